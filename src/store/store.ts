@@ -1,0 +1,119 @@
+/**
+ * The store's port: what the gateway asks of SQLite and Redis, and what both promise. `test/store/conformance.ts` proves
+ * every promise, with racing processes, over each engine.
+ *
+ * Everything lies in a **partition** (an organization's id, or {@link GLOBAL}). Atomicity ends at a partition: in Redis
+ * Cluster a partition is a hash tag, so that all of it lies in one slot. Two kinds of things live in it:
+ *
+ * - **records**: JSON values of a {@link Collection} with a version and indexes that the collection computes from the value;
+ * - **expiring values**: a key, a string and a time to live, for login requests, sessions and one-time claims.
+ *
+ * All writing goes through {@link Store.commit}. If the store can't answer, every method throws `store_unavailable`, and a
+ * commit that threw this way has either happened as a whole or will never happen.
+ */
+import { GatewayError } from '../errors.ts';
+
+/** The partition of what belongs to no organization. */
+export const GLOBAL = 'global';
+
+/**
+ * A kind of record. `indexes` gives, for each index, the strings under which a value can be found (none, one or several);
+ * `unique` the strings that no two records of the partition may share. A string is at most 1024 characters and has no NUL.
+ */
+export interface Collection<T> {
+  readonly name: string;
+  readonly indexes: Readonly<Record<string, (value: T) => readonly string[]>>;
+  readonly unique: Readonly<Record<string, (value: T) => readonly string[]>>;
+}
+
+export interface Stored<T> {
+  readonly id: string;
+  /** Starts at 1, one more with each replacement. */
+  readonly version: number;
+  readonly value: T;
+}
+
+/** One step of a commit. Steps that can fail say when; if one fails, none happens. */
+export type Step =
+  /** Fails where the id exists or a unique string is taken. */
+  | { readonly do: 'insert'; readonly collection: Collection<never>; readonly id: string; readonly value: unknown }
+  /** Fails where the record has not this version, or a unique string is another record's. */
+  | { readonly do: 'replace'; readonly collection: Collection<never>; readonly id: string; readonly version: number; readonly value: unknown }
+  /** Fails where the record has not this version. */
+  | { readonly do: 'delete'; readonly collection: Collection<never>; readonly id: string; readonly version: number }
+  /** Changes nothing. Fails where the record does not exist, or has not this version (where one is given). */
+  | { readonly do: 'require'; readonly collection: Collection<never>; readonly id: string; readonly version?: number }
+  /** Writes an expiring value, whether there was one or not. */
+  | { readonly do: 'put'; readonly key: string; readonly value: string; readonly ttlSeconds: number }
+  /** Deletes an expiring value. Fails where there is none (any more). */
+  | { readonly do: 'take'; readonly key: string }
+  /** Writes a marker. Fails where there is a value under this key: a claim succeeds once until it expires. */
+  | { readonly do: 'claim'; readonly key: string; readonly ttlSeconds: number }
+  /** Deletes an expiring value, if there is one. */
+  | { readonly do: 'drop'; readonly key: string };
+
+/** `failed` is the position of the first step that failed; then nothing was written. */
+export type CommitResult = { readonly ok: true } | { readonly ok: false; readonly failed: number };
+
+export interface Range {
+  /** Only this string; without it the whole index, in the order of code units of its strings. */
+  readonly equals?: string;
+  /** Newest, or last, first. */
+  readonly descending?: boolean;
+  /** 1–200. */
+  readonly limit: number;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface Page<T> {
+  readonly items: readonly Stored<T>[];
+  readonly nextCursor: string | null;
+}
+
+export interface Store {
+  get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined>;
+  /** The record that holds this unique string. */
+  getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined>;
+  /**
+   * One page of an index, ordered by (string, id). A record that is indexed under several strings appears once for each.
+   * @throws validation_failed for a cursor that this method did not make
+   */
+  find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>>;
+  /** An expiring value, left where it is. Never one that has expired. */
+  peek(partition: string, key: string): Promise<string | undefined>;
+  /** All steps or none, at once for every other reader and writer, on disk (SQLite) or acknowledged by the primary (Redis) before it returns. */
+  commit(partition: string, steps: readonly Step[], options?: { readonly replicated?: boolean }): Promise<CommitResult>;
+  /** Deletes all records and expiring values of a partition. Not atomic; may be repeated. */
+  purge(partition: string): Promise<void>;
+  /** Resolves where the store answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Compare-and-set in a loop: reads the record, lets `change` make the new value, and writes it with `extra` steps in one
+ * commit; starts over where somebody else was faster. `change` returns undefined to leave everything as it is.
+ * @returns the record as written, as it is (nothing to change), or undefined where there is none
+ * @throws conflict where 20 rounds were not enough, or one of the `extra` steps failed
+ */
+export async function updateRecord<T>(
+  store: Store,
+  partition: string,
+  collection: Collection<T>,
+  id: string,
+  change: (value: T) => T | undefined,
+  extra: (before: T, after: T) => readonly Step[] = () => [],
+): Promise<Stored<T> | undefined> {
+  for (let round = 0; round < 20; round++) {
+    const before = await store.get(partition, collection, id);
+    if (!before) return undefined;
+    const value = change(before.value);
+    if (value === undefined) return before;
+    const steps: Step[] = [{ do: 'replace', collection, id, version: before.version, value }, ...extra(before.value, value)];
+    const result = await store.commit(partition, steps);
+    if (result.ok) return { id, version: before.version + 1, value };
+    if (result.failed !== 0) throw new GatewayError('conflict');
+  }
+  throw new GatewayError('conflict', 'Too many changes at the same time; nothing was changed.');
+}
