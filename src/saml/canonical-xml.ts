@@ -1,0 +1,127 @@
+/**
+ * Exclusive XML Canonicalization 1.0, without comments, of a subtree.
+ * @see https://www.w3.org/TR/xml-exc-c14n/ §3 (the algorithm), §4 (the implementation that is followed here)
+ */
+import { isElement, XML_NAMESPACE, type XmlElement } from './xml.ts';
+
+export interface CanonicalOptions {
+  /** InclusiveNamespaces PrefixList; the default namespace is the empty string here. */
+  readonly inclusivePrefixes?: ReadonlySet<string>;
+  /** Left out with all it contains: the signature, for the enveloped-signature transform. */
+  readonly without?: XmlElement | undefined;
+}
+
+const NO_PREFIXES: ReadonlySet<string> = new Set();
+
+/** The canonical form of `apex` and what is below it. A string: its UTF-8 octets are what is digested or signed. */
+export function canonicalize(apex: XmlElement, options: CanonicalOptions = {}): string {
+  const writer = new Writer(apex, options.inclusivePrefixes ?? NO_PREFIXES, options.without);
+  writer.write(apex);
+  return writer.parts.join('');
+}
+
+class Writer {
+  readonly parts: string[] = [];
+  readonly #apex: XmlElement;
+  readonly #inclusive: ReadonlySet<string>;
+  readonly #without: XmlElement | undefined;
+  /**
+   * The declarations that the output ancestors carry, prefix to URI. One map, changed on the way down and mended on the way
+   * up: a copy for each element would let a hostile message cost the square of its size.
+   */
+  readonly #rendered = new Map<string, string>();
+
+  constructor(apex: XmlElement, inclusive: ReadonlySet<string>, without: XmlElement | undefined) {
+    this.#apex = apex;
+    this.#inclusive = inclusive;
+    this.#without = without;
+  }
+
+  write(element: XmlElement): void {
+    const name = qualifiedName(element);
+    const declared = this.#declarationsToRender(element);
+    const before = declared.map(([prefix]) => this.#rendered.get(prefix));
+    this.parts.push('<', name);
+    for (const [prefix, uri] of declared) {
+      this.parts.push(prefix === '' ? ' xmlns="' : ` xmlns:${prefix}="`, escapeAttribute(uri), '"');
+      this.#rendered.set(prefix, uri);
+    }
+    for (const attribute of inCanonicalOrder(element.attributes)) {
+      this.parts.push(' ', qualifiedName(attribute), '="', escapeAttribute(attribute.value), '"');
+    }
+    this.parts.push('>');
+    for (const child of element.children) {
+      if (!isElement(child)) this.parts.push(escapeText(child));
+      else if (child !== this.#without) this.write(child);
+    }
+    this.parts.push('</', name, '>');
+    declared.forEach(([prefix], i) => {
+      const uri = before[i];
+      if (uri === undefined) this.#rendered.delete(prefix);
+      else this.#rendered.set(prefix, uri);
+    });
+  }
+
+  /** Exclusive C14N §3: a prefix is rendered where it is visibly used and no output ancestor rendered it with the same URI. */
+  #declarationsToRender(element: XmlElement): [string, string][] {
+    const wanted = new Map<string, string>([[element.prefix, element.uri]]);
+    for (const attribute of element.attributes) if (attribute.prefix !== '') wanted.set(attribute.prefix, attribute.uri);
+    for (const prefix of this.#inclusive) {
+      // What is in scope changes only where it is declared, so only the apex has to look above itself.
+      const uri = element === this.#apex ? uriInScope(element, prefix) : element.declarations.get(prefix);
+      if (uri !== undefined) wanted.set(prefix, uri);
+    }
+    const declared: [string, string][] = [];
+    for (const [prefix, uri] of wanted) {
+      if (uri === XML_NAMESPACE) continue;
+      // An absent default namespace counts as rendered empty: xmlns="" is only written to undo another one.
+      if ((this.#rendered.get(prefix) ?? (prefix === '' ? '' : undefined)) !== uri) declared.push([prefix, uri]);
+    }
+    return declared.length < 2 ? declared : declared.sort(([a], [b]) => compareCodePoints(a, b));
+  }
+}
+
+const qualifiedName = ({ prefix, local }: { prefix: string; local: string }): string => (prefix === '' ? local : `${prefix}:${local}`);
+
+function uriInScope(element: XmlElement, prefix: string): string | undefined {
+  for (let at: XmlElement | undefined = element; at; at = at.parent) {
+    const uri = at.declarations.get(prefix);
+    if (uri !== undefined) return uri;
+  }
+  return undefined;
+}
+
+/** Canonical XML 1.0 §2.2: by namespace URI, then by local name; attributes without namespace first. */
+function inCanonicalOrder(attributes: XmlElement['attributes']): XmlElement['attributes'] {
+  if (attributes.length < 2) return attributes;
+  return [...attributes].sort((a, b) => compareCodePoints(a.uri, b.uri) || compareCodePoints(a.local, b.local));
+}
+
+/** By Unicode code point; JavaScript's own order is by UTF-16 code unit and differs beyond the basic plane. */
+function compareCodePoints(a: string, b: string): number {
+  if (a === b) return 0;
+  const left = Array.from(a, (char) => char.codePointAt(0) as number);
+  const right = Array.from(b, (char) => char.codePointAt(0) as number);
+  const length = Math.min(left.length, right.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (left[i] as number) - (right[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
+
+const TEXT_ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#xD;' };
+const ATTRIBUTE_ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '"': '&quot;',
+  '\t': '&#x9;',
+  '\n': '&#xA;',
+  '\r': '&#xD;',
+};
+
+const escapeText = (value: string): string =>
+  /[&<>\r]/.test(value) ? value.replace(/[&<>\r]/g, (char) => TEXT_ESCAPES[char] as string) : value;
+
+const escapeAttribute = (value: string): string =>
+  /[&<"\t\n\r]/.test(value) ? value.replace(/[&<"\t\n\r]/g, (char) => ATTRIBUTE_ESCAPES[char] as string) : value;

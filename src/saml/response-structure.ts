@@ -1,0 +1,121 @@
+/**
+ * Where things may stand in a response. Nothing is trusted here; the point is that only one reading is left.
+ * @see saml-core §3.2.2, §5.4
+ */
+import { GatewayError } from '../errors.ts';
+import { ASSERTION, NAME_ID_ENTITY, PROTOCOL, XMLDSIG, XMLENC } from './names.ts';
+import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, walk, type XmlElement } from './xml.ts';
+
+/** A response as it came, cut up and unambiguous, but not verified. */
+export interface UnverifiedResponse {
+  readonly unverifiedResponse: XmlElement;
+  readonly responseSignature: XmlElement | undefined;
+  /** Absent in an answer that carries an error status, and where the assertion is encrypted. */
+  readonly unverifiedAssertion: XmlElement | undefined;
+  readonly assertionSignature: XmlElement | undefined;
+  readonly encryptedAssertion: XmlElement | undefined;
+}
+
+const NCNAME = /^[\p{L}_][\p{L}\p{N}\p{M}_.\-·]*$/u;
+
+const ambiguous = (detail: string) => new GatewayError('saml_structure_ambiguous', detail);
+const malformed = (detail: string) => new GatewayError('saml_malformed', detail);
+
+/**
+ * Holds a parsed response against the structure rules.
+ * @throws saml_malformed, saml_structure_ambiguous
+ */
+export function readStructure(root: XmlElement): UnverifiedResponse {
+  if (!isNamed(root, PROTOCOL, 'Response')) throw malformed('The message is not a SAML 2.0 Response.');
+  requireVersionAndId(root);
+  const assertion = findAssertion(root);
+  const plain = assertion && isNamed(assertion, ASSERTION, 'Assertion') ? assertion : undefined;
+  if (plain) requireVersionAndId(plain);
+  requireUniqueIds(root);
+  const responseSignature = signatureAfterIssuer(root);
+  const assertionSignature = plain && signatureAfterIssuer(plain);
+  requireNoOtherSignature(root, [responseSignature, assertionSignature]);
+  return {
+    unverifiedResponse: root,
+    responseSignature,
+    unverifiedAssertion: plain,
+    assertionSignature,
+    encryptedAssertion: plain ? undefined : assertion,
+  };
+}
+
+/** Version and ID of a Response or an Assertion. @throws saml_malformed */
+export function requireVersionAndId(element: XmlElement): void {
+  if (attributeOf(element, 'Version') !== '2.0') throw malformed(`The ${element.local} is not of version 2.0.`);
+  if (attributeOf(element, 'ID') === undefined) throw malformed(`The ${element.local} has no ID.`);
+}
+
+/**
+ * The text of the element's Issuer, or undefined where there is none.
+ * @throws saml_structure_ambiguous for several; saml_issuer_unknown for an Issuer that is no entity (saml-core §8.3.6)
+ */
+export function issuerOf(element: XmlElement): string | undefined {
+  const issuer = onlyChild(element, ASSERTION, 'Issuer', () => ambiguous('There is more than one Issuer.'));
+  if (!issuer) return undefined;
+  const format = attributeOf(issuer, 'Format');
+  if (format !== undefined && format !== NAME_ID_ENTITY)
+    throw new GatewayError('saml_issuer_unknown', 'The Issuer is not an entity identifier.');
+  return textOf(issuer);
+}
+
+/**
+ * The one assertion, plain or encrypted. Anything by that name anywhere else, in whatever namespace (SAML 1 among them), is
+ * what signature wrapping is made of.
+ */
+function findAssertion(root: XmlElement): XmlElement | undefined {
+  const found: XmlElement[] = [];
+  for (const element of walk(root)) {
+    if (element.local === 'Assertion' || element.local === 'EncryptedAssertion') found.push(element);
+    else if (element.local === 'Response' && element !== root) throw ambiguous('There is a response inside the response.');
+    else if (element.local === 'EncryptedData' && element.uri === XMLENC) requirePlaceOfEncryptedData(element);
+  }
+  const [assertion, ...more] = found;
+  if (more.length > 0) throw ambiguous('There is more than one assertion.');
+  if (assertion && (assertion.parent !== root || assertion.uri !== ASSERTION)) {
+    throw ambiguous('The assertion does not stand directly in the response.');
+  }
+  return assertion;
+}
+
+const ENCRYPTED_PLACES: ReadonlySet<string> = new Set(['EncryptedAssertion', 'EncryptedID', 'EncryptedAttribute']);
+
+function requirePlaceOfEncryptedData(element: XmlElement): void {
+  const { parent } = element;
+  if (!parent || parent.uri !== ASSERTION || !ENCRYPTED_PLACES.has(parent.local))
+    throw ambiguous('There is encrypted data where none may be.');
+}
+
+/** Only `ID` identifies: `Id`, `id` and `xml:id` are plain attributes here, as no reference is ever resolved through them. */
+function requireUniqueIds(root: XmlElement): void {
+  const seen = new Set<string>();
+  for (const element of walk(root)) {
+    const id = attributeOf(element, 'ID');
+    if (id === undefined) continue;
+    if (!NCNAME.test(id)) throw malformed('An ID is not an NCName.');
+    if (seen.has(id)) throw ambiguous('Two elements have the same ID.');
+    seen.add(id);
+  }
+}
+
+/** saml-core §5.4.1: at most one, a direct child, right after the Issuer (where there is one). */
+function signatureAfterIssuer(element: XmlElement): XmlElement | undefined {
+  const signatures = childrenNamed(element, XMLDSIG, 'Signature');
+  const [signature, ...more] = signatures;
+  if (!signature) return undefined;
+  if (more.length > 0) throw ambiguous('An element has two signatures.');
+  const children = childElements(element);
+  const expected = children[0] && isNamed(children[0], ASSERTION, 'Issuer') ? children[1] : children[0];
+  if (signature !== expected) throw ambiguous('A signature does not stand right after the Issuer.');
+  return signature;
+}
+
+function requireNoOtherSignature(root: XmlElement, allowed: readonly (XmlElement | undefined)[]): void {
+  for (const element of walk(root)) {
+    if (isNamed(element, XMLDSIG, 'Signature') && !allowed.includes(element)) throw ambiguous('There is a signature where none may be.');
+  }
+}
