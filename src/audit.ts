@@ -1,0 +1,87 @@
+/** The audit trail: one table of events, written in the same commit as the change that an entry tells of. */
+import { firstTimeOrderedId, newTimeOrderedId } from './ids.ts';
+import type { Collection, Page, Step, Store } from './store/store.ts';
+
+/** Every event, with what it tells. Names are public (`GET …/audit?event=`). */
+export const AUDIT_EVENTS = {
+  'login.accepted': 'a person signed in',
+  'login.refused': 'a sign-in was refused',
+  logout: 'a person ended their session',
+  'member.created': 'a person signed in for the first time',
+  'member.role_changed': 'a member has another role',
+  'member.suspended': 'a member was suspended',
+  'member.unsuspended': 'a suspension was lifted',
+  'member.removed': 'a member was removed; all sessions and tokens ended',
+  'organization.created': 'an organization was made',
+  'organization.changed': 'an organization was changed',
+  'organization.deleted': 'an organization was deleted with everything in it',
+  'identity_provider.changed': 'identity provider metadata was set',
+  'identity_provider.settings_changed': 'identity provider settings were changed',
+  'identity_provider.removed': 'the identity provider was removed; nobody can sign in',
+  'role_mapping.changed': 'the role rules were changed',
+} as const;
+
+export type AuditEvent = keyof typeof AUDIT_EVENTS;
+
+/** Who does something, and through which request. */
+export interface Actor {
+  readonly kind: 'operator' | 'member' | 'identity_provider' | 'anonymous';
+  /** The member's id, where it is a member. */
+  readonly id?: string;
+  readonly email?: string;
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
+export interface AuditEntry {
+  readonly id: string;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly event: AuditEvent;
+  readonly actor: Actor;
+  /** The member whom it concerns. */
+  readonly member_id?: string;
+  readonly code?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export const AUDIT: Collection<AuditEntry> = {
+  name: 'audit',
+  indexes: {
+    time: () => [''],
+    event: (entry) => [entry.event],
+    member: (entry) => (entry.member_id === undefined ? [] : [entry.member_id]),
+  },
+  unique: {},
+};
+
+/** The step that writes an entry; it goes into the commit of what it tells. */
+export function auditStep(
+  nowMs: number,
+  actor: Actor,
+  event: AuditEvent,
+  more: Pick<AuditEntry, 'member_id' | 'code' | 'details'> = {},
+): Step {
+  const id = newTimeOrderedId('aud', nowMs);
+  const entry: AuditEntry = { id, at: new Date(nowMs).toISOString(), event, actor, ...more };
+  return { do: 'insert', collection: AUDIT, id, value: entry };
+}
+
+export interface AuditQuery {
+  readonly sinceMs?: number | undefined;
+  readonly event?: AuditEvent | undefined;
+  readonly memberId?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** Newest first. A page may be short of `limit` where a filter drops entries; `nextCursor` alone tells whether there is more. */
+export async function readAudit(store: Store, partition: string, query: AuditQuery): Promise<Page<AuditEntry>> {
+  const [index, equals] =
+    query.memberId !== undefined ? ['member', query.memberId] : query.event !== undefined ? ['event', query.event] : ['time', ''];
+  const page = await store.find(partition, AUDIT, index, { equals, descending: true, limit: query.limit, cursor: query.cursor });
+  const since = query.sinceMs === undefined ? '' : firstTimeOrderedId('aud', query.sinceMs);
+  const items = page.items.filter((item) => item.id >= since && (query.event === undefined || item.value.event === query.event));
+  const last = page.items.at(-1);
+  return { items, nextCursor: last && last.id >= since ? page.nextCursor : null };
+}

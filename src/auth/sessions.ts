@@ -1,0 +1,151 @@
+/**
+ * Browser sessions: express-session on our store. The stored value says whose a session is; whether it is still good says
+ * the member's record, so that ending it is one atomic write that every replica sees.
+ */
+import { createHash } from 'node:crypto';
+import type { Request } from 'express';
+import session from 'express-session';
+import { GatewayError } from '../errors.ts';
+import { newSecret } from '../ids.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Step } from '../store/store.ts';
+
+/** What a session cookie stands for. */
+export interface Login {
+  readonly organizationId: string;
+  readonly memberId: string;
+  /** Of the {@link MemberSession} in the member's record. */
+  readonly sessionId: string;
+  readonly csrfToken: string;
+  /** Absolute end, ms since 1970. */
+  readonly endsAtMs: number;
+  /** When the idle time was last renewed in the store. */
+  readonly touchedAtMs: number;
+}
+
+declare module 'express-session' {
+  interface SessionData {
+    login?: Login;
+  }
+}
+
+declare module 'node:http' {
+  interface IncomingMessage {
+    /** Set by a login that is about to regenerate the session: the id that its commit has already written. */
+    committedSid?: string;
+  }
+}
+
+/** The idle time is renewed at most this often, so that a page is no write. */
+const TOUCH_EVERY_MS = 60_000;
+
+/** A session id: the organization, whose partition holds it, and 256 random bits. */
+export const newSid = (organizationId: string): string => `${organizationId}.${newSecret()}`;
+
+/** The step that writes a session; the store knows only a hash of its id. */
+export function putSession(runtime: Runtime, sid: string, login: Login): Step {
+  const leftSeconds = Math.floor((login.endsAtMs - runtime.now()) / 1000);
+  const ttlSeconds = Math.max(1, Math.min(runtime.config.sessionIdleSeconds, leftSeconds));
+  return { do: 'put', key: storeKey(sid), value: JSON.stringify(login), ttlSeconds };
+}
+
+const storeKey = (sid: string): string => `session:${createHash('sha256').update(sid).digest('base64url')}`;
+
+function partitionOf(sid: string): string | undefined {
+  return /^(org_[0-9a-z]{20})\.[\w-]{43}$/.exec(sid)?.[1];
+}
+
+type Callback<T = void> = (error?: unknown, value?: T) => void;
+
+export class SessionStore extends session.Store {
+  /** Given to the store by the express-session middleware. */
+  declare generate: (request: Request) => void;
+  readonly #runtime: Runtime;
+
+  constructor(runtime: Runtime) {
+    super();
+    this.#runtime = runtime;
+  }
+
+  override get(sid: string, callback: Callback<session.SessionData | null>): void {
+    settle(this.#read(sid), callback);
+  }
+
+  async #read(sid: string): Promise<session.SessionData | null> {
+    const partition = partitionOf(sid);
+    const value = partition === undefined ? undefined : await this.#runtime.store.peek(partition, storeKey(sid));
+    const login = value === undefined ? undefined : (JSON.parse(value) as Login);
+    if (!login || login.endsAtMs <= this.#runtime.now()) return null;
+    return { cookie: { originalMaxAge: null }, login };
+  }
+
+  /** Only a login makes a session, in its own commit; express-session's call afterwards finds it done. */
+  override set(_sid: string, _data: session.SessionData, callback?: Callback): void {
+    callback?.();
+  }
+
+  override touch(sid: string, data: session.SessionData, callback?: Callback): void {
+    settle(this.#touch(sid, data.login), callback);
+  }
+
+  async #touch(sid: string, login: Login | undefined): Promise<void> {
+    const partition = partitionOf(sid);
+    const nowMs = this.#runtime.now();
+    if (!login || partition === undefined || nowMs - login.touchedAtMs < TOUCH_EVERY_MS) return;
+    await this.#runtime.store.commit(partition, [putSession(this.#runtime, sid, { ...login, touchedAtMs: nowMs })]);
+  }
+
+  override destroy(sid: string, callback?: Callback): void {
+    const partition = partitionOf(sid);
+    const done = partition === undefined ? Promise.resolve() : this.#runtime.store.commit(partition, [{ do: 'drop', key: storeKey(sid) }]);
+    settle(
+      done.then(() => undefined),
+      callback,
+    );
+  }
+
+  /** Without destroying the former session: the login that regenerates has ended it in its own commit. */
+  override regenerate(request: Request, callback: Callback): void {
+    this.generate(request);
+    callback();
+  }
+}
+
+function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
+  promise.then(
+    (value) => callback?.(undefined, value),
+    (error) => callback?.(error),
+  );
+}
+
+/** The session middleware, for the routes that know people. */
+export function sessionMiddleware(runtime: Runtime): ReturnType<typeof session> {
+  const { isHttps } = runtime.config;
+  return session({
+    name: isHttps ? '__Host-samlgate_session' : 'samlgate_session',
+    secret: [...runtime.secrets.cookieKeys],
+    store: new SessionStore(runtime),
+    genid: (request) => request.committedSid ?? newSecret(),
+    resave: false,
+    saveUninitialized: false,
+    unset: 'destroy',
+    cookie: { httpOnly: true, sameSite: 'lax', secure: isHttps, path: '/' },
+  });
+}
+
+/** Gives the browser the session that a commit has written. */
+export function adoptSession(
+  request: { session: session.Session & Partial<session.SessionData>; committedSid?: string },
+  sid: string,
+  login: Login,
+): Promise<void> {
+  request.committedSid = sid;
+  return new Promise((resolve, reject) => {
+    request.session.regenerate((error: unknown) => {
+      if (error) return reject(new GatewayError('internal', { cause: error }));
+      // regenerate() has put a new session object onto the request.
+      request.session.login = login;
+      resolve();
+    });
+  });
+}

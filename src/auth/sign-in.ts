@@ -1,0 +1,287 @@
+/**
+ * A login, from both ends: `startSignIn` remembers a request and sends the browser to the identity provider; `finishSignIn`
+ * takes a verified assertion and lets its person in, once.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { type Actor, auditStep } from '../audit.ts';
+import { GatewayError } from '../errors.ts';
+import { newId, newSecret } from '../ids.ts';
+import { attributeMapping, requireIdentityProvider, serviceProviderUrls } from '../organizations/identity-providers.ts';
+import { identityKey, MEMBERS, type Member, type RoleSource } from '../organizations/members.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSpKey } from '../organizations/organizations.ts';
+import { decideRole, type RoleDecision } from '../organizations/role-mapping.ts';
+import type { Runtime } from '../runtime.ts';
+import { type Person, readPerson } from '../saml/attributes.ts';
+import { type AuthnRequestMessage, makeAuthnRequest } from '../saml/authn-request.ts';
+import type { VerifiedAssertion } from '../saml/response.ts';
+import type { Step, Stored } from '../store/store.ts';
+import { safeReturnTo } from './return-to.ts';
+import { type Login, newSid, putSession } from './sessions.ts';
+
+/** How long a person may take at the identity provider. */
+const REQUEST_TTL_SECONDS = 30 * 60;
+const MAX_SESSIONS = 20;
+
+/** What is remembered of an SP-initiated login, under its RelayState. */
+interface LoginRequest {
+  readonly requestId: string;
+  readonly returnTo: string;
+  /** SHA-256 of the browser's nonce cookie: who posts the response must be who asked for it. */
+  readonly browserHash: string;
+  readonly idpEntityId: string;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
+const requestKey = (relayState: string): string => `login:${sha256(relayState)}`;
+const assertionKey = (idpEntityId: string, assertionId: string): string =>
+  `assertion:${sha256(JSON.stringify([idpEntityId, assertionId]))}`;
+
+/**
+ * Starts an SP-initiated login.
+ * @param browserNonce the value of the nonce cookie of this browser
+ * @throws idp_not_configured, store_unavailable
+ */
+export async function startSignIn(
+  runtime: Runtime,
+  organization: Organization,
+  returnTo: string | undefined,
+  browserNonce: string,
+): Promise<AuthnRequestMessage> {
+  const { metadata, settings } = requireIdentityProvider(organization);
+  const { entityId, acsUrl } = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
+  const relayState = newSecret();
+  const request: LoginRequest = {
+    requestId: `_${newSecret()}`,
+    returnTo: safeReturnTo(returnTo, runtime.config.baseUrl, organization.allowedReturnUrls),
+    browserHash: sha256(browserNonce),
+    idpEntityId: metadata.entityId,
+  };
+  const { redirect, post } = metadata.singleSignOn;
+  const ssoUrl = redirect ?? post;
+  if (ssoUrl === undefined) throw new GatewayError('idp_not_configured', 'The identity provider has no sign-on endpoint that can be used.');
+  const spKey = organization.spKeys[0];
+  const signs = (settings.signRequests ?? metadata.wantAuthnRequestsSigned) && spKey !== undefined;
+  const message = await makeAuthnRequest({
+    id: request.requestId,
+    entityId,
+    acsUrl,
+    ssoUrl,
+    binding: redirect === undefined ? 'post' : 'redirect',
+    relayState,
+    signWith: signs ? { privateKeyPem: await openSpKey(runtime, spKey), certificatePem: pemOf(spKey.certificate) } : undefined,
+    nameIdFormat: settings.nameIdFormat,
+    forceAuthn: settings.forceAuthn,
+    authnContext: settings.authnContext,
+  });
+  await runtime.store.commit(organization.id, [
+    { do: 'put', key: requestKey(relayState), value: JSON.stringify(request), ttlSeconds: REQUEST_TTL_SECONDS },
+  ]);
+  return message;
+}
+
+const pemOf = (certificate: string): string =>
+  `-----BEGIN CERTIFICATE-----\n${certificate.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+
+/** The browser's side of an answer to the ACS. */
+export interface SignInAttempt {
+  readonly relayState: string | undefined;
+  readonly browserNonce: string | undefined;
+  readonly actor: Actor;
+  readonly userAgent: string | undefined;
+  /** The session that this browser had, if any; it ends with the login. */
+  readonly formerLogin: Login | undefined;
+}
+
+export type SignInResult =
+  | { readonly kind: 'signed_in'; readonly sid: string; readonly login: Login; readonly returnTo: string; readonly member: Member }
+  /** `idp_initiated: bounce`: the assertion is discarded, an SP-initiated login follows. */
+  | { readonly kind: 'bounced'; readonly returnTo: string };
+
+/**
+ * Lets the person of a verified assertion in, once: the claim of the assertion and of the request, the member, the session
+ * and the audit entry are one commit.
+ * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_unsolicited_forbidden, saml_replayed,
+ *   saml_name_id_missing, saml_email_missing, saml_role_denied, member_suspended, organization_unknown, store_unavailable
+ */
+export async function finishSignIn(
+  runtime: Runtime,
+  organization: Organization,
+  assertion: VerifiedAssertion,
+  attempt: SignInAttempt,
+): Promise<SignInResult> {
+  const identityProvider = requireIdentityProvider(organization);
+  const idpEntityId = identityProvider.metadata.entityId;
+  const claimKey = assertionKey(idpEntityId, assertion.assertionId);
+  const origin = await originOf(runtime, organization, assertion, attempt, claimKey); // 18
+  if (origin.kind === 'bounced') return origin;
+  const nowMs = runtime.now();
+  const claims: Step[] = [
+    { do: 'claim', key: claimKey, ttlSeconds: Math.max(1, Math.ceil((assertion.acceptableUntilMs - nowMs) / 1000)) },
+    ...origin.take,
+    { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+  ];
+  const person = readPerson(assertion, attributeMapping(identityProvider)); // 20
+  const identity = identityKey(idpEntityId, person);
+  const decision = decideRole(organization.roleMapping, person.groups);
+  for (let round = 0; round < 20; round++) {
+    const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity);
+    if (known?.value.suspended) throw new GatewayError('member_suspended');
+    const entry =
+      decision.role === 'none'
+        ? undefined
+        : await letIn(runtime, organization, assertion, attempt, { person, identity, decision, known, nowMs });
+    const steps = entry?.steps ?? shutOut(known);
+    const result = await runtime.store.commit(organization.id, [...claims, ...steps]);
+    if (result.ok) {
+      if (!entry) throw roleDenied(person);
+      return { kind: 'signed_in', sid: entry.sid, login: entry.login, returnTo: origin.returnTo, member: entry.member };
+    }
+    if (result.failed < claims.length) throw claimFailed(claims[result.failed]);
+    // Somebody else changed the member between reading and writing (another login of the same person): once more.
+  }
+  throw new GatewayError('conflict', 'Too many sign-ins of one person at the same time.');
+}
+
+function claimFailed(step: Step | undefined): GatewayError {
+  if (step?.do === 'claim') return new GatewayError('saml_replayed');
+  return step?.do === 'take' ? new GatewayError('saml_in_response_to_unknown') : new GatewayError('organization_unknown');
+}
+
+type Origin =
+  | { readonly kind: 'known'; readonly take: readonly Step[]; readonly returnTo: string }
+  | { readonly kind: 'bounced'; readonly returnTo: string };
+
+/** Rule 18: a request of this organization and of this browser, alive and unused; or an unsolicited response, as the setting has it. */
+async function originOf(
+  runtime: Runtime,
+  organization: Organization,
+  assertion: VerifiedAssertion,
+  attempt: SignInAttempt,
+  claimKey: string,
+): Promise<Origin> {
+  const { relayState } = attempt;
+  if (assertion.inResponseTo === undefined) return unsolicited(runtime, organization, relayState);
+  const key = relayState === undefined ? undefined : requestKey(relayState);
+  const value = key === undefined ? undefined : await runtime.store.peek(organization.id, key);
+  if (key === undefined || value === undefined) {
+    // Read after the request was not found, so that the loser of a race is told the truth.
+    if ((await runtime.store.peek(organization.id, claimKey)) !== undefined) throw new GatewayError('saml_replayed');
+    throw new GatewayError('saml_in_response_to_unknown');
+  }
+  const request = JSON.parse(value) as LoginRequest;
+  const { idpEntityId } = request;
+  if (request.requestId !== assertion.inResponseTo || idpEntityId !== organization.identityProvider?.metadata.entityId) {
+    throw new GatewayError('saml_in_response_to_unknown');
+  }
+  const browserHash = sha256(attempt.browserNonce ?? '');
+  if (attempt.browserNonce === undefined || !timingSafeEqual(Buffer.from(browserHash), Buffer.from(request.browserHash))) {
+    throw new GatewayError('saml_login_not_started_here');
+  }
+  return { kind: 'known', take: [{ do: 'take', key }], returnTo: request.returnTo };
+}
+
+function unsolicited(runtime: Runtime, organization: Organization, relayState: string | undefined): Origin {
+  const { idpInitiated } = requireIdentityProvider(organization).settings;
+  if (idpInitiated === 'reject') throw new GatewayError('saml_unsolicited_forbidden');
+  const returnTo = safeReturnTo(relayState, runtime.config.baseUrl, organization.allowedReturnUrls);
+  return idpInitiated === 'bounce' ? { kind: 'bounced', returnTo } : { kind: 'known', take: [], returnTo };
+}
+
+interface Entrant {
+  readonly person: Person;
+  readonly identity: string;
+  readonly decision: RoleDecision;
+  readonly known: Stored<Member> | undefined;
+  readonly nowMs: number;
+}
+
+interface Entry {
+  readonly steps: readonly Step[];
+  readonly sid: string;
+  readonly login: Login;
+  readonly member: Member;
+}
+
+async function letIn(
+  runtime: Runtime,
+  organization: Organization,
+  assertion: VerifiedAssertion,
+  attempt: SignInAttempt,
+  entrant: Entrant,
+): Promise<Entry> {
+  const { known, nowMs } = entrant;
+  const sid = newSid(organization.id);
+  const absoluteEndMs = nowMs + runtime.config.sessionAbsoluteSeconds * 1000;
+  const endsAtMs = Math.min(absoluteEndMs, assertion.sessionNotOnOrAfterMs ?? absoluteEndMs);
+  const sessionId = newId('ses');
+  const session = {
+    id: sessionId,
+    createdAtMs: nowMs,
+    endsAtMs,
+    address: attempt.actor.address,
+    userAgent: attempt.userAgent?.slice(0, 256),
+    nameId: assertion.nameId?.value,
+    sessionIndex: assertion.sessionIndex,
+  };
+  const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs: end }) => end > nowMs && id !== attempt.formerLogin?.sessionId);
+  const member = memberAfterLogin(entrant, [...kept.slice(-(MAX_SESSIONS - 1)), session]);
+  const login: Login = {
+    organizationId: organization.id,
+    memberId: member.id,
+    sessionId,
+    csrfToken: newSecret(),
+    endsAtMs,
+    touchedAtMs: nowMs,
+  };
+  const actor: Actor = { ...attempt.actor, kind: 'member', id: member.id, email: member.email };
+  const roleChanged = known && known.value.role !== member.role;
+  const steps: Step[] = [
+    known
+      ? { do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member }
+      : { do: 'insert', collection: MEMBERS, id: member.id, value: member },
+    putSession(runtime, sid, login),
+    ...(known ? [] : [auditStep(nowMs, actor, 'member.created', { member_id: member.id, details: { email: member.email } })]),
+    ...(roleChanged
+      ? [
+          auditStep(nowMs, { kind: 'identity_provider' }, 'member.role_changed', {
+            member_id: member.id,
+            details: { from: known.value.role, to: member.role, ...member.roleSource },
+          }),
+        ]
+      : []),
+    auditStep(nowMs, actor, 'login.accepted', { member_id: member.id, details: { role: member.role, ...member.roleSource } }),
+  ];
+  return { steps, sid, login, member };
+}
+
+function memberAfterLogin({ person, identity, decision, known, nowMs }: Entrant, sessions: Member['sessions']): Member {
+  const now = new Date(nowMs).toISOString();
+  const { email, name, groups, groupsState } = person;
+  const base = known?.value ?? { id: newId('usr'), identity, createdAt: now, suspended: false };
+  return { ...base, email, name, groups, groupsState, ...roleAfterLogin(decision, known?.value), lastLoginAt: now, sessions };
+}
+
+/** A rule always decides. Where none matches, an owner's word stands; without one the default does. */
+function roleAfterLogin(decision: RoleDecision, before: Member | undefined): { role: Member['role']; roleSource: RoleSource } {
+  if (decision.role === 'none') throw new GatewayError('internal', { cause: 'a denied person must not be let in' });
+  if (decision.group !== undefined) return { role: decision.role, roleSource: { kind: 'rule', group: decision.group } };
+  if (before?.roleSource.kind === 'manual' && before.role !== 'none') return { role: before.role, roleSource: before.roleSource };
+  return { role: decision.role, roleSource: { kind: 'default' } };
+}
+
+/** A member whom the identity provider's groups give no role any more loses what they had, not only this login. */
+function shutOut(known: Stored<Member> | undefined): Step[] {
+  if (!known) return [];
+  const value: Member = { ...known.value, role: 'none', roleSource: { kind: 'default' }, sessions: [] };
+  return [{ do: 'replace', collection: MEMBERS, id: known.id, version: known.version, value }];
+}
+
+function roleDenied(person: Person): GatewayError {
+  const reasons: Record<Person['groupsState'], string> = {
+    absent: 'The identity provider sent no groups for you, and without a group nobody has a role here.',
+    over_limit:
+      'You are in more groups than the identity provider sends, so no group could be matched. Its administrator limits the groups to those assigned to the application.',
+    present: 'None of the groups that the identity provider sent for you has a role here.',
+  };
+  return new GatewayError('saml_role_denied', { detail: reasons[person.groupsState], got: `groups: ${person.groupsState}` });
+}

@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { ConfigError, readConfig, VARIABLES } from '../config.ts';
+
+/** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('run the gateway')
+    .addHelpText('after', `\nConfigured by the environment:\n${variablesHelp()}`)
+    .action(serve);
+}
+
+const variablesHelp = (): string =>
+  VARIABLES.map(({ name, byDefault, meaning }) => `  ${name}\n      ${meaning}\n      default: ${byDefault}`).join('\n');
+
+async function serve(): Promise<void> {
+  const config = readConfigOrExit();
+  const { createGateway } = await import('../gateway.ts');
+  const gateway = await createGateway(config);
+  const { log, store } = gateway.runtime;
+  for (const warning of (await store.warnings?.()) ?? []) log.warn({ warning }, 'store');
+  await gateway.listen();
+  log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
+
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    gateway.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ name: error instanceof Error ? error.name : 'unknown' }, 'stopped with an error');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+}
+
+function readConfigOrExit() {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`samlgate can't start:\n${error.message}\n`);
+    process.exit(2);
+  }
+}

@@ -1,0 +1,72 @@
+/** The only place that puts the parts of a gateway together. */
+import { createServer, type Server } from 'node:http';
+import type { Config } from './config.ts';
+import { makeApp } from './http/app.ts';
+import { type Log, makeLog } from './log.ts';
+import { makeMetrics } from './metrics.ts';
+import type { Runtime } from './runtime.ts';
+import { makeSecrets } from './secrets.ts';
+import { openStore } from './store/open-store.ts';
+
+export interface Gateway {
+  readonly runtime: Runtime;
+  /** Starts to listen; resolves with the port (that of the configuration, or one chosen for 0). */
+  listen(): Promise<number>;
+  /** Stops accepting, finishes what is under way (at most 8 s), closes the store. */
+  close(): Promise<void>;
+}
+
+/** Parts that tests replace. */
+export interface GatewayParts {
+  readonly now?: () => number;
+  readonly log?: Log;
+}
+
+const CLOSE_WITHIN_MS = 8_000;
+
+export async function createGateway(config: Config, parts: GatewayParts = {}): Promise<Gateway> {
+  const log = parts.log ?? makeLog(config.logLevel);
+  const store = await openStore(config.store);
+  const runtime: Runtime = {
+    config,
+    store,
+    log,
+    secrets: makeSecrets(config.secret, config.previousSecret),
+    metrics: makeMetrics(),
+    now: parts.now ?? Date.now,
+  };
+  const server = createServer(makeApp(runtime));
+  // A browser or proxy sends a request within seconds; slower ones only hold connections.
+  server.headersTimeout = 15_000;
+  server.requestTimeout = 30_000;
+  return {
+    runtime,
+    listen: () => listenOn(server, config.listen),
+    close: async () => {
+      await closeServer(server);
+      await store.close();
+    },
+  };
+}
+
+function listenOn(server: Server, { host, port }: Config['listen']): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    if (!server.listening) return resolve();
+    const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+    server.close(() => {
+      clearTimeout(impatient);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,47 @@
+/** The HTTP face of the gateway: which routes there are, and what stands in front of all of them. */
+import path from 'node:path';
+import express, { type Express } from 'express';
+import helmet from 'helmet';
+import type { Runtime } from '../runtime.ts';
+import { apiRoutes } from './api.ts';
+import { consoleRoutes } from './console.tsx';
+import { errorExit, notFound } from './error-exit.tsx';
+import { loginRoutes } from './login.tsx';
+import { operationsRoutes } from './operations.ts';
+import { observe, requestContext } from './request-context.ts';
+import { samlRoutes } from './saml.tsx';
+
+export function makeApp(runtime: Runtime): Express {
+  const { config } = runtime;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('query parser', 'simple');
+  app.set('trust proxy', config.trustProxy);
+  app.use(requestContext, observe(runtime));
+  app.use(
+    helmet({
+      // Pages set their own; what is no page needs nothing at all.
+      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+      strictTransportSecurity: config.isHttps ? { maxAge: 63_072_000, includeSubDomains: false } : false,
+      referrerPolicy: { policy: 'same-origin' },
+      crossOriginOpenerPolicy: { policy: 'same-origin' },
+      xFrameOptions: { action: 'deny' },
+    }),
+  );
+  // How people reach us is the base URL's business, not that of a header.
+  app.use((request, _response, next) => {
+    Object.defineProperty(request, 'secure', { value: config.isHttps });
+    next();
+  });
+  app.use(operationsRoutes(runtime));
+  app.use('/assets', express.static(path.join(import.meta.dirname, '../console/assets'), { index: false, redirect: false, maxAge: '1h' }));
+  app.use(samlRoutes(runtime));
+  app.use(loginRoutes(runtime));
+  app.use(consoleRoutes(runtime));
+  app.use('/api/v1', apiRoutes(runtime));
+  app.get('/', (_request, response) => response.redirect(303, '/console'));
+  app.use(notFound);
+  app.use(errorExit(runtime.log));
+  return app;
+}

@@ -1,0 +1,102 @@
+/** The one exit of every refusal: problem+json (RFC 9457) or a page, with the same code and request id as the log. */
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { ErrorPage } from '../console/error-page.tsx';
+import { renderPage } from '../console/layout.tsx';
+import { ERRORS, GatewayError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { sendPage } from './pages.ts';
+
+/** Paths that only programs call. */
+const PROGRAM_PATHS = /^\/(api|oauth|auth|\.well-known)(\/|$)/;
+
+export const notFound: RequestHandler = () => {
+  throw new GatewayError('not_found');
+};
+
+export function errorExit(log: Log): ErrorRequestHandler {
+  return (thrown: unknown, request, response, next) => {
+    const error = asGatewayError(thrown);
+    logRefusal(log, error, request, response);
+    if (response.headersSent) return next(thrown); // Express closes the connection
+    if (error.facts.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.facts.retryAfterSeconds));
+    else if (error.code === 'store_unavailable') response.setHeader('Retry-After', '2');
+    if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer realm="samlgate"');
+    response.setHeader('Cache-Control', 'no-store');
+    if (wantsPage(request)) return sendErrorPage(error, response);
+    response
+      .status(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(error, response.locals.requestId)));
+  };
+}
+
+/** RFC 9457 with our code and request id. */
+export function problemOf(error: GatewayError, requestId: string) {
+  const { title, status, advice } = ERRORS[error.code];
+  const { detail, wanted, got } = error.facts;
+  return {
+    type: `urn:samlgate:error:${error.code}`,
+    title,
+    status,
+    detail: detail ?? advice,
+    code: error.code,
+    request_id: requestId,
+    wanted,
+    got,
+  };
+}
+
+function sendErrorPage(error: GatewayError, response: Response): void {
+  const retryHref = response.locals.retryHref as string | undefined;
+  sendPage(response, error.status, renderPage(<ErrorPage error={error} requestId={response.locals.requestId} retryHref={retryHref} />));
+}
+
+function wantsPage(request: Request): boolean {
+  return !PROGRAM_PATHS.test(request.path) && request.accepts(['html', 'json', 'application/problem+json']) === 'html';
+}
+
+/** Express and its body parsers throw errors with a status; the rest of what is not ours is a defect. */
+function asGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  const { status, type } = thrown as { status?: unknown; type?: unknown };
+  if (status === 413 || type === 'entity.too.large') return new GatewayError('payload_too_large', { cause: thrown });
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new GatewayError('validation_failed', {
+      detail: 'The request can’t be read: its address, headers or body are malformed.',
+      cause: thrown,
+    });
+  }
+  return new GatewayError('internal', { cause: thrown });
+}
+
+function logRefusal(log: Log, error: GatewayError, request: Request, response: Response): void {
+  const fields = {
+    code: error.code,
+    request_id: response.locals.requestId,
+    method: request.method,
+    route: response.locals.route,
+    detail: error.facts.detail,
+    cause: causeText(error.facts.cause),
+  };
+  if (error.code === 'internal') log.error({ ...fields, stack: stackOf(error.facts.cause) }, 'request failed');
+  else if (error.status >= 500) log.warn(fields, 'request failed');
+  else log.info(fields, 'request refused');
+}
+
+/** Only what an error calls itself: messages of parsers quote their input. */
+function causeText(cause: unknown): string | undefined {
+  if (cause === undefined) return undefined;
+  if (!(cause instanceof Error)) return String(cause);
+  const { code } = cause as { code?: unknown };
+  return code === undefined ? cause.name : `${cause.name} ${String(code)}`;
+}
+
+/** Where it happened, without the message. */
+const stackOf = (cause: unknown): string | undefined =>
+  cause instanceof Error
+    ? cause.stack
+        ?.split('\n')
+        .filter((line) => /^\s+at /.test(line))
+        .slice(0, 12)
+        .join('\n')
+    : undefined;

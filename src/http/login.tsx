@@ -1,0 +1,84 @@
+/** Home realm discovery and signing out. */
+import express, { type Request, Router } from 'express';
+import { z } from 'zod';
+import { authenticateSession, csrfTokenMatches } from '../auth/authenticate.ts';
+import { sessionMiddleware } from '../auth/sessions.ts';
+import { signOut } from '../auth/sign-out.ts';
+import { renderPage } from '../console/layout.tsx';
+import { LoginPage } from '../console/login-page.tsx';
+import { SignedOutPage } from '../console/signed-out-page.tsx';
+import { GatewayError } from '../errors.ts';
+import { findOrganizationByDomain, getOrganization } from '../organizations/organizations.ts';
+import type { Runtime } from '../runtime.ts';
+import { sendPage } from './pages.ts';
+import { actorOf } from './request-context.ts';
+
+const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: z.string().max(2048).optional() });
+
+export function loginRoutes(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  const readForm = express.urlencoded({ extended: false, limit: '16kb', inflate: false });
+  const sessions = sessionMiddleware(runtime);
+
+  router.get('/login', (request, response) => {
+    response.locals.route = 'login';
+    const returnTo = typeof request.query.return_to === 'string' ? request.query.return_to : undefined;
+    sendPage(response, 200, renderPage(<LoginPage returnTo={returnTo} />), { formsMayLeave: true });
+  });
+
+  router.post('/login', readForm, async (request, response) => {
+    response.locals.route = 'login';
+    const form = FORM.safeParse(request.body ?? {});
+    if (!form.success) throw new GatewayError('validation_failed', 'Type your work e-mail address or the short name of your organization.');
+    const { who, return_to: returnTo } = form.data;
+    const slug = await slugFor(runtime, who);
+    if (slug === undefined)
+      return sendPage(response, 404, renderPage(<LoginPage returnTo={returnTo} unknown={who} />), { formsMayLeave: true });
+    response.redirect(303, `/saml/${slug}/login${returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`}`);
+  });
+
+  router.post('/logout', readForm, sessions, async (request, response) => {
+    response.locals.route = 'logout';
+    await endSession(runtime, request, actorOf(request, response));
+    response.redirect(303, '/logout');
+  });
+
+  router.get('/logout', (_request, response) => {
+    response.locals.route = 'logout';
+    sendPage(response, 200, renderPage(<SignedOutPage />));
+  });
+  return router;
+}
+
+/** By e-mail domain, or by the organization's slug. */
+async function slugFor(runtime: Runtime, who: string): Promise<string | undefined> {
+  const at = who.lastIndexOf('@');
+  if (at >= 0) return (await findOrganizationByDomain(runtime.store, who.slice(at + 1)))?.slug;
+  try {
+    return (await getOrganization(runtime.store, who.toLowerCase())).slug;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'organization_unknown') return undefined;
+    throw error;
+  }
+}
+
+/** A foreign page must not sign people out, so the form carries the session's own token. */
+async function endSession(runtime: Runtime, request: Request, actor: ReturnType<typeof actorOf>): Promise<void> {
+  const { login } = request.session;
+  if (login) {
+    const principal = await authenticateSession(runtime, login).catch((error: unknown) => {
+      if (error instanceof GatewayError && error.code === 'unauthenticated') return undefined; // it had ended already
+      throw error;
+    });
+    if (principal) {
+      const { csrf } = (request.body ?? {}) as { csrf?: unknown };
+      if (!csrfTokenMatches(typeof csrf === 'string' ? csrf : undefined, principal)) {
+        throw new GatewayError('forbidden', 'This form is not from this session. Go back to the console and sign out there.');
+      }
+      await signOut(runtime, { ...actor, kind: 'member', id: principal.member.id, email: principal.member.email }, login);
+    }
+  }
+  await new Promise<void>((resolve, reject) => {
+    request.session.destroy((error: unknown) => (error ? reject(error) : resolve()));
+  });
+}

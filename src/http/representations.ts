@@ -1,0 +1,73 @@
+/** What the JSON API gives: domain values in the words of the contract. Nothing secret is reachable from here. */
+import type { AuditEntry } from '../audit.ts';
+import type { Principal } from '../auth/authenticate.ts';
+import { type IdentityProvider, serviceProviderUrls, type UnderstoodMetadata } from '../organizations/identity-providers.ts';
+import type { Member } from '../organizations/members.ts';
+import type { Organization } from '../organizations/organizations.ts';
+import type { RoleMapping } from '../organizations/role-mapping.ts';
+import { fromSettings } from './shapes.ts';
+
+export const organizationJson = (organization: Organization) => ({
+  id: organization.id,
+  slug: organization.slug,
+  name: organization.name,
+  domains: organization.domains,
+  allowed_return_urls: organization.allowedReturnUrls,
+  contact_email: organization.contactEmail ?? null,
+  logo_url: organization.logoUrl ?? null,
+  created_at: organization.createdAt,
+});
+
+export const memberJson = (member: Member) => ({
+  id: member.id,
+  email: member.email,
+  name: member.name,
+  role: member.role,
+  role_source: member.roleSource,
+  groups: member.groups,
+  groups_state: member.groupsState,
+  suspended: member.suspended,
+  created_at: member.createdAt,
+  last_login_at: member.lastLoginAt,
+});
+
+export const roleMappingJson = (mapping: RoleMapping) => ({ rules: mapping.rules, default_role: mapping.defaultRole });
+
+export const auditJson = (entry: AuditEntry) => entry;
+
+type Warnings = UnderstoodMetadata['warnings'];
+
+export function identityProviderJson(organization: Organization, identityProvider: IdentityProvider, warnings: Warnings, baseUrl: string) {
+  const { metadata } = identityProvider;
+  const { entityId, acsUrl, sloUrl, loginUrl } = serviceProviderUrls(baseUrl, organization.slug);
+  return {
+    entity_id: metadata.entityId,
+    single_sign_on: metadata.singleSignOn,
+    single_logout: metadata.singleLogout,
+    certificates: metadata.signingCertificates.map((certificate) => ({
+      fingerprint_sha256: certificate.fingerprintSha256,
+      subject: certificate.subject,
+      not_before: certificate.notBefore,
+      not_after: certificate.notAfter,
+      key_type: certificate.keyType,
+      key_bits: certificate.keyBits ?? null,
+    })),
+    want_authn_requests_signed: metadata.wantAuthnRequestsSigned,
+    valid_until: metadata.validUntil ?? null,
+    metadata_url: identityProvider.metadataUrl ?? null,
+    updated_at: identityProvider.updatedAt,
+    warnings,
+    ...fromSettings(identityProvider.settings),
+    service_provider: { entity_id: entityId, acs_url: acsUrl, slo_url: sloUrl, login_url: loginUrl, metadata_url: entityId },
+  };
+}
+
+export function meJson(principal: Extract<Principal, { kind: 'member' }>, organization: Organization) {
+  const { member, credential } = principal;
+  return {
+    user: { id: member.id, email: member.email, name: member.name, role: member.role, groups: member.groups },
+    organization: { id: organization.id, slug: organization.slug, name: organization.name },
+    credential: { kind: credential.kind, id: credential.id, expires_at: new Date(credential.expiresAtMs).toISOString() },
+    csrf_token: principal.csrfToken,
+  };
+}

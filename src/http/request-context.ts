@@ -1,0 +1,46 @@
+/** What every handler may want to know of a request. */
+import { randomUUID } from 'node:crypto';
+import { parseCookie } from 'cookie';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Actor } from '../audit.ts';
+import type { Principal } from '../auth/authenticate.ts';
+import type { Runtime } from '../runtime.ts';
+
+declare global {
+  namespace Express {
+    interface Locals {
+      requestId: string;
+      /** The route that answers, for metrics. */
+      route?: string;
+    }
+  }
+}
+
+/** Gives the request an id, and the response the header that tells it. Ids from outside are not taken over. */
+export const requestContext: RequestHandler = (_request, response, next) => {
+  response.locals.requestId = randomUUID();
+  response.setHeader('X-Request-Id', response.locals.requestId);
+  next();
+};
+
+/** Without a body, a cookie or a query: who asked, from where, in which request. */
+export function actorOf(request: Request, response: Response, principal?: Principal): Actor {
+  const base = { requestId: response.locals.requestId, ...(request.ip === undefined ? {} : { address: request.ip }) };
+  if (!principal) return { kind: 'anonymous', ...base };
+  if (principal.kind === 'operator') return { kind: 'operator', ...base };
+  return { kind: 'member', id: principal.member.id, email: principal.member.email, ...base };
+}
+
+export const cookieOf = (request: Request, name: string): string | undefined => parseCookie(request.headers.cookie ?? '')[name];
+
+/** An async handler whose refusals go to the one exit. */
+export type Handler = (request: Request, response: Response, next: NextFunction) => Promise<void> | void;
+
+/** Counts and times what a route answers. Label values come from our route table, never from the request. */
+export function observe(runtime: Runtime): RequestHandler {
+  return (_request, response, next) => {
+    const stop = runtime.metrics.requests.startTimer();
+    response.on('finish', () => stop({ route: response.locals.route ?? 'other', status: `${Math.floor(response.statusCode / 100)}xx` }));
+    next();
+  };
+}

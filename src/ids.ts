@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** `length` random characters of 5 bits each, without letters that are mistaken for others. */
+function randomCharacters(length: number): string {
+  let text = '';
+  for (const octet of randomBytes(length)) text += ALPHABET[octet & 31];
+  return text;
+}
+
+export type IdPrefix = 'org' | 'usr' | 'ses';
+
+/** An identifier like `org_8k2m…`, 100 random bits. */
+export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
+
+/** An identifier whose order is the order of time (to the millisecond). */
+export function newTimeOrderedId(prefix: 'aud', nowMs: number): string {
+  return `${prefix}_${timePart(nowMs)}${randomCharacters(12)}`;
+}
+
+/** What a time-ordered id made at or after `ms` is not less than. */
+export const firstTimeOrderedId = (prefix: 'aud', ms: number): string => `${prefix}_${timePart(ms)}`;
+
+function timePart(ms: number): string {
+  let text = '';
+  for (let rest = Math.max(0, Math.floor(ms)), i = 0; i < 9; i++, rest = Math.floor(rest / 32)) text = `${ALPHABET[rest % 32]}${text}`;
+  return text;
+}
+
+/** 256 random bits for a bearer value: URL-safe, 43 characters. */
+export const newSecret = (): string => randomBytes(32).toString('base64url');

@@ -1,0 +1,34 @@
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+
+/** Every metric of the gateway; labels have few values (codes and slugs never come from input that was refused as unknown). */
+export interface Metrics {
+  readonly registry: Registry;
+  /** By outcome: `accepted` or the code of the refusal. */
+  readonly logins: Counter<'outcome'>;
+  /** By status class and route. */
+  readonly requests: Histogram<'route' | 'status'>;
+  /** Logins that were verified with a certificate past its date. */
+  readonly expiredCertificates: Counter;
+}
+
+export function makeMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    logins: new Counter({ name: 'samlgate_logins_total', help: 'Login responses, by outcome', labelNames: ['outcome'], registers }),
+    requests: new Histogram({
+      name: 'samlgate_http_request_seconds',
+      help: 'Time to answer a request',
+      labelNames: ['route', 'status'],
+      buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+      registers,
+    }),
+    expiredCertificates: new Counter({
+      name: 'samlgate_expired_certificate_logins_total',
+      help: 'Logins verified with an identity provider certificate past its date',
+      registers,
+    }),
+  };
+}

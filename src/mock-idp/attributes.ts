@@ -1,0 +1,90 @@
+/** Which attributes each product sends about a person, and how it spells them. */
+import { ENTRA_TENANT_ID, type Person } from './people.ts';
+
+/** An `Attribute` of a response. */
+export interface SamlAttribute {
+  readonly name: string;
+  readonly nameFormat?: string | undefined;
+  readonly friendlyName?: string | undefined;
+  /** The `xsi:type` of the values. */
+  readonly valueType?: 'xs:string' | 'xs:anyType' | undefined;
+  readonly values: readonly string[];
+}
+
+export const NAME_FORMAT_UNSPECIFIED = 'urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified';
+export const NAME_FORMAT_BASIC = 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic';
+
+/** The filter of the groups attribute, as it is set in Okta: "Matches regex". */
+const OKTA_GROUP_FILTER = /^(?:platform-admins|engineering)$/;
+
+/** Past this many groups Entra ID sends {@link ENTRA_GROUPS_LINK_CLAIM} instead. */
+export const ENTRA_GROUP_LIMIT = 150;
+export const ENTRA_GROUPS_CLAIM = 'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups';
+export const ENTRA_GROUPS_LINK_CLAIM = 'http://schemas.microsoft.com/claims/groups.link';
+
+/** The names that the administrator typed in Google's attribute mapping. */
+export const GOOGLE_ATTRIBUTE_NAMES = { email: 'email', firstName: 'firstName', lastName: 'lastName', groups: 'teams' } as const;
+
+/** No group passes the filter: Okta leaves the attribute out. */
+export function oktaAttributes(person: Person): readonly SamlAttribute[] {
+  const attribute = (name: string, values: readonly string[]): SamlAttribute => ({
+    name,
+    nameFormat: NAME_FORMAT_UNSPECIFIED,
+    valueType: 'xs:string',
+    values,
+  });
+  return [
+    attribute('email', [person.email]),
+    attribute('firstName', [person.firstName]),
+    attribute('lastName', [person.lastName]),
+    ...whereAny(
+      attribute(
+        'groups',
+        person.groups.filter((group) => OKTA_GROUP_FILTER.test(group)),
+      ),
+    ),
+  ];
+}
+
+/** A person in no group: no claim. A person in too many: a link to Graph, which needs a token that the gateway has not. */
+export function entraAttributes(person: Person): readonly SamlAttribute[] {
+  const microsoft = 'http://schemas.microsoft.com/identity/claims';
+  const soap = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims';
+  const claim = (name: string, ...values: readonly string[]): SamlAttribute => ({ name, values });
+  return [
+    claim(`${microsoft}/tenantid`, ENTRA_TENANT_ID),
+    claim(`${microsoft}/objectidentifier`, person.objectId),
+    claim(`${microsoft}/displayname`, `${person.firstName} ${person.lastName}`),
+    ...entraGroups(person),
+    claim(`${microsoft}/identityprovider`, `https://sts.windows.net/${person.homeTenantId ?? ENTRA_TENANT_ID}/`),
+    claim(
+      'http://schemas.microsoft.com/claims/authnmethodsreferences',
+      'http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password',
+    ),
+    claim(`${soap}/givenname`, person.firstName),
+    claim(`${soap}/surname`, person.lastName),
+    claim(`${soap}/emailaddress`, person.email),
+    claim(`${soap}/name`, person.username),
+  ];
+}
+
+function entraGroups(person: Person): readonly SamlAttribute[] {
+  if (person.groups.length <= ENTRA_GROUP_LIMIT) return whereAny({ name: ENTRA_GROUPS_CLAIM, values: person.groups });
+  const link = `https://graph.windows.net/${ENTRA_TENANT_ID}/users/${person.objectId}/getMemberObjects`;
+  return [{ name: ENTRA_GROUPS_LINK_CLAIM, values: [link] }];
+}
+
+/** Google has no NameFormat, and only those of the person's groups that the administrator chose for the application. */
+export function googleAttributes(person: Person): readonly SamlAttribute[] {
+  const attribute = (name: string, values: readonly string[]): SamlAttribute => ({ name, valueType: 'xs:anyType', values });
+  return [
+    attribute(GOOGLE_ATTRIBUTE_NAMES.email, [person.email]),
+    attribute(GOOGLE_ATTRIBUTE_NAMES.firstName, [person.firstName]),
+    attribute(GOOGLE_ATTRIBUTE_NAMES.lastName, [person.lastName]),
+    ...whereAny(attribute(GOOGLE_ATTRIBUTE_NAMES.groups, person.groups)),
+  ];
+}
+
+function whereAny(attribute: SamlAttribute): readonly SamlAttribute[] {
+  return attribute.values.length === 0 ? [] : [attribute];
+}

@@ -1,0 +1,67 @@
+/** Reads what a service provider asks for. Tolerant: a mock has nothing to protect, and nobody's signature to check. */
+import { inflateRawSync } from 'node:zlib';
+import { SaxesParser, type SaxesTagNS } from 'saxes';
+import { ASSERTION, PROTOCOL } from '../saml/names.ts';
+import { MockIdpRefusal } from './refusal.ts';
+
+/** The parts of an AuthnRequest that the mock identity provider uses; the others are not read. */
+export interface AuthnRequest {
+  readonly id: string;
+  readonly issuer: string;
+  readonly acsUrl: string | undefined;
+  /** Format of the NameIDPolicy. */
+  readonly nameIdFormat: string | undefined;
+}
+
+const MAX_XML_OCTETS = 100 * 1024;
+
+/**
+ * The XML of a `SAMLRequest` parameter.
+ * @throws MockIdpRefusal where it can't be decoded or is longer than 100 KB
+ * @see saml-bindings §3.4.4.1 (redirect: base64 of raw deflate), §3.5.4 (POST: base64)
+ */
+export function decodeSamlRequest(parameter: string, binding: 'redirect' | 'post'): string {
+  const octets = Buffer.from(parameter, 'base64');
+  if (octets.length > MAX_XML_OCTETS) throw new MockIdpRefusal('The SAMLRequest is longer than 100 KB.');
+  if (binding === 'post') return octets.toString('utf8');
+  try {
+    return inflateRawSync(octets, { maxOutputLength: MAX_XML_OCTETS }).toString('utf8');
+  } catch (cause) {
+    throw new MockIdpRefusal('The SAMLRequest is not base64 of raw deflated XML, or is longer than 100 KB.', { cause });
+  }
+}
+
+/**
+ * Reads an AuthnRequest.
+ * @throws MockIdpRefusal where it isn't one, or has no ID or no Issuer
+ * @see saml-core §3.4.1
+ */
+export function readAuthnRequest(xml: string): AuthnRequest {
+  const found = { root: undefined as SaxesTagNS | undefined, issuer: '', nameIdFormat: undefined as string | undefined };
+  const path: SaxesTagNS[] = [];
+  const parser = new SaxesParser({ xmlns: true });
+  parser.on('error', (cause) => {
+    throw new MockIdpRefusal('The SAMLRequest is not well-formed XML.', { cause });
+  });
+  parser.on('opentag', (tag) => {
+    path.push(tag);
+    found.root ??= tag;
+    if (path.length === 2 && isNamed(tag, PROTOCOL, 'NameIDPolicy')) found.nameIdFormat = tag.attributes.Format?.value;
+  });
+  parser.on('text', (characters) => {
+    const tag = path.at(-1);
+    if (path.length === 2 && tag !== undefined && isNamed(tag, ASSERTION, 'Issuer')) found.issuer += characters;
+  });
+  parser.on('closetag', () => path.pop());
+  parser.write(xml).close();
+  const { root, nameIdFormat } = found;
+  if (root === undefined || !isNamed(root, PROTOCOL, 'AuthnRequest')) throw new MockIdpRefusal('The SAMLRequest is not an AuthnRequest.');
+  const id = root.attributes.ID?.value;
+  const issuer = found.issuer.trim();
+  if (id === undefined || issuer === '') throw new MockIdpRefusal('The AuthnRequest has no ID or no Issuer.');
+  return { id, issuer, acsUrl: root.attributes.AssertionConsumerServiceURL?.value, nameIdFormat };
+}
+
+function isNamed(tag: SaxesTagNS, uri: string, local: string): boolean {
+  return tag.uri === uri && tag.local === local;
+}

@@ -1,0 +1,149 @@
+/** The pages of the mock identity provider. They work without script, and say on top what they are. */
+import type { ComponentChildren } from 'preact';
+import { renderToString } from 'preact-render-to-string';
+import type { Habit, HabitName } from './habits.ts';
+
+/** What the page of people hands on to the answer; all of it came in with the request. */
+export interface PendingSignIn {
+  readonly acsUrl: string;
+  readonly spEntityId: string;
+  /** Undefined where the sign-in starts at the identity provider. */
+  readonly inResponseTo: string | undefined;
+  readonly nameIdFormat: string | undefined;
+  readonly relayState: string | undefined;
+}
+
+function Page({ title, selfSubmitting, children }: { title: string; selfSubmitting?: boolean; children: ComponentChildren }) {
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{`${title} – mock identity provider`}</title>
+        <link rel="stylesheet" href="/mock-idp.css" />
+        {selfSubmitting === true && <script src="/mock-idp.js" defer />}
+      </head>
+      <body>
+        <p class="notice" role="note">
+          This is a <strong>mock identity provider for development</strong>. It asks for no password, and whoever reaches it can sign in as
+          anybody below.
+        </p>
+        <main>
+          <h1>{title}</h1>
+          {children}
+        </main>
+      </body>
+    </html>
+  );
+}
+
+const render = (page: Parameters<typeof renderToString>[0]) => `<!doctype html>${renderToString(page)}`;
+
+/** A hidden field, or nothing where there is no value. */
+function Hidden({ name, value }: { name: string; value: string | undefined }) {
+  return value === undefined ? null : <input type="hidden" name={name} value={value} />;
+}
+
+/** `/`: the identity providers that are imitated. */
+export function frontPage(habits: readonly Habit[], gatewayBaseUrl: string, metadataUrl: (habit: HabitName) => string): string {
+  return render(
+    <Page title="Identity providers">
+      <p>
+        Each behaves as the product that it is named after, towards the gateway at <code>{gatewayBaseUrl}</code>.
+      </p>
+      {habits.map((habit) => (
+        <section key={habit.name} aria-labelledby={habit.name}>
+          <h2 id={habit.name}>{habit.label}</h2>
+          <dl>
+            <dt>Entity ID</dt>
+            <dd>
+              <code>{habit.issuer}</code>
+            </dd>
+            <dt>Metadata</dt>
+            <dd>
+              <a href={`/${habit.name}/metadata`}>{metadataUrl(habit.name)}</a>
+            </dd>
+          </dl>
+          <form method="get" action={`/${habit.name}/start`}>
+            <label>
+              Sign in from here to the organization with the slug <input name="organization" required pattern="[a-z0-9][a-z0-9\-]{1,62}" />
+            </label>{' '}
+            <button type="submit">Choose a person</button>
+          </form>
+        </section>
+      ))}
+    </Page>,
+  );
+}
+
+/** `/HABIT/sso`, `/HABIT/start`: who is it? */
+export function peoplePage(habit: Habit, pending: PendingSignIn): string {
+  return render(
+    <Page title={`Sign in with ${habit.label}`}>
+      <p>
+        To <code>{pending.spEntityId}</code>
+      </p>
+      <form method="post" action={`/${habit.name}/answer`}>
+        <Hidden name="acs" value={pending.acsUrl} />
+        <Hidden name="sp" value={pending.spEntityId} />
+        <Hidden name="InResponseTo" value={pending.inResponseTo} />
+        <Hidden name="NameIDFormat" value={pending.nameIdFormat} />
+        <Hidden name="RelayState" value={pending.relayState} />
+        <ul class="people">
+          {habit.people.map((person) => (
+            <li key={person.key}>
+              <button type="submit" name="person" value={person.key} aria-describedby={`about-${person.key}`}>
+                {person.firstName} {person.lastName}
+              </button>
+              <span id={`about-${person.key}`}>
+                {person.email}: {person.about}
+              </span>
+            </li>
+          ))}
+        </ul>
+      </form>
+    </Page>,
+  );
+}
+
+/** The answer on its way: a form that submits itself where there is script. @see saml-bindings §3.5.4 */
+export function postPage(habit: Habit, acsUrl: string, samlResponse: string, relayState: string | undefined): string {
+  return render(
+    <Page title={`Signed in with ${habit.label}`} selfSubmitting>
+      <form method="post" action={acsUrl} data-self-submit>
+        <Hidden name="SAMLResponse" value={samlResponse} />
+        <Hidden name="RelayState" value={relayState} />
+        <p>
+          The response goes to <code>{acsUrl}</code>.
+        </p>
+        <button type="submit">Continue</button>
+      </form>
+    </Page>,
+  );
+}
+
+/** What went wrong, in a sentence. */
+export function refusalPage(title: string, message: string): string {
+  return render(
+    <Page title={title}>
+      <p role="alert">{message}</p>
+      <p>
+        <a href="/">All identity providers</a>
+      </p>
+    </Page>,
+  );
+}
+
+/** `/mock-idp.js` */
+export const SCRIPT = "document.querySelector('form[data-self-submit]')?.submit();\n";
+
+/** `/mock-idp.css` */
+export const STYLE = `:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+body { margin: 0; }
+main { max-width: 44rem; margin: 0 auto; padding: 1rem; }
+.notice { margin: 0; padding: .75rem 1rem; background: #7a3b00; color: #fff; text-align: center; }
+code, dd { overflow-wrap: anywhere; }
+button, input { font: inherit; padding: .4rem .8rem; }
+.people { list-style: none; padding: 0; }
+.people li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; margin: .75rem 0; }
+`;

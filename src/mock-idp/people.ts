@@ -1,0 +1,90 @@
+/** The people whom each mock identity provider knows, and the directories they stand in. All of it is made up. */
+
+/** Somebody who can sign in at a mock identity provider. */
+export interface Person {
+  /** Names the person in URLs and forms of the mock. */
+  readonly key: string;
+  /** What is special about the person, for the page that lists them. */
+  readonly about: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly email: string;
+  /** The name in the directory; differs from the address for guests of Entra ID. */
+  readonly username: string;
+  /** Never changes and is never given to somebody else (Entra ID: objectidentifier). */
+  readonly objectId: string;
+  /** The tenant that a guest of Entra ID comes from. */
+  readonly homeTenantId?: string;
+  /** All groups of the person in the directory, named as this product's responses name them. */
+  readonly groups: readonly string[];
+}
+
+/** Tenants of Entra ID, made up. */
+export const ENTRA_TENANT_ID = '7b1d4f0e-2c35-4a86-9e57-0c8d3f6a1b42';
+export const ENTRA_PARTNER_TENANT_ID = 'c64a90d3-8e1f-4b27-a5d8-913e7f02b6c1';
+
+/** Object IDs of groups of Entra ID, made up; its responses never carry a group's name unless asked to. */
+export const ENTRA_GROUP_IDS = {
+  'platform-admins': '3f2a6c1e-58d4-4b90-8c7a-1e9d05b4f6a3',
+  engineering: 'a81e5d27-0c49-4f63-b2d1-6f7c380e9b54',
+} as const;
+
+type Known = Pick<Person, 'key' | 'about' | 'firstName' | 'lastName' | 'objectId' | 'groups'>;
+
+const ADMIN = { key: 'olivia', about: 'administrator, in platform-admins', firstName: 'Olivia', lastName: 'Okafor' };
+const ORDINARY = { key: 'carl', about: 'ordinary person, in engineering', firstName: 'Carl', lastName: 'Čapek' };
+const GROUPLESS = { key: 'nina', firstName: 'Nina', lastName: 'Nuñez' };
+
+const at =
+  (domain: string) =>
+  (known: Known): Person => {
+    const email = `${known.key}@${domain}`;
+    return { ...known, email, username: email };
+  };
+
+export const OKTA_PEOPLE: readonly Person[] = [
+  { ...ADMIN, objectId: '00u1olivia0example697', groups: ['Everyone', 'platform-admins', 'engineering'] },
+  { ...ORDINARY, objectId: '00u2carl00example0697', groups: ['Everyone', 'engineering'] },
+  { ...GROUPLESS, about: 'no group passes the filter: attribute absent', objectId: '00u3nina00example0697', groups: ['Everyone'] },
+].map(at('okta.acme.example'));
+
+export const ENTRA_PEOPLE: readonly Person[] = [
+  ...[
+    {
+      ...ADMIN,
+      objectId: '0d9c2b71-4e6f-4a15-8b3c-5f20e7a9d814',
+      groups: [ENTRA_GROUP_IDS['platform-admins'], ENTRA_GROUP_IDS.engineering],
+    },
+    { ...ORDINARY, objectId: '41f7e0a6-93b8-4c5d-a2e1-7d60c94f3b28', groups: [ENTRA_GROUP_IDS.engineering] },
+    { ...GROUPLESS, about: 'in no group: claim absent', objectId: '86b3d5f2-1a7c-4e09-95d4-c0e82f6b7a13', groups: [] },
+    {
+      key: 'oscar',
+      about: 'in 151 groups, platform-admins among them: a link instead of the groups',
+      firstName: 'Oscar',
+      lastName: 'Overby',
+      objectId: 'd27a48e9-6c0b-4f31-8e95-b3a1709d5c64',
+      groups: [ENTRA_GROUP_IDS['platform-admins'], ...manyGroupIds(150)],
+    },
+  ].map(at('entra.acme.example')),
+  {
+    key: 'ada',
+    about: 'guest from another tenant, in engineering',
+    firstName: 'Ada',
+    lastName: 'Adeyemi',
+    email: 'ada@corp.example',
+    username: 'ada_corp.example#EXT#@acmeexample.onmicrosoft.com',
+    objectId: 'f5e01c83-7d42-4a9b-b6f0-28c9d4e73a15',
+    homeTenantId: ENTRA_PARTNER_TENANT_ID,
+    groups: [ENTRA_GROUP_IDS.engineering],
+  },
+];
+
+export const GOOGLE_PEOPLE: readonly Person[] = [
+  { ...ADMIN, objectId: '100000000000000000001', groups: ['platform-admins', 'engineering'] },
+  { ...ORDINARY, objectId: '100000000000000000002', groups: ['engineering'] },
+  { ...GROUPLESS, about: 'in none of the chosen groups: attribute absent', objectId: '100000000000000000003', groups: [] },
+].map(at('google.acme.example'));
+
+function manyGroupIds(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `9e4b7a20-5c1d-4f86-a3e9-${(index + 1).toString(16).padStart(12, '0')}`);
+}

@@ -1,0 +1,244 @@
+/** The mock identity provider as a local HTTP server. For development and tests only. */
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express';
+import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_UNSPECIFIED } from '../saml/names.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
+import { decodeSamlRequest, readAuthnRequest } from './authn-request.ts';
+import { findHabit, HABIT_NAMES, HABITS, type Habit, type HabitName } from './habits.ts';
+import { makeMetadata } from './metadata.ts';
+import { frontPage, type PendingSignIn, peoplePage, postPage, refusalPage, SCRIPT, STYLE } from './pages.tsx';
+import { MockIdpRefusal } from './refusal.ts';
+import { makeResponse } from './response.ts';
+
+export type MockIdpKeys = Readonly<Record<HabitName, KeyAndCertificate>>;
+
+export interface MockIdpOptions {
+  /** The gateway that may get responses, and no other; must be http. */
+  readonly gatewayBaseUrl: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Address to listen on; the loopback address where nothing is said. */
+  readonly host?: string;
+  /** The clock, in milliseconds since 1970. */
+  readonly nowMs?: () => number;
+  /** Made anew at each start where nothing is said. */
+  readonly keys?: Partial<MockIdpKeys>;
+  readonly randomBytes?: (size: number) => Uint8Array;
+}
+
+export interface MockIdp {
+  /** Without a slash at the end. */
+  readonly url: string;
+  metadataUrl(habit: HabitName): string;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the mock identity provider.
+ *
+ * @example
+ * const idp = await startMockIdp({ gatewayBaseUrl: 'http://localhost:8080', port: 0 });
+ * await fetch(idp.metadataUrl('okta'));
+ * await idp.close();
+ * @throws Error where the gateway is an https one: nothing that is really in use may trust an identity provider without passwords
+ */
+export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
+  const gatewayBaseUrl = checkedGateway(options.gatewayBaseUrl);
+  const keys = await makeKeys(options);
+  const server = createServer();
+  const url = await listen(server, options);
+  const { nowMs = Date.now } = options;
+  server.on('request', mockIdpApp({ url, gatewayBaseUrl, keys, nowMs, randomBytes: options.randomBytes ?? randomBytes }));
+  return {
+    url,
+    metadataUrl: (habit) => metadataUrl(url, habit),
+    close: () => close(server),
+  };
+}
+
+function checkedGateway(gatewayBaseUrl: string): string {
+  if (!URL.canParse(gatewayBaseUrl)) throw new Error(`The gateway’s base URL is not a URL: ${gatewayBaseUrl}`);
+  const { protocol, origin, pathname } = new URL(gatewayBaseUrl);
+  if (protocol === 'http:') return origin + pathname.replace(/\/$/, '');
+  throw new Error(
+    `The mock identity provider is for development only and does not start for ${gatewayBaseUrl}: it signs in anybody without a password. It needs a gateway whose base URL is http, such as http://localhost:8080.`,
+  );
+}
+
+async function makeKeys({ keys, nowMs = Date.now }: MockIdpOptions): Promise<MockIdpKeys> {
+  const make = async (habit: HabitName) =>
+    keys?.[habit] ??
+    makeSelfSignedCertificate({ commonName: `samlgate mock ${habit}, development only`, days: 365, nowMs: nowMs(), rsaBits: 2048 });
+  const [okta, entraId, google] = await Promise.all([make('okta'), make('entra-id'), make('google-workspace')]);
+  return { okta, 'entra-id': entraId, 'google-workspace': google };
+}
+
+function listen(server: Server, { port, host = '127.0.0.1' }: MockIdpOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      const name = host.includes(':') ? `[${host}]` : host;
+      resolve(`http://${name}:${(server.address() as AddressInfo).port}`);
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error === undefined ? resolve() : reject(error)));
+    server.closeAllConnections();
+  });
+}
+
+interface MockIdpParts {
+  readonly url: string;
+  readonly gatewayBaseUrl: string;
+  readonly keys: MockIdpKeys;
+  readonly nowMs: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
+}
+
+const metadataUrl = (url: string, habit: HabitName) => `${url}/${habit}/metadata`;
+
+function mockIdpApp(parts: MockIdpParts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(securityHeaders, express.urlencoded({ extended: false, limit: '256kb' }));
+  app.get('/', (_request, response) => {
+    const url = (habit: HabitName) => metadataUrl(parts.url, habit);
+    response.send(frontPage(Object.values(HABITS), parts.gatewayBaseUrl, url));
+  });
+  app.get('/mock-idp.js', (_request, response) => void response.type('text/javascript').send(SCRIPT));
+  app.get('/mock-idp.css', (_request, response) => void response.type('text/css').send(STYLE));
+  app.get('/:habit/metadata', (request, response) => sendMetadata(habitOf(request), parts, response));
+  app.get('/:habit/sso', (request, response) => askWho(request, response, requestedSignIn(request.query, 'redirect', parts)));
+  app.post('/:habit/sso', (request, response) => askWho(request, response, requestedSignIn(request.body, 'post', parts)));
+  app.get('/:habit/start', (request, response) => askWho(request, response, startedSignIn(request.query, parts)));
+  app.post('/:habit/answer', (request, response) => sendAnswer(request, response, parts));
+  app.use((_request, response) => void response.status(404).send(refusalPage('Not found', 'There is nothing at this address.')));
+  app.use(refuse);
+  return app;
+}
+
+const securityHeaders: RequestHandler = (_request, response, next) => {
+  // No form-action: it would also hold for where the gateway redirects to after the response.
+  response.set({
+    'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': 'no-store',
+  });
+  next();
+};
+
+function habitOf(request: Request): Habit {
+  const habit = findHabit(String(request.params.habit));
+  if (habit === undefined) throw unknownHabit();
+  return habit;
+}
+
+const unknownHabit = () =>
+  new MockIdpRefusal(`There is no such identity provider here. There are: ${HABIT_NAMES.join(', ')}.`, { status: 404 });
+
+function sendMetadata({ name }: Habit, { url, keys, randomBytes }: MockIdpParts, response: Response): void {
+  const key = keys[name];
+  const metadata = makeMetadata(name, {
+    ssoUrl: `${url}/${name}/sso`,
+    certificatesPem: [key.certificatePem],
+    documentKey: key,
+    randomBytes,
+  });
+  response.type('application/samlmetadata+xml').send(metadata);
+}
+
+function askWho(request: Request, response: Response, pending: PendingSignIn): void {
+  response.send(peoplePage(habitOf(request), pending));
+}
+
+/** Sign-in that a service provider asks for. */
+function requestedSignIn(source: unknown, binding: 'redirect' | 'post', parts: MockIdpParts): PendingSignIn {
+  const parameter = field(source, 'SAMLRequest');
+  if (parameter === undefined) throw new MockIdpRefusal('The SAMLRequest parameter is missing.');
+  const { id, issuer, acsUrl, nameIdFormat } = readAuthnRequest(decodeSamlRequest(parameter, binding));
+  return {
+    // A real identity provider knows the ACS URL from its own settings; the gateway’s two URLs differ in the last word.
+    acsUrl: checkedAcsUrl(acsUrl ?? issuer.replace(/\/metadata$/, '/acs'), parts),
+    spEntityId: issuer,
+    inResponseTo: id,
+    nameIdFormat,
+    relayState: field(source, 'RelayState'),
+  };
+}
+
+/** Sign-in that starts here: `?sp=…&acs=…`, or the slug of an organization of the gateway. */
+function startedSignIn(source: unknown, parts: MockIdpParts): PendingSignIn {
+  const slug = field(source, 'organization');
+  const base = slug === undefined ? undefined : `${parts.gatewayBaseUrl}/saml/${encodeURIComponent(slug)}`;
+  const spEntityId = field(source, 'sp') ?? (base && `${base}/metadata`);
+  const acsUrl = field(source, 'acs') ?? (base && `${base}/acs`);
+  if (spEntityId === undefined || acsUrl === undefined) throw new MockIdpRefusal('It takes the parameters sp and acs, or organization.');
+  return {
+    acsUrl: checkedAcsUrl(acsUrl, parts),
+    spEntityId,
+    inResponseTo: undefined,
+    nameIdFormat: undefined,
+    relayState: field(source, 'RelayState'),
+  };
+}
+
+/** Somebody was chosen: makes the response and the page that posts it. All fields were in the browser's hands, so they are checked again. */
+function sendAnswer(request: Request, response: Response, parts: MockIdpParts): void {
+  const habit = habitOf(request);
+  const chosen = field(request.body, 'person');
+  const person = habit.people.find(({ key }) => key === chosen);
+  const acs = field(request.body, 'acs');
+  const spEntityId = field(request.body, 'sp');
+  if (person === undefined) throw new MockIdpRefusal(`${habit.label} knows nobody of this name.`);
+  if (acs === undefined || spEntityId === undefined) throw new MockIdpRefusal('It takes the fields acs and sp.');
+  const acsUrl = checkedAcsUrl(acs, parts);
+  const xml = makeResponse({
+    habit: habit.name,
+    person,
+    acsUrl,
+    spEntityId,
+    inResponseTo: field(request.body, 'InResponseTo'),
+    nameIdFormat: supportedFormat(field(request.body, 'NameIDFormat')),
+    key: parts.keys[habit.name],
+    nowMs: parts.nowMs(),
+    randomBytes: parts.randomBytes,
+  });
+  response.send(postPage(habit, acsUrl, Buffer.from(xml).toString('base64'), field(request.body, 'RelayState')));
+}
+
+const FORMATS: readonly (string | undefined)[] = [NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_UNSPECIFIED];
+
+/** What the products do with other formats differs; the mock keeps to its default. */
+function supportedFormat(format: string | undefined): string | undefined {
+  return FORMATS.includes(format) ? format : undefined;
+}
+
+/** Only the gateway gets responses: a page anywhere else must not make this server sign one for it. */
+function checkedAcsUrl(acsUrl: string, { gatewayBaseUrl }: MockIdpParts): string {
+  if (URL.canParse(acsUrl) && new URL(acsUrl).href.startsWith(`${gatewayBaseUrl}/`)) return acsUrl;
+  throw new MockIdpRefusal(`The mock identity provider posts only to the gateway at ${gatewayBaseUrl}, not to: ${acsUrl}`);
+}
+
+/** One text field of a query or a form; a repeated one counts as missing. */
+function field(source: unknown, name: string): string | undefined {
+  const value = typeof source === 'object' && source !== null ? Object.entries(source).find(([key]) => key === name)?.[1] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+const refuse: ErrorRequestHandler = (error, _request, response, _next) => {
+  const status = clientStatus(error);
+  const message = error instanceof Error && status < 500 ? error.message : 'Something went wrong in the mock identity provider.';
+  response.status(status).send(refusalPage(status < 500 ? 'This can’t be used' : 'It is not your fault', message));
+};
+
+/** Refusals, Express and its body parser say in `status` when the request is at fault. */
+function clientStatus(error: unknown): number {
+  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;
+}

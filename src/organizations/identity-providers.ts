@@ -1,0 +1,180 @@
+/** The identity provider of an organization: what its metadata said, and the settings of the organization. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Actor } from '../audit.ts';
+import { GatewayError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/attributes.ts';
+import { publicKeyOf } from '../saml/certificates.ts';
+import { type IdpMetadata, type ManualIdp, readIdpMetadata, readManualIdp } from '../saml/idp-metadata.ts';
+import { lintIdpMetadata, type MetadataWarning } from '../saml/idp-metadata-lint.ts';
+import type { ResponseSettings } from '../saml/response.ts';
+import type { VerificationKey } from '../saml/signature.ts';
+import { fetchMetadata } from './fetch-metadata.ts';
+import { type Organization, updateOrganization } from './organizations.ts';
+
+/** Settings of the contract; an absent one has the default. */
+export interface IdpSettings {
+  readonly idpInitiated: 'accept' | 'bounce' | 'reject';
+  readonly attributeMapping: Partial<AttributeMapping>;
+  readonly clockSkewSeconds: number;
+  readonly requireSignedAssertion: boolean;
+  readonly requireSignedResponse: boolean;
+  readonly requireEncryptedAssertion: boolean;
+  /** Undefined: as the metadata's WantAuthnRequestsSigned. */
+  readonly signRequests: boolean | undefined;
+  readonly nameIdFormat: string | undefined;
+  readonly forceAuthn: boolean;
+  readonly authnContext: readonly string[];
+  /** Only with metadata from a URL. */
+  readonly metadataRefreshHours: number | undefined;
+}
+
+export const DEFAULT_SETTINGS: IdpSettings = {
+  idpInitiated: 'accept',
+  attributeMapping: {},
+  clockSkewSeconds: 180,
+  requireSignedAssertion: false,
+  requireSignedResponse: false,
+  requireEncryptedAssertion: false,
+  signRequests: undefined,
+  nameIdFormat: undefined,
+  forceAuthn: false,
+  authnContext: [],
+  metadataRefreshHours: undefined,
+};
+
+export interface IdentityProvider {
+  readonly metadata: IdpMetadata;
+  readonly settings: IdpSettings;
+  /** Where the metadata came from, if from a URL. */
+  readonly metadataUrl?: string | undefined;
+  readonly updatedAt: string;
+}
+
+/** Metadata as it is given: a document, a URL to fetch it from, or values typed in. */
+export type MetadataSource =
+  | { readonly kind: 'document'; readonly content: Uint8Array | string; readonly entityId?: string | undefined }
+  | { readonly kind: 'url'; readonly url: string; readonly entityId?: string | undefined }
+  | { readonly kind: 'manual'; readonly values: ManualIdp };
+
+export interface UnderstoodMetadata {
+  readonly metadata: IdpMetadata;
+  readonly warnings: readonly MetadataWarning[];
+  readonly metadataUrl?: string;
+}
+
+/**
+ * Reads metadata without saving it.
+ * @throws idp_metadata_invalid, payload_too_large
+ */
+export async function understandMetadata(source: MetadataSource, nowMs: number): Promise<UnderstoodMetadata> {
+  if (source.kind === 'manual') return readManualIdp(source.values, nowMs);
+  const content = source.kind === 'url' ? await fetchMetadata(source.url) : source.content;
+  const understood = readIdpMetadata(content, { nowMs, ...(source.entityId === undefined ? {} : { entityId: source.entityId }) });
+  return source.kind === 'url' ? { ...understood, metadataUrl: source.url } : understood;
+}
+
+/** Saves understood metadata; the settings stay. Members of an identity provider with another entity ID stay other people. */
+export function setIdentityProvider(
+  runtime: Runtime,
+  actor: Actor,
+  organization: Organization,
+  understood: UnderstoodMetadata,
+): Promise<Organization> {
+  const updatedAt = new Date(runtime.now()).toISOString();
+  return updateOrganization(
+    runtime,
+    actor,
+    organization.id,
+    'identity_provider.changed',
+    (before) => ({
+      ...before,
+      identityProvider: {
+        metadata: understood.metadata,
+        settings: before.identityProvider?.settings ?? DEFAULT_SETTINGS,
+        metadataUrl: understood.metadataUrl,
+        updatedAt,
+      },
+    }),
+    {
+      entity_id: understood.metadata.entityId,
+      certificates: understood.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
+    },
+  );
+}
+
+/** @throws idp_not_configured; validation_failed where a setting needs what is not there */
+export function changeSettings(
+  runtime: Runtime,
+  actor: Actor,
+  organization: Organization,
+  changes: Partial<IdpSettings>,
+): Promise<Organization> {
+  return updateOrganization(
+    runtime,
+    actor,
+    organization.id,
+    'identity_provider.settings_changed',
+    (before) => {
+      const identityProvider = requireIdentityProvider(before);
+      const settings = { ...identityProvider.settings, ...changes };
+      if (settings.metadataRefreshHours !== undefined && identityProvider.metadataUrl === undefined) {
+        throw new GatewayError('validation_failed', 'metadata_refresh_hours needs metadata that came from a URL.');
+      }
+      if (isDeepStrictEqual(settings, identityProvider.settings)) return undefined;
+      return { ...before, identityProvider: { ...identityProvider, settings } };
+    },
+    { changes },
+  );
+}
+
+/** After this nobody can sign in to the organization; members and sessions stay. */
+export function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
+  return updateOrganization(runtime, actor, organization.id, 'identity_provider.removed', (before) =>
+    before.identityProvider ? { ...before, identityProvider: undefined } : undefined,
+  );
+}
+
+/** @throws idp_not_configured */
+export function requireIdentityProvider(organization: Organization): IdentityProvider {
+  if (!organization.identityProvider) throw new GatewayError('idp_not_configured');
+  return organization.identityProvider;
+}
+
+/** What was understood, with the present warnings (certificates expire while nobody looks). */
+export const warningsOf = (identityProvider: IdentityProvider, nowMs: number): readonly MetadataWarning[] =>
+  lintIdpMetadata(identityProvider.metadata, nowMs);
+
+/** The organization's own URLs at the gateway. */
+export function serviceProviderUrls(baseUrl: string, slug: string): { entityId: string; acsUrl: string; sloUrl: string; loginUrl: string } {
+  const root = `${baseUrl}/saml/${slug}`;
+  return { entityId: `${root}/metadata`, acsUrl: `${root}/acs`, sloUrl: `${root}/slo`, loginUrl: `${root}/login` };
+}
+
+/** What a response to this organization is held against. @throws idp_not_configured */
+export function responseSettings(organization: Organization, baseUrl: string): ResponseSettings {
+  const { metadata, settings } = requireIdentityProvider(organization);
+  const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
+  return {
+    entityId,
+    acsUrl,
+    idpEntityId: metadata.entityId,
+    keys: metadata.signingCertificates.map(
+      (certificate): VerificationKey => ({
+        key: publicKeyOf(certificate.pem),
+        fingerprint: certificate.fingerprintSha256,
+        notAfterMs: Date.parse(certificate.notAfter),
+      }),
+    ),
+    requireSignedAssertion: settings.requireSignedAssertion,
+    requireSignedResponse: settings.requireSignedResponse,
+    requireEncryptedAssertion: settings.requireEncryptedAssertion,
+    clockSkewSeconds: settings.clockSkewSeconds,
+    authnContext: settings.authnContext,
+  };
+}
+
+export const attributeMapping = ({ settings }: IdentityProvider): AttributeMapping => ({
+  ...DEFAULT_ATTRIBUTE_MAPPING,
+  ...settings.attributeMapping,
+});

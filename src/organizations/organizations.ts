@@ -1,0 +1,214 @@
+/**
+ * Organizations: tenants. All of one lies in a partition of its own, so that a change and its audit entry are one commit, and
+ * a login needs the organization to exist at the moment when it writes. The global partition only has the directory: which
+ * slug and which e-mail domains are whose.
+ */
+import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
+import { GatewayError } from '../errors.ts';
+import { newId } from '../ids.ts';
+import type { Runtime } from '../runtime.ts';
+import { makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
+import { type Collection, GLOBAL, type Store, updateRecord } from '../store/store.ts';
+import type { IdentityProvider } from './identity-providers.ts';
+import { INITIAL_ROLE_MAPPING, type RoleMapping } from './role-mapping.ts';
+
+/** A key of the service provider: signs requests, opens encrypted assertions. */
+export interface SpKey {
+  /** PKCS#8 PEM, wrapped for the purpose {@link SP_KEY_PURPOSE}. */
+  readonly wrappedPrivateKey: string;
+  /** DER as base64. */
+  readonly certificate: string;
+}
+
+export const SP_KEY_PURPOSE = 'sp-key';
+
+export interface Organization {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  /** Lower case. A domain belongs to one organization. */
+  readonly domains: readonly string[];
+  /** URLs that `return_to` and RelayState may lead to besides paths of the gateway. */
+  readonly allowedReturnUrls: readonly string[];
+  /** Shown in the SP metadata. */
+  readonly contactEmail?: string | undefined;
+  readonly logoUrl?: string | undefined;
+  readonly createdAt: string;
+  /** The one in use first. */
+  readonly spKeys: readonly SpKey[];
+  readonly identityProvider?: IdentityProvider | undefined;
+  readonly roleMapping: RoleMapping;
+}
+
+/** The record in the organization's partition. Its version is also the lock of what concerns several members at once. */
+export const ORGANIZATION: Collection<Organization> = { name: 'organization', indexes: {}, unique: {} };
+export const ORGANIZATION_RECORD = 'organization';
+
+interface DirectoryEntry {
+  readonly slug: string;
+  readonly domains: readonly string[];
+  readonly createdAtMs: number;
+}
+
+const DIRECTORY: Collection<DirectoryEntry> = {
+  name: 'directory',
+  indexes: { slug: (entry) => [entry.slug] },
+  unique: { slug: (entry) => [entry.slug], domain: (entry) => entry.domains },
+};
+
+/** Names that are paths of the gateway or would mislead. */
+const RESERVED_SLUGS: ReadonlySet<string> = new Set(['api', 'admin', 'global', 'login', 'logout', 'console', 'metadata', 'saml']);
+
+export interface NewOrganization {
+  readonly slug: string;
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly allowedReturnUrls: readonly string[];
+  readonly contactEmail?: string | undefined;
+  readonly logoUrl?: string | undefined;
+}
+
+const TWENTY_YEARS_DAYS = 20 * 365;
+
+/** @throws conflict where slug or a domain is taken; validation_failed for a reserved slug */
+export async function createOrganization(runtime: Runtime, actor: Actor, input: NewOrganization): Promise<Organization> {
+  if (RESERVED_SLUGS.has(input.slug)) throw new GatewayError('validation_failed', 'This slug is reserved.');
+  const { store } = runtime;
+  const nowMs = runtime.now();
+  await removeAbandonedEntry(store, input.slug, nowMs);
+  const id = newId('org');
+  const entry: DirectoryEntry = { slug: input.slug, domains: input.domains, createdAtMs: nowMs };
+  const reserved = await store.commit(GLOBAL, [
+    { do: 'insert', collection: DIRECTORY, id, value: entry },
+    auditStep(nowMs, actor, 'organization.created', { details: { slug: input.slug } }),
+  ]);
+  if (!reserved.ok) throw new GatewayError('conflict', 'Another organization has this slug or one of these domains.');
+  const organization: Organization = {
+    id,
+    ...input,
+    createdAt: new Date(nowMs).toISOString(),
+    spKeys: [await makeSpKey(runtime, input.slug)],
+    roleMapping: INITIAL_ROLE_MAPPING,
+  };
+  await store.commit(id, [
+    { do: 'insert', collection: ORGANIZATION, id: ORGANIZATION_RECORD, value: organization },
+    auditStep(nowMs, actor, 'organization.created', { details: { slug: input.slug } }),
+  ]);
+  return organization;
+}
+
+/** A creation that died half-way leaves a directory entry without organization; after a minute it makes way. */
+async function removeAbandonedEntry(store: Store, slug: string, nowMs: number): Promise<void> {
+  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
+  if (!entry || nowMs - entry.value.createdAtMs < 60_000) return;
+  if (await getOrganizationById(store, entry.id)) return;
+  await store.commit(GLOBAL, [{ do: 'delete', collection: DIRECTORY, id: entry.id, version: entry.version }]);
+}
+
+async function makeSpKey(runtime: Runtime, slug: string): Promise<SpKey> {
+  const { privateKeyPem, certificatePem } = await makeSelfSignedCertificate({
+    commonName: `samlgate ${slug}`,
+    days: TWENTY_YEARS_DAYS,
+    nowMs: runtime.now(),
+  });
+  const certificate = certificatePem.replace(/-----[A-Z ]+-----|\s/g, '');
+  return { wrappedPrivateKey: await runtime.secrets.wrap(SP_KEY_PURPOSE, privateKeyPem), certificate };
+}
+
+/** The private key of an SP key, PKCS#8 PEM. */
+export const openSpKey = (runtime: Runtime, key: SpKey): Promise<string> => runtime.secrets.unwrap(SP_KEY_PURPOSE, key.wrappedPrivateKey);
+
+/** Slug to id, as last seen. Only a hint that saves a read: the record that it leads to must have the slug. */
+const slugHints = new WeakMap<Store, Map<string, string>>();
+const MAX_HINTS = 10_000;
+
+/** @throws organization_unknown */
+export async function getOrganization(store: Store, slug: string): Promise<Organization> {
+  const hints = slugHints.get(store) ?? new Map<string, string>();
+  slugHints.set(store, hints);
+  const hint = hints.get(slug);
+  const hinted = hint === undefined ? undefined : await getOrganizationById(store, hint);
+  if (hinted?.slug === slug) return hinted;
+  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
+  const organization = entry && (await getOrganizationById(store, entry.id));
+  if (!organization) throw new GatewayError('organization_unknown');
+  if (hints.size >= MAX_HINTS) hints.clear();
+  hints.set(slug, organization.id);
+  return organization;
+}
+
+export const getOrganizationById = async (store: Store, id: string): Promise<Organization | undefined> =>
+  (await store.get(id, ORGANIZATION, ORGANIZATION_RECORD))?.value;
+
+/** The organization that has this e-mail domain. */
+export async function findOrganizationByDomain(store: Store, domain: string): Promise<Organization | undefined> {
+  const wanted = domain.toLowerCase();
+  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'domain', wanted);
+  const organization = entry && (await getOrganizationById(store, entry.id));
+  return organization?.domains.includes(wanted) ? organization : undefined;
+}
+
+/** By slug. */
+export async function listOrganizations(
+  store: Store,
+  range: { limit: number; cursor?: string | undefined },
+): Promise<{ items: Organization[]; nextCursor: string | null }> {
+  const page = await store.find(GLOBAL, DIRECTORY, 'slug', range);
+  const found = await Promise.all(page.items.map((entry) => getOrganizationById(store, entry.id)));
+  return { items: found.filter((organization) => organization !== undefined), nextCursor: page.nextCursor };
+}
+
+export type OrganizationChanges = Partial<Omit<NewOrganization, 'slug'>>;
+
+/** @throws conflict where a domain is taken; organization_unknown */
+export async function changeOrganization(runtime: Runtime, actor: Actor, id: string, changes: OrganizationChanges): Promise<Organization> {
+  const { domains } = changes;
+  if (domains) await claimDomains(runtime.store, id, domains);
+  return updateOrganization(runtime, actor, id, 'organization.changed', (organization) => ({ ...organization, ...changes }), {
+    fields: Object.keys(changes),
+  });
+}
+
+/** The directory first: a domain is another's or ours before the organization shows it. */
+async function claimDomains(store: Store, id: string, domains: readonly string[]): Promise<void> {
+  for (const domain of domains) {
+    const holder = await store.getUnique(GLOBAL, DIRECTORY, 'domain', domain);
+    if (holder && holder.id !== id) throw new GatewayError('conflict', 'Another organization has one of these domains.');
+  }
+  const entry = await updateRecord(store, GLOBAL, DIRECTORY, id, (before) => ({ ...before, domains }));
+  if (!entry) throw new GatewayError('organization_unknown');
+}
+
+/**
+ * Changes the record of an organization, with an audit entry in the same commit.
+ * @param change undefined leaves everything as it is, without an entry
+ * @throws organization_unknown, conflict
+ */
+export async function updateOrganization(
+  runtime: Runtime,
+  actor: Actor,
+  id: string,
+  event: AuditEvent,
+  change: (organization: Organization) => Organization | undefined,
+  details?: Readonly<Record<string, unknown>>,
+): Promise<Organization> {
+  const entry = () => [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })];
+  const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry);
+  if (!stored) throw new GatewayError('organization_unknown');
+  return stored.value;
+}
+
+/** Deletes an organization with everything in it: members, sessions, tokens, audit trail. May be repeated after a crash. */
+export async function deleteOrganization(runtime: Runtime, actor: Actor, id: string): Promise<void> {
+  const { store } = runtime;
+  const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
+  // From here on no login can write into the partition.
+  if (record) await store.commit(id, [{ do: 'delete', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: record.version }]);
+  await store.purge(id);
+  const entry = await store.get(GLOBAL, DIRECTORY, id);
+  if (!entry) return;
+  await store.commit(GLOBAL, [
+    { do: 'delete', collection: DIRECTORY, id, version: entry.version },
+    auditStep(runtime.now(), actor, 'organization.deleted', { details: { slug: entry.value.slug } }),
+  ]);
+}
