@@ -9,6 +9,7 @@ import {
   setIdentityProvider,
   understandMetadata,
   warningsOf,
+  withMetadata,
 } from '../organizations/identity-providers.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
@@ -31,6 +32,8 @@ export function identityProviderRoutes(runtime: Runtime): Router {
   router.put('/', readRawBody, async (request, response) => {
     const source = await metadataSource(request);
     const understood = await understandMetadata(source, runtime.now());
+    // What would be understood, saved by nobody: for a look before the change.
+    if (request.query.dry_run === 'true') return answer(response, withMetadata(organizationOf(response), understood, runtime.now()));
     answer(response, await setIdentityProvider(runtime, callerOf(request, response), organizationOf(response), understood));
   });
   router.patch('/', async (request, response) => {

@@ -74,33 +74,26 @@ export async function understandMetadata(source: MetadataSource, nowMs: number):
   return source.kind === 'url' ? { ...understood, metadataUrl: source.url } : understood;
 }
 
-/** Saves understood metadata; the settings stay. Members of an identity provider with another entity ID stay other people. */
+/** The organization with this metadata; its settings stay. */
+export function withMetadata(organization: Organization, understood: UnderstoodMetadata, nowMs: number): Organization {
+  const { metadata, metadataUrl } = understood;
+  const settings = organization.identityProvider?.settings ?? DEFAULT_SETTINGS;
+  return { ...organization, identityProvider: { metadata, settings, metadataUrl, updatedAt: new Date(nowMs).toISOString() } };
+}
+
+/** Saves understood metadata. Members of an identity provider with another entity ID stay other people. */
 export function setIdentityProvider(
   runtime: Runtime,
   actor: Actor,
   organization: Organization,
   understood: UnderstoodMetadata,
 ): Promise<Organization> {
-  const updatedAt = new Date(runtime.now()).toISOString();
-  return updateOrganization(
-    runtime,
-    actor,
-    organization.id,
-    'identity_provider.changed',
-    (before) => ({
-      ...before,
-      identityProvider: {
-        metadata: understood.metadata,
-        settings: before.identityProvider?.settings ?? DEFAULT_SETTINGS,
-        metadataUrl: understood.metadataUrl,
-        updatedAt,
-      },
-    }),
-    {
-      entity_id: understood.metadata.entityId,
-      certificates: understood.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
-    },
-  );
+  const details = {
+    entity_id: understood.metadata.entityId,
+    certificates: understood.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
+  };
+  const change = (before: Organization) => withMetadata(before, understood, runtime.now());
+  return updateOrganization(runtime, actor, organization.id, 'identity_provider.changed', change, details);
 }
 
 /** @throws idp_not_configured; validation_failed where a setting needs what is not there */
