@@ -11,8 +11,7 @@ export interface SamlAttribute {
   readonly values: readonly string[];
 }
 
-export const NAME_FORMAT_UNSPECIFIED = 'urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified';
-export const NAME_FORMAT_BASIC = 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic';
+const NAME_FORMAT_UNSPECIFIED = 'urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified';
 
 /** The filter of the groups attribute, as it is set in Okta: "Matches regex". */
 const OKTA_GROUP_FILTER = /^(?:platform-admins|engineering)$/;

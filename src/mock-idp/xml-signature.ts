@@ -15,24 +15,24 @@ interface Algorithm {
 }
 
 /** Also what nobody should use any more, because fixtures must show that it is refused. */
-const SIGNATURES: Readonly<Record<string, Algorithm>> = {
-  [`${XMLDSIG}rsa-sha1`]: { family: 'rsa', hash: 'sha1' },
-  [`${XMLDSIG}hmac-sha1`]: { family: 'hmac', hash: 'sha1' },
-  [`${MORE}hmac-sha256`]: { family: 'hmac', hash: 'sha256' },
-  [RSA_SHA256]: { family: 'rsa', hash: 'sha256' },
-  [`${MORE}rsa-sha384`]: { family: 'rsa', hash: 'sha384' },
-  [`${MORE}rsa-sha512`]: { family: 'rsa', hash: 'sha512' },
-  [`${MORE}ecdsa-sha256`]: { family: 'ecdsa', hash: 'sha256' },
-  [`${MORE}ecdsa-sha384`]: { family: 'ecdsa', hash: 'sha384' },
-  [`${MORE}ecdsa-sha512`]: { family: 'ecdsa', hash: 'sha512' },
-};
+const SIGNATURES: ReadonlyMap<string, Algorithm> = new Map([
+  [`${XMLDSIG}rsa-sha1`, { family: 'rsa', hash: 'sha1' }],
+  [`${XMLDSIG}hmac-sha1`, { family: 'hmac', hash: 'sha1' }],
+  [`${MORE}hmac-sha256`, { family: 'hmac', hash: 'sha256' }],
+  [RSA_SHA256, { family: 'rsa', hash: 'sha256' }],
+  [`${MORE}rsa-sha384`, { family: 'rsa', hash: 'sha384' }],
+  [`${MORE}rsa-sha512`, { family: 'rsa', hash: 'sha512' }],
+  [`${MORE}ecdsa-sha256`, { family: 'ecdsa', hash: 'sha256' }],
+  [`${MORE}ecdsa-sha384`, { family: 'ecdsa', hash: 'sha384' }],
+  [`${MORE}ecdsa-sha512`, { family: 'ecdsa', hash: 'sha512' }],
+]);
 
-const DIGESTS: Readonly<Record<string, string>> = {
-  [`${XMLDSIG}sha1`]: 'sha1',
-  [SHA256]: 'sha256',
-  [`${MORE}sha384`]: 'sha384',
-  'http://www.w3.org/2001/04/xmlenc#sha512': 'sha512',
-};
+const DIGESTS: ReadonlyMap<string, string> = new Map([
+  [`${XMLDSIG}sha1`, 'sha1'],
+  [SHA256, 'sha256'],
+  [`${MORE}sha384`, 'sha384'],
+  ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
+]);
 
 /** How a product spells its signatures. */
 export interface SignatureSpelling {
@@ -71,7 +71,6 @@ export function signElement(xml: string, options: SignOptions): string {
     privateKey: options.key.privateKeyPem,
     signatureAlgorithm: options.signatureAlgorithm,
     canonicalizationAlgorithm: EXCLUSIVE_C14N,
-    idAttribute: 'ID',
     getKeyInfoContent: () => (options.keyInfo ? keyInfoContent(options.key.certificatePem, options.spelling) : null),
   });
   signed.SignatureAlgorithms = { [options.signatureAlgorithm]: signatureClass(options) };
@@ -104,7 +103,7 @@ function keyInfoContent(certificatePem: string, spelling: SignatureSpelling): st
 // xml-crypto takes algorithms as classes, and knows neither ECDSA nor SHA-384 by itself.
 
 function signatureClass({ signatureAlgorithm, spelling }: SignOptions) {
-  const algorithm = SIGNATURES[signatureAlgorithm];
+  const algorithm = SIGNATURES.get(signatureAlgorithm);
   if (algorithm === undefined) throw new Error(`The mock identity provider can’t sign with ${signatureAlgorithm}.`);
   return class {
     getSignature(octets: unknown, key: unknown): string {
@@ -127,7 +126,7 @@ function signatureOctets({ family, hash }: Algorithm, octets: Buffer, key: strin
 }
 
 function digestClass(digestAlgorithm: string) {
-  const hash = DIGESTS[digestAlgorithm];
+  const hash = DIGESTS.get(digestAlgorithm);
   if (hash === undefined) throw new Error(`The mock identity provider can’t digest with ${digestAlgorithm}.`);
   return class {
     getHash(octets: string): string {

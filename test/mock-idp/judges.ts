@@ -1,0 +1,61 @@
+/** Two judges of signatures that share no code with each other or, but for xml-crypto, with the mock identity provider. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SignedXml } from 'xml-crypto';
+
+export type SignedElement = 'Response' | 'Assertion';
+
+/** Whether xmlsec1 finds the signature of that element good for that certificate or public key (PEM). */
+export async function xmlsec1Verifies(xml: string, signed: SignedElement | 'EntityDescriptor', keyPem: string): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'samlgate-xmlsec1-'));
+  try {
+    await writeFile(join(folder, 'message.xml'), xml);
+    await writeFile(join(folder, 'key.pem'), keyPem);
+    const keyOption = keyPem.includes('BEGIN CERTIFICATE') ? '--pubkey-cert-pem' : '--pubkey-pem';
+    const uri = signed === 'EntityDescriptor' ? 'metadata' : signed === 'Response' ? 'protocol' : 'assertion';
+    return await succeeds('xmlsec1', [
+      '--verify',
+      // Nothing from the message's own KeyInfo.
+      '--enabled-key-data',
+      'key-name',
+      keyOption,
+      join(folder, 'key.pem'),
+      '--id-attr:ID',
+      `urn:oasis:names:tc:SAML:2.0:${uri}:${signed}`,
+      '--node-xpath',
+      `//*[local-name()='${signed}']/*[local-name()='Signature']`,
+      join(folder, 'message.xml'),
+    ]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function succeeds(command: string, options: readonly string[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    execFile(command, options, (error) => {
+      // A string is the system's code: the command itself is missing. That is not a verdict.
+      if (typeof error?.code === 'string') reject(error);
+      else resolve(error === null);
+    });
+  });
+}
+
+/** What xml-crypto finds signed by that certificate: the canonical octets, or undefined where the signature is not good. */
+export function xmlCryptoVerifies(xml: string, signed: SignedElement, certificatePem: string): string | undefined {
+  const verifier = new SignedXml({ publicCert: certificatePem, getCertFromKeyInfo: () => null });
+  verifier.loadSignature(signatureOf(xml, signed));
+  try {
+    return verifier.checkSignature(xml) ? verifier.getSignedReferences()[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text of the signature that stands directly after the element's Issuer. */
+export function signatureOf(xml: string, signed: SignedElement): string {
+  const inside = xml.slice(xml.search(new RegExp(`<[a-z0-9]*:?${signed} `)));
+  return /^<[^>]+><(?:\w+:)?Issuer\b[^>]*>[^<]*<\/(?:\w+:)?Issuer>(<(?:ds:)?Signature .*?<\/(?:ds:)?Signature>)/s.exec(inside)?.[1] ?? '';
+}
