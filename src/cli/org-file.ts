@@ -1,0 +1,148 @@
+/** Declarative organization files (`org apply`): read, held against the gateway, and applied as the calls that are missing. */
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { type Api, CommandError } from './gateway-api.ts';
+import { orUndefined, readFile } from './org.ts';
+
+const IDENTITY_PROVIDER = z
+  .object({
+    /** Relative to the organization file. */
+    metadata_file: z.string().optional(),
+    metadata_xml: z.string().optional(),
+    metadata_url: z.string().optional(),
+    entity_id: z.string().optional(),
+    sso_url: z.string().optional(),
+    slo_url: z.string().optional(),
+    certificates: z.array(z.string()).optional(),
+  })
+  // The settings: the gateway knows and checks them.
+  .catchall(z.unknown());
+
+const FILE = z.strictObject({
+  slug: z.string(),
+  name: z.string(),
+  domains: z.array(z.string()).optional(),
+  allowed_return_urls: z.array(z.string()).optional(),
+  contact_email: z.string().nullable().optional(),
+  logo_url: z.string().nullable().optional(),
+  identity_provider: IDENTITY_PROVIDER.optional(),
+  role_mapping: z
+    .strictObject({ rules: z.array(z.object({ group: z.string(), role: z.string() })).default([]), default_role: z.string() })
+    .optional(),
+});
+
+const METADATA_FIELDS = ['metadata_file', 'metadata_xml', 'metadata_url', 'entity_id', 'sso_url', 'slo_url', 'certificates'] as const;
+
+export type OrganizationFile = z.infer<typeof FILE> & { readonly source: string };
+
+/** @throws CommandError naming file, field and what is wrong */
+export function readOrganizationFile(name: string): OrganizationFile {
+  let content: unknown;
+  try {
+    content = parse(readFile(name).toString('utf8'));
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`${name} is not YAML: ${(error as Error).message.split('\n')[0]}`);
+  }
+  const result = FILE.safeParse(content);
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => `  ${issue.path.join('.') || 'the file'}: ${issue.message}`);
+    throw new CommandError(`${name} is no organization file:\n${problems.join('\n')}`);
+  }
+  return { ...result.data, source: name };
+}
+
+interface Change {
+  readonly words: string;
+  run(api: Api): Promise<unknown>;
+}
+
+export interface Plan {
+  readonly slug: string;
+  readonly changes: readonly Change[];
+}
+
+type Fields = Record<string, unknown>;
+
+/** What is missing between gateway and file. Nothing is changed. */
+export async function planChanges(api: Api, file: OrganizationFile): Promise<Plan> {
+  const root = `/organizations/${encodeURIComponent(file.slug)}`;
+  const { slug, name, domains, allowed_return_urls, contact_email, logo_url } = file;
+  const present = (await orUndefined(api.call('GET', root), 'organization_unknown')) as Fields | undefined;
+  const wanted = withoutUndefined({ name, domains, allowed_return_urls, contact_email, logo_url });
+  const changes: Change[] = [];
+  const add = (words: string, method: string, path: string, body: unknown) =>
+    changes.push({ words, run: (gateway) => gateway.call(method, path, body) });
+
+  if (!present) add(`make the organization “${name}”`, 'POST', '/organizations', { slug, ...withoutNull(wanted) });
+  const different = present ? differences(present, wanted) : {};
+  if (Object.keys(different).length > 0) add(`change ${Object.keys(different).join(', ')}`, 'PATCH', root, different);
+  if (file.identity_provider) changes.push(...(await planIdentityProvider(api, file, `${root}/identity-provider`, present !== undefined)));
+  if (file.role_mapping) {
+    const before = present ? await api.call('GET', `${root}/role-mapping`) : undefined;
+    if (!isDeepStrictEqual(before, file.role_mapping)) {
+      add(
+        `set ${file.role_mapping.rules.length} role rule(s), default ${file.role_mapping.default_role}`,
+        'PUT',
+        `${root}/role-mapping`,
+        file.role_mapping,
+      );
+    }
+  }
+  return { slug, changes };
+}
+
+async function planIdentityProvider(api: Api, file: OrganizationFile, path: string, exists: boolean): Promise<Change[]> {
+  const given = file.identity_provider ?? {};
+  const metadata = metadataBody(file);
+  const settings = Object.fromEntries(Object.entries(given).filter(([name]) => !(METADATA_FIELDS as readonly string[]).includes(name)));
+  const before = exists ? ((await orUndefined(api.call('GET', path), 'idp_not_configured')) as Fields | undefined) : undefined;
+  const changes: Change[] = [];
+  if (metadata) {
+    // The organization must exist for the gateway to read metadata for it; a new one is told of its mistakes when it is made.
+    const understood = exists ? ((await api.call('PUT', `${path}?dry_run=true`, metadata)) as Fields) : undefined;
+    if (!before || !understood || !isDeepStrictEqual(identityOf(before), identityOf(understood))) {
+      const what = understood ? ` ${String(understood.entity_id)}` : '';
+      changes.push({ words: `set the identity provider${what}`, run: (gateway) => gateway.call('PUT', path, metadata) });
+    }
+  }
+  const different = before ? differences(before, settings) : settings;
+  if (Object.keys(different).length > 0) {
+    changes.push({ words: `set ${Object.keys(different).join(', ')}`, run: (gateway) => gateway.call('PATCH', path, different) });
+  }
+  return changes;
+}
+
+/** What makes an identity provider the same: who it is, where it is, which keys. */
+const identityOf = (idp: Fields): unknown => [idp.entity_id, idp.single_sign_on, idp.single_logout, idp.certificates, idp.metadata_url];
+
+function metadataBody(file: OrganizationFile): Fields | undefined {
+  const { metadata_file, metadata_xml, metadata_url, entity_id, sso_url, slo_url, certificates } = file.identity_provider ?? {};
+  if (metadata_file !== undefined) {
+    const content = readFile(path.resolve(path.dirname(file.source), metadata_file)).toString('utf8');
+    return withoutUndefined({ metadata_xml: content, entity_id });
+  }
+  if (metadata_xml !== undefined) return withoutUndefined({ metadata_xml, entity_id });
+  if (metadata_url !== undefined) return withoutUndefined({ metadata_url, entity_id });
+  return sso_url === undefined ? undefined : withoutUndefined({ entity_id, sso_url, slo_url, certificates });
+}
+
+const withoutUndefined = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+const withoutNull = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+
+const differences = (present: Fields, wanted: Fields): Fields =>
+  Object.fromEntries(Object.entries(wanted).filter(([name, value]) => !isDeepStrictEqual(present[name], value)));
+
+/** In order; the first refusal stops, and says what was refused. */
+export async function applyPlan(api: Api, plan: Plan): Promise<void> {
+  for (const change of plan.changes) {
+    try {
+      await change.run(api);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      throw new CommandError(`${plan.slug}: could not ${change.words}: ${error.message}`, error.code);
+    }
+  }
+}
