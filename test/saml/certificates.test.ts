@@ -1,0 +1,296 @@
+import { execFileSync } from 'node:child_process';
+import { createPublicKey, generateKeyPairSync, type JsonWebKey, randomBytes, sign, verify } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { GatewayError } from '../../src/errors.ts';
+import {
+  type Certificate,
+  eachOnce,
+  endCertificates,
+  publicKeyOf,
+  readCertificate,
+  readCertificates,
+} from '../../src/saml/certificates.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'samlgate-certificates-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const at = (name: string) => join(folder, name);
+const openssl = (...args: string[]): string => execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' });
+
+/** A self-signed certificate as `openssl req -x509` makes it (with CA:TRUE, as those of many identity providers). */
+function selfSigned(name: string, ...keyOptions: string[]): string {
+  openssl(
+    'req',
+    '-x509',
+    '-nodes',
+    '-keyout',
+    at(`${name}.key`),
+    '-out',
+    at(`${name}.pem`),
+    '-days',
+    '365',
+    '-subj',
+    `/O=Example/CN=${name}`,
+    ...keyOptions,
+  );
+  return readFileSync(at(`${name}.pem`), 'utf8');
+}
+
+/** A certificate signed by another one. */
+function issuedBy(issuer: string, name: string): string {
+  openssl('req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', `/CN=${name}`);
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    at(`${name}.csr`),
+    '-CA',
+    at(`${issuer}.pem`),
+    '-CAkey',
+    at(`${issuer}.key`),
+    '-CAcreateserial',
+    '-days',
+    '90',
+    '-out',
+    at(`${name}.pem`),
+  );
+  return readFileSync(at(`${name}.pem`), 'utf8');
+}
+
+/** A certificate of any public key, also of one that nobody has the private half of. */
+function withPublicKey(name: string, jwk: JsonWebKey): string {
+  writeFileSync(at(`${name}.pub`), createPublicKey({ format: 'jwk', key: jwk }).export({ type: 'spki', format: 'pem' }));
+  openssl(
+    'x509',
+    '-new',
+    '-force_pubkey',
+    at(`${name}.pub`),
+    '-signkey',
+    at('rsa.key'),
+    '-subj',
+    '/CN=forced',
+    '-days',
+    '9',
+    '-out',
+    at(`${name}.pem`),
+  );
+  return readFileSync(at(`${name}.pem`), 'utf8');
+}
+
+const rsa = selfSigned('rsa', '-newkey', 'rsa:2048');
+const bare = (pem: string) => pem.replace(/-----[A-Z ]+-----/g, '').replace(/\s/g, '');
+
+function refusal(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'idp_metadata_invalid') return error.facts.detail ?? '';
+    throw error;
+  }
+  throw new Error('was not refused');
+}
+
+describe('readCertificate: what it takes (RFC 7468, RFC 5280)', () => {
+  it('reads the same from PEM, from bare base64 and with any white space in it', () => {
+    const wanted = readCertificate(rsa);
+    const lines = bare(rsa).match(/.{1,20}/g) ?? [];
+    for (const text of [
+      bare(rsa),
+      `\n\t ${bare(rsa)} \r\n`,
+      lines.join('\r\n\t\t '),
+      rsa.replaceAll('\n', '\r\n'),
+      `  ${rsa.replaceAll('\n', '\n\t')}`,
+    ]) {
+      expect(readCertificate(text)).toEqual(wanted);
+    }
+  });
+
+  it('says what openssl says', () => {
+    const certificate = readCertificate(rsa);
+    const [fingerprint, serial, start, end] = openssl(
+      'x509',
+      '-in',
+      at('rsa.pem'),
+      '-noout',
+      '-fingerprint',
+      '-sha256',
+      '-serial',
+      '-startdate',
+      '-enddate',
+    ).split('\n');
+    expect(fingerprint?.split('=')[1]).toBe(certificate.fingerprintSha256);
+    expect(certificate.fingerprintSha256).toMatch(/^(?:[0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+    expect(serial).toBe(`serial=${certificate.serialNumber}`);
+    expect(Date.parse(start?.split('=')[1] ?? '')).toBe(Date.parse(certificate.notBefore));
+    expect(Date.parse(end?.split('=')[1] ?? '')).toBe(Date.parse(certificate.notAfter));
+    expect(certificate.notAfter).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/);
+    expect(certificate.pem).toBe(rsa);
+    expect(certificate.derBase64).toBe(bare(rsa));
+    expect(certificate.subject).toBe('O=Example, CN=rsa');
+  });
+
+  it('is plain data that survives JSON', () => {
+    const certificate = readCertificate(rsa);
+    expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
+    expect(Object.getPrototypeOf(certificate)).toBe(Object.prototype);
+  });
+
+  it.each<[string, string[], Partial<Certificate>]>([
+    ['RSA 1024', ['-newkey', 'rsa:1024'], { keyType: 'rsa', keyBits: 1024 }],
+    ['RSA 3072', ['-newkey', 'rsa:3072'], { keyType: 'rsa', keyBits: 3072 }],
+    ['P-256', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'], { keyType: 'ec', curve: 'prime256v1' }],
+    ['P-521', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-521'], { keyType: 'ec', curve: 'secp521r1' }],
+    ['Ed25519', ['-newkey', 'ed25519'], { keyType: 'ed25519' }],
+    ['RSA-PSS', ['-newkey', 'rsa-pss'], { keyType: 'rsa-pss' }],
+  ])('names the key: %s', (name, options, wanted) => {
+    const { keyType, keyBits, curve } = readCertificate(selfSigned(name.replace(' ', '-'), ...options));
+    expect({ keyType, ...(keyBits && { keyBits }), ...(curve && { curve }) }).toEqual(wanted);
+  });
+
+  it('reads dates after 2049, which are written in another form', () => {
+    openssl('req', '-x509', '-key', at('rsa.key'), '-days', '80000', '-subj', '/CN=late', '-out', at('late.pem'));
+    expect(readCertificate(readFileSync(at('late.pem'), 'utf8')).notAfter).toMatch(/^2[2-9]\d\d-/);
+  });
+
+  it('makes one printable line of a subject', () => {
+    openssl(
+      'req',
+      '-x509',
+      '-key',
+      at('rsa.key'),
+      '-utf8',
+      '-subj',
+      `/O=a\u202eb\u0007c\u200b/CN=${'x'.repeat(64)}/OU=${'y'.repeat(64)}/L=${'z'.repeat(64)}/ST=${'w'.repeat(64)}/OU=${'v'.repeat(64)}`,
+      '-out',
+      at('odd.pem'),
+    );
+    const { subject } = readCertificate(readFileSync(at('odd.pem'), 'utf8'));
+    expect(subject).toMatch(/^O=ab(?:\\07)?c, CN=x{64}, OU=y/);
+    expect(subject).not.toMatch(/\p{C}/u);
+    expect(subject).toHaveLength(300);
+  });
+});
+
+describe('readCertificate: what it refuses', () => {
+  const der = Buffer.from(bare(rsa), 'base64');
+  const base64 = (...parts: Buffer[]) => Buffer.concat(parts).toString('base64');
+  const key = () => readFileSync(at('rsa.key'), 'utf8');
+
+  it.each<[string, () => string, RegExp]>([
+    ['nothing', () => '', /empty/],
+    ['white space', () => ' \n\t', /empty/],
+    ['more than 16 KiB', () => ' '.repeat(16 * 1024) + rsa, /16 KiB/],
+    ['a private key', key, /private key/],
+    ['a private key after the certificate', () => rsa + key(), /private key/],
+    ['two certificates', () => rsa + rsa, /several/],
+    ['a PEM of something else', () => rsa.replaceAll('CERTIFICATE', 'PUBLIC KEY'), /PEM form/],
+    ['text before the PEM', () => `Bag Attributes\n${rsa}`, /neither PEM nor base64/],
+    ['text after the PEM', () => `${rsa}x`, /PEM form/],
+    ['a PEM without end', () => rsa.slice(0, 200), /PEM form/],
+    ['the URL alphabet of base64', () => bare(rsa).replace(/[A-Z]/, '-'), /base64/],
+    ['missing padding or bits left over', () => `${bare(rsa).slice(0, -4)}AB=`, /base64/],
+    ['a character that Node’s decoder skips', () => `${bare(rsa).slice(0, 40)}*${bare(rsa).slice(40)}`, /base64/],
+    ['a no-break space in the middle', () => `${bare(rsa).slice(0, 40)}\u00a0${bare(rsa).slice(40)}`, /base64/],
+    ['base64 of no certificate', () => randomBytes(300).toString('base64'), /no X.509/],
+    ['a certificate that was cut off', () => base64(der.subarray(0, -8)), /no X.509/],
+    ['an octet after the certificate', () => base64(der, Buffer.of(0)), /after it/],
+    ['a second certificate after the first', () => base64(der, der), /after it/],
+    ['base64 of a PEM', () => Buffer.from(rsa).toString('base64'), /after it|no X.509/],
+  ])('%s', (_name, text, detail) => {
+    expect(refusal(() => readCertificate(text()))).toMatch(detail);
+  });
+
+  it('never repeats input in the detail', () => {
+    for (const text of ['MARKER', 'MARKER!', `-----BEGIN MARKER-----\nMARKER\n-----END MARKER-----`, `${rsa}MARKER`]) {
+      expect(refusal(() => readCertificate(text))).not.toMatch(/MARKER/);
+    }
+  });
+
+  it.each<[string, string, string, RegExp]>([
+    ['the exponent 1, with which every signature is its own proof', 'AQ', '', /exponent/],
+    ['an even exponent', 'AQAA', '', /exponent/],
+    ['a huge exponent', Buffer.alloc(9, 0xff).toString('base64url'), '', /exponent/],
+    ['more than 8192 bits', 'AQAB', Buffer.concat([Buffer.of(0xff), randomBytes(1029), Buffer.of(0xff)]).toString('base64url'), /8192/],
+  ])('an RSA key with %s', (_name, e, n, detail) => {
+    const { n: usual } = createPublicKey(rsa).export({ format: 'jwk' });
+    const pem = withPublicKey('rsa-forced', { kty: 'RSA', e, n: n || (usual as string) });
+    expect(refusal(() => readCertificate(pem))).toMatch(detail);
+  });
+});
+
+describe('readCertificates and eachOnce', () => {
+  it('names the position of the one that is wrong', () => {
+    expect(refusal(() => readCertificates([rsa, 'x']))).toMatch(/^Signing certificate number 2: /);
+    expect(refusal(() => readCertificates(['x'], 4))).toMatch(/^Signing certificate number 5: /);
+  });
+
+  it('takes 20 and no more', () => {
+    expect(readCertificates(Array<string>(20).fill(rsa))).toHaveLength(20);
+    expect(refusal(() => readCertificates(Array<string>(21).fill(rsa)))).toMatch(/more than 20/);
+    expect(refusal(() => readCertificates([rsa], 20))).toMatch(/more than 20/);
+  });
+
+  it('keeps the first of each, in order', () => {
+    const [a, b] = [readCertificate(rsa), readCertificate(selfSigned('second', '-newkey', 'rsa:2048'))];
+    expect(eachOnce([a, b, a, readCertificate(bare(rsa))])).toEqual([a, b]);
+  });
+});
+
+describe('endCertificates: a chain in one KeyInfo (XML Signature §4.5.4)', () => {
+  const root = readCertificate(selfSigned('root', '-newkey', 'rsa:2048'));
+  const middle = readCertificate(issuedBy('root', 'middle'));
+  const leaf = readCertificate(issuedBy('middle', 'leaf'));
+  const other = readCertificate(rsa);
+
+  it.each<[string, Certificate[], Certificate[]]>([
+    ['one certificate stays', [leaf], [leaf]],
+    ['a whole chain leaves its end', [leaf, middle, root], [leaf]],
+    ['in any order', [root, leaf, middle], [leaf]],
+    ['independent self-signed ones stay', [root, other], [root, other]],
+    ['a chain beside another certificate', [leaf, other, middle], [leaf, other]],
+  ])('%s', (_name, given, wanted) => {
+    expect(endCertificates(given)).toEqual(wanted);
+  });
+
+  it('keeps a self-signed certificate and its renewal with the same key', () => {
+    openssl('req', '-x509', '-key', at('rsa.key'), '-days', '999', '-subj', '/O=Example/CN=rsa', '-out', at('renewed.pem'));
+    const renewed = readCertificate(readFileSync(at('renewed.pem'), 'utf8'));
+    expect(endCertificates([other, renewed])).toEqual([other, renewed]);
+  });
+
+  it('keeps certificates of keys that can sign no certificate', () => {
+    const ed25519 = readCertificate(selfSigned('ed', '-newkey', 'ed25519'));
+    expect(endCertificates([leaf, ed25519, middle])).toEqual([leaf, ed25519]);
+  });
+});
+
+describe('publicKeyOf', () => {
+  it('gives the certificate’s key, and the same object again', () => {
+    const key = publicKeyOf(rsa);
+    expect(verify('sha256', Buffer.from('x'), key, sign('sha256', Buffer.from('x'), readFileSync(at('rsa.key'))))).toBe(true);
+    expect(publicKeyOf(rsa)).toBe(key);
+  });
+
+  it('never gives the key of another certificate', () => {
+    const second = selfSigned('another', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256');
+    expect(publicKeyOf(second).equals(publicKeyOf(rsa))).toBe(false);
+  });
+
+  it('forgets the key that was not used for longest', () => {
+    const [kept, forgotten] = [publicKeyOf(rsa), publicKeyOf(`${rsa}\n`)];
+    for (let spaces = 1; spaces < 255; spaces++) publicKeyOf(rsa + ' '.repeat(spaces + 1));
+    expect(publicKeyOf(rsa)).toBe(kept);
+    publicKeyOf(`\n${rsa}`);
+    expect(publicKeyOf(rsa)).toBe(kept);
+    expect(publicKeyOf(`${rsa}\n`)).not.toBe(forgotten);
+  });
+
+  it('refuses what is no certificate', () => {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    expect(refusal(() => publicKeyOf(publicKey.export({ type: 'spki', format: 'pem' }) as string))).toMatch(/PEM form/);
+    expect(refusal(() => publicKeyOf('x'))).toMatch(/base64/);
+  });
+});

@@ -1,0 +1,226 @@
+/**
+ * Responses written by hand, part by part, and signed by hand: what no library would write must be possible here. Only for
+ * fixtures; what identity providers really send comes from `src/mock-idp`.
+ */
+import { createHash, createHmac, type KeyObject, sign as signOctets } from 'node:crypto';
+import { canonicalize } from '../../../src/saml/canonical-xml.ts';
+import { attributeOf, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml.ts';
+
+export const NOW = '2026-01-15T12:00:00Z';
+export const NOW_MS = Date.parse(NOW);
+export const BASE = 'https://sso.example.test';
+export const ENTITY_ID = `${BASE}/saml/acme/metadata`;
+export const ACS_URL = `${BASE}/saml/acme/acs`;
+export const IDP = 'https://idp.example.test/metadata';
+export const REQUEST_ID = '_request1';
+
+export const minutes = (n: number): string => new Date(NOW_MS + n * 60_000).toISOString();
+
+const PROTOCOL = 'urn:oasis:names:tc:SAML:2.0:protocol';
+const ASSERTION = 'urn:oasis:names:tc:SAML:2.0:assertion';
+const DSIG = 'http://www.w3.org/2000/09/xmldsig#';
+export const EXC = 'http://www.w3.org/2001/10/xml-exc-c14n#';
+export const ENVELOPED = `${DSIG}enveloped-signature`;
+const MORE = 'http://www.w3.org/2001/04/xmldsig-more#';
+
+/** Every part is text that goes in as it is. */
+export interface Parts {
+  declaration: string;
+  responseName: string;
+  responseNamespaces: string;
+  responseAttributes: string;
+  responseIssuer: string;
+  /** After the Issuer, where Extensions stand. */
+  extensions: string;
+  status: string;
+  /** Right before and after the assertion. */
+  before: string;
+  after: string;
+  /** Undefined: made of the parts below. */
+  assertion: string | undefined;
+  assertionNamespaces: string;
+  assertionAttributes: string;
+  assertionIssuer: string;
+  subject: string | undefined;
+  nameId: string;
+  confirmation: string;
+  conditions: string;
+  /** Between Conditions and AuthnStatement, where Advice stands. */
+  advice: string;
+  authn: string;
+  attributes: string;
+  statements: string | undefined;
+}
+
+export const attribute = (name: string, ...values: string[]): string =>
+  `<saml:Attribute Name="${name}">${values.map((value) => `<saml:AttributeValue>${value}</saml:AttributeValue>`).join('')}</saml:Attribute>`;
+
+export const confirmationData = (more = ''): string =>
+  `<saml:SubjectConfirmationData Recipient="${ACS_URL}" NotOnOrAfter="${minutes(5)}" InResponseTo="${REQUEST_ID}"${more}/>`;
+
+export const bearer = (data: string): string =>
+  `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">${data}</saml:SubjectConfirmation>`;
+
+export const audience = (...uris: string[]): string =>
+  `<saml:AudienceRestriction>${uris.map((uri) => `<saml:Audience>${uri}</saml:Audience>`).join('')}</saml:AudienceRestriction>`;
+
+export const SUCCESS = '<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>';
+export const NAME_ID = '<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">u-olivia</saml:NameID>';
+export const CONDITIONS_TIMES = `NotBefore="${minutes(-5)}" NotOnOrAfter="${minutes(5)}"`;
+
+const DEFAULTS: Parts = {
+  declaration: '',
+  responseName: 'samlp:Response',
+  responseNamespaces: `xmlns:samlp="${PROTOCOL}" xmlns:saml="${ASSERTION}"`,
+  responseAttributes: `ID="_response1" Version="2.0" IssueInstant="${NOW}" Destination="${ACS_URL}" InResponseTo="${REQUEST_ID}"`,
+  responseIssuer: `<saml:Issuer>${IDP}</saml:Issuer>`,
+  extensions: '',
+  status: SUCCESS,
+  before: '',
+  after: '',
+  assertion: undefined,
+  assertionNamespaces: '',
+  assertionAttributes: `ID="_assertion1" Version="2.0" IssueInstant="${NOW}"`,
+  assertionIssuer: `<saml:Issuer>${IDP}</saml:Issuer>`,
+  subject: undefined,
+  nameId: NAME_ID,
+  confirmation: bearer(confirmationData()),
+  conditions: `<saml:Conditions ${CONDITIONS_TIMES}>${audience(ENTITY_ID)}</saml:Conditions>`,
+  advice: '',
+  authn: `<saml:AuthnStatement AuthnInstant="${NOW}" SessionIndex="_session1"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`,
+  attributes:
+    attribute('email', 'olivia@acme.test') +
+    attribute('displayName', 'Olivia Owner') +
+    attribute('groups', 'platform-admins', 'engineering'),
+  statements: undefined,
+};
+
+export function message(parts: Partial<Parts> = {}): string {
+  const p = { ...DEFAULTS, ...parts };
+  const subject = p.subject ?? `<saml:Subject>${p.nameId}${p.confirmation}</saml:Subject>`;
+  const statements = p.statements ?? (p.attributes === '' ? '' : `<saml:AttributeStatement>${p.attributes}</saml:AttributeStatement>`);
+  const assertion =
+    p.assertion ??
+    `<saml:Assertion${p.assertionNamespaces === '' ? '' : ` ${p.assertionNamespaces}`} ${p.assertionAttributes}>${p.assertionIssuer}${subject}${p.conditions}${p.advice}${p.authn}${statements}</saml:Assertion>`;
+  return `${p.declaration}<${p.responseName} ${p.responseNamespaces} ${p.responseAttributes}>${p.responseIssuer}${p.extensions}${p.status}${p.before}${assertion}${p.after}</${p.responseName}>`;
+}
+
+export interface HandSigning {
+  /** `ID` of the element that is signed and in which the signature stands. */
+  id: string;
+  key: KeyObject | string;
+  /** The URI attribute of the Reference, with its name. */
+  reference: string;
+  signatureMethod: string;
+  /** Content of SignatureMethod and DigestMethod. */
+  methodContent: string;
+  digestContent: string;
+  digestMethod: string;
+  canonicalizationMethod: string;
+  canonicalizationContent: string;
+  /** Algorithm and content of each Transform. */
+  transforms: readonly (readonly [string, string])[];
+  /** Undefined: as the transforms are. */
+  transformsElement: string | undefined;
+  inclusivePrefixes: readonly string[];
+  /** Added inside SignedInfo after the Reference, and inside Signature at its end. */
+  moreReferences: string;
+  keyInfo: string;
+  objects: string;
+  /** Changes to the values after they were computed. */
+  digestValue: (base64: string) => string;
+  signatureValue: (base64: string) => string;
+  ecdsaEncoding: 'ieee-p1363' | 'der';
+  /** Where the signature goes: after the Issuer of the element (default), first or last in it. */
+  place: 'after-issuer' | 'first' | 'last';
+}
+
+const HASHES: Record<string, string> = {
+  [`${DSIG}sha1`]: 'sha1',
+  'http://www.w3.org/2001/04/xmlenc#sha256': 'sha256',
+  [`${MORE}sha384`]: 'sha384',
+  'http://www.w3.org/2001/04/xmlenc#sha512': 'sha512',
+  [`${MORE}md5`]: 'md5',
+};
+
+export const RSA_SHA256 = `${MORE}rsa-sha256`;
+export const SHA256 = 'http://www.w3.org/2001/04/xmlenc#sha256';
+
+const find = (root: XmlElement, id: string): XmlElement => {
+  for (const element of walk(root)) if (attributeOf(element, 'ID') === id) return element;
+  throw new Error(`no element with ID ${id}`);
+};
+
+/** Signs by hand; everything can be bent. The signature is good as far as the bending leaves it so. */
+export function sign(xml: string, key: KeyObject | string, bent: Partial<HandSigning> = {}): string {
+  const s: HandSigning = {
+    id: '_assertion1',
+    key,
+    reference: `URI="#${bent.id ?? '_assertion1'}"`,
+    signatureMethod: RSA_SHA256,
+    methodContent: '',
+    digestContent: '',
+    digestMethod: SHA256,
+    canonicalizationMethod: EXC,
+    canonicalizationContent: '',
+    transforms: [
+      [ENVELOPED, ''],
+      [EXC, ''],
+    ],
+    transformsElement: undefined,
+    inclusivePrefixes: [],
+    moreReferences: '',
+    keyInfo: '',
+    objects: '',
+    digestValue: (value) => value,
+    signatureValue: (value) => value,
+    ecdsaEncoding: 'ieee-p1363',
+    place: 'after-issuer',
+    ...bent,
+  };
+  const octets = canonicalize(find(parseXml(xml), s.id), { inclusivePrefixes: new Set(s.inclusivePrefixes) });
+  const digest = s.digestValue(
+    createHash(HASHES[s.digestMethod] ?? 'sha256')
+      .update(octets)
+      .digest('base64'),
+  );
+  const transforms =
+    s.transformsElement ??
+    `<ds:Transforms>${s.transforms.map(([algorithm, content]) => `<ds:Transform Algorithm="${algorithm}">${content}</ds:Transform>`).join('')}</ds:Transforms>`;
+  const signedInfo = `<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="${s.canonicalizationMethod}">${s.canonicalizationContent}</ds:CanonicalizationMethod><ds:SignatureMethod Algorithm="${s.signatureMethod}">${s.methodContent}</ds:SignatureMethod><ds:Reference ${s.reference}>${transforms}<ds:DigestMethod Algorithm="${s.digestMethod}">${s.digestContent}</ds:DigestMethod><ds:DigestValue>${digest}</ds:DigestValue></ds:Reference>${s.moreReferences}</ds:SignedInfo>`;
+  const withSignature = (value: string) =>
+    insert(
+      xml,
+      s,
+      `<ds:Signature xmlns:ds="${DSIG}">${signedInfo}<ds:SignatureValue>${value}</ds:SignatureValue>${s.keyInfo}${s.objects}</ds:Signature>`,
+    );
+  const placed = [...walk(find(parseXml(withSignature('AAAA')), s.id))].find((element) => isNamed(element, DSIG, 'SignedInfo'));
+  if (!placed) throw new Error('no SignedInfo');
+  return withSignature(s.signatureValue(signatureOf(s, Buffer.from(canonicalize(placed)))));
+}
+
+function signatureOf(s: HandSigning, data: Buffer): string {
+  const hash = /(md5|sha\d+)$/.exec(s.signatureMethod)?.[1] ?? 'sha256';
+  if (s.signatureMethod.includes('hmac'))
+    return createHmac(hash, s.key as string)
+      .update(data)
+      .digest('base64');
+  const key = s.key as KeyObject;
+  return signOctets(hash, data, key.asymmetricKeyType === 'ec' ? { key, dsaEncoding: s.ecdsaEncoding } : key).toString('base64');
+}
+
+/** Text surgery: the document must stay exactly as it was around the signature. */
+function insert(xml: string, s: HandSigning, signature: string): string {
+  const open = xml.indexOf(`ID="${s.id}"`);
+  const start = xml.indexOf('>', open) + 1;
+  if (s.place === 'first') return xml.slice(0, start) + signature + xml.slice(start);
+  if (s.place === 'last') {
+    const name = /<([\w:]+)[^<]*$/.exec(xml.slice(0, open))?.[1] ?? '';
+    const end = xml.indexOf(`</${name}>`, start);
+    return xml.slice(0, end) + signature + xml.slice(end);
+  }
+  const issuerEnd = /<\/(?:[\w]+:)?Issuer>/.exec(xml.slice(start));
+  if (!issuerEnd) return xml.slice(0, start) + signature + xml.slice(start);
+  const at = start + issuerEnd.index + issuerEnd[0].length;
+  return xml.slice(0, at) + signature + xml.slice(at);
+}
