@@ -1,7 +1,6 @@
 /** What commands print: a table or lines for people, one JSON document for programs. */
 
 /** Text from the gateway must not steer the terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
 const plain = (value: unknown): string => String(value ?? '').replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
 
 export function printJson(value: unknown): void {
@@ -10,7 +9,10 @@ export function printJson(value: unknown): void {
 
 /** Columns as wide as their widest cell. Nothing to show is said in words. */
 export function printTable(rows: readonly Record<string, unknown>[], columns: readonly string[], empty: string): void {
-  if (rows.length === 0) return printLine(empty);
+  if (rows.length === 0) {
+    printLine(empty);
+    return;
+  }
   const cells = rows.map((row) => columns.map((column) => plain(row[column])));
   const widths = columns.map((column, i) => Math.max(column.length, ...cells.map((row) => row[i]?.length ?? 0)));
   for (const row of [columns.map((column) => column.toUpperCase()), ...cells]) {

@@ -38,7 +38,13 @@ export type Step =
   /** Fails where the id exists or a unique string is taken. */
   | { readonly do: 'insert'; readonly collection: Collection<never>; readonly id: string; readonly value: unknown }
   /** Fails where the record has not this version, or a unique string is another record's. */
-  | { readonly do: 'replace'; readonly collection: Collection<never>; readonly id: string; readonly version: number; readonly value: unknown }
+  | {
+      readonly do: 'replace';
+      readonly collection: Collection<never>;
+      readonly id: string;
+      readonly version: number;
+      readonly value: unknown;
+    }
   /** Fails where the record has not this version. */
   | { readonly do: 'delete'; readonly collection: Collection<never>; readonly id: string; readonly version: number }
   /** Changes nothing. Fails where the record does not exist, or has not this version (where one is given). */

@@ -2,7 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, request as httpsRequest } from 'node:https';
-import { type AddressInfo, createServer as createSocketServer, type Socket, type Server as SocketServer } from 'node:net';
+import {
+  type AddressInfo,
+  createServer as createSocketServer,
+  getDefaultAutoSelectFamily,
+  type Socket,
+  type Server as SocketServer,
+  setDefaultAutoSelectFamily,
+} from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';

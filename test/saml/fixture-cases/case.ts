@@ -35,7 +35,11 @@ export function makeKeys(): Keys {
     const made = Object.entries(KEY_KINDS).map(([name, kind]) => {
       const [keyFile, certificateFile] = [path.join(folder, `${name}.key`), path.join(folder, `${name}.crt`)];
       const subject = `/CN=samlgate fixture ${name}, test only`;
-      execFileSync('openssl', ['req', '-x509', '-newkey', ...kind, '-nodes', '-days', '36500', '-subj', subject, '-keyout', keyFile, '-out', certificateFile], { stdio: 'ignore' });
+      execFileSync(
+        'openssl',
+        ['req', '-x509', '-newkey', ...kind, '-nodes', '-days', '36500', '-subj', subject, '-keyout', keyFile, '-out', certificateFile],
+        { stdio: 'ignore' },
+      );
       const privateKeyPem = readFileSync(keyFile, 'utf8');
       return [name, { privateKeyPem, certificatePem: readFileSync(certificateFile, 'utf8'), key: createPrivateKey(privateKeyPem) }];
     });

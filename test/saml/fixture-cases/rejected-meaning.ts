@@ -1,7 +1,25 @@
 /** Refused: well signed, but not for us, not now, or not about a person. */
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { CaseSettings, FixtureCase, Keys } from './case.ts';
-import { ACS_URL, attribute, audience, BASE, bearer, CONDITIONS_TIMES, confirmationData, ENTITY_ID, IDP, message, minutes, NOW, NOW_MS, type Parts, REQUEST_ID, SUCCESS, sign } from './hand-made.ts';
+import {
+  ACS_URL,
+  attribute,
+  audience,
+  BASE,
+  bearer,
+  CONDITIONS_TIMES,
+  confirmationData,
+  ENTITY_ID,
+  IDP,
+  message,
+  minutes,
+  NOW,
+  NOW_MS,
+  type Parts,
+  REQUEST_ID,
+  SUCCESS,
+  sign,
+} from './hand-made.ts';
 
 const STATUS = 'urn:oasis:names:tc:SAML:2.0:status:';
 const data = (attributes: string) => bearer(`<saml:SubjectConfirmationData ${attributes}/>`);
@@ -11,7 +29,12 @@ const responseAttributes = (more: string) => `ID="_response1" Version="2.0" Issu
 type Row = readonly [name: string, parts: Partial<Parts>, code: ErrorCode, settings?: CaseSettings];
 
 const rows = ({ rsa }: Keys, prefix: string, list: readonly Row[], id = '_assertion1'): FixtureCase[] =>
-  list.map(([name, parts, code, settings]) => ({ name: `${prefix}-${name}`, xml: sign(message(parts), rsa.key, { id }), code, ...(settings ? { settings } : {}) }));
+  list.map(([name, parts, code, settings]) => ({
+    name: `${prefix}-${name}`,
+    xml: sign(message(parts), rsa.key, { id }),
+    code,
+    ...(settings ? { settings } : {}),
+  }));
 
 export function rejectedAddressing(keys: Keys): FixtureCase[] {
   const other = `${BASE}/saml/other`;
@@ -29,7 +52,11 @@ export function rejectedAddressing(keys: Keys): FixtureCase[] {
       ['with-white-space', { assertionIssuer: `<saml:Issuer> ${IDP}\n</saml:Issuer>` }, 'saml_issuer_unknown'],
       ['with-comment-inside', { assertionIssuer: `<saml:Issuer>${IDP}<!-- -->.evil.test</saml:Issuer>` }, 'saml_issuer_unknown'],
       ['with-child-element', { assertionIssuer: `<saml:Issuer>${IDP}<x xmlns="urn:x"/></saml:Issuer>` }, 'saml_malformed'],
-      ['with-foreign-format', { assertionIssuer: `<saml:Issuer Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">${IDP}</saml:Issuer>` }, 'saml_issuer_unknown'],
+      [
+        'with-foreign-format',
+        { assertionIssuer: `<saml:Issuer Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">${IDP}</saml:Issuer>` },
+        'saml_issuer_unknown',
+      ],
       ['in-other-namespace', { assertionIssuer: `<samlp:Issuer>${IDP}</samlp:Issuer>` }, 'saml_structure_ambiguous'],
     ]),
     ...rows(keys, 'destination', [
@@ -43,7 +70,18 @@ export function rejectedAddressing(keys: Keys): FixtureCase[] {
       ['longer', destination(`${ACS_URL}.evil.test`), 'saml_destination_mismatch'],
       ['empty', destination(''), 'saml_destination_mismatch'],
     ]),
-    ...rows(keys, 'destination', [['absent-in-signed-response', { responseAttributes: responseAttributes(`InResponseTo="${REQUEST_ID}"`) }, 'saml_destination_mismatch']], '_response1'),
+    ...rows(
+      keys,
+      'destination',
+      [
+        [
+          'absent-in-signed-response',
+          { responseAttributes: responseAttributes(`InResponseTo="${REQUEST_ID}"`) },
+          'saml_destination_mismatch',
+        ],
+      ],
+      '_response1',
+    ),
     ...rows(keys, 'recipient', [
       ['other-organization', { confirmation: recipient(`${other}/acs`) }, 'saml_recipient_mismatch'],
       ['other-service', { confirmation: recipient('https://other.example.test/acs') }, 'saml_recipient_mismatch'],
@@ -66,9 +104,17 @@ export function rejectedAddressing(keys: Keys): FixtureCase[] {
       ['empty-second-restriction', audiences(audience(ENTITY_ID), '<saml:AudienceRestriction/>'), 'saml_audience_mismatch'],
       ['no-restriction', audiences(), 'saml_audience_mismatch'],
       ['no-conditions', { conditions: '' }, 'saml_audience_mismatch'],
-      ['in-proxy-restriction', audiences(`<saml:ProxyRestriction><saml:Audience>${ENTITY_ID}</saml:Audience></saml:ProxyRestriction>`), 'saml_audience_mismatch'],
+      [
+        'in-proxy-restriction',
+        audiences(`<saml:ProxyRestriction><saml:Audience>${ENTITY_ID}</saml:Audience></saml:ProxyRestriction>`),
+        'saml_audience_mismatch',
+      ],
       ['with-child-element', audiences(audience(`${ENTITY_ID}<x xmlns="urn:x"/>`)), 'saml_malformed'],
-      ['in-other-namespace', audiences(`<saml:AudienceRestriction><samlp:Audience>${ENTITY_ID}</samlp:Audience></saml:AudienceRestriction>`), 'saml_audience_mismatch'],
+      [
+        'in-other-namespace',
+        audiences(`<saml:AudienceRestriction><samlp:Audience>${ENTITY_ID}</samlp:Audience></saml:AudienceRestriction>`),
+        'saml_audience_mismatch',
+      ],
     ]),
   ];
 }
@@ -92,7 +138,13 @@ export function rejectedTime(keys: Keys): FixtureCase[] {
     ['conditions-not-yet-by-a-second', times(`NotBefore="${second(1)}"`), 'saml_not_yet_valid', noSkew],
     ['conditions-just-beyond-skew', times(`NotBefore="${second(181)}"`), 'saml_not_yet_valid'],
     ['session-expired', session(minutes(-10)), 'saml_expired'],
-    ['second-session-expired', { authn: `<saml:AuthnStatement AuthnInstant="${NOW}" SessionNotOnOrAfter="${minutes(60)}"/><saml:AuthnStatement AuthnInstant="${NOW}" SessionNotOnOrAfter="${minutes(-60)}"/>` }, 'saml_expired'],
+    [
+      'second-session-expired',
+      {
+        authn: `<saml:AuthnStatement AuthnInstant="${NOW}" SessionNotOnOrAfter="${minutes(60)}"/><saml:AuthnStatement AuthnInstant="${NOW}" SessionNotOnOrAfter="${minutes(-60)}"/>`,
+      },
+      'saml_expired',
+    ],
     ['without-zone', until(minutes(5).replace('Z', '')), 'saml_malformed'],
     ['date-only', until('2026-01-16'), 'saml_malformed'],
     ['with-space', until('2026-01-16 12:00:00Z'), 'saml_malformed'],
@@ -128,49 +180,142 @@ export function rejectedSubject(keys: Keys): FixtureCase[] {
       ['holder-of-key', { confirmation: plain('urn:oasis:names:tc:SAML:2.0:cm:holder-of-key') }, 'saml_malformed'],
       ['sender-vouches', { confirmation: plain('urn:oasis:names:tc:SAML:2.0:cm:sender-vouches') }, 'saml_malformed'],
       ['bearer-of-saml-1', { confirmation: plain('urn:oasis:names:tc:SAML:1.0:cm:bearer') }, 'saml_malformed'],
-      ['two-confirmations-both-bad', { confirmation: plain('urn:oasis:names:tc:SAML:2.0:cm:sender-vouches') + data(`Recipient="https://x.test" NotOnOrAfter="${minutes(5)}"`) }, 'saml_recipient_mismatch'],
-      ['good-parts-in-two-confirmations', { confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(-60)}" InResponseTo="${REQUEST_ID}"`) + data(`Recipient="https://x.test" NotOnOrAfter="${minutes(5)}" InResponseTo="${REQUEST_ID}"`) }, 'saml_expired'],
-      ['confirmation-in-response-to-other', { confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(5)}" InResponseTo="_other"`) }, 'saml_in_response_to_unknown'],
-      ['confirmation-unsolicited-in-solicited-response', { confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(5)}"`) }, 'saml_in_response_to_unknown'],
-      ['response-unsolicited-confirmation-solicited', { responseAttributes: responseAttributes(`Destination="${ACS_URL}"`) }, 'saml_in_response_to_unknown'],
+      [
+        'two-confirmations-both-bad',
+        {
+          confirmation:
+            plain('urn:oasis:names:tc:SAML:2.0:cm:sender-vouches') + data(`Recipient="https://x.test" NotOnOrAfter="${minutes(5)}"`),
+        },
+        'saml_recipient_mismatch',
+      ],
+      [
+        'good-parts-in-two-confirmations',
+        {
+          confirmation:
+            data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(-60)}" InResponseTo="${REQUEST_ID}"`) +
+            data(`Recipient="https://x.test" NotOnOrAfter="${minutes(5)}" InResponseTo="${REQUEST_ID}"`),
+        },
+        'saml_expired',
+      ],
+      [
+        'confirmation-in-response-to-other',
+        { confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(5)}" InResponseTo="_other"`) },
+        'saml_in_response_to_unknown',
+      ],
+      [
+        'confirmation-unsolicited-in-solicited-response',
+        { confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(5)}"`) },
+        'saml_in_response_to_unknown',
+      ],
+      [
+        'response-unsolicited-confirmation-solicited',
+        { responseAttributes: responseAttributes(`Destination="${ACS_URL}"`) },
+        'saml_in_response_to_unknown',
+      ],
       ['name-id-absent', { nameId: '' }, 'saml_name_id_missing'],
       ['name-id-empty', { nameId: '<saml:NameID/>' }, 'saml_name_id_missing'],
       ['name-id-white-space', { nameId: '<saml:NameID> \n</saml:NameID>' }, 'saml_name_id_missing'],
-      ['name-id-transient', { nameId: '<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:transient">_x</saml:NameID>' }, 'saml_name_id_missing'],
+      [
+        'name-id-transient',
+        { nameId: '<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:transient">_x</saml:NameID>' },
+        'saml_name_id_missing',
+      ],
       ['name-id-endless', { nameId: `<saml:NameID>${'x'.repeat(2000)}</saml:NameID>` }, 'saml_name_id_missing'],
       ['name-id-with-child', { nameId: '<saml:NameID>olivia<x xmlns="urn:x"/>@acme.test</saml:NameID>' }, 'saml_malformed'],
-      ['name-id-of-saml-1', { nameId: '<s1:NameIdentifier xmlns:s1="urn:oasis:names:tc:SAML:1.0:assertion">u</s1:NameIdentifier>' }, 'saml_name_id_missing'],
+      [
+        'name-id-of-saml-1',
+        { nameId: '<s1:NameIdentifier xmlns:s1="urn:oasis:names:tc:SAML:1.0:assertion">u</s1:NameIdentifier>' },
+        'saml_name_id_missing',
+      ],
       ['base-id', { nameId: '<saml:BaseID/>' }, 'saml_name_id_missing'],
       ['email-attribute-alone', { nameId: '', attributes: attribute('email', 'olivia@acme.test') }, 'saml_name_id_missing'],
-      ['encrypted-id', { nameId: '<saml:EncryptedID><e:EncryptedData xmlns:e="http://www.w3.org/2001/04/xmlenc#"/></saml:EncryptedID>' }, 'saml_decryption_failed'],
+      [
+        'encrypted-id',
+        { nameId: '<saml:EncryptedID><e:EncryptedData xmlns:e="http://www.w3.org/2001/04/xmlenc#"/></saml:EncryptedID>' },
+        'saml_decryption_failed',
+      ],
     ]),
     ...rows(keys, 'authn', [
       ['absent', { authn: '' }, 'saml_malformed'],
       ['in-other-namespace', { authn: '<samlp:AuthnStatement/>' }, 'saml_malformed'],
       ['context-not-as-asked', {}, 'saml_status_not_success', wanted],
       ['context-absent-but-asked', { authn: `<saml:AuthnStatement AuthnInstant="${NOW}"/>` }, 'saml_status_not_success', wanted],
-      ['context-declaration-is-no-class', { authn: `<saml:AuthnStatement AuthnInstant="${NOW}"><saml:AuthnContext><saml:AuthnContextDeclRef>urn:mfa</saml:AuthnContextDeclRef></saml:AuthnContext></saml:AuthnStatement>` }, 'saml_status_not_success', wanted],
-      ['two-contexts', { authn: `<saml:AuthnStatement AuthnInstant="${NOW}"><saml:AuthnContext/><saml:AuthnContext/></saml:AuthnStatement>` }, 'saml_structure_ambiguous'],
+      [
+        'context-declaration-is-no-class',
+        {
+          authn: `<saml:AuthnStatement AuthnInstant="${NOW}"><saml:AuthnContext><saml:AuthnContextDeclRef>urn:mfa</saml:AuthnContextDeclRef></saml:AuthnContext></saml:AuthnStatement>`,
+        },
+        'saml_status_not_success',
+        wanted,
+      ],
+      [
+        'two-contexts',
+        { authn: `<saml:AuthnStatement AuthnInstant="${NOW}"><saml:AuthnContext/><saml:AuthnContext/></saml:AuthnStatement>` },
+        'saml_structure_ambiguous',
+      ],
     ]),
     ...rows(keys, 'conditions', [
-      ['unknown-in-own-namespace', { conditions: conditions(CONDITIONS_TIMES, `${audience(ENTITY_ID)}<x:Geofence xmlns:x="urn:x"/>`) }, 'saml_malformed'],
+      [
+        'unknown-in-own-namespace',
+        { conditions: conditions(CONDITIONS_TIMES, `${audience(ENTITY_ID)}<x:Geofence xmlns:x="urn:x"/>`) },
+        'saml_malformed',
+      ],
       ['unknown-condition', { conditions: conditions(CONDITIONS_TIMES, `${audience(ENTITY_ID)}<saml:Condition/>`) }, 'saml_malformed'],
-      ['unknown-in-saml-namespace', { conditions: conditions(CONDITIONS_TIMES, `${audience(ENTITY_ID)}<saml:Whatever/>`) }, 'saml_malformed'],
+      [
+        'unknown-in-saml-namespace',
+        { conditions: conditions(CONDITIONS_TIMES, `${audience(ENTITY_ID)}<saml:Whatever/>`) },
+        'saml_malformed',
+      ],
     ]),
     ...rows(keys, 'status', [
       ['responder', { status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"/></samlp:Status>` }, 'saml_status_not_success'],
-      ['requester-with-success-below', { status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Requester"><samlp:StatusCode Value="${STATUS}Success"/></samlp:StatusCode></samlp:Status>` }, 'saml_status_not_success'],
-      ['authn-failed', { status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"><samlp:StatusCode Value="${STATUS}AuthnFailed"/></samlp:StatusCode><samlp:StatusMessage>AADSTS50105: not assigned</samlp:StatusMessage></samlp:Status>` }, 'saml_status_not_success'],
-      ['success-in-other-case', { status: `<samlp:Status><samlp:StatusCode Value="${STATUS}success"/></samlp:Status>` }, 'saml_status_not_success'],
-      ['success-with-space', { status: `<samlp:Status><samlp:StatusCode Value=" ${STATUS}Success"/></samlp:Status>` }, 'saml_status_not_success'],
+      [
+        'requester-with-success-below',
+        {
+          status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Requester"><samlp:StatusCode Value="${STATUS}Success"/></samlp:StatusCode></samlp:Status>`,
+        },
+        'saml_status_not_success',
+      ],
+      [
+        'authn-failed',
+        {
+          status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"><samlp:StatusCode Value="${STATUS}AuthnFailed"/></samlp:StatusCode><samlp:StatusMessage>AADSTS50105: not assigned</samlp:StatusMessage></samlp:Status>`,
+        },
+        'saml_status_not_success',
+      ],
+      [
+        'success-in-other-case',
+        { status: `<samlp:Status><samlp:StatusCode Value="${STATUS}success"/></samlp:Status>` },
+        'saml_status_not_success',
+      ],
+      [
+        'success-with-space',
+        { status: `<samlp:Status><samlp:StatusCode Value=" ${STATUS}Success"/></samlp:Status>` },
+        'saml_status_not_success',
+      ],
       ['partial', { status: `<samlp:Status><samlp:StatusCode Value="${STATUS}PartialLogout"/></samlp:Status>` }, 'saml_status_not_success'],
       ['absent', { status: '' }, 'saml_malformed'],
       ['without-code', { status: '<samlp:Status/>' }, 'saml_malformed'],
       ['code-without-value', { status: '<samlp:Status><samlp:StatusCode/></samlp:Status>' }, 'saml_malformed'],
       ['in-assertion-namespace', { status: SUCCESS.replaceAll('samlp:', 'saml:') }, 'saml_malformed'],
     ]),
-    { name: 'status-failed-without-assertion', xml: message({ assertion: '', status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"/><samlp:StatusMessage>AADSTS75011: authentication method mismatch</samlp:StatusMessage></samlp:Status>` }), code: 'saml_status_not_success' },
-    { name: 'status-failed-from-other-issuer', xml: message({ responseIssuer: '<saml:Issuer>https://evil.test</saml:Issuer>', assertion: '', status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"/></samlp:Status>` }), code: 'saml_issuer_unknown' },
+    {
+      name: 'status-failed-without-assertion',
+      xml: message({
+        assertion: '',
+        status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"/><samlp:StatusMessage>AADSTS75011: authentication method mismatch</samlp:StatusMessage></samlp:Status>`,
+      }),
+      code: 'saml_status_not_success',
+    },
+    {
+      name: 'status-failed-from-other-issuer',
+      xml: message({
+        responseIssuer: '<saml:Issuer>https://evil.test</saml:Issuer>',
+        assertion: '',
+        status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"/></samlp:Status>`,
+      }),
+      code: 'saml_issuer_unknown',
+    },
   ];
 }
 
@@ -184,7 +329,11 @@ export function rejectedPerson(keys: Keys): FixtureCase[] {
     ['email-absent', { attributes: attribute('groups', 'x') }, 'saml_email_missing'],
     ['no-attributes-and-persistent-name-id', { attributes: '' }, 'saml_email_missing'],
     ['email-twice', email('olivia@acme.test', 'ceo@acme.test'), 'saml_email_missing'],
-    ['email-in-two-elements', { attributes: attribute('email', 'olivia@acme.test') + attribute('email', 'ceo@acme.test') }, 'saml_email_missing'],
+    [
+      'email-in-two-elements',
+      { attributes: attribute('email', 'olivia@acme.test') + attribute('email', 'ceo@acme.test') },
+      'saml_email_missing',
+    ],
     ['email-twice-the-same', email('olivia@acme.test', 'olivia@acme.test'), 'saml_email_missing'],
     ['email-empty', email(''), 'saml_email_missing'],
     ['email-without-at', email('olivia'), 'saml_email_missing'],
@@ -199,16 +348,53 @@ export function rejectedPerson(keys: Keys): FixtureCase[] {
     ['email-without-domain', email('olivia@'), 'saml_email_missing'],
     ['email-domain-with-empty-label', email('olivia@acme..test'), 'saml_email_missing'],
     ['email-split-by-child', email('olivia@acme.test<x xmlns="urn:x"/>.evil.test'), 'saml_malformed'],
-    ['groups-split-by-child', { attributes: attribute('email', 'olivia@acme.test') + attribute('groups', 'platform-<b xmlns="urn:x">admins</b>') }, 'saml_malformed'],
-    ['attribute-without-name', { attributes: '<saml:Attribute><saml:AttributeValue>x</saml:AttributeValue></saml:Attribute>' }, 'saml_malformed'],
+    [
+      'groups-split-by-child',
+      { attributes: attribute('email', 'olivia@acme.test') + attribute('groups', 'platform-<b xmlns="urn:x">admins</b>') },
+      'saml_malformed',
+    ],
+    [
+      'attribute-without-name',
+      { attributes: '<saml:Attribute><saml:AttributeValue>x</saml:AttributeValue></saml:Attribute>' },
+      'saml_malformed',
+    ],
     ['attribute-in-other-namespace', { attributes: '<samlp:Attribute Name="email"/>' }, 'saml_malformed'],
-    ['encrypted-attribute', { attributes: '<saml:EncryptedAttribute><e:EncryptedData xmlns:e="http://www.w3.org/2001/04/xmlenc#"/></saml:EncryptedAttribute>' }, 'saml_decryption_failed'],
-    ['name-id-address-of-entra-guest', { nameId: '<saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">ada_corp.com#EXT#@tenant.onmicrosoft.com</saml:NameID>', attributes: '' }, 'saml_email_missing'],
-    ['name-id-address-with-unspecified-format', { nameId: '<saml:NameID>olivia@acme.test</saml:NameID>', attributes: '' }, 'saml_email_missing'],
-    ['name-id-address-behind-two-mails', { nameId: '<saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">olivia@acme.test</saml:NameID>', attributes: attribute('email', 'a@acme.test', 'b@acme.test') }, 'saml_email_missing'],
-    ['attribute-name-is-friendly-name', { attributes: '<saml:Attribute Name="x" FriendlyName="email"><saml:AttributeValue>olivia@acme.test</saml:AttributeValue></saml:Attribute>' }, 'saml_email_missing'],
+    [
+      'encrypted-attribute',
+      { attributes: '<saml:EncryptedAttribute><e:EncryptedData xmlns:e="http://www.w3.org/2001/04/xmlenc#"/></saml:EncryptedAttribute>' },
+      'saml_decryption_failed',
+    ],
+    [
+      'name-id-address-of-entra-guest',
+      {
+        nameId:
+          '<saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">ada_corp.com#EXT#@tenant.onmicrosoft.com</saml:NameID>',
+        attributes: '',
+      },
+      'saml_email_missing',
+    ],
+    [
+      'name-id-address-with-unspecified-format',
+      { nameId: '<saml:NameID>olivia@acme.test</saml:NameID>', attributes: '' },
+      'saml_email_missing',
+    ],
+    [
+      'name-id-address-behind-two-mails',
+      {
+        nameId: '<saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">olivia@acme.test</saml:NameID>',
+        attributes: attribute('email', 'a@acme.test', 'b@acme.test'),
+      },
+      'saml_email_missing',
+    ],
+    [
+      'attribute-name-is-friendly-name',
+      {
+        attributes:
+          '<saml:Attribute Name="x" FriendlyName="email"><saml:AttributeValue>olivia@acme.test</saml:AttributeValue></saml:Attribute>',
+      },
+      'saml_email_missing',
+    ],
     ['attribute-name-in-other-case', { attributes: attribute('EMAIL', 'olivia@acme.test') }, 'saml_email_missing'],
     ['attribute-name-with-space', { attributes: attribute('email ', 'olivia@acme.test') }, 'saml_email_missing'],
   ]);
 }
-

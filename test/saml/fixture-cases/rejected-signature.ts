@@ -25,14 +25,23 @@ export function rejectedSignature(keys: Keys): FixtureCase[] {
   return [
     bad('none', message(), 'saml_signature_missing'),
     bad('stripped', good.replace(/<ds:Signature .*<\/ds:Signature>/, ''), 'saml_signature_missing'),
-    bad('empty-element', change(/<ds:Signature .*<\/ds:Signature>/, '<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"/>'), 'saml_structure_ambiguous'),
+    bad(
+      'empty-element',
+      change(/<ds:Signature .*<\/ds:Signature>/, '<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"/>'),
+      'saml_structure_ambiguous',
+    ),
     bad('response-wanted-assertion-signed', good, 'saml_signature_missing', { requireSignedResponse: true }),
-    bad('assertion-wanted-response-signed', sign(message(), rsa.key, { id: '_response1' }), 'saml_signature_missing', { requireSignedAssertion: true }),
+    bad('assertion-wanted-response-signed', sign(message(), rsa.key, { id: '_response1' }), 'saml_signature_missing', {
+      requireSignedAssertion: true,
+    }),
     bad('encryption-wanted', good, 'saml_decryption_failed', { requireEncryptedAssertion: true }),
     bad('by-rogue-key', sign(message(), rogue.key)),
     bad('by-rogue-key-with-its-certificate', sign(message(), rogue.key, { keyInfo: keyInfo(rogue.certificatePem) })),
     bad('by-rogue-key-with-our-certificate', sign(message(), rogue.key, { keyInfo: keyInfo(rsa.certificatePem) })),
-    bad('by-rogue-key-with-key-value', sign(message(), rogue.key, { keyInfo: `<ds:KeyInfo>${rsaKeyValue(rogue.certificatePem)}</ds:KeyInfo>` })),
+    bad(
+      'by-rogue-key-with-key-value',
+      sign(message(), rogue.key, { keyInfo: `<ds:KeyInfo>${rsaKeyValue(rogue.certificatePem)}</ds:KeyInfo>` }),
+    ),
     bad('good-response-bad-assertion', sign(sign(message(), rogue.key), rsa.key, { id: '_response1' })),
     bad('bad-response-good-assertion', sign(sign(message(), rsa.key), rogue.key, { id: '_response1' })),
     bad('by-replaced-certificate', good, 'saml_signature_invalid', { trusted: ['second'] }),
@@ -44,13 +53,25 @@ export function rejectedSignature(keys: Keys): FixtureCase[] {
     bad('attribute-removed', change(attribute('displayName', 'Olivia Owner'), '')),
     bad('white-space-added', change('<saml:Subject>', ' <saml:Subject>')),
     bad('time-changed', change(/NotOnOrAfter="[^"]*" InResponseTo/, 'NotOnOrAfter="2036-01-01T00:00:00Z" InResponseTo')),
-    bad('destination-changed-in-signed-response', sign(message(), rsa.key, { id: '_response1' }).replace('Destination=', 'Consent="x" Destination=')),
-    bad('status-changed-in-signed-response', sign(message(), rsa.key, { id: '_response1' }).replace('</samlp:Status>', '<samlp:StatusMessage>x</samlp:StatusMessage></samlp:Status>')),
+    bad(
+      'destination-changed-in-signed-response',
+      sign(message(), rsa.key, { id: '_response1' }).replace('Destination=', 'Consent="x" Destination='),
+    ),
+    bad(
+      'status-changed-in-signed-response',
+      sign(message(), rsa.key, { id: '_response1' }).replace(
+        '</samlp:Status>',
+        '<samlp:StatusMessage>x</samlp:StatusMessage></samlp:Status>',
+      ),
+    ),
     bad('digest-changed', sign(message(), rsa.key, { digestValue: flip })),
     bad('value-changed', sign(message(), rsa.key, { signatureValue: flip })),
     bad('value-of-zeros', sign(message(), rsa.key, { signatureValue: () => Buffer.alloc(256).toString('base64') })),
     bad('value-short', sign(message(), rsa.key, { signatureValue: () => 'AAAA' })),
-    bad('signed-info-changed', change(`<ds:SignatureMethod Algorithm="${RSA_SHA256}">`, `<ds:SignatureMethod Algorithm="${MORE}rsa-sha512">`)),
+    bad(
+      'signed-info-changed',
+      change(`<ds:SignatureMethod Algorithm="${RSA_SHA256}">`, `<ds:SignatureMethod Algorithm="${MORE}rsa-sha512">`),
+    ),
     bad('value-empty', sign(message(), rsa.key, { signatureValue: () => '' }), 'saml_malformed'),
     bad('value-not-base64', sign(message(), rsa.key, { signatureValue: (value) => `*${value}` }), 'saml_malformed'),
     bad('value-base64url', sign(message(), rsa.key, { signatureValue: (value) => `-_${value.slice(2)}` }), 'saml_malformed'),
@@ -81,9 +102,17 @@ export function rejectedSignature(keys: Keys): FixtureCase[] {
     ambiguous('digest-method-content', { digestContent: '<ds:x/>' }),
     ambiguous('no-transforms', { transformsElement: '' }),
     ambiguous('canonicalization-content', { canonicalizationContent: '<x xmlns="urn:x"/>' }),
-    ambiguous('inclusive-namespaces-twice', { canonicalizationContent: `<i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="a"/><i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="b"/>` }),
-    ambiguous('inclusive-namespaces-with-content', { canonicalizationContent: `<i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="a"><i:x/></i:InclusiveNamespaces>` }),
-    bent('prefix-list-endless', { canonicalizationContent: `<i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="${'a '.repeat(100)}"/>` }, 'saml_malformed'),
+    ambiguous('inclusive-namespaces-twice', {
+      canonicalizationContent: `<i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="a"/><i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="b"/>`,
+    }),
+    ambiguous('inclusive-namespaces-with-content', {
+      canonicalizationContent: `<i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="a"><i:x/></i:InclusiveNamespaces>`,
+    }),
+    bent(
+      'prefix-list-endless',
+      { canonicalizationContent: `<i:InclusiveNamespaces xmlns:i="${EXC}" PrefixList="${'a '.repeat(100)}"/>` },
+      'saml_malformed',
+    ),
   ];
 }
 
@@ -104,7 +133,9 @@ export function rejectedAlgorithms(keys: Keys): FixtureCase[] {
     ...(settings ? { settings } : {}),
   });
   const bent = (name: string, changes: Partial<HandSigning>) => bad(name, sign(message(), rsa.key, changes));
-  const transforms = (...list: string[]): Partial<HandSigning> => ({ transforms: list.map((algorithm): [string, string] => [algorithm, '']) });
+  const transforms = (...list: string[]): Partial<HandSigning> => ({
+    transforms: list.map((algorithm): [string, string] => [algorithm, '']),
+  });
   return [
     bent('rsa-sha1', { signatureMethod: `${DSIG}rsa-sha1` }),
     bent('rsa-md5', { signatureMethod: `${MORE}rsa-md5` }),
@@ -118,7 +149,9 @@ export function rejectedAlgorithms(keys: Keys): FixtureCase[] {
     bent('in-upper-case', { signatureMethod: RSA_SHA256.toUpperCase() }),
     bad('hmac-with-public-certificate', sign(message(), rsa.certificatePem, { signatureMethod: `${MORE}hmac-sha256` })),
     bad('hmac-sha1-with-public-certificate', sign(message(), rsa.certificatePem, { signatureMethod: `${DSIG}hmac-sha1` })),
-    bad('ecdsa-sha1', sign(message(), p256.key, { signatureMethod: `${MORE}ecdsa-sha1` }), 'saml_algorithm_forbidden', { trusted: ['p256'] }),
+    bad('ecdsa-sha1', sign(message(), p256.key, { signatureMethod: `${MORE}ecdsa-sha1` }), 'saml_algorithm_forbidden', {
+      trusted: ['p256'],
+    }),
     bent('digest-sha1', { digestMethod: `${DSIG}sha1` }),
     bent('digest-md5', { digestMethod: `${MORE}md5` }),
     bent('digest-unknown', { digestMethod: 'urn:none' }),
@@ -139,13 +172,32 @@ export function rejectedAlgorithms(keys: Keys): FixtureCase[] {
     bent('transform-xpath-filter', transforms(ENVELOPED, 'http://www.w3.org/2002/06/xmldsig-filter2')),
     bent('transform-xslt', transforms('http://www.w3.org/TR/1999/REC-xslt-19991116', EXC)),
     bent('transform-xslt-third', transforms(ENVELOPED, EXC, 'http://www.w3.org/TR/1999/REC-xslt-19991116')),
-    bent('transform-in-other-namespace', { transformsElement: `<ds:Transforms><x:Transform xmlns:x="urn:x" Algorithm="${ENVELOPED}"/><x:Transform xmlns:x="urn:x" Algorithm="${EXC}"/></ds:Transforms>` }),
-    bad('enveloped-with-content', sign(message(), rsa.key, { transforms: [[ENVELOPED, '<ds:XPath>//x</ds:XPath>'], [EXC, '']] })),
+    bent('transform-in-other-namespace', {
+      transformsElement: `<ds:Transforms><x:Transform xmlns:x="urn:x" Algorithm="${ENVELOPED}"/><x:Transform xmlns:x="urn:x" Algorithm="${EXC}"/></ds:Transforms>`,
+    }),
+    bad(
+      'enveloped-with-content',
+      sign(message(), rsa.key, {
+        transforms: [
+          [ENVELOPED, '<ds:XPath>//x</ds:XPath>'],
+          [EXC, ''],
+        ],
+      }),
+    ),
     bad('rsa-key-of-1024-bits', sign(message(), keys.rsa1024.key), 'saml_algorithm_forbidden', { trusted: ['rsa1024'] }),
     bad('rsa-method-ec-key', sign(message(), rsa.key), 'saml_algorithm_forbidden', { trusted: ['p256'] }),
     bad('ec-method-rsa-key', sign(message(), p256.key, { signatureMethod: `${MORE}ecdsa-sha256` })),
-    bad('curve-secp256k1', sign(message(), keys.secp256k1.key, { signatureMethod: `${MORE}ecdsa-sha256` }), 'saml_algorithm_forbidden', { trusted: ['secp256k1'] }),
-    bad('ecdsa-in-der', sign(message(), p256.key, { signatureMethod: `${MORE}ecdsa-sha256`, ecdsaEncoding: 'der' }), 'saml_signature_invalid', { trusted: ['p256'] }),
-    bad('ecdsa-other-curve', sign(message(), keys.p384.key, { signatureMethod: `${MORE}ecdsa-sha256` }), 'saml_signature_invalid', { trusted: ['p256'] }),
+    bad('curve-secp256k1', sign(message(), keys.secp256k1.key, { signatureMethod: `${MORE}ecdsa-sha256` }), 'saml_algorithm_forbidden', {
+      trusted: ['secp256k1'],
+    }),
+    bad(
+      'ecdsa-in-der',
+      sign(message(), p256.key, { signatureMethod: `${MORE}ecdsa-sha256`, ecdsaEncoding: 'der' }),
+      'saml_signature_invalid',
+      { trusted: ['p256'] },
+    ),
+    bad('ecdsa-other-curve', sign(message(), keys.p384.key, { signatureMethod: `${MORE}ecdsa-sha256` }), 'saml_signature_invalid', {
+      trusted: ['p256'],
+    }),
   ];
 }
