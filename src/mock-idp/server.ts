@@ -19,7 +19,7 @@ export interface MockIdpOptions {
   readonly gatewayBaseUrl: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** Address to listen on; the loopback address where nothing is said. */
+  /** Address to listen on. Where nothing is said it is the loopback address, called by the name that the gateway has. */
   readonly host?: string;
   /** The clock, in milliseconds since 1970. */
   readonly nowMs?: () => number;
@@ -75,14 +75,18 @@ async function makeKeys({ keys, nowMs = Date.now }: MockIdpOptions): Promise<Moc
   return { okta, 'entra-id': entraId, 'google-workspace': google };
 }
 
-function listen(server: Server, { port, host = '127.0.0.1' }: MockIdpOptions): Promise<string> {
+function listen(server: Server, { port, host, gatewayBaseUrl }: MockIdpOptions): Promise<string> {
+  const name = host === undefined ? loopbackName(gatewayBaseUrl) : host.includes(':') ? `[${host}]` : host;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
-      const name = host.includes(':') ? `[${host}]` : host;
-      resolve(`http://${name}:${(server.address() as AddressInfo).port}`);
-    });
+    server.listen(port, host ?? '127.0.0.1', () => resolve(`http://${name}:${(server.address() as AddressInfo).port}`));
   });
+}
+
+/** To a browser `localhost` and `127.0.0.1` are two sites, and a response posted from one brings no cookies of the other. */
+function loopbackName(gatewayBaseUrl: string): string {
+  const { hostname } = new URL(gatewayBaseUrl);
+  return hostname === 'localhost' ? hostname : '127.0.0.1';
 }
 
 function close(server: Server): Promise<void> {
