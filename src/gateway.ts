@@ -26,7 +26,7 @@ const CLOSE_WITHIN_MS = 8_000;
 
 export async function createGateway(config: Config, parts: GatewayParts = {}): Promise<Gateway> {
   const log = parts.log ?? makeLog(config.logLevel);
-  const store = await openStore(config.store);
+  const store = await openStore(config.store, parts.now);
   const runtime: Runtime = {
     config,
     store,

@@ -18,7 +18,7 @@ async function serve(): Promise<void> {
   const { createGateway } = await import('../gateway.ts');
   const gateway = await createGateway(config);
   const { log, store } = gateway.runtime;
-  for (const warning of (await store.warnings?.()) ?? []) log.warn({ warning }, 'store');
+  for (const warning of await store.warnings()) log.warn({ warning }, 'store');
   await gateway.listen();
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
 

@@ -13,7 +13,7 @@
  */
 import { GatewayError } from '../errors.ts';
 
-/** The partition of what belongs to no organization. */
+/** The partition of what belongs to no organization. A partition's name has only letters, digits, `_` and `-`. */
 export const GLOBAL = 'global';
 
 /**
@@ -61,8 +61,13 @@ export type Step =
 /** `failed` is the position of the first step that failed; then nothing was written. */
 export type CommitResult = { readonly ok: true } | { readonly ok: false; readonly failed: number };
 
+export interface CommitOptions {
+  /** Waits until every connected replica has it (Redis), so that a failover can't undo it: for what ends a credential. */
+  readonly replicated?: boolean;
+}
+
 export interface Range {
-  /** Only this string; without it the whole index, in the order of code units of its strings. */
+  /** Only this string; without it the whole index, in the order of the UTF-8 octets of its strings (the order of code points). */
   readonly equals?: string;
   /** Newest, or last, first. */
   readonly descending?: boolean;
@@ -89,13 +94,53 @@ export interface Store {
   /** An expiring value, left where it is. Never one that has expired. */
   peek(partition: string, key: string): Promise<string | undefined>;
   /** All steps or none, at once for every other reader and writer, on disk (SQLite) or acknowledged by the primary (Redis) before it returns. */
-  commit(partition: string, steps: readonly Step[], options?: { readonly replicated?: boolean }): Promise<CommitResult>;
+  commit(partition: string, steps: readonly Step[], options?: CommitOptions): Promise<CommitResult>;
   /** Deletes all records and expiring values of a partition. Not atomic; may be repeated. */
   purge(partition: string): Promise<void>;
   /** Resolves where the store answers. */
   ping(): Promise<void>;
+  /** What the operator should change about the server so that the promises hold, each a sentence that says what to set. */
+  warnings(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
+
+/** The index and unique strings of a value, as (name, string) pairs; what an engine keeps beside the record. */
+export interface Entries {
+  readonly indexes: readonly (readonly [name: string, text: string])[];
+  readonly uniques: readonly (readonly [name: string, text: string])[];
+}
+
+export function entriesOf(collection: Collection<never>, value: unknown): Entries {
+  const pairs = (functions: Collection<never>['indexes']) =>
+    Object.entries(functions).flatMap(([name, texts]) =>
+      [...new Set(texts(value as never))].map((text) => [name, checkText(text)] as const),
+    );
+  return { indexes: pairs(collection.indexes), uniques: pairs(collection.unique) };
+}
+
+function checkText(text: string): string {
+  if (text.length > 1024 || text.includes('\0')) throw new TypeError('a string of an index is over 1024 characters or has a NUL');
+  return text;
+}
+
+/** A place in an index, opaque to callers. */
+export const makeCursor = (index: string, text: string, id: string): string =>
+  Buffer.from(JSON.stringify([index, text, id])).toString('base64url');
+
+/** @throws validation_failed for what {@link makeCursor} did not make for this index (and this string) */
+export function readCursor(cursor: string, index: string, equals: string | undefined): { text: string; id: string } {
+  try {
+    const [name, text, id, ...more] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[];
+    const isGood =
+      name === index && typeof text === 'string' && typeof id === 'string' && more.length === 0 && !`${text}${id}`.includes('\0');
+    if (isGood && (equals === undefined || equals === text)) return { text, id };
+  } catch {
+    // not JSON, or no list: the same answer
+  }
+  throw new GatewayError('validation_failed', 'cursor: is not one that this list gave.');
+}
+
+export const unavailable = (cause: unknown): GatewayError => new GatewayError('store_unavailable', { cause });
 
 /**
  * Compare-and-set in a loop: reads the record, lets `change` make the new value, and writes it with `extra` steps in one

@@ -1,0 +1,160 @@
+/**
+ * The Lua scripts of the Redis store. A script is atomic: nothing else runs between its first and its last command. All keys
+ * of one call begin with KEYS[1], `samlgate:{PARTITION}:`, whose braces are the hash tag that keeps them in one slot of a cluster:
+ *
+ * - `r:COLLECTION:ID` hash: `v` version, `d` value, `x` the index and unique strings under which it stands
+ * - `i:COLLECTION:NAME` sorted set of `string NUL id`, all with score 0, so in the order of octets
+ * - `u:COLLECTION:NAME` hash: string to id
+ * - `e:KEY` an expiring value
+ */
+
+/** Arguments of one step in {@link COMMIT}. */
+export const STEP_ARGUMENTS = 6;
+
+/**
+ * Tries all steps on an overlay first and writes only when none failed: Redis does not take back what a script has written.
+ * ARGV[1] is the instant, in ms of the server's clock, after which nothing may happen any more (the caller has given up).
+ * Returns 0, the number of the first step that failed, or -1 where it came too late.
+ */
+export const COMMIT = `
+local prefix = KEYS[1]
+local now = redis.call('TIME')
+if now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[1]) then return -1 end
+
+local versions, entries, holders, present, writes = {}, {}, {}, {}, {}
+local function write(...) writes[#writes + 1] = {...} end
+
+local function version_of(key)
+  if versions[key] == nil then
+    local got = redis.call('HMGET', key, 'v', 'x')
+    versions[key] = tonumber(got[1]) or false
+    entries[key] = got[2] or '{}'
+  end
+  return versions[key]
+end
+
+local function holder_of(key, text)
+  local at = key .. '\\0' .. text
+  if holders[at] == nil then holders[at] = redis.call('HGET', key, text) end
+  return holders[at]
+end
+
+local function is_present(key)
+  if present[key] == nil then present[key] = redis.call('EXISTS', key) == 1 end
+  return present[key]
+end
+
+local function drop_entries(collection, id, key)
+  local old = cjson.decode(entries[key])
+  for _, pair in ipairs(old.indexes or {}) do
+    write('ZREM', prefix .. 'i:' .. collection .. ':' .. pair[1], pair[2] .. '\\0' .. id)
+  end
+  for _, pair in ipairs(old.uniques or {}) do
+    local unique = prefix .. 'u:' .. collection .. ':' .. pair[1]
+    holders[unique .. '\\0' .. pair[2]] = false
+    write('HDEL', unique, pair[2])
+  end
+end
+
+local function put_record(collection, id, key, version, value, text)
+  local new = cjson.decode(text)
+  for _, pair in ipairs(new.uniques) do
+    local unique = prefix .. 'u:' .. collection .. ':' .. pair[1]
+    if holder_of(unique, pair[2]) then return false end
+    holders[unique .. '\\0' .. pair[2]] = id
+    write('HSET', unique, pair[2], id)
+  end
+  for _, pair in ipairs(new.indexes) do
+    write('ZADD', prefix .. 'i:' .. collection .. ':' .. pair[1], 0, pair[2] .. '\\0' .. id)
+  end
+  versions[key] = version
+  entries[key] = text
+  write('HSET', key, 'v', string.format('%d', version), 'd', value, 'x', text)
+  return true
+end
+
+local run = {}
+function run.insert(collection, id, value, text)
+  local key = prefix .. 'r:' .. collection .. ':' .. id
+  return not version_of(key) and put_record(collection, id, key, 1, value, text)
+end
+function run.replace(collection, id, version, value, text)
+  local key = prefix .. 'r:' .. collection .. ':' .. id
+  if version_of(key) ~= tonumber(version) then return false end
+  drop_entries(collection, id, key)
+  return put_record(collection, id, key, versions[key] + 1, value, text)
+end
+function run.delete(collection, id, version)
+  local key = prefix .. 'r:' .. collection .. ':' .. id
+  if version_of(key) ~= tonumber(version) then return false end
+  drop_entries(collection, id, key)
+  versions[key] = false
+  entries[key] = '{}'
+  write('DEL', key)
+  return true
+end
+function run.require(collection, id, version)
+  local there = version_of(prefix .. 'r:' .. collection .. ':' .. id)
+  return there and (version == '' or there == tonumber(version))
+end
+function run.put(name, value, ttl)
+  local key = prefix .. 'e:' .. name
+  present[key] = true
+  write('SET', key, value, 'PX', ttl)
+  return true
+end
+function run.take(name)
+  local key = prefix .. 'e:' .. name
+  if not is_present(key) then return false end
+  present[key] = false
+  write('DEL', key)
+  return true
+end
+function run.claim(name, ttl)
+  return not is_present(prefix .. 'e:' .. name) and run.put(name, '', ttl)
+end
+function run.drop(name)
+  local key = prefix .. 'e:' .. name
+  present[key] = false
+  write('DEL', key)
+  return true
+end
+
+for at = 2, #ARGV, ${STEP_ARGUMENTS} do
+  if not run[ARGV[at]](ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]) then
+    return (at - 2) / ${STEP_ARGUMENTS} + 1
+  end
+end
+for _, command in ipairs(writes) do redis.call(unpack(command)) end
+return 0
+`;
+
+/** ARGV: collection, unique, string. Returns id, version and value, or nothing. */
+export const GET_UNIQUE = `
+local id = redis.call('HGET', KEYS[1] .. 'u:' .. ARGV[1] .. ':' .. ARGV[2], ARGV[3])
+if not id then return {} end
+local got = redis.call('HMGET', KEYS[1] .. 'r:' .. ARGV[1] .. ':' .. id, 'v', 'd')
+if not got[1] then return {} end
+return {id, got[1], got[2]}
+`;
+
+/** ARGV: collection, index, lower bound, upper bound, 'REV' or '', how many. Returns text, id, version, value for each. */
+export const FIND = `
+local key = KEYS[1] .. 'i:' .. ARGV[1] .. ':' .. ARGV[2]
+local members
+if ARGV[5] == 'REV' then members = redis.call('ZRANGE', key, ARGV[4], ARGV[3], 'BYLEX', 'REV', 'LIMIT', 0, ARGV[6])
+else members = redis.call('ZRANGE', key, ARGV[3], ARGV[4], 'BYLEX', 'LIMIT', 0, ARGV[6]) end
+local rows = {}
+for _, member in ipairs(members) do
+  local at = string.find(member, '\\0', 1, true)
+  local id = string.sub(member, at + 1)
+  local got = redis.call('HMGET', KEYS[1] .. 'r:' .. ARGV[1] .. ':' .. id, 'v', 'd')
+  if got[1] then
+    rows[#rows + 1] = string.sub(member, 1, at - 1)
+    rows[#rows + 1] = id
+    rows[#rows + 1] = got[1]
+    rows[#rows + 1] = got[2]
+  end
+end
+return rows
+`;

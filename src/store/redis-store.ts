@@ -1,0 +1,305 @@
+/** The store on Redis: standalone, Sentinel or Cluster. Redis is the store of record then; {@link RedisStore.warnings} says what that asks for. */
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { GatewayError } from '../errors.ts';
+import { COMMIT, FIND, GET_UNIQUE, STEP_ARGUMENTS } from './redis-scripts.ts';
+import {
+  type Collection,
+  type CommitOptions,
+  entriesOf,
+  makeCursor,
+  type Page,
+  type Range,
+  readCursor,
+  type Step,
+  type Store,
+  type Stored,
+  unavailable,
+} from './store.ts';
+
+/** A commit that Redis has not begun by then never happens; the caller is told somewhat later, so that this is true by then. */
+const COMMIT_WITHIN_MS = 2000;
+const ANSWER_WITHIN_MS = 2500;
+const REPLICATED_WITHIN_MS = 1500;
+/** How long it is believed how far the server's clock is from ours, and how many replicas it has. */
+const SERVER_FACTS_FOR_MS = 10_000;
+const MAX_FACTS = 10_000;
+const OLDEST_VERSION = [6, 2] as const;
+
+type Client = (Redis | Cluster) & {
+  samlgateCommit(prefix: string, ...values: (string | number)[]): Promise<number>;
+  samlgateGetUnique(prefix: string, ...values: string[]): Promise<string[]>;
+  samlgateFind(prefix: string, ...values: (string | number)[]): Promise<string[]>;
+};
+
+const SCRIPTS = {
+  samlgateCommit: { lua: COMMIT, numberOfKeys: 1 },
+  samlgateGetUnique: { lua: GET_UNIQUE, numberOfKeys: 1 },
+  samlgateFind: { lua: FIND, numberOfKeys: 1 },
+};
+
+/**
+ * Nothing waits for a connection and nothing is sent again by itself: a caller who was told `store_unavailable` must be able
+ * to rely on it that the write does not happen after all.
+ */
+const CONNECTION = {
+  lazyConnect: true,
+  connectTimeout: 3000,
+  commandTimeout: ANSWER_WITHIN_MS,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  retryStrategy: retryDelayMs,
+  scripts: SCRIPTS,
+} satisfies RedisOptions;
+
+function retryDelayMs(times: number): number {
+  return Math.min(50 * times, 500);
+}
+
+/**
+ * Connects to the Redis of a URL.
+ * @throws store_unavailable where it does not answer or does not let us in
+ */
+export async function openRedisStore(url: string): Promise<Store> {
+  const client = makeClient(url);
+  // Whoever waits for an answer is told by it; without a listener the event would end the process.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.get('samlgate:{global}:e:ping');
+  } catch (error) {
+    client.disconnect();
+    throw unavailable(error);
+  }
+  return new RedisStore(client);
+}
+
+function makeClient(url: string): Client {
+  const [, tls, kind, rest = ''] = /^redis(s?)(?:\+(cluster|sentinel))?:\/\/(.+)$/.exec(url) ?? [];
+  if (kind === undefined) return new Redis(url, CONNECTION) as Client;
+  const [authority = '', name = ''] = rest.split('/');
+  const [credentials, hosts] = authority.includes('@') ? (authority.split('@') as [string, string]) : [undefined, authority];
+  const nodes = hosts.split(',').map((host) => {
+    const { hostname, port } = new URL(`redis://${host}`);
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (kind === 'sentinel' ? 26_379 : 6379)) };
+  });
+  const options = { ...CONNECTION, ...readCredentials(credentials), ...(tls ? { tls: {} } : {}) };
+  if (kind === 'sentinel') return new Redis({ ...options, sentinels: nodes, name: decodeURIComponent(name) }) as Client;
+  const { retryStrategy: _1, enableOfflineQueue: _2, scripts: _3, lazyConnect: _4, ...ofNodes } = options;
+  return new Cluster(nodes, {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    // As above: what may have happened is never sent a second time.
+    retryDelayOnFailover: 0,
+    clusterRetryStrategy: retryDelayMs,
+    clusterNodeRetryStrategy: retryDelayMs,
+    scripts: SCRIPTS,
+    redisOptions: ofNodes,
+  }) as unknown as Client;
+}
+
+function readCredentials(text: string | undefined): Pick<RedisOptions, 'username' | 'password'> {
+  if (text === undefined) return {};
+  const [username = '', password = ''] = text.split(':').map(decodeURIComponent);
+  return { ...(username === '' ? {} : { username }), password };
+}
+
+interface ServerFacts {
+  readonly readAtMs: number;
+  /** What to add to our clock for the server's. */
+  readonly offsetMs: number;
+  readonly replicas: number;
+}
+
+class RedisStore implements Store {
+  readonly #client: Client;
+  readonly #facts = new Map<string, ServerFacts>();
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
+    const [version, value] = await answer(this.#client.hmget(`${prefixOf(partition)}r:${collection.name}:${id}`, 'v', 'd'));
+    return version && value ? toStored<T>(id, version, value) : undefined;
+  }
+
+  async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {
+    const [id, version, text] = await answer(this.#client.samlgateGetUnique(prefixOf(partition), collection.name, unique, value));
+    return id !== undefined && version && text ? toStored<T>(id, version, text) : undefined;
+  }
+
+  async find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>> {
+    const { equals, descending, limit } = range;
+    const after = range.cursor === undefined ? undefined : readCursor(range.cursor, index, equals);
+    const from = after && `(${after.text}\0${after.id}`;
+    const lower = (descending ? undefined : from) ?? (equals === undefined ? '-' : `[${equals}\0`);
+    const upper = (descending ? from : undefined) ?? (equals === undefined ? '+' : `(${equals}\u0001`);
+    const flat = await answer(
+      this.#client.samlgateFind(prefixOf(partition), collection.name, index, lower, upper, descending ? 'REV' : '', limit + 1),
+    );
+    const rows: { text: string; stored: Stored<T> }[] = [];
+    for (let i = 0; i < flat.length; i += 4) {
+      const [text, id, version, value] = flat.slice(i, i + 4) as [string, string, string, string];
+      rows.push({ text, stored: toStored<T>(id, version, value) });
+    }
+    const items = rows.slice(0, limit);
+    const last = items.at(-1);
+    const nextCursor = rows.length > limit && last ? makeCursor(index, last.text, last.stored.id) : null;
+    return { items: items.map(({ stored }) => stored), nextCursor };
+  }
+
+  async peek(partition: string, key: string): Promise<string | undefined> {
+    return (await answer(this.#client.get(`${prefixOf(partition)}e:${key}`))) ?? undefined;
+  }
+
+  async commit(partition: string, steps: readonly Step[], options: CommitOptions = {}): ReturnType<Store['commit']> {
+    const prefix = prefixOf(partition);
+    const values = steps.flatMap(stepArguments);
+    const facts = await this.#serverFacts(prefix);
+    const deadline = Math.floor(Date.now() + facts.offsetMs + COMMIT_WITHIN_MS);
+    const replicas = options.replicated ? facts.replicas : 0;
+    const failed = await answer(
+      replicas === 0
+        ? this.#client.samlgateCommit(prefix, deadline, ...values)
+        : this.#commitReplicated(prefix, [deadline, ...values], replicas),
+    );
+    if (failed < 0) {
+      this.#facts.clear(); // perhaps a clock was set
+      throw unavailable('the commit reached Redis too late');
+    }
+    return failed === 0 ? { ok: true } : { ok: false, failed: failed - 1 };
+  }
+
+  /** WAIT counts for the connection that wrote, so both go down it together. */
+  async #commitReplicated(prefix: string, values: readonly (string | number)[], replicas: number): Promise<number> {
+    const pipeline = this.#client.pipeline() as ReturnType<Client['pipeline']> & Pick<Client, 'samlgateCommit'>;
+    pipeline.samlgateCommit(prefix, ...values);
+    pipeline.wait(replicas, REPLICATED_WITHIN_MS);
+    const [committed, waited] = (await pipeline.exec()) ?? [];
+    if (committed?.[0]) throw committed[0];
+    if (waited?.[0]) throw waited[0];
+    const failed = Number(committed?.[1]);
+    if (failed === 0 && Number(waited?.[1]) < replicas) {
+      this.#facts.clear(); // a replica may have gone for good
+      throw new Error('not every replica has the change yet');
+    }
+    return failed;
+  }
+
+  async #serverFacts(prefix: string): Promise<ServerFacts> {
+    const client = this.#client;
+    // Of a cluster each partition has its own node, as far as we know.
+    const node = client instanceof Cluster ? prefix : '';
+    const known = this.#facts.get(node);
+    const startedMs = Date.now();
+    if (known && Math.abs(startedMs - known.readAtMs) < SERVER_FACTS_FOR_MS) return known;
+    const pipeline = client.pipeline();
+    // A key leads the pipeline to the node that the commit will go to.
+    pipeline.exists(prefix);
+    pipeline.time();
+    pipeline.info('replication');
+    const [, time, info] = (await answer(pipeline.exec())) ?? [];
+    const failure = time?.[0] ?? info?.[0];
+    if (failure || !time || !info) throw unavailable(failure);
+    const [seconds, micros] = time[1] as [string, string];
+    const replicas = Number(/^connected_slaves:(\d+)/m.exec(String(info[1]))?.[1] ?? 0);
+    // The clock was read before now: the true offset is not less than this, so a deadline is never later than meant.
+    const facts = { readAtMs: startedMs, offsetMs: Number(seconds) * 1000 + Number(micros) / 1000 - Date.now(), replicas };
+    if (this.#facts.size >= MAX_FACTS) this.#facts.clear();
+    this.#facts.set(node, facts);
+    return facts;
+  }
+
+  async purge(partition: string): Promise<void> {
+    const client = this.#client;
+    for (const node of client instanceof Cluster ? client.nodes('master') : [client]) {
+      let cursor = '0';
+      do {
+        const [next, keys] = await answer(node.scan(cursor, 'MATCH', `${prefixOf(partition)}*`, 'COUNT', 1000));
+        if (keys.length > 0) await answer(node.unlink(...keys));
+        cursor = next;
+      } while (cursor !== '0');
+    }
+  }
+
+  async ping(): Promise<void> {
+    await this.peek('global', 'ping');
+  }
+
+  async warnings(): Promise<readonly string[]> {
+    const client = this.#client;
+    const nodes = client instanceof Cluster ? client.nodes('master') : [client];
+    const told = await Promise.all(nodes.map(async (node) => warningsOf(await answer(node.info()))));
+    return [...new Set(told.flat())];
+  }
+
+  async close(): Promise<void> {
+    this.#client.disconnect();
+  }
+}
+
+/** `INFO`, as a server answers it, held against what a store of record needs. */
+function warningsOf(info: string): string[] {
+  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim() ?? '';
+  const version = field('redis_version').split('.').map(Number);
+  const isOld = (version[0] ?? 0) < OLDEST_VERSION[0] || (version[0] === OLDEST_VERSION[0] && (version[1] ?? 0) < OLDEST_VERSION[1]);
+  return [
+    ...(isOld ? [`Redis ${field('redis_version')} is too old: ${OLDEST_VERSION.join('.')} or newer is needed.`] : []),
+    ...(field('aof_enabled') === '1'
+      ? []
+      : ['Redis keeps no append-only file, so a restart loses members and revives revoked tokens. Set: appendonly yes']),
+    ...(field('maxmemory_policy') === 'noeviction'
+      ? []
+      : [`Redis may throw away what it holds (maxmemory-policy ${field('maxmemory_policy')}). Set: maxmemory-policy noeviction`]),
+  ];
+}
+
+function prefixOf(partition: string): string {
+  if (!/^[\w-]{1,64}$/.test(partition)) throw new TypeError('a partition has only letters, digits, _ and -');
+  return `samlgate:{${partition}}:`;
+}
+
+function stepArguments(step: Step): (string | number)[] {
+  const fill = (...values: (string | number)[]) => [...values, ...Array<string>(STEP_ARGUMENTS - values.length).fill('')];
+  const milliseconds = (seconds: number) => Math.max(1, Math.ceil(seconds * 1000));
+  switch (step.do) {
+    case 'insert':
+      return fill(
+        'insert',
+        step.collection.name,
+        step.id,
+        JSON.stringify(step.value),
+        JSON.stringify(entriesOf(step.collection, step.value)),
+      );
+    case 'replace': {
+      const entries = JSON.stringify(entriesOf(step.collection, step.value));
+      return fill('replace', step.collection.name, step.id, step.version, JSON.stringify(step.value), entries);
+    }
+    case 'delete':
+    case 'require':
+      return fill(step.do, step.collection.name, step.id, step.version ?? '');
+    case 'put':
+      return fill('put', step.key, step.value, milliseconds(step.ttlSeconds));
+    case 'claim':
+      return fill('claim', step.key, milliseconds(step.ttlSeconds));
+    case 'take':
+    case 'drop':
+      return fill(step.do, step.key);
+  }
+}
+
+const toStored = <T>(id: string, version: string, value: string): Stored<T> => ({
+  id,
+  version: Number(version),
+  value: JSON.parse(value) as T,
+});
+
+/** @throws store_unavailable for whatever Redis, or the way to it, refuses */
+async function answer<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw error instanceof GatewayError ? error : unavailable(error);
+  }
+}

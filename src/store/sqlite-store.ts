@@ -1,0 +1,270 @@
+/** The store on one SQLite file (node:sqlite): nothing to install, durable with every commit. */
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { GatewayError } from '../errors.ts';
+import {
+  type Collection,
+  entriesOf,
+  makeCursor,
+  type Page,
+  type Range,
+  readCursor,
+  type Step,
+  type Store,
+  type Stored,
+  unavailable,
+} from './store.ts';
+
+/** Each brings a file from the version of its position to the next. Never changed once released; new ones are added at the end. */
+const MIGRATIONS = [
+  `CREATE TABLE records (partition TEXT, collection TEXT, id TEXT, version INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (partition, collection, id)) WITHOUT ROWID;
+   CREATE TABLE indexes (partition TEXT, collection TEXT, name TEXT, text TEXT, id TEXT, PRIMARY KEY (partition, collection, name, text, id)) WITHOUT ROWID;
+   CREATE INDEX indexes_by_id ON indexes (partition, collection, id);
+   CREATE TABLE uniques (partition TEXT, collection TEXT, name TEXT, text TEXT, id TEXT NOT NULL, PRIMARY KEY (partition, collection, name, text)) WITHOUT ROWID;
+   CREATE INDEX uniques_by_id ON uniques (partition, collection, id);
+   CREATE TABLE expiring (partition TEXT, key TEXT, value TEXT NOT NULL, expires_ms INTEGER NOT NULL, PRIMARY KEY (partition, key)) WITHOUT ROWID;
+   CREATE INDEX expiring_by_time ON expiring (expires_ms);`,
+];
+
+/** Another process on the same file may hold it for a commit or a checkpoint. */
+const BUSY_TIMEOUT_MS = 2000;
+const SWEEP_EVERY_MS = 60_000;
+const SWEEP_ROWS = 1000;
+
+const STATEMENTS = {
+  begin: 'BEGIN IMMEDIATE',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+  get: 'SELECT version, value FROM records WHERE partition = ? AND collection = ? AND id = ?',
+  insert: 'INSERT INTO records (partition, collection, id, version, value) VALUES (?, ?, ?, 1, ?) ON CONFLICT DO NOTHING',
+  replace: 'UPDATE records SET version = version + 1, value = ? WHERE partition = ? AND collection = ? AND id = ? AND version = ?',
+  delete: 'DELETE FROM records WHERE partition = ? AND collection = ? AND id = ? AND version = ?',
+  addIndex: 'INSERT INTO indexes (partition, collection, name, text, id) VALUES (?, ?, ?, ?, ?)',
+  dropIndexes: 'DELETE FROM indexes WHERE partition = ? AND collection = ? AND id = ?',
+  addUnique: 'INSERT INTO uniques (partition, collection, name, text, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  dropUniques: 'DELETE FROM uniques WHERE partition = ? AND collection = ? AND id = ?',
+  getUnique:
+    'SELECT r.id, r.version, r.value FROM uniques u JOIN records r USING (partition, collection, id) WHERE u.partition = ? AND u.collection = ? AND u.name = ? AND u.text = ?',
+  peek: 'SELECT value FROM expiring WHERE partition = ? AND key = ? AND expires_ms > ?',
+  put: 'INSERT INTO expiring (partition, key, value, expires_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms',
+  take: 'DELETE FROM expiring WHERE partition = ? AND key = ? AND expires_ms > ?',
+  claim:
+    'INSERT INTO expiring (partition, key, value, expires_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms WHERE expires_ms <= ?',
+  drop: 'DELETE FROM expiring WHERE partition = ? AND key = ?',
+  sweep: 'DELETE FROM expiring WHERE (partition, key) IN (SELECT partition, key FROM expiring WHERE expires_ms <= ? LIMIT ?)',
+} as const;
+
+type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+
+interface Row {
+  readonly id: string;
+  readonly version: number;
+  readonly value: string;
+  readonly text: string;
+}
+
+/**
+ * Opens (and makes, mode 0600) the file.
+ * @param nowMs the clock that values expire by
+ * @throws store_unavailable where it can't be opened, is no database, or was written by a newer version
+ */
+export function openSqliteStore(file: string, nowMs: () => number = Date.now): Store {
+  try {
+    if (file !== ':memory:') {
+      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      closeSync(openSync(file, 'a', 0o600));
+    }
+    const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    migrate(database);
+    return new SqliteStore(database, nowMs);
+  } catch (error) {
+    throw error instanceof GatewayError ? error : unavailable(error);
+  }
+}
+
+function migrate(database: DatabaseSync): void {
+  const version = () => (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
+  if (version() > MIGRATIONS.length) {
+    throw new GatewayError(
+      'store_unavailable',
+      'The SQLite file was written by a newer version of samlgate. Start that one, or restore a backup.',
+    );
+  }
+  while (version() < MIGRATIONS.length) {
+    database.exec('BEGIN IMMEDIATE');
+    // Another process may have migrated while this one waited for the lock.
+    const at = version();
+    const migration = MIGRATIONS[at];
+    database.exec(migration === undefined ? 'ROLLBACK' : `${migration} PRAGMA user_version = ${at + 1}; COMMIT`);
+  }
+}
+
+class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  readonly #nowMs: () => number;
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(database: DatabaseSync, nowMs: () => number) {
+    this.#database = database;
+    this.#nowMs = nowMs;
+    this.#statements = Object.fromEntries(
+      Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)]),
+    ) as unknown as Statements;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref();
+    this.#sweep();
+  }
+
+  async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
+    const row = answer(() => this.#statements.get.get(partition, collection.name, id)) as Row | undefined;
+    return row && { id, version: row.version, value: JSON.parse(row.value) as T };
+  }
+
+  async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {
+    const row = answer(() => this.#statements.getUnique.get(partition, collection.name, unique, value)) as Row | undefined;
+    return row && toStored<T>(row);
+  }
+
+  async find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>> {
+    const after = range.cursor === undefined ? undefined : readCursor(range.cursor, index, range.equals);
+    const [beyond, order] = range.descending ? ['<', 'DESC'] : ['>', 'ASC'];
+    const conditions = ['i.partition = ?', 'i.collection = ?', 'i.name = ?'];
+    const values: (string | number)[] = [partition, collection.name, index];
+    if (range.equals !== undefined) {
+      conditions.push('i.text = ?');
+      values.push(range.equals);
+    }
+    if (after) {
+      conditions.push(`(i.text, i.id) ${beyond} (?, ?)`);
+      values.push(after.text, after.id);
+    }
+    const sql = `SELECT i.text, r.id, r.version, r.value FROM indexes i JOIN records r USING (partition, collection, id)
+      WHERE ${conditions.join(' AND ')} ORDER BY i.text ${order}, i.id ${order} LIMIT ?`;
+    const rows = answer(() => this.#database.prepare(sql).all(...values, range.limit + 1)) as unknown as Row[];
+    const items = rows.slice(0, range.limit);
+    const last = items.at(-1);
+    const nextCursor = rows.length > range.limit && last ? makeCursor(index, last.text, last.id) : null;
+    return { items: items.map((row) => toStored<T>(row)), nextCursor };
+  }
+
+  async peek(partition: string, key: string): Promise<string | undefined> {
+    const row = answer(() => this.#statements.peek.get(partition, key, this.#nowMs())) as Row | undefined;
+    return row?.value;
+  }
+
+  async commit(partition: string, steps: readonly Step[]): ReturnType<Store['commit']> {
+    return answer(() => {
+      this.#statements.begin.run();
+      try {
+        const failed = steps.findIndex((step) => !this.#run(partition, step));
+        this.#statements[failed < 0 ? 'commit' : 'rollback'].run();
+        return failed < 0 ? { ok: true } : { ok: false, failed };
+      } catch (error) {
+        if (this.#database.isTransaction) this.#statements.rollback.run();
+        throw error;
+      }
+    });
+  }
+
+  /** @returns whether the step could be done */
+  #run(partition: string, step: Step): boolean {
+    switch (step.do) {
+      case 'insert':
+        return this.#insert(partition, step.collection, step.id, step.value);
+      case 'replace':
+        return this.#replace(partition, step.collection, step);
+      case 'delete':
+        this.#dropEntries(partition, step.collection, step.id);
+        return changed(this.#statements.delete.run(partition, step.collection.name, step.id, step.version));
+      case 'require': {
+        const row = this.#statements.get.get(partition, step.collection.name, step.id) as Row | undefined;
+        return row !== undefined && (step.version === undefined || step.version === row.version);
+      }
+      case 'put':
+        return changed(this.#statements.put.run(partition, step.key, step.value, this.#endOf(step.ttlSeconds)));
+      case 'take':
+        return changed(this.#statements.take.run(partition, step.key, this.#nowMs()));
+      case 'claim':
+        return changed(this.#statements.claim.run(partition, step.key, '', this.#endOf(step.ttlSeconds), this.#nowMs()));
+      case 'drop':
+        this.#statements.drop.run(partition, step.key);
+        return true;
+    }
+  }
+
+  #endOf(ttlSeconds: number): number {
+    return this.#nowMs() + Math.ceil(ttlSeconds * 1000);
+  }
+
+  #insert(partition: string, collection: Collection<never>, id: string, value: unknown): boolean {
+    const isNew = changed(this.#statements.insert.run(partition, collection.name, id, JSON.stringify(value)));
+    return isNew && this.#addEntries(partition, collection, id, value);
+  }
+
+  #replace(partition: string, collection: Collection<never>, step: { id: string; version: number; value: unknown }): boolean {
+    this.#dropEntries(partition, collection, step.id);
+    const { id, version, value } = step;
+    const isThere = changed(this.#statements.replace.run(JSON.stringify(value), partition, collection.name, id, version));
+    return isThere && this.#addEntries(partition, collection, id, value);
+  }
+
+  #addEntries(partition: string, collection: Collection<never>, id: string, value: unknown): boolean {
+    const { indexes, uniques } = entriesOf(collection, value);
+    for (const [name, text] of indexes) this.#statements.addIndex.run(partition, collection.name, name, text, id);
+    return uniques.every(([name, text]) => changed(this.#statements.addUnique.run(partition, collection.name, name, text, id)));
+  }
+
+  /** By id, not by what the value says: the functions of a collection may have been others when it was written. */
+  #dropEntries(partition: string, collection: Collection<never>, id: string): void {
+    this.#statements.dropIndexes.run(partition, collection.name, id);
+    this.#statements.dropUniques.run(partition, collection.name, id);
+  }
+
+  async purge(partition: string): Promise<void> {
+    answer(() => {
+      for (const table of ['records', 'indexes', 'uniques', 'expiring']) {
+        this.#database.prepare(`DELETE FROM ${table} WHERE partition = ?`).run(partition);
+      }
+    });
+  }
+
+  async ping(): Promise<void> {
+    answer(() => this.#database.prepare('SELECT count(*) FROM sqlite_schema').get());
+  }
+
+  async warnings(): Promise<readonly string[]> {
+    return [];
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** A few rows at a time, so that no request waits long. What has expired is never read, swept or not. */
+  #sweep(): void {
+    if (!this.#database.isOpen) return;
+    try {
+      const { changes } = this.#statements.sweep.run(this.#nowMs(), SWEEP_ROWS);
+      if (Number(changes) === SWEEP_ROWS) setImmediate(() => this.#sweep());
+    } catch {
+      // Another process is writing, or the disk is full: the next round does it, and the next request tells.
+    }
+  }
+}
+
+const changed = (result: { changes: number | bigint }): boolean => Number(result.changes) > 0;
+
+const toStored = <T>(row: Row): Stored<T> => ({ id: row.id, version: row.version, value: JSON.parse(row.value) as T });
+
+/** @throws store_unavailable for whatever SQLite refuses: locked, full, broken, closed */
+function answer<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof GatewayError || error instanceof TypeError) throw error;
+    throw unavailable(error);
+  }
+}
