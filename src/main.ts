@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The command `samlgate`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
 import { CommanderError, program } from 'commander';
+import { addDemo } from './cli/demo.ts';
 import { CommandError, UsageError } from './cli/gateway-api.ts';
 import { addMembers } from './cli/members.ts';
+import { addMockIdp } from './cli/mock-idp.ts';
 import { addOrg } from './cli/org.ts';
 import { addServe } from './cli/serve.ts';
 
@@ -13,7 +15,7 @@ program
   .exitOverride()
   .configureHelp({ sortSubcommands: false })
   .showSuggestionAfterError();
-for (const add of [addServe, addOrg, addMembers]) add(program);
+for (const add of [addServe, addOrg, addMembers, addMockIdp, addDemo]) add(program);
 
 try {
   await program.parseAsync();

@@ -44,16 +44,42 @@ function Hidden({ name, value }: { name: string; value: string | undefined }) {
   return value === undefined ? null : <input type="hidden" name={name} value={value} />;
 }
 
-/** `/`: the identity providers that are imitated. */
-export function frontPage(habits: readonly Habit[], gatewayBaseUrl: string, metadataUrl: (habit: HabitName) => string): string {
+/** An organization of the gateway that has one of these identity providers. */
+export interface KnownOrganization {
+  readonly habit: HabitName;
+  readonly slug: string;
+  readonly name: string;
+  /** Person by person, by key: what the gateway makes of them, such as the role. */
+  readonly outcomes: Readonly<Record<string, string>>;
+}
+
+export interface FrontPageOptions {
+  readonly gatewayBaseUrl: string;
+  readonly metadataUrl: (habit: HabitName) => string;
+  readonly organizations: readonly KnownOrganization[];
+}
+
+/** `/`: the identity providers that are imitated, and where a sign-in with each starts. */
+export function frontPage(habits: readonly Habit[], { gatewayBaseUrl, metadataUrl, organizations }: FrontPageOptions): string {
   return render(
     <Page title="Identity providers">
       <p>
-        Each behaves as the product that it is named after, towards the gateway at <code>{gatewayBaseUrl}</code>.
+        Each behaves as the product that it is named after, towards the gateway at <a href={gatewayBaseUrl}>{gatewayBaseUrl}</a>.
       </p>
+      {organizations.length > 0 && (
+        <p>
+          Choose an organization, then a person; you come back to the gateway signed in. Or type one of the addresses below into{' '}
+          <a href={`${gatewayBaseUrl}/login`}>the gateway’s own sign-in page</a>.
+        </p>
+      )}
       {habits.map((habit) => (
         <section key={habit.name} aria-labelledby={habit.name}>
           <h2 id={habit.name}>{habit.label}</h2>
+          {organizations
+            .filter((organization) => organization.habit === habit.name)
+            .map((organization) => (
+              <OrganizationOf key={organization.slug} habit={habit} organization={organization} gatewayBaseUrl={gatewayBaseUrl} />
+            ))}
           <dl>
             <dt>Entity ID</dt>
             <dd>
@@ -66,13 +92,46 @@ export function frontPage(habits: readonly Habit[], gatewayBaseUrl: string, meta
           </dl>
           <form method="get" action={`/${habit.name}/start`}>
             <label>
-              Sign in from here to the organization with the slug <input name="organization" required pattern="[a-z0-9][a-z0-9\-]{1,62}" />
+              Sign in from here to the organization with the slug{' '}
+              <input
+                name="organization"
+                required
+                pattern="[a-z0-9][a-z0-9\-]{1,62}"
+                value={organizations.find((organization) => organization.habit === habit.name)?.slug}
+              />
             </label>{' '}
             <button type="submit">Choose a person</button>
           </form>
         </section>
       ))}
     </Page>,
+  );
+}
+
+interface OrganizationOfProps {
+  readonly habit: Habit;
+  readonly organization: KnownOrganization;
+  readonly gatewayBaseUrl: string;
+}
+
+/** Who is there, and what is to be seen after the sign-in. */
+function OrganizationOf({ habit, organization, gatewayBaseUrl }: OrganizationOfProps) {
+  return (
+    <>
+      <p>
+        <a class="start" href={`${gatewayBaseUrl}/saml/${organization.slug}/login`}>
+          Sign in to {organization.name}
+        </a>
+      </p>
+      <ul>
+        {habit.people.map((person) => (
+          <li key={person.key}>
+            {person.firstName} {person.lastName}, {person.email}: {person.about}. At the gateway:{' '}
+            <strong>{organization.outcomes[person.key]}</strong>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 
@@ -143,7 +202,8 @@ body { margin: 0; }
 main { max-width: 44rem; margin: 0 auto; padding: 1rem; }
 .notice { margin: 0; padding: .75rem 1rem; background: #7a3b00; color: #fff; text-align: center; }
 code, dd { overflow-wrap: anywhere; }
-button, input { font: inherit; padding: .4rem .8rem; }
+button, input, .start { font: inherit; padding: .4rem .8rem; }
+.start { display: inline-block; border: 1px solid; border-radius: .25rem; font-weight: bold; }
 .people { list-style: none; padding: 0; }
 .people li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; margin: .75rem 0; }
 `;

@@ -8,7 +8,7 @@ import { type KeyAndCertificate, makeSelfSignedCertificate } from '../saml/self-
 import { decodeSamlRequest, readAuthnRequest } from './authn-request.ts';
 import { findHabit, HABIT_NAMES, HABITS, type Habit, type HabitName } from './habits.ts';
 import { makeMetadata } from './metadata.ts';
-import { frontPage, type PendingSignIn, peoplePage, postPage, refusalPage, SCRIPT, STYLE } from './pages.tsx';
+import { frontPage, type KnownOrganization, type PendingSignIn, peoplePage, postPage, refusalPage, SCRIPT, STYLE } from './pages.tsx';
 import { MockIdpRefusal } from './refusal.ts';
 import { makeResponse } from './response.ts';
 
@@ -26,7 +26,12 @@ export interface MockIdpOptions {
   /** Made anew at each start where nothing is said. */
   readonly keys?: Partial<MockIdpKeys>;
   readonly randomBytes?: (size: number) => Uint8Array;
+  /** Organizations of the gateway whose people are to be found here: the front page leads to their sign-in. */
+  readonly organizations?: readonly KnownOrganization[];
 }
+
+/** A gateway that must not get responses of a mock. */
+export class UnfitGatewayError extends Error {}
 
 export interface MockIdp {
   /** Without a slash at the end. */
@@ -42,7 +47,7 @@ export interface MockIdp {
  * const idp = await startMockIdp({ gatewayBaseUrl: 'http://localhost:8080', port: 0 });
  * await fetch(idp.metadataUrl('okta'));
  * await idp.close();
- * @throws Error where the gateway is an https one: nothing that is really in use may trust an identity provider without passwords
+ * @throws UnfitGatewayError where the gateway is an https one: nothing that is really in use may trust an identity provider without passwords
  */
 export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
   const gatewayBaseUrl = checkedGateway(options.gatewayBaseUrl);
@@ -50,7 +55,8 @@ export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
   const server = createServer();
   const url = await listen(server, options);
   const { nowMs = Date.now } = options;
-  server.on('request', mockIdpApp({ url, gatewayBaseUrl, keys, nowMs, randomBytes: options.randomBytes ?? randomBytes }));
+  const { organizations = [] } = options;
+  server.on('request', mockIdpApp({ url, gatewayBaseUrl, keys, nowMs, randomBytes: options.randomBytes ?? randomBytes, organizations }));
   return {
     url,
     metadataUrl: (habit) => metadataUrl(url, habit),
@@ -59,10 +65,10 @@ export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
 }
 
 function checkedGateway(gatewayBaseUrl: string): string {
-  if (!URL.canParse(gatewayBaseUrl)) throw new Error(`The gateway’s base URL is not a URL: ${gatewayBaseUrl}`);
+  if (!URL.canParse(gatewayBaseUrl)) throw new UnfitGatewayError(`The gateway’s base URL is not a URL: ${gatewayBaseUrl}`);
   const { protocol, origin, pathname } = new URL(gatewayBaseUrl);
   if (protocol === 'http:') return origin + pathname.replace(/\/$/, '');
-  throw new Error(
+  throw new UnfitGatewayError(
     `The mock identity provider is for development only and does not start for ${gatewayBaseUrl}: it signs in anybody without a password. It needs a gateway whose base URL is http, such as http://localhost:8080.`,
   );
 }
@@ -102,6 +108,7 @@ interface MockIdpParts {
   readonly keys: MockIdpKeys;
   readonly nowMs: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
+  readonly organizations: readonly KnownOrganization[];
 }
 
 const metadataUrl = (url: string, habit: HabitName) => `${url}/${habit}/metadata`;
@@ -112,7 +119,7 @@ function mockIdpApp(parts: MockIdpParts): Express {
   app.use(securityHeaders, express.urlencoded({ extended: false, limit: '256kb' }));
   app.get('/', (_request, response) => {
     const url = (habit: HabitName) => metadataUrl(parts.url, habit);
-    response.send(frontPage(Object.values(HABITS), parts.gatewayBaseUrl, url));
+    response.send(frontPage(Object.values(HABITS), { ...parts, metadataUrl: url }));
   });
   app.get('/mock-idp.js', (_request, response) => void response.type('text/javascript').send(SCRIPT));
   app.get('/mock-idp.css', (_request, response) => void response.type('text/css').send(STYLE));
