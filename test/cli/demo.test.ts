@@ -1,0 +1,203 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { HABIT_NAMES, HABITS, type HabitName } from '../../src/mock-idp/habits.ts';
+import { HttpBrowser } from '../support/browser.ts';
+import { type BuiltPackage, buildPackage, type RunningCommand } from '../support/built-package.ts';
+import { readLinks, textOf } from '../support/html.ts';
+import { freePort } from '../support/redis-server.ts';
+
+const TIMEOUT_MS = 60_000;
+const NAMES: Readonly<Record<HabitName, string>> = {
+  okta: 'Acme (Okta)',
+  'entra-id': 'Acme (Entra ID)',
+  'google-workspace': 'Acme (Google Workspace)',
+};
+
+let built: BuiltPackage;
+/** The commands' own directory for temporary files. */
+let temporary: string;
+let running: RunningCommand | undefined;
+const occupied: Server[] = [];
+
+beforeAll(async () => {
+  built = await buildPackage();
+}, TIMEOUT_MS);
+afterAll(() => built.remove());
+beforeEach(() => {
+  temporary = mkdtempSync(path.join(tmpdir(), 'samlgate-demo-test-'));
+});
+afterEach(async () => {
+  for (const server of occupied.splice(0)) server.close();
+  await running?.end('SIGKILL');
+  running = undefined;
+  rmSync(temporary, { recursive: true, force: true });
+});
+
+const start = (...args: string[]): RunningCommand => {
+  // A gateway of the environment is none of the demo's business.
+  running = built.start(args, { TMPDIR: temporary, SAMLGATE_STORE: 'redis://127.0.0.1:1', SAMLGATE_SECRET: 'none' });
+  return running;
+};
+
+async function occupy(host: string): Promise<number> {
+  const server = createServer((_request, response) => response.end('somebody else'));
+  occupied.push(server);
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  return port;
+}
+
+interface Demo {
+  readonly command: RunningCommand;
+  /** The one page to open. */
+  readonly page: string;
+  readonly output: string;
+}
+
+async function startDemo(...options: string[]): Promise<Demo> {
+  const command = start('demo', '--port', String(await freePort()), '--idp-port', String(await freePort()), ...options);
+  const printed = await command.says(/Open {2}(\S+)[\s\S]*Stop with Ctrl-C\.\n/);
+  return { command, page: printed[1] ?? '', output: printed.input };
+}
+
+/** From the printed page to the console, as a person clicks. */
+async function comeIn(page: string, habit: HabitName, person: string): Promise<string> {
+  const browser = new HttpBrowser();
+  const people = await browser.follow(await browser.open(page), `Sign in to ${NAMES[habit]}`);
+  const landed = await browser.submit(await browser.submit(people, { person }));
+  return textOf(landed.text);
+}
+
+describe('samlgate demo, from a package as it is installed', () => {
+  test(
+    'leads from the one printed page to the console, with the promised role for everybody, and ends without a trace',
+    async () => {
+      const { command, page, output } = await startDemo();
+      const front = textOf(await (await fetch(page)).text());
+      for (const habit of HABIT_NAMES) {
+        const section = output.slice(output.indexOf(`  ${NAMES[habit]}\n`));
+        for (const { key, firstName, lastName, email, about } of HABITS[habit].people) {
+          const role = key === 'olivia' ? 'owner' : 'collaborator';
+          expect(section).toMatch(new RegExp(`^ {4}${firstName} +${role} +${about}$`, 'm'));
+          expect(front).toContain(`${email}: ${about}. At the gateway: ${role}`);
+          const console = await comeIn(page, habit, key);
+          expect(console).toContain(`You are signed in as ${firstName} ${lastName}.`);
+          expect(console).toContain(`${role}: `);
+        }
+      }
+      const { code, stdout, stderr } = await command.end('SIGINT');
+      expect({ code, stdout, stderr, left: readdirSync(temporary) }).toEqual({ code: 0, stdout: output, stderr: '', left: [] });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'names the file of the operator’s token, which works and which nobody else can read, and prints no token',
+    async () => {
+      const { output } = await startDemo();
+      const [, gateway = '', file = ''] = /The gateway is (\S+), .* is in (\S+)\n/.exec(output) ?? [];
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(statSync(path.dirname(file)).mode & 0o777).toBe(0o700);
+      const token = readFileSync(file, 'utf8').trim();
+      expect(output).not.toContain(token);
+      const listed = await built.run(['org', 'list', '--json'], { SAMLGATE_URL: gateway, SAMLGATE_OPERATOR_TOKEN: token });
+      const slugs = (JSON.parse(listed.stdout) as { slug: string }[]).map(({ slug }) => slug);
+      expect(slugs.sort()).toEqual(['acme-entra', 'acme-google', 'acme-okta']);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'lets a sign-in start at the identity provider, and at the gateway with an address',
+    async () => {
+      const { page } = await startDemo();
+      const browser = new HttpBrowser();
+      const front = await browser.open(page);
+      const started = await browser.submit(front, {}, '/google-workspace/start');
+      const landed = await browser.submit(await browser.submit(started, { person: 'carl' }));
+      expect(textOf(landed.text)).toContain('You are signed in as Carl Čapek.');
+      const login = await new HttpBrowser().follow(front, 'the gateway’s own sign-in page');
+      const people = await new HttpBrowser().submit(login, { who: 'ada@entra.acme.example' });
+      expect(textOf(people.text)).toContain('Sign in with Microsoft Entra ID');
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'shows the gateway’s log only where it is asked to',
+    async () => {
+      const { command, page } = await startDemo('--verbose');
+      await comeIn(page, 'okta', 'carl');
+      await command.says(/^\{"level":"info".*"msg":"login accepted"/m);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each(['127.0.0.1', '::1'])(
+    'takes the next free port where somebody listens at %s already',
+    async (host) => {
+      const ports = { gateway: await occupy(host), idp: await occupy(host) };
+      const printed = await start('demo', '--port', String(ports.gateway), '--idp-port', String(ports.idp)).says(
+        /Open {2}(\S+)[\s\S]*Stop/,
+      );
+      const [, page = ''] = printed;
+      const gateway = readLinks(await (await fetch(page)).text(), page).find(({ text }) => text.startsWith('http'))?.href ?? '';
+      expect(Number(new URL(page).port)).toBeGreaterThan(ports.idp);
+      expect(Number(new URL(gateway).port)).toBeGreaterThan(ports.gateway);
+      expect(await comeIn(page, 'okta', 'olivia')).toContain('You are signed in as Olivia Okafor.');
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'ends cleanly also where SIGTERM comes while it starts, and twice',
+    async () => {
+      const command = start('demo', '--port', String(await freePort()), '--idp-port', String(await freePort()));
+      while (readdirSync(temporary).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      command.process.kill('SIGTERM');
+      const { code } = await command.end('SIGTERM');
+      expect({ code, left: readdirSync(temporary) }).toEqual({ code: 0, left: [] });
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('samlgate mock-idp', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('prints its pages and ends with 0 at %s', async (signal) => {
+    const command = start('mock-idp', '--port', '0', '--gateway', 'http://localhost:8080');
+    const { input: output } = await command.says(/Stop with Ctrl-C\.\n/);
+    for (const habit of HABIT_NAMES) {
+      const url = new RegExp(`${HABITS[habit].label} +(\\S+)\n`).exec(output)?.[1] ?? '';
+      expect(await (await fetch(url)).text()).toContain(HABITS[habit].issuer);
+    }
+    const page = await (await fetch(/page +(\S+)\n/.exec(output)?.[1] ?? '')).text();
+    expect(textOf(page)).toContain('towards the gateway at http://localhost:8080.');
+    expect((await command.end(signal)).code).toBe(0);
+  });
+
+  test.each([
+    [
+      'an https gateway',
+      ['--gateway', 'https://sso.example.com'],
+      2,
+      /development only and does not start for https:\/\/sso\.example\.com/,
+    ],
+    ['a gateway that is no URL', ['--gateway', 'nonsense'], 2, /not a URL: nonsense/],
+    ['a port that is none', ['--port', '65536'], 2, /not a port/],
+  ])('refuses %s as wrong usage', async (_what, options, code, words) => {
+    const ended = await start('mock-idp', ...options).end();
+    expect(ended.code).toBe(code);
+    expect(ended.stdout).toBe('');
+    expect(ended.stderr.trim()).toMatch(words);
+    expect(ended.stderr.trim()).not.toContain('\n');
+  });
+
+  test('says so where its port is in use', async () => {
+    const port = await occupy('127.0.0.1');
+    const ended = await start('mock-idp', '--port', String(port)).end();
+    expect(ended).toMatchObject({ code: 1, stderr: `Port ${port} is in use. Choose another one: samlgate mock-idp --port ${port + 1}\n` });
+  });
+});

@@ -1,0 +1,107 @@
+/** The package as somebody installs it: compiled from these sources, with the files and dependencies it names and no others. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const MODULES = 'node_modules/';
+
+type Environment = Readonly<Record<string, string>>;
+
+export interface BuiltPackage {
+  readonly directory: string;
+  /** Runs `samlgate` with these arguments to its end. */
+  run(args: readonly string[], environment?: Environment): Promise<Ended>;
+  /** Starts `samlgate` with these arguments. */
+  start(args: readonly string[], environment?: Environment): RunningCommand;
+  remove(): void;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCommand {
+  readonly process: ChildProcess;
+  /** Waits until standard output has this. @throws Error with all output where the command ends before */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Sends a signal, where one is given, and waits for the end. */
+  end(signal?: NodeJS.Signals): Promise<Ended>;
+}
+
+export async function buildPackage(): Promise<BuiltPackage> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-package-'));
+  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
+  await promisify(execFile)(process.execPath, [tsc, '-p', ROOT, '--outDir', path.join(directory, 'dist')]);
+  cpSync(path.join(ROOT, 'src/console/assets'), path.join(directory, 'dist/console/assets'), { recursive: true });
+  const { files } = readJson('package.json') as { files: string[] };
+  for (const file of ['package.json', ...files]) {
+    if (file !== 'dist' && existsSync(path.join(ROOT, file)))
+      cpSync(path.join(ROOT, file), path.join(directory, file), { recursive: true });
+  }
+  for (const dependency of productionDependencies()) link(dependency, directory);
+  const start = (args: readonly string[], environment: Environment = {}) => startCommand(directory, args, environment);
+  return {
+    directory,
+    start,
+    run: (args, environment) => start(args, environment).end(),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+const readJson = (name: string): unknown => JSON.parse(readFileSync(path.join(ROOT, name), 'utf8'));
+
+/** Folders right below node_modules that an installation without development dependencies has. */
+export function productionDependencies(): string[] {
+  const { packages } = readJson('package-lock.json') as { packages: Record<string, { dev?: boolean }> };
+  return Object.entries(packages)
+    .filter(([place, { dev = false }]) => place.lastIndexOf(MODULES) === 0 && !dev && existsSync(path.join(ROOT, place)))
+    .map(([place]) => place);
+}
+
+function link(place: string, directory: string): void {
+  const target = path.join(directory, place);
+  mkdirSync(path.dirname(target), { recursive: true });
+  symlinkSync(path.join(ROOT, place), target);
+}
+
+function startCommand(directory: string, args: readonly string[], environment: Environment): RunningCommand {
+  // Nothing of the machine's own settings, and links as if they were folders: else what is not linked would be found all the same.
+  const env = { PATH: process.env.PATH, NODE_PRESERVE_SYMLINKS: '1', NODE_PRESERVE_SYMLINKS_MAIN: '1', ...environment };
+  const child = spawn(process.execPath, [path.join(directory, 'dist/main.js'), ...args], {
+    cwd: directory,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  const ended = async (): Promise<Ended> => {
+    const [code] = await closed;
+    return { code, ...output };
+  };
+  return {
+    process: child,
+    end: (signal) => {
+      if (signal) child.kill(signal);
+      return ended();
+    },
+    says: async (pattern) => {
+      for (;;) {
+        const match = pattern.exec(output.stdout);
+        if (match) return match;
+        const isOver = await Promise.race([once(child.stdout, 'data').then(() => false), closed.then(() => true)]);
+        if (isOver && !pattern.test(output.stdout)) throw new Error(`It ended without ${pattern}: ${JSON.stringify(output)}`);
+      }
+    },
+  };
+}
