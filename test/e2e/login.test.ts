@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HttpBrowser } from '../support/browser.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type GatewayProcess, makeOrganization, startGatewayProcess } from './support/gateway-process.ts';
+import { goToResponse, postResponse, signInAt, whoAmI } from './support/sign-in.ts';
+import { type SimpleSamlPhp, startSimpleSamlPhp } from './support/simplesamlphp.ts';
+
+let redis: RedisServer;
+let idp: SimpleSamlPhp;
+
+beforeAll(async () => {
+  redis = await startRedis(['--appendonly', 'yes']);
+  idp = await startSimpleSamlPhp();
+}, 30_000);
+
+afterAll(async () => {
+  await idp.stop();
+  await redis.stop();
+}, 30_000);
+
+describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store %s', (store) => {
+  let gateway: GatewayProcess;
+  const loginUrl = (slug: string) => `${gateway.url}/saml/${slug}/login`;
+
+  const organization = async (slug: string, defaultRole: 'collaborator' | 'none' = 'collaborator') => {
+    await makeOrganization(gateway, slug, idp.metadata(), defaultRole);
+    await idp.addServiceProvider(`${gateway.url}/saml/${slug}/metadata`);
+  };
+
+  beforeAll(async () => {
+    gateway = await startGatewayProcess(store === 'redis' ? { SAMLGATE_STORE: redis.url } : {});
+    await idp.restart([]);
+    await organization('acme');
+  }, 30_000);
+
+  afterAll(async () => {
+    expect(await gateway.stop()).toBe(0);
+  });
+
+  it.each([
+    ['olivia', 'owner'],
+    ['carl', 'collaborator'],
+    ['nina', 'collaborator'],
+  ])('by Redirect, started here: %s becomes %s', async (user, role) => {
+    const browser = new HttpBrowser();
+    const { answer, page } = await signInAt(browser, `${loginUrl('acme')}?return_to=/console%3Fx%3D1`, user);
+    expect(answer.status).toBe(303);
+    expect(answer.location).toBe(`${gateway.url}/console?x=1`);
+    expect(page.status).toBe(200);
+    expect(page.text).toContain(`${user}@acme.test`);
+    expect(await whoAmI(browser, gateway.url)).toMatchObject({ status: 200, user: { email: `${user}@acme.test`, role } });
+  });
+
+  it('refuses nina, who has no groups, where the default role is none, and says that no groups were sent', async () => {
+    await organization('strict', 'none');
+    const browser = new HttpBrowser();
+    const { answer } = await signInAt(browser, loginUrl('strict'), 'nina');
+    expect([answer.status, answer.code]).toEqual([403, 'saml_role_denied']);
+    expect(answer.text).toContain('sent no groups');
+    expect((await whoAmI(browser, gateway.url)).status).toBe(401);
+    const { body } = await gateway.api('GET', '/organizations/strict/audit?event=login.refused');
+    expect(body.items).toMatchObject([{ event: 'login.refused', code: 'saml_role_denied' }]);
+  });
+
+  it('started at the identity provider', async () => {
+    const browser = new HttpBrowser();
+    const { answer } = await signInAt(browser, idp.startUrl(`${gateway.url}/saml/acme/metadata`, '/console?from=idp'), 'carl');
+    expect([answer.status, answer.location]).toEqual([303, `${gateway.url}/console?from=idp`]);
+    expect((await whoAmI(browser, gateway.url)).user?.role).toBe('collaborator');
+  });
+
+  it('a response is good once, and only in the browser that asked for it', async () => {
+    const browser = new HttpBrowser();
+    const responsePage = await goToResponse(browser, loginUrl('acme'), 'olivia');
+    const stranger = new HttpBrowser();
+    expect((await postResponse(stranger, responsePage)).answer.code).toBe('saml_login_not_started_here');
+    expect((await postResponse(browser, responsePage)).answer.status).toBe(303);
+    expect((await postResponse(browser, responsePage)).answer.code).toBe('saml_replayed');
+  });
+
+  it('by POST, where the identity provider offers nothing else', async () => {
+    await idp.restart(['--sso-bindings', 'post']);
+    await organization('by-post');
+    const browser = new HttpBrowser();
+    const { answer } = await signInAt(browser, loginUrl('by-post'), 'olivia');
+    expect(browser.history.some((page) => page.method === 'POST' && page.url.includes('SSOService.php'))).toBe(true);
+    expect(answer.status).toBe(303);
+  });
+
+  it.each(['redirect', 'post'])('signed requests by %s, where the metadata wants them', async (binding) => {
+    await idp.restart(['--want-signed-requests', '--sso-bindings', binding]);
+    const slug = `signed-${binding}`;
+    await organization(slug);
+    const { answer } = await signInAt(new HttpBrowser(), loginUrl(slug), 'olivia');
+    expect(answer.status).toBe(303);
+    // The identity provider really looks: without signatures it refuses.
+    await gateway.api('PATCH', `/organizations/${slug}/identity-provider`, { sign_requests: false });
+    await expect(goToResponse(new HttpBrowser(), loginUrl(slug), 'olivia')).rejects.toThrow(/no response/);
+  });
+
+  it.each([
+    ['only the assertion is signed', ['--no-sign-response'], 303, undefined],
+    ['only the response is signed', ['--no-sign-assertion'], 303, undefined],
+    ['nothing is signed', ['--no-sign-response', '--no-sign-assertion'], 400, 'saml_signature_missing'],
+    ['SHA-512', ['--sig-alg', 'sha512'], 303, undefined],
+    ['SHA-1', ['--sig-alg', 'sha1'], 400, 'saml_algorithm_forbidden'],
+    ['persistent NameID, OID attribute names', ['--nameid', 'persistent', '--attributes', 'oid'], 303, undefined],
+    ['transient NameID', ['--nameid', 'transient'], 400, 'saml_name_id_missing'],
+  ] as const)('%s', async (_what, options, status, code) => {
+    await idp.restart([...options]);
+    const { answer } = await signInAt(new HttpBrowser(), loginUrl('acme'), 'carl');
+    expect([answer.status, answer.code]).toEqual([status, code]);
+  });
+
+  it('a new certificate: refused until it is uploaded; both are good while both are in the metadata', async () => {
+    await idp.restart([]);
+    await organization('rollover');
+    const old = idp.metadata();
+    expect((await signInAt(new HttpBrowser(), loginUrl('rollover'), 'carl')).answer.status).toBe(303);
+    await idp.restart(['--new-keys']);
+    expect((await signInAt(new HttpBrowser(), loginUrl('rollover'), 'carl')).answer.code).toBe('saml_signature_invalid');
+    const oldDescriptor = /<md:KeyDescriptor use="signing">.*?<\/md:KeyDescriptor>/s.exec(old)?.[0];
+    expect(oldDescriptor).toBeDefined();
+    const both = idp.metadata().replace('<md:KeyDescriptor use="signing">', `${oldDescriptor}<md:KeyDescriptor use="signing">`);
+    const { status, body } = await gateway.api('PUT', '/organizations/rollover/identity-provider', both);
+    expect(status).toBe(200);
+    expect(body.certificates).toHaveLength(2);
+    expect((await signInAt(new HttpBrowser(), loginUrl('rollover'), 'carl')).answer.status).toBe(303);
+    // Metadata of the new certificate alone: what the old one signed would be refused from here on.
+    expect((await gateway.api('PUT', '/organizations/rollover/identity-provider', idp.metadata())).body.certificates).toHaveLength(1);
+    expect((await signInAt(new HttpBrowser(), loginUrl('rollover'), 'carl')).answer.status).toBe(303);
+  }, 30_000);
+
+  it('nothing that was said or signed reaches the log', () => {
+    const log = gateway.output();
+    expect(log).toContain('login accepted');
+    for (const secret of [gateway.operatorToken, gateway.environment.SAMLGATE_SECRET as string, 'SAMLResponse', '-pass', 'PRIVATE KEY']) {
+      expect(log).not.toContain(secret);
+    }
+    for (const line of log.trim().split('\n')) expect(() => JSON.parse(line)).not.toThrow();
+  });
+});

@@ -1,0 +1,101 @@
+/** The gateway as people run it: `node dist/main.js serve` in a process of its own, configured by the environment. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { freePort } from '../../support/redis-server.ts';
+
+const MAIN = path.join(import.meta.dirname, '../../../dist/main.js');
+
+export interface GatewayProcess {
+  readonly url: string;
+  readonly operatorToken: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly process: ChildProcess;
+  /** Everything on stdout and stderr so far. */
+  output(): string;
+  /** Calls `/api/v1` + path as the operator, or with another token; text goes as metadata. */
+  api(method: string, resource: string, body?: unknown, token?: string): Promise<{ status: number; body: Record<string, unknown> }>;
+  /** Resolves with the exit code, or the signal's name. */
+  stop(signal?: NodeJS.Signals): Promise<number | string>;
+}
+
+/** @param environment more of it, or other values; another process of the same gateway gets the first one's `environment` */
+export async function startGatewayProcess(environment: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+  const port = await freePort();
+  const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-e2e-'));
+  const settings = {
+    SAMLGATE_BASE_URL: `http://localhost:${port}`,
+    SAMLGATE_LISTEN: `127.0.0.1:${port}`,
+    SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}`,
+    SAMLGATE_SECRET: randomBytes(32).toString('base64'),
+    SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
+    ...environment,
+  };
+  const child = spawn(process.execPath, [MAIN, 'serve'], { env: { PATH: process.env.PATH ?? '', ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  const url = `http://${settings.SAMLGATE_LISTEN.replace('127.0.0.1', 'localhost')}`;
+  await answers(child, url, () => output);
+  const { SAMLGATE_OPERATOR_TOKEN: operatorToken } = settings;
+  return {
+    url,
+    operatorToken,
+    environment: settings,
+    process: child,
+    output: () => output,
+    api: (method, resource, body, token = operatorToken) => callApi(url, method, resource, body, token),
+    stop: async (signal = 'SIGTERM') => {
+      if (child.exitCode === null && child.signalCode === null) {
+        const exit = once(child, 'exit');
+        child.kill(signal);
+        await exit;
+      }
+      rmSync(directory, { recursive: true, force: true });
+      return child.exitCode ?? child.signalCode ?? 'unknown';
+    },
+  };
+}
+
+async function answers(child: ChildProcess, url: string, output: () => string): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if (child.exitCode !== null) throw new Error(`the gateway ended with ${child.exitCode}:\n${output()}`);
+    const response = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (response?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  child.kill('SIGKILL');
+  throw new Error(`the gateway is not ready:\n${output()}`);
+}
+
+async function callApi(url: string, method: string, resource: string, body: unknown, token: string) {
+  const isText = typeof body === 'string';
+  const type = isText ? 'application/samlmetadata+xml' : 'application/json';
+  const response = await fetch(`${url}/api/v1${resource}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': type }) },
+    body: body === undefined ? null : isText ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> };
+}
+
+/** Makes an organization with this identity provider; platform-admins are owners. */
+export async function makeOrganization(
+  gateway: GatewayProcess,
+  slug: string,
+  metadata: string,
+  defaultRole: 'collaborator' | 'none' = 'collaborator',
+): Promise<void> {
+  const mapping = { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: defaultRole };
+  for (const [method, resource, body] of [
+    ['POST', '/organizations', { slug, name: `Test ${slug}` }],
+    ['PUT', `/organizations/${slug}/identity-provider`, metadata],
+    ['PUT', `/organizations/${slug}/role-mapping`, mapping],
+  ] as const) {
+    const answer = await gateway.api(method, resource, body);
+    if (answer.status >= 300) throw new Error(`${method} ${resource}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  }
+}
