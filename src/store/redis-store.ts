@@ -131,7 +131,8 @@ class RedisStore implements Store {
 
   async find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>> {
     const { equals, descending, limit } = range;
-    const after = range.cursor === undefined ? undefined : readCursor(range.cursor, index, equals);
+    const list = { partition, collection, index, range };
+    const after = range.cursor === undefined ? undefined : readCursor(range.cursor, list);
     const from = after && `(${after.text}\0${after.id}`;
     const lower = (descending ? undefined : from) ?? (equals === undefined ? '-' : `[${equals}\0`);
     const upper = (descending ? from : undefined) ?? (equals === undefined ? '+' : `(${equals}\u0001`);
@@ -145,7 +146,7 @@ class RedisStore implements Store {
     }
     const items = rows.slice(0, limit);
     const last = items.at(-1);
-    const nextCursor = rows.length > limit && last ? makeCursor(index, last.text, last.stored.id) : null;
+    const nextCursor = rows.length > limit && last ? makeCursor(list, last.text, last.stored.id) : null;
     return { items: items.map(({ stored }) => stored), nextCursor };
   }
 

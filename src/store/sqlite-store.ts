@@ -128,7 +128,8 @@ class SqliteStore implements Store {
   }
 
   async find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>> {
-    const after = range.cursor === undefined ? undefined : readCursor(range.cursor, index, range.equals);
+    const list = { partition, collection, index, range };
+    const after = range.cursor === undefined ? undefined : readCursor(range.cursor, list);
     const [beyond, order] = range.descending ? ['<', 'DESC'] : ['>', 'ASC'];
     const conditions = ['i.partition = ?', 'i.collection = ?', 'i.name = ?'];
     const values: (string | number)[] = [partition, collection.name, index];
@@ -145,7 +146,7 @@ class SqliteStore implements Store {
     const rows = answer(() => this.#database.prepare(sql).all(...values, range.limit + 1)) as unknown as Row[];
     const items = rows.slice(0, range.limit);
     const last = items.at(-1);
-    const nextCursor = rows.length > range.limit && last ? makeCursor(index, last.text, last.id) : null;
+    const nextCursor = rows.length > range.limit && last ? makeCursor(list, last.text, last.id) : null;
     return { items: items.map((row) => toStored<T>(row)), nextCursor };
   }
 

@@ -11,6 +11,7 @@
  * All writing goes through {@link Store.commit}. If the store can't answer, every method throws `store_unavailable`, and a
  * commit that threw this way has either happened as a whole or will never happen.
  */
+import { createHash } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 
 /** The partition of what belongs to no organization. A partition's name has only letters, digits, `_` and `-`. */
@@ -18,7 +19,8 @@ export const GLOBAL = 'global';
 
 /**
  * A kind of record. `indexes` gives, for each index, the strings under which a value can be found (none, one or several);
- * `unique` the strings that no two records of the partition may share. A string is at most 1024 characters and has no NUL.
+ * `unique` the strings that no two records of the partition may share. A string is at most 1024 characters and
+ * has neither a NUL nor half a surrogate pair.
  */
 export interface Collection<T> {
   readonly name: string;
@@ -88,7 +90,7 @@ export interface Store {
   getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined>;
   /**
    * One page of an index, ordered by (string, id). A record that is indexed under several strings appears once for each.
-   * @throws validation_failed for a cursor that this method did not make
+   * @throws validation_failed for a cursor that this method did not make, or made for another partition, collection, index, string or direction
    */
   find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>>;
   /** An expiring value, left where it is. Never one that has expired. */
@@ -120,20 +122,33 @@ export function entriesOf(collection: Collection<never>, value: unknown): Entrie
 
 function checkText(text: string): string {
   if (text.length > 1024 || text.includes('\0')) throw new TypeError('a string of an index is over 1024 characters or has a NUL');
+  // Halves of surrogate pairs become one and the same character in UTF-8: different strings would count as equal.
+  if (!text.isWellFormed()) throw new TypeError('a string of an index has half a surrogate pair');
   return text;
 }
 
-/** A place in an index, opaque to callers. */
-export const makeCursor = (index: string, text: string, id: string): string =>
-  Buffer.from(JSON.stringify([index, text, id])).toString('base64url');
+/** One list in one direction: what a cursor is good for. */
+export interface List {
+  readonly partition: string;
+  readonly collection: Collection<never>;
+  readonly index: string;
+  readonly range: Range;
+}
 
-/** @throws validation_failed for what {@link makeCursor} did not make for this index (and this string) */
-export function readCursor(cursor: string, index: string, equals: string | undefined): { text: string; id: string } {
+/** A place in a list, opaque to callers. Not secret and not signed: with a forged one somebody gets another place of the same list. */
+export function makeCursor({ partition, collection, index, range }: List, text: string, id: string): string {
+  const list = JSON.stringify([partition, collection.name, index, range.equals ?? null, range.descending === true]);
+  const mark = createHash('sha256').update(list).digest('base64url').slice(0, 16);
+  return Buffer.from(JSON.stringify([mark, text, id])).toString('base64url');
+}
+
+/** @throws validation_failed for what {@link makeCursor} did not make for this list */
+export function readCursor(cursor: string, list: List): { text: string; id: string } {
+  const { equals } = list.range;
   try {
-    const [name, text, id, ...more] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[];
-    const isGood =
-      name === index && typeof text === 'string' && typeof id === 'string' && more.length === 0 && !`${text}${id}`.includes('\0');
-    if (isGood && (equals === undefined || equals === text)) return { text, id };
+    const [, text, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[];
+    const isPlace = typeof text === 'string' && typeof id === 'string' && !`${text}${id}`.includes('\0');
+    if (isPlace && (equals === undefined || equals === text) && makeCursor(list, text, id) === cursor) return { text, id };
   } catch {
     // not JSON, or no list: the same answer
   }
