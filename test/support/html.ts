@@ -82,9 +82,9 @@ function givenValue(element: string, attributes: Attributes, content: string): s
   return chosen && (chosen.attributes.get('value') ?? textOf(chosen.content));
 }
 
-/** The text that people read: without tags, white space as one space. */
+/** The text that people read: without tags, white space as one space, and one between paragraphs, items and the like. */
 export const textOf = (html: string): string =>
-  decode(html.replace(/<[^>]*>/g, ''))
+  decode(html.replace(/<\/?(?:a|b|code|em|span|strong)(?:\s[^>]*)?>/g, '').replace(/<[^>]*>/g, ' '))
     .replace(/\s+/g, ' ')
     .trim();
 
