@@ -34,7 +34,10 @@ export async function startGatewayProcess(environment: Readonly<Record<string, s
     SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
     ...environment,
   };
-  const child = spawn(process.execPath, [MAIN, 'serve'], { env: { PATH: process.env.PATH ?? '', ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, 'serve'], {
+    env: { PATH: process.env.PATH ?? '', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
   const url = `http://${settings.SAMLGATE_LISTEN.replace('127.0.0.1', 'localhost')}`;

@@ -27,7 +27,10 @@ export const signInAt = async (browser: HttpBrowser, start: string, user: string
   postResponse(browser, await goToResponse(browser, start, user));
 
 /** The answer of `GET /api/v1/me` to this browser. */
-export async function whoAmI(browser: HttpBrowser, gatewayUrl: string): Promise<{ status: number; user?: { email: string; role: string } }> {
+export async function whoAmI(
+  browser: HttpBrowser,
+  gatewayUrl: string,
+): Promise<{ status: number; user?: { email: string; role: string } }> {
   const page = await browser.request(`${gatewayUrl}/api/v1/me`, { headers: { accept: 'application/json' } });
   return { status: page.status, ...(page.status === 200 ? (JSON.parse(page.text) as { user: { email: string; role: string } }) : {}) };
 }
