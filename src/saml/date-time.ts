@@ -18,7 +18,7 @@ export function readDateTime(text: string): number {
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   const exists = date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day && year > 0;
-  const endOfDay = hour === 24 && minute === 0 && second === 0 && milliseconds === 0;
+  const endOfDay = hour === 24 && minute === 0 && second === 0 && !/[1-9]/.test(match[7] ?? '');
   const inRange = (hour < 24 || endOfDay) && minute < 60 && second < 60 && Math.abs(offset) <= 14 * 60 && Number(match[10] ?? 0) < 60;
   if (!exists || !inRange) throw new GatewayError('saml_malformed', 'An instant is not a real date and time.');
   return date.getTime() + ((hour * 60 + minute - offset) * 60 + second) * 1000 + milliseconds;
