@@ -2,6 +2,7 @@
  * Exclusive XML Canonicalization 1.0, without comments, of a subtree.
  * @see https://www.w3.org/TR/xml-exc-c14n/ §3 (the algorithm), §4 (the implementation that is followed here)
  */
+import { GatewayError } from '../errors.ts';
 import { isElement, XML_NAMESPACE, type XmlElement } from './xml.ts';
 
 export interface CanonicalOptions {
@@ -13,7 +14,16 @@ export interface CanonicalOptions {
 
 const NO_PREFIXES: ReadonlySet<string> = new Set();
 
-/** The canonical form of `apex` and what is below it. A string: its UTF-8 octets are what is digested or signed. */
+/**
+ * Exclusive C14N writes a declaration again on every element that uses it outside of one that did. One long namespace URI
+ * and some thousand empty elements would so make gigabytes of a message of 100 kB, before its signature is looked at.
+ */
+const MAX_DECLARED_CHARACTERS = 4 * 1024 * 1024;
+
+/**
+ * The canonical form of `apex` and what is below it. A string: its UTF-8 octets are what is digested or signed.
+ * @throws saml_malformed where its namespace declarations alone would be over {@link MAX_DECLARED_CHARACTERS}
+ */
 export function canonicalize(apex: XmlElement, options: CanonicalOptions = {}): string {
   const writer = new Writer(apex, options.inclusivePrefixes ?? NO_PREFIXES, options.without);
   writer.write(apex);
@@ -30,6 +40,7 @@ class Writer {
    * up: a copy for each element would let a hostile message cost the square of its size.
    */
   readonly #rendered = new Map<string, string>();
+  #declaredCharacters = 0;
 
   constructor(apex: XmlElement, inclusive: ReadonlySet<string>, without: XmlElement | undefined) {
     this.#apex = apex;
@@ -43,6 +54,9 @@ class Writer {
     const before = declared.map(([prefix]) => this.#rendered.get(prefix));
     this.parts.push('<', name);
     for (const [prefix, uri] of declared) {
+      this.#declaredCharacters += prefix.length + uri.length;
+      if (this.#declaredCharacters > MAX_DECLARED_CHARACTERS)
+        throw new GatewayError('saml_malformed', 'The message repeats a long namespace too often.');
       this.parts.push(prefix === '' ? ' xmlns="' : ` xmlns:${prefix}="`, escapeAttribute(uri), '"');
       this.#rendered.set(prefix, uri);
     }

@@ -29,6 +29,12 @@ export interface XmlElement {
   readonly parent: XmlElement | undefined;
 }
 
+/**
+ * Canonical XML leaves relative namespace URIs undefined, so that two processors would read two different documents; and
+ * libxml2 takes what is no URI at all for a relative one (RFC 3986 §3; without brackets, as no namespace is an IPv6 address).
+ */
+const ABSOLUTE_URI = /^[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$/;
+
 /** What a message may cost. A response with 10,000 groups still fits. */
 const LIMITS = { depth: 48, elements: 12_000, attributesPerElement: 64, declarationsPerElement: 32 };
 
@@ -46,17 +52,34 @@ export function decodeUtf8(octets: Uint8Array): string {
   }
 }
 
+export interface ParseOptions {
+  /**
+   * Where the text stands, if it is one element that was encrypted inside another: the namespaces that are bound there hold in
+   * the text too (xmlenc §4.4), and it becomes the parent. The parser starts with these bindings. To write them around the text
+   * as an element would be simpler, and a hostile text would begin with the end tag of that element.
+   */
+  readonly place?: XmlElement | undefined;
+  /** Told how many characters had been read when the parser stopped at an error. */
+  readonly onStop?: ((position: number) => void) | undefined;
+}
+
 /**
  * Parses a document into a tree.
  * @throws saml_malformed where it is not namespace-well-formed XML 1.0, has a processing instruction or a relative namespace
  *   URI, or is over a limit; saml_dtd_forbidden for a document type declaration
  */
-export function parseXml(text: string): XmlElement {
+export function parseXml(text: string, { place, onStop }: ParseOptions = {}): XmlElement {
   // Looked for in the text, before the parser sees one character: a message has no reason to hold it even as character data.
   if (text.includes('<!DOCTYPE')) throw new GatewayError('saml_dtd_forbidden');
-  const builder = new TreeBuilder();
-  const parser = new SaxesParser({ xmlns: true, forceXMLVersion: true, defaultXMLVersion: '1.0' });
+  const builder = new TreeBuilder(place);
+  const parser = new SaxesParser({
+    xmlns: true,
+    forceXMLVersion: true,
+    defaultXMLVersion: '1.0',
+    additionalNamespaces: place ? Object.fromEntries(bindingsIn(place)) : {},
+  });
   parser.on('xmldecl', (declaration) => builder.declaration(declaration.version, declaration.encoding));
+  parser.on('comment', () => builder.comment());
   parser.on('doctype', () => {
     throw new GatewayError('saml_dtd_forbidden');
   });
@@ -71,30 +94,54 @@ export function parseXml(text: string): XmlElement {
     // The parser's own message quotes the input, so it goes to the log only.
     throw malformed(`The XML is not well-formed (line ${parser.line}, column ${parser.column}).`, cause);
   });
-  parser.write(text).close();
+  try {
+    parser.write(text).close();
+  } catch (error) {
+    onStop?.(parser.position);
+    throw error;
+  }
   return builder.finish();
+}
+
+/** Prefix to URI, the empty prefix for the default; of several declarations the innermost holds. */
+function bindingsIn(place: XmlElement): Map<string, string> {
+  const bindings = new Map<string, string>();
+  for (let at: XmlElement | undefined = place; at; at = at.parent) {
+    for (const [prefix, uri] of at.declarations) if (!bindings.has(prefix)) bindings.set(prefix, uri);
+  }
+  return bindings;
 }
 
 interface Growing extends XmlElement {
   readonly attributes: XmlAttribute[];
   readonly declarations: Map<string, string>;
   readonly children: (XmlElement | string)[];
-  readonly parent: Growing | undefined;
 }
 
 class TreeBuilder {
+  readonly #place: XmlElement | undefined;
   #root: Growing | undefined;
-  #current: Growing | undefined;
-  #depth = 0;
+  /** From the root to the element that is being read. */
+  readonly #open: Growing[] = [];
   #elements = 0;
 
+  constructor(place: XmlElement | undefined) {
+    this.#place = place;
+  }
+
   declaration(version: string | undefined, encoding: string | undefined): void {
+    if (this.#place) throw malformed('What was encrypted has an XML declaration.');
     if (version !== '1.0') throw malformed('Only XML 1.0 is read.');
     if (encoding !== undefined && encoding.toLowerCase() !== 'utf-8') throw malformed('Only UTF-8 is read.');
   }
 
+  comment(): void {
+    if (this.#place && this.#open.length === 0) throw malformed('What was encrypted has a comment beside its element.');
+  }
+
   open(tag: SaxesTagNS): void {
-    if (++this.#depth > LIMITS.depth) throw malformed('The message is nested too deep.');
+    const parent = this.#open.at(-1);
+    if (this.#open.length >= LIMITS.depth) throw malformed('The message is nested too deep.');
     if (++this.#elements > LIMITS.elements) throw malformed('The message has too many elements.');
     const element: Growing = {
       prefix: tag.prefix,
@@ -103,24 +150,23 @@ class TreeBuilder {
       attributes: [],
       declarations: new Map(),
       children: [],
-      parent: this.#current,
+      parent: parent ?? this.#place,
     };
     for (const name in tag.attributes) addAttribute(element, tag.attributes[name] as SaxesAttributeNS);
     if (element.attributes.length > LIMITS.attributesPerElement || element.declarations.size > LIMITS.declarationsPerElement) {
       throw malformed('An element has too many attributes.');
     }
-    if (this.#current) this.#current.children.push(element);
+    if (parent) parent.children.push(element);
     else this.#root = element;
-    this.#current = element;
+    this.#open.push(element);
   }
 
   close(): void {
-    this.#depth--;
-    this.#current = this.#current?.parent;
+    this.#open.pop();
   }
 
   text(value: string): void {
-    const children = this.#current?.children;
+    const children = this.#open.at(-1)?.children;
     if (!children || value === '') return; // white space around the root; anything else there is an error of the parser
     const last = children.length - 1;
     const before = children[last];
@@ -140,8 +186,7 @@ function addAttribute(element: Growing, attribute: SaxesAttributeNS): void {
     return;
   }
   const uri = attribute.value;
-  // Canonical XML leaves relative namespace URIs undefined; two processors would read two different documents.
-  if (uri !== '' && !/^[A-Za-z][A-Za-z0-9+.-]*:/.test(uri)) throw malformed('The message has a relative namespace URI.');
+  if (uri !== '' && !ABSOLUTE_URI.test(uri)) throw malformed('A namespace of the message is not an absolute URI.');
   element.declarations.set(attribute.prefix === 'xmlns' ? attribute.local : '', uri);
 }
 
