@@ -1,0 +1,86 @@
+/** An identity provider that says whatever a test wants: responses of the mock's shapes, signed with a key of the test's own. */
+import { randomBytes } from 'node:crypto';
+import { HABITS, personOf } from '../../src/mock-idp/habits.ts';
+import { makeMetadata } from '../../src/mock-idp/metadata.ts';
+import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import type { HttpBrowser, Page } from './browser.ts';
+import { newSlug, type TestGateway } from './gateway.ts';
+
+export interface TestOrganization {
+  readonly id: string;
+  readonly slug: string;
+  readonly acsUrl: string;
+  readonly metadata: string;
+  /** A response of the shape of Okta for this organization; unsolicited where `inResponseTo` is left out. */
+  respond(options?: Partial<ResponseOptions> & { readonly user?: string }): string;
+  /** Starts a sign-in in this browser: what the identity provider would get. */
+  start(browser: HttpBrowser, returnTo?: string): Promise<{ readonly relayState: string; readonly requestId: string }>;
+  /** Posts a response to the ACS, as the identity provider's page in this browser would. */
+  post(browser: HttpBrowser, xml: string, relayState?: string): Promise<Page>;
+  /** A whole sign-in. */
+  signIn(browser: HttpBrowser, user?: string, options?: Partial<ResponseOptions>): Promise<Page>;
+}
+
+/** @param nowMs the clock of the identity provider */
+export async function makeTestOrganization(
+  gateway: TestGateway,
+  nowMs: () => number = Date.now,
+  slug = newSlug(),
+): Promise<TestOrganization> {
+  const key = await makeSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
+  const metadata = makeMetadata('okta', {
+    ssoUrl: 'https://idp.example/sso',
+    certificatesPem: [key.certificatePem],
+    documentKey: key,
+    randomBytes,
+  });
+  const { body } = await gateway.api<{ id: string }>('POST', '/organizations', { slug, name: slug });
+  await gateway.api('PUT', `/organizations/${slug}/identity-provider`, metadata);
+  await gateway.api('PUT', `/organizations/${slug}/role-mapping`, {
+    rules: [{ group: 'platform-admins', role: 'owner' }],
+    default_role: 'collaborator',
+  });
+  const root = `${gateway.url}/saml/${slug}`;
+  const acsUrl = `${root}/acs`;
+  const organization: TestOrganization = {
+    id: body.id,
+    slug,
+    acsUrl,
+    metadata,
+    respond: ({ user = 'olivia', ...options } = {}) =>
+      makeResponse({
+        habit: 'okta',
+        person: personOf('okta', user),
+        acsUrl,
+        spEntityId: `${root}/metadata`,
+        inResponseTo: undefined,
+        key,
+        nowMs: nowMs(),
+        randomBytes,
+        ...options,
+      }),
+    start: async (browser, returnTo) => {
+      const query = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`;
+      const page = await browser.request(`${root}/login${query}`);
+      const location = new URL(page.location ?? '');
+      const { inflateRawSync } = await import('node:zlib');
+      const request = inflateRawSync(Buffer.from(location.searchParams.get('SAMLRequest') ?? '', 'base64')).toString();
+      return { relayState: location.searchParams.get('RelayState') ?? '', requestId: /\sID="([^"]+)"/.exec(request)?.[1] ?? '' };
+    },
+    post: (browser, xml, relayState) => {
+      const body = new URLSearchParams({
+        SAMLResponse: Buffer.from(xml).toString('base64'),
+        ...(relayState === undefined ? {} : { RelayState: relayState }),
+      });
+      return browser.request(acsUrl, { method: 'POST', body, headers: { 'sec-fetch-site': 'cross-site' } });
+    },
+    signIn: async (browser, user = 'olivia', options = {}) => {
+      const { relayState, requestId } = await organization.start(browser);
+      return organization.post(browser, organization.respond({ user, inResponseTo: requestId, ...options }), relayState);
+    },
+  };
+  return organization;
+}
+
+export const OKTA_ISSUER = HABITS.okta.issuer;
