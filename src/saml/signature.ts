@@ -72,15 +72,41 @@ export function verifySignature(parent: XmlElement, signature: XmlElement, keys:
     throw new GatewayError('saml_signature_invalid', 'The message was changed after it was signed (digest differs).');
   }
   const signedInfo = Buffer.from(canonicalize(profile.signedInfo, { inclusivePrefixes: profile.signedInfoPrefixes }), 'utf8');
-  const fitting = keys.filter(({ key }) => fits(key, profile.algorithm));
+  return { octets, key: keyThatVerifies(profile.algorithm, signedInfo, profile.signatureValue, keys) };
+}
+
+/**
+ * Verifies a signature over octets as they are: that of the HTTP-Redirect binding.
+ * @param signatureAlgorithm the URI that the message names
+ * @returns the key that verifies it
+ * @throws saml_algorithm_forbidden, saml_signature_invalid
+ * @see saml-bindings §3.4.4.1
+ */
+export function verifySignedOctets(
+  octets: Buffer,
+  signatureValue: Buffer,
+  signatureAlgorithm: string,
+  keys: readonly VerificationKey[],
+): VerificationKey {
+  return keyThatVerifies(signatureAlgorithmOf(signatureAlgorithm), octets, signatureValue, keys);
+}
+
+function signatureAlgorithmOf(uri: string | undefined): Algorithm {
+  const algorithm = SIGNATURE_ALGORITHMS.get(uri ?? '');
+  if (!algorithm) throw forbidden('The signature algorithm is not RSA or ECDSA with SHA-256, SHA-384 or SHA-512.');
+  return algorithm;
+}
+
+function keyThatVerifies(algorithm: Algorithm, data: Buffer, signature: Buffer, keys: readonly VerificationKey[]): VerificationKey {
+  const fitting = keys.filter(({ key }) => fits(key, algorithm));
   if (fitting.length === 0) {
     throw forbidden(
       'No certificate of this identity provider has a key that fits the signature’s algorithm (RSA of 2048 bits or more, or P-256, P-384, P-521).',
     );
   }
-  const key = fitting.find((candidate) => verifyOctets(profile.algorithm, signedInfo, candidate.key, profile.signatureValue));
+  const key = fitting.find((candidate) => verifyOctets(algorithm, data, candidate.key, signature));
   if (!key) throw new GatewayError('saml_signature_invalid', 'No certificate of this identity provider verifies the signature.');
-  return { octets, key };
+  return key;
 }
 
 function fits(key: KeyObject, algorithm: Algorithm): boolean {
@@ -110,8 +136,7 @@ function readProfile(parent: XmlElement, signature: XmlElement): SignatureProfil
   if (!reference || !isNamed(reference, XMLDSIG, 'Reference') || others.length > 0)
     throw ambiguous('SignedInfo must have exactly one Reference.');
 
-  const algorithm = SIGNATURE_ALGORITHMS.get(attributeOf(method, 'Algorithm') ?? '');
-  if (!algorithm) throw forbidden('The signature algorithm is not RSA or ECDSA with SHA-256, SHA-384 or SHA-512.');
+  const algorithm = signatureAlgorithmOf(attributeOf(method, 'Algorithm'));
   if (elementContent(method).length > 0) throw ambiguous('SignatureMethod has parameters.');
   return {
     signedInfo,
