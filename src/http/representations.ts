@@ -5,6 +5,7 @@ import { type IdentityProvider, serviceProviderUrls, type UnderstoodMetadata } f
 import type { Member } from '../organizations/members.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import type { RoleMapping } from '../organizations/role-mapping.ts';
+import type { LogoutEndpoint } from '../saml/idp-metadata.ts';
 import { fromSettings } from './shapes.ts';
 
 export const organizationJson = (organization: Organization) => ({
@@ -33,9 +34,15 @@ export const memberJson = (member: Member) => ({
 
 export const roleMappingJson = (mapping: RoleMapping) => ({ rules: mapping.rules, default_role: mapping.defaultRole });
 
-export const auditJson = (entry: AuditEntry) => entry;
+export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEntry) => ({
+  ...entry,
+  actor: { ...actor, request_id: requestId },
+});
 
 type Warnings = UnderstoodMetadata['warnings'];
+
+const endpointJson = (endpoint: LogoutEndpoint | undefined) =>
+  endpoint && { location: endpoint.location, response_location: endpoint.responseLocation };
 
 export function identityProviderJson(organization: Organization, identityProvider: IdentityProvider, warnings: Warnings, baseUrl: string) {
   const { metadata } = identityProvider;
@@ -43,7 +50,7 @@ export function identityProviderJson(organization: Organization, identityProvide
   return {
     entity_id: metadata.entityId,
     single_sign_on: metadata.singleSignOn,
-    single_logout: metadata.singleLogout,
+    single_logout: { redirect: endpointJson(metadata.singleLogout.redirect), post: endpointJson(metadata.singleLogout.post) },
     certificates: metadata.signingCertificates.map((certificate) => ({
       fingerprint_sha256: certificate.fingerprintSha256,
       subject: certificate.subject,
