@@ -12,7 +12,8 @@ import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSpKey } from 
 import { decideRole, type RoleDecision } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
 import { type Person, readPerson } from '../saml/attributes.ts';
-import { type AuthnRequestMessage, makeAuthnRequest } from '../saml/authn-request.ts';
+import { makeAuthnRequest } from '../saml/authn-request.ts';
+import type { BrowserMessage } from '../saml/bindings.ts';
 import type { VerifiedAssertion } from '../saml/response.ts';
 import type { Step, Stored } from '../store/store.ts';
 import { safeReturnTo } from './return-to.ts';
@@ -46,7 +47,7 @@ export async function startSignIn(
   organization: Organization,
   returnTo: string | undefined,
   browserNonce: string,
-): Promise<AuthnRequestMessage> {
+): Promise<BrowserMessage> {
   const { metadata, settings } = requireIdentityProvider(organization);
   const { entityId, acsUrl } = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
   const relayState = newSecret();

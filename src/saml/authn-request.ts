@@ -3,7 +3,7 @@
  * NameIDPolicy unless set (Entra ID answers AADSTS75011, Okta refuses a mismatch), never deflated on HTTP-POST.
  */
 import type { SamlConfig } from '@node-saml/node-saml';
-import { XMLDSIG } from './names.ts';
+import { type BrowserMessage, type SigningKey, signEnveloped } from './bindings.ts';
 
 export interface AuthnRequestOptions {
   /** NCName, unguessable; the response's InResponseTo. */
@@ -15,24 +15,19 @@ export interface AuthnRequestOptions {
   readonly binding: 'redirect' | 'post';
   /** At most 80 octets (saml-bindings §3.4.3). */
   readonly relayState: string;
-  /** Signs with rsa-sha256 where given. PEM. */
-  readonly signWith?: { readonly privateKeyPem: string; readonly certificatePem: string } | undefined;
+  /** Signs with rsa-sha256 where given. */
+  readonly signWith?: SigningKey | undefined;
   readonly nameIdFormat?: string | undefined;
   readonly forceAuthn: boolean;
   /** AuthnContextClassRefs, asked for with Comparison exact; empty for none. */
   readonly authnContext: readonly string[];
 }
 
-/** What the browser does next: go to a URL, or post a form. */
-export type AuthnRequestMessage =
-  | { readonly binding: 'redirect'; readonly url: string }
-  | { readonly binding: 'post'; readonly action: string; readonly fields: Readonly<Record<string, string>> };
-
 /**
  * Makes the message that starts an SP-initiated login.
  * @see saml-core §3.4.1, saml-bindings §3.4 (Redirect), §3.5 (POST)
  */
-export async function makeAuthnRequest(options: AuthnRequestOptions): Promise<AuthnRequestMessage> {
+export async function makeAuthnRequest(options: AuthnRequestOptions): Promise<BrowserMessage> {
   // Loaded at the first login: it brings four XML libraries, which the validation of responses never uses.
   const { SAML } = await import('@node-saml/node-saml');
   class Maker extends SAML {
@@ -70,23 +65,4 @@ function samlConfig(options: AuthnRequestOptions): SamlConfig {
     racComparison: 'exact',
     ...(options.signWith && options.binding === 'redirect' ? { privateKey: options.signWith.privateKeyPem } : {}),
   };
-}
-
-/** An enveloped signature right after the Issuer (saml-core §5.4). */
-async function signEnveloped(xml: string, id: string, key: { privateKeyPem: string; certificatePem: string }): Promise<string> {
-  const { SignedXml } = await import('xml-crypto');
-  const signer = new SignedXml({
-    privateKey: key.privateKeyPem,
-    publicCert: key.certificatePem,
-    signatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
-    canonicalizationAlgorithm: 'http://www.w3.org/2001/10/xml-exc-c14n#',
-    idAttribute: 'ID',
-  });
-  signer.addReference({
-    xpath: `/*[@ID='${id}']`,
-    transforms: [`${XMLDSIG}enveloped-signature`, 'http://www.w3.org/2001/10/xml-exc-c14n#'],
-    digestAlgorithm: 'http://www.w3.org/2001/04/xmlenc#sha256',
-  });
-  signer.computeSignature(xml, { prefix: 'ds', location: { reference: `/*/*[local-name(.)='Issuer']`, action: 'after' } });
-  return signer.getSignedXml();
 }

@@ -1,4 +1,5 @@
 import { HTTP_POST, HTTP_REDIRECT, METADATA, PROTOCOL, XMLDSIG } from './names.ts';
+import { escapeXml as xml } from './xml-text.ts';
 
 export interface ServiceProviderDescription {
   readonly entityId: string;
@@ -61,7 +62,3 @@ function uiInfo(sp: ServiceProviderDescription): string {
   const logo = sp.logoUrl === undefined ? '' : `<mdui:Logo height="60" width="60">${xml(sp.logoUrl)}</mdui:Logo>`;
   return `<md:Extensions><mdui:UIInfo xmlns:mdui="urn:oasis:names:tc:SAML:metadata:ui">${name}${logo}</mdui:UIInfo></md:Extensions>`;
 }
-
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
-
-const xml = (text: string): string => text.replace(/[&<>"']/g, (char) => ESCAPES[char] as string);
