@@ -1,8 +1,13 @@
 /** From the environment to one frozen Config. Every problem is told in one message, so that a start is mended in one go. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
+
+/** How tokens are signed (RFC 7518 §3.1, RFC 8037). */
+export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const;
+export type TokenAlgorithm = (typeof TOKEN_ALGORITHMS)[number];
 
 export interface Config {
   /** Origin and path without a trailing slash. */
@@ -21,6 +26,10 @@ export interface Config {
   /** Idle and absolute end of a browser session. */
   readonly sessionIdleSeconds: number;
   readonly sessionAbsoluteSeconds: number;
+  /** Of the keys that are made from now on. */
+  readonly tokenAlgorithm: TokenAlgorithm;
+  /** 0: only by command. */
+  readonly keyRotationDays: number;
 }
 
 export interface Variable {
@@ -76,6 +85,13 @@ export const VARIABLES: readonly Variable[] = [
   variable('SAMLGATE_LOG_LEVEL', 'info', 'pino level; logs are JSON lines on stdout', 'debug'),
   variable('SAMLGATE_SESSION_IDLE_MINUTES', '480', 'a browser session ends after this long without a request', '60'),
   variable('SAMLGATE_SESSION_MAX_MINUTES', '1440', 'a browser session ends this long after the login, whatever happens', '720'),
+  variable(
+    'SAMLGATE_TOKEN_ALGORITHM',
+    'ES256',
+    'ES256, RS256 or EdDSA, for token signing keys that are made from now on (the present key goes on until the next rotation)',
+    'RS256',
+  ),
+  variable('SAMLGATE_KEY_ROTATION_DAYS', '90', 'the token signing key is rotated when it is this old; 0: only by command', '30'),
 ];
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -129,6 +145,10 @@ const SHAPE = z.object({
   SAMLGATE_LOG_LEVEL: text('SAMLGATE_LOG_LEVEL').pipe(z.enum(LOG_LEVELS, `is none of ${LOG_LEVELS.join(', ')}`)),
   SAMLGATE_SESSION_IDLE_MINUTES: minutes('SAMLGATE_SESSION_IDLE_MINUTES'),
   SAMLGATE_SESSION_MAX_MINUTES: minutes('SAMLGATE_SESSION_MAX_MINUTES'),
+  SAMLGATE_TOKEN_ALGORITHM: text('SAMLGATE_TOKEN_ALGORITHM').pipe(z.enum(TOKEN_ALGORITHMS, `is none of ${TOKEN_ALGORITHMS.join(', ')}`)),
+  SAMLGATE_KEY_ROTATION_DAYS: text('SAMLGATE_KEY_ROTATION_DAYS')
+    .transform(Number)
+    .pipe(z.int('is not a whole number').min(0, 'must be 0 (never) or more').max(3650, 'must be 3650 or less')),
 });
 
 /**
@@ -160,6 +180,8 @@ export function readConfig(environment: Environment): Config {
     logLevel: value.SAMLGATE_LOG_LEVEL,
     sessionIdleSeconds: value.SAMLGATE_SESSION_IDLE_MINUTES * 60,
     sessionAbsoluteSeconds: value.SAMLGATE_SESSION_MAX_MINUTES * 60,
+    tokenAlgorithm: value.SAMLGATE_TOKEN_ALGORITHM,
+    keyRotationDays: value.SAMLGATE_KEY_ROTATION_DAYS,
   });
 }
 
@@ -191,10 +213,26 @@ function parseListen(given: string, context: Context): { host: string; port: num
   return z.NEVER;
 }
 
-function parseTrustProxy(given: string): boolean | number | string {
+/** Express's names for address ranges; there is no `true`, with which anybody could choose the address that limits and audit entries see. */
+const PROXY_RANGES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+function parseTrustProxy(given: string, context: Context): boolean | number | string {
   if (given === 'off') return false;
-  // "on" would let anybody choose the address that limits and audit entries see.
-  return /^\d+$/.test(given) ? Number(given) : given;
+  if (/^\d{1,2}$/.test(given)) return Number(given);
+  const isRange = (text: string) => {
+    const [address = '', bits, ...more] = text.split('/');
+    return (
+      isIP(address) !== 0 &&
+      more.length === 0 &&
+      (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128)))
+    );
+  };
+  if (given.split(',').every((part) => PROXY_RANGES.has(part.trim()) || isRange(part.trim()))) return given;
+  context.addIssue({
+    code: 'custom',
+    message: 'is neither off, a number of proxies, nor a list of addresses (10.0.0.0/8), loopback, linklocal, uniquelocal',
+  });
+  return z.NEVER;
 }
 
 /** The content of a file beside the SQLite file, made on the first start. Two first starts at once end with one value: `wx` lets one win. */

@@ -1,0 +1,149 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConfigError, readConfig, VARIABLES } from '../src/config.ts';
+
+let directory: string;
+let store: string;
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'samlgate-config-'));
+  store = `sqlite:${path.join(directory, 'data', 'samlgate.db')}`;
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const problemsOf = (environment: Record<string, string>): string[] => {
+  try {
+    readConfig({ SAMLGATE_STORE: store, ...environment });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n');
+    throw error;
+  }
+  return [];
+};
+
+describe('configuration', () => {
+  it('has the documented defaults', () => {
+    const config = readConfig({ SAMLGATE_STORE: store });
+    expect(config).toMatchObject({
+      baseUrl: 'http://localhost:8080',
+      isHttps: false,
+      listen: { host: '127.0.0.1', port: 8080 },
+      secondOpinion: false,
+      rateLimits: true,
+      trustProxy: false,
+      logLevel: 'info',
+      sessionIdleSeconds: 8 * 3600,
+      sessionAbsoluteSeconds: 24 * 3600,
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(VARIABLES.find(({ name }) => name === 'SAMLGATE_STORE')?.byDefault).toBe('sqlite:./data/samlgate.db');
+  });
+
+  it('tells every problem in one message, each with its variable and an example', () => {
+    const problems = problemsOf({
+      SAMLGATE_BASE_URL: 'sso.example.com',
+      SAMLGATE_LISTEN: '8080',
+      SAMLGATE_STORE: 'mysql://x',
+      SAMLGATE_SECRET: 'short',
+      SAMLGATE_OPERATOR_TOKEN: 'short',
+      SAMLGATE_SECOND_OPINION: 'yes',
+      SAMLGATE_RATE_LIMITS: 'maybe',
+      SAMLGATE_LOG_LEVEL: 'loud',
+      SAMLGATE_SESSION_IDLE_MINUTES: '0',
+      SAMLGATE_SESSION_MAX_MINUTES: 'a day',
+    });
+    for (const name of [
+      'SAMLGATE_BASE_URL',
+      'SAMLGATE_LISTEN',
+      'SAMLGATE_STORE',
+      'SAMLGATE_SECRET',
+      'SAMLGATE_OPERATOR_TOKEN',
+      'SAMLGATE_SECOND_OPINION',
+      'SAMLGATE_RATE_LIMITS',
+      'SAMLGATE_LOG_LEVEL',
+      'SAMLGATE_SESSION_IDLE_MINUTES',
+      'SAMLGATE_SESSION_MAX_MINUTES',
+    ]) {
+      const lines = problems.filter((line) => line.startsWith(`${name} `));
+      expect([name, lines.length]).toEqual([name, 1]);
+      expect(lines[0]).toContain('Example: ');
+    }
+    expect(problems.join()).not.toContain('short');
+  });
+
+  it.each([
+    ['https://sso.example.com/', 'https://sso.example.com'],
+    ['https://SSO.Example.com:443', 'https://sso.example.com'],
+    ['http://localhost:3000', 'http://localhost:3000'],
+  ])('base URL %s is %s', (given, href) => {
+    expect(readConfig({ SAMLGATE_STORE: store, SAMLGATE_BASE_URL: given }).baseUrl).toBe(href);
+  });
+
+  it.each([
+    'ftp://x.example',
+    'https://x.example/path',
+    'https://u:p@x.example',
+    'https://x.example/?q',
+    'https://x.example/#f',
+    '//x.example',
+  ])('base URL %s is refused', (given) => expect(problemsOf({ SAMLGATE_BASE_URL: given })).toHaveLength(1));
+
+  it.each([
+    ['0.0.0.0:80', { host: '0.0.0.0', port: 80 }],
+    ['[::1]:8443', { host: '::1', port: 8443 }],
+    ['localhost:0', { host: 'localhost', port: 0 }],
+  ])('listens on %s', (given, listen) => {
+    expect(readConfig({ SAMLGATE_STORE: store, SAMLGATE_LISTEN: given }).listen).toEqual(listen);
+  });
+
+  it.each(['127.0.0.1', '127.0.0.1:65536', '127.0.0.1:x', ':80'])('does not listen on %s', (given) =>
+    expect(problemsOf({ SAMLGATE_LISTEN: given })).toHaveLength(1),
+  );
+
+  it('makes secret and operator token on the first start, for nobody else to read, and takes the same at the next', () => {
+    const [first, second] = [readConfig({ SAMLGATE_STORE: store }), readConfig({ SAMLGATE_STORE: store })];
+    expect(first.secret).toHaveLength(32);
+    expect(second.secret).toEqual(first.secret);
+    expect(second.operatorToken).toBe(first.operatorToken);
+    for (const name of ['secret', 'operator-token']) {
+      expect(statSync(path.join(directory, 'data', name)).mode & 0o777).toBe(0o600);
+    }
+    expect(statSync(path.join(directory, 'data')).mode & 0o777).toBe(0o700);
+  });
+
+  it('refuses kept secrets that others can read, and says how to mend it', () => {
+    readConfig({ SAMLGATE_STORE: store });
+    const file = path.join(directory, 'data', 'secret');
+    chmodSync(file, 0o644);
+    expect(problemsOf({})).toEqual([`${file} can be read by others (mode 644). Run: chmod 600 ${file}`]);
+  });
+
+  it('refuses a kept secret that was cut off, and leaves it as it is', () => {
+    readConfig({ SAMLGATE_STORE: store });
+    const file = path.join(directory, 'data', 'secret');
+    writeFileSync(file, 'AAAA');
+    expect(problemsOf({})[0]).toContain('backup');
+    expect(readFileSync(file, 'utf8')).toBe('AAAA');
+  });
+
+  it('with Redis both must be given', () => {
+    const problems = problemsOf({ SAMLGATE_STORE: 'redis://localhost:6379' });
+    expect(problems.map((line) => line.split(' ')[0])).toEqual(['SAMLGATE_SECRET', 'SAMLGATE_OPERATOR_TOKEN']);
+    expect(existsSync('data')).toBe(false);
+  });
+
+  it.each(['redis://h:1', 'rediss://u:p@h', 'redis+cluster://a:1,b:2', 'redis+sentinel://a:1,b:2/name', 'sqlite:/x/y.db'])(
+    'knows the store %s',
+    (url) => expect(problemsOf({ SAMLGATE_STORE: url }).join()).not.toContain('SAMLGATE_STORE '),
+  );
+
+  it('nobody may choose their own address by a header unless a proxy is named', () => {
+    const trust = (given: string) => readConfig({ SAMLGATE_STORE: store, SAMLGATE_TRUST_PROXY: given }).trustProxy;
+    expect(trust('off')).toBe(false);
+    expect(trust('1')).toBe(1);
+    expect(trust('loopback, 10.0.0.0/8')).toBe('loopback, 10.0.0.0/8');
+    expect(problemsOf({ SAMLGATE_TRUST_PROXY: 'true' })).toHaveLength(1);
+    expect(problemsOf({ SAMLGATE_TRUST_PROXY: 'nonsense' })).toHaveLength(1);
+  });
+});
