@@ -15,9 +15,10 @@ export interface BuiltPackage {
   readonly directory: string;
   /** Runs `samlgate` with these arguments to its end. */
   run(args: readonly string[], environment?: Environment): Promise<Ended>;
-  /** Starts `samlgate` with these arguments. */
-  start(args: readonly string[], environment?: Environment): RunningCommand;
-  remove(): void;
+  /** Starts `samlgate` with these arguments. Arguments for node itself come last here. */
+  start(args: readonly string[], environment?: Environment, nodeArguments?: readonly string[]): RunningCommand;
+  /** Ends what still runs, and deletes all. */
+  remove(): Promise<void>;
 }
 
 export interface Ended {
@@ -45,12 +46,20 @@ export async function buildPackage(): Promise<BuiltPackage> {
       cpSync(path.join(ROOT, file), path.join(directory, file), { recursive: true });
   }
   for (const dependency of productionDependencies()) link(dependency, directory);
-  const start = (args: readonly string[], environment: Environment = {}) => startCommand(directory, args, environment);
+  const started: RunningCommand[] = [];
+  const start: BuiltPackage['start'] = (args, environment = {}, nodeArguments = []) => {
+    const command = startCommand(directory, [...nodeArguments, path.join(directory, 'dist/main.js'), ...args], environment);
+    started.push(command);
+    return command;
+  };
   return {
     directory,
     start,
     run: (args, environment) => start(args, environment).end(),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    remove: async () => {
+      await Promise.all(started.map((command) => command.end('SIGKILL')));
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }
 
@@ -73,7 +82,7 @@ function link(place: string, directory: string): void {
 function startCommand(directory: string, args: readonly string[], environment: Environment): RunningCommand {
   // Nothing of the machine's own settings, and links as if they were folders: else what is not linked would be found all the same.
   const env = { PATH: process.env.PATH, NODE_PRESERVE_SYMLINKS: '1', NODE_PRESERVE_SYMLINKS_MAIN: '1', ...environment };
-  const child = spawn(process.execPath, [path.join(directory, 'dist/main.js'), ...args], {
+  const child = spawn(process.execPath, args, {
     cwd: directory,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
