@@ -7,6 +7,7 @@ export const AUDIT_EVENTS = {
   'login.accepted': 'a person signed in',
   'login.refused': 'a sign-in was refused',
   logout: 'a person ended their session',
+  'logout.identity_provider': 'the identity provider ended sessions of a person',
   'member.created': 'a person signed in for the first time',
   'member.role_changed': 'a member has another role',
   'member.suspended': 'a member was suspended',
@@ -16,16 +17,25 @@ export const AUDIT_EVENTS = {
   'organization.changed': 'an organization was changed',
   'organization.deleted': 'an organization was deleted with everything in it',
   'identity_provider.changed': 'identity provider metadata was set',
+  'identity_provider.refreshed': 'metadata was fetched again from its URL: taken, or refused for the reason that is told',
   'identity_provider.settings_changed': 'identity provider settings were changed',
   'identity_provider.removed': 'the identity provider was removed; nobody can sign in',
   'role_mapping.changed': 'the role rules were changed',
+  'cli_token.created': 'a CLI token was made',
+  'cli_token.revoked': 'a CLI token was revoked',
+  'cli_tokens.rotated': 'all CLI tokens of a member were revoked (and one new one made, where the member asked for it)',
+  'session_token.revoked': 'a session token was revoked before its end',
+  'device_login.denied': 'a person refused a login from a terminal',
+  'signing_key.created': 'the first token signing keys were made',
+  'signing_key.rotated': 'the next token signing key signs now',
+  'signing_key.revoked': 'a token signing key was revoked; every token that it signed is dead',
 } as const;
 
 export type AuditEvent = keyof typeof AUDIT_EVENTS;
 
 /** Who does something, and through which request. */
 export interface Actor {
-  readonly kind: 'operator' | 'member' | 'identity_provider' | 'anonymous';
+  readonly kind: 'operator' | 'member' | 'identity_provider' | 'gateway' | 'anonymous';
   /** The member's id, where it is a member. */
   readonly id?: string;
   readonly email?: string;

@@ -1,5 +1,6 @@
 /** The only place that puts the parts of a gateway together. */
 import { createServer, type Server } from 'node:http';
+import { maintainSigningKeys, prepareSigningKeys } from './auth/signing-keys.ts';
 import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
 import { type Log, makeLog } from './log.ts';
@@ -24,6 +25,7 @@ export interface GatewayParts {
 
 const CLOSE_WITHIN_MS = 8_000;
 
+/** @throws ConfigError where the secret does not fit the store; store_unavailable */
 export async function createGateway(config: Config, parts: GatewayParts = {}): Promise<Gateway> {
   const log = parts.log ?? makeLog(config.logLevel);
   const store = await openStore(config.store, parts.now);
@@ -35,6 +37,11 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
     metrics: makeMetrics(),
     now: parts.now ?? Date.now,
   };
+  await prepareSigningKeys(runtime).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  const stopMaintenance = maintainSigningKeys(runtime);
   const server = createServer(makeApp(runtime));
   // A browser or proxy sends a request within seconds; slower ones only hold connections.
   server.headersTimeout = 15_000;
@@ -43,6 +50,7 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
     runtime,
     listen: () => listenOn(server, config.listen),
     close: async () => {
+      stopMaintenance();
       await closeServer(server);
       await store.close();
     },

@@ -221,7 +221,7 @@ async function letIn(
     endsAtMs,
     address: attempt.actor.address,
     userAgent: attempt.userAgent?.slice(0, 256),
-    nameId: assertion.nameId?.value,
+    nameId: assertion.nameId,
     sessionIndex: assertion.sessionIndex,
   };
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs: end }) => end > nowMs && id !== attempt.formerLogin?.sessionId);
@@ -258,7 +258,7 @@ async function letIn(
 function memberAfterLogin({ person, identity, decision, known, nowMs }: Entrant, sessions: Member['sessions']): Member {
   const now = new Date(nowMs).toISOString();
   const { email, name, groups, groupsState } = person;
-  const base = known?.value ?? { id: newId('usr'), identity, createdAt: now, suspended: false };
+  const base = known?.value ?? { id: newId('usr'), identity, createdAt: now, suspended: false, cliTokens: [] };
   return { ...base, email, name, groups, groupsState, ...roleAfterLogin(decision, known?.value), lastLoginAt: now, sessions };
 }
 

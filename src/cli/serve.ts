@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { ConfigError, readConfig, VARIABLES } from '../config.ts';
+import { GatewayError } from '../errors.ts';
 
 /** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
 export function addServe(program: Command): void {
@@ -14,9 +15,9 @@ const variablesHelp = (): string =>
   VARIABLES.map(({ name, byDefault, meaning }) => `  ${name}\n      ${meaning}\n      default: ${byDefault}`).join('\n');
 
 async function serve(): Promise<void> {
-  const config = readConfigOrExit();
+  const config = await orExit(() => readConfig(process.env));
   const { createGateway } = await import('../gateway.ts');
-  const gateway = await createGateway(config);
+  const gateway = await orExit(() => createGateway(config));
   const { log, store } = gateway.runtime;
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
   await gateway.listen();
@@ -39,12 +40,19 @@ async function serve(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
 }
 
-function readConfigOrExit() {
+/** What stops a start and can be told is told in words, without a stack: 2 for a wrong setting, 1 for a store that does not answer. */
+async function orExit<T>(begin: () => T | Promise<T>): Promise<T> {
   try {
-    return readConfig(process.env);
+    return await begin();
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`samlgate can't start:\n${error.message}\n`);
-    process.exit(2);
+    if (!(error instanceof ConfigError) && !(error instanceof GatewayError && error.code === 'store_unavailable')) throw error;
+    process.stderr.write(`samlgate can't start:\n${error instanceof ConfigError ? error.message : storeProblem(error)}\n`);
+    process.exit(error instanceof ConfigError ? 2 : 1);
   }
+}
+
+function storeProblem({ facts }: GatewayError): string {
+  const { cause } = facts;
+  const reason = facts.detail ?? (cause instanceof Error ? cause.message : '');
+  return `The store of SAMLGATE_STORE can't be used${reason === '' ? '' : `: ${reason}`}`;
 }

@@ -1,10 +1,12 @@
 /** Members: people in one organization. A member's record is the one place that says what they may do and what is still theirs. */
+import { createHash } from 'node:crypto';
 import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Person } from '../saml/attributes.ts';
+import type { NameId } from '../saml/response.ts';
 import type { Collection, Page, Step, Store, Stored } from '../store/store.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD } from './organizations.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, organizationIds } from './organizations.ts';
 import type { Role } from './role-mapping.ts';
 
 /** Why a member has the role: the rule of this group, the default, or an owner's or the operator's word where no rule matched. */
@@ -18,9 +20,27 @@ export interface MemberSession {
   readonly endsAtMs: number;
   readonly address?: string | undefined;
   readonly userAgent?: string | undefined;
-  /** What single logout names. */
-  readonly nameId?: string | undefined;
+  /** What single logout names, with all that the assertion said of it. */
+  readonly nameId?: NameId | undefined;
   readonly sessionIndex?: string | undefined;
+}
+
+/** A CLI token. It is good as long as it stands in its member's record; the token itself is kept nowhere. */
+export interface CliToken {
+  /** The token's `jti`. */
+  readonly id: string;
+  readonly name: string;
+  /** Which key signed it. */
+  readonly kid: string;
+  readonly createdAtMs: number;
+  /** The token's `exp`, where it has one. */
+  readonly expiresAtMs?: number | undefined;
+}
+
+/** A session token that was revoked before its end; kept until then. */
+export interface RevokedSessionToken {
+  readonly jti: string;
+  readonly expiresAtMs: number;
 }
 
 export interface Member {
@@ -39,6 +59,9 @@ export interface Member {
   readonly createdAt: string;
   readonly lastLoginAt: string;
   readonly sessions: readonly MemberSession[];
+  /** Oldest first. */
+  readonly cliTokens: readonly CliToken[];
+  readonly revokedSessionTokens?: readonly RevokedSessionToken[];
 }
 
 export const MEMBERS: Collection<Member> = {
@@ -46,6 +69,8 @@ export const MEMBERS: Collection<Member> = {
   indexes: {
     email: (member) => [member.email.toLowerCase()],
     activeRole: (member) => (isActive(member) ? [member.role] : []),
+    nameId: (member) => member.sessions.flatMap(({ nameId }) => (nameId ? [nameIdKey(nameId)] : [])),
+    holdsTokens: (member) => (member.cliTokens.length > 0 ? [''] : []),
   },
   unique: { identity: (member) => [member.identity] },
 };
@@ -53,14 +78,36 @@ export const MEMBERS: Collection<Member> = {
 /** Whether anything that this member holds is good. */
 export const isActive = (member: Member): boolean => !member.suspended && member.role !== 'none';
 
+/** Where a session's member is found by its NameID. A hash: a NameID has no largest length. */
+export const nameIdKey = ({ value }: NameId): string => createHash('sha256').update(value).digest('base64url');
+
 /** The key of a person: an identity provider vouches for its own people only. */
 export const identityKey = (idpEntityId: string, person: Person): string => JSON.stringify([idpEntityId, person.identity]);
+
+/** Whether this identity provider, and not one that the organization had before, says who this is. */
+export const isVouchedBy = (member: Member, idpEntityId: string): boolean => (JSON.parse(member.identity) as unknown[])[0] === idpEntityId;
 
 /** @throws not_found */
 export async function getMember(store: Store, organizationId: string, id: string): Promise<Stored<Member>> {
   const member = await store.get(organizationId, MEMBERS, id);
   if (!member) throw new GatewayError('not_found', 'There is no such member.');
   return member;
+}
+
+/** How many CLI tokens, of all organizations, live by each signing key. Reads every member who has one: for the operator, not for a check. */
+export async function countCliTokensByKey(store: Store, nowMs: number): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for await (const organizationId of organizationIds(store)) {
+    for (let cursor: string | undefined, more = true; more; ) {
+      const page = await store.find(organizationId, MEMBERS, 'holdsTokens', { limit: 200, cursor });
+      for (const { kid, expiresAtMs } of page.items.flatMap(({ value }) => value.cliTokens)) {
+        if (expiresAtMs === undefined || expiresAtMs > nowMs) counts.set(kid, (counts.get(kid) ?? 0) + 1);
+      }
+      cursor = page.nextCursor ?? undefined;
+      more = cursor !== undefined;
+    }
+  }
+  return counts;
 }
 
 export interface MemberQuery {
@@ -95,7 +142,7 @@ export interface MemberChanges {
 }
 
 /**
- * Changes role or suspension. A suspension ends all sessions.
+ * Changes role or suspension. A suspension ends all sessions; CLI tokens are refused while it lasts.
  * @throws not_found; conflict where a role rule decides the role, and for the last owner
  */
 export async function changeMember(

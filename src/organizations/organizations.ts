@@ -3,6 +3,7 @@
  * a login needs the organization to exist at the moment when it writes. The global partition only has the directory: which
  * slug and which e-mail domains are whose.
  */
+import { createHash } from 'node:crypto';
 import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newId } from '../ids.ts';
@@ -48,11 +49,18 @@ interface DirectoryEntry {
   readonly slug: string;
   readonly domains: readonly string[];
   readonly createdAtMs: number;
+  /** SHA-256 of the identity provider's entityID: whose is the same. Only a hint, as is the next. */
+  readonly idpEntityHash?: string | undefined;
+  readonly refreshesMetadata?: boolean | undefined;
 }
 
 const DIRECTORY: Collection<DirectoryEntry> = {
   name: 'directory',
-  indexes: { slug: (entry) => [entry.slug] },
+  indexes: {
+    slug: (entry) => [entry.slug],
+    idp: (entry) => (entry.idpEntityHash === undefined ? [] : [entry.idpEntityHash]),
+    refreshing: (entry) => (entry.refreshesMetadata ? [''] : []),
+  },
   unique: { slug: (entry) => [entry.slug], domain: (entry) => entry.domains },
 };
 
@@ -118,6 +126,33 @@ async function makeSpKey(runtime: Runtime, slug: string): Promise<SpKey> {
 /** The private key of an SP key, PKCS#8 PEM. */
 export const openSpKey = (runtime: Runtime, key: SpKey): Promise<string> => runtime.secrets.unwrap(SP_KEY_PURPOSE, key.wrappedPrivateKey);
 
+/** Wraps the private keys of all organizations with the present secret where the previous one did. */
+export async function rewrapSpKeys(runtime: Runtime): Promise<void> {
+  const { store, secrets, log } = runtime;
+  for await (const id of organizationIds(store)) {
+    const outdated = (await getOrganizationById(store, id))?.spKeys.filter((key) => secrets.isOutdated(key.wrappedPrivateKey)) ?? [];
+    const rewrapped = new Map<string, string>();
+    for (const key of outdated) {
+      try {
+        rewrapped.set(key.wrappedPrivateKey, await secrets.wrap(SP_KEY_PURPOSE, await openSpKey(runtime, key)));
+      } catch {
+        log.error(
+          { organization: id },
+          'a key of the service provider was wrapped with a secret that is neither the present nor the previous one',
+        );
+      }
+    }
+    if (rewrapped.size === 0) continue;
+    await updateRecord(store, id, ORGANIZATION, ORGANIZATION_RECORD, (organization) => ({
+      ...organization,
+      spKeys: organization.spKeys.map((key) => ({
+        ...key,
+        wrappedPrivateKey: rewrapped.get(key.wrappedPrivateKey) ?? key.wrappedPrivateKey,
+      })),
+    }));
+  }
+}
+
 /** Slug to id, as last seen. Only a hint that saves a read: the record that it leads to must have the slug. */
 const slugHints = new WeakMap<Store, Map<string, string>>();
 const MAX_HINTS = 10_000;
@@ -158,6 +193,57 @@ export async function listOrganizations(
   return { items: found.filter((organization) => organization !== undefined), nextCursor: page.nextCursor };
 }
 
+/** Every organization's id. */
+export async function* organizationIds(store: Store): AsyncGenerator<string> {
+  for (let cursor: string | undefined, more = true; more; ) {
+    const page = await store.find(GLOBAL, DIRECTORY, 'slug', { limit: 200, cursor });
+    for (const { id } of page.items) yield id;
+    cursor = page.nextCursor ?? undefined;
+    more = cursor !== undefined;
+  }
+}
+
+const entityHash = (entityId: string): string => createHash('sha256').update(entityId).digest('base64url');
+
+/**
+ * Notes in the directory what concerns several organizations. Called before the organization itself is changed, so that a
+ * crash between the two leaves a hint too many, never one too few.
+ */
+export async function noteIdentityProvider(store: Store, id: string, idp: { entityId: string; refreshesMetadata: boolean }): Promise<void> {
+  const idpEntityHash = entityHash(idp.entityId);
+  const { refreshesMetadata } = idp;
+  const entry = await updateRecord(store, GLOBAL, DIRECTORY, id, (before) =>
+    before.idpEntityHash === idpEntityHash && before.refreshesMetadata === refreshesMetadata
+      ? undefined
+      : { ...before, idpEntityHash, refreshesMetadata },
+  );
+  if (!entry) throw new GatewayError('organization_unknown');
+}
+
+/** Whether another organization has an identity provider with this entityID. */
+export async function isEntityIdShared(store: Store, id: string, entityId: string): Promise<boolean> {
+  const { items } = await store.find(GLOBAL, DIRECTORY, 'idp', { equals: entityHash(entityId), limit: 200 });
+  for (const entry of items) {
+    if (entry.id === id) continue;
+    const organization = await getOrganizationById(store, entry.id);
+    if (organization?.identityProvider?.metadata.entityId === entityId) return true;
+  }
+  return false;
+}
+
+/** The organizations whose metadata is fetched again from time to time (perhaps one too many). */
+export async function* organizationsWithRefresh(store: Store): AsyncGenerator<Organization> {
+  let cursor: string | undefined;
+  do {
+    const page = await store.find(GLOBAL, DIRECTORY, 'refreshing', { limit: 200, cursor });
+    for (const entry of page.items) {
+      const organization = await getOrganizationById(store, entry.id);
+      if (organization) yield organization;
+    }
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
 export type OrganizationChanges = Partial<Omit<NewOrganization, 'slug'>>;
 
 /** @throws conflict where a domain is taken; organization_unknown */
@@ -181,6 +267,7 @@ async function claimDomains(store: Store, id: string, domains: readonly string[]
 
 /**
  * Changes the record of an organization, with an audit entry in the same commit.
+ * @param event undefined for what is nobody's decision and changes nothing that matters
  * @param change undefined leaves everything as it is, without an entry
  * @throws organization_unknown, conflict
  */
@@ -188,11 +275,11 @@ export async function updateOrganization(
   runtime: Runtime,
   actor: Actor,
   id: string,
-  event: AuditEvent,
+  event: AuditEvent | undefined,
   change: (organization: Organization) => Organization | undefined,
   details?: Readonly<Record<string, unknown>>,
 ): Promise<Organization> {
-  const entry = () => [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })];
+  const entry = () => (event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]);
   const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry);
   if (!stored) throw new GatewayError('organization_unknown');
   return stored.value;

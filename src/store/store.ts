@@ -170,6 +170,7 @@ export async function updateRecord<T>(
   id: string,
   change: (value: T) => T | undefined,
   extra: (before: T, after: T) => readonly Step[] = () => [],
+  options: CommitOptions = {},
 ): Promise<Stored<T> | undefined> {
   for (let round = 0; round < 20; round++) {
     const before = await store.get(partition, collection, id);
@@ -177,7 +178,7 @@ export async function updateRecord<T>(
     const value = change(before.value);
     if (value === undefined) return before;
     const steps: Step[] = [{ do: 'replace', collection, id, version: before.version, value }, ...extra(before.value, value)];
-    const result = await store.commit(partition, steps);
+    const result = await store.commit(partition, steps, options);
     if (result.ok) return { id, version: before.version + 1, value };
     if (result.failed !== 0) throw new GatewayError('conflict');
   }
