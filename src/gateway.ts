@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
 import { type Log, makeLog } from './log.ts';
 import { makeMetrics } from './metrics.ts';
+import { refreshDueMetadata } from './organizations/metadata-refresh.ts';
 import type { Runtime } from './runtime.ts';
 import { makeSecrets } from './secrets.ts';
 import { openStore } from './store/open-store.ts';
@@ -24,6 +25,7 @@ export interface GatewayParts {
 }
 
 const CLOSE_WITHIN_MS = 8_000;
+const REPEAT_EVERY_MS = 60_000;
 
 /** @throws ConfigError where the secret does not fit the store; store_unavailable */
 export async function createGateway(config: Config, parts: GatewayParts = {}): Promise<Gateway> {
@@ -42,6 +44,7 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
     throw error;
   });
   const stopMaintenance = maintainSigningKeys(runtime);
+  const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const server = createServer(makeApp(runtime));
   // A browser or proxy sends a request within seconds; slower ones only hold connections.
   server.headersTimeout = 15_000;
@@ -51,10 +54,26 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
     listen: () => listenOn(server, config.listen),
     close: async () => {
       stopMaintenance();
+      stopRefreshing();
       await closeServer(server);
       await store.close();
     },
   };
+}
+
+/** Repeats a task each minute, never two at a time, until it is stopped. A failure is told, and the next round comes all the same. */
+function repeat(log: Log, name: string, task: () => Promise<void>): () => void {
+  let running = false;
+  const timer = setInterval(() => {
+    if (running) return;
+    running = true;
+    task()
+      .catch((error: unknown) => log.error({ name: error instanceof Error ? error.message : 'unknown' }, `${name} failed`))
+      .finally(() => {
+        running = false;
+      });
+  }, REPEAT_EVERY_MS).unref();
+  return () => clearInterval(timer);
 }
 
 function listenOn(server: Server, { host, port }: Config['listen']): Promise<number> {

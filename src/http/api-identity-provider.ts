@@ -7,6 +7,7 @@ import {
   removeIdentityProvider,
   requireIdentityProvider,
   setIdentityProvider,
+  type UnderstoodMetadata,
   understandMetadata,
   warningsOf,
   withMetadata,
@@ -23,9 +24,9 @@ const MAX_BODY = 1100 * 1024;
 
 export function identityProviderRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
-  const answer = (response: Response, organization: Organization) => {
+  const answer = async (response: Response, organization: Organization, understood?: UnderstoodMetadata) => {
     const identityProvider = requireIdentityProvider(organization);
-    const warnings = warningsOf(identityProvider, runtime.now());
+    const warnings = await warningsOf(runtime, organization, understood);
     response.json(identityProviderJson(organization, identityProvider, warnings, runtime.config.baseUrl));
   };
   router.get('/', (_request, response) => answer(response, organizationOf(response)));
@@ -33,12 +34,14 @@ export function identityProviderRoutes(runtime: Runtime): Router {
     const source = await metadataSource(request);
     const understood = await understandMetadata(source, runtime.now());
     // What would be understood, saved by nobody: for a look before the change.
-    if (request.query.dry_run === 'true') return answer(response, withMetadata(organizationOf(response), understood, runtime.now()));
-    answer(response, await setIdentityProvider(runtime, callerOf(request, response), organizationOf(response), understood));
+    if (request.query.dry_run === 'true')
+      return answer(response, withMetadata(organizationOf(response), understood, runtime.now()), understood);
+    const after = await setIdentityProvider(runtime, callerOf(request, response), organizationOf(response), understood);
+    return answer(response, after, understood);
   });
   router.patch('/', async (request, response) => {
     const changes = toSettings(checkShape(IDP_SETTINGS, request.body));
-    answer(response, await changeSettings(runtime, callerOf(request, response), organizationOf(response), changes));
+    await answer(response, await changeSettings(runtime, callerOf(request, response), organizationOf(response), changes));
   });
   router.delete('/', async (request, response) => {
     await removeIdentityProvider(runtime, callerOf(request, response), organizationOf(response));

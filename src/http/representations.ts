@@ -63,6 +63,7 @@ export function identityProviderJson(organization: Organization, identityProvide
     valid_until: metadata.validUntil ?? null,
     metadata_url: identityProvider.metadataUrl ?? null,
     updated_at: identityProvider.updatedAt,
+    refresh: identityProvider.refresh ? { at: identityProvider.refresh.at, problem: identityProvider.refresh.problem ?? null } : null,
     warnings,
     ...fromSettings(identityProvider.settings),
     service_provider: { entity_id: entityId, acs_url: acsUrl, slo_url: sloUrl, login_url: loginUrl, metadata_url: entityId },

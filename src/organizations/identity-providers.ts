@@ -6,11 +6,11 @@ import type { Runtime } from '../runtime.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/attributes.ts';
 import { publicKeyOf } from '../saml/certificates.ts';
 import { type IdpMetadata, type ManualIdp, readIdpMetadata, readManualIdp } from '../saml/idp-metadata.ts';
-import { lintIdpMetadata, type MetadataWarning } from '../saml/idp-metadata-lint.ts';
+import { ENTITY_ID_SHARED, lintIdpMetadata, type MetadataWarning } from '../saml/idp-metadata-lint.ts';
 import type { ResponseSettings } from '../saml/response.ts';
 import type { VerificationKey } from '../saml/signature.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
-import { type Organization, updateOrganization } from './organizations.ts';
+import { isEntityIdShared, noteIdentityProvider, type Organization, updateOrganization } from './organizations.ts';
 
 /** Settings of the contract; an absent one has the default. */
 export interface IdpSettings {
@@ -43,12 +43,16 @@ export const DEFAULT_SETTINGS: IdpSettings = {
   metadataRefreshHours: undefined,
 };
 
+const DEFAULT_REFRESH_HOURS = 24;
+
 export interface IdentityProvider {
   readonly metadata: IdpMetadata;
   readonly settings: IdpSettings;
   /** Where the metadata came from, if from a URL. */
   readonly metadataUrl?: string | undefined;
   readonly updatedAt: string;
+  /** The last time that metadata from a URL was fetched again; `problem` says why it was not taken. */
+  readonly refresh?: { readonly at: string; readonly problem?: string | undefined } | undefined;
 }
 
 /** Metadata as it is given: a document, a URL to fetch it from, or values typed in. */
@@ -74,20 +78,25 @@ export async function understandMetadata(source: MetadataSource, nowMs: number):
   return source.kind === 'url' ? { ...understood, metadataUrl: source.url } : understood;
 }
 
-/** The organization with this metadata; its settings stay. */
+/** The organization with this metadata; its settings stay. Metadata from a URL is fetched again daily unless somebody said otherwise. */
 export function withMetadata(organization: Organization, understood: UnderstoodMetadata, nowMs: number): Organization {
   const { metadata, metadataUrl } = understood;
-  const settings = organization.identityProvider?.settings ?? DEFAULT_SETTINGS;
+  const before = organization.identityProvider;
+  const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
+  const metadataRefreshHours =
+    metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
+  const settings = { ...(before?.settings ?? DEFAULT_SETTINGS), metadataRefreshHours };
   return { ...organization, identityProvider: { metadata, settings, metadataUrl, updatedAt: new Date(nowMs).toISOString() } };
 }
 
 /** Saves understood metadata. Members of an identity provider with another entity ID stay other people. */
-export function setIdentityProvider(
+export async function setIdentityProvider(
   runtime: Runtime,
   actor: Actor,
   organization: Organization,
   understood: UnderstoodMetadata,
 ): Promise<Organization> {
+  await note(runtime, withMetadata(organization, understood, runtime.now()));
   const details = {
     entity_id: understood.metadata.entityId,
     certificates: understood.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
@@ -96,13 +105,22 @@ export function setIdentityProvider(
   return updateOrganization(runtime, actor, organization.id, 'identity_provider.changed', change, details);
 }
 
+/** Before the change itself: see {@link noteIdentityProvider}. */
+async function note({ store }: Runtime, { id, identityProvider }: Organization): Promise<void> {
+  if (!identityProvider) return;
+  const { metadata, settings } = identityProvider;
+  await noteIdentityProvider(store, id, { entityId: metadata.entityId, refreshesMetadata: settings.metadataRefreshHours !== undefined });
+}
+
 /** @throws idp_not_configured; validation_failed where a setting needs what is not there */
-export function changeSettings(
+export async function changeSettings(
   runtime: Runtime,
   actor: Actor,
   organization: Organization,
   changes: Partial<IdpSettings>,
 ): Promise<Organization> {
+  const present = requireIdentityProvider(organization);
+  await note(runtime, { ...organization, identityProvider: { ...present, settings: { ...present.settings, ...changes } } });
   return updateOrganization(
     runtime,
     actor,
@@ -134,9 +152,16 @@ export function requireIdentityProvider(organization: Organization): IdentityPro
   return organization.identityProvider;
 }
 
-/** What was understood, with the present warnings (certificates expire while nobody looks). */
-export const warningsOf = (identityProvider: IdentityProvider, nowMs: number): readonly MetadataWarning[] =>
-  lintIdpMetadata(identityProvider.metadata, nowMs);
+/** What there is to tell about an identity provider now: certificates expire while nobody looks. */
+export async function warningsOf(
+  { store, now }: Pick<Runtime, 'store' | 'now'>,
+  organization: Organization,
+  understood?: UnderstoodMetadata,
+): Promise<readonly MetadataWarning[]> {
+  const { metadata } = requireIdentityProvider(organization);
+  const warnings = understood?.warnings ?? lintIdpMetadata(metadata, now());
+  return (await isEntityIdShared(store, organization.id, metadata.entityId)) ? [...warnings, ENTITY_ID_SHARED] : warnings;
+}
 
 /** The organization's own URLs at the gateway. */
 export function serviceProviderUrls(baseUrl: string, slug: string): { entityId: string; acsUrl: string; sloUrl: string; loginUrl: string } {

@@ -8,6 +8,7 @@ import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
+import type { SigningKey } from '../saml/bindings.ts';
 import { makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
 import { type Collection, GLOBAL, type Store, updateRecord } from '../store/store.ts';
 import type { IdentityProvider } from './identity-providers.ts';
@@ -125,6 +126,14 @@ async function makeSpKey(runtime: Runtime, slug: string): Promise<SpKey> {
 
 /** The private key of an SP key, PKCS#8 PEM. */
 export const openSpKey = (runtime: Runtime, key: SpKey): Promise<string> => runtime.secrets.unwrap(SP_KEY_PURPOSE, key.wrappedPrivateKey);
+
+/** The key that signs what we send to the organization's identity provider. */
+export async function openSigningKey(runtime: Runtime, { spKeys: [key] }: Organization): Promise<SigningKey> {
+  if (!key) throw new GatewayError('internal', { cause: 'an organization has no key of its own' });
+  const lines = key.certificate.match(/.{1,64}/g) ?? [];
+  const certificatePem = ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+  return { privateKeyPem: await openSpKey(runtime, key), certificatePem };
+}
 
 /** Wraps the private keys of all organizations with the present secret where the previous one did. */
 export async function rewrapSpKeys(runtime: Runtime): Promise<void> {

@@ -41,6 +41,7 @@ export type MetadataWarningCode =
   | 'single_logout_missing'
   | 'name_id_transient_only'
   | 'requests_signed'
+  | 'entity_id_shared'
   | 'metadata_expired'
   | 'metadata_expires_soon';
 
@@ -178,6 +179,12 @@ export function lintIdpMetadata(metadata: IdpMetadata, nowMs: number): MetadataW
   }
   return warnings;
 }
+
+/** The same entityID at another organization of this gateway. Rightly so for Entra ID and Google, whose entityID is that of the tenant. */
+export const ENTITY_ID_SHARED: MetadataWarning = warning(
+  'entity_id_shared',
+  'Another organization here has an identity provider with the same entity ID. That is right where one company has several organizations; else it may be the metadata of another customer.',
+);
 
 function lintValidity({ validUntil }: IdpMetadata, nowMs: number): MetadataWarning[] {
   if (validUntil === undefined) return [];

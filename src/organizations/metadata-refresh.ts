@@ -1,0 +1,85 @@
+/**
+ * Metadata from a URL is fetched again every `metadata_refresh_hours`, so that a certificate rollover at the identity provider
+ * needs nobody. What comes is held to the same rules as what an owner uploads, and one more: it must be the same identity
+ * provider. A refusal changes nothing but what is told about it.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { GatewayError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import { type IdentityProvider, type UnderstoodMetadata, understandMetadata } from './identity-providers.ts';
+import { type Organization, organizationsWithRefresh, updateOrganization } from './organizations.ts';
+
+const HOUR_MS = 3_600_000;
+/** After a failure it is tried again this soon. */
+const RETRY_AFTER_MS = HOUR_MS;
+/** Longer than a fetch takes; another replica may try again when this one died. */
+const CLAIM_SECONDS = 60;
+const ACTOR = { kind: 'identity_provider' } as const;
+
+type Fetch = (url: string, entityId: string, nowMs: number) => Promise<UnderstoodMetadata>;
+const fetchAgain: Fetch = (url, entityId, nowMs) => understandMetadata({ kind: 'url', url, entityId }, nowMs);
+
+/**
+ * Refreshes whatever is due. Of several replicas one does it for an organization.
+ * @param fetch replaced by tests, for hosts that do not exist
+ */
+export async function refreshDueMetadata(runtime: Runtime, fetch: Fetch = fetchAgain): Promise<void> {
+  for await (const organization of organizationsWithRefresh(runtime.store)) {
+    const { identityProvider } = organization;
+    if (!identityProvider || !isDue(identityProvider, runtime.now())) continue;
+    const claim = { do: 'claim', key: 'metadata-refresh', ttlSeconds: CLAIM_SECONDS } as const;
+    if ((await runtime.store.commit(organization.id, [claim])).ok) await refresh(runtime, organization, identityProvider, fetch);
+  }
+}
+
+function isDue({ metadataUrl, settings, updatedAt, refresh }: IdentityProvider, nowMs: number): boolean {
+  if (metadataUrl === undefined || settings.metadataRefreshHours === undefined) return false;
+  const everyMs = settings.metadataRefreshHours * HOUR_MS;
+  if (refresh?.problem !== undefined) return nowMs >= Date.parse(refresh.at) + Math.min(everyMs, RETRY_AFTER_MS);
+  return nowMs >= Date.parse(refresh?.at ?? updatedAt) + everyMs;
+}
+
+async function refresh(runtime: Runtime, organization: Organization, before: IdentityProvider, fetch: Fetch): Promise<void> {
+  const at = new Date(runtime.now()).toISOString();
+  const problem = await fetchProblem(runtime, before, fetch);
+  const understood = typeof problem === 'string' ? undefined : problem;
+  const isChanged = understood !== undefined && !isDeepStrictEqual(understood.metadata, before.metadata);
+  const told = typeof problem === 'string' ? problem : undefined;
+  if (told !== undefined)
+    runtime.log.warn({ organization: organization.slug, problem: told }, 'identity provider metadata was not refreshed');
+  const event = isChanged || told !== undefined ? 'identity_provider.refreshed' : undefined;
+  const details =
+    told === undefined
+      ? { certificates: understood?.metadata.signingCertificates.map((each) => each.fingerprintSha256) }
+      : { problem: told };
+  await updateOrganization(
+    runtime,
+    ACTOR,
+    organization.id,
+    event,
+    (present) => {
+      // Whoever changed it meanwhile knows better.
+      if (!present.identityProvider || !isDeepStrictEqual(present.identityProvider, before)) return undefined;
+      const metadata = understood?.metadata ?? before.metadata;
+      return {
+        ...present,
+        identityProvider: { ...before, metadata, updatedAt: isChanged ? at : before.updatedAt, refresh: { at, problem: told } },
+      };
+    },
+    details,
+  );
+}
+
+/** What was fetched, or why it is not taken. */
+async function fetchProblem(runtime: Runtime, before: IdentityProvider, fetch: Fetch): Promise<UnderstoodMetadata | string> {
+  try {
+    const { entityId } = before.metadata;
+    const understood = await fetch(before.metadataUrl ?? '', entityId, runtime.now());
+    return understood.metadata.entityId === entityId
+      ? understood
+      : 'The metadata URL now has another identity provider (another entity ID). An owner must set it by hand if that is right.';
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return error.facts.detail ?? error.code;
+  }
+}

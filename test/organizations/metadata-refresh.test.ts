@@ -1,0 +1,136 @@
+import { createServer } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { GatewayError } from '../../src/errors.ts';
+import { understandMetadata } from '../../src/organizations/identity-providers.ts';
+import { refreshDueMetadata } from '../../src/organizations/metadata-refresh.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization } from '../support/identity-provider.ts';
+
+const HOUR_MS = 3_600_000;
+let aheadMs = 0;
+let gateway: TestGateway;
+let served = '';
+let requests = 0;
+const server = createServer((_request, response) => {
+  requests++;
+  if (served === '') response.statusCode = 503;
+  response.end(served);
+});
+let url: string;
+
+interface Idp {
+  readonly metadata_refresh_hours: number | null;
+  readonly certificates: { fingerprint_sha256: string }[];
+  readonly refresh: { at: string; problem: string | null } | null;
+  readonly warnings: { code: string }[];
+}
+
+beforeAll(async () => {
+  gateway = await startGateway({ now: () => Date.now() + aheadMs });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as { port: number }).port}/metadata`;
+});
+afterAll(async () => {
+  server.close();
+  await gateway.stop();
+});
+
+const path = (slug: string) => `/organizations/${slug}/identity-provider`;
+const idpOf = async (slug: string) => (await gateway.api<Idp>('GET', path(slug))).body;
+const fingerprint = async (slug: string) => (await idpOf(slug)).certificates[0]?.fingerprint_sha256;
+
+describe('metadata from a URL is fetched again', () => {
+  it('daily by default, taken when the certificate changed, and by nobody before it is due', async () => {
+    const [organization, twin] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
+    served = organization.metadata;
+    const { body } = await gateway.api<Idp>('PUT', path(organization.slug), { metadata_url: url });
+    expect(body.metadata_refresh_hours).toBe(24);
+    const before = await fingerprint(organization.slug);
+    served = twin.metadata;
+    requests = 0;
+    await refreshDueMetadata(gateway.runtime);
+    expect(requests).toBe(0);
+    aheadMs += 24 * HOUR_MS;
+    // Two replicas at once: one fetches.
+    await Promise.all([refreshDueMetadata(gateway.runtime), refreshDueMetadata(gateway.runtime)]);
+    expect(requests).toBe(1);
+    const after = await idpOf(organization.slug);
+    expect(after.certificates[0]?.fingerprint_sha256).not.toBe(before);
+    expect(after.refresh).toMatchObject({ problem: null });
+    const { body: audit } = await gateway.api<{ items: unknown[] }>(
+      'GET',
+      `/organizations/${organization.slug}/audit?event=identity_provider.refreshed`,
+    );
+    expect(audit.items).toMatchObject([
+      { actor: { kind: 'identity_provider' }, details: { certificates: [await fingerprint(organization.slug)] } },
+    ]);
+  });
+
+  it('another identity provider, garbage or no answer changes nothing, is told, and is tried again after an hour', async () => {
+    const organization = await makeTestOrganization(gateway);
+    served = organization.metadata;
+    await gateway.api('PUT', path(organization.slug), { metadata_url: url });
+    const before = await fingerprint(organization.slug);
+    for (const bad of [organization.metadata.replace(/entityID="[^"]+"/, 'entityID="https://evil.example/"'), '<html></html>', '']) {
+      served = bad;
+      aheadMs += 25 * HOUR_MS;
+      await refreshDueMetadata(gateway.runtime);
+      const { refresh } = await idpOf(organization.slug);
+      expect(refresh?.problem).toEqual(expect.any(String));
+      expect(await fingerprint(organization.slug)).toBe(before);
+    }
+    served = organization.metadata;
+    aheadMs += HOUR_MS;
+    await refreshDueMetadata(gateway.runtime);
+    expect((await idpOf(organization.slug)).refresh?.problem).toBeNull();
+  });
+
+  it('another entity ID is refused even where the document is otherwise good', async () => {
+    const organization = await makeTestOrganization(gateway);
+    served = organization.metadata;
+    await gateway.api('PUT', path(organization.slug), { metadata_url: url });
+    aheadMs += 25 * HOUR_MS;
+    const other = organization.metadata.replace(/entityID="[^"]+"/, 'entityID="https://evil.example/"');
+    await refreshDueMetadata(gateway.runtime, (_url, _entityId, nowMs) => understandMetadata({ kind: 'document', content: other }, nowMs));
+    expect((await idpOf(organization.slug)).refresh?.problem).toContain('another entity ID');
+  });
+
+  it('what an owner sets while it is under way wins', async () => {
+    const [organization, twin] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
+    served = organization.metadata;
+    await gateway.api('PUT', path(organization.slug), { metadata_url: url });
+    aheadMs += 25 * HOUR_MS;
+    await refreshDueMetadata(gateway.runtime, async () => {
+      await gateway.api('PUT', path(organization.slug), twin.metadata);
+      return understandMetadata({ kind: 'document', content: organization.metadata }, Date.now());
+    });
+    expect(await fingerprint(organization.slug)).toBe(await fingerprint(twin.slug));
+  });
+
+  it('null turns it off; an uploaded document has none', async () => {
+    const organization = await makeTestOrganization(gateway);
+    expect((await idpOf(organization.slug)).metadata_refresh_hours).toBeNull();
+    expect((await gateway.api('PATCH', path(organization.slug), { metadata_refresh_hours: 1 })).status).toBe(400);
+    served = organization.metadata;
+    await gateway.api('PUT', path(organization.slug), { metadata_url: url });
+    await gateway.api('PATCH', path(organization.slug), { metadata_refresh_hours: null });
+    aheadMs += 1000 * HOUR_MS;
+    await refreshDueMetadata(gateway.runtime, () => Promise.reject(new GatewayError('idp_metadata_invalid')));
+    expect((await idpOf(organization.slug)).refresh).toBeNull();
+  });
+});
+
+describe('an entity ID that another organization has', () => {
+  it('is allowed, and told to both', async () => {
+    const [first, second] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
+    for (const { slug } of [first, second]) {
+      const metadata = first.metadata.replace(/entityID="[^"]+"/, 'entityID="https://shared.example/"');
+      const { status, body } = await gateway.api<Idp>('PUT', path(slug), metadata);
+      expect(status).toBe(200);
+      expect(body.warnings.some(({ code }) => code === 'entity_id_shared')).toBe(slug === second.slug);
+    }
+    expect((await idpOf(first.slug)).warnings.some(({ code }) => code === 'entity_id_shared')).toBe(true);
+    await gateway.api('DELETE', path(second.slug));
+    expect((await idpOf(first.slug)).warnings.some(({ code }) => code === 'entity_id_shared')).toBe(false);
+  });
+});
