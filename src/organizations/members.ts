@@ -81,8 +81,9 @@ export const isActive = (member: Member): boolean => !member.suspended && member
 /** Where a session's member is found by its NameID. A hash: a NameID has no largest length. */
 export const nameIdKey = ({ value }: NameId): string => createHash('sha256').update(value).digest('base64url');
 
-/** The key of a person: an identity provider vouches for its own people only. */
-export const identityKey = (idpEntityId: string, person: Person): string => JSON.stringify([idpEntityId, person.identity]);
+/** The key of a person: an identity provider vouches for its own people only. Hashed, as both parts may be long. */
+export const identityKey = (idpEntityId: string, person: Person): string =>
+  createHash('sha256').update(JSON.stringify([idpEntityId, person.identity])).digest('base64url');
 
 /** Whether this identity provider, and not one that the organization had before, says who this is. */
 export const isVouchedBy = (member: Member, idpEntityId: string): boolean => (JSON.parse(member.identity) as unknown[])[0] === idpEntityId;
