@@ -71,6 +71,8 @@ export interface ParseOptions {
 export function parseXml(text: string, { place, onStop }: ParseOptions = {}): XmlElement {
   // Looked for in the text, before the parser sees one character: a message has no reason to hold it even as character data.
   if (text.includes('<!DOCTYPE')) throw new GatewayError('saml_dtd_forbidden');
+  // Decoding dropped one; the parser would drop a second.
+  if (text.startsWith('\ufeff')) throw malformed('The message begins with two byte order marks.');
   const builder = new TreeBuilder(place);
   const parser = new SaxesParser({
     xmlns: true,
