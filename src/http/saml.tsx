@@ -3,23 +3,16 @@ import express, { type Request, type Response, Router } from 'express';
 import { auditStep } from '../audit.ts';
 import { adoptSession, sessionMiddleware } from '../auth/sessions.ts';
 import { finishSignIn, startSignIn } from '../auth/sign-in.ts';
-import { renderPage } from '../console/layout.tsx';
-import { PostFormPage } from '../console/post-form-page.tsx';
 import { GatewayError } from '../errors.ts';
 import { newSecret } from '../ids.ts';
 import { requireIdentityProvider, responseSettings, serviceProviderUrls } from '../organizations/identity-providers.ts';
 import { getOrganization, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
-import { decodeBase64 } from '../saml/base64.ts';
 import { acceptResponse, type VerifiedAssertion } from '../saml/response.ts';
 import { makeSpMetadata } from '../saml/sp-metadata.ts';
-import { decodeUtf8 } from '../saml/xml.ts';
-import { sendPage } from './pages.ts';
+import { MAX_FORM, readMessageForm, sendBrowserMessage } from './browser-message.tsx';
 import { actorOf, cookieOf } from './request-context.ts';
 
-/** 256 KiB of XML are 342 KiB of base64; the rest is for percent-encoding and the RelayState. */
-const MAX_FORM = '600kb';
-const MAX_XML_BYTES = 256 * 1024;
 const NONCE_SECONDS = 30 * 60;
 
 export function samlRoutes(runtime: Runtime): Router {
@@ -36,10 +29,7 @@ export function samlRoutes(runtime: Runtime): Router {
     const organization = await getOrganization(runtime.store, request.params.org);
     const returnTo = typeof request.query.return_to === 'string' ? request.query.return_to : undefined;
     const nonce = browserNonce(runtime, request, response);
-    const message = await startSignIn(runtime, organization, returnTo, nonce);
-    response.setHeader('Cache-Control', 'no-store');
-    if (message.binding === 'redirect') return response.redirect(302, message.url);
-    sendPage(response, 200, renderPage(<PostFormPage action={message.action} fields={message.fields} />), { formsMayLeave: true });
+    sendBrowserMessage(response, await startSignIn(runtime, organization, returnTo, nonce));
   });
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
   router.post('/saml/:org/acs', readForm, sessionMiddleware(runtime), (request, response) => answerAcs(runtime, request, response));
@@ -80,39 +70,17 @@ function browserNonce({ config }: Runtime, request: Request, response: Response)
   return nonce;
 }
 
-interface AcsForm {
-  readonly xml: string;
-  readonly relayState: string | undefined;
-}
-
-/** Rule 1 and 2. @throws saml_malformed, payload_too_large */
-function readAcsForm(body: unknown): AcsForm {
-  if (!Buffer.isBuffer(body))
-    throw new GatewayError(
-      'saml_malformed',
-      'The response must come as a form (application/x-www-form-urlencoded) with the field SAMLResponse.',
-    );
-  const form = new URLSearchParams(body.toString('utf8'));
-  const [response, ...moreResponses] = form.getAll('SAMLResponse');
-  const [relayState, ...moreStates] = form.getAll('RelayState');
-  if (response === undefined) throw new GatewayError('saml_malformed', 'The form has no field SAMLResponse.');
-  if (moreResponses.length > 0 || moreStates.length > 0) throw new GatewayError('saml_malformed', 'A field of the form is there twice.');
-  const octets = decodeBase64(response);
-  if (octets.length > MAX_XML_BYTES) throw new GatewayError('payload_too_large', 'The sign-in message is larger than 256 KiB.');
-  return { xml: decodeUtf8(octets), relayState: relayState === '' ? undefined : relayState };
-}
-
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
   const organization = await getOrganization(runtime.store, String(request.params.org));
   response.locals.retryHref = `/saml/${organization.slug}/login`;
   try {
     requireIdentityProvider(organization);
-    const form = readAcsForm(request.body);
-    const assertion = acceptResponse(form.xml, responseSettings(organization, runtime.config.baseUrl), runtime.now());
+    const form = readMessageForm(request.body, ['SAMLResponse']);
+    const assertion = acceptResponse(form.unverifiedXml, responseSettings(organization, runtime.config.baseUrl), runtime.now());
     tellExpiredCertificates(runtime, organization, assertion);
     const result = await finishSignIn(runtime, organization, assertion, {
-      relayState: form.relayState,
+      relayState: form.unverifiedRelayState,
       browserNonce: cookieOf(request, nonceName(runtime.config.isHttps)),
       actor: actorOf(request, response),
       userAgent: request.headers['user-agent'],
