@@ -108,9 +108,9 @@ function signatureAfterIssuer(element: XmlElement): XmlElement | undefined {
   const [signature, ...more] = signatures;
   if (!signature) return undefined;
   if (more.length > 0) throw ambiguous('An element has two signatures.');
+  const beginning = [...childrenNamed(element, ASSERTION, 'Issuer'), signature];
   const children = childElements(element);
-  const expected = children[0] && isNamed(children[0], ASSERTION, 'Issuer') ? children[1] : children[0];
-  if (signature !== expected) throw ambiguous('A signature does not stand right after the Issuer.');
+  if (beginning.some((child, i) => child !== children[i])) throw ambiguous('A signature does not stand right after the Issuer.');
   return signature;
 }
 
