@@ -152,12 +152,17 @@ function readEmail(attributes: Attributes, nameId: NameId | undefined, names: re
 function readName(attributes: Attributes, names: readonly string[]): string | undefined {
   for (const name of names) {
     const value = onlyValue(attributes, name);
-    if (value !== undefined && value.trim() !== '') return value.slice(0, 256);
+    if (value !== undefined && value.trim() !== '') return shortened(value);
   }
   const parts = [GIVEN_NAMES, SURNAMES].map((known) => known.map((name) => onlyValue(attributes, name)).find((value) => value));
   const full = parts.filter((part) => part !== undefined).join(' ');
-  return full === '' ? undefined : full.slice(0, 256);
+  return full === '' ? undefined : shortened(full);
 }
+
+const MAX_NAME = 256;
+
+/** Never cut inside a surrogate pair: half of one is no text. */
+const shortened = (name: string): string => name.slice(0, MAX_NAME).replace(/[\ud800-\udbff]$/, '');
 
 /** One @, no white space or control characters, a domain of labels; at most 254 characters (RFC 5321 §4.5.3.1.3). */
 export const isEmail = (value: string): boolean =>
