@@ -1,34 +1,49 @@
 #!/usr/bin/env node
 /** The command `samlgate`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
-import { CommanderError, program } from 'commander';
-import { addDemo } from './cli/demo.ts';
-import { CommandError, UsageError } from './cli/gateway-api.ts';
-import { addMembers } from './cli/members.ts';
-import { addMockIdp } from './cli/mock-idp.ts';
-import { addOrg } from './cli/org.ts';
-import { addServe } from './cli/serve.ts';
+import { type Command, CommanderError, program } from 'commander';
+import { endOf } from './cli/command-error.ts';
+import { printNote } from './cli/output.ts';
+import { VERSION } from './client/version.ts';
+
+/** Each command's module is loaded for that command only: a gateway that serves carries nothing of the others. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import('./cli/serve.ts')).addServe,
+  login: async () => (await import('./cli/login.ts')).addLogin,
+  logout: async () => (await import('./cli/logout.ts')).addLogout,
+  whoami: async () => (await import('./cli/whoami.ts')).addWhoami,
+  token: async () => (await import('./cli/token.ts')).addToken,
+  members: async () => (await import('./cli/members.ts')).addMembers,
+  org: async () => (await import('./cli/org.ts')).addOrg,
+  'mock-idp': async () => (await import('./cli/mock-idp.ts')).addMockIdp,
+  demo: async () => (await import('./cli/demo.ts')).addDemo,
+};
 
 program
   .name('samlgate')
   .description('SAML 2.0 single sign-on gateway')
-  .version('0.1.0')
+  .version(VERSION)
   .exitOverride()
   .configureHelp({ sortSubcommands: false })
   .showSuggestionAfterError();
-for (const add of [addServe, addOrg, addMembers, addMockIdp, addDemo]) add(program);
 
 try {
+  for (const name of commandsFor(process.argv[2])) (await COMMANDS[name]?.())?.(program);
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
 }
 
+/** The one that is named; all for help and for a name that is none; none for the version. */
+function commandsFor(first: string | undefined): readonly string[] {
+  if (first === '--version' || first === '-V') return [];
+  return first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
+}
+
 function exitCodeOf(error: unknown): number {
   // Commander has printed its own message (usage or help) already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof UsageError || error instanceof CommandError) {
-    process.stderr.write(`${error.message}\n`);
-    return error instanceof UsageError ? 2 : 1;
-  }
-  throw error;
+  const end = endOf(error);
+  if (!end) throw error;
+  printNote(end.message);
+  return end.exitCode;
 }

@@ -3,8 +3,11 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { type Api, CommandError } from './gateway-api.ts';
-import { orUndefined, readFile } from './org.ts';
+import type { Client } from '../client/client.ts';
+import { SamlgateError } from '../client/samlgate-error.ts';
+import { CommandError, describeRefusal } from './command-error.ts';
+import { orUndefined } from './gateway-api.ts';
+import { readFile } from './org.ts';
 
 const IDENTITY_PROVIDER = z
   .object({
@@ -56,7 +59,7 @@ export function readOrganizationFile(name: string): OrganizationFile {
 
 interface Change {
   readonly words: string;
-  run(api: Api): Promise<unknown>;
+  run(client: Client): Promise<unknown>;
 }
 
 export interface Plan {
@@ -67,21 +70,22 @@ export interface Plan {
 type Fields = Record<string, unknown>;
 
 /** What is missing between gateway and file. Nothing is changed. */
-export async function planChanges(api: Api, file: OrganizationFile): Promise<Plan> {
-  const root = `/organizations/${encodeURIComponent(file.slug)}`;
+export async function planChanges(client: Client, file: OrganizationFile): Promise<Plan> {
+  const root = `/api/v1/organizations/${encodeURIComponent(file.slug)}`;
   const { slug, name, domains, allowed_return_urls, contact_email, logo_url } = file;
-  const present = (await orUndefined(api.call('GET', root), 'organization_unknown')) as Fields | undefined;
+  const present = (await orUndefined(client.call('GET', root), 'organization_unknown')) as Fields | undefined;
   const wanted = withoutUndefined({ name, domains, allowed_return_urls, contact_email, logo_url });
   const changes: Change[] = [];
-  const add = (words: string, method: string, path: string, body: unknown) =>
-    changes.push({ words, run: (gateway) => gateway.call(method, path, body) });
+  const add = (words: string, method: string, at: string, body: unknown) =>
+    changes.push({ words, run: (gateway) => gateway.call(method, at, { body }) });
 
-  if (!present) add(`make the organization “${name}”`, 'POST', '/organizations', { slug, ...withoutNull(wanted) });
+  if (!present) add(`make the organization “${name}”`, 'POST', '/api/v1/organizations', { slug, ...withoutNull(wanted) });
   const different = present ? differences(present, wanted) : {};
   if (Object.keys(different).length > 0) add(`change ${Object.keys(different).join(', ')}`, 'PATCH', root, different);
-  if (file.identity_provider) changes.push(...(await planIdentityProvider(api, file, `${root}/identity-provider`, present !== undefined)));
+  if (file.identity_provider)
+    changes.push(...(await planIdentityProvider(client, file, `${root}/identity-provider`, present !== undefined)));
   if (file.role_mapping) {
-    const before = present ? await api.call('GET', `${root}/role-mapping`) : undefined;
+    const before = present ? await client.call('GET', `${root}/role-mapping`) : undefined;
     if (!isDeepStrictEqual(before, file.role_mapping)) {
       add(
         `set ${file.role_mapping.rules.length} role rule(s), default ${file.role_mapping.default_role}`,
@@ -94,23 +98,23 @@ export async function planChanges(api: Api, file: OrganizationFile): Promise<Pla
   return { slug, changes };
 }
 
-async function planIdentityProvider(api: Api, file: OrganizationFile, path: string, exists: boolean): Promise<Change[]> {
+async function planIdentityProvider(client: Client, file: OrganizationFile, path: string, exists: boolean): Promise<Change[]> {
   const given = file.identity_provider ?? {};
   const metadata = metadataBody(file);
   const settings = Object.fromEntries(Object.entries(given).filter(([name]) => !(METADATA_FIELDS as readonly string[]).includes(name)));
-  const before = exists ? ((await orUndefined(api.call('GET', path), 'idp_not_configured')) as Fields | undefined) : undefined;
+  const before = exists ? ((await orUndefined(client.call('GET', path), 'idp_not_configured')) as Fields | undefined) : undefined;
   const changes: Change[] = [];
   if (metadata) {
     // The organization must exist for the gateway to read metadata for it; a new one is told of its mistakes when it is made.
-    const understood = exists ? ((await api.call('PUT', `${path}?dry_run=true`, metadata)) as Fields) : undefined;
+    const understood = exists ? ((await client.call('PUT', path, { query: { dry_run: true }, body: metadata })) as Fields) : undefined;
     if (!before || !understood || !isDeepStrictEqual(identityOf(before), identityOf(understood))) {
       const what = understood ? ` ${String(understood.entity_id)}` : '';
-      changes.push({ words: `set the identity provider${what}`, run: (gateway) => gateway.call('PUT', path, metadata) });
+      changes.push({ words: `set the identity provider${what}`, run: (gateway) => gateway.call('PUT', path, { body: metadata }) });
     }
   }
   const different = before ? differences(before, settings) : settings;
   if (Object.keys(different).length > 0) {
-    changes.push({ words: `set ${Object.keys(different).join(', ')}`, run: (gateway) => gateway.call('PATCH', path, different) });
+    changes.push({ words: `set ${Object.keys(different).join(', ')}`, run: (gateway) => gateway.call('PATCH', path, { body: different }) });
   }
   return changes;
 }
@@ -136,13 +140,13 @@ const differences = (present: Fields, wanted: Fields): Fields =>
   Object.fromEntries(Object.entries(wanted).filter(([name, value]) => !isDeepStrictEqual(present[name], value)));
 
 /** In order; the first refusal stops, and says what was refused. */
-export async function applyPlan(api: Api, plan: Plan): Promise<void> {
+export async function applyPlan(client: Client, plan: Plan): Promise<void> {
   for (const change of plan.changes) {
     try {
-      await change.run(api);
+      await change.run(client);
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
-      throw new CommandError(`${plan.slug}: could not ${change.words}: ${error.message}`, error.code);
+      if (!(error instanceof SamlgateError)) throw error;
+      throw new CommandError(`${plan.slug}: could not ${change.words}: ${describeRefusal(error)}`, error.code);
     }
   }
 }

@@ -1,31 +1,61 @@
 /** What commands print: a table or lines for people, one JSON document for programs. */
+import { styleText } from 'node:util';
+
+export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
+
+/** Controls, and the marks that make text run the other way. */
+const STEERING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Text from the gateway must not steer the terminal. */
-const plain = (value: unknown): string => String(value ?? '').replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+const plain = (value: unknown): string => textOf(value).replace(STEERING, '\ufffd');
 
+function textOf(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  if (Array.isArray(value)) return value.join(',');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** The same JSON, with what could steer a terminal written as escapes. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  const json = JSON.stringify(value, null, 2).replace(STEERING, (character) =>
+    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  process.stdout.write(`${json}\n`);
 }
 
 /** Columns as wide as their widest cell. Nothing to show is said in words. */
-export function printTable(rows: readonly Record<string, unknown>[], columns: readonly string[], empty: string): void {
+export function printTable(rows: readonly object[], columns: readonly string[], empty: string): void {
   if (rows.length === 0) {
     printLine(empty);
     return;
   }
-  const cells = rows.map((row) => columns.map((column) => plain(row[column])));
+  const cells = rows.map((row) => columns.map((column) => plain((row as Record<string, unknown>)[column])));
   const widths = columns.map((column, i) => Math.max(column.length, ...cells.map((row) => row[i]?.length ?? 0)));
-  for (const row of [columns.map((column) => column.toUpperCase()), ...cells]) {
-    printLine(
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
-  }
+  const lineOf = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  printLine(lineOf(columns.map((column) => column.toUpperCase())), 'bold');
+  for (const row of cells) printLine(lineOf(row));
 }
 
-export const printLine = (line: string): void => void process.stdout.write(`${plain(line)}\n`);
+/** One field a line. */
+export function printFields(value: object): void {
+  const width = Math.max(...Object.keys(value).map((name) => name.length));
+  for (const [name, field] of Object.entries(value)) printLine(`${name.padEnd(width)}  ${textOf(field)}`);
+}
+
+/** In colour only where standard output is a terminal and nobody objects (NO_COLOR). */
+export function printLine(line: string, style?: Style): void {
+  const text = plain(line);
+  process.stdout.write(`${style === undefined ? text : styleText(style, text, { stream: process.stdout })}\n`);
+}
+
+/** To standard error, line by line: what is no result. */
+export function printNote(text: string): void {
+  process.stderr.write(`${text.split('\n').map(plain).join('\n')}\n`);
+}
 
 /** `--json` for programs, words for people. */
 export function print(json: boolean | undefined, value: unknown, words: () => void): void {

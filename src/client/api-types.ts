@@ -1,0 +1,29 @@
+/** What goes to the JSON API and what comes back, from the shapes that check the one and describe the other. Types only. */
+import type { z } from 'zod';
+import type * as answers from '../http/answer-shapes.ts';
+import type * as shapes from '../http/shapes.ts';
+
+export type Me = z.infer<typeof answers.ME>;
+export type SessionToken = z.infer<typeof answers.SESSION_TOKEN>;
+export type CliToken = z.infer<typeof answers.CLI_TOKEN>;
+/** With the token itself, which is shown this once. */
+export type NewCliToken = z.infer<typeof answers.NEW_CLI_TOKEN>;
+export type RotatedTokens = z.infer<typeof answers.ROTATED_TOKENS>;
+export type Member = z.infer<typeof answers.MEMBER>;
+export type Organization = z.infer<typeof answers.ORGANIZATION>;
+export type IdentityProvider = z.infer<typeof answers.IDENTITY_PROVIDER>;
+export type RoleMapping = z.infer<typeof answers.ROLE_MAPPING_ANSWER>;
+export type AuditEntry = z.infer<typeof answers.AUDIT_ENTRY>;
+export type SigningKey = z.infer<typeof answers.SIGNING_KEY>;
+export type RevokedKey = z.infer<typeof answers.REVOKED_KEY>;
+
+export type NewOrganization = z.input<typeof shapes.NEW_ORGANIZATION>;
+export type OrganizationChanges = z.input<typeof shapes.ORGANIZATION_CHANGES>;
+export type MemberChanges = z.input<typeof shapes.MEMBER_CHANGES>;
+export type IdentityProviderSettings = z.input<typeof shapes.IDP_SETTINGS>;
+/** Metadata in JSON, or the values that it would have. */
+export type MetadataInput = z.input<typeof shapes.METADATA_INPUT>;
+export type NewToken = { name: string; expires_in_days?: number | undefined };
+/** Exact address, or a part of name or address. */
+export type MemberQuery = Omit<z.input<typeof shapes.MEMBER_QUERY>, 'limit' | 'cursor'>;
+export type AuditQuery = Omit<z.input<typeof shapes.AUDIT_QUERY>, 'limit' | 'cursor'>;
