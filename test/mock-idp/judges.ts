@@ -8,13 +8,17 @@ import { SignedXml } from 'xml-crypto';
 export type SignedElement = 'Response' | 'Assertion';
 
 /** Whether xmlsec1 finds the signature of that element good for that certificate or public key (PEM). */
-export async function xmlsec1Verifies(xml: string, signed: SignedElement | 'EntityDescriptor', keyPem: string): Promise<boolean> {
+export async function xmlsec1Verifies(
+  xml: string,
+  signed: SignedElement | 'EntityDescriptor' | 'AuthnRequest',
+  keyPem: string,
+): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'samlgate-xmlsec1-'));
   try {
     await writeFile(join(folder, 'message.xml'), xml);
     await writeFile(join(folder, 'key.pem'), keyPem);
     const keyOption = keyPem.includes('BEGIN CERTIFICATE') ? '--pubkey-cert-pem' : '--pubkey-pem';
-    const uri = signed === 'EntityDescriptor' ? 'metadata' : signed === 'Response' ? 'protocol' : 'assertion';
+    const uri = signed === 'EntityDescriptor' ? 'metadata' : signed === 'Assertion' ? 'assertion' : 'protocol';
     return await succeeds('xmlsec1', [
       '--verify',
       // Nothing from the message's own KeyInfo.
