@@ -1,196 +1,148 @@
 /** Members: people in one organization. A member's record is the one place that says what they may do and what is still theirs. */
-import { createHash } from "node:crypto";
-import {
-	type Actor,
-	type AuditEntry,
-	type AuditEvent,
-	auditStep,
-} from "../audit.ts";
-import { GatewayError } from "../errors.ts";
-import type { Runtime } from "../runtime.ts";
-import type { Person } from "../saml/attributes.ts";
-import type { NameId } from "../saml/response.ts";
-import type { Collection, Page, Step, Store, Stored } from "../store/store.ts";
-import {
-	ORGANIZATION,
-	ORGANIZATION_RECORD,
-	organizationIds,
-} from "./organizations.ts";
-import type { Role } from "./role-mapping.ts";
+import { createHash } from 'node:crypto';
+import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../audit.ts';
+import { GatewayError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Person } from '../saml/attributes.ts';
+import type { NameId } from '../saml/response.ts';
+import type { Collection, Page, Step, Store, Stored } from '../store/store.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, organizationIds } from './organizations.ts';
+import type { Role } from './role-mapping.ts';
 
 /** Why a member has the role: the rule of this group, the default, or an owner's or the operator's word where no rule matched. */
-export type RoleSource =
-	| { readonly kind: "rule"; readonly group: string }
-	| { readonly kind: "default" }
-	| { readonly kind: "manual" };
+export type RoleSource = { readonly kind: 'rule'; readonly group: string } | { readonly kind: 'default' } | { readonly kind: 'manual' };
 
 /** A browser's login. It is good as long as it stands in its member's record. */
 export interface MemberSession {
-	readonly id: string;
-	readonly createdAtMs: number;
-	/** Absolute end. */
-	readonly endsAtMs: number;
-	readonly address?: string | undefined;
-	readonly userAgent?: string | undefined;
-	/** What single logout names, with all that the assertion said of it. */
-	readonly nameId?: NameId | undefined;
-	readonly sessionIndex?: string | undefined;
+  readonly id: string;
+  readonly createdAtMs: number;
+  /** Absolute end. */
+  readonly endsAtMs: number;
+  readonly address?: string | undefined;
+  readonly userAgent?: string | undefined;
+  /** Who signed the person in. */
+  readonly idpEntityId?: string | undefined;
+  /** What single logout names, with all that the assertion said of it. */
+  readonly nameId?: NameId | undefined;
+  readonly sessionIndex?: string | undefined;
 }
 
 /** A CLI token. It is good as long as it stands in its member's record; the token itself is kept nowhere. */
 export interface CliToken {
-	/** The token's `jti`. */
-	readonly id: string;
-	readonly name: string;
-	/** Which key signed it. */
-	readonly kid: string;
-	readonly createdAtMs: number;
-	/** The token's `exp`, where it has one. */
-	readonly expiresAtMs?: number | undefined;
+  /** The token's `jti`. */
+  readonly id: string;
+  readonly name: string;
+  /** Which key signed it. */
+  readonly kid: string;
+  readonly createdAtMs: number;
+  /** The token's `exp`, where it has one. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 /** A session token that was revoked before its end; kept until then. */
 export interface RevokedSessionToken {
-	readonly jti: string;
-	readonly expiresAtMs: number;
+  readonly jti: string;
+  readonly expiresAtMs: number;
 }
 
 export interface Member {
-	readonly id: string;
-	/** Identity provider and stable identifier: who this is, at the next login as well. */
-	readonly identity: string;
-	readonly email: string;
-	readonly name: string;
-	/** `none`: a known person whose groups gave no role at the last login; nothing of theirs is good. */
-	readonly role: Role | "none";
-	readonly roleSource: RoleSource;
-	/** As of the last login. */
-	readonly groups: readonly string[];
-	readonly groupsState: Person["groupsState"];
-	readonly suspended: boolean;
-	readonly createdAt: string;
-	readonly lastLoginAt: string;
-	readonly sessions: readonly MemberSession[];
-	/** Oldest first. */
-	readonly cliTokens: readonly CliToken[];
-	readonly revokedSessionTokens?: readonly RevokedSessionToken[];
+  readonly id: string;
+  /** Identity provider and stable identifier: who this is, at the next login as well. */
+  readonly identity: string;
+  readonly email: string;
+  readonly name: string;
+  /** `none`: a known person whose groups gave no role at the last login; nothing of theirs is good. */
+  readonly role: Role | 'none';
+  readonly roleSource: RoleSource;
+  /** As of the last login. */
+  readonly groups: readonly string[];
+  readonly groupsState: Person['groupsState'];
+  readonly suspended: boolean;
+  readonly createdAt: string;
+  readonly lastLoginAt: string;
+  readonly sessions: readonly MemberSession[];
+  /** Oldest first. */
+  readonly cliTokens: readonly CliToken[];
+  readonly revokedSessionTokens?: readonly RevokedSessionToken[];
 }
 
 export const MEMBERS: Collection<Member> = {
-	name: "member",
-	indexes: {
-		email: (member) => [member.email.toLowerCase()],
-		activeRole: (member) => (isActive(member) ? [member.role] : []),
-		nameId: (member) =>
-			member.sessions.flatMap(({ nameId }) =>
-				nameId ? [nameIdKey(nameId)] : [],
-			),
-		holdsTokens: (member) => (member.cliTokens.length > 0 ? [""] : []),
-	},
-	unique: { identity: (member) => [member.identity] },
+  name: 'member',
+  indexes: {
+    email: (member) => [member.email.toLowerCase()],
+    activeRole: (member) => (isActive(member) ? [member.role] : []),
+    nameId: (member) => member.sessions.flatMap(nameIdKeys),
+    holdsTokens: (member) => (member.cliTokens.length > 0 ? [''] : []),
+  },
+  unique: { identity: (member) => [member.identity] },
 };
 
-/** Whether anything that this member holds is good. */
-export const isActive = (member: Member): boolean =>
-	!member.suspended && member.role !== "none";
+const nameIdKeys = ({ idpEntityId, nameId }: MemberSession): string[] =>
+  idpEntityId === undefined || !nameId ? [] : [nameIdKey(idpEntityId, nameId)];
 
-/** Where a session's member is found by its NameID. A hash: a NameID has no largest length. */
-export const nameIdKey = ({ value }: NameId): string =>
-	createHash("sha256").update(value).digest("base64url");
+/** Whether anything that this member holds is good. */
+export const isActive = (member: Member): boolean => !member.suspended && member.role !== 'none';
+
+/** Where the members are found who have a session by this NameID. */
+export const nameIdKey = (idpEntityId: string, { value }: NameId): string => hashOf(idpEntityId, value);
 
 /** The key of a person: an identity provider vouches for its own people only. Hashed, as both parts may be long. */
-export const identityKey = (idpEntityId: string, person: Person): string =>
-	createHash("sha256")
-		.update(JSON.stringify([idpEntityId, person.identity]))
-		.digest("base64url");
+export const identityKey = (idpEntityId: string, person: Person): string => hashOf(idpEntityId, person.identity);
 
-/** Whether this identity provider, and not one that the organization had before, says who this is. */
-export const isVouchedBy = (member: Member, idpEntityId: string): boolean =>
-	(JSON.parse(member.identity) as unknown[])[0] === idpEntityId;
+const hashOf = (...parts: readonly string[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 
 /** @throws not_found */
-export async function getMember(
-	store: Store,
-	organizationId: string,
-	id: string,
-): Promise<Stored<Member>> {
-	const member = await store.get(organizationId, MEMBERS, id);
-	if (!member) throw new GatewayError("not_found", "There is no such member.");
-	return member;
+export async function getMember(store: Store, organizationId: string, id: string): Promise<Stored<Member>> {
+  const member = await store.get(organizationId, MEMBERS, id);
+  if (!member) throw new GatewayError('not_found', 'There is no such member.');
+  return member;
 }
 
 /** How many CLI tokens, of all organizations, live by each signing key. Reads every member who has one: for the operator, not for a check. */
-export async function countCliTokensByKey(
-	store: Store,
-	nowMs: number,
-): Promise<Map<string, number>> {
-	const counts = new Map<string, number>();
-	for await (const organizationId of organizationIds(store)) {
-		for (let cursor: string | undefined, more = true; more; ) {
-			const page = await store.find(organizationId, MEMBERS, "holdsTokens", {
-				limit: 200,
-				cursor,
-			});
-			for (const { kid, expiresAtMs } of page.items.flatMap(
-				({ value }) => value.cliTokens,
-			)) {
-				if (expiresAtMs === undefined || expiresAtMs > nowMs)
-					counts.set(kid, (counts.get(kid) ?? 0) + 1);
-			}
-			cursor = page.nextCursor ?? undefined;
-			more = cursor !== undefined;
-		}
-	}
-	return counts;
+export async function countCliTokensByKey(store: Store, nowMs: number): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for await (const organizationId of organizationIds(store)) {
+    for (let cursor: string | undefined, more = true; more; ) {
+      const page = await store.find(organizationId, MEMBERS, 'holdsTokens', { limit: 200, cursor });
+      for (const { kid, expiresAtMs } of page.items.flatMap(({ value }) => value.cliTokens)) {
+        if (expiresAtMs === undefined || expiresAtMs > nowMs) counts.set(kid, (counts.get(kid) ?? 0) + 1);
+      }
+      cursor = page.nextCursor ?? undefined;
+      more = cursor !== undefined;
+    }
+  }
+  return counts;
 }
 
 export interface MemberQuery {
-	/** Exact address, upper and lower case alike. */
-	readonly email?: string | undefined;
-	/** A part of name or address. */
-	readonly query?: string | undefined;
-	readonly limit: number;
-	readonly cursor?: string | undefined;
+  /** Exact address, upper and lower case alike. */
+  readonly email?: string | undefined;
+  /** A part of name or address. */
+  readonly query?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
 }
 
 /** By address. With `query` as many pages are looked through as it takes to fill one, at most 50 at a time. */
-export async function listMembers(
-	store: Store,
-	organizationId: string,
-	ask: MemberQuery,
-): Promise<Page<Member>> {
-	const equals =
-		ask.email === undefined ? {} : { equals: ask.email.toLowerCase() };
-	const needle = ask.query?.toLowerCase();
-	if (needle === undefined)
-		return store.find(organizationId, MEMBERS, "email", {
-			...equals,
-			limit: ask.limit,
-			cursor: ask.cursor,
-		});
-	const items: Stored<Member>[] = [];
-	let cursor = ask.cursor ?? null;
-	for (let pages = 0; pages < 50; pages++) {
-		const page = await store.find(organizationId, MEMBERS, "email", {
-			...equals,
-			limit: ask.limit,
-			cursor: cursor ?? undefined,
-		});
-		cursor = page.nextCursor;
-		items.push(
-			...page.items.filter(({ value }) =>
-				`${value.name}\n${value.email}`.toLowerCase().includes(needle),
-			),
-		);
-		// Whole pages only: the cursor stands at the end of one.
-		if (items.length > 0 || cursor === null) break;
-	}
-	return { items, nextCursor: cursor };
+export async function listMembers(store: Store, organizationId: string, ask: MemberQuery): Promise<Page<Member>> {
+  const equals = ask.email === undefined ? {} : { equals: ask.email.toLowerCase() };
+  const needle = ask.query?.toLowerCase();
+  if (needle === undefined) return store.find(organizationId, MEMBERS, 'email', { ...equals, limit: ask.limit, cursor: ask.cursor });
+  const items: Stored<Member>[] = [];
+  let cursor = ask.cursor ?? null;
+  for (let pages = 0; pages < 50; pages++) {
+    const page = await store.find(organizationId, MEMBERS, 'email', { ...equals, limit: ask.limit, cursor: cursor ?? undefined });
+    cursor = page.nextCursor;
+    items.push(...page.items.filter(({ value }) => `${value.name}\n${value.email}`.toLowerCase().includes(needle)));
+    // Whole pages only: the cursor stands at the end of one.
+    if (items.length > 0 || cursor === null) break;
+  }
+  return { items, nextCursor: cursor };
 }
 
 export interface MemberChanges {
-	readonly role?: Role | undefined;
-	readonly suspended?: boolean | undefined;
+  readonly role?: Role | undefined;
+  readonly suspended?: boolean | undefined;
 }
 
 /**
@@ -198,104 +150,59 @@ export interface MemberChanges {
  * @throws not_found; conflict where a role rule decides the role, and for the last owner
  */
 export async function changeMember(
-	runtime: Runtime,
-	actor: Actor,
-	organizationId: string,
-	id: string,
-	changes: MemberChanges,
+  runtime: Runtime,
+  actor: Actor,
+  organizationId: string,
+  id: string,
+  changes: MemberChanges,
 ): Promise<Member> {
-	return writeMember(
-		runtime,
-		organizationId,
-		id,
-		({ value: member, version }) => {
-			const events: [AuditEvent, AuditEntry["details"]][] = [];
-			let after = member;
-			if (changes.role !== undefined && changes.role !== member.role) {
-				if (member.roleSource.kind === "rule") {
-					throw new GatewayError(
-						"conflict",
-						"A role rule decides this member’s role. Change the rule, or the person’s groups at the identity provider.",
-					);
-				}
-				after = {
-					...after,
-					role: changes.role,
-					roleSource: { kind: "manual" },
-				};
-				events.push([
-					"member.role_changed",
-					{ from: member.role, to: changes.role },
-				]);
-			}
-			if (
-				changes.suspended !== undefined &&
-				changes.suspended !== member.suspended
-			) {
-				after = {
-					...after,
-					suspended: changes.suspended,
-					sessions: changes.suspended ? [] : after.sessions,
-				};
-				events.push([
-					changes.suspended ? "member.suspended" : "member.unsuspended",
-					undefined,
-				]);
-			}
-			if (events.length === 0) return undefined;
-			const steps: Step[] = [
-				{ do: "replace", collection: MEMBERS, id, version, value: after },
-				...events.map(([event, details]) =>
-					auditStep(runtime.now(), actor, event, {
-						member_id: id,
-						...(details ? { details } : {}),
-					}),
-				),
-			];
-			return {
-				steps,
-				after,
-				losesOwner: isActiveOwner(member) && !isActiveOwner(after),
-			};
-		},
-	);
+  return writeMember(runtime, organizationId, id, ({ value: member, version }) => {
+    const events: [AuditEvent, AuditEntry['details']][] = [];
+    let after = member;
+    if (changes.role !== undefined && changes.role !== member.role) {
+      if (member.roleSource.kind === 'rule') {
+        throw new GatewayError(
+          'conflict',
+          'A role rule decides this member’s role. Change the rule, or the person’s groups at the identity provider.',
+        );
+      }
+      after = { ...after, role: changes.role, roleSource: { kind: 'manual' } };
+      events.push(['member.role_changed', { from: member.role, to: changes.role }]);
+    }
+    if (changes.suspended !== undefined && changes.suspended !== member.suspended) {
+      after = { ...after, suspended: changes.suspended, sessions: changes.suspended ? [] : after.sessions };
+      events.push([changes.suspended ? 'member.suspended' : 'member.unsuspended', undefined]);
+    }
+    if (events.length === 0) return undefined;
+    const steps: Step[] = [
+      { do: 'replace', collection: MEMBERS, id, version, value: after },
+      ...events.map(([event, details]) => auditStep(runtime.now(), actor, event, { member_id: id, ...(details ? { details } : {}) })),
+    ];
+    return { steps, after, losesOwner: isActiveOwner(member) && !isActiveOwner(after) };
+  });
 }
 
 /**
  * Removes a member: all sessions and tokens end with the record, at once.
  * @throws not_found; conflict for the last owner
  */
-export async function removeMember(
-	runtime: Runtime,
-	actor: Actor,
-	organizationId: string,
-	id: string,
-): Promise<void> {
-	await writeMember(
-		runtime,
-		organizationId,
-		id,
-		({ value: member, version }) => ({
-			steps: [
-				{ do: "delete", collection: MEMBERS, id, version },
-				auditStep(runtime.now(), actor, "member.removed", {
-					member_id: id,
-					details: { email: member.email },
-				}),
-			],
-			after: member,
-			losesOwner: isActiveOwner(member),
-		}),
-	);
+export async function removeMember(runtime: Runtime, actor: Actor, organizationId: string, id: string): Promise<void> {
+  await writeMember(runtime, organizationId, id, ({ value: member, version }) => ({
+    steps: [
+      { do: 'delete', collection: MEMBERS, id, version },
+      auditStep(runtime.now(), actor, 'member.removed', { member_id: id, details: { email: member.email } }),
+    ],
+    after: member,
+    losesOwner: isActiveOwner(member),
+  }));
 }
 
-const isActiveOwner = (member: Member): boolean =>
-	isActive(member) && member.role === "owner";
+const isActiveOwner = (member: Member): boolean => isActive(member) && member.role === 'owner';
 
 interface MemberWrite {
-	readonly steps: readonly Step[];
-	readonly after: Member;
-	readonly losesOwner: boolean;
+  readonly steps: readonly Step[];
+  readonly after: Member;
+  readonly losesOwner: boolean;
 }
 
 /**
@@ -303,57 +210,30 @@ interface MemberWrite {
  * remove each other at the same moment can't both succeed.
  */
 async function writeMember(
-	runtime: Runtime,
-	organizationId: string,
-	id: string,
-	plan: (member: Stored<Member>) => MemberWrite | undefined,
+  runtime: Runtime,
+  organizationId: string,
+  id: string,
+  plan: (member: Stored<Member>) => MemberWrite | undefined,
 ): Promise<Member> {
-	for (let round = 0; round < 20; round++) {
-		const organization = await runtime.store.get(
-			organizationId,
-			ORGANIZATION,
-			ORGANIZATION_RECORD,
-		);
-		if (!organization) throw new GatewayError("organization_unknown");
-		const member = await getMember(runtime.store, organizationId, id);
-		const write = plan(member);
-		if (!write) return member.value;
-		const steps = [...write.steps];
-		if (write.losesOwner) {
-			await requireAnotherOwner(runtime.store, organizationId, id);
-			const { version, value } = organization;
-			steps.push({
-				do: "replace",
-				collection: ORGANIZATION,
-				id: ORGANIZATION_RECORD,
-				version,
-				value,
-			});
-		}
-		if (
-			(await runtime.store.commit(organizationId, steps, { replicated: true }))
-				.ok
-		)
-			return write.after;
-	}
-	throw new GatewayError(
-		"conflict",
-		"Too many changes at the same time; nothing was changed.",
-	);
+  for (let round = 0; round < 20; round++) {
+    const organization = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
+    if (!organization) throw new GatewayError('organization_unknown');
+    const member = await getMember(runtime.store, organizationId, id);
+    const write = plan(member);
+    if (!write) return member.value;
+    const steps = [...write.steps];
+    if (write.losesOwner) {
+      await requireAnotherOwner(runtime.store, organizationId, id);
+      const { version, value } = organization;
+      steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value });
+    }
+    if ((await runtime.store.commit(organizationId, steps, { replicated: true })).ok) return write.after;
+  }
+  throw new GatewayError('conflict', 'Too many changes at the same time; nothing was changed.');
 }
 
-async function requireAnotherOwner(
-	store: Store,
-	organizationId: string,
-	id: string,
-): Promise<void> {
-	const owners = await store.find(organizationId, MEMBERS, "activeRole", {
-		equals: "owner",
-		limit: 2,
-	});
-	if (owners.items.some((owner) => owner.id !== id)) return;
-	throw new GatewayError(
-		"conflict",
-		"This is the last owner of the organization. Make somebody else an owner first.",
-	);
+async function requireAnotherOwner(store: Store, organizationId: string, id: string): Promise<void> {
+  const owners = await store.find(organizationId, MEMBERS, 'activeRole', { equals: 'owner', limit: 2 });
+  if (owners.items.some((owner) => owner.id !== id)) return;
+  throw new GatewayError('conflict', 'This is the last owner of the organization. Make somebody else an owner first.');
 }
