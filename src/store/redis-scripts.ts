@@ -6,6 +6,8 @@
  * - `i:COLLECTION:NAME` sorted set of `string NUL id`, all with score 0, so in the order of octets
  * - `u:COLLECTION:NAME` hash: string to id
  * - `e:KEY` an expiring value
+ *
+ * KEYS[1] and KEYS[2] themselves never exist.
  */
 
 /** Arguments of one step in {@link COMMIT}. */
@@ -157,4 +159,17 @@ for _, member in ipairs(members) do
   end
 end
 return rows
+`;
+
+/** Returns the server's clock (seconds, microseconds) and what it tells of its replicas. */
+export const SERVER_FACTS = `
+local now = redis.call('TIME')
+return {now[1], now[2], redis.call('INFO', 'replication')}
+`;
+
+/** ARGV: cursor. Deletes some of what a partition has and returns the next cursor; '0' where that was the last. */
+export const PURGE = `
+local scanned = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)
+for _, key in ipairs(scanned[2]) do redis.call('UNLINK', key) end
+return scanned[1]
 `;

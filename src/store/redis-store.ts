@@ -1,7 +1,7 @@
 /** The store on Redis: standalone, Sentinel or Cluster. Redis is the store of record then; {@link RedisStore.warnings} says what that asks for. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { GatewayError } from '../errors.ts';
-import { COMMIT, FIND, GET_UNIQUE, STEP_ARGUMENTS } from './redis-scripts.ts';
+import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS, STEP_ARGUMENTS } from './redis-scripts.ts';
 import {
   type Collection,
   type CommitOptions,
@@ -25,16 +25,27 @@ const SERVER_FACTS_FOR_MS = 10_000;
 const MAX_FACTS = 10_000;
 const OLDEST_VERSION = [6, 2] as const;
 
+/** Two keys that never exist. {@link prefixOf} begins all others; both tell a cluster where a script is to run. */
+type Keys = readonly [prefix: string, twin: string];
+
 type Client = (Redis | Cluster) & {
-  samlgateCommit(prefix: string, ...values: (string | number)[]): Promise<number>;
-  samlgateGetUnique(prefix: string, ...values: string[]): Promise<string[]>;
-  samlgateFind(prefix: string, ...values: (string | number)[]): Promise<string[]>;
+  samlgateServerFacts(...keys: Keys): Promise<[seconds: string, micros: string, info: string]>;
+  samlgateCommit(...values: [...Keys, ...(string | number)[]]): Promise<number>;
+  samlgateGetUnique(...values: [...Keys, ...string[]]): Promise<string[]>;
+  samlgateFind(...values: [...Keys, ...(string | number)[]]): Promise<string[]>;
+  samlgatePurge(...values: [...Keys, string]): Promise<string>;
 };
 
+/**
+ * A node that gives a slot away knows half of its keys, and so does the one that gets it; a script that finds nothing there would
+ * take it for absent. Where a script names two keys and they are not there, both nodes refuse it until the move is over.
+ */
 const SCRIPTS = {
-  samlgateCommit: { lua: COMMIT, numberOfKeys: 1 },
-  samlgateGetUnique: { lua: GET_UNIQUE, numberOfKeys: 1 },
-  samlgateFind: { lua: FIND, numberOfKeys: 1 },
+  samlgateServerFacts: { lua: SERVER_FACTS, numberOfKeys: 2 },
+  samlgateCommit: { lua: COMMIT, numberOfKeys: 2 },
+  samlgateGetUnique: { lua: GET_UNIQUE, numberOfKeys: 2 },
+  samlgateFind: { lua: FIND, numberOfKeys: 2 },
+  samlgatePurge: { lua: PURGE, numberOfKeys: 2 },
 };
 
 /**
@@ -104,6 +115,7 @@ function readCredentials(text: string | undefined): Pick<RedisOptions, 'username
   return { ...(username === '' ? {} : { username }), password };
 }
 
+/** Our clock here is the one that nobody sets, `performance.now()`. */
 interface ServerFacts {
   readonly readAtMs: number;
   /** What to add to our clock for the server's. */
@@ -125,7 +137,7 @@ class RedisStore implements Store {
   }
 
   async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {
-    const [id, version, text] = await answer(this.#client.samlgateGetUnique(prefixOf(partition), collection.name, unique, value));
+    const [id, version, text] = await answer(this.#client.samlgateGetUnique(...keysOf(partition), collection.name, unique, value));
     return id !== undefined && version && text ? toStored<T>(id, version, text) : undefined;
   }
 
@@ -137,7 +149,7 @@ class RedisStore implements Store {
     const lower = (descending ? undefined : from) ?? (equals === undefined ? '-' : `[${equals}\0`);
     const upper = (descending ? from : undefined) ?? (equals === undefined ? '+' : `(${equals}\u0001`);
     const flat = await answer(
-      this.#client.samlgateFind(prefixOf(partition), collection.name, index, lower, upper, descending ? 'REV' : '', limit + 1),
+      this.#client.samlgateFind(...keysOf(partition), collection.name, index, lower, upper, descending ? 'REV' : '', limit + 1),
     );
     const rows: { text: string; stored: Stored<T> }[] = [];
     for (let i = 0; i < flat.length; i += 4) {
@@ -155,15 +167,15 @@ class RedisStore implements Store {
   }
 
   async commit(partition: string, steps: readonly Step[], options: CommitOptions = {}): ReturnType<Store['commit']> {
-    const prefix = prefixOf(partition);
+    const keys = keysOf(partition);
     const values = steps.flatMap(stepArguments);
-    const facts = await this.#serverFacts(prefix);
-    const deadline = Math.floor(Date.now() + facts.offsetMs + COMMIT_WITHIN_MS);
+    const facts = await this.#serverFacts(keys);
+    const deadline = Math.floor(performance.now() + facts.offsetMs + COMMIT_WITHIN_MS);
     const replicas = options.replicated ? facts.replicas : 0;
     const failed = await answer(
       replicas === 0
-        ? this.#client.samlgateCommit(prefix, deadline, ...values)
-        : this.#commitReplicated(prefix, [deadline, ...values], replicas),
+        ? this.#client.samlgateCommit(...keys, deadline, ...values)
+        : this.#commitReplicated(keys, [deadline, ...values], replicas),
     );
     if (failed < 0) {
       this.#facts.clear(); // perhaps a clock was set
@@ -173,9 +185,9 @@ class RedisStore implements Store {
   }
 
   /** WAIT counts for the connection that wrote, so both go down it together. */
-  async #commitReplicated(prefix: string, values: readonly (string | number)[], replicas: number): Promise<number> {
+  async #commitReplicated(keys: Keys, values: readonly (string | number)[], replicas: number): Promise<number> {
     const pipeline = this.#client.pipeline() as ReturnType<Client['pipeline']> & Pick<Client, 'samlgateCommit'>;
-    pipeline.samlgateCommit(prefix, ...values);
+    pipeline.samlgateCommit(...keys, ...values);
     pipeline.wait(replicas, REPLICATED_WITHIN_MS);
     const [committed, waited] = (await pipeline.exec()) ?? [];
     if (committed?.[0]) throw committed[0];
@@ -188,40 +200,27 @@ class RedisStore implements Store {
     return failed;
   }
 
-  async #serverFacts(prefix: string): Promise<ServerFacts> {
+  async #serverFacts(keys: Keys): Promise<ServerFacts> {
     const client = this.#client;
     // Of a cluster each partition has its own node, as far as we know.
-    const node = client instanceof Cluster ? prefix : '';
+    const node = client instanceof Cluster ? keys[0] : '';
     const known = this.#facts.get(node);
-    const startedMs = Date.now();
-    if (known && Math.abs(startedMs - known.readAtMs) < SERVER_FACTS_FOR_MS) return known;
-    const pipeline = client.pipeline();
-    // A key leads the pipeline to the node that the commit will go to.
-    pipeline.exists(prefix);
-    pipeline.time();
-    pipeline.info('replication');
-    const [, time, info] = (await answer(pipeline.exec())) ?? [];
-    const failure = time?.[0] ?? info?.[0];
-    if (failure || !time || !info) throw unavailable(failure);
-    const [seconds, micros] = time[1] as [string, string];
-    const replicas = Number(/^connected_slaves:(\d+)/m.exec(String(info[1]))?.[1] ?? 0);
+    const startedMs = performance.now();
+    if (known && startedMs - known.readAtMs < SERVER_FACTS_FOR_MS) return known;
+    const [seconds, micros, info] = await answer(client.samlgateServerFacts(...keys));
+    const replicas = Number(/^connected_slaves:(\d+)/m.exec(info)?.[1] ?? 0);
     // The clock was read before now: the true offset is not less than this, so a deadline is never later than meant.
-    const facts = { readAtMs: startedMs, offsetMs: Number(seconds) * 1000 + Number(micros) / 1000 - Date.now(), replicas };
+    const facts = { readAtMs: startedMs, offsetMs: Number(seconds) * 1000 + Number(micros) / 1000 - performance.now(), replicas };
     if (this.#facts.size >= MAX_FACTS) this.#facts.clear();
     this.#facts.set(node, facts);
     return facts;
   }
 
   async purge(partition: string): Promise<void> {
-    const client = this.#client;
-    for (const node of client instanceof Cluster ? client.nodes('master') : [client]) {
-      let cursor = '0';
-      do {
-        const [next, keys] = await answer(node.scan(cursor, 'MATCH', `${prefixOf(partition)}*`, 'COUNT', 1000));
-        if (keys.length > 0) await answer(node.unlink(...keys));
-        cursor = next;
-      } while (cursor !== '0');
-    }
+    const keys = keysOf(partition);
+    let cursor = '0';
+    do cursor = await answer(this.#client.samlgatePurge(...keys, cursor));
+    while (cursor !== '0');
   }
 
   async ping(): Promise<void> {
@@ -259,6 +258,11 @@ function warningsOf(info: string): string[] {
 function prefixOf(partition: string): string {
   if (!/^[\w-]{1,64}$/.test(partition)) throw new TypeError('a partition has only letters, digits, _ and -');
   return `samlgate:{${partition}}:`;
+}
+
+function keysOf(partition: string): Keys {
+  const prefix = prefixOf(partition);
+  return [prefix, `${prefix}-`];
 }
 
 function stepArguments(step: Step): (string | number)[] {
