@@ -56,6 +56,8 @@ const CONNECTION = {
   lazyConnect: true,
   connectTimeout: 3000,
   commandTimeout: ANSWER_WITHIN_MS,
+  // A way that swallows everything is not believed in for the quarter of an hour that TCP would.
+  socketTimeout: ANSWER_WITHIN_MS + 500,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
