@@ -1,7 +1,8 @@
 /** `samlgate/express`: lets members of a gateway's organizations into an Express (or Connect) service. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gatewayKey } from './credentials-file.ts';
-import { type Auth, TokenError, tokenVerifier } from './session-tokens.ts';
+import { type Auth, tokenVerifier } from './session-tokens.ts';
+import { TokenError } from './token-error.ts';
 
 export type { Auth } from './session-tokens.ts';
 

@@ -1,8 +1,9 @@
 /** Which tokens a service takes: session tokens, verified here, and CLI tokens, which the gateway exchanges for session tokens. */
-import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
+import { ExchangedTokens } from './exchanged-tokens.ts';
 import { SamlgateError } from './samlgate-error.ts';
 import { type Connection, sendRequest } from './send-request.ts';
+import { TokenError } from './token-error.ts';
 
 /** What a token says of the member whom it stands for. */
 export interface Auth {
@@ -20,17 +21,6 @@ export interface Auth {
   readonly expiresAtMs: number;
 }
 
-/** `refused`: the token is not good. `unavailable`: nobody can tell now. */
-export class TokenError extends Error {
-  readonly reason: 'refused' | 'unavailable';
-
-  constructor(reason: 'refused' | 'unavailable', cause?: unknown) {
-    super(reason, cause === undefined ? undefined : { cause });
-    this.name = 'TokenError';
-    this.reason = reason;
-  }
-}
-
 export interface TokenRules {
   /** Base URL of the gateway, which is the `iss` of its tokens. */
   readonly issuer: string;
@@ -42,11 +32,6 @@ export const CLI_TOKEN_PREFIX = 'samlgate_cli_';
 /** What a gateway can be set to sign with. Nothing symmetric, and no `none`. */
 const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'Ed25519'];
 const MAX_TOKEN_LENGTH = 8192;
-/** Exchanged tokens that are kept at most, and how long before its end one is fetched anew. */
-const MAX_EXCHANGED = 5000;
-const RENEW_BEFORE_MS = 30_000;
-/** How long a CLI token that was refused is not asked about again. */
-const REFUSED_FOR_MS = 5000;
 
 /** Tells who a token stands for. @throws TokenError */
 type TokenVerifier = (token: string) => Promise<Auth>;
@@ -64,9 +49,14 @@ export function tokenVerifier(rules: TokenRules): TokenVerifier {
 function makeTokenVerifier(rules: TokenRules): TokenVerifier {
   const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', rules.issuer));
   const exchanged = new ExchangedTokens((token) => exchange(keys, rules, token));
-  return (token) => {
-    if (token.length > MAX_TOKEN_LENGTH) return Promise.reject(new TokenError('refused'));
-    return token.startsWith(CLI_TOKEN_PREFIX) ? exchanged.get(token) : verifySessionToken(keys, rules, token);
+  return async (token) => {
+    if (token.length > MAX_TOKEN_LENGTH) throw new TokenError('refused');
+    if (!token.startsWith(CLI_TOKEN_PREFIX)) return verifySessionToken(keys, rules, token);
+    const kept = exchanged.find(token);
+    if (kept) return kept;
+    // What the gateway never made does not reach it, and takes no place among what is kept.
+    await verifyCliToken(keys, rules, token);
+    return exchanged.get(token);
   };
 }
 
@@ -112,13 +102,13 @@ function authOf(payload: Readonly<Record<string, unknown>>): Auth {
   });
 }
 
-/**
- * A session token for a CLI token (RFC 8693). The signature is looked at first, so that what the gateway never made does not
- * even reach it.
- */
+function verifyCliToken(keys: JWTVerifyGetKey, { issuer, clockToleranceSeconds }: TokenRules, token: string) {
+  return verify(keys, token.slice(CLI_TOKEN_PREFIX.length), { issuer, typ: 'samlgate-cli+jwt', clockTolerance: clockToleranceSeconds });
+}
+
+/** A session token for a CLI token (RFC 8693). */
 async function exchange(keys: JWTVerifyGetKey, rules: TokenRules, token: string): Promise<Auth> {
-  const { issuer, audience, clockToleranceSeconds: clockTolerance } = rules;
-  await verify(keys, token.slice(CLI_TOKEN_PREFIX.length), { issuer, typ: 'samlgate-cli+jwt', clockTolerance });
+  const { issuer, audience } = rules;
   const connection: Connection = { url: issuer, token: undefined, timeoutMs: 5000, maxRetries: 0 };
   const body = new URLSearchParams({
     grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
@@ -134,41 +124,4 @@ async function exchange(keys: JWTVerifyGetKey, rules: TokenRules, token: string)
     throw new TokenError(status === 400 || status === 401 || status === 403 ? 'refused' : 'unavailable', error);
   }
   return verifySessionToken(keys, rules, answer.access_token);
-}
-
-/** What a CLI token was exchanged for, by its digest; the one that was not needed longest goes first. */
-class ExchangedTokens {
-  readonly #exchange: (token: string) => Promise<Auth>;
-  /** Pending ones too: many requests at once with one token are one exchange. */
-  readonly #kept = new Map<string, { readonly auth: Promise<Auth>; goodUntilMs: number }>();
-
-  constructor(exchange: (token: string) => Promise<Auth>) {
-    this.#exchange = exchange;
-  }
-
-  get(token: string): Promise<Auth> {
-    const key = createHash('sha256').update(token).digest('base64');
-    const kept = this.#kept.get(key);
-    this.#kept.delete(key);
-    const entry = kept && Date.now() < kept.goodUntilMs ? kept : this.#fetch(key, token);
-    this.#kept.set(key, entry);
-    if (this.#kept.size > MAX_EXCHANGED) this.#kept.delete(this.#kept.keys().next().value ?? key);
-    return entry.auth;
-  }
-
-  #fetch(key: string, token: string): { readonly auth: Promise<Auth>; goodUntilMs: number } {
-    const entry = { auth: this.#exchange(token), goodUntilMs: Number.POSITIVE_INFINITY };
-    entry.auth.then(
-      ({ expiresAtMs }) => {
-        entry.goodUntilMs = expiresAtMs - RENEW_BEFORE_MS;
-      },
-      (error: unknown) => {
-        const isRefused = error instanceof TokenError && error.reason === 'refused';
-        if (isRefused) entry.goodUntilMs = Date.now() + REFUSED_FOR_MS;
-        // That nobody could tell says nothing about the next time.
-        else if (this.#kept.get(key) === entry) this.#kept.delete(key);
-      },
-    );
-    return entry;
-  }
 }
