@@ -9,7 +9,7 @@ function randomCharacters(length: number): string {
   return text;
 }
 
-export type IdPrefix = 'org' | 'usr' | 'ses';
+export type IdPrefix = 'org' | 'usr' | 'ses' | 'tok';
 
 /** An identifier like `org_8k2m…`, 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;

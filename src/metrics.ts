@@ -5,10 +5,13 @@ export interface Metrics {
   readonly registry: Registry;
   /** By outcome: `accepted` or the code of the refusal. */
   readonly logins: Counter<'outcome'>;
+  /** Messages of single logout, by outcome: what the identity provider answered, `by_identity_provider`, or the code of the refusal. */
+  readonly logouts: Counter<'outcome'>;
   /** By status class and route. */
   readonly requests: Histogram<'route' | 'status'>;
   /** Logins that were verified with a certificate past its date. */
   readonly expiredCertificates: Counter;
+  readonly tokenUseFailures: Counter;
 }
 
 export function makeMetrics(): Metrics {
@@ -18,6 +21,7 @@ export function makeMetrics(): Metrics {
   return {
     registry,
     logins: new Counter({ name: 'samlgate_logins_total', help: 'Login responses, by outcome', labelNames: ['outcome'], registers }),
+    logouts: new Counter({ name: 'samlgate_single_logouts_total', help: 'Single logout, by outcome', labelNames: ['outcome'], registers }),
     requests: new Histogram({
       name: 'samlgate_http_request_seconds',
       help: 'Time to answer a request',
@@ -28,6 +32,11 @@ export function makeMetrics(): Metrics {
     expiredCertificates: new Counter({
       name: 'samlgate_expired_certificate_logins_total',
       help: 'Logins verified with an identity provider certificate past its date',
+      registers,
+    }),
+    tokenUseFailures: new Counter({
+      name: 'samlgate_token_use_failures_total',
+      help: 'Uses of CLI tokens that could not be noted as last use',
       registers,
     }),
   };

@@ -14,3 +14,16 @@ export interface Runtime {
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
+
+/** What one file keeps for each running gateway; made where it is first asked for. */
+export function perRuntime<T>(make: (runtime: Runtime) => T): (runtime: Runtime) => T {
+  const kept = new WeakMap<Runtime, T>();
+  return (runtime) => {
+    let value = kept.get(runtime);
+    if (value === undefined) {
+      value = make(runtime);
+      kept.set(runtime, value);
+    }
+    return value;
+  };
+}

@@ -1,18 +1,46 @@
-/** The only answer to "who is this?". */
+/**
+ * The only answer to "who is this?". A credential is good while its member's record lists it and the member is active: that
+ * one read decides, for sessions, CLI tokens and session tokens, so that ending any of them is one write of that record.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
+import type { Role } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Login } from './sessions.ts';
+import { cliTokenEndMs, isPaused, tokenPolicyOf } from './token-policy.ts';
+import { type TokenKind, type VerifiedToken, verifyToken } from './verified-tokens.ts';
 
-export interface MemberPrincipal {
+export type ActiveMember = Member & { readonly role: Role };
+
+export interface Credential {
+  readonly kind: 'session' | TokenKind;
+  /** Of the session or CLI token; of a session token its `jti`. */
+  readonly id: string;
+  readonly expiresAtMs: number | undefined;
+}
+
+interface Authenticated {
   readonly kind: 'member';
   readonly organizationId: string;
-  readonly member: Member & { readonly role: Exclude<Member['role'], 'none'> };
-  readonly credential: { readonly kind: 'session'; readonly id: string; readonly expiresAtMs: number };
+  readonly member: ActiveMember;
+  readonly credential: Credential;
+}
+
+/** By the session cookie. */
+export interface SessionPrincipal extends Authenticated {
+  readonly credential: Credential & { readonly kind: 'session'; readonly expiresAtMs: number };
   /** What an unsafe request with this cookie must carry. */
   readonly csrfToken: string;
 }
+
+/** By a bearer token. */
+export interface TokenPrincipal extends Authenticated {
+  readonly credential: Credential & { readonly kind: TokenKind };
+  readonly csrfToken?: undefined;
+}
+
+export type MemberPrincipal = SessionPrincipal | TokenPrincipal;
 
 export type Principal = { readonly kind: 'operator' } | MemberPrincipal;
 
@@ -29,29 +57,87 @@ export async function authenticate(runtime: Runtime, credentials: Credentials): 
   throw new GatewayError('unauthenticated');
 }
 
+/** @throws unauthenticated, store_unavailable */
+export async function authenticateBearer(runtime: Runtime, authorization: string): Promise<Principal> {
+  const token = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1];
+  if (token === undefined) throw new GatewayError('unauthenticated', 'The bearer token is not good.');
+  if (isOperatorToken(runtime, token)) return { kind: 'operator' };
+  const verified = await verifyToken(runtime, token);
+  // A service that was given a token for itself must not use it here.
+  if (verified.kind === 'session_token' && verified.audience !== runtime.config.baseUrl) {
+    throw new GatewayError('unauthenticated', 'The token is for another audience.');
+  }
+  return authenticateToken(runtime, verified);
+}
+
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-function authenticateBearer(runtime: Runtime, authorization: string): Principal {
-  const token = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1];
-  if (token !== undefined && timingSafeEqual(digest(token), digest(runtime.config.operatorToken))) return { kind: 'operator' };
-  throw new GatewayError('unauthenticated', 'The bearer token is not good.');
+function isOperatorToken({ config }: Runtime, token: string): boolean {
+  return token.length === config.operatorToken.length && timingSafeEqual(digest(token), digest(config.operatorToken));
+}
+
+/**
+ * Whose a token is, if it is still good. Its audience is the caller's business.
+ * @throws unauthenticated, store_unavailable
+ */
+export async function authenticateToken(runtime: Runtime, token: VerifiedToken): Promise<TokenPrincipal> {
+  const { organizationId, memberId, kind, jti } = token;
+  const member = activeMember((await runtime.store.get(organizationId, MEMBERS, memberId))?.value);
+  const endMs = await liveUntilMs(runtime, member, organizationId, token.sid ?? jti);
+  if (member.revokedSessionTokens?.some((revoked) => revoked.jti === jti)) throw revoked();
+  const expiresAtMs = Math.min(token.expiresAtMs ?? Number.POSITIVE_INFINITY, endMs ?? Number.POSITIVE_INFINITY);
+  return {
+    kind: 'member',
+    organizationId,
+    member,
+    credential: { kind, id: jti, expiresAtMs: Number.isFinite(expiresAtMs) ? expiresAtMs : undefined },
+  };
 }
 
 /** A session is good while its member's record lists it: removal, suspension and "end this session" are writes of that record. */
-export async function authenticateSession(runtime: Runtime, login: Login): Promise<MemberPrincipal> {
-  const stored = await runtime.store.get(login.organizationId, MEMBERS, login.memberId);
-  const member = stored?.value;
-  const session = member?.sessions.find(({ id }) => id === login.sessionId);
-  if (!member || !session || session.endsAtMs <= runtime.now() || !isActive(member)) throw new GatewayError('unauthenticated');
+export async function authenticateSession(runtime: Runtime, login: Login): Promise<SessionPrincipal> {
+  const member = activeMember((await runtime.store.get(login.organizationId, MEMBERS, login.memberId))?.value);
   return {
     kind: 'member',
     organizationId: login.organizationId,
-    member: member as MemberPrincipal['member'],
-    credential: { kind: 'session', id: session.id, expiresAtMs: session.endsAtMs },
+    member,
+    credential: { kind: 'session', id: login.sessionId, expiresAtMs: sessionEndMs(member, login.sessionId, runtime.now()) },
     csrfToken: login.csrfToken,
   };
 }
 
-export function csrfTokenMatches(given: string | undefined, principal: MemberPrincipal): boolean {
+function activeMember(member: Member | undefined): ActiveMember {
+  if (!member || !isActive(member)) throw new GatewayError('unauthenticated');
+  return member as ActiveMember;
+}
+
+/** When the session or CLI token with this id ends. @throws unauthenticated where it has, or is not the member's (any more) */
+async function liveUntilMs(runtime: Runtime, member: Member, organizationId: string, id: string): Promise<number | undefined> {
+  if (!id.startsWith('tok_')) return sessionEndMs(member, id, runtime.now());
+  const token = member.cliTokens.find((each) => each.id === id);
+  if (!token) throw revoked();
+  const policy = await tokenPolicyOf(runtime, organizationId);
+  if (!policy) throw new GatewayError('unauthenticated');
+  const nowMs = runtime.now();
+  if (isPaused(member, policy, nowMs)) {
+    throw new GatewayError(
+      'unauthenticated',
+      `The organization asks for a sign-in every ${policy.ssoWithinDays} days. Sign in with the browser; then this token works again.`,
+    );
+  }
+  const endMs = cliTokenEndMs(token, policy);
+  if (endMs !== undefined && endMs <= nowMs) throw new GatewayError('unauthenticated', 'The token has expired.');
+  return endMs;
+}
+
+function sessionEndMs(member: Member, id: string, nowMs: number): number {
+  const session = member.sessions.find((each) => each.id === id);
+  if (!session || session.endsAtMs <= nowMs) throw new GatewayError('unauthenticated');
+  return session.endsAtMs;
+}
+
+const revoked = (): GatewayError => new GatewayError('unauthenticated', 'The token was revoked.');
+
+export function csrfTokenMatches(given: string | undefined, principal: SessionPrincipal): boolean {
   return given !== undefined && timingSafeEqual(digest(given), digest(principal.csrfToken));
 }

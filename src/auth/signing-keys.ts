@@ -13,7 +13,7 @@ import { countCliTokensByKey } from '../organizations/members.ts';
 import { rewrapSpKeys } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { GLOBAL, updateRecord } from '../store/store.ts';
-import { dropLease, KEY_LEASE_MS, waitOutLeases } from './key-lease.ts';
+import { dropKeyLease, KEY_LEASE_MS, waitOutKeyLeases } from './key-lease.ts';
 import { KEY_RING, KEY_RING_RECORD, type KeyRing, keyIn, makeSigningKey, purposeOf, readKeyRing, type SigningKey } from './key-ring.ts';
 
 /** How long others may keep the JWKS. */
@@ -93,12 +93,26 @@ async function replaceNextKey(runtime: Runtime): Promise<void> {
   });
 }
 
+export interface ListedKey {
+  readonly key: SigningKey;
+  /** How many would die with it. */
+  readonly cliTokens: number;
+}
+
+/** Newest first. @throws store_unavailable */
+export async function listSigningKeys(runtime: Runtime): Promise<ListedKey[]> {
+  const keys = (await readKeyRing(runtime))?.keys ?? [];
+  const alive = await countCliTokensByKey(runtime.store, runtime.now());
+  return keys.toReversed().map((key) => ({ key, cliTokens: key.state === 'revoked' ? 0 : (alive.get(key.kid) ?? 0) }));
+}
+
 /**
  * The next key signs from now on, the active one only verifies.
+ * @returns the key that signs now
  * @throws conflict where the next key has not been published for long enough (another rotation was just done)
  */
-export async function rotateSigningKeys(runtime: Runtime, actor: Actor): Promise<readonly SigningKey[]> {
-  return changeRing(runtime, actor, 'signing_key.rotated', (ring, fresh, nowMs) => {
+export async function rotateSigningKeys(runtime: Runtime, actor: Actor): Promise<ListedKey> {
+  const keys = await changeRing(runtime, actor, 'signing_key.rotated', (ring, fresh, nowMs) => {
     const waitMs = unpublishedForMs(ring, nowMs);
     if (waitMs <= 0) return advance(ring, fresh, nowMs);
     throw new GatewayError('conflict', {
@@ -106,6 +120,9 @@ export async function rotateSigningKeys(runtime: Runtime, actor: Actor): Promise
       retryAfterSeconds: Math.ceil(waitMs / 1000),
     });
   });
+  const key = keyIn({ keys }, 'active');
+  if (!key) throw new GatewayError('internal', { cause: 'a rotation left no active key' });
+  return { key, cliTokens: 0 };
 }
 
 /** How long until every verifier knows the next key. The first two keys were published together, so nobody has only one of them. */
@@ -134,13 +151,13 @@ function withoutPrivateKey({ wrappedPrivateKey: _, ...key }: SigningKey): Signin
  * @returns the key, and how many live CLI tokens died with it
  * @throws not_found, conflict where it is revoked already
  */
-export async function revokeSigningKey(runtime: Runtime, actor: Actor, kid: string): Promise<{ key: SigningKey; cliTokens: number }> {
+export async function revokeSigningKey(runtime: Runtime, actor: Actor, kid: string): Promise<ListedKey> {
   const cliTokens = (await countCliTokensByKey(runtime.store, runtime.now())).get(kid) ?? 0;
   const keys = await changeRing(runtime, actor, 'signing_key.revoked', (ring, fresh, nowMs) => revoke(ring, kid, fresh, nowMs), {
     kid,
     cli_tokens: cliTokens,
   });
-  await waitOutLeases();
+  await waitOutKeyLeases();
   const key = keys.find((each) => each.kid === kid);
   if (!key) throw new GatewayError('not_found');
   return { key, cliTokens };
@@ -179,7 +196,7 @@ async function changeRing(
     { replicated: true },
   );
   if (!stored) throw new GatewayError('store_unavailable', { cause: 'there are no signing keys in the store' });
-  dropLease(runtime);
+  dropKeyLease(runtime);
   return stored.value.keys;
 }
 

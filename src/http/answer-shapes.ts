@@ -35,6 +35,9 @@ export const ORGANIZATION = z.strictObject({
   allowed_return_urls: z.array(z.string()),
   contact_email: z.string().nullable(),
   logo_url: z.string().nullable(),
+  cli_token_max_days: z.int().nullable().describe('every CLI token ends this long after it was made'),
+  cli_token_sso_within_days: z.int().nullable().describe('a CLI token pauses while its member’s last sign-in is longer ago'),
+  session_token_audiences: z.array(z.string()).describe('for whom session tokens may be besides the gateway itself'),
   created_at: time,
 });
 export const ORGANIZATION_PAGE = pageOf(ORGANIZATION);
@@ -100,7 +103,7 @@ export const AUDIT_ENTRY = z.strictObject({
   at: time,
   event: z.enum(Object.keys(AUDIT_EVENTS) as [AuditEvent, ...AuditEvent[]]),
   actor: z.strictObject({
-    kind: z.enum(['operator', 'member', 'identity_provider', 'anonymous']),
+    kind: z.enum(['operator', 'member', 'identity_provider', 'gateway', 'anonymous']),
     id: z.string().optional(),
     email: z.string().optional(),
     address: z.string().optional(),
@@ -136,6 +139,7 @@ export const SIGNING_KEY = z.strictObject({
   alg: z.string(),
   state: z.enum(['next', 'active', 'retired', 'revoked']),
   created_at: time,
+  live_tokens: z.int().describe('CLI tokens that would die with it'),
 });
 export const SIGNING_KEY_PAGE = pageOf(SIGNING_KEY);
 export const REVOKED_KEY = z.strictObject({ kid: z.string(), revoked_tokens: z.int() });

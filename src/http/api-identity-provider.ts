@@ -14,7 +14,7 @@ import {
 } from '../organizations/identity-providers.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
-import { callerOf, organizationOf } from './api.ts';
+import { callerOf, organizationOf } from './callers.ts';
 import { identityProviderJson } from './representations.ts';
 import { checkShape, IDP_SETTINGS, METADATA_INPUT, toSettings } from './shapes.ts';
 

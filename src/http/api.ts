@@ -1,7 +1,7 @@
 /** The JSON API, `/api/v1`: who may call what. Handlers read the input, call one function of the domain and write the answer. */
-import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import express, { type RequestHandler, Router } from 'express';
 import { readAudit } from '../audit.ts';
-import { authenticate, csrfTokenMatches, type MemberPrincipal, type Principal } from '../auth/authenticate.ts';
+import { authenticate, csrfTokenMatches } from '../auth/authenticate.ts';
 import { sessionMiddleware } from '../auth/sessions.ts';
 import { GatewayError } from '../errors.ts';
 import { changeMember, getMember, listMembers, removeMember } from '../organizations/members.ts';
@@ -12,13 +12,13 @@ import {
   getOrganization,
   getOrganizationById,
   listOrganizations,
-  type Organization,
   updateOrganization,
 } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { identityProviderRoutes } from './api-identity-provider.ts';
+import { keyRoutes, memberTokenRoutes, ownTokenRoutes } from './api-tokens.ts';
+import { callerOf, memberOf, noteUseAfterAnswer, organizationOf, principalOf, requireOperator } from './callers.ts';
 import { auditJson, meJson, memberJson, organizationJson, roleMappingJson } from './representations.ts';
-import { actorOf } from './request-context.ts';
 import {
   AUDIT_QUERY,
   checkShape,
@@ -30,16 +30,6 @@ import {
   ROLE_MAPPING,
   toOrganizationChanges,
 } from './shapes.ts';
-
-declare global {
-  namespace Express {
-    interface Locals {
-      principal?: Principal;
-      /** Of the path; set where the caller may manage it. */
-      organization?: Organization;
-    }
-  }
-}
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -58,11 +48,14 @@ export function apiRoutes(runtime: Runtime): Router {
     if (!organization) throw new GatewayError('unauthenticated');
     response.json(meJson(principal, organization));
   });
+  router.use('/me', ownTokenRoutes(runtime));
+  router.use('/keys', keyRoutes(runtime));
   organizationRoutes(router, runtime);
   const managed = Router({ caseSensitive: true, mergeParams: true });
   managed.use(manages(runtime));
   roleMappingAndAuditRoutes(managed, runtime);
   memberRoutes(managed, runtime);
+  managed.use('/members', memberTokenRoutes(runtime));
   managed.use('/identity-provider', identityProviderRoutes(runtime));
   router.use('/organizations/:org', managed);
   return router;
@@ -73,29 +66,14 @@ function authenticated(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const { authorization } = request.headers;
     const principal = await authenticate(runtime, { authorization, login: request.session.login });
-    const byCookie = authorization === undefined && principal.kind === 'member';
+    const byCookie = principal.kind === 'member' && principal.csrfToken !== undefined;
     if (byCookie && !SAFE_METHODS.has(request.method) && !csrfTokenMatches(request.get('X-Samlgate-CSRF'), principal)) {
       throw new GatewayError('forbidden', 'With the session cookie this method needs the header X-Samlgate-CSRF.');
     }
     response.locals.principal = principal;
+    noteUseAfterAnswer(runtime, request, response, principal);
     next();
   };
-}
-
-function principalOf(response: Response): Principal {
-  const { principal } = response.locals;
-  if (!principal) throw new GatewayError('unauthenticated');
-  return principal;
-}
-
-function memberOf(response: Response): MemberPrincipal {
-  const principal = principalOf(response);
-  if (principal.kind !== 'member') throw new GatewayError('forbidden', 'This is for members; the operator is none.');
-  return principal;
-}
-
-function requireOperator(response: Response): void {
-  if (principalOf(response).kind !== 'operator') throw new GatewayError('forbidden', 'Only the operator may do this.');
 }
 
 /** The organization of the path for its owners and the operator. To everybody else's members it does not exist. */
@@ -111,15 +89,6 @@ function manages(runtime: Runtime): RequestHandler {
     next();
   };
 }
-
-/** The organization that {@link manages} has let the caller to. */
-export function organizationOf(response: Response): Organization {
-  const { organization } = response.locals;
-  if (!organization) throw new GatewayError('forbidden');
-  return organization;
-}
-
-export const callerOf = (request: Request, response: Response) => actorOf(request, response, principalOf(response));
 
 function organizationRoutes(router: Router, runtime: Runtime): void {
   router.get('/organizations', async (request, response) => {

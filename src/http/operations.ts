@@ -1,4 +1,5 @@
 import { Router } from 'express';
+import { currentSigner } from '../auth/key-lease.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** For machines that watch: the process lives, the store answers, the figures. */
@@ -11,6 +12,7 @@ export function operationsRoutes(runtime: Runtime): Router {
   router.get('/readyz', async (_request, response) => {
     response.locals.route = 'readyz';
     await runtime.store.ping();
+    await currentSigner(runtime);
     response.json({ status: 'ok' });
   });
   router.get('/metrics', async (_request, response) => {

@@ -1,6 +1,9 @@
 /** What the JSON API gives: domain values in the words of the contract. Nothing secret is reachable from here. */
 import type { AuditEntry } from '../audit.ts';
 import type { Principal } from '../auth/authenticate.ts';
+import type { ListedCliToken, NewCliToken } from '../auth/cli-tokens.ts';
+import type { SessionToken } from '../auth/session-tokens.ts';
+import type { ListedKey } from '../auth/signing-keys.ts';
 import { type IdentityProvider, serviceProviderUrls, type UnderstoodMetadata } from '../organizations/identity-providers.ts';
 import type { Member } from '../organizations/members.ts';
 import type { Organization } from '../organizations/organizations.ts';
@@ -16,6 +19,9 @@ export const organizationJson = (organization: Organization) => ({
   allowed_return_urls: organization.allowedReturnUrls,
   contact_email: organization.contactEmail ?? null,
   logo_url: organization.logoUrl ?? null,
+  cli_token_max_days: organization.cliTokenMaxDays ?? null,
+  cli_token_sso_within_days: organization.cliTokenSsoWithinDays ?? null,
+  session_token_audiences: organization.sessionTokenAudiences ?? [],
   created_at: organization.createdAt,
 });
 
@@ -75,7 +81,39 @@ export function meJson(principal: Extract<Principal, { kind: 'member' }>, organi
   return {
     user: { id: member.id, email: member.email, name: member.name, role: member.role, groups: member.groups },
     organization: { id: organization.id, slug: organization.slug, name: organization.name },
-    credential: { kind: credential.kind, id: credential.id, expires_at: new Date(credential.expiresAtMs).toISOString() },
+    credential: { kind: credential.kind, id: credential.id, expires_at: timeOrNull(credential.expiresAtMs) },
     csrf_token: principal.csrfToken,
   };
 }
+
+const time = (ms: number): string => new Date(ms).toISOString();
+const timeOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : time(ms));
+
+export const sessionTokenJson = ({ token, expiresAtMs }: SessionToken) => ({ token, expires_at: time(expiresAtMs) });
+
+export const cliTokenJson = ({ record, endsAtMs, lastUse }: ListedCliToken) => ({
+  id: record.id,
+  name: record.name,
+  created_at: time(record.createdAtMs),
+  expires_at: timeOrNull(endsAtMs),
+  last_used_at: timeOrNull(lastUse?.atMs),
+  last_used_address: lastUse?.address ?? null,
+  last_used_client: lastUse?.userAgent ?? null,
+});
+
+/** The one answer that has the token itself. */
+export const newCliTokenJson = ({ record, token }: NewCliToken) => ({
+  id: record.id,
+  name: record.name,
+  token,
+  created_at: time(record.createdAtMs),
+  expires_at: timeOrNull(record.expiresAtMs),
+});
+
+export const signingKeyJson = ({ key, cliTokens }: ListedKey) => ({
+  kid: key.kid,
+  alg: key.algorithm,
+  state: key.state,
+  created_at: time(key.createdAtMs),
+  live_tokens: cliTokens,
+});

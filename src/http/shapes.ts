@@ -41,6 +41,9 @@ const organizationFields = {
   allowed_return_urls: z.array(absoluteUrl).max(100).transform(unique),
   contact_email: email.nullable(),
   logo_url: absoluteUrl.nullable(),
+  cli_token_max_days: z.int().min(1).max(3650).nullable(),
+  cli_token_sso_within_days: z.int().min(1).max(365).nullable(),
+  session_token_audiences: z.array(line(512)).max(20).transform(unique),
 };
 
 export const NEW_ORGANIZATION = z.strictObject({
@@ -58,6 +61,9 @@ export function toOrganizationChanges(body: z.infer<typeof ORGANIZATION_CHANGES>
     ...(body.allowed_return_urls === undefined ? {} : { allowedReturnUrls: body.allowed_return_urls }),
     ...(body.contact_email === undefined ? {} : { contactEmail: body.contact_email ?? undefined }),
     ...(body.logo_url === undefined ? {} : { logoUrl: body.logo_url ?? undefined }),
+    ...(body.cli_token_max_days === undefined ? {} : { cliTokenMaxDays: body.cli_token_max_days ?? undefined }),
+    ...(body.cli_token_sso_within_days === undefined ? {} : { cliTokenSsoWithinDays: body.cli_token_sso_within_days ?? undefined }),
+    ...(body.session_token_audiences === undefined ? {} : { sessionTokenAudiences: body.session_token_audiences }),
   };
 }
 
@@ -134,6 +140,12 @@ export const METADATA_INPUT = z.union(
 );
 
 export const MEMBER_CHANGES = z.strictObject({ role, suspended: z.boolean() }).partial();
+
+const tokenName = line(100);
+
+export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: z.int().min(1).max(3650).optional() });
+export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional() });
+export const SESSION_TOKEN_WISH = z.strictObject({ audience: line(512).optional() });
 
 const limit = z.coerce.number().int().min(1).max(200).default(50);
 const cursor = z.string().max(4096).optional();

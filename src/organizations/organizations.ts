@@ -40,6 +40,12 @@ export interface Organization {
   readonly spKeys: readonly SpKey[];
   readonly identityProvider?: IdentityProvider | undefined;
   readonly roleMapping: RoleMapping;
+  /** Every CLI token ends this long after it was made. */
+  readonly cliTokenMaxDays?: number | undefined;
+  /** A CLI token pauses while its member's last login is longer ago. */
+  readonly cliTokenSsoWithinDays?: number | undefined;
+  /** For whom session tokens may be besides the gateway itself. */
+  readonly sessionTokenAudiences?: readonly string[] | undefined;
 }
 
 /** The record in the organization's partition. Its version is also the lock of what concerns several members at once. */
@@ -75,6 +81,9 @@ export interface NewOrganization {
   readonly allowedReturnUrls: readonly string[];
   readonly contactEmail?: string | undefined;
   readonly logoUrl?: string | undefined;
+  readonly cliTokenMaxDays?: number | undefined;
+  readonly cliTokenSsoWithinDays?: number | undefined;
+  readonly sessionTokenAudiences?: readonly string[] | undefined;
 }
 
 const TWENTY_YEARS_DAYS = 20 * 365;
