@@ -14,17 +14,26 @@ export type IdPrefix = 'org' | 'usr' | 'ses' | 'tok';
 /** An identifier like `org_8k2m…`, 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
 
-/** An identifier whose order is the order of time (to the millisecond). */
+let lastMs = 0;
+let sequence = 0;
+
+/**
+ * An identifier whose order is the order of time: to the millisecond, and within a process the order in which they were made
+ * (up to 32,768 in a millisecond).
+ */
 export function newTimeOrderedId(prefix: 'aud', nowMs: number): string {
-  return `${prefix}_${timePart(nowMs)}${randomCharacters(12)}`;
+  sequence = nowMs === lastMs ? sequence + 1 : 0;
+  lastMs = nowMs;
+  return `${prefix}_${inBase32(nowMs, 9)}${inBase32(sequence, 3)}${randomCharacters(9)}`;
 }
 
 /** What a time-ordered id made at or after `ms` is not less than. */
-export const firstTimeOrderedId = (prefix: 'aud', ms: number): string => `${prefix}_${timePart(ms)}`;
+export const firstTimeOrderedId = (prefix: 'aud', ms: number): string => `${prefix}_${inBase32(ms, 9)}`;
 
-function timePart(ms: number): string {
+function inBase32(value: number, length: number): string {
   let text = '';
-  for (let rest = Math.max(0, Math.floor(ms)), i = 0; i < 9; i++, rest = Math.floor(rest / 32)) text = `${ALPHABET[rest % 32]}${text}`;
+  for (let rest = Math.max(0, Math.floor(value)), i = 0; i < length; i++, rest = Math.floor(rest / 32))
+    text = `${ALPHABET[rest % 32]}${text}`;
   return text;
 }
 
