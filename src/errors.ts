@@ -175,6 +175,18 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** What the OAuth endpoints call a refusal besides (RFC 6749 §5.2, RFC 8628 §3.5, RFC 8693 §2.2.2). */
+export type OAuthErrorCode =
+  | 'invalid_request'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'invalid_target'
+  | 'unsupported_grant_type'
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'access_denied'
+  | 'expired_token';
+
 /** What may be told about a refusal besides its code. `detail` and `wanted`/`got` are public: no secret, no markup from input. */
 export interface ErrorFacts {
   readonly detail?: string;
@@ -185,6 +197,8 @@ export interface ErrorFacts {
   readonly cause?: unknown;
   /** Seconds after which a retry makes sense (429, 503). */
   readonly retryAfterSeconds?: number;
+  /** Only told by the OAuth endpoints. */
+  readonly oauthError?: OAuthErrorCode;
 }
 
 /** A refusal. `message` is the code and its detail, so that a log line or a stack shows what matters. */

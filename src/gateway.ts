@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { maintainSigningKeys, prepareSigningKeys } from './auth/signing-keys.ts';
 import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
+import { withForwardAuth } from './http/forward-auth.ts';
 import { type Log, makeLog } from './log.ts';
 import { makeMetrics } from './metrics.ts';
 import { refreshDueMetadata } from './organizations/metadata-refresh.ts';
@@ -45,7 +46,7 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
   });
   const stopMaintenance = maintainSigningKeys(runtime);
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
-  const server = createServer(makeApp(runtime));
+  const server = createServer(withForwardAuth(runtime, makeApp(runtime)));
   // A browser or proxy sends a request within seconds; slower ones only hold connections.
   server.headersTimeout = 15_000;
   server.requestTimeout = 30_000;

@@ -106,6 +106,15 @@ export async function authenticateSession(runtime: Runtime, login: Login): Promi
   };
 }
 
+/** As {@link authenticateSession}, for pages: undefined where nobody is signed in (any more). */
+export async function sessionOrNobody(runtime: Runtime, login: Login | undefined): Promise<SessionPrincipal | undefined> {
+  if (!login) return undefined;
+  return authenticateSession(runtime, login).catch((error: unknown) => {
+    if (error instanceof GatewayError && error.code === 'unauthenticated') return undefined;
+    throw error;
+  });
+}
+
 function activeMember(member: Member | undefined): ActiveMember {
   if (!member || !isActive(member)) throw new GatewayError('unauthenticated');
   return member as ActiveMember;

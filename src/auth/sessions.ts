@@ -2,7 +2,8 @@
  * Browser sessions: express-session on our store. The stored value says whose a session is; whether it is still good says
  * the member's record, so that ending it is one atomic write that every replica sees.
  */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { parseCookie } from 'cookie';
 import type { Request } from 'express';
 import session from 'express-session';
 import { GatewayError } from '../errors.ts';
@@ -55,6 +56,36 @@ function partitionOf(sid: string): string | undefined {
   return /^(org_[0-9a-z]{20})\.[\w-]{43}$/.exec(sid)?.[1];
 }
 
+/** What a session id stands for; undefined where it stands for nothing (any more). @throws store_unavailable */
+export async function readLogin({ store, now }: Runtime, sid: string): Promise<Login | undefined> {
+  const partition = partitionOf(sid);
+  const value = partition === undefined ? undefined : await store.peek(partition, storeKey(sid));
+  const login = value === undefined ? undefined : (JSON.parse(value) as Login);
+  return login && login.endsAtMs > now() ? login : undefined;
+}
+
+/** Renews the idle time, where that was not done a moment ago. @throws store_unavailable */
+export async function touchLogin(runtime: Runtime, sid: string, login: Login): Promise<void> {
+  const partition = partitionOf(sid);
+  const nowMs = runtime.now();
+  if (partition === undefined || nowMs - login.touchedAtMs < TOUCH_EVERY_MS) return;
+  await runtime.store.commit(partition, [putSession(runtime, sid, { ...login, touchedAtMs: nowMs })]);
+}
+
+const cookieName = ({ config }: Runtime): string => (config.isHttps ? '__Host-samlgate_session' : 'samlgate_session');
+
+/** The session id of a Cookie header, if its signature (as express-session makes it) is good. For what is answered without Express. */
+export function sidOfCookies(runtime: Runtime, header: string): string | undefined {
+  const value = parseCookie(header)[cookieName(runtime)];
+  const [, sid, signature] = /^s:(.+)\.([A-Za-z0-9+/]{43})$/.exec(value ?? '') ?? [];
+  if (sid === undefined || signature === undefined) return undefined;
+  const isGood = runtime.secrets.cookieKeys.some((key) => {
+    const wanted = createHmac('sha256', key).update(sid).digest('base64').replace(/=+$/, '');
+    return timingSafeEqual(Buffer.from(wanted), Buffer.from(signature));
+  });
+  return isGood ? sid : undefined;
+}
+
 type Callback<T = void> = (error?: unknown, value?: T) => void;
 
 export class SessionStore extends session.Store {
@@ -72,11 +103,8 @@ export class SessionStore extends session.Store {
   }
 
   async #read(sid: string): Promise<session.SessionData | null> {
-    const partition = partitionOf(sid);
-    const value = partition === undefined ? undefined : await this.#runtime.store.peek(partition, storeKey(sid));
-    const login = value === undefined ? undefined : (JSON.parse(value) as Login);
-    if (!login || login.endsAtMs <= this.#runtime.now()) return null;
-    return { cookie: { originalMaxAge: null }, login };
+    const login = await readLogin(this.#runtime, sid);
+    return login ? { cookie: { originalMaxAge: null }, login } : null;
   }
 
   /** Only a login makes a session, in its own commit; express-session's call afterwards finds it done. */
@@ -85,14 +113,7 @@ export class SessionStore extends session.Store {
   }
 
   override touch(sid: string, data: session.SessionData, callback?: Callback): void {
-    settle(this.#touch(sid, data.login), callback);
-  }
-
-  async #touch(sid: string, login: Login | undefined): Promise<void> {
-    const partition = partitionOf(sid);
-    const nowMs = this.#runtime.now();
-    if (!login || partition === undefined || nowMs - login.touchedAtMs < TOUCH_EVERY_MS) return;
-    await this.#runtime.store.commit(partition, [putSession(this.#runtime, sid, { ...login, touchedAtMs: nowMs })]);
+    settle(data.login ? touchLogin(this.#runtime, sid, data.login) : Promise.resolve(), callback);
   }
 
   override destroy(sid: string, callback?: Callback): void {
@@ -122,7 +143,7 @@ function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
 export function sessionMiddleware(runtime: Runtime): ReturnType<typeof session> {
   const { isHttps } = runtime.config;
   return session({
-    name: isHttps ? '__Host-samlgate_session' : 'samlgate_session',
+    name: cookieName(runtime),
     secret: [...runtime.secrets.cookieKeys],
     store: new SessionStore(runtime),
     genid: (request) => request.committedSid ?? newSecret(),

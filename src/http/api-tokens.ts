@@ -20,7 +20,6 @@ import { checkShape, NEW_TOKEN, PAGE_QUERY, SESSION_TOKEN_WISH, TOKEN_ROTATION }
 /** Below `/me`. */
 export function ownTokenRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
-  // RATE LIMIT (tokens): stands here.
   router.post('/session-token', async (request, response) => {
     const { audience } = checkShape(SESSION_TOKEN_WISH, request.body ?? {});
     response.json(sessionTokenJson(await mintSessionToken(runtime, memberOf(response), audience)));

@@ -2,12 +2,14 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { ErrorPage } from '../console/error-page.tsx';
 import { renderPage } from '../console/layout.tsx';
-import { ERRORS, GatewayError } from '../errors.ts';
+import { ERRORS, GatewayError, type OAuthErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { sendPage } from './pages.ts';
 
 /** Paths that only programs call. */
 const PROGRAM_PATHS = /^\/(api|oauth|auth|\.well-known)(\/|$)/;
+const isOAuth = (request: Request): boolean => request.path.startsWith('/oauth/');
+const PROBLEM_TYPE = 'application/problem+json';
 
 export const notFound: RequestHandler = () => {
   throw new GatewayError('not_found');
@@ -23,10 +25,9 @@ export function errorExit(log: Log): ErrorRequestHandler {
     if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer realm="samlgate"');
     response.setHeader('Cache-Control', 'no-store');
     if (wantsPage(request)) return sendErrorPage(error, response);
-    response
-      .status(error.status)
-      .type('application/problem+json')
-      .send(JSON.stringify(problemOf(error, response.locals.requestId)));
+    const problem = problemOf(error, response.locals.requestId);
+    if (isOAuth(request)) return sendOAuthError(error, problem, request, response);
+    response.status(error.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
   };
 }
 
@@ -45,6 +46,28 @@ export function problemOf(error: GatewayError, requestId: string) {
     got,
   };
 }
+
+/**
+ * The body is both: a problem of ours and an error of OAuth (RFC 6749 §5.2); each lets its readers ignore the other's members.
+ * Of the two media types it is ours, but for clients that ask for JSON and know of no other.
+ */
+function sendOAuthError(error: GatewayError, problem: ReturnType<typeof problemOf>, request: Request, response: Response): void {
+  const accept = request.headers.accept ?? '';
+  const type = accept.includes('application/json') && !accept.includes(PROBLEM_TYPE) ? 'application/json' : PROBLEM_TYPE;
+  const oauthError = error.facts.oauthError ?? OAUTH_ERRORS[error.status];
+  const body = oauthError === undefined ? problem : { error: oauthError, error_description: asciiOf(problem.detail), ...problem };
+  response.status(error.status).type(type).send(JSON.stringify(body));
+}
+
+/** Where a refusal has none of its own. Of 429 and 5xx OAuth says nothing: the status tells. */
+const OAUTH_ERRORS: Readonly<Record<number, OAuthErrorCode>> = { 400: 'invalid_request', 401: 'invalid_client', 403: 'access_denied' };
+
+/** What `error_description` may have in it. */
+const asciiOf = (text: string): string =>
+  text
+    .replace(/[“”"\\]/g, "'")
+    .replace(/[‘’]/g, "'")
+    .replace(/[^\x20-\x7e]/g, '?');
 
 function sendErrorPage(error: GatewayError, response: Response): void {
   const retryHref = response.locals.retryHref as string | undefined;
@@ -80,6 +103,8 @@ function logRefusal(log: Log, error: GatewayError, request: Request, response: R
   };
   if (error.code === 'internal') log.error({ ...fields, stack: stackOf(error.facts.cause) }, 'request failed');
   else if (error.status >= 500) log.warn(fields, 'request failed');
+  // A terminal that waits for its person asks every few seconds.
+  else if (error.facts.oauthError === 'authorization_pending') log.debug(fields, 'request refused');
   else log.info(fields, 'request refused');
 }
 

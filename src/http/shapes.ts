@@ -7,7 +7,7 @@ import type { OrganizationChanges } from '../organizations/organizations.ts';
 import { isEmail } from '../saml/attributes.ts';
 
 /** One line of text: no control characters, which would break logs, pages and files further on. */
-const line = (max: number) =>
+export const line = (max: number) =>
   z
     .string()
     .min(1)

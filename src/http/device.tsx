@@ -1,0 +1,78 @@
+/** `/device`: where a person confirms the code that `samlgate login` shows (RFC 8628 §3.3). */
+import express, { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import { csrfTokenMatches, sessionOrNobody } from '../auth/authenticate.ts';
+import { answerDeviceLogin, findDeviceLogin, readUserCode } from '../auth/device-login.ts';
+import { sessionMiddleware } from '../auth/sessions.ts';
+import { DeviceAnsweredPage, DeviceCodePage, DeviceConfirmationPage, DeviceOrganizationPage } from '../console/device-page.tsx';
+import { renderPage } from '../console/layout.tsx';
+import { GatewayError } from '../errors.ts';
+import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
+import type { Runtime } from '../runtime.ts';
+import { sendPage } from './pages.ts';
+import { actorOf } from './request-context.ts';
+import { checkShape, SLUG } from './shapes.ts';
+
+const FORM = z.object({ csrf: z.string(), user_code: z.string().max(64), action: z.enum(['approve', 'deny']) });
+
+export function deviceRoutes(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  const readForm = express.urlencoded({ extended: false, limit: '4kb', inflate: false });
+  // RATE LIMIT (device code entry)
+  router.use('/device', sessionMiddleware(runtime), (_request, response, next) => {
+    response.locals.route = 'device';
+    next();
+  });
+  router.get('/device', (request, response) => showDevice(runtime, request, response));
+  router.post('/device', readForm, (request, response) => answerDevice(runtime, request, response));
+  return router;
+}
+
+async function showDevice(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const typed = typeof request.query.user_code === 'string' ? request.query.user_code.slice(0, 64) : undefined;
+  const userCode = typed === undefined ? undefined : readUserCode(typed);
+  const principal = await sessionOrNobody(runtime, request.session.login);
+  if (!principal) return toLogin(response, userCode, SLUG.safeParse(request.query.organization).data);
+  if (typed === undefined) return sendPage(response, 200, renderPage(<DeviceCodePage />));
+  const waiting = userCode === undefined ? undefined : await findDeviceLogin(runtime, userCode);
+  if (!waiting) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
+  const organization = await organizationOf(runtime, principal.organizationId);
+  if (isForAnother(waiting.organization, organization)) {
+    return sendPage(response, 200, renderPage(<DeviceOrganizationPage wanted={waiting.organization ?? ''} organization={organization} />));
+  }
+  const { member, csrfToken } = principal;
+  const page = <DeviceConfirmationPage request={waiting} member={member} organization={organization} csrfToken={csrfToken} />;
+  sendPage(response, 200, renderPage(page));
+}
+
+/** With the code, so that the person need not type it a second time; straight to the organization that the terminal wants. */
+function toLogin(response: Response, userCode: string | undefined, organization: string | undefined): void {
+  const returnTo = encodeURIComponent(userCode === undefined ? '/device' : `/device?user_code=${userCode}`);
+  response.redirect(303, organization === undefined ? `/login?return_to=${returnTo}` : `/saml/${organization}/login?return_to=${returnTo}`);
+}
+
+async function organizationOf({ store }: Runtime, id: string): Promise<Organization> {
+  const organization = await getOrganizationById(store, id);
+  if (!organization) throw new GatewayError('organization_unknown');
+  return organization;
+}
+
+const isForAnother = (wanted: string | undefined, { slug }: Organization): boolean => wanted !== undefined && wanted !== slug;
+
+async function answerDevice(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { csrf, user_code: typed, action } = checkShape(FORM, request.body ?? {});
+  const userCode = readUserCode(typed);
+  const principal = await sessionOrNobody(runtime, request.session.login);
+  if (!principal) return toLogin(response, userCode, undefined);
+  if (!csrfTokenMatches(csrf, principal)) {
+    throw new GatewayError('forbidden', 'This form is not from this session. Open the link from the terminal again.');
+  }
+  const waiting = userCode === undefined ? undefined : await findDeviceLogin(runtime, userCode);
+  if (userCode === undefined || !waiting) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
+  if (isForAnother(waiting.organization, await organizationOf(runtime, principal.organizationId))) {
+    throw new GatewayError('forbidden', 'The terminal asks for another organization than the one that you are signed in to.');
+  }
+  const approved = action === 'approve';
+  await answerDeviceLogin(runtime, actorOf(request, response, principal), principal, userCode, approved);
+  sendPage(response, 200, renderPage(<DeviceAnsweredPage approved={approved} />));
+}
