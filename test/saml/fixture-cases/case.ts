@@ -1,72 +1,92 @@
-import { execFileSync } from 'node:child_process';
-import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+/** What a fixture case is, and how it is written down. */
 import type { ErrorCode } from '../../../src/errors.ts';
-import type { ResponseSettings } from '../../../src/saml/response.ts';
-import type { KeyAndCertificate } from '../../../src/saml/self-signed-certificate.ts';
+import type { Role, RoleMapping } from '../../../src/organizations/role-mapping.ts';
+import type { AttributeMapping, Person } from '../../../src/saml/attributes.ts';
+import type { NameId, ResponseSettings } from '../../../src/saml/response.ts';
+import { ACS_URL, ENTITY_ID, IDP, NOW_MS } from './hand-made.ts';
+import type { KeyName } from './keys.ts';
 
-/** Names of the keys whose certificates the fixtures carry. Private keys are never written. */
-export const KEY_KINDS = {
-  rsa: ['rsa:2048'],
-  second: ['rsa:2048'],
-  rogue: ['rsa:2048'],
-  rsa4096: ['rsa:4096'],
-  rsa1024: ['rsa:1024'],
-  p256: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
-  p384: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-384'],
-  p521: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-521'],
-  secp256k1: ['ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1'],
-} as const;
-
-export type KeyName = keyof typeof KEY_KINDS;
-
-export interface FixtureKey extends KeyAndCertificate {
-  readonly key: KeyObject;
+/** What the message is held against, as `case.json` has it: whole, so that a changed default changes no case. */
+export interface WrittenSettings extends Omit<ResponseSettings, 'keys' | 'decryptionKeys'> {
+  /** Names of files in `fixtures/certificates/`. */
+  readonly certificates: readonly string[];
+  readonly nowMs: number;
+  /** On top of the default mapping. */
+  readonly attributeMapping: Partial<AttributeMapping>;
+  readonly roleMapping: RoleMapping;
 }
 
-export type Keys = Readonly<Record<KeyName, FixtureKey>>;
+/** What differs from {@link DEFAULTS}. */
+export type CaseSettings = Partial<Omit<WrittenSettings, 'certificates'>> & { readonly trusted?: readonly KeyName[] };
 
-/** Fresh keys, made by openssl; long validity, so that only what a case is about can fail. */
-export function makeKeys(): Keys {
-  const folder = mkdtempSync(path.join(tmpdir(), 'samlgate-fixture-keys-'));
-  try {
-    const made = Object.entries(KEY_KINDS).map(([name, kind]) => {
-      const [keyFile, certificateFile] = [path.join(folder, `${name}.key`), path.join(folder, `${name}.crt`)];
-      const subject = `/CN=samlgate fixture ${name}, test only`;
-      execFileSync(
-        'openssl',
-        ['req', '-x509', '-newkey', ...kind, '-nodes', '-days', '36500', '-subj', subject, '-keyout', keyFile, '-out', certificateFile],
-        { stdio: 'ignore' },
-      );
-      const privateKeyPem = readFileSync(keyFile, 'utf8');
-      return [name, { privateKeyPem, certificatePem: readFileSync(certificateFile, 'utf8'), key: createPrivateKey(privateKeyPem) }];
-    });
-    return Object.fromEntries(made) as Keys;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+/** What an accepted message says, but for the person. Null stands for undefined, which JSON has not. */
+export interface Statement {
+  readonly assertionId: string;
+  readonly inResponseTo: string | null;
+  readonly acceptableUntil: string;
+  readonly nameId: NameId | null;
+  readonly sessionIndex: string | null;
+  readonly sessionNotOnOrAfter: string | null;
+  readonly authnContextClassRef: string | null;
+  /** File names. */
+  readonly expiredCertificates: readonly string[];
 }
 
-export type CaseSettings = Partial<Omit<ResponseSettings, 'keys'>> & { readonly trusted?: readonly KeyName[]; readonly nowMs?: number };
-
-/** What the person of an accepted case must be. */
-export interface ExpectedPerson {
-  readonly identity: string;
-  readonly email: string;
-  readonly name?: string;
-  readonly groups: readonly string[];
-  readonly groupsState?: string;
-}
-
-export interface FixtureCase {
+interface AnyCase {
   /** Folder name: what is tried. */
   readonly name: string;
   readonly xml: string | Buffer;
   readonly settings?: CaseSettings;
-  /** Refused with this code… */
-  readonly code?: ErrorCode;
-  /** …or accepted as this person. */
-  readonly person?: ExpectedPerson;
+  /** Made anew by the test and never written, because it is large, or nothing without a private key. */
+  readonly live?: true;
+}
+
+export interface RejectedCase extends AnyCase {
+  readonly code: ErrorCode;
+  /** A part of what the person is told. */
+  readonly says?: string;
+}
+
+export interface AcceptedCase extends AnyCase {
+  readonly person: Person;
+  /** `owner` where nothing is said. */
+  readonly role?: Role;
+  readonly statement?: Partial<Statement>;
+}
+
+export type FixtureCase = AcceptedCase | RejectedCase;
+
+export type Expected = Pick<RejectedCase, 'code' | 'says'> | { person: Person; role: Role; statement: Partial<Statement> };
+
+/** The content of `case.json`. */
+export interface WrittenCase {
+  readonly settings: WrittenSettings;
+  readonly expected: Expected;
+}
+
+const DEFAULTS: WrittenSettings = {
+  entityId: ENTITY_ID,
+  acsUrl: ACS_URL,
+  idpEntityId: IDP,
+  certificates: ['rsa.crt'],
+  nowMs: NOW_MS,
+  clockSkewSeconds: 180,
+  requireSignedAssertion: false,
+  requireSignedResponse: false,
+  requireEncryptedAssertion: false,
+  authnContext: [],
+  attributeMapping: {},
+  roleMapping: { rules: [{ group: 'platform-admins', role: 'owner' }], defaultRole: 'collaborator' },
+};
+
+export const certificateFile = (key: KeyName): string => `${key}.crt`;
+
+export function writtenCase(fixture: FixtureCase): WrittenCase {
+  const { trusted, ...changes } = fixture.settings ?? {};
+  const settings = { ...DEFAULTS, ...changes, ...(trusted ? { certificates: trusted.map(certificateFile) } : {}) };
+  if ('person' in fixture) {
+    const { person, role = 'owner', statement = {} } = fixture;
+    return { settings, expected: { person, role, statement } };
+  }
+  return { settings, expected: { code: fixture.code, ...(fixture.says === undefined ? {} : { says: fixture.says }) } };
 }

@@ -3,6 +3,7 @@
  * fixtures; what identity providers really send comes from `src/mock-idp`.
  */
 import { createHash, createHmac, type KeyObject, sign as signOctets } from 'node:crypto';
+import type { Person } from '../../../src/saml/attributes.ts';
 import { canonicalize } from '../../../src/saml/canonical-xml.ts';
 import { attributeOf, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml.ts';
 
@@ -16,12 +17,12 @@ export const REQUEST_ID = '_request1';
 
 export const minutes = (n: number): string => new Date(NOW_MS + n * 60_000).toISOString();
 
-const PROTOCOL = 'urn:oasis:names:tc:SAML:2.0:protocol';
-const ASSERTION = 'urn:oasis:names:tc:SAML:2.0:assertion';
-const DSIG = 'http://www.w3.org/2000/09/xmldsig#';
+export const PROTOCOL = 'urn:oasis:names:tc:SAML:2.0:protocol';
+export const ASSERTION = 'urn:oasis:names:tc:SAML:2.0:assertion';
+export const DSIG = 'http://www.w3.org/2000/09/xmldsig#';
 export const EXC = 'http://www.w3.org/2001/10/xml-exc-c14n#';
 export const ENVELOPED = `${DSIG}enveloped-signature`;
-const MORE = 'http://www.w3.org/2001/04/xmldsig-more#';
+export const MORE = 'http://www.w3.org/2001/04/xmldsig-more#';
 
 /** Every part is text that goes in as it is. */
 export interface Parts {
@@ -95,6 +96,29 @@ const DEFAULTS: Parts = {
   statements: undefined,
 };
 
+/** Parts with everything that the schema lets stand in a response of ours, for what must be possible everywhere. */
+export const EVERYTHING: Partial<Parts> = {
+  extensions: '<samlp:Extensions><x:note xmlns:x="urn:x">seen</x:note></samlp:Extensions>',
+  status:
+    '<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"><samlp:StatusCode Value="urn:x:fine"/></samlp:StatusCode><samlp:StatusMessage>All is well.</samlp:StatusMessage><samlp:StatusDetail><x:detail xmlns:x="urn:x"/></samlp:StatusDetail></samlp:Status>',
+  confirmation: bearer(
+    `${NAME_ID}${confirmationData(' Address="192.0.2.17"').replace('/>', '><x:more xmlns:x="urn:x"/></saml:SubjectConfirmationData>')}`,
+  ),
+  conditions: `<saml:Conditions ${CONDITIONS_TIMES}>${audience(ENTITY_ID)}<saml:OneTimeUse/><saml:ProxyRestriction Count="0"><saml:Audience>urn:x:elsewhere</saml:Audience></saml:ProxyRestriction></saml:Conditions>`,
+  advice:
+    '<saml:Advice><saml:AssertionIDRef>_earlier</saml:AssertionIDRef><saml:AssertionURIRef>urn:x:earlier</saml:AssertionURIRef></saml:Advice>',
+  authn: `<saml:AuthnStatement AuthnInstant="${NOW}" SessionIndex="_session1" SessionNotOnOrAfter="${minutes(480)}"><saml:SubjectLocality Address="192.0.2.17" DNSName="desk.acme.test"/><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef><saml:AuthnContextDecl><x:by xmlns:x="urn:x"/></saml:AuthnContextDecl><saml:AuthenticatingAuthority>${IDP}</saml:AuthenticatingAuthority></saml:AuthnContext></saml:AuthnStatement>`,
+};
+
+/** Whom a message of the default parts is about. */
+export const OLIVIA: Person = {
+  identity: '["NameID","u-olivia","",""]',
+  email: 'olivia@acme.test',
+  name: 'Olivia Owner',
+  groups: ['platform-admins', 'engineering'],
+  groupsState: 'present',
+};
+
 export function message(parts: Partial<Parts> = {}): string {
   const p = { ...DEFAULTS, ...parts };
   const subject = p.subject ?? `<saml:Subject>${p.nameId}${p.confirmation}</saml:Subject>`;
@@ -123,6 +147,13 @@ export interface HandSigning {
   /** Undefined: as the transforms are. */
   transformsElement: string | undefined;
   inclusivePrefixes: readonly string[];
+  /** As `inclusivePrefixes`, for SignedInfo. */
+  signedInfoPrefixes: readonly string[];
+  /** Of the elements of the signature; empty for the default namespace. */
+  prefix: string;
+  /** White space between the elements of the signature. */
+  between: string;
+  signatureAttributes: string;
   /** Added inside SignedInfo after the Reference, and inside Signature at its end. */
   moreReferences: string;
   keyInfo: string;
@@ -145,6 +176,15 @@ const HASHES: Record<string, string> = {
 
 export const RSA_SHA256 = `${MORE}rsa-sha256`;
 export const SHA256 = 'http://www.w3.org/2001/04/xmlenc#sha256';
+
+/** What an exclusive canonicalization is told to take along. */
+export const inclusiveNamespaces = (prefixList: string): string => `<ec:InclusiveNamespaces xmlns:ec="${EXC}" PrefixList="${prefixList}"/>`;
+
+/** @param certificates base64 of their DER */
+export const keyInfoOf = (...certificates: string[]): string =>
+  `<ds:KeyInfo><ds:X509Data>${certificates.map((base64) => `<ds:X509Certificate>${base64}</ds:X509Certificate>`).join('')}</ds:X509Data></ds:KeyInfo>`;
+
+export const lines = (base64: string, length: number): string => (base64.match(new RegExp(`.{1,${length}}`, 'g')) ?? []).join('\n');
 
 const find = (root: XmlElement, id: string): XmlElement => {
   for (const element of walk(root)) if (attributeOf(element, 'ID') === id) return element;
@@ -169,6 +209,10 @@ export function sign(xml: string, key: KeyObject | string, bent: Partial<HandSig
     ],
     transformsElement: undefined,
     inclusivePrefixes: [],
+    signedInfoPrefixes: [],
+    prefix: 'ds',
+    between: '',
+    signatureAttributes: '',
     moreReferences: '',
     keyInfo: '',
     objects: '',
@@ -192,11 +236,22 @@ export function sign(xml: string, key: KeyObject | string, bent: Partial<HandSig
     insert(
       xml,
       s,
-      `<ds:Signature xmlns:ds="${DSIG}">${signedInfo}<ds:SignatureValue>${value}</ds:SignatureValue>${s.keyInfo}${s.objects}</ds:Signature>`,
+      spelled(
+        `<ds:Signature xmlns:ds="${DSIG}"${s.signatureAttributes}>${signedInfo}<ds:SignatureValue>${value}</ds:SignatureValue>${s.keyInfo}${s.objects}</ds:Signature>`,
+        s,
+      ),
     );
   const placed = [...walk(find(parseXml(withSignature('AAAA')), s.id))].find((element) => isNamed(element, DSIG, 'SignedInfo'));
   if (!placed) throw new Error('no SignedInfo');
-  return withSignature(s.signatureValue(signatureOf(s, Buffer.from(canonicalize(placed)))));
+  const octetsOfSignedInfo = canonicalize(placed, { inclusivePrefixes: new Set(s.signedInfoPrefixes) });
+  return withSignature(s.signatureValue(signatureOf(s, Buffer.from(octetsOfSignedInfo))));
+}
+
+function spelled(signature: string, { prefix, between }: HandSigning): string {
+  const spaced = signature.replaceAll('><', `>${between}<`);
+  if (prefix === 'ds') return spaced;
+  const declaration = prefix === '' ? 'xmlns=' : `xmlns:${prefix}=`;
+  return spaced.replaceAll(/(<\/?)ds:/g, prefix === '' ? '$1' : `$1${prefix}:`).replaceAll('xmlns:ds=', declaration);
 }
 
 function signatureOf(s: HandSigning, data: Buffer): string {
@@ -219,7 +274,7 @@ function insert(xml: string, s: HandSigning, signature: string): string {
     const end = xml.indexOf(`</${name}>`, start);
     return xml.slice(0, end) + signature + xml.slice(end);
   }
-  const issuerEnd = /<\/(?:[\w]+:)?Issuer>/.exec(xml.slice(start));
+  const issuerEnd = /<\/(?:[^\s<>/:]+:)?Issuer>|<(?:[^\s<>/:]+:)?Issuer\b[^>]*\/>/.exec(xml.slice(start));
   if (!issuerEnd) return xml.slice(0, start) + signature + xml.slice(start);
   const at = start + issuerEnd.index + issuerEnd[0].length;
   return xml.slice(0, at) + signature + xml.slice(at);

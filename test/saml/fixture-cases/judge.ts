@@ -1,0 +1,57 @@
+/** Holds a message against the settings of its case: everything between the decoded form field and the role. */
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
+import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING, type Person, readPerson } from '../../../src/saml/attributes.ts';
+import { acceptResponse, type VerifiedAssertion } from '../../../src/saml/response.ts';
+import { decodeUtf8 } from '../../../src/saml/xml.ts';
+import type { Statement, WrittenSettings } from './case.ts';
+
+export type Outcome = { code: ErrorCode; says: string | undefined } | { person: Person; role: Role; statement: Statement };
+
+/**
+ * @param pemOf the certificate of that file name
+ * @param decryptionKeys our own; none for a written case, as no private key is written
+ * @throws whatever is no GatewayError: no message may cause such a thing
+ */
+export function judge(
+  octets: Uint8Array,
+  settings: WrittenSettings,
+  pemOf: (file: string) => string,
+  decryptionKeys: readonly KeyObject[] = [],
+): Outcome {
+  const { certificates, nowMs, attributeMapping, roleMapping, ...rest } = settings;
+  const trusted = certificates.map((file) => ({ file, x509: new X509Certificate(pemOf(file)) }));
+  const keys = trusted.map(({ x509 }) => ({
+    key: x509.publicKey,
+    fingerprint: x509.fingerprint256,
+    notAfterMs: Date.parse(x509.validTo),
+  }));
+  const fileOf = (fingerprint: string) => trusted.find(({ x509 }) => x509.fingerprint256 === fingerprint)?.file ?? fingerprint;
+  try {
+    const assertion = acceptResponse(decodeUtf8(octets), { ...rest, keys, decryptionKeys }, nowMs);
+    const person = readPerson(assertion, { ...DEFAULT_ATTRIBUTE_MAPPING, ...attributeMapping });
+    const { role } = decideRole(roleMapping, person.groups);
+    if (role === 'none') return { code: 'saml_role_denied', says: undefined }; // as the sign-in does
+    return { person, role, statement: statementOf(assertion, fileOf) };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return { code: error.code, says: error.facts.detail };
+  }
+}
+
+const instant = (ms: number): string => new Date(ms).toISOString();
+
+function statementOf(assertion: VerifiedAssertion, fileOf: (fingerprint: string) => string): Statement {
+  const { sessionNotOnOrAfterMs } = assertion;
+  return {
+    assertionId: assertion.assertionId,
+    inResponseTo: assertion.inResponseTo ?? null,
+    acceptableUntil: instant(assertion.acceptableUntilMs),
+    nameId: assertion.nameId ?? null,
+    sessionIndex: assertion.sessionIndex ?? null,
+    sessionNotOnOrAfter: sessionNotOnOrAfterMs === undefined ? null : instant(sessionNotOnOrAfterMs),
+    authnContextClassRef: assertion.authnContextClassRef ?? null,
+    expiredCertificates: assertion.expiredCertificates.map(fileOf),
+  };
+}
