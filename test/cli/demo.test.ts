@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -153,13 +155,39 @@ describe('samlgate demo, from a package as it is installed', () => {
   );
 
   test(
-    'ends cleanly also where SIGTERM comes while it starts, and twice',
+    'ends cleanly also where SIGTERM comes while it starts',
     async () => {
       const command = start('demo', '--port', String(await freePort()), '--idp-port', String(await freePort()));
       while (readdirSync(temporary).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      command.process.kill('SIGTERM');
       const { code } = await command.end('SIGTERM');
       expect({ code, left: readdirSync(temporary) }).toEqual({ code: 0, left: [] });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'ends what is under way, also where Ctrl-C arrives twice, as npm passes it on',
+    async () => {
+      const { command, page, output } = await startDemo();
+      const [, port = ''] = /The gateway is http:\/\/localhost:(\d+)/.exec(output) ?? [];
+      const socket = createConnection(Number(port), '127.0.0.1');
+      const head = ['POST /login HTTP/1.1', 'Host: localhost', 'Content-Type: application/x-www-form-urlencoded'];
+      socket.write([...head, 'Content-Length: 1', 'Expect: 100-continue', '', ''].join('\r\n'));
+      const [begun] = (await once(socket, 'data')) as [Buffer];
+      expect(begun.toString()).toContain('100 Continue');
+      command.process.kill('SIGINT');
+      while (
+        await fetch(page).then(
+          () => true,
+          () => false,
+        )
+      );
+      command.process.kill('SIGINT');
+      socket.write('x');
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+      socket.destroy();
+      expect((await command.end()).code).toBe(0);
     },
     TIMEOUT_MS,
   );

@@ -1,4 +1,4 @@
-/** A real gateway of a test's own, on a free port, over SQLite in a directory of its own or over the tests' Redis. */
+/** A real gateway of a test's own, on a free port, over SQLite in a directory of its own or over a redis-server. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,10 +8,10 @@ import { createGateway, type Gateway, type GatewayParts } from '../../src/gatewa
 import type { HabitName } from '../../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS } from '../../src/mock-idp/people.ts';
 import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
-import { freePort } from './redis-server.ts';
+import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 
 export interface TestGatewayOptions extends GatewayParts {
-  /** `redis` is the one redis-server that all tests share: organizations there need slugs of their own. */
+  /** `redis` is one redis-server for all gateways of a test file that run at the same time; they need the same SAMLGATE_SECRET. */
   readonly store?: 'sqlite' | 'redis';
   /** More of the environment, or other values. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -54,17 +54,25 @@ export interface TestGateway {
  */
 export async function startGateway({ store = 'sqlite', environment = {}, ...parts }: TestGatewayOptions = {}): Promise<TestGateway> {
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-test-'));
+  const redis = store === 'redis' ? await useRedis() : undefined;
+  const leave = async () => {
+    await redis?.leave();
+    rmSync(directory, { recursive: true, force: true });
+  };
   const port = await freePort();
   const config = readConfig({
     SAMLGATE_BASE_URL: `http://localhost:${port}`,
     SAMLGATE_LISTEN: `127.0.0.1:${port}`,
-    SAMLGATE_STORE: store === 'redis' ? process.env.TEST_REDIS_URL : `sqlite:${path.join(directory, 'samlgate.db')}`,
+    SAMLGATE_STORE: redis?.url ?? `sqlite:${path.join(directory, 'samlgate.db')}`,
     SAMLGATE_SECRET: randomBytes(32).toString('base64'),
     SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
     SAMLGATE_LOG_LEVEL: 'silent',
     ...environment,
   });
-  const gateway = await createGateway(config, parts);
+  const gateway = await createGateway(config, parts).catch(async (error: unknown) => {
+    await leave();
+    throw error;
+  });
   await gateway.listen();
   const { baseUrl: url, operatorToken } = config;
   const api: TestGateway['api'] = (method, resource, body, token = operatorToken) => callApi(url, method, resource, body, token);
@@ -84,9 +92,26 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
     stop: async () => {
       await (await idp)?.close();
       await gateway.close();
-      rmSync(directory, { recursive: true, force: true });
+      await leave();
     },
   };
+}
+
+/** Of this test file: keys in a store are wrapped with one secret, so files can't share it. */
+let sharedRedis: { readonly server: Promise<RedisServer>; users: number } | undefined;
+
+async function useRedis(): Promise<{ readonly url: string; leave(): Promise<void> }> {
+  sharedRedis ??= { server: startRedis(['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']), users: 0 };
+  const mine = sharedRedis;
+  mine.users++;
+  const server = await mine.server;
+  const leave = async () => {
+    mine.users--;
+    if (mine.users > 0) return;
+    sharedRedis = undefined;
+    await server.stop();
+  };
+  return { url: server.url, leave };
 }
 
 /** A slug that no other test has. */
