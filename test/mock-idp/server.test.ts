@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { HABIT_NAMES, HABITS } from '../../src/mock-idp/habits.ts';
 import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
 import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { readForms, readLinks, textOf } from '../support/html.ts';
 import { xmlCryptoVerifies } from './judges.ts';
 import { ACS_URL, NOW_MS, SP_ENTITY_ID } from './sign-in.ts';
 
@@ -30,29 +31,26 @@ const redirect = (habit: string, xml: string, relayState = 'state "1" <&>') =>
 const post = (path: string, fields: Record<string, string>) =>
   fetch(`${idp.url}${path}`, { method: 'POST', body: new URLSearchParams(fields) });
 
-const unescapeHtml = (text: string) =>
-  text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&');
-
-/** The hidden fields of the only form of a page, as a browser would send them. */
-function fieldsOf(html: string): Record<string, string> {
-  const inputs = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)];
-  return Object.fromEntries(inputs.map(([, name = '', value = '']) => [name, unescapeHtml(value)]));
+/** The only form of a page, with what a browser would send of it. */
+function formOf(html: string) {
+  const [form] = readForms(html, idp.url);
+  if (!form) throw new Error(`a page without a form:\n${html}`);
+  return {
+    action: form.action,
+    fields: Object.fromEntries(form.fields.filter(({ isSent }) => isSent).map(({ name, value }) => [name, value])),
+  };
 }
 
 /** Presses a person's button on the page of people, and reads the page that comes then. */
 async function choose(peoplePage: Response, person: string) {
   const html = await peoplePage.text();
   expect(html).toContain(`<button type="submit" name="person" value="${person}"`);
-  const answer = await post(/<form method="post" action="([^"]+)"/.exec(html)?.[1] ?? '', { ...fieldsOf(html), person });
+  const people = formOf(html);
+  const answer = await post(new URL(people.action).pathname, { ...people.fields, person });
   expect(answer.status).toBe(200);
   const answerHtml = await answer.text();
-  const fields = fieldsOf(answerHtml);
-  return {
-    html: answerHtml,
-    action: unescapeHtml(/<form method="post" action="([^"]+)"/.exec(answerHtml)?.[1] ?? ''),
-    fields,
-    xml: Buffer.from(fields.SAMLResponse ?? '', 'base64').toString('utf8'),
-  };
+  const { action, fields } = formOf(answerHtml);
+  return { html: answerHtml, action, fields, xml: Buffer.from(fields.SAMLResponse ?? '', 'base64').toString('utf8') };
 }
 
 describe('a sign-in over HTTP', () => {
@@ -116,6 +114,40 @@ describe('pages', () => {
       expect(html).not.toMatch(/<style|style=|<script(?! src="\/mock-idp\.js")|\bon\w+=/);
     }
     expect(await (await fetch(idp.url)).text()).toContain(idp.metadataUrl('entra-id'));
+  });
+
+  test('the front page leads to the organizations that it is told of, and says what becomes of whom', async () => {
+    const told = await startMockIdp({
+      gatewayBaseUrl: GATEWAY,
+      port: 0,
+      keys: { okta: key, 'entra-id': key, 'google-workspace': key },
+      organizations: [{ habit: 'okta', slug: 'acme', name: 'Acme <b>', outcomes: { olivia: 'owner', carl: 'refused' } }],
+    });
+    const html = await (await fetch(told.url)).text();
+    expect(readLinks(html, told.url)).toContainEqual({ href: `${GATEWAY}/saml/acme/login`, text: 'Sign in to Acme <b>' });
+    expect(textOf(html)).toMatch(
+      /Olivia Okafor, olivia@okta\.acme\.example: .+ At the gateway: owner Carl Čapek, .+ At the gateway: refused/,
+    );
+    const started = readForms(html, told.url).map(({ action, fields }) => [new URL(action).pathname, fields[0]?.value]);
+    expect(started).toEqual([
+      ['/okta/start', 'acme'],
+      ['/entra-id/start', ''],
+      ['/google-workspace/start', ''],
+    ]);
+    expect(html).not.toContain('Acme <b>');
+    await told.close();
+  });
+
+  test.each([
+    ['http://localhost:8080', 'localhost'],
+    ['http://127.0.0.1:8080', '127.0.0.1'],
+    ['http://sso.test:8080', '127.0.0.1'],
+  ])('beside the gateway %s it is called %s: a browser keeps Lax cookies from what another site posts', async (gatewayBaseUrl, name) => {
+    const beside = await startMockIdp({ gatewayBaseUrl, port: 0, keys: { okta: key, 'entra-id': key, 'google-workspace': key } });
+    expect(new URL(beside.url).hostname).toBe(name);
+    expect(new URL(beside.metadataUrl('okta')).hostname).toBe(name);
+    expect((await fetch(beside.url)).status).toBe(200);
+    await beside.close();
   });
 
   test('submit themselves by a served script, or by a button', async () => {
