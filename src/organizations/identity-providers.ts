@@ -184,6 +184,7 @@ export function responseSettings(organization: Organization, baseUrl: string): R
         notAfterMs: Date.parse(certificate.notAfter),
       }),
     ),
+    decryptionKeys: [],
     requireSignedAssertion: settings.requireSignedAssertion,
     requireSignedResponse: settings.requireSignedResponse,
     requireEncryptedAssertion: settings.requireEncryptedAssertion,

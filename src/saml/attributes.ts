@@ -76,7 +76,10 @@ export function readAttributes(assertion: XmlElement): Attributes {
   for (const statement of childrenNamed(assertion, ASSERTION, 'AttributeStatement')) {
     for (const attribute of childElements(statement)) {
       if (attribute.uri === ASSERTION && attribute.local === 'EncryptedAttribute') {
-        throw new GatewayError('saml_decryption_failed', 'An attribute is encrypted; turn that off at the identity provider.');
+        throw new GatewayError(
+          'saml_decryption_failed',
+          'An attribute is encrypted by itself, which is not read. The identity provider can encrypt the whole assertion instead.',
+        );
       }
       if (attribute.uri !== ASSERTION || attribute.local !== 'Attribute')
         throw new GatewayError('saml_malformed', 'An AttributeStatement has something else than attributes.');

@@ -1,6 +1,8 @@
 /** One small function for each rule that an opened response must pass, in the order in which `response.ts` calls them. */
+import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { readDateTime } from './date-time.ts';
+import { openElement, readEncryptedElement } from './decryption.ts';
 import { ASSERTION, CONFIRMATION_BEARER, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from './names.ts';
 import type { NameId, ResponseSettings, SignedResponse } from './response.ts';
 import { issuerOf } from './response-structure.ts';
@@ -189,14 +191,18 @@ function classRefsOf(statement: XmlElement): string[] {
   return ref ? [textOf(ref)] : [];
 }
 
-/** The subject's NameID. An encrypted one is refused: to overlook it would let another identifier stand for the person. */
-export function readNameId(assertion: XmlElement): NameId | undefined {
+/** The subject's NameID. */
+export function readNameId(assertion: XmlElement, settings: ResponseSettings): NameId | undefined {
   const subject = subjectOf(assertion);
-  if (!subject) return undefined;
-  if (childrenNamed(subject, ASSERTION, 'EncryptedID').length > 0) {
-    throw new GatewayError('saml_decryption_failed', 'The NameID is encrypted; turn that off at the identity provider.');
-  }
-  const nameId = onlyChild(subject, ASSERTION, 'NameID', several('NameID'));
+  return subject && openNameId(subject, settings.decryptionKeys);
+}
+
+/** The NameID inside a signed element, in plain or encrypted. Who sends both may mean two people. */
+export function openNameId(parent: XmlElement, decryptionKeys: readonly KeyObject[]): NameId | undefined {
+  const encrypted = onlyChild(parent, ASSERTION, 'EncryptedID', several('EncryptedID'));
+  const plain = onlyChild(parent, ASSERTION, 'NameID', several('NameID'));
+  if (encrypted && plain) throw several('NameID')();
+  const nameId = encrypted ? openEncryptedId(encrypted, decryptionKeys) : plain;
   if (!nameId) return undefined;
   const nameQualifier = attributeOf(nameId, 'NameQualifier');
   const spNameQualifier = attributeOf(nameId, 'SPNameQualifier');
@@ -206,4 +212,11 @@ export function readNameId(assertion: XmlElement): NameId | undefined {
     ...(nameQualifier === undefined ? {} : { nameQualifier }),
     ...(spNameQualifier === undefined ? {} : { spNameQualifier }),
   };
+}
+
+/** saml-core §2.2.4. The ciphertext is covered by a signature, so each failure may be told as what it is. */
+function openEncryptedId(encryptedId: XmlElement, decryptionKeys: readonly KeyObject[]): XmlElement {
+  const nameId = openElement(readEncryptedElement(encryptedId), decryptionKeys);
+  if (!isNamed(nameId, ASSERTION, 'NameID')) throw malformed('What was encrypted as an EncryptedID is not a NameID.');
+  return nameId;
 }

@@ -44,6 +44,29 @@ export function readStructure(root: XmlElement): UnverifiedResponse {
   };
 }
 
+/** An assertion out of an EncryptedAssertion, held against the same rules as one in plain, but not verified. */
+export interface DecryptedAssertion {
+  readonly assertion: XmlElement;
+  readonly signature: XmlElement | undefined;
+}
+
+/**
+ * Holds what was decrypted against the structure rules, as if it stood in the place of its EncryptedAssertion.
+ * @param wrapper the EncryptedAssertion; the IDs of all that is around it count too
+ * @throws saml_malformed, saml_structure_ambiguous
+ */
+export function readDecryptedStructure(root: XmlElement, wrapper: XmlElement): DecryptedAssertion {
+  if (!isNamed(root, ASSERTION, 'Assertion')) throw malformed('What was encrypted is not an assertion.');
+  requireVersionAndId(root);
+  if (assertionsIn(root).length > 1) throw ambiguous('There is more than one assertion.');
+  requireUniqueIds(outermost(wrapper), root);
+  const signature = signatureAfterIssuer(root);
+  requireNoOtherSignature(root, [signature]);
+  return { assertion: root, signature };
+}
+
+const outermost = (element: XmlElement): XmlElement => (element.parent ? outermost(element.parent) : element);
+
 /** Version and ID of a Response or an Assertion. @throws saml_malformed */
 export function requireVersionAndId(element: XmlElement): void {
   if (attributeOf(element, 'Version') !== '2.0') throw malformed(`The ${element.local} is not of version 2.0.`);
@@ -63,23 +86,28 @@ export function issuerOf(element: XmlElement): string | undefined {
   return textOf(issuer);
 }
 
-/**
- * The one assertion, plain or encrypted. Anything by that name anywhere else, in whatever namespace (SAML 1 among them), is
- * what signature wrapping is made of.
- */
+/** The one assertion, plain or encrypted. */
 function findAssertion(root: XmlElement): XmlElement | undefined {
+  const [assertion, ...more] = assertionsIn(root);
+  if (more.length > 0) throw ambiguous('There is more than one assertion.');
+  if (assertion && (assertion.parent !== root || assertion.uri !== ASSERTION)) {
+    throw ambiguous('The assertion does not stand directly in the response.');
+  }
+  return assertion;
+}
+
+/**
+ * Anything by that name, wherever it stands, in whatever namespace (SAML 1 among them): the second one is what signature
+ * wrapping is made of.
+ */
+function assertionsIn(root: XmlElement): XmlElement[] {
   const found: XmlElement[] = [];
   for (const element of walk(root)) {
     if (element.local === 'Assertion' || element.local === 'EncryptedAssertion') found.push(element);
     else if (element.local === 'Response' && element !== root) throw ambiguous('There is a response inside the response.');
     else if (element.local === 'EncryptedData' && element.uri === XMLENC) requirePlaceOfEncryptedData(element);
   }
-  const [assertion, ...more] = found;
-  if (more.length > 0) throw ambiguous('There is more than one assertion.');
-  if (assertion && (assertion.parent !== root || assertion.uri !== ASSERTION)) {
-    throw ambiguous('The assertion does not stand directly in the response.');
-  }
-  return assertion;
+  return found;
 }
 
 const ENCRYPTED_PLACES: ReadonlySet<string> = new Set(['EncryptedAssertion', 'EncryptedID', 'EncryptedAttribute']);
@@ -91,19 +119,21 @@ function requirePlaceOfEncryptedData(element: XmlElement): void {
 }
 
 /** Only `ID` identifies: `Id`, `id` and `xml:id` are plain attributes here, as no reference is ever resolved through them. */
-function requireUniqueIds(root: XmlElement): void {
+export function requireUniqueIds(...roots: readonly XmlElement[]): void {
   const seen = new Set<string>();
-  for (const element of walk(root)) {
-    const id = attributeOf(element, 'ID');
-    if (id === undefined) continue;
-    if (!NCNAME.test(id)) throw malformed('An ID is not an NCName.');
-    if (seen.has(id)) throw ambiguous('Two elements have the same ID.');
-    seen.add(id);
+  for (const root of roots) {
+    for (const element of walk(root)) {
+      const id = attributeOf(element, 'ID');
+      if (id === undefined) continue;
+      if (!NCNAME.test(id)) throw malformed('An ID is not an NCName.');
+      if (seen.has(id)) throw ambiguous('Two elements have the same ID.');
+      seen.add(id);
+    }
   }
 }
 
 /** saml-core §5.4.1: at most one, a direct child, right after the Issuer (where there is one). */
-function signatureAfterIssuer(element: XmlElement): XmlElement | undefined {
+export function signatureAfterIssuer(element: XmlElement): XmlElement | undefined {
   const signatures = childrenNamed(element, XMLDSIG, 'Signature');
   const [signature, ...more] = signatures;
   if (!signature) return undefined;
@@ -114,7 +144,7 @@ function signatureAfterIssuer(element: XmlElement): XmlElement | undefined {
   return signature;
 }
 
-function requireNoOtherSignature(root: XmlElement, allowed: readonly (XmlElement | undefined)[]): void {
+export function requireNoOtherSignature(root: XmlElement, allowed: readonly (XmlElement | undefined)[]): void {
   for (const element of walk(root)) {
     if (isNamed(element, XMLDSIG, 'Signature') && !allowed.includes(element)) throw ambiguous('There is a signature where none may be.');
   }

@@ -2,8 +2,10 @@
  * The verdict on a response: one ordered list of checks, stopped by the first that fails. Rule numbers are those of
  * `saml/README.md`. Text, settings and the time come in; a {@link VerifiedAssertion} or a GatewayError comes out.
  */
+import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { readAttributes } from './attributes.ts';
+import { type OpenedAssertion, openEncryptedAssertion } from './encrypted-assertion.ts';
 import { ASSERTION } from './names.ts';
 import {
   checkAssertionIssuer,
@@ -29,6 +31,11 @@ export interface ResponseSettings {
   readonly idpEntityId: string;
   /** From the organization's configured certificates; KeyInfo in a message gives nothing. */
   readonly keys: readonly VerificationKey[];
+  /**
+   * Our private keys for this organization, RSA: the one in use and those of before. Each is tried, so few. Not read for a
+   * message of which {@link mayBeEncrypted} says no.
+   */
+  readonly decryptionKeys: readonly KeyObject[];
   readonly requireSignedAssertion: boolean;
   readonly requireSignedResponse: boolean;
   readonly requireEncryptedAssertion: boolean;
@@ -85,7 +92,7 @@ export function acceptResponse(unverifiedXml: string, settings: ResponseSettings
   const unverified = readStructure(parseXml(unverifiedXml)); // 3, 4
   checkResponseIssuer(unverified.unverifiedResponse, settings); // 5
   if (!unverified.unverifiedAssertion && !unverified.encryptedAssertion) refuseWithoutAssertion(unverified); // 12
-  const signed = openSigned(unverified, settings); // 6–9, 11
+  const signed = openSigned(unverified, settings); // 6–11
   checkStatus(signed.response); // 12
   checkDestination(signed, settings); // 13
   checkAssertionIssuer(signed.assertion, settings); // 14
@@ -96,7 +103,7 @@ export function acceptResponse(unverifiedXml: string, settings: ResponseSettings
     assertionId: attributeOf(signed.assertion, 'ID') as string,
     inResponseTo: confirmation.inResponseTo,
     acceptableUntilMs: confirmation.notOnOrAfterMs + settings.clockSkewSeconds * 1000,
-    nameId: readNameId(signed.assertion),
+    nameId: readNameId(signed.assertion, settings),
     ...authn,
     attributes: readAttributes(signed.assertion),
     expiredCertificates: signed.keys.filter((key) => key.notAfterMs <= nowMs).map((key) => key.fingerprint),
@@ -117,31 +124,34 @@ function openSigned(unverified: UnverifiedResponse, settings: ResponseSettings):
     throw new GatewayError('saml_signature_missing', 'This organization asks for a signed response.');
   }
   const ofResponse = responseSignature && verifySignature(unverifiedResponse, responseSignature, settings.keys);
-  if (!unverifiedAssertion)
-    throw new GatewayError(
-      'saml_decryption_failed',
-      'Encrypted assertions are not supported yet; turn encryption off at the identity provider.',
-    );
+  const signedResponse = ofResponse && parseXml(ofResponse.octets);
+  const response = signedResponse ?? unverifiedResponse;
+  const { assertion, key } = unverifiedAssertion
+    ? openPlainAssertion(unverifiedAssertion, assertionSignature, signedResponse, settings)
+    : openEncryptedAssertion(theOne(response, 'EncryptedAssertion'), signedResponse !== undefined, settings);
+  const keys = [ofResponse?.key, key].filter((one) => one !== undefined);
+  return { response, responseIsSigned: signedResponse !== undefined, assertion, keys };
+}
+
+function openPlainAssertion(
+  unverifiedAssertion: XmlElement,
+  signature: XmlElement | undefined,
+  signedResponse: XmlElement | undefined,
+  settings: ResponseSettings,
+): OpenedAssertion {
   if (settings.requireEncryptedAssertion)
     throw new GatewayError('saml_decryption_failed', 'This organization asks for an encrypted assertion.');
-  if (!assertionSignature && settings.requireSignedAssertion) {
+  if (!signature && settings.requireSignedAssertion) {
     throw new GatewayError('saml_signature_missing', 'This organization asks for a signed assertion.');
   }
-  const ofAssertion = assertionSignature && verifySignature(unverifiedAssertion, assertionSignature, settings.keys);
-  const keys = [ofResponse?.key, ofAssertion?.key].filter((key) => key !== undefined);
-  if (ofResponse) {
-    const response = parseXml(ofResponse.octets);
-    return { response, responseIsSigned: true, assertion: assertionIn(response), keys };
-  }
-  if (ofAssertion) {
-    return { response: unverifiedResponse, responseIsSigned: false, assertion: parseXml(ofAssertion.octets), keys };
-  }
+  const ofAssertion = signature && verifySignature(unverifiedAssertion, signature, settings.keys);
+  if (signedResponse) return { assertion: theOne(signedResponse, 'Assertion'), key: ofAssertion?.key };
+  if (ofAssertion) return { assertion: parseXml(ofAssertion.octets), key: ofAssertion.key };
   throw new GatewayError('saml_signature_missing', 'Neither the response nor the assertion is signed.');
 }
 
-function assertionIn(response: XmlElement): XmlElement {
-  const [assertion, ...more] = childrenNamed(response, ASSERTION, 'Assertion');
-  if (!assertion || more.length > 0)
-    throw new GatewayError('saml_structure_ambiguous', 'The signed response has not exactly one assertion.');
+function theOne(response: XmlElement, local: 'Assertion' | 'EncryptedAssertion'): XmlElement {
+  const [assertion, ...more] = childrenNamed(response, ASSERTION, local);
+  if (!assertion || more.length > 0) throw new GatewayError('saml_structure_ambiguous', 'The response has not exactly one assertion.');
   return assertion;
 }
