@@ -1,5 +1,6 @@
 /** Makes the response that a product would send, or one that differs from it in exactly what a test asks for. */
 import type { KeyAndCertificate } from '../saml/self-signed-certificate.ts';
+import { type Encryption, encryptAssertion } from './encryption.ts';
 import { HABITS } from './habits.ts';
 import { type ResponseValues, responseValues, type SignIn } from './response-values.ts';
 import { writeResponse } from './response-xml.ts';
@@ -24,6 +25,8 @@ export interface ResponseOptions extends SignIn {
   /** Replaces what the product would write; a key with the value undefined leaves that part out. */
   readonly values?: Partial<ResponseValues>;
   readonly signing?: Partial<Signing>;
+  /** Encrypts the assertion; left in plain where nothing is said. */
+  readonly encryption?: Encryption | undefined;
 }
 
 const RESPONSE = "/*[local-name(.)='Response']";
@@ -43,7 +46,7 @@ export function makeResponse(options: ResponseOptions): string {
   return signResponse(writeResponse(values, options.habit), values, options);
 }
 
-/** The assertion first, because the signature of the response covers that of the assertion. */
+/** The assertion first, because the signature of the response covers that of the assertion, encrypted if so. */
 function signResponse(xml: string, values: ResponseValues, options: ResponseOptions): string {
   const habit = HABITS[options.habit];
   const signing: Signing = {
@@ -61,6 +64,7 @@ function signResponse(xml: string, values: ResponseValues, options: ResponseOpti
     const afterPath = values.assertionIssuer === undefined ? undefined : `${ASSERTION}/*[local-name(.)='Issuer']`;
     signed = signElement(signed, { ...common, key: signing.assertionKey, elementPath: ASSERTION, afterPath });
   }
+  if (options.encryption) signed = encryptAssertion(signed, options.encryption, options.randomBytes);
   if (signing.response) {
     const afterPath = values.responseIssuer === undefined ? undefined : `${RESPONSE}/*[local-name(.)='Issuer']`;
     signed = signElement(signed, { ...common, key: signing.responseKey, elementPath: RESPONSE, afterPath });
