@@ -1,0 +1,146 @@
+/**
+ * With AES-CBC in a response that is not signed all failures must look alike from outside, and cost alike. What they cost is
+ * counted, not timed: the operations of node:crypto, and how much the parser and the digest of the signature went through.
+ */
+import * as crypto from 'node:crypto';
+import { createRequire } from 'node:module';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { encrypted, makeParties, type Parties, refusalOf, settingsOf, signedAssertion, signedResponse } from './encrypted-messages.ts';
+import type { CipherName } from './encrypting.ts';
+import { BAD_CIPHERTEXTS, BAD_PLAINTEXTS, GENUINE_BUT_REFUSED } from './encryption-cases.ts';
+import { NOW_MS } from './fixture-cases/hand-made.ts';
+
+/** What was done since it was last emptied. `parsed` and `digested` are characters, one number for each time. */
+const work = { unwrapped: 0, decrypted: 0, parsed: [] as number[], digested: [] as number[] };
+
+const saxes = createRequire(import.meta.url)('saxes') as typeof import('saxes');
+
+jest.unstable_mockModule('saxes', () => ({
+  ...saxes,
+  SaxesParser: class extends saxes.SaxesParser {
+    override write(text: string | null): this {
+      if (text === null) return super.write(text); // at the end
+      let read = text.length;
+      try {
+        return super.write(text);
+      } catch (error) {
+        read = this.position;
+        throw error;
+      } finally {
+        work.parsed.push(read);
+      }
+    }
+  },
+}));
+
+jest.unstable_mockModule('node:crypto', () => ({
+  ...crypto,
+  privateDecrypt: (...given: Parameters<typeof crypto.privateDecrypt>) => {
+    work.unwrapped++;
+    return crypto.privateDecrypt(...given);
+  },
+  createDecipheriv: (name: 'aes-256-cbc', key: Buffer, iv: Buffer) => {
+    work.decrypted++;
+    return crypto.createDecipheriv(name, key, iv);
+  },
+  createHash: (name: string) => {
+    const hash = crypto.createHash(name);
+    const update = hash.update.bind(hash);
+    // Only a signature’s digest is made from text at once.
+    const counting = (data: string | Buffer, encoding?: crypto.Encoding) => {
+      if (typeof data === 'string') work.digested.push(data.length);
+      return typeof data === 'string' ? update(data, encoding as crypto.Encoding) : update(data);
+    };
+    return Object.assign(hash, { update: counting });
+  },
+}));
+
+// What the tests' own helpers have loaded already has the real ones.
+jest.resetModules();
+const { acceptResponse } = await import('../../src/saml/response.ts');
+
+let parties: Parties;
+
+beforeAll(async () => {
+  parties = await makeParties();
+});
+
+const CBC: readonly CipherName[] = ['aes128-cbc', 'aes256-cbc'];
+
+function refusal(xml: string) {
+  Object.assign(work, { unwrapped: 0, decrypted: 0, parsed: [], digested: [] });
+  const { code, facts, message, status } = refusalOf(acceptResponse, xml, settingsOf(parties));
+  const { cause: _forTheLog, ...told } = facts;
+  return { told: { code, message, status, ...told }, work: structuredClone(work) };
+}
+
+/** Lengths: of the wrapped keys, and last of the data. */
+const cipherValues = (xml: string): number[] =>
+  [...xml.matchAll(/<xenc:CipherValue>(.*?)</g)].map(([, base64 = '']) => Buffer.from(base64, 'base64').length);
+
+const FAILURES = [
+  ...BAD_CIPHERTEXTS.map(({ name, make }) => ({ name, make })),
+  ...BAD_PLAINTEXTS.map(({ name, make }) => ({
+    name: `inside: ${name}`,
+    make: (all: Parties, cipher: CipherName) => encrypted(all, make(all), { cipher }),
+  })),
+];
+
+describe('AES-CBC in a response that is not signed (xmlenc-core1 §6.1.1)', () => {
+  const oneAnswer = () => refusal(encrypted(parties, 'x', { cipher: 'aes256-cbc' })).told;
+
+  test('a good one is accepted, or the rest would mean nothing', () => {
+    for (const cipher of CBC) {
+      const { attributes } = acceptResponse(encrypted(parties, signedAssertion(parties), { cipher }), settingsOf(parties), NOW_MS);
+      expect(attributes.get('email')).toEqual(['olivia@acme.test']);
+    }
+  });
+
+  test('the one answer says nothing of the message', () => {
+    expect(oneAnswer()).toEqual({
+      code: 'saml_decryption_failed',
+      status: 400,
+      detail: expect.stringMatching(/^The assertion can’t be decrypted, or what is in it is not/),
+      message: expect.stringMatching(/^saml_decryption_failed: The assertion can’t be decrypted/),
+    });
+  });
+
+  test.each(FAILURES)('one answer: $name', ({ make }) => {
+    for (const cipher of CBC) {
+      const xml = make(parties, cipher);
+      // A ciphertext that says GCM is authenticated, and has an answer of its own.
+      if (!xml.includes('-cbc"')) continue;
+      expect(refusal(xml).told).toEqual(oneAnswer());
+    }
+  });
+
+  test.each(FAILURES)('the same work: $name', ({ make }) => {
+    const xml = make(parties, 'aes256-cbc');
+    if (!xml.includes('-cbc"')) return;
+    const { unwrapped, decrypted, parsed, digested } = refusal(xml).work;
+    const octets = cipherValues(xml);
+    const size = octets.at(-1) as number;
+    // Who sends a wrapped key of another length than our modulus knows himself that it is none.
+    expect(unwrapped).toBe(octets.slice(0, -1).filter((length) => length === 384).length);
+    expect(decrypted).toBe(1);
+    const [message, ...plaintext] = parsed;
+    expect(message).toBe(xml.length);
+    const sum = plaintext.reduce((a, b) => a + b, 0);
+    expect(sum).toBeGreaterThan(size * 0.95 - 50);
+    expect(sum).toBeLessThan(size + 50);
+    // Of a plaintext that can be read, without the signature; of the stand-in all.
+    expect(digested).toHaveLength(1);
+    expect(digested[0]).toBeGreaterThan(size * 0.4);
+    expect(digested[0]).toBeLessThan(size * 1.2 + 300);
+  });
+
+  test('what is genuine is refused with its own reason', () => {
+    for (const { make, code } of GENUINE_BUT_REFUSED)
+      for (const cipher of CBC) expect(refusal(encrypted(parties, make(parties), { cipher })).told.code).toBe(code);
+  });
+
+  test('in a signed response the reason is told', () => {
+    const xml = encrypted(parties, `${signedAssertion(parties)}x`, { cipher: 'aes256-cbc' });
+    expect(refusal(signedResponse(parties, xml)).told.code).toBe('saml_malformed');
+  });
+});

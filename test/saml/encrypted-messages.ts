@@ -1,0 +1,81 @@
+/** Who sends and who reads in the tests of encryption, and messages between them, made by hand. */
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { GatewayError } from '../../src/errors.ts';
+import type { ResponseSettings, VerifiedAssertion } from '../../src/saml/response.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { encrypt, type HandEncryption } from './encrypting.ts';
+import { ACS_URL, ENTITY_ID, type HandSigning, IDP, message, NOW_MS, type Parts, sign } from './fixture-cases/hand-made.ts';
+
+export interface Party extends KeyAndCertificate {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+export interface Parties {
+  readonly idp: Party;
+  /** Our key in use and the one of before. */
+  readonly ours: Party;
+  readonly former: Party;
+  /** The key of another organization. */
+  readonly stranger: Party;
+}
+
+export async function makeParties(): Promise<Parties> {
+  const make = async (commonName: string, rsaBits: 2048 | 3072): Promise<Party> => {
+    const made = await makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits });
+    return { ...made, privateKey: createPrivateKey(made.privateKeyPem), publicKey: createPublicKey(made.certificatePem) };
+  };
+  const [idp, ours, former, stranger] = await Promise.all([
+    make('idp', 2048),
+    make('sp', 3072),
+    make('sp before', 2048),
+    make('other sp', 3072),
+  ]);
+  return { idp, ours, former, stranger };
+}
+
+export function settingsOf({ idp, ours }: Parties, changes: Partial<ResponseSettings> = {}): ResponseSettings {
+  const { publicKey, fingerprint256, validTo } = new X509Certificate(idp.certificatePem);
+  return {
+    entityId: ENTITY_ID,
+    acsUrl: ACS_URL,
+    idpEntityId: IDP,
+    keys: [{ key: publicKey, fingerprint: fingerprint256, notAfterMs: Date.parse(validTo) }],
+    decryptionKeys: [ours.privateKey],
+    requireSignedAssertion: false,
+    requireSignedResponse: false,
+    requireEncryptedAssertion: true,
+    clockSkewSeconds: 180,
+    authnContext: [],
+    ...changes,
+  };
+}
+
+type Accept = (xml: string, settings: ResponseSettings, nowMs: number) => VerifiedAssertion;
+
+/** @param accept acceptResponse, as the test has imported it */
+export function refusalOf(accept: Accept, xml: string, settings: ResponseSettings): GatewayError {
+  try {
+    accept(xml, settings, NOW_MS);
+  } catch (error) {
+    if (error instanceof Error && error.name === 'GatewayError') return error as GatewayError;
+    throw error;
+  }
+  throw new Error('It was accepted.');
+}
+
+/** The assertion as it stands in a response; it has no namespace declaration of its own. */
+export const assertionIn = (xml: string): string => /<saml:Assertion .*<\/saml:Assertion>/s.exec(xml)?.[0] ?? '';
+
+export const signedAssertion = ({ idp }: Parties, parts: Partial<Parts> = {}, bent: Partial<HandSigning> = {}): string =>
+  assertionIn(sign(message(parts), idp.privateKey, bent));
+
+/** A response with this in the EncryptedAssertion. */
+export const wrapped = (content: string, parts: Partial<Parts> = {}): string =>
+  message({ ...parts, assertion: `<saml:EncryptedAssertion>${content}</saml:EncryptedAssertion>` });
+
+/** A response with this encrypted for us. */
+export const encrypted = ({ ours }: Parties, plaintext: string | Buffer, bent?: Partial<HandEncryption>): string =>
+  wrapped(encrypt(plaintext, ours.publicKey, bent));
+
+export const signedResponse = ({ idp }: Parties, xml: string): string => sign(xml, idp.privateKey, { id: '_response1' });
