@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { ConfigError, readConfig, VARIABLES } from '../config.ts';
 import { GatewayError } from '../errors.ts';
@@ -15,12 +16,15 @@ const variablesHelp = (): string =>
   VARIABLES.map(({ name, byDefault, meaning }) => `  ${name}\n      ${meaning}\n      default: ${byDefault}`).join('\n');
 
 async function serve(): Promise<void> {
+  // Loading makes a lot of short-lived garbage once; it must not size the young generation of a process that then idles.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const config = await orExit(() => readConfig(process.env));
   const { createGateway } = await import('../gateway.ts');
   const gateway = await orExit(() => createGateway(config));
   const { log, store } = gateway.runtime;
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
-  await gateway.listen();
+  await orExit(() => gateway.listen());
+  setFlagsFromString('--semi-space-growth-factor=2');
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
 
   let stopping = false;
@@ -40,15 +44,23 @@ async function serve(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
 }
 
-/** What stops a start and can be told is told in words, without a stack: 2 for a wrong setting, 1 for a store that does not answer. */
+/** What stops a start and can be told is told in words, without a stack: 2 for a wrong setting, 1 for a store or an address that can't be had. */
 async function orExit<T>(begin: () => T | Promise<T>): Promise<T> {
   try {
     return await begin();
   } catch (error) {
-    if (!(error instanceof ConfigError) && !(error instanceof GatewayError && error.code === 'store_unavailable')) throw error;
-    process.stderr.write(`samlgate can't start:\n${error instanceof ConfigError ? error.message : storeProblem(error)}\n`);
+    const problem = startProblem(error);
+    if (problem === undefined) throw error;
+    process.stderr.write(`samlgate can't start:\n${problem}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);
   }
+}
+
+function startProblem(error: unknown): string | undefined {
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof GatewayError && error.code === 'store_unavailable') return storeProblem(error);
+  const { syscall, code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  return syscall === 'listen' ? `SAMLGATE_LISTEN: ${address}:${port} can't be listened on (${code}).` : undefined;
 }
 
 function storeProblem({ facts }: GatewayError): string {

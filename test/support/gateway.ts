@@ -8,6 +8,7 @@ import { createGateway, type Gateway, type GatewayParts } from '../../src/gatewa
 import type { HabitName } from '../../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS } from '../../src/mock-idp/people.ts';
 import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
+import { newSlug } from './new-slug.ts';
 import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 
 export interface TestGatewayOptions extends GatewayParts {
@@ -114,8 +115,7 @@ async function useRedis(): Promise<{ readonly url: string; leave(): Promise<void
   return { url: server.url, leave };
 }
 
-/** A slug that no other test has. */
-export const newSlug = (): string => `t-${randomBytes(8).toString('hex')}`;
+export type { newSlug };
 
 async function callApi<Body>(base: string, method: string, resource: string, body: unknown, token: string): Promise<Answer<Body>> {
   const isText = typeof body === 'string';

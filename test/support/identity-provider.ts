@@ -3,15 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { HABITS, personOf } from '../../src/mock-idp/habits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
 import type { HttpBrowser, Page } from './browser.ts';
-import { newSlug, type TestGateway } from './gateway.ts';
+import { newSlug } from './new-slug.ts';
 
 export interface TestOrganization {
   readonly id: string;
   readonly slug: string;
   readonly acsUrl: string;
   readonly metadata: string;
+  /** Of the identity provider. */
+  readonly key: KeyAndCertificate;
   /** A response of the shape of Okta for this organization; unsolicited where `inResponseTo` is left out. */
   respond(options?: Partial<ResponseOptions> & { readonly user?: string }): string;
   /** Starts a sign-in in this browser: what the identity provider would get. */
@@ -22,19 +24,34 @@ export interface TestOrganization {
   signIn(browser: HttpBrowser, user?: string, options?: Partial<ResponseOptions>): Promise<Page>;
 }
 
-/** @param nowMs the clock of the identity provider */
+/** A gateway in this process or in one of its own. */
+export interface GatewayUnderTest {
+  readonly url: string;
+  api<Body = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ readonly status: number; readonly body: Body }>;
+}
+
+/**
+ * @param nowMs the clock of the identity provider
+ * @param logoutServices SingleLogoutService elements for its metadata
+ */
 export async function makeTestOrganization(
-  gateway: TestGateway,
+  gateway: GatewayUnderTest,
   nowMs: () => number = Date.now,
   slug = newSlug(),
+  logoutServices = '',
 ): Promise<TestOrganization> {
   const key = await makeSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
-  const metadata = makeMetadata('okta', {
+  const plain = makeMetadata('okta', {
     ssoUrl: 'https://idp.example/sso',
     certificatesPem: [key.certificatePem],
     documentKey: key,
     randomBytes,
   });
+  const metadata = plain.replace('<md:NameIDFormat>', `${logoutServices}<md:NameIDFormat>`);
   const { body } = await gateway.api<{ id: string }>('POST', '/organizations', { slug, name: slug });
   await gateway.api('PUT', `/organizations/${slug}/identity-provider`, metadata);
   await gateway.api('PUT', `/organizations/${slug}/role-mapping`, {
@@ -48,6 +65,7 @@ export async function makeTestOrganization(
     slug,
     acsUrl,
     metadata,
+    key,
     respond: ({ user = 'olivia', ...options } = {}) =>
       makeResponse({
         habit: 'okta',

@@ -17,7 +17,12 @@ export interface GatewayProcess {
   /** Everything on stdout and stderr so far. */
   output(): string;
   /** Calls `/api/v1` + path as the operator, or with another token; text goes as metadata. */
-  api(method: string, resource: string, body?: unknown, token?: string): Promise<{ status: number; body: Record<string, unknown> }>;
+  api<Body = Record<string, unknown>>(
+    method: string,
+    resource: string,
+    body?: unknown,
+    token?: string,
+  ): Promise<{ status: number; body: Body }>;
   /** Resolves with the exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
@@ -73,7 +78,7 @@ async function answers(child: ChildProcess, url: string, output: () => string): 
   throw new Error(`the gateway is not ready:\n${output()}`);
 }
 
-async function callApi(url: string, method: string, resource: string, body: unknown, token: string) {
+async function callApi<Body>(url: string, method: string, resource: string, body: unknown, token: string) {
   const isText = typeof body === 'string';
   const type = isText ? 'application/samlmetadata+xml' : 'application/json';
   const response = await fetch(`${url}/api/v1${resource}`, {
@@ -82,7 +87,7 @@ async function callApi(url: string, method: string, resource: string, body: unkn
     body: body === undefined ? null : isText ? body : JSON.stringify(body),
   });
   const text = await response.text();
-  return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> };
+  return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Body };
 }
 
 /** Makes an organization with this identity provider; platform-admins are owners. */
