@@ -20,6 +20,7 @@ import {
 const COMMIT_WITHIN_MS = 2000;
 const ANSWER_WITHIN_MS = 2500;
 const REPLICATED_WITHIN_MS = 1500;
+const OPEN_WITHIN_MS = 4000;
 /** How long it is believed how far the server's clock is from ours, and how many replicas it has. */
 const SERVER_FACTS_FOR_MS = 10_000;
 const MAX_FACTS = 10_000;
@@ -65,6 +66,9 @@ const CONNECTION = {
   scripts: SCRIPTS,
 } satisfies RedisOptions;
 
+/** A primary that was replaced is left as soon as a Sentinel says so: what it still acknowledges will be lost. */
+const SENTINEL = { failoverDetector: true, sentinelCommandTimeout: 1000 } satisfies RedisOptions;
+
 function retryDelayMs(times: number): number {
   return Math.min(50 * times, 500);
 }
@@ -77,12 +81,16 @@ export async function openRedisStore(url: string): Promise<Store> {
   const client = makeClient(url);
   // Whoever waits for an answer is told by it; without a listener the event would end the process.
   client.on('error', () => {});
+  // Sentinels are asked without end; a start is not.
+  const late = setTimeout(() => client.disconnect(), OPEN_WITHIN_MS);
   try {
     await client.connect();
     await client.get('samlgate:{global}:e:ping');
   } catch (error) {
     client.disconnect();
     throw unavailable(error);
+  } finally {
+    clearTimeout(late);
   }
   return new RedisStore(client);
 }
@@ -97,7 +105,7 @@ function makeClient(url: string): Client {
     return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (kind === 'sentinel' ? 26_379 : 6379)) };
   });
   const options = { ...CONNECTION, ...readCredentials(credentials), ...(tls ? { tls: {} } : {}) };
-  if (kind === 'sentinel') return new Redis({ ...options, sentinels: nodes, name: decodeURIComponent(name) }) as Client;
+  if (kind === 'sentinel') return new Redis({ ...options, ...SENTINEL, sentinels: nodes, name: decodeURIComponent(name) }) as Client;
   const { retryStrategy: _1, enableOfflineQueue: _2, scripts: _3, lazyConnect: _4, ...ofNodes } = options;
   return new Cluster(nodes, {
     lazyConnect: true,
@@ -171,7 +179,7 @@ class RedisStore implements Store {
   async commit(partition: string, steps: readonly Step[], options: CommitOptions = {}): ReturnType<Store['commit']> {
     const keys = keysOf(partition);
     const values = steps.flatMap(stepArguments);
-    const facts = await this.#serverFacts(keys);
+    const facts = await this.#serverFacts(keys, options.replicated === true);
     const deadline = Math.floor(performance.now() + facts.offsetMs + COMMIT_WITHIN_MS);
     const replicas = options.replicated ? facts.replicas : 0;
     const failed = await answer(
@@ -202,15 +210,16 @@ class RedisStore implements Store {
     return failed;
   }
 
-  async #serverFacts(keys: Keys): Promise<ServerFacts> {
+  async #serverFacts(keys: Keys, isFresh: boolean): Promise<ServerFacts> {
     const client = this.#client;
     // Of a cluster each partition has its own node, as far as we know.
     const node = client instanceof Cluster ? keys[0] : '';
     const known = this.#facts.get(node);
     const startedMs = performance.now();
-    if (known && startedMs - known.readAtMs < SERVER_FACTS_FOR_MS) return known;
+    if (known && !isFresh && startedMs - known.readAtMs < SERVER_FACTS_FOR_MS) return known;
     const [seconds, micros, info] = await answer(client.samlgateServerFacts(...keys));
-    const replicas = Number(/^connected_slaves:(\d+)/m.exec(info)?.[1] ?? 0);
+    // One that has only begun to copy acknowledges nothing, and can't take over either.
+    const replicas = info.match(/^slave\d+:.*\bstate=online\b/gm)?.length ?? 0;
     // The clock was read before now: the true offset is not less than this, so a deadline is never later than meant.
     const facts = { readAtMs: startedMs, offsetMs: Number(seconds) * 1000 + Number(micros) / 1000 - performance.now(), replicas };
     if (this.#facts.size >= MAX_FACTS) this.#facts.clear();
