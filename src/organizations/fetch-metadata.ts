@@ -7,8 +7,8 @@
  * a new URL, and goes the same way.
  */
 import { lookup as lookupCallback } from 'node:dns';
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { RequestOptions } from 'node:https';
 import { BlockList, isIP, isIPv4, type LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
 import { GatewayError } from '../errors.ts';
@@ -105,7 +105,9 @@ function redirectTarget(from: URL, location: string | undefined): URL {
 
 async function get(url: URL, dependencies: FetchDependencies, signal: AbortSignal): Promise<IncomingMessage> {
   const addresses = await resolveOnce(url.hostname, dependencies, signal);
-  const start = dependencies.request ?? (url.protocol === 'https:' ? httpsRequest : httpRequest);
+  // Not imported: a gateway that never fetches metadata shall not carry all that these two bring along.
+  const { request: startRequest } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
+  const start = dependencies.request ?? startRequest;
   return await new Promise((resolve, reject) => {
     const request = start(url, {
       method: 'GET',
