@@ -7,11 +7,14 @@ import { freePort } from '../support/redis-server.ts';
 import { type StubAnswer, type StubGateway, startStubGateway } from './stub-gateway.ts';
 
 let gateway: StubGateway;
+/** Somebody else. */
+let other: StubGateway;
 
 beforeAll(async () => {
   gateway = await startStubGateway();
+  other = await startStubGateway();
 });
-afterAll(() => gateway.close());
+afterAll(() => Promise.all([gateway.close(), other.close()]));
 beforeEach(() => gateway.forget());
 
 const clientOf = (options: object = {}) => createClient({ url: gateway.url, token: 'samlgate_cli_x', ...options });
@@ -167,12 +170,10 @@ describe('samlgate/client: refusals', () => {
   });
 
   test('a redirect is not followed: the token is for this gateway only', async () => {
-    const other = await startStubGateway();
     other.answer(() => ({ body: {} }));
     answerInTurn({ status: 307, headers: { location: `${other.url}/api/v1/me` } });
     expect((await refusalOf(clientOf({ maxRetries: 0 }).me())).code).toBe('gateway_unreachable');
     expect(other.requests).toEqual([]);
-    await other.close();
   });
 });
 

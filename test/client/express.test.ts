@@ -159,7 +159,7 @@ describe('samlgate/express requireAuth: session tokens', () => {
     ['that nobody signed', () => new UnsecuredJWT({ ...CLAIMS, iss: gateway.url, aud: gateway.url, exp: IN_AN_HOUR() }).encode()],
     ['with an HMAC by the public key', hmacByPublicKey],
     ['that is none', () => 'not.a.token'],
-    ['that is too long', async () => `${await sign()}${'A'.repeat(8192)}`],
+    ['that is too long', () => sign({ name: 'A'.repeat(8192) })],
   ])('refuses one %s', async (_what, make) => {
     expect(await ask(await startService(), await make())).toMatchObject(INVALID);
   });
