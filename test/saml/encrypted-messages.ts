@@ -5,6 +5,7 @@ import type { ResponseSettings, VerifiedAssertion } from '../../src/saml/respons
 import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
 import { encrypt, type HandEncryption } from './encrypting.ts';
 import { ACS_URL, ENTITY_ID, type HandSigning, IDP, message, NOW_MS, type Parts, sign } from './fixture-cases/hand-made.ts';
+import type { Keys } from './fixture-cases/keys.ts';
 
 export interface Party extends KeyAndCertificate {
   readonly privateKey: KeyObject;
@@ -31,6 +32,16 @@ export async function makeParties(): Promise<Parties> {
     make('sp before', 2048),
     make('other sp', 3072),
   ]);
+  return { idp, ours, former, stranger };
+}
+
+/** The same from the keys of the fixtures. */
+export function partiesOf({ rsa, own, second, rogue }: Keys): Parties {
+  const [idp, ours, former, stranger] = [rsa, own, second, rogue].map(({ key, ...pem }) => ({
+    ...pem,
+    privateKey: key,
+    publicKey: createPublicKey(pem.certificatePem),
+  })) as [Party, Party, Party, Party];
   return { idp, ours, former, stranger };
 }
 

@@ -1,4 +1,5 @@
 /** All cases. A new file of cases is one line here. */
+import { acceptedEncrypted } from './accepted-encrypted.ts';
 import { acceptedAddressing, acceptedSubject, acceptedTime } from './accepted-meaning.ts';
 import { acceptedEmail, acceptedGroups, acceptedIdentity, acceptedNames } from './accepted-person.ts';
 import { acceptedMockIdps, acceptedProducts } from './accepted-products.ts';
@@ -6,6 +7,7 @@ import { acceptedAlgorithms, acceptedKeys, acceptedSignatures } from './accepted
 import { acceptedSpelling } from './accepted-spelling.ts';
 import type { AcceptedCase, RejectedCase } from './case.ts';
 import type { Keys } from './keys.ts';
+import { rejectedCiphertexts, rejectedEncryption, rejectedPlaintexts } from './rejected-encrypted.ts';
 import { rejectedGroups } from './rejected-groups.ts';
 import { rejectedAddressing, rejectedPerson, rejectedSubject, rejectedTime } from './rejected-meaning.ts';
 import { rejectedAlgorithms, rejectedSignature } from './rejected-signature.ts';
@@ -28,6 +30,7 @@ export const acceptedCases = (keys: Keys): AcceptedCase[] =>
     acceptedEmail,
     acceptedNames,
     acceptedGroups,
+    acceptedEncrypted,
   ].flatMap((make) => make(keys));
 
 export const rejectedCases = (keys: Keys): RejectedCase[] =>
@@ -44,4 +47,7 @@ export const rejectedCases = (keys: Keys): RejectedCase[] =>
     rejectedSubject,
     rejectedPerson,
     rejectedGroups,
+    rejectedCiphertexts,
+    rejectedPlaintexts,
+    rejectedEncryption,
   ].flatMap((make) => make(keys));
