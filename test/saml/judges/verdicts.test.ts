@@ -1,0 +1,260 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Profile } from '@node-saml/node-saml';
+import { canonicalize } from '../../../src/saml/canonical-xml.ts';
+import { acceptResponse, type VerifiedAssertion } from '../../../src/saml/response.ts';
+import { readStructure } from '../../../src/saml/response-structure.ts';
+import { verifySignature } from '../../../src/saml/signature.ts';
+import { decodeUtf8, parseXml, type XmlElement } from '../../../src/saml/xml.ts';
+import { certificateFile, certificatePems, type Fixture, readFixtures, settingsOf } from './fixtures.ts';
+import { canonicalByLibxml2 } from './libxml2.ts';
+import { nodeSamlVerdict } from './node-saml.ts';
+import { digestedByXmlsec1, goodForXmlsec1 } from './xmlsec1.ts';
+
+const accepted = readFixtures('accepted');
+const rejected = readFixtures('rejected');
+const TIMEOUT_MS = 240_000;
+
+interface SignedPart {
+  readonly file: string;
+  readonly element: 'Response' | 'Assertion';
+  readonly certificateFile: string;
+  readonly octets: string;
+}
+
+/** What each signature of an accepted fixture covers by our own reading, and whose it is. */
+function signedParts(fixture: Fixture): SignedPart[] {
+  const { settings } = fixture.written;
+  const { unverifiedResponse, responseSignature, unverifiedAssertion, assertionSignature } = readStructure(
+    parseXml(decodeUtf8(fixture.octets)),
+  );
+  const part = (element: SignedPart['element'], parent: XmlElement | undefined, signature: XmlElement | undefined): SignedPart[] => {
+    if (!parent || !signature) return [];
+    const { octets, key } = verifySignature(parent, signature, settingsOf(settings).keys);
+    const index = certificatePems(settings).findIndex((pem) => new X509Certificate(pem).fingerprint256 === key.fingerprint);
+    return [{ file: fixture.file, element, certificateFile: certificateFile(settings.certificates[index]!), octets }];
+  };
+  return [...part('Response', unverifiedResponse, responseSignature), ...part('Assertion', unverifiedAssertion, assertionSignature)];
+}
+
+describe('canonical octets of the fixtures', () => {
+  test(
+    'every element that libxml2 can read is the same to it',
+    () => {
+      let elements = 0;
+      for (const { name, octets } of [...accepted, ...rejected]) {
+        const xml = octets.toString('utf8').replace(/^\ufeff/, '');
+        for (const [apexPath, apex] of apexesOf(xml)) {
+          elements++;
+          const prefixList = ['#default', 'xs', 'saml', 'ds'];
+          const ours = canonicalize(apex, { inclusivePrefixes: new Set(['', 'xs', 'saml', 'ds']) });
+          expect([name, ours]).toEqual([name, canonicalByLibxml2({ xml, apexPath, signatureIndex: undefined, prefixList })]);
+        }
+      }
+      expect(elements).toBeGreaterThan(3 * accepted.length);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+/** The root, its children, and what is called Assertion or SignedInfo anywhere; nothing for what is no XML to us. */
+function apexesOf(xml: string): [path: number[], apex: XmlElement][] {
+  try {
+    return [...placed(parseXml(xml))].filter(([path, { local }]) => path.length < 2 || local === 'Assertion' || local === 'SignedInfo');
+  } catch {
+    return [];
+  }
+}
+
+function* placed(element: XmlElement, path: number[] = []): Generator<[path: number[], element: XmlElement]> {
+  yield [path, element];
+  const children = element.children.filter((child) => typeof child !== 'string');
+  for (const [index, child] of children.entries()) yield* placed(child, [...path, index]);
+}
+
+describe('what is accepted, xmlsec1', () => {
+  test(
+    'verifies, with the same key and over the same octets',
+    async () => {
+      const groups = Map.groupBy(accepted.flatMap(signedParts), ({ certificateFile, element }) => `${element} ${certificateFile}`);
+      for (const parts of groups.values()) {
+        const { certificateFile, element } = parts[0]!;
+        const digested = await digestedByXmlsec1(
+          parts.map(({ file }) => file),
+          certificateFile,
+          element,
+        );
+        expect(parts.map(({ file, octets }) => [file, octets])).toEqual(parts.map(({ file }, i) => [file, digested[i]]));
+      }
+      expect([...groups.values()].flat().length).toBeGreaterThanOrEqual(accepted.length);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+// node-saml reads the clock, and its parser writes to the console what it does not like.
+beforeAll(() => {
+  jest.useFakeTimers({
+    doNotFake: [
+      'nextTick',
+      'setImmediate',
+      'clearImmediate',
+      'setTimeout',
+      'clearTimeout',
+      'setInterval',
+      'clearInterval',
+      'queueMicrotask',
+      'performance',
+      'hrtime',
+    ],
+  });
+  jest.spyOn(console, 'error').mockImplementation(() => undefined);
+  jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+});
+afterAll(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+function nodeSaml({ octets, written: { settings } }: Fixture): Promise<Profile | undefined> {
+  jest.setSystemTime(settings.nowMs);
+  return nodeSamlVerdict(octets, settings, certificatePems(settings));
+}
+
+type Difference = 'verdict' | 'nameID' | 'sessionIndex' | 'attributes';
+
+/** In what node-saml's reading of an accepted response differs from ours. */
+function differences(ours: VerifiedAssertion, profile: Profile | undefined): Difference[] {
+  if (!profile) return ['verdict'];
+  const attributes = Object.entries((profile.attributes ?? {}) as Record<string, unknown>).map(([name, value]) => [name, [value].flat()]);
+  const same: Record<Exclude<Difference, 'verdict'>, [unknown, unknown]> = {
+    nameID: [ours.nameId?.value, profile.nameID],
+    sessionIndex: [ours.sessionIndex, profile.sessionIndex],
+    attributes: [JSON.stringify([...ours.attributes]), JSON.stringify(attributes)],
+  };
+  return (Object.keys(same) as (keyof typeof same)[]).filter((key) => same[key][0] !== same[key][1]);
+}
+
+interface Row {
+  readonly judge: string;
+  readonly patterns: readonly string[];
+  readonly difference: string;
+  readonly why: string;
+}
+
+const README = readFileSync(path.join(import.meta.dirname, 'README.md'), 'utf8');
+
+const rows: Row[] = README.split('\n')
+  .filter((line) => line.startsWith('| node-saml') || line.startsWith('| xmlsec1'))
+  .map((line) => {
+    const [, judge = '', cases = '', difference = '', why = ''] = line.split('|').map((cell) => cell.trim());
+    return { judge, patterns: [...cases.matchAll(/`([^`]+)`/g)].map(([, pattern]) => pattern!), difference, why };
+  });
+
+describe('what is accepted, node-saml', () => {
+  test(
+    'reads as the same person, but for the table in README.md, of which nothing is stale',
+    async () => {
+      const found: string[] = [];
+      for (const fixture of accepted) {
+        const { settings } = fixture.written;
+        const ours = acceptResponse(decodeUtf8(fixture.octets), settingsOf(settings), settings.nowMs);
+        found.push(...differences(ours, await nodeSaml(fixture)).map((difference) => `${fixture.name}: ${difference}`));
+      }
+      const told = rows.flatMap(({ patterns, difference }) =>
+        patterns.flatMap((pattern) => {
+          const matching = found.filter((one) => path.matchesGlob(one, `${pattern}: ${difference}`));
+          return matching.length > 0 ? matching : [`stale: ${pattern}: ${difference}`];
+        }),
+      );
+      expect(told.toSorted()).toEqual(found.toSorted());
+    },
+    TIMEOUT_MS,
+  );
+
+  test('the table has a reason in each row and fits on a screen', () => {
+    expect(rows.length).toBeGreaterThan(5);
+    for (const { why } of rows) expect(why).toMatch(/^\S.{10,}\.$/);
+    expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
+  });
+});
+
+/** The cases of one code of refusal that another program accepts, and why it does. */
+interface Stricter {
+  readonly judge: 'node-saml' | 'xmlsec1';
+  readonly code: string;
+  readonly why: string;
+  readonly cases: readonly string[];
+}
+
+const STRICTER_FILE = path.join(import.meta.dirname, 'stricter.json');
+
+/** node-saml has no opinion on who a person is and what role that gives, xmlsec1 on nothing but signatures and the XML around them. */
+const ABOUT_THE_PERSON: readonly string[] = ['saml_email_missing', 'saml_name_id_missing', 'saml_role_denied'];
+const ABOUT_THE_SIGNATURE: readonly string[] = [
+  'saml_malformed',
+  'saml_dtd_forbidden',
+  'saml_structure_ambiguous',
+  'saml_algorithm_forbidden',
+  'saml_signature_missing',
+  'saml_signature_invalid',
+];
+
+const codeOf = ({ written: { expected } }: Fixture): string => ('code' in expected ? expected.code : '');
+
+const committed = (): Stricter[] => JSON.parse(readFileSync(STRICTER_FILE, 'utf8'));
+
+function expectAsCommitted(judge: Stricter['judge'], fixtures: readonly Fixture[]): void {
+  const why = (code: string) => committed().find((row) => row.judge === judge && row.code === code)?.why ?? '';
+  const found = [...Map.groupBy(fixtures, codeOf)].map(([code, of]) => ({
+    judge,
+    code,
+    why: why(code),
+    cases: of.map(({ name }) => name),
+  }));
+  found.sort((a, b) => (a.code < b.code ? -1 : 1));
+  if (process.env.SAMLGATE_WRITE_STRICTER === '1') {
+    const rows = [...committed().filter((row) => row.judge !== judge), ...found].sort((a, b) => (a.judge < b.judge ? -1 : 1));
+    writeFileSync(STRICTER_FILE, `${JSON.stringify(rows, undefined, 2)}\n`);
+  }
+  expect(found).toEqual(committed().filter((row) => row.judge === judge));
+  for (const row of found) expect([row.code, row.why]).toEqual([row.code, expect.stringMatching(/^\S.{20,}\.$/)]);
+}
+
+describe('where we are stricter (stricter.json; SAMLGATE_WRITE_STRICTER=1 writes it anew and keeps the reasons)', () => {
+  test(
+    'what is refused here and accepted by node-saml',
+    async () => {
+      const judged = rejected.filter((fixture) => !ABOUT_THE_PERSON.includes(codeOf(fixture)));
+      const goodForNodeSaml: Fixture[] = [];
+      for (const fixture of judged) if (await nodeSaml(fixture)) goodForNodeSaml.push(fixture);
+      expectAsCommitted('node-saml', goodForNodeSaml);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'what is refused here for its XML or its signature, and well signed to xmlsec1',
+    async () => {
+      const judged = rejected.filter((fixture) => ABOUT_THE_SIGNATURE.includes(codeOf(fixture)));
+      const runs = judged.flatMap((fixture) =>
+        fixture.written.settings.certificates.map((certificate) => ({ certificate, file: fixture.file })),
+      );
+      const good = new Set<string>();
+      for (const [certificate, of] of Map.groupBy(runs, (run) => run.certificate)) {
+        for (const file of await goodForXmlsec1(
+          of.map(({ file }) => file),
+          certificateFile(certificate),
+        ))
+          good.add(file);
+      }
+      expectAsCommitted(
+        'xmlsec1',
+        judged.filter(({ file }) => good.has(file)),
+      );
+    },
+    TIMEOUT_MS,
+  );
+});
