@@ -1,7 +1,7 @@
-import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { ConfigError, readConfig, VARIABLES } from '../config.ts';
 import { GatewayError } from '../errors.ts';
+import { letYoungGenerationGrow } from '../young-generation.ts';
 
 /** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
 export function addServe(program: Command): void {
@@ -16,15 +16,13 @@ const variablesHelp = (): string =>
   VARIABLES.map(({ name, byDefault, meaning }) => `  ${name}\n      ${meaning}\n      default: ${byDefault}`).join('\n');
 
 async function serve(): Promise<void> {
-  // Loading makes a lot of short-lived garbage once; it must not size the young generation of a process that then idles.
-  setFlagsFromString('--semi-space-growth-factor=1');
   const config = await orExit(() => readConfig(process.env));
   const { createGateway } = await import('../gateway.ts');
   const gateway = await orExit(() => createGateway(config));
   const { log, store } = gateway.runtime;
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
   await orExit(() => gateway.listen());
-  setFlagsFromString('--semi-space-growth-factor=2');
+  letYoungGenerationGrow();
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
 
   let stopping = false;
