@@ -1,0 +1,72 @@
+/**
+ * One of several processes that race for the same things: `node racer.ts URL PARTITION NAME ROUNDS`. Prints `ready`; each
+ * line `RACE STARTMS` runs one race, whose rounds begin at the same moments in all racers, and prints what came of it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openStore } from '../../src/store/open-store.ts';
+import { type Step, updateRecord } from '../../src/store/store.ts';
+import { linesFromParent } from './children.ts';
+import { claim, codeOf, insert, PEOPLE, put, replace, take } from './people.ts';
+
+const ROUND_MS = 4;
+
+const [url = '', partition = '', me = '', roundsText = ''] = process.argv.slice(2);
+const rounds = Number(roundsText);
+const store = await openStore(url);
+
+/** @returns the rounds in which the steps could be done */
+async function won(startMs: number, steps: (round: number) => readonly Step[]): Promise<number[]> {
+  const mine: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const waitMs = startMs + round * ROUND_MS - Date.now();
+    if (waitMs > 0) await sleep(waitMs);
+    if ((await store.commit(partition, steps(round))).ok) mine.push(round);
+  }
+  return mine;
+}
+
+const increment = () => updateRecord(store, partition, PEOPLE, 'counter', ({ name }) => ({ name: String(Number(name) + 1) }));
+
+/** @returns how often somebody else was so much faster that updateRecord gave up */
+async function incrementInEachRound(): Promise<number> {
+  let conflicts = 0;
+  for (let round = 0; round < rounds; round++) {
+    for (let code = await codeOf(increment); !code.startsWith('answered'); code = await codeOf(increment)) {
+      if (code !== 'conflict') throw new Error(code);
+      conflicts++;
+    }
+  }
+  return conflicts;
+}
+
+/** Lets two records agree on a number, and hands a unique string and a group from one to the other, in each commit. */
+async function swap(): Promise<void> {
+  for (let n = 2; n < rounds + 2; n++) {
+    const [from, to] = n % 2 ? ['right', 'left'] : ['left', 'right'];
+    const steps = [
+      replace(from, n - 1, { name: 'pair', note: n, groups: ['idle'] }),
+      replace(to, n - 1, { name: 'pair', note: n, groups: ['busy'], email: 'baton' }),
+    ];
+    if (!(await store.commit(partition, steps)).ok) throw new Error(`swap ${n} failed`);
+  }
+}
+
+const RACES: Readonly<Record<string, (startMs: number) => Promise<unknown>>> = {
+  claim: (startMs) => won(startMs, (round) => [claim(`claimed${round}`)]),
+  take: (startMs) => won(startMs, (round) => [take(`prize${round}`), put(`taker${round}`, me)]),
+  insert: (startMs) => won(startMs, (round) => [insert(`same${round}`, { name: me })]),
+  unique: (startMs) => won(startMs, (round) => [insert(`${me}-${round}`, { name: me, email: `only${round}` })]),
+  login: (startMs) =>
+    won(startMs, (round) => [claim(`request${round}`), claim(`assertion${round}`), insert(`login${round}${me}`, { name: me })]),
+  increment: () => incrementInEachRound(),
+  swap: () => swap(),
+};
+
+process.stdout.write('ready\n');
+const lines = linesFromParent();
+for (let line = await lines.next(); !line.done; line = await lines.next()) {
+  const [race = '', startMs = ''] = line.value.split(' ');
+  const result = await RACES[race]?.(Number(startMs));
+  process.stdout.write(`${JSON.stringify(result ?? null)}\n`);
+}
+await store.close();

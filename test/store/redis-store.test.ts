@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { storeConformance } from './conformance.ts';
+import { claim, insert, newPartition, OK, PEOPLE, put, remove, take } from './people.ts';
+
+const redisUrl = (): string => process.env.TEST_REDIS_URL ?? '';
+
+storeConformance('Redis', async () => ({ url: redisUrl(), cleanup: async () => {} }));
+
+describe('what lies in Redis', () => {
+  let store: Store;
+  let redis: Redis;
+
+  beforeAll(async () => {
+    store = await openStore(redisUrl());
+    redis = new Redis(redisUrl());
+  });
+  afterAll(async () => {
+    await store.close();
+    redis.disconnect();
+  });
+
+  const keysOf = async (partition: string): Promise<string[]> => (await redis.keys(`*${partition}*`)).toSorted();
+  const ada = { name: 'Ada', email: 'x', handles: ['a', 'b'], groups: ['a', 'b'] };
+
+  test('is nothing of what was deleted, replaced or purged', async () => {
+    const partition = newPartition();
+    expect(await store.commit(partition, [insert('ada', ada), put('key', 'value'), claim('once')])).toEqual(OK);
+    expect((await keysOf(partition)).length).toBeGreaterThan(3);
+    expect(await store.commit(partition, [remove('ada', 1), take('key'), take('once')])).toEqual(OK);
+    expect(await keysOf(partition)).toEqual([]);
+    expect(await store.commit(partition, [insert('ada', ada), put('key', 'value')])).toEqual(OK);
+    await store.purge(partition);
+    expect(await keysOf(partition)).toEqual([]);
+  });
+
+  test('expires by itself, and leaves nothing', async () => {
+    const partition = newPartition();
+    expect(await store.commit(partition, [put('key', 'value', 1), claim('once', 1)])).toEqual(OK);
+    const lives = await Promise.all((await keysOf(partition)).map((key) => redis.pttl(key)));
+    expect(lives).toHaveLength(2);
+    for (const life of lives) {
+      expect(life).toBeGreaterThan(0);
+      expect(life).toBeLessThanOrEqual(1000);
+    }
+  });
+
+  test('is never found under the name of a partition that is a pattern or has a brace', async () => {
+    const partition = newPartition();
+    expect(await store.commit(partition, [insert('ada', ada)])).toEqual(OK);
+    for (const bad of ['*', '', `${partition}}`, `{${partition}`, `${partition.slice(0, -1)}?`, `${partition}:r`, 'x'.repeat(65)]) {
+      const calls = [
+        () => store.purge(bad),
+        () => store.get(bad, PEOPLE, 'ada'),
+        () => store.commit(bad, []),
+        () => store.peek(bad, 'ada'),
+      ];
+      for (const call of calls) await expect(call()).rejects.toThrow(TypeError);
+    }
+    expect((await store.get(partition, PEOPLE, 'ada'))?.version).toBe(1);
+  });
+});
+
+describe('what the operator is told', () => {
+  test('nothing where all is as it should be', async () => {
+    const store = await openStore(redisUrl());
+    expect(await store.warnings()).toEqual([]);
+    await store.close();
+  });
+
+  test('what to set where Redis would forget or throw away', async () => {
+    const redis = await startRedis(['--maxmemory-policy', 'allkeys-lru']);
+    const store = await openStore(redis.url);
+    const warnings = await store.warnings();
+    expect(warnings).toHaveLength(2);
+    expect(warnings.join('\n')).toMatch(/appendonly yes[\s\S]*allkeys-lru[\s\S]*maxmemory-policy noeviction/);
+    await store.close();
+    await redis.stop();
+  });
+});

@@ -1,0 +1,129 @@
+import { describe, expect, test } from '@jest/globals';
+import { type Store, updateRecord } from '../../src/store/store.ts';
+import type { Subject } from './conformance.ts';
+import { claim, codeOf, insert, newPartition, OK, PEOPLE, put, remove, replace, take } from './people.ts';
+
+export function updatePromises({ store }: Subject): void {
+  const started = async (): Promise<string> => {
+    const partition = newPartition();
+    expect(await store().commit(partition, [insert('ada', { name: 'Ada', note: 0 }), insert('bob', { name: 'Bob', email: 'x' })])).toEqual(
+      OK,
+    );
+    return partition;
+  };
+
+  describe('updateRecord', () => {
+    test('writes what change makes and gives the record as written', async () => {
+      const partition = await started();
+      const written = await updateRecord(store(), partition, PEOPLE, 'ada', (ada) => ({ ...ada, name: 'Countess' }));
+      expect(written).toEqual({ id: 'ada', version: 2, value: { name: 'Countess', note: 0 } });
+      expect(await store().get(partition, PEOPLE, 'ada')).toEqual(written);
+    });
+
+    test('leaves the record where change gives undefined', async () => {
+      const partition = await started();
+      const left = await updateRecord(
+        store(),
+        partition,
+        PEOPLE,
+        'ada',
+        () => undefined,
+        () => [put('key', 'never')],
+      );
+      expect(left).toEqual({ id: 'ada', version: 1, value: { name: 'Ada', note: 0 } });
+      expect((await store().get(partition, PEOPLE, 'ada'))?.version).toBe(1);
+      expect(await store().peek(partition, 'key')).toBeUndefined();
+    });
+
+    test('gives undefined where there is no record', async () => {
+      const partition = await started();
+      expect(await updateRecord(store(), partition, PEOPLE, 'eve', (eve) => ({ ...eve, name: 'Eve' }))).toBeUndefined();
+      expect(await store().get(partition, PEOPLE, 'eve')).toBeUndefined();
+    });
+
+    test('writes extra steps in the same commit', async () => {
+      const partition = await started();
+      const change = () =>
+        updateRecord(
+          store(),
+          partition,
+          PEOPLE,
+          'ada',
+          (ada) => ({ ...ada, name: `${ada.name}!` }),
+          (before, after) => [put('from', before.name), put('to', after.name), claim('once')],
+        );
+      expect((await change())?.value.name).toBe('Ada!');
+      expect([await store().peek(partition, 'from'), await store().peek(partition, 'to')]).toEqual(['Ada', 'Ada!']);
+      expect(await codeOf(change)).toBe('conflict');
+      expect((await store().get(partition, PEOPLE, 'ada'))?.value.name).toBe('Ada!');
+      expect(await store().peek(partition, 'to')).toBe('Ada!');
+    });
+
+    test('starts over where somebody else was faster', async () => {
+      const partition = await started();
+      let calls = 0;
+      const racing: Store = {
+        ...forwarding(store()),
+        get: async (...args) => {
+          const read = await store().get(...args);
+          if (read && ++calls < 4) await store().commit(partition, [replace('ada', read.version, { name: 'Ada', note: calls })]);
+          return read;
+        },
+      };
+      const written = await updateRecord(racing, partition, PEOPLE, 'ada', (ada) => ({ ...ada, name: `saw ${ada.note}` }));
+      expect(written).toEqual({ id: 'ada', version: 5, value: { name: 'saw 3', note: 3 } });
+    });
+
+    test('gives up with conflict where somebody else is always faster, and where the unique string is another’s', async () => {
+      const partition = await started();
+      const racing: Store = {
+        ...forwarding(store()),
+        get: async (...args) => {
+          const read = await store().get(...args);
+          if (read) await store().commit(partition, [replace('ada', read.version, { name: 'other' })]);
+          return read;
+        },
+      };
+      expect(await codeOf(() => updateRecord(racing, partition, PEOPLE, 'ada', () => ({ name: 'mine' })))).toBe('conflict');
+      expect(await store().get(partition, PEOPLE, 'ada')).toEqual({ id: 'ada', version: 21, value: { name: 'other' } });
+      expect(await codeOf(() => updateRecord(store(), partition, PEOPLE, 'ada', () => ({ name: 'mine', email: 'x' })))).toBe('conflict');
+    });
+
+    test('gives undefined where the record goes while it is changed', async () => {
+      const partition = await started();
+      const racing: Store = {
+        ...forwarding(store()),
+        get: async (...args) => {
+          const read = await store().get(...args);
+          if (read) await store().commit(partition, [remove('ada', read.version)]);
+          return read;
+        },
+      };
+      expect(
+        await updateRecord(
+          racing,
+          partition,
+          PEOPLE,
+          'ada',
+          () => ({ name: 'mine' }),
+          () => [take('nothing')],
+        ),
+      ).toBeUndefined();
+    });
+  });
+}
+
+/** The same store as an object whose methods can be exchanged one by one. */
+function forwarding(store: Store): Store {
+  return {
+    get: (...args) => store.get(...args),
+    getUnique: (...args) => store.getUnique(...args),
+    find: (...args) => store.find(...args),
+    peek: (...args) => store.peek(...args),
+    commit: (...args) => store.commit(...args),
+    purge: (...args) => store.purge(...args),
+    ping: () => store.ping(),
+    warnings: () => store.warnings(),
+    close: () => store.close(),
+  };
+}
