@@ -6,6 +6,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Req
 import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_UNSPECIFIED } from '../saml/names.ts';
 import { type KeyAndCertificate, makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
 import { decodeSamlRequest, readAuthnRequest } from './authn-request.ts';
+import type { Encryption } from './encryption.ts';
 import { findHabit, HABIT_NAMES, HABITS, type Habit, type HabitName } from './habits.ts';
 import { makeMetadata } from './metadata.ts';
 import { frontPage, type KnownOrganization, type PendingSignIn, peoplePage, postPage, refusalPage, SCRIPT, STYLE } from './pages.tsx';
@@ -26,6 +27,8 @@ export interface MockIdpOptions {
   /** Made anew at each start where nothing is said. */
   readonly keys?: Partial<MockIdpKeys>;
   readonly randomBytes?: (size: number) => Uint8Array;
+  /** With what the assertions for a service provider are encrypted; undefined leaves them in plain, as they are where nothing is said. */
+  readonly encryptionFor?: (spEntityId: string) => Encryption | undefined;
   /** Organizations of the gateway whose people are to be found here: the front page leads to their sign-in. */
   readonly organizations?: readonly KnownOrganization[];
 }
@@ -55,8 +58,9 @@ export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
   const server = createServer();
   const url = await listen(server, options);
   const { nowMs = Date.now } = options;
-  const { organizations = [] } = options;
-  server.on('request', mockIdpApp({ url, gatewayBaseUrl, keys, nowMs, randomBytes: options.randomBytes ?? randomBytes, organizations }));
+  const { organizations = [], encryptionFor = () => undefined } = options;
+  const parts = { url, gatewayBaseUrl, keys, nowMs, randomBytes: options.randomBytes ?? randomBytes, encryptionFor, organizations };
+  server.on('request', mockIdpApp(parts));
   return {
     url,
     metadataUrl: (habit) => metadataUrl(url, habit),
@@ -108,6 +112,7 @@ interface MockIdpParts {
   readonly keys: MockIdpKeys;
   readonly nowMs: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
+  readonly encryptionFor: (spEntityId: string) => Encryption | undefined;
   readonly organizations: readonly KnownOrganization[];
 }
 
@@ -219,6 +224,7 @@ function sendAnswer(request: Request, response: Response, parts: MockIdpParts): 
     key: parts.keys[habit.name],
     nowMs: parts.nowMs(),
     randomBytes: parts.randomBytes,
+    encryption: parts.encryptionFor(spEntityId),
   });
   response.send(postPage(habit, acsUrl, Buffer.from(xml).toString('base64'), field(request.body, 'RelayState')));
 }
