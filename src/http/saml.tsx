@@ -5,7 +5,7 @@ import { adoptSession, sessionMiddleware } from '../auth/sessions.ts';
 import { finishSignIn, startSignIn } from '../auth/sign-in.ts';
 import { GatewayError } from '../errors.ts';
 import { newSecret } from '../ids.ts';
-import { requireIdentityProvider, responseSettings, serviceProviderUrls } from '../organizations/identity-providers.ts';
+import { decryptionKeysFor, requireIdentityProvider, responseSettings, serviceProviderUrls } from '../organizations/identity-providers.ts';
 import { getOrganization, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { acceptResponse, type VerifiedAssertion } from '../saml/response.ts';
@@ -77,7 +77,9 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
   try {
     requireIdentityProvider(organization);
     const form = readMessageForm(request.body, ['SAMLResponse']);
-    const assertion = acceptResponse(form.unverifiedXml, responseSettings(organization, runtime.config.baseUrl), runtime.now());
+    const decryptionKeys = await decryptionKeysFor(runtime, organization, form.unverifiedXml);
+    const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
+    const assertion = acceptResponse(form.unverifiedXml, settings, runtime.now());
     tellExpiredCertificates(runtime, organization, assertion);
     const result = await finishSignIn(runtime, organization, assertion, {
       relayState: form.unverifiedRelayState,

@@ -1,16 +1,18 @@
 /** The identity provider of an organization: what its metadata said, and the settings of the organization. */
+import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Actor } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/attributes.ts';
 import { publicKeyOf } from '../saml/certificates.ts';
+import { mayBeEncrypted } from '../saml/decryption.ts';
 import { type IdpMetadata, type ManualIdp, readIdpMetadata, readManualIdp } from '../saml/idp-metadata.ts';
 import { ENTITY_ID_SHARED, lintIdpMetadata, type MetadataWarning } from '../saml/idp-metadata-lint.ts';
 import type { ResponseSettings } from '../saml/response.ts';
 import type { VerificationKey } from '../saml/signature.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
-import { isEntityIdShared, noteIdentityProvider, type Organization, updateOrganization } from './organizations.ts';
+import { isEntityIdShared, noteIdentityProvider, type Organization, openDecryptionKeys, updateOrganization } from './organizations.ts';
 
 /** Settings of the contract; an absent one has the default. */
 export interface IdpSettings {
@@ -169,8 +171,19 @@ export function serviceProviderUrls(baseUrl: string, slug: string): { entityId: 
   return { entityId: `${root}/metadata`, acsUrl: `${root}/acs`, sloUrl: `${root}/slo`, loginUrl: `${root}/login` };
 }
 
-/** What a response to this organization is held against. @throws idp_not_configured */
-export function responseSettings(organization: Organization, baseUrl: string): ResponseSettings {
+/** The keys for a message, where it may need them: opening one costs more than all else of a sign-in. */
+export const decryptionKeysFor = async (
+  runtime: Runtime,
+  organization: Organization,
+  unverifiedXml: string,
+): Promise<readonly KeyObject[]> => (mayBeEncrypted(unverifiedXml) ? openDecryptionKeys(runtime, organization) : []);
+
+/**
+ * What a response to this organization is held against.
+ * @param decryptionKeys of {@link decryptionKeysFor}
+ * @throws idp_not_configured
+ */
+export function responseSettings(organization: Organization, baseUrl: string, decryptionKeys: readonly KeyObject[] = []): ResponseSettings {
   const { metadata, settings } = requireIdentityProvider(organization);
   const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
@@ -184,7 +197,7 @@ export function responseSettings(organization: Organization, baseUrl: string): R
         notAfterMs: Date.parse(certificate.notAfter),
       }),
     ),
-    decryptionKeys: [],
+    decryptionKeys,
     requireSignedAssertion: settings.requireSignedAssertion,
     requireSignedResponse: settings.requireSignedResponse,
     requireEncryptedAssertion: settings.requireEncryptedAssertion,

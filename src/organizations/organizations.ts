@@ -3,11 +3,11 @@
  * a login needs the organization to exist at the moment when it writes. The global partition only has the directory: which
  * slug and which e-mail domains are whose.
  */
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
 import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newId } from '../ids.ts';
-import type { Runtime } from '../runtime.ts';
+import { perRuntime, type Runtime } from '../runtime.ts';
 import type { SigningKey } from '../saml/bindings.ts';
 import { makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
 import { type Collection, GLOBAL, type Store, updateRecord } from '../store/store.ts';
@@ -135,6 +135,22 @@ async function makeSpKey(runtime: Runtime, slug: string): Promise<SpKey> {
 
 /** The private key of an SP key, PKCS#8 PEM. */
 export const openSpKey = (runtime: Runtime, key: SpKey): Promise<string> => runtime.secrets.unwrap(SP_KEY_PURPOSE, key.wrappedPrivateKey);
+
+const MAX_OPENED_KEYS = 1000;
+const openedKeys = perRuntime(() => new Map<string, KeyObject>());
+
+/** The organization's private keys, the one in use first; the others are kept for a rollover. Opened ones stay in memory, by certificate. */
+export async function openDecryptionKeys(runtime: Runtime, { spKeys }: Organization): Promise<KeyObject[]> {
+  const opened = openedKeys(runtime);
+  const keys: KeyObject[] = [];
+  for (const spKey of spKeys) {
+    const key = opened.get(spKey.certificate) ?? createPrivateKey(await openSpKey(runtime, spKey));
+    if (opened.size >= MAX_OPENED_KEYS) opened.clear();
+    opened.set(spKey.certificate, key);
+    keys.push(key);
+  }
+  return keys;
+}
 
 /** The key that signs what we send to the organization's identity provider. */
 export async function openSigningKey(runtime: Runtime, { spKeys: [key] }: Organization): Promise<SigningKey> {

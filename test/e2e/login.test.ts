@@ -104,6 +104,8 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
     ['nothing is signed', ['--no-sign-response', '--no-sign-assertion'], 400, 'saml_signature_missing'],
     ['SHA-512', ['--sig-alg', 'sha512'], 303, undefined],
     ['SHA-1', ['--sig-alg', 'sha1'], 400, 'saml_algorithm_forbidden'],
+    ['the assertion is encrypted', ['--encrypt'], 303, undefined],
+    ['the assertion is encrypted, the response not signed', ['--encrypt', '--no-sign-response'], 303, undefined],
     ['persistent NameID, OID attribute names', ['--nameid', 'persistent', '--attributes', 'oid'], 303, undefined],
     ['transient NameID', ['--nameid', 'transient'], 400, 'saml_name_id_missing'],
   ] as const)('%s', async (_what, options, status, code) => {
