@@ -26,6 +26,8 @@ export const PROBLEM = z.strictObject({
   wanted: z.string().optional(),
   got: z.string().optional(),
 });
+/** Of the OAuth endpoints: the same, and what OAuth calls it (RFC 6749 §5.2). */
+export const OAUTH_PROBLEM = z.strictObject({ ...PROBLEM.shape, error: z.string().optional(), error_description: z.string().optional() });
 
 export const ORGANIZATION = z.strictObject({
   id: z.string(),
@@ -89,6 +91,10 @@ export const IDENTITY_PROVIDER = z.strictObject({
   valid_until: time.nullable(),
   metadata_url: z.string().nullable(),
   updated_at: time,
+  refresh: z
+    .strictObject({ at: time, problem: z.string().nullable() })
+    .nullable()
+    .describe('the last time that metadata was fetched again from its URL'),
   warnings: z.array(z.strictObject({ code: z.string(), level: z.enum(['warning', 'info']), text: z.string() })),
   ...IDP_SETTINGS.required().shape,
   service_provider: z
@@ -96,7 +102,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
     .describe('what the identity provider’s administrator needs'),
 });
 
-export const ROLE_MAPPING_ANSWER = ROLE_MAPPING;
+export const ROLE_MAPPING_ANSWER = z.strictObject(ROLE_MAPPING.shape);
 
 export const AUDIT_ENTRY = z.strictObject({
   id: z.string(),
@@ -137,9 +143,60 @@ export const REVOKED_TOKENS = z.strictObject({ revoked: z.int() });
 export const SIGNING_KEY = z.strictObject({
   kid: z.string(),
   alg: z.string(),
-  state: z.enum(['next', 'active', 'retired', 'revoked']),
+  state: z.enum(['next', 'active', 'retired', 'revoked']).describe('retired: verifies only; revoked: what it signed is refused'),
   created_at: time,
   live_tokens: z.int().describe('CLI tokens that would die with it'),
 });
 export const SIGNING_KEY_PAGE = pageOf(SIGNING_KEY);
 export const REVOKED_KEY = z.strictObject({ kid: z.string(), revoked_tokens: z.int() });
+
+export const JWKS = z.looseObject({ keys: z.array(z.looseObject({ kid: z.string(), alg: z.string(), kty: z.string() })) });
+export const AUTHORIZATION_SERVER = z.strictObject({
+  issuer: z.string(),
+  token_endpoint: z.string(),
+  device_authorization_endpoint: z.string(),
+  introspection_endpoint: z.string(),
+  revocation_endpoint: z.string(),
+  jwks_uri: z.string(),
+  grant_types_supported: z.array(z.string()),
+  response_types_supported: z.array(z.string()),
+  token_endpoint_auth_methods_supported: z.array(z.string()),
+  revocation_endpoint_auth_methods_supported: z.array(z.string()),
+  introspection_endpoint_auth_methods_supported: z.array(z.string()),
+});
+export const DEVICE_CODE = z.strictObject({
+  device_code: z.string(),
+  user_code: z.string(),
+  verification_uri: z.string(),
+  verification_uri_complete: z.string(),
+  expires_in: z.int(),
+  interval: z.int(),
+});
+export const ACCESS_TOKEN = z.strictObject({
+  access_token: z.string(),
+  token_type: z.literal('Bearer'),
+  issued_token_type: z.string().optional(),
+  expires_in: z.int().optional(),
+});
+export const INTROSPECTION = z.union([
+  z.strictObject({ active: z.literal(false) }),
+  z.strictObject({
+    active: z.literal(true),
+    token_type: z.literal('Bearer'),
+    kind: z.enum(['cli_token', 'session_token']),
+    iss: z.string(),
+    sub: z.string(),
+    org: z.string(),
+    username: z.string(),
+    email: z.string(),
+    name: z.string(),
+    role,
+    jti: z.string(),
+    iat: z.int(),
+    exp: z.int().optional(),
+    aud: z.string().optional(),
+    sid: z.string().optional(),
+  }),
+]);
+
+export const OPENAPI = z.looseObject({ openapi: z.string() });

@@ -16,7 +16,7 @@ import type { Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { callerOf, organizationOf } from './callers.ts';
 import { identityProviderJson } from './representations.ts';
-import { checkShape, IDP_SETTINGS, METADATA_INPUT, toSettings } from './shapes.ts';
+import { checkShape, IDP_SETTINGS, METADATA_INPUT, METADATA_QUERY, toSettings } from './shapes.ts';
 
 const XML_TYPES = ['application/samlmetadata+xml', 'application/xml', 'text/xml'];
 /** 1 MiB of metadata, and what a form adds. */
@@ -31,11 +31,11 @@ export function identityProviderRoutes(runtime: Runtime): Router {
   };
   router.get('/', (_request, response) => answer(response, organizationOf(response)));
   router.put('/', readRawBody, async (request, response) => {
-    const source = await metadataSource(request);
+    const query = checkShape(METADATA_QUERY, request.query);
+    const source = await metadataSource(request, query.entity_id);
     const understood = await understandMetadata(source, runtime.now());
     // What would be understood, saved by nobody: for a look before the change.
-    if (request.query.dry_run === 'true')
-      return answer(response, withMetadata(organizationOf(response), understood, runtime.now()), understood);
+    if (query.dry_run === 'true') return answer(response, withMetadata(organizationOf(response), understood, runtime.now()), understood);
     const after = await setIdentityProvider(runtime, callerOf(request, response), organizationOf(response), understood);
     return answer(response, after, understood);
   });
@@ -54,8 +54,7 @@ export function identityProviderRoutes(runtime: Runtime): Router {
 const readRawBody: RequestHandler = express.raw({ type: [...XML_TYPES, 'multipart/form-data'], limit: MAX_BODY, inflate: false });
 
 /** @throws validation_failed, idp_metadata_invalid */
-async function metadataSource(request: Request): Promise<MetadataSource> {
-  const entityId = typeof request.query.entity_id === 'string' ? request.query.entity_id : undefined;
+async function metadataSource(request: Request, entityId: string | undefined): Promise<MetadataSource> {
   if (request.is(XML_TYPES)) return { kind: 'document', content: octetsOf(request), entityId };
   if (request.is('multipart/form-data')) return { kind: 'document', content: await metadataField(request), entityId };
   if (!request.is('application/json')) {

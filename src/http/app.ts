@@ -4,6 +4,7 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { Runtime } from '../runtime.ts';
 import { apiRoutes } from './api.ts';
+import { apiDocsRoutes } from './api-docs.tsx';
 import { consoleRoutes } from './console.tsx';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
@@ -45,6 +46,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
   app.use(consoleRoutes(runtime));
+  app.use(apiDocsRoutes(runtime));
   app.use('/api/v1', apiRoutes(runtime));
   app.get('/', (_request, response) => response.redirect(303, '/console'));
   app.use(notFound);

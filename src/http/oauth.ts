@@ -15,8 +15,8 @@ import { noteUseAfterAnswer } from './callers.ts';
 import { actorOf } from './request-context.ts';
 import { checkShape, line, SLUG } from './shapes.ts';
 
-const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
-const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
+export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 const CLI_CLIENT_ID = 'samlgate-cli';
@@ -25,10 +25,10 @@ const DEFAULT_TOKEN_NAME = 'samlgate login';
 const tokenType = z.enum([ACCESS_TOKEN_TYPE, JWT_TYPE]);
 const token = z.string().min(1);
 // Parameters that are not known are ignored (RFC 6749 §3.2), those that are sent twice are refused (§3.1).
-const TOKEN = z.object({ token });
-const DEVICE_AUTHORIZATION = z.object({ client_id: z.string(), organization: SLUG.optional(), token_name: line(100).optional() });
-const DEVICE_CODE = z.object({ client_id: z.string(), device_code: token });
-const EXCHANGE = z.object({
+export const TOKEN = z.object({ token });
+export const DEVICE_AUTHORIZATION = z.object({ client_id: z.string(), organization: SLUG.optional(), token_name: line(100).optional() });
+export const DEVICE_CODE = z.object({ client_id: z.string(), device_code: token });
+export const EXCHANGE = z.object({
   subject_token: token,
   subject_token_type: tokenType,
   requested_token_type: tokenType.optional(),

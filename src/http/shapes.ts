@@ -139,6 +139,8 @@ export const METADATA_INPUT = z.union(
   'give metadata_xml, or metadata_url, or entity_id with sso_url and certificates',
 );
 
+export const METADATA_QUERY = z.object({ entity_id: entityId, dry_run: z.enum(['true', 'false']).optional() });
+
 export const MEMBER_CHANGES = z.strictObject({ role, suspended: z.boolean() }).partial();
 
 const tokenName = line(100);

@@ -1,0 +1,301 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import type { Express } from 'express';
+import * as answers from '../../src/http/answer-shapes.ts';
+import { OPERATIONS, type Operation } from '../../src/http/api-operations.ts';
+import { makeApp } from '../../src/http/app.ts';
+import { DEVICE_CODE_GRANT, TOKEN_EXCHANGE_GRANT } from '../../src/http/oauth.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { newSlug } from '../support/new-slug.ts';
+import { seedMember } from '../support/seed.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+const ALL: readonly Operation[] = Object.values(OPERATIONS).flat();
+
+let gateway: TestGateway;
+let acme: OrganizationJson;
+let olivia: SignedIn;
+let carl: SignedIn;
+/** Owner of another organization. */
+let other: SignedIn;
+let ownerToken: string;
+let collaboratorToken: string;
+let otherOwnerToken: string;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await gateway.makeOrganization();
+  const { slug } = await gateway.makeOrganization();
+  [olivia, carl, other] = await Promise.all([
+    signedIn(gateway, acme, 'olivia'),
+    signedIn(gateway, acme, 'carl'),
+    signedIn(gateway, { slug }, 'olivia'),
+  ]);
+  const tokenOf = async (person: SignedIn) => (await person.makeToken()).token;
+  [ownerToken, collaboratorToken, otherOwnerToken] = await Promise.all([tokenOf(olivia), tokenOf(carl), tokenOf(other)]);
+});
+afterAll(() => gateway.stop());
+
+type Document = { paths: Record<string, Record<string, { operationId: string; parameters?: { name: string; in: string }[] }>> };
+const fetchDocument = async () => (await fetch(`${gateway.url}/api/v1/openapi.json`)).json() as Promise<Document>;
+
+describe('OpenAPI: the document', () => {
+  test('is valid OpenAPI 3.1, for anybody', async () => {
+    const response = await fetch(`${gateway.url}/api/v1/openapi.json`);
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
+    const document = (await response.json()) as Record<string, unknown>;
+    const validator = new Validator();
+    expect(await validator.validate(structuredClone(document))).toEqual({ valid: true });
+    expect(validator.version).toBe('3.1');
+    expect(validator.resolveRefs()).toBeDefined();
+    expect(document).toMatchObject({ openapi: expect.stringMatching(/^3\.1\./), servers: [{ url: gateway.url }] });
+  });
+
+  test('every reference in it leads somewhere, and nothing in it is unused', async () => {
+    const document = (await fetchDocument()) as unknown as { components: { schemas: Record<string, unknown> } };
+    const used = new Set([...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name));
+    expect(Object.keys(document.components.schemas).sort()).toEqual([...used].sort());
+  });
+
+  test('has every route of the API, and no other', async () => {
+    const documented = Object.entries((await fetchDocument()).paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    // Answered in front of Express.
+    const routes = [...apiRoutesOf(makeApp(gateway.runtime)), 'get /auth/verify'];
+    expect(documented.sort()).toEqual(routes.sort());
+    expect(routes.length).toBeGreaterThan(25);
+  });
+
+  test('names each operation once, and every parameter of a path', async () => {
+    expect(new Set(ALL.map(({ id }) => id)).size).toBe(ALL.length);
+    for (const [path, methods] of Object.entries((await fetchDocument()).paths)) {
+      for (const { parameters = [] } of Object.values(methods)) {
+        const inPath = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => `{${name}}`);
+        expect(inPath).toEqual(path.match(/\{\w+\}/g) ?? []);
+      }
+    }
+  });
+});
+
+interface Layer {
+  readonly rawPath: string;
+  readonly route?: { readonly path: string; readonly methods: Readonly<Record<string, boolean>> };
+  readonly handle: { readonly stack?: readonly Layer[] };
+}
+
+/** `get /api/v1/me` and so on, as Express has them. */
+function apiRoutesOf(app: Express): string[] {
+  const walk = (layers: readonly Layer[], prefix: string): string[] =>
+    layers.flatMap(({ rawPath, route, handle }) => {
+      const path = `${prefix}${route?.path ?? rawPath}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
+      if (route) return Object.keys(route.methods).map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+      return handle.stack ? walk(handle.stack, path) : [];
+    });
+  const layers = (app as unknown as { router: { stack: readonly Layer[] } }).router.stack;
+  return walk(layers, '').filter((route) => /^\w+ \/(api\/v1|oauth|auth|\.well-known)(\/|$)/.test(route));
+}
+
+interface Sending {
+  readonly token?: string | undefined;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly form?: Readonly<Record<string, string>>;
+  readonly type?: string;
+}
+
+async function send({ method, path }: Operation, params: Params, { token, query = {}, body, form, type }: Sending) {
+  const at = path.replace(/\{(\w+)\}/g, (_, name: string) => params[name] ?? 'unknown');
+  const response = await fetch(`${gateway.url}${at}?${new URLSearchParams(query)}`, {
+    method: method.toUpperCase(),
+    headers: {
+      accept: 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': type ?? 'application/json' }),
+    },
+    body: form ? new URLSearchParams(form) : body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) as unknown };
+}
+
+type Params = Readonly<Record<string, string>>;
+
+interface Example {
+  readonly params?: Params;
+  readonly sending?: Sending;
+}
+
+const makeOrganization = async (): Promise<Params> => {
+  const slug = newSlug();
+  expect((await gateway.api('POST', '/organizations', { slug, name: 'Made for a test' })).status).toBe(201);
+  return { org: slug };
+};
+const newToken = async (person: SignedIn) => (await person.makeToken()).id;
+const metadata = async () => (await fetch((await gateway.mockIdp()).metadataUrl('okta'))).text();
+const keyIn = async (state: string) => {
+  const { body } = await gateway.api<{ items: { kid: string; state: string }[] }>('GET', '/keys');
+  return body.items.find((key) => key.state === state)?.kid ?? '';
+};
+const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
+
+/** For each operation one call that is good; made by the operator, or by an owner where it is a member's. */
+const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
+  getMe: () => ({}),
+  createSessionToken: () => ({ sending: { body: {} } }),
+  listTokens: () => ({ sending: { query: { limit: '2' } } }),
+  createToken: () => ({ sending: { body: { name: 'ci', expires_in_days: 30 } } }),
+  revokeToken: async () => ({ params: { id: await newToken(olivia) } }),
+  // Everything of the caller ends, so the caller is one of its own.
+  rotateTokens: async () => ({
+    sending: { token: (await (await signedIn(gateway, acme, 'nina')).makeToken()).token, body: { name: 'new' } },
+  }),
+  listMembers: () => ({ params: inAcme(), sending: { query: { query: 'o' } } }),
+  getMember: () => ({ params: inAcme({ id: olivia.id }) }),
+  changeMember: () => ({ params: inAcme({ id: carl.id }), sending: { body: { suspended: false } } }),
+  removeMember: async () => ({ params: inAcme({ id: (await seedMember(gateway.runtime, acme.id)).id }) }),
+  rotateMemberTokens: async () => ({ params: inAcme({ id: (await seedMember(gateway.runtime, acme.id)).id }) }),
+  listOrganizations: () => ({ sending: { query: { limit: '1' } } }),
+  createOrganization: () => ({ sending: { body: { slug: newSlug(), name: 'New', domains: ['Example.COM'] } } }),
+  getOrganization: () => ({ params: inAcme() }),
+  changeOrganization: () => ({ params: inAcme(), sending: { body: { logo_url: 'https://example.com/logo.svg', cli_token_max_days: 90 } } }),
+  deleteOrganization: async () => ({ params: await makeOrganization() }),
+  getIdentityProvider: () => ({ params: inAcme() }),
+  setIdentityProvider: async () => ({
+    params: inAcme(),
+    sending: { body: await metadata(), type: 'application/samlmetadata+xml', query: { dry_run: 'true' } },
+  }),
+  changeIdentityProviderSettings: () => ({ params: inAcme(), sending: { body: { authn_context: [], sign_requests: null } } }),
+  removeIdentityProvider: async () => ({ params: await makeOrganization() }),
+  getRoleMapping: () => ({ params: inAcme() }),
+  setRoleMapping: async () => ({
+    params: await makeOrganization(),
+    sending: { body: { rules: [{ group: 'a', role: 'owner' }], default_role: 'none' } },
+  }),
+  listAudit: () => ({ params: inAcme(), sending: { query: { limit: '200' } } }),
+  listKeys: () => ({}),
+  rotateKeys: () => ({}),
+  revokeKey: async () => ({ params: { kid: await keyIn('next') } }),
+  getJwks: () => ({}),
+  getAuthorizationServer: () => ({}),
+  startDeviceLogin: () => ({ sending: { form: { client_id: 'samlgate-cli', organization: acme.slug } } }),
+  getToken: () => ({
+    sending: {
+      form: { grant_type: TOKEN_EXCHANGE_GRANT, subject_token: ownerToken, subject_token_type: 'urn:ietf:params:oauth:token-type:jwt' },
+    },
+  }),
+  introspectToken: () => ({ sending: { form: { token: collaboratorToken } } }),
+  revokeHeldToken: async () => ({ sending: { form: { token: (await carl.makeToken()).token } } }),
+  verify: () => ({ sending: { query: { role: 'owner', organization: acme.slug } } }),
+  getOpenApi: () => ({}),
+};
+
+const tokenFor = ({ who }: Operation): string | undefined =>
+  who === 'anybody' ? undefined : who === 'member' ? ownerToken : gateway.operatorToken;
+
+describe('OpenAPI: what it says of an operation is so', () => {
+  test.each(ALL.map((operation) => [operation.id, operation] as const))('%s', async (id, operation) => {
+    const example = await EXAMPLES[id]?.();
+    if (!example) throw new Error(`Give an example of ${id} in this test.`);
+    const answer = await send(operation, example.params ?? {}, { token: tokenFor(operation), ...example.sending });
+    expect([answer.status, answer.status < 300 || answer.text]).toEqual([operation.status, true]);
+    for (const name of operation.headers ?? []) expect(answer.headers.get(name)).toEqual(expect.any(String));
+    if (!operation.answer) return expect(answer.text).toBe('');
+    expect(operation.answer.safeParse(answer.json()).error?.issues ?? []).toEqual([]);
+  });
+
+  test('examples are of operations that there are', () => {
+    expect(Object.keys(EXAMPLES).sort()).toEqual(ALL.map(({ id }) => id).sort());
+  });
+
+  test('the audit trail is described whatever is in it', async () => {
+    const { body } = await gateway.api('GET', `/organizations/${acme.slug}/audit?limit=200`);
+    expect(new Set((body.items as { event: string }[]).map(({ event }) => event)).size).toBeGreaterThan(5);
+    expect(answers.AUDIT_PAGE.safeParse(body).error?.issues ?? []).toEqual([]);
+  });
+
+  test('a problem is described, also that of an OAuth endpoint', async () => {
+    const problem = await gateway.api('POST', '/organizations', {});
+    expect(problem.status).toBe(400);
+    expect(answers.PROBLEM.safeParse(problem.body).error?.issues ?? []).toEqual([]);
+    const form = new URLSearchParams({ grant_type: DEVICE_CODE_GRANT, client_id: 'samlgate-cli', device_code: 'unknown' });
+    const oauth = (await (await fetch(`${gateway.url}/oauth/token`, { method: 'POST', body: form })).json()) as object;
+    expect(oauth).toMatchObject({ error: 'invalid_grant', code: 'validation_failed' });
+    expect(answers.OAUTH_PROBLEM.safeParse(oauth).error?.issues ?? []).toEqual([]);
+  });
+});
+
+describe('OpenAPI: who may call it', () => {
+  /** A path that leads to something, and nothing else that is good: who may not call it is refused before that is looked at. */
+  const ask = (operation: Operation, token: string | undefined, org = acme.slug) =>
+    send(
+      operation,
+      { org, id: carl.id, kid: 'unknown' },
+      { token, ...(operation.path.startsWith('/oauth/') ? { form: { token: 'x' } } : {}) },
+    );
+  const verdict = async (answer: Promise<Awaited<ReturnType<typeof send>>>) => {
+    const { status, json } = await answer;
+    return [status, (json() as { code: string }).code];
+  };
+  const operationsFor = (...who: Operation['who'][]) =>
+    ALL.filter((operation) => who.includes(operation.who)).map((operation) => [operation.id, operation] as const);
+
+  test.each(operationsFor('member', 'owner', 'operator'))('%s: nobody without a credential', async (_id, operation) => {
+    expect(await verdict(ask(operation, undefined))).toEqual([401, 'unauthenticated']);
+    expect(await verdict(ask(operation, `${collaboratorToken}x`))).toEqual([401, 'unauthenticated']);
+  });
+
+  test.each(operationsFor('owner', 'operator'))('%s: no collaborator', async (_id, operation) => {
+    expect(await verdict(ask(operation, collaboratorToken))).toEqual([403, 'forbidden']);
+  });
+
+  test.each(operationsFor('operator'))('%s: no owner', async (_id, operation) => {
+    expect(await verdict(ask(operation, ownerToken))).toEqual([403, 'forbidden']);
+  });
+
+  test.each(ALL.filter(({ path }) => path.includes('{org}')).map((operation) => [operation.id, operation] as const))(
+    '%s: to an owner of another organization this one does not exist',
+    async (_id, operation) => {
+      expect(await verdict(ask(operation, otherOwnerToken))).toEqual([404, 'organization_unknown']);
+    },
+  );
+
+  test.each(operationsFor('member').filter(([, { path }]) => path.startsWith('/api/')))(
+    '%s: no operator, who is no member',
+    async (id, operation) => {
+      const { sending, params = {} } = (await EXAMPLES[id]?.()) ?? {};
+      expect(await verdict(send(operation, params, { ...sending, token: gateway.operatorToken }))).toEqual([403, 'forbidden']);
+    },
+  );
+});
+
+describe('the page that shows the API', () => {
+  const get = async (path: string) => {
+    const response = await fetch(`${gateway.url}${path}`);
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+
+  test('is for anybody, takes everything from the gateway, and has nothing inline', async () => {
+    const { status, headers, text } = await get('/api/docs');
+    expect(status).toBe(200);
+    const policy = headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'");
+    expect(policy).not.toContain('unsafe');
+    const links = [...text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, link = '']) => link);
+    expect(links.length).toBeGreaterThan(3);
+    for (const link of links) expect([link, (await get(link)).status]).toEqual([expect.stringMatching(/^\/(?!\/)/), 200]);
+    expect(text).not.toMatch(/<script>|<script [^>]*>[^<]|<style|style="| on\w+="/);
+  });
+
+  test('of the viewer’s package only what the page needs is served', async () => {
+    for (const path of [
+      '/api/docs/index.html',
+      '/api/docs/package.json',
+      '/api/docs/swagger-ui.css.map',
+      '/api/docs/../../package.json',
+      '/api/docs/%2e%2e%2fpackage.json',
+    ]) {
+      expect((await get(path)).status).toBe(404);
+    }
+  });
+});
