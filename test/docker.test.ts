@@ -22,7 +22,7 @@ import { readConfig, VARIABLES } from '../src/config.ts';
 import { HttpBrowser, signIn } from './support/browser.ts';
 import { type BuiltPackage, buildPackage } from './support/built-package.ts';
 import { newSlug, startGateway, type TestGateway } from './support/gateway.ts';
-import { freePort, startRedis } from './support/redis-server.ts';
+import { freePort, type RedisServer, startRedis } from './support/redis-server.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const textOf = (name: string) => readFileSync(path.join(ROOT, name), 'utf8');
@@ -115,6 +115,7 @@ describe('docker/Dockerfile', () => {
 describe('what the image runs, from a folder with the same files', () => {
   let built: BuiltPackage;
   let data: string;
+  let redis: RedisServer | undefined;
   beforeAll(async () => {
     built = await buildPackage();
     data = mkdtempSync(path.join(tmpdir(), 'samlgate-data-'));
@@ -122,6 +123,7 @@ describe('what the image runs, from a folder with the same files', () => {
   }, TIMEOUT_MS);
   afterAll(async () => {
     await built.remove();
+    await redis?.stop();
     rmSync(data, { recursive: true, force: true });
   });
 
@@ -172,7 +174,7 @@ describe('what the image runs, from a folder with the same files', () => {
       const [node, ...rest] = entrypoint.map((argument) => argument.replace('/run/secrets/samlgate', file));
       expect([node, rest.pop()]).toEqual(['node', 'dist/main.js']);
       const port = await freePort();
-      const redis = await startRedis();
+      redis = await startRedis();
       const environment = { SAMLGATE_STORE: redis.url, SAMLGATE_LISTEN: `127.0.0.1:${port}` };
       const gateway = built.start(command, environment, rest);
       await gateway.says(/"msg":"samlgate is ready"/);
@@ -180,7 +182,6 @@ describe('what the image runs, from a folder with the same files', () => {
       const listed = await fetch(`http://127.0.0.1:${port}/api/v1/organizations`, { headers: { authorization: `Bearer ${token}` } });
       expect(listed.status).toBe(200);
       expect((await gateway.end('SIGTERM')).code).toBe(0);
-      await redis.stop();
     },
     TIMEOUT_MS,
   );
@@ -302,8 +303,8 @@ describe('docker/compose.redis.yaml: Redis as the store of record', () => {
 
 describe('docker/nginx.conf in front of two gateways over one Redis', () => {
   let directory: string;
-  let nginx: ChildProcess;
-  let gateways: TestGateway[];
+  let nginx: ChildProcess | undefined;
+  const gateways: TestGateway[] = [];
   let front: string;
   let slug: string;
 
@@ -318,7 +319,7 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
       SAMLGATE_SECRET: randomBytes(32).toString('base64'),
       SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
     };
-    gateways = [await startGateway({ store: 'redis', environment }), await startGateway({ store: 'redis', environment })];
+    for (let i = 0; i < 2; i++) gateways.push(await startGateway({ store: 'redis', environment }));
     const conf = path.join(directory, 'nginx.conf');
     writeFileSync(conf, localConf(port));
     // Fails with what nginx says against the conf.
@@ -328,8 +329,7 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
     ({ slug } = await gateways[0]!.makeOrganization(newSlug()));
   }, TIMEOUT_MS);
   afterAll(async () => {
-    nginx.kill('SIGTERM');
-    await once(nginx, 'exit');
+    if (nginx?.kill('SIGTERM')) await once(nginx, 'exit');
     await Promise.all(gateways.map((gateway) => gateway.stop()));
     rmSync(directory, { recursive: true, force: true });
   });

@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { HABIT_NAMES, HABITS } from '../../src/mock-idp/habits.ts';
-import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
+import { type MockIdp, type MockIdpOptions, startMockIdp } from '../../src/mock-idp/server.ts';
 import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
 import { readForms, readLinks, textOf } from '../support/html.ts';
 import { xmlCryptoVerifies } from './judges.ts';
@@ -21,6 +21,18 @@ beforeAll(async () => {
   });
 });
 afterAll(() => idp.close());
+
+/** Mocks of one test only. */
+const others: MockIdp[] = [];
+afterEach(async () => {
+  for (const other of others.splice(0)) await other.close();
+});
+async function startOther(options: Partial<MockIdpOptions>): Promise<MockIdp> {
+  const keys = { okta: key, 'entra-id': key, 'google-workspace': key };
+  const other = await startMockIdp({ gatewayBaseUrl: GATEWAY, port: 0, keys, ...options });
+  others.push(other);
+  return other;
+}
 
 const authnRequest = (attributes = `AssertionConsumerServiceURL="${ACS_URL}"`, children = '') =>
   `<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_r1" Version="2.0" ${attributes}>` +
@@ -117,10 +129,7 @@ describe('pages', () => {
   });
 
   test('the front page leads to the organizations that it is told of, and says what becomes of whom', async () => {
-    const told = await startMockIdp({
-      gatewayBaseUrl: GATEWAY,
-      port: 0,
-      keys: { okta: key, 'entra-id': key, 'google-workspace': key },
+    const told = await startOther({
       organizations: [{ habit: 'okta', slug: 'acme', name: 'Acme <b>', outcomes: { olivia: 'owner', carl: 'refused' } }],
     });
     const html = await (await fetch(told.url)).text();
@@ -135,7 +144,6 @@ describe('pages', () => {
       ['/google-workspace/start', ''],
     ]);
     expect(html).not.toContain('Acme <b>');
-    await told.close();
   });
 
   test.each([
@@ -143,11 +151,10 @@ describe('pages', () => {
     ['http://127.0.0.1:8080', '127.0.0.1'],
     ['http://sso.test:8080', '127.0.0.1'],
   ])('beside the gateway %s it is called %s: a browser keeps Lax cookies from what another site posts', async (gatewayBaseUrl, name) => {
-    const beside = await startMockIdp({ gatewayBaseUrl, port: 0, keys: { okta: key, 'entra-id': key, 'google-workspace': key } });
+    const beside = await startOther({ gatewayBaseUrl });
     expect(new URL(beside.url).hostname).toBe(name);
     expect(new URL(beside.metadataUrl('okta')).hostname).toBe(name);
     expect((await fetch(beside.url)).status).toBe(200);
-    await beside.close();
   });
 
   test('submit themselves by a served script, or by a button', async () => {
@@ -203,16 +210,11 @@ describe('refusals', () => {
   });
 
   test('a gateway below a path gets nothing beside it', async () => {
-    const below = await startMockIdp({
-      gatewayBaseUrl: `${GATEWAY}/sso/`,
-      port: 0,
-      keys: { okta: key, 'entra-id': key, 'google-workspace': key },
-    });
+    const below = await startOther({ gatewayBaseUrl: `${GATEWAY}/sso/` });
     const start = (acs: string) => fetch(`${below.url}/okta/start?${new URLSearchParams({ sp: 'x', acs })}`);
     expect((await start(`${GATEWAY}/sso/saml/acme/acs`)).status).toBe(200);
     expect((await start(`${GATEWAY}/sso/../other`)).status).toBe(400);
     expect((await start(`${GATEWAY}/ssoother/acs`)).status).toBe(400);
-    await below.close();
   });
 
   test.each([
