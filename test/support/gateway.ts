@@ -11,6 +11,8 @@ import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
 import { newSlug } from './new-slug.ts';
 import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 
+export { newSlug } from './new-slug.ts';
+
 export interface TestGatewayOptions extends GatewayParts {
   /** `redis` is one redis-server for all gateways of a test file that run at the same time; they need the same SAMLGATE_SECRET. */
   readonly store?: 'sqlite' | 'redis';
@@ -114,8 +116,6 @@ async function useRedis(): Promise<{ readonly url: string; leave(): Promise<void
   };
   return { url: server.url, leave };
 }
-
-export type { newSlug };
 
 async function callApi<Body>(base: string, method: string, resource: string, body: unknown, token: string): Promise<Answer<Body>> {
   const isText = typeof body === 'string';
