@@ -94,8 +94,11 @@ function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();
     const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+    // A connection that is idle now is closed now; one that is at work, soon after it has its answer.
+    const tidy = setInterval(() => server.closeIdleConnections(), 50);
     server.close(() => {
       clearTimeout(impatient);
+      clearInterval(tidy);
       resolve();
     });
     server.closeIdleConnections();

@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { HttpBrowser } from '../support/browser.ts';
+import { makeTestOrganization } from '../support/identity-provider.ts';
+import { startGatewayProcess } from './support/gateway-process.ts';
+
+const MAIN = path.join(import.meta.dirname, '../../dist/main.js');
+
+const serve = (environment: Readonly<Record<string, string>>, cwd = tmpdir()) =>
+  spawnSync(process.execPath, [MAIN, 'serve'], {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    cwd,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+
+describe('samlgate serve', () => {
+  it('a wrong configuration: one line for each problem, exit code 2, nothing made', () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
+    const { status, stderr } = serve({ SAMLGATE_BASE_URL: 'nonsense', SAMLGATE_LISTEN: 'x', SAMLGATE_LOG_LEVEL: 'loud' }, directory);
+    expect(status).toBe(2);
+    for (const name of ['SAMLGATE_BASE_URL', 'SAMLGATE_LISTEN', 'SAMLGATE_LOG_LEVEL'])
+      expect(stderr).toMatch(new RegExp(`^${name} .*Example: `, 'm'));
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(statSync(path.join(directory, 'data'), { throwIfNoEntry: false })).toBeUndefined();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('a store that does not answer, and an address that is taken: said in words, exit code 1', async () => {
+    const secrets = { SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex') };
+    const away = serve({ ...secrets, SAMLGATE_STORE: 'redis://127.0.0.1:1' });
+    expect([away.status, away.stderr]).toEqual([1, expect.stringContaining('SAMLGATE_STORE')]);
+    expect(away.stderr).not.toMatch(/\n\s+at /);
+    const gateway = await startGatewayProcess();
+    const { SAMLGATE_LISTEN: listen = '' } = gateway.environment;
+    const taken = serve({
+      ...secrets,
+      SAMLGATE_STORE: `sqlite:${path.join(tmpdir(), `samlgate-taken-${process.pid}.db`)}`,
+      SAMLGATE_LISTEN: listen,
+    });
+    expect([taken.status, taken.stderr]).toEqual([1, expect.stringContaining('EADDRINUSE')]);
+    expect(taken.stderr).not.toMatch(/\n\s+at /);
+    expect(await gateway.stop()).toBe(0);
+  });
+
+  it('another secret than the one that the keys are wrapped with stops the start with a clear line', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
+    const store = `sqlite:${path.join(directory, 'samlgate.db')}`;
+    const gateway = await startGatewayProcess({ SAMLGATE_STORE: store });
+    await gateway.stop();
+    const { status, stderr } = serve({ ...gateway.environment, SAMLGATE_SECRET: randomBytes(32).toString('base64') });
+    expect([status, stderr]).toEqual([2, expect.stringContaining('SAMLGATE_SECRET')]);
+    rmSync(directory, { recursive: true });
+  });
+
+  it('SIGTERM: no new connections, what is under way is finished, exit code 0', async () => {
+    const gateway = await startGatewayProcess();
+    const { hostname, port } = new URL(gateway.url);
+    const answer = new Promise<number>((resolve, reject) => {
+      const slow = request(
+        {
+          hostname,
+          port,
+          method: 'POST',
+          path: '/login',
+          headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': 8 },
+        },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        },
+      );
+      slow.on('error', reject);
+      slow.write('who=');
+      // The rest comes when the process has long been told to stop.
+      setTimeout(() => slow.end('acme'), 1000);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const stopped = gateway.stop('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow();
+    expect(await answer).toBe(404);
+    expect(await stopped).toBe(0);
+  });
+
+  it('kill -9 in the middle of sign-ins loses nothing that was answered', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
+    const first = await startGatewayProcess({ SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}` });
+    const organization = await makeTestOrganization(first);
+    const browsers: HttpBrowser[] = [];
+    const signInForever = async () => {
+      for (;;) {
+        const browser = new HttpBrowser();
+        if ((await organization.signIn(browser, 'carl')).status !== 303) throw new Error('refused');
+        browsers.push(browser);
+        if (browsers.length > 18) return;
+      }
+    };
+    const signingIn = Promise.allSettled([signInForever(), signInForever()]);
+    while (browsers.length < 6) await new Promise((resolve) => setTimeout(resolve, 10));
+    await first.stop('SIGKILL');
+    await signingIn;
+    const answered = browsers.length;
+    const second = await startGatewayProcess(first.environment);
+    for (const browser of browsers.slice(0, answered)) {
+      expect((await browser.request(`${second.url}/api/v1/me`, { headers: { accept: 'application/json' } })).status).toBe(200);
+    }
+    expect(await second.stop()).toBe(0);
+    rmSync(directory, { recursive: true });
+  });
+
+  it('health, readiness and metrics; in the metrics nothing that came from outside', async () => {
+    const gateway = await startGatewayProcess();
+    await fetch(`${gateway.url}/saml/no-such-thing-12345/login`);
+    expect(await (await fetch(`${gateway.url}/healthz`)).json()).toEqual({ status: 'ok' });
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    expect(metrics).toContain('samlgate_http_request_seconds');
+    expect(metrics).not.toContain('no-such-thing');
+    expect(await gateway.stop('SIGINT')).toBe(0);
+  });
+});
