@@ -15,6 +15,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   token: async () => (await import('./cli/token.ts')).addToken,
   members: async () => (await import('./cli/members.ts')).addMembers,
   org: async () => (await import('./cli/org.ts')).addOrg,
+  keys: async () => (await import('./cli/keys.ts')).addKeys,
+  doctor: async () => (await import('./cli/doctor.ts')).addDoctor,
   'mock-idp': async () => (await import('./cli/mock-idp.ts')).addMockIdp,
   demo: async () => (await import('./cli/demo.ts')).addDemo,
 };

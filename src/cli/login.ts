@@ -1,4 +1,5 @@
 /** `samlgate login`: signs in through the browser and keeps the CLI token. */
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { createClient } from '../client/client.ts';
 import { changeCredentials, gatewayKey, type KeptCredential, keptFor, readCredentials } from '../client/credentials-file.ts';
@@ -34,7 +35,7 @@ async function login({ gateway, org, browser, json }: Options): Promise<void> {
   );
   warnOfPlainHttp(url);
   const connection: Connection = { url, token: undefined, timeoutMs: 30_000, maxRetries: 2 };
-  const code = await requestDeviceCode(connection, org);
+  const code = await requestDeviceCode(connection, { organization: org, tokenName: tokenName() });
   await showCode(code, browser);
   const token = await whileWaiting('Waiting for you to confirm in the browser', awaitDeviceToken(connection, code));
   const me = await createClient({ url, token }).me();
@@ -56,9 +57,12 @@ async function login({ gateway, org, browser, json }: Options): Promise<void> {
   });
 }
 
+/** So that the person can tell the tokens of several machines apart. */
+const tokenName = (): string => `samlgate login on ${hostname().replace(/[^\w.-]/g, '')}`.slice(0, 100);
+
 function warnOfPlainHttp(url: string): void {
-  const { protocol, hostname } = new URL(url);
-  if (protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(hostname)) return;
+  const { protocol, hostname: host } = new URL(url);
+  if (protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(host)) return;
   printNote(`${url} is not https: everybody on the way can read the token.`);
 }
 

@@ -23,7 +23,7 @@ export type MemberChanges = z.input<typeof shapes.MEMBER_CHANGES>;
 export type IdentityProviderSettings = z.input<typeof shapes.IDP_SETTINGS>;
 /** Metadata in JSON, or the values that it would have. */
 export type MetadataInput = z.input<typeof shapes.METADATA_INPUT>;
-export type NewToken = { name: string; expires_in_days?: number | undefined };
+export type NewToken = z.input<typeof shapes.NEW_TOKEN>;
 /** Exact address, or a part of name or address. */
 export type MemberQuery = Omit<z.input<typeof shapes.MEMBER_QUERY>, 'limit' | 'cursor'>;
 export type AuditQuery = Omit<z.input<typeof shapes.AUDIT_QUERY>, 'limit' | 'cursor'>;

@@ -56,8 +56,11 @@ export interface Client {
   call(method: string, path: string, options?: CallOptions): Promise<unknown>;
   /** Who the token stands for. */
   me(): Promise<Me>;
-  /** A short-lived token that stands for this member towards other services. */
-  sessionToken(): Promise<SessionToken>;
+  /**
+   * A short-lived token that stands for this member towards other services.
+   * @param audience whom it is for: the gateway itself where it is not given, or one of the organization's `session_token_audiences`
+   */
+  sessionToken(audience?: string): Promise<SessionToken>;
   /** The member's own CLI tokens. */
   readonly tokens: {
     list(): PagedList<CliToken>;
@@ -128,7 +131,7 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
     tokenSource: source,
     call: (method, path, options) => api.call(method, path, options),
     me: () => api.get(['me']),
-    sessionToken: () => api.send('POST', ['me', 'session-token']),
+    sessionToken: (audience) => api.send('POST', ['me', 'session-token'], audience === undefined ? {} : { audience }),
     tokens: tokenCalls(api),
     members: memberCalls(api),
     organizations: organizationCalls(api),

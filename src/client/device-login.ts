@@ -18,9 +18,19 @@ export interface DeviceCode {
   readonly interval?: number;
 }
 
-/** @param organization slug; without it the person chooses in the browser */
-export async function requestDeviceCode(connection: Connection, organization: string | undefined): Promise<DeviceCode> {
-  const body = new URLSearchParams({ client_id: CLIENT_ID, ...(organization === undefined ? {} : { organization }) });
+export interface DeviceWish {
+  /** Slug; without it the person chooses in the browser. */
+  readonly organization: string | undefined;
+  /** What the token will be called. */
+  readonly tokenName: string;
+}
+
+export async function requestDeviceCode(connection: Connection, { organization, tokenName }: DeviceWish): Promise<DeviceCode> {
+  const body = new URLSearchParams({
+    client_id: CLIENT_ID,
+    token_name: tokenName,
+    ...(organization === undefined ? {} : { organization }),
+  });
   return (await sendRequest(connection, 'POST', '/oauth/device_authorization', { body })) as DeviceCode;
 }
 
