@@ -8,6 +8,7 @@ import {
   entriesOf,
   makeCursor,
   type Page,
+  parseValue,
   type Range,
   readCursor,
   type Step,
@@ -119,7 +120,7 @@ class SqliteStore implements Store {
 
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
     const row = answer(() => this.#statements.get.get(partition, collection.name, id)) as Row | undefined;
-    return row && { id, version: row.version, value: JSON.parse(row.value) as T };
+    return row && { id, version: row.version, value: parseValue<T>(row.value) };
   }
 
   async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {
