@@ -1,0 +1,204 @@
+/**
+ * `npm run bench:acs`: what an accepted login costs. Samlgate with Redis beside passport-saml with connect-redis, in one
+ * interleaved run: CPU of all server processes (the gateway or the application, and its Redis) per accepted login, and logins
+ * a second at 1, 8 and 32 at once. Every assertion is fresh. Two shapes: 50 groups and two signatures (8.6 KB), and one
+ * signature (2.8 KB). At the end, what the refusal of a hostile message of 256 KiB costs.
+ *
+ * Servers and client are kept on cores of their own where the machine has two. ROUNDS and LOGINS change how long it takes.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { startGatewayProcess } from '../e2e/support/gateway-process.ts';
+import { attribute, keyInfoOf, message, SUCCESS, sign } from '../saml/fixture-cases/hand-made.ts';
+import { type FixtureKey, makeKeys } from '../saml/fixture-cases/keys.ts';
+import { freePort, type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const LOGINS = Number(process.env.LOGINS ?? 200);
+const AT_ONCE = [1, 8, 32] as const;
+const ISSUER = 'https://idp.example.test/metadata';
+const TICKS_PER_SECOND = 100;
+const SHAPES = ['large', 'small'] as const;
+type Shape = (typeof SHAPES)[number];
+
+interface Target {
+  readonly name: 'samlgate' | 'passport-saml';
+  readonly acsUrl: (shape: Shape) => string;
+  readonly entityId: (shape: Shape) => string;
+  readonly processes: readonly ChildProcess[];
+}
+
+/** Kept off the client's core. */
+function pin(child: ChildProcess, core: number): void {
+  if (availableParallelism() >= 2) spawn('taskset', ['-acp', String(core), String(child.pid)], { stdio: 'ignore' });
+}
+
+const cpuMs = (processes: readonly ChildProcess[]): number =>
+  processes.reduce((sum, { pid }) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return sum + ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+  }, 0);
+
+let serial = 0;
+
+/** A fresh response, signed by hand, as the peers' own libraries would take 20 ms to sign one. */
+function makeLogin(target: Target, shape: Shape, key: FixtureKey): string {
+  const id = `_${(++serial).toString(16).padStart(32, '0')}`;
+  const at = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
+  const [acsUrl, entityId] = [target.acsUrl(shape), target.entityId(shape)];
+  const groups = Array.from({ length: shape === 'large' ? 50 : 2 }, (_, i) => `engineering-team-${String(i).padStart(2, '0')}-${shape}`);
+  const xml = message({
+    responseAttributes: `ID="_r${id}" Version="2.0" IssueInstant="${at(0)}" Destination="${acsUrl}"`,
+    responseIssuer: `<saml:Issuer>${ISSUER}</saml:Issuer>`,
+    status: SUCCESS,
+    assertionAttributes: `ID="${id}" Version="2.0" IssueInstant="${at(0)}"`,
+    assertionIssuer: `<saml:Issuer>${ISSUER}</saml:Issuer>`,
+    nameId: `<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">person-${serial % 100}</saml:NameID>`,
+    confirmation: `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData Recipient="${acsUrl}" NotOnOrAfter="${at(30)}"/></saml:SubjectConfirmation>`,
+    conditions: `<saml:Conditions NotBefore="${at(-5)}" NotOnOrAfter="${at(30)}"><saml:AudienceRestriction><saml:Audience>${entityId}</saml:Audience></saml:AudienceRestriction></saml:Conditions>`,
+    authn: `<saml:AuthnStatement AuthnInstant="${at(0)}" SessionIndex="${id}s"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`,
+    attributes:
+      attribute('email', `person-${serial % 100}@acme.test`) + attribute('displayName', 'Person') + attribute('groups', ...groups),
+  });
+  const keyInfo = shape === 'large' ? keyInfoOf(key.certificatePem.replace(/-----[A-Z ]+-----|\s/g, '')) : '';
+  const withAssertion = sign(xml, key.key, { id, keyInfo });
+  return shape === 'large' ? sign(withAssertion, key.key, { id: `_r${id}`, keyInfo }) : withAssertion;
+}
+
+const formOf = (xml: string): string => `SAMLResponse=${encodeURIComponent(Buffer.from(xml).toString('base64'))}`;
+
+function post(agent: Agent, url: string, body: string): Promise<{ status: number; location: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) };
+    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
+      response.resume();
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, location: response.headers.location ?? '' }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+interface Figures {
+  readonly cpuMsPerLogin: number;
+  readonly loginsPerSecond: number;
+}
+
+async function measure(target: Target, shape: Shape, atOnce: number, logins: number, key: FixtureKey): Promise<Figures> {
+  const bodies = Array.from({ length: logins }, () => formOf(makeLogin(target, shape, key)));
+  const agent = new Agent({ keepAlive: true, maxSockets: atOnce });
+  const before = cpuMs(target.processes);
+  const startedMs = performance.now();
+  const work = async () => {
+    for (let body = bodies.pop(); body !== undefined; body = bodies.pop()) {
+      const { status, location } = await post(agent, target.acsUrl(shape), body);
+      if (status < 300 || status >= 400 || location.includes('failed'))
+        throw new Error(`${target.name} refused a login: ${status} ${location}`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  const seconds = (performance.now() - startedMs) / 1000;
+  agent.destroy();
+  return { cpuMsPerLogin: (cpuMs(target.processes) - before) / logins, loginsPerSecond: logins / seconds };
+}
+
+async function startSamlgate(redis: RedisServer, key: FixtureKey): Promise<Target & { stop(): Promise<unknown> }> {
+  const gateway = await startGatewayProcess({ SAMLGATE_STORE: redis.url, SAMLGATE_RATE_LIMITS: 'off', SAMLGATE_LOG_LEVEL: 'warn' });
+  const certificates = [key.certificatePem];
+  for (const slug of SHAPES) {
+    await gateway.api('POST', '/organizations', { slug, name: slug });
+    await gateway.api('PUT', `/organizations/${slug}/identity-provider`, {
+      entity_id: ISSUER,
+      sso_url: 'https://idp.example/sso',
+      certificates,
+    });
+  }
+  return {
+    name: 'samlgate',
+    acsUrl: (shape) => `${gateway.url}/saml/${shape}/acs`,
+    entityId: (shape) => `${gateway.url}/saml/${shape}/metadata`,
+    processes: [gateway.process, redis.process],
+    stop: () => gateway.stop(),
+  };
+}
+
+async function startPeer(redis: RedisServer, key: FixtureKey): Promise<Target & { stop(): Promise<unknown> }> {
+  const port = await freePort();
+  const base = `http://localhost:${port}`;
+  const environment = {
+    PORT: String(port),
+    REDIS_URL: redis.url,
+    BASE: base,
+    IDP_CERT: key.certificatePem.replace(/-----[A-Z ]+-----|\s/g, ''),
+    ISSUER,
+    NODE_ENV: 'production',
+  };
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'acs-peer.mjs')], {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  for (let i = 0; i < 200 && !(await fetch(`${base}/readyz`).catch(() => undefined)); i++)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  return {
+    name: 'passport-saml',
+    acsUrl: (shape) => `${base}/${shape}/acs`,
+    entityId: (shape) => `${base}/${shape}/metadata`,
+    processes: [child, redis.process],
+    stop: async () => {
+      const exit = once(child, 'exit');
+      child.kill();
+      await exit;
+    },
+  };
+}
+
+/** Deep where it is deep, wide where it is wide, as large as may be: what the parser has to read to the end before it can refuse. */
+function hostileMessage(): string {
+  const wide = Array.from({ length: 11_000 }, (_, i) => `<a b="${i}"/>`).join('');
+  return message({ extensions: `<samlp:Extensions>${wide}</samlp:Extensions>` }).padEnd(256 * 1024 - 100, ' ');
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+const key = (await makeKeys()).rsa;
+const redises = await Promise.all([startRedis(['--appendonly', 'yes']), startRedis(['--appendonly', 'yes'])]);
+const targets = [await startSamlgate(redises[0], key), await startPeer(redises[1], key)];
+for (const child of targets.flatMap(({ processes }) => processes)) pin(child, 0);
+pin({ pid: process.pid } as ChildProcess, 1);
+
+const kilobytes = (shape: Shape) => (makeLogin(targets[0] as Target, shape, key).length / 1000).toFixed(1);
+console.log(`medians of ${ROUNDS} interleaved rounds, ${LOGINS} logins each (passport-saml a quarter), node ${process.version}`);
+console.log('shape    at once | CPU ms a login: samlgate  passport-saml  ratio | logins a second: samlgate  passport-saml');
+for (const target of targets) for (const shape of SHAPES) await measure(target, shape, 8, LOGINS / 2, key);
+for (const shape of SHAPES) {
+  for (const atOnce of AT_ONCE) {
+    const figures = new Map<string, Figures[]>(targets.map(({ name }) => [name, []]));
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const target of targets) {
+        const logins = target.name === 'samlgate' ? LOGINS : Math.ceil(LOGINS / 4);
+        figures.get(target.name)?.push(await measure(target, shape, atOnce, logins, key));
+      }
+    }
+    const of = (name: string, field: keyof Figures) => median((figures.get(name) ?? []).map((each) => each[field]));
+    const [ours, theirs] = [of('samlgate', 'cpuMsPerLogin'), of('passport-saml', 'cpuMsPerLogin')];
+    console.log(
+      `${kilobytes(shape)} KB   ${String(atOnce).padStart(4)}    | ${ours.toFixed(2).padStart(24)} ${theirs.toFixed(2).padStart(14)} ${(theirs / ours).toFixed(1).padStart(6)} |` +
+        `${of('samlgate', 'loginsPerSecond').toFixed(0).padStart(26)} ${of('passport-saml', 'loginsPerSecond').toFixed(0).padStart(14)}`,
+    );
+  }
+}
+
+const gateway = targets[0] as Target;
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+const hostile = formOf(hostileMessage());
+const before = cpuMs(gateway.processes);
+const HOSTILE = 50;
+for (let i = 0; i < HOSTILE; i++) await post(agent, gateway.acsUrl('large'), hostile);
+console.log(`refusal of a hostile message of 256 KiB: ${((cpuMs(gateway.processes) - before) / HOSTILE).toFixed(1)} ms CPU`);
+agent.destroy();
+for (const target of targets) await target.stop();
+for (const redis of redises) await redis.stop();
