@@ -20,6 +20,10 @@ import { checkShape, NEW_TOKEN, PAGE_QUERY, SESSION_TOKEN_WISH, TOKEN_ROTATION }
 /** Below `/me`. */
 export function ownTokenRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
+  router.use((_request, response, next) => {
+    memberOf(response);
+    next();
+  });
   router.post('/session-token', async (request, response) => {
     const { audience } = checkShape(SESSION_TOKEN_WISH, request.body ?? {});
     response.json(sessionTokenJson(await mintSessionToken(runtime, memberOf(response), audience)));

@@ -108,7 +108,7 @@ export function valuePromises({ store }: Subject): void {
       expect(await store().commit(partition, [insert('ada', { name: 'Ada', groups })])).toEqual(OK);
       groups.push('b');
       const read = await store().get(partition, PEOPLE, 'ada');
-      const given = read?.value as { groups: string[] };
+      const given = read?.value as unknown as { groups: string[] };
       expect(() => given.groups.push('c')).toThrow(TypeError);
       expect((await store().get(partition, PEOPLE, 'ada'))?.value.groups).toEqual(['a']);
     });
