@@ -1,16 +1,28 @@
-import { readdirSync } from 'node:fs';
+import { createPrivateKey, randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Api, connect } from '../src/cli/gateway-api.ts';
 import { applyPlan, planChanges, readOrganizationFile } from '../src/cli/org-file.ts';
+import { decodeSamlRequest, readAuthnRequest } from '../src/mock-idp/authn-request.ts';
+import { type ContentEncryption, encryptAssertion } from '../src/mock-idp/encryption.ts';
 import { HABIT_NAMES, HABITS, type HabitName } from '../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS } from '../src/mock-idp/people.ts';
-import { HttpBrowser, type SignedIn, signIn } from './support/browser.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../src/saml/self-signed-certificate.ts';
+import { ACS_URL, ENTITY_ID, NOW_MS, REQUEST_ID, sign } from './saml/fixture-cases/hand-made.ts';
+import { PRODUCTS, type SetUp } from './saml/fixture-cases/products.ts';
+import { HttpBrowser, type Page, type SignedIn, signIn } from './support/browser.ts';
 import { startGateway, type TestGateway } from './support/gateway.ts';
 import { textOf } from './support/html.ts';
 
 const FOLDER = path.join(import.meta.dirname, '../config/idp-examples');
-const exampleOf = (habit: HabitName) => readOrganizationFile(path.join(FOLDER, `${habit}.yaml`));
+const exampleOf = (name: string) => readOrganizationFile(path.join(FOLDER, `${name}.yaml`));
+const metadataOf = (name: string) => readFileSync(path.join(FOLDER, `${name}-metadata.xml`), 'utf8');
+const entityIdIn = (metadata: string) => /entityID="([^"]+)"/.exec(metadata)?.[1] ?? '';
+
+type ProductName = keyof typeof PRODUCTS;
+const PRODUCT_NAMES = Object.keys(PRODUCTS) as readonly ProductName[];
+const EXAMPLE_NAMES: readonly string[] = [...HABIT_NAMES, ...PRODUCT_NAMES];
 
 type GroupsState = 'present' | 'absent' | 'over_limit';
 type Row = readonly [
@@ -51,40 +63,43 @@ const personOf = (habit: HabitName, key: string) => {
   if (!person) throw new Error(`${habit} knows no ${key}`);
   return person;
 };
-const organizationPath = (habit: HabitName) => `/organizations/${exampleOf(habit).slug}`;
-const memberOf = async (habit: HabitName, key: string) => {
-  const email = encodeURIComponent(personOf(habit, key).email);
-  const { body } = await gateway.api<{ items: Record<string, unknown>[] }>('GET', `${organizationPath(habit)}/members?email=${email}`);
-  return body.items;
+const organizationPath = (name: string) => `/organizations/${exampleOf(name).slug}`;
+const membersAt = async (name: string, email: string) => {
+  const query = `members?email=${encodeURIComponent(email)}`;
+  return (await gateway.api<{ items: Record<string, unknown>[] }>('GET', `${organizationPath(name)}/${query}`)).body.items;
 };
+const memberOf = (habit: HabitName, key: string) => membersAt(habit, personOf(habit, key).email);
 const comeIn = (habit: HabitName, key: string, browser = new HttpBrowser()): Promise<SignedIn> =>
   signIn(browser, gateway.loginUrl(exampleOf(habit).slug), key);
 
 /** Applies the example with the metadata of the mock, and this default role. */
 async function applyWithMock(habit: HabitName, defaultRole?: string): Promise<void> {
-  const { identity_provider, role_mapping, ...rest } = exampleOf(habit);
+  await applyWith(habit, await (await fetch((await gateway.mockIdp()).metadataUrl(habit))).text(), defaultRole);
+}
+
+async function applyWith(name: string, metadata_xml: string, defaultRole?: string): Promise<void> {
+  const { identity_provider, role_mapping, ...rest } = exampleOf(name);
   const { metadata_file: _, ...settings } = identity_provider ?? {};
-  const metadata_xml = await (await fetch((await gateway.mockIdp()).metadataUrl(habit))).text();
   const mapping = { rules: role_mapping?.rules ?? [], default_role: defaultRole ?? String(role_mapping?.default_role) };
   await applyPlan(api, await planChanges(api, { ...rest, identity_provider: { ...settings, metadata_xml }, role_mapping: mapping }));
 }
 
-test('every example has a person of every kind here', () => {
+test('every example has a login here', () => {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
-  expect(files.sort()).toEqual([...HABIT_NAMES].map((habit) => `${habit}.yaml`).sort());
+  expect(files.sort()).toEqual(EXAMPLE_NAMES.map((name) => `${name}.yaml`).sort());
   for (const habit of HABIT_NAMES) {
     expect(PEOPLE.filter(([name]) => name === habit).map(([, person]) => person)).toEqual(HABITS[habit].people.map(({ key }) => key));
   }
 });
 
 describe('config/idp-examples over the API', () => {
-  test.each(HABIT_NAMES)('%s: is taken as it stands, and then nothing is left to change', async (habit) => {
-    const file = exampleOf(habit);
+  test.each(EXAMPLE_NAMES)('%s: is taken as it stands, and then nothing is left to change', async (name) => {
+    const file = exampleOf(name);
     await applyPlan(api, await planChanges(api, file));
     expect((await planChanges(api, file)).changes).toEqual([]);
-    const identityProvider = (await gateway.api('GET', `${organizationPath(habit)}/identity-provider`)).body;
-    expect(identityProvider).toMatchObject({ entity_id: HABITS[habit].issuer, idp_initiated: 'accept' });
-    expect((await gateway.api('GET', organizationPath(habit))).body).toMatchObject({ name: file.name, domains: file.domains });
+    const identityProvider = (await gateway.api('GET', `${organizationPath(name)}/identity-provider`)).body;
+    expect(identityProvider).toMatchObject({ entity_id: entityIdIn(metadataOf(name)), idp_initiated: 'accept' });
+    expect((await gateway.api('GET', organizationPath(name))).body).toMatchObject({ name: file.name, domains: file.domains });
   });
 });
 
@@ -158,5 +173,126 @@ describe('a login with default_role none: who is in no group with a role is told
     const console = await carl.request(`${gateway.url}/console`);
     expect(console.location).toBe(`${gateway.url}/login?return_to=%2Fconsole`);
     expect(await memberOf('okta', 'carl')).toMatchObject([{ role: 'none' }]);
+  });
+});
+
+interface ProductLogin {
+  /** What the product signs and how it encrypts when it is set up as the file says. */
+  readonly signs: readonly ('assertionId' | 'responseId')[];
+  readonly encrypts?: ContentEncryption;
+  /** What it sends, where the file says under which names. */
+  readonly sent?: NonNullable<SetUp['sent']>;
+}
+
+const PERSON = [
+  ['email', 'olivia@acme.test'],
+  ['firstName', 'Olivia'],
+  ['lastName', 'Owner'],
+] as const;
+const PRODUCT_LOGINS: Readonly<Record<ProductName, ProductLogin>> = {
+  adfs: { signs: ['assertionId'], encrypts: 'aes256-cbc' },
+  keycloak: { signs: ['responseId'], encrypts: 'aes128-cbc' },
+  shibboleth: { signs: ['responseId'], encrypts: 'aes128-gcm' },
+  simplesamlphp: { signs: ['assertionId', 'responseId'] },
+  onelogin: { signs: ['assertionId'], sent: [...PERSON, ['groups', 'platform-admins', 'engineering']] },
+  ping: { signs: ['assertionId'], sent: [...PERSON, ['groups', 'platform-admins', 'engineering']] },
+  jumpcloud: { signs: ['responseId'], sent: [...PERSON, ['memberOf', 'engineering', 'platform-admins']] },
+};
+
+describe('a login with a response of a product that is not mocked, set up by the example', () => {
+  let idpKey: KeyAndCertificate;
+  const bare = (pem: string) => pem.replace(/-----[A-Z ]+-----|\s/g, '');
+  const urlOf = (name: string, endpoint: string) => `${gateway.url}/saml/${exampleOf(name).slug}/${endpoint}`;
+  const productOf = (name: ProductName) => {
+    const { sent } = PRODUCT_LOGINS[name];
+    return PRODUCTS[name](bare(idpKey.certificatePem), { idp: entityIdIn(metadataOf(name)), ...(sent && { sent }) });
+  };
+
+  beforeAll(async () => {
+    idpKey = await makeSelfSignedCertificate({ commonName: 'test only', days: 1, nowMs: Date.now(), rsaBits: 2048 });
+    const withKey = (metadata: string) => metadata.replace(/(<(?:ds:)?X509Certificate>)[^<]+/g, `$1${bare(idpKey.certificatePem)}`);
+    await Promise.all(PRODUCT_NAMES.map((name) => applyWith(name, withKey(metadataOf(name)))));
+  });
+
+  /** The certificate for which an identity provider that imports the metadata of the gateway encrypts. */
+  async function encryptionCertificate(name: string): Promise<string> {
+    const metadata = await (await fetch(urlOf(name, 'metadata'))).text();
+    const [, base64 = ''] = /use="encryption">.*?X509Certificate>([^<]+)</s.exec(metadata) ?? [];
+    return `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
+  }
+
+  /** The fixture's message, for this gateway and this moment, with changes. */
+  async function respond(name: ProductName, change: (xml: string) => string): Promise<string> {
+    const { signs, encrypts } = PRODUCT_LOGINS[name];
+    const product = productOf(name);
+    const now = Date.now();
+    const moved = (instant: string) => new Date(Date.parse(instant) + now - NOW_MS).toISOString();
+    const ids = { assertionId: `_a${randomBytes(16).toString('hex')}`, responseId: `_r${randomBytes(16).toString('hex')}` };
+    let xml = change(product.xml)
+      .replaceAll(ACS_URL, urlOf(name, 'acs'))
+      .replaceAll(ENTITY_ID, urlOf(name, 'metadata'))
+      .replaceAll(product.assertionId, ids.assertionId)
+      .replaceAll(product.responseId, ids.responseId)
+      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, moved);
+    const key = createPrivateKey(idpKey.privateKeyPem);
+    if (signs.includes('assertionId')) xml = sign(xml, key, { ...product.signature, id: ids.assertionId });
+    if (encrypts) xml = encryptAssertion(xml, { certificatePem: await encryptionCertificate(name), content: encrypts }, randomBytes);
+    return signs.includes('responseId') ? sign(xml, key, { ...product.signature, id: ids.responseId }) : xml;
+  }
+
+  const post = (browser: HttpBrowser, name: string, xml: string, RelayState: string): Promise<Page> => {
+    const body = new URLSearchParams({ SAMLResponse: Buffer.from(xml).toString('base64'), RelayState });
+    return browser.request(urlOf(name, 'acs'), { method: 'POST', body, headers: { 'sec-fetch-site': 'cross-site' } });
+  };
+
+  /** Where the sign-in led first, and what the gateway answered to the response. */
+  async function goThrough(name: ProductName, change = (xml: string) => xml): Promise<{ at: URL; answer: Page }> {
+    const browser = new HttpBrowser();
+    const at = new URL((await browser.request(gateway.loginUrl(exampleOf(name).slug))).location ?? '');
+    const { id } = readAuthnRequest(decodeSamlRequest(at.searchParams.get('SAMLRequest') ?? '', 'redirect'));
+    const xml = await respond(name, (text) => change(text).replaceAll(REQUEST_ID, id));
+    return { at, answer: await post(browser, name, xml, at.searchParams.get('RelayState') ?? '') };
+  }
+
+  const accepted = (answer: Page) => [answer.code, answer.status, answer.location];
+  const ruleGroup = (name: string) => exampleOf(name).role_mapping?.rules[0]?.group ?? '';
+
+  test.each(PRODUCT_NAMES)(
+    '%s: goes to the address in its metadata, and who is in the group of the rule comes in as owner',
+    async (name) => {
+      const metadata = metadataOf(name);
+      const { at, answer } = await goThrough(name);
+      const addresses = [...metadata.matchAll(/SingleSignOnService [^>]*Location="([^"]+)"/g)].map(([, address]) => address);
+      expect(addresses).toContain(at.origin + at.pathname);
+      expect(at.searchParams.has('Signature')).toBe(metadata.includes('WantAuthnRequestsSigned="true"'));
+      expect(accepted(answer)).toEqual([undefined, 303, `${gateway.url}/console`]);
+      const { person } = productOf(name);
+      const { sent } = PRODUCT_LOGINS[name];
+      expect(await membersAt(name, person.email)).toMatchObject([
+        {
+          name: sent ? 'Olivia Owner' : person.name,
+          role: 'owner',
+          role_source: { kind: 'rule', group: ruleGroup(name) },
+          groups: sent?.at(-1)?.slice(1) ?? person.groups,
+          groups_state: 'present',
+        },
+      ]);
+    },
+  );
+
+  test.each(PRODUCT_NAMES)('%s: the same member comes in as collaborator once the group is gone', async (name) => {
+    const { email } = productOf(name).person;
+    await goThrough(name);
+    const [before] = await membersAt(name, email);
+    expect(before).toMatchObject({ role: 'owner' });
+    const { answer } = await goThrough(name, (xml) => xml.replaceAll(`>${ruleGroup(name)}<`, '>others<'));
+    expect(accepted(answer)).toEqual([undefined, 303, `${gateway.url}/console`]);
+    expect(await membersAt(name, email)).toMatchObject([{ id: before?.id, role: 'collaborator', role_source: { kind: 'default' } }]);
+  });
+
+  test.each(PRODUCT_NAMES)('%s: a sign-in that starts at the identity provider leads where it says', async (name) => {
+    const xml = await respond(name, (text) => text.replaceAll(` InResponseTo="${REQUEST_ID}"`, ''));
+    const answer = await post(new HttpBrowser(), name, xml, '/console?from=idp');
+    expect(accepted(answer)).toEqual([undefined, 303, `${gateway.url}/console?from=idp`]);
   });
 });

@@ -1,11 +1,14 @@
 import { X509Certificate } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { ENTRA_GROUPS_CLAIM, GOOGLE_ATTRIBUTE_NAMES } from '../../src/mock-idp/attributes.ts';
-import { HABIT_NAMES, HABITS, type HabitName, personOf } from '../../src/mock-idp/habits.ts';
+import { findHabit, HABIT_NAMES, HABITS, personOf } from '../../src/mock-idp/habits.ts';
 
 const FOLDER = new URL('../../config/idp-examples/', import.meta.url);
+/** Those of the mock and all others. */
+const EXAMPLES = readdirSync(FOLDER).flatMap((file) => (file.endsWith('.yaml') ? [file.replace('.yaml', '')] : []));
 
 interface Example {
   readonly slug: string;
@@ -15,13 +18,15 @@ interface Example {
 }
 
 const textOf = (name: string) => readFile(new URL(name, FOLDER), 'utf8');
-const exampleOf = async (habit: HabitName): Promise<Example> => parse(await textOf(`${habit}.yaml`));
+const exampleOf = async (name: string): Promise<Example> => parse(await textOf(`${name}.yaml`));
 
 describe('config/idp-examples and the mock identity provider fit together', () => {
-  test.each(HABIT_NAMES)('%s: the metadata is that identity provider’s, with certificates that say they are for tests', async (habit) => {
-    const metadata = await textOf((await exampleOf(habit)).identity_provider.metadata_file);
-    expect(metadata).toContain(` entityID="${HABITS[habit].issuer}"`);
-    const certificates = [...metadata.matchAll(/X509Certificate>([^<]+)</g)].map(
+  test.each(EXAMPLES)('%s: the metadata is that identity provider’s, with certificates that say they are for tests', async (name) => {
+    const { metadata_file } = (await exampleOf(name)).identity_provider;
+    expect(metadata_file).toBe(`${name}-metadata.xml`);
+    const metadata = await textOf(metadata_file);
+    expect(metadata).toContain(` entityID="${findHabit(name)?.issuer ?? ''}`);
+    const certificates = [...metadata.matchAll(/<(?:ds:)?X509Certificate>([^<]+)</g)].map(
       ([, base64 = '']) => new X509Certificate(Buffer.from(base64, 'base64')),
     );
     expect(certificates.length).toBeGreaterThan(0);
@@ -51,12 +56,18 @@ describe('config/idp-examples and the mock identity provider fit together', () =
     expect(names).toContain(ENTRA_GROUPS_CLAIM);
   });
 
-  test('the comments name the URLs of that very slug', async () => {
-    for (const habit of HABIT_NAMES) {
-      const text = await textOf(`${habit}.yaml`);
-      const { slug } = await exampleOf(habit);
-      expect(text).toContain(`{SAMLGATE_BASE_URL}/saml/${slug}/acs`);
-      expect(text).toContain(`{SAMLGATE_BASE_URL}/saml/${slug}/metadata`);
+  test.each(EXAMPLES)('%s: the comments name the URLs of that very slug, and the file', async (name) => {
+    const text = await textOf(`${name}.yaml`);
+    const { slug } = await exampleOf(name);
+    for (const endpoint of ['acs', 'metadata', 'login']) expect(text).toContain(`{SAMLGATE_BASE_URL}/saml/${slug}/${endpoint}`);
+    expect(text).toContain(`samlgate org apply ${name}.yaml`);
+    expect([...text.matchAll(/\/saml\/(acme-\w+)/g)].filter(([, other]) => other !== slug)).toEqual([]);
+  });
+
+  test('no two of them share a slug or a domain, so that all can be applied', async () => {
+    const examples = await Promise.all(EXAMPLES.map(exampleOf));
+    for (const values of [examples.map(({ slug }) => slug), examples.flatMap(({ domains }) => domains)]) {
+      expect(new Set(values).size).toBe(values.length);
     }
   });
 
