@@ -1,5 +1,6 @@
 /** How a command ends that could not be done. `main.ts` prints the message and sets the exit code. */
 import { SamlgateError } from '../client/samlgate-error.ts';
+import { plain } from './output.ts';
 
 /** Refused or failed; exits with 1. */
 export class CommandError extends Error {
@@ -17,7 +18,8 @@ export class UsageError extends Error {}
 
 /** In the gateway's own words, with what finds them in its log. */
 export function describeRefusal({ message, status, code, requestId }: SamlgateError): string {
-  return status === undefined ? message : `${message}\n  code ${code}, request ${requestId ?? 'unknown'}`;
+  const words = plain(message);
+  return status === undefined ? words : `${words}\n  code ${plain(code)}, request ${plain(requestId ?? 'unknown')}`;
 }
 
 /** What is known before anything is asked: like a wrong option. */

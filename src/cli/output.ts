@@ -6,8 +6,8 @@ export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
 /** Controls, and the marks that make text run the other way. */
 const STEERING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Text from the gateway must not steer the terminal. */
-const plain = (value: unknown): string => textOf(value).replace(STEERING, '\ufffd');
+/** One line of text. What comes from the gateway must not steer the terminal, nor look like a line of ours. */
+export const plain = (value: unknown): string => textOf(value).replace(STEERING, '\ufffd');
 
 function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';

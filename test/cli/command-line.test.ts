@@ -1,0 +1,198 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Command } from 'commander';
+import { addDemo } from '../../src/cli/demo.ts';
+import { addDoctor } from '../../src/cli/doctor.ts';
+import { addKeys } from '../../src/cli/keys.ts';
+import { addLogin } from '../../src/cli/login.ts';
+import { addLogout } from '../../src/cli/logout.ts';
+import { addMembers } from '../../src/cli/members.ts';
+import { addMockIdp } from '../../src/cli/mock-idp.ts';
+import { addOrg } from '../../src/cli/org.ts';
+import { addServe } from '../../src/cli/serve.ts';
+import { addToken } from '../../src/cli/token.ts';
+import { addWhoami } from '../../src/cli/whoami.ts';
+import { VERSION } from '../../src/client/version.ts';
+import { type StubAnswer, type StubGateway, startStubGateway } from '../client/stub-gateway.ts';
+import { type Home, makeHome } from '../support/command.ts';
+
+const SUPPORT = path.join(import.meta.dirname, '../support');
+const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
+
+let home: Home;
+let gateway: StubGateway;
+beforeAll(async () => {
+  gateway = await startStubGateway();
+});
+afterAll(() => gateway.close());
+beforeEach(() => {
+  home = makeHome();
+});
+afterEach(() => home.remove());
+
+const environment = () => ({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: 'samlgate_cli_x' });
+
+const ADDERS = [addServe, addLogin, addLogout, addWhoami, addToken, addMembers, addOrg, addKeys, addMockIdp, addDemo, addDoctor];
+
+/** What the public interface promises. */
+const PROMISED = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
+|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|keys list|keys rotate|keys revoke|mock-idp|demo|doctor`;
+
+function leaves(command: Command, prefix = ''): [string, Command][] {
+  return command.commands.flatMap((each) => {
+    const name = `${prefix}${each.name()}`;
+    return each.commands.length === 0 ? [[name, each] as [string, Command]] : leaves(each, `${name} `);
+  });
+}
+
+describe('samlgate: the command line', () => {
+  const program = new Command('samlgate');
+  for (const add of ADDERS) add(program);
+  const commands = leaves(program);
+
+  test('has every promised command, and no other', () => {
+    expect(commands.map(([name]) => name).sort()).toEqual(
+      PROMISED.split('|')
+        .map((name) => name.trim())
+        .sort(),
+    );
+  });
+
+  test('all commands are found by the command itself', async () => {
+    const { code, stdout } = await home.run(['--help']);
+    expect(code).toBe(0);
+    const listed = [...stdout.matchAll(/^ {2}([a-z-]+) .*/gm)]
+      .map(([, name = '']) => name)
+      .filter((name) => name !== 'help' && !name.startsWith('-'));
+    expect(new Set(listed)).toEqual(new Set(commands.map(([name]) => name.split(' ')[0])));
+  });
+
+  test.each(commands.filter(([name]) => !['serve', 'demo'].includes(name)))('%s --help has an example', (name, command) => {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    expect(help).toContain(`  samlgate ${name}`);
+  });
+
+  test.each(commands.filter(([name]) => !['serve', 'demo', 'mock-idp'].includes(name)))('%s has --json', (_name, command) => {
+    expect(command.options.map(({ long }) => long)).toContain('--json');
+  });
+
+  test.each([
+    [['--version'], 0],
+    [['--help'], 0],
+    [['token', '--help'], 0],
+    [['token', 'list', '--help'], 0],
+    [[], 2],
+    [['nonsense'], 2],
+    [['toString'], 2],
+    [['token'], 2],
+    [['token', 'create'], 2],
+    [['token', 'create', 'one', 'two'], 2],
+    [['whoami', '--nonsense'], 2],
+  ])('samlgate %j exits with %i', async (args, code) => {
+    expect((await home.run(args)).code).toBe(code);
+  });
+
+  test('suggests what was meant', async () => {
+    expect((await home.run(['tokne'])).stderr).toContain('(Did you mean token?)');
+    expect((await home.run(['token', 'lst'])).stderr).toContain('(Did you mean list?)');
+  });
+
+  test('the version is that of the package', async () => {
+    expect(await home.run(['--version'])).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+  });
+});
+
+describe('samlgate: what is loaded', () => {
+  const loadedBy = async (...args: string[]) => {
+    const file = path.join(home.directory, 'modules');
+    const { code } = await home.run(args, { ...environment(), NODE_OPTIONS: `--import=${SUPPORT}/list-modules.ts`, MODULE_LIST: file });
+    expect(code).toBe(0);
+    return readFileSync(file, 'utf8').split('\n');
+  };
+  const packagesIn = (modules: readonly string[]) =>
+    [...new Set(modules.map((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]).filter((name) => name !== undefined))].sort();
+
+  test('for the version hardly anything', async () => {
+    const modules = await loadedBy('--version');
+    expect(packagesIn(modules)).toEqual(['commander']);
+    expect(modules.filter((url) => url.includes('/src/')).length).toBeLessThan(8);
+  });
+
+  test('for a command only its own', async () => {
+    gateway.answer(() => ({ body: { items: [], next_cursor: null } }));
+    for (const args of [['token', 'list'], ['members', 'list', '--org', 'acme'], ['org', 'list'], ['logout']]) {
+      const modules = await loadedBy(...args);
+      expect([args, packagesIn(modules)]).toEqual([args, ['commander']]);
+      expect(modules.filter((url) => /\/src\/(http|auth|store|saml|organizations)\//.test(url))).toEqual([]);
+    }
+  });
+
+  test('for serve nothing of the other commands', async () => {
+    const modules = await loadedBy('serve', '--help');
+    expect(modules.filter((url) => /\/src\/cli\/(?!serve|command-error|output)/.test(url))).toEqual([]);
+    expect(modules.filter((url) => /\/src\/client\/(?!version|samlgate-error)/.test(url))).toEqual([]);
+  });
+});
+
+describe('samlgate: what a gateway says does not steer the terminal', () => {
+  const EVIL = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eevil\u2066\r\nnext\u2028line';
+  const STEERING = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+  const member = { id: EVIL, email: EVIL, name: EVIL, role: EVIL, groups: [EVIL], role_source: { kind: 'rule', group: EVIL } };
+  const evilPage: StubAnswer = { body: { items: [member], next_cursor: null } };
+  const evilProblem: StubAnswer = { status: 403, body: { title: EVIL, detail: EVIL, code: EVIL, request_id: EVIL } };
+  const evilMe: StubAnswer = {
+    body: { user: member, organization: { id: EVIL, slug: EVIL, name: EVIL }, credential: { kind: EVIL, id: EVIL, expires_at: EVIL } },
+  };
+
+  test.each<[string, StubAnswer, string[]]>([
+    ['in a table', evilPage, ['members', 'list', '--org', 'acme']],
+    ['in fields', { body: member }, ['members', 'show', 'usr_1', '--org', 'acme']],
+    ['in a sentence', evilMe, ['whoami']],
+    ['in JSON', evilPage, ['members', 'list', '--org', 'acme', '--json']],
+    ['in a refusal', evilProblem, ['whoami']],
+  ])('%s', async (_what, answer, args) => {
+    gateway.answer(() => answer);
+    const { stdout, stderr } = await home.run(args, environment());
+    expect(stdout + stderr).toContain('evil');
+    expect(stdout).not.toMatch(STEERING);
+    expect(stderr).not.toMatch(STEERING);
+    if (args.includes('--json')) expect(JSON.parse(stdout)).toEqual([member]);
+    else expect(`${stdout}${stderr}`.split('\n')).not.toContainEqual(expect.stringMatching(/^next/));
+  });
+});
+
+describe('samlgate: on a terminal', () => {
+  /** In a terminal of its own, which turns line ends into CR LF. */
+  const onTerminal = async (args: string, more: Record<string, string> = {}) => {
+    const env = { PATH: process.env.PATH ?? '', HOME: home.directory, TERM: 'xterm', NODE_NO_WARNINGS: '1', ...environment(), ...more };
+    const command = `${process.execPath} ${MAIN} ${args}`;
+    const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], { env, cwd: home.directory });
+    return stdout;
+  };
+  const ESCAPE = '\u001b';
+
+  test('headings stand out, unless NO_COLOR is set', async () => {
+    gateway.answer(() => ({ body: { items: [{ id: 'usr_1' }], next_cursor: null } }));
+    expect(await onTerminal('members list --org acme')).toContain(`${ESCAPE}[1mID`);
+    expect(await onTerminal('members list --org acme', { NO_COLOR: '1' })).not.toContain(ESCAPE);
+    expect((await home.run(['members', 'list', '--org', 'acme'], environment())).stdout).not.toContain(ESCAPE);
+  });
+
+  test('something turns while it waits there, and one plain line stands elsewhere', async () => {
+    gateway.answer(({ url, method }) =>
+      method === 'POST' && url.endsWith('/revoke')
+        ? new Promise((resolve) => setTimeout(() => resolve({ body: { kid: 'k1', revoked_tokens: 2 } }), 300))
+        : { body: { items: [{ kid: 'k1', state: 'active', live_tokens: 2 }] } },
+    );
+    const turned = await onTerminal('keys revoke --yes k1');
+    expect(turned).toMatch(/\r[|] Revoking …\r[/] Revoking …/);
+    expect(turned).toContain('k1 is revoked; 2 CLI token(s) died with it.');
+    const plain = await home.run(['keys', 'revoke', '--yes', 'k1'], environment());
+    expect(plain).toEqual({ code: 0, stdout: 'k1 is revoked; 2 CLI token(s) died with it.\n', stderr: 'Revoking …\n' });
+    expect(await onTerminal('keys revoke --yes k1', { TERM: 'dumb' })).toContain('Revoking …\r\nk1 is revoked');
+  });
+});

@@ -1,0 +1,188 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { examine, type Finding } from '../../src/cli/doctor-checks.ts';
+import { setIdentityProvider, understandMetadata } from '../../src/organizations/identity-providers.ts';
+import type { Runtime } from '../../src/runtime.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { type StubGateway, startStubGateway } from '../client/stub-gateway.ts';
+import { type Home, makeHome } from '../support/command.ts';
+import { freePort, startRedis } from '../support/redis-server.ts';
+import { makeRuntime, OPERATOR, seedOrganization } from '../support/seed.ts';
+
+const IDP_CERTIFICATE_DAYS = 400;
+const DAY_MS = 86_400_000;
+
+let directory: string;
+let home: Home;
+/** What answers at the base URL. */
+let gateway: StubGateway;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  gateway = await startStubGateway();
+});
+afterAll(() => gateway.close());
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'samlgate-doctor-'));
+  home = makeHome();
+  gateway.answer(() => ({ body: { status: 'ok' } }));
+  environment = {
+    SAMLGATE_BASE_URL: gateway.url,
+    SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}`,
+    SAMLGATE_SECRET: randomBytes(32).toString('base64'),
+    SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
+  };
+});
+afterEach(() => {
+  home.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A gateway that has been started once. */
+async function startOnce(fill: (runtime: Runtime) => Promise<unknown> = async () => undefined): Promise<void> {
+  const runtime = await makeRuntime(environment);
+  await fill(runtime);
+  await runtime.store.close();
+}
+
+async function addOrganization(runtime: Runtime, slug: string): Promise<void> {
+  const organization = await seedOrganization(runtime, slug);
+  const { certificatePem } = await makeSelfSignedCertificate({ commonName: 'idp', days: IDP_CERTIFICATE_DAYS, nowMs: Date.now() });
+  const slo_url = 'https://idp.example/logout';
+  const values = { entity_id: 'https://idp.example', sso_url: 'https://idp.example/sso', slo_url, certificates: [certificatePem] };
+  await setIdentityProvider(runtime, OPERATOR, organization, await understandMetadata({ kind: 'manual', values }, Date.now()));
+}
+
+const notOk = (findings: readonly Finding[]) => findings.filter(({ level }) => level !== 'ok');
+const summary = (findings: readonly Finding[]) => findings.map(({ check, level }) => `${check}: ${level}`);
+
+describe('samlgate doctor', () => {
+  test('finds nothing where all is well, and exits with 0', async () => {
+    await startOnce((runtime) => addOrganization(runtime, 'acme'));
+    const { code, stdout, stderr } = await home.run(['doctor'], environment);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(
+      /^ok +configuration: http.*\nok +gateway: .* answers, and the clocks agree\nok +store: .*\nok +signing keys: \S+ \(ES256\) has signed for 0 days\nok +organizations: 1, nothing to do\n$/,
+    );
+  });
+
+  test('in the wrong directory makes nothing, and says so', async () => {
+    const { code, stdout, stderr } = await home.run(['doctor', '--json']);
+    expect([code, stderr]).toEqual([1, '1 thing(s) to mend.\n']);
+    expect(JSON.parse(stdout)).toEqual([
+      {
+        check: 'store',
+        level: 'error',
+        text: 'there is no database at ./data/samlgate.db',
+        advice: 'Start the gateway once (samlgate serve), or run this with its environment and in its directory.',
+      },
+    ]);
+    expect(readdirSync(home.directory)).toEqual([]);
+  });
+
+  test('tells every mistake of the configuration', async () => {
+    await startOnce();
+    const findings = await examine({ ...environment, SAMLGATE_BASE_URL: 'sso.example.com', SAMLGATE_LOG_LEVEL: 'loud' });
+    expect(summary(findings)).toEqual(['configuration: error', 'configuration: error']);
+    expect(findings.map(({ text }) => text).join()).toMatch(/SAMLGATE_BASE_URL is not an absolute URL.*SAMLGATE_LOG_LEVEL is none of/);
+  });
+
+  test('tells that the base URL is not https, and that nothing answers there', async () => {
+    await startOnce();
+    const findings = await examine({ ...environment, SAMLGATE_BASE_URL: 'http://sso.invalid' });
+    expect(summary(notOk(findings))).toEqual(['configuration: warning', 'gateway: warning']);
+  });
+
+  test.each([
+    [0, undefined],
+    [-4, undefined],
+    [4, undefined],
+    [-8, 'clock: warning'],
+    [8, 'clock: warning'],
+    [-63, 'clock: error'],
+    [63, 'clock: error'],
+  ])('a clock that is %i seconds off: %s', async (seconds, finding) => {
+    await startOnce();
+    gateway.answer(() => ({ headers: { date: new Date(Date.now() + seconds * 1000).toUTCString() } }));
+    expect(summary(notOk(await examine(environment)))).toEqual(finding === undefined ? [] : [finding]);
+  });
+
+  test('tells where the secret is not the one that the keys were wrapped with', async () => {
+    await startOnce((runtime) => addOrganization(runtime, 'acme'));
+    const findings = notOk(await examine({ ...environment, SAMLGATE_SECRET: randomBytes(32).toString('base64') }));
+    expect(summary(findings)).toEqual(['signing keys: error', 'acme: error']);
+    expect(findings[0]?.text).toMatch(/can't be opened with SAMLGATE_SECRET$/);
+    const { SAMLGATE_SECRET: former = '' } = environment;
+    const replacing = { ...environment, SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_SECRET_PREVIOUS: former };
+    expect(notOk(await examine(replacing))).toEqual([]);
+  });
+
+  test('tells that there are no signing keys', async () => {
+    await (await openStore(environment.SAMLGATE_STORE ?? '')).close();
+    expect(summary(notOk(await examine(environment)))).toEqual(['signing keys: error']);
+  });
+
+  test('tells of a key that should have been rotated', async () => {
+    await startOnce();
+    const later = () => Date.now() + 91 * DAY_MS;
+    gateway.answer(() => ({ headers: { date: new Date(later()).toUTCString() } }));
+    expect(notOk(await examine(environment, later))).toMatchObject([
+      { check: 'signing keys', level: 'warning', text: expect.stringMatching(/ has signed for 91 days$/) },
+    ]);
+    expect(notOk(await examine({ ...environment, SAMLGATE_KEY_ROTATION_DAYS: '0' }, later))).toEqual([]);
+  });
+
+  test('tells of an organization that nobody can sign in to', async () => {
+    await startOnce((runtime) => seedOrganization(runtime, 'empty'));
+    expect(notOk(await examine(environment))).toEqual([
+      {
+        check: 'empty',
+        level: 'warning',
+        text: 'has no identity provider: nobody can sign in',
+        advice: 'Run: samlgate org set-idp empty METADATA_FILE_OR_URL',
+      },
+    ]);
+  });
+
+  test('tells of certificates that end soon: of the identity provider, and the gateway’s own', async () => {
+    await startOnce((runtime) => addOrganization(runtime, 'acme'));
+    const found = async (laterMs: number) => {
+      gateway.answer(() => ({ headers: { date: new Date(laterMs).toUTCString() } }));
+      const findings = notOk(await examine({ ...environment, SAMLGATE_KEY_ROTATION_DAYS: '0' }, () => laterMs));
+      return findings.map(({ check, level, text }) => `${check} ${level}: ${text}`);
+    };
+    const OURS = 'acme warning: the gateway’s certificate for it';
+    const endMs = Date.now() + IDP_CERTIFICATE_DAYS * DAY_MS;
+    expect(await found(endMs - 63 * DAY_MS)).toEqual([]);
+    expect(await found(endMs - 59 * DAY_MS)).toEqual([expect.stringMatching(/^acme warning: .*certificate/)]);
+    const ourEndMs = Date.now() + 20 * 365 * DAY_MS;
+    expect(await found(ourEndMs - 62 * DAY_MS)).not.toContainEqual(expect.stringContaining(OURS));
+    expect(await found(ourEndMs - 59.5 * DAY_MS)).toContain(`${OURS} ends in 59 days`);
+    expect(await found(ourEndMs + DAY_MS)).toContain(`${OURS} has expired`);
+  });
+});
+
+describe('samlgate doctor: Redis', () => {
+  test('says what to set so that nothing is lost', async () => {
+    const redis = await startRedis();
+    try {
+      environment.SAMLGATE_STORE = redis.url;
+      await startOnce();
+      const findings = notOk(await examine(environment));
+      expect(summary(findings)).toEqual(['store: warning']);
+      expect(findings[0]?.text).toContain('appendonly yes');
+    } finally {
+      await redis.stop();
+    }
+  });
+
+  test('says where it does not answer', async () => {
+    const { code, stdout } = await home.run(['doctor'], { ...environment, SAMLGATE_STORE: `redis://127.0.0.1:${await freePort()}` });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ERROR +store: does not answer \(.+\)\n +Is it running, and is SAMLGATE_STORE right\?$/m);
+  });
+});

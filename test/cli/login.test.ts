@@ -1,0 +1,147 @@
+import { chmodSync, existsSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Home, makeHome, type Running } from '../support/command.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { freePort } from '../support/redis-server.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+let gateway: TestGateway;
+let acme: OrganizationJson;
+let olivia: SignedIn;
+let home: Home;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await gateway.makeOrganization();
+  olivia = await signedIn(gateway, acme, 'olivia');
+});
+afterAll(() => gateway.stop());
+beforeEach(() => {
+  home = makeHome();
+});
+afterEach(() => home.remove());
+
+const kept = () => home.readCredentials().gateways[gateway.url];
+const isGood = async (token: string | undefined) => (await gateway.api('GET', '/me', undefined, token)).status === 200;
+
+/** What the person does in the browser with what the terminal shows. */
+async function answer(command: Running, action: 'approve' | 'deny', person = olivia): Promise<void> {
+  const [, address = ''] = await command.tells(/^Open +(\S+)$/m);
+  const [, code = ''] = await command.tells(/^Code +(\S+)$/m);
+  const { browser } = person;
+  const confirmation = await browser.open(`${address}?user_code=${code}`);
+  expect(confirmation.text).toContain(code);
+  expect((await browser.submit(confirmation, { action })).status).toBe(200);
+}
+
+async function login(...args: string[]): Promise<Awaited<Running['ended']>> {
+  const command = home.start(['login', '--gateway', gateway.url, ...args]);
+  await answer(command, 'approve');
+  return command.ended;
+}
+
+describe('samlgate login', () => {
+  test('keeps a token for its owner only; the next login replaces and revokes it; other gateways stay', async () => {
+    home.keepCredentials({ 'https://other.example': 'samlgate_cli_other' }, 'https://other.example');
+    const first = await login();
+    expect(first).toMatchObject({ code: 0, stdout: `Signed in to ${gateway.url} as ${olivia.email}, owner of ${acme.name}.\n` });
+    expect(first.stderr).toContain('Go on there only if the page shows this code.');
+    expect(statSync(home.credentialsFile).mode & 0o777).toBe(0o600);
+    const before = kept();
+    expect(before).toEqual({
+      token: expect.stringMatching(/^samlgate_cli_ey/),
+      token_id: expect.stringMatching(/^tok_/),
+      user_id: olivia.id,
+      email: olivia.email,
+      organization: acme.slug,
+      expires_at: null,
+    });
+    expect(first.stdout + first.stderr).not.toContain(before?.token);
+    const { body } = await gateway.api<{ items: { id: string; name: string }[] }>('GET', '/me/tokens', undefined, before?.token);
+    expect(body.items).toContainEqual(expect.objectContaining({ id: before?.token_id, name: `samlgate login on ${hostname()}` }));
+
+    const second = await login('--json', '--org', acme.slug);
+    expect(JSON.parse(second.stdout)).toMatchObject({
+      gateway: gateway.url,
+      user: { email: olivia.email },
+      organization: { slug: acme.slug },
+    });
+    expect(second.stdout).not.toContain('samlgate_cli_');
+    const after = kept();
+    expect(after?.token).not.toBe(before?.token);
+    expect([await isGood(before?.token), await isGood(after?.token)]).toEqual([false, true]);
+    expect(home.readCredentials()).toMatchObject({
+      current: gateway.url,
+      gateways: { 'https://other.example': { token: 'samlgate_cli_other' } },
+    });
+  }, 60_000);
+
+  test('a person who says no gets no token', async () => {
+    const command = home.start(['login', '--gateway', gateway.url]);
+    await answer(command, 'deny');
+    const { code, stdout, stderr } = await command.ended;
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('The person refused the login.');
+    expect(existsSync(home.credentialsFile)).toBe(false);
+  }, 30_000);
+
+  test('asks for nothing where the credentials file can be read by others, and says what to do', async () => {
+    home.keepCredentials({}, gateway.url);
+    chmodSync(home.credentialsFile, 0o644);
+    const { code, stderr } = await home.run(['login', '--gateway', gateway.url]);
+    expect([code, stderr]).toEqual([
+      1,
+      `${home.credentialsFile} can be read by others (mode 644): Run: chmod 600 ${home.credentialsFile}\n`,
+    ]);
+  });
+
+  test('says so where the gateway does not answer, and where its URL is none', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    expect(await home.run(['login', '--gateway', url])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `The gateway at ${url} does not answer (ECONNREFUSED): Is it running, and is the URL right?\n`,
+    });
+    expect(await home.run(['login', '--gateway', 'sso.example.com'])).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  test('warns where everybody on the way can read the token', async () => {
+    const { code, stderr } = await home.run(['login', '--gateway', 'http://sso.invalid']);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('http://sso.invalid is not https: everybody on the way can read the token.'),
+    ]);
+  });
+});
+
+describe('samlgate logout', () => {
+  test('revokes the token and forgets it; other gateways stay', async () => {
+    const { token } = await olivia.makeToken();
+    home.keepCredentials({ [gateway.url]: token, 'https://other.example': 'x' }, gateway.url);
+    expect(await home.run(['logout'])).toMatchObject({
+      code: 0,
+      stdout: `Signed out of ${gateway.url} (ada@acme.example); the token is revoked.\n`,
+    });
+    expect(await isGood(token)).toBe(false);
+    expect(home.readCredentials()).toMatchObject({ current: 'https://other.example', gateways: { 'https://other.example': {} } });
+    expect(kept()).toBeUndefined();
+    const again = await home.run(['logout', '--gateway', gateway.url, '--json']);
+    expect(JSON.parse(again.stdout)).toEqual({ gateway: gateway.url, revoked: false });
+  });
+
+  test('forgets the token also where the gateway does not answer, and tells that it is still good', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    home.keepCredentials({ [url]: 'samlgate_cli_kept' }, url);
+    const { code, stdout, stderr } = await home.run(['logout']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`The token is forgotten here, but it is still good: The gateway at ${url} does not answer (ECONNREFUSED)`);
+    expect(stderr).toContain('samlgate token revoke tok_1');
+    expect(stderr).not.toContain('samlgate_cli_kept');
+    expect(home.readCredentials()).toEqual({ current: null, gateways: {} });
+  });
+
+  test('nobody is signed in', async () => {
+    expect(await home.run(['logout'])).toEqual({ code: 0, stdout: 'Nobody is signed in.\n', stderr: '' });
+  });
+});

@@ -1,0 +1,179 @@
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Home, makeHome } from '../support/command.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { newSlug } from '../support/new-slug.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+const EXAMPLES = path.join(import.meta.dirname, '../../config/idp-examples');
+
+let gateway: TestGateway;
+let acme: OrganizationJson;
+let olivia: SignedIn;
+let carl: SignedIn;
+let home: Home;
+let owner: Record<string, string>;
+let operator: Record<string, string>;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await gateway.makeOrganization();
+  [olivia, carl] = await Promise.all([signedIn(gateway, acme, 'olivia'), signedIn(gateway, acme, 'carl')]);
+  owner = { SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: (await olivia.makeToken()).token };
+  operator = { SAMLGATE_URL: gateway.url, SAMLGATE_OPERATOR_TOKEN: gateway.operatorToken };
+});
+afterAll(() => gateway.stop());
+beforeEach(() => {
+  home = makeHome();
+});
+afterEach(() => home.remove());
+
+const statusOf = async (token: string) => (await gateway.api('GET', '/me', undefined, token)).status;
+const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
+
+describe('samlgate members', () => {
+  test('an owner finds people in the own organization', async () => {
+    const { code, stdout } = await home.run(['members', 'list'], owner);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ID +EMAIL +NAME +ROLE +SUSPENDED +LAST_LOGIN_AT\n/);
+    expect(stdout).toMatch(new RegExp(`^${carl.id} +${carl.email} .* collaborator +false +\\S+$`, 'm'));
+    const found = await home.run(['members', 'list', '--email', carl.email.toUpperCase(), '--json'], owner);
+    expect(JSON.parse(found.stdout)).toMatchObject([{ id: carl.id }]);
+    expect((await home.run(['members', 'list', '--query', 'nobody-has-this'], owner)).stdout).toBe('Nobody.\n');
+    const shown = await home.run(['members', 'show', carl.id, '--json'], owner);
+    expect(json(shown.stdout)).toMatchObject({ id: carl.id, email: carl.email, role: 'collaborator' });
+  });
+
+  test('rotate-tokens ends the tokens of one person only', async () => {
+    const { token } = await carl.makeToken();
+    expect(await home.run(['members', 'rotate-tokens', carl.id], owner)).toEqual({
+      code: 0,
+      stdout: `1 token(s) of ${carl.id} revoked; a new one is theirs to make.\n`,
+      stderr: '',
+    });
+    expect([await statusOf(token), await statusOf(owner.SAMLGATE_CLI_TOKEN ?? '')]).toEqual([401, 200]);
+  });
+
+  test('suspend, lift and remove', async () => {
+    const { token } = await carl.makeToken();
+    expect((await home.run(['members', 'suspend', carl.id], owner)).stdout).toContain('is suspended');
+    expect(await statusOf(token)).toBe(401);
+    expect(json((await home.run(['members', 'suspend', carl.id, '--lift', '--json'], owner)).stdout)).toMatchObject({ suspended: false });
+    expect(json((await home.run(['members', 'remove', carl.id, '--json'], owner)).stdout)).toEqual({ removed: carl.id });
+    expect(await home.run(['members', 'show', carl.id], owner)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('code not_found'),
+    });
+    carl = await signedIn(gateway, acme, 'carl');
+  });
+
+  test('the operator names the organization; a collaborator is refused', async () => {
+    const listed = await home.run(['members', 'list', '--org', acme.slug, '--json'], operator);
+    expect((JSON.parse(listed.stdout) as { id: string }[]).map(({ id }) => id)).toContain(olivia.id);
+    expect(await home.run(['members', 'list'], operator)).toMatchObject({ code: 2, stderr: expect.stringContaining('There is no token') });
+    const collaborator = { ...owner, SAMLGATE_CLI_TOKEN: (await carl.makeToken()).token };
+    expect(await home.run(['members', 'list'], collaborator)).toMatchObject({ code: 1, stderr: expect.stringContaining('code forbidden') });
+  });
+});
+
+describe('samlgate org', () => {
+  test('from nothing to an organization that people can sign in to', async () => {
+    const slug = newSlug();
+    expect(await home.run(['org', 'create', slug, '--name', 'Made Ltd', '--domain', `${slug}.example`], operator)).toMatchObject({
+      code: 0,
+      stdout: `Made ${slug}. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL\n`,
+    });
+    const metadata = await (await fetch((await gateway.mockIdp()).metadataUrl('okta'))).text();
+    const set = await home.run(['org', 'set-idp', slug, '-'], operator, metadata);
+    expect(set).toMatchObject({ code: 0, stderr: '' });
+    expect(set.stdout).toContain(`entity ID (audience)  ${gateway.url}/saml/${slug}/metadata`);
+    const roles = ['--rule', 'a=b=owner', '--rule', 'c=collaborator', '--default', 'none'];
+    expect((await home.run(['org', 'set-roles', slug, ...roles], operator)).stdout).toBe(`${slug}: 2 rule(s), default none\n`);
+    const { stdout } = await home.run(['org', 'show', slug], operator);
+    expect(stdout).toContain('Made Ltd');
+    expect(stdout).toContain('group a=b gives owner');
+    expect(json((await home.run(['org', 'show', slug, '--json'], operator)).stdout)).toMatchObject({
+      slug,
+      domains: [`${slug}.example`],
+      role_mapping: { default_role: 'none' },
+      identity_provider: { service_provider: { acs_url: `${gateway.url}/saml/${slug}/acs` } },
+    });
+    expect((await home.run(['org', 'list'], operator)).stdout).toMatch(new RegExp(`^${slug} +Made Ltd`, 'm'));
+  });
+
+  test('apply says what it would change, changes it, and then finds nothing to change', async () => {
+    const file = path.join(EXAMPLES, 'okta.yaml');
+    const would = await home.run(['org', 'apply', file, '--dry-run'], operator);
+    expect([would.code, would.stdout]).toEqual([0, expect.stringMatching(/^acme-okta: would make the organization “Acme \(Okta\)”$/m)]);
+    const done = await home.run(['org', 'apply', file], operator);
+    expect(done).toEqual({ code: 0, stdout: would.stdout.replaceAll('would ', ''), stderr: '' });
+    expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: 'acme-okta: nothing to change\n' });
+  });
+
+  test('apply tells which file, and which change, was refused', async () => {
+    const missing = await home.run(['org', 'apply', 'nowhere.yaml'], operator);
+    expect(missing).toMatchObject({ code: 1, stderr: "nowhere.yaml can't be read (ENOENT).\n" });
+    const file = path.join(EXAMPLES, 'entra-id.yaml');
+    const refused = await home.run(['org', 'apply', file], owner);
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(
+      /^acme-entra: could not make the organization “.+”: You may not do this: [\s\S]* code forbidden, request/,
+    );
+  });
+
+  test('an owner may look at the own one', async () => {
+    expect((await home.run(['org', 'show', acme.slug], owner)).code).toBe(0);
+    expect(await home.run(['org', 'list'], owner)).toMatchObject({ code: 1, stderr: expect.stringContaining('code forbidden') });
+  });
+
+  test.each([
+    ['a rule without a role', ['set-roles', 'acme', '--rule', 'admins', '--default', 'none'], 'is not GROUP=ROLE'],
+    ['no default', ['set-roles', 'acme'], '--default'],
+    ['no name', ['create', 'acme'], '--name'],
+  ])('%s is wrong usage', async (_what, args, words) => {
+    expect(await home.run(['org', ...args], operator)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) });
+  });
+
+  test('a role that is none is refused by the gateway', async () => {
+    const { code, stderr } = await home.run(['org', 'set-roles', acme.slug, '--default', 'king'], operator);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('code validation_failed')]);
+  });
+});
+
+describe('samlgate keys', () => {
+  interface Key {
+    readonly kid: string;
+    readonly state: string;
+    readonly live_tokens: number;
+  }
+  const list = async () => JSON.parse((await home.run(['keys', 'list', '--json'], operator)).stdout) as Key[];
+  const keyIn = async (state: string) => (await list()).find((key) => key.state === state) as Key;
+
+  test('revoke tells how many live tokens die, and does nothing without a yes', async () => {
+    const active = await keyIn('active');
+    const { token } = await carl.makeToken();
+    const before = await keyIn('active');
+    expect(before.live_tokens).toBe(active.live_tokens + 1);
+    const asked = await home.run(['keys', 'revoke', '--', active.kid], operator);
+    expect([asked.code, asked.stdout]).toEqual([2, '']);
+    expect(asked.stderr).toContain(`Revoking ${active.kid} ends ${before.live_tokens} live CLI token(s)`);
+    expect(asked.stderr).toContain('give --yes');
+    expect(await statusOf(token)).toBe(200);
+  });
+
+  test('rotate, then revoke: what the key has signed is refused', async () => {
+    const [active, next] = [await keyIn('active'), await keyIn('next')];
+    const { token } = await carl.makeToken();
+    expect(json((await home.run(['keys', 'rotate', '--json'], operator)).stdout)).toMatchObject({ kid: next.kid, state: 'active' });
+    expect(await statusOf(token)).toBe(200);
+    const { code, stdout } = await home.run(['keys', 'revoke', '--yes', '--json', '--', active.kid], operator);
+    expect([code, json(stdout)]).toEqual([0, { kid: active.kid, revoked_tokens: expect.any(Number) }]);
+    expect(await statusOf(token)).toBe(401);
+    expect(await home.run(['keys', 'revoke', '--yes', 'unknown'], operator)).toMatchObject({ code: 1, stdout: '' });
+    owner = { ...owner, SAMLGATE_CLI_TOKEN: (await olivia.makeToken()).token };
+  });
+
+  test('are for the operator', async () => {
+    expect(await home.run(['keys', 'list'], owner)).toMatchObject({ code: 1, stderr: expect.stringContaining('code forbidden') });
+  });
+});

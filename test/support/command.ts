@@ -1,0 +1,77 @@
+/** `samlgate` from these sources, in a process and a home directory of its own. Commands that make pages need the built package. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { CredentialsFile } from '../../src/client/credentials-file.ts';
+
+const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  /** Waits until standard error has this. @throws Error with all output where the command ends before */
+  tells(pattern: RegExp): Promise<RegExpExecArray>;
+  readonly ended: Promise<Ended>;
+}
+
+export interface Home {
+  readonly directory: string;
+  start(args: readonly string[], environment?: Readonly<Record<string, string>>, input?: string): Running;
+  run(args: readonly string[], environment?: Readonly<Record<string, string>>, input?: string): Promise<Ended>;
+  readonly credentialsFile: string;
+  readCredentials(): CredentialsFile;
+  /** As if somebody had signed in to these gateways: URL to token. */
+  keepCredentials(tokens: Readonly<Record<string, string>>, current: string | null): void;
+  remove(): void;
+}
+
+const KEPT = { token_id: 'tok_1', user_id: 'usr_1', email: 'ada@acme.example', organization: 'acme', expires_at: null };
+
+/** Somebody's home directory, which is also where their commands are started. */
+export function makeHome(): Home {
+  const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-home-'));
+  const start: Home['start'] = (args, environment = {}, input = '') => {
+    const env = { PATH: process.env.PATH ?? '', HOME: directory, NODE_NO_WARNINGS: '1', ...environment };
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: directory, env, stdio: 'pipe' });
+    const output = { stdout: '', stderr: '' };
+    const listeners = new Set<() => void>();
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        output[name] += text;
+        for (const listener of listeners) listener();
+      });
+    }
+    child.stdin.end(input);
+    const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, ...output })));
+    const tells = (pattern: RegExp) =>
+      new Promise<RegExpExecArray>((resolve, reject) => {
+        const look = () => {
+          const match = pattern.exec(output.stderr);
+          if (match) resolve(match);
+        };
+        listeners.add(look);
+        look();
+        void ended.then((end) => reject(new Error(`It ended without ${pattern}: ${JSON.stringify(end)}`)));
+      });
+    return { tells, ended };
+  };
+  const credentialsFile = path.join(directory, '.samlgate/credentials.json');
+  return {
+    directory,
+    credentialsFile,
+    readCredentials: () => JSON.parse(readFileSync(credentialsFile, 'utf8')) as CredentialsFile,
+    keepCredentials: (tokens, current) => {
+      const entries = Object.entries(tokens).map(([url, token]) => [url, { ...KEPT, token }]);
+      mkdirSync(path.dirname(credentialsFile), { recursive: true, mode: 0o700 });
+      writeFileSync(credentialsFile, JSON.stringify({ current, gateways: Object.fromEntries(entries) }), { mode: 0o600 });
+    },
+    start,
+    run: (args, environment, input) => start(args, environment, input).ended,
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}

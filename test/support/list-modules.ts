@@ -1,0 +1,12 @@
+/** Given to a process by `--import`: at its end it writes the modules that it loaded to the file that MODULE_LIST names. */
+import { writeFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+
+const loaded: string[] = [];
+registerHooks({
+  load(url, context, nextLoad) {
+    loaded.push(url);
+    return nextLoad(url, context);
+  },
+});
+process.on('exit', () => writeFileSync(process.env.MODULE_LIST ?? '', loaded.join('\n')));
