@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HttpBrowser } from '../support/browser.ts';
+import { type GatewayProcess, startGatewayProcess } from './support/gateway-process.ts';
+import { signInAt, whoAmI } from './support/sign-in.ts';
+import { type SimpleSamlPhp, startSimpleSamlPhp } from './support/simplesamlphp.ts';
+
+const ROOT = path.join(import.meta.dirname, '../..');
+const SLUG = 'acme-simplesamlphp';
+
+describe('config/idp-examples/simplesamlphp.yaml with SimpleSAMLphp', () => {
+  let idp: SimpleSamlPhp;
+  let gateway: GatewayProcess;
+  let folder: string;
+
+  /** The command of the package, with the file as it is. */
+  async function apply(...options: string[]): Promise<string[]> {
+    const environment = { SAMLGATE_URL: gateway.url, SAMLGATE_OPERATOR_TOKEN: gateway.operatorToken };
+    const arguments_ = [path.join(ROOT, 'dist/main.js'), 'org', 'apply', path.join(folder, 'simplesamlphp.yaml'), ...options];
+    const { stdout } = await promisify(execFile)(process.execPath, arguments_, { env: { PATH: process.env.PATH, ...environment } });
+    return stdout.trim().split('\n');
+  }
+
+  beforeAll(async () => {
+    // As the file says: a persistent NameID made of uid.
+    [idp, gateway] = await Promise.all([startSimpleSamlPhp(['--nameid', 'persistent']), startGatewayProcess()]);
+    folder = mkdtempSync(path.join(tmpdir(), 'samlgate-example-'));
+    copyFileSync(path.join(ROOT, 'config/idp-examples/simplesamlphp.yaml'), path.join(folder, 'simplesamlphp.yaml'));
+    writeFileSync(path.join(folder, 'simplesamlphp-metadata.xml'), idp.metadata());
+  }, 60_000);
+
+  afterAll(async () => {
+    rmSync(folder, { recursive: true });
+    await gateway.stop();
+    await idp.stop();
+  }, 30_000);
+
+  it('is applied by the command, first dry, and then nothing is left to change', async () => {
+    expect(await apply('--dry-run')).toContain(`${SLUG}: would make the organization “Acme (SimpleSAMLphp)”`);
+    expect((await gateway.api('GET', `/organizations/${SLUG}`)).body).toMatchObject({ code: 'organization_unknown' });
+    expect(await apply()).toContain(`${SLUG}: make the organization “Acme (SimpleSAMLphp)”`);
+    expect(await apply('--dry-run')).toEqual([`${SLUG}: nothing to change`]);
+    expect((await gateway.api('GET', `/organizations/${SLUG}/identity-provider`)).body).toMatchObject({ entity_id: idp.metadataUrl });
+  });
+
+  describe('when the service provider is added from its metadata', () => {
+    beforeAll(() => idp.addServiceProvider(`${gateway.url}/saml/${SLUG}/metadata`));
+
+    it.each([
+      ['olivia', 'owner', { kind: 'rule', group: 'platform-admins' }],
+      ['carl', 'collaborator', { kind: 'default' }],
+      ['nina', 'collaborator', { kind: 'default' }],
+    ])('%s comes in as %s, and is known again', async (user, role, roleSource) => {
+      const members = async () => {
+        const { body } = await gateway.api<{ items: { id: string }[] }>('GET', `/organizations/${SLUG}/members?email=${user}@acme.test`);
+        return body.items;
+      };
+      const comeIn = async () => {
+        const browser = new HttpBrowser();
+        const { answer } = await signInAt(browser, `${gateway.url}/saml/${SLUG}/login`, user);
+        expect([answer.code, answer.status]).toEqual([undefined, 303]);
+        return whoAmI(browser, gateway.url);
+      };
+      expect(await comeIn()).toMatchObject({ status: 200, user: { email: `${user}@acme.test`, role } });
+      const [before] = await members();
+      await comeIn();
+      expect(await members()).toMatchObject([{ id: before?.id, role, role_source: roleSource }]);
+    });
+  });
+});
