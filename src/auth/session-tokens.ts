@@ -15,6 +15,8 @@ export const SESSION_TOKEN_TTL_SECONDS = 600;
 /** More in ten minutes is no honest use. None may be dropped before its end, for that would bring it back to life. */
 const MAX_REVOKED = 200;
 const MAX_NAME_LENGTH = 200;
+/** What has ended by the clock of this replica may be good by that of another one. */
+const CLOCKS_DIFFER_BY_MS = 60_000;
 
 export interface SessionToken {
   readonly token: string;
@@ -74,7 +76,7 @@ export async function revokeSessionToken(runtime: Runtime, actor: Actor, token: 
     MEMBERS,
     memberId,
     (member) => {
-      const kept = (member.revokedSessionTokens ?? []).filter((revoked) => revoked.expiresAtMs > nowMs);
+      const kept = (member.revokedSessionTokens ?? []).filter((revoked) => revoked.expiresAtMs > nowMs - CLOCKS_DIFFER_BY_MS);
       if (kept.some((revoked) => revoked.jti === jti)) return undefined;
       if (kept.length >= MAX_REVOKED) throw new GatewayError('rate_limited', { retryAfterSeconds: SESSION_TOKEN_TTL_SECONDS });
       return { ...member, revokedSessionTokens: [...kept, { jti, expiresAtMs }] };

@@ -1,0 +1,258 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { HttpBrowser, type Page, signIn } from '../support/browser.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+
+let gateway: TestGateway;
+let offsetMs = 0;
+let organization: OrganizationJson;
+let carl: SignedIn;
+
+beforeAll(async () => {
+  gateway = await startGateway({ now: () => Date.now() + offsetMs });
+  organization = await gateway.makeOrganization();
+  carl = await signedIn(gateway, organization, 'carl');
+});
+afterAll(() => gateway.stop());
+
+interface DeviceJson {
+  readonly device_code: string;
+  readonly user_code: string;
+  readonly verification_uri: string;
+  readonly verification_uri_complete: string;
+  readonly expires_in: number;
+  readonly interval: number;
+}
+
+async function post(path: string, form: Record<string, string>): Promise<{ status: number; body: Record<string, unknown> }> {
+  const headers = { 'user-agent': 'samlgate/0.1.0' };
+  const response = await fetch(`${gateway.url}/oauth/${path}`, { method: 'POST', headers, body: new URLSearchParams(form) });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+async function start(more: Record<string, string> = {}): Promise<DeviceJson> {
+  const { status, body } = await post('device_authorization', { client_id: 'samlgate-cli', ...more });
+  if (status !== 200) throw new Error(JSON.stringify(body));
+  return body as unknown as DeviceJson;
+}
+
+/** What the terminal is told: the token, or the error of OAuth. Each question is asked when it may be. */
+async function poll({ device_code }: DeviceJson): Promise<string> {
+  offsetMs += 5000;
+  const { body } = await post('token', { grant_type: DEVICE_CODE, device_code, client_id: 'samlgate-cli' });
+  return String(body.access_token ?? body.error);
+}
+
+const codeOf = (page: Page): string | number => page.code ?? page.status;
+const open = (code: DeviceJson, person = carl): Promise<Page> => person.browser.open(code.verification_uri_complete);
+const say = async (code: DeviceJson, action: 'approve' | 'deny', person = carl): Promise<Page> =>
+  person.browser.submit(await open(code, person), { action }, '/device');
+const meStatus = async (token: string): Promise<number> => (await gateway.api('GET', '/me', undefined, token)).status;
+
+describe('device authorization (RFC 8628)', () => {
+  test('a terminal gets codes that people can tell apart', async () => {
+    const code = await start();
+    expect(code).toEqual({
+      device_code: expect.stringMatching(/^[\w-]{43}$/),
+      user_code: expect.stringMatching(/^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$/),
+      verification_uri: `${gateway.url}/device`,
+      verification_uri_complete: `${gateway.url}/device?user_code=${code.user_code}`,
+      expires_in: 600,
+      interval: 5,
+    });
+  });
+
+  test('waits until the person says yes, and gives a CLI token of that person, once', async () => {
+    const code = await start({ token_name: 'ada’s laptop' });
+    expect(await poll(code)).toBe('authorization_pending');
+    const page = await open(code);
+    expect(page.text).toContain(code.user_code);
+    for (const fact of ['127.0.0.1', 'samlgate/0.1.0', 'ada’s laptop', 'Carl Čapek', 'collaborator', `Test ${organization.slug}`])
+      expect(page.text).toContain(fact);
+    expect(await poll(code)).toBe('authorization_pending');
+    const answered = await carl.browser.submit(page, { action: 'approve' }, '/device');
+    expect([answered.status, answered.text]).toEqual([200, expect.stringContaining('The terminal is signed in')]);
+    const token = await poll(code);
+    expect(token).toMatch(/^samlgate_cli_/);
+    const { body } = await gateway.api<{ user: { id: string } }>('GET', '/me', undefined, token);
+    expect(body.user.id).toBe(carl.id);
+    const { items } = (await carl.api<{ items: { name: string }[] }>('GET', '/me/tokens')).body;
+    expect(items[0]?.name).toBe('ada’s laptop');
+    expect(await poll(code)).toBe('invalid_grant');
+  });
+
+  test('gives nothing where the person says no, and tells the audit trail', async () => {
+    const code = await start();
+    expect((await say(code, 'deny')).text).toContain('The terminal was refused');
+    expect(await poll(code)).toBe('access_denied');
+    expect(await poll(code)).toBe('invalid_grant');
+    const { items } = (await gateway.api<{ items: { event: string }[] }>('GET', `/organizations/${organization.slug}/audit?limit=1`)).body;
+    expect(items[0]?.event).toBe('device_login.denied');
+  });
+
+  test('asks to slow down whoever asks more often than every five seconds (§3.5)', async () => {
+    const code = await start();
+    const ask = async () =>
+      (await post('token', { grant_type: DEVICE_CODE, device_code: code.device_code, client_id: 'samlgate-cli' })).body.error;
+    expect(await ask()).toBe('authorization_pending');
+    expect(await ask()).toBe('slow_down');
+    await say(code, 'approve');
+    expect(await ask()).toBe('slow_down');
+    expect(await poll(code)).toMatch(/^samlgate_cli_/);
+  });
+
+  test('a code is good for ten minutes, on both sides', async () => {
+    const code = await start();
+    offsetMs += 599_000 - 5000;
+    expect(await poll(code)).toBe('authorization_pending');
+    offsetMs += 1000;
+    expect((await open(code)).status).toBe(404);
+    expect(await poll(code)).toBe('expired_token');
+    offsetMs += 600_000;
+    expect(await poll(code)).toBe('invalid_grant');
+  });
+
+  test('an answer is given once: no yes after a no, and no second page', async () => {
+    const code = await start();
+    const [first, second] = [await open(code), await open(code)];
+    await carl.browser.submit(first, { action: 'deny' }, '/device');
+    expect((await carl.browser.submit(second, { action: 'approve' }, '/device')).status).toBe(404);
+    expect((await open(code)).status).toBe(404);
+    expect(await poll(code)).toBe('access_denied');
+  });
+
+  test('of two terminals that ask with one code at the same moment one gets the token', async () => {
+    const code = await start();
+    await say(code, 'approve');
+    const ask = () => post('token', { grant_type: DEVICE_CODE, device_code: code.device_code, client_id: 'samlgate-cli' });
+    const answers = await Promise.all([ask(), ask(), ask(), ask()]);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  });
+
+  test.each([
+    [{ device_code: 'x'.repeat(43) }, 'invalid_grant'],
+    [{ device_code: '' }, 'invalid_request'],
+    [{}, 'invalid_request'],
+    [{ device_code: 'x', client_id: 'other' }, 'invalid_client'],
+  ])('refuses the token request %j', async (form, error) => {
+    const { status, body } = await post('token', { grant_type: DEVICE_CODE, client_id: 'samlgate-cli', ...form } as Record<string, string>);
+    expect([status, body.error, body.code]).toEqual([400, error, 'validation_failed']);
+  });
+
+  test.each([
+    [{ client_id: 'other' }, 'invalid_client'],
+    [{}, 'invalid_request'],
+    [{ client_id: 'samlgate-cli', organization: 'NO/slug' }, 'invalid_request'],
+    [{ client_id: 'samlgate-cli', token_name: 'a\nb' }, 'invalid_request'],
+  ])('refuses the device authorization request %j', async (form, error) => {
+    const { status, body } = await post('device_authorization', form as Record<string, string>);
+    expect([status, body.error]).toEqual([400, error]);
+  });
+
+  test('the device code does not lie in the store as it is', async () => {
+    const { device_code: deviceCode } = await start();
+    expect(await gateway.runtime.store.peek('global', `device:${deviceCode}`)).toBeUndefined();
+  });
+});
+
+describe('the page of the person (/device)', () => {
+  test('sends who is not signed in to sign in, and back with the code', async () => {
+    const code = await start();
+    const browser = new HttpBrowser();
+    const login = await browser.request(code.verification_uri_complete);
+    expect(login.location).toBe(`${gateway.url}/login?return_to=${encodeURIComponent(`/device?user_code=${code.user_code}`)}`);
+    const typed = await browser.submit(await browser.open(code.verification_uri_complete), { who: organization.slug }, '/login');
+    expect(typed.forms.length).toBeGreaterThan(0);
+    const { page } = await signIn(
+      browser,
+      `${gateway.loginUrl(organization.slug)}?return_to=${encodeURIComponent(`/device?user_code=${code.user_code}`)}`,
+      'nina',
+    );
+    expect(page.url).toBe(code.verification_uri_complete);
+    await browser.submit(page, { action: 'approve' }, '/device');
+    expect(await meStatus(await poll(code))).toBe(200);
+  });
+
+  test('straight to the organization that the terminal asks for', async () => {
+    const code = await start({ organization: organization.slug });
+    expect(code.verification_uri_complete).toContain(`&organization=${organization.slug}`);
+    const { location } = await new HttpBrowser().request(code.verification_uri_complete);
+    expect(location).toBe(
+      `${gateway.url}/saml/${organization.slug}/login?return_to=${encodeURIComponent(`/device?user_code=${code.user_code}`)}`,
+    );
+    expect((await new HttpBrowser().request(`${gateway.url}/device?organization=//evil.example`)).location).toBe(
+      `${gateway.url}/login?return_to=%2Fdevice`,
+    );
+  });
+
+  test('people of another organization than the one that the terminal asks for can’t say yes', async () => {
+    const other = await gateway.makeOrganization();
+    const code = await start({ organization: other.slug });
+    const page = await open(code);
+    expect(page.text).toContain('Another organization');
+    expect(page.forms).toEqual([]);
+    const forged = new URLSearchParams({ csrf: carl.csrfToken, user_code: code.user_code, action: 'approve' });
+    expect(codeOf(await carl.browser.open(`${gateway.url}/device`, { method: 'POST', body: forged }))).toBe('forbidden');
+    expect(await poll(code)).toBe('authorization_pending');
+  });
+
+  test('a code may be typed, in any case and with or without the dash', async () => {
+    const code = await start();
+    const form = await carl.browser.open(`${gateway.url}/device`);
+    for (const typed of [code.user_code, code.user_code.toLowerCase(), code.user_code.replace('-', ''), ` ${code.user_code} `]) {
+      const page = await carl.browser.submit(form, { user_code: typed }, '/device');
+      expect([page.status, page.text]).toEqual([200, expect.stringContaining('Sign in a terminal?')]);
+    }
+  });
+
+  test.each(['BBBB-BBBB', 'AEIO-UAEI', 'x', '<script>alert(1)</script>', 'BBBBBBBBB'])('knows no code %s', async (typed) => {
+    const page = await carl.browser.open(`${gateway.url}/device?user_code=${encodeURIComponent(typed)}`);
+    expect([page.status, page.text.includes('<script>')]).toEqual([404, false]);
+  });
+
+  test('no yes without the session’s own CSRF token', async () => {
+    const code = await start();
+    const stranger = await signedIn(gateway, organization, 'nina');
+    for (const csrf of ['', 'x', stranger.csrfToken]) {
+      const body = new URLSearchParams({ csrf, user_code: code.user_code, action: 'approve' });
+      expect(codeOf(await carl.browser.open(`${gateway.url}/device`, { method: 'POST', body }))).toBe('forbidden');
+    }
+    const missing = new URLSearchParams({ user_code: code.user_code, action: 'approve' });
+    expect(codeOf(await carl.browser.open(`${gateway.url}/device`, { method: 'POST', body: missing }))).toBe('validation_failed');
+    expect(await poll(code)).toBe('authorization_pending');
+  });
+
+  test('no yes without a session', async () => {
+    const code = await start();
+    const body = new URLSearchParams({ csrf: carl.csrfToken, user_code: code.user_code, action: 'approve' });
+    const page = await new HttpBrowser().request(`${gateway.url}/device`, { method: 'POST', body });
+    expect([page.status, page.location]).toEqual([303, expect.stringContaining('/login?return_to=')]);
+    expect(await poll(code)).toBe('authorization_pending');
+  });
+
+  test('is never framed, and what a terminal says of itself is text', async () => {
+    const code = await start({ token_name: '<img src=x onerror=alert(1)>' });
+    const page = await open(code);
+    expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+    expect(page.text).not.toContain('<img');
+    expect(page.text).toContain('&lt;img src=x');
+  });
+});
+
+describe('between the yes and the token', () => {
+  const LOGGED_OUT = 'the session ends';
+  test.each([LOGGED_OUT, 'the member is suspended', 'the member is removed'])('nothing is given where %s', async (what) => {
+    const nina = await signedIn(gateway, organization, 'nina');
+    const code = await start();
+    await say(code, 'approve', nina);
+    const member = `/organizations/${organization.slug}/members/${nina.id}`;
+    if (what === LOGGED_OUT) await nina.browser.submit(await nina.browser.open(`${gateway.url}/console`), {}, '/logout');
+    else if (what === 'the member is suspended') await gateway.api('PATCH', member, { suspended: true });
+    else await gateway.api('DELETE', member);
+    expect(await poll(code)).toBe('access_denied');
+    expect(await poll(code)).toBe('invalid_grant');
+    await gateway.api('PATCH', member, { suspended: false });
+  });
+});
