@@ -8,7 +8,7 @@ import { GatewayError } from '../errors.ts';
 import { newId, newSecret } from '../ids.ts';
 import { attributeMapping, requireIdentityProvider, serviceProviderUrls } from '../organizations/identity-providers.ts';
 import { identityKey, MEMBERS, type Member, type RoleSource } from '../organizations/members.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSpKey } from '../organizations/organizations.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSigningKey } from '../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
 import { type Person, readPerson } from '../saml/attributes.ts';
@@ -18,6 +18,7 @@ import type { VerifiedAssertion } from '../saml/response.ts';
 import type { Step, Stored } from '../store/store.ts';
 import { safeReturnTo } from './return-to.ts';
 import { type Login, newSid, putSession } from './sessions.ts';
+import { hasEnded } from './single-logout.ts';
 
 /** How long a person may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 30 * 60;
@@ -60,8 +61,7 @@ export async function startSignIn(
   const { redirect, post } = metadata.singleSignOn;
   const ssoUrl = redirect ?? post;
   if (ssoUrl === undefined) throw new GatewayError('idp_not_configured', 'The identity provider has no sign-on endpoint that can be used.');
-  const spKey = organization.spKeys[0];
-  const signs = (settings.signRequests ?? metadata.wantAuthnRequestsSigned) && spKey !== undefined;
+  const signs = settings.signRequests ?? metadata.wantAuthnRequestsSigned;
   const message = await makeAuthnRequest({
     id: request.requestId,
     entityId,
@@ -69,7 +69,7 @@ export async function startSignIn(
     ssoUrl,
     binding: redirect === undefined ? 'post' : 'redirect',
     relayState,
-    signWith: signs ? { privateKeyPem: await openSpKey(runtime, spKey), certificatePem: pemOf(spKey.certificate) } : undefined,
+    signWith: signs ? await openSigningKey(runtime, organization) : undefined,
     nameIdFormat: settings.nameIdFormat,
     forceAuthn: settings.forceAuthn,
     authnContext: settings.authnContext,
@@ -79,9 +79,6 @@ export async function startSignIn(
   ]);
   return message;
 }
-
-const pemOf = (certificate: string): string =>
-  `-----BEGIN CERTIFICATE-----\n${certificate.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
 
 /** The browser's side of an answer to the ACS. */
 export interface SignInAttempt {
@@ -102,7 +99,8 @@ export type SignInResult =
  * Lets the person of a verified assertion in, once: the claim of the assertion and of the request, the member, the session
  * and the audit entry are one commit.
  * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_unsolicited_forbidden, saml_replayed,
- *   saml_name_id_missing, saml_email_missing, saml_role_denied, member_suspended, organization_unknown, store_unavailable
+ *   saml_name_id_missing, saml_email_missing, saml_expired (its session was ended by single logout), saml_role_denied,
+ *   member_suspended, organization_unknown, store_unavailable
  */
 export async function finishSignIn(
   runtime: Runtime,
@@ -125,7 +123,11 @@ export async function finishSignIn(
   const identity = identityKey(idpEntityId, person);
   const decision = decideRole(organization.roleMapping, person.groups);
   for (let round = 0; round < 20; round++) {
-    const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity);
+    const [known, ended] = await Promise.all([
+      runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity),
+      hasEnded(runtime, organization, assertion),
+    ]);
+    if (ended) throw new GatewayError('saml_expired', 'The identity provider has ended this login already.');
     if (known?.value.suspended) throw new GatewayError('member_suspended');
     const entry =
       decision.role === 'none'
@@ -221,6 +223,7 @@ async function letIn(
     endsAtMs,
     address: attempt.actor.address,
     userAgent: attempt.userAgent?.slice(0, 256),
+    idpEntityId: requireIdentityProvider(organization).metadata.entityId,
     nameId: assertion.nameId,
     sessionIndex: assertion.sessionIndex,
   };

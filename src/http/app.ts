@@ -14,6 +14,7 @@ import { oauthRoutes } from './oauth.ts';
 import { operationsRoutes } from './operations.ts';
 import { observe, requestContext } from './request-context.ts';
 import { samlRoutes } from './saml.tsx';
+import { singleLogoutRoutes } from './slo.tsx';
 
 export function makeApp(runtime: Runtime): Express {
   const { config } = runtime;
@@ -41,6 +42,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(operationsRoutes(runtime));
   app.use('/assets', express.static(path.join(import.meta.dirname, '../console/assets'), { index: false, redirect: false, maxAge: '1h' }));
   app.use(samlRoutes(runtime));
+  app.use(singleLogoutRoutes(runtime));
   app.use(loginRoutes(runtime));
   app.use(deviceRoutes(runtime));
   app.use(oauthRoutes(runtime));

@@ -8,10 +8,13 @@ import { renderPage } from '../console/layout.tsx';
 import { LoginPage } from '../console/login-page.tsx';
 import { SignedOutPage } from '../console/signed-out-page.tsx';
 import { GatewayError } from '../errors.ts';
+import type { MemberSession } from '../organizations/members.ts';
 import { findOrganizationByDomain, getOrganization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
+import { sendBrowserMessage } from './browser-message.tsx';
 import { sendPage } from './pages.ts';
 import { actorOf } from './request-context.ts';
+import { continueLogout, takeOutcome } from './slo.tsx';
 
 const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: z.string().max(2048).optional() });
 
@@ -39,13 +42,17 @@ export function loginRoutes(runtime: Runtime): Router {
 
   router.post('/logout', readForm, sessions, async (request, response) => {
     response.locals.route = 'logout';
-    await endSession(runtime, request, actorOf(request, response));
+    const { login } = request.session;
+    const ended = await endSession(runtime, request, actorOf(request, response));
+    const message = login && ended && (await continueLogout(runtime, response, login.organizationId, ended));
+    if (message) return sendBrowserMessage(response, message);
     response.redirect(303, '/logout');
   });
 
-  router.get('/logout', (_request, response) => {
+  router.get('/logout', (request, response) => {
     response.locals.route = 'logout';
-    sendPage(response, 200, renderPage(<SignedOutPage />));
+    const page = <SignedOutPage identityProvider={takeOutcome(runtime.config, request, response)} />;
+    sendPage(response, 200, renderPage(page));
   });
   return router;
 }
@@ -63,8 +70,9 @@ async function slugFor(runtime: Runtime, who: string): Promise<string | undefine
 }
 
 /** A foreign page must not sign people out, so the form carries the session's own token. */
-async function endSession(runtime: Runtime, request: Request, actor: ReturnType<typeof actorOf>): Promise<void> {
+async function endSession(runtime: Runtime, request: Request, actor: ReturnType<typeof actorOf>): Promise<MemberSession | undefined> {
   const { login } = request.session;
+  let ended: MemberSession | undefined;
   if (login) {
     const principal = await authenticateSession(runtime, login).catch((error: unknown) => {
       if (error instanceof GatewayError && error.code === 'unauthenticated') return undefined; // it had ended already
@@ -75,10 +83,11 @@ async function endSession(runtime: Runtime, request: Request, actor: ReturnType<
       if (!csrfTokenMatches(typeof csrf === 'string' ? csrf : undefined, principal)) {
         throw new GatewayError('forbidden', 'This form is not from this session. Go back to the console and sign out there.');
       }
-      await signOut(runtime, { ...actor, kind: 'member', id: principal.member.id, email: principal.member.email }, login);
+      ended = await signOut(runtime, { ...actor, kind: 'member', id: principal.member.id, email: principal.member.email }, login);
     }
   }
   await new Promise<void>((resolve, reject) => {
     request.session.destroy((error: unknown) => (error ? reject(error) : resolve()));
   });
+  return ended;
 }

@@ -10,7 +10,7 @@ export type SignedElement = 'Response' | 'Assertion';
 /** Whether xmlsec1 finds the signature of that element good for that certificate or public key (PEM). */
 export async function xmlsec1Verifies(
   xml: string,
-  signed: SignedElement | 'EntityDescriptor' | 'AuthnRequest',
+  signed: SignedElement | 'EntityDescriptor' | 'AuthnRequest' | 'LogoutRequest' | 'LogoutResponse',
   keyPem: string,
 ): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'samlgate-xmlsec1-'));

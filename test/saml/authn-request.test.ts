@@ -1,7 +1,8 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type AuthnRequestMessage, type AuthnRequestOptions, makeAuthnRequest } from '../../src/saml/authn-request.ts';
+import { type AuthnRequestOptions, makeAuthnRequest } from '../../src/saml/authn-request.ts';
+import type { BrowserMessage } from '../../src/saml/bindings.ts';
 import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
 import { attributeOf, childElements, parseXml, textOf, walk } from '../../src/saml/xml.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
@@ -23,7 +24,7 @@ const PLAIN: AuthnRequestOptions = {
   authnContext: [],
 };
 
-const xmlOf = (message: AuthnRequestMessage): string =>
+const xmlOf = (message: BrowserMessage): string =>
   message.binding === 'redirect'
     ? inflateRawSync(Buffer.from(new URL(message.url).searchParams.get('SAMLRequest') ?? '', 'base64')).toString('utf8')
     : Buffer.from(message.fields.SAMLRequest ?? '', 'base64').toString('utf8');

@@ -1,0 +1,469 @@
+import { createPrivateKey, createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { inflateRawSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MEMBERS, nameIdKey } from '../../src/organizations/members.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { attributeOf, childElements, parseXml, walk, type XmlElement } from '../../src/saml/xml.ts';
+import { xmlsec1Verifies } from '../mock-idp/judges.ts';
+import { HttpBrowser, type Page } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+import { type Addressed, logoutRequest, logoutResponse, nameId, sessionIndex, signQuery, signXml, status } from '../support/logout-idp.ts';
+import { newSlug } from '../support/new-slug.ts';
+import { freePort, startRedis } from '../support/redis-server.ts';
+
+let aheadMs = 0;
+const now = () => Date.now() + aheadMs;
+
+const SLO = 'https://idp.example/slo?t=1';
+const ANSWERS = 'https://idp.example/slo-answers';
+const service = (binding: string, more = '') =>
+  `<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-${binding}" Location="${SLO}"${more}/>`;
+const REDIRECT = service('Redirect');
+const POST = service('POST');
+
+let gateway: TestGateway;
+let rogue: KeyObject;
+beforeAll(async () => {
+  gateway = await startGateway({ now });
+  rogue = createPrivateKey(
+    (await makeSelfSignedCertificate({ commonName: 'rogue', days: 1, nowMs: Date.now(), rsaBits: 2048 })).privateKeyPem,
+  );
+});
+afterAll(() => gateway.stop());
+
+type Binding = 'redirect' | 'post';
+const BINDINGS: readonly Binding[] = ['redirect', 'post'];
+
+const makeOrganization = (services: string, of = gateway) => makeTestOrganization(of, now, newSlug(), services);
+const sloUrl = ({ acsUrl }: TestOrganization) => acsUrl.replace(/acs$/, 'slo');
+const keyOf = ({ key }: TestOrganization) => createPrivateKey(key.privateKeyPem);
+const addressed = (organization: TestOrganization): Addressed => ({
+  idp: OKTA_ISSUER,
+  destination: sloUrl(organization),
+  instant: new Date(now()).toISOString(),
+});
+let ids = 0;
+const freshId = () => `_idp-${++ids}`;
+
+const olivia = 'olivia@okta.acme.example';
+interface Sent {
+  readonly id?: string;
+  readonly key?: KeyObject | 'none';
+  readonly relayState?: string;
+  readonly to?: string;
+  readonly browser?: HttpBrowser;
+}
+
+/** What the identity provider says, brought by a browser that has no cookie of ours. */
+function say(
+  organization: TestOrganization,
+  binding: Binding,
+  field: 'SAMLRequest' | 'SAMLResponse',
+  xml: string,
+  sent: Sent = {},
+): Promise<Page> {
+  const { key = keyOf(organization), relayState, to = sloUrl(organization), browser = new HttpBrowser() } = sent;
+  if (binding === 'redirect') {
+    const after = (query: string) => (key === 'none' ? query.replace(/&SigAlg=.*/, '') : query);
+    const query = signQuery(field, xml, { key: key === 'none' ? rogue : key, after, ...(relayState === undefined ? {} : { relayState }) });
+    return browser.request(`${to}?${query}`);
+  }
+  const signed =
+    key === 'none'
+      ? xml
+      : signXml(xml, key, { id: /ID="([^"]+)"/.exec(xml)?.[1] ?? '', reference: `URI="#${/ID="([^"]+)"/.exec(xml)?.[1]}"` });
+  const body = new URLSearchParams({
+    [field]: Buffer.from(signed).toString('base64'),
+    ...(relayState === undefined ? {} : { RelayState: relayState }),
+  });
+  return browser.request(to, { method: 'POST', body, headers: { 'sec-fetch-site': 'cross-site' } });
+}
+
+const ask = (organization: TestOrganization, binding: Binding, content: string, { id = freshId(), ...sent }: Sent = {}) =>
+  say(organization, binding, 'SAMLRequest', logoutRequest(addressed(organization), content, { id }), sent);
+
+/** A message of ours, as the browser got it on the way to the identity provider. */
+interface Ours {
+  readonly binding: Binding;
+  readonly to: string;
+  readonly xml: string;
+  readonly root: XmlElement;
+  readonly relayState: string | undefined;
+  readonly query: string;
+}
+function oursIn(page: Page): Ours {
+  const form = page.forms.find(({ action }) => action.startsWith('https://idp.example/'));
+  const url = new URL(page.location ?? 'https://none.example/');
+  const fields = new Map(form ? form.fields.map(({ name, value }) => [name, value]) : url.searchParams);
+  const octets = Buffer.from(fields.get('SAMLRequest') ?? fields.get('SAMLResponse') ?? '', 'base64');
+  const xml = (form ? octets : inflateRawSync(octets)).toString('utf8');
+  const query = form ? '' : (page.location ?? '').slice((page.location ?? '').search(/SAMLRe/));
+  return {
+    binding: form ? 'post' : 'redirect',
+    to: form ? form.action : (page.location ?? '').slice(0, (page.location ?? '').search(/[?&]SAMLRe/)),
+    xml,
+    root: parseXml(xml),
+    relayState: fields.get('RelayState') ?? undefined,
+    query,
+  };
+}
+
+/** By the certificate in the organization's SP metadata: that is all that an identity provider has. */
+async function isSignedByUs(organization: TestOrganization, ours: Ours): Promise<boolean> {
+  const metadata = await (await fetch(organization.acsUrl.replace(/acs$/, 'metadata'))).text();
+  const [, der = ''] = /use="signing">.*?<ds:X509Certificate>([^<]+)</s.exec(metadata) ?? [];
+  const certificate = new X509Certificate(Buffer.from(der, 'base64'));
+  if (ours.binding === 'post') return xmlsec1Verifies(ours.xml, ours.root.local as 'LogoutRequest', certificate.toString());
+  const [signed = '', value = ''] = ours.query.split('&Signature=');
+  return verify('sha256', Buffer.from(signed), createPublicKey(certificate.toString()), Buffer.from(decodeURIComponent(value), 'base64'));
+}
+
+const isIn = async (browser: HttpBrowser, url = gateway.url): Promise<boolean> =>
+  (await browser.request(`${url}/api/v1/me`, { headers: { accept: 'application/json' } })).status === 200;
+const verdict = ({ status: code, code: word }: Page) => [code, word];
+const values = (index: string | undefined, more = {}) => ({
+  values: { sessionIndex: index, nameId: { value: olivia, format: EMAIL, ...more } },
+});
+const EMAIL = 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress';
+
+async function signedIn(organization: TestOrganization, index: string | undefined, more = {}): Promise<HttpBrowser> {
+  const browser = new HttpBrowser();
+  expect((await organization.signIn(browser, 'olivia', values(index, more))).status).toBe(303);
+  return browser;
+}
+async function signOut(browser: HttpBrowser, url = gateway.url): Promise<Page> {
+  const console = await browser.request(`${url}/console`);
+  const form = console.forms.find(({ action }) => action.endsWith('/logout'));
+  const csrf = form?.fields.find(({ name }) => name === 'csrf')?.value ?? '';
+  return browser.request(`${url}/logout`, { method: 'POST', body: new URLSearchParams({ csrf }), from: console });
+}
+
+describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (binding) => {
+  let acme: TestOrganization;
+  beforeAll(async () => {
+    acme = await makeOrganization(binding === 'redirect' ? REDIRECT + POST : POST);
+  });
+  const answer = (inResponseTo: string, sent: Sent & { content?: string } = {}) =>
+    say(
+      acme,
+      binding,
+      'SAMLResponse',
+      logoutResponse(addressed(acme), inResponseTo, { id: freshId(), content: sent.content ?? status('Success') }),
+      sent,
+    );
+  const begun = async (browser: HttpBrowser) => attributeOf(oursIn(await signOut(browser)).root, 'ID') ?? '';
+
+  it('has ended here before the identity provider is asked, with its own words and signed', async () => {
+    const browser = await signedIn(acme, 'index-1', { nameQualifier: 'nq', spNameQualifier: 'spnq' });
+    const page = await signOut(browser);
+    expect(page.status).toBe(binding === 'redirect' ? 303 : 200);
+    expect(await isIn(browser)).toBe(false);
+    const ours = oursIn(page);
+    expect([ours.binding, ours.to, ours.root.local]).toEqual([binding, SLO, 'LogoutRequest']);
+    expect(await isSignedByUs(acme, ours)).toBe(true);
+    expect(attributeOf(ours.root, 'Destination')).toBe(SLO);
+    const read = childElements(ours.root).filter(({ local }) => local === 'NameID' || local === 'SessionIndex');
+    expect(read.map(({ attributes, children }) => [children[0], ...attributes.map(({ value }) => value)])).toEqual([
+      [olivia, EMAIL, 'nq', 'spnq'],
+      ['index-1'],
+    ]);
+  });
+
+  it('an identity provider that never answers keeps nobody in', async () => {
+    const browser = await signedIn(acme, 'index-2');
+    const cookie = browser.cookie('samlgate_session')?.value ?? '';
+    await signOut(browser);
+    browser.setCookie(gateway.url, 'samlgate_session', cookie);
+    expect(await isIn(browser)).toBe(false);
+    // Also where the cookie's value had outlived it: the member's record has it no more.
+    const named = { equals: nameIdKey(OKTA_ISSUER, { value: olivia, format: EMAIL }), limit: 1 };
+    const { items } = await gateway.runtime.store.find(acme.id, MEMBERS, 'nameId', named);
+    expect(items.flatMap(({ value }) => value.sessions.map(({ sessionIndex: index }) => index))).not.toContain('index-2');
+  });
+
+  it.each([
+    [status('Success'), 'confirmed that you are signed out there too'],
+    [
+      status('Responder', '<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:PartialLogout"/>'),
+      'could not reach every application',
+    ],
+    [status('Responder'), 'could not sign you out'],
+  ])('the page says what came of it: %s', async (content, words) => {
+    const browser = await signedIn(acme, undefined);
+    const page = await answer(await begun(browser), { content, browser });
+    expect([page.status, page.location]).toEqual([303, `${gateway.url}/logout`]);
+    expect((await browser.request(page.location ?? '')).text).toContain(words);
+    expect((await browser.request(page.location ?? '')).text).toContain('You may still be signed in at your identity provider');
+  });
+
+  it('the answer counts once, and only to what was asked here', async () => {
+    const asked = await begun(await signedIn(acme, undefined));
+    expect(verdict(await answer('_never-asked'))).toEqual([400, 'saml_in_response_to_unknown']);
+    const other = await makeOrganization(REDIRECT + POST);
+    const xml = logoutResponse(addressed(other), asked, { id: freshId() });
+    expect(verdict(await say(other, binding, 'SAMLResponse', xml))).toEqual([400, 'saml_in_response_to_unknown']);
+    expect((await answer(asked)).status).toBe(303);
+    expect(verdict(await answer(asked))).toEqual([400, 'saml_in_response_to_unknown']);
+  });
+
+  it('an answer that is unsigned, or signed by somebody else, does nothing', async () => {
+    const browser = await signedIn(acme, undefined);
+    const asked = await begun(browser);
+    expect(verdict(await answer(asked, { key: 'none', browser }))).toEqual([400, 'saml_signature_missing']);
+    expect(verdict(await answer(asked, { key: rogue, browser }))).toEqual([400, 'saml_signature_invalid']);
+    expect(browser.cookie('samlgate_logout')).toBeUndefined();
+    expect((await answer(asked)).status).toBe(303);
+  });
+
+  it('is waited for ten minutes', async () => {
+    const asked = await begun(await signedIn(acme, undefined));
+    aheadMs += 10 * 60_000;
+    expect(verdict(await answer(asked))).toEqual([400, 'saml_in_response_to_unknown']);
+  });
+});
+
+describe('a logout from here', () => {
+  it('ends at the gateway where the identity provider has no single logout', async () => {
+    const plain = await makeOrganization('');
+    const browser = await signedIn(plain, 'index');
+    const page = await signOut(browser);
+    expect([page.status, page.location]).toEqual([303, `${gateway.url}/logout`]);
+    expect(await isIn(browser)).toBe(false);
+  });
+
+  it('has no outcome to tell where a cookie makes one up', async () => {
+    const browser = new HttpBrowser();
+    browser.setCookie(gateway.url, 'samlgate_logout', '<b>success</b>');
+    const { text } = await browser.request(`${gateway.url}/logout`);
+    expect(text).toContain('You may still be signed in');
+    expect(text).not.toContain('<b>');
+  });
+});
+
+describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profiles §4.4.3.2)', (binding) => {
+  let acme: TestOrganization;
+  beforeAll(async () => {
+    acme = await makeOrganization(REDIRECT + POST);
+  });
+  const EVERY = nameId(olivia);
+
+  it('ends the session that is named, and no other', async () => {
+    const [one, two, three] = [await signedIn(acme, 'one'), await signedIn(acme, 'two'), await signedIn(acme, undefined)];
+    const carl = new HttpBrowser();
+    expect((await acme.signIn(carl, 'carl', { values: { sessionIndex: 'one' } })).status).toBe(303);
+    await ask(acme, binding, EVERY + sessionIndex('one'));
+    expect(await Promise.all([one, two, three, carl].map((browser) => isIn(browser)))).toEqual([false, true, true, true]);
+  });
+
+  it('ends several that are named, and all where none is', async () => {
+    const all = [await signedIn(acme, 'a'), await signedIn(acme, 'b'), await signedIn(acme, 'c'), await signedIn(acme, undefined)];
+    await ask(acme, binding, EVERY + sessionIndex('a') + sessionIndex('c') + sessionIndex('unknown'));
+    expect(await Promise.all(all.map((browser) => isIn(browser)))).toEqual([false, true, false, true]);
+    await ask(acme, binding, EVERY);
+    expect(await Promise.all(all.map((browser) => isIn(browser)))).toEqual([false, false, false, false]);
+  });
+
+  it.each([
+    ['another format', {}, nameId(olivia, ' Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"'), true],
+    ['no format', {}, nameId(olivia, ''), true],
+    ['another case', {}, nameId(olivia.toUpperCase()), true],
+    ['another qualifier', { nameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" NameQualifier="b"`), true],
+    ['another qualifier of ours', { spNameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" SPNameQualifier="b"`), true],
+    ['the identity provider for a qualifier', {}, nameId(olivia, ` Format="${EMAIL}" NameQualifier="${OKTA_ISSUER}"`), false],
+    [
+      'the qualifiers that it gave',
+      { nameQualifier: 'a', spNameQualifier: 'b' },
+      nameId(olivia, ` Format="${EMAIL}" NameQualifier="a" SPNameQualifier="b"`),
+      false,
+    ],
+  ])('by %s', async (_case, recorded, content, stays) => {
+    const browser = await signedIn(acme, undefined, recorded);
+    const page = await ask(acme, binding, content);
+    expect(attributeOf(oursIn(page).root, 'InResponseTo')).toMatch(/^_idp-/);
+    expect(await isIn(browser)).toBe(stays);
+  });
+
+  it('is answered in the same binding, signed, with its RelayState', async () => {
+    await signedIn(acme, undefined);
+    const page = await ask(acme, binding, EVERY, { id: '_the-request', relayState: 'a b&c=ü' });
+    const ours = oursIn(page);
+    expect([ours.binding, ours.to, ours.root.local, ours.relayState]).toEqual([binding, SLO, 'LogoutResponse', 'a b&c=ü']);
+    expect(await isSignedByUs(acme, ours)).toBe(true);
+    expect([attributeOf(ours.root, 'InResponseTo'), attributeOf(ours.root, 'Destination')]).toEqual(['_the-request', SLO]);
+    expect(statusOf(ours)).toEqual(['urn:oasis:names:tc:SAML:2.0:status:Success']);
+  });
+
+  it('of somebody whom nobody knows is a success: no session of theirs is left', async () => {
+    const browser = await signedIn(acme, 'index');
+    expect(statusOf(oursIn(await ask(acme, binding, nameId('nobody@acme.test'))))).toEqual(['urn:oasis:names:tc:SAML:2.0:status:Success']);
+    expect(await isIn(browser)).toBe(true);
+  });
+
+  it('that is unsigned, signed by somebody else, or not for us does nothing', async () => {
+    const browser = await signedIn(acme, 'index');
+    const other = await makeOrganization(REDIRECT + POST);
+    expect(verdict(await ask(acme, binding, EVERY, { key: 'none' }))).toEqual([400, 'saml_signature_missing']);
+    expect(verdict(await ask(acme, binding, EVERY, { key: rogue }))).toEqual([400, 'saml_signature_invalid']);
+    expect(verdict(await ask(acme, binding, EVERY, { to: sloUrl(other) }))).toEqual([400, 'saml_signature_invalid']);
+    expect(verdict(await ask(other, binding, EVERY, { to: sloUrl(acme) }))).toEqual([400, 'saml_signature_invalid']);
+    expect(await isIn(browser)).toBe(true);
+    const trail = await gateway.api<{ items: unknown[] }>('GET', `/organizations/${other.slug}/audit?event=logout.identity_provider`);
+    expect(trail.body.items).toEqual([]);
+  });
+
+  it('counts once: a copy of it ends nothing that came later', async () => {
+    const first = await signedIn(acme, 'index');
+    const xml = logoutRequest(addressed(acme), EVERY, { id: '_once' });
+    expect(verdict(await say(acme, binding, 'SAMLRequest', xml))[1]).toBeUndefined();
+    expect(await isIn(first)).toBe(false);
+    const second = await signedIn(acme, 'index');
+    expect(verdict(await say(acme, binding, 'SAMLRequest', xml))).toEqual([400, 'saml_replayed']);
+    expect(await isIn(second)).toBe(true);
+    // The claim lasts as long as the message could be accepted.
+    aheadMs += 8 * 60_000 - 5000;
+    expect(verdict(await say(acme, binding, 'SAMLRequest', xml))).toEqual([400, 'saml_replayed']);
+    aheadMs += 10_000;
+    expect(verdict(await say(acme, binding, 'SAMLRequest', xml))).toEqual([400, 'saml_expired']);
+  });
+
+  it('of twenty copies at once, one is answered', async () => {
+    await Promise.all([signedIn(acme, 'a'), signedIn(acme, 'b')]);
+    const xml = logoutRequest(addressed(acme), EVERY, { id: freshId() });
+    const pages = await Promise.all(Array.from({ length: 20 }, () => say(acme, binding, 'SAMLRequest', xml)));
+    const codes = pages.map(({ code }) => code ?? 'answered').sort();
+    expect(codes).toEqual(['answered', ...Array(19).fill('saml_replayed')]);
+  });
+
+  it('leaves people of the same name elsewhere alone: in another organization, and of an identity provider of before', async () => {
+    const other = await makeOrganization(REDIRECT + POST);
+    const elsewhere = await signedIn(other, 'index');
+    await ask(acme, binding, EVERY);
+    expect(await isIn(elsewhere)).toBe(true);
+    const moved = other.metadata.replace(/entityID="[^"]+"/, 'entityID="https://new.example/idp"');
+    await gateway.api('PUT', `/organizations/${other.slug}/identity-provider`, moved);
+    const xml = logoutRequest({ ...addressed(other), idp: 'https://new.example/idp' }, EVERY, { id: freshId() });
+    expect(verdict(await say(other, binding, 'SAMLRequest', xml))[1]).toBeUndefined();
+    expect(await isIn(elsewhere)).toBe(true);
+  });
+
+  it('keeps an assertion out that was still under way (saml-core §3.7.3.2)', async () => {
+    await ask(acme, binding, EVERY + sessionIndex('under-way'));
+    expect(verdict(await acme.signIn(new HttpBrowser(), 'olivia', values('under-way')))).toEqual([400, 'saml_expired']);
+    expect((await acme.signIn(new HttpBrowser(), 'olivia', values('a-new-one'))).status).toBe(303);
+    expect((await acme.signIn(new HttpBrowser(), 'carl', { values: { sessionIndex: 'under-way' } })).status).toBe(303);
+  });
+
+  it('is in the audit trail, as done by the identity provider', async () => {
+    const browser = await signedIn(acme, 'index');
+    const { body: me } = await gateway.api<{ items: { id: string }[] }>(
+      'GET',
+      `/organizations/${acme.slug}/members?email=${encodeURIComponent(olivia)}`,
+    );
+    await ask(acme, binding, EVERY);
+    expect(await isIn(browser)).toBe(false);
+    const { body } = await gateway.api<{ items: object[] }>(
+      'GET',
+      `/organizations/${acme.slug}/audit?event=logout.identity_provider&limit=1`,
+    );
+    expect(body.items).toMatchObject([
+      { event: 'logout.identity_provider', member_id: me.items[0]?.id, actor: { kind: 'identity_provider' } },
+    ]);
+  });
+});
+
+const statusOf = ({ root }: Ours) =>
+  [...walk(root)].filter(({ local }) => local === 'StatusCode').map((code) => attributeOf(code, 'Value'));
+
+describe('where the answer goes', () => {
+  it.each([
+    ['to the only binding that there is', POST, 'redirect', 'post', SLO],
+    ['to the only binding that there is', REDIRECT, 'post', 'redirect', SLO],
+    ['to the address for answers', service('Redirect', ` ResponseLocation="${ANSWERS}"`) + POST, 'redirect', 'redirect', ANSWERS],
+    ['to the address for answers', REDIRECT + service('POST', ` ResponseLocation="${ANSWERS}"`), 'post', 'post', ANSWERS],
+  ] as const)('%s: %s', async (_case, services, from, binding, to) => {
+    const organization = await makeOrganization(services);
+    const browser = await signedIn(organization, 'index');
+    const ours = oursIn(await ask(organization, from, nameId(olivia)));
+    expect([ours.binding, ours.to, attributeOf(ours.root, 'Destination')]).toEqual([binding, to, to]);
+    expect(await isSignedByUs(organization, ours)).toBe(true);
+    expect(await isIn(browser)).toBe(false);
+  });
+
+  it('requests go to the address for requests', async () => {
+    const organization = await makeOrganization(service('Redirect', ` ResponseLocation="${ANSWERS}"`));
+    expect(oursIn(await signOut(await signedIn(organization, 'index'))).to).toBe(SLO);
+  });
+
+  it('nowhere, where the identity provider takes none: the sessions have ended all the same', async () => {
+    const organization = await makeOrganization('');
+    const browser = await signedIn(organization, 'index');
+    const page = await ask(organization, 'redirect', nameId(olivia));
+    expect([page.status, page.location]).toEqual([303, `${gateway.url}/logout`]);
+    expect(await isIn(browser)).toBe(false);
+  });
+});
+
+describe('the endpoint', () => {
+  it('refuses what is no message, and knows its organizations', async () => {
+    const browser = new HttpBrowser();
+    const organization = await makeOrganization(REDIRECT);
+    const post = (body: URLSearchParams | string) => browser.request(sloUrl(organization), { method: 'POST', body });
+    expect(verdict(await browser.request(sloUrl(organization)))).toEqual([400, 'saml_malformed']);
+    expect(verdict(await post('SAMLRequest=AAAA'))).toEqual([400, 'saml_malformed']);
+    expect(verdict(await post(new URLSearchParams()))).toEqual([400, 'saml_malformed']);
+    expect(
+      verdict(
+        await post(
+          new URLSearchParams([
+            ['SAMLRequest', 'AAAA'],
+            ['SAMLRequest', 'AAAA'],
+          ]),
+        ),
+      ),
+    ).toEqual([400, 'saml_malformed']);
+    expect(verdict(await post(new URLSearchParams({ SAMLRequest: 'AAAA', SAMLResponse: 'AAAA' })))).toEqual([400, 'saml_malformed']);
+    expect(verdict(await post(new URLSearchParams({ SAMLRequest: 'A'.repeat(400_000) })))).toEqual([413, 'payload_too_large']);
+    expect(verdict(await browser.request(`${gateway.url}/saml/no-such/slo?SAMLRequest=x`))).toEqual([404, 'organization_unknown']);
+    const bare = await gateway.api<{ slug: string }>('POST', '/organizations', { slug: newSlug(), name: 'No IdP' });
+    expect((await browser.request(`${gateway.url}/saml/${bare.body.slug}/slo?SAMLRequest=${encodeURIComponent('q1QEAA==')}`)).code).toBe(
+      'idp_not_configured',
+    );
+  });
+});
+
+describe('two gateways on one Redis', () => {
+  it('a session that one of them ends is dead at the other at once; a logout that one began, the other finishes', async () => {
+    const secrets = { SAMLGATE_SECRET: Buffer.alloc(32, 7).toString('base64'), SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32) };
+    const one = await startGateway({ store: 'redis', environment: secrets, now });
+    const port = await freePort();
+    const environment = { ...secrets, SAMLGATE_BASE_URL: one.url, SAMLGATE_LISTEN: `127.0.0.1:${port}` };
+    const two = await startGateway({ store: 'redis', environment, now });
+    const atTwo = `http://localhost:${port}`;
+    try {
+      const acme = await makeOrganization(REDIRECT + POST, one);
+      const browser = await signedIn(acme, 'index');
+      expect([await isIn(browser, one.url), await isIn(browser, atTwo)]).toEqual([true, true]);
+      await ask(acme, 'redirect', nameId(olivia), { to: `${atTwo}/saml/${acme.slug}/slo` });
+      expect([await isIn(browser, one.url), await isIn(browser, atTwo)]).toEqual([false, false]);
+      const asked = attributeOf(oursIn(await signOut(await signedIn(acme, 'index'), one.url)).root, 'ID') ?? '';
+      const xml = logoutResponse(addressed(acme), asked, { id: freshId() });
+      expect((await say(acme, 'redirect', 'SAMLResponse', xml, { to: `${atTwo}/saml/${acme.slug}/slo` })).status).toBe(303);
+      expect(verdict(await say(acme, 'redirect', 'SAMLResponse', xml))).toEqual([400, 'saml_in_response_to_unknown']);
+    } finally {
+      await Promise.all([one.stop(), two.stop()]);
+    }
+  });
+
+  it('a store that is away ends nothing and says so', async () => {
+    const redis = await startRedis();
+    const alone = await startGateway({ environment: { SAMLGATE_STORE: redis.url }, now });
+    try {
+      const acme = await makeOrganization(REDIRECT, alone);
+      await redis.stop();
+      expect(verdict(await ask(acme, 'redirect', nameId(olivia)))).toEqual([503, 'store_unavailable']);
+    } finally {
+      await alone.stop();
+    }
+  });
+});

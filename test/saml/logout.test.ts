@@ -1,0 +1,530 @@
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { SAML } from '@node-saml/node-saml';
+import type { GatewayError } from '../../src/errors.ts';
+import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../../src/saml/bindings.ts';
+import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../src/saml/logout.ts';
+import { type LogoutRequestOptions, makeLogoutRequest, makeLogoutResponse } from '../../src/saml/logout-messages.ts';
+import { NAME_ID_UNSPECIFIED } from '../../src/saml/names.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { attributeOf, childElements, parseXml, textOf } from '../../src/saml/xml.ts';
+import { xmlsec1Verifies } from '../mock-idp/judges.ts';
+import {
+  type Addressed,
+  deflated,
+  issuer,
+  logoutRequest,
+  logoutResponse,
+  nameId,
+  type QuerySigning,
+  sessionIndex,
+  signQuery,
+  signXml,
+  status,
+} from '../support/logout-idp.ts';
+import { schemaProblems } from '../support/schemas.ts';
+import { encrypt } from './encrypting.ts';
+import { type HandSigning, IDP, MORE, minutes, NOW, NOW_MS } from './fixture-cases/hand-made.ts';
+
+const SLO = 'https://sso.example.test/saml/acme/slo';
+const ENTITY_ID = 'https://sso.example.test/saml/acme/metadata';
+const TO: Addressed = { idp: IDP, destination: SLO, instant: NOW };
+const OLIVIA = nameId('olivia@acme.test');
+
+interface Party extends KeyAndCertificate {
+  readonly key: KeyObject;
+  readonly publicKey: KeyObject;
+}
+let idp: Party;
+let ours: Party;
+let stranger: Party;
+const ec = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+
+beforeAll(async () => {
+  const make = async (commonName: string): Promise<Party> => {
+    const made = await makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+    return { ...made, key: createPrivateKey(made.privateKeyPem), publicKey: createPublicKey(made.certificatePem) };
+  };
+  [idp, ours, stranger] = await Promise.all([make('idp'), make('sp'), make('stranger')]);
+});
+
+const settings = (changes: Partial<LogoutSettings> = {}): LogoutSettings => ({
+  sloUrl: SLO,
+  idpEntityId: IDP,
+  keys: [stranger.publicKey, idp.publicKey].slice(1).map((key) => ({ key, fingerprint: 'AA', notAfterMs: 0 })),
+  decryptionKeys: [ours.key],
+  clockSkewSeconds: 180,
+  ...changes,
+});
+
+type Field = 'SAMLRequest' | 'SAMLResponse';
+const overPost = (field: Field, xml: string, key = idp.key, bent: Partial<HandSigning> = {}): UnverifiedMessage =>
+  unsigned(field, signXml(xml, key, bent));
+const unsigned = (field: Field, xml: string): UnverifiedMessage => ({
+  binding: 'post',
+  field,
+  unverifiedXml: xml,
+  unverifiedRelayState: undefined,
+});
+const overRedirect = (field: Field, xml: string, signing: Partial<QuerySigning> = {}): UnverifiedMessage =>
+  readRedirect(signQuery(field, xml, { key: idp.key, ...signing }));
+
+const BINDINGS = [
+  ['HTTP-POST', overPost],
+  ['HTTP-Redirect', (field: Field, xml: string) => overRedirect(field, xml)],
+] as const;
+
+function codeOf(step: () => unknown): string {
+  try {
+    step();
+  } catch (error) {
+    return (error as GatewayError).code;
+  }
+  return 'accepted';
+}
+const verdict = (message: () => UnverifiedMessage, changes: Partial<LogoutSettings> = {}, nowMs = NOW_MS): string =>
+  codeOf(() => {
+    const read = message();
+    return read.field === 'SAMLRequest'
+      ? acceptLogoutRequest(read, settings(changes), nowMs)
+      : acceptLogoutResponse(read, settings(changes), nowMs);
+  });
+
+describe.each(BINDINGS)('a LogoutRequest over %s (saml-core §3.7.1)', (_name, send) => {
+  const judged = (xml: string, changes?: Partial<LogoutSettings>, nowMs?: number) =>
+    verdict(() => send('SAMLRequest', xml), changes, nowMs);
+
+  test('says who, which sessions, and until when it is to be remembered', () => {
+    const qualified = nameId('<![CDATA[o]]>livia<!-- -->&amp;', ` Format="f" NameQualifier="n" SPNameQualifier="s"`);
+    const xml = logoutRequest(TO, qualified + sessionIndex('one') + sessionIndex('two'));
+    expect(acceptLogoutRequest(send('SAMLRequest', xml), settings(), NOW_MS)).toEqual({
+      requestId: '_logout1',
+      nameId: { value: 'olivia&', format: 'f', nameQualifier: 'n', spNameQualifier: 's' },
+      sessionIndexes: ['one', 'two'],
+      acceptableUntilMs: NOW_MS + (5 + 3) * 60_000,
+    });
+    expect(acceptLogoutRequest(send('SAMLRequest', logoutRequest(TO, nameId('o', ''))), settings(), NOW_MS)).toMatchObject({
+      nameId: { value: 'o', format: NAME_ID_UNSPECIFIED },
+      sessionIndexes: [],
+    });
+  });
+
+  test('reads an encrypted NameID', () => {
+    const content = encrypt(
+      `<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" Format="f">olivia</saml:NameID>`,
+      ours.publicKey,
+    );
+    const xml = logoutRequest(TO, `<saml:EncryptedID>${content}</saml:EncryptedID>`);
+    expect(acceptLogoutRequest(send('SAMLRequest', xml), settings(), NOW_MS).nameId).toEqual({ value: 'olivia', format: 'f' });
+    expect(judged(xml, { decryptionKeys: [stranger.key] })).toBe('saml_decryption_failed');
+    expect(judged(xml.replace('<saml:EncryptedID>', `${OLIVIA}<saml:EncryptedID>`))).toBe('saml_structure_ambiguous');
+  });
+
+  const request = (content = OLIVIA, parts = {}, to: Partial<Addressed> = {}) => logoutRequest({ ...TO, ...to }, content, parts);
+  const attributes = (more: string) => ({ attributes: `Version="2.0" IssueInstant="${NOW}" Destination="${SLO}"${more}` });
+
+  test.each([
+    ['as it should be', () => request(), 'accepted'],
+    ['of another identity provider', () => request(OLIVIA, {}, { idp: `${IDP}/` }), 'saml_issuer_unknown'],
+    ['without an Issuer', () => request(OLIVIA, { issuer: '' }), 'saml_issuer_unknown'],
+    ['with two Issuers', () => request(OLIVIA, { issuer: issuer(IDP) + issuer(IDP) }), 'saml_structure_ambiguous'],
+    ['for another address', () => request(OLIVIA, {}, { destination: SLO.replace('acme', 'other') }), 'saml_destination_mismatch'],
+    ['for nearly this address', () => request(OLIVIA, {}, { destination: `${SLO}/` }), 'saml_destination_mismatch'],
+    ['with an empty Destination', () => request(OLIVIA, {}, { destination: '' }), 'saml_destination_mismatch'],
+    ['without NameID', () => request(sessionIndex('one')), 'saml_name_id_missing'],
+    ['with two NameIDs', () => request(OLIVIA + OLIVIA), 'saml_structure_ambiguous'],
+    ['with markup in the NameID', () => request(nameId('olivia<b/>')), 'saml_malformed'],
+    ['with markup in a SessionIndex', () => request(OLIVIA + sessionIndex('a<b/>')), 'saml_malformed'],
+    [
+      'of another version',
+      () => request(OLIVIA, { attributes: `Version="1.1" IssueInstant="${NOW}" Destination="${SLO}"` }),
+      'saml_malformed',
+    ],
+    ['without an instant', () => request(OLIVIA, { attributes: `Version="2.0" Destination="${SLO}"` }), 'saml_malformed'],
+    ['at an instant without zone', () => request(OLIVIA, {}, { instant: NOW.replace('Z', '') }), 'saml_malformed'],
+    ['that expires as it comes', () => request(OLIVIA, attributes(` NotOnOrAfter="${minutes(-3)}"`)), 'saml_expired'],
+    ['that expires right after', () => request(OLIVIA, attributes(` NotOnOrAfter="${minutes(-2.99)}"`)), 'accepted'],
+    ['issued too long ago', () => request(OLIVIA, {}, { instant: minutes(-8) }), 'saml_expired'],
+    ['issued long ago', () => request(OLIVIA, {}, { instant: minutes(-7.99) }), 'accepted'],
+    ['from the future', () => request(OLIVIA, {}, { instant: minutes(3.01) }), 'saml_not_yet_valid'],
+    ['from a clock ahead', () => request(OLIVIA, {}, { instant: minutes(3) }), 'accepted'],
+    ['of too many sessions', () => request(OLIVIA + sessionIndex('s').repeat(101)), 'saml_malformed'],
+    ['with an ID twice', () => request(OLIVIA.replace('<saml:NameID', '<saml:NameID ID="_logout1"')), 'saml_structure_ambiguous'],
+    ['with a processing instruction', () => request(`<?x y?>${OLIVIA}`), 'saml_malformed'],
+    ['with a document type', () => `<!DOCTYPE x>${request()}`, 'saml_dtd_forbidden'],
+    ['with a response’s name', () => request(OLIVIA, { name: 'LogoutResponse' }), 'saml_malformed'],
+  ])('%s', (_case, xml, expected) => {
+    expect(judged(xml())).toBe(expected);
+  });
+
+  test('NotOnOrAfter ends what is to be remembered', () => {
+    const xml = request(OLIVIA, attributes(` NotOnOrAfter="${minutes(1)}"`));
+    expect(acceptLogoutRequest(send('SAMLRequest', xml), settings(), NOW_MS).acceptableUntilMs).toBe(NOW_MS + 4 * 60_000);
+  });
+
+  test('by the key of somebody else, or by none of ours', () => {
+    const keys = [{ key: stranger.publicKey, fingerprint: 'AA', notAfterMs: 0 }];
+    expect(judged(request(), { keys })).toBe('saml_signature_invalid');
+    expect(judged(request(), { keys: [...keys, ...settings().keys] })).toBe('accepted');
+    expect(judged(request(), { keys: [{ key: ec.publicKey, fingerprint: 'AA', notAfterMs: 0 }] })).toBe('saml_algorithm_forbidden');
+  });
+});
+
+describe.each(BINDINGS)('a LogoutResponse over %s (saml-core §3.7.2)', (_name, send) => {
+  const response = (content = status('Success'), inResponseTo: string | undefined = '_asked') =>
+    logoutResponse(TO, inResponseTo, { content });
+  const read = (xml: string) => acceptLogoutResponse(send('SAMLResponse', xml), settings(), NOW_MS);
+  const partial = '<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:PartialLogout"/>';
+
+  test.each([
+    ['success', status('Success')],
+    ['failed', status('Responder')],
+    ['failed', status('Requester', '<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:RequestDenied"/>')],
+    ['partial', status('Success', partial)],
+    ['partial', status('Responder', partial)],
+    ['partial', status('PartialLogout')],
+  ])('is %s', (outcome, content) => {
+    expect(read(response(content))).toEqual({ inResponseTo: '_asked', outcome });
+  });
+
+  test.each([
+    ['that answers nothing', () => logoutResponse(TO, undefined), 'saml_in_response_to_unknown'],
+    ['without a Status', () => response(''), 'saml_malformed'],
+    ['with two', () => response(status('Responder') + status('Success')), 'saml_structure_ambiguous'],
+    ['of another identity provider', () => logoutResponse({ ...TO, idp: 'x' }, '_asked'), 'saml_issuer_unknown'],
+    ['for another address', () => logoutResponse({ ...TO, destination: 'x' }, '_asked'), 'saml_destination_mismatch'],
+    ['too old', () => logoutResponse({ ...TO, instant: minutes(-8) }, '_asked'), 'saml_expired'],
+    ['from the future', () => logoutResponse({ ...TO, instant: minutes(4) }, '_asked'), 'saml_not_yet_valid'],
+    ['with a request’s name', () => logoutResponse(TO, '_asked', { name: 'LogoutRequest' }), 'saml_malformed'],
+  ])('%s', (_case, xml, expected) => {
+    expect(verdict(() => send('SAMLResponse', xml()))).toBe(expected);
+  });
+});
+
+describe('signatures over HTTP-POST (saml-core §5.4)', () => {
+  const xml = () => logoutRequest(TO, OLIVIA);
+
+  test.each([
+    ['without', () => unsigned('SAMLRequest', xml()), 'saml_signature_missing'],
+    ['a response without', () => unsigned('SAMLResponse', logoutResponse(TO, '_asked')), 'saml_signature_missing'],
+    ['by somebody else', () => overPost('SAMLRequest', xml(), stranger.key), 'saml_signature_invalid'],
+    ['of other content', () => unsigned('SAMLRequest', signXml(xml(), idp.key).replace('olivia', 'carl')), 'saml_signature_invalid'],
+    [
+      'with SHA-1',
+      () => overPost('SAMLRequest', xml(), idp.key, { signatureMethod: 'http://www.w3.org/2000/09/xmldsig#rsa-sha1' }),
+      'saml_algorithm_forbidden',
+    ],
+    [
+      'with a digest by SHA-1',
+      () => overPost('SAMLRequest', xml(), idp.key, { digestMethod: 'http://www.w3.org/2000/09/xmldsig#sha1' }),
+      'saml_algorithm_forbidden',
+    ],
+    ['that refers elsewhere', () => overPost('SAMLRequest', xml(), idp.key, { reference: 'URI=""' }), 'saml_structure_ambiguous'],
+    ['in another place', () => overPost('SAMLRequest', xml(), idp.key, { place: 'last' }), 'saml_structure_ambiguous'],
+    [
+      'around an element that was added',
+      () => unsigned('SAMLRequest', signXml(xml(), idp.key).replace(OLIVIA, `${OLIVIA}${sessionIndex('x')}`)),
+      'saml_signature_invalid',
+    ],
+    [
+      'without Destination',
+      () => overPost('SAMLRequest', logoutRequest({ ...TO, destination: undefined }, OLIVIA)),
+      'saml_destination_mismatch',
+    ],
+    [
+      'of the query, which is no signature here',
+      () => ({ ...overRedirect('SAMLRequest', xml()), binding: 'post' }),
+      'saml_signature_missing',
+    ],
+  ] as const)('%s', (_case, message, expected) => {
+    expect(verdict(message as () => UnverifiedMessage)).toBe(expected);
+  });
+
+  test('another request around the signed one is not read', () => {
+    const signed = signXml(xml(), idp.key);
+    const evil = logoutRequest(TO, `${nameId('carl@acme.test')}<samlp:Extensions>${signed}</samlp:Extensions>`, { id: '_evil' });
+    expect(verdict(() => unsigned('SAMLRequest', evil))).toBe('saml_structure_ambiguous');
+  });
+});
+
+describe('signatures over HTTP-Redirect (saml-bindings §3.4.4.1)', () => {
+  const xml = () => logoutRequest(TO, OLIVIA);
+  const query = (signing: Partial<QuerySigning> = {}, text = xml()) => signQuery('SAMLRequest', text, { key: idp.key, ...signing });
+  const without = (name: string) => (text: string) => text.replace(new RegExp(`&?${name}=[^&]*`), '');
+
+  test.each([
+    ['good, with a RelayState', () => query({ relayState: 'a b+c&ü=' }), 'accepted'],
+    ['good, with an empty RelayState', () => query({ relayState: '' }), 'accepted'],
+    [
+      'good, in another order, beside what is not ours',
+      () => query({ after: (text) => `x=1&${text.split('&').reverse().join('&')}&y` }),
+      'accepted',
+    ],
+    [
+      'good, percent-encoded in another way',
+      () => query({ before: (text) => text.replaceAll('%3D', '%3d').replaceAll('%2B', '%2b') }),
+      'accepted',
+    ],
+    ['good, by RSA with SHA-512', () => query({ algorithm: `${MORE}rsa-sha512`, hash: 'sha512' }), 'accepted'],
+    ['none', () => `SAMLRequest=${deflated(xml())}`, 'saml_signature_missing'],
+    ['none, with an algorithm', () => query({ after: without('Signature') }), 'saml_signature_missing'],
+    ['none of a response', () => `SAMLResponse=${deflated(logoutResponse(TO, '_asked'))}`, 'saml_signature_missing'],
+    ['without algorithm', () => query({ after: without('SigAlg') }), 'saml_algorithm_forbidden'],
+    ['by SHA-1', () => query({ algorithm: 'http://www.w3.org/2000/09/xmldsig#rsa-sha1', hash: 'sha1' }), 'saml_algorithm_forbidden'],
+    ['by SHA-1 that is called SHA-256', () => query({ hash: 'sha1' }), 'saml_signature_invalid'],
+    ['by somebody else', () => query({ key: stranger.key }), 'saml_signature_invalid'],
+    [
+      'of another RelayState',
+      () => query({ relayState: 'a', after: (text) => text.replace('RelayState=a', 'RelayState=b') }),
+      'saml_signature_invalid',
+    ],
+    ['of no RelayState', () => query({ after: (text) => `${text}&RelayState=b` }), 'saml_signature_invalid'],
+    ['of a RelayState that is gone', () => query({ relayState: 'a', after: without('RelayState') }), 'saml_signature_invalid'],
+    [
+      'of another encoding of the same',
+      () => query({ after: (text) => text.replace('SigAlg=http%3A', 'SigAlg=http:') }),
+      'saml_signature_invalid',
+    ],
+    [
+      'of another message',
+      () => query({ after: (text) => text.replace(/SAMLRequest=[^&]+/, `SAMLRequest=${deflated(xml().replace('olivia', 'carl'))}`) }),
+      'saml_signature_invalid',
+    ],
+    ['of a request, called a response', () => query({ after: (text) => text.replace('SAMLRequest', 'SAMLResponse') }), 'saml_malformed'],
+    ['in the XML instead', () => `SAMLRequest=${deflated(signXml(xml(), idp.key))}`, 'saml_structure_ambiguous'],
+    ['in the XML as well', () => query({}, signXml(xml(), idp.key)), 'saml_structure_ambiguous'],
+    ['that is no base64', () => query({ after: (text) => text.replace(/Signature=.*/, 'Signature=a-_') }), 'saml_malformed'],
+    ['without Destination', () => query({}, logoutRequest({ ...TO, destination: undefined }, OLIVIA)), 'accepted'],
+  ])('%s', (_case, text, expected) => {
+    expect(verdict(() => readRedirect(text()))).toBe(expected);
+  });
+
+  test('by ECDSA: r and s, not DER', () => {
+    const keys = [{ key: ec.publicKey, fingerprint: 'AA', notAfterMs: 0 }];
+    const signed = query({ key: ec.privateKey, algorithm: `${MORE}ecdsa-sha256` });
+    expect(verdict(() => readRedirect(signed), { keys })).toBe('accepted');
+    expect(verdict(() => readRedirect(signed))).toBe('saml_algorithm_forbidden');
+  });
+
+  test.each([
+    ['a message twice', (text: string) => `${text}&SAMLRequest=${deflated('x')}`],
+    ['a signature twice', (text: string) => `${text}&Signature=AAAA`],
+    ['an algorithm twice', (text: string) => `${text}&SigAlg=x`],
+    ['two RelayStates', (text: string) => `RelayState=a&${text}&RelayState=a`],
+    ['request and response', (text: string) => `${text}&SAMLResponse=${deflated('x')}`],
+    ['a name in disguise', (text: string) => `${text}&RelayStat%65=a`],
+    ['neither', () => 'x=1'],
+    ['nothing', () => ''],
+    ['another encoding', (text: string) => `${text}&SAMLEncoding=gzip`],
+    ['broken percent-encoding', (text: string) => `${text}&RelayState=%e0%80`],
+    ['no DEFLATE', () => 'SAMLRequest=AAAA'],
+    ['an empty message', () => 'SAMLRequest='],
+    ['a message that was cut', () => `SAMLRequest=${encodeURIComponent(deflateRawSync(xml()).subarray(0, -3).toString('base64'))}`],
+    [
+      'something after the message',
+      () => `SAMLRequest=${encodeURIComponent(Buffer.concat([deflateRawSync(xml()), Buffer.of(0)]).toString('base64'))}`,
+    ],
+    [
+      'two messages in one',
+      () => `SAMLRequest=${encodeURIComponent(Buffer.concat([deflateRawSync(xml()), deflateRawSync(xml())]).toString('base64'))}`,
+    ],
+    ['no UTF-8', () => `SAMLRequest=${deflated(Buffer.from([0xff]))}`],
+  ])('%s is malformed', (_case, change) => {
+    expect(codeOf(() => readRedirect(change(query())))).toBe('saml_malformed');
+  });
+
+  test('a bomb is stopped at 256 KiB', () => {
+    expect(codeOf(() => readRedirect(`SAMLRequest=${deflated(Buffer.alloc(256 * 1024 + 1, ' '))}`))).toBe('payload_too_large');
+    expect(readRedirect(`SAMLRequest=${deflated(Buffer.alloc(256 * 1024, ' '))}`).unverifiedXml).toHaveLength(256 * 1024);
+  });
+
+  test('SAMLEncoding may say what is so', () => {
+    const encoding = encodeURIComponent('urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE');
+    expect(verdict(() => readRedirect(`${query()}&SAMLEncoding=${encoding}`))).toBe('accepted');
+  });
+
+  test('a RelayState is kept as it is, and has an end', () => {
+    expect(readRedirect(query({ relayState: 'a b+c&ü=' })).unverifiedRelayState).toBe('a b+c&ü=');
+    expect(codeOf(() => readRedirect(query({ relayState: 'x'.repeat(2049) })))).toBe('saml_malformed');
+    expect(codeOf(() => boundedRelayState('x'.repeat(2049)))).toBe('saml_malformed');
+  });
+});
+
+const parametersOf = (message: BrowserMessage) => new URL(message.binding === 'redirect' ? message.url : '').searchParams;
+const xmlOf = (message: BrowserMessage, field: Field): string =>
+  message.binding === 'redirect'
+    ? inflateRawSync(Buffer.from(parametersOf(message).get(field) ?? '', 'base64')).toString('utf8')
+    : Buffer.from(message.fields[field] ?? '', 'base64').toString('utf8');
+
+const LOCATION = 'https://idp.example/slo?tenant=1&x=a%20b';
+const HOSTILE = { value: `o<&>"'\t\n\r ü😀]]>`, format: 'f"&<', nameQualifier: 'n"\n', spNameQualifier: "s'<" };
+
+describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => {
+  const common = () => ({
+    id: `_${randomBytes(16).toString('hex')}`,
+    nowMs: NOW_MS,
+    entityId: ENTITY_ID,
+    location: LOCATION,
+    binding,
+    signWith: ours,
+  });
+  const request = (more: Partial<LogoutRequestOptions> = {}) =>
+    makeLogoutRequest({ ...common(), nameId: HOSTILE, sessionIndex: 'a<b', ...more });
+  const response = (relayState?: string) => makeLogoutResponse({ ...common(), inResponseTo: '_asked', relayState });
+
+  test('a request is valid by the schema and says what was recorded', async () => {
+    const xml = xmlOf(await request(), 'SAMLRequest');
+    expect(await schemaProblems(xml, 'protocol')).toBe('');
+    const root = parseXml(xml);
+    expect(Object.fromEntries(root.attributes.map(({ local, value }) => [local, value]))).toEqual({
+      ID: expect.stringMatching(/^_/),
+      Version: '2.0',
+      IssueInstant: new Date(NOW_MS).toISOString(),
+      Destination: LOCATION,
+      NotOnOrAfter: new Date(NOW_MS + 5 * 60_000).toISOString(),
+    });
+    const [first, ...rest] = childElements(root).filter(({ local }) => local !== 'Signature');
+    expect(first && textOf(first)).toBe(ENTITY_ID);
+    expect(
+      rest.map((element) => [element.local, textOf(element), ...element.attributes.map(({ local, value }) => [local, value])]),
+    ).toEqual([
+      [
+        'NameID',
+        HOSTILE.value,
+        ['Format', HOSTILE.format],
+        ['NameQualifier', HOSTILE.nameQualifier],
+        ['SPNameQualifier', HOSTILE.spNameQualifier],
+      ],
+      ['SessionIndex', 'a<b'],
+    ]);
+  });
+
+  test('a request leaves out what was not recorded', async () => {
+    const message = await request({ nameId: { value: 'o', format: NAME_ID_UNSPECIFIED }, sessionIndex: undefined });
+    const xml = xmlOf(message, 'SAMLRequest');
+    expect(await schemaProblems(xml, 'protocol')).toBe('');
+    const [, ...rest] = childElements(parseXml(xml)).filter(({ local }) => local !== 'Signature');
+    expect(rest.map(({ local, attributes }) => [local, attributes.length])).toEqual([['NameID', 0]]);
+  });
+
+  test('a response is valid by the schema and gives the RelayState back', async () => {
+    const message = await response('a b&c');
+    const xml = xmlOf(message, 'SAMLResponse');
+    expect(await schemaProblems(xml, 'protocol')).toBe('');
+    expect(attributeOf(parseXml(xml), 'InResponseTo')).toBe('_asked');
+    const relayStateOf = (sent: BrowserMessage) =>
+      sent.binding === 'redirect' ? parametersOf(sent).get('RelayState') : sent.fields.RelayState;
+    expect(relayStateOf(message)).toBe('a b&c');
+    expect(relayStateOf(await response()) ?? undefined).toBeUndefined();
+    if (message.binding === 'post') expect(message.action).toBe(LOCATION);
+    else expect(message.url.startsWith(`${LOCATION}&SAMLResponse=`)).toBe(true);
+  });
+
+  test('node-saml accepts a request and a response of ours', async () => {
+    const nameIdOf = { value: 'olivia@acme.test', format: 'f' };
+    const nodeSaml = new SAML({
+      idpCert: ours.certificatePem,
+      issuer: IDP,
+      callbackUrl: LOCATION,
+      idpIssuer: ENTITY_ID,
+      acceptedClockSkewMs: -1,
+    });
+    const asked = await request({ nameId: nameIdOf, sessionIndex: 'index', nowMs: Date.now() });
+    const answered = await response('relay');
+    if (asked.binding === 'post' && answered.binding === 'post') {
+      const { profile } = await nodeSaml.validatePostRequestAsync({ ...asked.fields });
+      expect(profile).toMatchObject({ nameID: nameIdOf.value, nameIDFormat: 'f', sessionIndex: 'index', issuer: ENTITY_ID });
+      await expect(nodeSaml.validatePostRequestAsync({ SAMLRequest: broken(asked.fields.SAMLRequest) })).rejects.toThrow(
+        'Invalid signature',
+      );
+      expect(await nodeSaml.validatePostResponseAsync({ ...answered.fields })).toEqual({ profile: null, loggedOut: true });
+    } else if (asked.binding === 'redirect' && answered.binding === 'redirect') {
+      const read = (url: string) =>
+        nodeSaml.validateRedirectAsync(
+          Object.fromEntries(new URL(url).searchParams),
+          url.split('?')[1]?.replace('tenant=1&x=a%20b&', '') ?? '',
+        );
+      expect((await read(asked.url)).profile).toMatchObject({ nameID: nameIdOf.value, sessionIndex: 'index', issuer: ENTITY_ID });
+      await expect(read(asked.url.replace('&Signature=', '&Signature=A'))).rejects.toThrow('Invalid query signature');
+      expect(await read(answered.url)).toEqual({ profile: null, loggedOut: true });
+    }
+  });
+
+  test(binding === 'post' ? 'xmlsec1 verifies them' : 'openssl verifies them over the octets as sent', async () => {
+    for (const [field, name, message] of [
+      ['SAMLRequest', 'LogoutRequest', await request()],
+      ['SAMLResponse', 'LogoutResponse', await response('relay')],
+    ] as const) {
+      if (message.binding === 'post') {
+        const xml = xmlOf(message, field);
+        expect(await xmlsec1Verifies(xml, name, ours.certificatePem)).toBe(true);
+        expect(await xmlsec1Verifies(xml.replace(ENTITY_ID, `${ENTITY_ID}x`), name, ours.certificatePem)).toBe(false);
+      } else {
+        const sent = message.url.slice(LOCATION.length + 1);
+        const signed = sent.slice(0, sent.indexOf('&Signature='));
+        expect(signed.split('&').map((parameter) => parameter.split('=')[0])).toEqual([
+          field,
+          ...(name === 'LogoutResponse' ? ['RelayState'] : []),
+          'SigAlg',
+        ]);
+        const value = Buffer.from(parametersOf(message).get('Signature') ?? '', 'base64');
+        expect(parametersOf(message).get('SigAlg')).toBe(`${MORE}rsa-sha256`);
+        expect(opensslVerifies(signed, value, ours.publicKey)).toBe(true);
+        expect(opensslVerifies(`${signed}x`, value, ours.publicKey)).toBe(false);
+      }
+    }
+  });
+
+  test('what we send, our own verdict accepts', async () => {
+    const message = await request();
+    const read: UnverifiedMessage =
+      message.binding === 'redirect'
+        ? readRedirect(message.url.slice(LOCATION.length + 1))
+        : unsigned('SAMLRequest', xmlOf(message, 'SAMLRequest'));
+    const keys = [{ key: ours.publicKey, fingerprint: 'AA', notAfterMs: 0 }];
+    const accepted = acceptLogoutRequest(read, settings({ keys, idpEntityId: ENTITY_ID, sloUrl: LOCATION }), NOW_MS);
+    expect(accepted).toMatchObject({ nameId: HOSTILE, sessionIndexes: ['a<b'] });
+  });
+});
+
+function opensslVerifies(octets: string, value: Buffer, key: KeyObject): boolean {
+  const folder = mkdtempSync(path.join(tmpdir(), 'samlgate-openssl-'));
+  const file = (name: string, content: string | Buffer): string => {
+    writeFileSync(path.join(folder, name), content);
+    return path.join(folder, name);
+  };
+  try {
+    const pem = file('key.pem', key.export({ type: 'spki', format: 'pem' }).toString());
+    const options = ['dgst', '-sha256', '-verify', pem, '-signature', file('value', value), file('octets', octets)];
+    return execFileSync('openssl', options).toString().trim() === 'Verified OK';
+  } catch (error) {
+    if (String((error as { stdout?: Buffer }).stdout).includes('Verification failure')) return false;
+    throw error;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const broken = (base64 = ''): string =>
+  Buffer.from(Buffer.from(base64, 'base64').toString('utf8').replace('olivia', 'carl')).toString('base64');
+
+describe('node-saml 5.1, which has no say here', () => {
+  test('lets an unsigned LogoutRequest in a URL pass; the verdict does not', async () => {
+    const query = `SAMLRequest=${deflated(logoutRequest(TO, OLIVIA))}`;
+    const nodeSaml = new SAML({
+      idpCert: idp.certificatePem,
+      issuer: ENTITY_ID,
+      callbackUrl: SLO,
+      idpIssuer: IDP,
+      acceptedClockSkewMs: -1,
+    });
+    const { loggedOut } = await nodeSaml.validateRedirectAsync(Object.fromEntries(new URLSearchParams(query)), query);
+    expect(loggedOut).toBe(true);
+    expect(verdict(() => readRedirect(query))).toBe('saml_signature_missing');
+  });
+});
