@@ -2,7 +2,7 @@
  * Every promise of the store's port (`src/store/store.ts`), proven over one engine. Each engine's own test file calls this
  * and adds what only it has: files, failover, clusters.
  */
-import { afterAll, beforeAll, describe } from '@jest/globals';
+import { afterAll, beforeAll, describe, jest } from '@jest/globals';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { closingPromises } from './closing.ts';
@@ -16,6 +16,9 @@ import { racePromises } from './races.ts';
 import { uniquePromises } from './uniques.ts';
 import { updatePromises } from './updates.ts';
 import { valuePromises } from './values.ts';
+
+// The proofs start processes and wait for values to expire, perhaps on a busy machine.
+jest.setTimeout(30_000);
 
 /** What the proofs get; both are there from the first test on. */
 export interface Subject {
@@ -42,7 +45,7 @@ export function storeConformance(name: string, makeUrl: () => Promise<Place>): v
     beforeAll(async () => {
       place = await makeUrl();
       store = await openStore(place.url);
-    }, 30_000);
+    });
     afterAll(async () => {
       await store?.close();
       await place?.cleanup();

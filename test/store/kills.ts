@@ -52,6 +52,6 @@ export function killPromises({ url }: Subject): void {
         before = n;
         await store.close();
       }
-    }, 60_000);
+    });
   });
 }

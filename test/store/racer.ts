@@ -6,13 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore } from '../../src/store/open-store.ts';
 import { type Step, updateRecord } from '../../src/store/store.ts';
 import { linesFromParent } from './children.ts';
-import { claim, codeOf, insert, PEOPLE, put, replace, take } from './people.ts';
+import { claim, codeOf, insert, need, PEOPLE, put, replace, take } from './people.ts';
 
 const ROUND_MS = 4;
 
 const [url = '', partition = '', me = '', roundsText = ''] = process.argv.slice(2);
 const rounds = Number(roundsText);
 const store = await openStore(url);
+const lines = linesFromParent();
 
 /** @returns the rounds in which the steps could be done */
 async function won(startMs: number, steps: (round: number) => readonly Step[]): Promise<number[]> {
@@ -39,22 +40,29 @@ async function incrementInEachRound(): Promise<number> {
   return conflicts;
 }
 
-/** Lets two records agree on a number, and hands a unique string and a group from one to the other, in each commit. */
+/** Until the next line: lets two records agree on a number, and hands a unique string and a group from one to the other, in each commit. */
 async function swap(): Promise<void> {
-  for (let n = 2; n < rounds + 2; n++) {
+  let isStopped = false;
+  const stopped = lines.next().then(() => {
+    isStopped = true;
+  });
+  for (let n = 2; !isStopped; n++) {
     const [from, to] = n % 2 ? ['right', 'left'] : ['left', 'right'];
     const steps = [
       replace(from, n - 1, { name: 'pair', note: n, groups: ['idle'] }),
       replace(to, n - 1, { name: 'pair', note: n, groups: ['busy'], email: 'baton' }),
     ];
     if (!(await store.commit(partition, steps)).ok) throw new Error(`swap ${n} failed`);
+    // SQLite answers without giving the line a chance to be read.
+    await new Promise(setImmediate);
   }
+  await stopped;
 }
 
 const RACES: Readonly<Record<string, (startMs: number) => Promise<unknown>>> = {
   claim: (startMs) => won(startMs, (round) => [claim(`claimed${round}`)]),
   take: (startMs) => won(startMs, (round) => [take(`prize${round}`), put(`taker${round}`, me)]),
-  insert: (startMs) => won(startMs, (round) => [insert(`same${round}`, { name: me })]),
+  insert: (startMs) => won(startMs, (round) => [need('anchor'), insert(`same${round}`, { name: me })]),
   unique: (startMs) => won(startMs, (round) => [insert(`${me}-${round}`, { name: me, email: `only${round}` })]),
   login: (startMs) =>
     won(startMs, (round) => [claim(`request${round}`), claim(`assertion${round}`), insert(`login${round}${me}`, { name: me })]),
@@ -63,7 +71,6 @@ const RACES: Readonly<Record<string, (startMs: number) => Promise<unknown>>> = {
 };
 
 process.stdout.write('ready\n');
-const lines = linesFromParent();
 for (let line = await lines.next(); !line.done; line = await lines.next()) {
   const [race = '', startMs = ''] = line.value.split(' ');
   const result = await RACES[race]?.(Number(startMs));

@@ -117,7 +117,7 @@ describe('Redis Cluster', () => {
     await source.cluster('SETSLOT', slot, 'MIGRATING', String(ids[1]));
     for (let left = 1; left > 0; ) {
       await expectNothingForgotten();
-      const keys = (await source.cluster('GETKEYSINSLOT', slot, 3)) as string[];
+      const keys = (await source.cluster('GETKEYSINSLOT', slot, 6)) as string[];
       await source.migrate('127.0.0.1', cluster.nodes[to]?.port ?? 0, '', 0, 1000, 'KEYS', ...keys);
       left = await source.cluster('COUNTKEYSINSLOT', slot);
     }
