@@ -3,6 +3,7 @@
  * by code point; nothing is trimmed, folded, split or normalised, as every such kindness makes two people or two groups one.
  */
 import { GatewayError } from '../errors.ts';
+import { type RunCheck, stopAtFirst } from './check-list.ts';
 import { ASSERTION, NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_TRANSIENT } from './names.ts';
 import type { NameId, VerifiedAssertion } from './response.ts';
 import { attributeOf, childElements, childrenNamed, isElement, textOf, type XmlElement } from './xml.ts';
@@ -98,16 +99,26 @@ export function readAttributes(assertion: XmlElement): Attributes {
 /**
  * @throws saml_name_id_missing, saml_email_missing, saml_malformed
  */
-export function readPerson(assertion: VerifiedAssertion, mapping: AttributeMapping): Person {
-  const { attributes, nameId } = assertion;
-  const identity = readIdentity(attributes, nameId);
-  const email = readEmail(attributes, nameId, mapping.email);
-  const groups = firstPresent(attributes, mapping.groups);
+export const readPerson = (assertion: VerifiedAssertion, mapping: AttributeMapping): Person =>
+  readPersonBy(stopAtFirst, assertion, mapping);
+
+/**
+ * As {@link readPerson}, check by check: of what nobody has verified only to explain a refusal.
+ * @param run does each check
+ */
+export function readPersonBy(
+  run: RunCheck,
+  { attributes, nameId }: Pick<VerifiedAssertion, 'attributes' | 'nameId'>,
+  mapping: AttributeMapping,
+): Person {
+  const identity = run('identifier', () => readIdentity(attributes, nameId));
+  const email = run('email', () => readEmail(attributes, nameId, mapping.email));
+  const groups = run('groups', () => firstPresent(attributes, mapping.groups));
   const overLimit = OVER_LIMIT.some((name) => attributes.has(name));
   return {
     identity,
     email,
-    name: readName(attributes, mapping.name) ?? email,
+    name: run('name', () => readName(attributes, mapping.name)) ?? email,
     groups: [...new Set(groups ?? [])],
     groupsState: overLimit ? 'over_limit' : groups ? 'present' : 'absent',
   };

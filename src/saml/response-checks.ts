@@ -6,18 +6,11 @@ import { openElement, readEncryptedElement } from './decryption.ts';
 import { ASSERTION, CONFIRMATION_BEARER, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from './names.ts';
 import type { NameId, ResponseSettings, SignedResponse } from './response.ts';
 import { issuerOf } from './response-structure.ts';
+import { shown } from './shown-text.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, type XmlElement } from './xml.ts';
 
 const malformed = (detail: string) => new GatewayError('saml_malformed', detail);
 const several = (what: string) => () => new GatewayError('saml_structure_ambiguous', `There is more than one ${what}.`);
-
-const MAX_SHOWN = 300;
-
-/** A value from a message as it may be shown: one line, not endless. Escaping is the page's business. */
-const shown = (value: string): string => {
-  const line = value.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
-  return line.length > MAX_SHOWN ? `${line.slice(0, MAX_SHOWN)}…` : line;
-};
 
 function mismatch(
   code: 'saml_issuer_unknown' | 'saml_destination_mismatch' | 'saml_recipient_mismatch' | 'saml_audience_mismatch',
@@ -70,45 +63,69 @@ export function checkAssertionIssuer(assertion: XmlElement, settings: ResponseSe
 
 const subjectOf = (assertion: XmlElement): XmlElement | undefined => onlyChild(assertion, ASSERTION, 'Subject', several('Subject'));
 
-export interface Confirmation {
-  readonly inResponseTo: string | undefined;
-  readonly notOnOrAfterMs: number;
-}
+/** A SubjectConfirmationData; undefined for a confirmation that has none. */
+type ConfirmationData = XmlElement | undefined;
 
-/** Rule 15, saml-profiles §4.1.4.2–3: one bearer confirmation that is good by itself. Of several that fail the first is told. */
-export function checkSubjectConfirmation(signed: SignedResponse, settings: ResponseSettings, nowMs: number): Confirmation {
+/**
+ * Rule 15, saml-profiles §4.1.4.2–3: one bearer confirmation that is good by itself; where none is, the first, so that the
+ * checks below tell what is wrong with it.
+ */
+export function chooseBearer(signed: SignedResponse, settings: ResponseSettings, nowMs: number): ConfirmationData {
   const subject = subjectOf(signed.assertion);
   const bearers = subject
     ? childrenNamed(subject, ASSERTION, 'SubjectConfirmation').filter((element) => attributeOf(element, 'Method') === CONFIRMATION_BEARER)
     : [];
-  const answers = attributeOf(signed.response, 'InResponseTo');
-  let first: GatewayError | undefined;
+  let first: { readonly data: ConfirmationData } | undefined;
   for (const bearer of bearers) {
-    const result = judgeBearer(bearer, answers, settings, nowMs);
-    if (!(result instanceof GatewayError)) return result;
-    first ??= result;
+    const data = onlyChild(bearer, ASSERTION, 'SubjectConfirmationData', several('SubjectConfirmationData'));
+    const problem =
+      recipientProblem(data, settings) ?? confirmationEndProblem(data, settings, nowMs) ?? requestProblem(data, signed.response);
+    if (!problem) return data;
+    first ??= { data };
   }
-  throw first ?? malformed('The assertion has no bearer subject confirmation.');
+  if (!first) throw malformed('The assertion has no bearer subject confirmation.');
+  return first.data;
 }
 
-function judgeBearer(
-  bearer: XmlElement,
-  answers: string | undefined,
-  settings: ResponseSettings,
-  nowMs: number,
-): Confirmation | GatewayError {
-  const data = onlyChild(bearer, ASSERTION, 'SubjectConfirmationData', several('SubjectConfirmationData'));
+export function checkRecipient(data: ConfirmationData, settings: ResponseSettings): void {
+  throwIfAny(recipientProblem(data, settings));
+}
+
+/** @returns the NotOnOrAfter, ms since 1970 */
+export function checkConfirmationEnd(data: ConfirmationData, settings: ResponseSettings, nowMs: number): number {
+  throwIfAny(confirmationEndProblem(data, settings, nowMs));
+  return readDateTime((data && attributeOf(data, 'NotOnOrAfter')) ?? '');
+}
+
+/** @returns the InResponseTo, which response and assertion agree on */
+export function checkSameRequest(data: ConfirmationData, response: XmlElement): string | undefined {
+  throwIfAny(requestProblem(data, response));
+  return data && attributeOf(data, 'InResponseTo');
+}
+
+function throwIfAny(problem: GatewayError | undefined): void {
+  if (problem) throw problem;
+}
+
+function recipientProblem(data: ConfirmationData, settings: ResponseSettings): GatewayError | undefined {
   if (!data) return malformed('The bearer confirmation has no data.');
   const recipient = attributeOf(data, 'Recipient');
-  if (recipient !== settings.acsUrl) return mismatch('saml_recipient_mismatch', settings.acsUrl, recipient);
-  if (attributeOf(data, 'NotBefore') !== undefined) return malformed('The bearer confirmation has a NotBefore.');
-  const notOnOrAfter = attributeOf(data, 'NotOnOrAfter');
+  return recipient === settings.acsUrl ? undefined : mismatch('saml_recipient_mismatch', settings.acsUrl, recipient);
+}
+
+/** @throws saml_malformed for an instant that is none: that is no matter of another confirmation */
+function confirmationEndProblem(data: ConfirmationData, settings: ResponseSettings, nowMs: number): GatewayError | undefined {
+  if (data && attributeOf(data, 'NotBefore') !== undefined) return malformed('The bearer confirmation has a NotBefore.');
+  const notOnOrAfter = data && attributeOf(data, 'NotOnOrAfter');
   if (notOnOrAfter === undefined) return malformed('The bearer confirmation has no NotOnOrAfter.');
   const notOnOrAfterMs = readDateTime(notOnOrAfter);
-  if (hasPassed(notOnOrAfterMs, settings, nowMs)) return expired('The confirmation of the subject', notOnOrAfterMs, nowMs);
-  const inResponseTo = attributeOf(data, 'InResponseTo');
-  if (inResponseTo !== answers) return new GatewayError('saml_in_response_to_unknown', 'Response and assertion answer different requests.');
-  return { inResponseTo, notOnOrAfterMs };
+  return hasPassed(notOnOrAfterMs, settings, nowMs) ? expired('The confirmation of the subject', notOnOrAfterMs, nowMs) : undefined;
+}
+
+function requestProblem(data: ConfirmationData, response: XmlElement): GatewayError | undefined {
+  const inResponseTo = data && attributeOf(data, 'InResponseTo');
+  if (inResponseTo === attributeOf(response, 'InResponseTo')) return undefined;
+  return new GatewayError('saml_in_response_to_unknown', 'Response and assertion answer different requests.');
 }
 
 const hasPassed = (notOnOrAfterMs: number, settings: ResponseSettings, nowMs: number): boolean =>
@@ -121,71 +138,87 @@ const expired = (what: string, notOnOrAfterMs: number, nowMs: number): GatewayEr
 
 const KNOWN_CONDITIONS: ReadonlySet<string> = new Set(['AudienceRestriction', 'OneTimeUse', 'ProxyRestriction']);
 
-/** Rule 16, saml-core §2.5.1. OneTimeUse is met by the claim of every assertion; ProxyRestriction concerns nobody here. */
-export function checkConditions(assertion: XmlElement, settings: ResponseSettings, nowMs: number): void {
+/** Rule 16, saml-core §2.5.1. Without conditions there is no audience. */
+export function readConditions(assertion: XmlElement, settings: ResponseSettings): XmlElement {
   const conditions = onlyChild(assertion, ASSERTION, 'Conditions', several('Conditions'));
   if (!conditions) throw mismatch('saml_audience_mismatch', settings.entityId, undefined);
+  return conditions;
+}
+
+export function checkNotBefore(conditions: XmlElement, settings: ResponseSettings, nowMs: number): void {
   const notBefore = attributeOf(conditions, 'NotBefore');
+  if (notBefore === undefined) return;
+  const notBeforeMs = readDateTime(notBefore);
+  if (nowMs < notBeforeMs - settings.clockSkewSeconds * 1000) {
+    throw new GatewayError('saml_not_yet_valid', { wanted: `from ${instant(notBeforeMs)}`, got: instant(nowMs) });
+  }
+}
+
+export function checkNotOnOrAfter(conditions: XmlElement, settings: ResponseSettings, nowMs: number): void {
   const notOnOrAfter = attributeOf(conditions, 'NotOnOrAfter');
-  if (notBefore !== undefined) {
-    const notBeforeMs = readDateTime(notBefore);
-    if (nowMs < notBeforeMs - settings.clockSkewSeconds * 1000) {
-      throw new GatewayError('saml_not_yet_valid', { wanted: `from ${instant(notBeforeMs)}`, got: instant(nowMs) });
-    }
-  }
-  if (notOnOrAfter !== undefined) {
-    const notOnOrAfterMs = readDateTime(notOnOrAfter);
-    if (hasPassed(notOnOrAfterMs, settings, nowMs)) throw expired('The assertion', notOnOrAfterMs, nowMs);
-  }
+  if (notOnOrAfter === undefined) return;
+  const notOnOrAfterMs = readDateTime(notOnOrAfter);
+  if (hasPassed(notOnOrAfterMs, settings, nowMs)) throw expired('The assertion', notOnOrAfterMs, nowMs);
+}
+
+/** OneTimeUse is met by the claim of every assertion; ProxyRestriction concerns nobody here. */
+export function checkKnownConditions(conditions: XmlElement): void {
   for (const condition of childElements(conditions)) {
     if (condition.uri !== ASSERTION || !KNOWN_CONDITIONS.has(condition.local))
       throw malformed('The assertion has a condition that is not known.');
   }
-  checkAudience(childrenNamed(conditions, ASSERTION, 'AudienceRestriction'), settings);
 }
 
 /** saml-core §2.5.1.4: restrictions are joined by "and", the audiences of one by "or". */
-function checkAudience(restrictions: readonly XmlElement[], settings: ResponseSettings): void {
+export function checkAudience(conditions: XmlElement, settings: ResponseSettings): void {
+  const restrictions = childrenNamed(conditions, ASSERTION, 'AudienceRestriction');
   if (restrictions.length === 0) throw mismatch('saml_audience_mismatch', settings.entityId, undefined);
   for (const restriction of restrictions) {
-    const audiences = childrenNamed(restriction, ASSERTION, 'Audience').map(textOf);
+    const audiences = audiencesOf(restriction);
     if (!audiences.includes(settings.entityId)) throw mismatch('saml_audience_mismatch', settings.entityId, audiences.join(' '));
   }
 }
 
-export interface Authentication {
-  readonly sessionIndex: string | undefined;
-  readonly sessionNotOnOrAfterMs: number | undefined;
-  readonly authnContextClassRef: string | undefined;
-}
+export const audiencesOf = (restriction: XmlElement): string[] => childrenNamed(restriction, ASSERTION, 'Audience').map(textOf);
 
-/** Rule 17, saml-core §2.7.2. Where statements differ the earliest end counts. */
-export function checkAuthnStatements(assertion: XmlElement, settings: ResponseSettings, nowMs: number): Authentication {
+/** Rule 17, saml-core §2.7.2. */
+export function readAuthnStatements(assertion: XmlElement): readonly XmlElement[] {
   const statements = childrenNamed(assertion, ASSERTION, 'AuthnStatement');
   if (statements.length === 0) throw malformed('The assertion has no AuthnStatement.');
+  return statements;
+}
+
+/**
+ * Where statements differ the earliest end counts.
+ * @returns it, ms since 1970
+ */
+export function checkSessionEnd(statements: readonly XmlElement[], settings: ResponseSettings, nowMs: number): number | undefined {
   const ends = statements.flatMap((statement) => attributeOf(statement, 'SessionNotOnOrAfter') ?? []).map(readDateTime);
   const sessionNotOnOrAfterMs = ends.length > 0 ? Math.min(...ends) : undefined;
   if (sessionNotOnOrAfterMs !== undefined && hasPassed(sessionNotOnOrAfterMs, settings, nowMs)) {
     throw expired('The session at the identity provider', sessionNotOnOrAfterMs, nowMs);
   }
-  const classRefs = statements.flatMap(classRefsOf);
-  const wanted = settings.authnContext;
-  const authnContextClassRef = wanted.length === 0 ? classRefs[0] : classRefs.find((ref) => wanted.includes(ref));
-  if (wanted.length > 0 && authnContextClassRef === undefined) {
-    throw new GatewayError('saml_status_not_success', {
-      detail: 'The identity provider signed you in by another method than this organization asks for.',
-      wanted: wanted.join(' or '),
-      got: shown(classRefs.join(' ') || '(absent)'),
-    });
-  }
-  return {
-    sessionIndex: statements.flatMap((statement) => attributeOf(statement, 'SessionIndex') ?? [])[0],
-    sessionNotOnOrAfterMs,
-    authnContextClassRef,
-  };
+  return sessionNotOnOrAfterMs;
 }
 
-function classRefsOf(statement: XmlElement): string[] {
+/** @returns the AuthnContextClassRef that was asked for, or the first where none was */
+export function checkAuthnContext(statements: readonly XmlElement[], settings: ResponseSettings): string | undefined {
+  const classRefs = statements.flatMap(classRefsOf);
+  const wanted = settings.authnContext;
+  if (wanted.length === 0) return classRefs[0];
+  const found = classRefs.find((ref) => wanted.includes(ref));
+  if (found !== undefined) return found;
+  throw new GatewayError('saml_status_not_success', {
+    detail: 'The identity provider signed you in by another method than this organization asks for.',
+    wanted: wanted.join(' or '),
+    got: shown(classRefs.join(' ') || '(absent)'),
+  });
+}
+
+export const sessionIndexOf = (statements: readonly XmlElement[]): string | undefined =>
+  statements.flatMap((statement) => attributeOf(statement, 'SessionIndex') ?? [])[0];
+
+export function classRefsOf(statement: XmlElement): string[] {
   const context = onlyChild(statement, ASSERTION, 'AuthnContext', several('AuthnContext'));
   const ref = context && onlyChild(context, ASSERTION, 'AuthnContextClassRef', several('AuthnContextClassRef'));
   return ref ? [textOf(ref)] : [];

@@ -3,16 +3,15 @@
  * @see saml-core §3.2.2, §5.4
  */
 import { GatewayError } from '../errors.ts';
+import { type RunCheck, stopAtFirst } from './check-list.ts';
 import { ASSERTION, NAME_ID_ENTITY, PROTOCOL, XMLDSIG, XMLENC } from './names.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, walk, type XmlElement } from './xml.ts';
 
 /** A response as it came, cut up and unambiguous, but not verified. */
-export interface UnverifiedResponse {
+export interface UnverifiedResponse extends FoundSignatures {
   readonly unverifiedResponse: XmlElement;
-  readonly responseSignature: XmlElement | undefined;
   /** Absent in an answer that carries an error status, and where the assertion is encrypted. */
   readonly unverifiedAssertion: XmlElement | undefined;
-  readonly assertionSignature: XmlElement | undefined;
   readonly encryptedAssertion: XmlElement | undefined;
 }
 
@@ -21,27 +20,41 @@ const NCNAME = /^[\p{L}_][\p{L}\p{N}\p{M}_.\-·]*$/u;
 const ambiguous = (detail: string) => new GatewayError('saml_structure_ambiguous', detail);
 const malformed = (detail: string) => new GatewayError('saml_malformed', detail);
 
+/** The signatures that may stand in a response. */
+export interface FoundSignatures {
+  readonly responseSignature: XmlElement | undefined;
+  readonly assertionSignature: XmlElement | undefined;
+}
+
 /**
  * Holds a parsed response against the structure rules.
  * @throws saml_malformed, saml_structure_ambiguous
  */
-export function readStructure(root: XmlElement): UnverifiedResponse {
-  if (!isNamed(root, PROTOCOL, 'Response')) throw malformed('The message is not a SAML 2.0 Response.');
-  requireVersionAndId(root);
-  const assertion = findAssertion(root);
+export function readStructure(root: XmlElement, run: RunCheck = stopAtFirst): UnverifiedResponse {
+  run('response', () => requireResponse(root));
+  const assertion = run('one_assertion', () => findAssertion(root));
   const plain = assertion && isNamed(assertion, ASSERTION, 'Assertion') ? assertion : undefined;
-  if (plain) requireVersionAndId(plain);
-  requireUniqueIds(root);
-  const responseSignature = signatureAfterIssuer(root);
-  const assertionSignature = plain && signatureAfterIssuer(plain);
-  requireNoOtherSignature(root, [responseSignature, assertionSignature]);
+  run('assertion_version', () => plain && requireVersionAndId(plain));
+  run('unique_ids', () => requireUniqueIds(root));
+  const signatures = run('signature_places', () => findSignatures(root, plain));
   return {
     unverifiedResponse: root,
-    responseSignature,
+    ...signatures,
     unverifiedAssertion: plain,
-    assertionSignature,
     encryptedAssertion: plain ? undefined : assertion,
   };
+}
+
+function requireResponse(root: XmlElement): void {
+  if (!isNamed(root, PROTOCOL, 'Response')) throw malformed('The message is not a SAML 2.0 Response.');
+  requireVersionAndId(root);
+}
+
+function findSignatures(root: XmlElement, assertion: XmlElement | undefined): FoundSignatures {
+  const responseSignature = signatureAfterIssuer(root);
+  const assertionSignature = assertion && signatureAfterIssuer(assertion);
+  requireNoOtherSignature(root, [responseSignature, assertionSignature]);
+  return { responseSignature, assertionSignature };
 }
 
 /** An assertion out of an EncryptedAssertion, held against the same rules as one in plain, but not verified. */

@@ -1,24 +1,35 @@
 /**
  * The verdict on a response: one ordered list of checks, stopped by the first that fails. Rule numbers are those of
- * `saml/README.md`. Text, settings and the time come in; a {@link VerifiedAssertion} or a GatewayError comes out.
+ * `saml/README.md`, the checks in words are in `check-list.ts`. Text, settings and the time come in; a {@link VerifiedAssertion} or a GatewayError comes out.
  */
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { readAttributes } from './attributes.ts';
+import { type RunCheck, stopAtFirst } from './check-list.ts';
 import { type OpenedAssertion, openEncryptedAssertion } from './encrypted-assertion.ts';
 import { ASSERTION } from './names.ts';
 import {
   checkAssertionIssuer,
-  checkAuthnStatements,
-  checkConditions,
+  checkAudience,
+  checkAuthnContext,
+  checkConfirmationEnd,
   checkDestination,
+  checkKnownConditions,
+  checkNotBefore,
+  checkNotOnOrAfter,
+  checkRecipient,
   checkResponseIssuer,
+  checkSameRequest,
+  checkSessionEnd,
   checkStatus,
-  checkSubjectConfirmation,
+  chooseBearer,
+  readAuthnStatements,
+  readConditions,
   readNameId,
+  sessionIndexOf,
 } from './response-checks.ts';
 import { readStructure, type UnverifiedResponse } from './response-structure.ts';
-import { type VerificationKey, verifySignature } from './signature.ts';
+import { type SignedOctets, type VerificationKey, verifySignature } from './signature.ts';
 import { attributeOf, childrenNamed, parseXml, type XmlElement } from './xml.ts';
 
 /** What a response is held against. URLs and entity IDs are compared as exact strings. */
@@ -89,63 +100,111 @@ export interface SignedResponse {
  * @see saml-profiles §4.1.4.3, saml-core §2, §3, §5
  */
 export function acceptResponse(unverifiedXml: string, settings: ResponseSettings, nowMs: number): VerifiedAssertion {
-  const unverified = readStructure(parseXml(unverifiedXml)); // 3, 4
-  checkResponseIssuer(unverified.unverifiedResponse, settings); // 5
-  if (!unverified.unverifiedAssertion && !unverified.encryptedAssertion) refuseWithoutAssertion(unverified); // 12
-  const signed = openSigned(unverified, settings); // 6–11
-  checkStatus(signed.response); // 12
-  checkDestination(signed, settings); // 13
-  checkAssertionIssuer(signed.assertion, settings); // 14
-  const confirmation = checkSubjectConfirmation(signed, settings, nowMs); // 15
-  checkConditions(signed.assertion, settings, nowMs); // 16
-  const authn = checkAuthnStatements(signed.assertion, settings, nowMs); // 17
-  const statement: Omit<VerifiedAssertion, typeof verified> = {
-    assertionId: attributeOf(signed.assertion, 'ID') as string,
-    inResponseTo: confirmation.inResponseTo,
-    acceptableUntilMs: confirmation.notOnOrAfterMs + settings.clockSkewSeconds * 1000,
-    nameId: readNameId(signed.assertion, settings),
-    ...authn,
-    attributes: readAttributes(signed.assertion),
-    expiredCertificates: signed.keys.filter((key) => key.notAfterMs <= nowMs).map((key) => key.fingerprint),
+  return readResponse(stopAtFirst, unverifiedXml, settings, nowMs) as VerifiedAssertion;
+}
+
+/**
+ * The checks, in order. What comes out is worth something only where the first that fails stops all, which is why only
+ * {@link acceptResponse} calls it a verified assertion.
+ * @param run does each of them; to explain a refusal it goes on after one that failed
+ */
+export function readResponse(
+  run: RunCheck,
+  unverifiedXml: string,
+  settings: ResponseSettings,
+  nowMs: number,
+): Omit<VerifiedAssertion, typeof verified> {
+  const root = run('xml', () => parseXml(unverifiedXml)); // 3
+  const unverified = readStructure(root, run); // 4
+  run('response_issuer', () => checkResponseIssuer(root, settings)); // 5
+  run('answer', () => requireAssertion(unverified)); // 12
+  const signed = openSigned(run, unverified, settings); // 6–11
+  const { response, assertion, keys } = signed;
+  run('status', () => checkStatus(response)); // 12
+  run('destination', () => checkDestination(signed, settings)); // 13
+  run('assertion_issuer', () => checkAssertionIssuer(assertion, settings)); // 14
+  const bearer = run('bearer', () => chooseBearer(signed, settings, nowMs)); // 15
+  run('recipient', () => checkRecipient(bearer, settings));
+  const confirmedUntilMs = run('confirmation_end', () => checkConfirmationEnd(bearer, settings, nowMs));
+  const inResponseTo = run('in_response_to', () => checkSameRequest(bearer, response));
+  const conditions = run('conditions', () => readConditions(assertion, settings)); // 16
+  run('not_before', () => checkNotBefore(conditions, settings, nowMs));
+  run('not_on_or_after', () => checkNotOnOrAfter(conditions, settings, nowMs));
+  run('known_conditions', () => checkKnownConditions(conditions));
+  run('audience', () => checkAudience(conditions, settings));
+  const statements = run('authn_statement', () => readAuthnStatements(assertion)); // 17
+  const sessionNotOnOrAfterMs = run('session_end', () => checkSessionEnd(statements, settings, nowMs));
+  const authnContextClassRef = run('authn_context', () => checkAuthnContext(statements, settings));
+  return {
+    assertionId: attributeOf(assertion, 'ID') as string,
+    inResponseTo,
+    acceptableUntilMs: confirmedUntilMs + settings.clockSkewSeconds * 1000,
+    nameId: run('name_id', () => readNameId(assertion, settings)),
+    sessionIndex: sessionIndexOf(statements),
+    sessionNotOnOrAfterMs,
+    authnContextClassRef,
+    attributes: run('attributes', () => readAttributes(assertion)),
+    expiredCertificates: keys.filter((key) => key.notAfterMs <= nowMs).map((key) => key.fingerprint),
   };
-  return statement as VerifiedAssertion;
 }
 
 /** An answer without assertion can only say that it failed. Nothing is granted, so its status is read although nothing signs it. */
-function refuseWithoutAssertion(unverified: UnverifiedResponse): never {
-  checkStatus(unverified.unverifiedResponse);
+function requireAssertion({ unverifiedResponse, unverifiedAssertion, encryptedAssertion }: UnverifiedResponse): void {
+  if (unverifiedAssertion || encryptedAssertion) return;
+  checkStatus(unverifiedResponse);
   throw new GatewayError('saml_malformed', 'The response has no assertion.');
 }
 
+/** A response that is signed, parsed anew from the signed octets. */
+export interface OpenedResponse {
+  readonly element: XmlElement;
+  readonly key: VerificationKey;
+}
+
 /** Verifies whatever is signed, and parses anew what the signatures cover. A signature that is there must be good. */
-function openSigned(unverified: UnverifiedResponse, settings: ResponseSettings): SignedResponse {
-  const { unverifiedResponse, responseSignature, unverifiedAssertion, assertionSignature } = unverified;
+function openSigned(run: RunCheck, unverified: UnverifiedResponse, settings: ResponseSettings): SignedResponse {
+  const ofResponse = run('response_signature', () => openResponse(unverified, settings));
+  const response = ofResponse?.element ?? unverified.unverifiedResponse;
+  const { assertion, key } = unverified.unverifiedAssertion
+    ? openPlainAssertion(run, unverified.unverifiedAssertion, unverified.assertionSignature, ofResponse, settings)
+    : run('decryption', () => openEncryptedAssertion(theOne(response, 'EncryptedAssertion'), ofResponse !== undefined, settings));
+  const keys = [ofResponse?.key, key].filter((one) => one !== undefined);
+  return { response, responseIsSigned: ofResponse !== undefined, assertion, keys };
+}
+
+function openResponse(
+  { unverifiedResponse, responseSignature }: UnverifiedResponse,
+  settings: ResponseSettings,
+): OpenedResponse | undefined {
   if (!responseSignature && settings.requireSignedResponse) {
     throw new GatewayError('saml_signature_missing', 'This organization asks for a signed response.');
   }
-  const ofResponse = responseSignature && verifySignature(unverifiedResponse, responseSignature, settings.keys);
-  const signedResponse = ofResponse && parseXml(ofResponse.octets);
-  const response = signedResponse ?? unverifiedResponse;
-  const { assertion, key } = unverifiedAssertion
-    ? openPlainAssertion(unverifiedAssertion, assertionSignature, signedResponse, settings)
-    : openEncryptedAssertion(theOne(response, 'EncryptedAssertion'), signedResponse !== undefined, settings);
-  const keys = [ofResponse?.key, key].filter((one) => one !== undefined);
-  return { response, responseIsSigned: signedResponse !== undefined, assertion, keys };
+  const signed = responseSignature && verifySignature(unverifiedResponse, responseSignature, settings.keys);
+  return signed && { element: parseXml(signed.octets), key: signed.key };
 }
 
 function openPlainAssertion(
+  run: RunCheck,
   unverifiedAssertion: XmlElement,
   signature: XmlElement | undefined,
-  signedResponse: XmlElement | undefined,
+  ofResponse: OpenedResponse | undefined,
   settings: ResponseSettings,
 ): OpenedAssertion {
-  if (settings.requireEncryptedAssertion)
-    throw new GatewayError('saml_decryption_failed', 'This organization asks for an encrypted assertion.');
-  if (!signature && settings.requireSignedAssertion) {
-    throw new GatewayError('saml_signature_missing', 'This organization asks for a signed assertion.');
-  }
-  const ofAssertion = signature && verifySignature(unverifiedAssertion, signature, settings.keys);
-  if (signedResponse) return { assertion: theOne(signedResponse, 'Assertion'), key: ofAssertion?.key };
+  run('encryption', () => {
+    if (settings.requireEncryptedAssertion)
+      throw new GatewayError('saml_decryption_failed', 'This organization asks for an encrypted assertion.');
+  });
+  const ofAssertion = run('assertion_signature', () => {
+    if (!signature && settings.requireSignedAssertion) {
+      throw new GatewayError('saml_signature_missing', 'This organization asks for a signed assertion.');
+    }
+    return signature && verifySignature(unverifiedAssertion, signature, settings.keys);
+  });
+  return run('coverage', () => coveredAssertion(ofResponse, ofAssertion));
+}
+
+function coveredAssertion(ofResponse: OpenedResponse | undefined, ofAssertion: SignedOctets | undefined): OpenedAssertion {
+  if (ofResponse) return { assertion: theOne(ofResponse.element, 'Assertion'), key: ofAssertion?.key };
   if (ofAssertion) return { assertion: parseXml(ofAssertion.octets), key: ofAssertion.key };
   throw new GatewayError('saml_signature_missing', 'Neither the response nor the assertion is signed.');
 }
