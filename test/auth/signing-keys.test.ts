@@ -1,0 +1,385 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { decodeProtectedHeader } from 'jose';
+import { AUDIT, type AuditEntry } from '../../src/audit.ts';
+import { authenticateBearer, type MemberPrincipal } from '../../src/auth/authenticate.ts';
+import { createCliToken } from '../../src/auth/cli-tokens.ts';
+import { currentSigner, publicKeySet, verifyingKey } from '../../src/auth/key-lease.ts';
+import { KEY_RING, KEY_RING_RECORD, type KeyState, readKeyRing } from '../../src/auth/key-ring.ts';
+import { mintSessionToken } from '../../src/auth/session-tokens.ts';
+import {
+  forgetDeadKeys,
+  listSigningKeys,
+  prepareSigningKeys,
+  revokeSigningKey,
+  rotateSigningKeys,
+  rotateWhenDue,
+} from '../../src/auth/signing-keys.ts';
+import { ConfigError } from '../../src/config.ts';
+import { GatewayError } from '../../src/errors.ts';
+import { createOrganization, getOrganizationById, openSpKey } from '../../src/organizations/organizations.ts';
+import type { Runtime } from '../../src/runtime.ts';
+import { makeRuntime, OPERATOR, seedMember, seedOrganization } from '../support/seed.ts';
+
+const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+const SECRET = randomBytes(32).toString('base64');
+
+let directory: string;
+let files = 0;
+let offsetMs = 0;
+const open: Runtime[] = [];
+
+beforeAll(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'samlgate-keys-'));
+});
+afterEach(async () => {
+  offsetMs = 0;
+  for (const runtime of open.splice(0)) await runtime.store.close();
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const newFile = (): string => path.join(directory, `${++files}.db`);
+
+/** A replica on a file; several on the same one are several processes as far as keys go. */
+async function replica(file: string, environment: Record<string, string> = {}): Promise<Runtime> {
+  const given = { SAMLGATE_STORE: `sqlite:${file}`, SAMLGATE_SECRET: SECRET, SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32), ...environment };
+  const runtime = await makeRuntime(given, () => Date.now() + offsetMs);
+  open.push(runtime);
+  return runtime;
+}
+
+async function states(runtime: Runtime): Promise<KeyState[]> {
+  return ((await readKeyRing(runtime))?.keys ?? []).map(({ state }) => state).sort();
+}
+
+async function codeOf(asked: Promise<unknown>): Promise<string> {
+  try {
+    await asked;
+    return 'done';
+  } catch (error) {
+    if (error instanceof GatewayError) return error.code;
+    throw error;
+  }
+}
+
+/** A member with a session, and a way to make tokens of both kinds. */
+async function holder(runtime: Runtime) {
+  const { id: organizationId } = await seedOrganization(runtime, `org-${++files}`);
+  const member = await seedMember(runtime, organizationId);
+  const credential = { kind: 'session', id: member.sessions[0]?.id ?? '', expiresAtMs: member.sessions[0]?.endsAtMs ?? 0 } as const;
+  const principal = { kind: 'member', organizationId, member, credential, csrfToken: '' } as MemberPrincipal;
+  return {
+    cliToken: async (by = runtime, expiresInDays?: number) =>
+      (await createCliToken(by, OPERATOR, { organizationId, memberId: member.id, credential }, { name: 'test', expiresInDays })).token,
+    sessionToken: async (by = runtime) => (await mintSessionToken(by, principal)).token,
+  };
+}
+
+const check = (runtime: Runtime, token: string): Promise<string> => codeOf(authenticateBearer(runtime, `Bearer ${token}`));
+const kidOf = (token: string): string => String(decodeProtectedHeader(token.replace('samlgate_cli_', '')).kid);
+
+describe('the life of signing keys', () => {
+  test('a first start makes an active key and the next one, once for all replicas', async () => {
+    const file = newFile();
+    const replicas = await Promise.all([replica(file), replica(file), replica(file)]);
+    for (const runtime of replicas) {
+      expect(await states(runtime)).toEqual(['active', 'next']);
+      expect(await readKeyRing(runtime)).toEqual(await readKeyRing(replicas[0] as Runtime));
+    }
+  });
+
+  test('private parts are wrapped in the store', async () => {
+    const runtime = await replica(newFile());
+    const text = JSON.stringify(await readKeyRing(runtime));
+    expect(text).not.toContain('PRIVATE KEY');
+    expect(text).not.toContain('"d":');
+    for (const key of (await readKeyRing(runtime))?.keys ?? [])
+      expect(key.wrappedPrivateKey).toMatch(/^eyJ[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/);
+  });
+
+  test('the next key is published before it signs, and signs after a rotation', async () => {
+    const runtime = await replica(newFile());
+    const published = (await publicKeySet(runtime)).keys.map(({ kid }) => kid);
+    const { key } = await rotateSigningKeys(runtime, OPERATOR);
+    expect(key.state).toBe('active');
+    expect(published).toContain(key.kid);
+    expect((await currentSigner(runtime)).kid).toBe(key.kid);
+    expect(await states(runtime)).toEqual(['active', 'next', 'retired']);
+  });
+
+  test('a retired key still verifies what it signed, and its private part is gone', async () => {
+    const runtime = await replica(newFile());
+    const { cliToken } = await holder(runtime);
+    const before = await cliToken();
+    await rotateSigningKeys(runtime, OPERATOR);
+    const after = await cliToken();
+    expect(kidOf(after)).not.toBe(kidOf(before));
+    expect([await check(runtime, before), await check(runtime, after)]).toEqual(['done', 'done']);
+    const retired = (await readKeyRing(runtime))?.keys.find(({ state }) => state === 'retired');
+    expect(retired).toMatchObject({ kid: kidOf(before) });
+    expect(retired).not.toHaveProperty('wrappedPrivateKey');
+  });
+
+  test('a rotation waits until the next key is in every copy of the JWKS', async () => {
+    const runtime = await replica(newFile());
+    await rotateSigningKeys(runtime, OPERATOR);
+    expect(await codeOf(rotateSigningKeys(runtime, OPERATOR))).toBe('conflict');
+    offsetMs += 63_000;
+    expect(await codeOf(rotateSigningKeys(runtime, OPERATOR))).toBe('conflict');
+    offsetMs += 2000;
+    expect(await codeOf(rotateSigningKeys(runtime, OPERATOR))).toBe('done');
+  });
+
+  test('of replicas that rotate at the same moment one does', async () => {
+    const file = newFile();
+    const replicas = await Promise.all([replica(file), replica(file), replica(file), replica(file)]);
+    const codes = await Promise.all(replicas.map((runtime) => codeOf(rotateSigningKeys(runtime, OPERATOR))));
+    expect(codes.sort()).toEqual(['conflict', 'conflict', 'conflict', 'done']);
+    expect(await states(replicas[0] as Runtime)).toEqual(['active', 'next', 'retired']);
+  });
+
+  test.each(['ES256', 'RS256', 'EdDSA'])('signs with %s where the setting says so', async (algorithm) => {
+    const runtime = await replica(newFile(), { SAMLGATE_TOKEN_ALGORITHM: algorithm });
+    const { cliToken, sessionToken } = await holder(runtime);
+    for (const token of [await cliToken(), await sessionToken()]) {
+      expect(decodeProtectedHeader(token.replace('samlgate_cli_', '')).alg).toBe(algorithm);
+      expect(await check(runtime, token)).toBe('done');
+    }
+    expect((await publicKeySet(runtime)).keys.map(({ alg }) => alg)).toEqual([algorithm, algorithm]);
+  });
+
+  test('another algorithm in the setting is that of the next key', async () => {
+    const file = newFile();
+    const before = await replica(file);
+    const { cliToken } = await holder(before);
+    const old = await cliToken();
+    const runtime = await replica(file, { SAMLGATE_TOKEN_ALGORITHM: 'EdDSA' });
+    expect((await listSigningKeys(runtime)).map(({ key }) => [key.state, key.algorithm])).toEqual([
+      ['next', 'EdDSA'],
+      ['active', 'ES256'],
+    ]);
+    offsetMs += 65_000;
+    await rotateSigningKeys(runtime, OPERATOR);
+    expect(decodeProtectedHeader((await cliToken(runtime)).replace('samlgate_cli_', '')).alg).toBe('EdDSA');
+    expect(await check(runtime, old)).toBe('done');
+  });
+
+  test('tells the audit trail', async () => {
+    const runtime = await replica(newFile());
+    const { key } = await rotateSigningKeys(runtime, OPERATOR);
+    const { items } = await runtime.store.find<AuditEntry>('global', AUDIT, 'time', { equals: '', descending: true, limit: 2 });
+    expect(items.map(({ value }) => [value.event, value.actor.kind])).toEqual([
+      ['signing_key.rotated', 'operator'],
+      ['signing_key.created', 'gateway'],
+    ]);
+    expect(items[0]?.value.details).toMatchObject({ active: key.kid });
+  });
+});
+
+describe('rotation by age', () => {
+  test('is done when the key is as old as the setting says, once among replicas', async () => {
+    const file = newFile();
+    const replicas = await Promise.all([0, 1, 2].map(() => replica(file, { SAMLGATE_KEY_ROTATION_DAYS: '30' })));
+    const rotate = async () => Promise.all(replicas.map(rotateWhenDue));
+    offsetMs += 30 * DAY_MS - MINUTE_MS;
+    await rotate();
+    expect(await states(replicas[0] as Runtime)).toEqual(['active', 'next']);
+    offsetMs += 2 * MINUTE_MS;
+    await rotate();
+    await rotate();
+    expect(await states(replicas[0] as Runtime)).toEqual(['active', 'next', 'retired']);
+  });
+
+  test('is never done where the setting is 0', async () => {
+    const runtime = await replica(newFile(), { SAMLGATE_KEY_ROTATION_DAYS: '0' });
+    offsetMs += 3650 * DAY_MS;
+    await rotateWhenDue(runtime);
+    expect(await states(runtime)).toEqual(['active', 'next']);
+  });
+});
+
+describe('what retired keys are kept for', () => {
+  test('as long as a CLI token lives that it signed', async () => {
+    const runtime = await replica(newFile());
+    const { cliToken } = await holder(runtime);
+    const token = await cliToken(runtime, 20);
+    await rotateSigningKeys(runtime, OPERATOR);
+    offsetMs += 19 * DAY_MS;
+    await forgetDeadKeys(runtime);
+    expect(await states(runtime)).toEqual(['active', 'next', 'retired']);
+    expect(await check(runtime, token)).toBe('done');
+    offsetMs += 2 * DAY_MS;
+    await forgetDeadKeys(runtime);
+    expect(await states(runtime)).toEqual(['active', 'next']);
+  });
+
+  test('without end for a token without end', async () => {
+    const runtime = await replica(newFile());
+    const { cliToken } = await holder(runtime);
+    const token = await cliToken();
+    await rotateSigningKeys(runtime, OPERATOR);
+    offsetMs += 3650 * DAY_MS;
+    await forgetDeadKeys(runtime);
+    expect(await check(runtime, token)).toBe('done');
+  });
+
+  test('as long as a session token may live that it signed', async () => {
+    const runtime = await replica(newFile());
+    const { sessionToken } = await holder(runtime);
+    const token = await sessionToken();
+    await rotateSigningKeys(runtime, OPERATOR);
+    offsetMs += 10 * MINUTE_MS - 5000;
+    await forgetDeadKeys(runtime);
+    expect(await check(runtime, token)).toBe('done');
+    offsetMs += 11 * MINUTE_MS;
+    await forgetDeadKeys(runtime);
+    expect(await states(runtime)).toEqual(['active', 'next']);
+  });
+});
+
+describe('revoking a key', () => {
+  test('kills all that it signed, on every replica, from the moment when it has answered', async () => {
+    const file = newFile();
+    const [a, b] = await Promise.all([replica(file), replica(file)]);
+    const { cliToken, sessionToken } = await holder(a);
+    const tokens = [await cliToken(), await cliToken(), await sessionToken()];
+    // Both have the key in memory, and tokens that they have verified before.
+    for (const runtime of [a, b]) for (const token of tokens) expect(await check(runtime, token)).toBe('done');
+    const kid = kidOf(tokens[0] ?? '');
+    expect((await listSigningKeys(a)).find(({ key }) => key.kid === kid)?.cliTokens).toBe(2);
+    const revoking = revokeSigningKey(a, OPERATOR, kid);
+    // b goes on checking, so that its lease is as young as it can be.
+    let isOver = false;
+    const busy = (async () => {
+      for (; !isOver; ) {
+        await check(b, tokens[0] ?? '');
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    })();
+    const revoked = await revoking;
+    const verdicts = await Promise.all([a, b].flatMap((runtime) => tokens.map((token) => check(runtime, token))));
+    isOver = true;
+    await busy;
+    expect(verdicts).toEqual(Array(6).fill('unauthenticated'));
+    expect(revoked).toMatchObject({ cliTokens: 2, key: { kid, state: 'revoked' } });
+  }, 20_000);
+
+  test('the active one: the next one signs, and a new one is next', async () => {
+    const runtime = await replica(newFile());
+    const { cliToken } = await holder(runtime);
+    const { kid } = await currentSigner(runtime);
+    await revokeSigningKey(runtime, OPERATOR, kid);
+    expect(await states(runtime)).toEqual(['active', 'next', 'revoked']);
+    expect((await publicKeySet(runtime)).keys.map((key) => key.kid)).not.toContain(kid);
+    expect(await check(runtime, await cliToken())).toBe('done');
+    expect(await codeOf(revokeSigningKey(runtime, OPERATOR, kid))).toBe('conflict');
+  });
+
+  test('the next one: another one is next', async () => {
+    const runtime = await replica(newFile());
+    const next = (await listSigningKeys(runtime))[0]?.key.kid ?? '';
+    const { kid } = await currentSigner(runtime);
+    await revokeSigningKey(runtime, OPERATOR, next);
+    expect(await states(runtime)).toEqual(['active', 'next', 'revoked']);
+    expect((await currentSigner(runtime)).kid).toBe(kid);
+  });
+
+  test('one that is not known is refused', async () => {
+    const runtime = await replica(newFile());
+    expect(await codeOf(revokeSigningKey(runtime, OPERATOR, 'unknown'))).toBe('not_found');
+  });
+});
+
+describe('a kid that a replica does not know yet', () => {
+  test('is looked for in the store at once, but made-up ones at most once a second', async () => {
+    const runtime = await replica(newFile());
+    let reads = 0;
+    const { store } = runtime;
+    const counting: Runtime = {
+      ...runtime,
+      store: Object.assign(Object.create(store) as typeof store, {
+        get: (...asked: Parameters<typeof store.get>) => {
+          reads++;
+          return store.get(...asked);
+        },
+      }),
+    };
+    await verifyingKey(counting, 'made-up');
+    const startedMs = performance.now();
+    const before = reads;
+    for (let n = 0; n < 200; n++) expect(await verifyingKey(counting, `made-up-${n}`)).toBeUndefined();
+    // One each second, and the ones that keep the lease young.
+    expect(reads - before).toBeLessThanOrEqual(Math.ceil((2 * (performance.now() - startedMs)) / 1000));
+  });
+
+  test('is known there as soon as a token comes that it signed', async () => {
+    const file = newFile();
+    const [a, b] = await Promise.all([replica(file), replica(file)]);
+    const { cliToken } = await holder(a);
+    expect(await check(b, await cliToken())).toBe('done');
+    await new Promise((resolve) => setTimeout(resolve, 1050));
+    // Made, published and active before the lease of the other replica has ended: it has never seen this key.
+    await rotateSigningKeys(a, OPERATOR);
+    offsetMs += 65_000;
+    await rotateSigningKeys(a, OPERATOR);
+    expect(await check(b, await cliToken())).toBe('done');
+  });
+});
+
+describe('another master secret (SAMLGATE_SECRET)', () => {
+  const NEW_SECRET = randomBytes(32).toString('base64');
+
+  test('together with the previous one wraps every private key anew', async () => {
+    const file = newFile();
+    const before = await replica(file);
+    const { cliToken } = await holder(before);
+    const token = await cliToken();
+    const { id } = await createOrganization(before, OPERATOR, { slug: 'wrapped', name: 'W', domains: [], allowedReturnUrls: [] });
+    const spKey = await openKey(before, id);
+    const both = await replica(file, { SAMLGATE_SECRET: NEW_SECRET, SAMLGATE_SECRET_PREVIOUS: SECRET });
+    expect(await openKey(both, id)).toBe(spKey);
+    const after = await replica(file, { SAMLGATE_SECRET: NEW_SECRET });
+    expect(await openKey(after, id)).toBe(spKey);
+    expect(await check(after, token)).toBe('done');
+    expect(await check(after, await cliToken(after))).toBe('done');
+    expect(kidOf(await cliToken(after))).toBe(kidOf(token));
+  });
+
+  const openKey = async (runtime: Runtime, id: string): Promise<string> => {
+    const [key] = (await getOrganizationById(runtime.store, id))?.spKeys ?? [];
+    if (!key) throw new Error('the organization has no key');
+    return openSpKey(runtime, key);
+  };
+
+  test('alone stops the start, with one line that says what to do, and changes nothing', async () => {
+    const file = newFile();
+    const before = await replica(file);
+    const ring = await readKeyRing(before);
+    const start = replica(file, { SAMLGATE_SECRET: NEW_SECRET });
+    await expect(start).rejects.toThrow(ConfigError);
+    await expect(start).rejects.toThrow(/^SAMLGATE_SECRET is not the secret .* SAMLGATE_SECRET_PREVIOUS$/);
+    const neither = { SAMLGATE_SECRET: NEW_SECRET, SAMLGATE_SECRET_PREVIOUS: randomBytes(32).toString('base64') };
+    await expect(replica(file, neither)).rejects.toThrow(ConfigError);
+    expect(await readKeyRing(before)).toEqual(ring);
+  });
+
+  test('a key that was put in the place of another does not open', async () => {
+    const file = newFile();
+    const runtime = await replica(file);
+    const stored = await runtime.store.get('global', KEY_RING, KEY_RING_RECORD);
+    if (!stored) throw new Error('there is no ring');
+    const [active, next] = stored.value.keys;
+    const swapped = [
+      { ...active, wrappedPrivateKey: next?.wrappedPrivateKey },
+      { ...next, wrappedPrivateKey: active?.wrappedPrivateKey },
+    ];
+    await runtime.store.commit('global', [
+      { do: 'replace', collection: KEY_RING, id: KEY_RING_RECORD, version: stored.version, value: { keys: swapped } },
+    ]);
+    await expect(prepareSigningKeys(runtime)).rejects.toThrow(ConfigError);
+  });
+});
