@@ -111,9 +111,12 @@ function inCanonicalOrder(attributes: XmlElement['attributes']): XmlElement['att
   return [...attributes].sort((a, b) => compareCodePoints(a.uri, b.uri) || compareCodePoints(a.local, b.local));
 }
 
+const SURROGATE = /[\ud800-\udfff]/;
+
 /** By Unicode code point; JavaScript's own order is by UTF-16 code unit and differs beyond the basic plane. */
 function compareCodePoints(a: string, b: string): number {
   if (a === b) return 0;
+  if (!SURROGATE.test(a) && !SURROGATE.test(b)) return a < b ? -1 : 1;
   const left = Array.from(a, (char) => char.codePointAt(0) as number);
   const right = Array.from(b, (char) => char.codePointAt(0) as number);
   const length = Math.min(left.length, right.length);

@@ -232,7 +232,8 @@ export function textOf(element: XmlElement): string {
 }
 
 /** Every element below and including this one, in document order. */
-export function* walk(element: XmlElement): Generator<XmlElement> {
-  yield element;
-  for (const child of element.children) if (isElement(child)) yield* walk(child);
+export function walk(element: XmlElement, found: XmlElement[] = []): XmlElement[] {
+  found.push(element);
+  for (const child of element.children) if (isElement(child)) walk(child, found);
+  return found;
 }
