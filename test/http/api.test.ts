@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HttpBrowser } from '../support/browser.ts';
 import { type Answer, newSlug, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -684,14 +682,4 @@ describe('bad input anywhere', () => {
       request.end(body);
     });
   }
-});
-
-describe('errors as a table', () => {
-  it('every code of the public interface stands in the README with its status', async () => {
-    const { ERRORS } = await import('../../src/errors.ts');
-    const readme = readFileSync(path.join(import.meta.dirname, '../../README.md'), 'utf8');
-    for (const [code, { status }] of Object.entries(ERRORS)) expect(readme).toMatch(new RegExp(`\\| \`${code}\` \\| ${status} \\|`));
-    const documented = [...readme.matchAll(/^\| `([a-z_]+)` \| (\d{3}) \|/gm)].map(([, code]) => code);
-    expect(documented.sort()).toEqual(Object.keys(ERRORS).sort());
-  });
 });

@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { VARIABLES } from '../src/config.ts';
+import { ERRORS } from '../src/errors.ts';
+import { IDP_SETTINGS } from '../src/http/shapes.ts';
+
+const ROOT = path.join(import.meta.dirname, '..');
+const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+
+describe('the README and the code', () => {
+  it('every code of the error table stands in it with its status, title, advice and no other does', () => {
+    for (const [code, { status, title, advice }] of Object.entries(ERRORS)) {
+      const row = readme.split('\n').find((line) => line.startsWith(`| \`${code}\` |`));
+      expect(row).toContain(`| \`${code}\` | ${status} | ${title} |`);
+      expect(row).toContain(advice);
+    }
+    const documented = [...readme.matchAll(/^\| `([a-z_]+)` \| \d{3} \|/gm)].map(([, code]) => code);
+    expect(documented).toEqual(Object.keys(ERRORS));
+  });
+
+  it('every variable of the configuration stands in it as `serve --help` tells it, and no other does', () => {
+    for (const { name, byDefault, meaning } of VARIABLES) expect(readme).toContain(`| \`${name}\` | ${byDefault} | ${meaning} |`);
+    const documented = [...readme.matchAll(/^\| `(SAMLGATE_[A-Z_]+)` \| (?!for)/gm)].map(([, name]) => name);
+    expect(documented).toEqual(VARIABLES.map(({ name }) => name));
+  });
+
+  it('every setting of an identity provider stands in it', () => {
+    for (const name of Object.keys(IDP_SETTINGS.shape)) expect(readme).toMatch(new RegExp(`^\\|[^|]*\`${name}\``, 'm'));
+  });
+
+  it('every example organization is linked, and the code examples are the files that the tests run', () => {
+    for (const file of readdirSync(path.join(ROOT, 'config/idp-examples')).filter((name) => name.endsWith('.yaml'))) {
+      expect(readme).toContain(`(config/idp-examples/${file})`);
+    }
+    for (const file of readdirSync(path.join(ROOT, 'examples'))) {
+      expect(readme).toContain(`\`\`\`js\n${readFileSync(path.join(ROOT, 'examples', file), 'utf8').trim()}\n\`\`\``);
+    }
+  });
+
+  it('every script that it names is there, and every file that it links', () => {
+    const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+    const named = [...readme.matchAll(/npm (?:run )?(?:-s )?(start|test|demo|samlgate|test:e2e|bench:\w+)/g)].map(([, name = '']) => name);
+    const benches = [...readme.matchAll(/`(bench:\w+)`/g)].map(([, name = '']) => name);
+    for (const name of [...named, ...benches]) expect([name, scripts[name] !== undefined]).toEqual([name, true]);
+    for (const [, target = ''] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      expect(() => readFileSync(path.join(ROOT, target))).not.toThrow(/ENOENT/);
+    }
+  });
+});
