@@ -10,7 +10,7 @@ export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefi
         Type the code that <code>samlgate login</code> shows.
       </p>
       {unknown === undefined ? null : (
-        <p class="notice" role="alert">
+        <p class="notice problem" role="alert">
           Nothing waits for the code “{unknown}”. Compare it with the terminal; a code is good once and for ten minutes.
         </p>
       )}
@@ -65,19 +65,21 @@ export function DeviceConfirmationPage({ request, member, organization, csrfToke
         <dt>Name of its token</dt>
         <dd>{request.tokenName}</dd>
       </dl>
-      <p class="notice">
+      <p class="notice warning">
         Go on only if you have just started <code>samlgate login</code> yourself and your terminal shows this very code. Nobody who helps
         you needs you to confirm a code that they sent you.
       </p>
       <form method="post" action="/device">
         <input type="hidden" name="csrf" value={csrfToken} />
         <input type="hidden" name="user_code" value={request.userCode} />
-        <button type="submit" name="action" value="approve">
-          Yes, sign it in
-        </button>
-        <button type="submit" name="action" value="deny" class="secondary">
-          No
-        </button>
+        <div class="buttons">
+          <button type="submit" name="action" value="approve">
+            Yes, sign it in
+          </button>
+          <button type="submit" name="action" value="deny" class="secondary">
+            No
+          </button>
+        </div>
       </form>
     </Page>
   );

@@ -1,5 +1,7 @@
 import { ERRORS, type Fixer, type GatewayError } from '../errors.ts';
 import { Page } from './layout.tsx';
+import { Facts } from './parts/facts.tsx';
+import { visibleText } from './parts/foreign-text.tsx';
 
 const WHO: Record<Fixer, string> = {
   person: 'You can put this right yourself.',
@@ -13,43 +15,40 @@ export interface ErrorPageProps {
   readonly requestId: string;
   /** Where trying again makes sense. */
   readonly retryHref?: string | undefined;
+  /** Where else to go. */
+  readonly wayOut?: { readonly href: string; readonly label: string } | undefined;
 }
 
-export function ErrorPage({ error, requestId, retryHref }: ErrorPageProps) {
+export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProps) {
   const { title, advice, fixer } = ERRORS[error.code];
   const { detail, wanted, got } = error.facts;
   return (
     <Page title={title}>
       <h1>{title}</h1>
-      {detail === undefined ? null : <p>{detail}</p>}
+      {detail === undefined ? null : <p>{visibleText(detail)}</p>}
       {wanted === undefined && got === undefined ? null : (
-        <dl class="facts">
-          {wanted === undefined ? null : (
-            <>
-              <dt>Wanted</dt>
-              <dd>
-                <code>{wanted}</code>
-              </dd>
-            </>
-          )}
-          {got === undefined ? null : (
-            <>
-              <dt>Got</dt>
-              <dd>
-                <code>{got}</code>
-              </dd>
-            </>
-          )}
-        </dl>
+        <Facts
+          facts={[
+            ['Wanted', wanted && <code>{visibleText(wanted)}</code>],
+            ['Got', got && <code>{visibleText(got)}</code>],
+          ]}
+        />
       )}
       <h2>What to do</h2>
       <p>{advice}</p>
       <p>{WHO[fixer]}</p>
-      {retryHref === undefined ? null : (
-        <p>
-          <a class="button" href={retryHref}>
-            Try again
-          </a>
+      {retryHref === undefined && wayOut === undefined ? null : (
+        <p class="buttons">
+          {retryHref === undefined ? null : (
+            <a class="button" href={retryHref}>
+              Try again
+            </a>
+          )}
+          {wayOut === undefined ? null : (
+            <a class={retryHref === undefined ? 'button' : 'button secondary'} href={wayOut.href}>
+              {wayOut.label}
+            </a>
+          )}
         </p>
       )}
       <p class="small">

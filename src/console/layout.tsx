@@ -1,29 +1,53 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 
-export interface PageProps {
+export interface DocumentProps {
   readonly title: string;
   readonly children: ComponentChildren;
-  /** A file under /assets that the page runs; everything works without it. */
-  readonly script?: string;
+  /** Files under /assets that the page runs; everything works without them. */
+  readonly scripts?: readonly string[];
 }
 
-export function Page({ title, children, script }: PageProps) {
+/** The frame of every page of the gateway: nothing inline, nothing from elsewhere. */
+export function Document({ title, children, scripts = [] }: DocumentProps) {
   return (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
+        <meta name="color-scheme" content="light dark" />
         <title>{`${title} · samlgate`}</title>
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
+        <link rel="stylesheet" href="/assets/pico.css" />
         <link rel="stylesheet" href="/assets/style.css" />
-        {script === undefined ? null : <script src={`/assets/${script}`} defer />}
+        {scripts.map((script) => (
+          <script src={`/assets/${script}`} defer />
+        ))}
       </head>
-      <body>
-        <main>{children}</main>
-      </body>
+      <body>{children}</body>
     </html>
+  );
+}
+
+export interface PageProps {
+  readonly title: string;
+  readonly children: ComponentChildren;
+  /** A file under /assets that the page runs. */
+  readonly script?: string;
+}
+
+/** A page with one thing on it, for people who are not (yet) in the console. */
+export function Page({ title, children, script }: PageProps) {
+  return (
+    <Document title={title} {...(script === undefined ? {} : { scripts: [script] })}>
+      <main class="card">
+        <p class="brand">
+          <img src="/assets/icon.svg" alt="" width="28" height="28" /> samlgate
+        </p>
+        {children}
+      </main>
+    </Document>
   );
 }
 

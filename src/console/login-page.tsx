@@ -12,7 +12,7 @@ export function LoginPage({ returnTo, unknown }: LoginPageProps) {
       <h1>Sign in</h1>
       <p>You sign in with your company’s identity provider. Tell us where to send you.</p>
       {unknown === undefined ? null : (
-        <p class="notice" role="alert">
+        <p class="notice problem" role="alert">
           No organization here has “{unknown}”. Use your work address, or ask your administrator for the organization’s short name.
         </p>
       )}

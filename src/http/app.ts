@@ -1,11 +1,11 @@
 /** The HTTP face of the gateway: which routes there are, and what stands in front of all of them. */
-import path from 'node:path';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { Runtime } from '../runtime.ts';
 import { apiRoutes } from './api.ts';
 import { apiDocsRoutes } from './api-docs.tsx';
-import { consoleRoutes } from './console.tsx';
+import { assetRoutes } from './assets.ts';
+import { consoleRoutes } from './console/console.tsx';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
 import { forwardAuthRefusals } from './forward-auth.ts';
@@ -40,7 +40,7 @@ export function makeApp(runtime: Runtime): Express {
     next();
   });
   app.use(operationsRoutes(runtime));
-  app.use('/assets', express.static(path.join(import.meta.dirname, '../console/assets'), { index: false, redirect: false, maxAge: '1h' }));
+  app.use(assetRoutes());
   app.use(samlRoutes(runtime));
   app.use(singleLogoutRoutes(runtime));
   app.use(loginRoutes(runtime));

@@ -70,8 +70,8 @@ const asciiOf = (text: string): string =>
     .replace(/[^\x20-\x7e]/g, '?');
 
 function sendErrorPage(error: GatewayError, response: Response): void {
-  const retryHref = response.locals.retryHref as string | undefined;
-  sendPage(response, error.status, renderPage(<ErrorPage error={error} requestId={response.locals.requestId} retryHref={retryHref} />));
+  const { requestId, retryHref, wayOut } = response.locals;
+  sendPage(response, error.status, renderPage(<ErrorPage error={error} requestId={requestId} retryHref={retryHref} wayOut={wayOut} />));
 }
 
 function wantsPage(request: Request): boolean {

@@ -12,6 +12,10 @@ declare global {
       requestId: string;
       /** The route that answers, for metrics. */
       route?: string;
+      /** Where trying again makes sense, should this end in a refusal. */
+      retryHref?: string;
+      /** Where else a person can go then. */
+      wayOut?: { readonly href: string; readonly label: string };
     }
   }
 }

@@ -1,0 +1,130 @@
+import type { ComponentChildren } from 'preact';
+import { Document } from './layout.tsx';
+import { type Frame, type SectionId, sectionsOf, type Viewer } from './navigation.ts';
+import { ForeignText } from './parts/foreign-text.tsx';
+import { CsrfField } from './parts/form.tsx';
+import { NoticeBox } from './parts/notice.tsx';
+
+export interface ConsolePageProps {
+  readonly frame: Frame;
+  readonly section: SectionId;
+  /** The heading; may have foreign text. */
+  readonly title: string;
+  /** One sentence below the heading: what this page is for. */
+  readonly lead?: ComponentChildren;
+  /** What can be done with the whole page: links and buttons beside the heading. */
+  readonly actions?: ComponentChildren;
+  /** The page above this one. */
+  readonly back?: { readonly href: string; readonly label: string };
+  /** Files under /assets besides the copy buttons. */
+  readonly scripts?: readonly string[];
+  readonly children: ComponentChildren;
+}
+
+/** A page of the console: who and where you are, where else you can go, and the page itself. */
+export function ConsolePage({ frame, section, title, lead, actions, back, scripts = [], children }: ConsolePageProps) {
+  return (
+    <Document title={title} scripts={['copy.js', ...scripts]}>
+      <a class="skip" href="#content">
+        Skip to the content
+      </a>
+      <ConsoleHeader frame={frame} section={section} />
+      <main id="content" class="console">
+        {frame.notice ? <NoticeBox {...frame.notice} /> : null}
+        {back ? (
+          <p class="back">
+            <a href={back.href}>← {back.label}</a>
+          </p>
+        ) : null}
+        <div class="heading">
+          <h1>
+            <ForeignText text={title} />
+          </h1>
+          {actions ? <div class="actions">{actions}</div> : null}
+        </div>
+        {lead ? <p class="lead">{lead}</p> : null}
+        {children}
+      </main>
+    </Document>
+  );
+}
+
+function ConsoleHeader({ frame, section }: { readonly frame: Frame; readonly section: SectionId }) {
+  const sections = sectionsOf(frame);
+  const list = (
+    <ul>
+      {sections.map(({ id, path, label }) => (
+        <li>
+          <a href={`${frame.base}${path}`} {...(id === section ? { 'aria-current': 'page' as const } : {})}>
+            {label}
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+  return (
+    <header class="top">
+      <div class="bar">
+        <Place frame={frame} />
+        <Who viewer={frame.viewer} csrfToken={frame.csrfToken} />
+      </div>
+      {sections.length < 2 ? null : (
+        <>
+          <nav class="tabs" aria-label="Console">
+            {list}
+          </nav>
+          <details class="menu">
+            <summary>{sections.find(({ id }) => id === section)?.label ?? 'Menu'}</summary>
+            <nav aria-label="Console">{list}</nav>
+          </details>
+        </>
+      )}
+    </header>
+  );
+}
+
+function Place({ frame: { viewer, organization, base } }: { readonly frame: Frame }) {
+  const icon = <img src="/assets/icon.svg" alt="" width="28" height="28" />;
+  if (viewer.kind === 'member') {
+    return (
+      <a class="brand" href={base}>
+        {icon} <ForeignText text={organization?.name ?? 'samlgate'} />
+      </a>
+    );
+  }
+  return (
+    <p class="brand">
+      <a class="brand" href="/console/operator">
+        {icon} Operator
+      </a>
+      {organization ? (
+        <>
+          <span class="divider" aria-hidden="true">
+            /
+          </span>
+          <a class="brand" href={base}>
+            <ForeignText text={organization.name} />
+          </a>
+        </>
+      ) : null}
+    </p>
+  );
+}
+
+function Who({ viewer, csrfToken }: { readonly viewer: Viewer; readonly csrfToken: string }) {
+  return (
+    <div class="who">
+      {viewer.kind === 'member' ? (
+        <span class="person">
+          <ForeignText text={viewer.name} /> <span class="badge">{viewer.role}</span>
+        </span>
+      ) : null}
+      <form method="post" action={viewer.kind === 'member' ? '/logout' : '/console/operator/sign-out'}>
+        <CsrfField token={csrfToken} />
+        <button type="submit" class="quiet">
+          Sign out
+        </button>
+      </form>
+    </div>
+  );
+}

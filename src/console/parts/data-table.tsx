@@ -1,0 +1,55 @@
+import type { ComponentChildren } from 'preact';
+
+export interface Column<Row> {
+  readonly label: string;
+  readonly cell: (row: Row) => ComponentChildren;
+  /** `heading`: what names the row. `actions`: its buttons; the label is for screen readers only. */
+  readonly kind?: 'heading' | 'actions';
+}
+
+export interface DataTableProps<Row> {
+  /** What the table lists, for screen readers. */
+  readonly label: string;
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  /** What the live filter looks through, where the page has one. */
+  readonly filterText?: (row: Row) => string;
+}
+
+/** A table; on a phone each row is a card with the column's name before each value. */
+export function DataTable<Row>({ label, columns, rows, filterText }: DataTableProps<Row>) {
+  return (
+    <div class="table">
+      <table aria-label={label}>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th scope="col" {...(column.kind === 'actions' ? { class: 'actions' } : {})}>
+                {column.kind === 'actions' ? <span class="unseen">{column.label}</span> : column.label}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr {...(filterText ? { 'data-filter-text': filterText(row).toLowerCase() } : {})}>
+              {columns.map((column) => (
+                <Cell column={column}>{column.cell(row)}</Cell>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Cell<Row>({ column, children }: { readonly column: Column<Row>; readonly children: ComponentChildren }) {
+  if (column.kind === 'heading') {
+    return <th scope="row">{children}</th>;
+  }
+  if (column.kind === 'actions') {
+    return <td class="actions">{children}</td>;
+  }
+  return <td data-label={column.label}>{children}</td>;
+}

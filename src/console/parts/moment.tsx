@@ -1,0 +1,33 @@
+const twoDigits = (value: number): string => String(value).padStart(2, '0');
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+const dayOf = (date: Date): string => `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
+const timeOf = (date: Date): string => `${twoDigits(date.getUTCHours())}:${twoDigits(date.getUTCMinutes())} UTC`;
+
+/** A moment in words, as people compare it with their log: “4 Mar 2026, 10:22 UTC”. */
+export const momentText = (ms: number): string => `${dayOf(new Date(ms))}, ${timeOf(new Date(ms))}`;
+
+export const Moment = ({ ms }: { readonly ms: number }) => <time datetime={new Date(ms).toISOString()}>{momentText(ms)}</time>;
+
+const STEPS: readonly (readonly [ms: number, unit: Intl.RelativeTimeFormatUnit])[] = [
+  [86_400_000, 'day'],
+  [3_600_000, 'hour'],
+  [60_000, 'minute'],
+];
+const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+/** Beyond this people think in dates. */
+const NEAR_MS = 45 * 86_400_000;
+
+/** “3 hours ago”, “in 2 days”; a date where that is far off. The exact moment shows on hovering. */
+export function nearText(ms: number, nowMs: number): string {
+  const distance = ms - nowMs;
+  if (Math.abs(distance) > NEAR_MS) return dayOf(new Date(ms));
+  const step = STEPS.find(([length]) => Math.abs(distance) >= length);
+  return step ? RELATIVE.format(Math.trunc(distance / step[0]), step[1]) : distance > 0 ? 'in less than a minute' : 'just now';
+}
+
+export const Near = ({ ms, nowMs }: { readonly ms: number; readonly nowMs: number }) => (
+  <time datetime={new Date(ms).toISOString()} title={momentText(ms)}>
+    {nearText(ms, nowMs)}
+  </time>
+);

@@ -1,0 +1,30 @@
+export interface PagingProps {
+  /** The page's path. */
+  readonly path: string;
+  /** What is searched for stays from page to page; undefined and empty values are left out. */
+  readonly query: Readonly<Record<string, string | undefined>>;
+  /** Of this page; undefined on the first. */
+  readonly cursor: string | undefined;
+  readonly nextCursor: string | null;
+}
+
+/** An address with a query. */
+export function hrefOf(path: string, query: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '');
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+}
+
+/** From page to page of a list that is read by cursor: onwards, and back to its start. */
+export function Paging({ path, query, cursor, nextCursor }: PagingProps) {
+  if (cursor === undefined && nextCursor === null) return null;
+  return (
+    <nav class="paging" aria-label="Pages of the list">
+      {cursor === undefined ? null : <a href={hrefOf(path, query)}>← First page</a>}
+      {nextCursor === null ? null : (
+        <a href={hrefOf(path, { ...query, cursor: nextCursor })} rel="next">
+          Next page →
+        </a>
+      )}
+    </nav>
+  );
+}

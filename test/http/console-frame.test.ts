@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HttpBrowser } from '../support/browser.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+let gateway: TestGateway;
+let acme: OrganizationJson;
+let olivia: SignedIn;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await gateway.makeOrganization();
+  olivia = await signedIn(gateway, acme, 'olivia');
+});
+
+afterAll(() => gateway.stop());
+
+describe('console: who comes in', () => {
+  it('sends people without a session to sign in, and back to where they wanted to go', async () => {
+    const answer = await new HttpBrowser().request(`${gateway.url}/console?a=b`);
+    expect([answer.status, answer.location]).toEqual([303, `${gateway.url}/login?return_to=%2Fconsole%3Fa%3Db`]);
+  });
+
+  it('a page carries a policy without anything inline, and is kept by nobody', async () => {
+    const { status, headers } = await olivia.browser.request(`${gateway.url}/console`);
+    expect(status).toBe(200);
+    const policy = headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toContain('unsafe');
+    expect(headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('shows a page that does not exist as one, with a way back', async () => {
+    const page = await olivia.browser.request(`${gateway.url}/console/nothing`);
+    expect([page.status, page.code]).toEqual([404, 'not_found']);
+    expect(page.text).toContain('<a class="button" href="/console">Back to the console</a>');
+  });
+
+  it('serves the style sheets and scripts that its pages name', async () => {
+    const page = await olivia.browser.request(`${gateway.url}/console`);
+    const assets = [...page.text.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, href = '']) => href);
+    expect(assets).toEqual(expect.arrayContaining(['/assets/pico.css', '/assets/style.css', '/assets/copy.js', '/assets/icon.svg']));
+    for (const href of assets) {
+      const asset = await olivia.browser.request(`${gateway.url}${href}`);
+      expect([href, asset.status]).toEqual([href, 200]);
+    }
+  });
+});
+
+describe('console: forms (CSRF)', () => {
+  const post = (fields: Record<string, string>) =>
+    olivia.browser.request(`${gateway.url}/console`, { method: 'POST', body: new URLSearchParams(fields) });
+
+  it.each([
+    ['no token', {}],
+    ['an empty token', { csrf: '' }],
+    ['another token', { csrf: 'A'.repeat(43) }],
+  ])('refuses a form with %s before anything looks at it', async (_what, fields) => {
+    const answer = await post(fields);
+    expect([answer.status, answer.code]).toEqual([403, 'forbidden']);
+  });
+
+  it('refuses the token of another session of the same person', async () => {
+    const other = await signedIn(gateway, acme, 'olivia');
+    const answer = await post({ csrf: other.csrfToken });
+    expect([answer.status, answer.code]).toEqual([403, 'forbidden']);
+    expect((await post({ csrf: olivia.csrfToken })).code).toBe('not_found');
+  });
+
+  it('refuses an upload without the token, and reads one with it', async () => {
+    const upload = (fields: Record<string, string>) => {
+      const body = new FormData();
+      for (const [name, value] of Object.entries(fields)) body.append(name, value);
+      body.append('file', new File(['x'], 'x.txt'));
+      return olivia.browser.request(`${gateway.url}/console`, { method: 'POST', body });
+    };
+    expect((await upload({})).code).toBe('forbidden');
+    expect((await upload({ csrf: olivia.csrfToken })).code).toBe('not_found');
+  });
+});
