@@ -2,7 +2,7 @@
  * XML documents of every kind that canonicalisation cares about, made from a tape of octets: each octet is one choice. So
  * fast-check can make, replay and shrink them as it does any array of numbers, and an octet 0 is always the plainest choice.
  */
-import { EXCLUSIVE_C14N, XMLDSIG } from '../../../src/saml/names.ts';
+import { XMLDSIG } from '../../../src/saml/names.ts';
 
 /** A document and what of it is to be canonicalised. */
 export interface Sample {
@@ -216,7 +216,3 @@ function write(element: ElementPlan, tape: Tape): string {
   if (element.short && element.content.length === 0) return `${open}/>`;
   return `${open}>${element.content.map((node) => (isPlan(node) ? write(node, tape) : node)).join('')}</${element.name}>`;
 }
-
-/** How a message would ask for the sample's PrefixList. */
-export const inclusiveNamespaces = (prefixList: readonly string[]): string =>
-  `<InclusiveNamespaces xmlns="${EXCLUSIVE_C14N}" PrefixList="${prefixList.join(' ')}"/>`;

@@ -1,0 +1,98 @@
+/** The genuine messages that the fuzzer changes: made by the mock identity providers with fresh keys, and accepted fixtures. */
+import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
+import { encryptAssertion } from '../../../src/mock-idp/encryption.ts';
+import { HABIT_NAMES, HABITS, type HabitName, personOf } from '../../../src/mock-idp/habits.ts';
+import { makeResponse, type ResponseOptions } from '../../../src/mock-idp/response.ts';
+import type { RoleMapping } from '../../../src/organizations/role-mapping.ts';
+import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/attributes.ts';
+import type { ResponseSettings } from '../../../src/saml/response.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../../src/saml/self-signed-certificate.ts';
+import { decodeUtf8 } from '../../../src/saml/xml.ts';
+import { readFixtures, settingsOf } from '../judges/fixtures.ts';
+
+/** A message as it was signed, and whom it is for. */
+export interface Genuine {
+  readonly name: string;
+  readonly xml: string;
+  readonly settings: ResponseSettings;
+  readonly attributeMapping: AttributeMapping;
+  readonly roleMapping: RoleMapping;
+  readonly nowMs: number;
+  /** Encrypts the assertion in a text, as everybody can who has our certificate. */
+  readonly encrypt?: (xml: string) => string;
+  /** The identity provider's own key, where it is at hand: to be wrong in what is well signed. */
+  readonly idpKey?: KeyObject;
+}
+
+const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+const BASE = 'https://sso.example.test/saml/acme';
+/** Larger ones make the fuzzer slow and show nothing more. */
+const MAX_FIXTURE_CHARACTERS = 12_000;
+const ROLES: RoleMapping = { rules: [{ group: 'platform-admins', role: 'owner' }], defaultRole: 'collaborator' };
+
+export async function makeCorpus(): Promise<Genuine[]> {
+  const make = (commonName: string) => makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  const [idp, ours] = await Promise.all([make('idp'), make('sp')]);
+  return [...HABIT_NAMES.flatMap((habit) => fromMock(habit, idp, ours)), ...fromFixtures()];
+}
+
+/** Every combination of signatures, of several people, in plain and encrypted. */
+function fromMock(habit: HabitName, idp: KeyAndCertificate, ours: KeyAndCertificate): Genuine[] {
+  const signings = [{}, { response: true, assertion: true }, { response: true, assertion: false }, { response: false, assertion: true }];
+  const encryptions = [
+    undefined,
+    { certificatePem: ours.certificatePem, content: 'aes256-gcm' },
+    { certificatePem: ours.certificatePem },
+  ] as const;
+  const common = {
+    settings: mockSettings(habit, idp, ours),
+    attributeMapping: { ...DEFAULT_ATTRIBUTE_MAPPING, groups: [...DEFAULT_ATTRIBUTE_MAPPING.groups, 'teams'] },
+    roleMapping: ROLES,
+    nowMs: NOW_MS,
+    idpKey: createPrivateKey(idp.privateKeyPem),
+    encrypt: (xml: string) => encryptAssertion(xml, { certificatePem: ours.certificatePem, content: 'aes128-gcm' }, randomBytes),
+  };
+  return ['olivia', 'carl'].flatMap((person) =>
+    signings.flatMap((signing) =>
+      encryptions.map((encryption) => {
+        const options: ResponseOptions = {
+          ...{ habit, person: personOf(habit, person), key: idp, signing, encryption, nowMs: NOW_MS, randomBytes },
+          ...{ acsUrl: `${BASE}/acs`, spEntityId: `${BASE}/metadata`, inResponseTo: '_request' },
+        };
+        return {
+          ...common,
+          name: `${habit} ${person} ${JSON.stringify(signing)} ${encryption ? 'encrypted' : ''}`,
+          xml: makeResponse(options),
+        };
+      }),
+    ),
+  );
+}
+
+function mockSettings(habit: HabitName, idp: KeyAndCertificate, ours: KeyAndCertificate): ResponseSettings {
+  const { publicKey, fingerprint256, validTo } = new X509Certificate(idp.certificatePem);
+  return {
+    entityId: `${BASE}/metadata`,
+    acsUrl: `${BASE}/acs`,
+    idpEntityId: HABITS[habit].issuer,
+    keys: [{ key: publicKey, fingerprint: fingerprint256, notAfterMs: Date.parse(validTo) }],
+    decryptionKeys: [createPrivateKey(ours.privateKeyPem)],
+    requireSignedAssertion: false,
+    requireSignedResponse: false,
+    requireEncryptedAssertion: false,
+    clockSkewSeconds: 180,
+    authnContext: [],
+  };
+}
+
+const fromFixtures = (): Genuine[] =>
+  readFixtures('accepted')
+    .filter(({ octets }) => octets.length < MAX_FIXTURE_CHARACTERS)
+    .map(({ name, octets, written: { settings } }) => ({
+      name,
+      xml: decodeUtf8(octets),
+      settings: settingsOf(settings),
+      attributeMapping: { ...DEFAULT_ATTRIBUTE_MAPPING, ...settings.attributeMapping },
+      roleMapping: settings.roleMapping,
+      nowMs: settings.nowMs,
+    }));

@@ -1,0 +1,61 @@
+/** Makes a changed message whole again, as far as somebody can who has the key that is given, or none. */
+import { createHash, type KeyObject, sign } from 'node:crypto';
+import { canonicalize } from '../../../src/saml/canonical-xml.ts';
+import { EXCLUSIVE_C14N, XMLDSIG } from '../../../src/saml/names.ts';
+import { attributeOf, childElements, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml.ts';
+import { cut, localName, replaced, scan } from './markup.ts';
+
+/**
+ * Puts into each signature the digest of the element that it stands in, the inner ones first, and where there is a key the
+ * signature value too. What can't be read any more stays as it is.
+ */
+export function forge(text: string, key: KeyObject | undefined): string {
+  let forged = text;
+  try {
+    const count = signaturesOf(parseXml(text)).length;
+    for (let index = count - 1; index >= 0; index--) forged = forgeOne(forged, index, key);
+  } catch {
+    // as far as it went
+  }
+  return forged;
+}
+
+/** In document order, so that what is inside comes after what is around it. */
+const signaturesOf = (root: XmlElement): XmlElement[] => [...walk(root)].filter((element) => isNamed(element, XMLDSIG, 'Signature'));
+
+function forgeOne(text: string, index: number, key: KeyObject | undefined): string {
+  const signature = signaturesOf(parseXml(text))[index];
+  if (!signature?.parent) return text;
+  const octets = canonicalize(signature.parent, { inclusivePrefixes: prefixesOf(last(signature, 'Transform')), without: signature });
+  const digested = withText(text, index, 'DigestValue', digestOf(octets, last(signature, 'DigestMethod')));
+  const signedInfo = last(signaturesOf(parseXml(digested))[index], 'SignedInfo');
+  if (!key || !signedInfo) return digested;
+  const hash = hashOf(last(signedInfo, 'SignatureMethod'));
+  const data = Buffer.from(canonicalize(signedInfo, { inclusivePrefixes: prefixesOf(last(signedInfo, 'CanonicalizationMethod')) }));
+  return withText(digested, index, 'SignatureValue', sign(hash, data, key).toString('base64'));
+}
+
+const last = (element: XmlElement | undefined, local: string): XmlElement | undefined =>
+  element && [...walk(element)].findLast((one) => isNamed(one, XMLDSIG, local));
+
+const hashOf = (method: XmlElement | undefined): string =>
+  /sha(?:1|256|384|512)$/.exec((method && attributeOf(method, 'Algorithm')) ?? '')?.[0] ?? 'sha256';
+
+const digestOf = (octets: string, method: XmlElement | undefined): string => createHash(hashOf(method)).update(octets).digest('base64');
+
+function prefixesOf(method: XmlElement | undefined): ReadonlySet<string> {
+  const list = method && childElements(method).find((element) => isNamed(element, EXCLUSIVE_C14N, 'InclusiveNamespaces'));
+  const prefixes = ((list && attributeOf(list, 'PrefixList')) ?? '').split(/\s+/).filter((prefix) => prefix !== '');
+  return new Set(prefixes.map((prefix) => (prefix === '#default' ? '' : prefix)));
+}
+
+/** The text of the first element of that name in the signature of that number replaced. */
+function withText(text: string, index: number, local: string, value: string): string {
+  const elements = scan(text).elements.toSorted((a, b) => a.start - b.start);
+  const signature = elements.filter(({ name }) => localName(name) === 'Signature')[index];
+  const element =
+    signature && elements.find(({ name, start, end }) => localName(name) === local && start > signature.start && end < signature.end);
+  return element && cut(text, element.open) !== cut(text, element)
+    ? replaced(text, { start: element.open.end, end: element.close.start }, value)
+    : text;
+}
