@@ -7,6 +7,7 @@ export const AUDIT_EVENTS = {
   'login.accepted': 'a person signed in',
   'login.refused': 'a sign-in was refused',
   logout: 'a person ended their session',
+  'sessions.ended': 'sessions of a member were ended from elsewhere: by themselves, an owner or the operator',
   'logout.identity_provider': 'the identity provider ended sessions of a person',
   'member.created': 'a person signed in for the first time',
   'member.role_changed': 'a member has another role',

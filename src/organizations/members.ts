@@ -83,6 +83,10 @@ const nameIdKeys = ({ idpEntityId, nameId }: MemberSession): string[] =>
 /** Whether anything that this member holds is good. */
 export const isActive = (member: Member): boolean => !member.suspended && member.role !== 'none';
 
+/** Sessions that have not come to their end, newest first. */
+export const liveSessions = ({ sessions }: Member, nowMs: number): MemberSession[] =>
+  sessions.filter(({ endsAtMs }) => endsAtMs > nowMs).toReversed();
+
 /** Where the members are found who have a session by this NameID. */
 export const nameIdKey = (idpEntityId: string, { value }: NameId): string => hashOf(idpEntityId, value);
 

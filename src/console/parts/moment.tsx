@@ -23,7 +23,7 @@ export function nearText(ms: number, nowMs: number): string {
   const distance = ms - nowMs;
   if (Math.abs(distance) > NEAR_MS) return dayOf(new Date(ms));
   const step = STEPS.find(([length]) => Math.abs(distance) >= length);
-  return step ? RELATIVE.format(Math.trunc(distance / step[0]), step[1]) : distance > 0 ? 'in less than a minute' : 'just now';
+  return step ? RELATIVE.format(Math.round(distance / step[0]), step[1]) : distance > 0 ? 'in less than a minute' : 'just now';
 }
 
 export const Near = ({ ms, nowMs }: { readonly ms: number; readonly nowMs: number }) => (

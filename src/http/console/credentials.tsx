@@ -1,14 +1,96 @@
 /** A member's own page: who they are, their CLI tokens and their sessions. */
-import { Router } from 'express';
-import { CredentialsPage } from '../../console/credentials-page.tsx';
+import { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import { createCliToken, listCliTokens, type Minter, revokeAllCliTokens, revokeCliToken } from '../../auth/cli-tokens.ts';
+import { endAllSessions, endSession, type SessionOwner } from '../../auth/sign-out.ts';
+import { cliTokenEndMs, tokenPolicyOf } from '../../auth/token-policy.ts';
+import { CredentialsPage, NewTokenPage, RevokeAllPage } from '../../console/credentials-page.tsx';
+import { counted } from '../../console/parts/counted.ts';
+import { liveSessions } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
-import { frameOf, sendConsolePage, sessionOf } from './visit.ts';
+import { callerOf } from '../callers.ts';
+import { NEW_TOKEN } from '../shapes.ts';
+import { formOf, frameOf, goOn, sendConsolePage, sessionOf } from './visit.ts';
+
+const HOME = '/console';
+/** As the API has it, but that forms send text, and an empty one for “never”. */
+const NEW_TOKEN_FORM = z.object({
+  name: z.string().trim().pipe(NEW_TOKEN.shape.name),
+  expires_in_days: z
+    .string()
+    .transform((text) => (text === '' ? undefined : Number(text)))
+    .pipe(NEW_TOKEN.shape.expires_in_days),
+});
 
 export function credentialPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
-  router.get('/', (request, response) => {
-    const { member } = sessionOf(response);
-    sendConsolePage(response, <CredentialsPage frame={frameOf(runtime, request, response)} member={member} />);
+  router.get('/', (request, response) => showCredentials(runtime, request, response));
+  router.post('/tokens', (request, response) => makeToken(runtime, request, response));
+  router.post('/tokens/:id/revoke', async (request, response) => {
+    await revokeCliToken(runtime, callerOf(request, response), ownerOf(response), request.params.id);
+    goOn(runtime, response, HOME, 'The token is revoked. Programs that have it are refused from now on.');
+  });
+  router.get('/revoke-all', (request, response) => askToRevokeAll(runtime, request, response));
+  router.post('/revoke-all', (request, response) => revokeAll(runtime, request, response));
+  router.post('/sessions/end-others', async (request, response) => {
+    const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(response), sessionOf(response).credential.id);
+    goOn(runtime, response, HOME, `Ended ${counted(ended, 'other session')}.`);
+  });
+  router.post('/sessions/:id/end', async (request, response) => {
+    await endSession(runtime, callerOf(request, response), ownerOf(response), request.params.id);
+    goOn(runtime, response, HOME, 'The session has ended.');
   });
   return router;
+}
+
+function ownerOf(response: Response): SessionOwner & Minter {
+  const { organizationId, member, credential } = sessionOf(response);
+  return { organizationId, memberId: member.id, credential };
+}
+
+async function showCredentials(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { organizationId, member, credential } = sessionOf(response);
+  const [tokens, policy] = await Promise.all([listCliTokens(runtime, organizationId, member.id), tokenPolicyOf(runtime, organizationId)]);
+  sendConsolePage(
+    response,
+    <CredentialsPage
+      frame={frameOf(runtime, request, response)}
+      member={member}
+      tokens={tokens}
+      sessions={liveSessions(member, runtime.now())}
+      currentSessionId={credential.id}
+      policy={{ maxDays: policy?.maxDays, ssoWithinDays: policy?.ssoWithinDays }}
+      loginCommand={loginCommand(runtime, response)}
+    />,
+  );
+}
+
+/** The token is on the answer itself, not on a page after it: it is kept nowhere, so nothing else could show it. */
+async function makeToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { name, expires_in_days: expiresInDays } = formOf(NEW_TOKEN_FORM, request);
+  const owner = ownerOf(response);
+  const made = await createCliToken(runtime, callerOf(request, response), owner, { name, expiresInDays });
+  const policy = await tokenPolicyOf(runtime, owner.organizationId);
+  const endsAtMs = policy ? cliTokenEndMs(made.record, policy) : made.record.expiresAtMs;
+  const frame = frameOf(runtime, request, response);
+  sendConsolePage(response, <NewTokenPage frame={frame} made={made} endsAtMs={endsAtMs} loginCommand={loginCommand(runtime, response)} />);
+}
+
+const loginCommand = ({ config }: Runtime, { locals }: Response): string =>
+  `samlgate login --gateway ${config.baseUrl}${locals.organization ? ` --org ${locals.organization.slug}` : ''}`;
+
+async function askToRevokeAll(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { organizationId, member } = sessionOf(response);
+  const tokens = await listCliTokens(runtime, organizationId, member.id);
+  const otherSessions = liveSessions(member, runtime.now()).length - 1;
+  sendConsolePage(response, <RevokeAllPage frame={frameOf(runtime, request, response)} tokens={tokens} otherSessions={otherSessions} />);
+}
+
+/** Tokens first: they are what lasts. Sent once more, it goes on where it was broken off. */
+async function revokeAll(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const owner = ownerOf(response);
+  const caller = callerOf(request, response);
+  const tokens = await revokeAllCliTokens(runtime, caller, owner.organizationId, owner.memberId);
+  const sessions = await endAllSessions(runtime, caller, owner, owner.credential.id);
+  goOn(runtime, response, HOME, `Revoked ${counted(tokens, 'CLI token')} and ended ${counted(sessions, 'other session')}.`);
 }

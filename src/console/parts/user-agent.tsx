@@ -1,0 +1,31 @@
+import { visibleText } from './foreign-text.tsx';
+
+/** The first that fits counts: Edge and Opera call themselves Chrome as well, and Chrome calls itself Safari. */
+const BROWSERS: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ['Edge', /\bEdg(?:e|A|iOS)?\//],
+  ['Opera', /\bOPR\//],
+  ['Samsung Internet', /\bSamsungBrowser\//],
+  ['Firefox', /\b(?:Firefox|FxiOS)\//],
+  ['Chrome', /\b(?:Headless)?(?:Chrome|CriOS)\//],
+  ['Safari', /\bVersion\/[\d.]+ .*Safari\//],
+];
+
+const SYSTEMS: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ['iOS', /\b(?:iPhone|iPad|iPod)\b/],
+  ['Android', /\bAndroid\b/],
+  ['Windows', /\bWindows\b/],
+  ['ChromeOS', /\bCrOS\b/],
+  ['macOS', /\bMac OS X\b|\bMacintosh\b/],
+  ['Linux', /\bLinux\b|\bX11\b/],
+];
+
+const firstOf = (list: typeof BROWSERS, text: string): string | undefined => list.find(([, pattern]) => pattern.test(text))?.[0];
+
+/** “Firefox on Linux”; what a program calls itself (“curl/8.5.0”) where it is no browser. A claim of the client, nothing more. */
+export function userAgentText(userAgent: string | undefined): string {
+  if (userAgent === undefined || userAgent.trim() === '') return 'unknown program';
+  const browser = firstOf(BROWSERS, userAgent);
+  const system = firstOf(SYSTEMS, userAgent);
+  if (browser === undefined) return visibleText(userAgent.slice(0, 60));
+  return system === undefined ? browser : `${browser} on ${system}`;
+}

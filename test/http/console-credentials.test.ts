@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Page } from '../support/browser.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { textOf } from '../support/html.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+let gateway: TestGateway;
+let acme: OrganizationJson;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await gateway.makeOrganization();
+});
+
+afterAll(() => gateway.stop());
+
+const credentialsOf = ({ browser }: SignedIn): Promise<Page> => browser.open(`${gateway.url}/console`);
+const statusOf = async (token: string): Promise<number> => (await gateway.api('GET', '/me', undefined, token)).status;
+
+/** Fills in the form for a new token; the token on the answer. */
+async function makeToken(person: SignedIn, name: string, days = '90'): Promise<{ readonly page: Page; readonly token: string }> {
+  const page = await person.browser.submit(await credentialsOf(person), { name, expires_in_days: days });
+  const token = /samlgate_cli_[\w.-]+/.exec(page.text)?.[0] ?? '';
+  return { page, token };
+}
+
+describe('credentials: who somebody is', () => {
+  it('names the group whose rule gave the role', async () => {
+    const text = textOf((await credentialsOf(await signedIn(gateway, acme, 'olivia'))).text);
+    expect(text).toContain('owner. The identity provider says that you are in the group “platform-admins”');
+  });
+
+  it('says that the default gave it', async () => {
+    const carl = await signedIn(gateway, acme, 'carl');
+    const text = textOf((await credentialsOf(carl)).text);
+    expect(text).toContain('collaborator. No rule fits the groups');
+    expect(text).toContain(carl.id);
+  });
+});
+
+describe('credentials: CLI tokens', () => {
+  let carl: SignedIn;
+
+  beforeAll(async () => {
+    carl = await signedIn(gateway, acme, 'carl');
+  });
+
+  it('a new token is shown once, works, and is listed with its end', async () => {
+    const { page, token } = await makeToken(carl, 'nightly backup', '30');
+    expect(page.status).toBe(200);
+    expect(page.headers.get('cache-control')).toBe('no-store');
+    expect(page.text).toContain(`samlgate login --gateway ${gateway.url} --org ${acme.slug}`);
+    expect(await statusOf(token)).toBe(200);
+    const list = await credentialsOf(carl);
+    expect(list.text).not.toContain(token);
+    expect(textOf(list.text)).toMatch(/nightly backup just now .* in 30 days/);
+  });
+
+  it('a token without an end', async () => {
+    const { page } = await makeToken(carl, 'for ever', '');
+    expect(textOf(page.text)).toContain('Expires never');
+  });
+
+  it('tells when and from where a token was last used', async () => {
+    const { token } = await makeToken(carl, 'in use');
+    await fetch(`${gateway.url}/api/v1/me`, { headers: { authorization: `Bearer ${token}`, 'user-agent': 'backup/1.0' } });
+    // Noted after the answer: the page shows it as soon as it is written.
+    let text = '';
+    for (let i = 0; i < 200 && !text.includes('backup/1.0'); i++) text = textOf((await credentialsOf(carl)).text);
+    expect(text).toMatch(/in use just now just now from (127\.0\.0\.1|::1|::ffff:127\.0\.0\.1) , backup\/1\.0/);
+  });
+
+  it('revoking one ends that one only', async () => {
+    const [first, second] = [await makeToken(carl, 'first'), await makeToken(carl, 'second')];
+    const { body } = await carl.api<{ items: { id: string; name: string }[] }>('GET', '/me/tokens');
+    const id = body.items.find(({ name }) => name === 'first')?.id;
+    const page = await carl.browser.submit(await credentialsOf(carl), {}, `/console/tokens/${id}/revoke`);
+    expect([page.url, page.status]).toEqual([`${gateway.url}/console`, 200]);
+    expect(textOf(page.text)).toContain('The token is revoked.');
+    expect(textOf((await credentialsOf(carl)).text)).not.toContain('The token is revoked.');
+    expect([await statusOf(first.token), await statusOf(second.token)]).toEqual([401, 200]);
+  });
+
+  it('a token of somebody else is not found, and lives on', async () => {
+    const olivia = await signedIn(gateway, acme, 'olivia');
+    const { id, token } = await olivia.makeToken();
+    const body = new URLSearchParams({ csrf: carl.csrfToken });
+    const answer = await carl.browser.request(`${gateway.url}/console/tokens/${id}/revoke`, { method: 'POST', body });
+    expect([answer.status, answer.code]).toEqual([404, 'not_found']);
+    expect(await statusOf(token)).toBe(200);
+  });
+
+  it.each([
+    ['no name', { name: '   ', expires_in_days: '30' }],
+    ['a name with a line break', { name: 'a\nb', expires_in_days: '30' }],
+    ['days that are no number', { name: 'x', expires_in_days: 'soon' }],
+    ['too many days', { name: 'x', expires_in_days: '99999' }],
+  ])('refuses %s', async (_what, fields) => {
+    const body = new URLSearchParams({ csrf: carl.csrfToken, ...fields });
+    const answer = await carl.browser.request(`${gateway.url}/console/tokens`, { method: 'POST', body });
+    expect([answer.status, answer.code]).toEqual([400, 'validation_failed']);
+  });
+
+  it('offers no longer life than the organization allows', async () => {
+    const strict = await gateway.makeOrganization();
+    await gateway.api('PATCH', `/organizations/${strict.slug}`, { cli_token_max_days: 10, cli_token_sso_within_days: 30 });
+    const page = await credentialsOf(await signedIn(gateway, strict, 'carl'));
+    const offered = [...page.text.matchAll(/<option[^>]*value="(\d*)"/g)].map(([, days]) => days);
+    expect(offered).toEqual(['7', '10']);
+    expect(textOf(page.text)).toContain('asks for a sign-in every 30 days');
+  });
+
+  it('names with markup, control characters and reversed text show as text', async () => {
+    const { body } = await carl.api<{ id: string }>('POST', '/me/tokens', { name: '<script>alert(1)</script>\u202egnp.exe' });
+    expect(body.id).toBeDefined();
+    const { text } = await credentialsOf(carl);
+    expect(text).toContain('<bdi>&lt;script>alert(1)&lt;/script>⟨U+202E⟩gnp.exe</bdi>');
+    expect(text).not.toMatch(/<script>|\u202e/);
+  });
+});
+
+describe('credentials: sessions', () => {
+  it('one is ended, and its browser is sent to sign in', async () => {
+    const [here, there] = [await signedIn(gateway, acme, 'nina'), await signedIn(gateway, acme, 'nina')];
+    const page = await credentialsOf(here);
+    expect(page.text.match(/this one<\/span>/g)).toHaveLength(1);
+    const form = page.forms.find(({ action }) => action.endsWith('/end'));
+    const after = await here.browser.submit(page, {}, form?.action);
+    expect(textOf(after.text)).toContain('The session has ended.');
+    expect((await there.browser.request(`${gateway.url}/console`)).status).toBe(303);
+    expect((await here.browser.request(`${gateway.url}/console`)).status).toBe(200);
+  });
+
+  it('all others are ended, this one stays', async () => {
+    const people = await Promise.all([1, 2, 3].map(() => signedIn(gateway, acme, 'nina')));
+    const [here, ...others] = people as [SignedIn, ...SignedIn[]];
+    const after = await here.browser.submit(await credentialsOf(here), {}, '/sessions/end-others');
+    expect(textOf(after.text)).toMatch(/Ended \d other sessions/);
+    for (const other of others) expect((await other.browser.request(`${gateway.url}/console`)).status).toBe(303);
+    expect((await credentialsOf(here)).status).toBe(200);
+    const { body } = await gateway.api<{ items: object[] }>('GET', `/organizations/${acme.slug}/audit?event=sessions.ended`);
+    expect(body.items[0]).toMatchObject({ event: 'sessions.ended', member_id: here.id, actor: { kind: 'member', id: here.id } });
+  });
+
+  it('the session of somebody else is not found, and lives on', async () => {
+    const [nina, carl] = [await signedIn(gateway, acme, 'nina'), await signedIn(gateway, acme, 'carl')];
+    const theirs = await carl.api<{ credential: { id: string } }>('GET', '/me');
+    const body = new URLSearchParams({ csrf: nina.csrfToken });
+    const answer = await nina.browser.request(`${gateway.url}/console/sessions/${theirs.body.credential.id}/end`, { method: 'POST', body });
+    expect([answer.status, answer.code]).toEqual([404, 'not_found']);
+    expect((await credentialsOf(carl)).status).toBe(200);
+  });
+});
+
+describe('credentials: revoke all', () => {
+  it('asks first and says how much ends, then ends all tokens and all other sessions', async () => {
+    const other = await signedIn(gateway, acme, 'olivia');
+    const here = await signedIn(gateway, acme, 'olivia');
+    await here.browser.submit(await credentialsOf(here), {}, '/sessions/end-others');
+    const elsewhere = await signedIn(gateway, acme, 'olivia');
+    await here.api('POST', '/me/tokens/rotate', {});
+    const tokens = [await here.makeToken({ name: 'laptop' }), await here.makeToken({ name: 'server' })];
+    const question = await here.browser.follow(await credentialsOf(here), 'Revoke all credentials');
+    const asked = textOf(question.text);
+    expect(asked).toContain('3 CLI tokens can no longer be used');
+    expect(asked).toContain('laptop');
+    expect(asked).toContain('1 other session must sign in again');
+    expect(await statusOf(tokens[0]?.token ?? '')).toBe(200);
+    const after = await here.browser.submit(question, {}, '/revoke-all');
+    expect(textOf(after.text)).toContain('Revoked 3 CLI tokens and ended 1 other session.');
+    for (const { token } of tokens) expect(await statusOf(token)).toBe(401);
+    for (const { browser } of [other, elsewhere]) expect((await browser.request(`${gateway.url}/console`)).status).toBe(303);
+    expect((await credentialsOf(here)).status).toBe(200);
+  });
+});
