@@ -3,11 +3,25 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
 import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
 import { DEFAULT_ATTRIBUTE_MAPPING, type Person, readPerson } from '../../../src/saml/attributes.ts';
-import { acceptResponse, type VerifiedAssertion } from '../../../src/saml/response.ts';
+import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../../src/saml/response.ts';
 import { decodeUtf8 } from '../../../src/saml/xml.ts';
 import type { Statement, WrittenSettings } from './case.ts';
 
 export type Outcome = { code: ErrorCode; says: string | undefined } | { person: Person; role: Role; statement: Statement };
+
+/** As {@link judge} takes them. */
+export function responseSettingsOf(
+  settings: WrittenSettings,
+  pemOf: (file: string) => string,
+  decryptionKeys: readonly KeyObject[],
+): ResponseSettings {
+  const { certificates, nowMs: _, attributeMapping: __, roleMapping: ___, ...rest } = settings;
+  const keys = certificates.map((file) => {
+    const { publicKey, fingerprint256, validTo } = new X509Certificate(pemOf(file));
+    return { key: publicKey, fingerprint: fingerprint256, notAfterMs: Date.parse(validTo) };
+  });
+  return { ...rest, keys, decryptionKeys };
+}
 
 /**
  * @param pemOf the certificate of that file name
@@ -20,16 +34,11 @@ export function judge(
   pemOf: (file: string) => string,
   decryptionKeys: readonly KeyObject[] = [],
 ): Outcome {
-  const { certificates, nowMs, attributeMapping, roleMapping, ...rest } = settings;
-  const trusted = certificates.map((file) => ({ file, x509: new X509Certificate(pemOf(file)) }));
-  const keys = trusted.map(({ x509 }) => ({
-    key: x509.publicKey,
-    fingerprint: x509.fingerprint256,
-    notAfterMs: Date.parse(x509.validTo),
-  }));
-  const fileOf = (fingerprint: string) => trusted.find(({ x509 }) => x509.fingerprint256 === fingerprint)?.file ?? fingerprint;
+  const { certificates, nowMs, attributeMapping, roleMapping } = settings;
+  const fileOf = (fingerprint: string) =>
+    certificates.find((file) => new X509Certificate(pemOf(file)).fingerprint256 === fingerprint) ?? fingerprint;
   try {
-    const assertion = acceptResponse(decodeUtf8(octets), { ...rest, keys, decryptionKeys }, nowMs);
+    const assertion = acceptResponse(decodeUtf8(octets), responseSettingsOf(settings, pemOf, decryptionKeys), nowMs);
     const person = readPerson(assertion, { ...DEFAULT_ATTRIBUTE_MAPPING, ...attributeMapping });
     const { role } = decideRole(roleMapping, person.groups);
     if (role === 'none') return { code: 'saml_role_denied', says: undefined }; // as the sign-in does
