@@ -74,7 +74,7 @@ async function answer(runtime: Runtime, app: Express, request: IncomingMessage, 
 }
 
 /** Envoy puts the path and the query of the request that it asks about behind ours: that query demands nothing. */
-const isOwnQuery = (url: string, queryAt: number): boolean => queryAt <= PATH.length + 1 && /^\/?$/.test(url.slice(PATH.length, queryAt));
+const isOwnQuery = (url: string, queryAt: number): boolean => /^\/?$/.test(url.slice(PATH.length, queryAt));
 
 interface Asking {
   readonly principal: Principal;

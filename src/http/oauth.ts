@@ -206,13 +206,11 @@ async function exchange(runtime: Runtime, request: Request, response: Response) 
 /** A subject token that is not good is an invalid request (RFC 8693 §2.2.2). */
 async function subjectOf(runtime: Runtime, subjectToken: string): Promise<TokenPrincipal> {
   try {
-    const verified = await verifyToken(runtime, subjectToken);
-    if (verified.kind === 'cli_token') return await authenticateToken(runtime, verified);
+    return await authenticateToken(runtime, await verifyToken(runtime, subjectToken));
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'unauthenticated') throw error;
     throw oauthRefusal('invalid_request', `subject_token: ${error.facts.detail ?? 'is not good (any more).'}`);
   }
-  throw oauthRefusal('invalid_request', 'subject_token: must be a CLI token.');
 }
 
 const expiresIn = (endMs: number | undefined, nowMs: number) =>

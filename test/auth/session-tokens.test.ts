@@ -170,21 +170,23 @@ describe('session tokens (POST /me/session-token, RFC 9068)', () => {
     expect(verified.headers.get('x-samlgate-email')).toMatch(/^[\x21-\x7e]+$/);
   });
 
-  test('forward auth writes no header that an address could break out of', async () => {
-    const { runtime } = gateway;
-    const email = 'a%0d%0ax-samlgate-role:owner\r\nX-Samlgate-Role: owner@example.com';
-    const member = await seedMember(runtime, organization.id, { email });
-    const login = {
-      organizationId: organization.id,
-      memberId: member.id,
-      sessionId: member.sessions[0]?.id ?? '',
-      csrfToken: 'c',
-      endsAtMs: 0,
-      touchedAtMs: 0,
-    };
-    const { token } = await mintSessionToken(runtime, await authenticateSession(runtime, login));
-    const verified = await fetch(`${gateway.url}/auth/verify`, { headers: { authorization: `Bearer ${token}` } });
-    expect([verified.status, verified.headers.get('x-samlgate-role')]).toEqual([200, 'collaborator']);
-    expect(decodeURIComponent(verified.headers.get('x-samlgate-email') ?? '')).toBe(email);
-  });
+  test.each(['a%0d%0ax-samlgate-role:owner\r\nX-Samlgate-Role: owner@example.com', 'a%40b@example.com', '"two words"@example.com'])(
+    'forward auth writes no header that the address %j could break out of, and one that means nothing else',
+    async (email) => {
+      const { runtime } = gateway;
+      const member = await seedMember(runtime, organization.id, { email });
+      const login = {
+        organizationId: organization.id,
+        memberId: member.id,
+        sessionId: member.sessions[0]?.id ?? '',
+        csrfToken: 'c',
+        endsAtMs: 0,
+        touchedAtMs: 0,
+      };
+      const { token } = await mintSessionToken(runtime, await authenticateSession(runtime, login));
+      const verified = await fetch(`${gateway.url}/auth/verify`, { headers: { authorization: `Bearer ${token}` } });
+      expect([verified.status, verified.headers.get('x-samlgate-role')]).toEqual([200, 'collaborator']);
+      expect(decodeURIComponent(verified.headers.get('x-samlgate-email') ?? '')).toBe(email);
+    },
+  );
 });
