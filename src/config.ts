@@ -30,6 +30,8 @@ export interface Config {
   readonly tokenAlgorithm: TokenAlgorithm;
   /** 0: only by command. */
   readonly keyRotationDays: number;
+  /** How long sign-in attempts are kept for who looks for a reason; 0: none is. */
+  readonly signInLogDays: number;
 }
 
 export interface Variable {
@@ -92,6 +94,12 @@ export const VARIABLES: readonly Variable[] = [
     'RS256',
   ),
   variable('SAMLGATE_KEY_ROTATION_DAYS', '90', 'the token signing key is rotated when it is this old; 0: only by command', '30'),
+  variable(
+    'SAMLGATE_SIGN_IN_LOG_DAYS',
+    '7',
+    'the last sign-in attempts of an organization are kept this long, encrypted, for who looks for a reason; 0: none is kept',
+    '30',
+  ),
 ];
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -115,6 +123,10 @@ const minutes = (name: string) =>
   text(name)
     .transform(Number)
     .pipe(z.int('is not a whole number').min(1, 'must be 1 or more').max(43_200, 'must be 43200 (30 days) or less'));
+const days = (name: string, max: number) =>
+  text(name)
+    .transform(Number)
+    .pipe(z.int('is not a whole number').min(0, 'must be 0 (never) or more').max(max, `must be ${max} or less`));
 const base64Secret = z
   .string()
   .trim()
@@ -146,9 +158,8 @@ const SHAPE = z.object({
   SAMLGATE_SESSION_IDLE_MINUTES: minutes('SAMLGATE_SESSION_IDLE_MINUTES'),
   SAMLGATE_SESSION_MAX_MINUTES: minutes('SAMLGATE_SESSION_MAX_MINUTES'),
   SAMLGATE_TOKEN_ALGORITHM: text('SAMLGATE_TOKEN_ALGORITHM').pipe(z.enum(TOKEN_ALGORITHMS, `is none of ${TOKEN_ALGORITHMS.join(', ')}`)),
-  SAMLGATE_KEY_ROTATION_DAYS: text('SAMLGATE_KEY_ROTATION_DAYS')
-    .transform(Number)
-    .pipe(z.int('is not a whole number').min(0, 'must be 0 (never) or more').max(3650, 'must be 3650 or less')),
+  SAMLGATE_KEY_ROTATION_DAYS: days('SAMLGATE_KEY_ROTATION_DAYS', 3650),
+  SAMLGATE_SIGN_IN_LOG_DAYS: days('SAMLGATE_SIGN_IN_LOG_DAYS', 90),
 });
 
 /**
@@ -182,6 +193,7 @@ export function readConfig(environment: Environment): Config {
     sessionAbsoluteSeconds: value.SAMLGATE_SESSION_MAX_MINUTES * 60,
     tokenAlgorithm: value.SAMLGATE_TOKEN_ALGORITHM,
     keyRotationDays: value.SAMLGATE_KEY_ROTATION_DAYS,
+    signInLogDays: value.SAMLGATE_SIGN_IN_LOG_DAYS,
   });
 }
 

@@ -52,6 +52,8 @@ describe('configuration', () => {
       SAMLGATE_LOG_LEVEL: 'loud',
       SAMLGATE_SESSION_IDLE_MINUTES: '0',
       SAMLGATE_SESSION_MAX_MINUTES: 'a day',
+      SAMLGATE_KEY_ROTATION_DAYS: '-1',
+      SAMLGATE_SIGN_IN_LOG_DAYS: '91',
     });
     for (const name of [
       'SAMLGATE_BASE_URL',
@@ -64,6 +66,8 @@ describe('configuration', () => {
       'SAMLGATE_LOG_LEVEL',
       'SAMLGATE_SESSION_IDLE_MINUTES',
       'SAMLGATE_SESSION_MAX_MINUTES',
+      'SAMLGATE_KEY_ROTATION_DAYS',
+      'SAMLGATE_SIGN_IN_LOG_DAYS',
     ]) {
       const lines = problems.filter((line) => line.startsWith(`${name} `));
       expect([name, lines.length]).toEqual([name, 1]);
