@@ -81,7 +81,9 @@ function retryDelayMs(times: number): number {
 export async function openRedisStore(url: string): Promise<Store> {
   const client = makeClient(url);
   // Whoever waits for an answer is told by it; without a listener the event would end the process.
-  client.on('error', () => {});
+  client.on('error', ignore);
+  // Of a cluster each node has a client of its own, which would print what nobody listens to.
+  client.on('+node', (node: Redis) => node.on('error', ignore));
   // Sentinels are asked without end; a start is not.
   const late = setTimeout(() => client.disconnect(), OPEN_WITHIN_MS);
   try {
@@ -95,6 +97,8 @@ export async function openRedisStore(url: string): Promise<Store> {
   }
   return new RedisStore(client);
 }
+
+const ignore = () => {};
 
 function makeClient(url: string): Client {
   const [, tls, kind, rest = ''] = /^redis(s?)(?:\+(cluster|sentinel))?:\/\/(.+)$/.exec(url) ?? [];
