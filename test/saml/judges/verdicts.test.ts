@@ -3,13 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Profile } from '@node-saml/node-saml';
-import { canonicalize } from '../../../src/saml/canonical-xml.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../../src/saml/response.ts';
 import { readStructure } from '../../../src/saml/response-structure.ts';
 import { verifySignature } from '../../../src/saml/signature.ts';
 import { decodeUtf8, parseXml, type XmlElement } from '../../../src/saml/xml.ts';
 import { certificateFile, certificatePems, type Fixture, readFixtures, settingsOf } from './fixtures.ts';
-import { canonicalByLibxml2 } from './libxml2.ts';
 import { nodeSamlVerdict } from './node-saml.ts';
 import { digestedByXmlsec1, goodForXmlsec1 } from './xmlsec1.ts';
 
@@ -37,41 +35,6 @@ function signedParts(fixture: Fixture): SignedPart[] {
     return [{ file: fixture.file, element, certificateFile: certificateFile(settings.certificates[index]!), octets }];
   };
   return [...part('Response', unverifiedResponse, responseSignature), ...part('Assertion', unverifiedAssertion, assertionSignature)];
-}
-
-describe('canonical octets of the fixtures', () => {
-  test(
-    'every element that libxml2 can read is the same to it',
-    () => {
-      let elements = 0;
-      for (const { name, octets } of [...accepted, ...rejected]) {
-        const xml = octets.toString('utf8').replace(/^\ufeff/, '');
-        for (const [apexPath, apex] of apexesOf(xml)) {
-          elements++;
-          const prefixList = ['#default', 'xs', 'saml', 'ds'];
-          const ours = canonicalize(apex, { inclusivePrefixes: new Set(['', 'xs', 'saml', 'ds']) });
-          expect([name, ours]).toEqual([name, canonicalByLibxml2({ xml, apexPath, signatureIndex: undefined, prefixList })]);
-        }
-      }
-      expect(elements).toBeGreaterThan(3 * accepted.length);
-    },
-    TIMEOUT_MS,
-  );
-});
-
-/** The root, its children, and what is called Assertion or SignedInfo anywhere; nothing for what is no XML to us. */
-function apexesOf(xml: string): [path: number[], apex: XmlElement][] {
-  try {
-    return [...placed(parseXml(xml))].filter(([path, { local }]) => path.length < 2 || local === 'Assertion' || local === 'SignedInfo');
-  } catch {
-    return [];
-  }
-}
-
-function* placed(element: XmlElement, path: number[] = []): Generator<[path: number[], element: XmlElement]> {
-  yield [path, element];
-  const children = element.children.filter((child) => typeof child !== 'string');
-  for (const [index, child] of children.entries()) yield* placed(child, [...path, index]);
 }
 
 describe('what is accepted, xmlsec1', () => {
