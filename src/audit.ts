@@ -27,6 +27,7 @@ export const AUDIT_EVENTS = {
   'cli_tokens.rotated': 'all CLI tokens of a member were revoked (and one new one made, where the member asked for it)',
   'session_token.revoked': 'a session token was revoked before its end',
   'device_login.denied': 'a person refused a login from a terminal',
+  'operator.signed_in': 'the operator signed in to the console with the operator token',
   'signing_key.created': 'the first token signing keys were made',
   'signing_key.rotated': 'the next token signing key signs now',
   'signing_key.revoked': 'a token signing key was revoked; every token that it signed is dead',

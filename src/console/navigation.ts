@@ -22,6 +22,7 @@ export const OPERATOR_SECTIONS = [
   { id: 'organizations', path: '', label: 'Organizations', who: 'operator' },
   { id: 'keys', path: '/keys', label: 'Signing keys', who: 'operator' },
   { id: 'health', path: '/health', label: 'Health', who: 'operator' },
+  { id: 'gateway-audit', path: '/audit', label: 'Audit trail', who: 'operator' },
 ] as const satisfies readonly Section[];
 
 export type SectionId = (typeof SECTIONS)[number]['id'] | (typeof OPERATOR_SECTIONS)[number]['id'];

@@ -127,22 +127,38 @@ export interface MemberQuery {
   readonly cursor?: string | undefined;
 }
 
-/** By address. With `query` as many pages are looked through as it takes to fill one, at most 50 at a time. */
+const PAGES_AT_A_TIME = 50;
+const SCANNED_PAGE = 200;
+
+/**
+ * By address. With `query` 10,000 members are looked through at a time, so that a page may be short though there is more;
+ * `nextCursor` alone tells. A query that is a member's id finds that member.
+ */
 export async function listMembers(store: Store, organizationId: string, ask: MemberQuery): Promise<Page<Member>> {
   const equals = ask.email === undefined ? {} : { equals: ask.email.toLowerCase() };
-  const needle = ask.query?.toLowerCase();
-  if (needle === undefined) return store.find(organizationId, MEMBERS, 'email', { ...equals, limit: ask.limit, cursor: ask.cursor });
+  if (ask.query === undefined) return store.find(organizationId, MEMBERS, 'email', { ...equals, limit: ask.limit, cursor: ask.cursor });
+  if (/^usr_[0-9a-z]{20}$/.test(ask.query)) return onlyMember(await store.get(organizationId, MEMBERS, ask.query));
+  const needle = ask.query.toLowerCase();
   const items: Stored<Member>[] = [];
-  let cursor = ask.cursor ?? null;
-  for (let pages = 0; pages < 50; pages++) {
-    const page = await store.find(organizationId, MEMBERS, 'email', { ...equals, limit: ask.limit, cursor: cursor ?? undefined });
+  let { cursor } = ask;
+  for (let pages = 0; pages < PAGES_AT_A_TIME; pages++) {
+    const range = { ...equals, limit: SCANNED_PAGE, cursor };
+    const page = await store.find(organizationId, MEMBERS, 'email', range);
+    const fitting = [...page.items.entries()].filter(([, { value }]) => `${value.name}\n${value.email}`.toLowerCase().includes(needle));
+    const taken = fitting.slice(0, ask.limit - items.length);
+    items.push(...taken.map(([, member]) => member));
+    const [at = 0] = taken.at(-1) ?? [];
+    if (items.length === ask.limit && at + 1 < page.items.length) {
+      // The page is full before its end: the next one goes on right behind its last member.
+      return { items, nextCursor: (await store.find(organizationId, MEMBERS, 'email', { ...range, limit: at + 1 })).nextCursor };
+    }
+    if (items.length === ask.limit || page.nextCursor === null) return { items, nextCursor: page.nextCursor };
     cursor = page.nextCursor;
-    items.push(...page.items.filter(({ value }) => `${value.name}\n${value.email}`.toLowerCase().includes(needle)));
-    // Whole pages only: the cursor stands at the end of one.
-    if (items.length > 0 || cursor === null) break;
   }
-  return { items, nextCursor: cursor };
+  return { items, nextCursor: cursor ?? null };
 }
+
+const onlyMember = (member: Stored<Member> | undefined): Page<Member> => ({ items: member ? [member] : [], nextCursor: null });
 
 export interface MemberChanges {
   readonly role?: Role | undefined;
@@ -237,7 +253,15 @@ async function writeMember(
 }
 
 async function requireAnotherOwner(store: Store, organizationId: string, id: string): Promise<void> {
-  const owners = await store.find(organizationId, MEMBERS, 'activeRole', { equals: 'owner', limit: 2 });
-  if (owners.items.some((owner) => owner.id !== id)) return;
+  if (await hasAnotherOwner(store, organizationId, id)) return;
   throw new GatewayError('conflict', 'This is the last owner of the organization. Make somebody else an owner first.');
 }
+
+async function hasAnotherOwner(store: Store, organizationId: string, id: string): Promise<boolean> {
+  const owners = await store.find(organizationId, MEMBERS, 'activeRole', { equals: 'owner', limit: 2 });
+  return owners.items.some((owner) => owner.id !== id);
+}
+
+/** Whether this member can't be suspended, removed or made a collaborator now. The change itself looks again. */
+export const isLastOwner = async (store: Store, organizationId: string, member: Member): Promise<boolean> =>
+  isActiveOwner(member) && !(await hasAnotherOwner(store, organizationId, member.id));

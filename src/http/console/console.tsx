@@ -3,6 +3,7 @@ import { type Request, type Response, Router } from 'express';
 import { sessionMiddleware } from '../../auth/sessions.ts';
 import type { Runtime } from '../../runtime.ts';
 import { credentialPages } from './credentials.tsx';
+import { operatorPages } from './operator.tsx';
 import { asMember, readPostedForm, requireManager } from './visit.ts';
 
 type Pages = (runtime: Runtime) => Router;
@@ -16,8 +17,10 @@ export function consoleRoutes(runtime: Runtime): Router {
     response.locals.route = 'console';
     next();
   });
+  const pages = managerPages(runtime);
+  router.use('/console/operator', operatorPages(runtime, pages));
   router.use('/console', sessionMiddleware(runtime), asMember(runtime), ...readPostedForm);
-  router.use('/console', credentialPages(runtime), managerPages(runtime));
+  router.use('/console', credentialPages(runtime), pages);
   return router;
 }
 

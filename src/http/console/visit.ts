@@ -1,4 +1,5 @@
 /** Who visits a page of the console, and what every handler of one needs: the frame, the form, the way back. */
+import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { VNode } from 'preact';
 import type { z } from 'zod';
@@ -88,6 +89,12 @@ export function sessionOf(response: Response): SessionPrincipal {
   return principal;
 }
 
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** In a time that tells nothing. */
+export const tokensMatch = (given: string | undefined, wanted: string): boolean =>
+  given !== undefined && timingSafeEqual(digest(given), digest(wanted));
+
 /** 1 MiB of metadata, and what a form adds. */
 const MAX_UPLOAD = 1100 * 1024;
 
@@ -153,6 +160,26 @@ export function goOn({ config }: Runtime, response: Response, href: string, noti
     response.cookie(noticeName(config.isHttps), value, { ...noticeCookie(config.isHttps), maxAge: 60_000 });
   }
   response.redirect(303, href);
+}
+
+/**
+ * Does what a form asks for, and goes on to a page that tells what was done. What stands in the way of it (409) is told
+ * there as well; everything else that is refused is a page of its own.
+ * @param act gives the words for what was done
+ */
+export async function goOnOrTell(runtime: Runtime, response: Response, href: string, act: () => Promise<string>): Promise<void> {
+  try {
+    goOn(runtime, response, href, await act());
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
+    goOn(runtime, response, href, { kind: 'problem', text: error.facts.detail ?? 'This can’t be done in the present state.' });
+  }
+}
+
+/** What was typed to confirm. */
+export function confirmationOf(request: Request): string | undefined {
+  const { confirmation } = (request.body ?? {}) as { confirmation?: unknown };
+  return typeof confirmation === 'string' ? confirmation.trim() : undefined;
 }
 
 const noticeCookie = (secure: boolean) => ({ httpOnly: true, secure, sameSite: 'lax', path: '/' }) as const;

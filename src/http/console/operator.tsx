@@ -1,0 +1,118 @@
+/** The operator's pages: organizations, signing keys, health. */
+import express, { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import { endOperatorSession, startOperatorSession } from '../../auth/operator-sessions.ts';
+import { listSigningKeys, revokeSigningKey, rotateSigningKeys } from '../../auth/signing-keys.ts';
+import { VERSION } from '../../client/version.ts';
+import { HealthPage } from '../../console/health-page.tsx';
+import { KeysPage, RevokeKeyPage } from '../../console/keys-page.tsx';
+import { renderPage } from '../../console/layout.tsx';
+import { OperatorSignInPage } from '../../console/operator-sign-in-page.tsx';
+import { counted } from '../../console/parts/counted.ts';
+import { GatewayError } from '../../errors.ts';
+import { findExpiringCertificates } from '../../organizations/expiring-certificates.ts';
+import type { Runtime } from '../../runtime.ts';
+import { callerOf } from '../callers.ts';
+import { sendPage } from '../pages.ts';
+import { actorOf } from '../request-context.ts';
+import { checkShape } from '../shapes.ts';
+import {
+  asOperator,
+  fromThisSite,
+  giveOperatorCookie,
+  OPERATOR_HOME,
+  operatorCookie,
+  safeReturn,
+  takeOperatorCookie,
+  withOrganization,
+} from './operator-visit.ts';
+import { organizationPages, organizationsPages } from './organizations.tsx';
+import { frameOf, goOnOrTell, readPostedForm, sendConsolePage } from './visit.ts';
+
+const DAY_MS = 86_400_000;
+const EXPIRING_DAYS = 60;
+const KEYS = `${OPERATOR_HOME}/keys`;
+const SIGN_IN = z.object({ token: z.string().trim().min(1).max(512), return_to: z.string().max(512).optional() });
+
+/** @param managerPages the pages about an organization that its owners have as well */
+export function operatorPages(runtime: Runtime, managerPages: Router): Router {
+  const router = Router({ caseSensitive: true });
+  signInRoutes(router, runtime);
+  router.use(asOperator(runtime), ...readPostedForm);
+  router.post('/sign-out', async (request, response) => {
+    await endOperatorSession(runtime, operatorCookie(runtime, request));
+    takeOperatorCookie(runtime, response);
+    response.redirect(303, `${OPERATOR_HOME}/sign-in`);
+  });
+  keyRoutes(router, runtime);
+  router.get('/health', (request, response) => showHealth(runtime, request, response));
+  router.use(organizationsPages(runtime));
+  router.use('/organizations/:org', withOrganization(runtime), organizationPages(runtime), managerPages);
+  return router;
+}
+
+function signInRoutes(router: Router, runtime: Runtime): void {
+  router.get('/sign-in', (request, response) => {
+    sendPage(response, 200, renderPage(<OperatorSignInPage returnTo={safeReturn(request.query.return_to)} />));
+  });
+  const readForm = express.urlencoded({ extended: false, limit: '4kb', inflate: false });
+  // RATE LIMIT (operator sign-in)
+  router.post('/sign-in', fromThisSite(runtime), readForm, (request, response) => signIn(runtime, request, response));
+}
+
+async function signIn(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { token, return_to: given } = checkShape(SIGN_IN, request.body ?? {});
+  const returnTo = safeReturn(given);
+  try {
+    giveOperatorCookie(runtime, response, await startOperatorSession(runtime, actorOf(request, response), token));
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'unauthenticated') throw error;
+    runtime.log.warn({ code: error.code, request_id: response.locals.requestId, address: request.ip }, 'operator sign-in refused');
+    const page = <OperatorSignInPage returnTo={returnTo} problem="This is not the operator token of this gateway." />;
+    return sendPage(response, 401, renderPage(page));
+  }
+  response.redirect(303, returnTo ?? OPERATOR_HOME);
+}
+
+function keyRoutes(router: Router, runtime: Runtime): void {
+  router.get('/keys', async (request, response) => {
+    const keys = await listSigningKeys(runtime);
+    const frame = frameOf(runtime, request, response);
+    sendConsolePage(response, <KeysPage frame={frame} keys={keys} rotationDays={runtime.config.keyRotationDays} />);
+  });
+  router.post('/keys/rotate', (request, response) =>
+    goOnOrTell(runtime, response, KEYS, async () => {
+      const { key } = await rotateSigningKeys(runtime, callerOf(request, response));
+      return `The key ${key.kid} signs now. The former one goes on to verify what it has signed.`;
+    }),
+  );
+  router.get('/keys/:kid/revoke', async (request, response) => {
+    const listed = (await listSigningKeys(runtime)).find(({ key }) => key.kid === request.params.kid && key.state !== 'revoked');
+    if (!listed) throw new GatewayError('not_found', 'There is no such key.');
+    sendConsolePage(response, <RevokeKeyPage frame={frameOf(runtime, request, response)} listed={listed} />);
+  });
+  router.post('/keys/:kid/revoke', (request, response) =>
+    goOnOrTell(runtime, response, KEYS, async () => {
+      const { key, cliTokens } = await revokeSigningKey(runtime, callerOf(request, response), request.params.kid);
+      return `The key ${key.kid} is revoked, and ${counted(cliTokens, 'CLI token')} with it.`;
+    }),
+  );
+}
+
+async function showHealth(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { store, config, now } = runtime;
+  const startedAt = performance.now();
+  await store.ping();
+  const storeMs = performance.now() - startedAt;
+  const [storeWarnings, expiring] = await Promise.all([store.warnings(), findExpiringCertificates(store, now() + EXPIRING_DAYS * DAY_MS)]);
+  const { baseUrl } = config;
+  const place = { version: VERSION, baseUrl, store: withoutPassword(config.store), storeMs };
+  const frame = frameOf(runtime, request, response);
+  sendConsolePage(
+    response,
+    <HealthPage frame={frame} {...place} storeWarnings={storeWarnings} expiring={expiring} expiringDays={EXPIRING_DAYS} />,
+  );
+}
+
+/** `redis://user:password@host` without the password. */
+const withoutPassword = (store: string): string => store.replace(/\/\/([^/@]*)@/, (_all, user: string) => `//${user.split(':')[0]}@`);

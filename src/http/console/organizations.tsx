@@ -1,0 +1,140 @@
+/** The operator's pages about organizations: list, make, show, change, delete. */
+import { type Request, type Response, Router } from 'express';
+import { DeleteOrganizationPage, OrganizationPage } from '../../console/organization-page.tsx';
+import {
+  ORGANIZATION_FIELDS,
+  type OrganizationField,
+  OrganizationFormPage,
+  OrganizationsPage,
+  type OrganizationValues,
+} from '../../console/organizations-page.tsx';
+import { GatewayError } from '../../errors.ts';
+import { serviceProviderUrls, warningsOf } from '../../organizations/identity-providers.ts';
+import {
+  changeOrganization,
+  createOrganization,
+  deleteOrganization,
+  listOrganizations,
+  type Organization,
+} from '../../organizations/organizations.ts';
+import type { Runtime } from '../../runtime.ts';
+import { callerOf, organizationOf } from '../callers.ts';
+import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../shapes.ts';
+import { OPERATOR_HOME, organizationBase } from './operator-visit.ts';
+import { confirmationOf, frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
+
+/** Below the operator's home. */
+export function organizationsPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.get('/', async (request, response) => {
+    const query = checkShape(PAGE_QUERY, request.query);
+    const { items, nextCursor } = await listOrganizations(runtime.store, query);
+    const frame = frameOf(runtime, request, response);
+    sendConsolePage(response, <OrganizationsPage frame={frame} organizations={items} cursor={query.cursor} nextCursor={nextCursor} />);
+  });
+  router.get('/organizations', (request, response) => {
+    const slug = SLUG.safeParse(
+      String(request.query.slug ?? '')
+        .trim()
+        .toLowerCase(),
+    );
+    response.redirect(303, slug.success ? organizationBase({ slug: slug.data }) : OPERATOR_HOME);
+  });
+  router.get('/organizations/new', (request, response) => {
+    sendConsolePage(response, <OrganizationFormPage frame={frameOf(runtime, request, response)} values={valuesOf()} exists={false} />);
+  });
+  router.post('/organizations/new', (request, response) =>
+    orShowAgain(runtime, request, response, false, async (typed) => {
+      const { slug, name, ...rest } = checkShape(NEW_ORGANIZATION, typed);
+      const input = { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
+      const organization = await createOrganization(runtime, callerOf(request, response), input);
+      goOn(runtime, response, organizationBase(organization), 'The organization is made. Next it needs an identity provider.');
+    }),
+  );
+  return router;
+}
+
+/** Below one organization. */
+export function organizationPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.get('/', async (request, response) => {
+    const organization = organizationOf(response);
+    const warnings = organization.identityProvider ? await warningsOf(runtime, organization) : [];
+    const urls = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
+    const frame = frameOf(runtime, request, response);
+    sendConsolePage(response, <OrganizationPage frame={frame} organization={organization} warnings={warnings} urls={urls} />);
+  });
+  router.get('/change', (request, response) => {
+    const values = valuesOf(organizationOf(response));
+    sendConsolePage(response, <OrganizationFormPage frame={frameOf(runtime, request, response)} values={values} exists />);
+  });
+  router.post('/change', (request, response) =>
+    orShowAgain(runtime, request, response, true, async ({ slug: _, ...typed }) => {
+      const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, typed));
+      await changeOrganization(runtime, callerOf(request, response), organizationOf(response).id, changes);
+      goOn(runtime, response, visitOf(response).base, 'The changes are saved.');
+    }),
+  );
+  router.get('/delete', (request, response) => showDelete(runtime, request, response, false));
+  router.post('/delete', async (request, response) => {
+    const { id, slug } = organizationOf(response);
+    if (confirmationOf(request) !== slug) return showDelete(runtime, request, response, true);
+    await deleteOrganization(runtime, callerOf(request, response), id);
+    goOn(runtime, response, OPERATOR_HOME, `The organization ${slug} is deleted with everything in it.`);
+  });
+  return router;
+}
+
+function showDelete(runtime: Runtime, request: Request, response: Response, mistyped: boolean): void {
+  const frame = frameOf(runtime, request, response);
+  const page = <DeleteOrganizationPage frame={frame} organization={organizationOf(response)} mistyped={mistyped} />;
+  sendConsolePage(response, page, mistyped ? 400 : 200);
+}
+
+const LISTS: ReadonlySet<OrganizationField> = new Set(['domains', 'allowed_return_urls', 'session_token_audiences']);
+const NUMBERS: ReadonlySet<OrganizationField> = new Set(['cli_token_max_days', 'cli_token_sso_within_days']);
+
+/** Does what the form asks for; where something in it is not right, it is shown again as it was typed. */
+async function orShowAgain(
+  runtime: Runtime,
+  request: Request,
+  response: Response,
+  exists: boolean,
+  act: (typed: Readonly<Record<string, unknown>>) => Promise<void>,
+): Promise<void> {
+  const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;
+  const values = Object.fromEntries(
+    ORGANIZATION_FIELDS.map((field) => [field, typeof body[field] === 'string' ? body[field] : '']),
+  ) as OrganizationValues;
+  try {
+    await act(Object.fromEntries(ORGANIZATION_FIELDS.map((field) => [field, inWordsOfTheApi(field, values[field])])));
+  } catch (error) {
+    if (!(error instanceof GatewayError) || (error.code !== 'validation_failed' && error.code !== 'conflict')) throw error;
+    const frame = frameOf(runtime, request, response, { kind: 'problem', text: error.facts.detail ?? error.code });
+    sendConsolePage(response, <OrganizationFormPage frame={frame} values={values} exists={exists} />, error.status);
+  }
+}
+
+/** An empty field takes the value away, as null does in the API. */
+function inWordsOfTheApi(field: OrganizationField, typed: string): unknown {
+  const text = typed.trim();
+  if (LISTS.has(field)) return text.split(/[\s,]+/).filter((line) => line !== '');
+  if (field === 'slug' || field === 'name') return text;
+  if (text === '') return null;
+  return NUMBERS.has(field) ? Number(text) : text;
+}
+
+function valuesOf(organization?: Organization): OrganizationValues {
+  const lines = (texts: readonly string[] = []) => texts.join('\n');
+  return {
+    slug: organization?.slug ?? '',
+    name: organization?.name ?? '',
+    domains: lines(organization?.domains),
+    allowed_return_urls: lines(organization?.allowedReturnUrls),
+    contact_email: organization?.contactEmail ?? '',
+    logo_url: organization?.logoUrl ?? '',
+    cli_token_max_days: String(organization?.cliTokenMaxDays ?? ''),
+    cli_token_sso_within_days: String(organization?.cliTokenSsoWithinDays ?? ''),
+    session_token_audiences: lines(organization?.sessionTokenAudiences),
+  };
+}
