@@ -1,0 +1,311 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  accessSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { productionDependencies } from '../support/built-package.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { freePort } from '../support/redis-server.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+/** What the checkout has that packing needs, and some that must stay behind. */
+const CHECKOUT = [
+  'package.json',
+  'tsconfig.json',
+  'src',
+  'config',
+  'examples',
+  'test/support',
+  'docker',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'SECURITY.md',
+];
+/** What whoever uses the library from TypeScript has of their own. */
+const OWN_TYPES = ['@types/node', 'undici-types'];
+const EXPRESS_TYPES = [
+  'express',
+  'express-serve-static-core',
+  'body-parser',
+  'connect',
+  'http-errors',
+  'qs',
+  'range-parser',
+  'send',
+  'serve-static',
+];
+
+const run = promisify(execFile);
+
+let directory: string;
+/** An empty project that has installed the package, and nothing else. */
+let project: string;
+let packed: string[];
+const running: ChildProcess[] = [];
+
+beforeAll(async () => {
+  directory = mkdtempSync(path.join(tmpdir(), 'samlgate-pack-'));
+  project = path.join(directory, 'project');
+  const tarball = await pack();
+  packed = (await run('tar', ['-tzf', tarball])).stdout
+    .trim()
+    .split('\n')
+    .map((name) => name.replace(/^package\//, ''));
+  await install(tarball);
+}, 120_000);
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    const exit = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+    child.kill('SIGKILL');
+    await exit;
+  }
+});
+
+/** `npm pack` in a fresh checkout, which builds. */
+async function pack(): Promise<string> {
+  const checkout = path.join(directory, 'checkout');
+  for (const name of CHECKOUT) cpSync(path.join(ROOT, name), path.join(checkout, name), { recursive: true });
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(checkout, 'node_modules'));
+  await run('npm', ['pack', '--pack-destination', directory], { cwd: checkout });
+  return path.join(directory, readdirSync(directory).find((name) => name.endsWith('.tgz')) ?? '');
+}
+
+/** As npm lays it out, but with links in place of a registry: the package's own dependencies and no others. */
+async function install(tarball: string): Promise<void> {
+  const modules = path.join(project, 'node_modules');
+  mkdirSync(path.join(modules, '.bin'), { recursive: true });
+  writeFileSync(path.join(project, 'package.json'), '{ "name": "project", "private": true, "type": "module" }');
+  await run('tar', ['-xzf', tarball, '-C', modules]);
+  await run('mv', [path.join(modules, 'package'), path.join(modules, 'samlgate')]);
+  symlinkSync('../samlgate/dist/main.js', path.join(modules, '.bin/samlgate'));
+  for (const place of productionDependencies()) link(place);
+}
+
+function link(place: string): void {
+  const target = path.join(project, place);
+  if (existsSync(target)) return;
+  mkdirSync(path.dirname(target), { recursive: true });
+  symlinkSync(path.join(ROOT, place), target);
+}
+
+const environment = (more: Record<string, string> = {}) => ({ PATH: process.env.PATH ?? '', HOME: path.join(directory, 'home'), ...more });
+
+/** Starts `node FILE` (or the command) in the project; `says` waits for its standard output. */
+function start(file: string, args: readonly string[], more: Record<string, string>) {
+  const child = spawn(file, args, { cwd: project, env: environment(more), stdio: ['ignore', 'pipe', 'pipe'] });
+  running.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const says = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    for (;;) {
+      const match = pattern.exec(output);
+      if (match) return match;
+      if (child.exitCode !== null) throw new Error(`It ended without ${pattern}: ${output}`);
+      await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
+    }
+  };
+  return { child, says };
+}
+
+describe('the package', () => {
+  test('has the built files, the examples and what belongs to them, and nothing else', () => {
+    const sources = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+    const built = sources
+      .filter((name) => /\.tsx?$/.test(name))
+      .flatMap((name) => ['.js', '.d.ts'].map((end) => `dist/${name.replace(/\.tsx?$/, end)}`));
+    const assets = readdirSync(path.join(ROOT, 'src/console/assets')).map((name) => `dist/console/assets/${name}`);
+    const folder = (name: string) => readdirSync(path.join(ROOT, name)).map((file) => `${name}/${file}`);
+    const own = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
+    expect(packed.sort()).toEqual([...built, ...assets, ...folder('config/idp-examples'), ...folder('examples'), ...own].sort());
+  });
+
+  test('its command runs', async () => {
+    const bin = path.join(project, 'node_modules/.bin/samlgate');
+    accessSync(bin, constants.X_OK);
+    const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect((await run(bin, ['--version'], { cwd: project, env: environment() })).stdout).toBe(`${version}\n`);
+  });
+
+  test('its command serves: pages, their style, the API and its page', async () => {
+    const port = await freePort();
+    const url = `http://localhost:${port}`;
+    const settings = { SAMLGATE_BASE_URL: url, SAMLGATE_LISTEN: `127.0.0.1:${port}` };
+    const { child, says } = start(path.join(project, 'node_modules/.bin/samlgate'), ['serve'], settings);
+    await says(/samlgate is ready/);
+    const answers = await Promise.all(
+      [
+        '/readyz',
+        '/login',
+        '/assets/style.css',
+        '/api/v1/openapi.json',
+        '/api/docs',
+        '/api/docs/swagger-ui-bundle.js',
+        '/assets/api-docs.js',
+      ].map(async (at) => [at, (await fetch(`${url}${at}`)).status]),
+    );
+    expect(answers.filter(([, status]) => status !== 200)).toEqual([]);
+    const apply = ['org', 'apply', 'node_modules/samlgate/config/idp-examples/okta.yaml', '--dry-run'];
+    const applied = await run(path.join(project, 'node_modules/.bin/samlgate'), apply, {
+      cwd: project,
+      env: environment({ SAMLGATE_URL: url }),
+    });
+    expect(applied.stdout).toContain('acme-okta: would make the organization');
+    const exit = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await exit).toEqual([0, null]);
+  });
+
+  test('gives its two libraries and nothing from inside', async () => {
+    const script = `
+      const { createClient, PagedList, SamlgateError } = await import('samlgate/client');
+      const { requireAuth } = await import('samlgate/express');
+      const inside = await import('samlgate/dist/main.js').catch((error) => error.code);
+      console.log([createClient, PagedList, SamlgateError, requireAuth].map((each) => typeof each).join(), inside);`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project, env: environment() });
+    expect(stdout).toBe('function,function,function,function ERR_PACKAGE_PATH_NOT_EXPORTED\n');
+  });
+});
+
+describe('the types of the package', () => {
+  const CLIENT = `
+    import { createClient, type Member, SamlgateError } from 'samlgate/client';
+    const client = createClient({ url: 'https://sso.example.com', token: 'x' });
+    const page: { items: readonly Member[]; next_cursor: string | null } = await client.members.list('acme', { email: 'a@b.c' }).page({ limit: 2 });
+    for await (const member of client.members.list('acme')) console.log(member.email.length, member.groups.length, page);
+    const { revoked, token } = await client.tokens.rotate();
+    const made: string = token.token;
+    await client.organizations.create({ slug: 'acme', name: 'Acme', domains: ['acme.example'] });
+    await client.identityProvider.set('acme', { metadata_url: 'https://idp.example/metadata' }, { dryRun: true });
+    await client.identityProvider.change('acme', { idp_initiated: 'bounce', authn_context: [] });
+    await client.roleMapping.set('acme', { rules: [{ group: 'a', role: 'owner' }], default_role: 'none' });
+    try { await client.keys.revoke('k'); } catch (error) { if (error instanceof SamlgateError && error.code === 'conflict') console.log(revoked + 1, made); }`;
+  const MIDDLEWARE = `
+    import { createServer } from 'node:http';
+    import { type Auth, requireAuth } from 'samlgate/express';
+    const middleware = requireAuth({ issuer: 'https://sso.example.com', role: 'owner' });
+    createServer((request: Parameters<typeof middleware>[0], response) => middleware(request, response, () => response.end(request.auth?.email)));
+    export const isOwner = (auth: Auth): boolean => auth.role === 'owner';`;
+  const EXPRESS = `
+    import express from 'express';
+    import { requireAuth } from 'samlgate/express';
+    const app = express();
+    app.use(requireAuth({ issuer: 'https://sso.example.com' }));
+    app.get('/', requireAuth({ issuer: 'https://sso.example.com', role: 'owner' }), (request, response) => {
+      response.json({ email: request.auth?.email.toUpperCase() });
+    });`;
+
+  /** What the compiler says of a file in the project; declarations of packages are checked too. */
+  async function complaints(source: string, ...options: string[]): Promise<string> {
+    writeFileSync(path.join(project, 'check.ts'), source);
+    const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
+    const args = [
+      '--noEmit',
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--noUncheckedIndexedAccess',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2024',
+      '--types',
+      'node',
+    ];
+    return run(process.execPath, [tsc, ...args, ...options, 'check.ts'], { cwd: project, env: environment() }).then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+  }
+
+  beforeAll(() => {
+    for (const name of OWN_TYPES) link(`node_modules/${name}`);
+  });
+
+  test('are strict-clean without the types of Express', async () => {
+    expect(await complaints(CLIENT)).toBe('');
+    expect(await complaints(MIDDLEWARE)).toBe('');
+  });
+
+  test('fit Express', async () => {
+    for (const name of EXPRESS_TYPES) link(`node_modules/@types/${name}`);
+    expect(await complaints(EXPRESS)).toBe('');
+  });
+
+  test.each([
+    ['a role that is none', CLIENT.replace("role: 'owner' }]", "role: 'king' }]"), 'king'],
+    ['a field that is not known', CLIENT.replace("slug: 'acme',", "slug: 'acme', slogan: 'x',"), "'slogan'"],
+    ['a field that no answer has', CLIENT.replace('member.email', 'member.mail'), "'mail'"],
+    ['a code that is none', CLIENT.replace("=== 'conflict'", "=== 'conflcit'"), 'conflcit'],
+    ['a role that nobody has', MIDDLEWARE.replace("role: 'owner' }", "role: 'admin' }"), 'admin'],
+    ['no issuer', MIDDLEWARE.replace("issuer: 'https://sso.example.com', ", ''), "'issuer'"],
+  ])('refuse %s', async (_what, source, words) => {
+    expect(await complaints(source)).toContain(words);
+  });
+});
+
+describe('the examples', () => {
+  let gateway: TestGateway;
+  let acme: OrganizationJson;
+  let olivia: SignedIn;
+  let carl: SignedIn;
+  beforeAll(async () => {
+    gateway = await startGateway();
+    acme = await gateway.makeOrganization();
+    [olivia, carl] = await Promise.all([signedIn(gateway, acme, 'olivia'), signedIn(gateway, acme, 'carl')]);
+  });
+  afterAll(() => gateway.stop());
+
+  const example = (name: string) => path.join(project, 'node_modules/samlgate/examples', name);
+  const runClient = async (token: string) => {
+    const env = environment({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: token });
+    return (await run(process.execPath, [example('client.mjs')], { cwd: project, env })).stdout;
+  };
+
+  test('client.mjs tells who is here', async () => {
+    const { token, name } = await olivia.makeToken({ name: 'for the example' });
+    expect((await runClient(token)).split('\n')).toEqual(
+      expect.arrayContaining([
+        `${olivia.email} is owner of ${acme.name}`,
+        `token ${name}: without an end`,
+        `member ${olivia.email}: owner`,
+        `member ${carl.email}: collaborator`,
+      ]),
+    );
+    expect(await runClient((await carl.makeToken()).token)).toMatch(/Only owners see the members\.\n$/);
+  });
+
+  test('express.mjs lets in who has a token, session or CLI, and lets only owners go further', async () => {
+    const { says } = start(process.execPath, [example('express.mjs')], { SAMLGATE_URL: gateway.url, PORT: '0' });
+    const [hello] = await says(/http:\S+\/hello/);
+    const ask = (url: string, token?: string, method = 'GET') =>
+      fetch(url, { method, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
+    const sessionToken = async (person: SignedIn) => (await person.api<{ token: string }>('POST', '/me/session-token')).body.token;
+
+    expect((await ask(hello)).status).toBe(401);
+    expect(await (await ask(hello, await sessionToken(carl))).json()).toEqual({ hello: carl.email, role: 'collaborator' });
+    expect(await (await ask(hello, (await olivia.makeToken()).token)).json()).toEqual({ hello: olivia.email, role: 'owner' });
+    const everything = hello.replace('/hello', '/everything');
+    expect((await ask(everything, await sessionToken(carl), 'DELETE')).status).toBe(403);
+    expect((await ask(everything, await sessionToken(olivia), 'DELETE')).status).toBe(204);
+
+    const revoked = await carl.makeToken();
+    expect((await carl.api('DELETE', `/me/tokens/${revoked.id}`)).status).toBe(204);
+    expect((await ask(hello, revoked.token)).status).toBe(401);
+  });
+});
