@@ -5,6 +5,8 @@ export interface Metrics {
   readonly registry: Registry;
   /** By outcome: `accepted` or the code of the refusal. */
   readonly logins: Counter<'outcome'>;
+  /** By outcome: `agreed`, `refused` (it would not let the message in) or `differs` (it would, for another person). */
+  readonly secondOpinions: Counter<'outcome'>;
   /** Messages of single logout, by outcome: what the identity provider answered, `by_identity_provider`, or the code of the refusal. */
   readonly logouts: Counter<'outcome'>;
   /** By status class and route. */
@@ -21,6 +23,12 @@ export function makeMetrics(): Metrics {
   return {
     registry,
     logins: new Counter({ name: 'samlgate_logins_total', help: 'Login responses, by outcome', labelNames: ['outcome'], registers }),
+    secondOpinions: new Counter({
+      name: 'samlgate_second_opinions_total',
+      help: 'Accepted sign-in messages that node-saml was asked about, by outcome; anything but agreed is an alarm',
+      labelNames: ['outcome'],
+      registers,
+    }),
     logouts: new Counter({ name: 'samlgate_single_logouts_total', help: 'Single logout, by outcome', labelNames: ['outcome'], registers }),
     requests: new Histogram({
       name: 'samlgate_http_request_seconds',

@@ -1,6 +1,7 @@
 /** The SAML endpoints of an organization: metadata, login, assertion consumer service. */
 import express, { type Request, type Response, Router } from 'express';
 import { auditStep } from '../audit.ts';
+import { askSecondOpinion } from '../auth/second-opinion.ts';
 import { adoptSession, sessionMiddleware } from '../auth/sessions.ts';
 import { finishSignIn, startSignIn } from '../auth/sign-in.ts';
 import { GatewayError } from '../errors.ts';
@@ -81,6 +82,7 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
     const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
     const assertion = acceptResponse(form.unverifiedXml, settings, runtime.now());
     tellExpiredCertificates(runtime, organization, assertion);
+    await askSecondOpinion(runtime, organization, form.unverifiedXml, settings, assertion);
     const result = await finishSignIn(runtime, organization, assertion, {
       relayState: form.unverifiedRelayState,
       browserNonce: cookieOf(request, nonceName(runtime.config.isHttps)),

@@ -501,7 +501,11 @@ function opensslVerifies(octets: string, value: Buffer, key: KeyObject): boolean
   try {
     const pem = file('key.pem', key.export({ type: 'spki', format: 'pem' }).toString());
     const options = ['dgst', '-sha256', '-verify', pem, '-signature', file('value', value), file('octets', octets)];
-    return execFileSync('openssl', options).toString().trim() === 'Verified OK';
+    return (
+      execFileSync('openssl', options, { stdio: ['ignore', 'pipe', 'ignore'] })
+        .toString()
+        .trim() === 'Verified OK'
+    );
   } catch (error) {
     if (String((error as { stdout?: Buffer }).stdout).includes('Verification failure')) return false;
     throw error;

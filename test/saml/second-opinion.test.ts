@@ -1,0 +1,193 @@
+import { createPrivateKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { type ContentEncryption, encryptAssertion } from '../../src/mock-idp/encryption.ts';
+import { HABIT_NAMES, HABITS, type HabitName } from '../../src/mock-idp/habits.ts';
+import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
+import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../src/saml/response.ts';
+import { secondOpinion } from '../../src/saml/second-opinion.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { decodeUtf8 } from '../../src/saml/xml.ts';
+import { ACS_URL, NOW_MS, SP_ENTITY_ID, signInOf } from '../mock-idp/sign-in.ts';
+import { acceptedCases } from './fixture-cases/all-cases.ts';
+import { writtenCase } from './fixture-cases/case.ts';
+import { type KeyName, makeKeys } from './fixture-cases/keys.ts';
+
+let idp: KeyAndCertificate;
+let ours: KeyAndCertificate;
+let former: KeyAndCertificate;
+beforeAll(async () => {
+  const make = (commonName: string) => makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  [idp, ours, former] = await Promise.all([make('idp'), make('sp'), make('sp before')]);
+});
+
+const keyIn = (certificatePem: string) => {
+  const { publicKey: key, fingerprint256: fingerprint, validTo } = new X509Certificate(certificatePem);
+  return { key, fingerprint, notAfterMs: Date.parse(validTo) };
+};
+const settingsOf = (habit: HabitName, changes: Partial<ResponseSettings> = {}): ResponseSettings => ({
+  entityId: SP_ENTITY_ID,
+  acsUrl: ACS_URL,
+  idpEntityId: HABITS[habit].issuer,
+  keys: [keyIn(former.certificatePem), keyIn(idp.certificatePem)],
+  decryptionKeys: [createPrivateKey(former.privateKeyPem), createPrivateKey(ours.privateKeyPem)],
+  requireSignedAssertion: false,
+  requireSignedResponse: false,
+  requireEncryptedAssertion: false,
+  clockSkewSeconds: 180,
+  authnContext: [],
+  ...changes,
+});
+const responseOf = (habit: HabitName, person = 'olivia', options: Partial<ResponseOptions> = {}) =>
+  makeResponse({ ...signInOf(habit, idp, person), ...options });
+
+/** What node-saml makes of a message that ours has accepted. */
+const opinionOn = (xml: string, settings: ResponseSettings, change: (ours: VerifiedAssertion) => VerifiedAssertion = (same) => same) =>
+  secondOpinion(xml, change(acceptResponse(xml, settings, NOW_MS)), settings, NOW_MS);
+
+const PEOPLE = HABIT_NAMES.flatMap((habit) => HABITS[habit].people.map(({ key }) => ({ habit, person: key })));
+const SIGNED = [
+  { response: true, assertion: true },
+  { response: true, assertion: false },
+  { response: false, assertion: true },
+];
+
+describe('node-saml agrees about genuine sign-ins', () => {
+  test.each(PEOPLE)('$habit: $person', async ({ habit, person }) => {
+    expect(await opinionOn(responseOf(habit, person), settingsOf(habit))).toBeUndefined();
+  });
+
+  test.each(HABIT_NAMES.flatMap((habit) => SIGNED.map((signs) => ({ habit, ...signs }))))(
+    '$habit, response signed: $response, assertion signed: $assertion',
+    async ({ habit, response, assertion }) => {
+      const xml = responseOf(habit, 'olivia', { signing: { response, assertion } });
+      expect(await opinionOn(xml, settingsOf(habit))).toBeUndefined();
+    },
+  );
+
+  const CIPHERS: readonly ContentEncryption[] = ['aes128-cbc', 'aes256-cbc', 'aes128-gcm', 'aes256-gcm'];
+  test.each(HABIT_NAMES.flatMap((habit) => CIPHERS.map((content) => ({ habit, content }))))(
+    '$habit, encrypted with $content, for the second of our keys',
+    async ({ habit, content }) => {
+      const xml = responseOf(habit, 'olivia', { signing: { response: false, assertion: true } });
+      const encrypted = encryptAssertion(xml, { certificatePem: ours.certificatePem, content }, randomBytes);
+      expect(await opinionOn(encrypted, settingsOf(habit))).toBeUndefined();
+    },
+  );
+
+  test('values that xml2js reads in a way of its own', async () => {
+    const values = ['', ' ', '\n', ' a ', 'a\r\nb', '\u00a0', '😀', 'a]]>b', '<b>', '&amp;'];
+    const attributes = [
+      ...values.map((value, i) => ({ name: `v${i}`, values: [value, value] })),
+      ...values.map((value, i) => ({ name: `typed${i}`, valueType: 'xs:string' as const, values: [value, value] })),
+      { name: 'none', values: [] },
+      { name: '__proto__', values: ['a'] },
+      { name: 'email', values: ['a@b.c'] },
+      { name: 'email', values: ['d@e.f'] },
+    ];
+    const nameId = { value: ' olivia\n', format: 'f', nameQualifier: 'n', spNameQualifier: 's' };
+    expect(await opinionOn(responseOf('okta', 'olivia', { values: { attributes, nameId } }), settingsOf('okta'))).toBeUndefined();
+    const bare = { attributes: [], nameId: { value: 'o' }, sessionIndex: undefined };
+    expect(await opinionOn(responseOf('okta', 'olivia', { values: bare }), settingsOf('okta'))).toBeUndefined();
+  });
+});
+
+describe('node-saml and the accepted fixtures', () => {
+  // Each reason is one of node-saml's, and none of them is about the person.
+  const REASONS = [
+    'an algorithm that it does not know',
+    'Invalid signature', // xmldom takes other characters for line breaks, and does not see what a comment or CDATA splits
+    'Invalid signature from encrypted assertion', // the namespaces that it inherits
+    'Error parsing IssueInstant', // it wants one
+    'Error parsing NotOnOrAfter', // it wants one beside NotBefore
+    'cant find encryption algorithm', // of a key beside the data
+    'error', // a key for somebody else that comes first
+  ];
+
+  test('it refuses some, and reads nobody else in any', async () => {
+    const keys = await makeKeys();
+    const told = new Map<string, number>();
+    for (const fixture of acceptedCases(keys)) {
+      const { certificates, nowMs, attributeMapping: _1, roleMapping: _2, ...rest } = writtenCase(fixture).settings;
+      const trusted = certificates.map((file) => keyIn(keys[file.replace('.crt', '') as KeyName].certificatePem));
+      const settings = { ...rest, keys: trusted, decryptionKeys: [keys.own.key] };
+      const xml = decodeUtf8(Buffer.from(fixture.xml));
+      const opinion = await secondOpinion(xml, acceptResponse(xml, settings, nowMs), settings, nowMs);
+      expect([fixture.name, opinion?.kind]).not.toEqual([fixture.name, 'differs']);
+      const reason = opinion?.about ?? 'agrees';
+      told.set(reason, (told.get(reason) ?? 0) + 1);
+    }
+    expect(REASONS).toEqual(expect.arrayContaining([...told.keys()].filter((reason) => reason !== 'agrees')));
+    expect(told.get('agrees')).toBeGreaterThan(300);
+  });
+});
+
+describe('a disagreement', () => {
+  test.each([
+    ['assertion ID', { assertionId: '_other' }],
+    ['NameID', { nameId: { value: 'mallory', format: HABITS.okta.nameIdFormat } }],
+    ['NameID', { nameId: { value: 'olivia@okta.acme.example', format: 'other' } }],
+    ['NameID', { nameId: undefined }],
+    ['SessionIndex', { sessionIndex: 'other' }],
+    ['SessionIndex', { sessionIndex: undefined }],
+    ['attributes', { attributes: new Map() }],
+    ['attributes', { attributes: new Map([['email', ['mallory@evil.test']]]) }],
+    ['NameID, SessionIndex', { nameId: undefined, sessionIndex: undefined }],
+  ] as const)('about the %s is one: %j', async (about, change) => {
+    const opinion = await opinionOn(responseOf('okta'), settingsOf('okta'), (same) => ({ ...same, ...change }) as VerifiedAssertion);
+    expect(opinion).toEqual({ kind: 'differs', about });
+  });
+
+  test('about the issuer is one', async () => {
+    const xml = responseOf('okta');
+    const verified = acceptResponse(xml, settingsOf('okta'), NOW_MS);
+    const settings = settingsOf('okta', { idpEntityId: 'https://other.example' });
+    expect(await secondOpinion(xml, verified, settings, NOW_MS)).toEqual({ kind: 'differs', about: 'issuer' });
+  });
+
+  test.each([
+    ['of one group more', (xml: string) => xml, (values: readonly string[]) => [...values, 'platform-admins-2']],
+    ['of the order', (xml: string) => xml, (values: readonly string[]) => values.toReversed()],
+  ])('about groups is one: %s', async (_case, _same, change) => {
+    const opinion = await opinionOn(responseOf('okta'), settingsOf('okta'), (same) => {
+      const attributes = new Map(same.attributes);
+      attributes.set('groups', change(attributes.get('groups') as string[]));
+      return { ...same, attributes };
+    });
+    expect(opinion).toEqual({ kind: 'differs', about: 'attributes' });
+  });
+
+  const refused = async (xml: string, settings: ResponseSettings, nowMs = NOW_MS) => {
+    const verified = acceptResponse(responseOf('okta'), settingsOf('okta'), NOW_MS);
+    return secondOpinion(xml, verified, settings, nowMs);
+  };
+
+  test('it holds the message against all that it can, at the instant of our verdict', async () => {
+    const xml = responseOf('okta');
+    const keys = [keyIn(former.certificatePem)];
+    expect(await refused(xml, settingsOf('okta', { keys }))).toEqual({ kind: 'refused', about: 'Invalid document signature' });
+    expect(await refused(xml, settingsOf('okta', { entityId: 'x' }))).toEqual({
+      kind: 'refused',
+      about: 'SAML assertion audience mismatch. Expected',
+    });
+    expect(await refused(xml, settingsOf('okta'), NOW_MS + 8 * 60_000)).toEqual({ kind: 'refused', about: 'SAML assertion expired' });
+    expect(await refused(xml, settingsOf('okta'), NOW_MS + 8 * 60_000 - 1)).toMatchObject({ kind: 'differs' }); // another ID: it is another message
+    expect(await refused(xml, settingsOf('okta'), NOW_MS - 8 * 60_000 - 1)).toEqual({
+      kind: 'refused',
+      about: 'SAML assertion not yet valid',
+    });
+    const inner = responseOf('okta', 'olivia', { signing: { assertionKey: former } });
+    expect(await refused(inner, settingsOf('okta', { keys: [keyIn(idp.certificatePem)] }))).toEqual({
+      kind: 'refused',
+      about: 'Invalid signature',
+    });
+  });
+
+  test('it does not know ECDSA, which ours does', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+    const key = { privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), certificatePem: idp.certificatePem };
+    const signatureAlgorithm = 'http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256';
+    const xml = responseOf('okta', 'olivia', { key, signing: { signatureAlgorithm } });
+    const settings = settingsOf('okta', { keys: [{ key: publicKey, fingerprint: 'AA', notAfterMs: Number.MAX_SAFE_INTEGER }] });
+    expect(await opinionOn(xml, settings)).toEqual({ kind: 'refused', about: 'an algorithm that it does not know' });
+  });
+});
