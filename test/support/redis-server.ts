@@ -91,13 +91,18 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     }
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
     await runRedisCli('--cluster', 'create', ...addresses, '--cluster-yes');
-    for (const { port } of nodes) {
-      while (!(await runRedisCli('-p', String(port), 'cluster', 'info')).includes('cluster_state:ok')) await pause();
-    }
+    await isWhole(nodes);
     return { nodes, url: `redis+cluster://${addresses.join(',')}`, stop };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Waits until each node of a cluster says that all slots are served. */
+export async function isWhole(nodes: readonly RedisServer[]): Promise<void> {
+  for (const { port } of nodes) {
+    while (!(await runRedisCli('-p', String(port), 'cluster', 'info')).includes('cluster_state:ok')) await pause();
   }
 }
 
