@@ -1,4 +1,5 @@
 /** What the API is: the OpenAPI document for programs, and a page that shows it to people. Neither needs a credential, nor any other host. */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Router } from 'express';
@@ -33,5 +34,11 @@ export function apiDocsRoutes(runtime: Runtime): Router {
   return router;
 }
 
-/** Of swagger-ui-dist, wherever it is installed. Its main module is the whole viewer, so it is not imported. */
-const viewerDirectory = (): string => path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+/**
+ * The build takes the viewer's files along, because its package reports installations to a third party. From the sources it is
+ * the package's own folder; its main module is the whole viewer, so it is not imported.
+ */
+function viewerDirectory(): string {
+  const built = path.join(import.meta.dirname, 'api-viewer');
+  return existsSync(built) ? built : path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+}

@@ -40,6 +40,9 @@ export async function buildPackage(): Promise<BuiltPackage> {
   const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
   await promisify(execFile)(process.execPath, [tsc, '-p', ROOT, '--outDir', path.join(directory, 'dist')]);
   cpSync(path.join(ROOT, 'src/console/assets'), path.join(directory, 'dist/console/assets'), { recursive: true });
+  for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
+    cpSync(path.join(ROOT, 'node_modules/swagger-ui-dist', file), path.join(directory, 'dist/http/api-viewer', file));
+  }
   const { files } = readJson('package.json') as { files: string[] };
   for (const file of ['package.json', ...files]) {
     if (file !== 'dist' && existsSync(path.join(ROOT, file)))
