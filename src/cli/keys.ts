@@ -27,6 +27,7 @@ export function addKeys(program: Command): void {
     'revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs',
   )
     .option('--yes', 'do not ask')
+    .addHelpText('after', '\nA key that begins with - is named after --:\n  samlgate keys revoke --yes -- -bLsXh8uDCcd')
     .action(revoke);
 }
 

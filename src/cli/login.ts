@@ -1,6 +1,7 @@
 /** `samlgate login`: signs in through the browser and keeps the CLI token. */
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
+import type { Me } from '../client/api-types.ts';
 import { createClient } from '../client/client.ts';
 import { changeCredentials, gatewayKey, type KeptCredential, keptFor, readCredentials } from '../client/credentials-file.ts';
 import { awaitDeviceToken, type DeviceCode, requestDeviceCode, revokeToken } from '../client/device-login.ts';
@@ -38,16 +39,11 @@ async function login({ gateway, org, browser, json }: Options): Promise<void> {
   const code = await requestDeviceCode(connection, { organization: org, tokenName: tokenName() });
   await showCode(code, browser);
   const token = await whileWaiting('Waiting for you to confirm in the browser', awaitDeviceToken(connection, code));
-  const me = await createClient({ url, token }).me();
-  const kept: KeptCredential = {
-    token,
-    token_id: me.credential.id,
-    user_id: me.user.id,
-    email: me.user.email,
-    organization: me.organization.slug,
-    expires_at: me.credential.expires_at,
-  };
-  const replaced = await keep(connection, kept);
+  const { me, replaced } = await keep(url, token).catch(async (error: unknown) => {
+    // Nobody would know of it.
+    await revokeToken(connection, token).catch(() => undefined);
+    throw error;
+  });
   if (replaced !== undefined) await endReplaced(connection, replaced);
   if (process.env.SAMLGATE_CLI_TOKEN)
     printNote('SAMLGATE_CLI_TOKEN is set, and goes before what was saved now. Unset it to use this login.');
@@ -84,20 +80,23 @@ async function showCode({ user_code, verification_uri, verification_uri_complete
   }
 }
 
-/** Saves the token, and gives the one that it replaces. A token that could not be saved is ended: nobody would know of it. */
-async function keep(connection: Connection, kept: KeptCredential): Promise<string | undefined> {
-  const { url } = connection;
+/** Saves the token, and gives the one that it replaces. */
+async function keep(url: string, token: string): Promise<{ readonly me: Me; readonly replaced: string | undefined }> {
+  const me = await createClient({ url, token }).me();
+  const kept: KeptCredential = {
+    token,
+    token_id: me.credential.id,
+    user_id: me.user.id,
+    email: me.user.email,
+    organization: me.organization.slug,
+    expires_at: me.credential.expires_at,
+  };
   let replaced: string | undefined;
-  try {
-    await changeCredentials((file) => {
-      replaced = keptFor(file, url)?.token;
-      return { current: url, gateways: { ...file.gateways, [url]: kept } };
-    });
-  } catch (error) {
-    await revokeToken(connection, kept.token).catch(() => undefined);
-    throw error;
-  }
-  return replaced;
+  await changeCredentials((file) => {
+    replaced = keptFor(file, url)?.token;
+    return { current: url, gateways: { ...file.gateways, [url]: kept } };
+  });
+  return { me, replaced };
 }
 
 async function endReplaced(connection: Connection, token: string): Promise<void> {

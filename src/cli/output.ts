@@ -15,12 +15,21 @@ function textOf(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+let isWatched = false;
+
+function write(text: string): void {
+  // A reader that has seen enough (`| head`) is no failure.
+  if (!isWatched) process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  isWatched = true;
+  process.stdout.write(text);
+}
+
 /** The same JSON, with what could steer a terminal written as escapes. */
 export function printJson(value: unknown): void {
   const json = JSON.stringify(value, null, 2).replace(STEERING, (character) =>
     character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  process.stdout.write(`${json}\n`);
+  write(`${json}\n`);
 }
 
 /** Columns as wide as their widest cell. Nothing to show is said in words. */
@@ -49,7 +58,7 @@ export function printFields(value: object): void {
 /** In colour only where standard output is a terminal and nobody objects (NO_COLOR). */
 export function printLine(line: string, style?: Style): void {
   const text = plain(line);
-  process.stdout.write(`${style === undefined ? text : styleText(style, text, { stream: process.stdout })}\n`);
+  write(`${style === undefined ? text : styleText(style, text, { stream: process.stdout })}\n`);
 }
 
 /** To standard error, line by line: what is no result. */

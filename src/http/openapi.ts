@@ -69,11 +69,13 @@ const withoutClosing: Override = (schema) => {
   if (schema.additionalProperties === false) delete schema.additionalProperties;
 };
 
-/** The pattern of a date says what its format says, at length. */
+/** The pattern of a date says what its format says, at length; and that JavaScript's integers have an end is nobody's business. */
 const tidying =
   (override: Override) =>
   ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
     if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     override(jsonSchema);
   };
 

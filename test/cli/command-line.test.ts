@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -165,6 +166,17 @@ describe('samlgate: what a gateway says does not steer the terminal', () => {
   });
 });
 
+describe('samlgate: in a pipe', () => {
+  test('a reader that has seen enough is no failure', async () => {
+    const items = Array.from({ length: 5000 }, (_, i) => ({ id: `usr_${i}`, email: `somebody-${i}@acme.example` }));
+    gateway.answer(() => ({ body: { items, next_cursor: null } }));
+    const pipe = `set -o pipefail; ${process.execPath} ${MAIN} members list --org acme | head -n 1`;
+    const env = { PATH: process.env.PATH ?? '', HOME: home.directory, ...environment() };
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', pipe], { env, cwd: home.directory });
+    expect([stdout, stderr]).toEqual([expect.stringMatching(/^ID +EMAIL/), '']);
+  });
+});
+
 describe('samlgate: on a terminal', () => {
   /** In a terminal of its own, which turns line ends into CR LF. */
   const onTerminal = async (args: string, more: Record<string, string> = {}) => {
@@ -180,6 +192,39 @@ describe('samlgate: on a terminal', () => {
     expect(await onTerminal('members list --org acme')).toContain(`${ESCAPE}[1mID`);
     expect(await onTerminal('members list --org acme', { NO_COLOR: '1' })).not.toContain(ESCAPE);
     expect((await home.run(['members', 'list', '--org', 'acme'], environment())).stdout).not.toContain(ESCAPE);
+  });
+
+  test.each([
+    ['y', 0],
+    ['YES', 0],
+    ['n', 1],
+    ['', 1],
+    ['yesterday', 1],
+    ['\u0003', 1],
+    ['\u0004', 1],
+  ])('a key is revoked after a yes only: %j', async (answer, code) => {
+    gateway.forget();
+    gateway.answer(({ method }) =>
+      method === 'POST'
+        ? { body: { kid: 'k1', revoked_tokens: 2 } }
+        : { body: { items: [{ kid: 'k1', state: 'active', live_tokens: 2 }] } },
+    );
+    const env = { PATH: process.env.PATH ?? '', HOME: home.directory, TERM: 'xterm', NODE_NO_WARNINGS: '1', ...environment() };
+    const child = spawn('script', ['-qec', `${process.execPath} ${MAIN} keys revoke k1`, '/dev/null'], { env, cwd: home.directory });
+    let screen = '';
+    const asked = new Promise<void>((resolve) => {
+      child.stdout.on('data', (text) => {
+        screen += String(text);
+        if (screen.includes('[y/N]')) resolve();
+      });
+    });
+    const ended = once(child, 'close');
+    await Promise.race([asked, ended]);
+    child.stdin.write(`${answer}\r`);
+    expect(await ended).toEqual([code, null]);
+    expect(screen).toContain('Revoking k1 ends 2 live CLI token(s)');
+    expect(gateway.requests.filter(({ method }) => method === 'POST')).toHaveLength(code === 0 ? 1 : 0);
+    if (code === 1) expect(screen).toContain('Nothing was changed.');
   });
 
   test('something turns while it waits there, and one plain line stands elsewhere', async () => {
