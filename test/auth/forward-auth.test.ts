@@ -25,7 +25,11 @@ interface Verdict {
 async function verify(headers: Record<string, string>, query = '', method = 'GET'): Promise<Verdict> {
   const response = await fetch(`${gateway.url}/auth/verify${query}`, { method, headers });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, code: text === '' ? undefined : (JSON.parse(text) as { code: string }).code };
+  return {
+    status: response.status,
+    headers: response.headers,
+    code: text === '' ? undefined : (JSON.parse(text) as { code: string }).code,
+  };
 }
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -56,7 +60,10 @@ describe('forward auth (GET /auth/verify)', () => {
   });
 
   test('refuses without a good credential', async () => {
-    for (const headers of [{}, bearer('nothing'), { authorization: 'Basic YTpi' }, { cookie: 'samlgate_session=nothing' }] as Record<string, string>[]) {
+    for (const headers of [{}, bearer('nothing'), { authorization: 'Basic YTpi' }, { cookie: 'samlgate_session=nothing' }] as Record<
+      string,
+      string
+    >[]) {
       const { status, code, headers: answered } = await verify(headers);
       expect([status, code]).toEqual([401, 'unauthenticated']);
       expect(answered.get('www-authenticate')).toContain('Bearer');
