@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Home, makeHome, type Running } from '../support/command.ts';
@@ -85,6 +85,19 @@ describe('samlgate login', () => {
     expect(stderr).toContain('The person refused the login.');
     expect(existsSync(home.credentialsFile)).toBe(false);
   }, 30_000);
+
+  test('a token that can’t be kept is ended: nobody would know of it', async () => {
+    const tokens = async () => (await olivia.api<{ items: unknown[] }>('GET', '/me/tokens')).body.items.length;
+    const before = await tokens();
+    home.keepCredentials({}, gateway.url);
+    const command = home.start(['login', '--gateway', gateway.url]);
+    await command.tells(/^Code/m);
+    writeFileSync(`${home.credentialsFile}.lock`, '');
+    await answer(command, 'approve');
+    const { code, stdout, stderr } = await command.ended;
+    expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining('Another command is changing the credentials')]);
+    expect(await tokens()).toBe(before);
+  }, 60_000);
 
   test('asks for nothing where the credentials file can be read by others, and says what to do', async () => {
     home.keepCredentials({}, gateway.url);
