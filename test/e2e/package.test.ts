@@ -131,9 +131,10 @@ describe('the package', () => {
       .filter((name) => /\.tsx?$/.test(name))
       .flatMap((name) => ['.js', '.d.ts'].map((end) => `dist/${name.replace(/\.tsx?$/, end)}`));
     const assets = readdirSync(path.join(ROOT, 'src/console/assets')).map((name) => `dist/console/assets/${name}`);
+    const viewer = ['swagger-ui.css', 'swagger-ui-bundle.js', 'LICENSE', 'NOTICE'].map((name) => `dist/http/api-viewer/${name}`);
     const folder = (name: string) => readdirSync(path.join(ROOT, name)).map((file) => `${name}/${file}`);
     const own = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
-    expect(packed.sort()).toEqual([...built, ...assets, ...folder('config/idp-examples'), ...folder('examples'), ...own].sort());
+    expect(packed.sort()).toEqual([...built, ...assets, ...viewer, ...folder('config/idp-examples'), ...folder('examples'), ...own].sort());
   });
 
   test('its command runs', async () => {
