@@ -22,6 +22,11 @@ export interface RequireAuthOptions {
   readonly audience?: string | undefined;
   /** `owner` lets only owners in; any member where it is not given. An owner may do what a collaborator may. */
   readonly role?: 'owner' | 'collaborator' | undefined;
+  /**
+   * Id (`org_…`) of the one organization that comes in. Without it members of every organization of the gateway do, and the
+   * service looks at `request.auth.organizationId` itself.
+   */
+  readonly organization?: string | undefined;
   /** How far clocks may be apart; 5 seconds where it is not given. */
   readonly clockToleranceSeconds?: number | undefined;
 }
@@ -39,8 +44,8 @@ export type AuthMiddleware = (
  * session token when it is first seen; the answer is kept until that ends, so a revoked CLI token is refused after at most the
  * lifetime of a session token (10 minutes). Where a revocation must count at once, ask the gateway (`/auth/verify`).
  *
- * Answers 401 (no good token), 403 (the role is missing) and 503 (the gateway's keys, or an exchange, can't be had) itself,
- * as problem details (RFC 9457).
+ * Answers 401 (no good token), 403 (another organization, or the role is missing) and 503 (the gateway's keys, or an exchange,
+ * can't be had) itself, as problem details (RFC 9457).
  *
  * @example
  * import express from 'express';
@@ -54,7 +59,8 @@ export type AuthMiddleware = (
  *
  * @throws SamlgateError gateway_url_invalid
  */
-export function requireAuth({ issuer, audience, role, clockToleranceSeconds = 5 }: RequireAuthOptions): AuthMiddleware {
+export function requireAuth(options: RequireAuthOptions): AuthMiddleware {
+  const { issuer, audience, role, organization, clockToleranceSeconds = 5 } = options;
   const base = gatewayKey(issuer);
   const authOf = tokenVerifier({ issuer: base, audience: audience ?? base, clockToleranceSeconds });
   return (request, response, next) => {
@@ -62,6 +68,7 @@ export function requireAuth({ issuer, audience, role, clockToleranceSeconds = 5 
     if (token === undefined) return refuse(response, 'unauthenticated');
     authOf(token).then(
       (auth) => {
+        if (organization !== undefined && auth.organizationId !== organization) return refuse(response, 'stranger');
         if (role === 'owner' && auth.role !== 'owner') return refuse(response, 'forbidden');
         request.auth = auth;
         next();
@@ -94,6 +101,13 @@ const REFUSALS = {
     code: 'forbidden',
     title: 'You may not do this',
     detail: 'An owner of your organization can do it, or make you an owner.',
+    headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="insufficient_scope"' },
+  },
+  stranger: {
+    status: 403,
+    code: 'forbidden',
+    title: 'You may not do this',
+    detail: 'This is for members of another organization.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="insufficient_scope"' },
   },
   unavailable: {

@@ -198,6 +198,14 @@ describe('samlgate/express requireAuth: session tokens', () => {
     expect(answer.challenge).toBe('Bearer realm="samlgate", error="insufficient_scope"');
   });
 
+  test('where one organization is named, members of others are strangers, owners too', async () => {
+    const service = await startService({ organization: 'org_1' });
+    expect((await ask(service, await sign())).status).toBe(200);
+    for (const org of ['org_2', 'org_1 ', 'ORG_1']) {
+      expect(await ask(service, await sign({ org, role: 'owner' }))).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    }
+  });
+
   test.each<[string, () => void]>([
     ['does not answer', () => gateway.answer(() => ({ hangUp: true }))],
     ['has lost its keys', () => gateway.answer(() => ({ status: 503, body: {} }))],
