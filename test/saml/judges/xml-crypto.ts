@@ -139,7 +139,7 @@ export const XML_CRYPTO_KNOWN_WRONG: readonly KnownWrong[] = [
     name: 'namespace-order',
     why: 'It sorts declarations as a dictionary of the host’s language would; the rule is by code points (Canonical XML §2.2).',
     example: '<A:e xmlns:A="urn:a" xmlns:b="urn:b" xmlns:a="urn:c" a:f="" b:f="" ID="apex"/>',
-    applies: (_, apex) => differ(prefixesOf(apex), utf8Order, (a, b) => a.localeCompare(b)),
+    applies: ({ prefixList }, apex) => differ([...prefixesOf(apex), ...prefixList], utf8Order, (a, b) => a.localeCompare(b)),
   },
   {
     name: 'namespace-not-escaped',
