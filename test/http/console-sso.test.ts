@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HttpBrowser, type Page } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { textOf } from '../support/html.ts';
+import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+
+let gateway: TestGateway;
+let acme: TestOrganization;
+let globex: TestOrganization;
+let owner: Person;
+
+interface Person {
+  readonly browser: HttpBrowser;
+  readonly csrf: string;
+}
+
+async function enter(organization: TestOrganization, user: string): Promise<Person> {
+  const browser = new HttpBrowser();
+  await organization.signIn(browser, user);
+  const { text } = await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } });
+  return { browser, csrf: (JSON.parse(text) as { csrf_token: string }).csrf_token };
+}
+
+const open = ({ browser }: Person, path: string): Promise<Page> => browser.open(`${gateway.url}/console${path}`);
+const post = ({ browser, csrf }: Person, path: string, fields: Record<string, string>, token = csrf): Promise<Page> =>
+  browser.request(`${gateway.url}/console${path}`, { method: 'POST', body: new URLSearchParams({ csrf: token, ...fields }) });
+const ofAcme = async () =>
+  (
+    await gateway.api<{ entity_id: string; idp_initiated: string } & Record<string, unknown>>(
+      'GET',
+      `/organizations/${acme.slug}/identity-provider`,
+    )
+  ).body;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await makeTestOrganization(gateway);
+  globex = await makeTestOrganization(gateway);
+  owner = await enter(acme, 'olivia');
+});
+
+afterAll(() => gateway.stop());
+
+describe('single sign-on: the page', () => {
+  it.each([
+    ['okta', 'Audience URI (SP Entity ID)'],
+    ['entra-id', 'Identifier (Entity ID)'],
+    ['google-workspace', 'Google Identity Provider details'],
+    ['other', 'relying party'],
+  ])('leads through the screens of %s with this organization’s own values', async (guide, words) => {
+    const { text } = await open(owner, `/single-sign-on?guide=${guide}`);
+    expect(textOf(text)).toContain(words);
+    expect(text).toContain(`data-copy="${acme.acsUrl}"`);
+    expect(text).toContain(`data-copy="${gateway.url}/saml/${acme.slug}/metadata"`);
+    expect(text).toContain(`data-copy="${gateway.url}/saml/${acme.slug}/login"`);
+  });
+
+  it('shows the present identity provider: what it is called, its certificate, what there is to know', async () => {
+    const text = textOf((await open(owner, '/single-sign-on')).text);
+    expect(text).toContain(`Product Okta Entity ID ${OKTA_ISSUER}`);
+    expect(text).toMatch(/SHA-256 [0-9A-Fa-f:]{64,95}/);
+  });
+
+  it('is refused to collaborators, and leads strangers to sign in', async () => {
+    const carl = await enter(acme, 'carl');
+    for (const path of ['/single-sign-on', '/single-sign-on/settings']) {
+      const page = await carl.browser.request(`${gateway.url}/console${path}`);
+      expect([path, page.status, page.code]).toEqual([path, 403, 'forbidden']);
+    }
+    for (const path of ['preview', 'save', 'settings', 'test']) {
+      const page = await post(carl, `/single-sign-on/${path}`, {});
+      expect([path, page.status, page.code]).toEqual([path, 403, 'forbidden']);
+    }
+    expect((await new HttpBrowser().request(`${gateway.url}/console/single-sign-on`)).status).toBe(303);
+  });
+
+  it.each(['preview', 'save', 'settings', 'test'])(
+    'refuses the form %s without the token, and with that of another session',
+    async (form) => {
+      const other = await enter(globex, 'olivia');
+      for (const token of ['', other.csrf]) {
+        const page = await post(owner, `/single-sign-on/${form}`, {}, token);
+        expect([page.status, page.code]).toEqual([403, 'forbidden']);
+      }
+    },
+  );
+
+  it('lets its test lead to the identity provider, as the policy of the page must say', async () => {
+    const page = await open(owner, '/single-sign-on');
+    expect(page.headers.get('content-security-policy')).toContain("form-action 'self' https: http:");
+    const test = await post(owner, '/single-sign-on/test', {});
+    expect(test.status).toBe(303);
+    expect(test.location).toMatch(/^https:\/\/idp\.example\/sso\?.*RelayState=samlgate-test\./);
+  });
+});
+
+describe('single sign-on: metadata', () => {
+  const other = (entityId: string): string => acme.metadata.replaceAll(OKTA_ISSUER, entityId);
+
+  it('shows what was understood before anything is saved, and saves just that', async () => {
+    const before = await open(owner, '/single-sign-on');
+    const preview = await owner.browser.submit(before, { metadata_xml: other('https://new.example/idp') });
+    expect(textOf(preview.text)).toContain('Entity ID https://new.example/idp');
+    expect(textOf(preview.text)).toContain(
+      `another identity provider than the present one ( ${OKTA_ISSUER} )`.replace('( ', '(').replace(' )', ')'),
+    );
+    expect((await ofAcme()).entity_id).toBe(OKTA_ISSUER);
+    const saved = await owner.browser.submit(preview, {}, '/save');
+    expect(saved.url).toBe(`${gateway.url}/console/single-sign-on`);
+    expect(textOf(saved.text)).toContain('The identity provider is saved.');
+    expect((await ofAcme()).entity_id).toBe('https://new.example/idp');
+  });
+
+  it('takes a file', async () => {
+    const page = await open(owner, '/single-sign-on');
+    const file = new File([`\ufeff${other('https://file.example/idp')}`], 'metadata.xml', { type: 'text/xml' });
+    const preview = await owner.browser.submit(page, { metadata_file: file });
+    await owner.browser.submit(preview, {}, '/save');
+    expect((await ofAcme()).entity_id).toBe('https://file.example/idp');
+  });
+
+  it('takes values typed in', async () => {
+    const page = await open(owner, '/single-sign-on');
+    const values = { entity_id: 'urn:typed:in', sso_url: 'https://typed.example/sso', certificates: acme.key.certificatePem };
+    const preview = await owner.browser.submit(page, values);
+    expect(textOf(preview.text)).toContain('Entity ID urn:typed:in Sign-in https://typed.example/sso');
+    await owner.browser.submit(preview, {}, '/save');
+    expect((await ofAcme()).entity_id).toBe('urn:typed:in');
+  });
+
+  it('says what is wrong and keeps what was typed', async () => {
+    const page = await open(owner, '/single-sign-on');
+    const again = await owner.browser.submit(page, { metadata_xml: '<html>not metadata</html>' });
+    expect(again.status).toBe(400);
+    expect(again.text).toContain('role="alert"');
+    expect(again.text).toContain('&lt;html>not metadata&lt;/html></textarea>');
+  });
+
+  it('refuses a link to the inside of the gateway’s network', async () => {
+    const page = await open(owner, '/single-sign-on');
+    const again = await owner.browser.submit(page, { metadata_url: 'https://169.254.169.254/latest' });
+    expect(again.status).toBe(400);
+    expect(again.text).toContain('value="https://169.254.169.254/latest"');
+  });
+
+  it('reads a document anew on saving: one that was never previewed is held to the same rules', async () => {
+    const { deflateSync } = await import('node:zlib');
+    const packed = deflateSync('<!DOCTYPE x><x/>').toString('base64url');
+    const refused = await post(owner, '/single-sign-on/save', { metadata_packed: packed });
+    expect([refused.status, refused.code]).toEqual([400, 'idp_metadata_invalid']);
+    const bomb = deflateSync('x'.repeat(3_000_000)).toString('base64url');
+    const large = await post(owner, '/single-sign-on/save', { metadata_packed: bomb });
+    expect([large.status, large.code]).toEqual([400, 'validation_failed']);
+  });
+
+  it('shows markup in metadata as text', async () => {
+    const page = await open(owner, '/single-sign-on');
+    const preview = await owner.browser.submit(page, { metadata_xml: other('https://x.example/&lt;b&gt;bold&lt;/b&gt;') });
+    expect(preview.text).toContain('https://x.example/&lt;b>bold&lt;/b>');
+    expect(preview.text).not.toContain('<b>bold');
+  });
+});
+
+describe('single sign-on: settings', () => {
+  it('shows all of them as they are, and saves what is changed', async () => {
+    const page = await open(owner, '/single-sign-on/settings');
+    const changed = await owner.browser.submit(page, {
+      idp_initiated: 'bounce',
+      clock_skew_seconds: '60',
+      require_signed_response: 'yes',
+      sign_requests: 'yes',
+      attributes_groups: 'teams\r\nroles',
+      authn_context: 'urn:mfa',
+    });
+    expect(textOf(changed.text)).toContain('The settings are saved.');
+    expect(await ofAcme()).toMatchObject({
+      idp_initiated: 'bounce',
+      clock_skew_seconds: 60,
+      require_signed_response: true,
+      require_signed_assertion: false,
+      sign_requests: true,
+      attribute_mapping: { groups: ['teams', 'roles'] },
+      authn_context: ['urn:mfa'],
+      name_id_format: null,
+    });
+    const again = await open(owner, '/single-sign-on/settings');
+    const form = again.forms.find(({ action }) => action.endsWith('/settings'));
+    const value = (name: string) => form?.fields.find((field) => field.name === name && (field.isSent || field.type !== 'checkbox'))?.value;
+    expect([value('idp_initiated'), value('sign_requests'), value('attributes_groups')]).toEqual(['bounce', 'yes', 'teams\nroles']);
+  });
+
+  it('says what is wrong, and changes nothing', async () => {
+    const page = await open(owner, '/single-sign-on/settings');
+    const again = await owner.browser.submit(page, { clock_skew_seconds: '9000' });
+    expect(again.status).toBe(400);
+    expect(textOf(again.text)).toContain('clock_skew_seconds');
+    expect(again.text).toContain('value="9000"');
+    expect((await ofAcme()).clock_skew_seconds).toBe(60);
+  });
+});
+
+describe('single sign-on: the operator', () => {
+  it('has the same pages for every organization', async () => {
+    const browser = new HttpBrowser();
+    const start = await browser.open(`${gateway.url}/console/operator/sign-in`);
+    await browser.submit(start, { token: gateway.operatorToken });
+    const page = await browser.open(`${gateway.url}/console/operator/organizations/${globex.slug}/single-sign-on`);
+    expect(page.status).toBe(200);
+    expect(page.text).toContain(`data-copy="${globex.acsUrl}"`);
+    const test = await browser.submit(page, {}, '/test').catch((error: unknown) => String(error));
+    expect(test).toContain('idp.example');
+  });
+});
