@@ -1,6 +1,8 @@
 /** Where a login may lead. An open redirect after a login is a phishing tool, so anything in doubt becomes `/console`. */
 export const DEFAULT_RETURN_TO = '/console';
 
+const SIGN_IN_PATHS = /^\/(?:saml|login|logout|setup)(?:\/|$)/i;
+
 /**
  * A path on the gateway, or a URL on the organization's allow-list (same origin, and the path of the entry or below it).
  * @returns a path beginning with one `/`, or an absolute URL
@@ -12,6 +14,8 @@ export function safeReturnTo(wanted: string | undefined, baseUrl: string, allowe
   if (wanted.startsWith('/')) {
     if (wanted.startsWith('//') || !URL.canParse(wanted, baseUrl)) return DEFAULT_RETURN_TO;
     const url = new URL(wanted, baseUrl);
+    // A sign-in that leads into another sign-in could end at an identity provider of anybody's choice.
+    if (SIGN_IN_PATHS.test(url.pathname)) return DEFAULT_RETURN_TO;
     return url.origin === baseUrl && !url.pathname.startsWith('//') ? `${url.pathname}${url.search}${url.hash}` : DEFAULT_RETURN_TO;
   }
   if (!URL.canParse(wanted)) return DEFAULT_RETURN_TO;

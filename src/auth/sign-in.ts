@@ -16,21 +16,25 @@ import { makeAuthnRequest } from '../saml/authn-request.ts';
 import type { BrowserMessage } from '../saml/bindings.ts';
 import type { VerifiedAssertion } from '../saml/response.ts';
 import type { Step, Stored } from '../store/store.ts';
+import { claimUntil } from './claims.ts';
 import { safeReturnTo } from './return-to.ts';
 import { type Login, newSid, putSession } from './sessions.ts';
+import { signOut } from './sign-out.ts';
 import { hasEnded } from './single-logout.ts';
 
 /** How long a person may take at the identity provider. */
-const REQUEST_TTL_SECONDS = 30 * 60;
+export const REQUEST_TTL_SECONDS = 30 * 60;
 const MAX_SESSIONS = 20;
 
-/** What is remembered of an SP-initiated login, under its RelayState. */
-interface LoginRequest {
+/** What is remembered of a request to the identity provider, under its RelayState. */
+export interface LoginRequest {
   readonly requestId: string;
   readonly returnTo: string;
   /** SHA-256 of the browser's nonce cookie: who posts the response must be who asked for it. */
   readonly browserHash: string;
   readonly idpEntityId: string;
+  /** The session that this browser had; it ends with the login. Remembered here, as the response's cross-site POST brings no Lax cookie. */
+  readonly formerLogin?: Login | undefined;
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
@@ -41,6 +45,7 @@ const assertionKey = (idpEntityId: string, assertionId: string): string =>
 /**
  * Starts an SP-initiated login.
  * @param browserNonce the value of the nonce cookie of this browser
+ * @param formerLogin the session that this browser has
  * @throws idp_not_configured, store_unavailable
  */
 export async function startSignIn(
@@ -48,10 +53,28 @@ export async function startSignIn(
   organization: Organization,
   returnTo: string | undefined,
   browserNonce: string,
+  formerLogin?: Login,
 ): Promise<BrowserMessage> {
+  const relayState = newSecret();
+  const { message, request } = await askIdentityProvider(runtime, organization, relayState, browserNonce, returnTo);
+  const value = JSON.stringify({ ...request, formerLogin } satisfies LoginRequest);
+  await runtime.store.commit(organization.id, [{ do: 'put', key: requestKey(relayState), value, ttlSeconds: REQUEST_TTL_SECONDS }]);
+  return message;
+}
+
+/**
+ * Makes a request to the organization's identity provider, and what to remember of it.
+ * @throws idp_not_configured
+ */
+export async function askIdentityProvider(
+  runtime: Runtime,
+  organization: Organization,
+  relayState: string,
+  browserNonce: string,
+  returnTo: string | undefined,
+): Promise<{ readonly message: BrowserMessage; readonly request: LoginRequest }> {
   const { metadata, settings } = requireIdentityProvider(organization);
   const { entityId, acsUrl } = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
-  const relayState = newSecret();
   const request: LoginRequest = {
     requestId: `_${newSecret()}`,
     returnTo: safeReturnTo(returnTo, runtime.config.baseUrl, organization.allowedReturnUrls),
@@ -74,10 +97,7 @@ export async function startSignIn(
     forceAuthn: settings.forceAuthn,
     authnContext: settings.authnContext,
   });
-  await runtime.store.commit(organization.id, [
-    { do: 'put', key: requestKey(relayState), value: JSON.stringify(request), ttlSeconds: REQUEST_TTL_SECONDS },
-  ]);
-  return message;
+  return { message, request };
 }
 
 /** The browser's side of an answer to the ACS. */
@@ -113,9 +133,10 @@ export async function finishSignIn(
   const claimKey = assertionKey(idpEntityId, assertion.assertionId);
   const origin = await originOf(runtime, organization, assertion, attempt, claimKey); // 18
   if (origin.kind === 'bounced') return origin;
+  const formerLogin = origin.formerLogin ?? attempt.formerLogin;
   const nowMs = runtime.now();
   const claims: Step[] = [
-    { do: 'claim', key: claimKey, ttlSeconds: Math.max(1, Math.ceil((assertion.acceptableUntilMs - nowMs) / 1000)) },
+    claimAssertion(idpEntityId, assertion, nowMs),
     ...origin.take,
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
   ];
@@ -132,11 +153,13 @@ export async function finishSignIn(
     const entry =
       decision.role === 'none'
         ? undefined
-        : await letIn(runtime, organization, assertion, attempt, { person, identity, decision, known, nowMs });
+        : await letIn(runtime, organization, assertion, { ...attempt, formerLogin }, { person, identity, decision, known, nowMs });
     const steps = entry?.steps ?? shutOut(known);
-    const result = await runtime.store.commit(organization.id, [...claims, ...steps]);
+    // Who is shut out loses what they had: like every end of a credential, that survives a failover.
+    const result = await runtime.store.commit(organization.id, [...claims, ...steps], { replicated: !entry && steps.length > 0 });
     if (result.ok) {
       if (!entry) throw roleDenied(person);
+      await tidyUp(runtime, organization, assertion, attempt.actor, entry, formerLogin);
       return { kind: 'signed_in', sid: entry.sid, login: entry.login, returnTo: origin.returnTo, member: entry.member };
     }
     if (result.failed < claims.length) throw claimFailed(claims[result.failed]);
@@ -145,13 +168,37 @@ export async function finishSignIn(
   throw new GatewayError('conflict', 'Too many sign-ins of one person at the same time.');
 }
 
+/**
+ * After the commit: the session of somebody else that this browser had ends; and where the identity provider has ended this
+ * very login while it was being committed, so does the new one.
+ * @throws saml_expired
+ */
+async function tidyUp(
+  runtime: Runtime,
+  organization: Organization,
+  assertion: VerifiedAssertion,
+  actor: Actor,
+  { login, member }: Entry,
+  formerLogin: Login | undefined,
+): Promise<void> {
+  if (formerLogin && formerLogin.memberId !== member.id) {
+    await signOut(runtime, { ...actor, kind: 'member', id: formerLogin.memberId }, formerLogin);
+  }
+  if (!(await hasEnded(runtime, organization, assertion))) return;
+  await signOut(runtime, { kind: 'identity_provider' }, login);
+  throw new GatewayError('saml_expired', 'The identity provider has ended this login already.');
+}
+
+export const claimAssertion = (idpEntityId: string, assertion: VerifiedAssertion, nowMs: number): Step =>
+  claimUntil(assertionKey(idpEntityId, assertion.assertionId), assertion.acceptableUntilMs, nowMs);
+
 function claimFailed(step: Step | undefined): GatewayError {
   if (step?.do === 'claim') return new GatewayError('saml_replayed');
   return step?.do === 'take' ? new GatewayError('saml_in_response_to_unknown') : new GatewayError('organization_unknown');
 }
 
 type Origin =
-  | { readonly kind: 'known'; readonly take: readonly Step[]; readonly returnTo: string }
+  | { readonly kind: 'known'; readonly take: readonly Step[]; readonly returnTo: string; readonly formerLogin?: Login | undefined }
   | { readonly kind: 'bounced'; readonly returnTo: string };
 
 /** Rule 18: a request of this organization and of this browser, alive and unused; or an unsolicited response, as the setting has it. */
@@ -172,15 +219,24 @@ async function originOf(
     throw new GatewayError('saml_in_response_to_unknown');
   }
   const request = JSON.parse(value) as LoginRequest;
-  const { idpEntityId } = request;
-  if (request.requestId !== assertion.inResponseTo || idpEntityId !== organization.identityProvider?.metadata.entityId) {
+  requireAnswerTo(request, organization, assertion);
+  requireSameBrowser(request, attempt.browserNonce);
+  return { kind: 'known', take: [{ do: 'take', key }], returnTo: request.returnTo, formerLogin: request.formerLogin };
+}
+
+/** @throws saml_in_response_to_unknown */
+export function requireAnswerTo({ requestId, idpEntityId }: LoginRequest, organization: Organization, assertion: VerifiedAssertion): void {
+  if (requestId !== assertion.inResponseTo || idpEntityId !== organization.identityProvider?.metadata.entityId) {
     throw new GatewayError('saml_in_response_to_unknown');
   }
-  const browserHash = sha256(attempt.browserNonce ?? '');
-  if (attempt.browserNonce === undefined || !timingSafeEqual(Buffer.from(browserHash), Buffer.from(request.browserHash))) {
+}
+
+/** @throws saml_login_not_started_here */
+export function requireSameBrowser(request: LoginRequest, browserNonce: string | undefined): void {
+  const browserHash = sha256(browserNonce ?? '');
+  if (browserNonce === undefined || !timingSafeEqual(Buffer.from(browserHash), Buffer.from(request.browserHash))) {
     throw new GatewayError('saml_login_not_started_here');
   }
-  return { kind: 'known', take: [{ do: 'take', key }], returnTo: request.returnTo };
 }
 
 function unsolicited(runtime: Runtime, organization: Organization, relayState: string | undefined): Origin {
@@ -224,8 +280,7 @@ async function letIn(
     address: attempt.actor.address,
     userAgent: attempt.userAgent?.slice(0, 256),
     idpEntityId: requireIdentityProvider(organization).metadata.entityId,
-    nameId: assertion.nameId,
-    sessionIndex: assertion.sessionIndex,
+    ...(isForLogout(assertion) ? { nameId: assertion.nameId, sessionIndex: assertion.sessionIndex } : {}),
   };
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs: end }) => end > nowMs && id !== attempt.formerLogin?.sessionId);
   const member = memberAfterLogin(entrant, [...kept.slice(-(MAX_SESSIONS - 1)), session]);
@@ -258,14 +313,32 @@ async function letIn(
   return { steps, sid, login, member };
 }
 
+/** What single logout names is kept with the session, which every check reads: no message may make it large. */
+const MAX_NAME = 1024;
+const isForLogout = ({ nameId, sessionIndex = '' }: VerifiedAssertion): boolean =>
+  sessionIndex.length <= MAX_NAME && JSON.stringify(nameId ?? null).length <= 2 * MAX_NAME;
+
+/** As many groups as are shown and offered for rules. The role was decided by all of them. */
+const MAX_GROUPS = 500;
+const MAX_GROUPS_LENGTH = 16_384;
+
+function keptGroups(groups: readonly string[]): readonly string[] {
+  let length = 0;
+  return groups.slice(0, MAX_GROUPS).filter((group) => {
+    length += group.length;
+    return length <= MAX_GROUPS_LENGTH;
+  });
+}
+
 function memberAfterLogin({ person, identity, decision, known, nowMs }: Entrant, sessions: Member['sessions']): Member {
   const now = new Date(nowMs).toISOString();
-  const { email, name, groups, groupsState } = person;
+  const { email, name, groupsState } = person;
+  const groups = keptGroups(person.groups);
   const base = known?.value ?? { id: newId('usr'), identity, createdAt: now, suspended: false, cliTokens: [] };
   return { ...base, email, name, groups, groupsState, ...roleAfterLogin(decision, known?.value), lastLoginAt: now, sessions };
 }
 
-/** A rule always decides. Where none matches, an owner's word stands; without one the default does. */
+/** A rule always decides. Where none matches and the default lets people in, an owner's word stands; without one the default does. */
 function roleAfterLogin(decision: RoleDecision, before: Member | undefined): { role: Member['role']; roleSource: RoleSource } {
   if (decision.role === 'none') throw new GatewayError('internal', { cause: 'a denied person must not be let in' });
   if (decision.group !== undefined) return { role: decision.role, roleSource: { kind: 'rule', group: decision.group } };
@@ -280,7 +353,7 @@ function shutOut(known: Stored<Member> | undefined): Step[] {
   return [{ do: 'replace', collection: MEMBERS, id: known.id, version: known.version, value }];
 }
 
-function roleDenied(person: Person): GatewayError {
+export function roleDenied(person: Person): GatewayError {
   const reasons: Record<Person['groupsState'], string> = {
     absent: 'The identity provider sent no groups for you, and without a group nobody has a role here.',
     over_limit:

@@ -24,6 +24,8 @@ import { makeLogoutRequest, makeLogoutResponse } from '../saml/logout-messages.t
 import type { NameId, VerifiedAssertion } from '../saml/response.ts';
 import type { Step, Stored } from '../store/store.ts';
 
+import { claimUntil } from './claims.ts';
+
 /** How long a person may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
 
@@ -172,9 +174,10 @@ async function endNamedSessions(
 ): Promise<number> {
   const { idpEntityId, entityId } = responseSettings(organization, runtime.config.baseUrl);
   const { nameId, sessionIndexes } = request;
-  const ttlSeconds = Math.max(1, Math.ceil((request.acceptableUntilMs - runtime.now()) / 1000));
+  const claim = claimUntil(answeredKey(idpEntityId, request.requestId), request.acceptableUntilMs, runtime.now());
+  const { ttlSeconds } = claim;
   const first: Step[] = [
-    { do: 'claim', key: answeredKey(idpEntityId, request.requestId), ttlSeconds },
+    claim,
     ...sessionIndexes.map((index): Step => ({ do: 'put', key: endedKey(idpEntityId, nameId, index), value: '', ttlSeconds })),
   ];
   const isNamed = sessionMatcher(request, { idpEntityId, entityId });

@@ -8,7 +8,7 @@ import { GatewayError } from '../errors.ts';
 import type { UnverifiedMessage } from './bindings.ts';
 import { readDateTime } from './date-time.ts';
 import { PROTOCOL, STATUS_PARTIAL_LOGOUT, STATUS_SUCCESS } from './names.ts';
-import type { NameId } from './response.ts';
+import { MAX_CLOCK_SKEW_MS, type NameId } from './response.ts';
 import { openNameId } from './response-checks.ts';
 import { issuerOf, requireNoOtherSignature, requireUniqueIds, requireVersionAndId, signatureAfterIssuer } from './response-structure.ts';
 import { type VerificationKey, verifySignature, verifySignedOctets } from './signature.ts';
@@ -147,7 +147,7 @@ function checkTime(message: XmlElement, { clockSkewSeconds }: LogoutSettings, no
       got: instant(nowMs),
     });
   }
-  return endMs + skewMs;
+  return endMs + MAX_CLOCK_SKEW_MS;
 }
 
 const instant = (ms: number): string => new Date(ms).toISOString();

@@ -87,6 +87,27 @@ export function chooseBearer(signed: SignedResponse, settings: ResponseSettings,
   return first.data;
 }
 
+/**
+ * Until when any of the bearer confirmations could let the assertion in, ms since 1970. The claim of an assertion must live by
+ * this and not by the confirmation that was good: when that one has ended, another one may be good.
+ */
+export function latestConfirmationEnd(assertion: XmlElement): number {
+  const subject = subjectOf(assertion);
+  const data = subject ? childrenNamed(subject, ASSERTION, 'SubjectConfirmation').flatMap((each) => childElements(each)) : [];
+  return Math.max(...data.map(endOf).filter((end) => end !== undefined));
+}
+
+/** Undefined for what lets nobody in: no instant, or none that can be read. */
+function endOf(data: XmlElement): number | undefined {
+  const notOnOrAfter = attributeOf(data, 'NotOnOrAfter');
+  try {
+    return notOnOrAfter === undefined ? undefined : readDateTime(notOnOrAfter);
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined;
+    throw error;
+  }
+}
+
 export function checkRecipient(data: ConfirmationData, settings: ResponseSettings): void {
   throwIfAny(recipientProblem(data, settings));
 }
@@ -192,10 +213,11 @@ export function readAuthnStatements(assertion: XmlElement): readonly XmlElement[
  * Where statements differ the earliest end counts.
  * @returns it, ms since 1970
  */
-export function checkSessionEnd(statements: readonly XmlElement[], settings: ResponseSettings, nowMs: number): number | undefined {
+export function checkSessionEnd(statements: readonly XmlElement[], nowMs: number): number | undefined {
   const ends = statements.flatMap((statement) => attributeOf(statement, 'SessionNotOnOrAfter') ?? []).map(readDateTime);
   const sessionNotOnOrAfterMs = ends.length > 0 ? Math.min(...ends) : undefined;
-  if (sessionNotOnOrAfterMs !== undefined && hasPassed(sessionNotOnOrAfterMs, settings, nowMs)) {
+  // Without skew: a session that has ended by our clock would be one that nobody can use.
+  if (sessionNotOnOrAfterMs !== undefined && nowMs >= sessionNotOnOrAfterMs) {
     throw expired('The session at the identity provider', sessionNotOnOrAfterMs, nowMs);
   }
   return sessionNotOnOrAfterMs;

@@ -23,6 +23,7 @@ import {
   checkSessionEnd,
   checkStatus,
   chooseBearer,
+  latestConfirmationEnd,
   readAuthnStatements,
   readConditions,
   readNameId,
@@ -63,6 +64,9 @@ export interface NameId {
   readonly spNameQualifier?: string;
 }
 
+/** The most that `clockSkewSeconds` may be: it may be raised while an assertion is alive. */
+export const MAX_CLOCK_SKEW_MS = 300_000;
+
 declare const verified: unique symbol;
 
 /** What signed octets say, and nothing else. Only {@link acceptResponse} makes one. */
@@ -72,7 +76,10 @@ export interface VerifiedAssertion {
   readonly assertionId: string;
   /** The AuthnRequest that it answers; undefined for an unsolicited one. */
   readonly inResponseTo: string | undefined;
-  /** Until when it could be accepted, skew included, ms since 1970: how long the claim must be kept. */
+  /**
+   * Until when it could be accepted by any of its confirmations and with the largest skew that can be set, ms since 1970: how
+   * long the claim must be kept.
+   */
   readonly acceptableUntilMs: number;
   readonly nameId: NameId | undefined;
   readonly sessionIndex: string | undefined;
@@ -125,7 +132,7 @@ export function readResponse(
   run('assertion_issuer', () => checkAssertionIssuer(assertion, settings)); // 14
   const bearer = run('bearer', () => chooseBearer(signed, settings, nowMs)); // 15
   run('recipient', () => checkRecipient(bearer, settings));
-  const confirmedUntilMs = run('confirmation_end', () => checkConfirmationEnd(bearer, settings, nowMs));
+  run('confirmation_end', () => checkConfirmationEnd(bearer, settings, nowMs));
   const inResponseTo = run('in_response_to', () => checkSameRequest(bearer, response));
   const conditions = run('conditions', () => readConditions(assertion, settings)); // 16
   run('not_before', () => checkNotBefore(conditions, settings, nowMs));
@@ -133,12 +140,12 @@ export function readResponse(
   run('known_conditions', () => checkKnownConditions(conditions));
   run('audience', () => checkAudience(conditions, settings));
   const statements = run('authn_statement', () => readAuthnStatements(assertion)); // 17
-  const sessionNotOnOrAfterMs = run('session_end', () => checkSessionEnd(statements, settings, nowMs));
+  const sessionNotOnOrAfterMs = run('session_end', () => checkSessionEnd(statements, nowMs));
   const authnContextClassRef = run('authn_context', () => checkAuthnContext(statements, settings));
   return {
     assertionId: attributeOf(assertion, 'ID') as string,
     inResponseTo,
-    acceptableUntilMs: confirmedUntilMs + settings.clockSkewSeconds * 1000,
+    acceptableUntilMs: latestConfirmationEnd(assertion) + MAX_CLOCK_SKEW_MS,
     nameId: run('name_id', () => readNameId(assertion, settings)),
     sessionIndex: sessionIndexOf(statements),
     sessionNotOnOrAfterMs,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MEMBERS } from '../../src/organizations/members.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
@@ -181,6 +182,23 @@ describe('once (saml-profiles §4.1.4.5)', () => {
     expect((await acme.post(new HttpBrowser(), xml)).code).toBe('saml_replayed');
     aheadMs += 2 * MINUTE_MS;
     expect((await acme.post(new HttpBrowser(), xml)).code).toBe('saml_expired');
+  });
+
+  it('by whichever of its confirmations, and with whatever skew is set meanwhile', async () => {
+    const at = (minutes: number) => new Date(now() + minutes * MINUTE_MS).toISOString();
+    const second = { method: 'urn:oasis:names:tc:SAML:2.0:cm:bearer', recipient: acme.acsUrl, notOnOrAfter: at(60) };
+    const values = { confirmationNotOnOrAfter: at(1), otherConfirmations: [second], notOnOrAfter: at(60) };
+    const xml = acme.respond({ values });
+    const short = acme.respond({ values: { confirmationNotOnOrAfter: at(1), notOnOrAfter: at(60) } });
+    await settings({ clock_skew_seconds: 0 });
+    for (const each of [xml, short]) expect((await acme.post(new HttpBrowser(), each)).status).toBe(303);
+    aheadMs += 3 * MINUTE_MS;
+    expect((await acme.post(new HttpBrowser(), xml)).code).toBe('saml_replayed');
+    await settings({ clock_skew_seconds: 300 });
+    expect((await acme.post(new HttpBrowser(), short)).code).toBe('saml_replayed');
+    aheadMs += 55 * MINUTE_MS;
+    expect((await acme.post(new HttpBrowser(), xml)).code).toBe('saml_replayed');
+    await settings({ clock_skew_seconds: 180 });
   });
 
   it('the same assertion ID of another identity provider is another assertion', async () => {
@@ -365,6 +383,25 @@ describe('who comes in', () => {
     expect((await member(browser)).role).toBe('collaborator');
   });
 
+  it('what a message says about a person does not make every later check slow', async () => {
+    const organization = await makeTestOrganization(gateway, now);
+    const browser = new HttpBrowser();
+    const groups = Array.from({ length: 1200 }, (_, i) => `group-number-${i}`);
+    const attributes = [
+      { name: 'email', values: ['olivia@okta.acme.example'] },
+      { name: 'urn:oasis:names:tc:SAML:attribute:subject-id', values: ['olivia@acme'] },
+      { name: 'groups', values: [...groups, 'platform-admins'] },
+    ];
+    const values = { attributes, nameId: { value: 'x'.repeat(20_000) }, sessionIndex: 'y'.repeat(5000) };
+    for (let i = 0; i < 5; i++) expect((await organization.signIn(browser, 'olivia', { values })).status).toBe(303);
+    const user = await member(browser);
+    // The rule saw the last group as well.
+    expect(user.role).toBe('owner');
+    expect(user.groups).toHaveLength(500);
+    const stored = await gateway.runtime.store.get(organization.id, MEMBERS, user.id);
+    expect(JSON.stringify(stored?.value).length).toBeLessThan(20_000);
+  });
+
   it('groups are compared code point by code point', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const name = 'platform-admins';
@@ -398,6 +435,26 @@ describe('the session', () => {
     thief.setCookie(gateway.url, 'samlgate_session', first?.value ?? '');
     expect((await me(thief)).status).toBe(401);
     expect((await me(browser)).status).toBe(200);
+  });
+
+  it('the one before ends also where the response’s cross-site POST brings no session cookie, and whoever signs in now', async () => {
+    const other = await makeTestOrganization(gateway, now);
+    for (const [organization, user] of [
+      [acme, 'olivia'],
+      [acme, 'carl'],
+      [other, 'olivia'],
+    ] as const) {
+      const browser = new HttpBrowser();
+      await acme.signIn(browser, 'olivia');
+      const { relayState, requestId } = await organization.start(browser);
+      // As browsers do it: the nonce travels (SameSite=None on https), the session does not.
+      const crossSite = new HttpBrowser();
+      crossSite.setCookie(gateway.url, 'samlgate_login', browser.cookie('samlgate_login')?.value ?? '');
+      const xml = organization.respond({ user, inResponseTo: requestId });
+      expect((await organization.post(crossSite, xml, relayState)).status).toBe(303);
+      expect((await me(crossSite)).status).toBe(200);
+      expect([user, (await me(browser)).status]).toEqual([user, 401]);
+    }
   });
 
   it('a cookie that was planted before the sign-in is not the session after it', async () => {
@@ -518,6 +575,11 @@ describe('where a sign-in leads', () => {
       ['/\t/evil.example', '/console'],
       ['/..//evil.example', '/console'],
       ['\\\\evil.example', '/console'],
+      ['/saml/evil/login', '/console'],
+      ['/saml/evil/login?return_to=https://evil.example', '/console'],
+      ['/x/../saml/evil/login', '/console'],
+      ['/login', '/console'],
+      ['/logout', '/console'],
       ['javascript:alert(1)', '/console'],
       ['data:text/html,x', '/console'],
       ['https:evil.example', '/console'],
