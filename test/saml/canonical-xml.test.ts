@@ -225,10 +225,14 @@ describe('exclusive C14N §3, by hand', () => {
 });
 
 describe('what canonicalisation may cost', () => {
-  const repeated = (uriLength: number, times: number) =>
-    parseXml(`<r xmlns:p="urn:${'x'.repeat(uriLength - 4)}">${'<p:a/>'.repeat(times)}</r>`);
+  /** As no reader of messages would let it pass. */
+  const repeated = (uriLength: number, times: number): XmlElement => {
+    const common = { attributes: [], declarations: new Map<string, string>(), parent: undefined };
+    const child = { ...common, prefix: 'p', local: 'a', uri: `urn:${'x'.repeat(uriLength - 4)}`, children: [] };
+    return { ...common, prefix: '', local: 'r', uri: '', children: new Array<XmlElement>(times).fill(child) };
+  };
 
-  test('refuses a message whose declarations would make it huge', () => {
+  test('refuses what its declarations would make huge', () => {
     const huge = repeated(150_000, 11_000);
     expect(() => canonicalize(huge)).toThrow(GatewayError);
     expect(() => canonicalize(huge)).toThrow('saml_malformed');
