@@ -2,7 +2,7 @@ import { type KeyObject, randomBytes, randomInt } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { personOf } from '../../src/mock-idp/habits.ts';
 import { makeResponse } from '../../src/mock-idp/response.ts';
-import { fuzz } from './fuzz.ts';
+import { fuzz, readingOf } from './fuzz.ts';
 import { type Genuine, makeCorpus } from './fuzzing/corpus.ts';
 
 /** SAMLGATE_FUZZ_RUNS=1000000 for a longer hunt, or by hand: node test/saml/fuzz.ts --seconds 600 */
@@ -35,6 +35,11 @@ describe('whatever is sent to the ACS', () => {
 });
 
 describe('the fuzzer itself', () => {
+  test('begins with messages that are accepted', () => {
+    expect(corpus.filter((genuine) => readingOf(genuine) === undefined).map(({ name }) => name)).toEqual([]);
+    expect(corpus.length).toBeGreaterThan(300);
+  });
+
   test('the same seed makes the same messages', () => {
     const still = corpus.filter(({ encrypt }) => !encrypt);
     const [one, two] = [fuzz({ corpus: still, seed: 1, to: 300 }), fuzz({ corpus: still, seed: 1, to: 300 })];
