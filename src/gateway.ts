@@ -72,7 +72,7 @@ function repeat(log: Log, name: string, task: () => Promise<void>): () => void {
     if (running) return;
     running = true;
     task()
-      .catch((error: unknown) => log.error({ name: error instanceof Error ? error.message : 'unknown' }, `${name} failed`))
+      .catch((error: unknown) => log.error({ name: error instanceof Error ? error.name : 'unknown' }, `${name} failed`))
       .finally(() => {
         running = false;
       });

@@ -33,8 +33,8 @@ describe('the README and the code', () => {
     for (const file of readdirSync(path.join(ROOT, 'config/idp-examples')).filter((name) => name.endsWith('.yaml'))) {
       expect(readme).toContain(`(config/idp-examples/${file})`);
     }
-    for (const file of readdirSync(path.join(ROOT, 'examples'))) {
-      expect(readme).toContain(`\`\`\`js\n${readFileSync(path.join(ROOT, 'examples', file), 'utf8').trim()}\n\`\`\``);
+    for (const file of readdirSync(path.join(ROOT, 'test/examples'))) {
+      expect(readme).toContain(`\`\`\`js\n${readFileSync(path.join(ROOT, 'test/examples', file), 'utf8').trim()}\n\`\`\``);
     }
   });
 

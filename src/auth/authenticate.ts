@@ -8,7 +8,7 @@ import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
 import type { Role } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Login } from './sessions.ts';
-import { cliTokenEndMs, isPaused, tokenPolicyOf } from './token-policy.ts';
+import { cliTokenEndMs, isPaused, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
 import { type TokenKind, type VerifiedToken, verifyToken } from './verified-tokens.ts';
 
 export type ActiveMember = Member & { readonly role: Role };
@@ -98,6 +98,7 @@ export async function authenticateToken(runtime: Runtime, token: VerifiedToken):
 /** A session is good while its member's record lists it: removal, suspension and "end this session" are writes of that record. */
 export async function authenticateSession(runtime: Runtime, login: Login): Promise<SessionPrincipal> {
   const member = activeMember((await runtime.store.get(login.organizationId, MEMBERS, login.memberId))?.value);
+  await policyOf(runtime, login.organizationId);
   return {
     kind: 'member',
     organizationId: login.organizationId,
@@ -121,13 +122,19 @@ function activeMember(member: Member | undefined): ActiveMember {
   return member as ActiveMember;
 }
 
+/** @throws unauthenticated where the organization is no more, although its deletion may not have come to this member yet */
+async function policyOf(runtime: Runtime, organizationId: string): Promise<TokenPolicy> {
+  const policy = await tokenPolicyOf(runtime, organizationId);
+  if (!policy) throw new GatewayError('unauthenticated');
+  return policy;
+}
+
 /** When the session or CLI token with this id ends. @throws unauthenticated where it has, or is not the member's (any more) */
 async function liveUntilMs(runtime: Runtime, member: Member, organizationId: string, id: string): Promise<number | undefined> {
+  const policy = await policyOf(runtime, organizationId);
   if (!id.startsWith('tok_')) return sessionEndMs(member, id, runtime.now());
   const token = member.cliTokens.find((each) => each.id === id);
   if (!token) throw revoked();
-  const policy = await tokenPolicyOf(runtime, organizationId);
-  if (!policy) throw new GatewayError('unauthenticated');
   const nowMs = runtime.now();
   if (isPaused(member, policy, nowMs)) {
     throw new GatewayError(

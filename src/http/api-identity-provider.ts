@@ -33,7 +33,7 @@ export function identityProviderRoutes(runtime: Runtime): Router {
   router.put('/', readRawBody, async (request, response) => {
     const query = checkShape(METADATA_QUERY, request.query);
     const source = await metadataSource(request, query.entity_id);
-    const understood = await understandMetadata(source, runtime.now());
+    const understood = await understandMetadata(runtime, source);
     // What would be understood, saved by nobody: for a look before the change.
     if (query.dry_run === 'true') return answer(response, withMetadata(organizationOf(response), understood, runtime.now()), understood);
     const after = await setIdentityProvider(runtime, callerOf(request, response), organizationOf(response), understood);

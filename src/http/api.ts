@@ -12,6 +12,7 @@ import {
   getOrganization,
   getOrganizationById,
   listOrganizations,
+  organizationIdOf,
   updateOrganization,
 } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
@@ -84,6 +85,10 @@ function manages(runtime: Runtime): RequestHandler {
     if (principal.kind === 'member') {
       if (principal.organizationId !== organization.id) throw new GatewayError('organization_unknown');
       if (principal.member.role !== 'owner') throw new GatewayError('forbidden', 'Only an owner of the organization may do this.');
+      // It is handed to other services: an owner who uses one must not put the organization into that service's hands.
+      if (principal.credential.kind === 'session_token' && !SAFE_METHODS.has(request.method)) {
+        throw new GatewayError('forbidden', 'A session token changes nothing in an organization. Use a CLI token, or the console.');
+      }
     }
     response.locals.organization = organization;
     next();
@@ -116,9 +121,12 @@ function organizationRoutes(router: Router, runtime: Runtime): void {
     const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, request.body));
     response.json(organizationJson(await changeOrganization(runtime, callerOf(request, response), organizationOf(response).id, changes)));
   });
-  router.delete('/organizations/:org', manages(runtime), async (request, response) => {
+  // Not by `manages`, so that the operator may repeat a deletion that died half-way; members are told what they always are.
+  const managesIfMember: RequestHandler = (request, response, next) =>
+    principalOf(response).kind === 'operator' ? next() : manages(runtime)(request, response, next);
+  router.delete('/organizations/:org', managesIfMember, async (request, response) => {
     requireOperator(response);
-    await deleteOrganization(runtime, callerOf(request, response), organizationOf(response).id);
+    await deleteOrganization(runtime, callerOf(request, response), await organizationIdOf(runtime.store, String(request.params.org)));
     response.status(204).end();
   });
 }

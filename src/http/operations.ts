@@ -4,7 +4,7 @@ import type { Runtime } from '../runtime.ts';
 
 /** For machines that watch: the process lives, the store answers, the figures. */
 export function operationsRoutes(runtime: Runtime): Router {
-  const router = Router();
+  const router = Router({ caseSensitive: true, strict: true });
   router.get('/healthz', (_request, response) => {
     response.locals.route = 'healthz';
     response.json({ status: 'ok' });

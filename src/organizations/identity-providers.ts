@@ -8,7 +8,7 @@ import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/attrib
 import { publicKeyOf } from '../saml/certificates.ts';
 import { mayBeEncrypted } from '../saml/decryption.ts';
 import { type IdpMetadata, type ManualIdp, readIdpMetadata, readManualIdp } from '../saml/idp-metadata.ts';
-import { ENTITY_ID_SHARED, lintIdpMetadata, type MetadataWarning } from '../saml/idp-metadata-lint.ts';
+import { ENTITY_ID_SHARED, isLoopbackHost, lintIdpMetadata, type MetadataWarning } from '../saml/idp-metadata-lint.ts';
 import type { ResponseSettings } from '../saml/response.ts';
 import type { VerificationKey } from '../saml/signature.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
@@ -73,9 +73,15 @@ export interface UnderstoodMetadata {
  * Reads metadata without saving it.
  * @throws idp_metadata_invalid, payload_too_large
  */
-export async function understandMetadata(source: MetadataSource, nowMs: number): Promise<UnderstoodMetadata> {
+export async function understandMetadata(
+  { config, now }: Pick<Runtime, 'config' | 'now'>,
+  source: MetadataSource,
+): Promise<UnderstoodMetadata> {
+  const nowMs = now();
   if (source.kind === 'manual') return readManualIdp(source.values, nowMs);
-  const content = source.kind === 'url' ? await fetchMetadata(source.url) : source.content;
+  // Only a gateway that is tried out on somebody's computer may look at that computer.
+  const allowLoopback = isLoopbackHost(new URL(config.baseUrl).hostname);
+  const content = source.kind === 'url' ? await fetchMetadata(source.url, { allowLoopback }) : source.content;
   const understood = readIdpMetadata(content, { nowMs, ...(source.entityId === undefined ? {} : { entityId: source.entityId }) });
   return source.kind === 'url' ? { ...understood, metadataUrl: source.url } : understood;
 }

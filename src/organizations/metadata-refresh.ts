@@ -12,12 +12,14 @@ import { type Organization, organizationsWithRefresh, updateOrganization } from 
 const HOUR_MS = 3_600_000;
 /** After a failure it is tried again this soon. */
 const RETRY_AFTER_MS = HOUR_MS;
-/** Longer than a fetch takes; another replica may try again when this one died. */
-const CLAIM_SECONDS = 60;
+/** Longer than a fetch takes and than the time between two rounds; another replica may try again when this one died. */
+const CLAIM_SECONDS = 300;
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'unknown');
 const ACTOR = { kind: 'identity_provider' } as const;
 
-type Fetch = (url: string, entityId: string, nowMs: number) => Promise<UnderstoodMetadata>;
-const fetchAgain: Fetch = (url, entityId, nowMs) => understandMetadata({ kind: 'url', url, entityId }, nowMs);
+type Fetch = (runtime: Runtime, url: string, entityId: string) => Promise<UnderstoodMetadata>;
+const fetchAgain: Fetch = (runtime, url, entityId) => understandMetadata(runtime, { kind: 'url', url, entityId });
 
 /**
  * Refreshes whatever is due. Of several replicas one does it for an organization.
@@ -28,7 +30,13 @@ export async function refreshDueMetadata(runtime: Runtime, fetch: Fetch = fetchA
     const { identityProvider } = organization;
     if (!identityProvider || !isDue(identityProvider, runtime.now())) continue;
     const claim = { do: 'claim', key: 'metadata-refresh', ttlSeconds: CLAIM_SECONDS } as const;
-    if ((await runtime.store.commit(organization.id, [claim])).ok) await refresh(runtime, organization, identityProvider, fetch);
+    if (!(await runtime.store.commit(organization.id, [claim])).ok) continue;
+    try {
+      await refresh(runtime, organization, identityProvider, fetch);
+    } catch (error) {
+      // What one organization's metadata does must not keep the others from theirs.
+      runtime.log.error({ organization: organization.slug, name: nameOf(error) }, 'identity provider metadata could not be refreshed');
+    }
   }
 }
 
@@ -74,7 +82,7 @@ async function refresh(runtime: Runtime, organization: Organization, before: Ide
 async function fetchProblem(runtime: Runtime, before: IdentityProvider, fetch: Fetch): Promise<UnderstoodMetadata | string> {
   try {
     const { entityId } = before.metadata;
-    const understood = await fetch(before.metadataUrl ?? '', entityId, runtime.now());
+    const understood = await fetch(runtime, before.metadataUrl ?? '', entityId);
     return understood.metadata.entityId === entityId
       ? understood
       : 'The metadata URL now has another identity provider (another entity ID). An owner must set it by hand if that is right.';

@@ -115,11 +115,12 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   return organization;
 }
 
-/** A creation that died half-way leaves a directory entry without organization; after a minute it makes way. */
+/** A creation or deletion that died half-way leaves a directory entry without organization; after a minute it makes way. */
 async function removeAbandonedEntry(store: Store, slug: string, nowMs: number): Promise<void> {
   const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
   if (!entry || nowMs - entry.value.createdAtMs < 60_000) return;
   if (await getOrganizationById(store, entry.id)) return;
+  await deleteEverythingOf(store, entry.id);
   await store.commit(GLOBAL, [{ do: 'delete', collection: DIRECTORY, id: entry.id, version: entry.version }]);
 }
 
@@ -319,17 +320,37 @@ export async function updateOrganization(
   return stored.value;
 }
 
-/** Deletes an organization with everything in it: members, sessions, tokens, audit trail. May be repeated after a crash. */
+/**
+ * Deletes an organization with everything in it: members, sessions, tokens, audit trail. May be repeated after a crash: the
+ * directory entry, by which it is found, goes last.
+ */
 export async function deleteOrganization(runtime: Runtime, actor: Actor, id: string): Promise<void> {
   const { store } = runtime;
-  const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
-  // From here on no login can write into the partition.
-  if (record) await store.commit(id, [{ do: 'delete', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: record.version }]);
-  await store.purge(id);
+  await deleteEverythingOf(store, id);
   const entry = await store.get(GLOBAL, DIRECTORY, id);
   if (!entry) return;
   await store.commit(GLOBAL, [
     { do: 'delete', collection: DIRECTORY, id, version: entry.version },
     auditStep(runtime.now(), actor, 'organization.deleted', { details: { slug: entry.value.slug } }),
   ]);
+}
+
+/** The record first: from then on no login can write into the partition, and nobody's session or token is good. */
+async function deleteEverythingOf(store: Store, id: string): Promise<void> {
+  for (let isGone = false; !isGone; ) {
+    const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
+    const steps = record ? [{ do: 'delete', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: record.version } as const] : [];
+    isGone = !record || (await store.commit(id, steps, { replicated: true })).ok;
+  }
+  await store.purge(id);
+}
+
+/**
+ * The id behind a slug, also of an organization whose deletion died half-way.
+ * @throws organization_unknown
+ */
+export async function organizationIdOf(store: Store, slug: string): Promise<string> {
+  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
+  if (!entry) throw new GatewayError('organization_unknown');
+  return entry.id;
 }

@@ -149,7 +149,8 @@ function instant(date: Date): string {
   return date.toISOString();
 }
 
-function printable(subject: string): string {
+/** @param subject undefined where it is empty, whatever the types say */
+function printable(subject: string | undefined = ''): string {
   return subject.trim().replaceAll('\n', ', ').replaceAll(/\p{C}/gu, '').slice(0, MAX_SUBJECT);
 }
 

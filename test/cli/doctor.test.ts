@@ -54,7 +54,7 @@ async function addOrganization(runtime: Runtime, slug: string): Promise<void> {
   const { certificatePem } = await makeSelfSignedCertificate({ commonName: 'idp', days: IDP_CERTIFICATE_DAYS, nowMs: Date.now() });
   const slo_url = 'https://idp.example/logout';
   const values = { entity_id: 'https://idp.example', sso_url: 'https://idp.example/sso', slo_url, certificates: [certificatePem] };
-  await setIdentityProvider(runtime, OPERATOR, organization, await understandMetadata({ kind: 'manual', values }, Date.now()));
+  await setIdentityProvider(runtime, OPERATOR, organization, await understandMetadata(runtime, { kind: 'manual', values }));
 }
 
 const notOk = (findings: readonly Finding[]) => findings.filter(({ level }) => level !== 'ok');

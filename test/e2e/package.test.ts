@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   accessSync,
   constants,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -29,7 +30,6 @@ const CHECKOUT = [
   'tsconfig.json',
   'src',
   'config',
-  'examples',
   'test/support',
   'docker',
   'README.md',
@@ -125,7 +125,7 @@ function start(file: string, args: readonly string[], more: Record<string, strin
 }
 
 describe('the package', () => {
-  test('has the built files, the examples and what belongs to them, and nothing else', () => {
+  test('has the built files, the example organizations and what belongs to them, and nothing else', () => {
     const sources = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
     const built = sources
       .filter((name) => /\.tsx?$/.test(name))
@@ -134,7 +134,7 @@ describe('the package', () => {
     const viewer = ['swagger-ui.css', 'swagger-ui-bundle.js', 'LICENSE', 'NOTICE'].map((name) => `dist/http/api-viewer/${name}`);
     const folder = (name: string) => readdirSync(path.join(ROOT, name)).map((file) => `${name}/${file}`);
     const own = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
-    expect(packed.sort()).toEqual([...built, ...assets, ...viewer, ...folder('config/idp-examples'), ...folder('examples'), ...own].sort());
+    expect(packed.sort()).toEqual([...built, ...assets, ...viewer, ...folder('config/idp-examples'), ...own].sort());
   });
 
   test('its command runs', async () => {
@@ -272,7 +272,12 @@ describe('the examples', () => {
   });
   afterAll(() => gateway.stop());
 
-  const example = (name: string) => path.join(project, 'node_modules/samlgate/examples', name);
+  /** As somebody has it who copies it out of the README: in a project of their own. */
+  const example = (name: string) => {
+    const copy = path.join(project, name);
+    copyFileSync(path.join(ROOT, 'test/examples', name), copy);
+    return copy;
+  };
   const runClient = async (token: string) => {
     const env = environment({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: token });
     return (await run(process.execPath, [example('client.mjs')], { cwd: project, env })).stdout;
@@ -292,7 +297,8 @@ describe('the examples', () => {
   });
 
   test('express.mjs lets in who has a token, session or CLI, and lets only owners go further', async () => {
-    const { says } = start(process.execPath, [example('express.mjs')], { SAMLGATE_URL: gateway.url, PORT: '0' });
+    const settings = { SAMLGATE_URL: gateway.url, SAMLGATE_ORGANIZATION: acme.id, PORT: '0' };
+    const { says } = start(process.execPath, [example('express.mjs')], settings);
     const [hello] = await says(/http:\S+\/hello/);
     const ask = (url: string, token?: string, method = 'GET') =>
       fetch(url, { method, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
@@ -304,6 +310,10 @@ describe('the examples', () => {
     const everything = hello.replace('/hello', '/everything');
     expect((await ask(everything, await sessionToken(carl), 'DELETE')).status).toBe(403);
     expect((await ask(everything, await sessionToken(olivia), 'DELETE')).status).toBe(204);
+
+    // The owner of another company is nobody here.
+    const stranger = await signedIn(gateway, await gateway.makeOrganization(), 'olivia');
+    expect((await ask(everything, await sessionToken(stranger), 'DELETE')).status).toBe(403);
 
     const revoked = await carl.makeToken();
     expect((await carl.api('DELETE', `/me/tokens/${revoked.id}`)).status).toBe(204);

@@ -91,7 +91,7 @@ describe('metadata from a URL is fetched again', () => {
     await gateway.api('PUT', path(organization.slug), { metadata_url: url });
     aheadMs += 25 * HOUR_MS;
     const other = organization.metadata.replace(/entityID="[^"]+"/, 'entityID="https://evil.example/"');
-    await refreshDueMetadata(gateway.runtime, (_url, _entityId, nowMs) => understandMetadata({ kind: 'document', content: other }, nowMs));
+    await refreshDueMetadata(gateway.runtime, (runtime) => understandMetadata(runtime, { kind: 'document', content: other }));
     expect((await idpOf(organization.slug)).refresh?.problem).toContain('another entity ID');
   });
 
@@ -102,7 +102,7 @@ describe('metadata from a URL is fetched again', () => {
     aheadMs += 25 * HOUR_MS;
     await refreshDueMetadata(gateway.runtime, async () => {
       await gateway.api('PUT', path(organization.slug), twin.metadata);
-      return understandMetadata({ kind: 'document', content: organization.metadata }, Date.now());
+      return understandMetadata(gateway.runtime, { kind: 'document', content: organization.metadata });
     });
     expect(await fingerprint(organization.slug)).toBe(await fingerprint(twin.slug));
   });

@@ -137,7 +137,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   const form = formOf(METADATA_FORM, request);
   try {
     const { source, metadataUrl, carried } = await givenIn(form);
-    const understood = await understandMetadata(source, runtime.now());
+    const understood = await understandMetadata(runtime, source);
     const organization = organizationOf(response);
     const page = (
       <MetadataPreviewPage
@@ -178,7 +178,7 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
   const form = formOf(SAVE_FORM, request);
   const source: MetadataSource =
     'metadata_packed' in form ? { kind: 'document', content: unpacked(form.metadata_packed) } : typedIn(form).source;
-  const read = await understandMetadata(source, runtime.now());
+  const read = await understandMetadata(runtime, source);
   const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
   if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: is no URL.');
   const understood: UnderstoodMetadata = metadataUrl === undefined ? read : { ...read, metadataUrl };

@@ -1,16 +1,18 @@
 // A service that lets in whoever a gateway vouches for: session tokens are verified here, CLI tokens are exchanged for one.
-//   SAMLGATE_URL=http://localhost:8080 node examples/express.mjs
+//   SAMLGATE_URL=http://localhost:8080 SAMLGATE_ORGANIZATION=org_… node express.mjs
 import express from 'express';
 import { requireAuth } from 'samlgate/express';
 
 const issuer = process.env.SAMLGATE_URL ?? 'http://localhost:8080';
+// A gateway serves many companies; without this, members of all of them come in.
+const organization = process.env.SAMLGATE_ORGANIZATION;
 const app = express();
 
-app.get('/hello', requireAuth({ issuer }), (request, response) => {
+app.get('/hello', requireAuth({ issuer, organization }), (request, response) => {
   response.json({ hello: request.auth.email, role: request.auth.role });
 });
 
-app.delete('/everything', requireAuth({ issuer, role: 'owner' }), (_request, response) => {
+app.delete('/everything', requireAuth({ issuer, organization, role: 'owner' }), (_request, response) => {
   response.sendStatus(204);
 });
 

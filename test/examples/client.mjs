@@ -1,5 +1,5 @@
 // Who am I, which tokens do I have, and who else is here? After `samlgate login`, or with SAMLGATE_URL and SAMLGATE_CLI_TOKEN:
-//   node examples/client.mjs
+//   node client.mjs
 import { createClient, SamlgateError } from 'samlgate/client';
 
 const client = createClient();
