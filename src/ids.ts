@@ -14,6 +14,8 @@ export type IdPrefix = 'org' | 'usr' | 'ses' | 'tok';
 /** An identifier like `org_8k2m…`, 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
 
+export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk';
+
 let lastMs = 0;
 let sequence = 0;
 
@@ -21,14 +23,14 @@ let sequence = 0;
  * An identifier whose order is the order of time: to the millisecond, and within a process the order in which they were made
  * (up to 32,768 in a millisecond).
  */
-export function newTimeOrderedId(prefix: 'aud', nowMs: number): string {
+export function newTimeOrderedId(prefix: TimeOrderedPrefix, nowMs: number): string {
   sequence = nowMs === lastMs ? sequence + 1 : 0;
   lastMs = nowMs;
   return `${prefix}_${inBase32(nowMs, 9)}${inBase32(sequence, 3)}${randomCharacters(9)}`;
 }
 
 /** What a time-ordered id made at or after `ms` is not less than. */
-export const firstTimeOrderedId = (prefix: 'aud', ms: number): string => `${prefix}_${inBase32(ms, 9)}`;
+export const firstTimeOrderedId = (prefix: TimeOrderedPrefix, ms: number): string => `${prefix}_${inBase32(ms, 9)}`;
 
 function inBase32(value: number, length: number): string {
   let text = '';

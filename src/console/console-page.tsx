@@ -85,9 +85,9 @@ function ConsoleHeader({ frame, section }: { readonly frame: Frame; readonly sec
 
 function Place({ frame: { viewer, organization, base } }: { readonly frame: Frame }) {
   const icon = <img src="/assets/icon.svg" alt="" width="28" height="28" />;
-  if (viewer.kind === 'member') {
+  if (viewer.kind !== 'operator') {
     return (
-      <a class="brand" href={base}>
+      <a class="brand" href={viewer.kind === 'setup' ? `${base}/single-sign-on` : base}>
         {icon} <ForeignText text={organization?.name ?? 'samlgate'} />
       </a>
     );
@@ -111,6 +111,12 @@ function Place({ frame: { viewer, organization, base } }: { readonly frame: Fram
   );
 }
 
+const SIGN_OUT: Readonly<Record<Viewer['kind'], string>> = {
+  member: '/logout',
+  operator: '/console/operator/sign-out',
+  setup: '/setup/leave',
+};
+
 function Who({ viewer, csrfToken }: { readonly viewer: Viewer; readonly csrfToken: string }) {
   return (
     <div class="who">
@@ -119,10 +125,10 @@ function Who({ viewer, csrfToken }: { readonly viewer: Viewer; readonly csrfToke
           <ForeignText text={viewer.name} /> <span class="badge">{viewer.role}</span>
         </span>
       ) : null}
-      <form method="post" action={viewer.kind === 'member' ? '/logout' : '/console/operator/sign-out'}>
+      <form method="post" action={SIGN_OUT[viewer.kind]}>
         <CsrfField token={csrfToken} />
         <button type="submit" class="quiet">
-          Sign out
+          {viewer.kind === 'setup' ? 'End the setup' : 'Sign out'}
         </button>
       </form>
     </div>

@@ -31,7 +31,9 @@ export type SectionId = (typeof SECTIONS)[number]['id'] | (typeof OPERATOR_SECTI
 /** Who looks at the console. */
 export type Viewer =
   | { readonly kind: 'member'; readonly id: string; readonly name: string; readonly email: string; readonly role: 'owner' | 'collaborator' }
-  | { readonly kind: 'operator' };
+  | { readonly kind: 'operator' }
+  /** An IT administrator who came by a setup link. */
+  | { readonly kind: 'setup'; readonly linkId: string };
 
 /** What is done, or went wrong, as the next page tells it once. */
 export interface Notice {
@@ -53,7 +55,8 @@ export interface Frame {
   readonly nowMs: number;
 }
 
-const isFor = (viewer: Viewer, { who }: Section): boolean => {
+const isFor = (viewer: Viewer, { id, who }: Section): boolean => {
+  if (viewer.kind === 'setup') return id === 'single-sign-on';
   if (viewer.kind === 'operator') return who !== 'member';
   return who === 'member' || (who === 'manager' && viewer.role === 'owner');
 };

@@ -8,7 +8,9 @@ import { type IdentityProvider, serviceProviderUrls, type UnderstoodMetadata } f
 import type { Member } from '../organizations/members.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import type { RoleMapping } from '../organizations/role-mapping.ts';
+import { type SetupLink, setupLinkState } from '../organizations/setup-links.ts';
 import type { LogoutEndpoint } from '../saml/idp-metadata.ts';
+import type { Stored } from '../store/store.ts';
 import { fromSettings } from './shapes.ts';
 
 export const organizationJson = (organization: Organization) => ({
@@ -43,6 +45,18 @@ export const roleMappingJson = (mapping: RoleMapping) => ({ rules: mapping.rules
 export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEntry) => ({
   ...entry,
   actor: { ...actor, request_id: requestId },
+});
+
+export const setupUrl = (baseUrl: string, secret: string): string => `${baseUrl}/setup/${secret}`;
+
+export const setupLinkJson = ({ id, value: link }: Stored<SetupLink>, nowMs: number) => ({
+  id,
+  state: setupLinkState(link, nowMs),
+  created_at: new Date(link.createdAtMs).toISOString(),
+  created_by: link.createdBy,
+  expires_at: new Date(link.expiresAtMs).toISOString(),
+  used_at: link.usedAtMs === undefined ? null : new Date(link.usedAtMs).toISOString(),
+  revoked_at: link.revokedAtMs === undefined ? null : new Date(link.revokedAtMs).toISOString(),
 });
 
 type Warnings = UnderstoodMetadata['warnings'];

@@ -4,6 +4,7 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { renderPage } from '../../console/layout.tsx';
 import type { Notice } from '../../console/navigation.ts';
+import { type ListedSetupLink, SetupLinksPanel } from '../../console/setup-links-panel.tsx';
 import { isGuide } from '../../console/single-sign-on-guides.ts';
 import { MetadataPreviewPage, NOTHING_TYPED, SingleSignOnPage, type TypedMetadata } from '../../console/single-sign-on-page.tsx';
 import {
@@ -25,12 +26,14 @@ import {
   warningsOf,
   withMetadata,
 } from '../../organizations/identity-providers.ts';
+import { listSetupLinks, setupLinkState } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/idp-screens.ts';
-import { callerOf, organizationOf } from '../callers.ts';
+import { organizationOf } from '../callers.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml.tsx';
 import { checkShape, IDP_SETTINGS, toSettings } from '../shapes.ts';
+import { visitorOf } from './setup-visit.ts';
 import { formOf, frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
 
 const pathOf = (response: Response): string => `${visitOf(response).base}/single-sign-on`;
@@ -43,7 +46,14 @@ export function singleSignOnPages(runtime: Runtime): Router {
   router.get('/settings', (request, response) => showSettings(runtime, request, response, valuesOf(response)));
   router.post('/settings', (request, response) => saveSettings(runtime, request, response));
   router.post('/test', (request, response) =>
-    sendTestSignIn(runtime, request, response, organizationOf(response), callerOf(request, response), `${visitOf(response).base}/sign-ins`),
+    sendTestSignIn(
+      runtime,
+      request,
+      response,
+      organizationOf(response),
+      visitorOf(request, response),
+      `${visitOf(response).base}/sign-ins`,
+    ),
   );
   return router;
 }
@@ -61,18 +71,29 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   const { guide } = request.query;
   const sso = identityProvider?.metadata.singleSignOn;
   const present = identityProvider ? idpKindOf(identityProvider.metadata.entityId, sso?.redirect ?? sso?.post) : 'okta';
+  const links = visitOf(response).viewer.kind === 'setup' ? undefined : await listedLinks(runtime, organization.id);
+  const frame = frameOf(runtime, request, response, again?.notice);
   const page = (
     <SingleSignOnPage
-      frame={frameOf(runtime, request, response, again?.notice)}
+      frame={frame}
       values={{ acs: acsUrl, entityId, login: loginUrl, metadata: entityId }}
       identityProvider={identityProvider}
       warnings={identityProvider ? await warningsOf(runtime, organization) : []}
       guide={isGuide(guide) ? guide : present}
       typed={again?.typed ?? NOTHING_TYPED}
-    />
+    >
+      {links === undefined ? null : <SetupLinksPanel frame={frame} links={links} />}
+    </SingleSignOnPage>
   );
   // The button for a test leads to the identity provider in the end.
   sendPage(response, again?.status ?? 200, renderPage(page), { formsMayLeave: true });
+}
+
+const LISTED_LINKS = 10;
+
+async function listedLinks({ store, now }: Runtime, organizationId: string): Promise<ListedSetupLink[]> {
+  const { items } = await listSetupLinks(store, organizationId, { limit: LISTED_LINKS });
+  return items.map(({ id, value: link }) => ({ id, link, state: setupLinkState(link, now()) }));
 }
 
 /** Metadata in a form: a file, a text, a link, or values. */
@@ -182,7 +203,7 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
   const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
   if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: is no URL.');
   const understood: UnderstoodMetadata = metadataUrl === undefined ? read : { ...read, metadataUrl };
-  await setIdentityProvider(runtime, callerOf(request, response), organizationOf(response), understood);
+  await setIdentityProvider(runtime, visitorOf(request, response), organizationOf(response), understood);
   goOn(runtime, response, pathOf(response), 'The identity provider is saved. Now try it with a test sign-in.');
 }
 
@@ -226,7 +247,7 @@ async function saveSettings(runtime: Runtime, request: Request, response: Respon
   const values = Object.fromEntries(SETTINGS_FIELDS.map((field) => [field, text(field)])) as SettingsValues;
   try {
     const changes = toSettings(checkShape(IDP_SETTINGS, inWordsOfTheApi(values)));
-    await changeSettings(runtime, callerOf(request, response), organizationOf(response), changes);
+    await changeSettings(runtime, visitorOf(request, response), organizationOf(response), changes);
     goOn(runtime, response, pathOf(response), 'The settings are saved. They count from the next sign-in on.');
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;

@@ -1,0 +1,81 @@
+/** Setup links: the page that a link leads to, what may be done after it, and how owners and the operator make links. */
+import { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import { renderPage } from '../../console/layout.tsx';
+import { NewSetupLinkPage } from '../../console/setup-links-panel.tsx';
+import { SetupDonePage, SetupStartPage } from '../../console/setup-page.tsx';
+import { createSetupLink, endSetupSession, findOpenSetupLink, revokeSetupLink, startSetup } from '../../organizations/setup-links.ts';
+import type { Runtime } from '../../runtime.ts';
+import { callerOf, organizationOf } from '../callers.ts';
+import { sendPage } from '../pages.ts';
+import { setupUrl } from '../representations.ts';
+import { actorOf } from '../request-context.ts';
+import { NEW_SETUP_LINK } from '../shapes.ts';
+import { fromThisSite } from './operator-visit.ts';
+import { asSetup, giveSetupCookie, SETUP_BASE, setupCookie, takeSetupCookie } from './setup-visit.ts';
+import { singleSignOnPages } from './single-sign-on.tsx';
+import { formOf, frameOf, goOn, readPostedForm, sendConsolePage, visitOf } from './visit.ts';
+
+const SECRET = /^[\w-]{43}$/;
+
+export function setupRoutes(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.use(SETUP_BASE, (_request, response, next) => {
+    response.locals.route = 'setup';
+    next();
+  });
+  landingRoutes(router, runtime);
+  router.get(`${SETUP_BASE}/done`, (_request, response) => sendPage(response, 200, renderPage(<SetupDonePage />)));
+  router.use(SETUP_BASE, asSetup(runtime), ...readPostedForm);
+  router.use(`${SETUP_BASE}/single-sign-on`, singleSignOnPages(runtime));
+  router.post(`${SETUP_BASE}/leave`, async (request, response) => {
+    await endSetupSession(runtime, setupCookie(runtime, request));
+    takeSetupCookie(runtime, response);
+    response.redirect(303, `${SETUP_BASE}/done`);
+  });
+  return router;
+}
+
+/** Only the button uses a link up: programs that read mail follow links, but press no buttons. */
+function landingRoutes(router: Router, runtime: Runtime): void {
+  const landing = Router({ caseSensitive: true, mergeParams: true });
+  landing.get('/', (request, response) => showStart(runtime, request, response));
+  // The secret in the address is what a form elsewhere could not know; no session is there that could be misused.
+  landing.post('/', fromThisSite(runtime), async (request, response) => {
+    giveSetupCookie(runtime, response, await startSetup(runtime, actorOf(request, response), secretOf(request)));
+    response.redirect(303, `${SETUP_BASE}/single-sign-on`);
+  });
+  router.use(`${SETUP_BASE}/:secret`, (request, response, next) =>
+    SECRET.test(secretOf(request)) ? landing(request, response, next) : next(),
+  );
+}
+
+const secretOf = (request: Request): string => String(request.params.secret);
+
+async function showStart(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { organization, link } = await findOpenSetupLink(runtime, secretOf(request));
+  const action = `${SETUP_BASE}/${secretOf(request)}`;
+  const page = <SetupStartPage organization={organization} action={action} expiresAtMs={link.value.expiresAtMs} />;
+  sendPage(response, 200, renderPage(page));
+}
+
+const NEW_LINK_FORM = z.object({ expires_in_days: z.string().transform(Number).pipe(NEW_SETUP_LINK.shape.expires_in_days.unwrap()) });
+
+/** For owners and the operator, on the page of single sign-on. */
+export function setupLinkPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.post('/', (request, response) => makeLink(runtime, request, response));
+  router.post('/:id/revoke', async (request, response) => {
+    await revokeSetupLink(runtime, callerOf(request, response), organizationOf(response).id, request.params.id);
+    goOn(runtime, response, `${visitOf(response).base}/single-sign-on`, 'The setup link is revoked, and a setup that it began has ended.');
+  });
+  return router;
+}
+
+/** The link is on the answer itself: its secret is kept nowhere, so nothing else could show it. */
+async function makeLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { expires_in_days: days } = formOf(NEW_LINK_FORM, request);
+  const made = await createSetupLink(runtime, callerOf(request, response), organizationOf(response).id, days);
+  const url = setupUrl(runtime.config.baseUrl, made.secret);
+  sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} url={url} expiresAtMs={made.expiresAtMs} />);
+}
