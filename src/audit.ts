@@ -6,6 +6,7 @@ import type { Collection, Page, Step, Store } from './store/store.ts';
 export const AUDIT_EVENTS = {
   'login.accepted': 'a person signed in',
   'login.refused': 'a sign-in was refused',
+  'login.tested': 'somebody tried the sign-in; nobody was let in',
   logout: 'a person ended their session',
   'sessions.ended': 'sessions of a member were ended from elsewhere: by themselves, an owner or the operator',
   'logout.identity_provider': 'the identity provider ended sessions of a person',
@@ -83,6 +84,7 @@ export interface AuditQuery {
   readonly sinceMs?: number | undefined;
   readonly event?: AuditEvent | undefined;
   readonly memberId?: string | undefined;
+  /** The first moment that counts, ms since 1970. */
   readonly limit: number;
   readonly cursor?: string | undefined;
 }

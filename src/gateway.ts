@@ -1,5 +1,6 @@
 /** The only place that puts the parts of a gateway together. */
 import type { Server } from 'node:http';
+import { settleSignIns } from './auth/note-sign-in.ts';
 import { maintainSigningKeys, prepareSigningKeys } from './auth/signing-keys.ts';
 import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
@@ -30,6 +31,8 @@ const { createServer } = process.getBuiltinModule('node:http');
 
 const CLOSE_WITHIN_MS = 8_000;
 const REPEAT_EVERY_MS = 60_000;
+/** For what is only noted: a store that does not answer must not hold up the end. */
+const SETTLE_WITHIN_MS = 1_000;
 
 /** @throws ConfigError where the secret does not fit the store; store_unavailable */
 export async function createGateway(config: Config, parts: GatewayParts = {}): Promise<Gateway> {
@@ -60,6 +63,7 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
       stopMaintenance();
       stopRefreshing();
       await closeServer(server);
+      await within(SETTLE_WITHIN_MS, settleSignIns(runtime));
       await store.close();
     },
   };
@@ -78,6 +82,14 @@ function repeat(log: Log, name: string, task: () => Promise<void>): () => void {
       });
   }, REPEAT_EVERY_MS).unref();
   return () => clearInterval(timer);
+}
+
+/** Waits for it, but no longer than that. */
+function within(limitMs: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const impatient = setTimeout(resolve, limitMs);
+    work.then(resolve, reject).finally(() => clearTimeout(impatient));
+  });
 }
 
 function listenOn(server: Server, { host, port }: Config['listen']): Promise<number> {

@@ -14,6 +14,8 @@ export interface Metrics {
   /** Logins that were verified with a certificate past its date. */
   readonly expiredCertificates: Counter;
   readonly tokenUseFailures: Counter;
+  /** Sign-ins for the sign-in log, by outcome: `kept`, `too_many` (refused within a minute) or `failed`. */
+  readonly signInRecords: Counter<'outcome'>;
 }
 
 export function makeMetrics(): Metrics {
@@ -45,6 +47,12 @@ export function makeMetrics(): Metrics {
     tokenUseFailures: new Counter({
       name: 'samlgate_token_use_failures_total',
       help: 'Uses of CLI tokens that could not be noted as last use',
+      registers,
+    }),
+    signInRecords: new Counter({
+      name: 'samlgate_sign_in_records_total',
+      help: 'Sign-ins for the sign-in log, by what came of noting them',
+      labelNames: ['outcome'],
       registers,
     }),
   };

@@ -15,13 +15,15 @@ const memberRole = z.enum(['owner', 'collaborator', 'none']).describe('none: a k
 const pageOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({ items: z.array(item), next_cursor: z.string().nullable().describe('null where there is no more') });
 
+const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
+
 /** RFC 9457, with the code and the request id that the log has. */
 export const PROBLEM = z.strictObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),
   detail: z.string(),
-  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  code: errorCode,
   request_id: z.string(),
   wanted: z.string().optional(),
   got: z.string().optional(),
@@ -137,6 +139,98 @@ export const CLI_TOKEN = z.strictObject({
 });
 export const CLI_TOKEN_PAGE = pageOf(CLI_TOKEN);
 export const NEW_CLI_TOKEN = z.strictObject({ ...cliToken, token: z.string().describe('shown this once') });
+const signIn = {
+  id: z.string(),
+  at: time,
+  kind: z.enum(['login', 'test']).describe('test: somebody tried the sign-in, and nobody was let in'),
+  outcome: z.enum(['accepted', 'refused']),
+  code: errorCode.nullable(),
+  request_id: z.string().nullable(),
+  address: z.string().nullable(),
+  member_id: z.string().nullable().describe('as far as the message was genuine and the person is known'),
+  verified: z.boolean().describe('false: no good signature covers the message, so nothing in it need be true'),
+  examined: z.boolean().describe('whether the message was examined: `checks` and `structure` are there'),
+};
+export const SIGN_IN = z.strictObject(signIn);
+export const SIGN_IN_PAGE = pageOf(SIGN_IN);
+
+const maskedValue = { shown: z.string().optional(), masked: z.string().optional().describe('length and form of the value') };
+const structure = z
+  .array(
+    z.strictObject({
+      depth: z.int(),
+      name: z.string(),
+      namespace: z.string().optional(),
+      attributes: z.array(z.strictObject({ name: z.string(), ...maskedValue })).optional(),
+      text: z.strictObject(maskedValue).optional(),
+      omitted: z.int().optional().describe('how many more elements this row stands for'),
+    }),
+  )
+  .nullable()
+  .describe('the elements of the message in document order, without what is about the person');
+
+export const SIGN_IN_CHECK = z.strictObject({
+  name: z.string(),
+  title: z.string(),
+  outcome: z.enum(['passed', 'failed', 'not_reached']),
+  code: errorCode.nullable(),
+  detail: z.string().nullable(),
+  wanted: z.string().nullable(),
+  got: z.string().nullable(),
+  unsigned: z.boolean().describe('it was read where no good signature covers it'),
+  hint: z.strictObject({ key: z.string(), text: z.string() }).nullable().describe('which setting of the identity provider to change'),
+});
+
+/** What was found out about a message; the same in a bundle, which is about nobody. */
+const examined = {
+  title: z.string().nullable(),
+  advice: z.string().nullable(),
+  detail: z.string().nullable(),
+  wanted: z.string().nullable(),
+  got: z.string().nullable(),
+  identity_provider_kind: z.enum(['okta', 'entra-id', 'google-workspace', 'other']),
+  message_octets: z.int().nullable(),
+  issued_at: time.nullable(),
+  clock_offset_seconds: z
+    .number()
+    .nullable()
+    .describe('the time of issue against the gateway’s clock; negative: behind it, as it is by the time under way'),
+  certificates: z.array(z.strictObject({ part: z.enum(['response', 'assertion']), fingerprint_sha256: z.string(), expired: z.boolean() })),
+  checks: z.array(SIGN_IN_CHECK),
+  attribute_names: z.array(z.string()),
+  structure,
+  decrypted_structure: structure,
+};
+
+export const SIGN_IN_DETAILS = z.strictObject({
+  ...signIn,
+  ...examined,
+  started_by: z.string().nullable().describe('of a test: a member’s id, or `operator`'),
+  role: role.nullable(),
+  role_group: z.string().nullable().describe('whose rule gave the role'),
+  groups: z.array(z.string()).nullable().describe('as they were sent; null where no good signature covers them'),
+  groups_state: z.enum(['present', 'absent', 'over_limit']).nullable(),
+  groups_omitted: z.int().describe('how many more were sent'),
+});
+
+export const SIGN_IN_BUNDLE = z.strictObject({
+  format: z.literal('samlgate-sign-in-1'),
+  gateway_version: z.string(),
+  service_provider: z.strictObject({ entity_id: z.string(), acs_url: z.string() }),
+  sign_in: z.strictObject({
+    id: z.string(),
+    at: time,
+    kind: signIn.kind,
+    outcome: signIn.outcome,
+    code: errorCode.nullable(),
+    request_id: z.string().nullable(),
+    verified: z.boolean(),
+    ...examined,
+    groups_state: z.enum(['present', 'absent', 'over_limit']).nullable(),
+    groups_sent: z.int().nullable(),
+  }),
+});
+
 export const ROTATED_TOKENS = z.strictObject({ revoked: z.int(), token: NEW_CLI_TOKEN });
 export const REVOKED_TOKENS = z.strictObject({ revoked: z.int() });
 

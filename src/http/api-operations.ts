@@ -290,6 +290,41 @@ const AUDIT: readonly Operation[] = [
   },
 ];
 
+const SIGN_INS: readonly Operation[] = [
+  {
+    method: 'get',
+    path: `${ORGANIZATION}/sign-ins`,
+    id: 'listSignIns',
+    summary: 'The last sign-ins, accepted, refused and tried, newest first',
+    description: 'Kept for SAMLGATE_SIGN_IN_LOG_DAYS; of many only the last of each kind, and of a flood of refused messages not each.',
+    who: 'owner',
+    query: shapes.SIGN_IN_QUERY,
+    status: 200,
+    answer: answers.SIGN_IN_PAGE,
+  },
+  {
+    method: 'get',
+    path: `${ORGANIZATION}/sign-ins/{id}`,
+    id: 'getSignIn',
+    summary: 'One sign-in, with all checks of its message and what to change',
+    who: 'owner',
+    status: 200,
+    answer: answers.SIGN_IN_DETAILS,
+    refusals: ['not_found'],
+  },
+  {
+    method: 'get',
+    path: `${ORGANIZATION}/sign-ins/{id}/bundle`,
+    id: 'getSignInBundle',
+    summary: 'The same as a document for a ticket: no address, no name, no group',
+    who: 'owner',
+    status: 200,
+    answer: answers.SIGN_IN_BUNDLE,
+    headers: ['Content-Disposition'],
+    refusals: ['not_found'],
+  },
+];
+
 const KEYS: readonly Operation[] = [
   {
     method: 'get',
@@ -420,6 +455,7 @@ export const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
   Members: MEMBERS,
   Organizations: ORGANIZATIONS,
   'Single sign-on': SINGLE_SIGN_ON,
+  'Sign-in log': SIGN_INS,
   Audit: AUDIT,
   'Signing keys': KEYS,
   'Tokens for other programs': OAUTH,

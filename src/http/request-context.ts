@@ -37,8 +37,8 @@ export function actorOf(request: Request, response: Response, principal?: Princi
 
 export const cookieOf = (request: Request, name: string): string | undefined => parseCookie(request.headers.cookie ?? '')[name];
 
-/** An async handler whose refusals go to the one exit. */
-export type Handler = (request: Request, response: Response, next: NextFunction) => Promise<void> | void;
+/** Does something when the answer is out, or nobody is there to get it any more. It must not throw. */
+export const afterAnswer = (response: Response, work: () => void): void => void response.once('close', work);
 
 /** Counts and times what a route answers. Label values come from our route table, never from the request. */
 export function observe(runtime: Runtime): RequestHandler {

@@ -1,9 +1,13 @@
 /** The SAML endpoints of an organization: metadata, login, assertion consumer service. */
-import express, { type Request, type Response, Router } from 'express';
-import { auditStep } from '../audit.ts';
+import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import { type Actor, auditStep } from '../audit.ts';
+import { sessionOrNobody } from '../auth/authenticate.ts';
+import type { EndedSignIn } from '../auth/ended-sign-in.ts';
+import { noteSignIn } from '../auth/note-sign-in.ts';
 import { askSecondOpinion } from '../auth/second-opinion.ts';
-import { adoptSession, sessionMiddleware } from '../auth/sessions.ts';
+import { adoptSession, type Login, readLogin, sessionMiddleware, sidOfCookies } from '../auth/sessions.ts';
 import { finishSignIn, startSignIn } from '../auth/sign-in.ts';
+import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } from '../auth/test-sign-in.ts';
 import { GatewayError } from '../errors.ts';
 import { newSecret } from '../ids.ts';
 import { decryptionKeysFor, requireIdentityProvider, responseSettings, serviceProviderUrls } from '../organizations/identity-providers.ts';
@@ -12,7 +16,7 @@ import type { Runtime } from '../runtime.ts';
 import { acceptResponse, type VerifiedAssertion } from '../saml/response.ts';
 import { makeSpMetadata } from '../saml/sp-metadata.ts';
 import { MAX_FORM, readMessageForm, sendBrowserMessage } from './browser-message.tsx';
-import { actorOf, cookieOf } from './request-context.ts';
+import { actorOf, afterAnswer, cookieOf } from './request-context.ts';
 
 const NONCE_SECONDS = 30 * 60;
 
@@ -26,14 +30,21 @@ export function samlRoutes(runtime: Runtime): Router {
     const organization = await getOrganization(runtime.store, request.params.org);
     response.type('application/samlmetadata+xml').send(spMetadataOf(runtime, organization));
   });
-  router.get('/saml/:org/login', async (request, response) => {
-    const organization = await getOrganization(runtime.store, request.params.org);
+  const sessions = sessionMiddleware(runtime);
+  const forTests: RequestHandler = (request, response, next) => (request.query.test === '1' ? sessions(request, response, next) : next());
+  router.get('/saml/:org/login', forTests, async (request, response) => {
+    const organization = await getOrganization(runtime.store, String(request.params.org));
+    if (request.query.test === '1') {
+      const tester = await sessionOrNobody(runtime, request.session.login);
+      requireTester(tester, organization);
+      return sendTestSignIn(runtime, request, response, organization, actorOf(request, response, tester), '/console/sign-ins');
+    }
     const returnTo = typeof request.query.return_to === 'string' ? request.query.return_to : undefined;
     const nonce = browserNonce(runtime, request, response);
-    sendBrowserMessage(response, await startSignIn(runtime, organization, returnTo, nonce));
+    sendBrowserMessage(response, await startSignIn(runtime, organization, returnTo, nonce, await presentLogin(runtime, request)));
   });
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
-  router.post('/saml/:org/acs', readForm, sessionMiddleware(runtime), (request, response) => answerAcs(runtime, request, response));
+  router.post('/saml/:org/acs', readForm, sessions, (request, response) => answerAcs(runtime, request, response));
   return router;
 }
 
@@ -71,22 +82,58 @@ function browserNonce({ config }: Runtime, request: Request, response: Response)
   return nonce;
 }
 
+/** The session that this browser has. */
+async function presentLogin(runtime: Runtime, request: Request): Promise<Login | undefined> {
+  const sid = sidOfCookies(runtime, request.headers.cookie ?? '');
+  return sid === undefined ? undefined : readLogin(runtime, sid);
+}
+
+/**
+ * Sends the browser to the identity provider to try the sign-in. The caller has seen to it that they may.
+ * @param resultsAt path of the page below which the result will be shown
+ */
+export async function sendTestSignIn(
+  runtime: Runtime,
+  request: Request,
+  response: Response,
+  organization: Organization,
+  tester: Actor,
+  resultsAt: string,
+): Promise<void> {
+  const nonce = browserNonce(runtime, request, response);
+  sendBrowserMessage(response, await startTestSignIn(runtime, organization, { actor: tester, resultsAt }, nonce));
+}
+
+/** How far an answer has come, for whoever wants to know why it ended there. */
+type Progress = { -readonly [P in 'unverifiedXml' | 'assertion']: EndedSignIn[P] };
+
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
   const organization = await getOrganization(runtime.store, String(request.params.org));
   response.locals.retryHref = `/saml/${organization.slug}/login`;
+  const actor = actorOf(request, response);
+  const progress: Progress = { unverifiedXml: undefined, assertion: undefined };
   try {
     requireIdentityProvider(organization);
     const form = readMessageForm(request.body, ['SAMLResponse']);
-    const decryptionKeys = await decryptionKeysFor(runtime, organization, form.unverifiedXml);
+    const { unverifiedXml, unverifiedRelayState: relayState } = form;
+    progress.unverifiedXml = unverifiedXml;
+    const browserNonce = cookieOf(request, nonceName(runtime.config.isHttps));
+    if (isTestRelayState(relayState)) {
+      const { resultAt } = await finishTestSignIn(runtime, organization, { unverifiedXml, relayState, browserNonce, actor });
+      response.redirect(303, resultAt);
+      return;
+    }
+    const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
     const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
-    const assertion = acceptResponse(form.unverifiedXml, settings, runtime.now());
+    const assertion = acceptResponse(unverifiedXml, settings, runtime.now());
+    progress.assertion = assertion;
     tellExpiredCertificates(runtime, organization, assertion);
-    await askSecondOpinion(runtime, organization, form.unverifiedXml, settings, assertion);
+    await askSecondOpinion(runtime, organization, unverifiedXml, settings, assertion);
     const result = await finishSignIn(runtime, organization, assertion, {
-      relayState: form.unverifiedRelayState,
-      browserNonce: cookieOf(request, nonceName(runtime.config.isHttps)),
-      actor: actorOf(request, response),
+      relayState,
+      browserNonce,
+      actor,
       userAgent: request.headers['user-agent'],
       formerLogin: request.session.login,
     });
@@ -95,14 +142,16 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
       return;
     }
     await adoptSession(request, result.sid, result.login);
+    const { member } = result;
     runtime.metrics.logins.inc({ outcome: 'accepted' });
     runtime.log.info(
-      { organization: organization.slug, member: result.member.id, role: result.member.role, request_id: response.locals.requestId },
+      { organization: organization.slug, member: member.id, role: member.role, request_id: response.locals.requestId },
       'login accepted',
     );
+    afterAnswer(response, () => noteSignIn(runtime, organization, { actor, ...progress, result: { member } }));
     response.redirect(303, result.returnTo);
   } catch (error) {
-    await recordRefusal(runtime, request, response, organization, error);
+    if (error instanceof GatewayError) await recordRefusal(runtime, response, organization, { actor, ...progress, result: { error } });
     throw error;
   }
 }
@@ -117,21 +166,21 @@ function tellExpiredCertificates(runtime: Runtime, organization: Organization, a
   }
 }
 
-/** A refusal is counted and written to the organization's audit trail, but for a store that can't be reached. */
+/**
+ * A refusal is counted, written to the organization's audit trail and noted for its sign-in log; but for a store that can't be
+ * reached, and what was not even looked at because there is too much of it.
+ */
 async function recordRefusal(
   runtime: Runtime,
-  request: Request,
   response: Response,
   organization: Organization,
-  error: unknown,
+  ended: EndedSignIn & { readonly result: { readonly error: GatewayError } },
 ): Promise<void> {
-  if (!(error instanceof GatewayError)) return;
+  const { error } = ended.result;
   runtime.metrics.logins.inc({ outcome: error.code });
-  if (error.status >= 500) return;
+  if (error.status >= 500 || error.code === 'rate_limited') return;
+  afterAnswer(response, () => noteSignIn(runtime, organization, ended));
   const { detail, wanted, got } = error.facts;
-  const step = auditStep(runtime.now(), actorOf(request, response), 'login.refused', {
-    code: error.code,
-    details: { detail, wanted, got },
-  });
+  const step = auditStep(runtime.now(), ended.actor, 'login.refused', { code: error.code, details: { detail, wanted, got } });
   await runtime.store.commit(organization.id, [step]);
 }

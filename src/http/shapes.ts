@@ -1,7 +1,7 @@
 /** What the JSON API takes: zod shapes in the words of the contract, and their way into the domain's. */
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../audit.ts';
-import { GatewayError } from '../errors.ts';
+import { ERRORS, type ErrorCode, GatewayError } from '../errors.ts';
 import type { IdpSettings } from '../organizations/identity-providers.ts';
 import type { OrganizationChanges } from '../organizations/organizations.ts';
 import { isEmail } from '../saml/attributes.ts';
@@ -168,6 +168,13 @@ export const AUDIT_QUERY = z.object({
 });
 
 /**
+export const SIGN_IN_QUERY = z.object({
+  limit,
+  cursor,
+  outcome: z.enum(['accepted', 'refused']).optional(),
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]).optional(),
+});
+
  * @throws validation_failed naming every field that is wrong (never its value)
  */
 export function checkShape<T>(shape: z.ZodType<T>, value: unknown): T {

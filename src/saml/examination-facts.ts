@@ -1,4 +1,5 @@
 /** What each check wanted and got, whether it passed or not, where both are harmless to show: no value that is about a person. */
+import type { GatewayError } from '../errors.ts';
 import type { CheckName, CheckValues } from './check-list.ts';
 import { readDateTime } from './date-time.ts';
 import type { ExaminationSettings } from './examine-response.ts';
@@ -14,6 +15,17 @@ export interface CheckFacts {
   readonly wanted?: string;
   readonly got?: string;
 }
+
+/** What a refusal tells whoever it concerns. */
+export interface RefusalFacts extends CheckFacts {
+  readonly detail?: string;
+}
+
+export const refusalFactsOf = ({ facts: { detail, wanted, got } }: Pick<GatewayError, 'facts'>): RefusalFacts => ({
+  ...(detail === undefined ? {} : { detail }),
+  ...(wanted === undefined ? {} : { wanted }),
+  ...(got === undefined ? {} : { got }),
+});
 
 /** What the checks have come to. */
 export interface Seen {

@@ -7,7 +7,7 @@ import { type ErrorCode, GatewayError } from '../errors.ts';
 import { type AttributeMapping, type Person, readPersonBy } from './attributes.ts';
 import { CHECKS, type CheckName, type CheckValues, type RunCheck } from './check-list.ts';
 import { readDateTime } from './date-time.ts';
-import { type CheckFacts, factsOf, type Seen } from './examination-facts.ts';
+import { factsOf, type RefusalFacts, refusalFactsOf, type Seen } from './examination-facts.ts';
 import { type MaskedRow, maskElement, shownNames } from './masking.ts';
 import { ASSERTION, PROTOCOL } from './names.ts';
 import { type OpenedResponse, type ResponseSettings, readResponse } from './response.ts';
@@ -17,11 +17,10 @@ export interface ExaminationSettings extends ResponseSettings {
   readonly attributeMapping: AttributeMapping;
 }
 
-export interface CheckResult extends CheckFacts {
+export interface CheckResult extends RefusalFacts {
   readonly name: CheckName;
   readonly outcome: 'passed' | 'failed' | 'not_reached';
   readonly code?: ErrorCode;
-  readonly detail?: string;
   /** It was read where no good signature covers it: anybody can have written it. */
   readonly isUnsigned?: true;
 }
@@ -164,13 +163,7 @@ class Examiner {
       return value;
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      const { detail, wanted, got } = error.facts;
-      const facts = {
-        ...(detail === undefined ? {} : { detail }),
-        ...(wanted === undefined ? {} : { wanted }),
-        ...(got === undefined ? {} : { got }),
-      };
-      return this.#goOn(name, { outcome: 'failed', code: error.code, ...facts });
+      return this.#goOn(name, { outcome: 'failed', code: error.code, ...refusalFactsOf(error) });
     }
   };
 

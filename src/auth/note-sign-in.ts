@@ -1,0 +1,112 @@
+/**
+ * Notes how a sign-in ended, when its answer is out. Nobody waits for it and nothing that fails here reaches a sign-in. An
+ * accepted one costs next to nothing; a refused one is examined, as long as there are not too many; all that happened within
+ * a moment is written at once.
+ */
+import { GatewayError } from '../errors.ts';
+import type { Organization } from '../organizations/organizations.ts';
+import { perRuntime, type Runtime } from '../runtime.ts';
+import { attemptOf, type EndedSignIn } from './ended-sign-in.ts';
+import { keepAttempts, type SignInAttempt } from './sign-in-attempts.ts';
+
+const WRITE_AFTER_MS = 500;
+/** Of one organization in one writing: more would push each other out. */
+const MAX_WAITING = 50;
+/** Each costs about as much as the sign-in; refusals are to be had for nothing. Of messages with and without a good signature. */
+const EXAMINED_A_MINUTE = { ofOrganization: 20, inAll: 300 };
+const MAX_REMEMBERED = 10_000;
+const MINUTE_MS = 60_000;
+
+interface Recorder {
+  readonly working: Set<Promise<void>>;
+  waiting: Map<string, SignInAttempt[]>;
+  writing: Promise<void>;
+  timer: NodeJS.Timeout | undefined;
+  minute: { startsMs: number; readonly counts: Map<string, number>; total: number };
+}
+
+const recorderOf = perRuntime(
+  (): Recorder => ({
+    working: new Set(),
+    waiting: new Map(),
+    writing: Promise.resolve(),
+    timer: undefined,
+    minute: { startsMs: 0, counts: new Map(), total: 0 },
+  }),
+);
+
+/** To be called when the answer is out. */
+export function noteSignIn(runtime: Runtime, organization: Organization, ended: EndedSignIn): void {
+  if (runtime.config.signInLogDays === 0) return;
+  const recorder = recorderOf(runtime);
+  if ('error' in ended.result && !mayExamine(runtime, organization.id, ended.assertion !== undefined)) {
+    runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
+    return;
+  }
+  const work = othersFirst('error' in ended.result)
+    .then(() => attemptOf(runtime, organization, ended))
+    .then((attempt) => enqueue(runtime, organization.id, attempt))
+    .catch((error: unknown) => tellFailure(runtime, error))
+    .finally(() => recorder.working.delete(work));
+  recorder.working.add(work);
+}
+
+/** Whoever waits for an answer comes before who wants to know why somebody got none. */
+const othersFirst = (isRefused: boolean): Promise<void> =>
+  isRefused ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve();
+
+/** By the minute, on each replica by itself. Genuine messages have an allowance that strangers can't use up. */
+function mayExamine(runtime: Runtime, organizationId: string, isVerified: boolean): boolean {
+  const recorder = recorderOf(runtime);
+  const nowMs = runtime.now();
+  if (Math.abs(nowMs - recorder.minute.startsMs) >= MINUTE_MS) recorder.minute = { startsMs: nowMs, counts: new Map(), total: 0 };
+  const { counts } = recorder.minute;
+  const key = `${organizationId} ${isVerified}`;
+  const count = counts.get(key) ?? 0;
+  if (count >= EXAMINED_A_MINUTE.ofOrganization || recorder.minute.total >= EXAMINED_A_MINUTE.inAll || counts.size >= MAX_REMEMBERED)
+    return false;
+  counts.set(key, count + 1);
+  recorder.minute.total++;
+  return true;
+}
+
+function enqueue(runtime: Runtime, organizationId: string, attempt: SignInAttempt): void {
+  const recorder = recorderOf(runtime);
+  const waiting = recorder.waiting.get(organizationId) ?? [];
+  recorder.waiting.set(organizationId, waiting);
+  waiting.push(attempt);
+  if (waiting.length > MAX_WAITING) {
+    waiting.shift();
+    runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
+  }
+  recorder.timer ??= setTimeout(() => void settleSignIns(runtime), WRITE_AFTER_MS).unref();
+}
+
+/** Everything that this replica has noted so far is in the store, or was given up, when this returns. */
+export async function settleSignIns(runtime: Runtime): Promise<void> {
+  const recorder = recorderOf(runtime);
+  await Promise.all(recorder.working);
+  clearTimeout(recorder.timer);
+  recorder.timer = undefined;
+  const waiting = [...recorder.waiting];
+  recorder.waiting = new Map();
+  recorder.writing = recorder.writing.then(async () => {
+    await Promise.all(waiting.map(([organizationId, attempts]) => write(runtime, organizationId, attempts)));
+  });
+  await recorder.writing;
+}
+
+async function write(runtime: Runtime, organizationId: string, attempts: readonly SignInAttempt[]): Promise<void> {
+  try {
+    await keepAttempts(runtime, organizationId, attempts);
+    runtime.metrics.signInRecords.inc({ outcome: 'kept' }, attempts.length);
+  } catch (error) {
+    tellFailure(runtime, error);
+  }
+}
+
+function tellFailure(runtime: Runtime, error: unknown): void {
+  runtime.metrics.signInRecords.inc({ outcome: 'failed' });
+  const code = error instanceof GatewayError ? error.code : 'internal';
+  runtime.log.warn({ code, name: error instanceof Error ? error.name : undefined }, 'a sign-in was not noted in the sign-in log');
+}
