@@ -1,6 +1,6 @@
 /** The audit trail: one table of events, written in the same commit as the change that an entry tells of. */
 import { firstTimeOrderedId, newTimeOrderedId } from './ids.ts';
-import type { Collection, Page, Step, Store } from './store/store.ts';
+import { type Collection, makeCursor, type Page, type Step, type Store } from './store/store.ts';
 
 /** Every event, with what it tells. Names are public (`GET …/audit?event=`). */
 export const AUDIT_EVENTS = {
@@ -23,6 +23,9 @@ export const AUDIT_EVENTS = {
   'identity_provider.settings_changed': 'identity provider settings were changed',
   'identity_provider.removed': 'the identity provider was removed; nobody can sign in',
   'role_mapping.changed': 'the role rules were changed',
+  'setup_link.created': 'a setup link was made',
+  'setup_link.used': 'somebody began a setup by a setup link',
+  'setup_link.revoked': 'a setup link was revoked; a setup that it began has ended',
   'cli_token.created': 'a CLI token was made',
   'cli_token.revoked': 'a CLI token was revoked',
   'cli_tokens.rotated': 'all CLI tokens of a member were revoked (and one new one made, where the member asked for it)',
@@ -38,8 +41,8 @@ export type AuditEvent = keyof typeof AUDIT_EVENTS;
 
 /** Who does something, and through which request. */
 export interface Actor {
-  readonly kind: 'operator' | 'member' | 'identity_provider' | 'gateway' | 'anonymous';
-  /** The member's id, where it is a member. */
+  readonly kind: 'operator' | 'member' | 'identity_provider' | 'gateway' | 'setup_link' | 'anonymous';
+  /** The member's id, where it is a member; that of the link, where somebody came by a setup link. */
   readonly id?: string;
   readonly email?: string;
   readonly address?: string;
@@ -81,10 +84,12 @@ export function auditStep(
 }
 
 export interface AuditQuery {
+  /** The first moment that counts, ms since 1970. */
   readonly sinceMs?: number | undefined;
+  /** The first moment that does not count any more. */
+  readonly untilMs?: number | undefined;
   readonly event?: AuditEvent | undefined;
   readonly memberId?: string | undefined;
-  /** The first moment that counts, ms since 1970. */
   readonly limit: number;
   readonly cursor?: string | undefined;
 }
@@ -93,9 +98,27 @@ export interface AuditQuery {
 export async function readAudit(store: Store, partition: string, query: AuditQuery): Promise<Page<AuditEntry>> {
   const [index, equals] =
     query.memberId !== undefined ? ['member', query.memberId] : query.event !== undefined ? ['event', query.event] : ['time', ''];
-  const page = await store.find(partition, AUDIT, index, { equals, descending: true, limit: query.limit, cursor: query.cursor });
+  const range = { equals, descending: true, limit: query.limit };
+  // Ids are in the order of time, so the place right before the first id of a moment is where to begin.
+  const start = query.untilMs === undefined ? undefined : firstTimeOrderedId('aud', query.untilMs);
+  const cursor = query.cursor ?? (start && makeCursor({ partition, collection: AUDIT, index, range }, equals, start));
+  const page = await store.find(partition, AUDIT, index, { ...range, cursor });
   const since = query.sinceMs === undefined ? '' : firstTimeOrderedId('aud', query.sinceMs);
   const items = page.items.filter((item) => item.id >= since && (query.event === undefined || item.value.event === query.event));
   const last = page.items.at(-1);
   return { items, nextCursor: last && last.id >= since ? page.nextCursor : null };
+}
+
+/** Every entry that the query finds, newest first, read page by page while they are taken. */
+export async function* readWholeAudit(
+  store: Store,
+  partition: string,
+  query: Omit<AuditQuery, 'limit' | 'cursor'>,
+): AsyncGenerator<AuditEntry> {
+  let cursor: string | undefined;
+  do {
+    const page = await readAudit(store, partition, { ...query, limit: 200, cursor });
+    for (const { value } of page.items) yield value;
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
 }

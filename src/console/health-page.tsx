@@ -75,7 +75,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
                 cell: ({ subject, fingerprintSha256 }) => (
                   <>
                     <ForeignText text={subject} />
-                    <span class="sub">SHA-256 {fingerprintSha256.slice(0, 23)}…</span>
+                    <div class="sub">SHA-256 {fingerprintSha256.slice(0, 23)}…</div>
                   </>
                 ),
               },

@@ -47,7 +47,7 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
               cell: ({ key }) => (
                 <>
                   <code>{key.kid}</code>
-                  <span class="sub">{key.algorithm}</span>
+                  <div class="sub">{key.algorithm}</div>
                 </>
               ),
             },
@@ -56,7 +56,7 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
               cell: ({ key: { state } }) => (
                 <>
                   <span class={`badge ${STATES[state][0]}`}>{state}</span>
-                  <span class="sub">{STATES[state][1]}</span>
+                  <div class="sub">{STATES[state][1]}</div>
                 </>
               ),
             },

@@ -1,5 +1,6 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
+import { visibleText } from './parts/foreign-text.tsx';
 
 export interface DocumentProps {
   readonly title: string;
@@ -17,7 +18,7 @@ export function Document({ title, children, scripts = [] }: DocumentProps) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <meta name="color-scheme" content="light dark" />
-        <title>{`${title} · samlgate`}</title>
+        <title>{`${visibleText(title)} · samlgate`}</title>
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="/assets/pico.css" />
         <link rel="stylesheet" href="/assets/style.css" />

@@ -47,9 +47,9 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
                 [
                   'Certificates',
                   identityProvider.metadata.signingCertificates.map(({ notAfter }) => (
-                    <span class="line">
+                    <div>
                       ends <Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />
-                    </span>
+                    </div>
                   )),
                 ],
               ]}

@@ -12,14 +12,16 @@ import { Paging } from './parts/paging.tsx';
 export interface OrganizationsPageProps {
   readonly frame: Frame;
   readonly organizations: readonly Organization[];
-  readonly cursor: string | undefined;
+  /** Of a page. */
+  readonly limit: number;
+  readonly cursor?: string | undefined;
   readonly nextCursor: string | null;
 }
 
 const hrefOf = ({ slug }: Organization): string => `/console/operator/organizations/${slug}`;
 
 /** All organizations of the gateway, by slug. */
-export function OrganizationsPage({ frame, organizations, cursor, nextCursor }: OrganizationsPageProps) {
+export function OrganizationsPage({ frame, organizations, limit, cursor, nextCursor }: OrganizationsPageProps) {
   const isEmpty = organizations.length === 0 && cursor === undefined;
   return (
     <ConsolePage
@@ -76,7 +78,7 @@ export function OrganizationsPage({ frame, organizations, cursor, nextCursor }: 
                       <a href={hrefOf(organization)}>
                         <ForeignText text={organization.name} />
                       </a>
-                      <span class="sub">{organization.slug}</span>
+                      <div class="sub">{organization.slug}</div>
                     </>
                   ),
                 },
@@ -85,7 +87,7 @@ export function OrganizationsPage({ frame, organizations, cursor, nextCursor }: 
                 { label: 'Made', cell: ({ createdAt }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
               ]}
             />
-            <Paging path="/console/operator" query={{}} cursor={cursor} nextCursor={nextCursor} />
+            <Paging path="/console/operator" query={{ limit: String(limit) }} cursor={cursor} nextCursor={nextCursor} />
           </>
         )}
       </section>

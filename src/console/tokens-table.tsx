@@ -49,9 +49,9 @@ function LastUse({ token: { lastUse }, nowMs }: { readonly token: ListedCliToken
   return (
     <>
       <Near ms={lastUse.atMs} nowMs={nowMs} />
-      <span class="sub">
+      <div class="sub">
         from <ForeignText text={lastUse.address ?? 'an unknown address'} />, {userAgentText(lastUse.userAgent)}
-      </span>
+      </div>
     </>
   );
 }

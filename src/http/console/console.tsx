@@ -2,14 +2,25 @@
 import { type Request, type Response, Router } from 'express';
 import { sessionMiddleware } from '../../auth/sessions.ts';
 import type { Runtime } from '../../runtime.ts';
+import { auditPages } from './audit.tsx';
 import { credentialPages } from './credentials.tsx';
+import { memberPages } from './members.tsx';
 import { operatorPages } from './operator.tsx';
+import { setupLinkPages } from './setup.tsx';
+import { signInPages } from './sign-ins.tsx';
+import { singleSignOnPages } from './single-sign-on.tsx';
 import { asMember, readPostedForm, requireManager } from './visit.ts';
 
 type Pages = (runtime: Runtime) => Router;
 
 /** Pages about an organization, for its owners and the operator, by their path below the visit's base. */
-const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [];
+const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
+  ['/members', memberPages],
+  ['/single-sign-on', singleSignOnPages],
+  ['/single-sign-on/setup-links', setupLinkPages],
+  ['/sign-ins', signInPages],
+  ['/audit', auditPages],
+];
 
 export function consoleRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });

@@ -16,6 +16,7 @@ import { callerOf } from '../callers.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
 import { checkShape } from '../shapes.ts';
+import { auditPages } from './audit.tsx';
 import {
   asOperator,
   fromThisSite,
@@ -46,6 +47,7 @@ export function operatorPages(runtime: Runtime, managerPages: Router): Router {
   });
   keyRoutes(router, runtime);
   router.get('/health', (request, response) => showHealth(runtime, request, response));
+  router.use('/audit', auditPages(runtime));
   router.use(organizationsPages(runtime));
   router.use('/organizations/:org', withOrganization(runtime), organizationPages(runtime), managerPages);
   return router;

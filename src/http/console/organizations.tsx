@@ -30,7 +30,7 @@ export function organizationsPages(runtime: Runtime): Router {
     const query = checkShape(PAGE_QUERY, request.query);
     const { items, nextCursor } = await listOrganizations(runtime.store, query);
     const frame = frameOf(runtime, request, response);
-    sendConsolePage(response, <OrganizationsPage frame={frame} organizations={items} cursor={query.cursor} nextCursor={nextCursor} />);
+    sendConsolePage(response, <OrganizationsPage frame={frame} organizations={items} {...query} nextCursor={nextCursor} />);
   });
   router.get('/organizations', (request, response) => {
     const slug = SLUG.safeParse(

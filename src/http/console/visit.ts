@@ -166,13 +166,20 @@ export function goOn({ config }: Runtime, response: Response, href: string, noti
  * Does what a form asks for, and goes on to a page that tells what was done. What stands in the way of it (409) is told
  * there as well; everything else that is refused is a page of its own.
  * @param act gives the words for what was done
+ * @param stuckHref where it is told that it was not done
  */
-export async function goOnOrTell(runtime: Runtime, response: Response, href: string, act: () => Promise<string>): Promise<void> {
+export async function goOnOrTell(
+  runtime: Runtime,
+  response: Response,
+  href: string,
+  act: () => Promise<string>,
+  stuckHref = href,
+): Promise<void> {
   try {
     goOn(runtime, response, href, await act());
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
-    goOn(runtime, response, href, { kind: 'problem', text: error.facts.detail ?? 'This can’t be done in the present state.' });
+    goOn(runtime, response, stuckHref, { kind: 'problem', text: error.facts.detail ?? 'This can’t be done in the present state.' });
   }
 }
 

@@ -1,0 +1,135 @@
+/** The members of an organization: list, one member, and what owners and the operator do about one. */
+import { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import { listCliTokens, revokeAllCliTokens, revokeCliToken } from '../../auth/cli-tokens.ts';
+import { endAllSessions, endSession, type SessionOwner } from '../../auth/sign-out.ts';
+import { MemberPage, MembersPage, RemoveMemberPage } from '../../console/members-page.tsx';
+import { counted } from '../../console/parts/counted.ts';
+import { changeMember, getMember, isLastOwner, listMembers, liveSessions, type Member, removeMember } from '../../organizations/members.ts';
+import type { Runtime } from '../../runtime.ts';
+import { callerOf, organizationOf } from '../callers.ts';
+import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../shapes.ts';
+import { confirmationOf, formOf, frameOf, goOn, goOnOrTell, sendConsolePage, visitOf } from './visit.ts';
+
+const LIST_QUERY = z.object({ cursor: MEMBER_QUERY.shape.cursor, query: z.string().trim().max(254).default('') });
+const PAGE_SIZE = 50;
+
+export function memberPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.get('/', (request, response) => showMembers(runtime, request, response));
+  router.get('/:id', (request, response) => showMember(runtime, request, response));
+  router.post('/:id/role', (request, response) => {
+    const { role } = formOf(MEMBER_CHANGES.pick({ role: true }).required().strip(), request);
+    return change(runtime, request, response, { role }, `The member is ${role === 'owner' ? 'an owner' : 'a collaborator'} now.`);
+  });
+  router.post('/:id/suspend', (request, response) =>
+    change(runtime, request, response, { suspended: true }, 'The member is suspended, and all their sessions have ended.'),
+  );
+  router.post('/:id/unsuspend', (request, response) =>
+    change(runtime, request, response, { suspended: false }, 'The suspension is lifted: the person can sign in again.'),
+  );
+  router.get('/:id/remove', (request, response) => askToRemove(runtime, request, response, false));
+  router.post('/:id/remove', (request, response) => remove(runtime, request, response));
+  credentialRoutes(router, runtime);
+  return router;
+}
+
+async function showMembers(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { query, cursor } = checkShape(LIST_QUERY, request.query);
+  const ask = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query };
+  const { items, nextCursor } = await listMembers(runtime.store, organizationOf(response).id, ask);
+  const members = items.map(({ value }) => value);
+  const frame = frameOf(runtime, request, response);
+  sendConsolePage(response, <MembersPage frame={frame} members={members} query={query} cursor={cursor} nextCursor={nextCursor} />);
+}
+
+const memberOf = async ({ store }: Runtime, request: Request, response: Response): Promise<Member> =>
+  (await getMember(store, organizationOf(response).id, String(request.params.id))).value;
+
+async function showMember(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { id } = organizationOf(response);
+  const member = await memberOf(runtime, request, response);
+  const [tokens, last] = await Promise.all([listCliTokens(runtime, id, member.id), isLastOwner(runtime.store, id, member)]);
+  const page = (
+    <MemberPage
+      frame={frameOf(runtime, request, response)}
+      member={member}
+      tokens={tokens}
+      sessions={liveSessions(member, runtime.now())}
+      currentSessionId={ownSessionId(response, member)}
+      isLastOwner={last}
+    />
+  );
+  sendConsolePage(response, page);
+}
+
+/** The session of who looks, where it is one of this member. */
+function ownSessionId({ locals: { principal } }: Response, member: Member): string | undefined {
+  return principal?.kind === 'member' && principal.member.id === member.id ? principal.credential.id : undefined;
+}
+
+const pathOf = (request: Request, response: Response): string => `${visitOf(response).base}/members/${String(request.params.id)}`;
+
+/** Who has taken the role of an owner from themselves can't come back to this page. */
+async function change(
+  runtime: Runtime,
+  request: Request,
+  response: Response,
+  changes: { role?: 'owner' | 'collaborator'; suspended?: boolean },
+  done: string,
+): Promise<void> {
+  const { viewer, base } = visitOf(response);
+  const isOwnLoss = viewer.kind === 'member' && viewer.id === request.params.id && changes.role === 'collaborator';
+  const path = pathOf(request, response);
+  const act = async () => {
+    await changeMember(runtime, callerOf(request, response), organizationOf(response).id, String(request.params.id), changes);
+    return done;
+  };
+  await goOnOrTell(runtime, response, isOwnLoss ? base : path, act, path);
+}
+
+async function askToRemove(runtime: Runtime, request: Request, response: Response, mistyped: boolean): Promise<void> {
+  const member = await memberOf(runtime, request, response);
+  const tokens = await listCliTokens(runtime, organizationOf(response).id, member.id);
+  const sessions = liveSessions(member, runtime.now()).length;
+  const frame = frameOf(runtime, request, response);
+  const page = <RemoveMemberPage frame={frame} member={member} tokens={tokens.length} sessions={sessions} mistyped={mistyped} />;
+  sendConsolePage(response, page, mistyped ? 400 : 200);
+}
+
+async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { id, email } = await memberOf(runtime, request, response);
+  if (confirmationOf(request)?.toLowerCase() !== email.toLowerCase()) return askToRemove(runtime, request, response, true);
+  const act = async () => {
+    await removeMember(runtime, callerOf(request, response), organizationOf(response).id, id);
+    return `${email} is removed.`;
+  };
+  await goOnOrTell(runtime, response, `${visitOf(response).base}/members`, act, pathOf(request, response));
+}
+
+const ownerOf = (request: Request, response: Response): SessionOwner => ({
+  organizationId: organizationOf(response).id,
+  memberId: String(request.params.id),
+});
+
+function credentialRoutes(router: Router, runtime: Runtime): void {
+  router.post('/:id/tokens/rotate', async (request, response) => {
+    const { organizationId, memberId } = ownerOf(request, response);
+    const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), organizationId, memberId);
+    goOn(runtime, response, pathOf(request, response), `Revoked ${counted(revoked, 'CLI token')}. A new one is the member’s to make.`);
+  });
+  router.post('/:id/tokens/:token/revoke', async (request, response) => {
+    await revokeCliToken(runtime, callerOf(request, response), ownerOf(request, response), request.params.token);
+    goOn(runtime, response, pathOf(request, response), 'The token is revoked. Programs that have it are refused from now on.');
+  });
+  router.post('/:id/sessions/end-all', async (request, response) => {
+    const { principal } = response.locals;
+    const kept = principal?.kind === 'member' && principal.member.id === request.params.id ? principal.credential.id : undefined;
+    const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(request, response), kept);
+    goOn(runtime, response, pathOf(request, response), `Ended ${counted(ended, 'session')}.`);
+  });
+  router.post('/:id/sessions/:session/end', async (request, response) => {
+    await endSession(runtime, callerOf(request, response), ownerOf(request, response), request.params.session);
+    goOn(runtime, response, pathOf(request, response), 'The session has ended.');
+  });
+}

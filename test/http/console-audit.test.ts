@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { auditStep } from '../../src/audit.ts';
+import type { HttpBrowser, Page } from '../support/browser.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { type Link, readLinks, textOf } from '../support/html.ts';
+import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+const START = Date.parse('2026-03-01T10:00:00Z');
+const DAY = 86_400_000;
+
+let gateway: TestGateway;
+let acme: OrganizationJson;
+let olivia: SignedIn;
+let carl: SignedIn;
+let nowMs = START;
+
+/** An entry as the gateway would write it. */
+const write = (event: 'login.refused' | 'member.suspended', more: object = {}) =>
+  gateway.runtime.store.commit(acme.id, [auditStep(nowMs, { kind: 'anonymous', address: '192.0.2.7', requestId: 'req-1' }, event, more)]);
+
+beforeAll(async () => {
+  gateway = await startGateway({ now: () => nowMs });
+  acme = await gateway.makeOrganization();
+  olivia = await signedIn(gateway, acme, 'olivia');
+  carl = await signedIn(gateway, acme, 'carl');
+  for (let i = 0; i < 130; i++) {
+    nowMs += 1000;
+    await write('login.refused', { code: 'saml_expired', details: { n: i } });
+  }
+  nowMs = START + 3 * DAY;
+  await write('member.suspended', { member_id: carl.id });
+  nowMs += 60_000;
+  olivia = await signedIn(gateway, acme, 'olivia');
+});
+
+afterAll(() => gateway.stop());
+
+const browserOpen = (browser: HttpBrowser, path: string): Promise<Page> => browser.open(`${gateway.url}/console${path}`);
+const trail = (query = ''): Promise<Page> => browserOpen(olivia.browser, `/audit${query}`);
+const eventsOf = ({ text }: Page): string[] =>
+  [...text.matchAll(/<div class="sub"><code>([\w.]+)<\/code>/g)].map(([, event = '']) => event);
+
+describe('audit trail: the page', () => {
+  it('tells newest first what was done, when, to whom, by whom and from where', async () => {
+    const text = textOf((await trail('?event=member.suspended')).text);
+    expect(text).toContain('A member was suspended');
+    expect(text).toContain('4 Mar 2026, 10:00 UTC');
+    expect(text).toMatch(/carl@okta\.acme\.example nobody known from 192\.0\.2\.7/);
+    expect(eventsOf(await trail()).slice(0, 2)).toEqual(['login.accepted', 'member.suspended']);
+  });
+
+  it('goes through all of it by pages, each entry once, with the filter', async () => {
+    const seen: string[] = [];
+    for (let page: Page | undefined = await trail('?event=login.refused'); page; ) {
+      seen.push(...[...page.text.matchAll(/<bdi>n: (\d+)<\/bdi>/g)].map(([, n = '']) => n));
+      const next: Link | undefined = readLinks(page.text, page.url).find(({ text }) => text.startsWith('Next page'));
+      if (next) expect(next.href).toContain('event=login.refused');
+      page = next && (await olivia.browser.open(next.href));
+    }
+    expect(seen).toEqual(Array.from({ length: 130 }, (_, i) => String(129 - i)));
+  });
+
+  it.each([
+    ['a member by address', () => '?member=CARL%40okta.acme.example', ['member.suspended', 'login.accepted', 'member.created']],
+    ['a member by id', () => `?member=${carl.id}`, ['member.suspended', 'login.accepted', 'member.created']],
+    ['a member and an event', () => `?member=${carl.id}&event=member.created`, ['member.created']],
+    ['from a day on', () => '?from=2026-03-04', ['login.accepted', 'member.suspended']],
+    ['a day alone', () => '?from=2026-03-04&to=2026-03-04&event=member.suspended', ['member.suspended']],
+    ['up to a day, which counts as a whole', () => '?to=2026-03-01&event=login.accepted', ['login.accepted', 'login.accepted']],
+    ['days with nothing', () => '?from=2026-03-02&to=2026-03-03', []],
+  ])('filters by %s', async (_what, query, events) => {
+    const page = await trail(query());
+    expect(page.status).toBe(200);
+    expect(eventsOf(page)).toEqual(events);
+  });
+
+  it.each([
+    ['?event=no.such.event', 'There is no event of this name'],
+    ['?event=constructor', 'There is no event of this name'],
+    ['?from=yesterday', 'A day is written like 2026-03-04'],
+    ['?to=2026-13-45', 'A day is written like 2026-03-04'],
+    ['?member=nobody%40example.com', 'No member has this address'],
+    ['?member=usr_nobody', 'There is no entry'],
+    ['?member=%00', 'There is no entry'],
+  ])('%s finds nothing and says why', async (query, words) => {
+    const page = await trail(query);
+    expect([page.status, eventsOf(page)]).toEqual([200, []]);
+    expect(textOf(page.text)).toContain(words);
+  });
+
+  it('shows foreign text as text', async () => {
+    nowMs += 1000;
+    await write('login.refused', { details: { reason: '<script>alert(1)</script>\u202e' } });
+    const { text } = await trail('?event=login.refused');
+    expect(text).toContain('reason: &lt;script>alert(1)&lt;/script>⟨U+202E⟩');
+    expect(text).not.toContain('<script>alert');
+  });
+});
+
+describe('audit trail: the downloads', () => {
+  // As a browser saves it: octets, not a page.
+  const download = async (query: string) => {
+    const response = await fetch(`${gateway.url}/console/audit/download?${query}`, { headers: { cookie: olivia.cookie } });
+    return {
+      status: response.status,
+      headers: response.headers,
+      text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(await response.arrayBuffer()),
+    };
+  };
+
+  it('JSON lines: every entry that the filter finds, over all pages, as the API shows it', async () => {
+    const file = await download('format=jsonl&event=login.refused&to=2026-03-01');
+    expect(file.status).toBe(200);
+    expect(file.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+    expect(file.headers.get('content-disposition')).toBe(`attachment; filename="audit-${acme.slug}-2026-03-04.jsonl"`);
+    const entries = file.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { details: { n: number } });
+    expect(entries.map(({ details }) => details.n)).toEqual(Array.from({ length: 130 }, (_, i) => 129 - i));
+    const { body } = await gateway.api<{ items: object[] }>('GET', `/organizations/${acme.slug}/audit?event=member.suspended`);
+    expect(JSON.parse((await download('format=jsonl&event=member.suspended')).text)).toEqual(body.items[0]);
+  });
+
+  it('CSV: a header, a record for each entry, every cell in quotes', async () => {
+    const file = await download('format=csv&event=login.refused&to=2026-03-01');
+    expect(file.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    const lines = file.text.split('\r\n');
+    expect(lines[0]).toBe(
+      '\ufeff"id","at","event","member_id","actor_kind","actor_id","actor_email","address","request_id","code","details"',
+    );
+    expect(lines).toHaveLength(132);
+    expect(lines[1]).toMatch(
+      /^"aud_\w+","2026-03-01T10:02:10\.000Z","login\.refused","","anonymous","","","192\.0\.2\.7","req-1","saml_expired","\{""n"":129\}"$/,
+    );
+  });
+
+  it('refuses a filter that means nothing, and another format', async () => {
+    for (const query of ['format=csv&event=no.such.event', 'format=xlsx', 'format=csv&from=soon']) {
+      const page = await trail(`/download?${query}`);
+      expect([query, page.status, page.code]).toEqual([query, 400, 'validation_failed']);
+    }
+  });
+
+  it('a collaborator gets none', async () => {
+    carl = await signedIn(gateway, acme, 'carl');
+    const page = await browserOpen(carl.browser, '/audit/download?format=jsonl');
+    expect([page.status, page.code]).toEqual([403, 'forbidden']);
+  });
+});
