@@ -106,12 +106,28 @@ export const IDENTITY_PROVIDER = z.strictObject({
 
 export const ROLE_MAPPING_ANSWER = z.strictObject(ROLE_MAPPING.shape);
 
+export const NEW_SETUP_LINK = z.strictObject({
+  id: z.string(),
+  url: z.string().describe('shown this once'),
+  expires_at: time,
+});
+export const SETUP_LINK = z.strictObject({
+  id: z.string(),
+  state: z.enum(['open', 'used', 'revoked', 'expired']),
+  created_at: time,
+  created_by: z.strictObject({ kind: z.enum(['operator', 'member']), id: z.string().optional(), email: z.string().optional() }),
+  expires_at: time,
+  used_at: time.nullable(),
+  revoked_at: time.nullable(),
+});
+export const SETUP_LINK_PAGE = pageOf(SETUP_LINK);
+
 export const AUDIT_ENTRY = z.strictObject({
   id: z.string(),
   at: time,
   event: z.enum(Object.keys(AUDIT_EVENTS) as [AuditEvent, ...AuditEvent[]]),
   actor: z.strictObject({
-    kind: z.enum(['operator', 'member', 'identity_provider', 'gateway', 'anonymous']),
+    kind: z.enum(['operator', 'member', 'identity_provider', 'gateway', 'setup_link', 'anonymous']),
     id: z.string().optional(),
     email: z.string().optional(),
     address: z.string().optional(),
@@ -123,22 +139,6 @@ export const AUDIT_ENTRY = z.strictObject({
 });
 export const AUDIT_PAGE = pageOf(AUDIT_ENTRY);
 
-export const SESSION_TOKEN = z.strictObject({ token: z.string(), expires_at: time });
-
-const cliToken = {
-  id: z.string(),
-  name: z.string(),
-  created_at: time,
-  expires_at: time.nullable().describe('null: it has no end'),
-};
-export const CLI_TOKEN = z.strictObject({
-  ...cliToken,
-  last_used_at: time.nullable(),
-  last_used_address: z.string().nullable(),
-  last_used_client: z.string().nullable(),
-});
-export const CLI_TOKEN_PAGE = pageOf(CLI_TOKEN);
-export const NEW_CLI_TOKEN = z.strictObject({ ...cliToken, token: z.string().describe('shown this once') });
 const signIn = {
   id: z.string(),
   at: time,
@@ -231,6 +231,22 @@ export const SIGN_IN_BUNDLE = z.strictObject({
   }),
 });
 
+export const SESSION_TOKEN = z.strictObject({ token: z.string(), expires_at: time });
+
+const cliToken = {
+  id: z.string(),
+  name: z.string(),
+  created_at: time,
+  expires_at: time.nullable().describe('null: it has no end'),
+};
+export const CLI_TOKEN = z.strictObject({
+  ...cliToken,
+  last_used_at: time.nullable(),
+  last_used_address: z.string().nullable(),
+  last_used_client: z.string().nullable(),
+});
+export const CLI_TOKEN_PAGE = pageOf(CLI_TOKEN);
+export const NEW_CLI_TOKEN = z.strictObject({ ...cliToken, token: z.string().describe('shown this once') });
 export const ROTATED_TOKENS = z.strictObject({ revoked: z.int(), token: NEW_CLI_TOKEN });
 export const REVOKED_TOKENS = z.strictObject({ revoked: z.int() });
 

@@ -276,6 +276,39 @@ const SINGLE_SIGN_ON: readonly Operation[] = [
   },
 ];
 
+const SETUP_LINKS: readonly Operation[] = [
+  {
+    method: 'get',
+    path: `${ORGANIZATION}/setup-links`,
+    id: 'listSetupLinks',
+    summary: 'Setup links, newest first',
+    who: 'owner',
+    query: shapes.PAGE_QUERY,
+    status: 200,
+    answer: answers.SETUP_LINK_PAGE,
+  },
+  {
+    method: 'post',
+    path: `${ORGANIZATION}/setup-links`,
+    id: 'createSetupLink',
+    summary: 'A link by which an IT administrator without an account sets up single sign-on',
+    description: 'Valid once, and for 1 to 30 days.',
+    who: 'owner',
+    body: json(shapes.NEW_SETUP_LINK),
+    status: 201,
+    answer: answers.NEW_SETUP_LINK,
+  },
+  {
+    method: 'delete',
+    path: `${ORGANIZATION}/setup-links/{id}`,
+    id: 'revokeSetupLink',
+    summary: 'Revoke a setup link; a setup that it began ends',
+    who: 'owner',
+    status: 204,
+    refusals: ['not_found'],
+  },
+];
+
 const AUDIT: readonly Operation[] = [
   {
     method: 'get',
@@ -455,6 +488,7 @@ export const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
   Members: MEMBERS,
   Organizations: ORGANIZATIONS,
   'Single sign-on': SINGLE_SIGN_ON,
+  'Setup links': SETUP_LINKS,
   'Sign-in log': SIGN_INS,
   Audit: AUDIT,
   'Signing keys': KEYS,

@@ -17,6 +17,7 @@ import {
 } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { identityProviderRoutes } from './api-identity-provider.ts';
+import { setupLinkRoutes } from './api-setup-links.ts';
 import { signInRoutes } from './api-sign-ins.ts';
 import { keyRoutes, memberTokenRoutes, ownTokenRoutes } from './api-tokens.ts';
 import { callerOf, memberOf, noteUseAfterAnswer, organizationOf, principalOf, requireOperator } from './callers.ts';
@@ -60,6 +61,7 @@ export function apiRoutes(runtime: Runtime): Router {
   managed.use('/members', memberTokenRoutes(runtime));
   managed.use('/identity-provider', identityProviderRoutes(runtime));
   managed.use('/sign-ins', signInRoutes(runtime));
+  managed.use('/setup-links', setupLinkRoutes(runtime));
   router.use('/organizations/:org', managed);
   return router;
 }

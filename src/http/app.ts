@@ -6,6 +6,7 @@ import { apiRoutes } from './api.ts';
 import { apiDocsRoutes } from './api-docs.tsx';
 import { assetRoutes } from './assets.ts';
 import { consoleRoutes } from './console/console.tsx';
+import { setupRoutes } from './console/setup.tsx';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
 import { forwardAuthRefusals } from './forward-auth.ts';
@@ -49,6 +50,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
   app.use(consoleRoutes(runtime));
+  app.use(setupRoutes(runtime));
   app.use(apiDocsRoutes(runtime));
   app.use('/api/v1', apiRoutes(runtime));
   app.get('/', (_request, response) => response.redirect(303, '/console'));

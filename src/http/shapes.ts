@@ -147,6 +147,7 @@ const tokenName = line(100);
 
 export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: z.int().min(1).max(3650).optional() });
 export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional() });
+export const NEW_SETUP_LINK = z.strictObject({ expires_in_days: z.int().min(1).max(30).default(7) });
 export const SESSION_TOKEN_WISH = z.strictObject({ audience: line(512).optional() });
 
 const limit = z.coerce.number().int().min(1).max(200).default(50);
@@ -167,7 +168,6 @@ export const AUDIT_QUERY = z.object({
   member: z.string().max(64).optional(),
 });
 
-/**
 export const SIGN_IN_QUERY = z.object({
   limit,
   cursor,
@@ -175,6 +175,7 @@ export const SIGN_IN_QUERY = z.object({
   code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]).optional(),
 });
 
+/**
  * @throws validation_failed naming every field that is wrong (never its value)
  */
 export function checkShape<T>(shape: z.ZodType<T>, value: unknown): T {

@@ -137,6 +137,11 @@ const keyIn = async (state: string) => {
   const { body } = await gateway.api<{ items: { kid: string; state: string }[] }>('GET', '/keys');
   return body.items.find((key) => key.state === state)?.kid ?? '';
 };
+const lastSignIn = async () => {
+  const { body } = await gateway.api<{ items: { id: string }[] }>('GET', `/organizations/${acme.slug}/sign-ins`);
+  return body.items[0]?.id ?? '';
+};
+const newSetupLink = async () => (await gateway.api<{ id: string }>('POST', `/organizations/${acme.slug}/setup-links`, {})).body.id;
 const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
 
 /** For each operation one call that is good; made by the operator, or by an owner where it is a member's. */
@@ -167,12 +172,18 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   }),
   changeIdentityProviderSettings: () => ({ params: inAcme(), sending: { body: { authn_context: [], sign_requests: null } } }),
   removeIdentityProvider: async () => ({ params: await makeOrganization() }),
+  listSetupLinks: () => ({ params: inAcme() }),
+  createSetupLink: () => ({ params: inAcme(), sending: { body: { expires_in_days: 3 } } }),
+  revokeSetupLink: async () => ({ params: inAcme({ id: await newSetupLink() }) }),
   getRoleMapping: () => ({ params: inAcme() }),
   setRoleMapping: async () => ({
     params: await makeOrganization(),
     sending: { body: { rules: [{ group: 'a', role: 'owner' }], default_role: 'none' } },
   }),
   listAudit: () => ({ params: inAcme(), sending: { query: { limit: '200' } } }),
+  listSignIns: () => ({ params: inAcme(), sending: { query: { outcome: 'accepted', limit: '2' } } }),
+  getSignIn: async () => ({ params: inAcme({ id: await lastSignIn() }) }),
+  getSignInBundle: async () => ({ params: inAcme({ id: await lastSignIn() }) }),
   listKeys: () => ({}),
   rotateKeys: () => ({}),
   revokeKey: async () => ({ params: { kid: await keyIn('next') } }),

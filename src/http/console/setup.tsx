@@ -13,6 +13,7 @@ import { actorOf } from '../request-context.ts';
 import { NEW_SETUP_LINK } from '../shapes.ts';
 import { fromThisSite } from './operator-visit.ts';
 import { asSetup, giveSetupCookie, SETUP_BASE, setupCookie, takeSetupCookie } from './setup-visit.ts';
+import { oneSignInPages } from './sign-ins.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
 import { formOf, frameOf, goOn, readPostedForm, sendConsolePage, visitOf } from './visit.ts';
 
@@ -28,6 +29,7 @@ export function setupRoutes(runtime: Runtime): Router {
   router.get(`${SETUP_BASE}/done`, (_request, response) => sendPage(response, 200, renderPage(<SetupDonePage />)));
   router.use(SETUP_BASE, asSetup(runtime), ...readPostedForm);
   router.use(`${SETUP_BASE}/single-sign-on`, singleSignOnPages(runtime));
+  router.use(`${SETUP_BASE}/sign-ins`, oneSignInPages(runtime));
   router.post(`${SETUP_BASE}/leave`, async (request, response) => {
     await endSetupSession(runtime, setupCookie(runtime, request));
     takeSetupCookie(runtime, response);
