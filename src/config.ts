@@ -10,7 +10,7 @@ export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const;
 export type TokenAlgorithm = (typeof TOKEN_ALGORITHMS)[number];
 
 export interface Config {
-  /** Origin and path without a trailing slash. */
+  /** An origin: scheme, host and port. */
   readonly baseUrl: string;
   readonly isHttps: boolean;
   readonly listen: { readonly host: string; readonly port: number };
@@ -236,7 +236,8 @@ function parseTrustProxy(given: string, context: Context): boolean | number | st
     return (
       isIP(address) !== 0 &&
       more.length === 0 &&
-      (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128)))
+      // A range of everything would be `true` by another name.
+      (bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128)))
     );
   };
   if (given.split(',').every((part) => PROXY_RANGES.has(part.trim()) || isRange(part.trim()))) return given;

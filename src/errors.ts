@@ -1,6 +1,6 @@
 /**
  * The one table of refusals. Everything that samlgate refuses is a {@link GatewayError} with a code from here; one exit
- * (`http/error-page.tsx`) turns it into problem+json or a page. Codes are part of the public interface.
+ * (`http/error-exit.tsx`) turns it into problem+json or a page. Codes are part of the public interface.
  */
 
 /** Who can do something about a refusal; decides the advice on the error page. */

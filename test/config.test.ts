@@ -148,6 +148,7 @@ describe('configuration', () => {
     expect(trust('1')).toBe(1);
     expect(trust('loopback, 10.0.0.0/8')).toBe('loopback, 10.0.0.0/8');
     expect(problemsOf({ SAMLGATE_TRUST_PROXY: 'true' })).toHaveLength(1);
+    expect(problemsOf({ SAMLGATE_TRUST_PROXY: '0.0.0.0/0' })).toHaveLength(1);
     expect(problemsOf({ SAMLGATE_TRUST_PROXY: 'nonsense' })).toHaveLength(1);
   });
 });

@@ -1,7 +1,7 @@
 /** What every handler may want to know of a request. */
 import { randomUUID } from 'node:crypto';
 import { parseCookie } from 'cookie';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../audit.ts';
 import type { Principal } from '../auth/authenticate.ts';
 import type { Runtime } from '../runtime.ts';

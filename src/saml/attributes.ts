@@ -143,8 +143,7 @@ function readIdentity(attributes: Attributes, nameId: NameId | undefined): strin
 
 /** saml-core §8.3.7 allows 256 characters; with qualifiers and some room this still fits an index of the store. */
 function bounded(identity: string): string {
-  if (identity.length > 900 || identity.includes('\\u0000'))
-    throw new GatewayError('saml_name_id_missing', 'The identifier of the person is too long.');
+  if (identity.length > 900) throw new GatewayError('saml_name_id_missing', 'The identifier of the person is too long.');
   return identity;
 }
 

@@ -26,10 +26,14 @@ export function checkResponseIssuer(response: XmlElement, settings: ResponseSett
   if (issuer !== undefined && issuer !== settings.idpEntityId) throw mismatch('saml_issuer_unknown', settings.idpEntityId, issuer);
 }
 
+const SAYS_SIGNED = 'The identity provider says';
+/** Anybody can post such a message, so nobody shall take it for the identity provider's word, or ours. */
+const SAYS_UNSIGNED = 'The answer, which nobody has signed, says';
+
 /**
  * Rule 12, saml-core §3.2.2.2. Entra ID puts its AADSTS number into the StatusMessage, which is why it is shown.
  */
-export function checkStatus(response: XmlElement): void {
+export function checkStatus(response: XmlElement, isSigned: boolean): void {
   const status = onlyChild(response, PROTOCOL, 'Status', several('Status'));
   const code = status && onlyChild(status, PROTOCOL, 'StatusCode', several('StatusCode'));
   const value = code && attributeOf(code, 'Value');
@@ -40,7 +44,7 @@ export function checkStatus(response: XmlElement): void {
   const codes = [value, second && attributeOf(second, 'Value')].filter((text) => text !== undefined);
   const text = message ? textOf(message) : '';
   throw new GatewayError('saml_status_not_success', {
-    detail: text === '' ? 'The identity provider gave no reason in words.' : `The identity provider says: “${shown(text)}”`,
+    detail: text === '' ? 'The identity provider gave no reason in words.' : `${isSigned ? SAYS_SIGNED : SAYS_UNSIGNED}: “${shown(text)}”`,
     got: shown(codes.map((code) => code.replace('urn:oasis:names:tc:SAML:2.0:status:', '')).join(' / ')),
   });
 }
@@ -112,10 +116,8 @@ export function checkRecipient(data: ConfirmationData, settings: ResponseSetting
   throwIfAny(recipientProblem(data, settings));
 }
 
-/** @returns the NotOnOrAfter, ms since 1970 */
-export function checkConfirmationEnd(data: ConfirmationData, settings: ResponseSettings, nowMs: number): number {
+export function checkConfirmationEnd(data: ConfirmationData, settings: ResponseSettings, nowMs: number): void {
   throwIfAny(confirmationEndProblem(data, settings, nowMs));
-  return readDateTime((data && attributeOf(data, 'NotOnOrAfter')) ?? '');
 }
 
 /** @returns the InResponseTo, which response and assertion agree on */

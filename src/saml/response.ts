@@ -1,6 +1,6 @@
 /**
- * The verdict on a response: one ordered list of checks, stopped by the first that fails. Rule numbers are those of
- * `saml/README.md`, the checks in words are in `check-list.ts`. Text, settings and the time come in; a {@link VerifiedAssertion} or a GatewayError comes out.
+ * The verdict on a response: one ordered list of checks, stopped by the first that fails. The checks in words are
+ * in `check-list.ts`. Text, settings and the time come in; a {@link VerifiedAssertion} or a GatewayError comes out.
  */
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
@@ -127,12 +127,15 @@ export function readResponse(
   run('answer', () => requireAssertion(unverified)); // 12
   const signed = openSigned(run, unverified, settings); // 6–11
   const { response, assertion, keys } = signed;
-  run('status', () => checkStatus(response)); // 12
+  run('status', () => checkStatus(response, signed.responseIsSigned)); // 12
   run('destination', () => checkDestination(signed, settings)); // 13
   run('assertion_issuer', () => checkAssertionIssuer(assertion, settings)); // 14
   const bearer = run('bearer', () => chooseBearer(signed, settings, nowMs)); // 15
   run('recipient', () => checkRecipient(bearer, settings));
-  run('confirmation_end', () => checkConfirmationEnd(bearer, settings, nowMs));
+  const confirmedUntilMs = run('confirmation_end', () => {
+    checkConfirmationEnd(bearer, settings, nowMs);
+    return latestConfirmationEnd(assertion);
+  });
   const inResponseTo = run('in_response_to', () => checkSameRequest(bearer, response));
   const conditions = run('conditions', () => readConditions(assertion, settings)); // 16
   run('not_before', () => checkNotBefore(conditions, settings, nowMs));
@@ -145,7 +148,7 @@ export function readResponse(
   return {
     assertionId: attributeOf(assertion, 'ID') as string,
     inResponseTo,
-    acceptableUntilMs: latestConfirmationEnd(assertion) + MAX_CLOCK_SKEW_MS,
+    acceptableUntilMs: confirmedUntilMs + MAX_CLOCK_SKEW_MS,
     nameId: run('name_id', () => readNameId(assertion, settings)),
     sessionIndex: sessionIndexOf(statements),
     sessionNotOnOrAfterMs,
@@ -158,7 +161,7 @@ export function readResponse(
 /** An answer without assertion can only say that it failed. Nothing is granted, so its status is read although nothing signs it. */
 function requireAssertion({ unverifiedResponse, unverifiedAssertion, encryptedAssertion }: UnverifiedResponse): void {
   if (unverifiedAssertion || encryptedAssertion) return;
-  checkStatus(unverifiedResponse);
+  checkStatus(unverifiedResponse, false);
   throw new GatewayError('saml_malformed', 'The response has no assertion.');
 }
 

@@ -133,7 +133,7 @@ export function acceptedTime(keys: Keys): AcceptedCase[] {
     ['conditions-without-beginning', conditions(` NotOnOrAfter="${minutes(5)}"`)],
     ['conditions-without-end', conditions(` NotBefore="${minutes(-5)}"`)],
     ['session-ends-later', { authn: statement(` SessionNotOnOrAfter="${minutes(480)}"`) }, { sessionNotOnOrAfter: minutes(480) }],
-    ['session-ended-within-skew', { authn: statement(` SessionNotOnOrAfter="${second(-179)}"`) }, { sessionNotOnOrAfter: second(-179) }],
+    ['session-ends-in-a-second', { authn: statement(` SessionNotOnOrAfter="${second(1)}"`) }, { sessionNotOnOrAfter: second(1) }],
     [
       'session-ends-with-the-earlier-statement',
       { authn: statement(` SessionNotOnOrAfter="${minutes(480)}"`) + statement(` SessionNotOnOrAfter="${minutes(60)}" SessionIndex="_s"`) },

@@ -3,7 +3,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
 import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
 import { DEFAULT_ATTRIBUTE_MAPPING, type Person, readPerson } from '../../../src/saml/attributes.ts';
-import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../../src/saml/response.ts';
+import { acceptResponse, MAX_CLOCK_SKEW_MS, type ResponseSettings, type VerifiedAssertion } from '../../../src/saml/response.ts';
 import { decodeUtf8 } from '../../../src/saml/xml.ts';
 import type { Statement, WrittenSettings } from './case.ts';
 
@@ -42,7 +42,7 @@ export function judge(
     const person = readPerson(assertion, { ...DEFAULT_ATTRIBUTE_MAPPING, ...attributeMapping });
     const { role } = decideRole(roleMapping, person.groups);
     if (role === 'none') return { code: 'saml_role_denied', says: undefined }; // as the sign-in does
-    return { person, role, statement: statementOf(assertion, fileOf) };
+    return { person, role, statement: statementOf(assertion, settings, fileOf) };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return { code: error.code, says: error.facts.detail };
@@ -51,12 +51,17 @@ export function judge(
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
-function statementOf(assertion: VerifiedAssertion, fileOf: (fingerprint: string) => string): Statement {
+function statementOf(
+  assertion: VerifiedAssertion,
+  { clockSkewSeconds }: WrittenSettings,
+  fileOf: (fingerprint: string) => string,
+): Statement {
   const { sessionNotOnOrAfterMs } = assertion;
   return {
     assertionId: assertion.assertionId,
     inResponseTo: assertion.inResponseTo ?? null,
-    acceptableUntil: instant(assertion.acceptableUntilMs),
+    // By the skew of the case; a claim lives by the largest that can be set.
+    acceptableUntil: instant(assertion.acceptableUntilMs - MAX_CLOCK_SKEW_MS + clockSkewSeconds * 1000),
     nameId: assertion.nameId ?? null,
     sessionIndex: assertion.sessionIndex ?? null,
     sessionNotOnOrAfter: sessionNotOnOrAfterMs === undefined ? null : instant(sessionNotOnOrAfterMs),

@@ -222,6 +222,8 @@ export function rejectedTime(keys: Keys): RejectedCase[] {
     ['conditions-not-yet-by-a-second', times(`NotBefore="${second(1)}"`), 'saml_not_yet_valid', noSkew],
     ['conditions-just-beyond-skew', times(`NotBefore="${second(181)}"`), 'saml_not_yet_valid'],
     ['session-expired', session(minutes(-10)), 'saml_expired'],
+    ['session-at-the-instant', session(NOW), 'saml_expired'],
+    ['session-ended-within-skew', session(second(-1)), 'saml_expired'],
     [
       'second-session-expired',
       {
