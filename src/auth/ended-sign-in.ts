@@ -45,7 +45,10 @@ export async function attemptOf(runtime: Runtime, organization: Organization, en
   const { assertion, result } = ended;
   const base = attemptBase(runtime, organization, ended.actor, ended.unverifiedXml);
   if ('member' in result) {
-    const { id, role, roleSource, groups, groupsState } = result.member;
+    const { id, role, roleSource } = result.member;
+    const { identityProvider } = organization;
+    // Not those of the member's record, which has no room for all.
+    const sent = assertion && identityProvider ? readPerson(assertion, attributeMapping(identityProvider)) : result.member;
     return {
       ...base,
       outcome: 'accepted',
@@ -53,7 +56,7 @@ export async function attemptOf(runtime: Runtime, organization: Organization, en
       memberId: id,
       ...(role === 'none' ? {} : { role, roleSource }),
       attributeNames: shownNames(assertion?.attributes.keys() ?? []),
-      groups: boundedGroups({ groups, groupsState }),
+      groups: boundedGroups(sent),
     };
   }
   return { ...base, ...(await refusedAttempt(runtime, organization, ended, result.error)) };

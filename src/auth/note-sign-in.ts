@@ -3,7 +3,7 @@
  * accepted one costs next to nothing; a refused one is examined, as long as there are not too many; all that happened within
  * a moment is written at once.
  */
-import { GatewayError } from '../errors.ts';
+import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import { attemptOf, type EndedSignIn } from './ended-sign-in.ts';
@@ -12,7 +12,7 @@ import { keepAttempts, type SignInAttempt } from './sign-in-attempts.ts';
 const WRITE_AFTER_MS = 500;
 /** Of one organization in one writing: more would push each other out. */
 const MAX_WAITING = 50;
-/** Each costs about as much as the sign-in; refusals are to be had for nothing. Of messages with and without a good signature. */
+/** Each costs about as much as the sign-in, and refusals are to be had for nothing. Of messages with a good signature, and as many without. */
 const EXAMINED_A_MINUTE = { ofOrganization: 20, inAll: 300 };
 const MAX_REMEMBERED = 10_000;
 const MINUTE_MS = 60_000;
@@ -39,7 +39,7 @@ const recorderOf = perRuntime(
 export function noteSignIn(runtime: Runtime, organization: Organization, ended: EndedSignIn): void {
   if (runtime.config.signInLogDays === 0) return;
   const recorder = recorderOf(runtime);
-  if ('error' in ended.result && !mayExamine(runtime, organization.id, ended.assertion !== undefined)) {
+  if ('error' in ended.result && !mayExamine(runtime, organization.id, isGenuine(ended, ended.result.error))) {
     runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
     return;
   }
@@ -55,13 +55,24 @@ export function noteSignIn(runtime: Runtime, organization: Organization, ended: 
 const othersFirst = (isRefused: boolean): Promise<void> =>
   isRefused ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve();
 
+/** With these codes only a message is refused whose signature was good: the check stands behind that of the signature. */
+const GENUINE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'saml_destination_mismatch',
+  'saml_recipient_mismatch',
+  'saml_audience_mismatch',
+  'saml_expired',
+  'saml_not_yet_valid',
+]);
+
+const isGenuine = ({ assertion }: EndedSignIn, { code }: GatewayError): boolean => assertion !== undefined || GENUINE_CODES.has(code);
+
 /** By the minute, on each replica by itself. Genuine messages have an allowance that strangers can't use up. */
-function mayExamine(runtime: Runtime, organizationId: string, isVerified: boolean): boolean {
+function mayExamine(runtime: Runtime, organizationId: string, genuine: boolean): boolean {
   const recorder = recorderOf(runtime);
   const nowMs = runtime.now();
   if (Math.abs(nowMs - recorder.minute.startsMs) >= MINUTE_MS) recorder.minute = { startsMs: nowMs, counts: new Map(), total: 0 };
   const { counts } = recorder.minute;
-  const key = `${organizationId} ${isVerified}`;
+  const key = `${organizationId} ${genuine}`;
   const count = counts.get(key) ?? 0;
   if (count >= EXAMINED_A_MINUTE.ofOrganization || recorder.minute.total >= EXAMINED_A_MINUTE.inAll || counts.size >= MAX_REMEMBERED)
     return false;
