@@ -73,18 +73,21 @@ export interface UnderstoodMetadata {
  * Reads metadata without saving it.
  * @throws idp_metadata_invalid, payload_too_large
  */
-export async function understandMetadata(
-  { config, now }: Pick<Runtime, 'config' | 'now'>,
-  source: MetadataSource,
-): Promise<UnderstoodMetadata> {
-  const nowMs = now();
+export async function understandMetadata(runtime: Pick<Runtime, 'config' | 'now'>, source: MetadataSource): Promise<UnderstoodMetadata> {
+  const nowMs = runtime.now();
   if (source.kind === 'manual') return readManualIdp(source.values, nowMs);
-  // Only a gateway that is tried out on somebody's computer may look at that computer.
-  const allowLoopback = isLoopbackHost(new URL(config.baseUrl).hostname);
-  const content = source.kind === 'url' ? await fetchMetadata(source.url, { allowLoopback }) : source.content;
+  const content = source.kind === 'url' ? await fetchDocument(runtime, source.url) : source.content;
   const understood = readIdpMetadata(content, { nowMs, ...(source.entityId === undefined ? {} : { entityId: source.entityId }) });
   return source.kind === 'url' ? { ...understood, metadataUrl: source.url } : understood;
 }
+
+/**
+ * A metadata document as it is at its URL now.
+ * @throws idp_metadata_invalid, payload_too_large
+ */
+export const fetchDocument = ({ config }: Pick<Runtime, 'config'>, url: string): Promise<Uint8Array> =>
+  // Only a gateway that is tried out on somebody's computer may look at that computer.
+  fetchMetadata(url, { allowLoopback: isLoopbackHost(new URL(config.baseUrl).hostname) });
 
 /** The organization with this metadata; its settings stay. Metadata from a URL is fetched again daily unless somebody said otherwise. */
 export function withMetadata(organization: Organization, understood: UnderstoodMetadata, nowMs: number): Organization {

@@ -6,6 +6,7 @@ import { auditPages } from './audit.tsx';
 import { credentialPages } from './credentials.tsx';
 import { memberPages } from './members.tsx';
 import { operatorPages } from './operator.tsx';
+import { roleMappingPages } from './role-mapping.tsx';
 import { setupLinkPages } from './setup.tsx';
 import { signInPages } from './sign-ins.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
@@ -18,6 +19,7 @@ const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
   ['/members', memberPages],
   ['/single-sign-on', singleSignOnPages],
   ['/single-sign-on/setup-links', setupLinkPages],
+  ['/roles', roleMappingPages],
   ['/sign-ins', signInPages],
   ['/audit', auditPages],
 ];

@@ -14,9 +14,9 @@ import {
   SingleSignOnSettingsPage,
 } from '../../console/single-sign-on-settings-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { fetchMetadata } from '../../organizations/fetch-metadata.ts';
 import {
   changeSettings,
+  fetchDocument,
   type MetadataSource,
   requireIdentityProvider,
   serviceProviderUrls,
@@ -115,9 +115,9 @@ interface Given {
   readonly carried: Readonly<Record<string, string>>;
 }
 
-async function givenIn(form: MetadataForm): Promise<Given> {
+async function givenIn(runtime: Runtime, form: MetadataForm): Promise<Given> {
   if (form.metadata_url) {
-    const content = await fetchMetadata(form.metadata_url);
+    const content = await fetchDocument(runtime, form.metadata_url);
     const carried = { metadata_packed: packed(content), metadata_url: form.metadata_url };
     return { source: { kind: 'document', content }, metadataUrl: form.metadata_url, carried };
   }
@@ -157,7 +157,7 @@ function unpacked(text: string): Uint8Array {
 async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const form = formOf(METADATA_FORM, request);
   try {
-    const { source, metadataUrl, carried } = await givenIn(form);
+    const { source, metadataUrl, carried } = await givenIn(runtime, form);
     const understood = await understandMetadata(runtime, source);
     const organization = organizationOf(response);
     const page = (

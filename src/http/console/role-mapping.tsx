@@ -1,0 +1,140 @@
+/** Role rules: as a form, tried on members and groups, and previewed before they count. */
+import { type Request, type Response, Router } from 'express';
+import type { Notice } from '../../console/navigation.ts';
+import { RoleMappingPage, RolePreviewPage, type Tried, type TypedMapping, type TypedRule } from '../../console/role-mapping-page.tsx';
+import { GatewayError } from '../../errors.ts';
+import { listMembers, type Member } from '../../organizations/members.ts';
+import { updateOrganization } from '../../organizations/organizations.ts';
+import { decideRole, type RoleMapping } from '../../organizations/role-mapping.ts';
+import {
+  foreseeRoles,
+  groupsSeen,
+  locksEverybodyOut,
+  type RoleMappingEffect,
+  roleAfterNextSignIn,
+} from '../../organizations/role-mapping-effect.ts';
+import type { Runtime } from '../../runtime.ts';
+import { callerOf, organizationOf } from '../callers.ts';
+import { roleMappingJson } from '../representations.ts';
+import { checkShape, ROLE_MAPPING } from '../shapes.ts';
+import { frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
+
+export function roleMappingPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.get('/', (request, response) => show(runtime, request, response, organizationOf(response).roleMapping));
+  router.post('/rows', (request, response) => show(runtime, request, response, typedIn(request), { blankRows: 20 }));
+  router.post('/try', (request, response) => tryOut(runtime, request, response));
+  router.post('/preview', (request, response) => preview(runtime, request, response));
+  router.post('/save', (request, response) => save(runtime, request, response));
+  return router;
+}
+
+const NOTHING_TRIED: Tried = { member: '', groups: '' };
+const BLANK_ROWS = 3;
+
+interface Shown {
+  readonly tried?: Tried;
+  readonly blankRows?: number;
+  readonly problem?: { readonly notice: Notice; readonly status: number };
+}
+
+async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, shown: Shown = {}): Promise<void> {
+  const { tried = NOTHING_TRIED, blankRows = BLANK_ROWS, problem } = shown;
+  const seen = await groupsSeen(runtime.store, organizationOf(response).id);
+  const frame = frameOf(runtime, request, response, problem?.notice);
+  const page = <RoleMappingPage frame={frame} mapping={mapping} blankRows={blankRows} seen={seen} tried={tried} />;
+  sendConsolePage(response, page, problem?.status);
+}
+
+const MAX_RULES = 1000;
+
+const textIn = (request: Request, name: string): string => {
+  const value = (request.body as Readonly<Record<string, unknown>> | undefined)?.[name];
+  return typeof value === 'string' ? value : '';
+};
+
+/** The rows that have a group, as they are: white space is part of a group's name. */
+function typedIn(request: Request): TypedMapping {
+  const rules: TypedRule[] = [];
+  for (let index = 0; index < MAX_RULES; index++) {
+    const group = textIn(request, `group_${index}`);
+    if (group !== '') rules.push({ group, role: textIn(request, `role_${index}`) === 'owner' ? 'owner' : 'collaborator' });
+  }
+  const role = textIn(request, 'default_role');
+  return { rules, defaultRole: role === 'owner' || role === 'none' ? role : 'collaborator' };
+}
+
+async function tryOut(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const mapping = typedIn(request);
+  const typed = { member: textIn(request, 'try_member').trim(), groups: textIn(request, 'try_groups') };
+  await show(runtime, request, response, mapping, { tried: await triedWith(runtime, response, mapping, typed) });
+}
+
+async function triedWith(runtime: Runtime, response: Response, mapping: RoleMapping, typed: Tried): Promise<Tried> {
+  if (typed.member === '') {
+    const decision = decideRole(
+      mapping,
+      typed.groups.split(/\r?\n/).filter((line) => line !== ''),
+    );
+    return { ...typed, result: { who: undefined, role: decision.role, decision } };
+  }
+  const member = await findOne(runtime, organizationOf(response).id, typed.member);
+  if (!member) return { ...typed, problem: 'There is no member with this address or id.' };
+  const decision = decideRole(mapping, member.groups);
+  return { ...typed, result: { who: member.email, role: roleAfterNextSignIn(mapping, member), decision } };
+}
+
+/** By id or whole address. */
+async function findOne({ store }: Runtime, organizationId: string, text: string): Promise<Member | undefined> {
+  const ask = text.includes('@') ? { email: text } : { query: text };
+  if (ask.email === undefined && !/^usr_[0-9a-z]{20}$/.test(text)) return undefined;
+  const { items } = await listMembers(store, organizationId, { ...ask, limit: 1 });
+  return items[0]?.value;
+}
+
+/** What was typed, as the API would take it. @throws validation_failed */
+function mappingIn(request: Request): RoleMapping {
+  const { rules, default_role: defaultRole } = checkShape(ROLE_MAPPING, {
+    rules: typedIn(request).rules,
+    default_role: textIn(request, 'default_role'),
+  });
+  return { rules, defaultRole };
+}
+
+const effectOf = (runtime: Runtime, response: Response, mapping: RoleMapping): Promise<RoleMappingEffect> => {
+  const { viewer } = visitOf(response);
+  return foreseeRoles(runtime.store, organizationOf(response).id, mapping, viewer.kind === 'member' ? viewer.id : undefined);
+};
+
+async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  let mapping: RoleMapping;
+  try {
+    mapping = mappingIn(request);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;
+    const notice: Notice = { kind: 'problem', text: error.facts.detail ?? error.code };
+    return show(runtime, request, response, typedIn(request), { problem: { notice, status: error.status } });
+  }
+  const effect = await effectOf(runtime, response, mapping);
+  const frame = frameOf(runtime, request, response);
+  sendConsolePage(response, <RolePreviewPage frame={frame} mapping={mapping} effect={effect} isLockOut={locksEverybodyOut(effect)} />);
+}
+
+/** Looks once more: members have signed in since the preview, and a form can be sent without one. */
+async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const roleMapping = mappingIn(request);
+  const effect = await effectOf(runtime, response, roleMapping);
+  if (locksEverybodyOut(effect)) throw new GatewayError('conflict', 'No owner would be left. Keep a rule that makes one of you an owner.');
+  if (effect.own?.from === 'owner' && effect.own.to !== 'owner' && textIn(request, 'confirmed') !== 'yes') {
+    throw new GatewayError('conflict', 'You would lose owner by this, and did not confirm it. Nothing was changed.');
+  }
+  await updateOrganization(
+    runtime,
+    callerOf(request, response),
+    organizationOf(response).id,
+    'role_mapping.changed',
+    (organization) => ({ ...organization, roleMapping }),
+    roleMappingJson(roleMapping),
+  );
+  goOn(runtime, response, `${visitOf(response).base}/roles`, 'The rules are saved. They count from each next sign-in on.');
+}

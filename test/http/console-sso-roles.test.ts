@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { MEMBERS } from '../../src/organizations/members.ts';
+import { HttpBrowser, type Page } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { textOf } from '../support/html.ts';
+import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { seedMember } from '../support/seed.ts';
+
+let gateway: TestGateway;
+let acme: TestOrganization;
+let olivia: HttpBrowser;
+let csrf: string;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+
+afterAll(() => gateway.stop());
+
+beforeEach(async () => {
+  acme = await makeTestOrganization(gateway);
+  olivia = new HttpBrowser();
+  await acme.signIn(olivia, 'olivia', {});
+  const { text } = await olivia.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } });
+  csrf = (JSON.parse(text) as { csrf_token: string }).csrf_token;
+});
+
+const open = (): Promise<Page> => olivia.open(`${gateway.url}/console/roles`);
+const post = (path: string, fields: Record<string, string>, token = csrf, browser = olivia): Promise<Page> =>
+  browser.request(`${gateway.url}/console/roles/${path}`, { method: 'POST', body: new URLSearchParams({ csrf: token, ...fields }) });
+const saved = async () => (await gateway.api('GET', `/organizations/${acme.slug}/role-mapping`)).body;
+const BEFORE = { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'collaborator' };
+
+describe('role mapping: the form', () => {
+  it('has the rules as rows, and offers groups of recent sign-ins', async () => {
+    await seedMember(gateway.runtime, acme.id, { groups: ['mine alone', '<b>bold</b>'] });
+    const page = await open();
+    const form = page.forms.find(({ action }) => action.endsWith('/roles/preview'));
+    const value = (name: string) => form?.fields.find((field) => field.name === name)?.value;
+    expect([value('group_0'), value('role_0'), value('group_1'), value('default_role')]).toEqual([
+      'platform-admins',
+      'owner',
+      '',
+      'collaborator',
+    ]);
+    expect(page.text).toContain('<option value="mine alone" label="mine alone (1 member)">');
+    expect(page.text).not.toContain('<b>bold');
+  });
+
+  it('previews, saves on confirmation and writes the audit trail', async () => {
+    const page = await open();
+    const preview = await olivia.submit(page, { group_1: ' engineering', role_1: 'owner', default_role: 'none' });
+    expect(await saved()).toEqual(BEFORE);
+    const done = await olivia.submit(preview, {}, '/save');
+    expect(textOf(done.text)).toContain('The rules are saved.');
+    expect(await saved()).toEqual({ rules: [...BEFORE.rules, { group: ' engineering', role: 'owner' }], default_role: 'none' });
+    const audit = await gateway.api<{ items: { actor: { email: string } }[] }>(
+      'GET',
+      `/organizations/${acme.slug}/audit?event=role_mapping.changed`,
+    );
+    expect(audit.body.items[0]?.actor.email).toBe('olivia@okta.acme.example');
+  });
+
+  it('gives more rows and keeps what was typed', async () => {
+    const page = await post('rows', { group_0: 'typed', role_0: 'owner', default_role: 'none' });
+    expect(page.status).toBe(200);
+    expect(page.text).toContain('value="typed"');
+    expect(page.text).toContain('name="group_20"');
+  });
+
+  it('says what is wrong: a group twice', async () => {
+    const page = await post('preview', { group_0: 'a', role_0: 'owner', group_1: 'a', role_1: 'collaborator', default_role: 'none' });
+    expect(page.status).toBe(400);
+    expect(textOf(page.text)).toContain('a group must not appear twice');
+    expect(await saved()).toEqual(BEFORE);
+  });
+
+  it('is for owners, and every form needs the token', async () => {
+    const carl = new HttpBrowser();
+    await acme.signIn(carl, 'carl');
+    expect((await carl.request(`${gateway.url}/console/roles`)).code).toBe('forbidden');
+    for (const form of ['rows', 'try', 'preview', 'save']) {
+      for (const browser of [carl, olivia]) {
+        const page = await post(form, { default_role: 'owner' }, 'x', browser);
+        expect([form, page.status, page.code]).toEqual([form, 403, 'forbidden']);
+      }
+    }
+  });
+});
+
+describe('role mapping: try it', () => {
+  const typed = { group_0: 'platform-admins', role_0: 'owner', group_1: 'devs', role_1: 'collaborator', default_role: 'none' };
+  const result = async (fields: Record<string, string>) => textOf((await post('try', { ...typed, ...fields })).text);
+
+  it('says role and deciding rule for pasted groups, with rules that are not saved', async () => {
+    expect(await result({ try_groups: 'devs\r\nplatform-admins' })).toContain(
+      'the role owner: the rule for the group “platform-admins” decides.',
+    );
+    expect(await result({ try_groups: 'devs' })).toContain('the role collaborator: the rule for the group “devs” decides.');
+    expect(await result({ try_groups: 'Devs' })).toContain('no role and could not come in: no rule fits');
+    expect(await saved()).toEqual(BEFORE);
+  });
+
+  it('says it for a member, by address or id, of this organization only', async () => {
+    const ada = await seedMember(gateway.runtime, acme.id, { email: 'ada@x.example', groups: ['devs'] });
+    const words = 'ada@x.example would have the role collaborator: the rule for the group “devs” decides.';
+    expect(await result({ try_member: 'ADA@x.example' })).toContain(words);
+    expect(await result({ try_member: ada.id })).toContain(words);
+    const other = await makeTestOrganization(gateway);
+    const bob = await seedMember(gateway.runtime, other.id, { email: 'bob@x.example' });
+    expect(await result({ try_member: bob.id })).toContain('There is no member with this address or id.');
+  });
+
+  it('knows that the role given by an owner stays where no rule fits', async () => {
+    const manual = { role: 'owner', roleSource: { kind: 'manual' }, groups: [] } as const;
+    await seedMember(gateway.runtime, acme.id, { email: 'mia@x.example', ...manual });
+    expect(await result({ try_member: 'mia@x.example', default_role: 'collaborator' })).toContain(
+      'the role owner: no rule fits, so the role that an owner or the operator gave stays.',
+    );
+    expect(await result({ try_member: 'mia@x.example' })).toContain('no role and could not come in');
+  });
+});
+
+describe('role mapping: the difference', () => {
+  const owner = { role: 'owner', roleSource: { kind: 'rule', group: 'platform-admins' }, groups: ['platform-admins'] } as const;
+  const swapped = { group_0: 'chiefs', role_0: 'owner', default_role: 'collaborator' };
+
+  it('says how many change to what, who they are, and that you would lose owner', async () => {
+    await seedMember(gateway.runtime, acme.id, { email: 'oscar@x.example', ...owner });
+    await seedMember(gateway.runtime, acme.id, { email: 'chief@x.example', groups: ['chiefs'] });
+    const page = await post('preview', swapped);
+    const text = textOf(page.text);
+    expect(text).toContain('2 owners would become collaborators: olivia@okta.acme.example , oscar@x.example');
+    expect(text).toContain('1 collaborator would become an owner: chief@x.example');
+    expect(text).toContain('You would lose owner at your next sign-in');
+    const unconfirmed = await post('save', swapped);
+    expect([unconfirmed.status, unconfirmed.code]).toEqual([409, 'conflict']);
+    expect(await saved()).toEqual(BEFORE);
+    expect((await post('save', { ...swapped, confirmed: 'yes' })).status).toBe(303);
+    expect(await saved()).toEqual({ rules: [{ group: 'chiefs', role: 'owner' }], default_role: 'collaborator' });
+  });
+
+  it('refuses to leave no owner, also where nobody asked for a preview', async () => {
+    await seedMember(gateway.runtime, acme.id, { email: 'gone@x.example', ...owner, groups: ['chiefs'], suspended: true });
+    const page = await post('preview', swapped);
+    expect(textOf(page.text)).toContain('No owner would be left, so this can’t be saved.');
+    expect(page.text).not.toContain('/roles/save');
+    const forced = await post('save', { ...swapped, confirmed: 'yes' });
+    expect([forced.status, forced.code]).toEqual([409, 'conflict']);
+    expect(await saved()).toEqual(BEFORE);
+  });
+
+  it('says who could not come in any more', async () => {
+    await seedMember(gateway.runtime, acme.id, { email: 'dev@x.example', groups: [] });
+    const text = textOf((await post('preview', { group_0: 'platform-admins', role_0: 'owner', default_role: 'none' })).text);
+    expect(text).toContain('1 collaborator could not come in any more: dev@x.example');
+  });
+
+  it('looks through thousands of members, page by page', async () => {
+    const value = await seedMember(gateway.runtime, acme.id, { email: 'm@x.example' });
+    for (let block = 0; block < 15; block++) {
+      const members = Array.from({ length: 100 }, (_, i) => `usr_${String(block * 100 + i).padStart(20, '0')}`);
+      await gateway.runtime.store.commit(
+        acme.id,
+        members.map((id) => ({ do: 'insert', collection: MEMBERS, id, value: { ...value, id, identity: id, email: `${id}@x.example` } })),
+      );
+    }
+    const text = textOf((await post('preview', { group_0: 'platform-admins', role_0: 'owner', default_role: 'none' })).text);
+    expect(text).toContain('1,501 collaborators could not come in any more');
+    expect(text).toContain('and 1496 more');
+  });
+});
