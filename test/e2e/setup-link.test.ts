@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Browser } from 'playwright-core';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { launchChromium } from './support/chromium.ts';
+import { inspectLooks, openPage, openSignedIn } from './support/looks.ts';
+import { type SimpleSamlPhp, startSimpleSamlPhp } from './support/simplesamlphp.ts';
+
+let gateway: TestGateway;
+let idp: SimpleSamlPhp;
+let browser: Browser;
+
+beforeAll(async () => {
+  [gateway, idp, browser] = await Promise.all([startGateway(), startSimpleSamlPhp(), launchChromium()]);
+}, 60_000);
+
+afterAll(async () => {
+  await browser.close();
+  await idp.stop();
+  await gateway.stop();
+}, 30_000);
+
+describe('a setup link in Chromium', () => {
+  it('leads an IT administrator from nothing to a successful test sign-in with SimpleSAMLphp', async () => {
+    await gateway.api('POST', '/organizations', { slug: 'initech', name: 'Initech' });
+    const link = await gateway.api<{ url: string }>('POST', '/organizations/initech/setup-links', {});
+    const { context, page, complaints } = await openPage(browser, [gateway.url, idp.url]);
+
+    await page.goto(link.body.url);
+    expect(await inspectLooks(page, 'setup-start')).toEqual([]);
+    await page.getByRole('button', { name: 'Start' }).click();
+    expect(new URL(page.url()).pathname).toBe('/setup/single-sign-on');
+    expect(await page.textContent('main')).toContain('There is none yet');
+
+    await page.getByRole('link', { name: 'Other', exact: true }).click();
+    expect(await inspectLooks(page, 'setup-single-sign-on')).toEqual([]);
+    const metadataUrl = await page.getByRole('region', { name: 'Values for your identity provider' }).getByRole('link').textContent();
+    await idp.addServiceProvider(metadataUrl ?? '');
+
+    await page.getByLabel('Metadata URL').fill(idp.metadataUrl);
+    await page.getByRole('button', { name: 'Preview' }).first().click();
+    expect(await page.textContent('h1')).toBe('Is this your identity provider?');
+    expect(await page.textContent('main')).toContain(idp.metadataUrl);
+    expect(await inspectLooks(page, 'setup-preview')).toEqual([]);
+    await page.getByRole('button', { name: 'Save' }).click();
+    expect(await page.textContent('main')).toContain('The identity provider is saved.');
+
+    await page.getByRole('button', { name: 'Test sign-in' }).click();
+    await page.fill('input[name=username]', 'olivia');
+    await page.fill('input[name=password]', 'olivia-pass');
+    await page.press('input[name=password]', 'Enter');
+    await page.waitForURL(/\/setup\/sign-ins\/att_/);
+    expect(await page.textContent('h1')).toBe('The test sign-in worked');
+    expect(await page.locator('tr', { hasText: 'failed' }).count()).toBe(0);
+    expect(await page.locator('td .badge', { hasText: 'passed' }).count()).toBeGreaterThan(20);
+    expect(await inspectLooks(page, 'setup-test-worked')).toEqual([]);
+
+    await page.getByRole('link', { name: 'Single sign-on' }).first().click();
+    await page.getByRole('link', { name: 'Settings' }).click();
+    expect(await inspectLooks(page, 'setup-settings')).toEqual([]);
+    await page.getByRole('button', { name: 'End the setup' }).click();
+    expect(await page.textContent('h1')).toContain('The setup is over');
+    await page.goto(link.body.url);
+    expect(await page.textContent('main')).toContain('Ask who sent it for a new one');
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 120_000);
+});
+
+describe('an owner’s pages of single sign-on in Chromium', () => {
+  it('setup links, role rules and the sign-in log have no barriers', async () => {
+    await gateway.makeOrganization('acme');
+    const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
+    const console = `${gateway.url}/console`;
+
+    await page.goto(`${console}/single-sign-on`);
+    await page.getByRole('button', { name: 'Make a setup link' }).click();
+    expect(await page.textContent('h1')).toBe('Setup link');
+    expect(await inspectLooks(page, 'console-setup-link')).toEqual([]);
+    await page.goto(`${console}/single-sign-on`);
+    expect(await inspectLooks(page, 'console-single-sign-on')).toEqual([]);
+
+    await page.goto(`${console}/roles`);
+    await page.getByLabel('Or groups, one a line').fill('platform-admins');
+    await page.getByRole('button', { name: 'Try', exact: true }).click();
+    expect(await page.getByRole('status').textContent()).toContain('the role owner');
+    expect(await inspectLooks(page, 'console-roles')).toEqual([]);
+    await page.getByLabel('Group').first().fill('on-call');
+    await page.getByRole('button', { name: 'Preview the change' }).click();
+    expect(await page.textContent('main')).toContain('No owner would be left');
+    expect(await inspectLooks(page, 'console-roles-preview')).toEqual([]);
+
+    await fetch(`${gateway.url}/saml/acme/acs`, { method: 'POST', body: new URLSearchParams({ SAMLResponse: 'PHgvPg==' }) });
+    await page.goto(`${console}/sign-ins`);
+    expect(await page.textContent('main')).toContain('accepted');
+    expect(await inspectLooks(page, 'console-sign-ins')).toEqual([]);
+    await page
+      .getByRole('link', { name: /refused/ })
+      .first()
+      .click();
+    expect(await page.textContent('h1')).toBe('A refused sign-in');
+    expect(await inspectLooks(page, 'console-sign-in-refused')).toEqual([]);
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 120_000);
+});
