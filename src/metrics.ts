@@ -14,6 +14,8 @@ export interface Metrics {
   /** Logins that were verified with a certificate past its date. */
   readonly expiredCertificates: Counter;
   readonly tokenUseFailures: Counter;
+  /** Requests that were too many, by limit. */
+  readonly limited: Counter<'limit'>;
   /** Sign-ins for the sign-in log, by outcome: `kept`, `too_many` (refused within a minute) or `failed`. */
   readonly signInRecords: Counter<'outcome'>;
 }
@@ -44,6 +46,7 @@ export function makeMetrics(): Metrics {
       help: 'Logins verified with an identity provider certificate past its date',
       registers,
     }),
+    limited: new Counter({ name: 'samlgate_limited_total', help: 'Requests that were too many', labelNames: ['limit'], registers }),
     tokenUseFailures: new Counter({
       name: 'samlgate_token_use_failures_total',
       help: 'Uses of CLI tokens that could not be noted as last use',

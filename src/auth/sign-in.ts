@@ -231,13 +231,24 @@ export function requireAnswerTo({ requestId, idpEntityId }: LoginRequest, organi
   }
 }
 
+/** Whether this browser has started a sign-in here to which this RelayState belongs. One read; nothing is taken. */
+export async function hasStartedSignIn(
+  { store }: Runtime,
+  organization: Organization,
+  relayState: string | undefined,
+  browserNonce: string | undefined,
+): Promise<boolean> {
+  const value = relayState === undefined ? undefined : await store.peek(organization.id, requestKey(relayState));
+  return value !== undefined && isSameBrowser(JSON.parse(value) as LoginRequest, browserNonce);
+}
+
 /** @throws saml_login_not_started_here */
 export function requireSameBrowser(request: LoginRequest, browserNonce: string | undefined): void {
-  const browserHash = sha256(browserNonce ?? '');
-  if (browserNonce === undefined || !timingSafeEqual(Buffer.from(browserHash), Buffer.from(request.browserHash))) {
-    throw new GatewayError('saml_login_not_started_here');
-  }
+  if (!isSameBrowser(request, browserNonce)) throw new GatewayError('saml_login_not_started_here');
 }
+
+const isSameBrowser = (request: LoginRequest, browserNonce: string | undefined): boolean =>
+  browserNonce !== undefined && timingSafeEqual(Buffer.from(sha256(browserNonce)), Buffer.from(request.browserHash));
 
 function unsolicited(runtime: Runtime, organization: Organization, relayState: string | undefined): Origin {
   const { idpInitiated } = requireIdentityProvider(organization).settings;

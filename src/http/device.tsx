@@ -10,6 +10,7 @@ import { GatewayError } from '../errors.ts';
 import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { sendPage } from './pages.ts';
+import { requireWithinLimit } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
 import { checkShape, SLUG } from './shapes.ts';
 
@@ -18,7 +19,6 @@ const FORM = z.object({ csrf: z.string(), user_code: z.string().max(64), action:
 export function deviceRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   const readForm = express.urlencoded({ extended: false, limit: '4kb', inflate: false });
-  // RATE LIMIT (device code entry)
   router.use('/device', sessionMiddleware(runtime), (_request, response, next) => {
     response.locals.route = 'device';
     next();
@@ -34,7 +34,7 @@ async function showDevice(runtime: Runtime, request: Request, response: Response
   const principal = await sessionOrNobody(runtime, request.session.login);
   if (!principal) return toLogin(response, userCode, SLUG.safeParse(request.query.organization).data);
   if (typed === undefined) return sendPage(response, 200, renderPage(<DeviceCodePage />));
-  const waiting = userCode === undefined ? undefined : await findDeviceLogin(runtime, userCode);
+  const waiting = await guess(runtime, request, userCode);
   if (!waiting) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
   const organization = await organizationOf(runtime, principal.organizationId);
   if (isForAnother(waiting.organization, organization)) {
@@ -49,6 +49,13 @@ async function showDevice(runtime: Runtime, request: Request, response: Response
 function toLogin(response: Response, userCode: string | undefined, organization: string | undefined): void {
   const returnTo = encodeURIComponent(userCode === undefined ? '/device' : `/device?user_code=${userCode}`);
   response.redirect(303, organization === undefined ? `/login?return_to=${returnTo}` : `/saml/${organization}/login?return_to=${returnTo}`);
+}
+
+/** Each code that is typed counts, so that nobody finds another person's by trying. @throws rate_limited */
+async function guess(runtime: Runtime, request: Request, userCode: string | undefined): ReturnType<typeof findDeviceLogin> {
+  if (userCode === undefined) return undefined;
+  await requireWithinLimit(runtime, 'device_code', request);
+  return findDeviceLogin(runtime, userCode);
 }
 
 async function organizationOf({ store }: Runtime, id: string): Promise<Organization> {
@@ -67,7 +74,7 @@ async function answerDevice(runtime: Runtime, request: Request, response: Respon
   if (!csrfTokenMatches(csrf, principal)) {
     throw new GatewayError('forbidden', 'This form is not from this session. Open the link from the terminal again.');
   }
-  const waiting = userCode === undefined ? undefined : await findDeviceLogin(runtime, userCode);
+  const waiting = await guess(runtime, request, userCode);
   if (userCode === undefined || !waiting) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
   if (isForAnother(waiting.organization, await organizationOf(runtime, principal.organizationId))) {
     throw new GatewayError('forbidden', 'The terminal asks for another organization than the one that you are signed in to.');

@@ -1,43 +1,56 @@
 /** Home realm discovery and signing out. */
-import express, { type Request, Router } from 'express';
+import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { authenticateSession, csrfTokenMatches } from '../auth/authenticate.ts';
 import { sessionMiddleware } from '../auth/sessions.ts';
 import { signOut } from '../auth/sign-out.ts';
 import { renderPage } from '../console/layout.tsx';
 import { LoginPage } from '../console/login-page.tsx';
+import { hrefOf } from '../console/parts/paging.tsx';
 import { SignedOutPage } from '../console/signed-out-page.tsx';
 import { GatewayError } from '../errors.ts';
 import type { MemberSession } from '../organizations/members.ts';
 import { findOrganizationByDomain, getOrganization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
+import { forgetOrganization, lastOrganization, rememberOrganization } from './last-organization.ts';
 import { sendPage } from './pages.ts';
+import { limited } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
 import { continueLogout, takeOutcome } from './slo.tsx';
 
-const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: z.string().max(2048).optional() });
+const RETURN_TO = z.string().max(2048).optional();
+const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: RETURN_TO });
 
 export function loginRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   const readForm = express.urlencoded({ extended: false, limit: '16kb', inflate: false });
   const sessions = sessionMiddleware(runtime);
 
-  router.get('/login', (request, response) => {
+  router.use('/login', (_request, response, next) => {
     response.locals.route = 'login';
-    const returnTo = typeof request.query.return_to === 'string' ? request.query.return_to : undefined;
-    sendPage(response, 200, renderPage(<LoginPage returnTo={returnTo} />), { formsMayLeave: true });
+    response.locals.wayOut = { href: '/login', label: 'Back to the sign-in page' };
+    next();
   });
+  router.get('/login', (request, response) =>
+    showLogin(runtime, request, response, { returnTo: RETURN_TO.safeParse(request.query.return_to).data }),
+  );
 
-  router.post('/login', readForm, async (request, response) => {
-    response.locals.route = 'login';
+  router.post('/login', limited(runtime, 'login_form'), readForm, async (request, response) => {
     const form = FORM.safeParse(request.body ?? {});
     if (!form.success) throw new GatewayError('validation_failed', 'Type your work e-mail address or the short name of your organization.');
     const { who, return_to: returnTo } = form.data;
     const slug = await slugFor(runtime, who);
-    if (slug === undefined)
-      return sendPage(response, 404, renderPage(<LoginPage returnTo={returnTo} unknown={who} />), { formsMayLeave: true });
-    response.redirect(303, `/saml/${slug}/login${returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`}`);
+    if (slug === undefined) return showLogin(runtime, request, response, { returnTo, unknown: who });
+    rememberOrganization(runtime, request, response, slug);
+    response.redirect(303, signInHref(slug, returnTo));
+  });
+
+  router.post('/login/forget', readForm, (request, response) => {
+    const { return_to: given } = (request.body ?? {}) as { return_to?: unknown };
+    const returnTo = RETURN_TO.safeParse(given).data;
+    forgetOrganization(runtime, response);
+    response.redirect(303, hrefOf('/login', { return_to: returnTo }));
   });
 
   router.post('/logout', readForm, sessions, async (request, response) => {
@@ -55,6 +68,21 @@ export function loginRoutes(runtime: Runtime): Router {
     sendPage(response, 200, renderPage(page));
   });
   return router;
+}
+
+const signInHref = (slug: string, returnTo: string | undefined): string => hrefOf(`/saml/${slug}/login`, { return_to: returnTo });
+
+/** Forms of this page lead to identity providers. */
+async function showLogin(
+  runtime: Runtime,
+  request: Request,
+  response: Response,
+  { returnTo, unknown }: { readonly returnTo: string | undefined; readonly unknown?: string },
+): Promise<void> {
+  const organization = await lastOrganization(runtime, request);
+  const last = organization && { name: organization.name, href: signInHref(organization.slug, returnTo) };
+  const page = <LoginPage returnTo={returnTo} unknown={unknown} last={last} />;
+  sendPage(response, unknown === undefined ? 200 : 404, renderPage(page), { formsMayLeave: true });
 }
 
 /** By e-mail domain, or by the organization's slug. */

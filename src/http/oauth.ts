@@ -12,6 +12,7 @@ import { type VerifiedToken, verifyToken } from '../auth/verified-tokens.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { noteUseAfterAnswer } from './callers.ts';
+import { limited } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
 import { checkShape, line, SLUG } from './shapes.ts';
 
@@ -53,12 +54,10 @@ export function oauthRoutes(runtime: Runtime): Router {
     await revoke(runtime, request, response, checkShape(TOKEN, formOf(request)).token);
     response.status(200).end();
   });
-  // RATE LIMIT (device login)
-  router.post('/oauth/device_authorization', async (request, response) => {
+  router.post('/oauth/device_authorization', limited(runtime, 'device_start'), async (request, response) => {
     response.json(await startDevice(runtime, request));
   });
-  // RATE LIMIT (token endpoint)
-  router.post('/oauth/token', async (request, response) => {
+  router.post('/oauth/token', limited(runtime, 'token'), async (request, response) => {
     const { grant_type: grant } = checkShape(z.object({ grant_type: z.string() }), formOf(request));
     if (grant === DEVICE_CODE_GRANT) return void response.json(await deviceToken(runtime, request, response));
     if (grant === TOKEN_EXCHANGE_GRANT) return void response.json(await exchange(runtime, request, response));

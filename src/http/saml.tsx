@@ -6,7 +6,7 @@ import type { EndedSignIn } from '../auth/ended-sign-in.ts';
 import { noteSignIn } from '../auth/note-sign-in.ts';
 import { askSecondOpinion } from '../auth/second-opinion.ts';
 import { adoptSession, type Login, readLogin, sessionMiddleware, sidOfCookies } from '../auth/sessions.ts';
-import { finishSignIn, startSignIn } from '../auth/sign-in.ts';
+import { finishSignIn, hasStartedSignIn, startSignIn } from '../auth/sign-in.ts';
 import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } from '../auth/test-sign-in.ts';
 import { GatewayError } from '../errors.ts';
 import { newSecret } from '../ids.ts';
@@ -15,7 +15,9 @@ import { getOrganization, type Organization } from '../organizations/organizatio
 import type { Runtime } from '../runtime.ts';
 import { acceptResponse, type VerifiedAssertion } from '../saml/response.ts';
 import { makeSpMetadata } from '../saml/sp-metadata.ts';
-import { MAX_FORM, readMessageForm, sendBrowserMessage } from './browser-message.tsx';
+import { sendBrowserMessage } from './browser-message.tsx';
+import { MAX_FORM, readMessageForm } from './message-form.ts';
+import { countRefusal, isOverRefusals, limited, mayTryAgain, refusedTooOften } from './rate-limits.ts';
 import { actorOf, afterAnswer, cookieOf } from './request-context.ts';
 
 const NONCE_SECONDS = 30 * 60;
@@ -32,7 +34,7 @@ export function samlRoutes(runtime: Runtime): Router {
   });
   const sessions = sessionMiddleware(runtime);
   const forTests: RequestHandler = (request, response, next) => (request.query.test === '1' ? sessions(request, response, next) : next());
-  router.get('/saml/:org/login', forTests, async (request, response) => {
+  router.get('/saml/:org/login', limited(runtime, 'login_start'), forTests, async (request, response) => {
     const organization = await getOrganization(runtime.store, String(request.params.org));
     if (request.query.test === '1') {
       const tester = await sessionOrNobody(runtime, request.session.login);
@@ -119,6 +121,7 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
     const { unverifiedXml, unverifiedRelayState: relayState } = form;
     progress.unverifiedXml = unverifiedXml;
     const browserNonce = cookieOf(request, nonceName(runtime.config.isHttps));
+    await requireReasonToLook(runtime, organization, actor.address, relayState, browserNonce);
     if (isTestRelayState(relayState)) {
       const { resultAt } = await finishTestSignIn(runtime, organization, { unverifiedXml, relayState, browserNonce, actor });
       response.redirect(303, resultAt);
@@ -156,6 +159,22 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
   }
 }
 
+/**
+ * Where too many messages were refused, one is looked at only where it answers a sign-in that this browser has started.
+ * @throws rate_limited
+ */
+async function requireReasonToLook(
+  runtime: Runtime,
+  organization: Organization,
+  address: string | undefined,
+  relayState: string | undefined,
+  browserNonce: string | undefined,
+): Promise<void> {
+  if (!isOverRefusals(runtime, address, organization.id)) return;
+  const isStarted = await hasStartedSignIn(runtime, organization, relayState, browserNonce);
+  if (!isStarted || !(await mayTryAgain(runtime, relayState))) throw refusedTooOften();
+}
+
 function tellExpiredCertificates(runtime: Runtime, organization: Organization, assertion: VerifiedAssertion): void {
   for (const fingerprint of assertion.expiredCertificates) {
     runtime.metrics.expiredCertificates.inc();
@@ -179,6 +198,7 @@ async function recordRefusal(
   const { error } = ended.result;
   runtime.metrics.logins.inc({ outcome: error.code });
   if (error.status >= 500 || error.code === 'rate_limited') return;
+  if (await countRefusal(runtime, ended.actor.address, organization.id, error.code)) return;
   afterAnswer(response, () => noteSignIn(runtime, organization, ended));
   const { detail, wanted, got } = error.facts;
   const step = auditStep(runtime.now(), ended.actor, 'login.refused', { code: error.code, details: { detail, wanted, got } });

@@ -8,7 +8,8 @@ import type { MemberSession } from '../organizations/members.ts';
 import { getOrganization, getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../saml/bindings.ts';
-import { MAX_FORM, readMessageForm, sendBrowserMessage } from './browser-message.tsx';
+import { sendBrowserMessage } from './browser-message.tsx';
+import { MAX_FORM, readMessageForm } from './message-form.ts';
 import { actorOf, cookieOf } from './request-context.ts';
 
 export function singleLogoutRoutes(runtime: Runtime): Router {

@@ -251,6 +251,10 @@ class RedisStore implements Store {
     while (cursor !== '0');
   }
 
+  get limiterClient(): object {
+    return this.#client;
+  }
+
   async ping(): Promise<void> {
     await this.peek('global', 'ping');
   }

@@ -103,6 +103,8 @@ export interface Store {
   ping(): Promise<void>;
   /** What the operator should change about the server so that the promises hold, each a sentence that says what to set. */
   warnings(): Promise<readonly string[]>;
+  /** The engine's own connection, for counters that replicas share; where there is none, each counts for itself. */
+  readonly limiterClient?: object | undefined;
   close(): Promise<void>;
 }
 

@@ -14,6 +14,7 @@ import { findExpiringCertificates } from '../../organizations/expiring-certifica
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../callers.ts';
 import { sendPage } from '../pages.ts';
+import { limited } from '../rate-limits.ts';
 import { actorOf } from '../request-context.ts';
 import { checkShape } from '../shapes.ts';
 import { auditPages } from './audit.tsx';
@@ -58,8 +59,9 @@ function signInRoutes(router: Router, runtime: Runtime): void {
     sendPage(response, 200, renderPage(<OperatorSignInPage returnTo={safeReturn(request.query.return_to)} />));
   });
   const readForm = express.urlencoded({ extended: false, limit: '4kb', inflate: false });
-  // RATE LIMIT (operator sign-in)
-  router.post('/sign-in', fromThisSite(runtime), readForm, (request, response) => signIn(runtime, request, response));
+  router.post('/sign-in', limited(runtime, 'operator_sign_in'), fromThisSite(runtime), readForm, (request, response) =>
+    signIn(runtime, request, response),
+  );
 }
 
 async function signIn(runtime: Runtime, request: Request, response: Response): Promise<void> {

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { addressGroup } from '../../src/http/rate-limits.ts';
+import { HttpBrowser } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+
+describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => {
+  let gateway: TestGateway;
+  let acme: TestOrganization;
+  let address = 0;
+
+  beforeAll(async () => {
+    gateway = await startGateway({ store, environment: { SAMLGATE_RATE_LIMITS: 'on', SAMLGATE_TRUST_PROXY: 'loopback' } });
+    acme = await makeTestOrganization(gateway);
+  });
+  afterAll(() => gateway.stop());
+
+  /** An address that nobody has used yet. */
+  const newAddress = () => `192.0.2.${++address}`;
+  const from = (ip: string) => ({ 'x-forwarded-for': ip });
+  const post = (ip: string, xml: string, relayState?: string, browser = new HttpBrowser(), organization = acme) => {
+    const fields = { SAMLResponse: Buffer.from(xml).toString('base64'), ...(relayState === undefined ? {} : { RelayState: relayState }) };
+    return browser.request(organization.acsUrl, { method: 'POST', body: new URLSearchParams(fields), headers: from(ip) });
+  };
+  const flood = async (ip: string, times: number, organization = acme) => {
+    for (let i = 0; i < times; i++) await post(ip, '<a/>', undefined, undefined, organization);
+  };
+  const refusals = async ({ slug } = acme) =>
+    (await gateway.api<{ items: unknown[] }>('GET', `/organizations/${slug}/audit?event=login.refused&limit=200`)).body.items.length;
+
+  it('after thirty refused messages an address is not listened to, and nothing more is written about it', async () => {
+    const ip = newAddress();
+    const before = await refusals();
+    await flood(ip, 30);
+    expect((await post(ip, '<a/>')).code).toBe('saml_malformed');
+    const page = await post(ip, '<a/>');
+    expect([page.status, page.code]).toEqual([429, 'rate_limited']);
+    expect(Number(page.headers.get('retry-after'))).toBeGreaterThan(0);
+    await flood(ip, 10);
+    expect((await refusals()) - before).toBe(30);
+    // A genuine message that nobody asked for is not looked at either; elsewhere it comes in.
+    const xml = acme.respond();
+    expect((await post(ip, xml)).code).toBe('rate_limited');
+    expect((await post(newAddress(), xml)).status).toBe(303);
+  });
+
+  it('who has started a sign-in here comes in all the same, from behind the same address', async () => {
+    const ip = newAddress();
+    await flood(ip, 31);
+    const browser = new HttpBrowser();
+    const { relayState, requestId } = await acme.start(browser);
+    expect((await post(ip, acme.respond({ inResponseTo: requestId }), relayState, browser)).status).toBe(303);
+  });
+
+  it('but a request that was started is no leave for any number of messages, nor for another browser', async () => {
+    const ip = newAddress();
+    await flood(ip, 31);
+    const browser = new HttpBrowser();
+    const { relayState } = await acme.start(browser);
+    const codes: (string | undefined)[] = [];
+    for (let i = 0; i < 7; i++) codes.push((await post(ip, '<a/>', relayState, browser)).code);
+    expect(codes).toEqual([...Array(5).fill('saml_malformed'), 'rate_limited', 'rate_limited']);
+    const other = await acme.start(new HttpBrowser());
+    expect((await post(ip, '<a/>', other.relayState)).code).toBe('rate_limited');
+  });
+
+  it('accepted sign-ins are never counted', async () => {
+    const ip = newAddress();
+    for (let i = 0; i < 40; i++) expect((await post(ip, acme.respond())).status).toBe(303);
+  });
+
+  it('an organization that is flooded from everywhere: its own people come in, other organizations notice nothing', async () => {
+    const [flooded, other] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
+    for (let i = 0; i < 13; i++) await flood(newAddress(), 25, flooded);
+    expect((await post(newAddress(), '<a/>', undefined, undefined, flooded)).code).toBe('rate_limited');
+    expect(await refusals(flooded)).toBeLessThanOrEqual(300);
+    const browser = new HttpBrowser();
+    const { relayState, requestId } = await flooded.start(browser);
+    expect((await post(newAddress(), flooded.respond({ inResponseTo: requestId }), relayState, browser, flooded)).status).toBe(303);
+    expect((await post(newAddress(), other.respond(), undefined, undefined, other)).status).toBe(303);
+  });
+
+  it.each([
+    ['/login', 60],
+    ['/oauth/device_authorization', 60],
+    ['/oauth/token', 600],
+    ['/console/operator/sign-in', 10],
+  ])('POST %s: %d from one address, then 429; another address goes on', async (resource, points) => {
+    const ip = newAddress();
+    const ask = async (at: string) => {
+      const body = new URLSearchParams({ who: 'nobody', grant_type: 'nothing', client_id: 'samlgate-cli', token: 'x'.repeat(64) });
+      const headers = { ...from(at), origin: gateway.url, 'sec-fetch-site': 'same-origin' };
+      return (await fetch(gateway.url + resource, { method: 'POST', body, headers, redirect: 'manual' })).status;
+    };
+    const statuses = await Promise.all(Array.from({ length: points }, () => ask(ip)));
+    expect(statuses).not.toContain(429);
+    expect(await ask(ip)).toBe(429);
+    expect(await ask(newAddress())).not.toBe(429);
+  });
+
+  it('guessing device codes', async () => {
+    const ip = newAddress();
+    const browser = new HttpBrowser();
+    await acme.signIn(browser);
+    const guess = () => browser.request(`${gateway.url}/device?user_code=BCDF-GHJK`, { headers: from(ip) });
+    for (let i = 0; i < 60; i++) expect((await guess()).status).toBe(404);
+    expect((await guess()).code).toBe('rate_limited');
+  });
+});
+
+describe('an address', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:DB8:0001:2::1', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+    [undefined, 'unknown'],
+  ])('%s counts as %s', (address, group) => expect(addressGroup(address)).toBe(group));
+});
