@@ -40,57 +40,70 @@ export interface EndedSignIn {
 /** What is larger is no sign-in that an owner looks for, and would hold everybody up. */
 const MAX_EXAMINED_CHARACTERS = 96 * 1024;
 
-/** @throws store_unavailable */
-export async function attemptOf(runtime: Runtime, organization: Organization, ended: EndedSignIn): Promise<SignInAttempt> {
-  const { assertion, result } = ended;
-  const base = attemptBase(runtime, organization, ended.actor, ended.unverifiedXml);
-  if ('member' in result) {
-    const { id, role, roleSource } = result.member;
-    const { identityProvider } = organization;
-    // Not those of the member's record, which has no room for all.
-    const sent = assertion && identityProvider ? readPerson(assertion, attributeMapping(identityProvider)) : result.member;
-    return {
-      ...base,
-      outcome: 'accepted',
-      isVerified: true,
-      memberId: id,
-      ...(role === 'none' ? {} : { role, roleSource }),
-      attributeNames: shownNames(assertion?.attributes.keys() ?? []),
-      groups: boundedGroups(sent),
-    };
-  }
-  return { ...base, ...(await refusedAttempt(runtime, organization, ended, result.error)) };
+/** When a sign-in ended, and what it is called. */
+export type Moment = Pick<SignInAttempt, 'id' | 'atMs'>;
+
+export function momentOf({ now }: Runtime): Moment {
+  const atMs = now();
+  return { id: newTimeOrderedId('att', atMs), atMs };
 }
 
-export function attemptBase(runtime: Runtime, { identityProvider }: Organization, actor: Actor, unverifiedXml: string | undefined) {
-  const nowMs = runtime.now();
+export function acceptedAttempt(
+  { identityProvider }: Organization,
+  { actor, unverifiedXml, assertion }: EndedSignIn,
+  member: Member,
+  moment: Moment,
+): SignInAttempt {
+  const { id, role, roleSource } = member;
+  // Not those of the member's record, which has no room for all.
+  const sent = assertion && identityProvider ? readPerson(assertion, attributeMapping(identityProvider)) : member;
   return {
-    id: newTimeOrderedId('att', nowMs),
-    atMs: nowMs,
-    kind: 'login' as const,
-    ...(actor.requestId === undefined ? {} : { requestId: actor.requestId }),
-    ...(actor.address === undefined ? {} : { address: actor.address }),
-    ...(unverifiedXml === undefined ? {} : { messageOctets: Buffer.byteLength(unverifiedXml) }),
-    idpKind: identityProvider ? kindOf(identityProvider) : ('other' as const),
-    isExamined: false,
+    ...attemptBase(identityProvider, actor, unverifiedXml, moment),
+    outcome: 'accepted',
+    isVerified: true,
+    memberId: id,
+    ...(role === 'none' ? {} : { role, roleSource }),
+    attributeNames: shownNames(assertion?.attributes.keys() ?? []),
+    groups: boundedGroups(sent),
   };
 }
+
+export const attemptBase = (
+  identityProvider: IdentityProvider | undefined,
+  actor: Actor,
+  unverifiedXml: string | undefined,
+  moment: Moment,
+) => ({
+  ...moment,
+  kind: 'login' as const,
+  ...(actor.requestId === undefined ? {} : { requestId: actor.requestId }),
+  ...(actor.address === undefined ? {} : { address: actor.address }),
+  ...(unverifiedXml === undefined ? {} : { messageOctets: Buffer.byteLength(unverifiedXml) }),
+  idpKind: identityProvider ? kindOf(identityProvider) : ('other' as const),
+  isExamined: false,
+});
 
 const kindOf = ({ metadata }: IdentityProvider) =>
   idpKindOf(metadata.entityId, metadata.singleSignOn.redirect ?? metadata.singleSignOn.post);
 
-type RefusedPart = Pick<SignInAttempt, 'outcome' | 'isVerified' | 'isExamined' | 'attributeNames'> & Partial<SignInAttempt>;
-
-async function refusedAttempt(
+/** @throws store_unavailable */
+export async function refusedAttempt(
   runtime: Runtime,
   organization: Organization,
-  { unverifiedXml, assertion }: EndedSignIn,
+  { actor, unverifiedXml, assertion }: EndedSignIn,
   error: GatewayError,
-): Promise<RefusedPart> {
-  const refused = { outcome: 'refused', code: error.code, refusal: refusalFactsOf(error) } as const;
+  moment: Moment,
+): Promise<SignInAttempt> {
+  const { identityProvider } = organization;
+  const refused = {
+    ...attemptBase(identityProvider, actor, unverifiedXml, moment),
+    outcome: 'refused',
+    code: error.code,
+    refusal: refusalFactsOf(error),
+  } as const;
   const isTooLarge = (unverifiedXml ?? '').length > MAX_EXAMINED_CHARACTERS;
-  if (unverifiedXml === undefined || isTooLarge || !organization.identityProvider)
-    return { ...refused, isVerified: assertion !== undefined, isExamined: false, attributeNames: [] };
+  if (unverifiedXml === undefined || isTooLarge || !identityProvider)
+    return { ...refused, isVerified: assertion !== undefined, attributeNames: [] };
   const examination = await examine(runtime, organization, unverifiedXml);
   const memberId = assertion && (await findMember(runtime, organization, assertion))?.id;
   return {

@@ -6,20 +6,27 @@
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
-import { attemptOf, type EndedSignIn } from './ended-sign-in.ts';
+import { acceptedAttempt, type EndedSignIn, type Moment, momentOf, refusedAttempt } from './ended-sign-in.ts';
 import { keepAttempts, type SignInAttempt } from './sign-in-attempts.ts';
 
 const WRITE_AFTER_MS = 500;
-/** Of one organization in one writing: more would push each other out. */
-const MAX_WAITING = 50;
+/** Of the accepted ones of one organization, in one writing: more would push each other out. */
+const MAX_ACCEPTED = 50;
 /** Each costs about as much as the sign-in, and refusals are to be had for nothing. Of messages with a good signature, and as many without. */
 const EXAMINED_A_MINUTE = { ofOrganization: 20, inAll: 300 };
 const MAX_REMEMBERED = 10_000;
 const MINUTE_MS = 60_000;
 
+/** What an organization waits to have written. */
+interface Waiting {
+  /** Made when they are written, as most of a busy moment never are. */
+  readonly accepted: (() => SignInAttempt)[];
+  readonly refused: SignInAttempt[];
+}
+
 interface Recorder {
   readonly working: Set<Promise<void>>;
-  waiting: Map<string, SignInAttempt[]>;
+  waiting: Map<string, Waiting>;
   writing: Promise<void>;
   timer: NodeJS.Timeout | undefined;
   minute: { startsMs: number; readonly counts: Map<string, number>; total: number };
@@ -38,22 +45,42 @@ const recorderOf = perRuntime(
 /** To be called when the answer is out. */
 export function noteSignIn(runtime: Runtime, organization: Organization, ended: EndedSignIn): void {
   if (runtime.config.signInLogDays === 0) return;
-  const recorder = recorderOf(runtime);
-  if ('error' in ended.result && !mayExamine(runtime, organization.id, isGenuine(ended, ended.result.error))) {
-    runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
+  const moment = momentOf(runtime);
+  const { result } = ended;
+  if ('error' in result) {
+    if (mayExamine(runtime, organization.id, isGenuine(ended, result.error)))
+      noteRefused(runtime, organization, ended, result.error, moment);
+    else runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
     return;
   }
-  const work = othersFirst('error' in ended.result)
-    .then(() => attemptOf(runtime, organization, ended))
-    .then((attempt) => enqueue(runtime, organization.id, attempt))
-    .catch((error: unknown) => tellFailure(runtime, error))
-    .finally(() => recorder.working.delete(work));
-  recorder.working.add(work);
+  const { accepted } = waitingOf(runtime, organization);
+  accepted.push(() => acceptedAttempt(organization, ended, result.member, moment));
+  if (accepted.length <= MAX_ACCEPTED) return;
+  accepted.shift();
+  runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
 }
 
-/** Whoever waits for an answer comes before who wants to know why somebody got none. */
-const othersFirst = (isRefused: boolean): Promise<void> =>
-  isRefused ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve();
+function noteRefused(runtime: Runtime, organization: Organization, ended: EndedSignIn, error: GatewayError, moment: Moment): void {
+  const { working } = recorderOf(runtime);
+  // Whoever waits for an answer comes before who wants to know why somebody got none.
+  const work = new Promise((resolve) => setImmediate(resolve))
+    .then(async () => {
+      const attempt = await refusedAttempt(runtime, organization, ended, error, moment);
+      waitingOf(runtime, organization).refused.push(attempt);
+    })
+    .catch((failure: unknown) => tellFailure(runtime, failure, 1))
+    .finally(() => working.delete(work));
+  working.add(work);
+}
+
+/** What is put into it will be written soon. */
+function waitingOf(runtime: Runtime, { id }: Organization): Waiting {
+  const recorder = recorderOf(runtime);
+  const waiting = recorder.waiting.get(id) ?? { accepted: [], refused: [] };
+  recorder.waiting.set(id, waiting);
+  recorder.timer ??= setTimeout(() => void settleSignIns(runtime), WRITE_AFTER_MS).unref();
+  return waiting;
+}
 
 /** With these codes only a message is refused whose signature was good: the check stands behind that of the signature. */
 const GENUINE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
@@ -81,18 +108,6 @@ function mayExamine(runtime: Runtime, organizationId: string, genuine: boolean):
   return true;
 }
 
-function enqueue(runtime: Runtime, organizationId: string, attempt: SignInAttempt): void {
-  const recorder = recorderOf(runtime);
-  const waiting = recorder.waiting.get(organizationId) ?? [];
-  recorder.waiting.set(organizationId, waiting);
-  waiting.push(attempt);
-  if (waiting.length > MAX_WAITING) {
-    waiting.shift();
-    runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
-  }
-  recorder.timer ??= setTimeout(() => void settleSignIns(runtime), WRITE_AFTER_MS).unref();
-}
-
 /** Everything that this replica has noted so far is in the store, or was given up, when this returns. */
 export async function settleSignIns(runtime: Runtime): Promise<void> {
   const recorder = recorderOf(runtime);
@@ -107,17 +122,17 @@ export async function settleSignIns(runtime: Runtime): Promise<void> {
   await recorder.writing;
 }
 
-async function write(runtime: Runtime, organizationId: string, attempts: readonly SignInAttempt[]): Promise<void> {
+async function write(runtime: Runtime, organizationId: string, { accepted, refused }: Waiting): Promise<void> {
   try {
-    await keepAttempts(runtime, organizationId, attempts);
-    runtime.metrics.signInRecords.inc({ outcome: 'kept' }, attempts.length);
+    await keepAttempts(runtime, organizationId, [...refused, ...accepted.map((make) => make())]);
+    runtime.metrics.signInRecords.inc({ outcome: 'kept' }, accepted.length + refused.length);
   } catch (error) {
-    tellFailure(runtime, error);
+    tellFailure(runtime, error, accepted.length + refused.length);
   }
 }
 
-function tellFailure(runtime: Runtime, error: unknown): void {
-  runtime.metrics.signInRecords.inc({ outcome: 'failed' });
+function tellFailure(runtime: Runtime, error: unknown, attempts: number): void {
+  runtime.metrics.signInRecords.inc({ outcome: 'failed' }, attempts);
   const code = error instanceof GatewayError ? error.code : 'internal';
   runtime.log.warn({ code, name: error instanceof Error ? error.name : undefined }, 'a sign-in was not noted in the sign-in log');
 }

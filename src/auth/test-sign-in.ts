@@ -17,7 +17,7 @@ import type { CheckResult, Examination } from '../saml/examine-response.ts';
 import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../saml/response.ts';
 import type { Step } from '../store/store.ts';
 import type { Principal } from './authenticate.ts';
-import { attemptBase, examine, examinedPart, failedCheck, findMember, signInChecks } from './ended-sign-in.ts';
+import { attemptBase, examine, examinedPart, failedCheck, findMember, momentOf, signInChecks } from './ended-sign-in.ts';
 import { askSecondOpinion } from './second-opinion.ts';
 import {
   askIdentityProvider,
@@ -218,7 +218,7 @@ function resultOf(
   );
   const failure = firstFailure([...examination.checks, ...after]);
   return {
-    ...attemptBase(runtime, organization, actor, unverifiedXml),
+    ...attemptBase(organization.identityProvider, actor, unverifiedXml, momentOf(runtime)),
     kind: 'test',
     startedBy,
     outcome: failure ? 'refused' : 'accepted',

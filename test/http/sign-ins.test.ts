@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest, test } from '@jest/globals';
 import type { z } from 'zod';
-import { settleSignIns } from '../../src/auth/note-sign-in.ts';
+import { noteSignIn, settleSignIns } from '../../src/auth/note-sign-in.ts';
 import { keepAttempts, listAttempts, type SignInAttempt } from '../../src/auth/sign-in-attempts.ts';
 import { GatewayError } from '../../src/errors.ts';
 import { SIGN_IN_BUNDLE, type SIGN_IN_DETAILS, type SIGN_IN_PAGE } from '../../src/http/answer-shapes.ts';
 import { newTimeOrderedId } from '../../src/ids.ts';
+import { getMember } from '../../src/organizations/members.ts';
+import { getOrganization } from '../../src/organizations/organizations.ts';
 import type { Step } from '../../src/store/store.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -277,6 +279,14 @@ describe('the sign-in log: a bundle for a ticket', () => {
     const text = JSON.stringify(body);
     expect(text).not.toMatch(/olivia|okafor|@|platform-admins|127\.0\.0\.1|usr_/i);
     expect(text).toContain('with AADSTS50105');
+
+    const audiences = [['https://acme.example/olivia@acme.example']];
+    await acme.post(new HttpBrowser(), acme.respond({ values: { audiences } }));
+    const mismatch = await last(acme);
+    expect(mismatch.got).toBe(audiences[0]?.[0]);
+    const other = await gateway.api<z.infer<typeof SIGN_IN_BUNDLE>>('GET', `/organizations/${acme.slug}/sign-ins/${mismatch.id}/bundle`);
+    expect(other.body.sign_in.got).toBe('(an e-mail address)');
+    expect(JSON.stringify(other.body)).not.toMatch(/olivia|@/);
   });
 });
 
@@ -319,6 +329,20 @@ describe('the sign-in log: limits', () => {
     } as const;
     return { ...base, idpKind: 'other', attributeNames: [], ...changes };
   };
+
+  it('of a busy moment the last accepted ones are kept, and every refused one', async () => {
+    const acme = await newOrganization();
+    await acme.signIn(new HttpBrowser());
+    await settleSignIns(gateway.runtime);
+    const organization = await getOrganization(gateway.runtime.store, acme.slug);
+    const { value: member } = await getMember(gateway.runtime.store, acme.id, (await memberNamed(acme, 'olivia'))?.id ?? '');
+    const actor = { kind: 'anonymous' } as const;
+    const error = new GatewayError('saml_malformed');
+    for (const result of [{ error }, ...Array.from({ length: 60 }, () => ({ member }))])
+      noteSignIn(gateway.runtime, organization, { actor, unverifiedXml: undefined, assertion: undefined, result });
+    const { items } = await list(acme, '?limit=200');
+    expect(items.map(({ code }) => code)).toEqual([...Array(50).fill(null), 'saml_malformed', null]);
+  });
 
   it('200 are kept, of each kind the last, and nothing is left of the others', async () => {
     const acme = await newOrganization();
@@ -402,7 +426,7 @@ describe('the sign-in log: limits', () => {
     expect((await acme.signIn(new HttpBrowser())).status).toBe(303);
     expect((await acme.post(new HttpBrowser(), acme.respond(wrongAudience))).code).toBe('saml_audience_mismatch');
     await settleSignIns(gateway.runtime);
-    expect((await failed()) - before).toBe(1); // both in one writing
+    expect((await failed()) - before).toBe(2);
     jest.restoreAllMocks();
     expect((await list(acme)).items).toEqual([]);
   });
