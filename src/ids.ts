@@ -14,7 +14,7 @@ export type IdPrefix = 'org' | 'usr' | 'ses' | 'tok';
 /** An identifier like `org_8k2m…`, 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
 
-export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk';
+export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk' | 'ver';
 
 let lastMs = 0;
 let sequence = 0;

@@ -39,7 +39,7 @@ export function SignInPage({ frame, attempt, address, canTest }: SignInPageProps
           </a>
           {canTest ? (
             <PostForm action={`${path}/test`} csrfToken={frame.csrfToken} inline>
-              <button type="submit" class="secondary">
+              <button type="submit" class="quiet">
                 Test sign-in
               </button>
             </PostForm>
@@ -152,12 +152,6 @@ function clockText(offsetMs: number): string {
   return `the message was made ${seconds.toLocaleString('en')} seconds ${offsetMs > 0 ? 'in our future: that clock is ahead' : 'before it came'}`;
 }
 
-const OUTCOMES: Readonly<Record<AttemptCheck['outcome'], readonly [badge: string, text: string]>> = {
-  passed: ['good', 'passed'],
-  failed: ['bad', 'failed'],
-  not_reached: ['', 'not reached'],
-};
-
 function Checks({ attempt: { examination, idpKind } }: { readonly attempt: SignInAttempt }) {
   if (!examination) {
     return (
@@ -166,18 +160,30 @@ function Checks({ attempt: { examination, idpKind } }: { readonly attempt: SignI
       </Callout>
     );
   }
+  const reached = examination.checks.filter(({ outcome }) => outcome !== 'not_reached');
+  const notReached = examination.checks.filter(({ outcome }) => outcome === 'not_reached');
   return (
     <section class="panel" aria-labelledby="checks">
       <h2 id="checks">Every check</h2>
       <DataTable
         label="Checks"
-        rows={examination.checks}
+        rows={reached}
         columns={[
           { label: 'Check', kind: 'heading', cell: ({ name }) => CHECK_TITLES[name] },
-          { label: 'Result', cell: ({ outcome }) => <span class={`badge ${OUTCOMES[outcome][0]}`}>{OUTCOMES[outcome][1]}</span> },
+          { label: 'Result', cell: ({ outcome }) => <span class={outcome === 'passed' ? 'badge good' : 'badge bad'}>{outcome}</span> },
           { label: 'Found', cell: (check) => <Finding check={check} hint={check.code && hintFor(check.code, idpKind)?.text} /> },
         ]}
       />
+      {notReached.length === 0 ? null : (
+        <details>
+          <summary>{notReached.length === 1 ? 'One check was' : `${notReached.length} checks were`} not reached</summary>
+          <ul>
+            {notReached.map(({ name }) => (
+              <li>{CHECK_TITLES[name]}</li>
+            ))}
+          </ul>
+        </details>
+      )}
     </section>
   );
 }

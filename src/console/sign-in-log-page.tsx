@@ -46,7 +46,7 @@ export function SignInLogPage(props: SignInLogPageProps) {
       actions={
         canTest ? (
           <PostForm action={`${path}/test`} csrfToken={frame.csrfToken} inline>
-            <button type="submit" class="secondary">
+            <button type="submit" class="quiet">
               Test sign-in
             </button>
           </PostForm>
@@ -66,7 +66,7 @@ export function SignInLogPage(props: SignInLogPageProps) {
                 label: 'Result',
                 kind: 'heading',
                 cell: (attempt) => (
-                  <a href={`${path}/${attempt.id}`}>
+                  <a class="plain" href={`${path}/${attempt.id}`}>
                     <OutcomeBadge attempt={attempt} /> <Near ms={attempt.atMs} nowMs={frame.nowMs} />
                   </a>
                 ),

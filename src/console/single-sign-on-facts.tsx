@@ -65,10 +65,8 @@ export function Lint({ warnings }: Pick<UnderstoodMetadata, 'warnings'>) {
 
 const LintList = ({ kind, warnings }: Pick<UnderstoodMetadata, 'warnings'> & { readonly kind: 'warning' | 'note' }) => (
   <Callout kind={kind}>
-    <ul>
-      {warnings.map(({ text }) => (
-        <li>{text}</li>
-      ))}
-    </ul>
+    {warnings.map(({ text }) => (
+      <p>{text}</p>
+    ))}
   </Callout>
 );

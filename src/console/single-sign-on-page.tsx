@@ -30,7 +30,7 @@ export interface SingleSignOnPageProps {
   readonly warnings: readonly MetadataWarning[];
   readonly guide: IdpKind;
   readonly typed: TypedMetadata;
-  /** Setup links, for those who may send some. */
+  /** Versions and setup links, for owners and the operator. */
   readonly children?: ComponentChildren;
 }
 
@@ -44,6 +44,7 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
       section="single-sign-on"
       title="Single sign-on"
       lead="Connects your identity provider: copy the values below into its screens, bring back its metadata, then try a sign-in."
+      scripts={['confirm.js']}
     >
       <Present frame={frame} path={path} identityProvider={identityProvider} warnings={warnings} />
       <OwnValues values={values} />

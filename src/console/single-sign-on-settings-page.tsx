@@ -42,7 +42,7 @@ export function SingleSignOnSettingsPage({ frame, values, hasUrl }: SettingsPage
       lead="As they are at first, they fit Okta, Entra ID and Google Workspace. They count from the next sign-in on."
       back={{ href: path, label: 'Single sign-on' }}
     >
-      <section class="panel" aria-label="Settings">
+      <section class="panel settings" aria-label="Settings">
         <PostForm action={`${path}/settings`} csrfToken={frame.csrfToken}>
           <SignInFields values={values} />
           <SecurityFields values={values} />

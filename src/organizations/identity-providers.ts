@@ -11,7 +11,9 @@ import { type IdpMetadata, type ManualIdp, readIdpMetadata, readManualIdp } from
 import { ENTITY_ID_SHARED, isLoopbackHost, lintIdpMetadata, type MetadataWarning } from '../saml/idp-metadata-lint.ts';
 import type { ResponseSettings } from '../saml/response.ts';
 import type { VerificationKey } from '../saml/signature.ts';
+import type { Step } from '../store/store.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
+import { getMetadataVersion, keepVersion, listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
 import { isEntityIdShared, noteIdentityProvider, type Organization, openDecryptionKeys, updateOrganization } from './organizations.ts';
 
 /** Settings of the contract; an absent one has the default. */
@@ -106,14 +108,51 @@ export async function setIdentityProvider(
   actor: Actor,
   organization: Organization,
   understood: UnderstoodMetadata,
+  more: Readonly<Record<string, unknown>> = {},
 ): Promise<Organization> {
   await note(runtime, withMetadata(organization, understood, runtime.now()));
   const details = {
     entity_id: understood.metadata.entityId,
     certificates: understood.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
+    ...more,
   };
   const change = (before: Organization) => withMetadata(before, understood, runtime.now());
-  return updateOrganization(runtime, actor, organization.id, 'identity_provider.changed', change, details);
+  const isFirstKept = (await listMetadataVersions(runtime.store, organization.id)).length === 0;
+  const versions = versionSteps(runtime, actor, isFirstKept);
+  const changed = await updateOrganization(runtime, actor, organization.id, 'identity_provider.changed', change, details, versions);
+  await pruneMetadataVersions(runtime.store, organization.id);
+  return changed;
+}
+
+/** Keeps what becomes the present metadata as a version, and what was there before any was kept. */
+export function versionSteps({ now }: Pick<Runtime, 'now'>, { kind, email }: Actor, isFirstKept: boolean) {
+  return ({ identityProvider: before }: Organization, { identityProvider: after }: Organization): readonly Step[] => [
+    ...(before && isFirstKept
+      ? [keepVersion(now(), { metadata: before.metadata, metadataUrl: before.metadataUrl, savedAtMs: Date.parse(before.updatedAt) })]
+      : []),
+    ...(after
+      ? [
+          keepVersion(now(), {
+            metadata: after.metadata,
+            metadataUrl: after.metadataUrl,
+            savedAtMs: now(),
+            savedBy: { kind, ...(email === undefined ? {} : { email }) },
+          }),
+        ]
+      : []),
+  ];
+}
+
+/** Makes a version the present metadata again. @throws not_found where it is not kept (any more) */
+export async function returnToMetadata(
+  runtime: Runtime,
+  actor: Actor,
+  organization: Organization,
+  versionId: string,
+): Promise<Organization> {
+  const { metadata, metadataUrl } = await getMetadataVersion(runtime.store, organization.id, versionId);
+  const understood: UnderstoodMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
+  return setIdentityProvider(runtime, actor, organization, understood, { returned_to: versionId });
 }
 
 /** Before the change itself: see {@link noteIdentityProvider}. */

@@ -6,7 +6,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
-import { type IdentityProvider, type UnderstoodMetadata, understandMetadata } from './identity-providers.ts';
+import { type IdentityProvider, type UnderstoodMetadata, understandMetadata, versionSteps } from './identity-providers.ts';
+import { listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
 import { type Organization, organizationsWithRefresh, updateOrganization } from './organizations.ts';
 
 const HOUR_MS = 3_600_000;
@@ -60,6 +61,7 @@ async function refresh(runtime: Runtime, organization: Organization, before: Ide
     told === undefined
       ? { certificates: understood?.metadata.signingCertificates.map((each) => each.fingerprintSha256) }
       : { problem: told };
+  const isFirstKept = isChanged && (await listMetadataVersions(runtime.store, organization.id)).length === 0;
   await updateOrganization(
     runtime,
     ACTOR,
@@ -75,7 +77,9 @@ async function refresh(runtime: Runtime, organization: Organization, before: Ide
       };
     },
     details,
+    isChanged ? versionSteps(runtime, ACTOR, isFirstKept) : undefined,
   );
+  if (isChanged) await pruneMetadataVersions(runtime.store, organization.id);
 }
 
 /** What was fetched, or why it is not taken. */

@@ -10,7 +10,7 @@ import { newId } from '../ids.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { SigningKey } from '../saml/bindings.ts';
 import { makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
-import { type Collection, GLOBAL, type Store, updateRecord } from '../store/store.ts';
+import { type Collection, GLOBAL, type Step, type Store, updateRecord } from '../store/store.ts';
 import type { IdentityProvider } from './identity-providers.ts';
 import { INITIAL_ROLE_MAPPING, type RoleMapping } from './role-mapping.ts';
 
@@ -304,6 +304,7 @@ async function claimDomains(store: Store, id: string, domains: readonly string[]
  * Changes the record of an organization, with an audit entry in the same commit.
  * @param event undefined for what is nobody's decision and changes nothing that matters
  * @param change undefined leaves everything as it is, without an entry
+ * @param more what else is in the commit; it must not fail
  * @throws organization_unknown, conflict
  */
 export async function updateOrganization(
@@ -313,8 +314,12 @@ export async function updateOrganization(
   event: AuditEvent | undefined,
   change: (organization: Organization) => Organization | undefined,
   details?: Readonly<Record<string, unknown>>,
+  more: (before: Organization, after: Organization) => readonly Step[] = () => [],
 ): Promise<Organization> {
-  const entry = () => (event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]);
+  const entry = (before: Organization, after: Organization) => [
+    ...more(before, after),
+    ...(event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]),
+  ];
   const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry);
   if (!stored) throw new GatewayError('organization_unknown');
   return stored.value;

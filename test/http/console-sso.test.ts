@@ -161,6 +161,52 @@ describe('single sign-on: metadata', () => {
   });
 });
 
+describe('single sign-on: versions of the metadata', () => {
+  const entityId = async (slug: string) =>
+    (await gateway.api<{ entity_id: string }>('GET', `/organizations/${slug}/identity-provider`)).body.entity_id;
+  const save = (organization: TestOrganization, name: string) =>
+    gateway.api('PUT', `/organizations/${organization.slug}/identity-provider`, organization.metadata.replaceAll(OKTA_ISSUER, name));
+  const returns = (page: Page) => page.forms.filter(({ action }) => /\/versions\/ver_\w+\/return$/.test(action));
+
+  it('keeps the last ten, and returns to one by one click, with an audit entry', async () => {
+    const own = await makeTestOrganization(gateway);
+    const boss = await enter(own, 'olivia');
+    expect(returns(await open(boss, '/single-sign-on'))).toHaveLength(0);
+    for (let i = 1; i <= 12; i++) await save(own, `https://idp.example/${i}`);
+    const page = await open(boss, '/single-sign-on');
+    expect(returns(page)).toHaveLength(9);
+    expect(textOf(page.text)).toMatch(/the operator https:\/\/idp\.example\/12 certificate until .* newest/);
+    expect(page.text).not.toContain('<bdi>https://idp.example/2</bdi>');
+    const done = await boss.browser.submit(page, {}, returns(page)[0]?.action);
+    expect(textOf(done.text)).toContain('The earlier metadata counts again.');
+    expect(await entityId(own.slug)).toBe('https://idp.example/11');
+    const audit = await gateway.api<{ items: { actor: { kind: string }; details: { returned_to?: string } }[] }>(
+      'GET',
+      `/organizations/${own.slug}/audit?event=identity_provider.changed`,
+    );
+    expect(audit.body.items[0]).toMatchObject({ actor: { kind: 'member' }, details: { returned_to: expect.stringMatching(/^ver_/) } });
+  });
+
+  it('returns to no version of another organization, for no collaborator, and not without the token', async () => {
+    const own = await makeTestOrganization(gateway);
+    const boss = await enter(own, 'olivia');
+    const carl = await enter(own, 'carl');
+    await save(own, 'https://idp.example/new');
+    const foreign = returns(await open(boss, '/single-sign-on'))[0]?.action.replace(`${gateway.url}/console`, '') ?? '';
+    expect(foreign).toContain('/versions/');
+    const stranger = await enter(globex, 'olivia');
+    const [byStranger, byCarl, bare] = [
+      await post(stranger, foreign, {}),
+      await post(carl, foreign, {}),
+      await post(boss, foreign, {}, 'x'),
+    ];
+    expect([byStranger.status, byStranger.code]).toEqual([404, 'not_found']);
+    expect([byCarl.status, byCarl.code]).toEqual([403, 'forbidden']);
+    expect([bare.status, bare.code]).toEqual([403, 'forbidden']);
+    expect(await entityId(own.slug)).toBe('https://idp.example/new');
+  });
+});
+
 describe('single sign-on: settings', () => {
   it('shows all of them as they are, and saves what is changed', async () => {
     const page = await open(owner, '/single-sign-on/settings');

@@ -9,7 +9,7 @@ import { operatorPages } from './operator.tsx';
 import { roleMappingPages } from './role-mapping.tsx';
 import { setupLinkPages } from './setup.tsx';
 import { signInPages } from './sign-ins.tsx';
-import { singleSignOnPages } from './single-sign-on.tsx';
+import { metadataVersionPages, singleSignOnPages } from './single-sign-on.tsx';
 import { asMember, readPostedForm, requireManager } from './visit.ts';
 
 type Pages = (runtime: Runtime) => Router;
@@ -19,6 +19,7 @@ const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
   ['/members', memberPages],
   ['/single-sign-on', singleSignOnPages],
   ['/single-sign-on/setup-links', setupLinkPages],
+  ['/single-sign-on/versions', metadataVersionPages],
   ['/roles', roleMappingPages],
   ['/sign-ins', signInPages],
   ['/audit', auditPages],

@@ -13,12 +13,14 @@ import {
   type SettingsValues,
   SingleSignOnSettingsPage,
 } from '../../console/single-sign-on-settings-page.tsx';
+import { VersionsPanel } from '../../console/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
 import {
   changeSettings,
   fetchDocument,
   type MetadataSource,
   requireIdentityProvider,
+  returnToMetadata,
   serviceProviderUrls,
   setIdentityProvider,
   type UnderstoodMetadata,
@@ -26,10 +28,11 @@ import {
   warningsOf,
   withMetadata,
 } from '../../organizations/identity-providers.ts';
+import { listMetadataVersions } from '../../organizations/metadata-versions.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/idp-screens.ts';
-import { organizationOf } from '../callers.ts';
+import { callerOf, organizationOf } from '../callers.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml.tsx';
 import { checkShape, IDP_SETTINGS, toSettings } from '../shapes.ts';
@@ -58,6 +61,16 @@ export function singleSignOnPages(runtime: Runtime): Router {
   return router;
 }
 
+/** For owners and the operator. */
+export function metadataVersionPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.post('/:id/return', async (request, response) => {
+    await returnToMetadata(runtime, callerOf(request, response), organizationOf(response), request.params.id);
+    goOn(runtime, response, pathOf(response), 'The earlier metadata counts again. Try it with a test sign-in.');
+  });
+  return router;
+}
+
 interface ShownAgain {
   readonly typed: TypedMetadata;
   readonly notice: Notice;
@@ -71,7 +84,9 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   const { guide } = request.query;
   const sso = identityProvider?.metadata.singleSignOn;
   const present = identityProvider ? idpKindOf(identityProvider.metadata.entityId, sso?.redirect ?? sso?.post) : 'okta';
-  const links = visitOf(response).viewer.kind === 'setup' ? undefined : await listedLinks(runtime, organization.id);
+  const isSetup = visitOf(response).viewer.kind === 'setup';
+  const links = isSetup ? undefined : await listedLinks(runtime, organization.id);
+  const versions = isSetup ? [] : await listMetadataVersions(runtime.store, organization.id);
   const frame = frameOf(runtime, request, response, again?.notice);
   const page = (
     <SingleSignOnPage
@@ -82,6 +97,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
       guide={isGuide(guide) ? guide : present}
       typed={again?.typed ?? NOTHING_TYPED}
     >
+      {versions.length < 2 ? null : <VersionsPanel frame={frame} versions={versions} />}
       {links === undefined ? null : <SetupLinksPanel frame={frame} links={links} />}
     </SingleSignOnPage>
   );
