@@ -121,12 +121,13 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
     const { unverifiedXml, unverifiedRelayState: relayState } = form;
     progress.unverifiedXml = unverifiedXml;
     const browserNonce = cookieOf(request, nonceName(runtime.config.isHttps));
-    await requireReasonToLook(runtime, organization, actor.address, relayState, browserNonce);
+    // It is looked at only where this browser has started it, and only once, however many were refused.
     if (isTestRelayState(relayState)) {
       const { resultAt } = await finishTestSignIn(runtime, organization, { unverifiedXml, relayState, browserNonce, actor });
       response.redirect(303, resultAt);
       return;
     }
+    await requireReasonToLook(runtime, organization, actor.address, relayState, browserNonce);
     const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
     const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
     const assertion = acceptResponse(unverifiedXml, settings, runtime.now());

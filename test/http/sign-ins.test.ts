@@ -478,8 +478,8 @@ describe('a test sign-in', () => {
 
   const loginUrl = ({ slug } = acme) => `${gateway.url}/saml/${slug}/login?test=1`;
 
-  async function start(browser: HttpBrowser): Promise<{ relayState: string; requestId: string }> {
-    const { searchParams } = new URL((await browser.request(loginUrl())).location ?? '');
+  async function start(browser: HttpBrowser, url = loginUrl()): Promise<{ relayState: string; requestId: string }> {
+    const { searchParams } = new URL((await browser.request(url)).location ?? '');
     const request = inflateRawSync(Buffer.from(searchParams.get('SAMLRequest') ?? '', 'base64')).toString();
     return { relayState: searchParams.get('RelayState') ?? '', requestId: /\sID="([^"]+)"/.exec(request)?.[1] ?? '' };
   }
@@ -587,6 +587,26 @@ describe('a test sign-in', () => {
     expect(verdict(await new HttpBrowser().request(loginUrl()))).toEqual([401, 'unauthenticated']);
     const other = await newOrganization();
     expect(verdict(await owner.request(loginUrl(other)))).toEqual([404, 'organization_unknown']);
+  });
+
+  it('comes through where so many messages were refused that others are not looked at; of those nothing is written', async () => {
+    const limiting = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
+    try {
+      const other = await makeTestOrganization(limiting);
+      const browser = new HttpBrowser();
+      await other.signIn(browser);
+      const { relayState, requestId } = await start(browser, `${limiting.url}/saml/${other.slug}/login?test=1`);
+      const codes = new Set<string | undefined>();
+      for (let i = 0; i < 40; i++) codes.add((await other.post(new HttpBrowser(), '<a/>')).code);
+      expect([...codes]).toEqual(['saml_malformed', 'rate_limited']);
+      expect((await other.post(browser, other.respond({ inResponseTo: requestId }), relayState)).status).toBe(303);
+      const { items } = await list(other, '?limit=200', limiting);
+      expect(new Set(items.map(({ code }) => code))).toEqual(new Set([null, 'saml_malformed']));
+      const { body } = await limiting.api<{ items: object[] }>('GET', `/organizations/${other.slug}/audit?event=login.refused&limit=200`);
+      expect(body.items.length).toBe(30);
+    } finally {
+      await limiting.stop();
+    }
   });
 
   it('is listed among the sign-ins', async () => {
