@@ -1,5 +1,4 @@
 import type { MetadataVersion } from '../organizations/metadata-versions.ts';
-import type { Stored } from '../store/store.ts';
 import type { Frame } from './navigation.ts';
 import { ButtonForm } from './parts/button-form.tsx';
 import { DataTable } from './parts/data-table.tsx';
@@ -9,7 +8,7 @@ import { Moment, momentText } from './parts/moment.tsx';
 export interface VersionsPanelProps {
   readonly frame: Frame;
   /** Newest first. */
-  readonly versions: readonly Stored<MetadataVersion>[];
+  readonly versions: readonly { readonly id: string; readonly value: MetadataVersion }[];
 }
 
 const SAVED_BY: Readonly<Record<NonNullable<MetadataVersion['savedBy']>['kind'], string>> = {
