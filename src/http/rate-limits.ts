@@ -22,12 +22,14 @@ interface Limit {
 
 /** Each is far above what people and programs do, and far below what hurts. */
 const LIMITS = {
-  /** Refused messages at the ACS and at single logout. */
+  /** Refused messages at the ACS. */
   refusals_by_address: { points: 30, seconds: 60 },
   refusals_by_organization: { points: 300, seconds: 60 },
   /** Messages that come for one request of this browser, which is used up by the one that is accepted. */
   tries_of_request: { points: 5, seconds: 1800 },
   login_start: { points: 300, seconds: 60 },
+  /** All messages of single logout, by address only: no flood of an organization may keep its sessions from being ended. */
+  logout: { points: 300, seconds: 60 },
   login_form: { points: 60, seconds: 60 },
   device_start: { points: 60, seconds: 60 },
   /** Guessing a code of another person: eight letters, ten minutes. */

@@ -10,13 +10,15 @@ import type { Runtime } from '../runtime.ts';
 import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../saml/bindings.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { MAX_FORM, readMessageForm } from './message-form.ts';
+import { limited } from './rate-limits.ts';
 import { actorOf, cookieOf } from './request-context.ts';
 
 export function singleLogoutRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
-  router.get('/saml/:org/slo', (request, response) => hear(runtime, request, response, () => readRedirect(queryOf(request))));
-  router.post('/saml/:org/slo', readForm, (request, response) => hear(runtime, request, response, () => readPost(request.body)));
+  const limit = limited(runtime, 'logout');
+  router.get('/saml/:org/slo', limit, (request, response) => hear(runtime, request, response, () => readRedirect(queryOf(request))));
+  router.post('/saml/:org/slo', limit, readForm, (request, response) => hear(runtime, request, response, () => readPost(request.body)));
   return router;
 }
 

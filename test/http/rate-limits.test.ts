@@ -98,6 +98,15 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     expect(await ask(newAddress())).not.toBe(429);
   });
 
+  it('single logout: 300 messages from one address, then 429; the same for the organization go on from another one', async () => {
+    const ip = newAddress();
+    const say = async (at: string, method = 'GET') =>
+      (await fetch(acme.acsUrl.replace(/acs$/, 'slo'), { method, headers: from(at), redirect: 'manual' })).status;
+    const statuses = await Promise.all(Array.from({ length: 300 }, (_, i) => say(ip, i % 2 === 0 ? 'GET' : 'POST')));
+    expect(new Set(statuses)).toEqual(new Set([400]));
+    expect([await say(ip), await say(ip, 'POST'), await say(newAddress())]).toEqual([429, 429, 400]);
+  });
+
   it('guessing device codes', async () => {
     const ip = newAddress();
     const browser = new HttpBrowser();

@@ -328,7 +328,7 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
   });
 
   it('of twenty copies at once, one is answered', async () => {
-    await Promise.all([signedIn(acme, 'a'), signedIn(acme, 'b')]);
+    await Promise.all([signedIn(acme, 'copies-1'), signedIn(acme, 'copies-2')]);
     const xml = logoutRequest(addressed(acme), EVERY, { id: freshId() });
     const pages = await Promise.all(Array.from({ length: 20 }, () => say(acme, binding, 'SAMLRequest', xml)));
     const codes = pages.map(({ code }) => code ?? 'answered').sort();
