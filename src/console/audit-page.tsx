@@ -3,7 +3,7 @@ import { ConsolePage } from './console-page.tsx';
 import type { Frame, SectionId } from './navigation.ts';
 import { DataTable } from './parts/data-table.tsx';
 import { EmptyState } from './parts/empty-state.tsx';
-import { ForeignText, visibleText } from './parts/foreign-text.tsx';
+import { ForeignText } from './parts/foreign-text.tsx';
 import { Moment } from './parts/moment.tsx';
 import { hrefOf, Paging } from './parts/paging.tsx';
 
@@ -143,11 +143,7 @@ function EntriesTable({ frame, entries, addresses }: Pick<AuditPageProps, 'frame
           ),
         },
         { label: 'When', cell: ({ at }) => <Moment ms={Date.parse(at)} /> },
-        {
-          label: 'Member',
-          cell: ({ member_id: id }) => (id === undefined ? '–' : <MemberLink id={id} base={frame.base} address={addresses.get(id)} />),
-        },
-        { label: 'By', cell: (entry) => <By entry={entry} /> },
+        { label: 'Who', cell: (entry) => <Who entry={entry} base={frame.base} addresses={addresses} /> },
         { label: 'Details', cell: ({ details }) => (details === undefined ? '–' : <ForeignText text={detailsText(details)} />) },
       ]}
     />
@@ -155,15 +151,6 @@ function EntriesTable({ frame, entries, addresses }: Pick<AuditPageProps, 'frame
 }
 
 const capitalized = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
-
-function MemberLink({ id, base, address }: { readonly id: string; readonly base: string; readonly address: string | undefined }) {
-  if (address === undefined) return <code>{id}</code>;
-  return (
-    <a href={`${base}/members/${id}`}>
-      <ForeignText text={address} />
-    </a>
-  );
-}
 
 const ACTORS: Readonly<Record<AuditEntry['actor']['kind'], string>> = {
   operator: 'the operator',
@@ -174,17 +161,48 @@ const ACTORS: Readonly<Record<AuditEntry['actor']['kind'], string>> = {
   anonymous: 'nobody known',
 };
 
-function By({ entry: { actor, member_id: memberId } }: { readonly entry: AuditEntry }) {
-  const who =
-    actor.kind !== 'member' ? ACTORS[actor.kind] : actor.id === memberId ? 'themselves' : visibleText(actor.email ?? ACTORS.member);
+interface WhoProps {
+  readonly entry: AuditEntry;
+  readonly base: string;
+  readonly addresses: ReadonlyMap<string, string>;
+}
+
+/** Whom it concerns, and below that who did it, where that is somebody else. */
+function Who({ entry: { actor, member_id: memberId }, base, addresses }: WhoProps) {
+  const isOwn = actor.kind === 'member' && actor.id === memberId;
+  const by = actor.kind === 'member' ? (actor.email ?? ACTORS.member) : ACTORS[actor.kind];
+  const from =
+    actor.address === undefined ? null : (
+      <>
+        from <ForeignText text={actor.address} />
+      </>
+    );
+  if (memberId === undefined) {
+    return (
+      <>
+        <ForeignText text={by} />
+        <div class="sub">{from}</div>
+      </>
+    );
+  }
+  const address = addresses.get(memberId);
   return (
     <>
-      {who}
-      {actor.address === undefined ? null : (
-        <div class="sub">
-          from <ForeignText text={actor.address} />
-        </div>
+      {address === undefined ? (
+        <code>{memberId}</code>
+      ) : (
+        <a href={`${base}/members/${memberId}`}>
+          <ForeignText text={address} />
+        </a>
       )}
+      <div class="sub">
+        {isOwn ? null : (
+          <>
+            by <ForeignText text={by} />{' '}
+          </>
+        )}
+        {from}
+      </div>
     </>
   );
 }

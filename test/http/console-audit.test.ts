@@ -45,7 +45,7 @@ describe('audit trail: the page', () => {
     const text = textOf((await trail('?event=member.suspended')).text);
     expect(text).toContain('A member was suspended');
     expect(text).toContain('4 Mar 2026, 10:00 UTC');
-    expect(text).toMatch(/carl@okta\.acme\.example nobody known from 192\.0\.2\.7/);
+    expect(text).toMatch(/carl@okta\.acme\.example by nobody known from 192\.0\.2\.7/);
     expect(eventsOf(await trail()).slice(0, 2)).toEqual(['login.accepted', 'member.suspended']);
   });
 

@@ -270,7 +270,7 @@ describe('operator: organizations', () => {
     await browser.submit(member, {}, '/suspend');
     expect((await carl.browser.request(`${gateway.url}/console`)).status).toBe(303);
     const audit = await browser.follow(member, 'Audit trail');
-    expect(textOf(audit.text)).toMatch(/A member was suspended member\.suspended .* the operator/);
+    expect(textOf(audit.text)).toMatch(/A member was suspended member\.suspended .* by the operator/);
     await browser.submit(await browser.open(member.url), {}, '/unsuspend');
   });
 });

@@ -9,6 +9,7 @@ import type { Frame, Notice, Viewer } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
 import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
+import { rememberOrganization } from '../last-organization.ts';
 import { sendPage } from '../pages.ts';
 import { cookieOf } from '../request-context.ts';
 import { checkShape } from '../shapes.ts';
@@ -39,6 +40,7 @@ export function asMember(runtime: Runtime): RequestHandler {
     const principal = await sessionOrNobody(runtime, request.session.login);
     const organization = principal && (await getOrganizationById(runtime.store, principal.organizationId));
     if (!principal || !organization) return toLogin(request, response);
+    rememberOrganization(runtime, request, response, organization.slug);
     response.locals.principal = principal;
     response.locals.organization = organization;
     response.locals.wayOut = { href: '/console', label: 'Back to the console' };

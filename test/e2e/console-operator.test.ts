@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Browser } from 'playwright-core';
+import { HttpBrowser, signIn } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { launchChromium } from './support/chromium.ts';
+import { inspectLooks, type OpenPage, openPage } from './support/looks.ts';
+
+let gateway: TestGateway;
+let browser: Browser;
+
+beforeAll(async () => {
+  [gateway, browser] = await Promise.all([startGateway(), launchChromium()]);
+  for (const [slug, name, domains] of [
+    ['acme', 'Acme Corporation', ['acme.example', 'acme.test']],
+    ['globex', 'Globex & Söhne', ['globex.example']],
+  ] as const) {
+    await gateway.makeOrganization(slug);
+    await gateway.api('PATCH', `/organizations/${slug}`, { name, domains });
+  }
+  await gateway.api('POST', '/organizations', { slug: 'initech', name: 'Initech' });
+  await signIn(new HttpBrowser(), gateway.loginUrl('acme'), 'olivia');
+}, 60_000);
+
+afterAll(async () => {
+  await browser.close();
+  await gateway.stop();
+});
+
+async function enter(): Promise<OpenPage> {
+  const open = await openPage(browser, [gateway.url]);
+  await open.page.goto(`${gateway.url}/console/operator`);
+  await open.page.getByLabel('Operator token').fill(gateway.operatorToken);
+  await open.page.getByRole('button', { name: 'Sign in' }).click();
+  await open.page.waitForURL(`${gateway.url}/console/operator`);
+  return open;
+}
+
+describe('the operator in Chromium', () => {
+  it('signs in by the token, after a wrong one, and signs out', async () => {
+    const { context, page, complaints } = await openPage(browser, [gateway.url]);
+    await page.goto(`${gateway.url}/console/operator`);
+    expect(await inspectLooks(page, 'operator-sign-in')).toEqual([]);
+    await page.getByLabel('Operator token').fill('not the token');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').waitFor();
+    expect(await inspectLooks(page, 'operator-sign-in-refused')).toEqual([]);
+    await page.getByLabel('Operator token').fill(gateway.operatorToken);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Organizations' }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Operator sign-in' }).waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 60_000);
+
+  it('finds an organization by typing, makes one, and deletes it', async () => {
+    const { context, page, complaints } = await enter();
+    expect(await inspectLooks(page, 'operator-organizations')).toEqual([]);
+    await page.getByLabel('Open by slug').pressSequentially('globex.ex');
+    expect(await page.locator('tbody tr:visible').count()).toBe(1);
+    await page.getByLabel('Open by slug').fill('globex');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Globex & Söhne' }).waitFor();
+    expect(await inspectLooks(page, 'operator-organization')).toEqual([]);
+    await page.goto(`${gateway.url}/console/operator/organizations/new`);
+    await page.getByLabel('Slug').fill('hooli');
+    await page.getByLabel('Name').fill('Hooli');
+    expect(await inspectLooks(page, 'operator-new-organization')).toEqual([]);
+    await page.getByRole('button', { name: 'Make organization' }).click();
+    await page.getByText('The organization is made.').waitFor();
+    expect(await inspectLooks(page, 'operator-organization-made')).toEqual([]);
+    await page.getByRole('link', { name: 'Change' }).click();
+    expect(await inspectLooks(page, 'operator-change-organization')).toEqual([]);
+    await page.getByRole('link', { name: 'Cancel' }).click();
+    await page.getByRole('link', { name: 'Delete hooli' }).click();
+    expect(await inspectLooks(page, 'operator-delete-organization')).toEqual([]);
+    await page.getByRole('textbox').fill('hooli');
+    await page.getByRole('button', { name: 'Delete hooli' }).click();
+    await page.getByText('The organization hooli is deleted').waitFor();
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 180_000);
+
+  it('looks after keys, health and the gateway’s trail', async () => {
+    const { context, page, complaints } = await enter();
+    const go = (name: string) => page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name }).click();
+    await go('Signing keys');
+    await page.getByRole('button', { name: 'Rotate now' }).click();
+    await page.getByText(/The key .* signs now/).waitFor();
+    expect(await inspectLooks(page, 'operator-keys')).toEqual([]);
+    await page
+      .getByRole('link', { name: /Revoke/ })
+      .last()
+      .click();
+    expect(await inspectLooks(page, 'operator-revoke-key')).toEqual([]);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await go('Health');
+    expect(await inspectLooks(page, 'operator-health')).toEqual([]);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await go('Audit trail');
+    expect(await inspectLooks(page, 'operator-audit')).toEqual([]);
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 120_000);
+});

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Browser } from 'playwright-core';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { launchChromium } from './support/chromium.ts';
+import { inspectLooks, openPage, openSignedIn } from './support/looks.ts';
+
+let gateway: TestGateway;
+let browser: Browser;
+
+beforeAll(async () => {
+  [gateway, browser] = await Promise.all([startGateway(), launchChromium()]);
+  await gateway.makeOrganization('acme');
+  await gateway.api('PATCH', '/organizations/acme', { name: 'Acme Corporation', domains: ['acme.example'] });
+}, 60_000);
+
+afterAll(async () => {
+  await browser.close();
+  await gateway.stop();
+});
+
+describe('pages before the console in Chromium', () => {
+  it('sign-in: the first time, something unknown, and one click the next time', async () => {
+    const { context, page, complaints } = await openPage(browser, [gateway.url, (await gateway.mockIdp()).url]);
+    await page.goto(`${gateway.url}/console/members`);
+    expect(await inspectLooks(page, 'login')).toEqual([]);
+    await page.getByLabel('Work e-mail or organization').fill('somebody@nowhere.example');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').waitFor();
+    expect(await inspectLooks(page, 'login-unknown')).toEqual([]);
+    await page.getByLabel('Work e-mail or organization').fill('olivia@acme.example');
+    await page.keyboard.press('Enter');
+    await page.locator('button[name=person][value=olivia]').click();
+    await page.waitForURL(`${gateway.url}/console/members`);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    expect(await inspectLooks(page, 'signed-out')).toEqual([]);
+    await page.getByRole('link', { name: 'Sign in again' }).click();
+    expect(await inspectLooks(page, 'login-remembered')).toEqual([]);
+    await page.getByRole('link', { name: 'Continue with Acme Corporation' }).click();
+    await page.locator('button[name=person][value=olivia]').click();
+    await page.waitForURL(`${gateway.url}/console`);
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 120_000);
+
+  it('a terminal: the code, the question, the answer', async () => {
+    const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'carl');
+    const started = await fetch(`${gateway.url}/oauth/device_authorization`, {
+      method: 'POST',
+      body: new URLSearchParams({ client_id: 'samlgate-cli' }),
+    });
+    const { user_code: code } = (await started.json()) as { user_code: string };
+    await page.goto(`${gateway.url}/device`);
+    expect(await inspectLooks(page, 'device')).toEqual([]);
+    await page.getByLabel('Code').fill(code);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Sign in a terminal?' }).waitFor();
+    expect(await inspectLooks(page, 'device-question')).toEqual([]);
+    await page.getByRole('button', { name: 'Yes, sign it in' }).click();
+    await page.getByRole('heading', { name: 'The terminal is signed in' }).waitFor();
+    expect(await inspectLooks(page, 'device-answered')).toEqual([]);
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 120_000);
+
+  it.each([
+    ['an organization that is none', '/saml/no-such/login', 'There is no such organization'],
+    ['nothing', '/nothing/here', 'There is nothing here'],
+    ['a response that is none', '/saml/acme/acs', 'There is nothing here'],
+  ])(
+    'an error page for %s',
+    async (_what, where, title) => {
+      const { context, page, complaints } = await openPage(browser, [gateway.url]);
+      await page.goto(`${gateway.url}${where}`);
+      expect(await page.textContent('h1')).toBe(title);
+      expect(await page.textContent('main')).toMatch(/Code \w+, request [\w-]{36}/);
+      expect(await inspectLooks(page, `error-${where.split('/')[2]}`)).toEqual([]);
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+    60_000,
+  );
+});

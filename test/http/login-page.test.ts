@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HttpBrowser } from '../support/browser.ts';
+import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { readLinks, textOf } from '../support/html.ts';
+import { signedIn } from '../support/signed-in.ts';
+
+let gateway: TestGateway;
+let acme: OrganizationJson;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await gateway.makeOrganization();
+  await gateway.api('PATCH', `/organizations/${acme.slug}`, { name: 'Acme <b>', domains: ['acme.example'] });
+});
+
+afterAll(() => gateway.stop());
+
+const openLogin = (browser: HttpBrowser, query = '') => browser.open(`${gateway.url}/login${query}`);
+const remembered = (text: string) => readLinks(text, gateway.url).find((link) => link.text.startsWith('Continue with'));
+
+describe('sign-in: by address or organization', () => {
+  it.each([
+    ['an address of a domain', () => 'somebody@ACME.example'],
+    ['a slug', () => ` ${acme.slug.toUpperCase()} `],
+  ])('%s leads to the organization, with the page that was wanted', async (_what, who) => {
+    const browser = new HttpBrowser();
+    const body = new URLSearchParams({ who: who(), return_to: '/console?a=b&c=d' });
+    const answer = await browser.request(`${gateway.url}/login`, { method: 'POST', body });
+    expect(answer.status).toBe(303);
+    expect(answer.location).toBe(`${gateway.url}/saml/${acme.slug}/login?return_to=%2Fconsole%3Fa%3Db%26c%3Dd`);
+  });
+
+  it.each(['nobody@nowhere.example', 'no-such-organization', '@', '<b>x</b>', 'x\u202ey'])(
+    'says that nothing is known of %j',
+    async (who) => {
+      const browser = new HttpBrowser();
+      const page = await browser.submit(await openLogin(browser, '?return_to=/console'), { who });
+      expect(page.status).toBe(404);
+      expect(page.text).toContain('No organization here has “<bdi>');
+      expect(page.text).not.toMatch(/<b>x|\u202ey</);
+      expect(page.forms[0]?.fields.find(({ name }) => name === 'return_to')?.value).toBe('/console');
+      expect(browser.cookie('samlgate_organization')).toBeUndefined();
+    },
+  );
+
+  it('an empty form is refused with a way back', async () => {
+    const page = await new HttpBrowser().request(`${gateway.url}/login`, { method: 'POST', body: new URLSearchParams({ who: ' ' }) });
+    expect([page.status, page.code]).toEqual([400, 'validation_failed']);
+    expect(page.text).toContain('Back to the sign-in page');
+  });
+});
+
+describe('sign-in: the last organization', () => {
+  it('is offered as one click after a sign-in, for 90 days, and forgotten by another', async () => {
+    const { browser } = await signedIn(gateway, acme, 'carl');
+    const console = browser.history.find(({ url }) => url === `${gateway.url}/console`);
+    expect(console?.headers.getSetCookie().join()).toMatch(
+      new RegExp(`^samlgate_organization=${acme.slug}; Max-Age=7776000; Path=/; Expires=[^;]+; HttpOnly; SameSite=Lax$`),
+    );
+    expect((await browser.request(`${gateway.url}/console`)).headers.getSetCookie()).toEqual([]);
+    const page = await openLogin(browser, '?return_to=/device');
+    expect(remembered(page.text)).toEqual({
+      text: 'Continue with Acme <b>',
+      href: `${gateway.url}/saml/${acme.slug}/login?return_to=%2Fdevice`,
+    });
+    const after = await browser.submit(page, {}, '/login/forget');
+    expect(after.url).toBe(`${gateway.url}/login?return_to=%2Fdevice`);
+    expect(remembered(after.text)).toBeUndefined();
+    expect(browser.cookie('samlgate_organization')).toBeUndefined();
+  });
+
+  it('is remembered from what was typed', async () => {
+    const browser = new HttpBrowser();
+    await browser.request(`${gateway.url}/login`, { method: 'POST', body: new URLSearchParams({ who: 'x@acme.example' }) });
+    expect(remembered((await openLogin(browser)).text)?.text).toBe('Continue with Acme <b>');
+  });
+
+  it.each(['deleted-organization', '../../evil', 'https://evil.example', ''])('a cookie with %j offers nothing', async (slug) => {
+    const browser = new HttpBrowser();
+    browser.setCookie(gateway.url, 'samlgate_organization', encodeURIComponent(slug));
+    const page = await openLogin(browser);
+    expect(page.status).toBe(200);
+    expect(remembered(page.text)).toBeUndefined();
+    expect(textOf(page.text)).toContain('You sign in with your company’s identity provider.');
+  });
+});
