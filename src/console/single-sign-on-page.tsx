@@ -19,9 +19,18 @@ export interface TypedMetadata {
   readonly entity_id: string;
   readonly sso_url: string;
   readonly certificates: string;
+  /** Of metadata that describes several identity providers. */
+  readonly wanted: string;
 }
 
-export const NOTHING_TYPED: TypedMetadata = { metadata_xml: '', metadata_url: '', entity_id: '', sso_url: '', certificates: '' };
+export const NOTHING_TYPED: TypedMetadata = {
+  metadata_xml: '',
+  metadata_url: '',
+  entity_id: '',
+  sso_url: '',
+  certificates: '',
+  wanted: '',
+};
 
 export interface SingleSignOnPageProps {
   readonly frame: Frame;
@@ -164,6 +173,7 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
             maxlength={2048}
             hint="It is fetched now and once a day, so that a new certificate is known in time."
           />
+          <WantedEntityId way="link" value={typed.wanted} />
           <Preview />
         </PostForm>
       </details>
@@ -174,6 +184,7 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
             <label for="field-metadata_file">Metadata file (XML)</label>
             <input id="field-metadata_file" name="metadata_file" type="file" required accept=".xml,application/xml,text/xml" />
           </div>
+          <WantedEntityId way="file" value={typed.wanted} />
           <Preview />
         </PostForm>
       </details>
@@ -181,6 +192,7 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
         <summary>Text to paste</summary>
         <PostForm action={action} csrfToken={csrfToken} kind="upload">
           <Field name="metadata_xml" label="Metadata (XML)" value={typed.metadata_xml} lines={8} required />
+          <WantedEntityId way="text" value={typed.wanted} />
           <Preview />
         </PostForm>
       </details>
@@ -203,6 +215,14 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
     </section>
   );
 }
+
+/** Each form has its own, as a page has no two fields of one name. */
+const WantedEntityId = ({ way, value }: { readonly way: 'link' | 'file' | 'text'; readonly value: string }) => (
+  <details open={value !== ''}>
+    <summary>It describes several identity providers</summary>
+    <Field name={`wanted_${way}`} label="Entity ID of yours" value={value} maxlength={1024} />
+  </details>
+);
 
 const Preview = () => <button type="submit">Preview</button>;
 

@@ -153,6 +153,17 @@ describe('single sign-on: metadata', () => {
     expect([large.status, large.code]).toEqual([400, 'validation_failed']);
   });
 
+  it('asks which identity provider is meant where the metadata describes several', async () => {
+    const both = ['https://one.example/idp', 'https://two.example/idp'].map((name) => other(name).replace(/^<\?xml[^>]*\?>\s*/, ''));
+    const xml = `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata">${both.join('')}</md:EntitiesDescriptor>`;
+    const page = await open(owner, '/single-sign-on');
+    const again = await owner.browser.submit(page, { metadata_xml: xml });
+    expect(again.status).toBe(400);
+    const preview = await owner.browser.submit(again, { metadata_xml: xml, wanted_text: 'https://two.example/idp' });
+    await owner.browser.submit(preview, {}, '/save');
+    expect((await ofAcme()).entity_id).toBe('https://two.example/idp');
+  });
+
   it('shows markup in metadata as text', async () => {
     const page = await open(owner, '/single-sign-on');
     const preview = await owner.browser.submit(page, { metadata_xml: other('https://x.example/&lt;b&gt;bold&lt;/b&gt;') });

@@ -120,6 +120,9 @@ const METADATA_FORM = z.object({
   entity_id: z.string().trim().max(1024).optional(),
   sso_url: z.string().trim().max(2048).optional(),
   certificates: z.string().max(100_000).optional(),
+  wanted_link: z.string().trim().max(1024).optional(),
+  wanted_file: z.string().trim().max(1024).optional(),
+  wanted_text: z.string().trim().max(1024).optional(),
 });
 
 type MetadataForm = z.infer<typeof METADATA_FORM>;
@@ -131,21 +134,22 @@ interface Given {
   readonly carried: Readonly<Record<string, string>>;
 }
 
+const wantedIn = (form: MetadataForm): string => form.wanted_link || form.wanted_file || form.wanted_text || '';
+
 async function givenIn(runtime: Runtime, form: MetadataForm): Promise<Given> {
   if (form.metadata_url) {
-    const content = await fetchDocument(runtime, form.metadata_url);
-    const carried = { metadata_packed: packed(content), metadata_url: form.metadata_url };
-    return { source: { kind: 'document', content }, metadataUrl: form.metadata_url, carried };
+    const { source, carried } = documentOf(await fetchDocument(runtime, form.metadata_url), wantedIn(form));
+    return { source, metadataUrl: form.metadata_url, carried: { ...carried, metadata_url: form.metadata_url } };
   }
-  if (form.metadata_file instanceof Uint8Array && form.metadata_file.length > 0) return documentOf(form.metadata_file);
-  if (form.metadata_xml) return documentOf(Buffer.from(form.metadata_xml));
+  if (form.metadata_file instanceof Uint8Array && form.metadata_file.length > 0) return documentOf(form.metadata_file, wantedIn(form));
+  if (form.metadata_xml) return documentOf(Buffer.from(form.metadata_xml), wantedIn(form));
   if (form.entity_id !== undefined && form.sso_url !== undefined && form.certificates !== undefined) return typedIn(form as TypedMetadata);
   throw new GatewayError('validation_failed', 'Give the metadata as a link, a file or text, or type in all values.');
 }
 
-const documentOf = (content: Uint8Array): Given => ({
-  source: { kind: 'document', content },
-  carried: { metadata_packed: packed(content) },
+const documentOf = (content: Uint8Array, wanted: string): Given => ({
+  source: { kind: 'document', content, entityId: wanted || undefined },
+  carried: { metadata_packed: packed(content), ...(wanted === '' ? {} : { wanted }) },
 });
 
 function typedIn({ entity_id, sso_url, certificates }: Pick<TypedMetadata, 'entity_id' | 'sso_url' | 'certificates'>): Given {
@@ -203,10 +207,15 @@ const typedOf = (form: MetadataForm): TypedMetadata => ({
   entity_id: form.entity_id ?? '',
   sso_url: form.sso_url ?? '',
   certificates: form.certificates ?? '',
+  wanted: wantedIn(form),
 });
 
 const SAVE_FORM = z.union([
-  z.object({ metadata_packed: z.string().min(1), metadata_url: z.string().min(1).max(2048).optional() }),
+  z.object({
+    metadata_packed: z.string().min(1),
+    metadata_url: z.string().min(1).max(2048).optional(),
+    wanted: z.string().min(1).max(1024).optional(),
+  }),
   z.object({ entity_id: z.string().min(1).max(1024), sso_url: z.string().min(1).max(2048), certificates: z.string().min(1).max(100_000) }),
 ]);
 
@@ -214,7 +223,7 @@ const SAVE_FORM = z.union([
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const form = formOf(SAVE_FORM, request);
   const source: MetadataSource =
-    'metadata_packed' in form ? { kind: 'document', content: unpacked(form.metadata_packed) } : typedIn(form).source;
+    'metadata_packed' in form ? { kind: 'document', content: unpacked(form.metadata_packed), entityId: form.wanted } : typedIn(form).source;
   const read = await understandMetadata(runtime, source);
   const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
   if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: is no URL.');
