@@ -62,7 +62,7 @@ describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (s
       await page.getByRole('button', { name: 'Continue' }).click();
       await typePassword(page, 'olivia');
       await page.waitForURL(`${gateway.url}/console`);
-      const text = await page.innerText('main');
+      const text = await page.innerText('body'); // the organization stands in the header
       for (const part of ['Acme <b>& Söhne</b>', 'Olivia Owner', 'olivia@acme.test', 'owner', 'platform-admins'])
         expect(text).toContain(part);
       await screenshot(page, `console-${store}`);
