@@ -7,9 +7,21 @@ import { GatewayError } from '../errors.ts';
  * @throws saml_malformed
  */
 export function decodeBase64(text: string): Buffer {
-  const compact = /[ \t\r\n]/.test(text) ? text.replace(/[ \t\r\n]+/g, '') : text;
+  const compact = /[ \t\r\n]/.test(text) ? withoutWhiteSpace(text) : text;
   const octets = Buffer.from(compact, 'base64');
   if (compact === '' || octets.toString('base64') !== compact)
     throw new GatewayError('saml_malformed', 'A value that must be base64 is not.');
   return octets;
+}
+
+/** Octet by octet: white space between all characters would make a replacement for each of them. */
+function withoutWhiteSpace(text: string): string {
+  const octets = Buffer.from(text, 'utf8');
+  let kept = 0;
+  for (let i = 0; i < octets.length; i++) {
+    const octet = octets[i] as number;
+    if (octet !== 0x20 && octet !== 0x09 && octet !== 0x0d && octet !== 0x0a) octets[kept++] = octet;
+  }
+  // What is not ASCII stays what it is not, and is no base64.
+  return octets.toString('latin1', 0, kept);
 }

@@ -70,8 +70,11 @@ export function readRedirect(query: string): UnverifiedMessage {
   };
 }
 
-/** The parameters that matter, each as the characters that came. A name that is written in another way might be read by others only. */
-function readParameters(query: string): ReadonlyMap<string, string> {
+/**
+ * The parameters of a query or a form that matter, each as the characters that came.
+ * @throws saml_malformed for one that is there twice, and for a name that is written in another way: others might read it
+ */
+export function readParameters(query: string): ReadonlyMap<string, string> {
   const raw = new Map<string, string>();
   for (const parameter of query.split('&')) {
     const [written = '', ...value] = parameter.split('=');
@@ -84,12 +87,13 @@ function readParameters(query: string): ReadonlyMap<string, string> {
   return raw;
 }
 
-function decoded(text: string): string;
-function decoded(text: string | undefined): string | undefined;
-function decoded(text: string | undefined): string | undefined {
+/** @throws saml_malformed */
+export function decoded(text: string): string;
+export function decoded(text: string | undefined): string | undefined;
+export function decoded(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
+    return decodeURIComponent(text.replace(/\+/g, ' '));
   } catch (cause) {
     throw malformed('A parameter is not percent-encoded UTF-8.', cause);
   }

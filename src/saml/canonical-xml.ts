@@ -3,7 +3,7 @@
  * @see https://www.w3.org/TR/xml-exc-c14n/ §3 (the algorithm), §4 (the implementation that is followed here)
  */
 import { GatewayError } from '../errors.ts';
-import { isElement, XML_NAMESPACE, type XmlElement } from './xml.ts';
+import { isElement, walk, XML_NAMESPACE, type XmlElement } from './xml.ts';
 
 export interface CanonicalOptions {
   /** InclusiveNamespaces PrefixList; the default namespace is the empty string here. */
@@ -13,6 +13,7 @@ export interface CanonicalOptions {
 }
 
 const NO_PREFIXES: ReadonlySet<string> = new Set();
+const NOTHING: readonly (readonly [string, string])[] = [];
 
 /**
  * Exclusive C14N writes a declaration again on every element that uses it outside of one that did. One long namespace URI
@@ -27,11 +28,11 @@ const MAX_DECLARED_CHARACTERS = 4 * 1024 * 1024;
 export function canonicalize(apex: XmlElement, options: CanonicalOptions = {}): string {
   const writer = new Writer(apex, options.inclusivePrefixes ?? NO_PREFIXES, options.without);
   writer.write(apex);
-  return writer.parts.join('');
+  return writer.text;
 }
 
 class Writer {
-  readonly parts: string[] = [];
+  text = '';
   readonly #apex: XmlElement;
   readonly #inclusive: ReadonlySet<string>;
   readonly #without: XmlElement | undefined;
@@ -41,6 +42,7 @@ class Writer {
    */
   readonly #rendered = new Map<string, string>();
   #declaredCharacters = 0;
+  #places: ReadonlyMap<string, number> | undefined;
 
   constructor(apex: XmlElement, inclusive: ReadonlySet<string>, without: XmlElement | undefined) {
     this.#apex = apex;
@@ -52,23 +54,23 @@ class Writer {
     const name = qualifiedName(element);
     const declared = this.#declarationsToRender(element);
     const before = declared.map(([prefix]) => this.#rendered.get(prefix));
-    this.parts.push('<', name);
+    this.text += `<${name}`;
     for (const [prefix, uri] of declared) {
       this.#declaredCharacters += prefix.length + uri.length;
       if (this.#declaredCharacters > MAX_DECLARED_CHARACTERS)
         throw new GatewayError('saml_malformed', 'The message repeats a long namespace too often.');
-      this.parts.push(prefix === '' ? ' xmlns="' : ` xmlns:${prefix}="`, escapeAttribute(uri), '"');
+      this.text += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(uri)}"`;
       this.#rendered.set(prefix, uri);
     }
-    for (const attribute of inCanonicalOrder(element.attributes)) {
-      this.parts.push(' ', qualifiedName(attribute), '="', escapeAttribute(attribute.value), '"');
+    for (const attribute of this.#inCanonicalOrder(element.attributes)) {
+      this.text += ` ${qualifiedName(attribute)}="${escapeAttribute(attribute.value)}"`;
     }
-    this.parts.push('>');
+    this.text += '>';
     for (const child of element.children) {
-      if (!isElement(child)) this.parts.push(escapeText(child));
+      if (!isElement(child)) this.text += escapeText(child);
       else if (child !== this.#without) this.write(child);
     }
-    this.parts.push('</', name, '>');
+    this.text += `</${name}>`;
     declared.forEach(([prefix], i) => {
       const uri = before[i];
       if (uri === undefined) this.#rendered.delete(prefix);
@@ -77,7 +79,8 @@ class Writer {
   }
 
   /** Exclusive C14N §3: a prefix is rendered where it is visibly used and no output ancestor rendered it with the same URI. */
-  #declarationsToRender(element: XmlElement): [string, string][] {
+  #declarationsToRender(element: XmlElement): readonly (readonly [string, string])[] {
+    if (this.#hasNothingNew(element)) return NOTHING;
     const wanted = new Map<string, string>([[element.prefix, element.uri]]);
     for (const attribute of element.attributes) if (attribute.prefix !== '') wanted.set(attribute.prefix, attribute.uri);
     for (const prefix of this.#inclusive) {
@@ -88,11 +91,44 @@ class Writer {
     const declared: [string, string][] = [];
     for (const [prefix, uri] of wanted) {
       if (uri === XML_NAMESPACE) continue;
-      // An absent default namespace counts as rendered empty: xmlns="" is only written to undo another one.
-      if ((this.#rendered.get(prefix) ?? (prefix === '' ? '' : undefined)) !== uri) declared.push([prefix, uri]);
+      if (this.#renderedOf(prefix) !== uri) declared.push([prefix, uri]);
     }
     return declared.length < 2 ? declared : declared.sort(([a], [b]) => compareCodePoints(a, b));
   }
+
+  /** So it is with nearly every element, and quickly seen. */
+  #hasNothingNew(element: XmlElement): boolean {
+    if (this.#renderedOf(element.prefix) !== element.uri) return false;
+    if (this.#inclusive.size > 0 && (element === this.#apex || element.declarations.size > 0)) return false;
+    for (const attribute of element.attributes) if (attribute.prefix !== '') return false;
+    return true;
+  }
+
+  /** An absent default namespace counts as rendered empty: xmlns="" is only written to undo another one. */
+  #renderedOf(prefix: string): string | undefined {
+    return this.#rendered.get(prefix) ?? (prefix === '' ? '' : undefined);
+  }
+
+  /** Canonical XML 1.0 §2.2: by namespace URI, then by local name; attributes without namespace first. */
+  #inCanonicalOrder(attributes: XmlElement['attributes']): XmlElement['attributes'] {
+    if (attributes.length < 2) return attributes;
+    return [...attributes].sort((a, b) =>
+      a.uri === b.uri ? compareCodePoints(a.local, b.local) : this.#placeOf(a.uri) - this.#placeOf(b.uri),
+    );
+  }
+
+  /** Once for all: to compare long namespaces at each element would cost their length each time. */
+  #placeOf(uri: string): number {
+    this.#places ??= placesOfNamespaces(this.#apex);
+    return this.#places.get(uri) as number;
+  }
+}
+
+/** The namespaces of all attributes, in canonical order. */
+function placesOfNamespaces(apex: XmlElement): ReadonlyMap<string, number> {
+  const uris = new Set<string>();
+  for (const { attributes } of walk(apex)) for (const { uri } of attributes) uris.add(uri);
+  return new Map([...uris].sort(compareCodePoints).map((uri, place) => [uri, place]));
 }
 
 const qualifiedName = ({ prefix, local }: { prefix: string; local: string }): string => (prefix === '' ? local : `${prefix}:${local}`);
@@ -105,40 +141,34 @@ function uriInScope(element: XmlElement, prefix: string): string | undefined {
   return undefined;
 }
 
-/** Canonical XML 1.0 §2.2: by namespace URI, then by local name; attributes without namespace first. */
-function inCanonicalOrder(attributes: XmlElement['attributes']): XmlElement['attributes'] {
-  if (attributes.length < 2) return attributes;
-  return [...attributes].sort((a, b) => compareCodePoints(a.uri, b.uri) || compareCodePoints(a.local, b.local));
-}
-
-const SURROGATE = /[\ud800-\udfff]/;
-
 /** By Unicode code point; JavaScript's own order is by UTF-16 code unit and differs beyond the basic plane. */
 function compareCodePoints(a: string, b: string): number {
-  if (a === b) return 0;
-  if (!SURROGATE.test(a) && !SURROGATE.test(b)) return a < b ? -1 : 1;
-  const left = Array.from(a, (char) => char.codePointAt(0) as number);
-  const right = Array.from(b, (char) => char.codePointAt(0) as number);
-  const length = Math.min(left.length, right.length);
+  const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
-    const difference = (left[i] as number) - (right[i] as number);
-    if (difference !== 0) return difference;
+    const left = a.charCodeAt(i);
+    const right = b.charCodeAt(i);
+    if (left !== right) return inCodePointOrder(left) - inCodePointOrder(right);
   }
-  return left.length - right.length;
+  return a.length - b.length;
 }
 
-const TEXT_ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#xD;' };
-const ATTRIBUTE_ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '"': '&quot;',
-  '\t': '&#x9;',
-  '\n': '&#xA;',
-  '\r': '&#xD;',
-};
+/** The code units of a surrogate pair, which stand for the highest code points, are moved behind those from U+E000 on. */
+function inCodePointOrder(codeUnit: number): number {
+  if (codeUnit < 0xd800) return codeUnit;
+  return codeUnit < 0xe000 ? codeUnit + 0x2000 : codeUnit - 0x800;
+}
 
+/** Each by itself: a function for every character would be most of the work in a text that has nothing else. */
 const escapeText = (value: string): string =>
-  /[&<>\r]/.test(value) ? value.replace(/[&<>\r]/g, (char) => TEXT_ESCAPES[char] as string) : value;
+  /[&<>\r]/.test(value) ? value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/\r/g, '&#xD;') : value;
 
 const escapeAttribute = (value: string): string =>
-  /[&<"\t\n\r]/.test(value) ? value.replace(/[&<"\t\n\r]/g, (char) => ATTRIBUTE_ESCAPES[char] as string) : value;
+  /[&<"\t\n\r]/.test(value)
+    ? value
+        .replace(/&/g, '&amp;')
+        .replace(/</g, '&lt;')
+        .replace(/"/g, '&quot;')
+        .replace(/\t/g, '&#x9;')
+        .replace(/\n/g, '&#xA;')
+        .replace(/\r/g, '&#xD;')
+    : value;

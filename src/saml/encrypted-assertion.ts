@@ -101,8 +101,8 @@ function readPlaintext({ octets }: Decrypted, wrapper: XmlElement): SignedPlaint
   return { assertion: read.assertion, signature: read.signature };
 }
 
-/** Markup about as dense as in an assertion. */
-const FILLER = '<a b="c">text</a>';
+/** Markup about as dense as in the assertions of the products, so that a character of it is read in about the same time. */
+const FILLER = '<a b="cccccccccccccccccccc">texttexttexttexttexttext</a>';
 
 const fillersIn = (characters: number): number => Math.max(0, Math.floor(characters / FILLER.length));
 

@@ -16,6 +16,8 @@ export interface UnverifiedResponse extends FoundSignatures {
 }
 
 const NCNAME = /^[\p{L}_][\p{L}\p{N}\p{M}_.\-·]*$/u;
+/** Nearly all, and in a quarter of the time. */
+const ASCII_NCNAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
 const ambiguous = (detail: string) => new GatewayError('saml_structure_ambiguous', detail);
 const malformed = (detail: string) => new GatewayError('saml_malformed', detail);
@@ -138,7 +140,7 @@ export function requireUniqueIds(...roots: readonly XmlElement[]): void {
     for (const element of walk(root)) {
       const id = attributeOf(element, 'ID');
       if (id === undefined) continue;
-      if (!NCNAME.test(id)) throw malformed('An ID is not an NCName.');
+      if (!ASCII_NCNAME.test(id) && !NCNAME.test(id)) throw malformed('An ID is not an NCName.');
       if (seen.has(id)) throw ambiguous('Two elements have the same ID.');
       seen.add(id);
     }

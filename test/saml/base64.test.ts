@@ -43,6 +43,7 @@ describe('base64 (RFC 4648 §4)', () => {
     ['', 'nothing'],
     [' \n', 'only white space'],
     ['Zg', 'no padding'],
+    ['Zm9v Ym\u0146y', 'a character whose lower octet would fit, beside white space'],
     ['Zg=', 'half the padding'],
     ['Zg===', 'too much padding'],
     ['Zm9v=', 'padding where none belongs'],

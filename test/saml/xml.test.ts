@@ -296,16 +296,45 @@ describe('namespaces', () => {
 describe('what a message may cost', () => {
   const nested = (depth: number) => `${'<a>'.repeat(depth)}${'</a>'.repeat(depth)}`;
   const attributes = (count: number) => `<a ${Array.from({ length: count }, (_, i) => `a${i}=""`).join(' ')}/>`;
+  const inAll = (count: number) =>
+    `<a>${'<b xmlns:p="urn:p" a="" b="" c=""/>'.repeat(count >> 2)}<b${Array.from({ length: count % 4 }, (_, i) => ` a${i}=""`).join('')}/></a>`;
+  const uriOf = (length: number) => `urn:${'x'.repeat(length - 4)}`;
+  const qualified = (length: number) =>
+    `<r xmlns:p="${uriOf(250)}" xmlns:q="${uriOf(length - 3999 * 250)}">${'<b p:a=""/>'.repeat(3999)}<b q:a=""/></r>`;
   const declarations = (count: number) => `<a ${Array.from({ length: count }, (_, i) => `xmlns:p${i}="urn:p"`).join(' ')}/>`;
 
   test.each([
     ['48 levels', nested, 48],
-    ['12,000 elements', (count: number) => `<a>${'<b/>'.repeat(count - 1)}</a>`, 12_000],
+    ['8,000 elements', (count: number) => `<a>${'<b/>'.repeat(count - 1)}</a>`, 8_000],
     ['64 attributes on one element', attributes, 64],
     ['32 declarations on one element', declarations, 32],
+    ['16,000 attributes and declarations', inAll, 16_000],
+    ['256 characters in a namespace', (length: number) => `<a xmlns="${uriOf(length)}"/>`, 256],
+    ['1,000,000 characters of the namespaces of attributes', qualified, 1_000_000],
   ])('%s, and not one more', (_, make, most) => {
     expect(codeOf(() => parseXml(make(most)))).toBe('nothing thrown');
     expect(codeOf(() => parseXml(make(most + 1)))).toBe('saml_malformed');
+  });
+
+  test('a crowded tag is found before the parser begins, in a message that is long enough to matter', () => {
+    const broken = (tag: string, filler = 20_000) => `<a>&broken;${tag}${' '.repeat(filler)}</a>`;
+    const detailOf = (text: string) => {
+      try {
+        parseXml(text);
+      } catch (error) {
+        return (error as GatewayError).facts.detail;
+      }
+    };
+    const named = (write: (i: number) => string, count = 97) => `<x:y${Array.from({ length: count }, (_, i) => write(i)).join('')}/>`;
+    const crowded = [
+      (i: number) => ` a${i}="x>"`,
+      (i: number) => `\n\ta${i} = '"'`,
+      (i: number) => ` xmlns:ü${i}="urn:p"`,
+      (i: number) => ` a${i}=""`,
+    ];
+    for (const write of crowded) expect(detailOf(broken(named(write)))).toContain('too many attributes');
+    for (const write of crowded) expect(detailOf(broken(named(write, 96)))).toContain('not well-formed');
+    expect(detailOf(broken(named(crowded[0] as never), 0))).toContain('not well-formed');
   });
 
   test('levels are counted, not elements that were closed', () => {
