@@ -23,7 +23,6 @@ import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings, type Ve
 import { makeLogoutRequest, makeLogoutResponse } from '../saml/logout-messages.ts';
 import type { NameId, VerifiedAssertion } from '../saml/response.ts';
 import type { Step, Stored } from '../store/store.ts';
-
 import { claimUntil } from './claims.ts';
 
 /** How long a person may take at the identity provider. */
