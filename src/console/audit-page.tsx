@@ -143,7 +143,7 @@ function EntriesTable({ frame, entries, addresses }: Pick<AuditPageProps, 'frame
           ),
         },
         { label: 'When', cell: ({ at }) => <Moment ms={Date.parse(at)} /> },
-        { label: 'Who', cell: (entry) => <Who entry={entry} base={frame.base} addresses={addresses} /> },
+        { label: 'Who', kind: 'wide', cell: (entry) => <Who entry={entry} base={frame.base} addresses={addresses} /> },
         { label: 'Details', cell: ({ details }) => (details === undefined ? '–' : <ForeignText text={detailsText(details)} />) },
       ]}
     />

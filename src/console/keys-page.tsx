@@ -31,8 +31,8 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
       title="Signing keys"
       lead={
         rotationDays === 0
-          ? 'They sign session tokens and CLI tokens. They are rotated by you alone.'
-          : `They sign session tokens and CLI tokens. They are rotated by themselves every ${counted(rotationDays, 'day')}.`
+          ? 'They sign session tokens and CLI tokens. Only you rotate them.'
+          : `They sign session tokens and CLI tokens. The gateway rotates them every ${counted(rotationDays, 'day')}.`
       }
       actions={<ButtonForm action="/console/operator/keys/rotate" csrfToken={frame.csrfToken} label="Rotate now" />}
     >

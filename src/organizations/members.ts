@@ -127,11 +127,11 @@ export interface MemberQuery {
   readonly cursor?: string | undefined;
 }
 
-const PAGES_AT_A_TIME = 50;
+const PAGES_AT_A_TIME = 100;
 const SCANNED_PAGE = 200;
 
 /**
- * By address. With `query` 10,000 members are looked through at a time, so that a page may be short though there is more;
+ * By address. With `query` 20,000 members are looked through at a time, so that a page may be short though there is more;
  * `nextCursor` alone tells. A query that is a member's id finds that member.
  */
 export async function listMembers(store: Store, organizationId: string, ask: MemberQuery): Promise<Page<Member>> {

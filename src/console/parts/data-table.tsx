@@ -3,8 +3,8 @@ import type { ComponentChildren } from 'preact';
 export interface Column<Row> {
   readonly label: string;
   readonly cell: (row: Row) => ComponentChildren;
-  /** `heading`: what names the row. `actions`: its buttons; the label is for screen readers only. */
-  readonly kind?: 'heading' | 'actions';
+  /** `heading`: what names the row. `wide`: has long words. `actions`: its buttons; the label is for screen readers only. */
+  readonly kind?: 'heading' | 'wide' | 'actions';
 }
 
 export interface DataTableProps<Row> {
