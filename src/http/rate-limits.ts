@@ -1,8 +1,8 @@
 /**
  * Who may try how often. Counted in Redis where that is the store, so for all replicas together, else in memory.
  *
- * The assertion consumer service counts refusals only, by address and by organization; a sign-in that is accepted costs
- * nothing, however many there are. Over the limit a message is looked at only where it answers a request that this browser has
+ * The assertion consumer service counts messages that no good signature covers, by address and by organization; a sign-in that is
+ * accepted costs nothing, however many there are, and neither does a genuine message that is refused. Over the limit a message is looked at only where it answers a request that this browser has
  * just started here, which costs one read to find out. So a stranger behind the same address, or one who floods an
  * organization from many, keeps nobody from signing in the ordinary way; what they lose is that their messages are parsed.
  *
@@ -21,10 +21,12 @@ interface Limit {
 }
 
 /** Each is far above what people and programs do, and far below what hurts. */
-const LIMITS = {
-  /** Refused messages at the ACS. */
-  refusals_by_address: { points: 30, seconds: 60 },
-  refusals_by_organization: { points: 300, seconds: 60 },
+export const LIMITS = {
+  /** Messages at the ACS that no good signature covers. The worst of them costs 20 ms, so this is a tenth of a core. */
+  refusals_by_address: { points: 300, seconds: 60 },
+  refusals_by_organization: { points: 1200, seconds: 60 },
+  /** Genuine messages that were refused all the same (a replay, a person without a role): more are refused, but no longer written down. */
+  genuine_refusals: { points: 300, seconds: 60 },
   /** Messages that come for one request of this browser, which is used up by the one that is accepted. */
   tries_of_request: { points: 5, seconds: 1800 },
   login_start: { points: 300, seconds: 60 },
@@ -46,7 +48,9 @@ const COST: Partial<Record<ErrorCode, number>> = { saml_decryption_failed: 10 };
 /** In memory an address is one of so many places, so that a million of them take no more room than these. */
 const PLACES_HEX_DIGITS = 4;
 
-const placeOf = (key: string): string => hash('sha256', key, 'hex').slice(0, PLACES_HEX_DIGITS);
+/** A request has a place of its own: there are only as many as were started, and strangers must not use up each other's. */
+const placeOf = (name: LimitName, key: string): string =>
+  name === 'tries_of_request' ? hash('sha256', key, 'hex') : hash('sha256', key, 'hex').slice(0, PLACES_HEX_DIGITS);
 
 interface Counter {
   /** @returns ms until it is less than too much; undefined where it is not */
@@ -73,7 +77,7 @@ function makeCounter({ store, metrics, now }: Runtime, name: LimitName): Counter
   const overUntilMs = new Map<string, number>();
   return {
     async count(key, cost = 1) {
-      const place = placeOf(key);
+      const place = placeOf(name, key);
       try {
         await limiter.consume(place, cost);
         overUntilMs.delete(place);
@@ -86,7 +90,7 @@ function makeCounter({ store, metrics, now }: Runtime, name: LimitName): Counter
       }
     },
     isOver(key) {
-      const place = placeOf(key);
+      const place = placeOf(name, key);
       const untilMs = overUntilMs.get(place);
       if (untilMs !== undefined && untilMs <= now()) overUntilMs.delete(place);
       return untilMs !== undefined && untilMs > now();
@@ -145,9 +149,11 @@ export async function countRefusal(
   address: string | undefined,
   organizationId: string,
   code: ErrorCode,
+  isGenuine: boolean,
 ): Promise<boolean> {
   if (!runtime.config.rateLimits) return false;
   const counters = countersOf(runtime);
+  if (isGenuine) return (await counters('genuine_refusals').count(organizationId)) !== undefined;
   const waits = await Promise.all([
     counters('refusals_by_address').count(addressGroup(address), COST[code]),
     counters('refusals_by_organization').count(organizationId),

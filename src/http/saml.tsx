@@ -199,7 +199,7 @@ async function recordRefusal(
   const { error } = ended.result;
   runtime.metrics.logins.inc({ outcome: error.code });
   if (error.status >= 500 || error.code === 'rate_limited') return;
-  if (await countRefusal(runtime, ended.actor.address, organization.id, error.code)) return;
+  if (await countRefusal(runtime, ended.actor.address, organization.id, error.code, ended.assertion !== undefined)) return;
   afterAnswer(response, () => noteSignIn(runtime, organization, ended));
   const { detail, wanted, got } = error.facts;
   const step = auditStep(runtime.now(), ended.actor, 'login.refused', { code: error.code, details: { detail, wanted, got } });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addressGroup } from '../../src/http/rate-limits.ts';
+import { addressGroup, LIMITS } from '../../src/http/rate-limits.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
@@ -8,6 +8,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
   let gateway: TestGateway;
   let acme: TestOrganization;
   let address = 0;
+  const BY_ADDRESS = LIMITS.refusals_by_address.points;
 
   beforeAll(async () => {
     gateway = await startGateway({ store, environment: { SAMLGATE_RATE_LIMITS: 'on', SAMLGATE_TRUST_PROXY: 'loopback' } });
@@ -23,21 +24,34 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     return browser.request(organization.acsUrl, { method: 'POST', body: new URLSearchParams(fields), headers: from(ip) });
   };
   const flood = async (ip: string, times: number, organization = acme) => {
-    for (let i = 0; i < times; i++) await post(ip, '<a/>', undefined, undefined, organization);
+    await Promise.all(Array.from({ length: times }, () => post(ip, '<a/>', undefined, undefined, organization)));
   };
-  const refusals = async ({ slug } = acme) =>
-    (await gateway.api<{ items: unknown[] }>('GET', `/organizations/${slug}/audit?event=login.refused&limit=200`)).body.items.length;
+  /** How many there are in the audit trail. */
+  const refusals = async ({ slug } = acme) => {
+    let count = 0;
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const { body }: { body: { items: unknown[]; next_cursor: string | null } } = await gateway.api(
+        'GET',
+        `/organizations/${slug}/audit?event=login.refused&limit=200${query}`,
+      );
+      count += body.items.length;
+      cursor = body.next_cursor;
+    }
+    return count;
+  };
 
-  it('after thirty refused messages an address is not listened to, and nothing more is written about it', async () => {
+  it('after so many messages that nobody has signed an address is not listened to, and nothing more is written about it', async () => {
     const ip = newAddress();
     const before = await refusals();
-    await flood(ip, 30);
+    await flood(ip, BY_ADDRESS);
+    // This one is one too many: it is still looked at, and no longer written down.
     expect((await post(ip, '<a/>')).code).toBe('saml_malformed');
     const page = await post(ip, '<a/>');
     expect([page.status, page.code]).toEqual([429, 'rate_limited']);
     expect(Number(page.headers.get('retry-after'))).toBeGreaterThan(0);
     await flood(ip, 10);
-    expect((await refusals()) - before).toBe(30);
+    expect((await refusals()) - before).toBe(BY_ADDRESS);
     // A genuine message that nobody asked for is not looked at either; elsewhere it comes in.
     const xml = acme.respond();
     expect((await post(ip, xml)).code).toBe('rate_limited');
@@ -46,7 +60,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
 
   it('who has started a sign-in here comes in all the same, from behind the same address', async () => {
     const ip = newAddress();
-    await flood(ip, 31);
+    await flood(ip, BY_ADDRESS + 1);
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser);
     expect((await post(ip, acme.respond({ inResponseTo: requestId }), relayState, browser)).status).toBe(303);
@@ -54,7 +68,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
 
   it('but a request that was started is no leave for any number of messages, nor for another browser', async () => {
     const ip = newAddress();
-    await flood(ip, 31);
+    await flood(ip, BY_ADDRESS + 1);
     const browser = new HttpBrowser();
     const { relayState } = await acme.start(browser);
     const codes: (string | undefined)[] = [];
@@ -69,11 +83,24 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     for (let i = 0; i < 40; i++) expect((await post(ip, acme.respond())).status).toBe(303);
   });
 
+  it('nor are genuine messages that are refused; they are only no longer written down', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const ip = newAddress();
+    const xml = organization.respond();
+    const codes = await Promise.all(
+      Array.from({ length: BY_ADDRESS + 20 }, async () => (await post(ip, xml, undefined, undefined, organization)).code),
+    );
+    expect(codes.filter((code) => code === undefined)).toHaveLength(1);
+    expect(codes.filter((code) => code === 'saml_replayed')).toHaveLength(BY_ADDRESS + 19);
+    expect(await refusals(organization)).toBe(LIMITS.genuine_refusals.points);
+  });
+
   it('an organization that is flooded from everywhere: its own people come in, other organizations notice nothing', async () => {
     const [flooded, other] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
-    for (let i = 0; i < 13; i++) await flood(newAddress(), 25, flooded);
+    const addresses = Math.ceil(LIMITS.refusals_by_organization.points / (BY_ADDRESS - 50)) + 1;
+    for (let i = 0; i < addresses; i++) await flood(newAddress(), BY_ADDRESS - 50, flooded);
     expect((await post(newAddress(), '<a/>', undefined, undefined, flooded)).code).toBe('rate_limited');
-    expect(await refusals(flooded)).toBeLessThanOrEqual(300);
+    expect(await refusals(flooded)).toBeLessThanOrEqual(LIMITS.refusals_by_organization.points);
     const browser = new HttpBrowser();
     const { relayState, requestId } = await flooded.start(browser);
     expect((await post(newAddress(), flooded.respond({ inResponseTo: requestId }), relayState, browser, flooded)).status).toBe(303);
