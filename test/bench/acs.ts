@@ -57,12 +57,12 @@ function makeLogin(target: Target, shape: Shape, key: FixtureKey): string {
     status: SUCCESS,
     assertionAttributes: `ID="${id}" Version="2.0" IssueInstant="${at(0)}"`,
     assertionIssuer: `<saml:Issuer>${ISSUER}</saml:Issuer>`,
-    nameId: `<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">person-${serial % 100}</saml:NameID>`,
+    nameId: `<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">person-${serial % 10_000}</saml:NameID>`,
     confirmation: `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData Recipient="${acsUrl}" NotOnOrAfter="${at(30)}"/></saml:SubjectConfirmation>`,
     conditions: `<saml:Conditions NotBefore="${at(-5)}" NotOnOrAfter="${at(30)}"><saml:AudienceRestriction><saml:Audience>${entityId}</saml:Audience></saml:AudienceRestriction></saml:Conditions>`,
     authn: `<saml:AuthnStatement AuthnInstant="${at(0)}" SessionIndex="${id}s"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`,
     attributes:
-      attribute('email', `person-${serial % 100}@acme.test`) + attribute('displayName', 'Person') + attribute('groups', ...groups),
+      attribute('email', `person-${serial % 10_000}@acme.test`) + attribute('displayName', 'Person') + attribute('groups', ...groups),
   });
   const keyInfo = shape === 'large' ? keyInfoOf(key.certificatePem.replace(/-----[A-Z ]+-----|\s/g, '')) : '';
   const withAssertion = sign(xml, key.key, { id, keyInfo });
