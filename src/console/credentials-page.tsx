@@ -8,7 +8,7 @@ import { Copy } from './parts/copy.tsx';
 import { counted } from './parts/counted.ts';
 import { EmptyState } from './parts/empty-state.tsx';
 import { Facts } from './parts/facts.tsx';
-import { ForeignText } from './parts/foreign-text.tsx';
+import { ForeignText, visibleText } from './parts/foreign-text.tsx';
 import { PostForm } from './parts/form.tsx';
 import { Moment } from './parts/moment.tsx';
 import { Callout } from './parts/notice.tsx';
@@ -41,7 +41,12 @@ export function CredentialsPage(props: CredentialsPageProps) {
       frame={frame}
       section="credentials"
       title="Credentials"
-      lead="Who you are here, and what may act in your name."
+      lead={
+        <>
+          You are signed in as <strong dir="auto">{visibleText(member.name)}</strong>. This is who you are here, and what may act in your
+          name.
+        </>
+      }
       scripts={['confirm.js']}
     >
       <You member={member} />
@@ -93,7 +98,7 @@ function You({ member }: { readonly member: Member }) {
           [
             'Role',
             <>
-              <strong>{member.role}</strong>. {roleReason(member, 'you')}
+              <strong>{member.role}</strong>: {roleReason(member, 'you')}
             </>,
           ],
           ['Groups', groupsText(member)],

@@ -27,13 +27,13 @@ async function makeToken(person: SignedIn, name: string, days = '90'): Promise<{
 describe('credentials: who somebody is', () => {
   it('names the group whose rule gave the role', async () => {
     const text = textOf((await credentialsOf(await signedIn(gateway, acme, 'olivia'))).text);
-    expect(text).toContain('owner. The identity provider says that you are in the group “platform-admins”');
+    expect(text).toContain('owner: The identity provider says that you are in the group “platform-admins”');
   });
 
   it('says that the default gave it', async () => {
     const carl = await signedIn(gateway, acme, 'carl');
     const text = textOf((await credentialsOf(carl)).text);
-    expect(text).toContain('collaborator. No rule fits the groups');
+    expect(text).toContain('collaborator: No rule fits the groups');
     expect(text).toContain(carl.id);
   });
 });

@@ -88,6 +88,21 @@ describe('operator sign-in', () => {
     },
   );
 
+  it('from one address only so often, also with the right token', async () => {
+    const own = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
+    const statusOf = async (token: string) => {
+      const response = await fetch(`${own.url}${HOME}/sign-in`, {
+        method: 'POST',
+        body: new URLSearchParams({ token }),
+        redirect: 'manual',
+      });
+      return response.status;
+    };
+    for (let i = 0; i < 10; i++) expect(await statusOf('wrong')).toBe(401);
+    expect(await statusOf(own.operatorToken)).toBe(429);
+    await own.stop();
+  });
+
   it('leads back to the page that was wanted, and only to the operator’s pages', async () => {
     const browser = new HttpBrowser();
     const asked = await open(browser, '/keys');
