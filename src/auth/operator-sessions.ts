@@ -15,8 +15,6 @@ export const OPERATOR_SESSION_SECONDS = 3600;
 
 export interface OperatorSession {
   readonly csrfToken: string;
-  /** Ms since 1970. */
-  readonly endsAtMs: number;
 }
 
 interface KeptSession extends OperatorSession {
@@ -37,11 +35,10 @@ const tokenMark = ({ config, secrets }: Runtime): string => macOf(String(secrets
 export async function startOperatorSession(runtime: Runtime, actor: Actor, token: string): Promise<string> {
   if (!isOperatorToken(runtime, token)) throw new GatewayError('unauthenticated', 'This is not the operator token.');
   const id = newSecret();
-  const nowMs = runtime.now();
-  const session: KeptSession = { csrfToken: newSecret(), endsAtMs: nowMs + OPERATOR_SESSION_SECONDS * 1000, tokenMark: tokenMark(runtime) };
+  const session: KeptSession = { csrfToken: newSecret(), tokenMark: tokenMark(runtime) };
   await runtime.store.commit(GLOBAL, [
     { do: 'put', key: keyOf(id), value: JSON.stringify(session), ttlSeconds: OPERATOR_SESSION_SECONDS },
-    auditStep(nowMs, { ...actor, kind: 'operator' }, 'operator.signed_in'),
+    auditStep(runtime.now(), { ...actor, kind: 'operator' }, 'operator.signed_in'),
   ]);
   return `${id}.${macOf(String(runtime.secrets.cookieKeys[0]), id)}`;
 }
@@ -52,7 +49,7 @@ export async function readOperatorSession(runtime: Runtime, cookie: string | und
   const value = id === undefined ? undefined : await runtime.store.peek(GLOBAL, keyOf(id));
   if (value === undefined) return undefined;
   const session = JSON.parse(value) as KeptSession;
-  return session.endsAtMs > runtime.now() && session.tokenMark === tokenMark(runtime) ? session : undefined;
+  return session.tokenMark === tokenMark(runtime) ? session : undefined;
 }
 
 /** Ends the session of a cookie; nothing to end is fine. @throws store_unavailable */
