@@ -6,6 +6,7 @@ import { noteSignIn, settleSignIns } from '../../src/auth/note-sign-in.ts';
 import { keepAttempts, listAttempts, type SignInAttempt } from '../../src/auth/sign-in-attempts.ts';
 import { GatewayError } from '../../src/errors.ts';
 import { SIGN_IN_BUNDLE, type SIGN_IN_DETAILS, type SIGN_IN_PAGE } from '../../src/http/answer-shapes.ts';
+import { LIMITS } from '../../src/http/rate-limits.ts';
 import { newTimeOrderedId } from '../../src/ids.ts';
 import { getMember } from '../../src/organizations/members.ts';
 import { getOrganization } from '../../src/organizations/organizations.ts';
@@ -597,7 +598,7 @@ describe('a test sign-in', () => {
       await other.signIn(browser);
       const { relayState, requestId } = await start(browser, `${limiting.url}/saml/${other.slug}/login?test=1`);
       const codes = new Set<string | undefined>();
-      for (let i = 0; i < 40; i++) codes.add((await other.post(new HttpBrowser(), '<a/>')).code);
+      for (let i = 0; i < LIMITS.refusals_by_address.points + 10; i++) codes.add((await other.post(new HttpBrowser(), '<a/>')).code);
       expect([...codes]).toEqual(['saml_malformed', 'rate_limited']);
       expect((await other.post(browser, other.respond({ inResponseTo: requestId }), relayState)).status).toBe(303);
       const { items } = await list(other, '?limit=200', limiting);
