@@ -51,5 +51,9 @@ function Cell<Row>({ column, children }: { readonly column: Column<Row>; readonl
   if (column.kind === 'actions') {
     return <td class="actions">{children}</td>;
   }
-  return <td data-label={column.label}>{children}</td>;
+  return (
+    <td data-label={column.label} {...(column.kind === 'wide' ? { class: 'wide' } : {})}>
+      <div>{children}</div>
+    </td>
+  );
 }
