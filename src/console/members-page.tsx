@@ -124,7 +124,7 @@ function RoleBadge({ member: { role, suspended } }: { readonly member: Member })
     <>
       <span class={role === 'owner' ? 'badge note' : role === 'none' ? 'badge warning' : 'badge'}>
         {role === 'none' ? 'no role' : role}
-      </span>
+      </span>{' '}
       {suspended ? <span class="badge bad">suspended</span> : null}
     </>
   );
