@@ -1,12 +1,9 @@
 /** The HTTP face of the gateway: which routes there are, and what stands in front of all of them. */
-import express, { type Express } from 'express';
+import express, { type Express, type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
 import type { Runtime } from '../runtime.ts';
-import { apiRoutes } from './api.ts';
 import { apiDocsRoutes } from './api-docs.tsx';
 import { assetRoutes } from './assets.ts';
-import { consoleRoutes } from './console/console.tsx';
-import { setupRoutes } from './console/setup.tsx';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
 import { forwardAuthRefusals } from './forward-auth.ts';
@@ -49,12 +46,35 @@ export function makeApp(runtime: Runtime): Express {
   app.use(deviceRoutes(runtime));
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
-  app.use(consoleRoutes(runtime));
-  app.use(setupRoutes(runtime));
+  app.use(whenAsked(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
   app.use(apiDocsRoutes(runtime));
-  app.use('/api/v1', apiRoutes(runtime));
+  app.use(whenAsked(/^\/api\/v1(?:\/|$)/, () => api(runtime)));
   app.get('/', (_request, response) => response.redirect(303, '/console'));
   app.use(notFound);
   app.use(errorExit(runtime.log));
   return app;
+}
+
+/** A part that is loaded when its paths are first asked for: many gateways serve sign-ins and checks, and shall start and idle small. */
+function whenAsked(paths: RegExp, load: () => Promise<RequestHandler>): RequestHandler {
+  let loading: Promise<RequestHandler> | undefined;
+  return async (request, response, next) => {
+    if (!paths.test(request.path)) return next();
+    loading ??= load();
+    const handler = await loading.catch((error: unknown) => {
+      loading = undefined; // the next request tries again
+      throw error;
+    });
+    return handler(request, response, next);
+  };
+}
+
+async function consolePages(runtime: Runtime): Promise<RequestHandler> {
+  const [{ consoleRoutes }, { setupRoutes }] = await Promise.all([import('./console/console.tsx'), import('./console/setup.tsx')]);
+  return Router({ caseSensitive: true }).use(consoleRoutes(runtime)).use(setupRoutes(runtime));
+}
+
+async function api(runtime: Runtime): Promise<RequestHandler> {
+  const { apiRoutes } = await import('./api.ts');
+  return Router({ caseSensitive: true }).use('/api/v1', apiRoutes(runtime));
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import type { Express } from 'express';
 import * as answers from '../../src/http/answer-shapes.ts';
+import { apiRoutes } from '../../src/http/api.ts';
 import { OPERATIONS, type Operation } from '../../src/http/api-operations.ts';
 import { makeApp } from '../../src/http/app.ts';
 import { DEVICE_CODE_GRANT, TOKEN_EXCHANGE_GRANT } from '../../src/http/oauth.ts';
@@ -93,7 +94,9 @@ function apiRoutesOf(app: Express): string[] {
       return handle.stack ? walk(handle.stack, path) : [];
     });
   const layers = (app as unknown as { router: { stack: readonly Layer[] } }).router.stack;
-  return walk(layers, '').filter((route) => /^\w+ \/(api\/v1|oauth|auth|\.well-known)(\/|$)/.test(route));
+  // The app loads the API when it is first asked for.
+  const api = (apiRoutes(gateway.runtime) as unknown as { stack: readonly Layer[] }).stack;
+  return [...walk(layers, ''), ...walk(api, '/api/v1')].filter((route) => /^\w+ \/(api\/v1|oauth|auth|\.well-known)(\/|$)/.test(route));
 }
 
 interface Sending {
