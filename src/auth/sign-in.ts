@@ -189,6 +189,7 @@ async function tidyUp(
   throw new GatewayError('saml_expired', 'The identity provider has ended this login already.');
 }
 
+/** The claim of an assertion: once, as long as it could be accepted. */
 export const claimAssertion = (idpEntityId: string, assertion: VerifiedAssertion, nowMs: number): Step =>
   claimUntil(assertionKey(idpEntityId, assertion.assertionId), assertion.acceptableUntilMs, nowMs);
 

@@ -42,7 +42,7 @@ export const LIMITS = {
 
 export type LimitName = keyof typeof LIMITS;
 
-/** What is like an oracle costs more: a third of the refusals are enough. */
+/** What is like an oracle costs more: a tenth of the refusals are enough. */
 const COST: Partial<Record<ErrorCode, number>> = { saml_decryption_failed: 10 };
 
 /** In memory an address is one of so many places, so that a million of them take no more room than these. */
