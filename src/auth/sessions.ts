@@ -64,12 +64,14 @@ export async function readLogin({ store, now }: Runtime, sid: string): Promise<L
   return login && login.endsAtMs > now() ? login : undefined;
 }
 
-/** Renews the idle time, where that was not done a moment ago. @throws store_unavailable */
-export async function touchLogin(runtime: Runtime, sid: string, login: Login): Promise<void> {
+/** Renews the idle time, where that was not done a moment ago. No answer waits for it; where the store is away, the next request does it. */
+export function renewLogin(runtime: Runtime, sid: string, login: Login): void {
   const partition = partitionOf(sid);
   const nowMs = runtime.now();
   if (partition === undefined || nowMs - login.touchedAtMs < TOUCH_EVERY_MS) return;
-  await runtime.store.commit(partition, [putSession(runtime, sid, { ...login, touchedAtMs: nowMs })]);
+  runtime.store.commit(partition, [putSession(runtime, sid, { ...login, touchedAtMs: nowMs })]).catch((error: unknown) => {
+    runtime.log.warn({ code: error instanceof GatewayError ? error.code : 'internal' }, 'the idle time of a session was not renewed');
+  });
 }
 
 const cookieName = ({ config }: Runtime): string => (config.isHttps ? '__Host-samlgate_session' : 'samlgate_session');
@@ -113,7 +115,8 @@ export class SessionStore extends session.Store {
   }
 
   override touch(sid: string, data: session.SessionData, callback?: Callback): void {
-    settle(data.login ? touchLogin(this.#runtime, sid, data.login) : Promise.resolve(), callback);
+    if (data.login) renewLogin(this.#runtime, sid, data.login);
+    callback?.();
   }
 
   override destroy(sid: string, callback?: Callback): void {
@@ -149,7 +152,6 @@ export function sessionMiddleware(runtime: Runtime): ReturnType<typeof session> 
     genid: (request) => request.committedSid ?? newSecret(),
     resave: false,
     saveUninitialized: false,
-    unset: 'destroy',
     cookie: { httpOnly: true, sameSite: 'lax', secure: isHttps, path: '/' },
   });
 }

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Express, Router } from 'express';
 import { authenticateBearer, authenticateSession, type MemberPrincipal, type Principal } from '../auth/authenticate.ts';
-import { readLogin, sidOfCookies, touchLogin } from '../auth/sessions.ts';
+import { readLogin, renewLogin, sidOfCookies } from '../auth/sessions.ts';
 import { tokenPolicyOf } from '../auth/token-policy.ts';
 import { noteTokenUse } from '../auth/token-use.ts';
 import { GatewayError } from '../errors.ts';
@@ -92,8 +92,7 @@ async function whoAsks(runtime: Runtime, app: Express, request: IncomingMessage)
   const login = sid === undefined ? undefined : await readLogin(runtime, sid);
   if (sid === undefined || !login) throw new GatewayError('unauthenticated');
   const principal = await authenticateSession(runtime, login);
-  const renew = () => touchLogin(runtime, sid, login).catch(() => {}); // the next request does it
-  return { principal, afterAnswer: () => void renew() };
+  return { principal, afterAnswer: () => renewLogin(runtime, sid, login) };
 }
 
 function noteUse(runtime: Runtime, app: Express, request: IncomingMessage, principal: Principal): void {

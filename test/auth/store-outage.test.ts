@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redis-server.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
@@ -11,13 +14,14 @@ let redis: RedisServer;
 let gateway: TestGateway;
 let carl: SignedIn;
 let token: string;
+let nowMs = Date.now();
 
 const OPTIONS = ['--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction'];
 
 beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'samlgate-outage-'));
   redis = await startRedis(OPTIONS, { port: await freePort(), directory });
-  gateway = await startGateway({ environment: { SAMLGATE_STORE: redis.url } });
+  gateway = await startGateway({ environment: { SAMLGATE_STORE: redis.url }, now: () => nowMs });
   carl = await signedIn(gateway, await gateway.makeOrganization(), 'carl');
   token = (await carl.makeToken()).token;
 });
@@ -56,6 +60,31 @@ const ask = async (url: string, request: RequestInit): Promise<[number, unknown]
   return [response.status, text === '' ? undefined : (JSON.parse(text) as { code?: string }).code];
 };
 
+/** Asks by cookie, and says whether it went down a connection that had been used before. */
+const askOn = async (agent: Agent, url: string, cookie: string): Promise<{ status: number | undefined; reused: boolean }> => {
+  await new Promise((resolve) => setTimeout(resolve, 20)); // for what comes late
+  const asked = get(`${gateway.url}${url}`, { agent, headers: { cookie } });
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+  return { status: response.statusCode, reused: asked.reusedSocket };
+};
+
+describe('while the store takes no writes', () => {
+  test('a page is answered all the same, and at once; its session is renewed by a later one', async () => {
+    nowMs += 61_000;
+    const admin = new Redis(redis.url);
+    await admin.call('CLIENT', 'PAUSE', '10000', 'WRITE');
+    const startedMs = performance.now();
+    const page = await fetch(`${gateway.url}/console`, { headers: { cookie: carl.cookie } });
+    expect([page.status, (await page.text()).endsWith('</html>')]).toEqual([200, true]);
+    expect(performance.now() - startedMs).toBeLessThan(2000); // the store gives up after 2.5 s
+    await admin.call('CLIENT', 'UNPAUSE');
+    await admin.quit();
+    expect((await ask('/api/v1/me', { headers: { cookie: carl.cookie } }))[0]).toBe(200);
+  });
+});
+
 describe('while the store can’t be reached', () => {
   test.each(ASKED)('before: %s is answered', async (_what, url, request) => {
     expect((await ask(url, request()))[0]).toBe(200);
@@ -66,6 +95,13 @@ describe('while the store can’t be reached', () => {
 
     test.each(ASKED)('%s says so, and neither yes nor no', async (_what, url, request) => {
       expect(await ask(url, request())).toEqual([503, 'store_unavailable']);
+    });
+
+    test('the connection is left as it is: nothing is done after the answer', async () => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      expect(await askOn(agent, '/api/v1/me', carl.cookie)).toEqual({ status: 503, reused: false });
+      expect(await askOn(agent, '/api/v1/me', carl.cookie)).toEqual({ status: 503, reused: true });
+      agent.destroy();
     });
 
     test('a token is not said to be revoked', async () => {
