@@ -20,7 +20,6 @@ export function Document({ title, children, scripts = [] }: DocumentProps) {
         <meta name="color-scheme" content="light dark" />
         <title>{`${visibleText(title)} · samlgate`}</title>
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/assets/pico.css" />
         <link rel="stylesheet" href="/assets/style.css" />
         {scripts.map((script) => (
           <script src={`/assets/${script}`} defer />

@@ -1,18 +1,39 @@
 /** What pages load besides themselves: our own files, and the style sheet below ours. Nothing comes from another host. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import express, { Router } from 'express';
 
-const MAX_AGE = '1h';
+const MAX_AGE_SECONDS = 3600;
+const OWN = path.join(import.meta.dirname, '../console/assets');
 
 export function assetRoutes(): Router {
   const router = Router({ caseSensitive: true });
-  // Below a root, so that a dot in the path of the installation is no hidden file.
-  router.get('/assets/pico.css', (_request, response) => response.sendFile('pico.min.css', { root: picoDirectory(), maxAge: MAX_AGE }));
-  const own = path.join(import.meta.dirname, '../console/assets');
-  router.use('/assets', express.static(own, { index: false, redirect: false, maxAge: MAX_AGE }));
+  let sheet: Sheet | undefined;
+  router.get('/assets/style.css', async (_request, response) => {
+    sheet ??= await readSheet();
+    const { text, etag } = sheet;
+    response
+      .set({ 'Cache-Control': `public, max-age=${MAX_AGE_SECONDS}`, ETag: etag })
+      .type('css')
+      .send(text);
+  });
+  router.use('/assets', express.static(OWN, { index: false, redirect: false, maxAge: MAX_AGE_SECONDS * 1000 }));
   return router;
 }
 
-/** Of @picocss/pico, wherever it is installed. */
-const picoDirectory = (): string => path.join(path.dirname(createRequire(import.meta.url).resolve('@picocss/pico/package.json')), 'css');
+interface Sheet {
+  readonly text: string;
+  readonly etag: string;
+}
+
+/**
+ * Pico and ours on top of it, as one sheet: of two, a browser may have one before the other, and would ask for pictures that
+ * only Pico by itself has, and that the pages' policy forbids.
+ */
+async function readSheet(): Promise<Sheet> {
+  const pico = createRequire(import.meta.url).resolve('@picocss/pico/css/pico.min.css');
+  const text = (await Promise.all([readFile(pico, 'utf8'), readFile(path.join(OWN, 'style.css'), 'utf8')])).join('\n');
+  return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
+}

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HttpBrowser } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -40,11 +42,25 @@ describe('console: who comes in', () => {
   it('serves the style sheets and scripts that its pages name', async () => {
     const page = await olivia.browser.request(`${gateway.url}/console`);
     const assets = [...page.text.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, href = '']) => href);
-    expect(assets).toEqual(expect.arrayContaining(['/assets/pico.css', '/assets/style.css', '/assets/copy.js', '/assets/icon.svg']));
+    expect(assets).toEqual(expect.arrayContaining(['/assets/style.css', '/assets/copy.js', '/assets/icon.svg']));
     for (const href of assets) {
       const asset = await olivia.browser.request(`${gateway.url}${href}`);
       expect([href, asset.status]).toEqual([href, 200]);
     }
+  });
+
+  // Where Pico's pictures (data: URLs, which the policy forbids) can be there without ours, a browser asks for them.
+  it('has one style sheet, of Pico and of ours on top of it', async () => {
+    const page = await olivia.browser.request(`${gateway.url}/console`);
+    expect(page.text.match(/rel="stylesheet"/g)).toHaveLength(1);
+    const sheet = await fetch(`${gateway.url}/assets/style.css`);
+    const text = await sheet.text();
+    expect(sheet.headers.get('content-type')).toBe('text/css; charset=utf-8');
+    expect(text.startsWith('@charset "UTF-8";')).toBe(true);
+    expect(text.lastIndexOf('--pico-icon-chevron: url("/assets/chevron.svg")')).toBeGreaterThan(text.lastIndexOf('url("data:'));
+    const [again] = await once(get(sheet.url, { headers: { 'if-none-match': sheet.headers.get('etag') ?? '' } }), 'response');
+    again.resume();
+    expect(again.statusCode).toBe(304);
   });
 });
 
