@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { IDP_EXAMPLES } from '../files.ts';
 import type { Habit } from '../mock-idp/habits.ts';
 import type { MockIdp } from '../mock-idp/server.ts';
 import type { RoleMapping } from '../organizations/role-mapping.ts';
@@ -66,9 +67,8 @@ async function runDemo(options: Options): Promise<void> {
 async function readExamples(): Promise<Example[]> {
   const { HABITS } = await import('../mock-idp/habits.ts');
   const { decideRole } = await import('../organizations/role-mapping.ts');
-  const folder = path.join(import.meta.dirname, '../../config/idp-examples');
   return Object.values(HABITS).map((habit) => {
-    const file = readOrganizationFile(path.join(folder, `${habit.name}.yaml`));
+    const file = readOrganizationFile(path.join(IDP_EXAMPLES, `${habit.name}.yaml`));
     const mapping = roleMappingOf(file);
     const outcomes = habit.people.map((person) => {
       // What is sent, not what the directory knows: groups may be filtered, or too many to be sent.

@@ -1,11 +1,9 @@
 /** What the API is: the OpenAPI document for programs, and a page that shows it to people. Neither needs a credential, nor any other host. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import { Router } from 'express';
 import { VERSION } from '../client/version.ts';
 import { ApiDocsPage } from '../console/api-docs-page.tsx';
 import { renderPage } from '../console/layout.tsx';
+import { apiViewer } from '../files.ts';
 import type { Runtime } from '../runtime.ts';
 import { sendPage } from './pages.ts';
 
@@ -29,16 +27,7 @@ export function apiDocsRoutes(runtime: Runtime): Router {
   router.get('/api/docs', (_request, response) => sendPage(response, 200, renderPage(<ApiDocsPage />), { dataImages: true }));
   for (const file of VIEWER_FILES) {
     // Below a root, so that a dot in the path of the installation is no hidden file.
-    router.get(`/api/docs/${file}`, (_request, response) => response.sendFile(file, { root: viewerDirectory(), maxAge: '1h' }));
+    router.get(`/api/docs/${file}`, (_request, response) => response.sendFile(file, { root: apiViewer(), maxAge: '1h' }));
   }
   return router;
-}
-
-/**
- * The build takes the viewer's files along, because its package reports installations to a third party. From the sources it is
- * the package's own folder; its main module is the whole viewer, so it is not imported.
- */
-function viewerDirectory(): string {
-  const built = path.join(import.meta.dirname, 'api-viewer');
-  return existsSync(built) ? built : path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 }

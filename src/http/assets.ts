@@ -1,12 +1,11 @@
 /** What pages load besides themselves: our own files, and the style sheet below ours. Nothing comes from another host. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import express, { Router } from 'express';
+import { ASSETS, picoSheet } from '../files.ts';
 
 const MAX_AGE_SECONDS = 3600;
-const OWN = path.join(import.meta.dirname, '../console/assets');
 
 export function assetRoutes(): Router {
   const router = Router({ caseSensitive: true });
@@ -19,7 +18,7 @@ export function assetRoutes(): Router {
       .type('css')
       .send(text);
   });
-  router.use('/assets', express.static(OWN, { index: false, redirect: false, maxAge: MAX_AGE_SECONDS * 1000 }));
+  router.use('/assets', express.static(ASSETS, { index: false, redirect: false, maxAge: MAX_AGE_SECONDS * 1000 }));
   return router;
 }
 
@@ -33,7 +32,6 @@ interface Sheet {
  * only Pico by itself has, and that the pages' policy forbids.
  */
 async function readSheet(): Promise<Sheet> {
-  const pico = createRequire(import.meta.url).resolve('@picocss/pico/css/pico.min.css');
-  const text = (await Promise.all([readFile(pico, 'utf8'), readFile(path.join(OWN, 'style.css'), 'utf8')])).join('\n');
+  const text = (await Promise.all([readFile(picoSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')])).join('\n');
   return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
 }

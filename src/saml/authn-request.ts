@@ -28,8 +28,7 @@ export interface AuthnRequestOptions {
  * @see saml-core §3.4.1, saml-bindings §3.4 (Redirect), §3.5 (POST)
  */
 export async function makeAuthnRequest(options: AuthnRequestOptions): Promise<BrowserMessage> {
-  // Loaded at the first login: it brings four XML libraries, which the validation of responses never uses.
-  const { SAML } = await import('@node-saml/node-saml');
+  const { SAML } = await import('./libraries.ts');
   class Maker extends SAML {
     override async generateAuthorizeRequestAsync(isPassive: boolean, isPost: boolean): Promise<string> {
       const made = await super.generateAuthorizeRequestAsync(isPassive, false);

@@ -172,7 +172,7 @@ function signedUrl({ field, xml, location, relayState, signWith }: OutgoingMessa
 /** An enveloped signature right after the Issuer (saml-core §5.4). */
 export async function signEnveloped(xml: string, id: string, key: SigningKey): Promise<string> {
   // Loaded where it is needed: most gateways sign nothing.
-  const { SignedXml } = await import('xml-crypto');
+  const { SignedXml } = await import('./libraries.ts');
   const signer = new SignedXml({
     privateKey: key.privateKeyPem,
     publicCert: key.certificatePem,

@@ -39,7 +39,7 @@ export async function secondOpinion(
 /** @returns what it reads, or why it refuses */
 async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings, nowMs: number): Promise<Reading | string> {
   // Loaded where it is asked: it brings four XML libraries.
-  const { SAML } = await import('@node-saml/node-saml');
+  const { SAML } = await import('./libraries.ts');
   class Verifier extends SAML {
     /** At the instant of our own verdict: a moment later another message may have expired. */
     protected override checkTimestampsValidityError(_nowMs: number, notBefore: string, notOnOrAfter: string, limitMs?: number) {

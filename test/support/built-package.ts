@@ -1,4 +1,4 @@
-/** The package as somebody installs it: compiled from these sources, with the files and dependencies it names and no others. */
+/** The package as somebody installs it: built from these sources, with the files and dependencies it names and no others. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -37,12 +37,7 @@ export interface RunningCommand {
 
 export async function buildPackage(): Promise<BuiltPackage> {
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-package-'));
-  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
-  await promisify(execFile)(process.execPath, [tsc, '-p', ROOT, '--outDir', path.join(directory, 'dist')]);
-  cpSync(path.join(ROOT, 'src/console/assets'), path.join(directory, 'dist/console/assets'), { recursive: true });
-  for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
-    cpSync(path.join(ROOT, 'node_modules/swagger-ui-dist', file), path.join(directory, 'dist/http/api-viewer', file));
-  }
+  await promisify(execFile)(process.execPath, [path.join(ROOT, 'build.js'), path.join(directory, 'dist')]);
   const { files } = readJson('package.json') as { files: string[] };
   for (const file of ['package.json', ...files]) {
     if (file !== 'dist' && existsSync(path.join(ROOT, file)))
