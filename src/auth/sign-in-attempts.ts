@@ -88,7 +88,7 @@ const TEST_ONLY_SECONDS = 3600;
 
 interface Log {
   /** {@link AttemptSummary}s, newest first. */
-  readonly wrapped: string;
+  readonly sealed: string;
 }
 
 const SIGN_IN_LOG: Collection<Log> = { name: 'sign_in_log', indexes: { all: () => [''] }, unique: {} };
@@ -106,21 +106,21 @@ const ttlSecondsOf = ({ config }: Runtime): number => config.signInLogDays * DAY
  */
 export async function keepAttempts(runtime: Runtime, organizationId: string, attempts: readonly SignInAttempt[]): Promise<void> {
   const { store, secrets } = runtime;
-  const wrapped = new Map<string, string>();
-  for (const attempt of attempts.map(bounded))
-    wrapped.set(attempt.id, await secrets.wrap(attemptPurpose(organizationId, attempt.id), JSON.stringify(attempt)));
+  const sealed = attempts
+    .map(bounded)
+    .map((attempt) => [attempt.id, secrets.seal(attemptPurpose(organizationId, attempt.id), JSON.stringify(attempt))] as const);
   for (let round = 0; round < 20; round++) {
     const before = await readLog(runtime, organizationId);
     const kept = withinPlaces([...attempts.map(summaryOf), ...before.entries].sort((a, b) => (a.id < b.id ? 1 : -1)));
     const ids = new Set(kept.map(({ id }) => id));
-    const value: Log = { wrapped: await secrets.wrap(logPurpose(organizationId), JSON.stringify(kept)) };
+    const value: Log = { sealed: secrets.seal(logPurpose(organizationId), JSON.stringify(kept)) };
     const gone = before.entries.filter(({ id }) => !ids.has(id));
     const steps: Step[] = [
       { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
       before.version === undefined
         ? { do: 'insert', collection: SIGN_IN_LOG, id: LOG_RECORD, value }
         : { do: 'replace', collection: SIGN_IN_LOG, id: LOG_RECORD, version: before.version, value },
-      ...[...wrapped].flatMap(([id, text]): Step[] =>
+      ...sealed.flatMap(([id, text]): Step[] =>
         ids.has(id) ? [{ do: 'put', key: attemptKey(id), value: text, ttlSeconds: ttlSecondsOf(runtime) }] : [],
       ),
       ...gone.map(({ id }): Step => ({ do: 'drop', key: attemptKey(id) })),
@@ -147,16 +147,16 @@ async function readLog(runtime: Runtime, organizationId: string): Promise<ReadLo
   // By its index: what is read by id is remembered, and this is another text after each sign-in.
   const { items } = await runtime.store.find(organizationId, SIGN_IN_LOG, 'all', { equals: '', limit: 1 });
   const [record] = items;
-  const text = record && (await opened(runtime, logPurpose(organizationId), record.value.wrapped));
+  const text = record && opened(runtime, logPurpose(organizationId), record.value.sealed);
   const entries = text === undefined ? [] : (JSON.parse(text) as AttemptSummary[]);
   const oldestMs = runtime.now() - ttlSecondsOf(runtime) * 1000;
   return { version: record?.version, entries: entries.filter(({ atMs }) => atMs > oldestMs) };
 }
 
 /** Undefined where the secret is another by now: after some days there would be nothing anyway. */
-async function opened(runtime: Runtime, purpose: string, wrapped: string): Promise<string | undefined> {
+function opened(runtime: Runtime, purpose: string, sealed: string): string | undefined {
   try {
-    return await runtime.secrets.unwrap(purpose, wrapped);
+    return runtime.secrets.unseal(purpose, sealed);
   } catch {
     runtime.log.warn({ purpose }, 'kept sign-in attempts can’t be opened: they were encrypted with another SAMLGATE_SECRET');
     return undefined;
@@ -243,8 +243,8 @@ const ATTEMPT_ID = /^att_[0-9a-z]{21}$/;
 
 /** @throws not_found, store_unavailable */
 export async function getAttempt(runtime: Runtime, organizationId: string, id: string): Promise<SignInAttempt> {
-  const wrapped = ATTEMPT_ID.test(id) ? await runtime.store.peek(organizationId, attemptKey(id)) : undefined;
-  const text = wrapped === undefined ? undefined : await opened(runtime, attemptPurpose(organizationId, id), wrapped);
+  const sealed = ATTEMPT_ID.test(id) ? await runtime.store.peek(organizationId, attemptKey(id)) : undefined;
+  const text = sealed === undefined ? undefined : opened(runtime, attemptPurpose(organizationId, id), sealed);
   if (text === undefined) throw new GatewayError('not_found', 'There is no such sign-in, or it is no longer kept.');
   return JSON.parse(text) as SignInAttempt;
 }

@@ -2,7 +2,7 @@
  * The only file that verifies XML signatures. What it returns is the octets that were signed; everything further in reads
  * those and nothing else.
  */
-import { constants, createHash, type KeyObject, verify } from 'node:crypto';
+import { hash, type KeyObject, verify } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { decodeBase64 } from './base64.ts';
 import { canonicalize } from './canonical-xml.ts';
@@ -67,7 +67,7 @@ interface SignatureProfile {
 export function verifySignature(parent: XmlElement, signature: XmlElement, keys: readonly VerificationKey[]): SignedOctets {
   const profile = readProfile(parent, signature);
   const octets = canonicalize(parent, { inclusivePrefixes: profile.referencePrefixes, without: signature });
-  const digest = createHash(profile.digestHash).update(octets, 'utf8').digest();
+  const digest = hash(profile.digestHash, octets, 'buffer'); // of its UTF-8 octets
   if (!digest.equals(profile.digestValue)) {
     throw new GatewayError('saml_signature_invalid', 'The message was changed after it was signed (digest differs).');
   }
@@ -117,7 +117,7 @@ function fits(key: KeyObject, algorithm: Algorithm): boolean {
 
 function verifyOctets(algorithm: Algorithm, data: Buffer, key: KeyObject, signature: Buffer): boolean {
   return algorithm.keyType === 'rsa'
-    ? verify(algorithm.hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature)
+    ? verify(algorithm.hash, data, key, signature) // RSASSA-PKCS1-v1_5, as a key of this type is of no other use to Node unless told
     : verify(algorithm.hash, data, { key, dsaEncoding: 'ieee-p1363' }, signature); // XML Signature §6.4.3: r ‖ s
 }
 
