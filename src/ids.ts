@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto';
+/** Identifiers, random values, and the hashes under which what they stand for is kept. */
+import { hash, randomFillSync, timingSafeEqual } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** `length` random characters of 5 bits each, without letters that are mistaken for others. */
 function randomCharacters(length: number): string {
   let text = '';
-  for (const octet of randomBytes(length)) text += ALPHABET[octet & 31];
+  for (const octet of randomOctets(length)) text += ALPHABET[octet & 31];
   return text;
 }
 
@@ -40,4 +41,27 @@ function inBase32(value: number, length: number): string {
 }
 
 /** 256 random bits for a bearer value: URL-safe, 43 characters. */
-export const newSecret = (): string => randomBytes(32).toString('base64url');
+export const newSecret = (): string => randomOctets(32).toString('base64url');
+
+const pool = Buffer.alloc(4096);
+let poolUsed = pool.length;
+
+/** Drawn from the system many at a time: asking for each costs more than all else of making an id. What was given out is wiped. */
+function randomOctets(length: number): Buffer {
+  if (poolUsed + length > pool.length) {
+    randomFillSync(pool);
+    poolUsed = 0;
+  }
+  const given = pool.subarray(poolUsed, poolUsed + length);
+  poolUsed += length;
+  const octets = Buffer.from(given);
+  given.fill(0);
+  return octets;
+}
+
+/** SHA-256, base64url: 43 characters. In one call: a Hash object would live until the next full garbage collection. */
+export const sha256 = (text: string): string => hash('sha256', text, 'base64url');
+
+/** Whether two texts are the same, in a time that tells nothing. */
+export const isSameSecret = (given: string | undefined, wanted: string): boolean =>
+  given !== undefined && timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'));

@@ -2,8 +2,8 @@
  * The only answer to "who is this?". A credential is good while its member's record lists it and the member is active: that
  * one read decides, for sessions, CLI tokens and session tokens, so that ending any of them is one write of that record.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
+import { isSameSecret } from '../ids.ts';
 import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
 import type { Role } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
@@ -70,11 +70,8 @@ export async function authenticateBearer(runtime: Runtime, authorization: string
   return authenticateToken(runtime, verified);
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-
-/** Compared in a time that tells nothing. */
 export function isOperatorToken({ config }: Runtime, token: string): boolean {
-  return token.length === config.operatorToken.length && timingSafeEqual(digest(token), digest(config.operatorToken));
+  return token.length === config.operatorToken.length && isSameSecret(token, config.operatorToken);
 }
 
 /**
@@ -155,6 +152,4 @@ function sessionEndMs(member: Member, id: string, nowMs: number): number {
 
 const revoked = (): GatewayError => new GatewayError('unauthenticated', 'The token was revoked.');
 
-export function csrfTokenMatches(given: string | undefined, principal: SessionPrincipal): boolean {
-  return given !== undefined && timingSafeEqual(digest(given), digest(principal.csrfToken));
-}
+export const csrfTokenMatches = (given: string | undefined, { csrfToken }: SessionPrincipal): boolean => isSameSecret(given, csrfToken);

@@ -3,10 +3,10 @@
  * and the terminal fetches a CLI token. What waits lies in the global partition as expiring values, since nobody knows yet
  * whose it will be; a device code is kept as a hash only.
  */
-import { createHash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError, type OAuthErrorCode } from '../errors.ts';
-import { newSecret } from '../ids.ts';
+import { newSecret, sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { GLOBAL } from '../store/store.ts';
 import type { SessionPrincipal } from './authenticate.ts';
@@ -44,8 +44,6 @@ const pollKey = (deviceHash: string): string => `device-poll:${deviceHash}`;
 const userCodeKey = (userCode: string): string => `device-user-code:${userCode}`;
 const takenKey = (userCode: string): string => `device-user-code-taken:${userCode}`;
 
-const hashOf = (deviceCode: string): string => createHash('sha256').update(deviceCode).digest('base64url');
-
 export const oauthRefusal = (oauthError: OAuthErrorCode, detail: string): GatewayError =>
   new GatewayError('validation_failed', { detail, oauthError });
 
@@ -58,7 +56,7 @@ export async function startDeviceLogin(
 ): Promise<{ readonly deviceCode: string; readonly userCode: string }> {
   const startedAtMs = runtime.now();
   const deviceCode = newSecret();
-  const hash = hashOf(deviceCode);
+  const hash = sha256(deviceCode);
   for (let attempt = 0; attempt < 5; attempt++) {
     const userCode = newUserCode();
     const request: DeviceRequest = { ...wish, userCode, startedAtMs, endsAtMs: startedAtMs + DEVICE_LOGIN_SECONDS * 1000 };
@@ -131,7 +129,7 @@ export async function collectDeviceLogin(
   deviceCode: string,
 ): Promise<NewCliToken> {
   const { store } = runtime;
-  const hash = hashOf(deviceCode);
+  const hash = sha256(deviceCode);
   const value = await store.peek(GLOBAL, deviceKey(hash));
   if (value === undefined) throw oauthRefusal('invalid_grant', 'The device code is not known, or was used.');
   const request = JSON.parse(value) as DeviceRequest;

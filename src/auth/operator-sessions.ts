@@ -2,10 +2,10 @@
  * The operator's browser session. The token itself is typed in once and kept nowhere: the cookie carries a random id, and the
  * store what it stands for, with a mark of the token that opened it, so that another token ends the session.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
-import { newSecret } from '../ids.ts';
+import { newSecret, sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { GLOBAL } from '../store/store.ts';
 import { isOperatorToken } from './authenticate.ts';
@@ -21,7 +21,7 @@ interface KeptSession extends OperatorSession {
   readonly tokenMark: string;
 }
 
-const keyOf = (id: string): string => `operator-session:${createHash('sha256').update(id).digest('base64url')}`;
+const keyOf = (id: string): string => `operator-session:${sha256(id)}`;
 
 const macOf = (key: string, text: string): string => createHmac('sha256', key).update(text).digest('base64url');
 

@@ -2,12 +2,11 @@
  * Browser sessions: express-session on our store. The stored value says whose a session is; whether it is still good says
  * the member's record, so that ending it is one atomic write that every replica sees.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parseCookie } from 'cookie';
-import type { Request } from 'express';
 import session from 'express-session';
 import { GatewayError } from '../errors.ts';
-import { newSecret } from '../ids.ts';
+import { newSecret, sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Step } from '../store/store.ts';
 
@@ -30,13 +29,6 @@ declare module 'express-session' {
   }
 }
 
-declare module 'node:http' {
-  interface IncomingMessage {
-    /** Set by a login that is about to regenerate the session: the id that its commit has already written. */
-    committedSid?: string;
-  }
-}
-
 /** The idle time is renewed at most this often, so that a page is no write. */
 const TOUCH_EVERY_MS = 60_000;
 
@@ -50,7 +42,7 @@ export function putSession(runtime: Runtime, sid: string, login: Login): Step {
   return { do: 'put', key: storeKey(sid), value: JSON.stringify(login), ttlSeconds };
 }
 
-const storeKey = (sid: string): string => `session:${createHash('sha256').update(sid).digest('base64url')}`;
+const storeKey = (sid: string): string => `session:${sha256(sid)}`;
 
 function partitionOf(sid: string): string | undefined {
   return /^(org_[0-9a-z]{20})\.[\w-]{43}$/.exec(sid)?.[1];
@@ -76,14 +68,24 @@ export function renewLogin(runtime: Runtime, sid: string, login: Login): void {
 
 const cookieName = ({ config }: Runtime): string => (config.isHttps ? '__Host-samlgate_session' : 'samlgate_session');
 
+const cookieOptions = ({ config }: Runtime) => ({ httpOnly: true, sameSite: 'lax', secure: config.isHttps, path: '/' }) as const;
+
+/** As express-session signs, so that it reads what a login has set. */
+const signatureOf = (sid: string, key: string): string => createHmac('sha256', key).update(sid).digest('base64').replace(/=+$/, '');
+
+/** What gives the browser a session that a commit has written. A login always makes a new one: an id from before it is worth nothing after. */
+export function sessionCookie(runtime: Runtime, sid: string) {
+  const [key = ''] = runtime.secrets.cookieKeys;
+  return { name: cookieName(runtime), value: `s:${sid}.${signatureOf(sid, key)}`, options: cookieOptions(runtime) };
+}
+
 /** The session id of a Cookie header, if its signature (as express-session makes it) is good. For what is answered without Express. */
 export function sidOfCookies(runtime: Runtime, header: string): string | undefined {
   const value = parseCookie(header)[cookieName(runtime)];
   const [, sid, signature] = /^s:(.+)\.([A-Za-z0-9+/]{43})$/.exec(value ?? '') ?? [];
   if (sid === undefined || signature === undefined) return undefined;
   const isGood = runtime.secrets.cookieKeys.some((key) => {
-    const wanted = createHmac('sha256', key).update(sid).digest('base64').replace(/=+$/, '');
-    return timingSafeEqual(Buffer.from(wanted), Buffer.from(signature));
+    return timingSafeEqual(Buffer.from(signatureOf(sid, key)), Buffer.from(signature));
   });
   return isGood ? sid : undefined;
 }
@@ -91,8 +93,6 @@ export function sidOfCookies(runtime: Runtime, header: string): string | undefin
 type Callback<T = void> = (error?: unknown, value?: T) => void;
 
 export class SessionStore extends session.Store {
-  /** Given to the store by the express-session middleware. */
-  declare generate: (request: Request) => void;
   readonly #runtime: Runtime;
 
   constructor(runtime: Runtime) {
@@ -109,7 +109,7 @@ export class SessionStore extends session.Store {
     return login ? { cookie: { originalMaxAge: null }, login } : null;
   }
 
-  /** Only a login makes a session, in its own commit; express-session's call afterwards finds it done. */
+  /** Only a login makes a session, in its own commit ({@link sessionCookie}); nobody changes one. */
   override set(_sid: string, _data: session.SessionData, callback?: Callback): void {
     callback?.();
   }
@@ -127,12 +127,6 @@ export class SessionStore extends session.Store {
       callback,
     );
   }
-
-  /** Without destroying the former session: the login that regenerates has ended it in its own commit. */
-  override regenerate(request: Request, callback: Callback): void {
-    this.generate(request);
-    callback();
-  }
 }
 
 function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
@@ -144,31 +138,13 @@ function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
 
 /** The session middleware, for the routes that know people. */
 export function sessionMiddleware(runtime: Runtime): ReturnType<typeof session> {
-  const { isHttps } = runtime.config;
   return session({
     name: cookieName(runtime),
     secret: [...runtime.secrets.cookieKeys],
     store: new SessionStore(runtime),
-    genid: (request) => request.committedSid ?? newSecret(),
+    genid: newSecret,
     resave: false,
     saveUninitialized: false,
-    cookie: { httpOnly: true, sameSite: 'lax', secure: isHttps, path: '/' },
-  });
-}
-
-/** Gives the browser the session that a commit has written. */
-export function adoptSession(
-  request: { session: session.Session & Partial<session.SessionData>; committedSid?: string },
-  sid: string,
-  login: Login,
-): Promise<void> {
-  request.committedSid = sid;
-  return new Promise((resolve, reject) => {
-    request.session.regenerate((error: unknown) => {
-      if (error) return reject(new GatewayError('internal', { cause: error }));
-      // regenerate() has put a new session object onto the request.
-      request.session.login = login;
-      resolve();
-    });
+    cookie: cookieOptions(runtime),
   });
 }

@@ -2,10 +2,10 @@
  * A login, from both ends: `startSignIn` remembers a request and sends the browser to the identity provider; `finishSignIn`
  * takes a verified assertion and lets its person in, once.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
-import { newId, newSecret } from '../ids.ts';
+import { newId, newSecret, sha256 } from '../ids.ts';
 import { attributeMapping, requireIdentityProvider, serviceProviderUrls } from '../organizations/identity-providers.ts';
 import { identityKey, MEMBERS, type Member, type RoleSource } from '../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSigningKey } from '../organizations/organizations.ts';
@@ -37,7 +37,6 @@ export interface LoginRequest {
   readonly formerLogin?: Login | undefined;
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
 const requestKey = (relayState: string): string => `login:${sha256(relayState)}`;
 const assertionKey = (idpEntityId: string, assertionId: string): string =>
   `assertion:${sha256(JSON.stringify([idpEntityId, assertionId]))}`;

@@ -4,10 +4,9 @@
  * the sessions that it names, whichever browser brings the request. No cookie is looked at: the identity provider's cross-site
  * POST brings none.
  */
-import { createHash } from 'node:crypto';
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
-import { newSecret } from '../ids.ts';
+import { newSecret, sha256 } from '../ids.ts';
 import {
   decryptionKeysFor,
   type IdentityProvider,
@@ -28,11 +27,11 @@ import { claimUntil } from './claims.ts';
 /** How long a person may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
 
-const sha256 = (...parts: readonly string[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
-const sentKey = (requestId: string): string => `logout:sent:${sha256(requestId)}`;
-const answeredKey = (idpEntityId: string, requestId: string): string => `logout:answered:${sha256(idpEntityId, requestId)}`;
+const hashOf = (...parts: readonly string[]): string => sha256(JSON.stringify(parts));
+const sentKey = (requestId: string): string => `logout:sent:${hashOf(requestId)}`;
+const answeredKey = (idpEntityId: string, requestId: string): string => `logout:answered:${hashOf(idpEntityId, requestId)}`;
 const endedKey = (idpEntityId: string, { value }: NameId, sessionIndex: string): string =>
-  `logout:ended:${sha256(idpEntityId, value, sessionIndex)}`;
+  `logout:ended:${hashOf(idpEntityId, value, sessionIndex)}`;
 
 const offersLogout = ({ metadata }: IdentityProvider): boolean => Object.keys(metadata.singleLogout).length > 0;
 

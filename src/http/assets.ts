@@ -1,9 +1,9 @@
 /** What pages load besides themselves: our own files, and the style sheet below ours. Nothing comes from another host. */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import express, { Router } from 'express';
 import { ASSETS, picoSheet } from '../files.ts';
+import { sha256 } from '../ids.ts';
 
 const MAX_AGE_SECONDS = 3600;
 
@@ -33,5 +33,5 @@ interface Sheet {
  */
 async function readSheet(): Promise<Sheet> {
   const text = (await Promise.all([readFile(picoSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')])).join('\n');
-  return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
+  return { text, etag: `"${sha256(text)}"` };
 }

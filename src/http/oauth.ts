@@ -1,5 +1,4 @@
 /** Tokens for other programs, by the OAuth specifications, and where those programs find what they need to know. */
-import { createHash } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { authenticateBearer, authenticateToken, type Principal, type TokenPrincipal } from '../auth/authenticate.ts';
@@ -10,6 +9,7 @@ import { mintSessionToken, revokeSessionToken } from '../auth/session-tokens.ts'
 import { JWKS_MAX_AGE_SECONDS } from '../auth/signing-keys.ts';
 import { type VerifiedToken, verifyToken } from '../auth/verified-tokens.ts';
 import { GatewayError } from '../errors.ts';
+import { sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { noteUseAfterAnswer } from './callers.ts';
 import { limited } from './rate-limits.ts';
@@ -74,7 +74,7 @@ function discoveryRoutes(router: Router, runtime: Runtime): void {
   router.get('/.well-known/jwks.json', async (_request, response) => {
     const body = JSON.stringify(await publicKeySet(runtime));
     // Express answers 304 where the client has this one.
-    response.setHeader('ETag', `"${createHash('sha256').update(body).digest('base64url')}"`);
+    response.setHeader('ETag', `"${sha256(body)}"`);
     response.setHeader('Cache-Control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
     response.type('application/jwk-set+json').send(body);
   });

@@ -5,7 +5,7 @@ import { sessionOrNobody } from '../auth/authenticate.ts';
 import type { EndedSignIn } from '../auth/ended-sign-in.ts';
 import { noteSignIn } from '../auth/note-sign-in.ts';
 import { askSecondOpinion } from '../auth/second-opinion.ts';
-import { adoptSession, type Login, readLogin, sessionMiddleware, sidOfCookies } from '../auth/sessions.ts';
+import { type Login, readLogin, sessionCookie, sessionMiddleware, sidOfCookies } from '../auth/sessions.ts';
 import { finishSignIn, hasStartedSignIn, startSignIn } from '../auth/sign-in.ts';
 import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } from '../auth/test-sign-in.ts';
 import { GatewayError } from '../errors.ts';
@@ -46,7 +46,7 @@ export function samlRoutes(runtime: Runtime): Router {
     sendBrowserMessage(response, await startSignIn(runtime, organization, returnTo, nonce, await presentLogin(runtime, request)));
   });
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
-  router.post('/saml/:org/acs', readForm, sessions, (request, response) => answerAcs(runtime, request, response));
+  router.post('/saml/:org/acs', readForm, (request, response) => answerAcs(runtime, request, response));
   return router;
 }
 
@@ -139,13 +139,14 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
       browserNonce,
       actor,
       userAgent: request.headers['user-agent'],
-      formerLogin: request.session.login,
+      formerLogin: await presentLogin(runtime, request),
     });
     if (result.kind === 'bounced') {
       response.redirect(303, `/saml/${organization.slug}/login?return_to=${encodeURIComponent(result.returnTo)}`);
       return;
     }
-    await adoptSession(request, result.sid, result.login);
+    const { name, value, options } = sessionCookie(runtime, result.sid);
+    response.cookie(name, value, options);
     const { member } = result;
     runtime.metrics.logins.inc({ outcome: 'accepted' });
     runtime.log.info(

@@ -3,10 +3,10 @@
  * a login needs the organization to exist at the moment when it writes. The global partition only has the directory: which
  * slug and which e-mail domains are whose.
  */
-import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
-import { newId } from '../ids.ts';
+import { newId, sha256 } from '../ids.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { SigningKey } from '../saml/bindings.ts';
 import { makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
@@ -238,14 +238,12 @@ export async function* organizationIds(store: Store): AsyncGenerator<string> {
   }
 }
 
-const entityHash = (entityId: string): string => createHash('sha256').update(entityId).digest('base64url');
-
 /**
  * Notes in the directory what concerns several organizations. Called before the organization itself is changed, so that a
  * crash between the two leaves a hint too many, never one too few.
  */
 export async function noteIdentityProvider(store: Store, id: string, idp: { entityId: string; refreshesMetadata: boolean }): Promise<void> {
-  const idpEntityHash = entityHash(idp.entityId);
+  const idpEntityHash = sha256(idp.entityId);
   const { refreshesMetadata } = idp;
   const entry = await updateRecord(store, GLOBAL, DIRECTORY, id, (before) =>
     before.idpEntityHash === idpEntityHash && before.refreshesMetadata === refreshesMetadata
@@ -257,7 +255,7 @@ export async function noteIdentityProvider(store: Store, id: string, idp: { enti
 
 /** Whether another organization has an identity provider with this entityID. */
 export async function isEntityIdShared(store: Store, id: string, entityId: string): Promise<boolean> {
-  const { items } = await store.find(GLOBAL, DIRECTORY, 'idp', { equals: entityHash(entityId), limit: 200 });
+  const { items } = await store.find(GLOBAL, DIRECTORY, 'idp', { equals: sha256(entityId), limit: 200 });
   for (const entry of items) {
     if (entry.id === id) continue;
     const organization = await getOrganizationById(store, entry.id);

@@ -3,10 +3,9 @@
  * opens a setup session of one browser, for one organization and nothing but its single sign-on. Of both secrets only hashes
  * are kept. Everything lies in the organization's partition and goes with it, but for a pointer that leads there and expires.
  */
-import { createHash } from 'node:crypto';
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
-import { newSecret, newTimeOrderedId } from '../ids.ts';
+import { newSecret, newTimeOrderedId, sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { type Collection, GLOBAL, type Page, type Step, type Store, type Stored, updateRecord } from '../store/store.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
@@ -38,9 +37,8 @@ export function setupLinkState({ usedAtMs, revokedAtMs, expiresAtMs }: SetupLink
   return expiresAtMs > nowMs ? 'open' : 'expired';
 }
 
-const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
 const pointerKey = (secretHash: string): string => `setup-link:${secretHash}`;
-const sessionKey = (secret: string): string => `setup-session:${hashOf(secret)}`;
+const sessionKey = (secret: string): string => `setup-session:${sha256(secret)}`;
 
 interface Pointer {
   readonly organizationId: string;
@@ -68,7 +66,7 @@ export async function createSetupLink(
   const expiresAtMs = nowMs + ttlSeconds * 1000;
   const { kind, id: actorId, email } = actor;
   const createdBy = { kind, ...(actorId === undefined ? {} : { id: actorId }), ...(email === undefined ? {} : { email }) };
-  const link: SetupLink = { secretHash: hashOf(secret), createdAtMs: nowMs, expiresAtMs, createdBy };
+  const link: SetupLink = { secretHash: sha256(secret), createdAtMs: nowMs, expiresAtMs, createdBy };
   const pointer: Pointer = { organizationId, id };
   // The pointer first: without the link it leads nowhere.
   await runtime.store.commit(GLOBAL, [{ do: 'put', key: pointerKey(link.secretHash), value: JSON.stringify(pointer), ttlSeconds }]);
@@ -125,7 +123,7 @@ export interface OpenSetupLink {
 
 /** Looks at a link and leaves it as it is: mail programs open links before people do. @throws not_found */
 export async function findOpenSetupLink({ store, now }: Runtime, secret: string): Promise<OpenSetupLink> {
-  const text = await store.peek(GLOBAL, pointerKey(hashOf(secret)));
+  const text = await store.peek(GLOBAL, pointerKey(sha256(secret)));
   if (text === undefined) throw notGood();
   const { organizationId, id } = JSON.parse(text) as Pointer;
   const [organization, link] = await Promise.all([getOrganizationById(store, organizationId), store.get(organizationId, SETUP_LINKS, id)]);

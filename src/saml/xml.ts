@@ -61,13 +61,15 @@ const LONG_MESSAGE = 16_384;
 const malformed = (detail: string, cause?: unknown) => new GatewayError('saml_malformed', { detail, cause });
 const tooManyAttributes = () => malformed('An element has too many attributes, or all of them together.');
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * Decodes strict UTF-8; a byte order mark is dropped.
  * @throws saml_malformed for octets that are not UTF-8
  */
 export function decodeUtf8(octets: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(octets);
+    return UTF8.decode(octets);
   } catch (cause) {
     throw malformed('The message is not UTF-8 text.', cause);
   }

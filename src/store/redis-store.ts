@@ -150,15 +150,20 @@ function sendTogether(client: Client): void {
 }
 
 class RedisStore implements Store {
-  readonly #client: Client;
+  readonly #connection: Client;
   readonly #facts = new Map<string, ServerFacts>();
 
   constructor(client: Client) {
-    this.#client = client;
+    this.#connection = client;
+  }
+
+  /** To send something. */
+  get #client(): Client {
+    sendTogether(this.#connection);
+    return this.#connection;
   }
 
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
-    sendTogether(this.#client);
     const [version, value] = await answer(this.#client.hmget(`${prefixOf(partition)}r:${collection.name}:${id}`, 'v', 'd'));
     return version && value ? { id, version: Number(version), value: parseValue<T>(value) } : undefined;
   }
@@ -252,7 +257,7 @@ class RedisStore implements Store {
   }
 
   get limiterClient(): object {
-    return this.#client;
+    return this.#connection;
   }
 
   async ping(): Promise<void> {
@@ -260,14 +265,14 @@ class RedisStore implements Store {
   }
 
   async warnings(): Promise<readonly string[]> {
-    const client = this.#client;
+    const client = this.#connection;
     const nodes = client instanceof Cluster ? client.nodes('master') : [client];
     const told = await Promise.all(nodes.map(async (node) => warningsOf(await answer(node.info()))));
     return [...new Set(told.flat())];
   }
 
   async close(): Promise<void> {
-    this.#client.disconnect();
+    this.#connection.disconnect();
   }
 }
 

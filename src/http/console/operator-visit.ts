@@ -3,11 +3,11 @@ import type { Request, RequestHandler, Response } from 'express';
 import { OPERATOR_SESSION_SECONDS, readOperatorSession } from '../../auth/operator-sessions.ts';
 import type { Config } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
+import { isSameSecret } from '../../ids.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { getOrganization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { cookieOf } from '../request-context.ts';
-import { tokensMatch } from './visit.ts';
 
 export const OPERATOR_HOME = '/console/operator';
 
@@ -39,7 +39,7 @@ export function asOperator(runtime: Runtime): RequestHandler {
       organization: undefined,
       base: OPERATOR_HOME,
       csrfToken,
-      csrfMatches: (given) => tokensMatch(given, csrfToken),
+      csrfMatches: (given) => isSameSecret(given, csrfToken),
     };
     next();
   };

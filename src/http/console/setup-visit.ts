@@ -3,11 +3,12 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../../audit.ts';
 import type { Config } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
+import { isSameSecret } from '../../ids.ts';
 import { readSetupSession, SETUP_SESSION_SECONDS } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../callers.ts';
 import { actorOf, cookieOf } from '../request-context.ts';
-import { tokensMatch, visitOf } from './visit.ts';
+import { visitOf } from './visit.ts';
 
 export const SETUP_BASE = '/setup';
 
@@ -44,7 +45,7 @@ export function asSetup(runtime: Runtime): RequestHandler {
       organization,
       base: SETUP_BASE,
       csrfToken,
-      csrfMatches: (given) => tokensMatch(given, csrfToken),
+      csrfMatches: (given) => isSameSecret(given, csrfToken),
     };
     next();
   };

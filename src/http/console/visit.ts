@@ -1,5 +1,4 @@
 /** Who visits a page of the console, and what every handler of one needs: the frame, the form, the way back. */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { VNode } from 'preact';
 import type { z } from 'zod';
@@ -90,12 +89,6 @@ export function sessionOf(response: Response): SessionPrincipal {
   if (principal?.kind !== 'member' || principal.csrfToken === undefined) throw new GatewayError('forbidden', 'This is for members.');
   return principal;
 }
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-
-/** In a time that tells nothing. */
-export const tokensMatch = (given: string | undefined, wanted: string): boolean =>
-  given !== undefined && timingSafeEqual(digest(given), digest(wanted));
 
 /** 1 MiB of metadata, and what a form adds. */
 const MAX_UPLOAD = 1100 * 1024;
