@@ -7,7 +7,7 @@ import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newId, newSecret, sha256 } from '../ids.ts';
 import { attributeMapping, requireIdentityProvider, serviceProviderUrls } from '../organizations/identity-providers.ts';
-import { identityKey, MEMBERS, type Member, type RoleSource } from '../organizations/members.ts';
+import { identityKey, MEMBERS, type Member, roleBy } from '../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSigningKey } from '../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
@@ -20,7 +20,7 @@ import { claimUntil } from './claims.ts';
 import { safeReturnTo } from './return-to.ts';
 import { type Login, newSid, putSession } from './sessions.ts';
 import { signOut } from './sign-out.ts';
-import { hasEnded } from './single-logout.ts';
+import { notEnded } from './single-logout.ts';
 
 /** How long a person may take at the identity provider. */
 export const REQUEST_TTL_SECONDS = 30 * 60;
@@ -135,6 +135,7 @@ export async function finishSignIn(
   const formerLogin = origin.formerLogin ?? attempt.formerLogin;
   const nowMs = runtime.now();
   const claims: Step[] = [
+    ...notEnded(organization, assertion),
     claimAssertion(idpEntityId, assertion, nowMs),
     ...origin.take,
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
@@ -143,11 +144,7 @@ export async function finishSignIn(
   const identity = identityKey(idpEntityId, person);
   const decision = decideRole(organization.roleMapping, person.groups);
   for (let round = 0; round < 20; round++) {
-    const [known, ended] = await Promise.all([
-      runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity),
-      hasEnded(runtime, organization, assertion),
-    ]);
-    if (ended) throw new GatewayError('saml_expired', 'The identity provider has ended this login already.');
+    const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity);
     if (known?.value.suspended) throw new GatewayError('member_suspended');
     const entry =
       decision.role === 'none'
@@ -158,7 +155,7 @@ export async function finishSignIn(
     const result = await runtime.store.commit(organization.id, [...claims, ...steps], { replicated: !entry && steps.length > 0 });
     if (result.ok) {
       if (!entry) throw roleDenied(person);
-      await tidyUp(runtime, organization, assertion, attempt.actor, entry, formerLogin);
+      await endFormerSession(runtime, attempt.actor, formerLogin, entry.member);
       return { kind: 'signed_in', sid: entry.sid, login: entry.login, returnTo: origin.returnTo, member: entry.member };
     }
     if (result.failed < claims.length) throw claimFailed(claims[result.failed]);
@@ -167,25 +164,15 @@ export async function finishSignIn(
   throw new GatewayError('conflict', 'Too many sign-ins of one person at the same time.');
 }
 
-/**
- * After the commit: the session of somebody else that this browser had ends; and where the identity provider has ended this
- * very login while it was being committed, so does the new one.
- * @throws saml_expired
- */
-async function tidyUp(
-  runtime: Runtime,
-  organization: Organization,
-  assertion: VerifiedAssertion,
-  actor: Actor,
-  { login, member }: Entry,
-  formerLogin: Login | undefined,
-): Promise<void> {
-  if (formerLogin && formerLogin.memberId !== member.id) {
+/** The session of somebody else that this browser had. The person is let in by now: where the store fails just then, it is told in the log. */
+async function endFormerSession(runtime: Runtime, actor: Actor, formerLogin: Login | undefined, { id }: Member): Promise<void> {
+  if (!formerLogin || formerLogin.memberId === id) return;
+  try {
     await signOut(runtime, { ...actor, kind: 'member', id: formerLogin.memberId }, formerLogin);
+  } catch (error) {
+    const code = error instanceof GatewayError ? error.code : 'internal';
+    runtime.log.warn({ code, member: formerLogin.memberId }, 'the session that this browser had before was not ended');
   }
-  if (!(await hasEnded(runtime, organization, assertion))) return;
-  await signOut(runtime, { kind: 'identity_provider' }, login);
-  throw new GatewayError('saml_expired', 'The identity provider has ended this login already.');
 }
 
 /** The claim of an assertion: once, as long as it could be accepted. */
@@ -193,6 +180,7 @@ export const claimAssertion = (idpEntityId: string, assertion: VerifiedAssertion
   claimUntil(assertionKey(idpEntityId, assertion.assertionId), assertion.acceptableUntilMs, nowMs);
 
 function claimFailed(step: Step | undefined): GatewayError {
+  if (step?.do === 'absent') return new GatewayError('saml_expired', 'The identity provider has ended this login already.');
   if (step?.do === 'claim') return new GatewayError('saml_replayed');
   return step?.do === 'take' ? new GatewayError('saml_in_response_to_unknown') : new GatewayError('organization_unknown');
 }
@@ -346,15 +334,7 @@ function memberAfterLogin({ person, identity, decision, known, nowMs }: Entrant,
   const { email, name, groupsState } = person;
   const groups = keptGroups(person.groups);
   const base = known?.value ?? { id: newId('usr'), identity, createdAt: now, suspended: false, cliTokens: [] };
-  return { ...base, email, name, groups, groupsState, ...roleAfterLogin(decision, known?.value), lastLoginAt: now, sessions };
-}
-
-/** A rule always decides. Where none matches and the default lets people in, an owner's word stands; without one the default does. */
-function roleAfterLogin(decision: RoleDecision, before: Member | undefined): { role: Member['role']; roleSource: RoleSource } {
-  if (decision.role === 'none') throw new GatewayError('internal', { cause: 'a denied person must not be let in' });
-  if (decision.group !== undefined) return { role: decision.role, roleSource: { kind: 'rule', group: decision.group } };
-  if (before?.roleSource.kind === 'manual' && before.role !== 'none') return { role: before.role, roleSource: before.roleSource };
-  return { role: decision.role, roleSource: { kind: 'default' } };
+  return { ...base, email, name, groups, groupsState, ...roleBy(decision, known?.value), lastLoginAt: now, sessions };
 }
 
 /** A member whom the identity provider's groups give no role any more loses what they had, not only this login. */

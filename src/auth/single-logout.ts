@@ -113,18 +113,13 @@ export async function answerLogoutRequest(
 }
 
 /**
- * Whether the identity provider has ended this login already: a person may log out while the assertion is still under way.
+ * The step that fails where the identity provider has ended this login already: a person may log out while the assertion is
+ * still under way. Nothing where that can't be.
  * @see saml-core §3.7.3.2
  */
-export async function hasEnded(
-  runtime: Runtime,
-  organization: Organization,
-  { nameId, sessionIndex }: VerifiedAssertion,
-): Promise<boolean> {
-  const { identityProvider } = organization;
-  if (!identityProvider || !offersLogout(identityProvider) || !nameId || sessionIndex === undefined) return false;
-  const key = endedKey(identityProvider.metadata.entityId, nameId, sessionIndex);
-  return (await runtime.store.peek(organization.id, key)) !== undefined;
+export function notEnded({ identityProvider }: Organization, { nameId, sessionIndex }: VerifiedAssertion): Step[] {
+  if (!identityProvider || !offersLogout(identityProvider) || !nameId || sessionIndex === undefined) return [];
+  return [{ do: 'absent', key: endedKey(identityProvider.metadata.entityId, nameId, sessionIndex) }];
 }
 
 async function logoutSettings(runtime: Runtime, organization: Organization, { unverifiedXml }: UnverifiedMessage): Promise<LogoutSettings> {
@@ -163,7 +158,10 @@ async function commonOptions(runtime: Runtime, organization: Organization): Prom
   };
 }
 
-/** One commit: the claim of the request, the members without the sessions, and what keeps late assertions out. */
+/**
+ * One commit: the claim of the request, the members without the sessions, and what keeps late assertions out. Then another
+ * look: until that commit somebody may have been let in who was not there at the first.
+ */
 async function endNamedSessions(
   runtime: Runtime,
   organization: Organization,
@@ -174,12 +172,13 @@ async function endNamedSessions(
   const { nameId, sessionIndexes } = request;
   const claim = claimUntil(answeredKey(idpEntityId, request.requestId), request.acceptableUntilMs, runtime.now());
   const { ttlSeconds } = claim;
-  const first: Step[] = [
+  let first: readonly Step[] = [
     claim,
     ...sessionIndexes.map((index): Step => ({ do: 'put', key: endedKey(idpEntityId, nameId, index), value: '', ttlSeconds })),
   ];
   const isNamed = sessionMatcher(request, { idpEntityId, entityId });
   const actor: Actor = { kind: 'identity_provider', ...(address && { address }), ...(requestId && { requestId }) };
+  let ended = 0;
   for (let round = 0; round < 20; round++) {
     const members = await membersWith(runtime, organization.id, nameIdKey(idpEntityId, nameId));
     const named = members.filter(({ value }) => value.sessions.some(isNamed));
@@ -190,9 +189,15 @@ async function endNamedSessions(
         auditStep(runtime.now(), actor, 'logout.identity_provider', { member_id: id }),
       ];
     });
+    if (first.length + steps.length === 0) return ended;
     const result = await runtime.store.commit(organization.id, [...first, ...steps], { replicated: true });
-    if (result.ok) return named.flatMap(({ value }) => value.sessions.filter(isNamed)).length;
-    if (result.failed === 0) throw new GatewayError('saml_replayed', 'This logout request was used already.');
+    if (result.ok) {
+      ended += named.flatMap(({ value }) => value.sessions.filter(isNamed)).length;
+      if (sessionIndexes.length === 0) return ended;
+      first = [];
+      continue;
+    }
+    if (result.failed === 0 && first.length > 0) throw new GatewayError('saml_replayed', 'This logout request was used already.');
     // A member was changed between reading and writing: once more.
   }
   throw new GatewayError('conflict', 'Too many changes at the same time; nothing was changed.');

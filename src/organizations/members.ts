@@ -7,7 +7,7 @@ import type { Person } from '../saml/attributes.ts';
 import type { NameId } from '../saml/response.ts';
 import type { Collection, Page, Step, Store, Stored } from '../store/store.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, organizationIds } from './organizations.ts';
-import type { Role } from './role-mapping.ts';
+import type { Role, RoleDecision } from './role-mapping.ts';
 
 /** Why a member has the role: the rule of this group, the default, or an owner's or the operator's word where no rule matched. */
 export type RoleSource = { readonly kind: 'rule'; readonly group: string } | { readonly kind: 'default' } | { readonly kind: 'manual' };
@@ -82,6 +82,17 @@ const nameIdKeys = ({ idpEntityId, nameId }: MemberSession): string[] =>
 
 /** Whether anything that this member holds is good. */
 export const isActive = (member: Member): boolean => !member.suspended && member.role !== 'none';
+
+/** A rule always decides. Where none matches and the default lets people in, an owner's word stands; without one the default does. */
+export function roleBy(
+  decision: RoleDecision,
+  before: Pick<Member, 'role' | 'roleSource'> | undefined,
+): Pick<Member, 'role' | 'roleSource'> {
+  if (decision.group !== undefined) return { role: decision.role, roleSource: { kind: 'rule', group: decision.group } };
+  if (decision.role !== 'none' && before?.roleSource.kind === 'manual' && before.role !== 'none')
+    return { role: before.role, roleSource: before.roleSource };
+  return { role: decision.role, roleSource: { kind: 'default' } };
+}
 
 /** Sessions that have not come to their end, newest first. */
 export const liveSessions = ({ sessions }: Member, nowMs: number): MemberSession[] =>

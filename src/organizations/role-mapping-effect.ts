@@ -1,6 +1,6 @@
 /** What other role rules would do: to each member, by the groups of their last sign-in, before anybody saves them. */
 import type { Store } from '../store/store.ts';
-import { isActive, MEMBERS, type Member } from './members.ts';
+import { isActive, MEMBERS, type Member, roleBy } from './members.ts';
 import { decideRole, type Role, type RoleMapping } from './role-mapping.ts';
 
 export interface RoleChange {
@@ -28,18 +28,9 @@ const PAGE = 200;
 const MAX_PAGES = 100;
 const MAX_EXAMPLES = 5;
 
-/**
- * The role after the next sign-in with the same groups: as a sign-in decides, an owner's word stands where no rule matches
- * and the default lets people in.
- */
-export function roleAfterNextSignIn(
-  mapping: RoleMapping,
-  { groups, role, roleSource }: Pick<Member, 'groups' | 'role' | 'roleSource'>,
-): Role | 'none' {
-  const decision = decideRole(mapping, groups);
-  if (decision.group === undefined && decision.role !== 'none' && roleSource.kind === 'manual' && role !== 'none') return role;
-  return decision.role;
-}
+/** The role after the next sign-in with the same groups. */
+export const roleAfterNextSignIn = (mapping: RoleMapping, member: Pick<Member, 'groups' | 'role' | 'roleSource'>): Role | 'none' =>
+  roleBy(decideRole(mapping, member.groups), member).role;
 
 /** Looks through the members by pages; at most 20,000 of them. */
 export async function foreseeRoles(

@@ -115,6 +115,9 @@ end
 function run.claim(name, ttl)
   return not is_present(prefix .. 'e:' .. name) and run.put(name, '', ttl)
 end
+function run.absent(name)
+  return not is_present(prefix .. 'e:' .. name)
+end
 function run.drop(name)
   local key = prefix .. 'e:' .. name
   present[key] = false

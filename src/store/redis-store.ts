@@ -326,6 +326,7 @@ function stepArguments(step: Step): (string | number)[] {
     case 'claim':
       return fill('claim', step.key, milliseconds(step.ttlSeconds));
     case 'take':
+    case 'absent':
     case 'drop':
       return fill(step.do, step.key);
   }

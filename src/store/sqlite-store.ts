@@ -190,6 +190,8 @@ class SqliteStore implements Store {
         return changed(this.#statements.take.run(partition, step.key, this.#nowMs()));
       case 'claim':
         return changed(this.#statements.claim.run(partition, step.key, '', this.#endOf(step.ttlSeconds), this.#nowMs()));
+      case 'absent':
+        return this.#statements.peek.get(partition, step.key, this.#nowMs()) === undefined;
       case 'drop':
         this.#statements.drop.run(partition, step.key);
         return true;

@@ -57,6 +57,8 @@ export type Step =
   | { readonly do: 'take'; readonly key: string }
   /** Writes a marker. Fails where there is a value under this key: a claim succeeds once until it expires. */
   | { readonly do: 'claim'; readonly key: string; readonly ttlSeconds: number }
+  /** Changes nothing. Fails where there is a value under this key. */
+  | { readonly do: 'absent'; readonly key: string }
   /** Deletes an expiring value, if there is one. */
   | { readonly do: 'drop'; readonly key: string };
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { GatewayError } from '../../src/errors.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -475,6 +476,22 @@ describe('the session', () => {
       thief.setCookie(gateway.url, 'samlgate_session', wrong);
       expect((await me(thief)).status).toBe(401);
     }
+  });
+
+  it('is made, although the store fails before the session of another person in this browser has ended', async () => {
+    const { store } = gateway.runtime;
+    const commit = store.commit.bind(store);
+    const browser = new HttpBrowser();
+    await acme.signIn(browser, 'carl');
+    const { relayState, requestId } = await acme.start(browser);
+    let commits = 0;
+    store.commit = (...work) => (++commits === 1 ? commit(...work) : Promise.reject(new GatewayError('store_unavailable')));
+    const page = await acme.post(browser, acme.respond({ inResponseTo: requestId }), relayState).finally(() => {
+      store.commit = commit;
+    });
+    expect(page.status).toBe(303);
+    expect((await me(browser)).text).toContain('olivia');
+    expect(commits).toBeGreaterThan(1);
   });
 
   it('ends after eight idle hours, and not while it is used', async () => {

@@ -354,6 +354,31 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     expect((await acme.signIn(new HttpBrowser(), 'carl', { values: { sessionIndex: 'under-way' } })).status).toBe(303);
   });
 
+  it('leaves no session of a new person who is let in while it is at work', async () => {
+    const own = await makeOrganization(REDIRECT + POST);
+    const { store } = gateway.runtime;
+    const find = store.find.bind(store);
+    const person = nameId(`new-${binding}@okta.acme.example`);
+    const response = own.respond({
+      values: { sessionIndex: 'meanwhile', nameId: { value: `new-${binding}@okta.acme.example`, format: EMAIL } },
+    });
+    const browser = new HttpBrowser();
+    let answer: Page | undefined;
+    // Right after the logout has looked for sessions, and before it writes.
+    store.find = async (...query) => {
+      const page = await find(...query);
+      if (query[2] === 'nameId') answer ??= await own.post(browser, response);
+      return page;
+    };
+    try {
+      await ask(own, binding, person + sessionIndex('meanwhile'));
+    } finally {
+      store.find = find;
+    }
+    expect(answer?.status).toBe(303);
+    expect(await isIn(browser)).toBe(false);
+  });
+
   it('is in the audit trail, as done by the identity provider', async () => {
     const browser = await signedIn(acme, 'index');
     const { body: me } = await gateway.api<{ items: { id: string }[] }>(

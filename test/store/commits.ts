@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Step } from '../../src/store/store.ts';
 import type { Subject } from './conformance.ts';
 import {
+  absent,
   claim,
   drop,
   everything,
@@ -45,6 +46,8 @@ const FAILURES: readonly (readonly [string, Step])[] = [
   ['take of a key that is not there', take('gone')],
   ['claim of a key with a value', claim('kept')],
   ['claim of a claimed key', claim('claimed')],
+  ['absent of a key with a value', absent('kept')],
+  ['absent of a claimed key', absent('claimed')],
 ];
 
 /** Steps of every kind that succeed and would leave a trace. */
@@ -97,10 +100,12 @@ export function commitPromises({ store }: Subject): void {
       expect((await store().get(partition, PEOPLE, 'ada'))?.version).toBe(1);
     });
 
-    test('require changes nothing', async () => {
+    test('require and absent change nothing', async () => {
       const partition = await furnished();
       const before = await everything(store(), partition, KNOWN);
-      expect(await store().commit(partition, [need('ada'), need('ada', 2), need('bob', 1)])).toEqual(OK);
+      expect(
+        await store().commit(partition, [need('ada'), need('ada', 2), absent('new'), need('bob', 1), absent('new'), absent('ada')]),
+      ).toEqual(OK);
       expect(await everything(store(), partition, KNOWN)).toEqual(before);
     });
 
@@ -181,6 +186,7 @@ export function commitPromises({ store }: Subject): void {
       ['insert, delete, insert', [insert('new', ADA), remove('new', 1), insert('new', ADA), need('new', 1)]],
       ['put, take, claim', [put('new', ''), take('new'), claim('new')]],
       ['claim, drop, claim', [claim('new'), drop('new'), claim('new')]],
+      ['absent, put, take, absent', [absent('new'), put('new', ''), take('new'), absent('new')]],
     ])('%s', async (_title, steps) => {
       expect(await store().commit(newPartition(), steps)).toEqual(OK);
     });
@@ -193,6 +199,8 @@ export function commitPromises({ store }: Subject): void {
       ['require what was deleted', [insert('new', ADA), remove('new', 1), need('new')]],
       ['claim twice', [claim('new'), claim('new')]],
       ['claim what was put', [put('new', ''), claim('new')]],
+      ['absent of what was put', [put('new', ''), absent('new')]],
+      ['absent of what was claimed', [claim('new'), absent('new')]],
       ['take twice', [put('new', ''), take('new'), take('new')]],
       ['take what was dropped', [put('new', ''), drop('new'), take('new')]],
     ])('%s fails at the last', async (_title, steps) => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { Subject } from './conformance.ts';
-import { claim, drop, failedAt, insert, need, newPartition, OK, put, take } from './people.ts';
+import { absent, claim, drop, failedAt, insert, need, newPartition, OK, put, take } from './people.ts';
 
 /** How far the clocks of gateway and store may differ here: both are this machine's, read in whole milliseconds. */
 const ROUNDING_MS = 20;
@@ -42,7 +42,7 @@ export function expiringPromises({ store }: Subject): void {
       await Promise.all([...keys, 'marker'].map((key) => gone(partition, key)));
       expect(await store().commit(partition, [insert('x', { name: 'x' }), take('taken')])).toEqual(failedAt(1));
       expect(await store().commit(partition, [need('x')])).toEqual(failedAt(0));
-      expect(await store().commit(partition, [claim('claimed'), drop('dropped'), put('put', 'new', 100)])).toEqual(OK);
+      expect(await store().commit(partition, [absent('peeked'), claim('claimed'), drop('dropped'), put('put', 'new', 100)])).toEqual(OK);
       expect(await store().commit(partition, [claim('marker')])).toEqual(OK);
       expect(await store().commit(partition, [claim('marker')])).toEqual(failedAt(0));
       expect(await store().peek(partition, 'put')).toBe('new');
