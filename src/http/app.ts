@@ -22,6 +22,8 @@ export function makeApp(runtime: Runtime): Express {
   app.set('case sensitive routing', true);
   app.set('query parser', 'simple');
   app.set('trust proxy', config.trustProxy);
+  // How people reach us is the base URL's business, not that of a header.
+  Object.defineProperty(app.request, 'secure', { value: config.isHttps });
   app.use(requestContext, observe(runtime));
   app.use(
     helmet({
@@ -33,15 +35,10 @@ export function makeApp(runtime: Runtime): Express {
       xFrameOptions: { action: 'deny' },
     }),
   );
-  // How people reach us is the base URL's business, not that of a header.
-  app.use((request, _response, next) => {
-    Object.defineProperty(request, 'secure', { value: config.isHttps });
-    next();
-  });
-  app.use(operationsRoutes(runtime));
-  app.use(assetRoutes());
   app.use(samlRoutes(runtime));
   app.use(singleLogoutRoutes(runtime));
+  app.use(operationsRoutes(runtime));
+  app.use(assetRoutes());
   app.use(loginRoutes(runtime));
   app.use(deviceRoutes(runtime));
   app.use(oauthRoutes(runtime));
