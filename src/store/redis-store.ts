@@ -164,8 +164,9 @@ class RedisStore implements Store {
   }
 
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
-    const [version, value] = await answer(this.#client.hmget(`${prefixOf(partition)}r:${collection.name}:${id}`, 'v', 'd'));
-    return version && value ? { id, version: Number(version), value: parseValue<T>(value) } : undefined;
+    const key = `${prefixOf(partition)}r:${collection.name}:${id}`;
+    const [version, value] = await answer(this.#client.hmget(key, 'v', 'd'));
+    return version && value ? { id, version: Number(version), value: parseValue<T>(key, value) } : undefined;
   }
 
   async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {

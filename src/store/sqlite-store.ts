@@ -120,7 +120,7 @@ class SqliteStore implements Store {
 
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
     const row = answer(() => this.#statements.get.get(partition, collection.name, id)) as Row | undefined;
-    return row && { id, version: row.version, value: parseValue<T>(row.value) };
+    return row && { id, version: row.version, value: parseValue<T>(`${partition} ${collection.name} ${id}`, row.value) };
   }
 
   async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {
