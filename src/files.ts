@@ -8,13 +8,15 @@ const { resolve } = createRequire(import.meta.url);
 
 export const ASSETS = path.join(HERE, 'console/assets');
 export const IDP_EXAMPLES = path.join(HERE, '../config/idp-examples');
-/** Of @picocss/pico, wherever it is installed. */
-export const picoSheet = (): string => resolve('@picocss/pico/css/pico.min.css');
+/** Of @picocss/pico: the build takes it along. */
+export const picoSheet = (): string => built('pico.min.css') ?? resolve('@picocss/pico/css/pico.min.css');
 /**
  * The viewer of the API's page. The build takes it along, because its package reports installations to a third party; from the
  * sources it is the package's own folder, whose main module is the whole viewer, so it is not imported.
  */
-export function apiViewer(): string {
-  const built = path.join(HERE, 'api-viewer');
-  return existsSync(built) ? built : path.dirname(resolve('swagger-ui-dist/package.json'));
+export const apiViewer = (): string => built('api-viewer') ?? path.dirname(resolve('swagger-ui-dist/package.json'));
+
+function built(name: string): string | undefined {
+  const place = path.join(HERE, name);
+  return existsSync(place) ? place : undefined;
 }

@@ -56,7 +56,7 @@ export async function readLogin({ store, now }: Runtime, sid: string): Promise<L
   return login && login.endsAtMs > now() ? login : undefined;
 }
 
-/** Renews the idle time, where that was not done a moment ago. No answer waits for it; where the store is away, the next request does it. */
+/** Renews the idle time, where that was not done a moment ago. No answer waits for Redis to do it; where the store is away, the next request does it. */
 export function renewLogin(runtime: Runtime, sid: string, login: Login): void {
   const partition = partitionOf(sid);
   const nowMs = runtime.now();

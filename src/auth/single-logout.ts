@@ -160,27 +160,45 @@ async function commonOptions(runtime: Runtime, organization: Organization): Prom
 
 /**
  * One commit: the claim of the request, the members without the sessions, and what keeps late assertions out. Then another
- * look: until that commit somebody may have been let in who was not there at the first.
+ * look: until that commit somebody may have been let in who was not there at the first. The request is used up by then: where
+ * the store fails just there, it is told in the log, and the answer is about what has ended.
  */
 async function endNamedSessions(
   runtime: Runtime,
   organization: Organization,
   request: VerifiedLogoutRequest,
-  { address, requestId }: Actor,
+  actor: Actor,
 ): Promise<number> {
-  const { idpEntityId, entityId } = responseSettings(organization, runtime.config.baseUrl);
+  const { idpEntityId } = responseSettings(organization, runtime.config.baseUrl);
   const { nameId, sessionIndexes } = request;
   const claim = claimUntil(answeredKey(idpEntityId, request.requestId), request.acceptableUntilMs, runtime.now());
   const { ttlSeconds } = claim;
-  let first: readonly Step[] = [
+  const ended = await endPresentSessions(runtime, organization, request, actor, [
     claim,
     ...sessionIndexes.map((index): Step => ({ do: 'put', key: endedKey(idpEntityId, nameId, index), value: '', ttlSeconds })),
-  ];
+  ]);
+  try {
+    return ended + (await endPresentSessions(runtime, organization, request, actor));
+  } catch (error) {
+    const code = error instanceof GatewayError ? error.code : 'internal';
+    runtime.log.warn({ code, organization: organization.slug }, 'after a logout it was not looked whether somebody had just been let in');
+    return ended;
+  }
+}
+
+/** @param first what else is in the commit, beginning with the claim */
+async function endPresentSessions(
+  runtime: Runtime,
+  organization: Organization,
+  request: VerifiedLogoutRequest,
+  { address, requestId }: Actor,
+  first: readonly Step[] = [],
+): Promise<number> {
+  const { idpEntityId, entityId } = responseSettings(organization, runtime.config.baseUrl);
   const isNamed = sessionMatcher(request, { idpEntityId, entityId });
   const actor: Actor = { kind: 'identity_provider', ...(address && { address }), ...(requestId && { requestId }) };
-  let ended = 0;
   for (let round = 0; round < 20; round++) {
-    const members = await membersWith(runtime, organization.id, nameIdKey(idpEntityId, nameId));
+    const members = await membersWith(runtime, organization.id, nameIdKey(idpEntityId, request.nameId));
     const named = members.filter(({ value }) => value.sessions.some(isNamed));
     const steps = named.flatMap(({ id, version, value }): Step[] => {
       const sessions = value.sessions.filter((session) => !isNamed(session));
@@ -189,14 +207,9 @@ async function endNamedSessions(
         auditStep(runtime.now(), actor, 'logout.identity_provider', { member_id: id }),
       ];
     });
-    if (first.length + steps.length === 0) return ended;
+    if (first.length + steps.length === 0) return 0;
     const result = await runtime.store.commit(organization.id, [...first, ...steps], { replicated: true });
-    if (result.ok) {
-      ended += named.flatMap(({ value }) => value.sessions.filter(isNamed)).length;
-      if (sessionIndexes.length === 0) return ended;
-      first = [];
-      continue;
-    }
+    if (result.ok) return named.flatMap(({ value }) => value.sessions.filter(isNamed)).length;
     if (result.failed === 0 && first.length > 0) throw new GatewayError('saml_replayed', 'This logout request was used already.');
     // A member was changed between reading and writing: once more.
   }

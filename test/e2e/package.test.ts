@@ -27,6 +27,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 /** What the checkout has that packing needs, and some that must stay behind. */
 const CHECKOUT = [
   'package.json',
+  'package-lock.json',
   'build.js',
   'tsconfig.json',
   'tsconfig.types.json',
@@ -139,6 +140,20 @@ describe('the package', () => {
       (name) => !code.includes(name) && /^dist\/(?:[a-z-]+-[A-Z0-9]{8}\.js|types\/[a-z0-9/-]+\.d\.ts)$/.test(name),
     );
     expect(packed.sort()).toEqual([...code, ...shared, ...assets, ...viewer, ...folder('config/idp-examples'), ...own].sort());
+  });
+
+  test('has code of its own sources and of packages that it depends on', () => {
+    const { packages } = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { dev?: boolean }>;
+    };
+    const dist = path.join(project, 'node_modules/samlgate/dist');
+    const origins = readdirSync(dist)
+      .filter((name) => name.endsWith('.js'))
+      .flatMap((name) => [...readFileSync(path.join(dist, name), 'utf8').matchAll(/^\s*\/\/ (\S+\.(?:[cm]?js|tsx?|json))$/gm)])
+      .map(([, origin = '']) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(origin)?.[0] ?? origin.split('/')[0]);
+    expect(origins.length).toBeGreaterThan(300);
+    expect([...new Set(origins)].filter((origin = '') => origin !== 'src' && packages[origin]?.dev !== undefined)).toEqual([]);
+    expect([...new Set(origins)].filter((origin = '') => origin !== 'src' && !packages[origin])).toEqual([]);
   });
 
   test('its command runs', async () => {

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { GatewayError } from '../../src/errors.ts';
 import { MEMBERS, nameIdKey } from '../../src/organizations/members.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
 import { attributeOf, childElements, parseXml, walk, type XmlElement } from '../../src/saml/xml.ts';
@@ -354,29 +355,51 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     expect((await acme.signIn(new HttpBrowser(), 'carl', { values: { sessionIndex: 'under-way' } })).status).toBe(303);
   });
 
-  it('leaves no session of a new person who is let in while it is at work', async () => {
-    const own = await makeOrganization(REDIRECT + POST);
-    const { store } = gateway.runtime;
-    const find = store.find.bind(store);
-    const person = nameId(`new-${binding}@okta.acme.example`);
-    const response = own.respond({
-      values: { sessionIndex: 'meanwhile', nameId: { value: `new-${binding}@okta.acme.example`, format: EMAIL } },
-    });
-    const browser = new HttpBrowser();
-    let answer: Page | undefined;
-    // Right after the logout has looked for sessions, and before it writes.
-    store.find = async (...query) => {
-      const page = await find(...query);
-      if (query[2] === 'nameId') answer ??= await own.post(browser, response);
-      return page;
-    };
-    try {
-      await ask(own, binding, person + sessionIndex('meanwhile'));
-    } finally {
-      store.find = find;
+  describe('while it is at work', () => {
+    const person = `new-${binding}@okta.acme.example`;
+    const store = () => gateway.runtime.store;
+
+    /** Does something after each look for sessions, and before the logout writes. */
+    async function meddling(own: TestOrganization, request: string, meddle: (look: number) => Promise<unknown>): Promise<Page> {
+      const find = store().find.bind(store());
+      let look = 0;
+      store().find = async (...query) => {
+        if (query[2] === 'nameId' && ++look === 2) await meddle(look);
+        const page = await find(...query);
+        if (query[2] === 'nameId' && look === 1) await meddle(look);
+        return page;
+      };
+      try {
+        return await say(own, binding, 'SAMLRequest', logoutRequest(addressed(own), request, { id: freshId() }));
+      } finally {
+        store().find = find;
+      }
     }
-    expect(answer?.status).toBe(303);
-    expect(await isIn(browser)).toBe(false);
+
+    it.each([
+      ['that names it', sessionIndex('meanwhile')],
+      ['of all sessions', ''],
+    ])('a new person who is let in has no session after a request %s', async (_which, index) => {
+      const own = await makeOrganization(REDIRECT + POST);
+      const browser = new HttpBrowser();
+      const response = own.respond({ values: { sessionIndex: 'meanwhile', nameId: { value: person, format: EMAIL } } });
+      let answer: Page | undefined;
+      await meddling(own, nameId(person) + index, async (look) => {
+        if (look === 1) answer = await own.post(browser, response);
+      });
+      expect(answer?.status).toBe(303);
+      expect(await isIn(browser)).toBe(false);
+    });
+
+    it('a store that fails after the sessions have ended makes it no failure', async () => {
+      const own = await makeOrganization(REDIRECT + POST);
+      const browser = await signedIn(own, 'index');
+      const answer = await meddling(own, nameId(olivia), async (look) => {
+        if (look === 2) throw new GatewayError('store_unavailable');
+      });
+      expect(verdict(answer)[1]).toBeUndefined();
+      expect(await isIn(browser)).toBe(false);
+    });
   });
 
   it('is in the audit trail, as done by the identity provider', async () => {

@@ -1,7 +1,7 @@
-/** The package as somebody installs it: built from these sources, with the files and dependencies it names and no others. */
+/** The package as the image has it: built from these sources, with the files it names, and no other package. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -43,7 +43,6 @@ export async function buildPackage(): Promise<BuiltPackage> {
     if (file !== 'dist' && existsSync(path.join(ROOT, file)))
       cpSync(path.join(ROOT, file), path.join(directory, file), { recursive: true });
   }
-  for (const dependency of productionDependencies()) link(dependency, directory);
   const started: RunningCommand[] = [];
   const start: BuiltPackage['start'] = (args, environment = {}, nodeArguments = []) => {
     const command = startCommand(directory, [...nodeArguments, path.join(directory, 'dist/main.js'), ...args], environment);
@@ -71,15 +70,9 @@ export function productionDependencies(): string[] {
     .map(([place]) => place);
 }
 
-function link(place: string, directory: string): void {
-  const target = path.join(directory, place);
-  mkdirSync(path.dirname(target), { recursive: true });
-  symlinkSync(path.join(ROOT, place), target);
-}
-
 function startCommand(directory: string, args: readonly string[], environment: Environment): RunningCommand {
-  // Nothing of the machine's own settings, and links as if they were folders: else what is not linked would be found all the same.
-  const env = { PATH: process.env.PATH, NODE_PRESERVE_SYMLINKS: '1', NODE_PRESERVE_SYMLINKS_MAIN: '1', ...environment };
+  // Nothing of the machine's own settings.
+  const env = { PATH: process.env.PATH, ...environment };
   const child = spawn(process.execPath, args, {
     cwd: directory,
     env,
