@@ -32,6 +32,8 @@ const { metafile } = await build({
   // For CommonJS packages, which ask for Node's own modules this way.
   banner: { js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);" },
   legalComments: 'eof',
+  // Packages go by where they are installed, wherever that is a link to.
+  preserveSymlinks: true,
   metafile: true,
   logLevel: 'warning',
 });

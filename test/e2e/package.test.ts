@@ -130,7 +130,10 @@ function start(file: string, args: readonly string[], more: Record<string, strin
 describe('the package', () => {
   test('has the built files, the example organizations and what belongs to them, and nothing else', () => {
     const libraries = ['index', 'express'].map((name) => `dist/types/client/${name}.d.ts`);
-    const code = ['dist/main.js', 'dist/client.js', 'dist/express.js', 'dist/THIRD-PARTY-LICENSES.txt', ...libraries];
+    const code = [
+      ...['main.js', 'client.js', 'express.js', 'pico.min.css', 'xdg-open', 'THIRD-PARTY-LICENSES.txt'].map((name) => `dist/${name}`),
+      ...libraries,
+    ];
     const assets = readdirSync(path.join(ROOT, 'src/console/assets')).map((name) => `dist/console/assets/${name}`);
     const viewer = ['swagger-ui.css', 'swagger-ui-bundle.js', 'LICENSE', 'NOTICE'].map((name) => `dist/api-viewer/${name}`);
     const folder = (name: string) => readdirSync(path.join(ROOT, name)).map((file) => `${name}/${file}`);
