@@ -29,6 +29,12 @@ program
   .configureHelp({ sortSubcommands: false })
   .showSuggestionAfterError();
 
+// Whoever reads only the first lines (`| head`) has enough: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   for (const name of commandsFor(process.argv[2])) (await COMMANDS[name]?.())?.(program);
   await program.parseAsync();

@@ -102,6 +102,15 @@ describe('samlgate: the command line', () => {
     expect((await home.run(['token', 'lst'])).stderr).toContain('(Did you mean list?)');
   });
 
+  test('ends quietly where nobody reads on', async () => {
+    const child = spawn(process.execPath, [MAIN, 'org', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let complaints = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(complaints).toBe('');
+  });
+
   test('the version is that of the package', async () => {
     expect(await home.run(['--version'])).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
   });
