@@ -10,8 +10,8 @@ import { acceptedAttempt, type EndedSignIn, type Moment, momentOf, refusedAttemp
 import { keepAttempts, type SignInAttempt } from './sign-in-attempts.ts';
 
 const WRITE_AFTER_MS = 500;
-/** Of the accepted ones of one organization, in one writing: there are 70 places, and nobody reads forty a second. */
-const MAX_ACCEPTED = 20;
+/** Of the accepted ones of one organization, in one writing: more would push each other out. */
+const MAX_ACCEPTED = 50;
 /** Each costs about as much as the sign-in, and refusals are to be had for nothing. Of messages with a good signature, and as many without. */
 const EXAMINED_A_MINUTE = { ofOrganization: 20, inAll: 300 };
 const MAX_REMEMBERED = 10_000;
