@@ -218,3 +218,6 @@ export class GatewayError extends Error {
     return ERRORS[this.code].status;
   }
 }
+
+/** What a failure is called in a log: the code of a refusal; all else is a defect. */
+export const codeOf = (error: unknown): ErrorCode => (error instanceof GatewayError ? error.code : 'internal');

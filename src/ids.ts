@@ -62,6 +62,9 @@ function randomOctets(length: number): Buffer {
 /** SHA-256, base64url: 43 characters. In one call: a Hash object would live until the next full garbage collection. */
 export const sha256 = (text: string): string => hash('sha256', text, 'base64url');
 
+/** Of several texts, none of which can reach into its neighbour. */
+export const hashOf = (...parts: readonly string[]): string => sha256(JSON.stringify(parts));
+
 /** Whether two texts are the same, in a time that tells nothing. */
 export const isSameSecret = (given: string | undefined, wanted: string): boolean =>
   given !== undefined && timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'));

@@ -3,7 +3,7 @@
  * accepted one costs next to nothing; a refused one is examined, as long as there are not too many; all that happened within
  * a moment is written at once.
  */
-import { type ErrorCode, GatewayError } from '../errors.ts';
+import { codeOf, type ErrorCode, type GatewayError } from '../errors.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import { acceptedAttempt, type EndedSignIn, type Moment, momentOf, refusedAttempt } from './ended-sign-in.ts';
@@ -133,6 +133,6 @@ async function write(runtime: Runtime, organizationId: string, { accepted, refus
 
 function tellFailure(runtime: Runtime, error: unknown, attempts: number): void {
   runtime.metrics.signInRecords.inc({ outcome: 'failed' }, attempts);
-  const code = error instanceof GatewayError ? error.code : 'internal';
+  const code = codeOf(error);
   runtime.log.warn({ code, name: error instanceof Error ? error.name : undefined }, 'a sign-in was not noted in the sign-in log');
 }

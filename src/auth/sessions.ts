@@ -5,7 +5,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parseCookie } from 'cookie';
 import session from 'express-session';
-import { GatewayError } from '../errors.ts';
+import { codeOf } from '../errors.ts';
 import { newSecret, sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Step } from '../store/store.ts';
@@ -62,7 +62,7 @@ export function renewLogin(runtime: Runtime, sid: string, login: Login): void {
   const nowMs = runtime.now();
   if (partition === undefined || nowMs - login.touchedAtMs < TOUCH_EVERY_MS) return;
   runtime.store.commit(partition, [putSession(runtime, sid, { ...login, touchedAtMs: nowMs })]).catch((error: unknown) => {
-    runtime.log.warn({ code: error instanceof GatewayError ? error.code : 'internal' }, 'the idle time of a session was not renewed');
+    runtime.log.warn({ code: codeOf(error) }, 'the idle time of a session was not renewed');
   });
 }
 

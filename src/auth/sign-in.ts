@@ -4,8 +4,8 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { type Actor, auditStep } from '../audit.ts';
-import { GatewayError } from '../errors.ts';
-import { newId, newSecret, sha256 } from '../ids.ts';
+import { codeOf, GatewayError } from '../errors.ts';
+import { hashOf, newId, newSecret, sha256 } from '../ids.ts';
 import { attributeMapping, requireIdentityProvider, serviceProviderUrls } from '../organizations/identity-providers.ts';
 import { identityKey, MEMBERS, type Member, roleBy } from '../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSigningKey } from '../organizations/organizations.ts';
@@ -38,8 +38,7 @@ export interface LoginRequest {
 }
 
 const requestKey = (relayState: string): string => `login:${sha256(relayState)}`;
-const assertionKey = (idpEntityId: string, assertionId: string): string =>
-  `assertion:${sha256(JSON.stringify([idpEntityId, assertionId]))}`;
+const assertionKey = (idpEntityId: string, assertionId: string): string => `assertion:${hashOf(idpEntityId, assertionId)}`;
 
 /**
  * Starts an SP-initiated login.
@@ -170,7 +169,7 @@ async function endFormerSession(runtime: Runtime, actor: Actor, formerLogin: Log
   try {
     await signOut(runtime, { ...actor, kind: 'member', id: formerLogin.memberId }, formerLogin);
   } catch (error) {
-    const code = error instanceof GatewayError ? error.code : 'internal';
+    const code = codeOf(error);
     runtime.log.warn({ code, member: formerLogin.memberId }, 'the session that this browser had before was not ended');
   }
 }

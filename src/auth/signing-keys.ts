@@ -8,7 +8,7 @@
  */
 import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { ConfigError } from '../config.ts';
-import { GatewayError } from '../errors.ts';
+import { codeOf, GatewayError } from '../errors.ts';
 import { countCliTokensByKey } from '../organizations/members.ts';
 import { rewrapSpKeys } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
@@ -236,7 +236,7 @@ export function maintainSigningKeys(runtime: Runtime): () => void {
       await rotateWhenDue(runtime);
       await forgetDeadKeys(runtime);
     } catch (error) {
-      runtime.log.warn({ code: error instanceof GatewayError ? error.code : 'internal' }, 'signing keys could not be maintained');
+      runtime.log.warn({ code: codeOf(error) }, 'signing keys could not be maintained');
     }
   };
   const timer = setInterval(maintain, MAINTAIN_EVERY_MS).unref();

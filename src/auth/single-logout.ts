@@ -5,8 +5,8 @@
  * POST brings none.
  */
 import { type Actor, auditStep } from '../audit.ts';
-import { GatewayError } from '../errors.ts';
-import { newSecret, sha256 } from '../ids.ts';
+import { codeOf, GatewayError } from '../errors.ts';
+import { hashOf, newSecret } from '../ids.ts';
 import {
   decryptionKeysFor,
   type IdentityProvider,
@@ -27,7 +27,6 @@ import { claimUntil } from './claims.ts';
 /** How long a person may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
 
-const hashOf = (...parts: readonly string[]): string => sha256(JSON.stringify(parts));
 const sentKey = (requestId: string): string => `logout:sent:${hashOf(requestId)}`;
 const answeredKey = (idpEntityId: string, requestId: string): string => `logout:answered:${hashOf(idpEntityId, requestId)}`;
 const endedKey = (idpEntityId: string, { value }: NameId, sessionIndex: string): string =>
@@ -180,7 +179,7 @@ async function endNamedSessions(
   try {
     return ended + (await endPresentSessions(runtime, organization, request, actor));
   } catch (error) {
-    const code = error instanceof GatewayError ? error.code : 'internal';
+    const code = codeOf(error);
     runtime.log.warn({ code, organization: organization.slug }, 'after a logout it was not looked whether somebody had just been let in');
     return ended;
   }

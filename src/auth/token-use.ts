@@ -1,5 +1,5 @@
 /** When, from where and by what a CLI token was last used: beside the member's record, so that a check writes nothing. */
-import { GatewayError } from '../errors.ts';
+import { codeOf } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { Step } from '../store/store.ts';
 
@@ -33,10 +33,7 @@ export function noteTokenUse(runtime: Runtime, organizationId: string, tokenId: 
   ];
   runtime.store.commit(organizationId, steps).catch((error: unknown) => {
     runtime.metrics.tokenUseFailures.inc();
-    runtime.log.warn(
-      { code: error instanceof GatewayError ? error.code : 'internal', token_id: tokenId },
-      'the use of a token was not noted',
-    );
+    runtime.log.warn({ code: codeOf(error), token_id: tokenId }, 'the use of a token was not noted');
   });
 }
 

@@ -3,6 +3,7 @@ import { ConsolePage } from './console-page.tsx';
 import type { Frame, SectionId } from './navigation.ts';
 import { DataTable } from './parts/data-table.tsx';
 import { EmptyState } from './parts/empty-state.tsx';
+import { FilterButtons } from './parts/filter-buttons.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 import { Moment } from './parts/moment.tsx';
 import { hrefOf, Paging } from './parts/paging.tsx';
@@ -111,14 +112,7 @@ function FilterForm({ path, filter, hasMembers, isFiltered }: FilterFormProps) {
           To (UTC)
           <input name="to" type="date" value={filter.to} />
         </label>
-        <button type="submit" class="secondary">
-          Filter
-        </button>
-        {isFiltered ? (
-          <a class="button quiet" href={path}>
-            Show all
-          </a>
-        ) : null}
+        <FilterButtons path={path} isFiltered={isFiltered} />
       </form>
     </search>
   );

@@ -4,6 +4,7 @@ import { ConsolePage } from './console-page.tsx';
 import type { Frame } from './navigation.ts';
 import { DataTable } from './parts/data-table.tsx';
 import { EmptyState } from './parts/empty-state.tsx';
+import { FilterButtons } from './parts/filter-buttons.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 import { PostForm } from './parts/form.tsx';
 import { Near } from './parts/moment.tsx';
@@ -112,14 +113,7 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
               ))}
           </select>
         </label>
-        <button type="submit" class="secondary">
-          Filter
-        </button>
-        {isFiltered ? (
-          <a class="button quiet" href={path}>
-            Show all
-          </a>
-        ) : null}
+        <FilterButtons path={path} isFiltered={isFiltered} />
       </form>
     </search>
   );

@@ -3,7 +3,7 @@ import express, { type Request, type Response, Router } from 'express';
 import { answerLogoutRequest, finishSingleLogout, startSingleLogout } from '../auth/single-logout.ts';
 import type { Config } from '../config.ts';
 import type { IdpLogout } from '../console/signed-out-page.tsx';
-import { GatewayError } from '../errors.ts';
+import { codeOf, GatewayError } from '../errors.ts';
 import type { MemberSession } from '../organizations/members.ts';
 import { getOrganization, getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
@@ -88,7 +88,7 @@ export async function continueLogout(
     const organization = await getOrganizationById(runtime.store, organizationId);
     return organization && (await startSingleLogout(runtime, organization, session));
   } catch (error) {
-    const code = error instanceof GatewayError ? error.code : 'internal';
+    const code = codeOf(error);
     runtime.log.warn({ code, request_id: response.locals.requestId }, 'single logout could not be started; the session has ended here');
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** Members: people in one organization. A member's record is the one place that says what they may do and what is still theirs. */
 import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
-import { sha256 } from '../ids.ts';
+import { hashOf } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Person } from '../saml/attributes.ts';
 import type { NameId } from '../saml/response.ts';
@@ -103,8 +103,6 @@ export const nameIdKey = (idpEntityId: string, { value }: NameId): string => has
 
 /** The key of a person: an identity provider vouches for its own people only. Hashed, as both parts may be long. */
 export const identityKey = (idpEntityId: string, person: Person): string => hashOf(idpEntityId, person.identity);
-
-const hashOf = (...parts: readonly string[]): string => sha256(JSON.stringify(parts));
 
 /** @throws not_found */
 export async function getMember(store: Store, organizationId: string, id: string): Promise<Stored<Member>> {

@@ -1,5 +1,5 @@
 /** The sign-in log: the last attempts, one with all its checks, the bundle for a ticket, and the test sign-in. */
-import { type Request, type Response, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { settleSignIns } from '../../auth/note-sign-in.ts';
 import { getAttempt, listAttempts, type SignInAttempt } from '../../auth/sign-in-attempts.ts';
 import { renderPage } from '../../console/layout.tsx';
@@ -24,10 +24,10 @@ export function signInPages(runtime: Runtime): Router {
   return router;
 }
 
-/** A test, and one sign-in; of a setup only its own tests. */
-export function oneSignInPages(runtime: Runtime): Router {
-  const router = Router({ caseSensitive: true });
-  router.post('/test', (request, response) =>
+/** Sends whoever visits to the identity provider, to try the sign-in. */
+export const beginTest =
+  (runtime: Runtime): RequestHandler =>
+  (request, response) =>
     sendTestSignIn(
       runtime,
       request,
@@ -35,8 +35,12 @@ export function oneSignInPages(runtime: Runtime): Router {
       organizationOf(response),
       visitorOf(request, response),
       `${visitOf(response).base}/sign-ins`,
-    ),
-  );
+    );
+
+/** A test, and one sign-in; of a setup only its own tests. */
+export function oneSignInPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.post('/test', beginTest(runtime));
   router.get('/:id', (request, response) => showSignIn(runtime, request, response));
   router.get('/:id/bundle', async (request, response) => {
     const attempt = await attemptOf(runtime, request, response);

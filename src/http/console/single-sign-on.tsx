@@ -34,9 +34,9 @@ import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/idp-screens.ts';
 import { callerOf, organizationOf } from '../callers.ts';
 import { sendPage } from '../pages.ts';
-import { sendTestSignIn } from '../saml.tsx';
 import { checkShape, IDP_SETTINGS, toSettings } from '../shapes.ts';
 import { visitorOf } from './setup-visit.ts';
+import { beginTest } from './sign-ins.tsx';
 import { formOf, frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
 
 const pathOf = (response: Response): string => `${visitOf(response).base}/single-sign-on`;
@@ -48,16 +48,7 @@ export function singleSignOnPages(runtime: Runtime): Router {
   router.post('/save', (request, response) => save(runtime, request, response));
   router.get('/settings', (request, response) => showSettings(runtime, request, response, valuesOf(response)));
   router.post('/settings', (request, response) => saveSettings(runtime, request, response));
-  router.post('/test', (request, response) =>
-    sendTestSignIn(
-      runtime,
-      request,
-      response,
-      organizationOf(response),
-      visitorOf(request, response),
-      `${visitOf(response).base}/sign-ins`,
-    ),
-  );
+  router.post('/test', beginTest(runtime));
   return router;
 }
 
