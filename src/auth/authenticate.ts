@@ -4,9 +4,10 @@
  */
 import { GatewayError } from '../errors.ts';
 import { isSameSecret } from '../ids.ts';
-import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
+import { isActive, type Member } from '../organizations/members.ts';
 import type { Role } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
+import { readLiveMember } from './live-member.ts';
 import type { Login } from './sessions.ts';
 import { cliTokenEndMs, isPaused, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
 import { type TokenKind, type VerifiedToken, verifyToken } from './verified-tokens.ts';
@@ -59,8 +60,9 @@ export async function authenticate(runtime: Runtime, credentials: Credentials): 
 
 /** @throws unauthenticated, store_unavailable */
 export async function authenticateBearer(runtime: Runtime, authorization: string): Promise<Principal> {
-  const token = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1];
-  if (token === undefined) throw new GatewayError('unauthenticated', 'The bearer token is not good.');
+  const scheme = /^Bearer +/i.exec(authorization)?.[0];
+  if (scheme === undefined) throw new GatewayError('unauthenticated', 'The bearer token is not good.');
+  const token = authorization.slice(scheme.length);
   if (isOperatorToken(runtime, token)) return { kind: 'operator' };
   const verified = await verifyToken(runtime, token);
   // A service that was given a token for itself must not use it here.
@@ -80,8 +82,8 @@ export function isOperatorToken({ config }: Runtime, token: string): boolean {
  */
 export async function authenticateToken(runtime: Runtime, token: VerifiedToken): Promise<TokenPrincipal> {
   const { organizationId, memberId, kind, jti } = token;
-  const member = activeMember((await runtime.store.get(organizationId, MEMBERS, memberId))?.value);
-  const endMs = await liveUntilMs(runtime, member, organizationId, token.sid ?? jti);
+  const member = activeMember(await readLiveMember(runtime, organizationId, memberId));
+  const endMs = liveUntilMs(member, token.sid ?? jti, existing(await tokenPolicyOf(runtime, organizationId)), runtime.now());
   if (member.revokedSessionTokens?.some((revoked) => revoked.jti === jti)) throw revoked();
   const expiresAtMs = Math.min(token.expiresAtMs ?? Number.POSITIVE_INFINITY, endMs ?? Number.POSITIVE_INFINITY);
   return {
@@ -94,8 +96,8 @@ export async function authenticateToken(runtime: Runtime, token: VerifiedToken):
 
 /** A session is good while its member's record lists it: removal, suspension and "end this session" are writes of that record. */
 export async function authenticateSession(runtime: Runtime, login: Login): Promise<SessionPrincipal> {
-  const member = activeMember((await runtime.store.get(login.organizationId, MEMBERS, login.memberId))?.value);
-  await policyOf(runtime, login.organizationId);
+  const member = activeMember(await readLiveMember(runtime, login.organizationId, login.memberId));
+  existing(await tokenPolicyOf(runtime, login.organizationId));
   return {
     kind: 'member',
     organizationId: login.organizationId,
@@ -120,19 +122,16 @@ function activeMember(member: Member | undefined): ActiveMember {
 }
 
 /** @throws unauthenticated where the organization is no more, although its deletion may not have come to this member yet */
-async function policyOf(runtime: Runtime, organizationId: string): Promise<TokenPolicy> {
-  const policy = await tokenPolicyOf(runtime, organizationId);
+function existing(policy: TokenPolicy | undefined): TokenPolicy {
   if (!policy) throw new GatewayError('unauthenticated');
   return policy;
 }
 
 /** When the session or CLI token with this id ends. @throws unauthenticated where it has, or is not the member's (any more) */
-async function liveUntilMs(runtime: Runtime, member: Member, organizationId: string, id: string): Promise<number | undefined> {
-  const policy = await policyOf(runtime, organizationId);
-  if (!id.startsWith('tok_')) return sessionEndMs(member, id, runtime.now());
+function liveUntilMs(member: Member, id: string, policy: TokenPolicy, nowMs: number): number | undefined {
+  if (!id.startsWith('tok_')) return sessionEndMs(member, id, nowMs);
   const token = member.cliTokens.find((each) => each.id === id);
   if (!token) throw revoked();
-  const nowMs = runtime.now();
   if (isPaused(member, policy, nowMs)) {
     throw new GatewayError(
       'unauthenticated',

@@ -57,6 +57,12 @@ export async function verifyingKey(runtime: Runtime, kid: string): Promise<Verif
   return (await lease.current()).verifying.get(kid) ?? (await lease.current(UNKNOWN_KEY_REREAD_MS)).verifying.get(kid);
 }
 
+/** Whether a token with this `kid` may be good (still); a promise only where the store is asked. @throws store_unavailable */
+export function isVerifyingKey(runtime: Runtime, kid: string): boolean | Promise<boolean> {
+  const keys = leaseOf(runtime).current();
+  return !(keys instanceof Promise) && keys.verifying.has(kid) ? true : verifyingKey(runtime, kid).then((key) => key !== undefined);
+}
+
 export interface Signer {
   readonly kid: string;
   readonly algorithm: TokenAlgorithm;

@@ -25,17 +25,19 @@ export class Lease<T> {
   }
 
   /**
-   * To be called anew for each check; never kept.
+   * To be called anew for each check; never kept. A promise only where the store is asked: a check must not wait for nothing.
    * @param maxAgeMs less than the lease, for who wants to know better
-   * @throws store_unavailable
+   * @throws store_unavailable, as a rejection
    */
-  async current(maxAgeMs: number = this.#leaseMs): Promise<T> {
+  current(maxAgeMs: number = this.#leaseMs): T | Promise<T> {
     const held = this.#held;
     const ageMs = held ? ageOf(held) : Number.POSITIVE_INFINITY;
-    if (held && ageMs < maxAgeMs) {
-      if (ageMs > this.#leaseMs / 2 && !this.#reading) this.#begin().catch(() => {}); // who needs it is told
-      return held.value;
-    }
+    if (!held || ageMs >= maxAgeMs) return this.#readFor(maxAgeMs);
+    if (ageMs > this.#leaseMs / 2 && !this.#reading) this.#begin().catch(() => {}); // who needs it is told
+    return held.value;
+  }
+
+  async #readFor(maxAgeMs: number): Promise<T> {
     // What is under way may have begun too long ago by the time when it ends: the store was slow.
     for (let attempt = 0; attempt < 2; attempt++) {
       const fresh = await (this.#reading ?? this.#begin());

@@ -20,7 +20,7 @@ export interface TokenPolicy {
 const leasesOf = perRuntime(() => new Map<string, Lease<TokenPolicy | undefined>>());
 
 /** @returns undefined where there is no such organization (any more) */
-export async function tokenPolicyOf(runtime: Runtime, organizationId: string): Promise<TokenPolicy | undefined> {
+export function tokenPolicyOf(runtime: Runtime, organizationId: string): TokenPolicy | undefined | Promise<TokenPolicy | undefined> {
   const leases = leasesOf(runtime);
   let lease = leases.get(organizationId);
   if (!lease) {

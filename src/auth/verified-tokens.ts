@@ -2,11 +2,11 @@
  * Whether a token is one of ours: signature, kind, issuer, expiry. Whether it is still good says its member's record
  * (`authenticate.ts`).
  */
-import { hash } from 'node:crypto';
 import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyResult, jwtVerify } from 'jose';
 import { GatewayError } from '../errors.ts';
+import { sha256 } from '../ids.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
-import { verifyingKey } from './key-lease.ts';
+import { isVerifyingKey, verifyingKey } from './key-lease.ts';
 
 /** What stands before a CLI token, so that scanners find one that has leaked. It is no part of the JWT. */
 export const CLI_TOKEN_PREFIX = 'samlgate_cli_';
@@ -33,8 +33,16 @@ export interface VerifiedToken {
   readonly sid: string | undefined;
 }
 
-/** Tokens whose signature was good, by the SHA-256 of their text: a signature does not get worse, and costs more than all else. */
-const knownOf = perRuntime(() => new Map<string, VerifiedToken>());
+/**
+ * Tokens whose signature was good, by the SHA-256 of their text: a signature does not get worse, and costs more than all else.
+ * In two halves: where the newer one is full it becomes the older, and what was used in neither goes.
+ */
+interface KnownTokens {
+  newer: Map<string, VerifiedToken>;
+  older: Map<string, VerifiedToken>;
+}
+
+const knownOf = perRuntime((): KnownTokens => ({ newer: new Map(), older: new Map() }));
 
 /**
  * @param token with its prefix, where it is a CLI token
@@ -43,19 +51,22 @@ const knownOf = perRuntime(() => new Map<string, VerifiedToken>());
 export async function verifyToken(runtime: Runtime, token: string): Promise<VerifiedToken> {
   if (token.length > MAX_TOKEN_LENGTH) throw notGood('it is too long');
   const known = knownOf(runtime);
-  const digest = hash('sha256', token, 'base64url');
-  const verified = known.get(digest) ?? (await verifyJwt(runtime, token));
+  const digest = sha256(token);
+  const before = known.newer.get(digest);
+  const verified = before ?? known.older.get(digest) ?? (await verifyJwt(runtime, token));
   // Of a remembered one as well: its key may have been revoked since.
-  if (!(await verifyingKey(runtime, verified.kid))) throw notGood('its key is not known');
+  if (!(await isVerifyingKey(runtime, verified.kid))) throw notGood('its key is not known');
   if (verified.expiresAtMs !== undefined && verified.expiresAtMs <= runtime.now()) throw expired();
-  remember(known, digest, verified);
+  if (!before) remember(known, digest, verified);
   return verified;
 }
 
-/** A Map keeps the order of insertion: what was used last stands last, what was used longest ago goes first. */
-function remember(known: Map<string, VerifiedToken>, digest: string, verified: VerifiedToken): void {
-  if (!known.delete(digest) && known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value ?? '');
-  known.set(digest, verified);
+function remember(known: KnownTokens, digest: string, verified: VerifiedToken): void {
+  if (known.newer.size >= MAX_REMEMBERED / 2) {
+    known.older = known.newer;
+    known.newer = new Map();
+  }
+  known.newer.set(digest, verified);
 }
 
 /** One sentence for all that is not ours, so that nobody learns by trying. The reason is for the log. */
@@ -66,6 +77,8 @@ const expired = (): GatewayError => new GatewayError('unauthenticated', 'The tok
 async function verifyJwt(runtime: Runtime, token: string): Promise<VerifiedToken> {
   const kind: TokenKind = token.startsWith(CLI_TOKEN_PREFIX) ? 'cli_token' : 'session_token';
   const jwt = kind === 'cli_token' ? token.slice(CLI_TOKEN_PREFIX.length) : token;
+  // One token has one text: decoders overlook white space and take two alphabets for one.
+  if (!/^[\w.-]+$/.test(jwt)) throw notGood('it can’t be read');
   const kid = kidOf(jwt);
   const key = kid === undefined ? undefined : await verifyingKey(runtime, kid);
   if (kid === undefined || !key) throw notGood('its key is not known');

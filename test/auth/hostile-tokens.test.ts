@@ -236,6 +236,16 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     }
   });
 
+  test('takes a good token by its one text only: no white space within, no other alphabet, no padding', async () => {
+    expect(await verdicts(sessionToken)).toEqual(GOOD);
+    const [header = '', payload = '', signature = ''] = sessionToken.split('.');
+    const inside = (space: string) => `${header}.${payload.slice(0, 9)}${space}${payload.slice(9)}.${signature}`;
+    const texts = [inside(' '), inside('\t'), `${header}.${payload}. ${signature}`, `${header}.${payload}=.${signature}`];
+    for (const text of [...texts, sessionToken.replaceAll('-', '+').replaceAll('_', '/')]) {
+      if (text !== sessionToken) expect(await verdicts(text)).toEqual(BAD);
+    }
+  });
+
   test('does not look into what is longer than any of its tokens', async () => {
     const long = await forge({ claims: { name: 'x'.repeat(4000) } });
     expect(long.length).toBeGreaterThan(4096);
