@@ -2,11 +2,12 @@
  * `npm run bench:check`: what a check of a token costs, `/auth/verify` with a CLI token on SQLite and on Redis, beside servers
  * that do less. Servers run on one core, wrk and Redis on another; the rounds go through all of them in turn, so that what
  * else the machine does falls on all alike. CPU is that of the server's process (/proc), which says more than requests per
- * second on a machine that is shared.
+ * second on a machine that is shared. One member's token in all requests, as a busy service sends it; beside it a gateway
+ * that is asked about a thousand members in turn, whose checks share no read.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createCliToken } from '../../src/auth/cli-tokens.ts';
 import { publicKeySet } from '../../src/auth/key-lease.ts';
+import type { Runtime } from '../../src/runtime.ts';
 import { buildPackage } from '../support/built-package.ts';
 import { freePort, startRedis } from '../support/redis-server.ts';
 import { makeRuntime, OPERATOR, seedMember, seedOrganization } from '../support/seed.ts';
@@ -21,7 +23,8 @@ import { makeRuntime, OPERATOR, seedMember, seedOrganization } from '../support/
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 3);
 const WARM_UP_SECONDS = 5;
-const CONNECTIONS = 32;
+const CONNECTIONS = [32, 128];
+const MEMBERS_IN_TURN = 1000;
 const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const CLOCK_TICK_MS = 10;
@@ -30,11 +33,11 @@ const JOSE = 'Express + jose + Redis GET';
 
 interface Contender {
   readonly name: string;
-  readonly url: string;
-  readonly token: string;
+  /** What wrk is told: whom to ask, and with which tokens. */
+  readonly wrkArguments: readonly string[];
   readonly process: ChildProcess;
-  readonly requestsPerSecond: number[];
-  readonly cpuMicroseconds: number[];
+  /** By number of connections. */
+  readonly measured: ReadonlyMap<number, { readonly requestsPerSecond: number[]; readonly cpuMicroseconds: number[] }>;
 }
 
 const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-bench-'));
@@ -49,18 +52,22 @@ try {
     await josePeer(JOSE),
     await gateway('samlgate on SQLite', `sqlite:${path.join(directory, 'samlgate.db')}`),
     await gateway('samlgate on Redis', `${redis.url}/1`),
+    await gateway(`  of ${MEMBERS_IN_TURN} members in turn`, `${redis.url}/2`, MEMBERS_IN_TURN),
   ];
   // What is compiled on the way and kept in memory is there from here on.
-  for (const contender of contenders) await load(contender, WARM_UP_SECONDS);
+  for (const contender of contenders) await load(contender, CONNECTIONS[0] ?? 1, WARM_UP_SECONDS);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const contender of contenders) {
-      const before = cpuMs(contender.process);
-      const { requests, perSecond } = await load(contender, SECONDS);
-      contender.requestsPerSecond.push(perSecond);
-      contender.cpuMicroseconds.push(((cpuMs(contender.process) - before) * 1000) / requests);
+    for (const connections of CONNECTIONS) {
+      for (const contender of contenders) {
+        const before = cpuMs(contender.process);
+        const { requests, perSecond } = await load(contender, connections, SECONDS);
+        const measured = contender.measured.get(connections);
+        measured?.requestsPerSecond.push(perSecond);
+        measured?.cpuMicroseconds.push(((cpuMs(contender.process) - before) * 1000) / requests);
+      }
     }
   }
-  report(contenders);
+  for (const connections of CONNECTIONS) report(contenders, connections);
 } finally {
   for (const child of children) child.kill('SIGKILL');
   await redis.stop();
@@ -73,7 +80,7 @@ async function peer(kind: string, name: string, environment: Record<string, stri
   const file = path.join(import.meta.dirname, 'peers.ts');
   const child = start(['--disable-warning=ExperimentalWarning', file, kind, String(port)], environment);
   await once(child.stdout as NodeJS.ReadableStream, 'data');
-  return contender(name, port, token, child);
+  return contender(name, port, [token], child);
 }
 
 /** With the same tokens as the gateway has, and a record of the same size in Redis. */
@@ -83,14 +90,14 @@ async function josePeer(name: string): Promise<Contender> {
     SAMLGATE_SECRET: Buffer.alloc(32, 1).toString('base64'),
     SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32),
   });
-  const { member, token } = await seed(runtime);
+  const { member, token } = await seed(runtime, await benchOrganization(runtime));
   const client = new Redis(redis.url);
   await client.set(`member:${member.id}`, JSON.stringify(member));
   await client.quit();
   return peer('express-jose-redis', name, { REDIS_URL: redis.url, JWKS: JSON.stringify(await publicKeySet(runtime)) }, token);
 }
 
-async function gateway(name: string, store: string): Promise<Contender> {
+async function gateway(name: string, store: string, members = 1): Promise<Contender> {
   const port = await freePort();
   const environment = {
     SAMLGATE_STORE: store,
@@ -100,7 +107,9 @@ async function gateway(name: string, store: string): Promise<Contender> {
     SAMLGATE_BASE_URL: `http://localhost:${port}`,
   };
   const runtime = await makeRuntime(environment);
-  const { token } = await seed(runtime);
+  const organizationId = await benchOrganization(runtime);
+  const tokens: string[] = [];
+  while (tokens.length < members) tokens.push((await seed(runtime, organizationId)).token);
   await runtime.store.close();
   const child = start([path.join(built.directory, 'dist/main.js'), 'serve'], {
     ...environment,
@@ -108,11 +117,14 @@ async function gateway(name: string, store: string): Promise<Contender> {
     NODE_ENV: 'production',
   });
   await once(child.stdout as NodeJS.ReadableStream, 'data');
-  return contender(name, port, token, child);
+  return contender(name, port, tokens, child);
 }
 
-async function seed(runtime: Awaited<ReturnType<typeof makeRuntime>>) {
-  const { id: organizationId } = await seedOrganization(runtime, 'bench');
+async function benchOrganization(runtime: Runtime): Promise<string> {
+  return (await seedOrganization(runtime, 'bench')).id;
+}
+
+async function seed(runtime: Runtime, organizationId: string) {
   const member = await seedMember(runtime, organizationId);
   const credential = { kind: 'session', id: member.sessions[0]?.id ?? '', expiresAtMs: undefined } as const;
   const { token } = await createCliToken(runtime, OPERATOR, { organizationId, memberId: member.id, credential }, { name: 'bench' });
@@ -130,17 +142,39 @@ function start(args: readonly string[], environment: Record<string, string>): Ch
   return child;
 }
 
-function contender(name: string, port: number, token: string, child: ChildProcess): Contender {
+function contender(name: string, port: number, tokens: readonly string[], child: ChildProcess): Contender {
   child.stdout?.resume();
-  return { name, url: `http://127.0.0.1:${port}/auth/verify`, token, process: child, requestsPerSecond: [], cpuMicroseconds: [] };
+  const measured = new Map(CONNECTIONS.map((connections) => [connections, { requestsPerSecond: [], cpuMicroseconds: [] }]));
+  const tokenArguments = tokens.length === 1 ? ['-H', `Authorization: Bearer ${tokens[0]}`] : inTurn(tokens);
+  return { name, wrkArguments: [...tokenArguments, `http://127.0.0.1:${port}/auth/verify`], process: child, measured };
+}
+
+/** A script for wrk: the next request has the next token. */
+function inTurn(tokens: readonly string[]): string[] {
+  const file = path.join(directory, 'in-turn.lua');
+  writeFileSync(
+    file,
+    `local requests, at = {}, 0
+     init = function()
+       for _, token in ipairs({ ${tokens.map((token) => `'${token}'`).join(',')} }) do
+         requests[#requests + 1] = wrk.format('GET', nil, { ['Authorization'] = 'Bearer ' .. token })
+       end
+     end
+     request = function() at = at % #requests + 1 return requests[at] end`,
+  );
+  return ['-s', file];
 }
 
 async function pin(child: ChildProcess, core: string): Promise<void> {
   await promisify(execFile)('taskset', ['-a', '-p', '-c', core, String(child.pid)]);
 }
 
-async function load({ name, url, token }: Contender, seconds: number): Promise<{ requests: number; perSecond: number }> {
-  const options = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-H', `Authorization: Bearer ${token}`, url];
+async function load(
+  { name, wrkArguments }: Contender,
+  connections: number,
+  seconds: number,
+): Promise<{ requests: number; perSecond: number }> {
+  const options = ['-t1', `-c${connections}`, `-d${seconds}s`, ...wrkArguments];
   const { stdout } = await promisify(execFile)('taskset', ['-c', CLIENT_CORE, 'wrk', ...options]);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${name} refused requests:\n${stdout}`);
   await sleep(100);
@@ -159,14 +193,14 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-function report(contenders: readonly Contender[]): void {
-  const cpuOf = (name: string) => median(contenders.find((each) => each.name === name)?.cpuMicroseconds ?? []);
+function report(contenders: readonly Contender[], connections: number): void {
+  const cpuOf = (name: string) => median(contenders.find((each) => each.name === name)?.measured.get(connections)?.cpuMicroseconds ?? []);
   const line = (cells: readonly string[]) => [cells[0]?.padEnd(30), ...cells.slice(1).map((cell) => cell.padStart(18))].join('');
-  const rows = contenders.map(({ name, requestsPerSecond, cpuMicroseconds }) => {
-    const cpu = median(cpuMicroseconds);
+  const rows = contenders.map(({ name, measured }) => {
+    const cpu = cpuOf(name);
     const ratios = [`${(cpu / cpuOf(BARE)).toFixed(2)} x`, `${(cpuOf(JOSE) / cpu).toFixed(1)} x`];
-    return line([name, median(requestsPerSecond).toFixed(0), cpu.toFixed(1), ...ratios]);
+    return line([name, median(measured.get(connections)?.requestsPerSecond ?? []).toFixed(0), cpu.toFixed(1), ...ratios]);
   });
-  const head = line([`medians of ${ROUNDS} rounds`, 'requests/s', 'CPU µs/request', 'that of node:http', 'less than jose']);
+  const head = line([`${connections} at once, ${ROUNDS} rounds`, 'requests/s', 'CPU µs/request', 'that of node:http', 'less than jose']);
   process.stdout.write(`${[head, ...rows].join('\n')}\n`);
 }
