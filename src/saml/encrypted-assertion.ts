@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
+import { readCanonicalXml } from './canonical-reader.ts';
 import { type Decrypted, decryptElement, type EncryptedElement, openElement, readEncryptedElement } from './decryption.ts';
 import { ASSERTION, ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, XMLDSIG, XMLENC } from './names.ts';
 import type { ResponseSettings } from './response.ts';
@@ -41,7 +42,7 @@ export function openEncryptedAssertion(wrapper: XmlElement, responseIsSigned: bo
   return { assertion, key: undefined };
 }
 
-const reread = ({ octets, key }: SignedOctets): OpenedAssertion => ({ assertion: parseXml(octets), key });
+const reread = ({ octets, key }: SignedOctets): OpenedAssertion => ({ assertion: readCanonicalXml(octets), key });
 
 /** What the plaintext did not come to, a stand-in does; and only then it is judged. */
 function openUnauthenticated(encrypted: EncryptedElement, settings: ResponseSettings): OpenedAssertion {

@@ -6,6 +6,7 @@
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import type { UnverifiedMessage } from './bindings.ts';
+import { readCanonicalXml } from './canonical-reader.ts';
 import { readDateTime } from './date-time.ts';
 import { PROTOCOL, STATUS_PARTIAL_LOGOUT, STATUS_SUCCESS } from './names.ts';
 import { MAX_CLOCK_SKEW_MS, type NameId } from './response.ts';
@@ -106,7 +107,7 @@ function openSigned(message: UnverifiedMessage, local: 'LogoutRequest' | 'Logout
   checkIssuer(unverified, settings);
   if (message.binding === 'post') {
     if (!signature) throw new GatewayError('saml_signature_missing', 'The logout message is not signed.');
-    return parseXml(verifySignature(unverified, signature, settings.keys).octets);
+    return readCanonicalXml(verifySignature(unverified, signature, settings.keys).octets);
   }
   // saml-bindings §3.4.4.1 has it removed; two signatures would be two answers to who signed.
   if (signature) throw ambiguous('A message in a URL has a signature inside as well.');

@@ -5,6 +5,7 @@
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { readAttributes } from './attributes.ts';
+import { readCanonicalXml } from './canonical-reader.ts';
 import { type RunCheck, stopAtFirst } from './check-list.ts';
 import { type OpenedAssertion, openEncryptedAssertion } from './encrypted-assertion.ts';
 import { ASSERTION } from './names.ts';
@@ -190,7 +191,7 @@ function openResponse(
     throw new GatewayError('saml_signature_missing', 'This organization asks for a signed response.');
   }
   const signed = responseSignature && verifySignature(unverifiedResponse, responseSignature, settings.keys);
-  return signed && { element: parseXml(signed.octets), key: signed.key };
+  return signed && { element: readCanonicalXml(signed.octets), key: signed.key };
 }
 
 function openPlainAssertion(
@@ -215,7 +216,7 @@ function openPlainAssertion(
 
 function coveredAssertion(ofResponse: OpenedResponse | undefined, ofAssertion: SignedOctets | undefined): OpenedAssertion {
   if (ofResponse) return { assertion: theOne(ofResponse.element, 'Assertion'), key: ofAssertion?.key };
-  if (ofAssertion) return { assertion: parseXml(ofAssertion.octets), key: ofAssertion.key };
+  if (ofAssertion) return { assertion: readCanonicalXml(ofAssertion.octets), key: ofAssertion.key };
   throw new GatewayError('saml_signature_missing', 'Neither the response nor the assertion is signed.');
 }
 

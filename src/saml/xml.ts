@@ -1,13 +1,13 @@
 /**
- * The only XML parser of the gateway: one pass with a conformant, namespace-aware parser that stops at the first error.
+ * The only parser of what others have written: one pass with a conformant, namespace-aware parser that stops at the first error.
  * It makes a small tree in which a comment has left no trace and a text is one string, so that nothing that reads the tree
  * can be split or shifted by markup.
  */
-import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS, type XMLDecl } from 'saxes';
+import { SaxesParser, type XMLDecl } from 'saxes';
 import { GatewayError } from '../errors.ts';
 
 export const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
-const XMLNS_NAMESPACE = 'http://www.w3.org/2000/xmlns/';
+export const XMLNS_NAMESPACE = 'http://www.w3.org/2000/xmlns/';
 
 export interface XmlAttribute {
   readonly prefix: string;
@@ -110,7 +110,7 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   parser.on('processinginstruction', () => {
     throw malformed('The message has a processing instruction.');
   });
-  parser.on('opentag', (tag) => builder.open(tag));
+  parser.on('opentag', (tag) => builder.open(tag, Object.values(tag.attributes)));
   parser.on('closetag', () => builder.close());
   parser.on('text', (value) => builder.text(value));
   parser.on('cdata', (value) => builder.text(value));
@@ -146,7 +146,11 @@ interface Growing extends XmlElement {
 
 const NONE = new Map<string, string>();
 
-class TreeBuilder {
+/** What a tag is called. */
+export type ExpandedName = Pick<XmlElement, 'prefix' | 'local' | 'uri'>;
+
+/** Makes the tree, within the limits, of what a reader finds. */
+export class TreeBuilder {
   readonly #place: XmlElement | undefined;
   #root: Growing | undefined;
   /** From the root to the element that is being read. */
@@ -155,7 +159,7 @@ class TreeBuilder {
   #attributes = 0;
   #attributeNamespaceCharacters = 0;
 
-  constructor(place: XmlElement | undefined) {
+  constructor(place?: XmlElement) {
     this.#place = place;
   }
 
@@ -170,20 +174,18 @@ class TreeBuilder {
     if (this.#place && this.#open.length === 0) throw malformed('What was encrypted has a comment beside its element.');
   }
 
-  open(tag: SaxesTagNS): void {
+  /** The element that is being read. */
+  get current(): XmlElement | undefined {
+    return this.#open.at(-1);
+  }
+
+  /** @param all its attributes, the namespace declarations among them by their own namespace */
+  open({ prefix, local, uri }: ExpandedName, all: readonly XmlAttribute[]): void {
     const parent = this.#open.at(-1);
     if (this.#open.length >= LIMITS.depth) throw malformed('The message is nested too deep.');
     if (++this.#elements > LIMITS.elements) throw malformed('The message has too many elements.');
-    const element: Growing = {
-      prefix: tag.prefix,
-      local: tag.local,
-      uri: tag.uri,
-      attributes: [],
-      declarations: NONE,
-      children: [],
-      parent: parent ?? this.#place,
-    };
-    for (const name in tag.attributes) addAttribute(element, tag.attributes[name] as SaxesAttributeNS);
+    const element: Growing = { prefix, local, uri, attributes: [], declarations: NONE, children: [], parent: parent ?? this.#place };
+    for (const attribute of all) addAttribute(element, attribute);
     this.#countAttributes(element);
     if (parent) parent.children.push(element);
     else this.#root = element;
@@ -222,7 +224,7 @@ class TreeBuilder {
   }
 }
 
-function addAttribute(element: Growing, attribute: SaxesAttributeNS): void {
+function addAttribute(element: Growing, attribute: XmlAttribute): void {
   if (attribute.uri !== XMLNS_NAMESPACE) {
     element.attributes.push({ prefix: attribute.prefix, local: attribute.local, uri: attribute.uri, value: attribute.value });
     return;

@@ -1,0 +1,222 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { GatewayError } from '../../src/errors.ts';
+import { readCanonicalXml } from '../../src/saml/canonical-reader.ts';
+import { canonicalize } from '../../src/saml/canonical-xml.ts';
+import { parseXml, walk, type XmlElement } from '../../src/saml/xml.ts';
+import { sampleFrom } from './judges/documents.ts';
+import { readFixtures } from './judges/fixtures.ts';
+
+const RUNS = Number(process.env.SAMLGATE_C14N_RUNS ?? 20_000);
+const TIMEOUT_MS = 240_000;
+
+/** All that a tree says, in one text; and each element must know its parent. */
+function told(element: XmlElement): string {
+  for (const each of walk(element)) for (const child of each.children) if (typeof child !== 'string') expect(child.parent).toBe(each);
+  expect(element.parent).toBeUndefined();
+  return JSON.stringify(element, (key, value) => {
+    if (key === 'parent') return undefined;
+    return value instanceof Map ? [...value] : value;
+  });
+}
+
+const codeOf = (read: () => unknown): string => {
+  try {
+    read();
+    return 'read';
+  } catch (error) {
+    if (error instanceof GatewayError) return error.code;
+    throw error;
+  }
+};
+
+describe('what is canonical is read as the conformant parser reads it', () => {
+  test(
+    `${RUNS} documents`,
+    () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 400, size: 'max' }), (tape) => {
+          const { xml } = sampleFrom(tape);
+          const canonical = canonicalize(parseXml(xml));
+          expect(told(readCanonicalXml(canonical))).toBe(told(parseXml(canonical)));
+        }),
+        { numRuns: RUNS },
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test('every fixture that is XML', () => {
+    const texts = (['accepted', 'rejected'] as const).flatMap((kind) => readFixtures(kind)).map(({ octets }) => octets.toString('utf8'));
+    const canonical = texts.flatMap((text) => {
+      try {
+        return [canonicalize(parseXml(text))];
+      } catch (error) {
+        if (error instanceof GatewayError) return [];
+        throw error;
+      }
+    });
+    expect(canonical.length).toBeGreaterThan(1000);
+    for (const text of canonical) expect(told(readCanonicalXml(text))).toBe(told(parseXml(text)));
+  });
+});
+
+/** What an edit may put in: all that has a meaning in XML, and a few things that have none. */
+const PIECES = [
+  ...[
+    '',
+    'b',
+    '<',
+    '>',
+    '/',
+    '&',
+    ';',
+    '"',
+    "'",
+    '=',
+    ':',
+    ' ',
+    '\n',
+    '\t',
+    '\r',
+    '!',
+    '?',
+    '#',
+    '-',
+    ']',
+    '\0',
+    'a',
+    'é',
+    '\ufffe',
+    '\ud800',
+  ],
+  ...['<a>', '</a>', '<a/>', '<!--c-->', '<?p?>', '<![CDATA[c]]>', '<!DOCTYPE a>', ']]>', 'xmlns', ' xmlns=""', ' xmlns:a=""'],
+  ...[
+    ' xmlns:a="urn:a"',
+    ' xmlns:xml="urn:a"',
+    ' a="v"',
+    ' a="w"',
+    ' xml:lang="en"',
+    '&amp;',
+    '&apos;',
+    '&#65;',
+    '&#xD;',
+    '&gt',
+    'a:',
+    '\ufeff',
+  ],
+];
+
+describe('what is not canonical', () => {
+  test(
+    `is refused, or read as the conformant parser reads it: ${RUNS} edited documents`,
+    () => {
+      let refused = 0;
+      let read = 0;
+      const edits = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 3 }), fc.nat({ max: PIECES.length - 1 })), { minLength: 1, maxLength: 2 });
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 120, size: 'max' }), edits, (tape, changes) => {
+          let text = canonicalize(parseXml(sampleFrom(tape).xml));
+          for (const [place, removed, piece] of changes) {
+            const at = place % (text.length + 1);
+            text = text.slice(0, at) + PIECES[piece] + text.slice(at + removed);
+          }
+          let tree: XmlElement;
+          try {
+            tree = readCanonicalXml(text);
+          } catch (error) {
+            expect(error).toBeInstanceOf(GatewayError);
+            refused++;
+            return;
+          }
+          read++;
+          expect({ text, told: told(tree) }).toEqual({ text, told: told(parseXml(text)) });
+        }),
+        { numRuns: RUNS },
+      );
+      expect(Math.min(refused, read)).toBeGreaterThan(RUNS / 40);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each([
+    ['nothing', ''],
+    ['text alone', 'a'],
+    ['an end alone', '</a>'],
+    ['an end alone, behind a tag', '<a></a></a>'],
+    ['an element that does not end', '<a>'],
+    ['a tag that does not end', '<a'],
+    ['a value that does not end', '<a b="c></a>'],
+    ['another end', '<a></b>'],
+    ['a longer end', '<a></aa>'],
+    ['a shorter end', '<aa></a>'],
+    ['an end with white space', '<a></a >'],
+    ['text behind the end', '<a></a>b'],
+    ['a line behind the end', '<a></a>\n'],
+    ['an element behind the end', '<a></a><b></b>'],
+    ['a line before the beginning', '\n<a></a>'],
+    ['a byte order mark', '\ufeff<a></a>'],
+    ['an empty-element tag', '<a/>'],
+    ['an XML declaration', '<?xml version="1.0"?><a></a>'],
+    ['a processing instruction', '<a><?p?></a>'],
+    ['a document type', '<!DOCTYPE a><a></a>'],
+    ['a comment', '<a>b<!--c-->d</a>'],
+    ['a CDATA section', '<a><![CDATA[b]]></a>'],
+    ['apostrophes around a value', "<a b='c'></a>"],
+    ['two spaces between attributes', '<a b="c"  d="e"></a>'],
+    ['a space at the end of a tag', '<a ></a>'],
+    ['no space between attributes', '<a b="c"d="e"></a>'],
+    ['spaces around the equals sign', '<a b ="c"></a>'],
+    ['a name without value', '<a b></a>'],
+    ['a value without name', '<a ="b"></a>'],
+    ['the same attribute twice', '<a b="c" b="d"></a>'],
+    ['the same attribute twice, by two prefixes', '<a xmlns:b="urn:x" xmlns:c="urn:x" b:d="e" c:d="f"></a>'],
+    ['the same declaration twice', '<a xmlns="urn:x" xmlns="urn:y"></a>'],
+    ['a prefix that is not declared', '<b:a></b:a>'],
+    ['a prefix that is not declared, of an attribute', '<a b:c="d"></a>'],
+    ['a prefix that was declared in another element', '<a><b xmlns:c="urn:x"></b><c:d></c:d></a>'],
+    ['a prefix that is undeclared', '<a xmlns:b="urn:x"><c xmlns:b=""></c></a>'],
+    ['another xml', '<a xmlns:xml="urn:x"></a>'],
+    ['xml declared as what it is', '<a xmlns:xml="http://www.w3.org/XML/1998/namespace"></a>'],
+    ['a prefix for what is of xml', '<a xmlns:b="http://www.w3.org/XML/1998/namespace"></a>'],
+    ['another xmlns', '<a xmlns:xmlns="urn:x"></a>'],
+    ['a prefix for what is of xmlns', '<a xmlns:b="http://www.w3.org/2000/xmlns/"></a>'],
+    ['an element of xmlns', '<xmlns:a></xmlns:a>'],
+    ['two colons', '<a xmlns:b="urn:x" b:c:d="e"></a>'],
+    ['a prefix without name', '<b: xmlns:b="urn:x"></b:>'],
+    ['a name without prefix before its colon', '<:a></:a>'],
+    ['a declaration of no prefix', '<a xmlns:="urn:x"></a>'],
+    ['a digit at the beginning of a name', '<1a></1a>'],
+    ['a relative namespace', '<a xmlns="b"></a>'],
+    ['an ampersand in text', '<a>b & c</a>'],
+    ['an ampersand at the end of text', '<a>b &</a>'],
+    ['a greater-than sign in text', '<a>b > c</a>'],
+    ['a reference that canonical text has not', '<a>&quot;</a>'],
+    ['a tab by reference in text', '<a>&#x9;</a>'],
+    ['an entity by another name', '<a>&constructor;</a>'],
+    ['an apostrophe by reference', '<a>&apos;</a>'],
+    ['a decimal reference', '<a>&#13;</a>'],
+    ['a reference in lower case', '<a>&#xd;</a>'],
+    ['a carriage return in text', '<a>b\rc</a>'],
+    ['a less-than sign in a value', '<a b="<"></a>'],
+    ['a greater-than sign by reference in a value', '<a b="&gt;"></a>'],
+    ['a line in a value', '<a b="c\nd"></a>'],
+    ['a tab in a value', '<a b="c\td"></a>'],
+    ['a carriage return in a value', '<a b="c\rd"></a>'],
+    ['a NUL', '<a>\0</a>'],
+    ['a control character', '<a>\x1f</a>'],
+    ['what is no character', '<a>\uffff</a>'],
+    ['half a surrogate pair', '<a>\ud800</a>'],
+  ])('is refused: %s', (_what, text) => {
+    expect(codeOf(() => readCanonicalXml(text))).toBe('saml_malformed');
+  });
+
+  test('is refused over the limits of a message', () => {
+    const nested = (depth: number) => '<a>'.repeat(depth) + '</a>'.repeat(depth);
+    expect([48, 49].map((depth) => codeOf(() => readCanonicalXml(nested(depth))))).toEqual(['read', 'saml_malformed']);
+    const many = (count: number) => `<a>${'<b></b>'.repeat(count)}</a>`;
+    expect([7_999, 8_000].map((count) => codeOf(() => readCanonicalXml(many(count))))).toEqual(['read', 'saml_malformed']);
+    const attributes = (count: number) => `<a${Array.from({ length: count }, (_, i) => ` b${i}="c"`).join('')}></a>`;
+    expect([64, 65].map((count) => codeOf(() => readCanonicalXml(attributes(count))))).toEqual(['read', 'saml_malformed']);
+  });
+});
