@@ -4,10 +4,10 @@
  */
 import { GatewayError } from '../errors.ts';
 import { isSameSecret } from '../ids.ts';
-import { isActive, type Member } from '../organizations/members.ts';
+import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
 import type { Role } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
-import { readLiveMember } from './live-member.ts';
+import { readTogether } from '../store/read-together.ts';
 import type { Login } from './sessions.ts';
 import { cliTokenEndMs, isPaused, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
 import { type TokenKind, type VerifiedToken, verifyToken } from './verified-tokens.ts';
@@ -82,7 +82,7 @@ export function isOperatorToken({ config }: Runtime, token: string): boolean {
  */
 export async function authenticateToken(runtime: Runtime, token: VerifiedToken): Promise<TokenPrincipal> {
   const { organizationId, memberId, kind, jti } = token;
-  const member = activeMember(await readLiveMember(runtime, organizationId, memberId));
+  const member = activeMember((await readTogether(runtime.store, organizationId, MEMBERS, memberId))?.value);
   const endMs = liveUntilMs(member, token.sid ?? jti, existing(await tokenPolicyOf(runtime, organizationId)), runtime.now());
   if (member.revokedSessionTokens?.some((revoked) => revoked.jti === jti)) throw revoked();
   const expiresAtMs = Math.min(token.expiresAtMs ?? Number.POSITIVE_INFINITY, endMs ?? Number.POSITIVE_INFINITY);
@@ -96,7 +96,7 @@ export async function authenticateToken(runtime: Runtime, token: VerifiedToken):
 
 /** A session is good while its member's record lists it: removal, suspension and "end this session" are writes of that record. */
 export async function authenticateSession(runtime: Runtime, login: Login): Promise<SessionPrincipal> {
-  const member = activeMember(await readLiveMember(runtime, login.organizationId, login.memberId));
+  const member = activeMember((await readTogether(runtime.store, login.organizationId, MEMBERS, login.memberId))?.value);
   existing(await tokenPolicyOf(runtime, login.organizationId));
   return {
     kind: 'member',

@@ -10,7 +10,8 @@ import { newId, sha256 } from '../ids.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { SigningKey } from '../saml/bindings.ts';
 import { makeSelfSignedCertificate } from '../saml/self-signed-certificate.ts';
-import { type Collection, GLOBAL, type Step, type Store, updateRecord } from '../store/store.ts';
+import { readTogether } from '../store/read-together.ts';
+import { type Collection, GLOBAL, type Step, type Store, type Stored, updateRecord } from '../store/store.ts';
 import type { IdentityProvider } from './identity-providers.ts';
 import { INITIAL_ROLE_MAPPING, type RoleMapping } from './role-mapping.ts';
 
@@ -193,17 +194,21 @@ const slugHints = new WeakMap<Store, Map<string, string>>();
 const MAX_HINTS = 10_000;
 
 /** @throws organization_unknown */
-export async function getOrganization(store: Store, slug: string): Promise<Organization> {
+export const getOrganization = async (store: Store, slug: string): Promise<Organization> =>
+  (await getStoredOrganization(store, slug)).value;
+
+/** With its version. @throws organization_unknown */
+export async function getStoredOrganization(store: Store, slug: string): Promise<Stored<Organization>> {
   const hints = slugHints.get(store) ?? new Map<string, string>();
   slugHints.set(store, hints);
   const hint = hints.get(slug);
-  const hinted = hint === undefined ? undefined : await getOrganizationById(store, hint);
-  if (hinted?.slug === slug) return hinted;
+  const hinted = hint === undefined ? undefined : await readTogether(store, hint, ORGANIZATION, ORGANIZATION_RECORD);
+  if (hinted?.value.slug === slug) return hinted;
   const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
-  const organization = entry && (await getOrganizationById(store, entry.id));
+  const organization = entry && (await store.get(entry.id, ORGANIZATION, ORGANIZATION_RECORD));
   if (!organization) throw new GatewayError('organization_unknown');
   if (hints.size >= MAX_HINTS) hints.clear();
-  hints.set(slug, organization.id);
+  hints.set(slug, organization.value.id);
   return organization;
 }
 

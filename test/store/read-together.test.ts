@@ -1,16 +1,17 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { readLiveMember } from '../../src/auth/live-member.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import type { Runtime } from '../../src/runtime.ts';
+import { readTogether } from '../../src/store/read-together.ts';
 import { type Store, unavailable, updateRecord } from '../../src/store/store.ts';
 import { makeRuntime, seedMember, seedOrganization } from '../support/seed.ts';
 
 let made: Runtime;
-let runtime: Runtime;
+let store: Store;
 let organizationId: string;
 let member: Member;
-/** Of members, in the order in which they were begun. */
+/** In the order in which they were begun. */
 let reads: string[] = [];
 let isDown = false;
 /** A read has seen the record, and its answer is on the way until this resolves. */
@@ -24,27 +25,28 @@ beforeEach(async () => {
     SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32),
   });
   const get: Store['get'] = async (partition, collection, id) => {
-    reads.push(`${partition} ${id}`);
+    reads.push(`${partition} ${collection.name} ${id}`);
     if (isDown) throw unavailable('down');
     const seen = await made.store.get(partition, collection, id);
     await wayBack;
     return seen;
   };
-  runtime = { ...made, store: Object.assign(Object.create(made.store) as Store, { get }) };
+  store = Object.assign(Object.create(made.store) as Store, { get });
   organizationId = (await seedOrganization(made, 'live')).id;
   member = await seedMember(made, organizationId);
 });
 afterEach(() => made.store.close());
 
-const read = (id = member.id, organization = organizationId) => readLiveMember(runtime, organization, id);
+const read = async (id = member.id, partition = organizationId): Promise<Member | undefined> =>
+  (await readTogether(store, partition, MEMBERS, id))?.value;
 
 /** Somebody else's write, answered. */
 const suspend = () => updateRecord(made.store, organizationId, MEMBERS, member.id, (before) => ({ ...before, suspended: true }));
 
-describe('checks of one member', () => {
+describe('questions for one record', () => {
   test('that come together share one read', async () => {
     const all = await Promise.all(Array.from({ length: 100 }, () => read()));
-    expect(reads).toEqual([`${organizationId} ${member.id}`]);
+    expect(reads).toEqual([`${organizationId} member ${member.id}`]);
     expect(all.map((each) => each?.id)).toEqual(Array(100).fill(member.id));
   });
 
@@ -86,15 +88,23 @@ describe('checks of one member', () => {
   });
 });
 
-describe('checks of different members', () => {
-  test('never share a read', async () => {
+describe('questions for different records', () => {
+  test('share none', async () => {
     const other = await seedMember(made, organizationId);
     const found = await Promise.all([read(), read(other.id), read(), read(other.id)]);
     expect(found.map((each) => each?.id)).toEqual([member.id, other.id, member.id, other.id]);
     expect(reads).toHaveLength(2);
   });
 
-  test('of two organizations never share one either, were the ids the same', async () => {
+  test('of two kinds share none, were the ids the same', async () => {
+    const [asMember, organization] = await Promise.all([
+      read(ORGANIZATION_RECORD),
+      readTogether(store, organizationId, ORGANIZATION, ORGANIZATION_RECORD),
+    ]);
+    expect([asMember, organization?.value.id]).toEqual([undefined, organizationId]);
+  });
+
+  test('of two organizations share none, were the ids the same', async () => {
     const elsewhere = (await seedOrganization(made, 'elsewhere')).id;
     expect((await Promise.all([read(), read(member.id, elsewhere), read(member.id, elsewhere)])).map((each) => each?.id)).toEqual([
       member.id,
