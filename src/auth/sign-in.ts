@@ -110,19 +110,21 @@ export interface SignInAttempt {
 
 export type SignInResult =
   | { readonly kind: 'signed_in'; readonly sid: string; readonly login: Login; readonly returnTo: string; readonly member: Member }
+  /** The organization is not as it was when it was read: nothing has happened, and the message is to be judged anew. */
+  | { readonly kind: 'outdated' }
   /** `idp_initiated: bounce`: the assertion is discarded, an SP-initiated login follows. */
   | { readonly kind: 'bounced'; readonly returnTo: string };
 
 /**
  * Lets the person of a verified assertion in, once: the claim of the assertion and of the request, the member, the session
- * and the audit entry are one commit.
+ * and the audit entry are one commit, and it happens only while the organization is still as it was judged by.
  * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_unsolicited_forbidden, saml_replayed,
  *   saml_name_id_missing, saml_email_missing, saml_expired (its session was ended by single logout), saml_role_denied,
- *   member_suspended, organization_unknown, store_unavailable
+ *   member_suspended, store_unavailable
  */
 export async function finishSignIn(
   runtime: Runtime,
-  organization: Organization,
+  { value: organization, version }: Stored<Organization>,
   assertion: VerifiedAssertion,
   attempt: SignInAttempt,
 ): Promise<SignInResult> {
@@ -137,7 +139,7 @@ export async function finishSignIn(
     ...notEnded(organization, assertion),
     claimAssertion(idpEntityId, assertion, nowMs),
     ...origin.take,
-    { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+    { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version },
   ];
   const person = readPerson(assertion, attributeMapping(identityProvider)); // 20
   const identity = identityKey(idpEntityId, person);
@@ -157,7 +159,9 @@ export async function finishSignIn(
       await endFormerSession(runtime, attempt.actor, formerLogin, entry.member);
       return { kind: 'signed_in', sid: entry.sid, login: entry.login, returnTo: origin.returnTo, member: entry.member };
     }
-    if (result.failed < claims.length) throw claimFailed(claims[result.failed]);
+    const failed = claims[result.failed];
+    if (failed?.do === 'require') return { kind: 'outdated' };
+    if (failed) throw claimFailed(failed);
     // Somebody else changed the member between reading and writing (another login of the same person): once more.
   }
   throw new GatewayError('conflict', 'Too many sign-ins of one person at the same time.');
@@ -178,10 +182,9 @@ async function endFormerSession(runtime: Runtime, actor: Actor, formerLogin: Log
 export const claimAssertion = (idpEntityId: string, assertion: VerifiedAssertion, nowMs: number): Step =>
   claimUntil(assertionKey(idpEntityId, assertion.assertionId), assertion.acceptableUntilMs, nowMs);
 
-function claimFailed(step: Step | undefined): GatewayError {
-  if (step?.do === 'absent') return new GatewayError('saml_expired', 'The identity provider has ended this login already.');
-  if (step?.do === 'claim') return new GatewayError('saml_replayed');
-  return step?.do === 'take' ? new GatewayError('saml_in_response_to_unknown') : new GatewayError('organization_unknown');
+function claimFailed(step: Step): GatewayError {
+  if (step.do === 'absent') return new GatewayError('saml_expired', 'The identity provider has ended this login already.');
+  return new GatewayError(step.do === 'claim' ? 'saml_replayed' : 'saml_in_response_to_unknown');
 }
 
 type Origin =

@@ -6,15 +6,16 @@ import type { EndedSignIn } from '../auth/ended-sign-in.ts';
 import { noteSignIn } from '../auth/note-sign-in.ts';
 import { askSecondOpinion } from '../auth/second-opinion.ts';
 import { type Login, readLogin, sessionCookie, sessionMiddleware, sidOfCookies } from '../auth/sessions.ts';
-import { finishSignIn, hasStartedSignIn, startSignIn } from '../auth/sign-in.ts';
+import { finishSignIn, hasStartedSignIn, type SignInResult, startSignIn } from '../auth/sign-in.ts';
 import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } from '../auth/test-sign-in.ts';
 import { GatewayError } from '../errors.ts';
 import { newSecret } from '../ids.ts';
 import { decryptionKeysFor, requireIdentityProvider, responseSettings, serviceProviderUrls } from '../organizations/identity-providers.ts';
-import { getOrganization, type Organization } from '../organizations/organizations.ts';
+import { getOrganization, getStoredOrganization, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { acceptResponse, type VerifiedAssertion } from '../saml/response.ts';
 import { makeSpMetadata } from '../saml/sp-metadata.ts';
+import type { Stored } from '../store/store.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { MAX_FORM, readMessageForm } from './message-form.ts';
 import { countRefusal, isOverRefusals, limited, mayTryAgain, refusedTooOften } from './rate-limits.ts';
@@ -106,60 +107,96 @@ export async function sendTestSignIn(
   sendBrowserMessage(response, await startTestSignIn(runtime, organization, { actor: tester, resultsAt }, nonce));
 }
 
-/** How far an answer has come, for whoever wants to know why it ended there. */
+/** How far a message has come, for whoever wants to know why it ended there. */
 type Progress = { -readonly [P in 'unverifiedXml' | 'assertion']: EndedSignIn[P] };
+
+type Outcome =
+  | SignInResult
+  | { readonly kind: 'tested'; readonly resultAt: string }
+  | { readonly kind: 'refused'; readonly error: GatewayError };
 
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
-  const organization = await getOrganization(runtime.store, String(request.params.org));
-  response.locals.retryHref = `/saml/${organization.slug}/login`;
   const actor = actorOf(request, response);
-  const progress: Progress = { unverifiedXml: undefined, assertion: undefined };
+  for (let round = 0; round < 20; round++) {
+    const organization = await getStoredOrganization(runtime.store, String(request.params.org));
+    response.locals.retryHref = `/saml/${organization.value.slug}/login`;
+    const progress: Progress = { unverifiedXml: undefined, assertion: undefined };
+    const outcome = await judge(runtime, request, organization, actor, progress);
+    // What an administrator has changed meanwhile counts: the message is judged by it, as if it came only now.
+    if (outcome.kind !== 'outdated') return sayOutcome(runtime, response, organization.value, outcome, actor, progress);
+  }
+  throw new GatewayError('conflict', 'The organization changes all the time; nobody was signed in.');
+}
+
+async function judge(
+  runtime: Runtime,
+  request: Request,
+  organization: Stored<Organization>,
+  actor: Actor,
+  progress: Progress,
+): Promise<Outcome> {
   try {
-    requireIdentityProvider(organization);
-    const form = readMessageForm(request.body, ['SAMLResponse']);
-    const { unverifiedXml, unverifiedRelayState: relayState } = form;
+    requireIdentityProvider(organization.value);
+    const { unverifiedXml, unverifiedRelayState: relayState } = readMessageForm(request.body, ['SAMLResponse']);
     progress.unverifiedXml = unverifiedXml;
     const browserNonce = cookieOf(request, nonceName(runtime.config.isHttps));
     // It is looked at only where this browser has started it, and only once, however many were refused.
     if (isTestRelayState(relayState)) {
-      const { resultAt } = await finishTestSignIn(runtime, organization, { unverifiedXml, relayState, browserNonce, actor });
-      response.redirect(303, resultAt);
-      return;
+      const { resultAt } = await finishTestSignIn(runtime, organization.value, { unverifiedXml, relayState, browserNonce, actor });
+      return { kind: 'tested', resultAt };
     }
-    await requireReasonToLook(runtime, organization, actor.address, relayState, browserNonce);
-    const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
-    const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
+    await requireReasonToLook(runtime, organization.value, actor.address, relayState, browserNonce);
+    const decryptionKeys = await decryptionKeysFor(runtime, organization.value, unverifiedXml);
+    const settings = responseSettings(organization.value, runtime.config.baseUrl, decryptionKeys);
     const assertion = acceptResponse(unverifiedXml, settings, runtime.now());
     progress.assertion = assertion;
-    tellExpiredCertificates(runtime, organization, assertion);
-    await askSecondOpinion(runtime, organization, unverifiedXml, settings, assertion);
-    const result = await finishSignIn(runtime, organization, assertion, {
+    tellExpiredCertificates(runtime, organization.value, assertion);
+    await askSecondOpinion(runtime, organization.value, unverifiedXml, settings, assertion);
+    return await finishSignIn(runtime, organization, assertion, {
       relayState,
       browserNonce,
       actor,
       userAgent: request.headers['user-agent'],
       formerLogin: await presentLogin(runtime, request),
     });
-    if (result.kind === 'bounced') {
-      response.redirect(303, `/saml/${organization.slug}/login?return_to=${encodeURIComponent(result.returnTo)}`);
-      return;
-    }
-    const { name, value, options } = sessionCookie(runtime, result.sid);
-    response.cookie(name, value, options);
-    const { member } = result;
-    runtime.metrics.logins.inc({ outcome: 'accepted' });
-    runtime.log.info(
-      { organization: organization.slug, member: member.id, role: member.role, request_id: response.locals.requestId },
-      'login accepted',
-    );
-    afterAnswer(response, () => noteSignIn(runtime, organization, { actor, ...progress, result: { member } }));
-    response.redirect(303, result.returnTo);
   } catch (error) {
-    if (error instanceof GatewayError) await recordRefusal(runtime, response, organization, { actor, ...progress, result: { error } });
+    if (error instanceof GatewayError) return { kind: 'refused', error };
     throw error;
   }
 }
+
+async function sayOutcome(
+  runtime: Runtime,
+  response: Response,
+  organization: Organization,
+  outcome: Exclude<Outcome, { kind: 'outdated' }>,
+  actor: Actor,
+  progress: Progress,
+): Promise<void> {
+  if (outcome.kind === 'refused') {
+    const { error } = outcome;
+    await recordRefusal(runtime, response, organization, { actor, ...progress, result: { error } });
+    throw error;
+  }
+  if (outcome.kind === 'tested') return seeOther(response, outcome.resultAt);
+  if (outcome.kind === 'bounced') {
+    return seeOther(response, `/saml/${organization.slug}/login?return_to=${encodeURIComponent(outcome.returnTo)}`);
+  }
+  const { name, value, options } = sessionCookie(runtime, outcome.sid);
+  response.cookie(name, value, options);
+  const { member } = outcome;
+  runtime.metrics.logins.inc({ outcome: 'accepted' });
+  runtime.log.info(
+    { organization: organization.slug, member: member.id, role: member.role, request_id: response.locals.requestId },
+    'login accepted',
+  );
+  afterAnswer(response, () => noteSignIn(runtime, organization, { actor, ...progress, result: { member } }));
+  seeOther(response, outcome.returnTo);
+}
+
+/** A browser goes on by the header alone; a page for whoever does not would be made for nobody. */
+const seeOther = (response: Response, to: string): void => void response.status(303).location(to).end();
 
 /**
  * Where too many messages were refused, one is looked at only where it answers a sign-in that this browser has started.

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { settleSignIns } from '../../src/auth/note-sign-in.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import type { Store } from '../../src/store/store.ts';
+import { HttpBrowser, type Page } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+
+/** People sign in here; what is changed is changed at the other. */
+let gateway: TestGateway;
+let elsewhere: TestGateway;
+let acme: TestOrganization;
+
+beforeAll(async () => {
+  const environment = { SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32) };
+  [gateway, elsewhere] = await Promise.all([startGateway({ store: 'redis', environment }), startGateway({ store: 'redis', environment })]);
+});
+afterAll(async () => {
+  await Promise.all([gateway.stop(), elsewhere.stop()]);
+});
+beforeEach(async () => {
+  acme = await makeTestOrganization(gateway);
+});
+
+const verdict = ({ status, code }: Page) => (status === 303 ? 'in' : code);
+const enter = async (options: Parameters<TestOrganization['respond']>[0] = {}): Promise<Page> =>
+  acme.post(new HttpBrowser(), acme.respond(options));
+const change = async (method: string, path: string, body?: unknown): Promise<void> => {
+  expect((await elsewhere.api(method, `/organizations/${acme.slug}${path}`, body)).status).toBeLessThan(300);
+};
+const trust = (entityId: string, { certificatePem }: { readonly certificatePem: string }): Promise<void> =>
+  change('PUT', '/identity-provider', { entity_id: entityId, sso_url: 'https://idp.example/sso', certificates: [certificatePem] });
+const newKey = () => makeSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
+
+/** Does something, once, when a message has been judged and what comes of it is about to be written. */
+function beforeItIsWritten(work: () => Promise<unknown>): void {
+  const store = gateway.runtime.store as { commit: Store['commit'] };
+  const { commit } = store;
+  store.commit = async (...asked) => {
+    if (asked[1].some((step) => step.do === 'claim' && step.key.startsWith('assertion:'))) {
+      store.commit = commit;
+      await work();
+    }
+    return commit.apply(store, asked);
+  };
+}
+
+const told = async () => {
+  await settleSignIns(gateway.runtime);
+  const path = `/organizations/${acme.slug}`;
+  const audit = await gateway.api<{ items: { event: string }[] }>('GET', `${path}/audit?limit=50`);
+  const log = await gateway.api<{ items: { code: string | null }[] }>('GET', `${path}/sign-ins?limit=50`);
+  return {
+    events: audit.body.items.map(({ event }) => event).filter((event) => event.startsWith('login.')),
+    codes: log.body.items.map(({ code }) => code),
+  };
+};
+
+describe('what is changed while a message is judged counts for it', () => {
+  test('a certificate that is taken away', async () => {
+    beforeItIsWritten(async () => trust(OKTA_ISSUER, await newKey()));
+    expect(verdict(await enter())).toBe('saml_signature_invalid');
+    expect(await told()).toEqual({ events: ['login.refused'], codes: ['saml_signature_invalid'] });
+    expect((await gateway.api<{ items: unknown[] }>('GET', `/organizations/${acme.slug}/members`)).body.items).toEqual([]);
+  });
+
+  test('another identity provider', async () => {
+    beforeItIsWritten(async () => trust('https://other.example', acme.key));
+    expect(verdict(await enter())).toBe('saml_issuer_unknown');
+  });
+
+  test('a role rule', async () => {
+    beforeItIsWritten(() =>
+      change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'collaborator' }], default_role: 'none' }),
+    );
+    const browser = new HttpBrowser();
+    expect(verdict(await acme.post(browser, acme.respond()))).toBe('in');
+    const me = await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } });
+    expect((JSON.parse(me.text) as { user: { role: string } }).user.role).toBe('collaborator');
+    expect(await told()).toEqual({ events: ['login.accepted'], codes: [null] });
+  });
+
+  test('a role rule that leaves the person none, and one that gives it back', async () => {
+    beforeItIsWritten(() => change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none' }));
+    expect(verdict(await enter())).toBe('saml_role_denied');
+    beforeItIsWritten(() => change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'none' }));
+    expect(verdict(await enter())).toBe('in');
+    expect((await told()).events).toEqual(['login.accepted', 'login.refused']);
+  });
+
+  test('that no sign-in may begin at the identity provider', async () => {
+    beforeItIsWritten(() => change('PATCH', '/identity-provider', { idp_initiated: 'reject' }));
+    expect(verdict(await enter())).toBe('saml_unsolicited_forbidden');
+  });
+
+  test('the end of the organization', async () => {
+    beforeItIsWritten(() => change('DELETE', ''));
+    expect(verdict(await enter())).toBe('organization_unknown');
+  });
+
+  test('another organization by its name: only its own identity provider', async () => {
+    let next: TestOrganization | undefined;
+    beforeItIsWritten(async () => {
+      await change('DELETE', '');
+      next = await makeTestOrganization(elsewhere, Date.now, acme.slug);
+    });
+    expect(verdict(await enter())).toBe('saml_signature_invalid');
+    expect(verdict(await enter({ key: next?.key ?? acme.key }))).toBe('in');
+  });
+
+  test('a change that does not matter to it: the message is still good, once', async () => {
+    const xml = acme.respond();
+    beforeItIsWritten(() => change('PATCH', '', { name: 'Another name' }));
+    expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('in');
+    expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('saml_replayed');
+    expect((await told()).events).toEqual(['login.refused', 'login.accepted']);
+  });
+});
+
+test('many sign-ins while the organization changes: nobody is turned away', async () => {
+  const attempts = Array.from({ length: 40 }, (_, i) => enter({ user: i % 2 === 0 ? 'olivia' : 'carl' }));
+  const changes = (async () => {
+    for (let i = 0; i < 8; i++) await change('PATCH', '', { name: `Acme ${i}` });
+  })();
+  const verdicts = (await Promise.all(attempts)).map(verdict);
+  await changes;
+  expect(verdicts).toEqual(Array(40).fill('in'));
+});
