@@ -3,7 +3,7 @@
  * It makes a small tree in which a comment has left no trace and a text is one string, so that nothing that reads the tree
  * can be split or shifted by markup.
  */
-import { SaxesParser, type XMLDecl } from 'saxes';
+import { type SaxesAttributeNS, SaxesParser, type XMLDecl } from 'saxes';
 import { GatewayError } from '../errors.ts';
 
 export const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
@@ -51,13 +51,6 @@ const LIMITS = {
   attributeNamespaceCharacters: 1_000_000,
 };
 
-/**
- * A tag that breaks the limits by far. The parser tells us of a tag when it has read the whole, and for 256 KiB of attributes
- * that is too late; in a short message it is not.
- */
-const CROWDED_TAG = /<[^\s<>]+(?:\s+[^\s<>="']+\s*=\s*(?:"[^"<]*"|'[^'<]*')){97}/;
-const LONG_MESSAGE = 16_384;
-
 const malformed = (detail: string, cause?: unknown) => new GatewayError('saml_malformed', { detail, cause });
 const tooManyAttributes = () => malformed('An element has too many attributes, or all of them together.');
 
@@ -94,10 +87,12 @@ export interface ParseOptions {
 export function parseXml(text: string, { place, onStop }: ParseOptions = {}): XmlElement {
   // Looked for in the text, before the parser sees one character: a message has no reason to hold it even as character data.
   if (text.includes('<!DOCTYPE')) throw new GatewayError('saml_dtd_forbidden');
-  if (text.length > LONG_MESSAGE && CROWDED_TAG.test(text)) throw tooManyAttributes();
   // Decoding dropped one; the parser would drop a second.
   if (text.startsWith('\ufeff')) throw malformed('The message begins with two byte order marks.');
+  if (place && hasCommentBeside(text)) throw malformed('What was encrypted has a comment beside its element.');
   const builder = new TreeBuilder(place);
+  /** Of the tag that is being read. */
+  let attributes: XmlAttribute[] = [];
   const parser = new SaxesParser({
     xmlns: true,
     forceXMLVersion: true,
@@ -106,11 +101,18 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   });
   // No more than six handlers: with a seventh V8 keeps the parser's properties in a dictionary, and it reads ten times as long.
   // Without one for errors the parser throws them; a document type was refused above; the declaration is looked at below.
-  parser.on('comment', () => builder.comment());
+  parser.on('attribute', (attribute) => {
+    // Each has its namespace when its tag is told of; for 256 KiB of them in one tag that is too late to say that they are too many.
+    if (attributes.push(attribute as SaxesAttributeNS) > LIMITS.attributesPerElement + LIMITS.declarationsPerElement)
+      throw tooManyAttributes();
+  });
   parser.on('processinginstruction', () => {
     throw malformed('The message has a processing instruction.');
   });
-  parser.on('opentag', (tag) => builder.open(tag, Object.values(tag.attributes)));
+  parser.on('opentag', (tag) => {
+    builder.open(tag, attributes);
+    attributes = [];
+  });
   parser.on('closetag', () => builder.close());
   parser.on('text', (value) => builder.text(value));
   parser.on('cdata', (value) => builder.text(value));
@@ -127,6 +129,9 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   }
   return builder.finish();
 }
+
+/** Before the element or behind it; inside it one leaves no trace. A text that is no XML is refused either way. */
+const hasCommentBeside = (text: string): boolean => text.trimStart().startsWith('<!--') || text.trimEnd().endsWith('-->');
 
 /** Prefix to URI, the empty prefix for the default; of several declarations the innermost holds. */
 function bindingsIn(place: XmlElement): Map<string, string> {
@@ -168,10 +173,6 @@ export class TreeBuilder {
     if (this.#place) throw malformed('What was encrypted has an XML declaration.');
     if (version !== '1.0') throw malformed('Only XML 1.0 is read.');
     if (encoding !== undefined && encoding.toLowerCase() !== 'utf-8') throw malformed('Only UTF-8 is read.');
-  }
-
-  comment(): void {
-    if (this.#place && this.#open.length === 0) throw malformed('What was encrypted has a comment beside its element.');
   }
 
   /** The element that is being read. */
@@ -242,8 +243,11 @@ export const isNamed = (element: XmlElement, uri: string, local: string): boolea
 
 export const childElements = (element: XmlElement): XmlElement[] => element.children.filter(isElement);
 
-export const childrenNamed = (element: XmlElement, uri: string, local: string): XmlElement[] =>
-  childElements(element).filter((child) => isNamed(child, uri, local));
+export function childrenNamed(element: XmlElement, uri: string, local: string): XmlElement[] {
+  const found: XmlElement[] = [];
+  for (const child of element.children) if (isElement(child) && isNamed(child, uri, local)) found.push(child);
+  return found;
+}
 
 /**
  * The one child of this name, or undefined.
@@ -257,7 +261,8 @@ export function onlyChild(element: XmlElement, uri: string, local: string, onSev
 
 /** The value of an attribute without namespace, or undefined where it is absent. */
 export function attributeOf(element: XmlElement, local: string): string | undefined {
-  return element.attributes.find((attribute) => attribute.local === local && attribute.uri === '')?.value;
+  for (const attribute of element.attributes) if (attribute.local === local && attribute.uri === '') return attribute.value;
+  return undefined;
 }
 
 /**

@@ -201,7 +201,8 @@ class RedisStore implements Store {
 
   async commit(partition: string, steps: readonly Step[], options: CommitOptions = {}): ReturnType<Store['commit']> {
     const keys = keysOf(partition);
-    const values = steps.flatMap(stepArguments);
+    const values: (string | number)[] = [];
+    for (const step of steps) values.push(...stepArguments(step));
     const facts = await this.#serverFacts(keys, options.replicated === true);
     const deadline = Math.floor(performance.now() + facts.offsetMs + COMMIT_WITHIN_MS);
     const replicas = options.replicated ? facts.replicas : 0;
