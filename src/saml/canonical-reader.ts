@@ -55,7 +55,6 @@ class Reader {
   readonly #builder = new TreeBuilder();
   /** From the root to the element that is being read. */
   readonly #openTags: string[] = [];
-  readonly #names = new Map<string, Name>();
 
   constructor(text: string) {
     this.#text = text;
@@ -102,7 +101,7 @@ class Reader {
     }
     if (this.#text.charCodeAt(this.#at) !== END) throw malformed();
     this.#at++;
-    const { prefix, local } = this.#nameOf(tag);
+    const { prefix, local } = nameIn(tag);
     this.#builder.open({ prefix, local, uri: this.#uriOf(prefix, attributes) }, this.#resolved(attributes));
     this.#openTags.push(tag);
   }
@@ -116,8 +115,11 @@ class Reader {
     if (to < 0) throw malformed();
     this.#at = to + 1;
     const value = unescapedValue(this.#text.slice(from, to));
-    if (written !== 'xmlns' && !written.startsWith('xmlns:')) return { ...this.#nameOf(written), uri: '', value };
-    const local = written === 'xmlns' ? '' : this.#nameOf(written).local;
+    if (written !== 'xmlns' && !written.startsWith('xmlns:')) {
+      const { prefix, local } = nameIn(written);
+      return { prefix, local, uri: '', value };
+    }
+    const local = written === 'xmlns' ? '' : nameIn(written).local;
     requireDeclarable(local, value);
     return { prefix: 'xmlns', local, uri: XMLNS_NAMESPACE, value };
   }
@@ -129,16 +131,6 @@ class Reader {
     const passed = text.slice(this.#at, at);
     this.#at = at;
     return passed;
-  }
-
-  /** Most names of a message are the same few. */
-  #nameOf(written: string): Name {
-    let name = this.#names.get(written);
-    if (!name) {
-      name = splitName(written);
-      this.#names.set(written, name);
-    }
-    return name;
   }
 
   #uriOf(prefix: string, attributes: readonly XmlAttribute[]): string {
@@ -156,9 +148,10 @@ class Reader {
   /** With the namespace of each prefix; no two may have one name (Namespaces in XML 1.0 §6.3). */
   #resolved(attributes: readonly XmlAttribute[]): readonly XmlAttribute[] {
     if (attributes.length === 0) return attributes;
-    const resolved = attributes.map((each) =>
-      each.prefix === '' || each.uri !== '' ? each : { ...each, uri: this.#uriOf(each.prefix, attributes) },
-    );
+    const resolved = attributes.map((each) => {
+      const { prefix, local, uri, value } = each;
+      return prefix === '' || uri !== '' ? each : { prefix, local, uri: this.#uriOf(prefix, attributes), value };
+    });
     for (let at = 1; at < resolved.length; at++) {
       for (let before = 0; before < at; before++) {
         if (resolved[before]?.local === resolved[at]?.local && resolved[before]?.uri === resolved[at]?.uri) throw malformed();
@@ -168,7 +161,7 @@ class Reader {
   }
 }
 
-function splitName(written: string): Name {
+function nameIn(written: string): Name {
   const colon = written.indexOf(':');
   const prefix = colon < 0 ? '' : written.slice(0, colon);
   const local = written.slice(colon + 1);
