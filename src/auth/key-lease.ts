@@ -53,14 +53,18 @@ export const waitOutKeyLeases = (): Promise<void> => sleep(KEY_LEASE_MS + LEASE_
  * @throws store_unavailable
  */
 export async function verifyingKey(runtime: Runtime, kid: string): Promise<VerifyingKey | undefined> {
-  const lease = leaseOf(runtime);
-  return (await lease.current()).verifying.get(kid) ?? (await lease.current(UNKNOWN_KEY_REREAD_MS)).verifying.get(kid);
+  return keyAmong(runtime, kid, leaseOf(runtime).current());
 }
 
 /** Whether a token with this `kid` may be good (still); a promise only where the store is asked. @throws store_unavailable */
 export function isVerifyingKey(runtime: Runtime, kid: string): boolean | Promise<boolean> {
   const keys = leaseOf(runtime).current();
-  return !(keys instanceof Promise) && keys.verifying.has(kid) ? true : verifyingKey(runtime, kid).then((key) => key !== undefined);
+  if (!(keys instanceof Promise) && keys.verifying.has(kid)) return true;
+  return keyAmong(runtime, kid, keys).then((key) => key !== undefined);
+}
+
+async function keyAmong(runtime: Runtime, kid: string, keys: KnownKeys | Promise<KnownKeys>): Promise<VerifyingKey | undefined> {
+  return (await keys).verifying.get(kid) ?? (await leaseOf(runtime).current(UNKNOWN_KEY_REREAD_MS)).verifying.get(kid);
 }
 
 export interface Signer {

@@ -26,6 +26,7 @@ export class Lease<T> {
 
   /**
    * To be called anew for each check; never kept. A promise only where the store is asked: a check must not wait for nothing.
+   * Whoever calls must await what they get: a rejection that nobody hears ends the process.
    * @param maxAgeMs less than the lease, for who wants to know better
    * @throws store_unavailable, as a rejection
    */
