@@ -7,6 +7,7 @@ import { GatewayError } from '../errors.ts';
 import { sha256 } from '../ids.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import { isVerifyingKey, verifyingKey } from './key-lease.ts';
+import { RecentlyUsed } from './recently-used.ts';
 
 /** What stands before a CLI token, so that scanners find one that has leaked. It is no part of the JWT. */
 export const CLI_TOKEN_PREFIX = 'samlgate_cli_';
@@ -33,16 +34,8 @@ export interface VerifiedToken {
   readonly sid: string | undefined;
 }
 
-/**
- * Tokens whose signature was good, by the SHA-256 of their text: a signature does not get worse, and costs more than all else.
- * In two halves: where the newer one is full it becomes the older, and what was used in neither goes.
- */
-interface KnownTokens {
-  newer: Map<string, VerifiedToken>;
-  older: Map<string, VerifiedToken>;
-}
-
-const knownOf = perRuntime((): KnownTokens => ({ newer: new Map(), older: new Map() }));
+/** Tokens whose signature was good, by the SHA-256 of their text: a signature does not get worse, and costs more than all else. */
+const knownOf = perRuntime(() => new RecentlyUsed<VerifiedToken>(MAX_REMEMBERED));
 
 /**
  * @param token with its prefix, where it is a CLI token
@@ -52,21 +45,12 @@ export async function verifyToken(runtime: Runtime, token: string): Promise<Veri
   if (token.length > MAX_TOKEN_LENGTH) throw notGood('it is too long');
   const known = knownOf(runtime);
   const digest = sha256(token);
-  const before = known.newer.get(digest);
-  const verified = before ?? known.older.get(digest) ?? (await verifyJwt(runtime, token));
+  const verified = known.get(digest) ?? (await verifyJwt(runtime, token));
   // Of a remembered one as well: its key may have been revoked since.
   if (!(await isVerifyingKey(runtime, verified.kid))) throw notGood('its key is not known');
   if (verified.expiresAtMs !== undefined && verified.expiresAtMs <= runtime.now()) throw expired();
-  if (!before) remember(known, digest, verified);
+  known.set(digest, verified);
   return verified;
-}
-
-function remember(known: KnownTokens, digest: string, verified: VerifiedToken): void {
-  if (known.newer.size >= MAX_REMEMBERED / 2) {
-    known.older = known.newer;
-    known.newer = new Map();
-  }
-  known.newer.set(digest, verified);
 }
 
 /** One sentence for all that is not ours, so that nobody learns by trying. The reason is for the log. */
@@ -77,8 +61,7 @@ const expired = (): GatewayError => new GatewayError('unauthenticated', 'The tok
 async function verifyJwt(runtime: Runtime, token: string): Promise<VerifiedToken> {
   const kind: TokenKind = token.startsWith(CLI_TOKEN_PREFIX) ? 'cli_token' : 'session_token';
   const jwt = kind === 'cli_token' ? token.slice(CLI_TOKEN_PREFIX.length) : token;
-  // One token has one text: decoders overlook white space and take two alphabets for one.
-  if (!/^[\w.-]+$/.test(jwt)) throw notGood('it can’t be read');
+  if (!isTheOneText(jwt)) throw notGood('it can’t be read');
   const kid = kidOf(jwt);
   const key = kid === undefined ? undefined : await verifyingKey(runtime, kid);
   if (kid === undefined || !key) throw notGood('its key is not known');
@@ -96,6 +79,15 @@ async function verifyJwt(runtime: Runtime, token: string): Promise<VerifiedToken
     if (error instanceof errors.JWTExpired) throw expired();
     throw error instanceof GatewayError ? error : notGood(error instanceof errors.JOSEError ? error.code : 'it can’t be read');
   }
+}
+
+/**
+ * One token has one text. Decoders overlook white space, take two alphabets for one, and do not mind what stands in the bits
+ * that the last character of a signature has too many. What is before it is signed as it stands.
+ */
+function isTheOneText(jwt: string): boolean {
+  const signature = jwt.slice(jwt.lastIndexOf('.') + 1);
+  return /^[\w.-]+$/.test(jwt) && Buffer.from(signature, 'base64url').toString('base64url') === signature;
 }
 
 function kidOf(jwt: string): string | undefined {

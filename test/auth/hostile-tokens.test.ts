@@ -236,7 +236,7 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     }
   });
 
-  test('takes a good token by its one text only: no white space within, no other alphabet, no padding', async () => {
+  test('takes a good token by its one text only: no white space, no other alphabet, no padding, no other last character', async () => {
     expect(await verdicts(sessionToken)).toEqual(GOOD);
     const [header = '', payload = '', signature = ''] = sessionToken.split('.');
     const inside = (space: string) => `${header}.${payload.slice(0, 9)}${space}${payload.slice(9)}.${signature}`;
@@ -244,6 +244,8 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     for (const text of [...texts, sessionToken.replaceAll('-', '+').replaceAll('_', '/')]) {
       if (text !== sessionToken) expect(await verdicts(text)).toEqual(BAD);
     }
+    const last = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].map((end) => sessionToken.slice(0, -1) + end);
+    for (const text of last) expect(await verdicts(text)).toEqual(text === sessionToken ? GOOD : BAD);
   });
 
   test('does not look into what is longer than any of its tokens', async () => {
