@@ -5,7 +5,7 @@
  * @see https://www.w3.org/TR/xml-exc-c14n/ and https://www.w3.org/TR/xml-c14n §1.1
  */
 import { GatewayError } from '../errors.ts';
-import { TreeBuilder, XML_NAMESPACE, XMLNS_NAMESPACE, type XmlAttribute, type XmlElement } from './xml.ts';
+import { MAX_IN_A_TAG, TreeBuilder, XML_NAMESPACE, XMLNS_NAMESPACE, type XmlAttribute, type XmlElement } from './xml.ts';
 
 const malformed = (): GatewayError => new GatewayError('saml_malformed', 'What was signed is no canonical XML.');
 
@@ -97,7 +97,7 @@ class Reader {
     const attributes: XmlAttribute[] = [];
     while (this.#text.charCodeAt(this.#at) === SPACE) {
       this.#at++;
-      attributes.push(this.#attribute());
+      if (attributes.push(this.#attribute()) > MAX_IN_A_TAG) throw malformed();
     }
     if (this.#text.charCodeAt(this.#at) !== END) throw malformed();
     this.#at++;

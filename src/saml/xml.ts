@@ -51,6 +51,9 @@ const LIMITS = {
   attributeNamespaceCharacters: 1_000_000,
 };
 
+/** As soon as a tag has more it is refused, before anything is made of them. */
+export const MAX_IN_A_TAG = LIMITS.attributesPerElement + LIMITS.declarationsPerElement;
+
 const malformed = (detail: string, cause?: unknown) => new GatewayError('saml_malformed', { detail, cause });
 const tooManyAttributes = () => malformed('An element has too many attributes, or all of them together.');
 
@@ -103,8 +106,7 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   // Without one for errors the parser throws them; a document type was refused above; the declaration is looked at below.
   parser.on('attribute', (attribute) => {
     // Each has its namespace when its tag is told of; for 256 KiB of them in one tag that is too late to say that they are too many.
-    if (attributes.push(attribute as SaxesAttributeNS) > LIMITS.attributesPerElement + LIMITS.declarationsPerElement)
-      throw tooManyAttributes();
+    if (attributes.push(attribute as SaxesAttributeNS) > MAX_IN_A_TAG) throw tooManyAttributes();
   });
   parser.on('processinginstruction', () => {
     throw malformed('The message has a processing instruction.');
@@ -130,7 +132,7 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   return builder.finish();
 }
 
-/** Before the element or behind it; inside it one leaves no trace. A text that is no XML is refused either way. */
+/** Before the element or behind it; inside it one leaves no trace. (An element could be called `a--`; none of ours is.) */
 const hasCommentBeside = (text: string): boolean => text.trimStart().startsWith('<!--') || text.trimEnd().endsWith('-->');
 
 /** Prefix to URI, the empty prefix for the default; of several declarations the innermost holds. */

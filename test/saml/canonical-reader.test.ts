@@ -218,5 +218,8 @@ describe('what is not canonical', () => {
     expect([7_999, 8_000].map((count) => codeOf(() => readCanonicalXml(many(count))))).toEqual(['read', 'saml_malformed']);
     const attributes = (count: number) => `<a${Array.from({ length: count }, (_, i) => ` b${i}="c"`).join('')}></a>`;
     expect([64, 65].map((count) => codeOf(() => readCanonicalXml(attributes(count))))).toEqual(['read', 'saml_malformed']);
+    // Read to the end and compared in pairs, they would take minutes.
+    expect(codeOf(() => readCanonicalXml(attributes(200_000)))).toBe('saml_malformed');
+    expect(codeOf(() => readCanonicalXml(attributes(97).replace('></a>', ' b0="c" <')))).toBe('saml_malformed');
   });
 });
