@@ -118,16 +118,24 @@ type Outcome =
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
   const actor = actorOf(request, response);
-  for (let round = 0; round < 20; round++) {
+  for (let round = 1; ; round++) {
     const organization = await getStoredOrganization(runtime.store, String(request.params.org));
     response.locals.retryHref = `/saml/${organization.value.slug}/login`;
     const progress: Progress = { unverifiedXml: undefined, assertion: undefined };
-    const outcome = await judge(runtime, request, organization, actor, progress);
+    const outcome = await judge(runtime, request, organization, actor, progress, round === 1);
     // What an administrator has changed meanwhile counts: the message is judged by it, as if it came only now.
-    if (outcome.kind !== 'outdated') return sayOutcome(runtime, response, organization.value, outcome, actor, progress);
+    if (outcome.kind === 'outdated' && round < MAX_ROUNDS) continue;
+    return sayOutcome(runtime, response, organization.value, outcome.kind === 'outdated' ? tooManyChanges() : outcome, actor, progress);
   }
-  throw new GatewayError('conflict', 'The organization changes all the time; nobody was signed in.');
 }
+
+const MAX_ROUNDS = 20;
+
+const tooManyChanges = () =>
+  ({
+    kind: 'refused',
+    error: new GatewayError('conflict', 'The organization was changed too often meanwhile; nobody was signed in.'),
+  }) as const;
 
 async function judge(
   runtime: Runtime,
@@ -135,6 +143,7 @@ async function judge(
   organization: Stored<Organization>,
   actor: Actor,
   progress: Progress,
+  isFirst: boolean,
 ): Promise<Outcome> {
   try {
     requireIdentityProvider(organization.value);
@@ -146,12 +155,12 @@ async function judge(
       const { resultAt } = await finishTestSignIn(runtime, organization.value, { unverifiedXml, relayState, browserNonce, actor });
       return { kind: 'tested', resultAt };
     }
-    await requireReasonToLook(runtime, organization.value, actor.address, relayState, browserNonce);
+    // Asked once for a message: it counts.
+    if (isFirst) await requireReasonToLook(runtime, organization.value, actor.address, relayState, browserNonce);
     const decryptionKeys = await decryptionKeysFor(runtime, organization.value, unverifiedXml);
     const settings = responseSettings(organization.value, runtime.config.baseUrl, decryptionKeys);
     const assertion = acceptResponse(unverifiedXml, settings, runtime.now());
     progress.assertion = assertion;
-    tellExpiredCertificates(runtime, organization.value, assertion);
     await askSecondOpinion(runtime, organization.value, unverifiedXml, settings, assertion);
     return await finishSignIn(runtime, organization, assertion, {
       relayState,
@@ -174,6 +183,7 @@ async function sayOutcome(
   actor: Actor,
   progress: Progress,
 ): Promise<void> {
+  if (progress.assertion) tellExpiredCertificates(runtime, organization, progress.assertion);
   if (outcome.kind === 'refused') {
     const { error } = outcome;
     await recordRefusal(runtime, response, organization, { actor, ...progress, result: { error } });

@@ -33,13 +33,14 @@ const trust = (entityId: string, { certificatePem }: { readonly certificatePem: 
   change('PUT', '/identity-provider', { entity_id: entityId, sso_url: 'https://idp.example/sso', certificates: [certificatePem] });
 const newKey = () => makeSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
 
-/** Does something, once, when a message has been judged and what comes of it is about to be written. */
-function beforeItIsWritten(work: () => Promise<unknown>): void {
+/** Does something, once or more often, when a message has been judged and what comes of it is about to be written. */
+function beforeItIsWritten(work: () => Promise<unknown>, times = 1): void {
   const store = gateway.runtime.store as { commit: Store['commit'] };
   const { commit } = store;
+  let left = times;
   store.commit = async (...asked) => {
     if (asked[1].some((step) => step.do === 'claim' && step.key.startsWith('assertion:'))) {
-      store.commit = commit;
+      if (--left === 0) store.commit = commit;
       await work();
     }
     return commit.apply(store, asked);
@@ -116,6 +117,16 @@ describe('what is changed while a message is judged counts for it', () => {
     expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('saml_replayed');
     expect((await told()).events).toEqual(['login.refused', 'login.accepted']);
   });
+});
+
+test('what changes all the time ends somewhere: refused, told of, and the message is not used up', async () => {
+  const xml = acme.respond();
+  let name = 0;
+  beforeItIsWritten(() => change('PATCH', '', { name: `Acme ${++name}` }), 20);
+  expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('conflict');
+  expect(await told()).toEqual({ events: ['login.refused'], codes: ['conflict'] });
+  expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('in');
+  expect(name).toBe(20);
 });
 
 test('many sign-ins while the organization changes: nobody is turned away', async () => {
