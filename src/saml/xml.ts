@@ -3,7 +3,7 @@
  * It makes a small tree in which a comment has left no trace and a text is one string, so that nothing that reads the tree
  * can be split or shifted by markup.
  */
-import { type SaxesAttributeNS, SaxesParser, type XMLDecl } from 'saxes';
+import { type SaxesAttributeNS, SaxesParser } from 'saxes';
 import { GatewayError } from '../errors.ts';
 
 export const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
@@ -170,7 +170,7 @@ export class TreeBuilder {
     this.#place = place;
   }
 
-  declaration({ version, encoding }: XMLDecl): void {
+  declaration({ version, encoding }: { readonly version?: string | undefined; readonly encoding?: string | undefined }): void {
     if (version === undefined && encoding === undefined) return; // there is none
     if (this.#place) throw malformed('What was encrypted has an XML declaration.');
     if (version !== '1.0') throw malformed('Only XML 1.0 is read.');
