@@ -10,18 +10,17 @@ import { acceptedAttempt, type EndedSignIn, type Moment, momentOf, refusedAttemp
 import { keepAttempts, type SignInAttempt } from './sign-in-attempts.ts';
 
 const WRITE_AFTER_MS = 500;
-/** Of the accepted ones of one organization, in one writing: more would push each other out. */
+/** Of the accepted ones of one organization, in one writing, the first: more would push each other out. */
 const MAX_ACCEPTED = 50;
 /** Each costs about as much as the sign-in, and refusals are to be had for nothing. Of messages with a good signature, and as many without. */
 const EXAMINED_A_MINUTE = { ofOrganization: 20, inAll: 300 };
 const MAX_REMEMBERED = 10_000;
 const MINUTE_MS = 60_000;
 
-/** What an organization waits to have written. */
+/** What an organization waits to have written: nothing that holds on to a message, as half a second's would outlive the young generation. */
 interface Waiting {
-  /** Made when they are written, as most of a busy moment never are. */
-  readonly accepted: (() => SignInAttempt)[];
-  readonly refused: SignInAttempt[];
+  accepted: number;
+  readonly attempts: SignInAttempt[];
 }
 
 interface Recorder {
@@ -53,11 +52,17 @@ export function noteSignIn(runtime: Runtime, organization: Organization, ended: 
     else runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
     return;
   }
-  const { accepted } = waitingOf(runtime, organization);
-  accepted.push(() => acceptedAttempt(organization, ended, result.member, moment));
-  if (accepted.length <= MAX_ACCEPTED) return;
-  accepted.shift();
-  runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
+  const waiting = waitingOf(runtime, organization);
+  if (waiting.accepted >= MAX_ACCEPTED) {
+    runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
+    return;
+  }
+  waiting.accepted++;
+  try {
+    waiting.attempts.push(acceptedAttempt(organization, ended, result.member, moment));
+  } catch (error) {
+    tellFailure(runtime, error, 1);
+  }
 }
 
 function noteRefused(runtime: Runtime, organization: Organization, ended: EndedSignIn, error: GatewayError, moment: Moment): void {
@@ -66,7 +71,7 @@ function noteRefused(runtime: Runtime, organization: Organization, ended: EndedS
   const work = new Promise((resolve) => setImmediate(resolve))
     .then(async () => {
       const attempt = await refusedAttempt(runtime, organization, ended, error, moment);
-      waitingOf(runtime, organization).refused.push(attempt);
+      waitingOf(runtime, organization).attempts.push(attempt);
     })
     .catch((failure: unknown) => tellFailure(runtime, failure, 1))
     .finally(() => working.delete(work));
@@ -76,7 +81,7 @@ function noteRefused(runtime: Runtime, organization: Organization, ended: EndedS
 /** What is put into it will be written soon. */
 function waitingOf(runtime: Runtime, { id }: Organization): Waiting {
   const recorder = recorderOf(runtime);
-  const waiting = recorder.waiting.get(id) ?? { accepted: [], refused: [] };
+  const waiting = recorder.waiting.get(id) ?? { accepted: 0, attempts: [] };
   recorder.waiting.set(id, waiting);
   recorder.timer ??= setTimeout(() => void settleSignIns(runtime), WRITE_AFTER_MS).unref();
   return waiting;
@@ -117,17 +122,17 @@ export async function settleSignIns(runtime: Runtime): Promise<void> {
   const waiting = [...recorder.waiting];
   recorder.waiting = new Map();
   recorder.writing = recorder.writing.then(async () => {
-    await Promise.all(waiting.map(([organizationId, attempts]) => write(runtime, organizationId, attempts)));
+    await Promise.all(waiting.map(([organizationId, ofOrganization]) => write(runtime, organizationId, ofOrganization)));
   });
   await recorder.writing;
 }
 
-async function write(runtime: Runtime, organizationId: string, { accepted, refused }: Waiting): Promise<void> {
+async function write(runtime: Runtime, organizationId: string, { attempts }: Waiting): Promise<void> {
   try {
-    await keepAttempts(runtime, organizationId, [...refused, ...accepted.map((make) => make())]);
-    runtime.metrics.signInRecords.inc({ outcome: 'kept' }, accepted.length + refused.length);
+    await keepAttempts(runtime, organizationId, attempts);
+    runtime.metrics.signInRecords.inc({ outcome: 'kept' }, attempts.length);
   } catch (error) {
-    tellFailure(runtime, error, accepted.length + refused.length);
+    tellFailure(runtime, error, attempts.length);
   }
 }
 

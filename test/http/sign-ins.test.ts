@@ -8,7 +8,7 @@ import { GatewayError } from '../../src/errors.ts';
 import { SIGN_IN_BUNDLE, type SIGN_IN_DETAILS, type SIGN_IN_PAGE } from '../../src/http/answer-shapes.ts';
 import { LIMITS } from '../../src/http/rate-limits.ts';
 import { newTimeOrderedId } from '../../src/ids.ts';
-import { getMember } from '../../src/organizations/members.ts';
+import { getMember, type Member } from '../../src/organizations/members.ts';
 import { getOrganization } from '../../src/organizations/organizations.ts';
 import type { Step } from '../../src/store/store.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
@@ -331,18 +331,23 @@ describe('the sign-in log: limits', () => {
     return { ...base, idpKind: 'other', attributeNames: [], ...changes };
   };
 
-  it('of a busy moment the last accepted ones are kept, and every refused one', async () => {
+  it('of a busy moment the first accepted ones are kept, and every refused one', async () => {
     const acme = await newOrganization();
     await acme.signIn(new HttpBrowser());
     await settleSignIns(gateway.runtime);
     const organization = await getOrganization(gateway.runtime.store, acme.slug);
     const { value: member } = await getMember(gateway.runtime.store, acme.id, (await memberNamed(acme, 'olivia'))?.id ?? '');
-    const actor = { kind: 'anonymous' } as const;
     const error = new GatewayError('saml_malformed');
-    for (const result of [{ error }, ...Array.from({ length: 60 }, () => ({ member }))])
-      noteSignIn(gateway.runtime, organization, { actor, unverifiedXml: undefined, assertion: undefined, result });
+    const addresses = Array.from({ length: 60 }, (_, i) => `192.0.2.${i}`);
+    const note = (address: string, result: { member: Member } | { error: GatewayError }) => {
+      const ended = { actor: { kind: 'anonymous', address } as const, unverifiedXml: undefined, assertion: undefined, result };
+      noteSignIn(gateway.runtime, organization, ended);
+    };
+    for (const address of addresses) note(address, { member });
+    note('192.0.2.100', { error });
     const { items } = await list(acme, '?limit=200');
-    expect(items.map(({ code }) => code)).toEqual([...Array(50).fill(null), 'saml_malformed', null]);
+    expect(items.map(({ code }) => code)).toEqual(['saml_malformed', ...Array(51).fill(null)]);
+    expect(items.slice(1, -1).map(({ address }) => address)).toEqual(addresses.slice(0, 50).toReversed());
   });
 
   it('200 are kept, of each kind the last, and nothing is left of the others', async () => {
