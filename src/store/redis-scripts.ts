@@ -10,9 +10,6 @@
  * KEYS[1] and KEYS[2] themselves never exist.
  */
 
-/** Arguments of one step in {@link COMMIT}. */
-export const STEP_ARGUMENTS = 6;
-
 /**
  * Tries all steps on an overlay first and writes only when none failed: Redis does not take back what a script has written.
  * ARGV[1] is the instant, in ms of the server's clock, after which nothing may happen any more (the caller has given up).
@@ -83,6 +80,11 @@ end
 function run.replace(collection, id, version, value, text)
   local key = prefix .. 'r:' .. collection .. ':' .. id
   if version_of(key) ~= tonumber(version) then return false end
+  if entries[key] == text then -- it stands where it stood, as after most changes
+    versions[key] = versions[key] + 1
+    write('HSET', key, 'v', string.format('%d', versions[key]), 'd', value)
+    return true
+  end
   drop_entries(collection, id, key)
   return put_record(collection, id, key, versions[key] + 1, value, text)
 end
@@ -125,10 +127,14 @@ function run.drop(name)
   return true
 end
 
-for at = 2, #ARGV, ${STEP_ARGUMENTS} do
-  if not run[ARGV[at]](ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]) then
-    return (at - 2) / ${STEP_ARGUMENTS} + 1
-  end
+-- How many arguments each has behind its name.
+local arguments = {insert = 4, replace = 5, delete = 3, require = 3, put = 3, claim = 2, take = 1, absent = 1, drop = 1}
+local at, number = 2, 0
+while at <= #ARGV do
+  number = number + 1
+  local name = ARGV[at]
+  if not run[name](ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]) then return number end
+  at = at + 1 + arguments[name]
 end
 for _, command in ipairs(writes) do redis.call(unpack(command)) end
 return 0

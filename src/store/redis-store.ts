@@ -1,7 +1,7 @@
 /** The store on Redis: standalone, Sentinel or Cluster. Redis is the store of record then; {@link RedisStore.warnings} says what that asks for. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { GatewayError } from '../errors.ts';
-import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS, STEP_ARGUMENTS } from './redis-scripts.ts';
+import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
 import {
   type Collection,
   type CommitOptions,
@@ -304,33 +304,27 @@ function keysOf(partition: string): Keys {
   return [prefix, `${prefix}-`];
 }
 
+/** As `COMMIT` reads them. */
 function stepArguments(step: Step): (string | number)[] {
-  const fill = (...values: (string | number)[]) => [...values, ...Array<string>(STEP_ARGUMENTS - values.length).fill('')];
   const milliseconds = (seconds: number) => Math.max(1, Math.ceil(seconds * 1000));
   switch (step.do) {
     case 'insert':
-      return fill(
-        'insert',
-        step.collection.name,
-        step.id,
-        JSON.stringify(step.value),
-        JSON.stringify(entriesOf(step.collection, step.value)),
-      );
+      return ['insert', step.collection.name, step.id, JSON.stringify(step.value), JSON.stringify(entriesOf(step.collection, step.value))];
     case 'replace': {
       const entries = JSON.stringify(entriesOf(step.collection, step.value));
-      return fill('replace', step.collection.name, step.id, step.version, JSON.stringify(step.value), entries);
+      return ['replace', step.collection.name, step.id, step.version, JSON.stringify(step.value), entries];
     }
     case 'delete':
     case 'require':
-      return fill(step.do, step.collection.name, step.id, step.version ?? '');
+      return [step.do, step.collection.name, step.id, step.version ?? ''];
     case 'put':
-      return fill('put', step.key, step.value, milliseconds(step.ttlSeconds));
+      return ['put', step.key, step.value, milliseconds(step.ttlSeconds)];
     case 'claim':
-      return fill('claim', step.key, milliseconds(step.ttlSeconds));
+      return ['claim', step.key, milliseconds(step.ttlSeconds)];
     case 'take':
     case 'absent':
     case 'drop':
-      return fill(step.do, step.key);
+      return [step.do, step.key];
   }
 }
 
