@@ -1,18 +1,26 @@
 /**
  * Reads what `canonical-xml.ts` writes, to the same tree that `parseXml` makes of it, in a quarter of the time. Canonical XML is
  * so small a part of XML that its reader fits on a page: start tags and end tags, attributes in double quotes, eight references.
- * Whatever else there is, is refused; nothing is guessed, mended or passed over.
+ * Whatever else there is, is refused; nothing is guessed, mended or passed over. Most products write their messages in little
+ * more than that, so that the reader serves for a first look at those too ({@link readPlainXml}).
  * @see https://www.w3.org/TR/xml-exc-c14n/ and https://www.w3.org/TR/xml-c14n §1.1
  */
 import { GatewayError } from '../errors.ts';
-import { MAX_IN_A_TAG, TreeBuilder, XML_NAMESPACE, XMLNS_NAMESPACE, type XmlAttribute, type XmlElement } from './xml.ts';
+import {
+  MAX_IN_A_TAG,
+  NO_ATTRIBUTES,
+  NO_DECLARATIONS,
+  TreeBuilder,
+  XML_NAMESPACE,
+  XMLNS_NAMESPACE,
+  type XmlAttribute,
+  type XmlElement,
+} from './xml.ts';
 
 const malformed = (): GatewayError => new GatewayError('saml_malformed', 'What was signed is no canonical XML.');
 
 /** XML 1.0 §2.3 without the colon (Namespaces in XML 1.0 §3). */
 const NCNAME = new RegExp(`^${ncNamePattern()}$`, 'u');
-/** Nearly all, and in a quarter of the time. */
-const ASCII_NCNAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
 function ncNamePattern(): string {
   const start =
@@ -34,30 +42,69 @@ const VALUE_REFERENCES: Readonly<Record<string, string>> = {
  * @throws saml_malformed for anything else, and where it is over a limit of `xml.ts`
  */
 export function readCanonicalXml(text: string): XmlElement {
-  if (NO_CHARACTER.test(text) || !text.isWellFormed()) throw malformed();
+  if (!hasOnlyCharacters(text)) throw malformed();
   return new Reader(text).read();
 }
 
+const hasOnlyCharacters = (text: string): boolean => !NO_CHARACTER.test(text) && text.isWellFormed();
+
+/** Whoever sends more waits for the general parser; what both read to the end would take them twice the time. */
+const MAX_PLAIN = 64 * 1024;
+const DECLARATION = /^<\?xml version="1\.0"(?: encoding="(?:UTF|utf)-8")?\?>\n?/;
+
+/**
+ * A document that is canonical but for an XML declaration, empty-element tags, and lines behind its end.
+ * @returns what `parseXml` makes of it; undefined where that has to say, be it well-formed or not
+ */
+export function readPlainXml(text: string): XmlElement | undefined {
+  if (text.length > MAX_PLAIN || !hasOnlyCharacters(text)) return undefined;
+  let end = text.length;
+  while (text.charCodeAt(end - 1) === LINE_FEED) end--;
+  try {
+    return new Reader(text.slice(DECLARATION.exec(text)?.[0].length, end), { isPlain: true }).read();
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined;
+    throw error;
+  }
+}
+
+const LINE_FEED = 0x0a;
 const SPACE = 0x20;
 const SLASH = 0x2f;
+const COLON = 0x3a;
 const BEGIN = 0x3c;
-const EQUALS = 0x3d;
 const END = 0x3e;
+const BEYOND_ASCII = 0x80;
 
+/** By the code of an ASCII character: whether it may begin a name, or stand in one. */
+const [BEGINS_NAME, IN_NAME] = [/[A-Za-z_]/, /[A-Za-z0-9_.-]/].map((characters) =>
+  Uint8Array.from({ length: BEYOND_ASCII }, (_, code) => Number(characters.test(String.fromCharCode(code)))),
+) as [Uint8Array, Uint8Array];
+
+/** A name as it is written, and its two parts. */
 interface Name {
+  readonly written: string;
   readonly prefix: string;
   readonly local: string;
 }
 
+type Growing = { -readonly [P in keyof XmlAttribute]: XmlAttribute[P] };
+
 class Reader {
   readonly #text: string;
+  readonly #isPlain: boolean;
   #at = 0;
   readonly #builder = new TreeBuilder();
   /** From the root to the element that is being read. */
   readonly #openTags: string[] = [];
+  /** Of the tag that is being read. */
+  #attributes: Growing[] = [];
+  #declarations = new Map<string, string>();
 
-  constructor(text: string) {
+  /** @param isPlain with empty-element tags */
+  constructor(text: string, { isPlain = false } = {}) {
     this.#text = text;
+    this.#isPlain = isPlain;
   }
 
   read(): XmlElement {
@@ -93,88 +140,97 @@ class Reader {
   #startTag(): void {
     if (this.#text.charCodeAt(this.#at) !== BEGIN) throw malformed();
     this.#at++;
-    const tag = this.#upTo(SPACE, END);
-    const attributes: XmlAttribute[] = [];
+    const name = this.#name();
+    this.#attributes = NO_ATTRIBUTES as Growing[];
+    this.#declarations = NO_DECLARATIONS as Map<string, string>;
     while (this.#text.charCodeAt(this.#at) === SPACE) {
       this.#at++;
-      if (attributes.push(this.#attribute()) > MAX_IN_A_TAG) throw malformed();
+      if (this.#isEmptyTagEnd()) break;
+      this.#attribute();
+      if (this.#attributes.length + this.#declarations.size > MAX_IN_A_TAG) throw malformed();
     }
+    const isEmpty = this.#isEmptyTagEnd();
+    if (isEmpty) this.#at++;
     if (this.#text.charCodeAt(this.#at) !== END) throw malformed();
     this.#at++;
-    const { prefix, local } = nameIn(tag);
-    this.#builder.open({ prefix, local, uri: this.#uriOf(prefix, attributes) }, this.#resolved(attributes));
-    this.#openTags.push(tag);
+    this.#resolve(this.#attributes);
+    const uri = this.#uriOf(name.prefix);
+    this.#builder.open({ prefix: name.prefix, local: name.local, uri }, this.#attributes, this.#declarations);
+    if (isEmpty) this.#builder.close();
+    else this.#openTags.push(name.written);
   }
 
-  /** Has the namespace of declarations if it is one, and none yet if it is not. */
-  #attribute(): XmlAttribute {
-    const written = this.#upTo(EQUALS, END);
+  #isEmptyTagEnd(): boolean {
+    return this.#isPlain && this.#text.startsWith('/>', this.#at);
+  }
+
+  /** As far as a name goes. */
+  #name(): Name {
+    const text = this.#text;
+    const from = this.#at;
+    let at = from;
+    let colon = -1;
+    let isAscii = true;
+    for (let code = text.charCodeAt(at); ; code = text.charCodeAt(++at)) {
+      if (code === COLON && colon < 0) colon = at;
+      else if (code >= BEYOND_ASCII) isAscii = false;
+      else if (IN_NAME[code] !== 1) break;
+    }
+    this.#at = at;
+    const written = text.slice(from, at);
+    const prefix = colon < 0 ? '' : text.slice(from, colon);
+    const local = colon < 0 ? written : text.slice(colon + 1, at);
+    if (isAscii) {
+      const begins = BEGINS_NAME[text.charCodeAt(from)] === 1 && (colon < 0 || BEGINS_NAME[text.charCodeAt(colon + 1)] === 1);
+      if (!begins) throw malformed();
+    } else if (!NCNAME.test(local) || (colon >= 0 && !NCNAME.test(prefix))) throw malformed();
+    return { written, prefix, local };
+  }
+
+  #attribute(): void {
+    const { written, prefix, local } = this.#name();
     if (!this.#text.startsWith('="', this.#at)) throw malformed();
     const from = this.#at + 2;
     const to = this.#text.indexOf('"', from);
     if (to < 0) throw malformed();
     this.#at = to + 1;
     const value = unescapedValue(this.#text.slice(from, to));
-    if (written !== 'xmlns' && !written.startsWith('xmlns:')) {
-      const { prefix, local } = nameIn(written);
-      return { prefix, local, uri: '', value };
-    }
-    const local = written === 'xmlns' ? '' : nameIn(written).local;
-    requireDeclarable(local, value);
-    return { prefix: 'xmlns', local, uri: XMLNS_NAMESPACE, value };
+    if (written === 'xmlns') this.#declare('', value);
+    else if (prefix === 'xmlns') this.#declare(local, value);
+    else if (this.#attributes === NO_ATTRIBUTES) this.#attributes = [{ prefix, local, uri: '', value }];
+    else this.#attributes.push({ prefix, local, uri: '', value });
   }
 
-  #upTo(one: number, other: number): string {
-    const text = this.#text;
-    let at = this.#at;
-    for (let code = text.charCodeAt(at); code !== one && code !== other && at < text.length; code = text.charCodeAt(at)) at++;
-    const passed = text.slice(this.#at, at);
-    this.#at = at;
-    return passed;
+  /** Namespaces in XML 1.0 §2.2, §3: neither `xml` nor `xmlns` is anybody else's, and only the default can be undeclared. */
+  #declare(prefix: string, uri: string): void {
+    const isReserved = prefix === 'xml' || prefix === 'xmlns' || uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE;
+    if (isReserved || (prefix !== '' && uri === '') || this.#declarations.has(prefix)) throw malformed();
+    if (this.#declarations === NO_DECLARATIONS) this.#declarations = new Map();
+    this.#declarations.set(prefix, uri);
   }
 
-  #uriOf(prefix: string, attributes: readonly XmlAttribute[]): string {
+  /** In the tag that is being read. */
+  #uriOf(prefix: string): string {
     if (prefix === 'xml') return XML_NAMESPACE;
-    const own = attributes.find((each) => each.uri === XMLNS_NAMESPACE && each.local === prefix);
-    if (own) return own.value;
+    const own = this.#declarations.get(prefix);
+    if (own !== undefined) return own;
     for (let at = this.#builder.current; at; at = at.parent) {
-      const uri = at.declarations.get(prefix);
+      const uri = at.declarations === NO_DECLARATIONS ? undefined : at.declarations.get(prefix);
       if (uri !== undefined) return uri;
     }
     if (prefix !== '') throw malformed();
     return '';
   }
 
-  /** With the namespace of each prefix; no two may have one name (Namespaces in XML 1.0 §6.3). */
-  #resolved(attributes: readonly XmlAttribute[]): readonly XmlAttribute[] {
-    if (attributes.length === 0) return attributes;
-    const resolved = attributes.map((each) => {
-      const { prefix, local, uri, value } = each;
-      return prefix === '' || uri !== '' ? each : { prefix, local, uri: this.#uriOf(prefix, attributes), value };
-    });
-    for (let at = 1; at < resolved.length; at++) {
+  /** Gives each the namespace of its prefix; no two may have one name (Namespaces in XML 1.0 §6.3). */
+  #resolve(attributes: readonly Growing[]): void {
+    for (const attribute of attributes) if (attribute.prefix !== '') attribute.uri = this.#uriOf(attribute.prefix);
+    for (let at = 1; at < attributes.length; at++) {
       for (let before = 0; before < at; before++) {
-        if (resolved[before]?.local === resolved[at]?.local && resolved[before]?.uri === resolved[at]?.uri) throw malformed();
+        if (attributes[before]?.local === attributes[at]?.local && attributes[before]?.uri === attributes[at]?.uri) throw malformed();
       }
     }
-    return resolved;
   }
-}
-
-function nameIn(written: string): Name {
-  const colon = written.indexOf(':');
-  const prefix = colon < 0 ? '' : written.slice(0, colon);
-  const local = written.slice(colon + 1);
-  if (!isNcName(local) || (colon >= 0 && !isNcName(prefix))) throw malformed();
-  return { prefix, local };
-}
-
-const isNcName = (text: string): boolean => ASCII_NCNAME.test(text) || NCNAME.test(text);
-
-/** Namespaces in XML 1.0 §2.2, §3: neither `xml` nor `xmlns` is anybody else's, and only the default can be undeclared. */
-function requireDeclarable(prefix: string, uri: string): void {
-  const isReserved = prefix === 'xml' || prefix === 'xmlns' || uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE;
-  if (isReserved || (prefix !== '' && uri === '')) throw malformed();
 }
 
 const unescapedText = (written: string): string => (/[&>]/.test(written) ? unescaped(written, /&[^;]*;?|>/g, TEXT_REFERENCES) : written);

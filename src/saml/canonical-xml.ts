@@ -3,7 +3,7 @@
  * @see https://www.w3.org/TR/xml-exc-c14n/ §3 (the algorithm), §4 (the implementation that is followed here)
  */
 import { GatewayError } from '../errors.ts';
-import { isElement, walk, XML_NAMESPACE, type XmlElement } from './xml.ts';
+import { isElement, walk, XML_NAMESPACE, type XmlAttribute, type XmlElement } from './xml.ts';
 
 export interface CanonicalOptions {
   /** InclusiveNamespaces PrefixList; the default namespace is the empty string here. */
@@ -13,7 +13,9 @@ export interface CanonicalOptions {
 }
 
 const NO_PREFIXES: ReadonlySet<string> = new Set();
-const NOTHING: readonly (readonly [string, string])[] = [];
+/** A prefix and its namespace; undefined where no output ancestor has declared it. */
+type Declaration<Uri = string | undefined> = readonly [prefix: string, uri: Uri];
+const NOTHING: readonly Declaration<string>[] = [];
 
 /**
  * Exclusive C14N writes a declaration again on every element that uses it outside of one that did. One long namespace URI
@@ -53,15 +55,9 @@ class Writer {
   write(element: XmlElement): void {
     const name = qualifiedName(element);
     const declared = this.#declarationsToRender(element);
-    const before = declared.map(([prefix]) => this.#rendered.get(prefix));
+    const before = declared === NOTHING ? NOTHING : declared.map(([prefix]): Declaration => [prefix, this.#rendered.get(prefix)]);
     this.text += `<${name}`;
-    for (const [prefix, uri] of declared) {
-      this.#declaredCharacters += prefix.length + uri.length;
-      if (this.#declaredCharacters > MAX_DECLARED_CHARACTERS)
-        throw new GatewayError('saml_malformed', 'The message repeats a long namespace too often.');
-      this.text += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(uri)}"`;
-      this.#rendered.set(prefix, uri);
-    }
+    if (declared !== NOTHING) for (const [prefix, uri] of declared) this.#declare(prefix, uri);
     for (const attribute of this.#inCanonicalOrder(element.attributes)) {
       this.text += ` ${qualifiedName(attribute)}="${escapeAttribute(attribute.value)}"`;
     }
@@ -71,15 +67,24 @@ class Writer {
       else if (child !== this.#without) this.write(child);
     }
     this.text += `</${name}>`;
-    declared.forEach(([prefix], i) => {
-      const uri = before[i];
-      if (uri === undefined) this.#rendered.delete(prefix);
-      else this.#rendered.set(prefix, uri);
-    });
+    if (before !== NOTHING) for (const [prefix, uri] of before) this.#render(prefix, uri);
+  }
+
+  #declare(prefix: string, uri: string): void {
+    this.#declaredCharacters += prefix.length + uri.length;
+    if (this.#declaredCharacters > MAX_DECLARED_CHARACTERS)
+      throw new GatewayError('saml_malformed', 'The message repeats a long namespace too often.');
+    this.text += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(uri)}"`;
+    this.#rendered.set(prefix, uri);
+  }
+
+  #render(prefix: string, uri: string | undefined): void {
+    if (uri === undefined) this.#rendered.delete(prefix);
+    else this.#rendered.set(prefix, uri);
   }
 
   /** Exclusive C14N §3: a prefix is rendered where it is visibly used and no output ancestor rendered it with the same URI. */
-  #declarationsToRender(element: XmlElement): readonly (readonly [string, string])[] {
+  #declarationsToRender(element: XmlElement): readonly Declaration<string>[] {
     if (this.#hasNothingNew(element)) return NOTHING;
     const wanted = new Map<string, string>([[element.prefix, element.uri]]);
     for (const attribute of element.attributes) if (attribute.prefix !== '') wanted.set(attribute.prefix, attribute.uri);
@@ -111,10 +116,15 @@ class Writer {
 
   /** Canonical XML 1.0 §2.2: by namespace URI, then by local name; attributes without namespace first. */
   #inCanonicalOrder(attributes: XmlElement['attributes']): XmlElement['attributes'] {
-    if (attributes.length < 2) return attributes;
-    return [...attributes].sort((a, b) =>
-      a.uri === b.uri ? compareCodePoints(a.local, b.local) : this.#placeOf(a.uri) - this.#placeOf(b.uri),
-    );
+    for (let at = 1; at < attributes.length; at++) {
+      if (this.#compare(attributes[at - 1] as XmlAttribute, attributes[at] as XmlAttribute) > 0)
+        return [...attributes].sort((a, b) => this.#compare(a, b));
+    }
+    return attributes;
+  }
+
+  #compare(a: XmlAttribute, b: XmlAttribute): number {
+    return a.uri === b.uri ? compareCodePoints(a.local, b.local) : this.#placeOf(a.uri) - this.#placeOf(b.uri);
   }
 
   /** Once for all: to compare long namespaces at each element would cost their length each time. */

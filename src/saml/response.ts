@@ -5,7 +5,7 @@
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { readAttributes } from './attributes.ts';
-import { readCanonicalXml } from './canonical-reader.ts';
+import { readCanonicalXml, readPlainXml } from './canonical-reader.ts';
 import { type RunCheck, stopAtFirst } from './check-list.ts';
 import { type OpenedAssertion, openEncryptedAssertion } from './encrypted-assertion.ts';
 import { ASSERTION } from './names.ts';
@@ -122,7 +122,7 @@ export function readResponse(
   settings: ResponseSettings,
   nowMs: number,
 ): Omit<VerifiedAssertion, typeof verified> {
-  const root = run('xml', () => parseXml(unverifiedXml)); // 3
+  const root = run('xml', () => readPlainXml(unverifiedXml) ?? parseXml(unverifiedXml)); // 3
   const unverified = readStructure(root, run); // 4
   run('response_issuer', () => checkResponseIssuer(root, settings)); // 5
   run('answer', () => requireAssertion(unverified)); // 12

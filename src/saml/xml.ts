@@ -1,5 +1,5 @@
 /**
- * The only parser of what others have written: one pass with a conformant, namespace-aware parser that stops at the first error.
+ * The parser of what others have written: one pass with a conformant, namespace-aware parser that stops at the first error.
  * It makes a small tree in which a comment has left no trace and a text is one string, so that nothing that reads the tree
  * can be split or shifted by markup.
  */
@@ -94,8 +94,8 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   if (text.startsWith('\ufeff')) throw malformed('The message begins with two byte order marks.');
   if (place && hasCommentBeside(text)) throw malformed('What was encrypted has a comment beside its element.');
   const builder = new TreeBuilder(place);
-  /** Of the tag that is being read. */
-  let attributes: XmlAttribute[] = [];
+  /** Of the tag that is being read; declarations among them. */
+  let all: SaxesAttributeNS[] = [];
   const parser = new SaxesParser({
     xmlns: true,
     forceXMLVersion: true,
@@ -106,14 +106,15 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   // Without one for errors the parser throws them; a document type was refused above; the declaration is looked at below.
   parser.on('attribute', (attribute) => {
     // Each has its namespace when its tag is told of; for 256 KiB of them in one tag that is too late to say that they are too many.
-    if (attributes.push(attribute as SaxesAttributeNS) > MAX_IN_A_TAG) throw tooManyAttributes();
+    if (all.push(attribute as SaxesAttributeNS) > MAX_IN_A_TAG) throw tooManyAttributes();
   });
   parser.on('processinginstruction', () => {
     throw malformed('The message has a processing instruction.');
   });
   parser.on('opentag', (tag) => {
-    builder.open(tag, attributes);
-    attributes = [];
+    const { attributes, declarations } = parted(all);
+    builder.open(tag, attributes, declarations);
+    all = [];
   });
   parser.on('closetag', () => builder.close());
   parser.on('text', (value) => builder.text(value));
@@ -132,6 +133,17 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   return builder.finish();
 }
 
+function parted(all: readonly SaxesAttributeNS[]): Pick<XmlElement, 'attributes' | 'declarations'> {
+  if (all.length === 0) return { attributes: NO_ATTRIBUTES, declarations: NO_DECLARATIONS };
+  const attributes: XmlAttribute[] = [];
+  const declarations = new Map<string, string>();
+  for (const { prefix, local, uri, value } of all) {
+    if (uri === XMLNS_NAMESPACE) declarations.set(prefix === 'xmlns' ? local : '', value);
+    else attributes.push({ prefix, local, uri, value });
+  }
+  return { attributes, declarations: declarations.size > 0 ? declarations : NO_DECLARATIONS };
+}
+
 /** Before the element or behind it; inside it one leaves no trace. (An element could be called `a--`; none of ours is.) */
 const hasCommentBeside = (text: string): boolean => text.trimStart().startsWith('<!--') || text.trimEnd().endsWith('-->');
 
@@ -145,13 +157,14 @@ function bindingsIn(place: XmlElement): Map<string, string> {
 }
 
 interface Growing extends XmlElement {
-  readonly attributes: XmlAttribute[];
-  /** {@link NONE} until there is one. */
-  declarations: Map<string, string>;
-  readonly children: (XmlElement | string)[];
+  /** {@link NO_CHILDREN} until there is one. */
+  children: (XmlElement | string)[];
 }
 
-const NONE = new Map<string, string>();
+/** Most elements have none; one for all spares most of the memory that a tree takes. */
+export const NO_ATTRIBUTES: readonly XmlAttribute[] = [];
+export const NO_DECLARATIONS: ReadonlyMap<string, string> = new Map();
+const NO_CHILDREN: readonly (XmlElement | string)[] = [];
 
 /** What a tag is called. */
 export type ExpandedName = Pick<XmlElement, 'prefix' | 'local' | 'uri'>;
@@ -182,20 +195,19 @@ export class TreeBuilder {
     return this.#open.at(-1);
   }
 
-  /** @param all its attributes, the namespace declarations among them by their own namespace */
-  open({ prefix, local, uri }: ExpandedName, all: readonly XmlAttribute[]): void {
+  open({ prefix, local, uri }: ExpandedName, attributes: XmlElement['attributes'], declarations: XmlElement['declarations']): void {
     const parent = this.#open.at(-1);
     if (this.#open.length >= LIMITS.depth) throw malformed('The message is nested too deep.');
     if (++this.#elements > LIMITS.elements) throw malformed('The message has too many elements.');
-    const element: Growing = { prefix, local, uri, attributes: [], declarations: NONE, children: [], parent: parent ?? this.#place };
-    for (const attribute of all) addAttribute(element, attribute);
-    this.#countAttributes(element);
-    if (parent) parent.children.push(element);
+    this.#count(attributes, declarations);
+    const children = NO_CHILDREN as Growing['children'];
+    const element: Growing = { prefix, local, uri, attributes, declarations, children, parent: parent ?? this.#place };
+    if (parent) addChild(parent, element);
     else this.#root = element;
     this.#open.push(element);
   }
 
-  #countAttributes({ attributes, declarations }: XmlElement): void {
+  #count(attributes: XmlElement['attributes'], declarations: XmlElement['declarations']): void {
     this.#attributes += attributes.length + declarations.size;
     for (const { uri } of attributes) this.#attributeNamespaceCharacters += uri.length;
     if (
@@ -206,6 +218,7 @@ export class TreeBuilder {
     ) {
       throw tooManyAttributes();
     }
+    if (declarations.size > 0) declarations.forEach(checkNamespace);
   }
 
   close(): void {
@@ -213,12 +226,12 @@ export class TreeBuilder {
   }
 
   text(value: string): void {
-    const children = this.#open.at(-1)?.children;
-    if (!children || value === '') return; // white space around the root; anything else there is an error of the parser
-    const last = children.length - 1;
-    const before = children[last];
-    if (typeof before === 'string') children[last] = before + value;
-    else children.push(value);
+    const parent = this.#open.at(-1);
+    if (!parent || value === '') return; // white space around the root; anything else there is an error of the parser
+    const last = parent.children.length - 1;
+    const before = parent.children[last];
+    if (typeof before === 'string') parent.children[last] = before + value;
+    else addChild(parent, value);
   }
 
   finish(): XmlElement {
@@ -227,16 +240,14 @@ export class TreeBuilder {
   }
 }
 
-function addAttribute(element: Growing, attribute: XmlAttribute): void {
-  if (attribute.uri !== XMLNS_NAMESPACE) {
-    element.attributes.push({ prefix: attribute.prefix, local: attribute.local, uri: attribute.uri, value: attribute.value });
-    return;
-  }
-  const uri = attribute.value;
+function addChild(parent: Growing, child: XmlElement | string): void {
+  if (parent.children === NO_CHILDREN) parent.children = [child];
+  else parent.children.push(child);
+}
+
+function checkNamespace(uri: string): void {
   if (uri.length > LIMITS.namespaceCharacters) throw malformed('A namespace of the message is too long.');
   if (uri !== '' && !ABSOLUTE_URI.test(uri)) throw malformed('A namespace of the message is not an absolute URI.');
-  if (element.declarations === NONE) element.declarations = new Map();
-  element.declarations.set(attribute.prefix === 'xmlns' ? attribute.local : '', uri);
 }
 
 export const isElement = (node: XmlElement | string): node is XmlElement => typeof node !== 'string';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
-import { readCanonicalXml } from '../../src/saml/canonical-reader.ts';
+import { readCanonicalXml, readPlainXml } from '../../src/saml/canonical-reader.ts';
 import { canonicalize } from '../../src/saml/canonical-xml.ts';
 import { parseXml, walk, type XmlElement } from '../../src/saml/xml.ts';
 import { sampleFrom } from './judges/documents.ts';
@@ -9,6 +9,9 @@ import { readFixtures } from './judges/fixtures.ts';
 
 const RUNS = Number(process.env.SAMLGATE_C14N_RUNS ?? 20_000);
 const TIMEOUT_MS = 240_000;
+
+/** In canonical XML; all of its start tag but the end is the first group. */
+const EMPTY_ELEMENT = /<(([^\s/>]+)(?: [^=]+="[^"]*")*)><\/\2>/g;
 
 /** All that a tree says, in one text; and each element must know its parent. */
 function told(element: XmlElement): string {
@@ -58,6 +61,52 @@ describe('what is canonical is read as the conformant parser reads it', () => {
     });
     expect(canonical.length).toBeGreaterThan(1000);
     for (const text of canonical) expect(told(readCanonicalXml(text))).toBe(told(parseXml(text)));
+    // Of what is read as it came, nothing may be read in another way; whatever the parser refuses must come to it.
+    const plain = texts.filter((text) => readPlainXml(text) !== undefined);
+    expect(plain.length).toBeGreaterThan(300);
+    for (const text of plain) expect(told(readPlainXml(text) as XmlElement)).toBe(told(parseXml(text)));
+  });
+
+  test(
+    `what is canonical but for its beginning, its end and empty elements: ${RUNS} documents`,
+    () => {
+      let asItCame = 0;
+      const beginnings = fc.constantFrom(
+        '',
+        '<?xml version="1.0"?>',
+        '<?xml version="1.0" encoding="UTF-8"?>\n',
+        '<?xml version="1.0" encoding="utf-8"?>',
+      );
+      const ends = fc.constantFrom('', '\n', '\n\n');
+      const empties = fc.constantFrom('/>', ' />');
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 400, size: 'max' }), beginnings, ends, empties, (tape, beginning, end, empty) => {
+          const { xml } = sampleFrom(tape);
+          const canonical = canonicalize(parseXml(xml));
+          const text = `${beginning}${canonical.replace(EMPTY_ELEMENT, `<$1${empty}`)}${end}`;
+          expect(told(readPlainXml(text) as XmlElement)).toBe(told(parseXml(text)));
+          const read = readPlainXml(xml);
+          if (read === undefined) return;
+          asItCame++;
+          expect(told(read)).toBe(told(parseXml(xml)));
+        }),
+        { numRuns: RUNS },
+      );
+      expect(asItCame).toBeGreaterThan(RUNS / 100);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each([
+    ['an XML declaration', '<?xml version="1.0"?><a></a>'],
+    ['an XML declaration with its encoding', '<?xml version="1.0" encoding="UTF-8"?>\n<a></a>'],
+    ['an XML declaration with its encoding in lower case', '<?xml version="1.0" encoding="utf-8"?><a></a>'],
+    ['empty elements', '<a><b/><c d="e"/><f g="h" /><i /></a>'],
+    ['an empty root', '<a/>'],
+    ['lines behind the end', '<a></a>\n\n'],
+  ])('a message is read with %s', (_what, text) => {
+    expect(told(readPlainXml(text) as XmlElement)).toBe(told(parseXml(text)));
+    expect(codeOf(() => readCanonicalXml(text))).toBe('saml_malformed');
   });
 });
 
@@ -90,7 +139,22 @@ const PIECES = [
     '\ufffe',
     '\ud800',
   ],
-  ...['<a>', '</a>', '<a/>', '<!--c-->', '<?p?>', '<![CDATA[c]]>', '<!DOCTYPE a>', ']]>', 'xmlns', ' xmlns=""', ' xmlns:a=""'],
+  ...[
+    '/>',
+    '<?xml version="1.0"?>',
+    '<?xml version="1.1"?>',
+    '<a>',
+    '</a>',
+    '<a/>',
+    '<!--c-->',
+    '<?p?>',
+    '<![CDATA[c]]>',
+    '<!DOCTYPE a>',
+    ']]>',
+    'xmlns',
+    ' xmlns=""',
+    ' xmlns:a=""',
+  ],
   ...[
     ' xmlns:a="urn:a"',
     ' xmlns:xml="urn:a"',
@@ -107,6 +171,9 @@ const PIECES = [
   ],
 ];
 
+/** What is not canonical, and read in a message all the same. */
+const PLAIN: ReadonlySet<string> = new Set(['a line behind the end', 'an empty-element tag', 'an XML declaration']);
+
 describe('what is not canonical', () => {
   test(
     `is refused, or read as the conformant parser reads it: ${RUNS} edited documents`,
@@ -121,6 +188,8 @@ describe('what is not canonical', () => {
             const at = place % (text.length + 1);
             text = text.slice(0, at) + PIECES[piece] + text.slice(at + removed);
           }
+          const plain = readPlainXml(text);
+          if (plain) expect({ text, told: told(plain) }).toEqual({ text, told: told(parseXml(text)) });
           let tree: XmlElement;
           try {
             tree = readCanonicalXml(text);
@@ -207,8 +276,39 @@ describe('what is not canonical', () => {
     ['a control character', '<a>\x1f</a>'],
     ['what is no character', '<a>\uffff</a>'],
     ['half a surrogate pair', '<a>\ud800</a>'],
-  ])('is refused: %s', (_what, text) => {
+  ])('is refused: %s', (what, text) => {
     expect(codeOf(() => readCanonicalXml(text))).toBe('saml_malformed');
+    if (!PLAIN.has(what)) expect(readPlainXml(text)).toBeUndefined();
+  });
+
+  test.each([
+    ['another version', '<?xml version="1.1"?><a/>'],
+    ['another encoding', '<?xml version="1.0" encoding="ISO-8859-1"?><a/>'],
+    ['a second declaration', '<?xml version="1.0"?><?xml version="1.0"?><a/>'],
+    ['a line before the declaration', '\n<?xml version="1.0"?><a/>'],
+    ['a carriage return behind the end', '<a/>\r\n'],
+    ['text behind an empty root', '<a/>b'],
+    ['a second root', '<a/><a/>'],
+    ['an end tag without end', '<a></a'],
+    ['an empty element with a space in its end', '<a><b/ ></a>'],
+    ['an empty element with two slashes', '<a><b//></a>'],
+    ['an empty element without name', '<a></></a>'],
+    ['an end tag that is empty', '<a></a/>'],
+    ['an empty element where another ends', '<a><b/></b></a>'],
+    ['no space behind a value', '<a b="c"/ d="e"></a>'],
+  ])('comes to the parser: %s', (_what, text) => {
+    expect(readPlainXml(text)).toBeUndefined();
+  });
+
+  test('comes to the parser where it is long, or over the limits of a message', () => {
+    const long = (length: number) => `<a>${'b'.repeat(length - 7)}</a>`;
+    expect([65_536, 65_537].map((length) => readPlainXml(long(length)) === undefined)).toEqual([false, true]);
+    const nested = (depth: number) => `${'<a>'.repeat(depth - 1)}<a/>${'</a>'.repeat(depth - 1)}`;
+    expect([48, 49].map((depth) => readPlainXml(nested(depth)) === undefined)).toEqual([false, true]);
+    const attributes = (count: number) => `<a${Array.from({ length: count }, (_, i) => ` b${i}="c"`).join('')}/>`;
+    expect([64, 65].map((count) => readPlainXml(attributes(count)) === undefined)).toEqual([false, true]);
+    const declarations = (count: number) => `<a${Array.from({ length: count }, (_, i) => ` xmlns:b${i}="urn:c"`).join('')}/>`;
+    expect([32, 33].map((count) => readPlainXml(declarations(count)) === undefined)).toEqual([false, true]);
   });
 
   test('is refused over the limits of a message', () => {
