@@ -1,5 +1,5 @@
 /** The HTTP face of the gateway: which routes there are, and what stands in front of all of them. */
-import express, { type Express, type RequestHandler, Router } from 'express';
+import express, { type Express, type Request, type RequestHandler, type Response, Router } from 'express';
 import helmet from 'helmet';
 import type { Runtime } from '../runtime.ts';
 import { apiDocsRoutes } from './api-docs.tsx';
@@ -26,14 +26,16 @@ export function makeApp(runtime: Runtime): Express {
   Object.defineProperty(app.request, 'secure', { value: config.isHttps });
   app.use(requestContext, observe(runtime));
   app.use(
-    helmet({
-      // Pages set their own; what is no page needs nothing at all.
-      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-      strictTransportSecurity: config.isHttps ? { maxAge: 63_072_000, includeSubDomains: false } : false,
-      referrerPolicy: { policy: 'same-origin' },
-      crossOriginOpenerPolicy: { policy: 'same-origin' },
-      xFrameOptions: { action: 'deny' },
-    }),
+    always(
+      helmet({
+        // Pages set their own; what is no page needs nothing at all.
+        contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+        strictTransportSecurity: config.isHttps ? { maxAge: 63_072_000, includeSubDomains: false } : false,
+        referrerPolicy: { policy: 'same-origin' },
+        crossOriginOpenerPolicy: { policy: 'same-origin' },
+        xFrameOptions: { action: 'deny' },
+      }),
+    ),
   );
   app.use(samlRoutes(runtime));
   app.use(singleLogoutRoutes(runtime));
@@ -50,6 +52,19 @@ export function makeApp(runtime: Runtime): Express {
   app.use(notFound);
   app.use(errorExit(runtime.log));
   return app;
+}
+
+/** The headers that a middleware sets on every response, whatever it is, set at once instead of by a function for each. */
+function always(middleware: RequestHandler): RequestHandler {
+  const headers = new Map<string, string>();
+  const recorder = { setHeader: (name: string, value: string) => headers.set(name, value), removeHeader: () => undefined };
+  middleware({} as Request, recorder as unknown as Response, (error?: unknown) => {
+    if (error) throw error;
+  });
+  return (_request, response, next) => {
+    response.setHeaders(headers);
+    next();
+  };
 }
 
 /** A part that is loaded when its paths are first asked for: many gateways serve sign-ins and checks, and shall start and idle small. */

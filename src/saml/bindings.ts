@@ -92,6 +92,9 @@ export function decoded(text: string): string;
 export function decoded(text: string | undefined): string | undefined;
 export function decoded(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
+  // All that base64 has to have encoded: a message in a third of the time.
+  const plain = text.replace(/\+/g, ' ').replace(/%2B/g, '+').replace(/%2F/g, '/').replace(/%3D/g, '=');
+  if (!plain.includes('%')) return plain;
   try {
     return decodeURIComponent(text.replace(/\+/g, ' '));
   } catch (cause) {

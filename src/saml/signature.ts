@@ -109,10 +109,20 @@ function keyThatVerifies(algorithm: Algorithm, data: Buffer, signature: Buffer, 
   return key;
 }
 
-function fits(key: KeyObject, algorithm: Algorithm): boolean {
-  if (key.asymmetricKeyType !== algorithm.keyType) return false;
-  const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {};
-  return algorithm.keyType === 'rsa' ? (modulusLength ?? 0) >= 2048 : CURVES.has(namedCurve ?? '');
+const fits = (key: KeyObject, { keyType }: Algorithm): boolean => usableType(key) === keyType;
+
+/** Of each key once: Node asks OpenSSL each time. */
+const usableTypes = new WeakMap<KeyObject, Algorithm['keyType'] | 'none'>();
+
+function usableType(key: KeyObject): Algorithm['keyType'] | 'none' {
+  const known = usableTypes.get(key);
+  if (known) return known;
+  const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {};
+  const isRsa = key.asymmetricKeyType === 'rsa' && modulusLength >= 2048;
+  const isEc = key.asymmetricKeyType === 'ec' && CURVES.has(namedCurve);
+  const type = isRsa ? 'rsa' : isEc ? 'ec' : 'none';
+  usableTypes.set(key, type);
+  return type;
 }
 
 function verifyOctets(algorithm: Algorithm, data: Buffer, key: KeyObject, signature: Buffer): boolean {

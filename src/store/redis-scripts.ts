@@ -20,8 +20,14 @@ local prefix = KEYS[1]
 local now = redis.call('TIME')
 if now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[1]) then return -1 end
 
-local versions, entries, holders, present, writes = {}, {}, {}, {}, {}
+local versions, entries, holders, present, writes, lists = {}, {}, {}, {}, {}, {}
 local function write(...) writes[#writes + 1] = {...} end
+
+-- What stands in a sorted set at the end, or does not: one command for all of it.
+local function put_in_list(key, member, stays)
+  if not lists[key] then lists[key] = {} end
+  lists[key][member] = stays
+end
 
 local function version_of(key)
   if versions[key] == nil then
@@ -46,7 +52,7 @@ end
 local function drop_entries(collection, id, key)
   local old = cjson.decode(entries[key])
   for _, pair in ipairs(old.indexes or {}) do
-    write('ZREM', prefix .. 'i:' .. collection .. ':' .. pair[1], pair[2] .. '\\0' .. id)
+    put_in_list(prefix .. 'i:' .. collection .. ':' .. pair[1], pair[2] .. '\\0' .. id, false)
   end
   for _, pair in ipairs(old.uniques or {}) do
     local unique = prefix .. 'u:' .. collection .. ':' .. pair[1]
@@ -64,7 +70,7 @@ local function put_record(collection, id, key, version, value, text)
     write('HSET', unique, pair[2], id)
   end
   for _, pair in ipairs(new.indexes) do
-    write('ZADD', prefix .. 'i:' .. collection .. ':' .. pair[1], 0, pair[2] .. '\\0' .. id)
+    put_in_list(prefix .. 'i:' .. collection .. ':' .. pair[1], pair[2] .. '\\0' .. id, true)
   end
   versions[key] = version
   entries[key] = text
@@ -135,6 +141,23 @@ while at <= #ARGV do
   local name = ARGV[at]
   if not run[name](ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]) then return number end
   at = at + 1 + arguments[name]
+end
+local function write_many(command, key, values)
+  -- Lua hands over some thousand values at most.
+  for from = 1, #values, 1000 do write(command, key, unpack(values, from, math.min(from + 999, #values))) end
+end
+for key, members in pairs(lists) do
+  local added, removed = {}, {}
+  for member, stays in pairs(members) do
+    if stays then
+      added[#added + 1] = 0
+      added[#added + 1] = member
+    else
+      removed[#removed + 1] = member
+    end
+  end
+  write_many('ZREM', key, removed)
+  write_many('ZADD', key, added)
 end
 for _, command in ipairs(writes) do redis.call(unpack(command)) end
 return 0

@@ -287,6 +287,7 @@ describe('what is not canonical', () => {
     ['a second declaration', '<?xml version="1.0"?><?xml version="1.0"?><a/>'],
     ['a line before the declaration', '\n<?xml version="1.0"?><a/>'],
     ['a carriage return behind the end', '<a/>\r\n'],
+    ['a space behind the end that XML does not know', '<a/>\u00a0'],
     ['text behind an empty root', '<a/>b'],
     ['a second root', '<a/><a/>'],
     ['an end tag without end', '<a></a'],

@@ -234,5 +234,17 @@ export function commitPromises({ store }: Subject): void {
       expect(await findAll(store(), partition, PEOPLE, 'name')).toHaveLength(500);
       expect(await store().peek(partition, 'k499')).toBe('499');
     });
+
+    test('five thousand records of one list', async () => {
+      const partition = newPartition();
+      const ids = Array.from({ length: 5000 }, (_, i) => `p${i}`);
+      const found = async () => (await findAll(store(), partition, PEOPLE, 'name')).length;
+      const steps = ids.map((id) => insert(id, { name: 'Ada' }));
+      expect(await store().commit(partition, steps)).toEqual(OK);
+      expect(await found()).toBe(5000);
+      const others = ids.map((id, i) => (i % 2 ? remove(id, 1) : replace(id, 1, { name: 'Bob' })));
+      expect(await store().commit(partition, others)).toEqual(OK);
+      expect([await found(), (await findAll(store(), partition, PEOPLE, 'name', { equals: 'Ada' })).length]).toEqual([2500, 0]);
+    });
   });
 }
