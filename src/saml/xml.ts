@@ -133,15 +133,16 @@ export function parseXml(text: string, { place, onStop }: ParseOptions = {}): Xm
   return builder.finish();
 }
 
+/** The namespace declarations among them are none of the attributes. */
 function parted(all: readonly SaxesAttributeNS[]): Pick<XmlElement, 'attributes' | 'declarations'> {
   if (all.length === 0) return { attributes: NO_ATTRIBUTES, declarations: NO_DECLARATIONS };
   const attributes: XmlAttribute[] = [];
-  const declarations = new Map<string, string>();
+  let declarations: Map<string, string> | undefined;
   for (const { prefix, local, uri, value } of all) {
-    if (uri === XMLNS_NAMESPACE) declarations.set(prefix === 'xmlns' ? local : '', value);
-    else attributes.push({ prefix, local, uri, value });
+    if (uri !== XMLNS_NAMESPACE) attributes.push({ prefix, local, uri, value });
+    else declarations = (declarations ?? new Map<string, string>()).set(prefix === 'xmlns' ? local : '', value);
   }
-  return { attributes, declarations: declarations.size > 0 ? declarations : NO_DECLARATIONS };
+  return { attributes, declarations: declarations ?? NO_DECLARATIONS };
 }
 
 /** Before the element or behind it; inside it one leaves no trace. (An element could be called `a--`; none of ours is.) */
