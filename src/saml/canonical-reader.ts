@@ -212,9 +212,12 @@ class Reader {
   /** In the tag that is being read. */
   #uriOf(prefix: string): string {
     if (prefix === 'xml') return XML_NAMESPACE;
+    const parent = this.#builder.current;
+    // Nothing is declared here, so a prefix is what it was for the parent, as most are.
+    if (parent && this.#declarations === NO_DECLARATIONS && parent.prefix === prefix) return parent.uri;
     const own = this.#declarations.get(prefix);
     if (own !== undefined) return own;
-    for (let at = this.#builder.current; at; at = at.parent) {
+    for (let at = parent; at; at = at.parent) {
       const uri = at.declarations === NO_DECLARATIONS ? undefined : at.declarations.get(prefix);
       if (uri !== undefined) return uri;
     }
