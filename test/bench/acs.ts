@@ -201,8 +201,10 @@ for (const shape of SHAPES) {
 const gateway = targets[0] as Target;
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const hostile = formOf(hostileMessage());
-const before = cpuMs(gateway.processes);
 const HOSTILE = 50;
+// As above: the parser that reads it has had nothing to do so far.
+for (let i = 0; i < 2 * HOSTILE; i++) await post(agent, gateway.acsUrl('large'), hostile);
+const before = cpuMs(gateway.processes);
 for (let i = 0; i < HOSTILE; i++) await post(agent, gateway.acsUrl('large'), hostile);
 console.log(`refusal of a hostile message of 256 KiB: ${((cpuMs(gateway.processes) - before) / HOSTILE).toFixed(1)} ms CPU`);
 agent.destroy();
