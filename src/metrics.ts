@@ -16,7 +16,7 @@ export interface Metrics {
   readonly tokenUseFailures: Counter;
   /** Requests that were too many, by limit. */
   readonly limited: Counter<'limit'>;
-  /** Sign-ins for the sign-in log, by outcome: `kept`, `too_many` (refused within a minute) or `failed`. */
+  /** Sign-ins for the sign-in log, by outcome: `kept`, `too_many` (accepted within a moment, or refused within a minute) or `failed`. */
   readonly signInRecords: Counter<'outcome'>;
 }
 

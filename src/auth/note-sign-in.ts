@@ -1,7 +1,7 @@
 /**
  * Notes how a sign-in ended, when its answer is out. Nobody waits for it and nothing that fails here reaches a sign-in. An
- * accepted one costs next to nothing; a refused one is examined, as long as there are not too many; all that happened within
- * a moment is written at once.
+ * accepted one costs little, a refused one is examined, both as long as there are not too many; all that happened within a
+ * moment is written at once.
  */
 import { codeOf, type ErrorCode, type GatewayError } from '../errors.ts';
 import type { Organization } from '../organizations/organizations.ts';
@@ -59,11 +59,14 @@ export function noteSignIn(runtime: Runtime, organization: Organization, ended: 
   }
   waiting.accepted++;
   try {
-    waiting.attempts.push(acceptedAttempt(organization, ended, result.member, moment));
+    waiting.attempts.push(detached(acceptedAttempt(organization, ended, result.member, moment)));
   } catch (error) {
     tellFailure(runtime, error, 1);
   }
 }
+
+/** Of text of its own: V8 keeps the whole of a message for each piece of it. */
+const detached = (attempt: SignInAttempt): SignInAttempt => JSON.parse(JSON.stringify(attempt)) as SignInAttempt;
 
 function noteRefused(runtime: Runtime, organization: Organization, ended: EndedSignIn, error: GatewayError, moment: Moment): void {
   const { working } = recorderOf(runtime);
@@ -71,7 +74,7 @@ function noteRefused(runtime: Runtime, organization: Organization, ended: EndedS
   const work = new Promise((resolve) => setImmediate(resolve))
     .then(async () => {
       const attempt = await refusedAttempt(runtime, organization, ended, error, moment);
-      waitingOf(runtime, organization).attempts.push(attempt);
+      waitingOf(runtime, organization).attempts.push(detached(attempt));
     })
     .catch((failure: unknown) => tellFailure(runtime, failure, 1))
     .finally(() => working.delete(work));

@@ -3,6 +3,7 @@
  * `examineResponse` says of one. Each attempt is an expiring value; a record lists them and sees to it that they stay few.
  * All of it lies encrypted, in the organization's partition, and goes with it.
  */
+import { setTimeout } from 'node:timers/promises';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { RoleSource } from '../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../organizations/organizations.ts';
@@ -128,6 +129,8 @@ export async function keepAttempts(runtime: Runtime, organizationId: string, att
     const result = await store.commit(organizationId, steps);
     // An organization that was deleted meanwhile has no log either.
     if (result.ok || result.failed === 0) return;
+    // Nobody waits. Two replicas that write without pause would keep step, and one of them lose each time.
+    await setTimeout(Math.random() * 5 * (round + 1));
   }
   throw new GatewayError('conflict', 'Too many changes at the same time; the sign-in was not kept.');
 }

@@ -58,9 +58,12 @@ export function makeApp(runtime: Runtime): Express {
 function always(middleware: RequestHandler): RequestHandler {
   const headers = new Map<string, string>();
   const recorder = { setHeader: (name: string, value: string) => headers.set(name, value), removeHeader: () => undefined };
+  let isDone = false;
   middleware({} as Request, recorder as unknown as Response, (error?: unknown) => {
     if (error) throw error;
+    isDone = true;
   });
+  if (!isDone || headers.size === 0) throw new TypeError('the middleware does not set its headers at once');
   return (_request, response, next) => {
     response.setHeaders(headers);
     next();

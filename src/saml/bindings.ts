@@ -92,11 +92,11 @@ export function decoded(text: string): string;
 export function decoded(text: string | undefined): string | undefined;
 export function decoded(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
+  const spaced = text.replace(/\+/g, ' ');
   // All that base64 has to have encoded: a message in a third of the time.
-  const plain = text.replace(/\+/g, ' ').replace(/%2B/g, '+').replace(/%2F/g, '/').replace(/%3D/g, '=');
-  if (!plain.includes('%')) return plain;
+  if (!/%(?!2B|2F|3D)/.test(spaced)) return spaced.replace(/%2B/g, '+').replace(/%2F/g, '/').replace(/%3D/g, '=');
   try {
-    return decodeURIComponent(text.replace(/\+/g, ' '));
+    return decodeURIComponent(spaced);
   } catch (cause) {
     throw malformed('A parameter is not percent-encoded UTF-8.', cause);
   }

@@ -1,6 +1,6 @@
 /**
- * The parser of what others have written: one pass with a conformant, namespace-aware parser that stops at the first error.
- * It makes a small tree in which a comment has left no trace and a text is one string, so that nothing that reads the tree
+ * The general parser of what others have written: one pass with a conformant, namespace-aware parser that stops at the first error.
+ * (A response that is plain enough for `canonical-reader.ts` does not come here.) It makes a small tree in which a comment has left no trace and a text is one string, so that nothing that reads the tree
  * can be split or shifted by markup.
  */
 import { type SaxesAttributeNS, SaxesParser } from 'saxes';
@@ -84,7 +84,8 @@ export interface ParseOptions {
 
 /**
  * Parses a document into a tree.
- * @throws saml_malformed where it is not namespace-well-formed XML 1.0, has a processing instruction or a relative namespace
+ * @throws saml_malformed where it is not well-formed XML 1.0 with namespaces (but that a name may go on behind its colon as no name
+ *   begins, which the reader of canonical XML refuses), has a processing instruction or a relative namespace
  *   URI, or is over a limit; saml_dtd_forbidden for a document type declaration
  */
 export function parseXml(text: string, { place, onStop }: ParseOptions = {}): XmlElement {
@@ -163,9 +164,9 @@ interface Growing extends XmlElement {
 }
 
 /** Most elements have none; one for all spares most of the memory that a tree takes. */
-export const NO_ATTRIBUTES: readonly XmlAttribute[] = [];
+export const NO_ATTRIBUTES: readonly XmlAttribute[] = Object.freeze([]);
 export const NO_DECLARATIONS: ReadonlyMap<string, string> = new Map();
-const NO_CHILDREN: readonly (XmlElement | string)[] = [];
+const NO_CHILDREN: readonly (XmlElement | string)[] = Object.freeze([]);
 
 /** What a tag is called. */
 export type ExpandedName = Pick<XmlElement, 'prefix' | 'local' | 'uri'>;

@@ -12,7 +12,8 @@
 
 /**
  * Tries all steps on an overlay first and writes only when none failed: Redis does not take back what a script has written.
- * ARGV[1] is the instant, in ms of the server's clock, after which nothing may happen any more (the caller has given up).
+ * ARGV[1] is the instant, in ms of the server's clock, after which nothing may happen any more (the caller has given up); each step
+ * follows as its length, its name and its arguments.
  * Returns 0, the number of the first step that failed, or -1 where it came too late.
  */
 export const COMMIT = `
@@ -86,6 +87,8 @@ end
 function run.replace(collection, id, version, value, text)
   local key = prefix .. 'r:' .. collection .. ':' .. id
   if version_of(key) ~= tonumber(version) then return false end
+  -- A full Redis refuses what takes memory, but not behind another write of the same script: what ends a credential shall go through.
+  write('DEL', KEYS[2])
   if entries[key] == text then -- it stands where it stood, as after most changes
     versions[key] = versions[key] + 1
     write('HSET', key, 'v', string.format('%d', versions[key]), 'd', value)
@@ -133,14 +136,11 @@ function run.drop(name)
   return true
 end
 
--- How many arguments each has behind its name.
-local arguments = {insert = 4, replace = 5, delete = 3, require = 3, put = 3, claim = 2, take = 1, absent = 1, drop = 1}
 local at, number = 2, 0
 while at <= #ARGV do
   number = number + 1
-  local name = ARGV[at]
-  if not run[name](ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]) then return number end
-  at = at + 1 + arguments[name]
+  if not run[ARGV[at + 1]](unpack(ARGV, at + 2, at + ARGV[at])) then return number end
+  at = at + 1 + ARGV[at]
 end
 local function write_many(command, key, values)
   -- Lua hands over some thousand values at most.

@@ -202,7 +202,10 @@ class RedisStore implements Store {
   async commit(partition: string, steps: readonly Step[], options: CommitOptions = {}): ReturnType<Store['commit']> {
     const keys = keysOf(partition);
     const values: (string | number)[] = [];
-    for (const step of steps) values.push(...stepArguments(step));
+    for (const step of steps) {
+      const written = writtenStep(step);
+      values.push(written.length, ...written);
+    }
     const facts = await this.#serverFacts(keys, options.replicated === true);
     const deadline = Math.floor(performance.now() + facts.offsetMs + COMMIT_WITHIN_MS);
     const replicas = options.replicated ? facts.replicas : 0;
@@ -304,9 +307,8 @@ function keysOf(partition: string): Keys {
   return [prefix, `${prefix}-`];
 }
 
-/** As `COMMIT` reads them. */
-function stepArguments(step: Step): (string | number)[] {
-  const milliseconds = (seconds: number) => Math.max(1, Math.ceil(seconds * 1000));
+/** Its name, and its arguments as `COMMIT` has them. */
+function writtenStep(step: Step): (string | number)[] {
   switch (step.do) {
     case 'insert':
       return ['insert', step.collection.name, step.id, JSON.stringify(step.value), JSON.stringify(entriesOf(step.collection, step.value))];
@@ -326,6 +328,12 @@ function stepArguments(step: Step): (string | number)[] {
     case 'drop':
       return [step.do, step.key];
   }
+}
+
+/** What Redis takes for a time to live. It would refuse anything else when the script has written already. */
+function milliseconds(seconds: number): number {
+  if (Number.isNaN(seconds)) throw new TypeError('a time to live is no number');
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.ceil(seconds * 1000)));
 }
 
 const toStored = <T>(id: string, version: string, value: string): Stored<T> => ({

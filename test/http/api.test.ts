@@ -661,6 +661,39 @@ describe('bad input anywhere', () => {
     }
   });
 
+  it.each([
+    ['http', undefined],
+    ['https', 'max-age=63072000'],
+  ])('every answer has the headers that protect a browser, over %s', async (scheme, hsts) => {
+    const environment = scheme === 'https' ? { SAMLGATE_BASE_URL: 'https://sso.example.com' } : {};
+    const other = await startGateway({ environment });
+    const { host, port } = other.runtime.config.listen;
+    try {
+      for (const resource of ['/login', '/saml/nobody-here/login', '/nothing-here', '/api/v1/nothing', '/auth/verify', '/healthz']) {
+        const { headers } = await fetch(`http://${host}:${port}${resource}`, { redirect: 'manual' });
+        const got = Object.fromEntries([...headers].filter(([name]) => /^(cross-origin|origin-agent|referrer|strict|x-)/.test(name)));
+        const { 'x-request-id': _, ...rest } = got;
+        expect({ resource, ...rest }).toEqual({
+          resource,
+          'cross-origin-opener-policy': 'same-origin',
+          'cross-origin-resource-policy': 'same-origin',
+          'origin-agent-cluster': '?1',
+          'referrer-policy': 'same-origin',
+          'x-content-type-options': 'nosniff',
+          'x-dns-prefetch-control': 'off',
+          'x-download-options': 'noopen',
+          'x-frame-options': 'DENY',
+          'x-permitted-cross-domain-policies': 'none',
+          'x-xss-protection': '0',
+          ...(hsts === undefined ? {} : { 'strict-transport-security': hsts }),
+        });
+        expect(headers.get('content-security-policy')).toMatch(/default-src 'none'/);
+      }
+    } finally {
+      await other.stop();
+    }
+  });
+
   /** Not fetch: it would mend what is sent. */
   function raw(
     method: string,

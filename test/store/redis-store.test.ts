@@ -4,7 +4,7 @@ import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { storeConformance } from './conformance.ts';
-import { claim, insert, newPartition, OK, PEOPLE, put, remove, take } from './people.ts';
+import { claim, insert, newPartition, OK, PEOPLE, put, remove, replace, take } from './people.ts';
 
 const redisUrl = (): string => process.env.TEST_REDIS_URL ?? '';
 
@@ -35,6 +35,42 @@ describe('what lies in Redis', () => {
     expect(await store.commit(partition, [insert('ada', ada), put('key', 'value')])).toEqual(OK);
     await store.purge(partition);
     expect(await keysOf(partition)).toEqual([]);
+  });
+
+  test('is taken away though Redis is full, and nothing is added', async () => {
+    const full = await startRedis();
+    const own = await openStore(full.url);
+    const client = new Redis(full.url);
+    const partition = newPartition();
+    try {
+      expect(await own.commit(partition, [insert('ada', ada), insert('bob', { name: 'Bob' })])).toEqual(OK);
+      await client.config('SET', 'maxmemory', '1');
+      // As whoever ends a credential does: the member, then what the audit trail is told.
+      expect(await own.commit(partition, [replace('ada', 1, { ...ada, note: 'same lists' }), insert('told', { name: 'T' })])).toEqual(OK);
+      expect(await own.commit(partition, [replace('ada', 2, { name: 'Other lists' })])).toEqual(OK);
+      expect(await own.commit(partition, [remove('bob', 1), insert('told too', { name: 'T' })])).toEqual(OK);
+      for (const steps of [[insert('eve', { name: 'Eve' })], [claim('once'), replace('ada', 3, { name: 'In' })], [put('session', 'x')]])
+        await expect(own.commit(partition, steps)).rejects.toMatchObject({ code: 'store_unavailable' });
+      const people = await own.find(partition, PEOPLE, 'name', { limit: 10 });
+      expect(people.items.map(({ id, version }) => [id, version])).toEqual([
+        ['ada', 3],
+        ['told', 1],
+        ['told too', 1],
+      ]);
+      expect(await Promise.all(['once', 'session'].map((key) => own.peek(partition, key)))).toEqual([undefined, undefined]);
+    } finally {
+      client.disconnect();
+      await own.close();
+      await full.stop();
+    }
+  });
+
+  test('a time to live that is no number is refused before anything is written, and none is too long', async () => {
+    const partition = newPartition();
+    await expect(store.commit(partition, [insert('ada', ada), put('key', 'value', Number.NaN)])).rejects.toThrow(TypeError);
+    expect(await keysOf(partition)).toEqual([]);
+    expect(await store.commit(partition, [put('key', 'value', Number.POSITIVE_INFINITY)])).toEqual(OK);
+    expect(await store.peek(partition, 'key')).toBe('value');
   });
 
   test('expires by itself, and leaves nothing', async () => {
