@@ -2,9 +2,10 @@
  * Who may try how often. Counted in Redis where that is the store, so for all replicas together, else in memory.
  *
  * The assertion consumer service counts messages that no good signature covers, by address and by organization; a sign-in that is
- * accepted costs nothing, however many there are, and neither does a genuine message that is refused. Over the limit a message is looked at only where it answers a request that this browser has
- * just started here, which costs one read to find out. So a stranger behind the same address, or one who floods an
- * organization from many, keeps nobody from signing in the ordinary way; what they lose is that their messages are parsed.
+ * accepted costs nothing, however many there are, and neither does a genuine message that is refused. Over the limit a message is
+ * looked at only where it answers a request that this browser has just started here, which costs one read to find out. So a
+ * stranger behind the same address, or one who floods an organization from many, keeps nobody from signing in the ordinary way;
+ * what they lose is that their messages are parsed.
  *
  * A limiter that can't count lets through: then the store is away, and nothing is accepted anyway.
  */

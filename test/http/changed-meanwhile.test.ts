@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { settleSignIns } from '../../src/auth/note-sign-in.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
-import type { Store } from '../../src/store/store.ts';
+import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
@@ -33,19 +33,7 @@ const trust = (entityId: string, { certificatePem }: { readonly certificatePem: 
   change('PUT', '/identity-provider', { entity_id: entityId, sso_url: 'https://idp.example/sso', certificates: [certificatePem] });
 const newKey = () => makeSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
 
-/** Does something, once or more often, when a message has been judged and what comes of it is about to be written. */
-function beforeItIsWritten(work: () => Promise<unknown>, times = 1): void {
-  const store = gateway.runtime.store as { commit: Store['commit'] };
-  const { commit } = store;
-  let left = times;
-  store.commit = async (...asked) => {
-    if (asked[1].some((step) => step.do === 'claim' && step.key.startsWith('assertion:'))) {
-      if (--left === 0) store.commit = commit;
-      await work();
-    }
-    return commit.apply(store, asked);
-  };
-}
+const beforeItIsWritten = (work: () => Promise<unknown>, times = 1): void => beforeSignInIsWritten(gateway, work, times);
 
 const told = async () => {
   await settleSignIns(gateway.runtime);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addressGroup, LIMITS } from '../../src/http/rate-limits.ts';
+import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
@@ -64,6 +65,19 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser);
     expect((await post(ip, acme.respond({ inResponseTo: requestId }), relayState, browser)).status).toBe(303);
+  });
+
+  it('a message counts once for its request, however often it is judged as the organization changes', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const ip = newAddress();
+    await flood(ip, BY_ADDRESS + 1, organization);
+    const browser = new HttpBrowser();
+    const { relayState, requestId } = await organization.start(browser);
+    let name = 0;
+    const change = () => gateway.api('PATCH', `/organizations/${organization.slug}`, { name: `Name ${++name}` });
+    beforeSignInIsWritten(gateway, change, LIMITS.tries_of_request.points + 1);
+    expect((await post(ip, organization.respond({ inResponseTo: requestId }), relayState, browser, organization)).status).toBe(303);
+    expect(name).toBe(LIMITS.tries_of_request.points + 1);
   });
 
   it('but a request that was started is no leave for any number of messages, nor for another browser', async () => {
