@@ -129,7 +129,7 @@ export async function keepAttempts(runtime: Runtime, organizationId: string, att
     const result = await store.commit(organizationId, steps);
     // An organization that was deleted meanwhile has no log either.
     if (result.ok || result.failed === 0) return;
-    // Nobody waits. Two replicas that write without pause would keep step, and one of them lose each time.
+    // No sign-in waits for this, only a test of one. Two replicas that write without pause would keep step, and one lose each time.
     await setTimeout(Math.random() * 5 * (round + 1));
   }
   throw new GatewayError('conflict', 'Too many changes at the same time; the sign-in was not kept.');

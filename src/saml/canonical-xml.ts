@@ -57,7 +57,7 @@ class Writer {
     const declared = this.#declarationsToRender(element);
     const before = declared === NOTHING ? NOTHING : declared.map(([prefix]): Declaration => [prefix, this.#rendered.get(prefix)]);
     this.text += `<${name}`;
-    if (declared !== NOTHING) for (const [prefix, uri] of declared) this.#declare(prefix, uri);
+    for (const [prefix, uri] of declared) this.#declare(prefix, uri);
     for (const attribute of this.#inCanonicalOrder(element.attributes)) {
       this.text += ` ${qualifiedName(attribute)}="${escapeAttribute(attribute.value)}"`;
     }
@@ -67,7 +67,10 @@ class Writer {
       else if (child !== this.#without) this.write(child);
     }
     this.text += `</${name}>`;
-    if (before !== NOTHING) for (const [prefix, uri] of before) this.#render(prefix, uri);
+    for (const [prefix, uri] of before) {
+      if (uri === undefined) this.#rendered.delete(prefix);
+      else this.#rendered.set(prefix, uri);
+    }
   }
 
   #declare(prefix: string, uri: string): void {
@@ -76,11 +79,6 @@ class Writer {
       throw new GatewayError('saml_malformed', 'The message repeats a long namespace too often.');
     this.text += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(uri)}"`;
     this.#rendered.set(prefix, uri);
-  }
-
-  #render(prefix: string, uri: string | undefined): void {
-    if (uri === undefined) this.#rendered.delete(prefix);
-    else this.#rendered.set(prefix, uri);
   }
 
   /** Exclusive C14N §3: a prefix is rendered where it is visibly used and no output ancestor rendered it with the same URI. */
