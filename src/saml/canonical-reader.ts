@@ -6,6 +6,7 @@
  * @see https://www.w3.org/TR/xml-exc-c14n/ and https://www.w3.org/TR/xml-c14n §1.1
  */
 import { GatewayError } from '../errors.ts';
+import { compareCodePoints } from './canonical-xml.ts';
 import {
   MAX_IN_A_TAG,
   NO_ATTRIBUTES,
@@ -98,6 +99,17 @@ interface Name {
   readonly local: string;
 }
 
+/** A start tag whose end tag is still to come. */
+interface OpenTag {
+  readonly element: XmlElement;
+  /** The whole tag, as it is written. */
+  readonly startTag: string;
+  readonly name: string;
+  readonly from: number;
+  /** Whether {@link XmlElement.written} holds for it, as far as it has been read. */
+  isUniform: boolean;
+}
+
 type Growing = { -readonly [P in keyof XmlAttribute]: XmlAttribute[P] };
 
 class Reader {
@@ -106,7 +118,8 @@ class Reader {
   #at = 0;
   readonly #builder = new TreeBuilder();
   /** From the root to the element that is being read. */
-  readonly #openTags: string[] = [];
+  readonly #open: OpenTag[] = [];
+  #last: OpenTag | undefined;
   /** Of the tag that is being read. */
   #attributes = NO_ATTRIBUTES as Growing[];
   #declarations = NO_DECLARATIONS as Map<string, string>;
@@ -121,8 +134,8 @@ class Reader {
     do {
       if (this.#text.charCodeAt(this.#at + 1) === SLASH) this.#endTag();
       else this.#startTag();
-      if (this.#openTags.length > 0) this.#characters();
-    } while (this.#openTags.length > 0);
+      if (this.#open.length > 0) this.#characters();
+    } while (this.#open.length > 0);
     if (this.#at !== this.#text.length) throw malformed();
     return this.#builder.finish();
   }
@@ -138,17 +151,30 @@ class Reader {
   }
 
   #endTag(): void {
-    const tag = this.#openTags.pop();
+    const tag = this.#open.pop();
     if (tag === undefined) throw malformed();
-    const end = this.#at + 2 + tag.length;
-    const isWhole = this.#text.charCodeAt(this.#at) === BEGIN && this.#text.startsWith(tag, this.#at + 2);
+    const { element, name, from, isUniform } = tag;
+    const end = this.#at + 2 + name.length;
+    const isWhole = this.#text.charCodeAt(this.#at) === BEGIN && this.#text.startsWith(name, this.#at + 2);
     if (!isWhole || this.#text.charCodeAt(end) !== END) throw malformed();
     this.#at = end + 1;
-    this.#builder.close();
+    this.#builder.close(isUniform ? this.#text.slice(from, this.#at) : undefined);
+    const parent = this.#open.at(-1);
+    if (parent && !(isUniform && element.prefix === parent.element.prefix)) parent.isUniform = false;
   }
 
   #startTag(): void {
-    if (this.#text.charCodeAt(this.#at) !== BEGIN) throw malformed();
+    const from = this.#at;
+    if (this.#text.charCodeAt(from) !== BEGIN) throw malformed();
+    const parent = this.#open.at(-1);
+    const before = this.#last;
+    // Fifty groups are fifty values with one tag: what it says is known then.
+    if (before && before.element.parent === parent?.element && this.#text.startsWith(before.startTag, from)) {
+      this.#at = from + before.startTag.length;
+      const element = this.#builder.open(before.element, before.element.attributes, before.element.declarations);
+      this.#open.push({ element, startTag: before.startTag, name: before.name, from, isUniform: before.isUniform });
+      return;
+    }
     this.#at++;
     const name = this.#name();
     this.#attributes = NO_ATTRIBUTES as Growing[];
@@ -165,9 +191,25 @@ class Reader {
     this.#at++;
     this.#resolve();
     const uri = this.#uriOf(name.prefix);
-    this.#builder.open({ prefix: name.prefix, local: name.local, uri }, this.#attributes, this.#declarations);
-    if (isEmpty) this.#builder.close();
-    else this.#openTags.push(name.written);
+    const element = this.#builder.open({ prefix: name.prefix, local: name.local, uri }, this.#attributes, this.#declarations);
+    if (isEmpty) {
+      this.#builder.close();
+      if (parent) parent.isUniform = false;
+      return;
+    }
+    const isUniform = this.#isPlain && this.#isUniform();
+    this.#last = { element, startTag: this.#text.slice(from, this.#at), name: name.written, from, isUniform };
+    this.#open.push(this.#last);
+  }
+
+  /** The tag that is being read, as far as it goes. */
+  #isUniform(): boolean {
+    const attributes = this.#attributes;
+    for (let at = 0; at < attributes.length; at++) {
+      if (attributes[at]?.prefix !== '') return false;
+      if (at > 0 && compareCodePoints(attributes[at - 1]?.local as string, attributes[at]?.local as string) > 0) return false;
+    }
+    return this.#declarations === NO_DECLARATIONS;
   }
 
   #isEmptyTagEnd(): boolean {

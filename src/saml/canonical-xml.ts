@@ -53,6 +53,11 @@ class Writer {
   }
 
   write(element: XmlElement): void {
+    // All of it has one namespace; what is of another can't be in it.
+    if (element.written !== undefined && element.uri !== this.#without?.uri && this.#hasNothingNew(element)) {
+      this.text += element.written;
+      return;
+    }
     const name = qualifiedName(element);
     const declared = this.#declarationsToRender(element);
     const before = declared === NOTHING ? NOTHING : declared.map(([prefix]): Declaration => [prefix, this.#rendered.get(prefix)]);
@@ -150,7 +155,7 @@ function uriInScope(element: XmlElement, prefix: string): string | undefined {
 }
 
 /** By Unicode code point; JavaScript's own order is by UTF-16 code unit and differs beyond the basic plane. */
-function compareCodePoints(a: string, b: string): number {
+export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const left = a.charCodeAt(i);

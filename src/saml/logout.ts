@@ -13,7 +13,7 @@ import { MAX_CLOCK_SKEW_MS, type NameId } from './response.ts';
 import { openNameId } from './response-checks.ts';
 import { issuerOf, requireNoOtherSignature, requireUniqueIds, requireVersionAndId, signatureAfterIssuer } from './response-structure.ts';
 import { type VerificationKey, verifySignature, verifySignedOctets } from './signature.ts';
-import { attributeOf, childrenNamed, isNamed, onlyChild, parseXml, textOf, type XmlElement } from './xml.ts';
+import { attributeOf, childrenNamed, isNamed, onlyChild, parseXml, textOf, walk, type XmlElement } from './xml.ts';
 
 /** What a logout message is held against. URLs and entity IDs are compared as exact strings. */
 export interface LogoutSettings {
@@ -101,9 +101,10 @@ function openSigned(message: UnverifiedMessage, local: 'LogoutRequest' | 'Logout
   const unverified = parseXml(message.unverifiedXml);
   if (!isNamed(unverified, PROTOCOL, local)) throw malformed(`The message is not a SAML 2.0 ${local}.`);
   requireVersionAndId(unverified);
-  requireUniqueIds(unverified);
+  const elements = walk(unverified);
+  requireUniqueIds(elements);
   const signature = signatureAfterIssuer(unverified);
-  requireNoOtherSignature(unverified, [signature]);
+  requireNoOtherSignature(elements, [signature]);
   checkIssuer(unverified, settings);
   if (message.binding === 'post') {
     if (!signature) throw new GatewayError('saml_signature_missing', 'The logout message is not signed.');

@@ -33,12 +33,13 @@ export interface FoundSignatures {
  * @throws saml_malformed, saml_structure_ambiguous
  */
 export function readStructure(root: XmlElement, run: RunCheck = stopAtFirst): UnverifiedResponse {
+  const elements = walk(root);
   run('response', () => requireResponse(root));
-  const assertion = run('one_assertion', () => findAssertion(root));
+  const assertion = run('one_assertion', () => findAssertion(root, elements));
   const plain = assertion && isNamed(assertion, ASSERTION, 'Assertion') ? assertion : undefined;
   run('assertion_version', () => plain && requireVersionAndId(plain));
-  run('unique_ids', () => requireUniqueIds(root));
-  const signatures = run('signature_places', () => findSignatures(root, plain));
+  run('unique_ids', () => requireUniqueIds(elements));
+  const signatures = run('signature_places', () => findSignatures(root, plain, elements));
   return {
     unverifiedResponse: root,
     ...signatures,
@@ -52,10 +53,10 @@ function requireResponse(root: XmlElement): void {
   requireVersionAndId(root);
 }
 
-function findSignatures(root: XmlElement, assertion: XmlElement | undefined): FoundSignatures {
+function findSignatures(root: XmlElement, assertion: XmlElement | undefined, elements: readonly XmlElement[]): FoundSignatures {
   const responseSignature = signatureAfterIssuer(root);
   const assertionSignature = assertion && signatureAfterIssuer(assertion);
-  requireNoOtherSignature(root, [responseSignature, assertionSignature]);
+  requireNoOtherSignature(elements, [responseSignature, assertionSignature]);
   return { responseSignature, assertionSignature };
 }
 
@@ -73,10 +74,11 @@ export interface DecryptedAssertion {
 export function readDecryptedStructure(root: XmlElement, wrapper: XmlElement): DecryptedAssertion {
   if (!isNamed(root, ASSERTION, 'Assertion')) throw malformed('What was encrypted is not an assertion.');
   requireVersionAndId(root);
-  if (assertionsIn(root).length > 1) throw ambiguous('There is more than one assertion.');
-  requireUniqueIds(outermost(wrapper), root);
+  const elements = walk(root);
+  if (assertionsAmong(elements, root).length > 1) throw ambiguous('There is more than one assertion.');
+  requireUniqueIds([...walk(outermost(wrapper)), ...elements]);
   const signature = signatureAfterIssuer(root);
-  requireNoOtherSignature(root, [signature]);
+  requireNoOtherSignature(elements, [signature]);
   return { assertion: root, signature };
 }
 
@@ -102,8 +104,8 @@ export function issuerOf(element: XmlElement): string | undefined {
 }
 
 /** The one assertion, plain or encrypted. */
-function findAssertion(root: XmlElement): XmlElement | undefined {
-  const [assertion, ...more] = assertionsIn(root);
+function findAssertion(root: XmlElement, elements: readonly XmlElement[]): XmlElement | undefined {
+  const [assertion, ...more] = assertionsAmong(elements, root);
   if (more.length > 0) throw ambiguous('There is more than one assertion.');
   if (assertion && (assertion.parent !== root || assertion.uri !== ASSERTION)) {
     throw ambiguous('The assertion does not stand directly in the response.');
@@ -115,9 +117,9 @@ function findAssertion(root: XmlElement): XmlElement | undefined {
  * Anything by that name, wherever it stands, in whatever namespace (SAML 1 among them): the second one is what signature
  * wrapping is made of.
  */
-function assertionsIn(root: XmlElement): XmlElement[] {
+function assertionsAmong(elements: readonly XmlElement[], root: XmlElement): XmlElement[] {
   const found: XmlElement[] = [];
-  for (const element of walk(root)) {
+  for (const element of elements) {
     if (element.local === 'Assertion' || element.local === 'EncryptedAssertion') found.push(element);
     else if (element.local === 'Response' && element !== root) throw ambiguous('There is a response inside the response.');
     else if (element.local === 'EncryptedData' && element.uri === XMLENC) requirePlaceOfEncryptedData(element);
@@ -134,16 +136,14 @@ function requirePlaceOfEncryptedData(element: XmlElement): void {
 }
 
 /** Only `ID` identifies: `Id`, `id` and `xml:id` are plain attributes here, as no reference is ever resolved through them. */
-export function requireUniqueIds(...roots: readonly XmlElement[]): void {
+export function requireUniqueIds(elements: readonly XmlElement[]): void {
   const seen = new Set<string>();
-  for (const root of roots) {
-    for (const element of walk(root)) {
-      const id = attributeOf(element, 'ID');
-      if (id === undefined) continue;
-      if (!ASCII_NCNAME.test(id) && !NCNAME.test(id)) throw malformed('An ID is not an NCName.');
-      if (seen.has(id)) throw ambiguous('Two elements have the same ID.');
-      seen.add(id);
-    }
+  for (const element of elements) {
+    const id = attributeOf(element, 'ID');
+    if (id === undefined) continue;
+    if (!ASCII_NCNAME.test(id) && !NCNAME.test(id)) throw malformed('An ID is not an NCName.');
+    if (seen.has(id)) throw ambiguous('Two elements have the same ID.');
+    seen.add(id);
   }
 }
 
@@ -159,8 +159,8 @@ export function signatureAfterIssuer(element: XmlElement): XmlElement | undefine
   return signature;
 }
 
-export function requireNoOtherSignature(root: XmlElement, allowed: readonly (XmlElement | undefined)[]): void {
-  for (const element of walk(root)) {
+export function requireNoOtherSignature(elements: readonly XmlElement[], allowed: readonly (XmlElement | undefined)[]): void {
+  for (const element of elements) {
     if (isNamed(element, XMLDSIG, 'Signature') && !allowed.includes(element)) throw ambiguous('There is a signature where none may be.');
   }
 }

@@ -27,6 +27,11 @@ export interface XmlElement {
   readonly declarations: ReadonlyMap<string, string>;
   readonly children: readonly (XmlElement | string)[];
   readonly parent: XmlElement | undefined;
+  /**
+   * How it is written, where that is its canonical form too wherever nothing has to be declared for it: it and all below it have one
+   * prefix, no declaration, and no attribute with a prefix. The general parser does not look; then, too, it is undefined.
+   */
+  readonly written?: string | undefined;
 }
 
 /**
@@ -161,6 +166,7 @@ function bindingsIn(place: XmlElement): Map<string, string> {
 interface Growing extends XmlElement {
   /** {@link NO_CHILDREN} until there is one. */
   children: (XmlElement | string)[];
+  written: string | undefined;
 }
 
 /** Most elements have none; one for all spares most of the memory that a tree takes. */
@@ -197,16 +203,17 @@ export class TreeBuilder {
     return this.#open.at(-1);
   }
 
-  open({ prefix, local, uri }: ExpandedName, attributes: XmlElement['attributes'], declarations: XmlElement['declarations']): void {
+  open({ prefix, local, uri }: ExpandedName, attributes: XmlElement['attributes'], declarations: XmlElement['declarations']): XmlElement {
     const parent = this.#open.at(-1);
     if (this.#open.length >= LIMITS.depth) throw malformed('The message is nested too deep.');
     if (++this.#elements > LIMITS.elements) throw malformed('The message has too many elements.');
     this.#count(attributes, declarations);
     const children = NO_CHILDREN as Growing['children'];
-    const element: Growing = { prefix, local, uri, attributes, declarations, children, parent: parent ?? this.#place };
+    const element: Growing = { prefix, local, uri, attributes, declarations, children, parent: parent ?? this.#place, written: undefined };
     if (parent) addChild(parent, element);
     else this.#root = element;
     this.#open.push(element);
+    return element;
   }
 
   #count(attributes: XmlElement['attributes'], declarations: XmlElement['declarations']): void {
@@ -223,8 +230,9 @@ export class TreeBuilder {
     if (declarations.size > 0) declarations.forEach(checkNamespace);
   }
 
-  close(): void {
-    this.#open.pop();
+  close(written?: string): void {
+    const element = this.#open.pop();
+    if (element && written !== undefined) element.written = written;
   }
 
   text(value: string): void {

@@ -18,9 +18,26 @@ function told(element: XmlElement): string {
   for (const each of walk(element)) for (const child of each.children) if (typeof child !== 'string') expect(child.parent).toBe(each);
   expect(element.parent).toBeUndefined();
   return JSON.stringify(element, (key, value) => {
-    if (key === 'parent') return undefined;
+    if (key === 'parent' || key === 'written') return undefined;
     return value instanceof Map ? [...value] : value;
   });
+}
+
+/**
+ * What a reader has noted of the way an element is written may show in no canonical form: of any part, with any part left out, and
+ * with prefixes that are declared at any rate.
+ * @returns how many elements it has noted that of
+ */
+function expectTheSameCanonicalForms(read: XmlElement, parsed: XmlElement): number {
+  const [ours, theirs] = [walk(read), walk(parsed)];
+  const inclusivePrefixes = new Set(theirs.flatMap(({ declarations }) => [...declarations.keys()]));
+  theirs.forEach((element, at) => {
+    const same = ours[at] as XmlElement;
+    expect(canonicalize(same)).toBe(canonicalize(element));
+    expect(canonicalize(same, { inclusivePrefixes })).toBe(canonicalize(element, { inclusivePrefixes }));
+    expect(canonicalize(read, { without: same })).toBe(canonicalize(parsed, { without: element }));
+  });
+  return ours.filter(({ written }) => written !== undefined).length;
 }
 
 const codeOf = (read: () => unknown): string => {
@@ -64,13 +81,19 @@ describe('what is canonical is read as the conformant parser reads it', () => {
     // Of what is read as it came, nothing may be read in another way; whatever the parser refuses must come to it.
     const plain = texts.filter((text) => readPlainXml(text) !== undefined);
     expect(plain.length).toBeGreaterThan(300);
-    for (const text of plain) expect(told(readPlainXml(text) as XmlElement)).toBe(told(parseXml(text)));
+    let written = 0;
+    for (const text of plain) {
+      const read = readPlainXml(text) as XmlElement;
+      expect(told(read)).toBe(told(parseXml(text)));
+      written += expectTheSameCanonicalForms(read, parseXml(text));
+    }
+    expect(written).toBeGreaterThan(10 * plain.length);
   });
 
   test(
     `what is canonical but for its beginning, its end and empty elements: ${RUNS} documents`,
     () => {
-      let asItCame = 0;
+      let [asItCame, written] = [0, 0];
       const beginnings = fc.constantFrom(
         '',
         '<?xml version="1.0"?>',
@@ -84,14 +107,18 @@ describe('what is canonical is read as the conformant parser reads it', () => {
           const { xml } = sampleFrom(tape);
           const canonical = canonicalize(parseXml(xml));
           const text = `${beginning}${canonical.replace(EMPTY_ELEMENT, `<$1${empty}`)}${end}`;
-          expect(told(readPlainXml(text) as XmlElement)).toBe(told(parseXml(text)));
+          const plain = readPlainXml(text) as XmlElement;
+          expect(told(plain)).toBe(told(parseXml(text)));
+          written += expectTheSameCanonicalForms(plain, parseXml(text));
           const read = readPlainXml(xml);
           if (read === undefined) return;
           asItCame++;
           expect(told(read)).toBe(told(parseXml(xml)));
+          written += expectTheSameCanonicalForms(read, parseXml(xml));
         }),
         { numRuns: RUNS },
       );
+      expect(written).toBeGreaterThan(RUNS / 100);
       expect(asItCame).toBeGreaterThan(RUNS / 100);
     },
     TIMEOUT_MS,
@@ -173,6 +200,63 @@ const PIECES = [
 
 /** What is not canonical, and read in a message all the same. */
 const PLAIN: ReadonlySet<string> = new Set(['a line behind the end', 'an empty-element tag', 'an XML declaration']);
+
+/** Elements in elements, most of which are alike and declare nothing. */
+const nested = fc.letrec<{ element: string }>((tie) => {
+  const tag = fc.constantFrom('a', 'a', 'a b="1"', 'a b="1" c="2"', 'a c="2" b="1"', 'p:a', 'p:a', 'p:a b="1"', 'q:a', 'a p:b="1"');
+  const declared = fc.constantFrom('', '', '', '', '', '', ' xmlns:p="urn:p"', ' xmlns:p="urn:q"', ' xmlns="urn:a"', ' xmlns=""');
+  const content = fc.array(fc.oneof({ weight: 3, arbitrary: tie('element') }, fc.constantFrom('', 'x', '&amp;')), { maxLength: 4 });
+  return {
+    element: fc.oneof(
+      { maxDepth: 5, withCrossShrink: true },
+      fc.tuple(tag, fc.constantFrom('></>', '>x</>', '/>')).map(([t, end]) => `<${t}${end.replace('</', `</${t.split(' ')[0]}`)}`),
+      fc.tuple(tag, declared, content).map(([t, d, inner]) => `<${t}${d}>${inner.join('')}</${t.split(' ')[0]}>`),
+    ),
+  };
+}).element;
+
+test(
+  `what is written in its canonical form is written so again: ${RUNS} documents`,
+  () => {
+    let written = 0;
+    fc.assert(
+      fc.property(nested, (inner) => {
+        const xml = `<q:r xmlns:q="urn:q" xmlns:p="urn:p">${inner}</q:r>`;
+        const read = readPlainXml(xml) as XmlElement;
+        expect(told(read)).toBe(told(parseXml(xml)));
+        written += expectTheSameCanonicalForms(read, parseXml(xml));
+      }),
+      { numRuns: RUNS },
+    );
+    expect(written).toBeGreaterThan(RUNS / 4);
+  },
+  TIMEOUT_MS,
+);
+
+const NESTED = [
+  ['of one prefix', '<p:a xmlns:p="urn:p"><p:b><p:c d="e">f</p:c><p:c d="e">g</p:c></p:b></p:a>'],
+  ['with attributes in canonical order', '<a><b c="1" d="2"><e></e></b></a>'],
+  ['with attributes in another order', '<a><b d="2" c="1"><e></e></b></a>'],
+  ['with names beyond the basic plane', '<a><b \uff5e="1" \u{10000}="2"><e></e></b><b \u{10000}="2" \uff5e="1"><e></e></b></a>'],
+  ['with an attribute of a namespace', '<a xmlns:q="urn:q"><b><c q:d="1"></c></b></a>'],
+  ['with a second prefix for one namespace', '<p:a xmlns:p="urn:p" xmlns:q="urn:p"><p:b><q:c><q:d></q:d></q:c></p:b></p:a>'],
+  ['with a prefix that is declared anew', '<p:a xmlns:p="urn:p"><p:b><p:c xmlns:p="urn:q"><p:d></p:d></p:c></p:b></p:a>'],
+  ['with a prefix that is declared once more', '<p:a xmlns:p="urn:p"><p:b><p:c xmlns:p="urn:p"><p:d></p:d></p:c></p:b></p:a>'],
+  ['with a declaration that nothing uses', '<p:a xmlns:p="urn:p"><p:b><p:c xmlns:q="urn:q"><p:d></p:d></p:c></p:b></p:a>'],
+  ['with a default namespace that is undeclared', '<a xmlns="urn:a"><b><c xmlns=""><d></d></c></b></a>'],
+  ['without namespace below a prefix', '<p:a xmlns:p="urn:p"><p:b><c><d></d></c></p:b></p:a>'],
+  ['with an empty element', '<a><b><c/></b><b><c></c></b></a>'],
+  ['with references', '<a><b c="&amp;&lt;&quot;&#x9;&#xA;&#xD;>"><d>&amp;&lt;&gt;&#xD;"</d></b></a>'],
+  ['alike in the tag, not in what follows', '<a><b c="1"><d/></b><b c="1"><d></d></b><b c="1"/><b c="1">e</b></a>'],
+  ['alike as far as the name', '<a><b></b><bb></bb><b></b></a>'],
+  ['alike, one inside the other', '<a><b><b><b></b></b><b></b></b></a>'],
+] as const;
+
+test.each(NESTED)('elements %s have the canonical form that they have for the parser', (_what, xml) => {
+  const read = readPlainXml(xml) as XmlElement;
+  expect(told(read)).toBe(told(parseXml(xml)));
+  expectTheSameCanonicalForms(read, parseXml(xml));
+});
 
 describe('what is not canonical', () => {
   test(
