@@ -88,7 +88,7 @@ function run.replace(collection, id, version, value, text)
   local key = prefix .. 'r:' .. collection .. ':' .. id
   if version_of(key) ~= tonumber(version) then return false end
   -- A full Redis refuses what takes memory, but not behind another write of the same script: what ends a credential shall go through.
-  write('DEL', KEYS[2])
+  if #writes == 0 then write('DEL', KEYS[2]) end
   if entries[key] == text then -- it stands where it stood, as after most changes
     versions[key] = versions[key] + 1
     write('HSET', key, 'v', string.format('%d', versions[key]), 'd', value)
