@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { settleSignIns } from '../../src/auth/note-sign-in.ts';
+import { lastReadOrganization } from '../../src/organizations/organizations.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { type Store, unavailable } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
 
 /** People sign in here; what is changed is changed at the other. */
 let gateway: TestGateway;
@@ -39,10 +41,11 @@ const told = async () => {
   await settleSignIns(gateway.runtime);
   const path = `/organizations/${acme.slug}`;
   const audit = await gateway.api<{ items: { event: string }[] }>('GET', `${path}/audit?limit=50`);
-  const log = await gateway.api<{ items: { code: string | null }[] }>('GET', `${path}/sign-ins?limit=50`);
+  const log = await gateway.api<{ items: { code: string | null; member_id: string | null }[] }>('GET', `${path}/sign-ins?limit=50`);
   return {
     events: audit.body.items.map(({ event }) => event).filter((event) => event.startsWith('login.')),
     codes: log.body.items.map(({ code }) => code),
+    members: log.body.items.filter(({ member_id }) => member_id !== null).length,
   };
 };
 
@@ -50,7 +53,7 @@ describe('what is changed while a message is judged counts for it', () => {
   test('a certificate that is taken away', async () => {
     beforeItIsWritten(async () => trust(OKTA_ISSUER, await newKey()));
     expect(verdict(await enter())).toBe('saml_signature_invalid');
-    expect(await told()).toEqual({ events: ['login.refused'], codes: ['saml_signature_invalid'] });
+    expect(await told()).toEqual({ events: ['login.refused'], codes: ['saml_signature_invalid'], members: 0 });
     expect((await gateway.api<{ items: unknown[] }>('GET', `/organizations/${acme.slug}/members`)).body.items).toEqual([]);
   });
 
@@ -67,7 +70,7 @@ describe('what is changed while a message is judged counts for it', () => {
     expect(verdict(await acme.post(browser, acme.respond()))).toBe('in');
     const me = await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } });
     expect((JSON.parse(me.text) as { user: { role: string } }).user.role).toBe('collaborator');
-    expect(await told()).toEqual({ events: ['login.accepted'], codes: [null] });
+    expect(await told()).toEqual({ events: ['login.accepted'], codes: [null], members: 1 });
   });
 
   test('a role rule that leaves the person none, and one that gives it back', async () => {
@@ -107,12 +110,104 @@ describe('what is changed while a message is judged counts for it', () => {
   });
 });
 
+describe('what was changed since this gateway last knew of it counts', () => {
+  beforeEach(async () => {
+    expect(verdict(await enter())).toBe('in');
+    expect(lastReadOrganization(gateway.runtime.store, acme.slug)).toBeDefined();
+  });
+
+  test('another certificate: for who is refused by it, and for who comes in by it', async () => {
+    const key = await newKey();
+    await trust(OKTA_ISSUER, key);
+    expect(verdict(await enter())).toBe('saml_signature_invalid');
+    const another = await newKey();
+    await trust(OKTA_ISSUER, another);
+    expect(verdict(await enter({ key: another }))).toBe('in');
+    expect(await told()).toEqual({
+      events: ['login.accepted', 'login.refused', 'login.accepted'],
+      codes: [null, 'saml_signature_invalid', null],
+      members: 2,
+    });
+  });
+
+  test('that there is no identity provider, and that there is one', async () => {
+    await change('DELETE', '/identity-provider');
+    expect(verdict(await enter())).toBe('idp_not_configured');
+    await trust(OKTA_ISSUER, acme.key);
+    expect(verdict(await enter())).toBe('in');
+  });
+
+  test('role rules: nobody keeps what they give no more', async () => {
+    await change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none' });
+    expect(verdict(await enter())).toBe('saml_role_denied');
+    await change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'none' });
+    expect(verdict(await enter())).toBe('in');
+  });
+
+  test('who is shut out hears why, even when the organization is changed at that moment', async () => {
+    await change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none' });
+    expect(verdict(await enter())).toBe('saml_role_denied');
+    const store = gateway.runtime.store as { commit: Store['commit'] };
+    const { commit } = store;
+    store.commit = async (...asked) => {
+      store.commit = commit;
+      const result = await commit.apply(store, asked);
+      await change('PATCH', '', { name: 'Another name' });
+      return result;
+    };
+    expect(verdict(await enter())).toBe('saml_role_denied');
+    expect((await told()).events).toEqual(['login.refused', 'login.refused', 'login.accepted']);
+  });
+
+  test('whether sign-ins may begin at the identity provider, and how they go on', async () => {
+    await change('PATCH', '/identity-provider', { idp_initiated: 'reject' });
+    expect(verdict(await enter())).toBe('saml_unsolicited_forbidden');
+    await change('PATCH', '/identity-provider', { idp_initiated: 'bounce' });
+    expect((await enter()).location).toBe(`${gateway.url}/saml/${acme.slug}/login?return_to=%2Fconsole`);
+    await change('PATCH', '/identity-provider', { idp_initiated: 'accept' });
+    expect((await enter()).location).toBe(`${gateway.url}/console`);
+  });
+
+  test('the end of the organization', async () => {
+    await change('DELETE', '');
+    expect(verdict(await enter())).toBe('organization_unknown');
+  });
+
+  test('another organization by its name, changed as often', async () => {
+    await change('DELETE', '');
+    const next = await makeTestOrganization(elsewhere, Date.now, acme.slug);
+    expect(verdict(await enter({ key: next.key }))).toBe('in');
+    expect(verdict(await enter())).toBe('saml_signature_invalid');
+  });
+
+  test('for a test sign-in: it is judged once, and by what is so now', async () => {
+    const owner = new HttpBrowser();
+    await acme.signIn(owner);
+    const { relayState, requestId } = startedBy(await owner.request(`${gateway.url}/saml/${acme.slug}/login?test=1`));
+    await trust(OKTA_ISSUER, await newKey());
+    const page = await acme.post(owner, acme.respond({ inResponseTo: requestId }), relayState);
+    const { body } = await gateway.api('GET', `/organizations/${acme.slug}/sign-ins/${page.location?.split('/').at(-1)}`);
+    expect(body).toMatchObject({ kind: 'test', outcome: 'refused', code: 'saml_signature_invalid' });
+  });
+
+  test('a store that is away lets nobody in, and refuses nobody for good', async () => {
+    const { store } = gateway.runtime;
+    const { get, getUnique } = store;
+    const away = () => Promise.reject(unavailable('test'));
+    Object.assign(store, { get: away, getUnique: away });
+    const verdicts = [verdict(await enter()), verdict(await enter({ key: await newKey() }))];
+    Object.assign(store, { get, getUnique });
+    expect(verdicts).toEqual(['store_unavailable', 'store_unavailable']);
+    expect(verdict(await enter())).toBe('in');
+  });
+});
+
 test('what changes all the time ends somewhere: refused, told of, and the message is not used up', async () => {
   const xml = acme.respond();
   let name = 0;
   beforeItIsWritten(() => change('PATCH', '', { name: `Acme ${++name}` }), 20);
   expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('conflict');
-  expect(await told()).toEqual({ events: ['login.refused'], codes: ['conflict'] });
+  expect(await told()).toEqual({ events: ['login.refused'], codes: ['conflict'], members: 0 });
   expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('in');
   expect(name).toBe(20);
 });

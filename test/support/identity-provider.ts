@@ -1,5 +1,6 @@
 /** An identity provider that says whatever a test wants: responses of the mock's shapes, signed with a key of the test's own. */
 import { randomBytes } from 'node:crypto';
+import { inflateRawSync } from 'node:zlib';
 import { HABITS, personOf } from '../../src/mock-idp/habits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
@@ -80,11 +81,7 @@ export async function makeTestOrganization(
       }),
     start: async (browser, returnTo) => {
       const query = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`;
-      const page = await browser.request(`${root}/login${query}`);
-      const location = new URL(page.location ?? '');
-      const { inflateRawSync } = await import('node:zlib');
-      const request = inflateRawSync(Buffer.from(location.searchParams.get('SAMLRequest') ?? '', 'base64')).toString();
-      return { relayState: location.searchParams.get('RelayState') ?? '', requestId: /\sID="([^"]+)"/.exec(request)?.[1] ?? '' };
+      return startedBy(await browser.request(`${root}/login${query}`));
     },
     post: (browser, xml, relayState) => {
       const body = new URLSearchParams({
@@ -99,6 +96,13 @@ export async function makeTestOrganization(
     },
   };
   return organization;
+}
+
+/** What a redirect to the identity provider asks for. */
+export function startedBy({ location }: Page): { readonly relayState: string; readonly requestId: string } {
+  const { searchParams } = new URL(location ?? '');
+  const request = inflateRawSync(Buffer.from(searchParams.get('SAMLRequest') ?? '', 'base64')).toString();
+  return { relayState: searchParams.get('RelayState') ?? '', requestId: /\sID="([^"]+)"/.exec(request)?.[1] ?? '' };
 }
 
 export const OKTA_ISSUER = HABITS.okta.issuer;
