@@ -7,11 +7,15 @@ import { GatewayError } from '../errors.ts';
  * @throws saml_malformed
  */
 export function decodeBase64(text: string): Buffer {
-  const compact = /[ \t\r\n]/.test(text) ? withoutWhiteSpace(text) : text;
-  const octets = Buffer.from(compact, 'base64');
-  if (compact === '' || octets.toString('base64') !== compact)
-    throw new GatewayError('saml_malformed', 'A value that must be base64 is not.');
+  const octets = decodedStrictly(text) ?? decodedStrictly(withoutWhiteSpace(text));
+  if (!octets) throw new GatewayError('saml_malformed', 'A value that must be base64 is not.');
   return octets;
+}
+
+/** Undefined for a text that is not the one base64 of some octets. */
+function decodedStrictly(text: string): Buffer | undefined {
+  const octets = Buffer.from(text, 'base64');
+  return text !== '' && octets.toString('base64') === text ? octets : undefined;
 }
 
 /** Octet by octet: white space between all characters would make a replacement for each of them. */

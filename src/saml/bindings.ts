@@ -93,13 +93,25 @@ export function decoded(text: string | undefined): string | undefined;
 export function decoded(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const spaced = text.replace(/\+/g, ' ');
-  // All that base64 has to have encoded: a message in a third of the time.
-  if (!/%(?!2B|2F|3D)/.test(spaced)) return spaced.replace(/%2B/g, '+').replace(/%2F/g, '/').replace(/%3D/g, '=');
+  // A message in a quarter of the time.
+  if (isBase64Encoded(spaced)) return spaced.replace(/%2B/g, '+').replace(/%2F/g, '/').replace(/%3D/g, '=');
   try {
     return decodeURIComponent(spaced);
   } catch (cause) {
     throw malformed('A parameter is not percent-encoded UTF-8.', cause);
   }
+}
+
+const inOne = (first: number, second: number): number => first * 0x10000 + second;
+/** What stands behind the percent sign of `+`, `/`, `=`. */
+const BASE64_ESCAPES: readonly number[] = ['2B', '2F', '3D'].map((digits) => inOne(digits.charCodeAt(0), digits.charCodeAt(1)));
+
+/** Whether only what base64 has to have encoded is. */
+function isBase64Encoded(text: string): boolean {
+  for (let at = text.indexOf('%'); at >= 0; at = text.indexOf('%', at + 3)) {
+    if (!BASE64_ESCAPES.includes(inOne(text.charCodeAt(at + 1), text.charCodeAt(at + 2)))) return false;
+  }
+  return true;
 }
 
 function onlyField(parameters: ReadonlyMap<string, string>): MessageField {
