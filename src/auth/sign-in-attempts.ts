@@ -3,7 +3,6 @@
  * `examineResponse` says of one. Each attempt is an expiring value; a record lists them and sees to it that they stay few.
  * All of it lies encrypted, in the organization's partition, and goes with it.
  */
-import { setTimeout } from 'node:timers/promises';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { RoleSource } from '../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../organizations/organizations.ts';
@@ -15,6 +14,7 @@ import type { RefusalFacts } from '../saml/examination-facts.ts';
 import type { CheckResult, Examination } from '../saml/examine-response.ts';
 import type { IdpKind } from '../saml/idp-screens.ts';
 import type { MaskedRow } from '../saml/masking.ts';
+import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
 import type { Collection, Step } from '../store/store.ts';
 
 /** What is checked after the message itself, with the store at hand; in this order. */
@@ -110,7 +110,8 @@ export async function keepAttempts(runtime: Runtime, organizationId: string, att
   const sealed = attempts
     .map(bounded)
     .map((attempt) => [attempt.id, secrets.seal(attemptPurpose(organizationId, attempt.id), JSON.stringify(attempt))] as const);
-  for (let round = 0; round < 20; round++) {
+  // No sign-in waits for this, only a test of one.
+  await compareAndSet(async () => {
     const before = await readLog(runtime, organizationId);
     const kept = withinPlaces([...attempts.map(summaryOf), ...before.entries].sort((a, b) => (a.id < b.id ? 1 : -1)));
     const ids = new Set(kept.map(({ id }) => id));
@@ -128,11 +129,8 @@ export async function keepAttempts(runtime: Runtime, organizationId: string, att
     ];
     const result = await store.commit(organizationId, steps);
     // An organization that was deleted meanwhile has no log either.
-    if (result.ok || result.failed === 0) return;
-    // No sign-in waits for this, only a test of one. Two replicas that write without pause would keep step, and one lose each time.
-    await setTimeout(Math.random() * 5 * (round + 1));
-  }
-  throw new GatewayError('conflict', 'Too many changes at the same time; the sign-in was not kept.');
+    return result.ok || result.failed === 0 ? undefined : AGAIN;
+  }, 'the sign-in was not kept');
 }
 
 function withinPlaces(newestFirst: readonly AttemptSummary[]): AttemptSummary[] {

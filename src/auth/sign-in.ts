@@ -15,6 +15,7 @@ import { type Person, readPerson } from '../saml/attributes.ts';
 import { makeAuthnRequest } from '../saml/authn-request.ts';
 import type { BrowserMessage } from '../saml/bindings.ts';
 import type { VerifiedAssertion } from '../saml/response.ts';
+import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
 import type { Step, Stored } from '../store/store.ts';
 import { claimUntil } from './claims.ts';
 import { safeReturnTo } from './return-to.ts';
@@ -145,7 +146,7 @@ export async function finishSignIn(
   const person = readPerson(assertion, attributeMapping(identityProvider)); // 20
   const identity = identityKey(idpEntityId, person);
   const decision = decideRole(organization.roleMapping, person.groups);
-  for (let round = 0; round < 20; round++) {
+  return compareAndSet<SignInResult>(async () => {
     const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity);
     if (known?.value.suspended) throw new GatewayError('member_suspended');
     const entry =
@@ -163,9 +164,8 @@ export async function finishSignIn(
     const failed = claims[result.failed];
     if (failed?.do === 'require') return { kind: 'outdated' };
     if (failed) throw claimFailed(failed);
-    // Somebody else changed the member between reading and writing (another login of the same person): once more.
-  }
-  throw new GatewayError('conflict', 'Too many sign-ins of one person at the same time.');
+    return AGAIN; // somebody else changed the member between reading and writing (another login of the same person)
+  }, 'nobody was signed in');
 }
 
 /** The session of somebody else that this browser had. The person is let in by now: where the store fails just then, it is told in the log. */

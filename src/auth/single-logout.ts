@@ -21,6 +21,7 @@ import type { BrowserMessage, SigningKey, UnverifiedMessage } from '../saml/bind
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings, type VerifiedLogoutRequest } from '../saml/logout.ts';
 import { makeLogoutRequest, makeLogoutResponse } from '../saml/logout-messages.ts';
 import type { NameId, VerifiedAssertion } from '../saml/response.ts';
+import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
 import type { Step, Stored } from '../store/store.ts';
 import { claimUntil } from './claims.ts';
 
@@ -196,7 +197,7 @@ async function endPresentSessions(
   const { idpEntityId, entityId } = responseSettings(organization, runtime.config.baseUrl);
   const isNamed = sessionMatcher(request, { idpEntityId, entityId });
   const actor: Actor = { kind: 'identity_provider', ...(address && { address }), ...(requestId && { requestId }) };
-  for (let round = 0; round < 20; round++) {
+  return compareAndSet(async () => {
     const members = await membersWith(runtime, organization.id, nameIdKey(idpEntityId, request.nameId));
     const named = members.filter(({ value }) => value.sessions.some(isNamed));
     const steps = named.flatMap(({ id, version, value }): Step[] => {
@@ -210,9 +211,8 @@ async function endPresentSessions(
     const result = await runtime.store.commit(organization.id, [...first, ...steps], { replicated: true });
     if (result.ok) return named.flatMap(({ value }) => value.sessions.filter(isNamed)).length;
     if (result.failed === 0 && first.length > 0) throw new GatewayError('saml_replayed', 'This logout request was used already.');
-    // A member was changed between reading and writing: once more.
-  }
-  throw new GatewayError('conflict', 'Too many changes at the same time; nothing was changed.');
+    return AGAIN; // a member was changed between reading and writing
+  });
 }
 
 async function membersWith(runtime: Runtime, organizationId: string, key: string): Promise<readonly Stored<Member>[]> {

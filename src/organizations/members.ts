@@ -5,6 +5,7 @@ import { hashOf } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Person } from '../saml/attributes.ts';
 import type { NameId } from '../saml/response.ts';
+import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
 import type { Collection, Page, Step, Store, Stored } from '../store/store.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, organizationIds } from './organizations.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
@@ -244,7 +245,7 @@ async function writeMember(
   id: string,
   plan: (member: Stored<Member>) => MemberWrite | undefined,
 ): Promise<Member> {
-  for (let round = 0; round < 20; round++) {
+  return compareAndSet(async () => {
     const organization = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!organization) throw new GatewayError('organization_unknown');
     const member = await getMember(runtime.store, organizationId, id);
@@ -256,9 +257,8 @@ async function writeMember(
       const { version, value } = organization;
       steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value });
     }
-    if ((await runtime.store.commit(organizationId, steps, { replicated: true })).ok) return write.after;
-  }
-  throw new GatewayError('conflict', 'Too many changes at the same time; nothing was changed.');
+    return (await runtime.store.commit(organizationId, steps, { replicated: true })).ok ? write.after : AGAIN;
+  });
 }
 
 async function requireAnotherOwner(store: Store, organizationId: string, id: string): Promise<void> {

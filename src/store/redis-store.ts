@@ -7,6 +7,7 @@ import {
   type CommitOptions,
   entriesOf,
   makeCursor,
+  millisecondsOf,
   type Page,
   parseValue,
   type Range,
@@ -320,20 +321,14 @@ function writtenStep(step: Step): (string | number)[] {
     case 'require':
       return [step.do, step.collection.name, step.id, step.version ?? ''];
     case 'put':
-      return ['put', step.key, step.value, milliseconds(step.ttlSeconds)];
+      return ['put', step.key, step.value, millisecondsOf(step.ttlSeconds)];
     case 'claim':
-      return ['claim', step.key, milliseconds(step.ttlSeconds)];
+      return ['claim', step.key, millisecondsOf(step.ttlSeconds)];
     case 'take':
     case 'absent':
     case 'drop':
       return [step.do, step.key];
   }
-}
-
-/** What Redis takes for a time to live. It would refuse anything else when the script has written already. */
-function milliseconds(seconds: number): number {
-  if (Number.isNaN(seconds)) throw new TypeError('a time to live is no number');
-  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.ceil(seconds * 1000)));
 }
 
 const toStored = <T>(id: string, version: string, value: string): Stored<T> => ({

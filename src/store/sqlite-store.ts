@@ -7,6 +7,7 @@ import {
   type Collection,
   entriesOf,
   makeCursor,
+  millisecondsOf,
   type Page,
   parseValue,
   type Range,
@@ -199,7 +200,7 @@ class SqliteStore implements Store {
   }
 
   #endOf(ttlSeconds: number): number {
-    return this.#nowMs() + Math.ceil(ttlSeconds * 1000);
+    return this.#nowMs() + millisecondsOf(ttlSeconds);
   }
 
   #insert(partition: string, collection: Collection<never>, id: string, value: unknown): boolean {

@@ -13,6 +13,7 @@
  */
 import { createHash } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
+import { AGAIN, compareAndSet } from './compare-and-set.ts';
 
 /** The partition of what belongs to no organization. A partition's name has only letters, digits, `_` and `-`. */
 export const GLOBAL = 'global';
@@ -131,6 +132,12 @@ function checkText(text: string): string {
   return text;
 }
 
+/** A time to live as both engines take it. Redis would refuse anything else when its script has written already. */
+export function millisecondsOf(ttlSeconds: number): number {
+  if (Number.isNaN(ttlSeconds)) throw new TypeError('a time to live is no number');
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.ceil(ttlSeconds * 1000)));
+}
+
 /** One list in one direction: what a cursor is good for. */
 export interface List {
   readonly partition: string;
@@ -202,7 +209,7 @@ export async function updateRecord<T>(
   extra: (before: T, after: T) => readonly Step[] = () => [],
   options: CommitOptions = {},
 ): Promise<Stored<T> | undefined> {
-  for (let round = 0; round < 20; round++) {
+  return compareAndSet(async () => {
     const before = await store.get(partition, collection, id);
     if (!before) return undefined;
     const value = change(before.value);
@@ -211,6 +218,6 @@ export async function updateRecord<T>(
     const result = await store.commit(partition, steps, options);
     if (result.ok) return { id, version: before.version + 1, value };
     if (result.failed !== 0) throw new GatewayError('conflict');
-  }
-  throw new GatewayError('conflict', 'Too many changes at the same time; nothing was changed.');
+    return AGAIN;
+  });
 }

@@ -49,6 +49,17 @@ export function expiringPromises({ store }: Subject): void {
       for (const key of ['peeked', 'taken', 'dropped']) expect(await store().peek(partition, key)).toBeUndefined();
     });
 
+    test('have a time to live that is a number, or nothing is written; and none is too long', async () => {
+      const partition = newPartition();
+      for (const nothing of [put('key', 'value', Number.NaN), claim('key', Number.NaN)])
+        await expect(store().commit(partition, [insert('x', { name: 'x' }), nothing])).rejects.toThrow('a time to live is no number');
+      expect(await store().commit(partition, [need('x')])).toEqual(failedAt(0));
+      expect(await store().commit(partition, [put('key', 'value', Number.POSITIVE_INFINITY), claim('gone', -1)])).toEqual(OK);
+      expect(await store().peek(partition, 'key')).toBe('value');
+      await sleep(ROUNDING_MS);
+      expect(await store().peek(partition, 'gone')).toBeUndefined();
+    });
+
     test('live as long as the last put says', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [put('longer', 'first', 1), put('shorter', 'first', 600), put('clock', '', 1)])).toEqual(OK);

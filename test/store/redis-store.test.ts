@@ -65,14 +65,6 @@ describe('what lies in Redis', () => {
     }
   });
 
-  test('a time to live that is no number is refused before anything is written, and none is too long', async () => {
-    const partition = newPartition();
-    await expect(store.commit(partition, [insert('ada', ada), put('key', 'value', Number.NaN)])).rejects.toThrow(TypeError);
-    expect(await keysOf(partition)).toEqual([]);
-    expect(await store.commit(partition, [put('key', 'value', Number.POSITIVE_INFINITY)])).toEqual(OK);
-    expect(await store.peek(partition, 'key')).toBe('value');
-  });
-
   test('expires by itself, and leaves nothing', async () => {
     const partition = newPartition();
     expect(await store.commit(partition, [put('key', 'value', 1), claim('once', 1)])).toEqual(OK);

@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { AGAIN, compareAndSet } from '../../src/store/compare-and-set.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { type Collection, type Store, updateRecord } from '../../src/store/store.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const COUNTERS: Collection<{ count: number }> = { name: 'counter', indexes: {}, unique: {} };
+const AT_ONCE = 60;
+
+let directory: string;
+let redis: RedisServer;
+beforeAll(async () => {
+  directory = mkdtempSync(path.join(tmpdir(), 'samlgate-test-'));
+  redis = await startRedis();
+});
+afterAll(async () => {
+  rmSync(directory, { recursive: true, force: true });
+  await redis.stop();
+});
+
+describe.each(['redis', 'sqlite'])('on %s', (engine) => {
+  let stores: Store[];
+  beforeAll(async () => {
+    const url = engine === 'redis' ? redis.url : `sqlite:${path.join(directory, 'samlgate.db')}`;
+    stores = [await openStore(url), await openStore(url)];
+    await stores[0]?.commit('org_a', [{ do: 'insert', collection: COUNTERS, id: 'one', value: { count: 0 } }]);
+  });
+  afterAll(async () => {
+    for (const store of stores) await store.close();
+  });
+
+  test(`${AT_ONCE} who change one record at once through two stores: all of them do`, async () => {
+    const changes = Array.from({ length: AT_ONCE }, (_, i) =>
+      updateRecord(stores[i % 2] as Store, 'org_a', COUNTERS, 'one', ({ count }) => ({ count: count + 1 })),
+    );
+    expect(await Promise.allSettled(changes)).toEqual(Array(AT_ONCE).fill(expect.objectContaining({ status: 'fulfilled' })));
+    expect((await stores[0]?.get('org_a', COUNTERS, 'one'))?.value).toEqual({ count: AT_ONCE });
+  });
+});
+
+test('what changes each time ends in a conflict, and says what came of it', async () => {
+  let tries = 0;
+  const change = compareAndSet(async () => {
+    tries++;
+    return AGAIN;
+  }, 'nobody was signed in');
+  await expect(change).rejects.toMatchObject({
+    code: 'conflict',
+    facts: { detail: 'Too many changes at the same time; nobody was signed in.' },
+  });
+  expect(tries).toBe(20);
+});
+
+test('an error ends it at once', async () => {
+  let tries = 0;
+  const change = compareAndSet(async () => {
+    tries++;
+    throw new TypeError('of the test');
+  });
+  await expect(change).rejects.toThrow('of the test');
+  expect(tries).toBe(1);
+});
