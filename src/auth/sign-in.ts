@@ -113,8 +113,6 @@ export type SignInResult =
   | { readonly kind: 'signed_in'; readonly sid: string; readonly login: Login; readonly returnTo: string; readonly member: Member }
   /** The organization is not as it was when it was read: nothing has happened, and the message is to be judged anew. */
   | { readonly kind: 'outdated' }
-  /** The groups of the person give no role (any more), and what they had is ended. */
-  | { readonly kind: 'shut_out'; readonly error: GatewayError }
   /** `idp_initiated: bounce`: the assertion is discarded, an SP-initiated login follows. */
   | { readonly kind: 'bounced'; readonly returnTo: string };
 
@@ -122,7 +120,8 @@ export type SignInResult =
  * Lets the person of a verified assertion in, once: the claim of the assertion and of the request, the member, the session
  * and the audit entry are one commit, and it happens only while the organization is still as it was judged by.
  * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_unsolicited_forbidden, saml_replayed,
- *   saml_name_id_missing, saml_email_missing, saml_expired (its session was ended by single logout), member_suspended, store_unavailable
+ *   saml_name_id_missing, saml_email_missing, saml_expired (its session was ended by single logout), saml_role_denied,
+ *   member_suspended, store_unavailable
  */
 export async function finishSignIn(
   runtime: Runtime,
@@ -157,7 +156,7 @@ export async function finishSignIn(
     // Who is shut out loses what they had: like every end of a credential, that survives a failover.
     const result = await runtime.store.commit(organization.id, [...claims, ...steps], { replicated: !entry && steps.length > 0 });
     if (result.ok) {
-      if (!entry) return { kind: 'shut_out', error: roleDenied(person) };
+      if (!entry) throw roleDenied(person);
       await endFormerSession(runtime, attempt.actor, formerLogin, entry.member);
       return { kind: 'signed_in', sid: entry.sid, login: entry.login, returnTo: origin.returnTo, member: entry.member };
     }

@@ -11,7 +11,7 @@ import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } fr
 import { GatewayError } from '../errors.ts';
 import { newSecret } from '../ids.ts';
 import { decryptionKeysFor, requireIdentityProvider, responseSettings, serviceProviderUrls } from '../organizations/identity-providers.ts';
-import { getOrganization, getStoredOrganization, lastReadOrganization, type Organization } from '../organizations/organizations.ts';
+import { getOrganization, getStoredOrganization, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { acceptResponse, type VerifiedAssertion } from '../saml/response.ts';
 import { makeSpMetadata } from '../saml/sp-metadata.ts';
@@ -108,10 +108,7 @@ export async function sendTestSignIn(
 }
 
 /** How far a message has come, for whoever wants to know why it ended there. */
-type Progress = { -readonly [P in 'unverifiedXml' | 'assertion']: EndedSignIn[P] } & {
-  /** Asked once for a message: it counts. */
-  hasReasonToBeLookedAt: boolean;
-};
+type Progress = { -readonly [P in 'unverifiedXml' | 'assertion']: EndedSignIn[P] };
 
 type Outcome =
   | SignInResult
@@ -121,34 +118,18 @@ type Outcome =
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
   const actor = actorOf(request, response);
-  const slug = String(request.params.org);
-  const progress: Progress = { unverifiedXml: undefined, assertion: undefined, hasReasonToBeLookedAt: false };
-  // First by the organization as this process knows it: somebody comes in only if it is still so when they do. A second opinion
-  // costs far more than a read, and raises an alarm.
-  let remembered = runtime.config.secondOpinion ? undefined : lastReadOrganization(runtime.store, slug);
-  // Messages that have come together are judged one after the other, with what that takes at hand.
-  if (remembered) await new Promise((resolve) => void setImmediate(resolve));
   for (let round = 1; ; round++) {
-    const organization = remembered ?? (await getStoredOrganization(runtime.store, slug));
+    const organization = await getStoredOrganization(runtime.store, String(request.params.org));
     response.locals.retryHref = `/saml/${organization.value.slug}/login`;
-    const outcome = await judge(runtime, request, organization, actor, progress, remembered === undefined);
-    const isOutdated =
-      outcome.kind === 'outdated' || (remembered !== undefined && (await isRefusedByWhatWas(runtime, slug, remembered, outcome)));
-    remembered = undefined;
+    const progress: Progress = { unverifiedXml: undefined, assertion: undefined };
+    const outcome = await judge(runtime, request, organization, actor, progress, round === 1);
     // What an administrator has changed meanwhile counts: the message is judged by it, as if it came only now.
-    if (isOutdated && round < MAX_ROUNDS) continue;
+    if (outcome.kind === 'outdated' && round < MAX_ROUNDS) continue;
     return sayOutcome(runtime, response, organization.value, outcome.kind === 'outdated' ? tooManyChanges() : outcome, actor, progress);
   }
 }
 
 const MAX_ROUNDS = 20;
-
-/** Whoever was let in or shut out was so on condition that nothing has changed; all others hear what the organization says now. */
-async function isRefusedByWhatWas({ store }: Runtime, slug: string, was: Stored<Organization>, { kind }: Outcome): Promise<boolean> {
-  if (kind === 'signed_in' || kind === 'shut_out') return false;
-  const { value, version } = await getStoredOrganization(store, slug);
-  return value.id !== was.value.id || version !== was.version;
-}
 
 const tooManyChanges = () =>
   ({
@@ -162,9 +143,8 @@ async function judge(
   organization: Stored<Organization>,
   actor: Actor,
   progress: Progress,
-  isReadNow: boolean,
+  isFirst: boolean,
 ): Promise<Outcome> {
-  progress.assertion = undefined; // what was accepted by what is outdated is not
   try {
     requireIdentityProvider(organization.value);
     const { unverifiedXml, unverifiedRelayState: relayState } = readMessageForm(request.body, ['SAMLResponse']);
@@ -172,12 +152,11 @@ async function judge(
     const browserNonce = cookieOf(request, nonceName(runtime.config.isHttps));
     // It is looked at only where this browser has started it, and only once, however many were refused.
     if (isTestRelayState(relayState)) {
-      if (!isReadNow) return { kind: 'outdated' };
       const { resultAt } = await finishTestSignIn(runtime, organization.value, { unverifiedXml, relayState, browserNonce, actor });
       return { kind: 'tested', resultAt };
     }
-    if (!progress.hasReasonToBeLookedAt) await requireReasonToLook(runtime, organization.value, actor.address, relayState, browserNonce);
-    progress.hasReasonToBeLookedAt = true;
+    // Asked once for a message: it counts.
+    if (isFirst) await requireReasonToLook(runtime, organization.value, actor.address, relayState, browserNonce);
     const decryptionKeys = await decryptionKeysFor(runtime, organization.value, unverifiedXml);
     const settings = responseSettings(organization.value, runtime.config.baseUrl, decryptionKeys);
     const assertion = acceptResponse(unverifiedXml, settings, runtime.now());
@@ -205,7 +184,7 @@ async function sayOutcome(
   progress: Progress,
 ): Promise<void> {
   if (progress.assertion) tellExpiredCertificates(runtime, organization, progress.assertion);
-  if (outcome.kind === 'refused' || outcome.kind === 'shut_out') {
+  if (outcome.kind === 'refused') {
     const { error } = outcome;
     await recordRefusal(runtime, response, organization, { actor, ...progress, result: { error } });
     throw error;

@@ -193,32 +193,12 @@ export async function rewrapSpKeys(runtime: Runtime): Promise<void> {
 const slugHints = new WeakMap<Store, Map<string, string>>();
 const MAX_HINTS = 10_000;
 
-/** By slug, as last read. They have their metadata with them, so fewer. */
-const lastRead = new WeakMap<Store, Map<string, Stored<Organization>>>();
-const MAX_LAST_READ = 500;
-
-/**
- * The organization as it was when it was last read here, however long ago. Only for what counts on condition that the record still
- * has this version (`require` in its commit).
- */
-export const lastReadOrganization = (store: Store, slug: string): Stored<Organization> | undefined => lastRead.get(store)?.get(slug);
-
 /** @throws organization_unknown */
 export const getOrganization = async (store: Store, slug: string): Promise<Organization> =>
   (await getStoredOrganization(store, slug)).value;
 
-/** With its version, as it is now. @throws organization_unknown */
+/** With its version. @throws organization_unknown */
 export async function getStoredOrganization(store: Store, slug: string): Promise<Stored<Organization>> {
-  const known = lastRead.get(store) ?? new Map<string, Stored<Organization>>();
-  lastRead.set(store, known);
-  known.delete(slug);
-  const organization = await readBySlug(store, slug);
-  if (known.size >= MAX_LAST_READ) known.clear();
-  known.set(slug, organization);
-  return organization;
-}
-
-async function readBySlug(store: Store, slug: string): Promise<Stored<Organization>> {
   const hints = slugHints.get(store) ?? new Map<string, string>();
   slugHints.set(store, hints);
   const hint = hints.get(slug);

@@ -168,7 +168,7 @@ class Reader {
     if (this.#text.charCodeAt(from) !== BEGIN) throw malformed();
     const parent = this.#open.at(-1);
     const before = this.#last;
-    // Fifty groups are fifty values with one tag: what it says is known then.
+    // Fifty groups are fifty values with one tag. In one parent each prefix stands for the same, so the same text says the same.
     if (before && before.element.parent === parent?.element && this.#text.startsWith(before.startTag, from)) {
       this.#at = from + before.startTag.length;
       const element = this.#builder.open(before.element, before.element.attributes, before.element.declarations);

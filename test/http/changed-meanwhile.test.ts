@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { settleSignIns } from '../../src/auth/note-sign-in.ts';
-import { lastReadOrganization } from '../../src/organizations/organizations.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
 import { type Store, unavailable } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
@@ -110,10 +109,9 @@ describe('what is changed while a message is judged counts for it', () => {
   });
 });
 
-describe('what was changed since this gateway last knew of it counts', () => {
+describe('what was changed since somebody last signed in here counts', () => {
   beforeEach(async () => {
     expect(verdict(await enter())).toBe('in');
-    expect(lastReadOrganization(gateway.runtime.store, acme.slug)).toBeDefined();
   });
 
   test('another certificate: for who is refused by it, and for who comes in by it', async () => {
@@ -178,6 +176,25 @@ describe('what was changed since this gateway last knew of it counts', () => {
     const next = await makeTestOrganization(elsewhere, Date.now, acme.slug);
     expect(verdict(await enter({ key: next.key }))).toBe('in');
     expect(verdict(await enter())).toBe('saml_signature_invalid');
+  });
+
+  test('one that has its version again, as after a failover that has lost a change', async () => {
+    const path = `/organizations/${acme.slug}/identity-provider`;
+    const [lost, key] = [await newKey(), await newKey()];
+    const raw = gateway.runtime.store.limiterClient as {
+      hgetall(key: string): Promise<{ v: string }>;
+      hset(key: string, value: object): unknown;
+    };
+    const record = `samlgate:{${acme.id}}:r:organization:organization`;
+    const before = await raw.hgetall(record);
+    await gateway.api('PUT', path, { entity_id: OKTA_ISSUER, sso_url: 'https://idp.example/sso', certificates: [lost.certificatePem] });
+    expect(verdict(await enter({ key: lost }))).toBe('in');
+    const { v: lostVersion } = await raw.hgetall(record);
+    await raw.hset(record, before);
+    await trust(OKTA_ISSUER, key);
+    expect((await raw.hgetall(record)).v).toBe(lostVersion);
+    expect(verdict(await enter({ key: lost }))).toBe('saml_signature_invalid');
+    expect(verdict(await enter({ key }))).toBe('in');
   });
 
   test('for a test sign-in: it is judged once, and by what is so now', async () => {
