@@ -65,6 +65,12 @@ describe('what lies in Redis', () => {
     }
   });
 
+  test('a time to live that is no number is refused before anything is written', async () => {
+    const partition = newPartition();
+    await expect(store.commit(partition, [insert('ada', ada), put('key', 'value', Number.NaN)])).rejects.toThrow(TypeError);
+    expect(await keysOf(partition)).toEqual([]);
+  });
+
   test('expires by itself, and leaves nothing', async () => {
     const partition = newPartition();
     expect(await store.commit(partition, [put('key', 'value', 1), claim('once', 1)])).toEqual(OK);
