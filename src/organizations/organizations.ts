@@ -304,11 +304,11 @@ async function claimDomains(store: Store, id: string, domains: readonly string[]
 }
 
 /**
- * Changes the record of an organization, with an audit entry in the same commit.
+ * Changes the record of an organization, with an audit entry in the same commit, on every replica of the store before it returns.
  * @param event undefined for what is nobody's decision and changes nothing that matters
  * @param change undefined leaves everything as it is, without an entry
  * @param more what else is in the commit; it must not fail
- * @throws organization_unknown, conflict
+ * @throws organization_unknown, conflict; store_unavailable, also where it is done but a replica of the store has not got it
  */
 export async function updateOrganization(
   runtime: Runtime,
@@ -323,7 +323,8 @@ export async function updateOrganization(
     ...more(before, after),
     ...(event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]),
   ];
-  const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry);
+  // A failover must not bring back a certificate or a role rule that was taken away.
+  const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry, { replicated: true });
   if (!stored) throw new GatewayError('organization_unknown');
   return stored.value;
 }

@@ -67,7 +67,7 @@ export type Step =
 export type CommitResult = { readonly ok: true } | { readonly ok: false; readonly failed: number };
 
 export interface CommitOptions {
-  /** Waits until every connected replica has it (Redis), so that a failover can't undo it: for what ends a credential. */
+  /** Waits until every connected replica has it (Redis), so that a failover can't undo it: for what ends a credential or decides who comes in. */
   readonly replicated?: boolean;
 }
 
