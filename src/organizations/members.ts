@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime.ts';
 import type { Person } from '../saml/attributes.ts';
 import type { NameId } from '../saml/response.ts';
 import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
-import type { Collection, Page, Step, Store, Stored } from '../store/store.ts';
+import { type Collection, confirmReplicated, type Page, type Step, type Store, type Stored } from '../store/store.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, organizationIds } from './organizations.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
 
@@ -108,9 +108,11 @@ export const identityKey = (idpEntityId: string, person: Person): string => hash
 /** @throws not_found */
 export async function getMember(store: Store, organizationId: string, id: string): Promise<Stored<Member>> {
   const member = await store.get(organizationId, MEMBERS, id);
-  if (!member) throw new GatewayError('not_found', 'There is no such member.');
+  if (!member) throw noSuchMember();
   return member;
 }
+
+const noSuchMember = () => new GatewayError('not_found', 'There is no such member.');
 
 /** How many CLI tokens, of all organizations, live by each signing key. Reads every member who has one: for the operator, not for a check. */
 export async function countCliTokensByKey(store: Store, nowMs: number): Promise<Map<string, number>> {
@@ -248,9 +250,13 @@ async function writeMember(
   return compareAndSet(async () => {
     const organization = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!organization) throw new GatewayError('organization_unknown');
-    const member = await getMember(runtime.store, organizationId, id);
-    const write = plan(member);
-    if (!write) return member.value;
+    const member = await runtime.store.get(organizationId, MEMBERS, id);
+    const write = member && plan(member);
+    if (!write) {
+      await confirmReplicated(runtime.store, organizationId);
+      if (!member) throw noSuchMember();
+      return member.value;
+    }
     const steps = [...write.steps];
     if (write.losesOwner) {
       await requireAnotherOwner(runtime.store, organizationId, id);

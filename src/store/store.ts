@@ -195,6 +195,16 @@ function freeze(value: unknown): unknown {
 export const unavailable = (cause: unknown): GatewayError => new GatewayError('store_unavailable', { cause });
 
 /**
+ * Waits until every connected replica has what the partition holds by now. For what is found done already: perhaps whoever did it was
+ * told `store_unavailable`, as a replica had not got it, and asks again; a yes must be one that survives a failover.
+ * @throws store_unavailable
+ */
+export async function confirmReplicated(store: Store, partition: string): Promise<void> {
+  // Redis counts a connection's own writes only, so there is one.
+  await store.commit(partition, [{ do: 'put', key: 'confirmed', value: '', ttlSeconds: 1 }], { replicated: true });
+}
+
+/**
  * Compare-and-set in a loop: reads the record, lets `change` make the new value, and writes it with `extra` steps in one
  * commit; starts over where somebody else was faster. `change` returns undefined to leave everything as it is.
  * @returns the record as written, as it is (nothing to change), or undefined where there is none
@@ -211,9 +221,11 @@ export async function updateRecord<T>(
 ): Promise<Stored<T> | undefined> {
   return compareAndSet(async () => {
     const before = await store.get(partition, collection, id);
-    if (!before) return undefined;
-    const value = change(before.value);
-    if (value === undefined) return before;
+    const value = before && change(before.value);
+    if (!before || value === undefined) {
+      if (options.replicated) await confirmReplicated(store, partition);
+      return before;
+    }
     const steps: Step[] = [{ do: 'replace', collection, id, version: before.version, value }, ...extra(before.value, value)];
     const result = await store.commit(partition, steps, options);
     if (result.ok) return { id, version: before.version + 1, value };
