@@ -1,7 +1,9 @@
 /** The store on Redis: standalone, Sentinel or Cluster. Redis is the store of record then; {@link RedisStore.warnings} says what that asks for. */
+import { randomUUID } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { GatewayError } from '../errors.ts';
 import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
+import { ReplicaWait } from './replica-wait.ts';
 import {
   type Collection,
   type CommitOptions,
@@ -18,10 +20,11 @@ import {
   unavailable,
 } from './store.ts';
 
+/** How long a mark stays that nobody asks for. */
+const MARK_SECONDS = 10;
 /** A commit that Redis has not begun by then never happens; the caller is told somewhat later, so that this is true by then. */
 const COMMIT_WITHIN_MS = 2000;
 const ANSWER_WITHIN_MS = 2500;
-const REPLICATED_WITHIN_MS = 1500;
 const OPEN_WITHIN_MS = 4000;
 /** How long it is believed how far the server's clock is from ours, and how many replicas it has. */
 const SERVER_FACTS_FOR_MS = 10_000;
@@ -80,6 +83,11 @@ function retryDelayMs(times: number): number {
  * @throws store_unavailable where it does not answer or does not let us in
  */
 export async function openRedisStore(url: string): Promise<Store> {
+  return new RedisStore(await connect(url), new ReplicaWait(() => connect(url)));
+}
+
+/** @throws store_unavailable */
+async function connect(url: string): Promise<Client> {
   const client = makeClient(url);
   // Whoever waits for an answer is told by it; without a listener the event would end the process.
   client.on('error', ignore);
@@ -90,13 +98,13 @@ export async function openRedisStore(url: string): Promise<Store> {
   try {
     await client.connect();
     await client.get('samlgate:{global}:e:ping');
+    return client;
   } catch (error) {
     client.disconnect();
     throw unavailable(error);
   } finally {
     clearTimeout(late);
   }
-  return new RedisStore(client);
 }
 
 const ignore = () => {};
@@ -152,10 +160,12 @@ function sendTogether(client: Client): void {
 
 class RedisStore implements Store {
   readonly #connection: Client;
+  readonly #replicaWait: ReplicaWait;
   readonly #facts = new Map<string, ServerFacts>();
 
-  constructor(client: Client) {
+  constructor(client: Client, replicaWait: ReplicaWait) {
     this.#connection = client;
+    this.#replicaWait = replicaWait;
   }
 
   /** To send something. */
@@ -202,46 +212,36 @@ class RedisStore implements Store {
 
   async commit(partition: string, steps: readonly Step[], options: CommitOptions = {}): ReturnType<Store['commit']> {
     const keys = keysOf(partition);
+    const facts = await this.#serverFacts(keys, options.replicated === true);
+    const replicas = options.replicated ? facts.replicas : 0;
+    const mark = replicas === 0 ? undefined : `replicated:${randomUUID()}`;
     const values: (string | number)[] = [];
-    for (const step of steps) {
+    for (const step of [
+      ...steps,
+      ...(mark === undefined ? [] : [{ do: 'put', key: mark, value: '', ttlSeconds: MARK_SECONDS } as const]),
+    ]) {
       const written = writtenStep(step);
       values.push(written.length, ...written);
     }
-    const facts = await this.#serverFacts(keys, options.replicated === true);
     const deadline = Math.floor(performance.now() + facts.offsetMs + COMMIT_WITHIN_MS);
-    const replicas = options.replicated ? facts.replicas : 0;
-    const failed = await answer(
-      replicas === 0
-        ? this.#client.samlgateCommit(...keys, deadline, ...values)
-        : this.#commitReplicated(keys, [deadline, ...values], replicas),
-    );
+    const failed = await answer(this.#client.samlgateCommit(...keys, deadline, ...values));
     if (failed < 0) {
       this.#facts.clear(); // perhaps a clock was set
       throw unavailable('the commit reached Redis too late');
     }
-    return failed === 0 ? { ok: true } : { ok: false, failed: failed - 1 };
+    if (failed > 0) return { ok: false, failed: failed - 1 };
+    if (mark !== undefined) await answer(this.#replicaWait.until(this.#nodeOf(keys), `${keys[0]}e:${mark}`, replicas));
+    return { ok: true };
   }
 
-  /** WAIT counts for the connection that wrote, so both go down it together. */
-  async #commitReplicated(keys: Keys, values: readonly (string | number)[], replicas: number): Promise<number> {
-    const pipeline = this.#client.pipeline() as ReturnType<Client['pipeline']> & Pick<Client, 'samlgateCommit'>;
-    pipeline.samlgateCommit(...keys, ...values);
-    pipeline.wait(replicas, REPLICATED_WITHIN_MS);
-    const [committed, waited] = (await pipeline.exec()) ?? [];
-    if (committed?.[0]) throw committed[0];
-    if (waited?.[0]) throw waited[0];
-    const failed = Number(committed?.[1]);
-    if (failed === 0 && Number(waited?.[1]) < replicas) {
-      this.#facts.clear(); // a replica may have gone for good
-      throw new Error('not every replica has the change yet');
-    }
-    return failed;
+  /** Of a cluster each partition has its own node, as far as we know. */
+  #nodeOf([prefix]: Keys): string {
+    return this.#connection instanceof Cluster ? prefix : '';
   }
 
   async #serverFacts(keys: Keys, isFresh: boolean): Promise<ServerFacts> {
     const client = this.#client;
-    // Of a cluster each partition has its own node, as far as we know.
-    const node = client instanceof Cluster ? keys[0] : '';
+    const node = this.#nodeOf(keys);
     const known = this.#facts.get(node);
     const startedMs = performance.now();
     if (known && !isFresh && startedMs - known.readAtMs < SERVER_FACTS_FOR_MS) return known;
@@ -279,6 +279,7 @@ class RedisStore implements Store {
 
   async close(): Promise<void> {
     this.#connection.disconnect();
+    await this.#replicaWait.close();
   }
 }
 

@@ -200,8 +200,7 @@ export const unavailable = (cause: unknown): GatewayError => new GatewayError('s
  * @throws store_unavailable
  */
 export async function confirmReplicated(store: Store, partition: string): Promise<void> {
-  // Redis counts a connection's own writes only, so there is one.
-  await store.commit(partition, [{ do: 'put', key: 'confirmed', value: '', ttlSeconds: 1 }], { replicated: true });
+  await store.commit(partition, [], { replicated: true });
 }
 
 /**

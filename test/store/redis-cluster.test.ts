@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openStore } from '../../src/store/open-store.ts';
 import { GLOBAL, type Store } from '../../src/store/store.ts';
-import { freePort, isWhole, type RedisCluster, type RedisServer, startRedisCluster } from '../support/redis-server.ts';
+import { freePort, isWhole, type RedisCluster, type RedisServer, runRedisCli, startRedisCluster } from '../support/redis-server.ts';
 import { storeConformance } from './conformance.ts';
-import { expectUnavailable, isBack } from './outages.ts';
+import { answers, expectUnavailable, isBack } from './outages.ts';
 import { claim, codeOf, everything, failedAt, findAll, insert, newPartition, OK, PEOPLE, put } from './people.ts';
 
 jest.setTimeout(30_000);
@@ -132,4 +133,36 @@ describe('Redis Cluster', () => {
     await store.purge(partition);
     expect(await target.keys(`*${partition}*`)).toEqual([]);
   });
+});
+
+test('Redis Cluster with replicas: what is acknowledged is there on them; while they don’t follow, only who asks for that is told so', async () => {
+  const replicated = await startRedisCluster(1);
+  const [primaries, replicas] = [replicated.nodes.slice(0, 3), replicated.nodes.slice(3)];
+  const store = await openStore(replicated.url);
+  try {
+    for (const { port } of primaries)
+      while (!(await runRedisCli('-p', String(port), 'info', 'replication')).includes('state=online')) await sleep(20);
+    const keysOf = async (partition: string): Promise<string> =>
+      (await Promise.all(replicas.map(({ port }) => runRedisCli('-p', String(port), 'keys', `samlgate:{${partition}}:e:once`))))
+        .join('')
+        .trim();
+    const partitions = Array.from({ length: 30 }, newPartition);
+    for (const partition of partitions) {
+      expect(await store.commit(partition, [claim('once')], { replicated: true })).toEqual(OK);
+      expect(await keysOf(partition)).toBe(`samlgate:{${partition}}:e:once`);
+    }
+    for (const { process } of replicas) process.kill('SIGSTOP');
+    let waiting = partitions.length;
+    const asked = partitions.map((partition) =>
+      codeOf(() => store.commit(partition, [claim('again')], { replicated: true })).finally(() => waiting--),
+    );
+    for (const partition of partitions) expect(await store.commit(partition, [claim('other')])).toEqual(OK);
+    expect(waiting).toBe(partitions.length);
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['store_unavailable']));
+    for (const { process } of replicas) process.kill('SIGCONT');
+    for (const partition of partitions) await answers(() => store.commit(partition, [put('key', '')], { replicated: true }));
+  } finally {
+    await store.close();
+    await replicated.stop();
+  }
 });

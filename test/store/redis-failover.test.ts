@@ -65,6 +65,24 @@ describe('commits that wait for replicas', () => {
     await until(async () => (await codeOf(() => store.commit(partition, [put('key', '')], { replicated: true }))).startsWith('answered'));
   });
 
+  test('hold up nobody else while they wait, however many', async () => {
+    const partition = newPartition();
+    expect(await store.commit(partition, [insert('ada', { name: 'Ada' })])).toEqual(OK);
+    replica.process.kill('SIGSTOP');
+    let waiting = 5;
+    const ends = Array.from({ length: waiting }, (_, i) =>
+      codeOf(() => store.commit(newPartition(), [claim(`${i}`)], { replicated: true })).finally(() => waiting--),
+    );
+    for (let i = 0; i < 20; i++) {
+      expect((await store.get(partition, PEOPLE, 'ada'))?.value.name).toBe('Ada');
+      expect(await store.commit(partition, [claim(`other${i}`)])).toEqual(OK);
+    }
+    expect(waiting).toBe(5);
+    expect(await Promise.all(ends)).toEqual(Array.from({ length: 5 }, () => 'store_unavailable'));
+    replica.process.kill('SIGCONT');
+    await until(async () => (await codeOf(() => store.commit(partition, [put('key', '')], { replicated: true }))).startsWith('answered'));
+  });
+
   test('don’t wait for a replica that is gone, or that has only begun to copy', async () => {
     const copying = await startRedis(['--replicaof', `127.0.0.1 ${primary.port}`]);
     await tell(primary, 'config', 'set', 'repl-diskless-sync-delay', '60');

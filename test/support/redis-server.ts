@@ -78,19 +78,31 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/** Starts a Redis Cluster of three primaries, which share the slots, and waits until each of them says that it is whole. */
-export async function startRedisCluster(): Promise<RedisCluster> {
+/**
+ * Starts a Redis Cluster of three primaries, which share the slots, and waits until each of them says that it is whole.
+ * @param replicas of each
+ */
+export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.stop()));
   };
   try {
-    for (let i = 0; i < 3; i++) {
-      const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--appendonly', 'yes'];
+    for (let i = 0; i < 3 * (1 + replicas); i++) {
+      const options = [
+        '--cluster-enabled',
+        'yes',
+        '--cluster-node-timeout',
+        '2000',
+        '--appendonly',
+        'yes',
+        '--repl-diskless-sync-delay',
+        '0',
+      ];
       nodes.push(await startRedis([...options, '--cluster-port', String(await freePort())]));
     }
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
-    await runRedisCli('--cluster', 'create', ...addresses, '--cluster-yes');
+    await runRedisCli('--cluster', 'create', ...addresses, '--cluster-replicas', String(replicas), '--cluster-yes');
     await isWhole(nodes);
     return { nodes, url: `redis+cluster://${addresses.join(',')}`, stop };
   } catch (error) {
