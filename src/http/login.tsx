@@ -12,6 +12,7 @@ import { GatewayError } from '../errors.ts';
 import type { MemberSession } from '../organizations/members.ts';
 import { findOrganizationByDomain, getOrganization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
+import { confirmReplicated } from '../store/store.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { forgetOrganization, lastOrganization, rememberOrganization } from './last-organization.ts';
 import { sendPage } from './pages.ts';
@@ -112,7 +113,7 @@ async function endSession(runtime: Runtime, request: Request, actor: ReturnType<
         throw new GatewayError('forbidden', 'This form is not from this session. Go back to the console and sign out there.');
       }
       ended = await signOut(runtime, { ...actor, kind: 'member', id: principal.member.id, email: principal.member.email }, login);
-    }
+    } else await confirmReplicated(runtime.store, login.organizationId);
   }
   await new Promise<void>((resolve, reject) => {
     request.session.destroy((error: unknown) => (error ? reject(error) : resolve()));

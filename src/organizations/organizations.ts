@@ -308,7 +308,7 @@ async function claimDomains(store: Store, id: string, domains: readonly string[]
  * @param event undefined for what is nobody's decision and changes nothing that matters
  * @param change undefined leaves everything as it is, without an entry
  * @param more what else is in the commit; it must not fail
- * @throws organization_unknown, conflict; store_unavailable, also where it is done but a replica of the store has not got it
+ * @throws organization_unknown, conflict; store_unavailable, also where it is done (or was before) but a replica of the store has not got it
  */
 export async function updateOrganization(
   runtime: Runtime,
@@ -338,10 +338,11 @@ export async function deleteOrganization(runtime: Runtime, actor: Actor, id: str
   await deleteEverythingOf(store, id);
   const entry = await store.get(GLOBAL, DIRECTORY, id);
   if (!entry) return;
-  await store.commit(GLOBAL, [
+  const steps: Step[] = [
     { do: 'delete', collection: DIRECTORY, id, version: entry.version },
     auditStep(runtime.now(), actor, 'organization.deleted', { details: { slug: entry.value.slug } }),
-  ]);
+  ];
+  await store.commit(GLOBAL, steps, { replicated: true });
 }
 
 /** The record first: from then on no login can write into the partition, and nobody's session or token is good. */
@@ -349,7 +350,8 @@ async function deleteEverythingOf(store: Store, id: string): Promise<void> {
   for (let isGone = false; !isGone; ) {
     const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
     const steps = record ? [{ do: 'delete', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: record.version } as const] : [];
-    isGone = !record || (await store.commit(id, steps, { replicated: true })).ok;
+    // Also where it is gone already: whoever asks again was perhaps told that a replica had not got it.
+    isGone = (await store.commit(id, steps, { replicated: true })).ok;
   }
   await store.purge(id);
 }

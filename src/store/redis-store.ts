@@ -216,10 +216,7 @@ class RedisStore implements Store {
     const replicas = options.replicated ? facts.replicas : 0;
     const mark = replicas === 0 ? undefined : `replicated:${randomUUID()}`;
     const values: (string | number)[] = [];
-    for (const step of [
-      ...steps,
-      ...(mark === undefined ? [] : [{ do: 'put', key: mark, value: '', ttlSeconds: MARK_SECONDS } as const]),
-    ]) {
+    for (const step of [...steps, ...(mark === undefined ? [] : markSteps(mark))]) {
       const written = writtenStep(step);
       values.push(written.length, ...written);
     }
@@ -308,6 +305,12 @@ function keysOf(partition: string): Keys {
   const prefix = prefixOf(partition);
   return [prefix, `${prefix}-`];
 }
+
+/** A full Redis refuses a write that takes memory, but not behind one that takes none: the first of a commit that has no other. */
+const markSteps = (key: string): Step[] => [
+  { do: 'drop', key },
+  { do: 'put', key, value: '', ttlSeconds: MARK_SECONDS },
+];
 
 /** Its name, and its arguments as `COMMIT` has them. */
 function writtenStep(step: Step): (string | number)[] {

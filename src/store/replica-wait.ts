@@ -18,6 +18,7 @@ interface Round {
 export class ReplicaWait {
   readonly #connect: () => Promise<Redis | Cluster>;
   #connection: Promise<Redis | Cluster> | undefined;
+  #isClosed = false;
   /** By node: the round that is under way, and the one that has not begun. */
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #coming = new Map<string, Round>();
@@ -61,30 +62,37 @@ export class ReplicaWait {
   }
 
   async #wait(marks: readonly string[], replicas: number): Round['answer'] {
-    const connection = await this.#connected();
-    const pipeline = connection.pipeline();
-    for (const mark of marks) pipeline.del(mark);
-    pipeline.wait(replicas, REPLICATED_WITHIN_MS);
-    const answers = (await pipeline.exec()) ?? [];
-    for (const [error] of answers) if (error) throw error;
-    const deleted = new Set(marks.filter((_, i) => answers[i]?.[1] === 1));
-    return { isDeleted: (mark) => deleted.has(mark), acknowledged: Number(answers.at(-1)?.[1]) };
-  }
-
-  async #connected(): Promise<Redis | Cluster> {
+    if (this.#isClosed) throw new Error('the store is closed');
     this.#connection ??= this.#connect();
+    const mine = this.#connection;
     try {
-      return await this.#connection;
+      const pipeline = (await mine).pipeline();
+      for (const mark of marks) pipeline.del(mark);
+      pipeline.wait(replicas, REPLICATED_WITHIN_MS);
+      const answers = (await pipeline.exec()) ?? [];
+      for (const [error] of answers) if (error) throw error;
+      const deleted = new Set(marks.filter((_, i) => answers[i]?.[1] === 1));
+      if (deleted.size < marks.length) this.#leave(mine);
+      return { isDeleted: (mark) => deleted.has(mark), acknowledged: Number(answers.at(-1)?.[1]) };
     } catch (error) {
-      this.#connection = undefined;
+      this.#leave(mine);
       throw error;
     }
   }
 
+  /** What leads nowhere, or no longer to where commits go (behind an address that two servers share), would do so for good. */
+  #leave(connection: Promise<Redis | Cluster>): void {
+    if (this.#connection === connection) this.#connection = undefined;
+    void connection.then(disconnect, () => {}); // where none was made, there is none to leave
+  }
+
   async close(): Promise<void> {
-    (await this.#connection?.catch(() => undefined))?.disconnect();
+    this.#isClosed = true;
+    await this.#connection?.then(disconnect, () => {});
   }
 }
+
+const disconnect = (connection: Redis | Cluster): void => connection.disconnect();
 
 async function inTime<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -220,9 +220,18 @@ export async function updateRecord<T>(
 ): Promise<Stored<T> | undefined> {
   return compareAndSet(async () => {
     const before = await store.get(partition, collection, id);
-    const value = before && change(before.value);
-    if (!before || value === undefined) {
+    const settled = async () => {
       if (options.replicated) await confirmReplicated(store, partition);
+    };
+    let value: T | undefined;
+    try {
+      value = before && change(before.value);
+    } catch (error) {
+      await settled(); // perhaps there is nothing to change any more, and that is why
+      throw error;
+    }
+    if (!before || value === undefined) {
+      await settled();
       return before;
     }
     const steps: Step[] = [{ do: 'replace', collection, id, version: before.version, value }, ...extra(before.value, value)];

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createCliToken, revokeCliToken } from '../../src/auth/cli-tokens.ts';
 import { endAllSessions, type SessionOwner } from '../../src/auth/sign-out.ts';
 import { changeMember, getMember, removeMember } from '../../src/organizations/members.ts';
+import { deleteOrganization } from '../../src/organizations/organizations.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
 import { codeOf } from '../store/people.ts';
 import { HttpBrowser } from '../support/browser.ts';
@@ -61,6 +62,7 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
   const { runtime } = gateway;
   const [carl, nina] = ['carl', 'nina'].map((user) => ({ organizationId, memberId: idOf(user) })) as [SessionOwner, SessionOwner];
   const operator = { kind: 'operator' } as const;
+  const { id: doomed } = await makeTestOrganization(gateway);
   const { id: tokenId } = (
     await createCliToken(
       runtime,
@@ -73,6 +75,7 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
     remove: () => removeMember(runtime, operator, organizationId, carl.memberId),
     revoke: () => revokeCliToken(runtime, operator, nina, tokenId),
     'end sessions': () => endAllSessions(runtime, operator, nina),
+    'delete organization': () => deleteOrganization(runtime, operator, doomed),
     suspend: () => changeMember(runtime, operator, organizationId, nina.memberId, { suspended: true }),
   };
   /** In turn, as three of them change the same member. */
@@ -86,7 +89,7 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
   replica.process.kill('SIGCONT');
   const refused = Object.keys(ends).map(() => 'store_unavailable');
   expect(without).toEqual([refused, refused]);
-  expect(await all()).toEqual(['not_found', 'not_found', 'done', 'done']);
+  expect(await all()).toEqual(['not_found', 'not_found', 'done', 'done', 'done']);
 });
 
 const sessionOf = async ({ organizationId, memberId }: SessionOwner): Promise<string> =>

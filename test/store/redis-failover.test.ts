@@ -4,10 +4,10 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { openStore } from '../../src/store/open-store.ts';
-import type { Store } from '../../src/store/store.ts';
+import { confirmReplicated, type Step, type Store } from '../../src/store/store.ts';
 import { freePort, type RedisServer, runRedisCli, startRedis, startSentinel } from '../support/redis-server.ts';
 import { expectUnavailable, isBack, TOLD_WITHIN_MS } from './outages.ts';
-import { claim, codeOf, failedAt, insert, newPartition, OK, PEOPLE, put } from './people.ts';
+import { claim, codeOf, failedAt, insert, newPartition, OK, PEOPLE, put, remove, take } from './people.ts';
 
 jest.setTimeout(60_000);
 
@@ -81,6 +81,22 @@ describe('commits that wait for replicas', () => {
     expect(await Promise.all(ends)).toEqual(Array.from({ length: 5 }, () => 'store_unavailable'));
     replica.process.kill('SIGCONT');
     await until(async () => (await codeOf(() => store.commit(partition, [put('key', '')], { replicated: true }))).startsWith('answered'));
+  });
+
+  test('end things also in a full Redis, and confirm what has ended; what adds something is refused', async () => {
+    const partition = newPartition();
+    const replicated = (...steps: Step[]) => codeOf(() => store.commit(partition, steps, { replicated: true }));
+    expect(await store.commit(partition, [insert('ada', { name: 'Ada' }), put('session', '')])).toEqual(OK);
+    await tell(primary, 'config', 'set', 'maxmemory', '1');
+    try {
+      expect(await replicated(remove('ada', 1))).toBe('answered {"ok":true}');
+      expect(await replicated(take('session'))).toBe('answered {"ok":true}');
+      expect(await codeOf(() => confirmReplicated(store, partition))).toBe('answered undefined');
+      expect(await replicated(claim('once'))).toBe('store_unavailable');
+      expect(await replicated(insert('ada', { name: 'Ada' }))).toBe('store_unavailable');
+    } finally {
+      await tell(primary, 'config', 'set', 'maxmemory', '0');
+    }
   });
 
   test('don’t wait for a replica that is gone, or that has only begun to copy', async () => {

@@ -38,6 +38,17 @@ test('one who asks for more replicas than there are is refused, and nobody else'
   expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
 });
 
+test('a connection that leads to another server is left, so that the next question finds the way', async () => {
+  let at = 1;
+  const wait = new ReplicaWait(async () => new Redis(servers[at]?.url ?? ''));
+  for (const mark of ['first', 'second']) await writer.set(mark, '');
+  await expect(wait.until('', 'first', 0)).rejects.toThrow('another server');
+  at = 0;
+  await expect(wait.until('', 'second', 0)).resolves.toBeUndefined();
+  await wait.close();
+  await expect(wait.until('', 'first', 0)).rejects.toThrow('closed');
+});
+
 test('a connection that can’t be made is tried again with the next question', async () => {
   let tries = 0;
   const wait = new ReplicaWait(async () => {
