@@ -105,36 +105,33 @@ export async function revokeCliToken(
   owner: Pick<Minter, 'organizationId' | 'memberId'>,
   tokenId: string,
 ): Promise<void> {
-  let wasThere = false;
-  await changeTokens(runtime, actor, owner, 'cli_token.revoked', { token_id: tokenId }, (member) => {
+  const noSuchToken = () => new GatewayError('not_found', 'There is no such CLI token.');
+  const after = await changeTokens(runtime, actor, owner, 'cli_token.revoked', { token_id: tokenId }, (member) => {
     const others = member.cliTokens.filter(({ id }) => id !== tokenId);
-    wasThere = others.length < member.cliTokens.length;
-    return wasThere ? others : undefined;
+    if (others.length === member.cliTokens.length) throw noSuchToken();
+    return others;
   });
-  if (!wasThere) throw new GatewayError('not_found', 'There is no such CLI token.');
+  if (!after) throw noSuchToken();
 }
 
 const liveAt = (member: Member, nowMs: number): number =>
   member.cliTokens.filter(({ expiresAtMs }) => expiresAtMs === undefined || expiresAtMs > nowMs).length;
 
-/** The list of a member's tokens, their audit entry and what is to be forgotten with them: one commit. @param change undefined leaves them */
+/** The list of a member's tokens, their audit entry and what is to be forgotten with them: one commit. */
 function changeTokens(
   runtime: Runtime,
   actor: Actor,
   owner: Pick<Minter, 'organizationId' | 'memberId'>,
   event: AuditEvent,
   details: Readonly<Record<string, unknown>>,
-  change: (member: Member) => readonly CliToken[] | undefined,
+  change: (member: Member) => readonly CliToken[],
 ): Promise<Stored<Member> | undefined> {
   return updateRecord(
     runtime.store,
     owner.organizationId,
     MEMBERS,
     owner.memberId,
-    (member) => {
-      const cliTokens = change(member);
-      return cliTokens && { ...member, cliTokens };
-    },
+    (member) => ({ ...member, cliTokens: change(member) }),
     (before, after) => {
       const kept = new Set(after.cliTokens.map(({ id }) => id));
       const gone = before.cliTokens.filter(({ id }) => !kept.has(id));

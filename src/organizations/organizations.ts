@@ -305,7 +305,7 @@ async function claimDomains(store: Store, id: string, domains: readonly string[]
 
 /**
  * Changes the record of an organization, with an audit entry in the same commit, on every replica of the store before it returns.
- * @param event undefined for what is nobody's decision and changes nothing that matters
+ * @param event undefined for what is nobody's decision and changes nothing that matters; it waits for no replica
  * @param change undefined leaves everything as it is, without an entry
  * @param more what else is in the commit; it must not fail
  * @throws organization_unknown, conflict; store_unavailable, also where it is done (or was before) but a replica of the store has not got it
@@ -324,7 +324,8 @@ export async function updateOrganization(
     ...(event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]),
   ];
   // A failover must not bring back a certificate or a role rule that was taken away.
-  const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry, { replicated: true });
+  const options = { replicated: event !== undefined };
+  const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry, options);
   if (!stored) throw new GatewayError('organization_unknown');
   return stored.value;
 }

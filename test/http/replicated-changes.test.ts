@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createCliToken, revokeCliToken } from '../../src/auth/cli-tokens.ts';
 import { endAllSessions, type SessionOwner } from '../../src/auth/sign-out.ts';
+import { listSigningKeys, revokeSigningKey } from '../../src/auth/signing-keys.ts';
 import { changeMember, getMember, removeMember } from '../../src/organizations/members.ts';
 import { deleteOrganization } from '../../src/organizations/organizations.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
@@ -62,6 +63,7 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
   const { runtime } = gateway;
   const [carl, nina] = ['carl', 'nina'].map((user) => ({ organizationId, memberId: idOf(user) })) as [SessionOwner, SessionOwner];
   const operator = { kind: 'operator' } as const;
+  const [listed] = await listSigningKeys(runtime);
   const { id: doomed } = await makeTestOrganization(gateway);
   const { id: tokenId } = (
     await createCliToken(
@@ -76,6 +78,7 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
     revoke: () => revokeCliToken(runtime, operator, nina, tokenId),
     'end sessions': () => endAllSessions(runtime, operator, nina),
     'delete organization': () => deleteOrganization(runtime, operator, doomed),
+    'revoke key': () => revokeSigningKey(runtime, operator, listed?.key.kid ?? ''),
     suspend: () => changeMember(runtime, operator, organizationId, nina.memberId, { suspended: true }),
   };
   /** In turn, as three of them change the same member. */
@@ -89,7 +92,7 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
   replica.process.kill('SIGCONT');
   const refused = Object.keys(ends).map(() => 'store_unavailable');
   expect(without).toEqual([refused, refused]);
-  expect(await all()).toEqual(['not_found', 'not_found', 'done', 'done', 'done']);
+  expect(await all()).toEqual(['not_found', 'not_found', 'done', 'done', 'conflict', 'done']);
 });
 
 const sessionOf = async ({ organizationId, memberId }: SessionOwner): Promise<string> =>
