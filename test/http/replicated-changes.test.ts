@@ -95,5 +95,27 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
   expect(await all()).toEqual(['not_found', 'not_found', 'done', 'done', 'conflict', 'done']);
 });
 
+test('a browser is not told that it is signed out before every replica of the store knows', async () => {
+  const acme = await makeTestOrganization(gateway);
+  const browser = new HttpBrowser();
+  await acme.signIn(browser);
+  const console = await browser.request(`${gateway.url}/console`);
+  const form = console.forms.find(({ action }) => action.endsWith('/logout'));
+  const csrf = form?.fields.find(({ name }) => name === 'csrf')?.value ?? '';
+  const leave = async () => {
+    const { status, code } = await browser.request(`${gateway.url}/logout`, {
+      method: 'POST',
+      body: new URLSearchParams({ csrf }),
+      from: console,
+    });
+    return status === 503 ? code : status;
+  };
+  replica.process.kill('SIGSTOP');
+  const without = [await leave(), await leave()];
+  replica.process.kill('SIGCONT');
+  expect(without).toEqual(['store_unavailable', 'store_unavailable']);
+  expect(await leave()).toBe(303);
+});
+
 const sessionOf = async ({ organizationId, memberId }: SessionOwner): Promise<string> =>
   (await getMember(gateway.runtime.store, organizationId, memberId)).value.sessions[0]?.id ?? '';
