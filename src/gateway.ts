@@ -1,7 +1,7 @@
 /** The only place that puts the parts of a gateway together. */
 import type { Server } from 'node:http';
-import { settleSignIns } from './auth/note-sign-in.ts';
-import { maintainSigningKeys, prepareSigningKeys } from './auth/signing-keys.ts';
+import { maintainSigningKeys, prepareSigningKeys } from './auth/keys/signing-keys.ts';
+import { settleSignIns } from './auth/sign-in-log/record-sign-in.ts';
 import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
 import { withForwardAuth } from './http/forward-auth.ts';

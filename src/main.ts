@@ -8,17 +8,17 @@ import { VERSION } from './client/version.ts';
 
 /** Each command's module is loaded for that command only: a gateway that serves carries nothing of the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
-  serve: async () => (await import('./cli/serve.ts')).addServe,
-  login: async () => (await import('./cli/login.ts')).addLogin,
-  logout: async () => (await import('./cli/logout.ts')).addLogout,
-  whoami: async () => (await import('./cli/whoami.ts')).addWhoami,
-  token: async () => (await import('./cli/token.ts')).addToken,
-  members: async () => (await import('./cli/members.ts')).addMembers,
-  org: async () => (await import('./cli/org.ts')).addOrg,
-  keys: async () => (await import('./cli/keys.ts')).addKeys,
-  doctor: async () => (await import('./cli/doctor.ts')).addDoctor,
-  'mock-idp': async () => (await import('./cli/mock-idp.ts')).addMockIdp,
-  demo: async () => (await import('./cli/demo.ts')).addDemo,
+  serve: async () => (await import('./cli/commands/serve.ts')).addServe,
+  login: async () => (await import('./cli/commands/login.ts')).addLogin,
+  logout: async () => (await import('./cli/commands/logout.ts')).addLogout,
+  whoami: async () => (await import('./cli/commands/whoami.ts')).addWhoami,
+  token: async () => (await import('./cli/commands/token.ts')).addToken,
+  members: async () => (await import('./cli/commands/members.ts')).addMembers,
+  org: async () => (await import('./cli/commands/org.ts')).addOrg,
+  keys: async () => (await import('./cli/commands/keys.ts')).addKeys,
+  doctor: async () => (await import('./cli/commands/doctor.ts')).addDoctor,
+  'mock-idp': async () => (await import('./cli/commands/mock-idp.ts')).addMockIdp,
+  demo: async () => (await import('./cli/commands/demo.ts')).addDemo,
 };
 
 program

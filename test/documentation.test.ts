@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { VARIABLES } from '../src/config.ts';
 import { ERRORS } from '../src/errors.ts';
-import { IDP_SETTINGS } from '../src/http/shapes.ts';
+import { IDP_SETTINGS } from '../src/http/api/request-shapes.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
 const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');

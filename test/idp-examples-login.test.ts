@@ -8,7 +8,7 @@ import { decodeSamlRequest, readAuthnRequest } from '../src/mock-idp/authn-reque
 import { type ContentEncryption, encryptAssertion } from '../src/mock-idp/encryption.ts';
 import { HABIT_NAMES, HABITS, type HabitName } from '../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS } from '../src/mock-idp/people.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../src/saml/self-signed-certificate.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../src/saml/metadata/self-signed-certificate.ts';
 import { ACS_URL, ENTITY_ID, NOW_MS, REQUEST_ID, sign } from './saml/fixture-cases/hand-made.ts';
 import { PRODUCTS, type SetUp } from './saml/fixture-cases/products.ts';
 import { HttpBrowser, type Page, type SignedIn, signIn } from './support/browser.ts';

@@ -8,9 +8,9 @@ import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
 import type { Role } from '../organizations/role-mapping.ts';
 import type { Runtime } from '../runtime.ts';
 import { readTogether } from '../store/read-together.ts';
-import type { Login } from './sessions.ts';
-import { cliTokenEndMs, isPaused, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
-import { type TokenKind, type VerifiedToken, verifyToken } from './verified-tokens.ts';
+import type { Login } from './sessions/sessions.ts';
+import { cliTokenEndMs, isPaused, type TokenPolicy, tokenPolicyOf } from './tokens/token-policy.ts';
+import { type TokenKind, type VerifiedToken, verifyToken } from './tokens/verify-token.ts';
 
 export type ActiveMember = Member & { readonly role: Role };
 

@@ -1,7 +1,7 @@
 /** What `samlgate doctor` looks at. Each check gives its findings; none changes anything. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/key-ring.ts';
+import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/keys/key-ring.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import { makeLog } from '../log.ts';

@@ -1,7 +1,7 @@
 /** What goes to the JSON API and what comes back, from the shapes that check the one and describe the other. Types only. */
 import type { z } from 'zod';
-import type * as answers from '../http/answer-shapes.ts';
-import type * as shapes from '../http/shapes.ts';
+import type * as answers from '../http/api/answer-shapes.ts';
+import type * as shapes from '../http/api/request-shapes.ts';
 
 export type Me = z.infer<typeof answers.ME>;
 export type SessionToken = z.infer<typeof answers.SESSION_TOKEN>;

@@ -1,4 +1,4 @@
-import type { DeviceRequest } from '../auth/device-login.ts';
+import type { DeviceRequest } from '../auth/tokens/device-login.ts';
 import { Page } from './layout.tsx';
 
 /** Where the code is typed in. */

@@ -2,17 +2,17 @@
 import express, { type Express, type Request, type RequestHandler, type Response, Router } from 'express';
 import helmet from 'helmet';
 import type { Runtime } from '../runtime.ts';
-import { apiDocsRoutes } from './api-docs.tsx';
+import { apiDocsRoutes } from './api/api-docs.tsx';
 import { assetRoutes } from './assets.ts';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
 import { forwardAuthRefusals } from './forward-auth.ts';
+import { operationsRoutes } from './health.ts';
 import { loginRoutes } from './login.tsx';
 import { oauthRoutes } from './oauth.ts';
-import { operationsRoutes } from './operations.ts';
 import { observe, requestContext } from './request-context.ts';
-import { samlRoutes } from './saml.tsx';
-import { singleLogoutRoutes } from './slo.tsx';
+import { samlRoutes } from './saml/acs.tsx';
+import { singleLogoutRoutes } from './saml/slo.tsx';
 
 export function makeApp(runtime: Runtime): Express {
   const { config } = runtime;
@@ -90,6 +90,6 @@ async function consolePages(runtime: Runtime): Promise<RequestHandler> {
 }
 
 async function api(runtime: Runtime): Promise<RequestHandler> {
-  const { apiRoutes } = await import('./api.ts');
+  const { apiRoutes } = await import('./api/api.ts');
   return Router({ caseSensitive: true }).use('/api/v1', apiRoutes(runtime));
 }

@@ -2,17 +2,17 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { csrfTokenMatches, sessionOrNobody } from '../auth/authenticate.ts';
-import { answerDeviceLogin, findDeviceLogin, readUserCode } from '../auth/device-login.ts';
-import { sessionMiddleware } from '../auth/sessions.ts';
+import { sessionMiddleware } from '../auth/sessions/sessions.ts';
+import { answerDeviceLogin, findDeviceLogin, readUserCode } from '../auth/tokens/device-login.ts';
 import { DeviceAnsweredPage, DeviceCodePage, DeviceConfirmationPage, DeviceOrganizationPage } from '../console/device-page.tsx';
 import { renderPage } from '../console/layout.tsx';
 import { GatewayError } from '../errors.ts';
 import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
+import { checkShape, SLUG } from './api/request-shapes.ts';
 import { sendPage } from './pages.ts';
 import { requireWithinLimit } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
-import { checkShape, SLUG } from './shapes.ts';
 
 const FORM = z.object({ csrf: z.string(), user_code: z.string().max(64), action: z.enum(['approve', 'deny']) });
 

@@ -7,9 +7,9 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Express, Router } from 'express';
 import { authenticateBearer, authenticateSession, type MemberPrincipal, type Principal } from '../auth/authenticate.ts';
-import { readLogin, renewLogin, sidOfCookies } from '../auth/sessions.ts';
-import { tokenPolicyOf } from '../auth/token-policy.ts';
-import { noteTokenUse } from '../auth/token-use.ts';
+import { readLogin, renewLogin, sidOfCookies } from '../auth/sessions/sessions.ts';
+import { tokenPolicyOf } from '../auth/tokens/token-policy.ts';
+import { noteTokenUse } from '../auth/tokens/token-use.ts';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 

@@ -3,8 +3,8 @@ import type { Request, Response } from 'express';
 import { GatewayError } from '../errors.ts';
 import { getOrganization, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
+import { SLUG } from './api/request-shapes.ts';
 import { cookieOf } from './request-context.ts';
-import { SLUG } from './shapes.ts';
 
 const KEEP_MS = 90 * 86_400_000;
 

@@ -2,8 +2,8 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { authenticateSession, csrfTokenMatches } from '../auth/authenticate.ts';
-import { sessionMiddleware } from '../auth/sessions.ts';
-import { signOut } from '../auth/sign-out.ts';
+import { sessionMiddleware } from '../auth/sessions/sessions.ts';
+import { signOut } from '../auth/sessions/sign-out.ts';
 import { renderPage } from '../console/layout.tsx';
 import { LoginPage } from '../console/login-page.tsx';
 import { hrefOf } from '../console/parts/paging.tsx';
@@ -13,12 +13,12 @@ import type { MemberSession } from '../organizations/members.ts';
 import { findOrganizationByDomain, getOrganization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { confirmReplicated } from '../store/store.ts';
-import { sendBrowserMessage } from './browser-message.tsx';
 import { forgetOrganization, lastOrganization, rememberOrganization } from './last-organization.ts';
 import { sendPage } from './pages.ts';
 import { limited } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
-import { continueLogout, takeOutcome } from './slo.tsx';
+import { sendBrowserMessage } from './saml/browser-message.tsx';
+import { continueLogout, takeOutcome } from './saml/slo.tsx';
 
 const RETURN_TO = z.string().max(2048).optional();
 const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: RETURN_TO });

@@ -2,19 +2,25 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { authenticateBearer, authenticateToken, type Principal, type TokenPrincipal } from '../auth/authenticate.ts';
-import { revokeCliToken } from '../auth/cli-tokens.ts';
-import { collectDeviceLogin, DEVICE_LOGIN_SECONDS, oauthRefusal, POLL_INTERVAL_SECONDS, startDeviceLogin } from '../auth/device-login.ts';
-import { publicKeySet } from '../auth/key-lease.ts';
-import { mintSessionToken, revokeSessionToken } from '../auth/session-tokens.ts';
-import { JWKS_MAX_AGE_SECONDS } from '../auth/signing-keys.ts';
-import { type VerifiedToken, verifyToken } from '../auth/verified-tokens.ts';
+import { publicKeySet } from '../auth/keys/key-lease.ts';
+import { JWKS_MAX_AGE_SECONDS } from '../auth/keys/signing-keys.ts';
+import { revokeCliToken } from '../auth/tokens/cli-tokens.ts';
+import {
+  collectDeviceLogin,
+  DEVICE_LOGIN_SECONDS,
+  oauthRefusal,
+  POLL_INTERVAL_SECONDS,
+  startDeviceLogin,
+} from '../auth/tokens/device-login.ts';
+import { mintSessionToken, revokeSessionToken } from '../auth/tokens/session-tokens.ts';
+import { type VerifiedToken, verifyToken } from '../auth/tokens/verify-token.ts';
 import { GatewayError } from '../errors.ts';
 import { sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
-import { noteUseAfterAnswer } from './callers.ts';
+import { noteUseAfterAnswer } from './api/callers.ts';
+import { checkShape, line, SLUG } from './api/request-shapes.ts';
 import { limited } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
-import { checkShape, line, SLUG } from './shapes.ts';
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';

@@ -1,6 +1,7 @@
 /** IdP metadata in the shape in which each product hands it out. */
+
+import type { KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { HTTP_POST, HTTP_REDIRECT, METADATA, NAME_ID_EMAIL, NAME_ID_UNSPECIFIED, PROTOCOL, XMLDSIG } from '../saml/names.ts';
-import type { KeyAndCertificate } from '../saml/self-signed-certificate.ts';
 import { certificateBody, certificateEnd } from './certificate-text.ts';
 import { HABITS, type HabitName } from './habits.ts';
 import { RSA_SHA256, SHA256, signElement } from './xml-signature.ts';

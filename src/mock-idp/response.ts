@@ -1,5 +1,5 @@
 /** Makes the response that a product would send, or one that differs from it in exactly what a test asks for. */
-import type { KeyAndCertificate } from '../saml/self-signed-certificate.ts';
+import type { KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { type Encryption, encryptAssertion } from './encryption.ts';
 import { HABITS } from './habits.ts';
 import { type ResponseValues, responseValues, type SignIn } from './response-values.ts';

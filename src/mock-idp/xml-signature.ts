@@ -1,8 +1,8 @@
 /** Signs XML with xml-crypto: enveloped signature and exclusive C14N, in the spelling of the product that is imitated. */
 import { createHash, createHmac, sign } from 'node:crypto';
 import { ExclusiveCanonicalization, SignedXml } from 'xml-crypto';
+import type { KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, XMLDSIG } from '../saml/names.ts';
-import type { KeyAndCertificate } from '../saml/self-signed-certificate.ts';
 import { base64Lines, certificateBody, subjectName } from './certificate-text.ts';
 
 const MORE = 'http://www.w3.org/2001/04/xmldsig-more#';

@@ -3,8 +3,8 @@ import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../audi
 import { GatewayError } from '../errors.ts';
 import { hashOf } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
-import type { Person } from '../saml/attributes.ts';
-import type { NameId } from '../saml/response.ts';
+import type { Person } from '../saml/response/person.ts';
+import type { NameId } from '../saml/response/response.ts';
 import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
 import { type Collection, confirmReplicated, type Page, type Step, type Store, type Stored } from '../store/store.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, organizationIds } from './organizations.ts';

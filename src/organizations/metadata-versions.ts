@@ -2,7 +2,7 @@
 import type { Actor } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newTimeOrderedId } from '../ids.ts';
-import type { IdpMetadata } from '../saml/idp-metadata.ts';
+import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
 import type { Collection, Step, Store, Stored } from '../store/store.ts';
 
 export interface MetadataVersion {

@@ -1,8 +1,8 @@
 import { createHmac, createPublicKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
-import { keyIn, openSigningKey, readKeyRing } from '../../src/auth/key-ring.ts';
-import { TOKEN_TYPES } from '../../src/auth/verified-tokens.ts';
+import { keyIn, openSigningKey, readKeyRing } from '../../src/auth/keys/key-ring.ts';
+import { TOKEN_TYPES } from '../../src/auth/tokens/verify-token.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 

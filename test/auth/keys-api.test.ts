@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { KEY_RING, KEY_RING_RECORD } from '../../src/auth/key-ring.ts';
+import { KEY_RING, KEY_RING_RECORD } from '../../src/auth/keys/key-ring.ts';
 import { type Answer, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { RecentlyUsed } from '../../src/auth/recently-used.ts';
+import { RecentlyUsed } from '../../src/auth/tokens/recently-used.ts';
 
 const held = (remembered: RecentlyUsed<number>, keys: readonly number[]) => keys.filter((key) => remembered.get(String(key)) === key);
 const use = (remembered: RecentlyUsed<number>, ...keys: number[]) => {

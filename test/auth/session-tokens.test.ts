@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { authenticateSession } from '../../src/auth/authenticate.ts';
-import { mintSessionToken } from '../../src/auth/session-tokens.ts';
+import { mintSessionToken } from '../../src/auth/tokens/session-tokens.ts';
 import { type Answer, type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { seedMember } from '../support/seed.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';

@@ -6,10 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { decodeProtectedHeader } from 'jose';
 import { AUDIT, type AuditEntry } from '../../src/audit.ts';
 import { authenticateBearer, type MemberPrincipal } from '../../src/auth/authenticate.ts';
-import { createCliToken } from '../../src/auth/cli-tokens.ts';
-import { currentSigner, publicKeySet, verifyingKey } from '../../src/auth/key-lease.ts';
-import { KEY_RING, KEY_RING_RECORD, type KeyState, readKeyRing } from '../../src/auth/key-ring.ts';
-import { mintSessionToken } from '../../src/auth/session-tokens.ts';
+import { currentSigner, publicKeySet, verifyingKey } from '../../src/auth/keys/key-lease.ts';
+import { KEY_RING, KEY_RING_RECORD, type KeyState, readKeyRing } from '../../src/auth/keys/key-ring.ts';
 import {
   forgetDeadKeys,
   listSigningKeys,
@@ -17,7 +15,9 @@ import {
   revokeSigningKey,
   rotateSigningKeys,
   rotateWhenDue,
-} from '../../src/auth/signing-keys.ts';
+} from '../../src/auth/keys/signing-keys.ts';
+import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
+import { mintSessionToken } from '../../src/auth/tokens/session-tokens.ts';
 import { ConfigError } from '../../src/config.ts';
 import { GatewayError } from '../../src/errors.ts';
 import { createOrganization, getOrganizationById, openSpKey } from '../../src/organizations/organizations.ts';

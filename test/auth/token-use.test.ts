@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { lastUseOf, noteTokenUse } from '../../src/auth/token-use.ts';
+import { lastUseOf, noteTokenUse } from '../../src/auth/tokens/token-use.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import type { Store } from '../../src/store/store.ts';
 import { unavailable } from '../../src/store/store.ts';

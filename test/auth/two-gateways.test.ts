@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createCliToken } from '../../src/auth/cli-tokens.ts';
+import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { type BuiltPackage, buildPackage, type RunningCommand } from '../support/built-package.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redis-server.ts';

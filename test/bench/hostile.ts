@@ -5,11 +5,11 @@
  */
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { GatewayError } from '../../src/errors.ts';
-import { readMessageForm } from '../../src/http/message-form.ts';
-import { readRedirect } from '../../src/saml/bindings.ts';
-import { acceptLogoutRequest } from '../../src/saml/logout.ts';
-import { acceptResponse, type ResponseSettings } from '../../src/saml/response.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { readMessageForm } from '../../src/http/saml/message-form.ts';
+import { readRedirect } from '../../src/saml/messages/bindings.ts';
+import { acceptLogoutRequest } from '../../src/saml/messages/logout.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { acceptResponse, type ResponseSettings } from '../../src/saml/response/response.ts';
 import { ACS_URL, ENTITY_ID, IDP, NOW_MS } from '../saml/fixture-cases/hand-made.ts';
 import { hostileMessages, hostileQueries } from './hostile-messages.ts';
 

@@ -5,17 +5,17 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Command } from 'commander';
-import { addDemo } from '../../src/cli/demo.ts';
-import { addDoctor } from '../../src/cli/doctor.ts';
-import { addKeys } from '../../src/cli/keys.ts';
-import { addLogin } from '../../src/cli/login.ts';
-import { addLogout } from '../../src/cli/logout.ts';
-import { addMembers } from '../../src/cli/members.ts';
-import { addMockIdp } from '../../src/cli/mock-idp.ts';
-import { addOrg } from '../../src/cli/org.ts';
-import { addServe } from '../../src/cli/serve.ts';
-import { addToken } from '../../src/cli/token.ts';
-import { addWhoami } from '../../src/cli/whoami.ts';
+import { addDemo } from '../../src/cli/commands/demo.ts';
+import { addDoctor } from '../../src/cli/commands/doctor.ts';
+import { addKeys } from '../../src/cli/commands/keys.ts';
+import { addLogin } from '../../src/cli/commands/login.ts';
+import { addLogout } from '../../src/cli/commands/logout.ts';
+import { addMembers } from '../../src/cli/commands/members.ts';
+import { addMockIdp } from '../../src/cli/commands/mock-idp.ts';
+import { addOrg } from '../../src/cli/commands/org.ts';
+import { addServe } from '../../src/cli/commands/serve.ts';
+import { addToken } from '../../src/cli/commands/token.ts';
+import { addWhoami } from '../../src/cli/commands/whoami.ts';
 import { VERSION } from '../../src/client/version.ts';
 import { type StubAnswer, type StubGateway, startStubGateway } from '../client/stub-gateway.ts';
 import { type Home, makeHome } from '../support/command.ts';
@@ -143,7 +143,7 @@ describe('samlgate: what is loaded', () => {
 
   test('for serve nothing of the other commands', async () => {
     const modules = await loadedBy('serve', '--help');
-    expect(modules.filter((url) => /\/src\/cli\/(?!serve|command-error|output)/.test(url))).toEqual([]);
+    expect(modules.filter((url) => /\/src\/cli\/(?!commands\/serve|command-error|output)/.test(url))).toEqual([]);
     expect(modules.filter((url) => /\/src\/client\/(?!version|samlgate-error)/.test(url))).toEqual([]);
   });
 });

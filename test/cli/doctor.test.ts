@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { examine, type Finding } from '../../src/cli/doctor-checks.ts';
 import { setIdentityProvider, understandMetadata } from '../../src/organizations/identity-providers.ts';
 import type { Runtime } from '../../src/runtime.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { type StubGateway, startStubGateway } from '../client/stub-gateway.ts';
 import { type Home, makeHome } from '../support/command.ts';

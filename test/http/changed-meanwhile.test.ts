@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { settleSignIns } from '../../src/auth/note-sign-in.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { settleSignIns } from '../../src/auth/sign-in-log/record-sign-in.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { type Store, unavailable } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';

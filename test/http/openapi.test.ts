@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import type { Express } from 'express';
-import * as answers from '../../src/http/answer-shapes.ts';
-import { apiRoutes } from '../../src/http/api.ts';
-import { OPERATIONS, type Operation } from '../../src/http/api-operations.ts';
+import * as answers from '../../src/http/api/answer-shapes.ts';
+import { apiRoutes } from '../../src/http/api/api.ts';
+import { OPERATIONS, type Operation } from '../../src/http/api/operation.ts';
 import { makeApp } from '../../src/http/app.ts';
 import { DEVICE_CODE_GRANT, TOKEN_EXCHANGE_GRANT } from '../../src/http/oauth.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';

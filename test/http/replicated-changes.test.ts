@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createCliToken, revokeCliToken } from '../../src/auth/cli-tokens.ts';
-import { endAllSessions, type SessionOwner } from '../../src/auth/sign-out.ts';
-import { listSigningKeys, revokeSigningKey } from '../../src/auth/signing-keys.ts';
+import { listSigningKeys, revokeSigningKey } from '../../src/auth/keys/signing-keys.ts';
+import { endAllSessions, type SessionOwner } from '../../src/auth/sessions/sign-out.ts';
+import { createCliToken, revokeCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { changeMember, getMember, removeMember } from '../../src/organizations/members.ts';
 import { deleteOrganization } from '../../src/organizations/organizations.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { codeOf } from '../store/people.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';

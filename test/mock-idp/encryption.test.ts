@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { xmlsec1Decrypts } from '../saml/encryption-judges.ts';
 import { ACS_URL, SP_ENTITY_ID } from './sign-in.ts';
 

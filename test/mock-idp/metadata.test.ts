@@ -2,8 +2,8 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { HABIT_NAMES, HABITS } from '../../src/mock-idp/habits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
-import { parseXml } from '../../src/saml/xml.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { parseXml } from '../../src/saml/xml/xml.ts';
 import { xmlsec1Verifies } from './judges.ts';
 
 const SSO_URL = 'http://127.0.0.1:1234/sso?a=1&b=2';

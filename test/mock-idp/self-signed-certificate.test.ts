@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import { makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const DAY_MS = 86_400_000;

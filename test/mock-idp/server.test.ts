@@ -2,7 +2,7 @@ import { deflateRawSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { HABIT_NAMES, HABITS } from '../../src/mock-idp/habits.ts';
 import { type MockIdp, type MockIdpOptions, startMockIdp } from '../../src/mock-idp/server.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { readForms, readLinks, textOf } from '../support/html.ts';
 import { xmlCryptoVerifies } from './judges.ts';
 import { ACS_URL, NOW_MS, SP_ENTITY_ID } from './sign-in.ts';

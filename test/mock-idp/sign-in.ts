@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type HabitName, personOf } from '../../src/mock-idp/habits.ts';
 import type { ResponseOptions } from '../../src/mock-idp/response.ts';
-import type { KeyAndCertificate } from '../../src/saml/self-signed-certificate.ts';
+import type { KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 
 export const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 export const ACS_URL = 'http://localhost:8080/saml/acme/acs';

@@ -1,10 +1,10 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type AuthnRequestOptions, makeAuthnRequest } from '../../src/saml/authn-request.ts';
-import type { BrowserMessage } from '../../src/saml/bindings.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
-import { attributeOf, childElements, parseXml, textOf, walk } from '../../src/saml/xml.ts';
+import { type AuthnRequestOptions, makeAuthnRequest } from '../../src/saml/messages/authn-request.ts';
+import type { BrowserMessage } from '../../src/saml/messages/bindings.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { attributeOf, childElements, parseXml, textOf, walk } from '../../src/saml/xml/xml.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import { schemaProblems } from '../support/schemas.ts';
 

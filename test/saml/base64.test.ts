@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
-import { decodeBase64 } from '../../src/saml/base64.ts';
+import { decodeBase64 } from '../../src/saml/xml/base64.ts';
 
 /** The octets, or the code of the refusal. */
 function decoded(text: string): Buffer | string {

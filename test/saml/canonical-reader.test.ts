@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
-import { readCanonicalXml, readPlainXml } from '../../src/saml/canonical-reader.ts';
-import { canonicalize } from '../../src/saml/canonical-xml.ts';
-import { parseXml, walk, type XmlElement } from '../../src/saml/xml.ts';
+import { readCanonicalXml, readPlainXml } from '../../src/saml/xml/canonical-reader.ts';
+import { canonicalize } from '../../src/saml/xml/canonical-xml.ts';
+import { parseXml, walk, type XmlElement } from '../../src/saml/xml/xml.ts';
 import { sampleFrom } from './judges/documents.ts';
 import { readFixtures } from './judges/fixtures.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
-import { canonicalize } from '../../src/saml/canonical-xml.ts';
 import { XMLDSIG } from '../../src/saml/names.ts';
-import { attributeOf, childElements, isNamed, parseXml, type XmlElement } from '../../src/saml/xml.ts';
+import { canonicalize } from '../../src/saml/xml/canonical-xml.ts';
+import { attributeOf, childElements, isNamed, parseXml, type XmlElement } from '../../src/saml/xml/xml.ts';
 import { type Sample, sampleFrom } from './judges/documents.ts';
 import { readFixtures } from './judges/fixtures.ts';
 import { canonicalByLibxml2 } from './judges/libxml2.ts';

@@ -52,7 +52,7 @@ jest.unstable_mockModule('node:crypto', () => ({
 
 // What the tests' own helpers have loaded already has the real ones.
 jest.resetModules();
-const { acceptResponse } = await import('../../src/saml/response.ts');
+const { acceptResponse } = await import('../../src/saml/response/response.ts');
 
 let parties: Parties;
 

@@ -12,7 +12,7 @@ import {
   publicKeyOf,
   readCertificate,
   readCertificates,
-} from '../../src/saml/certificates.ts';
+} from '../../src/saml/metadata/certificates.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'samlgate-certificates-'));
 afterAll(() => rmSync(folder, { recursive: true }));

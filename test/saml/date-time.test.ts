@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
-import { readDateTime } from '../../src/saml/date-time.ts';
+import { readDateTime } from '../../src/saml/xml/date-time.ts';
 
 /** As an ISO text in UTC, or the code of the refusal. */
 function read(text: string): string {

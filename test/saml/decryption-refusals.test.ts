@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { ErrorCode } from '../../src/errors.ts';
-import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../src/saml/response.ts';
+import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../src/saml/response/response.ts';
 import {
   assertionIn,
   encrypted,

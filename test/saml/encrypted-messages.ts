@@ -1,8 +1,8 @@
 /** Who sends and who reads in the tests of encryption, and messages between them, made by hand. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { GatewayError } from '../../src/errors.ts';
-import type { ResponseSettings, VerifiedAssertion } from '../../src/saml/response.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import type { ResponseSettings, VerifiedAssertion } from '../../src/saml/response/response.ts';
 import { encrypt, type HandEncryption } from './encrypting.ts';
 import { ACS_URL, ENTITY_ID, type HandSigning, IDP, message, NOW_MS, type Parts, sign } from './fixture-cases/hand-made.ts';
 import type { Keys } from './fixture-cases/keys.ts';

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { KeyAndCertificate } from '../../src/saml/self-signed-certificate.ts';
+import type { KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { type CipherName, keyOctetsOf, methodOf, XENC } from './encrypting.ts';
 
 const DSIG = 'http://www.w3.org/2000/09/xmldsig#';

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it, test } from '@jest/globals';
-import { DEFAULT_ATTRIBUTE_MAPPING } from '../../src/saml/attributes.ts';
-import { CHECKS, type CheckName } from '../../src/saml/check-list.ts';
-import { type CheckResult, type Examination, examineResponse } from '../../src/saml/examine-response.ts';
-import { describeValue, errorNumbersOf, maskElement, withoutAddresses, withoutPersons } from '../../src/saml/masking.ts';
-import { acceptResponse, type ResponseSettings } from '../../src/saml/response.ts';
-import { decodeUtf8, parseXml } from '../../src/saml/xml.ts';
+import { type CheckResult, type Examination, examineResponse } from '../../src/saml/explain/examine-response.ts';
+import { describeValue, errorNumbersOf, maskElement, withoutAddresses, withoutPersons } from '../../src/saml/explain/masking.ts';
+import { CHECKS, type CheckName } from '../../src/saml/response/checks.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING } from '../../src/saml/response/person.ts';
+import { acceptResponse, type ResponseSettings } from '../../src/saml/response/response.ts';
+import { decodeUtf8, parseXml } from '../../src/saml/xml/xml.ts';
 import { encrypted, makeParties, type Parties, refusalOf, settingsOf, signedAssertion, signedResponse } from './encrypted-messages.ts';
 import { encrypt } from './encrypting.ts';
 import { acceptedCases, rejectedCases } from './fixture-cases/all-cases.ts';

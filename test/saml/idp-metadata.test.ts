@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { type ErrorCode, GatewayError } from '../../src/errors.ts';
-import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../src/saml/idp-metadata.ts';
-import { isLoopbackHost, lintIdpMetadata } from '../../src/saml/idp-metadata-lint.ts';
-import { makeSpMetadata } from '../../src/saml/sp-metadata.ts';
+import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../src/saml/metadata/idp-metadata.ts';
+import { isLoopbackHost, lintIdpMetadata } from '../../src/saml/metadata/idp-metadata-lint.ts';
+import { makeSpMetadata } from '../../src/saml/metadata/sp-metadata.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'samlgate-metadata-'));
 const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });

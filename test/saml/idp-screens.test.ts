@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, test } from '@jest/globals';
 import { ERRORS, type ErrorCode } from '../../src/errors.ts';
-import { readIdpMetadata } from '../../src/saml/idp-metadata.ts';
-import { hintFor, type IdpKind, idpKindOf } from '../../src/saml/idp-screens.ts';
+import { hintFor, type IdpKind, idpKindOf } from '../../src/saml/explain/idp-screens.ts';
+import { readIdpMetadata } from '../../src/saml/metadata/idp-metadata.ts';
 
 const EXAMPLES = path.join(import.meta.dirname, '../../config/idp-examples');
 const KINDS: readonly IdpKind[] = ['okta', 'entra-id', 'google-workspace', 'other'];

@@ -7,12 +7,12 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { SAML } from '@node-saml/node-saml';
 import type { GatewayError } from '../../src/errors.ts';
-import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../../src/saml/bindings.ts';
-import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../src/saml/logout.ts';
-import { type LogoutRequestOptions, makeLogoutRequest, makeLogoutResponse } from '../../src/saml/logout-messages.ts';
+import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../../src/saml/messages/bindings.ts';
+import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../src/saml/messages/logout.ts';
+import { type LogoutRequestOptions, makeLogoutRequest, makeLogoutResponse } from '../../src/saml/messages/logout-messages.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { NAME_ID_UNSPECIFIED } from '../../src/saml/names.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
-import { attributeOf, childElements, parseXml, textOf } from '../../src/saml/xml.ts';
+import { attributeOf, childElements, parseXml, textOf } from '../../src/saml/xml/xml.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import {
   type Addressed,

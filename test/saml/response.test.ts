@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import { childrenNamed, decodeUtf8, parseXml, type XmlElement } from '../../src/saml/xml.ts';
+import { childrenNamed, decodeUtf8, parseXml, type XmlElement } from '../../src/saml/xml/xml.ts';
 import { acceptedCases, rejectedCases } from './fixture-cases/all-cases.ts';
 import { type Expected, type FixtureCase, type WrittenCase, writtenCase } from './fixture-cases/case.ts';
 import { ASSERTION, DSIG, PROTOCOL } from './fixture-cases/hand-made.ts';

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { type ErrorCode, GatewayError } from '../../src/errors.ts';
-import { canonicalize } from '../../src/saml/canonical-xml.ts';
+import { type SignedOctets, type VerificationKey, verifySignature, verifySignedOctets } from '../../src/saml/crypto/signature.ts';
 import { EXCLUSIVE_C14N, XMLDSIG, XMLENC } from '../../src/saml/names.ts';
-import { type SignedOctets, type VerificationKey, verifySignature, verifySignedOctets } from '../../src/saml/signature.ts';
-import { childElements, parseXml } from '../../src/saml/xml.ts';
+import { canonicalize } from '../../src/saml/xml/canonical-xml.ts';
+import { childElements, parseXml } from '../../src/saml/xml/xml.ts';
 
 const MORE = 'http://www.w3.org/2001/04/xmldsig-more#';
 

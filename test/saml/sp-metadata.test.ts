@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { makeSpMetadata, type ServiceProviderDescription } from '../../src/saml/sp-metadata.ts';
-import { attributeOf, childrenNamed, parseXml, textOf, walk, type XmlElement } from '../../src/saml/xml.ts';
+import { makeSpMetadata, type ServiceProviderDescription } from '../../src/saml/metadata/sp-metadata.ts';
+import { attributeOf, childrenNamed, parseXml, textOf, walk, type XmlElement } from '../../src/saml/xml/xml.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 import { schemaProblems } from '../support/schemas.ts';

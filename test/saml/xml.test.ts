@@ -12,7 +12,7 @@ import {
   textOf,
   walk,
   type XmlElement,
-} from '../../src/saml/xml.ts';
+} from '../../src/saml/xml/xml.ts';
 
 function codeOf(act: () => unknown): ErrorCode | 'nothing thrown' {
   try {

@@ -4,7 +4,7 @@ import { inflateRawSync } from 'node:zlib';
 import { HABITS, personOf } from '../../src/mock-idp/habits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/self-signed-certificate.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import type { HttpBrowser, Page } from './browser.ts';
 import { newSlug } from './new-slug.ts';
 

@@ -3,7 +3,7 @@
  * measurements that have no browser, and for processes that can't compile pages.
  */
 import type { Actor } from '../../src/audit.ts';
-import { prepareSigningKeys } from '../../src/auth/signing-keys.ts';
+import { prepareSigningKeys } from '../../src/auth/keys/signing-keys.ts';
 import { readConfig } from '../../src/config.ts';
 import { newId } from '../../src/ids.ts';
 import { makeLog } from '../../src/log.ts';

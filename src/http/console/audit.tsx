@@ -9,7 +9,7 @@ import { GatewayError } from '../../errors.ts';
 import { listMembers, MEMBERS } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL } from '../../store/store.ts';
-import { checkShape, PAGE_QUERY } from '../shapes.ts';
+import { checkShape, PAGE_QUERY } from '../api/request-shapes.ts';
 import { DOWNLOAD_TYPES, downloadLines } from './audit-download.ts';
 import { frameOf, sendConsolePage, visitOf } from './visit.ts';
 

@@ -1,6 +1,6 @@
 /** The web console: which pages there are, for whom. */
 import { type Request, type Response, Router } from 'express';
-import { sessionMiddleware } from '../../auth/sessions.ts';
+import { sessionMiddleware } from '../../auth/sessions/sessions.ts';
 import type { Runtime } from '../../runtime.ts';
 import { auditPages } from './audit.tsx';
 import { credentialPages } from './credentials.tsx';
@@ -8,7 +8,7 @@ import { memberPages } from './members.tsx';
 import { operatorPages } from './operator.tsx';
 import { roleMappingPages } from './role-mapping.tsx';
 import { setupLinkPages } from './setup.tsx';
-import { signInPages } from './sign-ins.tsx';
+import { signInPages } from './sign-in-log.tsx';
 import { metadataVersionPages, singleSignOnPages } from './single-sign-on.tsx';
 import { asMember, readPostedForm, requireManager } from './visit.ts';
 

@@ -1,15 +1,15 @@
 /** A member's own page: who they are, their CLI tokens and their sessions. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { createCliToken, listCliTokens, type Minter, revokeAllCliTokens, revokeCliToken } from '../../auth/cli-tokens.ts';
-import { endAllSessions, endSession, type SessionOwner } from '../../auth/sign-out.ts';
-import { cliTokenEndMs, tokenPolicyOf } from '../../auth/token-policy.ts';
-import { CredentialsPage, NewTokenPage, RevokeAllPage } from '../../console/credentials-page.tsx';
+import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
+import { createCliToken, listCliTokens, type Minter, revokeAllCliTokens, revokeCliToken } from '../../auth/tokens/cli-tokens.ts';
+import { cliTokenEndMs, tokenPolicyOf } from '../../auth/tokens/token-policy.ts';
+import { CredentialsPage, NewTokenPage, RevokeAllPage } from '../../console/credentials/credentials-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { liveSessions } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf } from '../callers.ts';
-import { NEW_TOKEN } from '../shapes.ts';
+import { callerOf } from '../api/callers.ts';
+import { NEW_TOKEN } from '../api/request-shapes.ts';
 import { formOf, frameOf, goOn, sendConsolePage, sessionOf } from './visit.ts';
 
 const HOME = '/console';

@@ -1,14 +1,14 @@
 /** The members of an organization: list, one member, and what owners and the operator do about one. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { listCliTokens, revokeAllCliTokens, revokeCliToken } from '../../auth/cli-tokens.ts';
-import { endAllSessions, endSession, type SessionOwner } from '../../auth/sign-out.ts';
-import { MemberPage, MembersPage, RemoveMemberPage } from '../../console/members-page.tsx';
+import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
+import { listCliTokens, revokeAllCliTokens, revokeCliToken } from '../../auth/tokens/cli-tokens.ts';
+import { MemberPage, MembersPage, RemoveMemberPage } from '../../console/members/members-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { changeMember, getMember, isLastOwner, listMembers, liveSessions, type Member, removeMember } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf, organizationOf } from '../callers.ts';
-import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../shapes.ts';
+import { callerOf, organizationOf } from '../api/callers.ts';
+import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';
 import { confirmationOf, formOf, frameOf, goOn, goOnOrTell, sendConsolePage, visitOf } from './visit.ts';
 
 const LIST_QUERY = z.object({ cursor: MEMBER_QUERY.shape.cursor, query: z.string().trim().max(254).default('') });

@@ -1,6 +1,6 @@
 /** The operator's way in: signing in with the token, and the visit that follows from it. */
 import type { Request, RequestHandler, Response } from 'express';
-import { OPERATOR_SESSION_SECONDS, readOperatorSession } from '../../auth/operator-sessions.ts';
+import { OPERATOR_SESSION_SECONDS, readOperatorSession } from '../../auth/sessions/operator-sessions.ts';
 import type { Config } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
 import { isSameSecret } from '../../ids.ts';

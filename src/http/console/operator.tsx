@@ -1,22 +1,22 @@
 /** The operator's pages: organizations, signing keys, health. */
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { endOperatorSession, startOperatorSession } from '../../auth/operator-sessions.ts';
-import { listSigningKeys, revokeSigningKey, rotateSigningKeys } from '../../auth/signing-keys.ts';
+import { listSigningKeys, revokeSigningKey, rotateSigningKeys } from '../../auth/keys/signing-keys.ts';
+import { endOperatorSession, startOperatorSession } from '../../auth/sessions/operator-sessions.ts';
 import { VERSION } from '../../client/version.ts';
-import { HealthPage } from '../../console/health-page.tsx';
-import { KeysPage, RevokeKeyPage } from '../../console/keys-page.tsx';
 import { renderPage } from '../../console/layout.tsx';
-import { OperatorSignInPage } from '../../console/operator-sign-in-page.tsx';
+import { HealthPage } from '../../console/operator/health-page.tsx';
+import { KeysPage, RevokeKeyPage } from '../../console/operator/keys-page.tsx';
+import { OperatorSignInPage } from '../../console/operator/operator-sign-in-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { GatewayError } from '../../errors.ts';
 import { findExpiringCertificates } from '../../organizations/expiring-certificates.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf } from '../callers.ts';
+import { callerOf } from '../api/callers.ts';
+import { checkShape } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
 import { limited } from '../rate-limits.ts';
 import { actorOf } from '../request-context.ts';
-import { checkShape } from '../shapes.ts';
 import { auditPages } from './audit.tsx';
 import {
   asOperator,

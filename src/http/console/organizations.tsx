@@ -1,13 +1,13 @@
 /** The operator's pages about organizations: list, make, show, change, delete. */
 import { type Request, type Response, Router } from 'express';
-import { DeleteOrganizationPage, OrganizationPage } from '../../console/organization-page.tsx';
+import { DeleteOrganizationPage, OrganizationPage } from '../../console/operator/organization-page.tsx';
 import {
   ORGANIZATION_FIELDS,
   type OrganizationField,
   OrganizationFormPage,
   OrganizationsPage,
   type OrganizationValues,
-} from '../../console/organizations-page.tsx';
+} from '../../console/operator/organizations-page.tsx';
 import { GatewayError } from '../../errors.ts';
 import { serviceProviderUrls, warningsOf } from '../../organizations/identity-providers.ts';
 import {
@@ -18,8 +18,8 @@ import {
   type Organization,
 } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf, organizationOf } from '../callers.ts';
-import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../shapes.ts';
+import { callerOf, organizationOf } from '../api/callers.ts';
+import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../api/request-shapes.ts';
 import { OPERATOR_HOME, organizationBase } from './operator-visit.ts';
 import { confirmationOf, frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
 

@@ -1,7 +1,13 @@
 /** Role rules: as a form, tried on members and groups, and previewed before they count. */
 import { type Request, type Response, Router } from 'express';
+import {
+  RoleMappingPage,
+  RolePreviewPage,
+  type Tried,
+  type TypedMapping,
+  type TypedRule,
+} from '../../console/members/role-mapping-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
-import { RoleMappingPage, RolePreviewPage, type Tried, type TypedMapping, type TypedRule } from '../../console/role-mapping-page.tsx';
 import { GatewayError } from '../../errors.ts';
 import { listMembers, type Member } from '../../organizations/members.ts';
 import { updateOrganization } from '../../organizations/organizations.ts';
@@ -14,9 +20,9 @@ import {
   roleAfterNextSignIn,
 } from '../../organizations/role-mapping-effect.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf, organizationOf } from '../callers.ts';
-import { roleMappingJson } from '../representations.ts';
-import { checkShape, ROLE_MAPPING } from '../shapes.ts';
+import { callerOf, organizationOf } from '../api/callers.ts';
+import { roleMappingJson } from '../api/representations.ts';
+import { checkShape, ROLE_MAPPING } from '../api/request-shapes.ts';
 import { frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
 
 export function roleMappingPages(runtime: Runtime): Router {

@@ -6,7 +6,7 @@ import { GatewayError } from '../../errors.ts';
 import { isSameSecret } from '../../ids.ts';
 import { readSetupSession, SETUP_SESSION_SECONDS } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf } from '../callers.ts';
+import { callerOf } from '../api/callers.ts';
 import { actorOf, cookieOf } from '../request-context.ts';
 import { visitOf } from './visit.ts';
 

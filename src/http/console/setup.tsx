@@ -2,18 +2,18 @@
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { renderPage } from '../../console/layout.tsx';
-import { NewSetupLinkPage } from '../../console/setup-links-panel.tsx';
-import { SetupDonePage, SetupStartPage } from '../../console/setup-page.tsx';
+import { NewSetupLinkPage } from '../../console/single-sign-on/setup-links-panel.tsx';
+import { SetupDonePage, SetupStartPage } from '../../console/single-sign-on/setup-page.tsx';
 import { createSetupLink, endSetupSession, findOpenSetupLink, revokeSetupLink, startSetup } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf, organizationOf } from '../callers.ts';
+import { callerOf, organizationOf } from '../api/callers.ts';
+import { setupUrl } from '../api/representations.ts';
+import { NEW_SETUP_LINK } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
-import { setupUrl } from '../representations.ts';
 import { actorOf } from '../request-context.ts';
-import { NEW_SETUP_LINK } from '../shapes.ts';
 import { fromThisSite } from './operator-visit.ts';
 import { asSetup, giveSetupCookie, SETUP_BASE, setupCookie, takeSetupCookie } from './setup-visit.ts';
-import { oneSignInPages } from './sign-ins.tsx';
+import { oneSignInPages } from './sign-in-log.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
 import { formOf, frameOf, goOn, readPostedForm, sendConsolePage, visitOf } from './visit.ts';
 

@@ -4,16 +4,21 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { renderPage } from '../../console/layout.tsx';
 import type { Notice } from '../../console/navigation.ts';
-import { type ListedSetupLink, SetupLinksPanel } from '../../console/setup-links-panel.tsx';
-import { isGuide } from '../../console/single-sign-on-guides.ts';
-import { MetadataPreviewPage, NOTHING_TYPED, SingleSignOnPage, type TypedMetadata } from '../../console/single-sign-on-page.tsx';
+import { type ListedSetupLink, SetupLinksPanel } from '../../console/single-sign-on/setup-links-panel.tsx';
+import { isGuide } from '../../console/single-sign-on/single-sign-on-guides.ts';
+import {
+  MetadataPreviewPage,
+  NOTHING_TYPED,
+  SingleSignOnPage,
+  type TypedMetadata,
+} from '../../console/single-sign-on/single-sign-on-page.tsx';
 import {
   SETTINGS_FIELDS,
   type SettingsField,
   type SettingsValues,
   SingleSignOnSettingsPage,
-} from '../../console/single-sign-on-settings-page.tsx';
-import { VersionsPanel } from '../../console/single-sign-on-versions.tsx';
+} from '../../console/single-sign-on/single-sign-on-settings-page.tsx';
+import { VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
 import {
   changeSettings,
@@ -31,12 +36,12 @@ import {
 import { listMetadataVersions } from '../../organizations/metadata-versions.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
-import { idpKindOf } from '../../saml/idp-screens.ts';
-import { callerOf, organizationOf } from '../callers.ts';
+import { idpKindOf } from '../../saml/explain/idp-screens.ts';
+import { callerOf, organizationOf } from '../api/callers.ts';
+import { checkShape, IDP_SETTINGS, toSettings } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
-import { checkShape, IDP_SETTINGS, toSettings } from '../shapes.ts';
 import { visitorOf } from './setup-visit.ts';
-import { beginTest } from './sign-ins.tsx';
+import { beginTest } from './sign-in-log.tsx';
 import { formOf, frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
 
 const pathOf = (response: Response): string => `${visitOf(response).base}/single-sign-on`;

@@ -8,10 +8,10 @@ import type { Frame, Notice, Viewer } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
 import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
+import { checkShape } from '../api/request-shapes.ts';
 import { rememberOrganization } from '../last-organization.ts';
 import { sendPage } from '../pages.ts';
 import { cookieOf } from '../request-context.ts';
-import { checkShape } from '../shapes.ts';
 
 declare global {
   namespace Express {

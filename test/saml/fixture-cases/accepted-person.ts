@@ -1,5 +1,5 @@
 /** Accepted: who the person is: identifier, address, name, groups, role. */
-import type { Person } from '../../../src/saml/attributes.ts';
+import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
 import { attribute, ENTITY_ID, IDP, message, OLIVIA, type Parts, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { HABITS, type HabitName } from '../../../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS, type Person as MockPerson } from '../../../src/mock-idp/people.ts';
 import { makeResponse } from '../../../src/mock-idp/response.ts';
-import type { Person } from '../../../src/saml/attributes.ts';
+import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
 import { ACS_URL, ENTITY_ID, minutes, NOW_MS, REQUEST_ID, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';

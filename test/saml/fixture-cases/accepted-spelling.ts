@@ -1,5 +1,5 @@
 /** Accepted: many spellings of one message. All of them mean the same to a reader who goes by the specifications of XML. */
-import type { Person } from '../../../src/saml/attributes.ts';
+import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
 import { cut, into } from './evil-assertion.ts';
 import {

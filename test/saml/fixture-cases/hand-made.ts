@@ -3,9 +3,9 @@
  * fixtures; what identity providers really send comes from `src/mock-idp`.
  */
 import { createHash, createHmac, type KeyObject, sign as signOctets } from 'node:crypto';
-import type { Person } from '../../../src/saml/attributes.ts';
-import { canonicalize } from '../../../src/saml/canonical-xml.ts';
-import { attributeOf, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml.ts';
+import type { Person } from '../../../src/saml/response/person.ts';
+import { canonicalize } from '../../../src/saml/xml/canonical-xml.ts';
+import { attributeOf, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml/xml.ts';
 
 export const NOW = '2026-01-15T12:00:00Z';
 export const NOW_MS = Date.parse(NOW);

@@ -2,9 +2,9 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
 import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
-import { DEFAULT_ATTRIBUTE_MAPPING, type Person, readPerson } from '../../../src/saml/attributes.ts';
-import { acceptResponse, MAX_CLOCK_SKEW_MS, type ResponseSettings, type VerifiedAssertion } from '../../../src/saml/response.ts';
-import { decodeUtf8 } from '../../../src/saml/xml.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING, type Person, readPerson } from '../../../src/saml/response/person.ts';
+import { acceptResponse, MAX_CLOCK_SKEW_MS, type ResponseSettings, type VerifiedAssertion } from '../../../src/saml/response/response.ts';
+import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import type { Statement, WrittenSettings } from './case.ts';
 
 export type Outcome = { code: ErrorCode; says: string | undefined } | { person: Person; role: Role; statement: Statement };

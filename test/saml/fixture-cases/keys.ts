@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createPrivateKey, generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../../src/saml/self-signed-certificate.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
 import { NOW_MS } from './hand-made.ts';
 
 const rsa = (modulusLength: number) => () => promisify(generateKeyPair)('rsa', { modulusLength });

@@ -1,5 +1,5 @@
 /** Responses as identity providers write them, each spelled as the product spells it, to be signed by hand. */
-import type { Person } from '../../../src/saml/attributes.ts';
+import type { Person } from '../../../src/saml/response/person.ts';
 import type { CaseSettings } from './case.ts';
 import {
   ACS_URL,

@@ -4,10 +4,10 @@ import { encryptAssertion } from '../../../src/mock-idp/encryption.ts';
 import { HABIT_NAMES, HABITS, type HabitName, personOf } from '../../../src/mock-idp/habits.ts';
 import { makeResponse, type ResponseOptions } from '../../../src/mock-idp/response.ts';
 import type { RoleMapping } from '../../../src/organizations/role-mapping.ts';
-import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/attributes.ts';
-import type { ResponseSettings } from '../../../src/saml/response.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../../src/saml/self-signed-certificate.ts';
-import { decodeUtf8 } from '../../../src/saml/xml.ts';
+import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
+import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/person.ts';
+import type { ResponseSettings } from '../../../src/saml/response/response.ts';
+import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import { readFixtures, settingsOf } from '../judges/fixtures.ts';
 
 /** A message as it was signed, and whom it is for. */

@@ -1,8 +1,8 @@
 /** Makes a changed message whole again, as far as somebody can who has the key that is given, or none. */
 import { createHash, type KeyObject, sign } from 'node:crypto';
-import { canonicalize } from '../../../src/saml/canonical-xml.ts';
 import { EXCLUSIVE_C14N, XMLDSIG } from '../../../src/saml/names.ts';
-import { attributeOf, childElements, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml.ts';
+import { canonicalize } from '../../../src/saml/xml/canonical-xml.ts';
+import { attributeOf, childElements, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml/xml.ts';
 import { cut, localName, replaced, scan } from './markup.ts';
 
 /**

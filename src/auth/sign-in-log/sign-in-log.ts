@@ -1,0 +1,251 @@
+/**
+ * The last sign-in attempts of an organization, for its owners who look for a reason. No message is kept, only what
+ * `examineResponse` says of one. Each attempt is an expiring value; a record lists them and sees to it that they stay few.
+ * All of it lies encrypted, in the organization's partition, and goes with it.
+ */
+import { type ErrorCode, GatewayError } from '../../errors.ts';
+import type { RoleSource } from '../../organizations/members.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD } from '../../organizations/organizations.ts';
+import type { Role } from '../../organizations/role-mapping.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { RefusalFacts } from '../../saml/explain/examination-facts.ts';
+import type { CheckResult, Examination } from '../../saml/explain/examine-response.ts';
+import type { IdpKind } from '../../saml/explain/idp-screens.ts';
+import type { MaskedRow } from '../../saml/explain/masking.ts';
+import { CHECKS } from '../../saml/response/checks.ts';
+import type { Person } from '../../saml/response/person.ts';
+import { AGAIN, compareAndSet } from '../../store/compare-and-set.ts';
+import type { Collection, Step } from '../../store/store.ts';
+
+/** What is checked after the message itself, with the store at hand; in this order. */
+export const SIGN_IN_CHECKS = {
+  second_opinion: 'A second, independent reader agrees',
+  request: 'It answers a request from here, of this browser, that is not used up',
+  member: 'The member is not suspended, and the identity provider has not ended this login',
+  once: 'The assertion is used for the first time',
+  role: 'The groups, or the default, give a role',
+} as const;
+
+export type SignInCheckName = keyof typeof SIGN_IN_CHECKS;
+
+/** Every check in words. */
+export const CHECK_TITLES: Readonly<Record<CheckResult['name'] | SignInCheckName, string>> = { ...CHECKS, ...SIGN_IN_CHECKS };
+
+export type AttemptCheck = Omit<CheckResult, 'name'> & { readonly name: CheckResult['name'] | SignInCheckName };
+
+/** What a list shows of an attempt. */
+export interface AttemptSummary {
+  readonly id: string;
+  readonly atMs: number;
+  /** A test ran the whole sign-in and let nobody in. */
+  readonly kind: 'login' | 'test';
+  readonly outcome: 'accepted' | 'refused';
+  /** Of the refusal. */
+  readonly code?: ErrorCode;
+  readonly requestId?: string;
+  readonly address?: string;
+  /** Whose sign-in it was, as far as the message was genuine and the person is known. */
+  readonly memberId?: string;
+  /** Whether a good signature covered it; of what is not verified nothing need be true. */
+  readonly isVerified: boolean;
+  readonly isExamined: boolean;
+}
+
+export interface SignInAttempt extends AttemptSummary {
+  readonly idpKind: IdpKind;
+  /** As the person was told. */
+  readonly refusal?: RefusalFacts;
+  /** Of the XML. */
+  readonly messageOctets?: number;
+  /** Who started a test: a member's id, or the operator. */
+  readonly startedBy?: string;
+  readonly role?: Role;
+  readonly roleSource?: RoleSource;
+  readonly attributeNames: readonly string[];
+  readonly groups?: AttemptGroups;
+  readonly examination?: AttemptExamination;
+}
+
+export interface AttemptGroups extends Pick<Person, 'groups' | 'groupsState'> {
+  /** How many more were sent than are kept. */
+  readonly omitted: number;
+}
+
+export type AttemptExamination = Pick<Examination, 'verifiedBy' | 'issuedAtMs' | 'clockOffsetMs' | 'structure' | 'decryptedStructure'> & {
+  readonly checks: readonly AttemptCheck[];
+};
+
+/** A day's worth of strangers' garbage must not push out what an owner looks for, nor must a busy morning: each kind has its own places. */
+const PLACES = { accepted: 70, refused: 60, unverified: 40, test: 30 } as const;
+
+const placeOf = ({ kind, outcome, isVerified }: AttemptSummary): keyof typeof PLACES =>
+  kind === 'test' ? 'test' : outcome === 'accepted' ? 'accepted' : isVerified ? 'refused' : 'unverified';
+
+const MAX_OCTETS = 32 * 1024;
+const MAX_GROUPS_OCTETS = 8 * 1024;
+const DAY_SECONDS = 86_400;
+/** Where no log is wanted, a test still has a result. */
+const TEST_ONLY_SECONDS = 3600;
+
+interface Log {
+  /** {@link AttemptSummary}s, newest first. */
+  readonly sealed: string;
+}
+
+const SIGN_IN_LOG: Collection<Log> = { name: 'sign_in_log', indexes: { all: () => [''] }, unique: {} };
+const LOG_RECORD = 'log';
+
+const attemptKey = (id: string): string => `sign-in:${id}`;
+const logPurpose = (organizationId: string): string => `sign-in-log ${organizationId}`;
+const attemptPurpose = (organizationId: string, id: string): string => `sign-in ${organizationId} ${id}`;
+
+const ttlSecondsOf = ({ config }: Runtime): number => config.signInLogDays * DAY_SECONDS || TEST_ONLY_SECONDS;
+
+/**
+ * Keeps attempts, and as many of the earlier ones as there are places for.
+ * @throws store_unavailable, conflict
+ */
+export async function keepAttempts(runtime: Runtime, organizationId: string, attempts: readonly SignInAttempt[]): Promise<void> {
+  const { store, secrets } = runtime;
+  const sealed = attempts
+    .map(bounded)
+    .map((attempt) => [attempt.id, secrets.seal(attemptPurpose(organizationId, attempt.id), JSON.stringify(attempt))] as const);
+  // No sign-in waits for this, only a test of one.
+  await compareAndSet(async () => {
+    const before = await readLog(runtime, organizationId);
+    const kept = withinPlaces([...attempts.map(summaryOf), ...before.entries].sort((a, b) => (a.id < b.id ? 1 : -1)));
+    const ids = new Set(kept.map(({ id }) => id));
+    const value: Log = { sealed: secrets.seal(logPurpose(organizationId), JSON.stringify(kept)) };
+    const gone = before.entries.filter(({ id }) => !ids.has(id));
+    const steps: Step[] = [
+      { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+      before.version === undefined
+        ? { do: 'insert', collection: SIGN_IN_LOG, id: LOG_RECORD, value }
+        : { do: 'replace', collection: SIGN_IN_LOG, id: LOG_RECORD, version: before.version, value },
+      ...sealed.flatMap(([id, text]): Step[] =>
+        ids.has(id) ? [{ do: 'put', key: attemptKey(id), value: text, ttlSeconds: ttlSecondsOf(runtime) }] : [],
+      ),
+      ...gone.map(({ id }): Step => ({ do: 'drop', key: attemptKey(id) })),
+    ];
+    const result = await store.commit(organizationId, steps);
+    // An organization that was deleted meanwhile has no log either.
+    return result.ok || result.failed === 0 ? undefined : AGAIN;
+  }, 'the sign-in was not kept');
+}
+
+function withinPlaces(newestFirst: readonly AttemptSummary[]): AttemptSummary[] {
+  const taken = { accepted: 0, refused: 0, unverified: 0, test: 0 };
+  return newestFirst.filter((entry) => ++taken[placeOf(entry)] <= PLACES[placeOf(entry)]);
+}
+
+interface ReadLog {
+  readonly version: number | undefined;
+  /** Only what has not expired; newest first. */
+  readonly entries: readonly AttemptSummary[];
+}
+
+async function readLog(runtime: Runtime, organizationId: string): Promise<ReadLog> {
+  // By its index: what is read by id is remembered, and this is another text after each sign-in.
+  const { items } = await runtime.store.find(organizationId, SIGN_IN_LOG, 'all', { equals: '', limit: 1 });
+  const [record] = items;
+  const text = record && opened(runtime, logPurpose(organizationId), record.value.sealed);
+  const entries = text === undefined ? [] : (JSON.parse(text) as AttemptSummary[]);
+  const oldestMs = runtime.now() - ttlSecondsOf(runtime) * 1000;
+  return { version: record?.version, entries: entries.filter(({ atMs }) => atMs > oldestMs) };
+}
+
+/** Undefined where the secret is another by now: after some days there would be nothing anyway. */
+function opened(runtime: Runtime, purpose: string, sealed: string): string | undefined {
+  try {
+    return runtime.secrets.unseal(purpose, sealed);
+  } catch {
+    runtime.log.warn({ purpose }, 'kept sign-in attempts can’t be opened: they were encrypted with another SAMLGATE_SECRET');
+    return undefined;
+  }
+}
+
+const summaryOf = (attempt: SignInAttempt): AttemptSummary => {
+  const { id, atMs, kind, outcome, code, requestId, address, memberId, isVerified, isExamined } = attempt;
+  return {
+    ...{ id, atMs, kind, outcome, isVerified, isExamined },
+    ...(code === undefined ? {} : { code }),
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(address === undefined ? {} : { address }),
+    ...(memberId === undefined ? {} : { memberId }),
+  };
+};
+
+/** Groups as many as may be kept; each whole, as a rule would name it. */
+export function boundedGroups({ groups, groupsState }: Pick<Person, 'groups' | 'groupsState'>): AttemptGroups {
+  const kept: string[] = [];
+  let octets = 0;
+  for (const group of groups) {
+    octets += Buffer.byteLength(JSON.stringify(group));
+    if (octets > MAX_GROUPS_OCTETS) break;
+    kept.push(group);
+  }
+  return { groups: kept, groupsState, omitted: groups.length - kept.length };
+}
+
+/** The structure of a message is what gives way. */
+function bounded(attempt: SignInAttempt): SignInAttempt {
+  const { examination } = attempt;
+  if (!examination) return attempt;
+  for (const maxRows of [300, 150, 75, 30, 0]) {
+    const { decryptedStructure, ...rest } = examination;
+    const candidate: SignInAttempt = {
+      ...attempt,
+      examination: {
+        ...rest,
+        structure: firstRows(examination.structure, maxRows),
+        ...(decryptedStructure ? { decryptedStructure: firstRows(decryptedStructure, maxRows) } : {}),
+      },
+    };
+    if (maxRows === 0 || Buffer.byteLength(JSON.stringify(candidate)) <= MAX_OCTETS) return candidate;
+  }
+  return attempt;
+}
+
+const firstRows = (rows: readonly MaskedRow[], max: number): readonly MaskedRow[] =>
+  rows.length <= max + 1 ? rows : [...rows.slice(0, max), { depth: 0, name: '…', omitted: rows.length - max }];
+
+export interface AttemptQuery {
+  readonly outcome?: SignInAttempt['outcome'] | undefined;
+  readonly code?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface AttemptPage {
+  readonly items: readonly AttemptSummary[];
+  readonly nextCursor: string | null;
+}
+
+/**
+ * Newest first.
+ * @throws validation_failed for a cursor that no list gave; store_unavailable
+ */
+export async function listAttempts(runtime: Runtime, organizationId: string, query: AttemptQuery): Promise<AttemptPage> {
+  const { cursor, limit } = query;
+  if (cursor !== undefined && !ATTEMPT_ID.test(cursor))
+    throw new GatewayError('validation_failed', 'cursor: is not one that this list gave.');
+  const { entries } = await readLog(runtime, organizationId);
+  const fitting = entries.filter(
+    ({ id, outcome, code }) =>
+      (cursor === undefined || id < cursor) &&
+      (query.outcome === undefined || outcome === query.outcome) &&
+      (query.code === undefined || code === query.code),
+  );
+  const items = fitting.slice(0, limit);
+  return { items, nextCursor: fitting.length > limit ? (items.at(-1)?.id ?? null) : null };
+}
+
+const ATTEMPT_ID = /^att_[0-9a-z]{21}$/;
+
+/** @throws not_found, store_unavailable */
+export async function getAttempt(runtime: Runtime, organizationId: string, id: string): Promise<SignInAttempt> {
+  const sealed = ATTEMPT_ID.test(id) ? await runtime.store.peek(organizationId, attemptKey(id)) : undefined;
+  const text = sealed === undefined ? undefined : opened(runtime, attemptPurpose(organizationId, id), sealed);
+  if (text === undefined) throw new GatewayError('not_found', 'There is no such sign-in, or it is no longer kept.');
+  return JSON.parse(text) as SignInAttempt;
+}

@@ -1,0 +1,220 @@
+import type { Organization } from '../../organizations/organizations.ts';
+import { ConsolePage } from '../console-page.tsx';
+import type { Frame } from '../navigation.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { EmptyState } from '../parts/empty-state.tsx';
+import { Field } from '../parts/field.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { Near } from '../parts/moment.tsx';
+import { Paging } from '../parts/paging.tsx';
+
+export interface OrganizationsPageProps {
+  readonly frame: Frame;
+  readonly organizations: readonly Organization[];
+  /** Of a page. */
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+  readonly nextCursor: string | null;
+}
+
+const hrefOf = ({ slug }: Organization): string => `/console/operator/organizations/${slug}`;
+
+/** All organizations of the gateway, by slug. */
+export function OrganizationsPage({ frame, organizations, limit, cursor, nextCursor }: OrganizationsPageProps) {
+  const isEmpty = organizations.length === 0 && cursor === undefined;
+  return (
+    <ConsolePage
+      frame={frame}
+      section="organizations"
+      title="Organizations"
+      lead="Everybody who signs in here belongs to one of them."
+      actions={
+        <a class="button" href="/console/operator/organizations/new">
+          New organization
+        </a>
+      }
+      scripts={['filter.js']}
+    >
+      <section class="panel" aria-label="Organizations">
+        {isEmpty ? (
+          <EmptyState title="There is no organization yet">
+            <p>
+              <a href="/console/operator/organizations/new">Make the first one</a>, then give it an identity provider.
+            </p>
+          </EmptyState>
+        ) : (
+          <>
+            <search>
+              <form class="row" method="get" action="/console/operator/organizations">
+                <label>
+                  Open by slug
+                  <input
+                    name="slug"
+                    type="search"
+                    required
+                    maxlength={63}
+                    autocomplete="off"
+                    autocapitalize="none"
+                    spellcheck={false}
+                    data-filter
+                  />
+                </label>
+                <button type="submit" class="secondary">
+                  Open
+                </button>
+              </form>
+            </search>
+            <DataTable
+              label="Organizations"
+              rows={organizations}
+              filterText={({ slug, name, domains }) => [slug, name, ...domains].join(' ')}
+              columns={[
+                {
+                  label: 'Organization',
+                  kind: 'heading',
+                  cell: (organization) => (
+                    <>
+                      <a href={hrefOf(organization)}>
+                        <ForeignText text={organization.name} />
+                      </a>
+                      <div class="sub">{organization.slug}</div>
+                    </>
+                  ),
+                },
+                { label: 'E-mail domains', cell: ({ domains }) => (domains.length === 0 ? 'none' : domains.join(', ')) },
+                { label: 'Identity provider', cell: (organization) => <IdpState organization={organization} nowMs={frame.nowMs} /> },
+                { label: 'Made', cell: ({ createdAt }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
+              ]}
+            />
+            <Paging path="/console/operator" query={{ limit: String(limit) }} cursor={cursor} nextCursor={nextCursor} />
+          </>
+        )}
+      </section>
+    </ConsolePage>
+  );
+}
+
+function IdpState({ organization: { identityProvider }, nowMs }: { readonly organization: Organization; readonly nowMs: number }) {
+  if (!identityProvider) return <span class="badge warning">not set up</span>;
+  const { entityId, signingCertificates } = identityProvider.metadata;
+  const isExpired = signingCertificates.every(({ notAfter }) => Date.parse(notAfter) < nowMs);
+  return (
+    <>
+      <ForeignText text={entityId} /> {isExpired ? <span class="badge bad">certificate expired</span> : null}
+    </>
+  );
+}
+
+/** What stands in the form: text, as it was typed. */
+export type OrganizationValues = Readonly<Record<OrganizationField, string>>;
+
+export const ORGANIZATION_FIELDS = [
+  'slug',
+  'name',
+  'domains',
+  'allowed_return_urls',
+  'contact_email',
+  'logo_url',
+  'cli_token_max_days',
+  'cli_token_sso_within_days',
+  'session_token_audiences',
+] as const;
+export type OrganizationField = (typeof ORGANIZATION_FIELDS)[number];
+
+export interface OrganizationFormPageProps {
+  readonly frame: Frame;
+  readonly values: OrganizationValues;
+  /** False: it is a new one. */
+  readonly exists: boolean;
+}
+
+/** Makes an organization, or changes what the operator decides about it. */
+export function OrganizationFormPage({ frame, values, exists }: OrganizationFormPageProps) {
+  const cancelHref = exists ? frame.base : '/console/operator';
+  return (
+    <ConsolePage
+      frame={frame}
+      section={exists ? 'organization' : 'organizations'}
+      title={exists ? 'Change the organization' : 'New organization'}
+      back={exists ? { href: cancelHref, label: 'Organization' } : { href: cancelHref, label: 'Organizations' }}
+    >
+      <div class="panel narrow">
+        <PostForm action={exists ? `${frame.base}/change` : '/console/operator/organizations/new'} csrfToken={frame.csrfToken}>
+          {exists ? null : (
+            <Field
+              name="slug"
+              label="Slug"
+              value={values.slug}
+              required
+              maxlength={63}
+              pattern="[a-z0-9][a-z0-9\-]{1,62}"
+              hint="2 to 63 characters of a–z, 0–9 and -. It is part of the addresses that the identity provider is told, so it can’t be changed later."
+            />
+          )}
+          <Field name="name" label="Name" value={values.name} required maxlength={200} hint="As people know it." />
+          <Field
+            name="domains"
+            label="E-mail domains"
+            value={values.domains}
+            lines={3}
+            hint="One a line. People who type an address of these domains on the sign-in page are sent to this organization."
+          />
+          <details {...(exists ? { open: true } : {})}>
+            <summary>More settings</summary>
+            <MoreFields values={values} />
+          </details>
+          <div class="buttons">
+            <button type="submit">{exists ? 'Save' : 'Make organization'}</button>
+            <a class="button secondary" href={cancelHref}>
+              Cancel
+            </a>
+          </div>
+        </PostForm>
+      </div>
+    </ConsolePage>
+  );
+}
+
+function MoreFields({ values }: { readonly values: OrganizationValues }) {
+  return (
+    <>
+      <Field
+        name="allowed_return_urls"
+        label="Return URLs"
+        value={values.allowed_return_urls}
+        lines={3}
+        hint="One a line. Where a sign-in may lead besides pages of this gateway."
+      />
+      <Field
+        name="contact_email"
+        label="Contact"
+        type="email"
+        value={values.contact_email}
+        hint="Shown in the metadata of the service provider."
+      />
+      <Field name="logo_url" label="Logo" type="url" value={values.logo_url} hint="Shown in the metadata of the service provider." />
+      <Field
+        name="cli_token_max_days"
+        label="CLI tokens live at most (days)"
+        type="number"
+        value={values.cli_token_max_days}
+        hint="Empty: as long as their member wishes."
+      />
+      <Field
+        name="cli_token_sso_within_days"
+        label="CLI tokens rest after this many days without a sign-in"
+        type="number"
+        value={values.cli_token_sso_within_days}
+        hint="Empty: they do not depend on sign-ins."
+      />
+      <Field
+        name="session_token_audiences"
+        label="Audiences of session tokens"
+        value={values.session_token_audiences}
+        lines={3}
+        hint="One a line. The services besides this gateway for which members may fetch session tokens."
+      />
+    </>
+  );
+}

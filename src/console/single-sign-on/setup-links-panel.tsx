@@ -1,0 +1,111 @@
+import type { SetupLink, SetupLinkState } from '../../organizations/setup-links.ts';
+import { ConsolePage } from '../console-page.tsx';
+import type { Frame } from '../navigation.ts';
+import { ButtonForm } from '../parts/button-form.tsx';
+import { Copy } from '../parts/copy.tsx';
+import { DataTable } from '../parts/data-table.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { Moment, momentText } from '../parts/moment.tsx';
+
+/** A link as the table shows it. */
+export interface ListedSetupLink {
+  readonly id: string;
+  readonly link: SetupLink;
+  readonly state: SetupLinkState;
+}
+
+export interface SetupLinksPanelProps {
+  readonly frame: Frame;
+  /** Newest first. */
+  readonly links: readonly ListedSetupLink[];
+}
+
+const STATES: Readonly<Record<SetupLinkState, readonly [badge: string, text: string]>> = {
+  open: ['note', 'not used yet'],
+  used: ['good', 'used'],
+  revoked: ['bad', 'revoked'],
+  expired: ['warning', 'expired'],
+};
+
+/** For those who may send somebody else to do it. */
+export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
+  const path = `${frame.base}/single-sign-on/setup-links`;
+  return (
+    <section class="panel" aria-labelledby="setup-links">
+      <h2 id="setup-links">Somebody else does it</h2>
+      <p>
+        A setup link lets an IT administrator without an account use this page and the test sign-in, and nothing else. It is good once; send
+        it to one person.
+      </p>
+      {links.length === 0 ? null : (
+        <DataTable
+          label="Setup links"
+          rows={links}
+          columns={[
+            { label: 'Made', kind: 'heading', cell: ({ link }) => <Moment ms={link.createdAtMs} /> },
+            { label: 'By', cell: ({ link: { createdBy } }) => <ForeignText text={createdBy.email ?? 'the operator'} /> },
+            { label: 'State', cell: ({ state }) => <span class={`badge ${STATES[state][0]}`}>{STATES[state][1]}</span> },
+            {
+              label: 'Used, or good until',
+              cell: ({ link }) => <Moment ms={link.usedAtMs ?? link.expiresAtMs} />,
+            },
+            {
+              label: 'Actions',
+              kind: 'actions',
+              cell: ({ id, state, link }) =>
+                state === 'open' || state === 'used' ? (
+                  <ButtonForm
+                    action={`${path}/${id}/revoke`}
+                    csrfToken={frame.csrfToken}
+                    label="Revoke"
+                    about={`the link made ${momentText(link.createdAtMs)}`}
+                    danger
+                  />
+                ) : null,
+            },
+          ]}
+        />
+      )}
+      <PostForm action={path} csrfToken={frame.csrfToken}>
+        <label>
+          Good for
+          <select name="expires_in_days">
+            {[1, 7, 14, 30].map((days) => (
+              <option value={String(days)} selected={days === 7}>
+                {days === 1 ? '1 day' : `${days} days`}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="submit" class="secondary">
+          Make a setup link
+        </button>
+      </PostForm>
+    </section>
+  );
+}
+
+export interface NewSetupLinkPageProps {
+  readonly frame: Frame;
+  readonly url: string;
+  readonly expiresAtMs: number;
+}
+
+export const NewSetupLinkPage = ({ frame, url, expiresAtMs }: NewSetupLinkPageProps) => (
+  <ConsolePage
+    frame={frame}
+    section="single-sign-on"
+    title="Setup link"
+    lead="Copy it now: it is shown this once."
+    back={{ href: `${frame.base}/single-sign-on`, label: 'Single sign-on' }}
+  >
+    <section class="panel" aria-label="The link">
+      <Copy value={url} what="setup link" block />
+      <p>
+        Send it to the administrator of the identity provider, by a way that only they read: whoever opens it first decides who signs in.
+        Not used, it ends on {momentText(expiresAtMs)}.
+      </p>
+    </section>
+  </ConsolePage>
+);

@@ -1,0 +1,72 @@
+import type { UnderstoodMetadata } from '../../organizations/identity-providers.ts';
+import { idpKindOf } from '../../saml/explain/idp-screens.ts';
+import { Facts } from '../parts/facts.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
+import { momentText } from '../parts/moment.tsx';
+import { Callout } from '../parts/notice.tsx';
+import { GUIDES } from './single-sign-on-guides.ts';
+
+export interface IdpFactsProps {
+  readonly metadata: UnderstoodMetadata['metadata'];
+  readonly metadataUrl: string | undefined;
+}
+
+/** What was understood of an identity provider’s metadata. */
+export function IdpFacts({ metadata, metadataUrl }: IdpFactsProps) {
+  const { singleSignOn, singleLogout } = metadata;
+  const product = idpKindOf(metadata.entityId, singleSignOn.redirect ?? singleSignOn.post);
+  return (
+    <Facts
+      facts={[
+        ['Product', product === 'other' ? undefined : GUIDES[product].label],
+        ['Entity ID', <Code text={metadata.entityId} />],
+        ['Sign-in', <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
+        ['Single logout', singleLogout.redirect || singleLogout.post ? 'offered' : 'not offered'],
+        ['Certificates', <Certificates metadata={metadata} />],
+        ['Metadata from', metadataUrl === undefined ? undefined : <Code text={metadataUrl} />],
+        ['Metadata valid until', metadata.validUntil === undefined ? undefined : momentText(Date.parse(metadata.validUntil))],
+      ]}
+    />
+  );
+}
+
+const Code = ({ text }: { readonly text: string }) => (
+  <code>
+    <ForeignText text={text} />
+  </code>
+);
+
+function Certificates({ metadata }: Pick<IdpFactsProps, 'metadata'>) {
+  return (
+    <>
+      {metadata.signingCertificates.map(({ subject, notAfter, fingerprintSha256 }) => (
+        <div>
+          <ForeignText text={subject} />, until {momentText(Date.parse(notAfter))}
+          <span class="sub">
+            SHA-256 <code>{fingerprintSha256}</code>
+          </span>
+        </div>
+      ))}
+    </>
+  );
+}
+
+/** What there is to tell about it, in words; what somebody should act on first. */
+export function Lint({ warnings }: Pick<UnderstoodMetadata, 'warnings'>) {
+  const urgent = warnings.filter(({ level }) => level === 'warning');
+  const rest = warnings.filter(({ level }) => level !== 'warning');
+  return (
+    <>
+      {urgent.length === 0 ? null : <LintList kind="warning" warnings={urgent} />}
+      {rest.length === 0 ? null : <LintList kind="note" warnings={rest} />}
+    </>
+  );
+}
+
+const LintList = ({ kind, warnings }: Pick<UnderstoodMetadata, 'warnings'> & { readonly kind: 'warning' | 'note' }) => (
+  <Callout kind={kind}>
+    {warnings.map(({ text }) => (
+      <p>{text}</p>
+    ))}
+  </Callout>
+);

@@ -1,0 +1,276 @@
+import type { ComponentChildren } from 'preact';
+import type { IdentityProvider } from '../../organizations/identity-providers.ts';
+import type { IdpKind } from '../../saml/explain/idp-screens.ts';
+import type { MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
+import { ConsolePage } from '../console-page.tsx';
+import type { Frame } from '../navigation.ts';
+import { Copy } from '../parts/copy.tsx';
+import { EmptyState } from '../parts/empty-state.tsx';
+import { Facts } from '../parts/facts.tsx';
+import { Field } from '../parts/field.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
+import { GUIDES, type GuideStep, type OwnValue } from './single-sign-on-guides.ts';
+
+/** Metadata as somebody began to give it. */
+export interface TypedMetadata {
+  readonly metadata_xml: string;
+  readonly metadata_url: string;
+  readonly entity_id: string;
+  readonly sso_url: string;
+  readonly certificates: string;
+  /** Of metadata that describes several identity providers. */
+  readonly wanted: string;
+}
+
+export const NOTHING_TYPED: TypedMetadata = {
+  metadata_xml: '',
+  metadata_url: '',
+  entity_id: '',
+  sso_url: '',
+  certificates: '',
+  wanted: '',
+};
+
+export interface SingleSignOnPageProps {
+  readonly frame: Frame;
+  readonly values: Readonly<Record<OwnValue, string>>;
+  readonly identityProvider: IdentityProvider | undefined;
+  readonly warnings: readonly MetadataWarning[];
+  readonly guide: IdpKind;
+  readonly typed: TypedMetadata;
+  /** Versions and setup links, for owners and the operator. */
+  readonly children?: ComponentChildren;
+}
+
+/** From nothing to a sign-in that works: what to copy, where to, and what to bring back. */
+export function SingleSignOnPage(props: SingleSignOnPageProps) {
+  const { frame, values, identityProvider, warnings, guide, typed, children } = props;
+  const path = `${frame.base}/single-sign-on`;
+  return (
+    <ConsolePage
+      frame={frame}
+      section="single-sign-on"
+      title="Single sign-on"
+      lead="Connects your identity provider: copy the values below into its screens, bring back its metadata, then try a sign-in."
+      scripts={['confirm.js']}
+    >
+      <Present frame={frame} path={path} identityProvider={identityProvider} warnings={warnings} />
+      <OwnValues values={values} />
+      <Steps path={path} guide={guide} values={values} />
+      <MetadataForms frame={frame} path={path} typed={typed} />
+      {children}
+    </ConsolePage>
+  );
+}
+
+interface PresentProps extends Pick<SingleSignOnPageProps, 'frame' | 'identityProvider' | 'warnings'> {
+  readonly path: string;
+}
+
+function Present({ frame, path, identityProvider, warnings }: PresentProps) {
+  return (
+    <section class="panel" aria-labelledby="present">
+      <header>
+        <h2 id="present">Identity provider</h2>
+        {identityProvider ? (
+          <a class="button quiet" href={`${path}/settings`}>
+            Settings
+          </a>
+        ) : null}
+      </header>
+      {identityProvider ? (
+        <>
+          <IdpFacts metadata={identityProvider.metadata} metadataUrl={identityProvider.metadataUrl} />
+          <Lint warnings={warnings} />
+          <PostForm action={`${path}/test`} csrfToken={frame.csrfToken}>
+            <p class="hint">A test goes to your identity provider and back and shows every check. It lets nobody in and changes nothing.</p>
+            <button type="submit">Test sign-in</button>
+          </PostForm>
+        </>
+      ) : (
+        <EmptyState title="There is none yet">
+          <p>Until there is one, nobody can sign in. The steps below lead to it.</p>
+        </EmptyState>
+      )}
+    </section>
+  );
+}
+
+const OwnValues = ({ values }: Pick<SingleSignOnPageProps, 'values'>) => (
+  <section class="panel" aria-labelledby="values">
+    <h2 id="values">Values for your identity provider</h2>
+    <Facts
+      facts={[
+        ['ACS URL', <Copy value={values.acs} what="ACS URL" />],
+        ['Entity ID', <Copy value={values.entityId} what="entity ID" />],
+        ['Login URL', <Copy value={values.login} what="login URL" />],
+        ['Metadata', <a href={values.metadata}>{values.metadata}</a>],
+      ]}
+    />
+  </section>
+);
+
+interface StepsProps extends Pick<SingleSignOnPageProps, 'guide' | 'values'> {
+  readonly path: string;
+}
+
+function Steps({ path, guide, values }: StepsProps) {
+  return (
+    <section class="panel" aria-labelledby="steps">
+      <h2 id="steps">Step by step</h2>
+      <nav class="choices" aria-label="Identity providers">
+        {Object.entries(GUIDES).map(([kind, { label }]) => (
+          <a class="button quiet" href={`${path}?guide=${kind}#steps`} {...(kind === guide ? { 'aria-current': 'true' as const } : {})}>
+            {label}
+          </a>
+        ))}
+      </nav>
+      <ol class="steps">
+        {GUIDES[guide].steps.map((step) => (
+          <Step step={step} values={values} />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+const Step = ({ step: { text, fields }, values }: { readonly step: GuideStep } & Pick<SingleSignOnPageProps, 'values'>) => (
+  <li>
+    {text}
+    {fields ? (
+      <Facts
+        facts={fields.map(([field, value]) => [
+          field,
+          typeof value === 'string' ? value : <Copy value={values[value.own]} what={`value for ${field}`} />,
+        ])}
+      />
+    ) : null}
+  </li>
+);
+
+interface MetadataFormsProps extends Pick<SingleSignOnPageProps, 'frame' | 'typed'> {
+  readonly path: string;
+}
+
+/** One way at a time; each leads to the preview first. */
+function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps) {
+  const action = `${path}/preview`;
+  const isManual = typed.entity_id !== '' || typed.sso_url !== '' || typed.certificates !== '';
+  return (
+    <section class="panel" aria-labelledby="metadata">
+      <h2 id="metadata">Metadata of your identity provider</h2>
+      <p>Choose one way. Before anything is saved you see what was understood.</p>
+      <details open={!isManual && typed.metadata_xml === ''}>
+        <summary>A link to it</summary>
+        <PostForm action={action} csrfToken={csrfToken}>
+          <Field
+            name="metadata_url"
+            label="Metadata URL"
+            type="url"
+            value={typed.metadata_url}
+            required
+            maxlength={2048}
+            hint="It is fetched now and once a day, so that a new certificate is known in time."
+          />
+          <WantedEntityId way="link" value={typed.wanted} />
+          <Preview />
+        </PostForm>
+      </details>
+      <details>
+        <summary>A file</summary>
+        <PostForm action={action} csrfToken={csrfToken} kind="upload">
+          <div class="field">
+            <label for="field-metadata_file">Metadata file (XML)</label>
+            <input id="field-metadata_file" name="metadata_file" type="file" required accept=".xml,application/xml,text/xml" />
+          </div>
+          <WantedEntityId way="file" value={typed.wanted} />
+          <Preview />
+        </PostForm>
+      </details>
+      <details open={typed.metadata_xml !== ''}>
+        <summary>Text to paste</summary>
+        <PostForm action={action} csrfToken={csrfToken} kind="upload">
+          <Field name="metadata_xml" label="Metadata (XML)" value={typed.metadata_xml} lines={8} required />
+          <WantedEntityId way="text" value={typed.wanted} />
+          <Preview />
+        </PostForm>
+      </details>
+      <details open={isManual}>
+        <summary>Typed in, where there is no metadata</summary>
+        <PostForm action={action} csrfToken={csrfToken} kind="upload">
+          <Field name="entity_id" label="Entity ID (issuer) of the identity provider" value={typed.entity_id} required maxlength={1024} />
+          <Field name="sso_url" label="Its sign-in URL" type="url" value={typed.sso_url} required maxlength={2048} />
+          <Field
+            name="certificates"
+            label="Its signing certificate"
+            value={typed.certificates}
+            lines={6}
+            required
+            hint="From -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----; several below each other."
+          />
+          <Preview />
+        </PostForm>
+      </details>
+    </section>
+  );
+}
+
+/** Each form has its own, as a page has no two fields of one name. */
+const WantedEntityId = ({ way, value }: { readonly way: 'link' | 'file' | 'text'; readonly value: string }) => (
+  <details open={value !== ''}>
+    <summary>It describes several identity providers</summary>
+    <Field name={`wanted_${way}`} label="Entity ID of yours" value={value} maxlength={1024} />
+  </details>
+);
+
+const Preview = () => <button type="submit">Preview</button>;
+
+export interface PreviewPageProps {
+  readonly frame: Frame;
+  readonly metadata: IdentityProvider['metadata'];
+  readonly metadataUrl: string | undefined;
+  readonly warnings: readonly MetadataWarning[];
+  /** Of the identity provider that there is now. */
+  readonly presentEntityId: string | undefined;
+  /** What travels back to be read anew. */
+  readonly carried: Readonly<Record<string, string>>;
+}
+
+/** What was understood, before it counts. */
+export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, carried }: PreviewPageProps) {
+  const path = `${frame.base}/single-sign-on`;
+  return (
+    <ConsolePage
+      frame={frame}
+      section="single-sign-on"
+      title="Is this your identity provider?"
+      lead="This was understood. Nothing is saved yet."
+      back={{ href: path, label: 'Single sign-on' }}
+    >
+      <section class="panel" aria-label="What was understood">
+        <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
+        {presentEntityId === undefined || presentEntityId === metadata.entityId ? null : (
+          <div class="notice warning">
+            <p>
+              This is another identity provider than the present one (<code>{presentEntityId}</code>). Everybody who signs in by it is a new
+              member: their former roles, sessions and CLI tokens stay with who they were.
+            </p>
+          </div>
+        )}
+        <Lint warnings={warnings} />
+        <PostForm action={`${path}/save`} csrfToken={frame.csrfToken} kind="upload">
+          {Object.entries(carried).map(([name, value]) => (
+            <input type="hidden" name={name} value={value} />
+          ))}
+          <div class="buttons">
+            <button type="submit">Save</button>
+            <a class="button secondary" href={path}>
+              Cancel
+            </a>
+          </div>
+        </PostForm>
+      </section>
+    </ConsolePage>
+  );
+}

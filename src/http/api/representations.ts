@@ -1,0 +1,133 @@
+/** What the JSON API gives: domain values in the words of the contract. Nothing secret is reachable from here. */
+import type { AuditEntry } from '../../audit.ts';
+import type { Principal } from '../../auth/authenticate.ts';
+import type { ListedKey } from '../../auth/keys/signing-keys.ts';
+import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
+import type { SessionToken } from '../../auth/tokens/session-tokens.ts';
+import { type IdentityProvider, serviceProviderUrls, type UnderstoodMetadata } from '../../organizations/identity-providers.ts';
+import type { Member } from '../../organizations/members.ts';
+import type { Organization } from '../../organizations/organizations.ts';
+import type { RoleMapping } from '../../organizations/role-mapping.ts';
+import { type SetupLink, setupLinkState } from '../../organizations/setup-links.ts';
+import type { LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
+import type { Stored } from '../../store/store.ts';
+import { fromSettings } from './request-shapes.ts';
+
+export const organizationJson = (organization: Organization) => ({
+  id: organization.id,
+  slug: organization.slug,
+  name: organization.name,
+  domains: organization.domains,
+  allowed_return_urls: organization.allowedReturnUrls,
+  contact_email: organization.contactEmail ?? null,
+  logo_url: organization.logoUrl ?? null,
+  cli_token_max_days: organization.cliTokenMaxDays ?? null,
+  cli_token_sso_within_days: organization.cliTokenSsoWithinDays ?? null,
+  session_token_audiences: organization.sessionTokenAudiences ?? [],
+  created_at: organization.createdAt,
+});
+
+export const memberJson = (member: Member) => ({
+  id: member.id,
+  email: member.email,
+  name: member.name,
+  role: member.role,
+  role_source: member.roleSource,
+  groups: member.groups,
+  groups_state: member.groupsState,
+  suspended: member.suspended,
+  created_at: member.createdAt,
+  last_login_at: member.lastLoginAt,
+});
+
+export const roleMappingJson = (mapping: RoleMapping) => ({ rules: mapping.rules, default_role: mapping.defaultRole });
+
+export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEntry) => ({
+  ...entry,
+  actor: { ...actor, request_id: requestId },
+});
+
+export const setupUrl = (baseUrl: string, secret: string): string => `${baseUrl}/setup/${secret}`;
+
+export const setupLinkJson = ({ id, value: link }: Stored<SetupLink>, nowMs: number) => ({
+  id,
+  state: setupLinkState(link, nowMs),
+  created_at: new Date(link.createdAtMs).toISOString(),
+  created_by: link.createdBy,
+  expires_at: new Date(link.expiresAtMs).toISOString(),
+  used_at: link.usedAtMs === undefined ? null : new Date(link.usedAtMs).toISOString(),
+  revoked_at: link.revokedAtMs === undefined ? null : new Date(link.revokedAtMs).toISOString(),
+});
+
+type Warnings = UnderstoodMetadata['warnings'];
+
+const endpointJson = (endpoint: LogoutEndpoint | undefined) =>
+  endpoint && { location: endpoint.location, response_location: endpoint.responseLocation };
+
+export function identityProviderJson(organization: Organization, identityProvider: IdentityProvider, warnings: Warnings, baseUrl: string) {
+  const { metadata } = identityProvider;
+  const { entityId, acsUrl, sloUrl, loginUrl } = serviceProviderUrls(baseUrl, organization.slug);
+  return {
+    entity_id: metadata.entityId,
+    single_sign_on: metadata.singleSignOn,
+    single_logout: { redirect: endpointJson(metadata.singleLogout.redirect), post: endpointJson(metadata.singleLogout.post) },
+    certificates: metadata.signingCertificates.map((certificate) => ({
+      fingerprint_sha256: certificate.fingerprintSha256,
+      subject: certificate.subject,
+      not_before: certificate.notBefore,
+      not_after: certificate.notAfter,
+      key_type: certificate.keyType,
+      key_bits: certificate.keyBits ?? null,
+    })),
+    want_authn_requests_signed: metadata.wantAuthnRequestsSigned,
+    valid_until: metadata.validUntil ?? null,
+    metadata_url: identityProvider.metadataUrl ?? null,
+    updated_at: identityProvider.updatedAt,
+    refresh: identityProvider.refresh ? { at: identityProvider.refresh.at, problem: identityProvider.refresh.problem ?? null } : null,
+    warnings,
+    ...fromSettings(identityProvider.settings),
+    service_provider: { entity_id: entityId, acs_url: acsUrl, slo_url: sloUrl, login_url: loginUrl, metadata_url: entityId },
+  };
+}
+
+export function meJson(principal: Extract<Principal, { kind: 'member' }>, organization: Organization) {
+  const { member, credential } = principal;
+  return {
+    user: { id: member.id, email: member.email, name: member.name, role: member.role, groups: member.groups },
+    organization: { id: organization.id, slug: organization.slug, name: organization.name },
+    credential: { kind: credential.kind, id: credential.id, expires_at: timeOrNull(credential.expiresAtMs) },
+    csrf_token: principal.csrfToken,
+  };
+}
+
+const time = (ms: number): string => new Date(ms).toISOString();
+const timeOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : time(ms));
+
+export const sessionTokenJson = ({ token, expiresAtMs }: SessionToken) => ({ token, expires_at: time(expiresAtMs) });
+
+export const cliTokenJson = ({ record, endsAtMs, lastUse }: ListedCliToken) => ({
+  id: record.id,
+  name: record.name,
+  created_at: time(record.createdAtMs),
+  expires_at: timeOrNull(endsAtMs),
+  last_used_at: timeOrNull(lastUse?.atMs),
+  last_used_address: lastUse?.address ?? null,
+  last_used_client: lastUse?.userAgent ?? null,
+});
+
+/** The one answer that has the token itself. */
+export const newCliTokenJson = ({ record, token }: NewCliToken) => ({
+  id: record.id,
+  name: record.name,
+  token,
+  created_at: time(record.createdAtMs),
+  expires_at: timeOrNull(record.expiresAtMs),
+});
+
+export const signingKeyJson = ({ key, cliTokens }: ListedKey) => ({
+  kid: key.kid,
+  alg: key.algorithm,
+  state: key.state,
+  created_at: time(key.createdAtMs),
+  live_tokens: cliTokens,
+});

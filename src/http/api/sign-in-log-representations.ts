@@ -1,0 +1,119 @@
+/** What is told of a sign-in that is kept: to owners, and in a bundle that leaves the house. */
+import { type AttemptCheck, type AttemptSummary, CHECK_TITLES, type SignInAttempt } from '../../auth/sign-in-log/sign-in-log.ts';
+import { VERSION } from '../../client/version.ts';
+import { ERRORS } from '../../errors.ts';
+import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
+import type { Organization } from '../../organizations/organizations.ts';
+import { hintFor, type IdpKind } from '../../saml/explain/idp-screens.ts';
+import { errorNumbersOf, type MaskedRow, withoutAddresses, withoutPersons } from '../../saml/explain/masking.ts';
+
+const time = (ms: number): string => new Date(ms).toISOString();
+
+export const signInJson = (attempt: AttemptSummary) => ({
+  id: attempt.id,
+  at: time(attempt.atMs),
+  kind: attempt.kind,
+  outcome: attempt.outcome,
+  code: attempt.code ?? null,
+  request_id: attempt.requestId ?? null,
+  address: attempt.address ?? null,
+  member_id: attempt.memberId ?? null,
+  verified: attempt.isVerified,
+  examined: attempt.isExamined,
+});
+
+export function signInDetailsJson(attempt: SignInAttempt) {
+  const { groups, roleSource } = attempt;
+  return {
+    ...signInJson(attempt),
+    ...examinedJson(attempt),
+    started_by: attempt.startedBy ?? null,
+    role: attempt.role ?? null,
+    role_group: roleSource?.kind === 'rule' ? roleSource.group : null,
+    groups: groups?.groups ?? null,
+    groups_state: groups?.groupsState ?? null,
+    groups_omitted: groups?.omitted ?? 0,
+  };
+}
+
+function examinedJson({ code, refusal, idpKind, messageOctets, examination, attributeNames }: SignInAttempt) {
+  return {
+    title: code ? ERRORS[code].title : null,
+    advice: code ? ERRORS[code].advice : null,
+    detail: refusal?.detail ?? null,
+    wanted: refusal?.wanted ?? null,
+    got: refusal?.got ?? null,
+    identity_provider_kind: idpKind,
+    message_octets: messageOctets ?? null,
+    issued_at: examination?.issuedAtMs === undefined ? null : time(examination.issuedAtMs),
+    clock_offset_seconds: examination?.clockOffsetMs === undefined ? null : examination.clockOffsetMs / 1000,
+    certificates: (examination?.verifiedBy ?? []).map(({ part, fingerprint, isExpired }) => ({
+      part,
+      fingerprint_sha256: fingerprint,
+      expired: isExpired,
+    })),
+    checks: (examination?.checks ?? []).map((check) => checkJson(check, idpKind)),
+    attribute_names: attributeNames,
+    structure: examination?.structure ?? null,
+    decrypted_structure: examination?.decryptedStructure ?? null,
+  };
+}
+
+const checkJson = ({ name, outcome, code, detail, wanted, got, isUnsigned }: AttemptCheck, idpKind: IdpKind) => ({
+  name,
+  title: CHECK_TITLES[name],
+  outcome,
+  code: code ?? null,
+  detail: detail ?? null,
+  wanted: wanted ?? null,
+  got: got ?? null,
+  unsigned: isUnsigned ?? false,
+  hint: (code && hintFor(code, idpKind)) ?? null,
+});
+
+/** For a ticket: what was checked and how the message is built, and nothing by which one could tell whose sign-in it was. */
+export function signInBundleJson(attempt: SignInAttempt, organization: Organization, baseUrl: string) {
+  const { groups } = attempt;
+  const { id, at, kind, outcome, code, request_id, verified } = signInJson(attempt);
+  const { structure, decrypted_structure, ...examined } = examinedJson(withoutWords(attempt));
+  const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
+  return {
+    format: 'samlgate-sign-in-1',
+    gateway_version: VERSION,
+    service_provider: { entity_id: entityId, acs_url: acsUrl },
+    sign_in: {
+      ...{ id, at, kind, outcome, code, request_id, verified },
+      ...withoutAddressesIn(examined),
+      structure: rowsWithoutPersons(structure),
+      decrypted_structure: rowsWithoutPersons(decrypted_structure),
+      groups_state: groups?.groupsState ?? null,
+      groups_sent: groups ? groups.groups.length + groups.omitted : null,
+    },
+  };
+}
+
+const rowsWithoutPersons = (rows: readonly MaskedRow[] | null) => (rows === null ? null : withoutPersons(rows));
+
+/** The words of the identity provider may name the person. */
+function withoutWords(attempt: SignInAttempt): SignInAttempt {
+  const { code, refusal, examination } = attempt;
+  const said = <T extends { readonly detail?: string }>(facts: T): T =>
+    facts.detail === undefined ? facts : { ...facts, detail: errorNumbersOf(facts.detail) };
+  return {
+    ...attempt,
+    ...(refusal && code === 'saml_status_not_success' ? { refusal: said(refusal) } : {}),
+    ...(examination
+      ? {
+          examination: {
+            ...examination,
+            checks: examination.checks.map((check) => (check.code === 'saml_status_not_success' ? said(check) : check)),
+          },
+        }
+      : {}),
+  };
+}
+
+/** In every text, wherever it stands. */
+function withoutAddressesIn<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value), (_key, part: unknown) => (typeof part === 'string' ? withoutAddresses(part) : part)) as T;
+}

@@ -1,0 +1,117 @@
+/** The sign-in log: the last attempts, one with all its checks, the bundle for a ticket, and the test sign-in. */
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { settleSignIns } from '../../auth/sign-in-log/record-sign-in.ts';
+import { getAttempt, listAttempts, type SignInAttempt } from '../../auth/sign-in-log/sign-in-log.ts';
+import { renderPage } from '../../console/layout.tsx';
+import { SignInPage } from '../../console/sign-in-log/sign-in-log-entry-page.tsx';
+import { SignInLogPage } from '../../console/sign-in-log/sign-in-log-page.tsx';
+import { GatewayError } from '../../errors.ts';
+import { MEMBERS } from '../../organizations/members.ts';
+import type { Runtime } from '../../runtime.ts';
+import { organizationOf } from '../api/callers.ts';
+import { checkShape, SIGN_IN_QUERY } from '../api/request-shapes.ts';
+import { signInBundleJson } from '../api/sign-in-log-representations.ts';
+import { sendPage } from '../pages.ts';
+import { sendTestSignIn } from '../saml/acs.tsx';
+import { visitorOf } from './setup-visit.ts';
+import { frameOf, visitOf } from './visit.ts';
+
+/** The whole log, for owners and the operator. */
+export function signInPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.get('/', (request, response) => showLog(runtime, request, response));
+  router.use(oneSignInPages(runtime));
+  return router;
+}
+
+/** Sends whoever visits to the identity provider, to try the sign-in. */
+export const beginTest =
+  (runtime: Runtime): RequestHandler =>
+  (request, response) =>
+    sendTestSignIn(
+      runtime,
+      request,
+      response,
+      organizationOf(response),
+      visitorOf(request, response),
+      `${visitOf(response).base}/sign-ins`,
+    );
+
+/** A test, and one sign-in; of a setup only its own tests. */
+export function oneSignInPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.post('/test', beginTest(runtime));
+  router.get('/:id', (request, response) => showSignIn(runtime, request, response));
+  router.get('/:id/bundle', async (request, response) => {
+    const attempt = await attemptOf(runtime, request, response);
+    response.setHeader('Content-Disposition', `attachment; filename="samlgate-${attempt.id}.json"`);
+    response.setHeader('Cache-Control', 'no-store');
+    response.json(signInBundleJson(attempt, organizationOf(response), runtime.config.baseUrl));
+  });
+  return router;
+}
+
+async function showLog(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const organization = organizationOf(response);
+  const asked = Object.fromEntries(Object.entries(request.query).filter(([, value]) => value !== ''));
+  const query = checkShape(SIGN_IN_QUERY.omit({ limit: true }), asked);
+  await settleSignIns(runtime);
+  const { items, nextCursor } = await listAttempts(runtime, organization.id, { ...query, limit: PAGE_SIZE });
+  const page = (
+    <SignInLogPage
+      frame={frameOf(runtime, request, response)}
+      attempts={items}
+      filter={{ outcome: query.outcome ?? '', code: query.code ?? '' }}
+      addresses={
+        await addressesOf(
+          runtime,
+          organization.id,
+          items.flatMap(({ memberId }) => memberId ?? []),
+        )
+      }
+      keptDays={runtime.config.signInLogDays}
+      canTest={organization.identityProvider !== undefined}
+      cursor={query.cursor}
+      nextCursor={nextCursor}
+    />
+  );
+  sendWithTest(response, page);
+}
+
+const PAGE_SIZE = 50;
+
+/** The button for a test leads to the identity provider in the end. */
+const sendWithTest = (response: Response, page: Parameters<typeof renderPage>[0]): void =>
+  sendPage(response, 200, renderPage(page), { formsMayLeave: true });
+
+async function addressesOf({ store }: Runtime, organizationId: string, ids: readonly string[]): Promise<Map<string, string>> {
+  const members = await Promise.all([...new Set(ids)].map((id) => store.get(organizationId, MEMBERS, id)));
+  return new Map(members.flatMap((member) => (member ? [[member.id, member.value.email] as const] : [])));
+}
+
+/** @throws not_found, also where a setup asks for what is not its own test */
+async function attemptOf(runtime: Runtime, request: Request, response: Response): Promise<SignInAttempt> {
+  const { viewer } = visitOf(response);
+  await settleSignIns(runtime);
+  const attempt = await getAttempt(runtime, organizationOf(response).id, String(request.params.id));
+  if (viewer.kind === 'setup' && (attempt.kind !== 'test' || attempt.startedBy !== viewer.linkId)) {
+    throw new GatewayError('not_found', 'There is no such sign-in, or it is no longer kept.');
+  }
+  return attempt;
+}
+
+async function showSignIn(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const organization = organizationOf(response);
+  const attempt = await attemptOf(runtime, request, response);
+  const { memberId } = attempt;
+  const addresses = await addressesOf(runtime, organization.id, memberId === undefined ? [] : [memberId]);
+  const page = (
+    <SignInPage
+      frame={frameOf(runtime, request, response)}
+      attempt={attempt}
+      address={memberId === undefined ? undefined : addresses.get(memberId)}
+      canTest={organization.identityProvider !== undefined}
+    />
+  );
+  sendWithTest(response, page);
+}

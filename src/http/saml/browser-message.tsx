@@ -1,0 +1,13 @@
+import type { Response } from 'express';
+import { renderPage } from '../../console/layout.tsx';
+import { PostFormPage } from '../../console/post-form-page.tsx';
+import type { BrowserMessage } from '../../saml/messages/bindings.ts';
+import { sendPage } from '../pages.ts';
+
+/** Sends the browser on, by a redirect or by a page whose form submits itself. */
+export function sendBrowserMessage(response: Response, message: BrowserMessage): void {
+  response.setHeader('Cache-Control', 'no-store');
+  // After a POST only 303 says that what follows is a GET.
+  if (message.binding === 'redirect') response.redirect(response.req.method === 'GET' ? 302 : 303, message.url);
+  else sendPage(response, 200, renderPage(<PostFormPage action={message.action} fields={message.fields} />), { formsMayLeave: true });
+}

@@ -1,0 +1,181 @@
+/**
+ * What another verifier makes of a message that ours has accepted: @node-saml/node-saml, which shares no line with it. It parses
+ * with xmldom, canonicalizes and verifies with xml-crypto, decrypts with xml-encryption and reads with xml2js. A flaw that lets
+ * a stranger in has to be in both, and in the same way.
+ *
+ * Its habits that make no other person are no disagreement: it reads nothing where a value is only white space, and no
+ * NameID that is encrypted. What it can't verify at all it refuses, and so does the gateway then: ECDSA, SHA-384, RSA-OAEP by
+ * its newer name, an EncryptedKey beside its data, plaintext that inherits its namespaces.
+ */
+import type { KeyObject } from 'node:crypto';
+import { ASSERTION, NAME_ID_UNSPECIFIED, XMLDSIG } from '../names.ts';
+import { attributeOf, childrenNamed, parseXml, walk, type XmlElement } from '../xml/xml.ts';
+import type { ResponseSettings, VerifiedAssertion } from './response.ts';
+
+/** `refused`: it would not let the message in; `differs`: it would, for somebody else or on other terms. */
+export interface Disagreement {
+  readonly kind: 'refused' | 'differs';
+  /** For the log; has nothing of the message in it. */
+  readonly about: string;
+}
+
+/**
+ * Asks node-saml, configured as strict as it can be.
+ * @param unverifiedXml the message from which `verified` was read
+ * @returns undefined where it agrees
+ */
+export async function secondOpinion(
+  unverifiedXml: string,
+  verified: VerifiedAssertion,
+  settings: ResponseSettings,
+  nowMs: number,
+): Promise<Disagreement | undefined> {
+  const theirs = await readByNodeSaml(unverifiedXml, settings, nowMs);
+  if (typeof theirs === 'string') return { kind: 'refused', about: theirs };
+  const differing = differences(readingOf(verified, settings), theirs);
+  return differing.length === 0 ? undefined : { kind: 'differs', about: differing.join(', ') };
+}
+
+/** @returns what it reads, or why it refuses */
+async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings, nowMs: number): Promise<Reading | string> {
+  // Loaded where it is asked: it brings four XML libraries.
+  const { SAML } = await import('../libraries.ts');
+  class Verifier extends SAML {
+    /** At the instant of our own verdict: a moment later another message may have expired. */
+    protected override checkTimestampsValidityError(_nowMs: number, notBefore: string, notOnOrAfter: string, limitMs?: number) {
+      return super.checkTimestampsValidityError(nowMs, notBefore, notOnOrAfter, limitMs);
+    }
+  }
+  const root = parseXml(unverifiedXml);
+  if (!knowsAlgorithms(root)) return 'an algorithm that it does not know';
+  const [assertion] = childrenNamed(root, ASSERTION, 'Assertion');
+  const responseIsSigned = childrenNamed(root, XMLDSIG, 'Signature').length > 0;
+  const assertionIsSigned = assertion && childrenNamed(assertion, XMLDSIG, 'Signature').length > 0;
+  const message = { SAMLResponse: Buffer.from(unverifiedXml, 'utf8').toString('base64') };
+  let refusal = '';
+  for (const decryptionPvk of assertion ? [undefined] : settings.decryptionKeys.map(privateKeyPem)) {
+    const verifier = new Verifier({
+      idpCert: settings.keys.map(({ key }) => key.export({ type: 'spki', format: 'pem' }).toString()),
+      issuer: settings.entityId,
+      idpIssuer: settings.idpEntityId,
+      audience: settings.entityId,
+      callbackUrl: settings.acsUrl,
+      acceptedClockSkewMs: settings.clockSkewSeconds * 1000,
+      // Whatever is signed must be good in its eyes too. What is inside an encrypted assertion only it can see.
+      wantAuthnResponseSigned: responseIsSigned,
+      wantAssertionsSigned: assertionIsSigned ?? (settings.requireSignedAssertion || !responseIsSigned),
+      ...(decryptionPvk === undefined ? {} : { decryptionPvk }),
+    });
+    try {
+      const { profile } = await verifier.validatePostResponseAsync(message);
+      const parsed = elementOf(profile?.getAssertion?.().Assertion);
+      return parsed ? readingOfParsed(parsed) : 'no assertion';
+    } catch (error) {
+      refusal = withoutInput(error);
+    }
+  }
+  return refusal;
+}
+
+const KNOWN_ALGORITHM = /#(rsa-)?sha(256|512)$/;
+
+/** So that an identity provider's choice does not look like an attack. */
+function knowsAlgorithms(root: XmlElement): boolean {
+  const methods = [...walk(root)].filter((element) => element.uri === XMLDSIG && /^(Signature|Digest)Method$/.test(element.local));
+  // The one in an EncryptionMethod is of RSA-OAEP.
+  const ofSignatures = methods.filter(({ parent }) => parent?.uri === XMLDSIG);
+  return ofSignatures.every((method) => KNOWN_ALGORITHM.test(attributeOf(method, 'Algorithm') ?? ''));
+}
+
+const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+/** Its messages quote what they are about after a colon or in quotes. */
+const withoutInput = (error: unknown): string =>
+  String((error as { message?: unknown }).message ?? '')
+    .split(/[:'"\n]/)[0]
+    ?.slice(0, 100) || 'no reason';
+
+/** What both say about the person. */
+interface Reading {
+  readonly 'assertion ID': string;
+  readonly issuer: string;
+  /** Undefined where it is encrypted, which node-saml does not read. */
+  readonly NameID: string | undefined;
+  readonly SessionIndex: string;
+  readonly attributes: string;
+}
+
+function differences(ours: Reading, theirs: Reading): (keyof Reading)[] {
+  const fields = Object.keys(ours) as (keyof Reading)[];
+  return fields.filter((field) => theirs[field] !== undefined && ours[field] !== theirs[field]);
+}
+
+function readingOf({ assertionId, nameId, sessionIndex, attributes }: VerifiedAssertion, { idpEntityId }: ResponseSettings): Reading {
+  return {
+    'assertion ID': assertionId,
+    issuer: idpEntityId,
+    NameID: JSON.stringify(
+      nameId ? [nonBlank(nameId.value), nameId.format, nameId.nameQualifier ?? null, nameId.spNameQualifier ?? null] : null,
+    ),
+    SessionIndex: JSON.stringify(sessionIndex ?? null),
+    attributes: JSON.stringify(
+      [...attributes].map(([name, values]) => [name, values.map((value) => (value === undefined ? null : nonBlank(value)))]),
+    ),
+  };
+}
+
+/** xml2js gives nothing where a text is only white space. */
+const nonBlank = (text: string): string => (text.trim() === '' ? '' : text);
+
+/** An element as xml2js gives it: attributes in `$`, text in `_`, children by name. One that only has white space is a string. */
+interface ParsedElement {
+  readonly $?: Readonly<Record<string, string>>;
+  readonly _?: string;
+  readonly [child: string]: unknown;
+}
+
+function elementOf(value: unknown): ParsedElement | undefined {
+  if (typeof value === 'string') return { _: value };
+  return typeof value === 'object' && value !== null ? (value as ParsedElement) : undefined;
+}
+
+function childrenOf(parent: ParsedElement, name: string): ParsedElement[] {
+  const found = Object.hasOwn(parent, name) ? parent[name] : undefined;
+  return Array.isArray(found) ? found.map(elementOf).filter((element) => element !== undefined) : [];
+}
+
+const textIn = (element: ParsedElement): string => nonBlank(element._ ?? '');
+
+function readingOfParsed(assertion: ParsedElement): Reading {
+  const subjects = childrenOf(assertion, 'Subject');
+  const isEncrypted = subjects.some((subject) => childrenOf(subject, 'EncryptedID').length > 0);
+  const nameIds = subjects.flatMap((subject) => childrenOf(subject, 'NameID'));
+  const [sessionIndex] = childrenOf(assertion, 'AuthnStatement').flatMap((statement) => statement.$?.SessionIndex ?? []);
+  return {
+    'assertion ID': assertion.$?.ID ?? '',
+    issuer: childrenOf(assertion, 'Issuer').map(textIn).join(' '),
+    NameID: isEncrypted ? undefined : JSON.stringify(nameIds.map(nameIdIn)[0] ?? null),
+    SessionIndex: JSON.stringify(sessionIndex ?? null),
+    attributes: JSON.stringify([...attributesIn(assertion)]),
+  };
+}
+
+const nameIdIn = (nameId: ParsedElement): (string | null)[] => [
+  textIn(nameId),
+  nameId.$?.Format ?? NAME_ID_UNSPECIFIED,
+  nameId.$?.NameQualifier ?? null,
+  nameId.$?.SPNameQualifier ?? null,
+];
+
+/** From what it has verified and parsed, not from its own summary, in which the last of several attributes by one name is left. */
+function attributesIn(assertion: ParsedElement): Map<string, (string | null)[]> {
+  const attributes = new Map<string, (string | null)[]>();
+  for (const attribute of childrenOf(assertion, 'AttributeStatement').flatMap((statement) => childrenOf(statement, 'Attribute'))) {
+    const name = attribute.$?.Name ?? '';
+    const values = childrenOf(attribute, 'AttributeValue').map((value) => (hasChildren(value) ? null : textIn(value)));
+    attributes.set(name, [...(attributes.get(name) ?? []), ...values]);
+  }
+  return attributes;
+}
+
+const hasChildren = (element: ParsedElement): boolean => Object.keys(element).some((key) => key !== '$' && key !== '_');
