@@ -6,8 +6,8 @@ import { z } from 'zod';
 import type { Client } from '../client/client.ts';
 import { SamlgateError } from '../client/samlgate-error.ts';
 import { CommandError, describeRefusal } from './command-error.ts';
-import { readFile } from './commands/org.ts';
 import { orUndefined } from './gateway-api.ts';
+import { readFile } from './read-file.ts';
 
 const IDENTITY_PROVIDER = z
   .object({

@@ -1,10 +1,10 @@
 /** `samlgate org …`: organizations, their identity provider and their role rules. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { IdentityProvider, RoleMapping } from '../../client/api-types.ts';
-import { CommandError, UsageError } from '../command-error.ts';
+import { UsageError } from '../command-error.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
 import { print, printJson, printLine, printTable } from '../output.ts';
+import { readFile } from '../read-file.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
@@ -96,14 +96,6 @@ function printServiceProvider({ service_provider: sp }: IdentityProvider): void 
   printLine(`  ACS URL (reply URL)   ${sp.acs_url}`);
   printLine(`  or all of it          ${sp.metadata_url}`);
   printLine(`People sign in at       ${sp.login_url}`);
-}
-
-export function readFile(name: string): Buffer {
-  try {
-    return readFileSync(name === '-' ? 0 : name);
-  } catch (error) {
-    throw new CommandError(`${name} can't be read (${(error as NodeJS.ErrnoException).code}).`);
-  }
 }
 
 async function show(slug: string, options: GatewayOptions): Promise<void> {
