@@ -1,6 +1,7 @@
 /** The store on Redis: standalone, Sentinel or Cluster. Redis is the store of record then; {@link RedisStore.warnings} says what that asks for. */
 import { randomUUID } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { BoundedCache } from '../bounded-cache.ts';
 import { GatewayError } from '../errors.ts';
 import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
 import { ReplicaWait } from './replica-wait.ts';
@@ -161,7 +162,7 @@ function sendTogether(client: Client): void {
 class RedisStore implements Store {
   readonly #connection: Client;
   readonly #replicaWait: ReplicaWait;
-  readonly #facts = new Map<string, ServerFacts>();
+  readonly #facts = new BoundedCache<ServerFacts>(MAX_FACTS);
 
   constructor(client: Client, replicaWait: ReplicaWait) {
     this.#connection = client;
@@ -247,7 +248,6 @@ class RedisStore implements Store {
     const replicas = info.match(/^slave\d+:.*\bstate=online\b/gm)?.length ?? 0;
     // The clock was read before now: the true offset is not less than this, so a deadline is never later than meant.
     const facts = { readAtMs: startedMs, offsetMs: Number(seconds) * 1000 + Number(micros) / 1000 - performance.now(), replicas };
-    if (this.#facts.size >= MAX_FACTS) this.#facts.clear();
     this.#facts.set(node, facts);
     return facts;
   }

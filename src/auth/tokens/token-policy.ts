@@ -1,4 +1,5 @@
 /** What an organization asks of its CLI tokens, as every check needs it. */
+import { BoundedCache } from '../../bounded-cache.ts';
 import type { CliToken, Member } from '../../organizations/members.ts';
 import { getOrganizationById } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
@@ -17,14 +18,13 @@ export interface TokenPolicy {
   readonly ssoWithinDays: number | undefined;
 }
 
-const leasesOf = perRuntime(() => new Map<string, Lease<TokenPolicy | undefined>>());
+const leasesOf = perRuntime(() => new BoundedCache<Lease<TokenPolicy | undefined>>(MAX_ORGANIZATIONS));
 
 /** @returns undefined where there is no such organization (any more) */
 export function tokenPolicyOf(runtime: Runtime, organizationId: string): TokenPolicy | undefined | Promise<TokenPolicy | undefined> {
   const leases = leasesOf(runtime);
   let lease = leases.get(organizationId);
   if (!lease) {
-    if (leases.size >= MAX_ORGANIZATIONS) leases.clear();
     lease = new Lease(POLICY_LEASE_MS, () => readPolicy(runtime, organizationId));
     leases.set(organizationId, lease);
   }

@@ -1,4 +1,5 @@
 /** When, from where and by what a CLI token was last used: beside the member's record, so that a check writes nothing. */
+import { BoundedCache } from '../../bounded-cache.ts';
 import { codeOf } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import type { Step } from '../../store/store.ts';
@@ -17,7 +18,7 @@ const useKey = (tokenId: string): string => `cli-token-use:${tokenId}`;
 const notedKey = (tokenId: string): string => `cli-token-use-noted:${tokenId}`;
 
 /** When this replica last noted a use of a token, so that it asks the store no more than once a minute. */
-const notedOf = perRuntime(() => new Map<string, number>());
+const notedOf = perRuntime(() => new BoundedCache<number>(MAX_REMEMBERED));
 
 /**
  * Notes a use, at most once a minute for each token (the claim sees to it among replicas). To be called after the answer:
@@ -41,7 +42,6 @@ function isNoteDue(runtime: Runtime, tokenId: string): boolean {
   const noted = notedOf(runtime);
   const nowMs = runtime.now();
   if (nowMs - (noted.get(tokenId) ?? Number.NEGATIVE_INFINITY) < NOTE_EVERY_SECONDS * 1000) return false;
-  if (noted.size >= MAX_REMEMBERED) noted.clear();
   noted.set(tokenId, nowMs);
   return true;
 }

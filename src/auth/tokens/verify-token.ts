@@ -3,11 +3,11 @@
  * (`authenticate.ts`).
  */
 import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyResult, jwtVerify } from 'jose';
+import { BoundedCache } from '../../bounded-cache.ts';
 import { GatewayError } from '../../errors.ts';
 import { sha256 } from '../../ids.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { isVerifyingKey, verifyingKey } from '../keys/key-lease.ts';
-import { RecentlyUsed } from './recently-used.ts';
 
 /** What stands before a CLI token, so that scanners find one that has leaked. It is no part of the JWT. */
 export const CLI_TOKEN_PREFIX = 'samlgate_cli_';
@@ -35,7 +35,7 @@ export interface VerifiedToken {
 }
 
 /** Tokens whose signature was good, by the SHA-256 of their text: a signature does not get worse, and costs more than all else. */
-const knownOf = perRuntime(() => new RecentlyUsed<VerifiedToken>(MAX_REMEMBERED));
+const knownOf = perRuntime(() => new BoundedCache<VerifiedToken>(MAX_REMEMBERED));
 
 /**
  * @param token with its prefix, where it is a CLI token
@@ -45,11 +45,12 @@ export async function verifyToken(runtime: Runtime, token: string): Promise<Veri
   if (token.length > MAX_TOKEN_LENGTH) throw notGood('it is too long');
   const known = knownOf(runtime);
   const digest = sha256(token);
-  const verified = known.get(digest) ?? (await verifyJwt(runtime, token));
+  const remembered = known.get(digest);
+  const verified = remembered ?? (await verifyJwt(runtime, token));
   // Of a remembered one as well: its key may have been revoked since.
   if (!(await isVerifyingKey(runtime, verified.kid))) throw notGood('its key is not known');
   if (verified.expiresAtMs !== undefined && verified.expiresAtMs <= runtime.now()) throw expired();
-  known.set(digest, verified);
+  if (!remembered) known.set(digest, verified);
   return verified;
 }
 
