@@ -1,7 +1,8 @@
 /** The organization that somebody signed in to last in this browser, so that the next sign-in is one click. */
 import type { Request, Response } from 'express';
 import { GatewayError } from '../errors.ts';
-import { getOrganization, type Organization } from '../organizations/organizations.ts';
+import { getOrganization } from '../organizations/directory.ts';
+import type { Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { SLUG } from './api/request-shapes.ts';
 import { cookieOf } from './request-context.ts';

@@ -1,5 +1,6 @@
 import type { Store } from '../store/store.ts';
-import { getOrganizationById, type Organization, organizationIds } from './organizations.ts';
+import { organizationIds } from './directory.ts';
+import { getOrganizationById, type Organization } from './organizations.ts';
 
 /** A certificate that signs what an organization's identity provider sends, and when it ends. */
 export interface ExpiringCertificate {

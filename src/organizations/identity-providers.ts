@@ -12,26 +12,11 @@ import { ENTITY_ID_SHARED, isLoopbackHost, lintIdpMetadata, type MetadataWarning
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/response/person.ts';
 import type { ResponseSettings } from '../saml/response/response.ts';
 import type { Step } from '../store/store.ts';
+import { isEntityIdShared, noteIdentityProvider } from './directory.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, keepVersion, listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
-import { isEntityIdShared, noteIdentityProvider, type Organization, openDecryptionKeys, updateOrganization } from './organizations.ts';
-
-/** Settings of the contract; an absent one has the default. */
-export interface IdpSettings {
-  readonly idpInitiated: 'accept' | 'bounce' | 'reject';
-  readonly attributeMapping: Partial<AttributeMapping>;
-  readonly clockSkewSeconds: number;
-  readonly requireSignedAssertion: boolean;
-  readonly requireSignedResponse: boolean;
-  readonly requireEncryptedAssertion: boolean;
-  /** Undefined: as the metadata's WantAuthnRequestsSigned. */
-  readonly signRequests: boolean | undefined;
-  readonly nameIdFormat: string | undefined;
-  readonly forceAuthn: boolean;
-  readonly authnContext: readonly string[];
-  /** Only with metadata from a URL. */
-  readonly metadataRefreshHours: number | undefined;
-}
+import { type IdentityProvider, type IdpSettings, type Organization, updateOrganization } from './organizations.ts';
+import { openDecryptionKeys } from './sp-keys.ts';
 
 export const DEFAULT_SETTINGS: IdpSettings = {
   idpInitiated: 'accept',
@@ -48,17 +33,6 @@ export const DEFAULT_SETTINGS: IdpSettings = {
 };
 
 const DEFAULT_REFRESH_HOURS = 24;
-
-export interface IdentityProvider {
-  readonly metadata: IdpMetadata;
-  readonly settings: IdpSettings;
-  /** Where the metadata came from, if from a URL. */
-  readonly metadataUrl?: string | undefined;
-  readonly updatedAt: string;
-  /** The last time that metadata from a URL was fetched again; `problem` says why it was not taken. */
-  readonly refresh?: { readonly at: string; readonly problem?: string | undefined } | undefined;
-}
-
 /** Metadata as it is given: a document, a URL to fetch it from, or values typed in. */
 export type MetadataSource =
   | { readonly kind: 'document'; readonly content: Uint8Array | string; readonly entityId?: string | undefined }

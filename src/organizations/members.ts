@@ -7,7 +7,8 @@ import type { Person } from '../saml/response/person.ts';
 import type { NameId } from '../saml/response/response.ts';
 import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
 import { type Collection, confirmReplicated, type Page, type Step, type Store, type Stored } from '../store/store.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, organizationIds } from './organizations.ts';
+import { organizationIds } from './directory.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD } from './organizations.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
 
 /** Why a member has the role: the rule of this group, the default, or an owner's or the operator's word where no rule matched. */

@@ -6,9 +6,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
-import { type IdentityProvider, type UnderstoodMetadata, understandMetadata, versionSteps } from './identity-providers.ts';
+import { organizationsWithRefresh } from './directory.ts';
+import { type UnderstoodMetadata, understandMetadata, versionSteps } from './identity-providers.ts';
 import { listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
-import { type Organization, organizationsWithRefresh, updateOrganization } from './organizations.ts';
+import { type IdentityProvider, type Organization, updateOrganization } from './organizations.ts';
 
 const HOUR_MS = 3_600_000;
 /** After a failure it is tried again this soon. */

@@ -20,7 +20,9 @@ import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { mintSessionToken } from '../../src/auth/tokens/session-tokens.ts';
 import { ConfigError } from '../../src/config.ts';
 import { GatewayError } from '../../src/errors.ts';
-import { createOrganization, getOrganizationById, openSpKey } from '../../src/organizations/organizations.ts';
+import { createOrganization } from '../../src/organizations/organization-lifecycle.ts';
+import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import { openSpKey } from '../../src/organizations/sp-keys.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { makeRuntime, OPERATOR, seedMember, seedOrganization } from '../support/seed.ts';
 

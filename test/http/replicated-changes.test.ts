@@ -4,7 +4,7 @@ import { listSigningKeys, revokeSigningKey } from '../../src/auth/keys/signing-k
 import { endAllSessions, type SessionOwner } from '../../src/auth/sessions/sign-out.ts';
 import { createCliToken, revokeCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { changeMember, getMember, removeMember } from '../../src/organizations/members.ts';
-import { deleteOrganization } from '../../src/organizations/organizations.ts';
+import { deleteOrganization } from '../../src/organizations/organization-lifecycle.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { codeOf } from '../store/people.ts';
 import { HttpBrowser } from '../support/browser.ts';

@@ -10,7 +10,7 @@ import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';
 import { ConfigError } from '../../config.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { countCliTokensByKey } from '../../organizations/members.ts';
-import { rewrapSpKeys } from '../../organizations/organizations.ts';
+import { rewrapSpKeys } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL, updateRecord } from '../../store/store.ts';
 import { dropKeyLease, KEY_LEASE_MS, waitOutKeyLeases } from './key-lease.ts';

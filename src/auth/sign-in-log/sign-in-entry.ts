@@ -2,15 +2,9 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newTimeOrderedId } from '../../ids.ts';
-import {
-  attributeMapping,
-  decryptionKeysFor,
-  type IdentityProvider,
-  requireIdentityProvider,
-  responseSettings,
-} from '../../organizations/identity-providers.ts';
+import { attributeMapping, decryptionKeysFor, requireIdentityProvider, responseSettings } from '../../organizations/identity-providers.ts';
 import { identityKey, MEMBERS, type Member } from '../../organizations/members.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { refusalFactsOf } from '../../saml/explain/examination-facts.ts';
 import { type Examination, examineResponse } from '../../saml/explain/examine-response.ts';

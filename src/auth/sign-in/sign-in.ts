@@ -8,8 +8,9 @@ import { codeOf, GatewayError } from '../../errors.ts';
 import { hashOf, newId, newSecret, sha256 } from '../../ids.ts';
 import { attributeMapping, requireIdentityProvider, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import { identityKey, MEMBERS, type Member, roleBy } from '../../organizations/members.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, openSigningKey } from '../../organizations/organizations.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
+import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import { makeAuthnRequest } from '../../saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
@@ -91,7 +92,7 @@ export async function askIdentityProvider(
     ssoUrl,
     binding: redirect === undefined ? 'post' : 'redirect',
     relayState,
-    signWith: signs ? await openSigningKey(runtime, organization) : undefined,
+    signWith: signs ? await openMessageSigningKey(runtime, organization) : undefined,
     nameIdFormat: settings.nameIdFormat,
     forceAuthn: settings.forceAuthn,
     authnContext: settings.authnContext,

@@ -9,13 +9,13 @@ import { codeOf, GatewayError } from '../../errors.ts';
 import { hashOf, newSecret } from '../../ids.ts';
 import {
   decryptionKeysFor,
-  type IdentityProvider,
   requireIdentityProvider,
   responseSettings,
   serviceProviderUrls,
 } from '../../organizations/identity-providers.ts';
 import { MEMBERS, type Member, type MemberSession, nameIdKey } from '../../organizations/members.ts';
-import { type Organization, openSigningKey } from '../../organizations/organizations.ts';
+import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
+import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage, SigningKey, UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings, type VerifiedLogoutRequest } from '../../saml/messages/logout.ts';
@@ -154,7 +154,7 @@ async function commonOptions(runtime: Runtime, organization: Organization): Prom
   return {
     nowMs: runtime.now(),
     entityId: serviceProviderUrls(runtime.config.baseUrl, organization.slug).entityId,
-    signWith: await openSigningKey(runtime, organization),
+    signWith: await openMessageSigningKey(runtime, organization),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { IdentityProvider } from '../../organizations/identity-providers.ts';
+import type { IdentityProvider } from '../../organizations/organizations.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
 import { ConsolePage } from '../console-page.tsx';

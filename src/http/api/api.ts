@@ -4,17 +4,10 @@ import { readAudit } from '../../audit.ts';
 import { authenticate, csrfTokenMatches } from '../../auth/authenticate.ts';
 import { sessionMiddleware } from '../../auth/sessions/sessions.ts';
 import { GatewayError } from '../../errors.ts';
+import { getOrganization, listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
 import { changeMember, getMember, listMembers, removeMember } from '../../organizations/members.ts';
-import {
-  changeOrganization,
-  createOrganization,
-  deleteOrganization,
-  getOrganization,
-  getOrganizationById,
-  listOrganizations,
-  organizationIdOf,
-  updateOrganization,
-} from '../../organizations/organizations.ts';
+import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
+import { getOrganizationById, updateOrganization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, memberOf, noteUseAfterAnswer, organizationOf, principalOf, requireOperator } from './callers.ts';
 import { identityProviderRoutes } from './identity-provider.ts';

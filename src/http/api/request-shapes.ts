@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
-import type { IdpSettings } from '../../organizations/identity-providers.ts';
-import type { OrganizationChanges } from '../../organizations/organizations.ts';
+import type { IdpSettings, OrganizationChanges } from '../../organizations/organizations.ts';
 import { isEmail } from '../../saml/response/person.ts';
 
 /** One line of text: no control characters, which would break logs, pages and files further on. */

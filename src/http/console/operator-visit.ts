@@ -4,8 +4,8 @@ import { OPERATOR_SESSION_SECONDS, readOperatorSession } from '../../auth/sessio
 import type { Config } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
 import { isSameSecret } from '../../ids.ts';
+import { getOrganization } from '../../organizations/directory.ts';
 import type { Organization } from '../../organizations/organizations.ts';
-import { getOrganization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { cookieOf } from '../request-context.ts';
 

@@ -9,14 +9,10 @@ import {
   type OrganizationValues,
 } from '../../console/operator/organizations-page.tsx';
 import { GatewayError } from '../../errors.ts';
+import { listOrganizations } from '../../organizations/directory.ts';
 import { serviceProviderUrls, warningsOf } from '../../organizations/identity-providers.ts';
-import {
-  changeOrganization,
-  createOrganization,
-  deleteOrganization,
-  listOrganizations,
-  type Organization,
-} from '../../organizations/organizations.ts';
+import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
+import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../api/request-shapes.ts';

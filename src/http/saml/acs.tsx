@@ -10,13 +10,14 @@ import { noteSignIn } from '../../auth/sign-in-log/record-sign-in.ts';
 import type { EndedSignIn } from '../../auth/sign-in-log/sign-in-entry.ts';
 import { GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
+import { getOrganization, getStoredOrganization } from '../../organizations/directory.ts';
 import {
   decryptionKeysFor,
   requireIdentityProvider,
   responseSettings,
   serviceProviderUrls,
 } from '../../organizations/identity-providers.ts';
-import { getOrganization, getStoredOrganization, type Organization } from '../../organizations/organizations.ts';
+import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { makeSpMetadata } from '../../saml/metadata/sp-metadata.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../saml/response/response.ts';

@@ -4,8 +4,9 @@ import { answerLogoutRequest, finishSingleLogout, startSingleLogout } from '../.
 import type { Config } from '../../config.ts';
 import type { IdpLogout } from '../../console/signed-out-page.tsx';
 import { codeOf, GatewayError } from '../../errors.ts';
+import { getOrganization } from '../../organizations/directory.ts';
 import type { MemberSession } from '../../organizations/members.ts';
-import { getOrganization, getOrganizationById, type Organization } from '../../organizations/organizations.ts';
+import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { limited } from '../rate-limits.ts';
