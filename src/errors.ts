@@ -1,181 +1,339 @@
 /**
- * The one table of refusals. Everything that samlgate refuses is a {@link GatewayError} with a code from here; one exit
+ * The one table of errors. Everything that samlgate refuses is a {@link GatewayError} with a code from here, and one exit
  * (`http/error-exit.tsx`) turns it into problem+json or a page. Codes are part of the public interface.
+ *
+ * Each row has a text for the person who made the request and, if they would need other words, a text for the owners and
+ * operators who read about it later (sign-in log, doctor, API). A user never reads advice for an administrator.
  */
 
-/** Who can do something about a refusal; decides the advice on the error page. */
-export type Fixer = 'person' | 'owner' | 'idp-administrator' | 'operator';
+/** The role that can resolve an error. */
+export type Fixer = 'user' | 'owner' | 'idp-administrator' | 'operator';
+
+/** `user` made the request; `administrator` reads about somebody else's request. */
+export type Reader = 'user' | 'administrator';
+
+export interface ErrorText {
+  readonly title: string;
+  /** What to do next. */
+  readonly advice: string;
+}
 
 interface ErrorRow {
   readonly status: number;
-  readonly title: string;
-  /** What to do next, in words for the person who sees the page. */
-  readonly advice: string;
   readonly fixer: Fixer;
+  readonly user: ErrorText;
+  readonly administrator: ErrorText;
 }
 
-const row = (status: number, title: string, fixer: Fixer, advice: string): ErrorRow => ({ status, title, fixer, advice });
+function row(status: number, fixer: Fixer, user: ErrorText, administrator: Partial<ErrorText> = {}): ErrorRow {
+  return { status, fixer, user, administrator: { ...user, ...administrator } };
+}
+
+const TRY_AGAIN_OR_ASK = 'Sign in again. If this keeps happening, contact your IT administrator.';
+const ASK = 'Contact your IT administrator.';
 
 export const ERRORS = {
   saml_malformed: row(
     400,
-    'The sign-in message can’t be read',
     'idp-administrator',
-    'Try to sign in again. If it happens every time, the identity provider sends something that is not a SAML 2.0 response.',
+    { title: 'The SAML response could not be read', advice: TRY_AGAIN_OR_ASK },
+    {
+      advice:
+        'The identity provider, or a system between it and the gateway, sent something other than a valid SAML 2.0 response. Check the application’s configuration at the identity provider.',
+    },
   ),
   saml_dtd_forbidden: row(
     400,
-    'The sign-in message contains a document type declaration',
     'idp-administrator',
-    'SAML messages never need one. Ask the identity provider’s administrator what is between it and the gateway.',
+    { title: 'The SAML response contains a document type declaration', advice: ASK },
+    { advice: 'SAML never uses document type declarations. Find out which system between the identity provider and the gateway adds one.' },
   ),
   saml_signature_missing: row(
     400,
-    'The sign-in message is not signed',
     'idp-administrator',
-    'Turn on signing of the assertion (or of the response) for this application at the identity provider.',
+    { title: 'The SAML response is not signed', advice: ASK },
+    { advice: 'At the identity provider, turn on signing of the assertion or of the response for this application.' },
   ),
   saml_signature_invalid: row(
     400,
-    'The signature on the sign-in message is not good',
     'owner',
-    'Most often the identity provider has a new certificate. An owner uploads its current metadata.',
+    { title: 'The SAML response has an invalid signature', advice: 'Contact an owner of your organization or your IT administrator.' },
+    {
+      advice:
+        'The identity provider probably uses a new signing certificate. Download its current metadata and upload it under Single sign-on.',
+    },
   ),
   saml_algorithm_forbidden: row(
     400,
-    'The sign-in message uses an algorithm that is not allowed',
     'idp-administrator',
-    'Choose RSA-SHA256 or stronger for this application at the identity provider; SHA-1 is refused.',
+    { title: 'The SAML response uses an algorithm that is not allowed', advice: ASK },
+    { advice: 'At the identity provider, choose RSA-SHA256 or stronger for this application. SHA-1 is not accepted.' },
   ),
   saml_structure_ambiguous: row(
     400,
-    'The sign-in message can be read in more than one way',
     'idp-administrator',
-    'Messages like this are made by attacks on single sign-on. If it happens at every sign-in, the identity provider or something in between changes the message.',
+    { title: 'The SAML response can be read in more than one way', advice: TRY_AGAIN_OR_ASK },
+    {
+      advice:
+        'Attacks on single sign-on produce responses like this one. If it happens at every sign-in, the identity provider or a system behind it alters its responses.',
+    },
   ),
   saml_issuer_unknown: row(
     400,
-    'The sign-in message comes from another identity provider',
     'owner',
-    'The issuer must be the entity ID in the metadata that was uploaded for this organization. Compare the two.',
+    {
+      title: 'The SAML response comes from another identity provider',
+      advice:
+        'Check that you signed in with the right account. If you did, contact an owner of your organization or your IT administrator.',
+    },
+    { advice: 'The issuer must equal the entity ID in the metadata that was uploaded for this organization. Compare the two.' },
   ),
   saml_status_not_success: row(
     400,
-    'The identity provider did not sign you in',
     'idp-administrator',
-    'The reason is the identity provider’s own. Its administrator finds more in its log.',
+    { title: 'The identity provider did not sign you in', advice: TRY_AGAIN_OR_ASK },
+    {
+      title: 'The identity provider did not sign the user in',
+      advice: 'The reason lies with the identity provider. Look for this sign-in in its log.',
+    },
   ),
   saml_destination_mismatch: row(
     400,
-    'The sign-in message was meant for another address',
     'idp-administrator',
-    'Set the ACS URL (Okta: Single sign-on URL; Entra ID: Reply URL; Google: ACS URL) exactly as shown here.',
+    { title: 'The SAML response was sent to a different address', advice: ASK },
+    {
+      advice:
+        'At the identity provider, set the ACS URL (Okta: Single sign-on URL; Entra ID: Reply URL; Google: ACS URL) to the expected value.',
+    },
   ),
   saml_recipient_mismatch: row(
     400,
-    'The sign-in message was meant for another recipient',
     'idp-administrator',
-    'Set the recipient (Okta: Recipient URL; Entra ID: Reply URL; Google: ACS URL) exactly as shown here.',
+    { title: 'The assertion was issued for a different recipient', advice: ASK },
+    {
+      advice:
+        'At the identity provider, set the recipient (Okta: Recipient URL; Entra ID: Reply URL; Google: ACS URL) to the expected value.',
+    },
   ),
   saml_audience_mismatch: row(
     400,
-    'The sign-in message was meant for another application',
     'idp-administrator',
-    'Set the audience (Okta: Audience URI; Entra ID: Identifier; Google: Entity ID) exactly as shown here.',
+    { title: 'The assertion was issued for a different application', advice: ASK },
+    {
+      advice:
+        'At the identity provider, set the audience (Okta: Audience URI; Entra ID: Identifier; Google: Entity ID) to the expected value.',
+    },
   ),
   saml_expired: row(
     400,
-    'The sign-in message has expired',
-    'person',
-    'Try to sign in again. If it happens every time, the clock of the gateway or of the identity provider is wrong.',
+    'user',
+    { title: 'The SAML response has expired', advice: TRY_AGAIN_OR_ASK },
+    {
+      advice: 'Ask the user to sign in again. If this happens at every sign-in, check the clocks of the gateway and the identity provider.',
+    },
   ),
   saml_not_yet_valid: row(
     400,
-    'The sign-in message is not valid yet',
     'operator',
-    'The clocks of the gateway and of the identity provider differ. Check time synchronization on both.',
+    {
+      title: 'The SAML response is not valid yet',
+      advice: 'Wait a minute, then sign in again. If this keeps happening, contact your IT administrator.',
+    },
+    { advice: 'The clocks of the gateway and the identity provider differ. Check time synchronization on both.' },
   ),
   saml_in_response_to_unknown: row(
     400,
-    'This sign-in is not known here, or was used already',
-    'person',
-    'It may have waited too long, or the back button sent it again. Start to sign in once more.',
+    'user',
+    { title: 'This sign-in has expired or was already used', advice: 'Sign in again, and finish within 30 minutes.' },
+    {
+      advice:
+        'The response answers no pending sign-in: the user took over 30 minutes, or sent the response twice. Ask the user to sign in again.',
+    },
   ),
   saml_login_not_started_here: row(
     400,
-    'This sign-in was started in another browser',
-    'person',
-    'Start to sign in again in this browser. If somebody sent you a link that led here, don’t go on.',
+    'user',
+    {
+      title: 'This sign-in was started in another browser',
+      advice: 'Sign in again in this browser. If a link from another person brought you here, do not continue.',
+    },
+    {
+      advice:
+        'The response answers a sign-in that another browser started. Ask the user to sign in again, with cookies allowed, and to distrust links that lead here.',
+    },
   ),
   saml_unsolicited_forbidden: row(
     403,
-    'Sign-in must start at the gateway',
-    'person',
-    'This organization does not accept a sign-in that starts at the identity provider. Use the sign-in page of the gateway.',
+    'user',
+    {
+      title: 'Sign-in must start at the gateway',
+      advice: 'Use your organization’s sign-in page instead of the tile at your identity provider.',
+    },
+    {
+      advice:
+        'This organization does not accept sign-ins that start at the identity provider. Ask the user to start at the sign-in page, or change the setting idp_initiated.',
+    },
   ),
   saml_replayed: row(
     400,
-    'This sign-in message was used already',
-    'person',
-    'A sign-in message is good for one time. Start to sign in again.',
+    'user',
+    { title: 'This SAML response was already used', advice: 'Sign in again.' },
+    { advice: 'Each response is accepted once. The user probably went back or reloaded the page. Ask the user to sign in again.' },
   ),
   saml_decryption_failed: row(
     400,
-    'The sign-in message can’t be decrypted',
     'idp-administrator',
-    'Give the identity provider the gateway’s current metadata, so that it encrypts for the current certificate with AES-GCM or AES-CBC and RSA-OAEP.',
+    { title: 'The SAML response could not be decrypted', advice: ASK },
+    {
+      advice:
+        'Upload the gateway’s current metadata to the identity provider, so that it encrypts for the current certificate. Supported: AES-GCM or AES-CBC with RSA-OAEP.',
+    },
   ),
   saml_name_id_missing: row(
     400,
-    'The sign-in message does not say who you are in a lasting way',
     'idp-administrator',
-    'Send a NameID that stays the same for the person (persistent or e-mail address, not transient).',
+    { title: 'The SAML response has no persistent user identifier', advice: ASK },
+    { advice: 'At the identity provider, send a NameID that stays the same for each user (persistent or email address, not transient).' },
   ),
   saml_email_missing: row(
     400,
-    'The sign-in message has no e-mail address',
     'idp-administrator',
-    'Send the person’s e-mail address as an attribute (Okta, Google: email; Entra ID: user.mail), exactly one value.',
+    { title: 'The SAML response has no email address', advice: ASK },
+    {
+      advice:
+        'At the identity provider, send the user’s email address as an attribute with exactly one value (Okta, Google: email; Entra ID: user.mail).',
+    },
   ),
   saml_role_denied: row(
     403,
-    'You are known, but have no role here',
     'idp-administrator',
-    'Ask to be put into a group that has a role in this organization.',
+    {
+      title: 'You do not have access to this organization',
+      advice: 'Ask an owner of your organization or your IT administrator for access.',
+    },
+    {
+      title: 'The user has no role in this organization',
+      advice: 'Assign the user to a group that has a role here, or add a rule for one of the user’s groups under Role rules.',
+    },
   ),
-  member_suspended: row(403, 'Your access is suspended', 'owner', 'An owner of your organization can lift the suspension.'),
-  idp_metadata_invalid: row(
-    400,
-    'This is not usable metadata of an identity provider',
+  member_suspended: row(
+    403,
     'owner',
-    'Download the metadata of the identity provider (not of the service provider) again and upload it unchanged.',
+    { title: 'Your access is suspended', advice: 'Ask an owner of your organization to restore your access.' },
+    { title: 'The member is suspended', advice: 'An owner can restore the member’s access under Members.' },
   ),
+  idp_metadata_invalid: row(400, 'owner', {
+    title: 'This is not valid metadata of an identity provider',
+    advice: 'Download the metadata of the identity provider (not of the service provider) again and upload it unchanged.',
+  }),
   idp_not_configured: row(
     404,
-    'This organization has no identity provider yet',
     'owner',
-    'An owner or the operator uploads the identity provider’s metadata first.',
+    { title: 'This organization has no identity provider yet', advice: 'Ask an owner of your organization to set up single sign-on.' },
+    { advice: 'Upload the metadata of the identity provider under Single sign-on.' },
   ),
-  organization_unknown: row(404, 'There is no such organization', 'person', 'Check the address, or start from the sign-in page.'),
-  unauthenticated: row(401, 'You are not signed in', 'person', 'Sign in and try again.'),
-  forbidden: row(403, 'You may not do this', 'owner', 'An owner of your organization can do it, or make you an owner.'),
-  not_found: row(404, 'There is nothing here', 'person', 'Check the address.'),
-  conflict: row(409, 'This can’t be done in the present state', 'person', 'Read what stands in the way, change it, and try again.'),
-  validation_failed: row(400, 'Something in the request is not right', 'person', 'Correct what is named and send it again.'),
-  rate_limited: row(429, 'Too many attempts', 'person', 'Wait a moment and try again.'),
-  payload_too_large: row(413, 'The message is too large', 'idp-administrator', 'Send less. For a sign-in message: send fewer groups.'),
+  organization_unknown: row(404, 'user', {
+    title: 'This organization does not exist',
+    advice: 'Check the address, or start from the sign-in page.',
+  }),
+  unauthenticated: row(401, 'user', { title: 'You are not signed in', advice: 'Sign in and try again.' }, { title: 'Not signed in' }),
+  forbidden: row(
+    403,
+    'owner',
+    { title: 'You are not allowed to do this', advice: 'Ask an owner of your organization to do it, or to make you an owner.' },
+    { title: 'Not allowed' },
+  ),
+  not_found: row(404, 'user', { title: 'Not found', advice: 'Check the address.' }),
+  conflict: row(409, 'user', {
+    title: 'This conflicts with the current state',
+    advice: 'Resolve the conflict described above, then try again.',
+  }),
+  validation_failed: row(400, 'user', { title: 'The request is invalid', advice: 'Correct the fields named above and try again.' }),
+  rate_limited: row(429, 'user', { title: 'Too many attempts', advice: 'Wait a moment and try again.' }),
+  payload_too_large: row(413, 'user', { title: 'The request is too large', advice: 'Send less data and try again.' }),
   store_unavailable: row(
     503,
-    'The gateway can’t reach its store',
     'operator',
-    'Nothing was accepted and nothing was lost. Try again in a moment.',
+    {
+      title: 'The gateway cannot reach its store',
+      advice:
+        'Nothing was accepted and nothing was lost. Try again in a moment. If this keeps happening, contact the operator of this gateway.',
+    },
+    { advice: 'Nothing was accepted and nothing was lost. Check that the store (SQLite file or Redis) is available.' },
   ),
-  internal: row(500, 'Something went wrong in the gateway', 'operator', 'It is not your fault. Tell the operator the request id.'),
+  internal: row(
+    500,
+    'operator',
+    {
+      title: 'Something went wrong in the gateway',
+      advice: 'This is not your fault. Send the code and the request ID to the operator of this gateway.',
+    },
+    { advice: 'Search the gateway’s log for the request ID and report the error.' },
+  ),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What the OAuth endpoints call a refusal besides (RFC 6749 §5.2, RFC 8628 §3.5, RFC 8693 §2.2.2). */
+interface ErrorVariant {
+  readonly code: ErrorCode;
+  readonly user: Partial<ErrorText>;
+  readonly administrator: Partial<ErrorText>;
+}
+
+const variant = (code: ErrorCode, user: Partial<ErrorText>, administrator: Partial<ErrorText> = {}): ErrorVariant => ({
+  code,
+  user,
+  administrator: { ...user, ...administrator },
+});
+
+/** Situations in which a code needs other words than its row has. A missing text falls back to that row. */
+export const ERROR_VARIANTS = {
+  groups_absent: variant(
+    'saml_role_denied',
+    {},
+    {
+      advice:
+        'The identity provider sent no groups for the user. Add a groups attribute to the application at the identity provider, or set a default role under Role rules.',
+    },
+  ),
+  groups_over_limit: variant(
+    'saml_role_denied',
+    {},
+    {
+      advice:
+        'The user is in more groups than the identity provider sends. At the identity provider, limit the groups to those assigned to the application.',
+    },
+  ),
+  groups_unmatched: variant('saml_role_denied', {}),
+  response_too_large: variant(
+    'payload_too_large',
+    { title: 'The SAML response is too large', advice: ASK },
+    { advice: 'A SAML response may have at most 256 KiB. At the identity provider, send fewer groups.' },
+  ),
+  metadata_too_large: variant('payload_too_large', {
+    title: 'The metadata file is too large',
+    advice: 'A metadata file may have at most 1 MiB. Upload only the metadata of your identity provider, not that of a whole federation.',
+  }),
+  setup_link_invalid: variant('not_found', {
+    title: 'This setup link is invalid, expired or already used',
+    advice: 'Ask the person who sent it for a new one.',
+  }),
+  setup_session_ended: variant('unauthenticated', {
+    title: 'This setup has ended',
+    advice: 'Ask the person who sent you the setup link for a new one.',
+  }),
+} as const satisfies Record<string, ErrorVariant>;
+
+export type ErrorVariantName = keyof typeof ERROR_VARIANTS;
+
+/** The title and advice of an error, in the words for this reader. */
+export function errorText(code: ErrorCode, reader: Reader, variantName?: ErrorVariantName): ErrorText {
+  const { title, advice } = ERRORS[code][reader];
+  const own: Partial<ErrorText> = variantName === undefined ? {} : ERROR_VARIANTS[variantName][reader];
+  return { title: own.title ?? title, advice: own.advice ?? advice };
+}
+
+/** The OAuth error codes that the OAuth endpoints add (RFC 6749 §5.2, RFC 8628 §3.5, RFC 8693 §2.2.2). */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -187,21 +345,25 @@ export type OAuthErrorCode =
   | 'access_denied'
   | 'expired_token';
 
-/** What may be told about a refusal besides its code. `detail` and `wanted`/`got` are public: no secret, no markup from input. */
+/** Details of one error. All but `cause` are public: they hold no secret, and no markup from input. */
 export interface ErrorFacts {
+  /** A sentence for the person who made the request. */
   readonly detail?: string;
-  /** What would have been right, and what was there; only where both are harmless to show. */
+  /** The same for owners and operators, if they need other words. */
+  readonly administratorDetail?: string;
+  readonly variant?: ErrorVariantName;
+  /** The expected and the received value, if both are harmless to show. */
   readonly wanted?: string;
   readonly got?: string;
-  /** For the log only. */
+  /** Goes to the log only. */
   readonly cause?: unknown;
   /** Seconds after which a retry makes sense (429, 503). */
   readonly retryAfterSeconds?: number;
-  /** Only told by the OAuth endpoints. */
+  /** Only the OAuth endpoints send this. */
   readonly oauthError?: OAuthErrorCode;
 }
 
-/** A refusal. `message` is the code and its detail, so that a log line or a stack shows what matters. */
+/** An error with a code from {@link ERRORS}. Its `message` holds code and detail, so that log lines and stack traces show both. */
 export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly facts: ErrorFacts;
@@ -217,7 +379,12 @@ export class GatewayError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+
+  /** The title and advice of this error, in the words for this reader. */
+  textFor(reader: Reader): ErrorText {
+    return errorText(this.code, reader, this.facts.variant);
+  }
 }
 
-/** What a failure is called in a log: the code of a refusal; all else is a defect. */
+/** Returns the code to log for a failure. Everything but a {@link GatewayError} is a defect. */
 export const codeOf = (error: unknown): ErrorCode => (error instanceof GatewayError ? error.code : 'internal');

@@ -2,21 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { VARIABLES } from '../src/config.ts';
-import { ERRORS } from '../src/errors.ts';
 import { IDP_SETTINGS } from '../src/http/api/request-shapes.ts';
+import { GENERATED, withTables } from './support/documentation-tables.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
 const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
 
 describe('the README and the code', () => {
-  it('every code of the error table stands in it with its status, title, advice and no other does', () => {
-    for (const [code, { status, title, advice }] of Object.entries(ERRORS)) {
-      const row = readme.split('\n').find((line) => line.startsWith(`| \`${code}\` |`));
-      expect(row).toContain(`| \`${code}\` | ${status} | ${title} |`);
-      expect(row).toContain(advice);
-    }
-    const documented = [...readme.matchAll(/^\| `([a-z_]+)` \| \d{3} \|/gm)].map(([, code]) => code);
-    expect(documented).toEqual(Object.keys(ERRORS));
+  it.each(Object.keys(GENERATED))('%s holds the tables that the code gives; `npm run docs` writes them', (file) => {
+    const text = readFileSync(path.join(ROOT, file), 'utf8');
+    expect(withTables(file, text)).toBe(text);
   });
 
   it('every variable of the configuration stands in it as `serve --help` tells it, and no other does', () => {

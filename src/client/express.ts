@@ -99,14 +99,14 @@ const REFUSALS = {
   forbidden: {
     status: 403,
     code: 'forbidden',
-    title: 'You may not do this',
-    detail: 'An owner of your organization can do it, or make you an owner.',
+    title: 'You are not allowed to do this',
+    detail: 'Ask an owner of your organization to do it, or to make you an owner.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="insufficient_scope"' },
   },
   stranger: {
     status: 403,
     code: 'forbidden',
-    title: 'You may not do this',
+    title: 'You are not allowed to do this',
     detail: 'This is for members of another organization.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="insufficient_scope"' },
   },

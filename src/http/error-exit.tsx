@@ -1,12 +1,12 @@
-/** The one exit of every refusal: problem+json (RFC 9457) or a page, with the same code and request id as the log. */
+/** Answers every error as problem+json (RFC 9457) or as a page, with the same code and request ID as the log. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { ErrorPage } from '../console/error-page.tsx';
 import { renderPage } from '../console/layout.tsx';
-import { ERRORS, GatewayError, type OAuthErrorCode } from '../errors.ts';
+import { GatewayError, type OAuthErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { sendPage } from './pages.ts';
 
-/** Paths that only programs call. */
+/** Paths that only programs call, so that they never get a page. */
 const PROGRAM_PATHS = /^\/(api|oauth|auth|\.well-known)(\/|$)/;
 const isOAuth = (request: Request): boolean => request.path.startsWith('/oauth/');
 const PROBLEM_TYPE = 'application/problem+json';
@@ -17,9 +17,9 @@ export const notFound: RequestHandler = () => {
 
 export function errorExit(log: Log): ErrorRequestHandler {
   return (thrown: unknown, request, response, next) => {
-    const error = asGatewayError(thrown);
+    const error = asGatewayError(thrown, request);
     logRefusal(log, error, request, response);
-    if (response.headersSent) return next(thrown); // Express closes the connection
+    if (response.headersSent) return next(thrown); // Express then closes the connection
     if (error.facts.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.facts.retryAfterSeconds));
     else if (error.code === 'store_unavailable') response.setHeader('Retry-After', '2');
     if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer realm="samlgate"');
@@ -31,14 +31,14 @@ export function errorExit(log: Log): ErrorRequestHandler {
   };
 }
 
-/** RFC 9457 with our code and request id. */
+/** Returns the problem details of an error (RFC 9457), with its code and the request ID. */
 export function problemOf(error: GatewayError, requestId: string) {
-  const { title, status, advice } = ERRORS[error.code];
+  const { title, advice } = error.textFor('user');
   const { detail, wanted, got } = error.facts;
   return {
     type: `urn:samlgate:error:${error.code}`,
     title,
-    status,
+    status: error.status,
     detail: detail ?? advice,
     code: error.code,
     request_id: requestId,
@@ -48,8 +48,8 @@ export function problemOf(error: GatewayError, requestId: string) {
 }
 
 /**
- * The body is both: a problem of ours and an error of OAuth (RFC 6749 §5.2); each lets its readers ignore the other's members.
- * Of the two media types it is ours, but for clients that ask for JSON and know of no other.
+ * Sends one body that is both problem details and an OAuth error (RFC 6749 §5.2). Readers of either ignore the members of the
+ * other. The media type is that of problem details, unless the client accepts only plain JSON.
  */
 function sendOAuthError(error: GatewayError, problem: ReturnType<typeof problemOf>, request: Request, response: Response): void {
   const accept = request.headers.accept ?? '';
@@ -59,10 +59,10 @@ function sendOAuthError(error: GatewayError, problem: ReturnType<typeof problemO
   response.status(error.status).type(type).send(JSON.stringify(body));
 }
 
-/** Where a refusal has none of its own. Of 429 and 5xx OAuth says nothing: the status tells. */
+/** Default OAuth errors by status. OAuth defines none for 429 and 5xx, where the status says enough. */
 const OAUTH_ERRORS: Readonly<Record<number, OAuthErrorCode>> = { 400: 'invalid_request', 401: 'invalid_client', 403: 'access_denied' };
 
-/** What `error_description` may have in it. */
+/** Replaces the characters that `error_description` must not contain (RFC 6749 §5.2). */
 const asciiOf = (text: string): string =>
   text
     .replace(/[“”"\\]/g, "'")
@@ -78,18 +78,27 @@ function wantsPage(request: Request): boolean {
   return !PROGRAM_PATHS.test(request.path) && request.accepts(['html', 'json', 'application/problem+json']) === 'html';
 }
 
-/** Express and its body parsers throw errors with a status; the rest of what is not ours is a defect. */
-function asGatewayError(thrown: unknown): GatewayError {
+/** Converts errors that Express and its body parsers throw. They have a status; anything else that is not ours is a defect. */
+function asGatewayError(thrown: unknown, request: Request): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
   const { status, type } = thrown as { status?: unknown; type?: unknown };
-  if (status === 413 || type === 'entity.too.large') return new GatewayError('payload_too_large', { cause: thrown });
+  if (status === 413 || type === 'entity.too.large') return tooLarge(request, thrown);
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new GatewayError('validation_failed', {
-      detail: 'The request can’t be read: its address, headers or body are malformed.',
+      detail: 'The request could not be read because its address, headers or body are malformed.',
       cause: thrown,
     });
   }
   return new GatewayError('internal', { cause: thrown });
+}
+
+const METADATA_UPLOAD = /\/(?:identity-provider|single-sign-on)(?:\/|$)/;
+
+/** A body parser does not know what it reads, so the path tells which limit the sender has exceeded. */
+function tooLarge({ path }: Request, cause: unknown): GatewayError {
+  if (path.startsWith('/saml/')) return new GatewayError('payload_too_large', { variant: 'response_too_large', cause });
+  if (METADATA_UPLOAD.test(path)) return new GatewayError('payload_too_large', { variant: 'metadata_too_large', cause });
+  return new GatewayError('payload_too_large', { cause });
 }
 
 function logRefusal(log: Log, error: GatewayError, request: Request, response: Response): void {
@@ -103,12 +112,12 @@ function logRefusal(log: Log, error: GatewayError, request: Request, response: R
   };
   if (error.code === 'internal') log.error({ ...fields, stack: stackOf(error.facts.cause) }, 'request failed');
   else if (error.status >= 500) log.warn(fields, 'request failed');
-  // A terminal that waits for its person asks every few seconds.
+  // A terminal that waits for its user polls every few seconds.
   else if (error.facts.oauthError === 'authorization_pending') log.debug(fields, 'request refused');
   else log.info(fields, 'request refused');
 }
 
-/** Only what an error calls itself: messages of parsers quote their input. */
+/** Returns the name and code of an error, never its message, because parsers quote their input there. */
 function causeText(cause: unknown): string | undefined {
   if (cause === undefined) return undefined;
   if (!(cause instanceof Error)) return String(cause);
@@ -116,7 +125,7 @@ function causeText(cause: unknown): string | undefined {
   return code === undefined ? cause.name : `${cause.name} ${String(code)}`;
 }
 
-/** Where it happened, without the message. */
+/** Returns the stack frames without the message. */
 const stackOf = (cause: unknown): string | undefined =>
   cause instanceof Error
     ? cause.stack

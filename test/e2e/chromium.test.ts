@@ -82,7 +82,7 @@ describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (s
       });
       await page.goto(`${gateway.url}/saml/acme/login`);
       await typePassword(page, 'nina');
-      await page.getByRole('heading', { name: 'You are known, but have no role here' }).waitFor();
+      await page.getByRole('heading', { name: 'You do not have access to this organization' }).waitFor();
       const text = await page.innerText('main');
       expect(text).toContain('sent no groups');
       expect(text).toContain('saml_role_denied');

@@ -106,7 +106,7 @@ describe('members in Chromium', () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'nina');
     const answer = await page.goto(`${gateway.url}/console/members`);
     expect(answer?.status()).toBe(403);
-    expect(await page.textContent('h1')).toBe('You may not do this');
+    expect(await page.textContent('h1')).toBe('You are not allowed to do this');
     expect(await inspectLooks(page, 'error-forbidden')).toEqual([]);
     await page.getByRole('link', { name: 'Back to the console' }).click();
     expect(await page.textContent('h1')).toBe('Credentials');

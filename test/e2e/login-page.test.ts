@@ -64,16 +64,16 @@ describe('pages before the console in Chromium', () => {
   }, 120_000);
 
   it.each([
-    ['an organization that is none', '/saml/no-such/login', 'There is no such organization'],
-    ['nothing', '/nothing/here', 'There is nothing here'],
-    ['a response that is none', '/saml/acme/acs', 'There is nothing here'],
+    ['an organization that is none', '/saml/no-such/login', 'This organization does not exist'],
+    ['nothing', '/nothing/here', 'Not found'],
+    ['a response that is none', '/saml/acme/acs', 'Not found'],
   ])(
     'an error page for %s',
     async (_what, where, title) => {
       const { context, page, complaints } = await openPage(browser, [gateway.url]);
       await page.goto(`${gateway.url}${where}`);
       expect(await page.textContent('h1')).toBe(title);
-      expect(await page.textContent('main')).toMatch(/Code \w+, request [\w-]{36}/);
+      expect(await page.textContent('main')).toMatch(/Code \w+, request ID [\w-]{36}/);
       expect(await inspectLooks(page, `error-${where.split('/')[2]}`)).toEqual([]);
       expect(complaints).toEqual([]);
       await context.close();

@@ -94,7 +94,7 @@ describe('the sign-in log: what is kept', () => {
     expect(found).toMatchObject({
       outcome: 'refused',
       code: 'saml_destination_mismatch',
-      title: 'The sign-in message was meant for another address',
+      title: 'The SAML response was sent to a different address',
       wanted: acme.acsUrl,
       got: 'https://other.example/acs',
       request_id: refused.headers.get('x-request-id'),

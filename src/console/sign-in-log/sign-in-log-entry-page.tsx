@@ -80,8 +80,16 @@ function Verdict({ attempt: { kind, outcome, code, refusal, idpKind, isVerified 
   return (
     <div class="notice problem">
       <p>
-        <strong>{code === undefined ? 'It was refused.' : `${ERRORS[code].title}.`}</strong>{' '}
-        {refusal?.detail === undefined ? code === undefined ? '' : ERRORS[code].advice : <ForeignText text={refusal.detail} />}
+        <strong>{code === undefined ? 'It was refused.' : `${ERRORS[code].administrator.title}.`}</strong>{' '}
+        {refusal?.detail === undefined ? (
+          code === undefined ? (
+            ''
+          ) : (
+            ERRORS[code].administrator.advice
+          )
+        ) : (
+          <ForeignText text={refusal.detail} />
+        )}
       </p>
       <WantedAndGot {...refusal} />
       {hint ? (
@@ -100,8 +108,8 @@ function WantedAndGot({ wanted, got }: { readonly wanted?: string; readonly got?
   return (
     <Facts
       facts={[
-        ['Wanted', code(wanted)],
-        ['Got', code(got)],
+        ['Expected', code(wanted)],
+        ['Received', code(got)],
       ]}
     />
   );

@@ -106,9 +106,9 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
             <option value="">Any</option>
             {Object.entries(ERRORS)
               .filter(([code]) => /^(?:saml|member)_/.test(code))
-              .map(([code, { title }]) => (
+              .map(([code, { administrator }]) => (
                 <option value={code} selected={code === filter.code}>
-                  {title}
+                  {administrator.title}
                 </option>
               ))}
           </select>
@@ -126,7 +126,7 @@ export function OutcomeBadge({ attempt: { kind, outcome } }: { readonly attempt:
 
 const Reason = ({ code }: { readonly code: NonNullable<AttemptSummary['code']> }) => (
   <>
-    {ERRORS[code].title}
+    {ERRORS[code].administrator.title}
     <span class="sub">
       <code>{code}</code>
     </span>

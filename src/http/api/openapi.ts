@@ -159,7 +159,10 @@ function refusalObjects(operation: Operation): Json {
   const problem = operation.path.startsWith('/oauth/') ? answers.OAUTH_PROBLEM : answers.PROBLEM;
   const content = { 'application/problem+json': { schema: schemaOf(problem, ANSWERS) } };
   return Object.fromEntries(
-    [...codes].map(([status, all]) => [status, { description: all.map((code) => `${code}: ${ERRORS[code].title}`).join('; '), content }]),
+    [...codes].map(([status, all]) => [
+      status,
+      { description: all.map((code) => `${code}: ${ERRORS[code].user.title}`).join('; '), content },
+    ]),
   );
 }
 

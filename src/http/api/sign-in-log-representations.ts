@@ -38,8 +38,8 @@ export function signInDetailsJson(attempt: SignInAttempt) {
 
 function examinedJson({ code, refusal, idpKind, messageOctets, examination, attributeNames }: SignInAttempt) {
   return {
-    title: code ? ERRORS[code].title : null,
-    advice: code ? ERRORS[code].advice : null,
+    title: code ? ERRORS[code].administrator.title : null,
+    advice: code ? ERRORS[code].administrator.advice : null,
     detail: refusal?.detail ?? null,
     wanted: refusal?.wanted ?? null,
     got: refusal?.got ?? null,

@@ -174,7 +174,10 @@ export async function goOnOrTell(
     goOn(runtime, response, href, await act());
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
-    goOn(runtime, response, stuckHref, { kind: 'problem', text: error.facts.detail ?? 'This can’t be done in the present state.' });
+    goOn(runtime, response, stuckHref, {
+      kind: 'problem',
+      text: error.facts.detail ?? 'This conflicts with the current state. Resolve the conflict, then try again.',
+    });
   }
 }
 

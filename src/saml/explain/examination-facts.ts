@@ -21,11 +21,16 @@ export interface RefusalFacts extends CheckFacts {
   readonly detail?: string;
 }
 
-export const refusalFactsOf = ({ facts: { detail, wanted, got } }: Pick<GatewayError, 'facts'>): RefusalFacts => ({
-  ...(detail === undefined ? {} : { detail }),
-  ...(wanted === undefined ? {} : { wanted }),
-  ...(got === undefined ? {} : { got }),
-});
+export const refusalFactsOf = ({
+  facts: { detail: userDetail, administratorDetail, wanted, got },
+}: Pick<GatewayError, 'facts'>): RefusalFacts => {
+  const detail = administratorDetail ?? userDetail;
+  return {
+    ...(detail === undefined ? {} : { detail }),
+    ...(wanted === undefined ? {} : { wanted }),
+    ...(got === undefined ? {} : { got }),
+  };
+};
 
 /** What the checks have come to. */
 export interface Seen {

@@ -1,0 +1,61 @@
+/**
+ * The tables in docs/ that are made from tables in the code. Each page marks where its tables go; everything else on the page is
+ * written by hand. `npm run docs` writes the tables, and `documentation.test.ts` fails while a page differs from the code.
+ */
+import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
+
+type Cells = readonly string[];
+
+/** Escapes what would end a cell. */
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+function table(header: Cells, rows: readonly Cells[]): string {
+  const line = (cells: Cells) => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(header), `|${header.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
+}
+
+const FIXERS: Readonly<Record<Fixer, string>> = {
+  user: 'user',
+  owner: 'owner',
+  'idp-administrator': 'administrator of the identity provider',
+  operator: 'operator',
+};
+
+const both = ({ title, advice }: ErrorText): string => `**${title}**. ${advice}`;
+
+function errors(): string {
+  const rows = Object.entries(ERRORS).map(([code, { status, fixer, user, administrator }]) => [
+    `\`${code}\``,
+    String(status),
+    both(user),
+    both(administrator) === both(user) ? 'The same.' : both(administrator),
+    FIXERS[fixer],
+  ]);
+  return table(['code', 'status', 'text for the user', 'text for owners and the operator', 'resolved by'], rows);
+}
+
+function errorVariants(): string {
+  const rows = (Object.keys(ERROR_VARIANTS) as (keyof typeof ERROR_VARIANTS)[]).map((name) => {
+    const { code } = ERROR_VARIANTS[name];
+    const [user, administrator] = [errorText(code, 'user', name), errorText(code, 'administrator', name)];
+    return [name.replaceAll('_', ' '), `\`${code}\``, both(user), both(administrator) === both(user) ? 'The same.' : both(administrator)];
+  });
+  return table(['situation', 'code', 'text for the user', 'text for owners and the operator'], rows);
+}
+
+/** Page to its tables, by the name in the page's markers. */
+export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  'docs/errors.md': { errors, 'error-variants': errorVariants },
+};
+
+/** Returns the page with each table as the code gives it. @throws Error if the page lacks a marker */
+export function withTables(file: string, text: string): string {
+  let result = text;
+  for (const [name, make] of Object.entries(GENERATED[file] ?? {})) {
+    const [begin, end] = [`<!-- table ${name} -->`, `<!-- end of table ${name} -->`];
+    const [from, to] = [result.indexOf(begin), result.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`${file} has no markers for the table ${name}`);
+    result = `${result.slice(0, from)}${begin}\n${make()}\n${result.slice(to)}`;
+  }
+  return result;
+}
