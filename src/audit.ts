@@ -1,6 +1,7 @@
 /** The audit trail: one table of events, written in the same commit as the change that an entry tells of. */
 import { firstTimeOrderedId, newTimeOrderedId } from './ids.ts';
 import { type Collection, makeCursor, type Page, type Step, type Store } from './store/store.ts';
+import { toIsoTime } from './time.ts';
 
 /** Every event, with what it tells. Names are public (`GET …/audit?event=`). */
 export const AUDIT_EVENTS = {
@@ -79,7 +80,7 @@ export function auditStep(
   more: Pick<AuditEntry, 'member_id' | 'code' | 'details'> = {},
 ): Step {
   const id = newTimeOrderedId('aud', nowMs);
-  const entry: AuditEntry = { id, at: new Date(nowMs).toISOString(), event, actor, ...more };
+  const entry: AuditEntry = { id, at: toIsoTime(nowMs), event, actor, ...more };
   return { do: 'insert', collection: AUDIT, id, value: entry };
 }
 

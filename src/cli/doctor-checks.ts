@@ -13,6 +13,7 @@ import { openSpKey } from '../organizations/sp-keys.ts';
 import type { Runtime } from '../runtime.ts';
 import { makeSecrets } from '../secrets.ts';
 import { openStore } from '../store/open-store.ts';
+import { DAY_MS } from '../time.ts';
 
 export interface Finding {
   /** What was looked at; an organization by its slug. */
@@ -25,7 +26,6 @@ export interface Finding {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const DAY_MS = 86_400_000;
 /** How long before its end a certificate of ours is told of. */
 const CERTIFICATE_NOTICE_DAYS = 60;
 /** Identity providers and we may be three minutes apart; a third of that is a reason to look. */

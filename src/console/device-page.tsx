@@ -1,4 +1,5 @@
 import type { DeviceRequest } from '../auth/tokens/device-login.ts';
+import { toIsoTime } from '../time.ts';
 import { Page } from './layout.tsx';
 
 /** Where the code is typed in. */
@@ -57,8 +58,7 @@ export function DeviceConfirmationPage({ request, member, organization, csrfToke
         </dd>
         <dt>Asked from</dt>
         <dd>
-          <code>{request.address ?? 'an unknown address'}</code>, at{' '}
-          {new Date(request.startedAtMs).toISOString().slice(0, 19).replace('T', ' ')} UTC
+          <code>{request.address ?? 'an unknown address'}</code>, at {toIsoTime(request.startedAtMs).slice(0, 19).replace('T', ' ')} UTC
         </dd>
         <dt>Says that it is</dt>
         <dd>{request.userAgent ?? 'nothing'}</dd>

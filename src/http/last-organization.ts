@@ -4,10 +4,11 @@ import { GatewayError } from '../errors.ts';
 import { getOrganization } from '../organizations/directory.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
+import { DAY_MS } from '../time.ts';
 import { SLUG } from './api/request-shapes.ts';
 import { cookieOf } from './request-context.ts';
 
-const KEEP_MS = 90 * 86_400_000;
+const KEEP_MS = 90 * DAY_MS;
 
 const cookieName = ({ config }: Runtime): string => (config.isHttps ? '__Host-samlgate_organization' : 'samlgate_organization');
 const cookieOptions = ({ config }: Runtime) => ({ httpOnly: true, secure: config.isHttps, sameSite: 'lax', path: '/' }) as const;

@@ -1,5 +1,6 @@
 /** The three identity providers that are imitated. */
 import { NAME_ID_EMAIL } from '../saml/names.ts';
+import { MINUTE_MS } from '../time.ts';
 import { entraAttributes, googleAttributes, oktaAttributes, type SamlAttribute } from './attributes.ts';
 import { ENTRA_PEOPLE, ENTRA_TENANT_ID, GOOGLE_PEOPLE, OKTA_PEOPLE, type Person } from './people.ts';
 import type { SignatureSpelling } from './xml-signature.ts';
@@ -24,8 +25,6 @@ export interface Habit {
   readonly elementId: (octets: Uint8Array) => string;
   readonly attributes: (person: Person) => readonly SamlAttribute[];
 }
-
-const MINUTE_MS = 60_000;
 
 const hex = (octets: Uint8Array) => Buffer.from(octets).toString('hex');
 const guid = (octets: Uint8Array) => hex(octets).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

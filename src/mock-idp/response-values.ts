@@ -1,6 +1,7 @@
 /** Everything that stands in a response, as plain values: what the product would write, for a test to change at will. */
 import { createHash } from 'node:crypto';
 import { CONFIRMATION_BEARER, NAME_ID_PERSISTENT, STATUS_SUCCESS } from '../saml/names.ts';
+import { toIsoTime } from '../time.ts';
 import type { SamlAttribute } from './attributes.ts';
 import { HABITS, type Habit, type HabitName } from './habits.ts';
 import type { Person } from './people.ts';
@@ -78,7 +79,7 @@ export interface ResponseValues {
 
 /** An instant as all three products write it: UTC, milliseconds. */
 export function instant(ms: number): string {
-  return new Date(ms).toISOString();
+  return toIsoTime(ms);
 }
 
 /** What the product writes when this person signs in. */

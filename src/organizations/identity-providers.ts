@@ -12,6 +12,7 @@ import { ENTITY_ID_SHARED, isLoopbackHost, lintIdpMetadata, type MetadataWarning
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/response/person.ts';
 import type { ResponseSettings } from '../saml/response/response.ts';
 import type { Step } from '../store/store.ts';
+import { toIsoTime } from '../time.ts';
 import { isEntityIdShared, noteIdentityProvider } from './directory.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, keepVersion, listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
@@ -73,7 +74,7 @@ export function withMetadata(organization: Organization, understood: UnderstoodM
   const metadataRefreshHours =
     metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
   const settings = { ...(before?.settings ?? DEFAULT_SETTINGS), metadataRefreshHours };
-  return { ...organization, identityProvider: { metadata, settings, metadataUrl, updatedAt: new Date(nowMs).toISOString() } };
+  return { ...organization, identityProvider: { metadata, settings, metadataUrl, updatedAt: toIsoTime(nowMs) } };
 }
 
 /** Saves understood metadata. Members of an identity provider with another entity ID stay other people. */

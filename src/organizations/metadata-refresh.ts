@@ -6,12 +6,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
+import { HOUR_MS, toIsoTime } from '../time.ts';
 import { organizationsWithRefresh } from './directory.ts';
 import { type UnderstoodMetadata, understandMetadata, versionSteps } from './identity-providers.ts';
 import { listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
 import { type IdentityProvider, type Organization, updateOrganization } from './organizations.ts';
 
-const HOUR_MS = 3_600_000;
 /** After a failure it is tried again this soon. */
 const RETRY_AFTER_MS = HOUR_MS;
 /** Longer than a fetch takes and than the time between two rounds; another replica may try again when this one died. */
@@ -50,7 +50,7 @@ function isDue({ metadataUrl, settings, updatedAt, refresh }: IdentityProvider, 
 }
 
 async function refresh(runtime: Runtime, organization: Organization, before: IdentityProvider, fetch: Fetch): Promise<void> {
-  const at = new Date(runtime.now()).toISOString();
+  const at = toIsoTime(runtime.now());
   const problem = await fetchProblem(runtime, before, fetch);
   const understood = typeof problem === 'string' ? undefined : problem;
   const isChanged = understood !== undefined && !isDeepStrictEqual(understood.metadata, before.metadata);

@@ -8,6 +8,7 @@ import { GatewayError } from '../errors.ts';
 import { newSecret, newTimeOrderedId, sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { type Collection, GLOBAL, type Page, type Step, type Store, type Stored, updateRecord } from '../store/store.ts';
+import { DAY_SECONDS, toIsoTime } from '../time.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 
 export interface SetupLink {
@@ -23,8 +24,7 @@ export interface SetupLink {
 
 const SETUP_LINKS: Collection<SetupLink> = { name: 'setup-link', indexes: { all: () => [''] }, unique: {} };
 
-export const SETUP_SESSION_SECONDS = 86_400;
-const DAY_SECONDS = 86_400;
+export const SETUP_SESSION_SECONDS = DAY_SECONDS;
 /** A link that is over is listed for so long. */
 const KEPT_DAYS = 30;
 const PRUNED_AT_A_TIME = 20;
@@ -73,7 +73,7 @@ export async function createSetupLink(
   const made = await runtime.store.commit(organizationId, [
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
     { do: 'insert', collection: SETUP_LINKS, id, value: link },
-    auditStep(nowMs, actor, 'setup_link.created', { details: { setup_link: id, expires_at: new Date(expiresAtMs).toISOString() } }),
+    auditStep(nowMs, actor, 'setup_link.created', { details: { setup_link: id, expires_at: toIsoTime(expiresAtMs) } }),
   ]);
   if (!made.ok) throw new GatewayError('organization_unknown');
   await prune(runtime, organizationId);

@@ -13,6 +13,7 @@ import { countCliTokensByKey } from '../../organizations/members.ts';
 import { rewrapSpKeys } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL, updateRecord } from '../../store/store.ts';
+import { DAY_MS, MINUTE_MS } from '../../time.ts';
 import { dropKeyLease, KEY_LEASE_MS, waitOutKeyLeases } from './key-lease.ts';
 import { KEY_RING, KEY_RING_RECORD, type KeyRing, keyIn, makeSigningKey, purposeOf, readKeyRing, type SigningKey } from './key-ring.ts';
 
@@ -21,9 +22,9 @@ export const JWKS_MAX_AGE_SECONDS = 60;
 /** After this long the next key is in every verifier's copy of the JWKS. */
 const PUBLISHED_AFTER_MS = JWKS_MAX_AGE_SECONDS * 1000 + 2 * KEY_LEASE_MS;
 /** Longer than a session token lives, and than a replica may go on to sign with a key that was just retired. */
-const FORGET_AFTER_MS = 20 * 60_000;
-const FORGET_REVOKED_AFTER_MS = 400 * 86_400_000;
-const MAINTAIN_EVERY_MS = 10 * 60_000;
+const FORGET_AFTER_MS = 20 * MINUTE_MS;
+const FORGET_REVOKED_AFTER_MS = 400 * DAY_MS;
+const MAINTAIN_EVERY_MS = 10 * MINUTE_MS;
 
 const GATEWAY: Actor = { kind: 'gateway' };
 
@@ -204,7 +205,7 @@ async function changeRing(
 export async function rotateWhenDue(runtime: Runtime): Promise<void> {
   const { keyRotationDays } = runtime.config;
   const isDue = (ring: KeyRing, nowMs: number) =>
-    keyRotationDays > 0 && nowMs - (keyIn(ring, 'active')?.activatedAtMs ?? nowMs) >= keyRotationDays * 86_400_000;
+    keyRotationDays > 0 && nowMs - (keyIn(ring, 'active')?.activatedAtMs ?? nowMs) >= keyRotationDays * DAY_MS;
   const ring = await readKeyRing(runtime);
   if (!ring || !isDue(ring, runtime.now())) return;
   await changeRing(runtime, GATEWAY, 'signing_key.rotated', (now, fresh, nowMs) =>

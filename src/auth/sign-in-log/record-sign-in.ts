@@ -6,6 +6,7 @@
 import { codeOf, type ErrorCode, type GatewayError } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
+import { MINUTE_MS } from '../../time.ts';
 import { acceptedAttempt, type EndedSignIn, type Moment, momentOf, refusedAttempt } from './sign-in-entry.ts';
 import { keepAttempts, type SignInAttempt } from './sign-in-log.ts';
 
@@ -15,7 +16,6 @@ const MAX_ACCEPTED = 50;
 /** Each costs about as much as the sign-in, and refusals are to be had for nothing. Of messages with a good signature, and as many without. */
 const EXAMINED_A_MINUTE = { ofOrganization: 20, inAll: 300 };
 const MAX_REMEMBERED = 10_000;
-const MINUTE_MS = 60_000;
 
 /** What an organization waits to have written: nothing that holds on to a message, as half a second's would outlive the young generation. */
 interface Waiting {

@@ -16,6 +16,7 @@ import { CHECKS } from '../../saml/response/checks.ts';
 import type { Person } from '../../saml/response/person.ts';
 import { AGAIN, compareAndSet } from '../../store/compare-and-set.ts';
 import type { Collection, Step } from '../../store/store.ts';
+import { DAY_SECONDS } from '../../time.ts';
 
 /** What is checked after the message itself, with the store at hand; in this order. */
 export const SIGN_IN_CHECKS = {
@@ -83,7 +84,6 @@ const placeOf = ({ kind, outcome, isVerified }: AttemptSummary): keyof typeof PL
 
 const MAX_OCTETS = 32 * 1024;
 const MAX_GROUPS_OCTETS = 8 * 1024;
-const DAY_SECONDS = 86_400;
 /** Where no log is wanted, a test still has a result. */
 const TEST_ONLY_SECONDS = 3600;
 

@@ -18,6 +18,7 @@ import { type Person, readPerson } from '../../saml/response/person.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import { AGAIN, compareAndSet } from '../../store/compare-and-set.ts';
 import type { Step, Stored } from '../../store/store.ts';
+import { toIsoTime } from '../../time.ts';
 import { type Login, newSid, putSession } from '../sessions/sessions.ts';
 import { signOut } from '../sessions/sign-out.ts';
 import { claimUntil } from './claims.ts';
@@ -333,7 +334,7 @@ function keptGroups(groups: readonly string[]): readonly string[] {
 }
 
 function memberAfterLogin({ person, identity, decision, known, nowMs }: Entrant, sessions: Member['sessions']): Member {
-  const now = new Date(nowMs).toISOString();
+  const now = toIsoTime(nowMs);
   const { email, name, groupsState } = person;
   const groups = keptGroups(person.groups);
   const base = known?.value ?? { id: newId('usr'), identity, createdAt: now, suspended: false, cliTokens: [] };

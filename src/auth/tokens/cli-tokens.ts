@@ -9,6 +9,7 @@ import { newId } from '../../ids.ts';
 import { type CliToken, getMember, isActive, MEMBERS, type Member } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Stored, updateRecord } from '../../store/store.ts';
+import { DAY_MS } from '../../time.ts';
 import type { Credential } from '../authenticate.ts';
 import { currentSigner, verifyingKey } from '../keys/key-lease.ts';
 import { cliTokenEndMs, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
@@ -16,7 +17,6 @@ import { forgetUse, lastUseOf, type TokenUse } from './token-use.ts';
 import { CLI_TOKEN_PREFIX, TOKEN_TYPES } from './verify-token.ts';
 
 const MAX_TOKENS = 50;
-const DAY_MS = 86_400_000;
 const DEFAULT_NAME = 'CLI token';
 
 /** Who asks for a token, and by what: both must still be good at the moment when the token comes into being. */

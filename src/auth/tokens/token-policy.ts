@@ -4,11 +4,11 @@ import type { CliToken, Member } from '../../organizations/members.ts';
 import { getOrganizationById } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { Lease } from '../../store/lease.ts';
+import { DAY_MS } from '../../time.ts';
 
 /** A changed policy holds on every replica after this long at the latest. */
 const POLICY_LEASE_MS = 2000;
 const MAX_ORGANIZATIONS = 10_000;
-const DAY_MS = 86_400_000;
 
 export interface TokenPolicy {
   readonly slug: string;

@@ -3,6 +3,7 @@ import { BoundedCache } from '../../bounded-cache.ts';
 import { codeOf } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import type { Step } from '../../store/store.ts';
+import { DAY_SECONDS } from '../../time.ts';
 
 export interface TokenUse {
   readonly atMs: number;
@@ -11,7 +12,7 @@ export interface TokenUse {
 }
 
 const NOTE_EVERY_SECONDS = 60;
-const KEEP_SECONDS = 400 * 86_400;
+const KEEP_SECONDS = 400 * DAY_SECONDS;
 const MAX_REMEMBERED = 10_000;
 
 const useKey = (tokenId: string): string => `cli-token-use:${tokenId}`;

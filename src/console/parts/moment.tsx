@@ -1,3 +1,5 @@
+import { DAY_MS, HOUR_MS, toIsoTime } from '../../time.ts';
+
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
@@ -7,16 +9,16 @@ const timeOf = (date: Date): string => `${twoDigits(date.getUTCHours())}:${twoDi
 /** A moment in words, as people compare it with their log: “4 Mar 2026, 10:22 UTC”. */
 export const momentText = (ms: number): string => `${dayOf(new Date(ms))}, ${timeOf(new Date(ms))}`;
 
-export const Moment = ({ ms }: { readonly ms: number }) => <time datetime={new Date(ms).toISOString()}>{momentText(ms)}</time>;
+export const Moment = ({ ms }: { readonly ms: number }) => <time datetime={toIsoTime(ms)}>{momentText(ms)}</time>;
 
 const STEPS: readonly (readonly [ms: number, unit: Intl.RelativeTimeFormatUnit])[] = [
-  [86_400_000, 'day'],
-  [3_600_000, 'hour'],
+  [DAY_MS, 'day'],
+  [HOUR_MS, 'hour'],
   [60_000, 'minute'],
 ];
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 /** Beyond this people think in dates. */
-const NEAR_MS = 45 * 86_400_000;
+const NEAR_MS = 45 * DAY_MS;
 
 /** “3 hours ago”, “in 2 days”; a date where that is far off. The exact moment shows on hovering. */
 export function nearText(ms: number, nowMs: number): string {
@@ -27,7 +29,7 @@ export function nearText(ms: number, nowMs: number): string {
 }
 
 export const Near = ({ ms, nowMs }: { readonly ms: number; readonly nowMs: number }) => (
-  <time datetime={new Date(ms).toISOString()} title={momentText(ms)}>
+  <time datetime={toIsoTime(ms)} title={momentText(ms)}>
     {nearText(ms, nowMs)}
   </time>
 );

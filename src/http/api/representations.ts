@@ -11,6 +11,7 @@ import type { RoleMapping } from '../../organizations/role-mapping.ts';
 import { type SetupLink, setupLinkState } from '../../organizations/setup-links.ts';
 import type { LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
 import type { Stored } from '../../store/store.ts';
+import { toIsoTime } from '../../time.ts';
 import { fromSettings } from './request-shapes.ts';
 
 export const organizationJson = (organization: Organization) => ({
@@ -52,11 +53,11 @@ export const setupUrl = (baseUrl: string, secret: string): string => `${baseUrl}
 export const setupLinkJson = ({ id, value: link }: Stored<SetupLink>, nowMs: number) => ({
   id,
   state: setupLinkState(link, nowMs),
-  created_at: new Date(link.createdAtMs).toISOString(),
+  created_at: toIsoTime(link.createdAtMs),
   created_by: link.createdBy,
-  expires_at: new Date(link.expiresAtMs).toISOString(),
-  used_at: link.usedAtMs === undefined ? null : new Date(link.usedAtMs).toISOString(),
-  revoked_at: link.revokedAtMs === undefined ? null : new Date(link.revokedAtMs).toISOString(),
+  expires_at: toIsoTime(link.expiresAtMs),
+  used_at: link.usedAtMs === undefined ? null : toIsoTime(link.usedAtMs),
+  revoked_at: link.revokedAtMs === undefined ? null : toIsoTime(link.revokedAtMs),
 });
 
 type Warnings = UnderstoodMetadata['warnings'];
@@ -100,15 +101,14 @@ export function meJson(principal: Extract<Principal, { kind: 'member' }>, organi
   };
 }
 
-const time = (ms: number): string => new Date(ms).toISOString();
-const timeOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : time(ms));
+const timeOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : toIsoTime(ms));
 
-export const sessionTokenJson = ({ token, expiresAtMs }: SessionToken) => ({ token, expires_at: time(expiresAtMs) });
+export const sessionTokenJson = ({ token, expiresAtMs }: SessionToken) => ({ token, expires_at: toIsoTime(expiresAtMs) });
 
 export const cliTokenJson = ({ record, endsAtMs, lastUse }: ListedCliToken) => ({
   id: record.id,
   name: record.name,
-  created_at: time(record.createdAtMs),
+  created_at: toIsoTime(record.createdAtMs),
   expires_at: timeOrNull(endsAtMs),
   last_used_at: timeOrNull(lastUse?.atMs),
   last_used_address: lastUse?.address ?? null,
@@ -120,7 +120,7 @@ export const newCliTokenJson = ({ record, token }: NewCliToken) => ({
   id: record.id,
   name: record.name,
   token,
-  created_at: time(record.createdAtMs),
+  created_at: toIsoTime(record.createdAtMs),
   expires_at: timeOrNull(record.expiresAtMs),
 });
 
@@ -128,6 +128,6 @@ export const signingKeyJson = ({ key, cliTokens }: ListedKey) => ({
   kid: key.kid,
   alg: key.algorithm,
   state: key.state,
-  created_at: time(key.createdAtMs),
+  created_at: toIsoTime(key.createdAtMs),
   live_tokens: cliTokens,
 });

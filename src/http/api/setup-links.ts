@@ -2,6 +2,7 @@
 import { Router } from 'express';
 import { createSetupLink, listSetupLinks, revokeSetupLink } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
+import { toIsoTime } from '../../time.ts';
 import { callerOf, organizationOf } from './callers.ts';
 import { setupLinkJson, setupUrl } from './representations.ts';
 import { checkShape, NEW_SETUP_LINK, PAGE_QUERY } from './request-shapes.ts';
@@ -16,7 +17,7 @@ export function setupLinkRoutes(runtime: Runtime): Router {
     const { expires_in_days: days } = checkShape(NEW_SETUP_LINK, request.body ?? {});
     const made = await createSetupLink(runtime, callerOf(request, response), organizationOf(response).id, days);
     const url = setupUrl(runtime.config.baseUrl, made.secret);
-    response.status(201).json({ id: made.id, url, expires_at: new Date(made.expiresAtMs).toISOString() });
+    response.status(201).json({ id: made.id, url, expires_at: toIsoTime(made.expiresAtMs) });
   });
   router.delete('/:id', async (request, response) => {
     await revokeSetupLink(runtime, callerOf(request, response), organizationOf(response).id, request.params.id);

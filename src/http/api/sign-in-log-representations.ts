@@ -6,12 +6,11 @@ import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { hintFor, type IdpKind } from '../../saml/explain/idp-screens.ts';
 import { errorNumbersOf, type MaskedRow, withoutAddresses, withoutPersons } from '../../saml/explain/masking.ts';
-
-const time = (ms: number): string => new Date(ms).toISOString();
+import { toIsoTime } from '../../time.ts';
 
 export const signInJson = (attempt: AttemptSummary) => ({
   id: attempt.id,
-  at: time(attempt.atMs),
+  at: toIsoTime(attempt.atMs),
   kind: attempt.kind,
   outcome: attempt.outcome,
   code: attempt.code ?? null,
@@ -45,7 +44,7 @@ function examinedJson({ code, refusal, idpKind, messageOctets, examination, attr
     got: refusal?.got ?? null,
     identity_provider_kind: idpKind,
     message_octets: messageOctets ?? null,
-    issued_at: examination?.issuedAtMs === undefined ? null : time(examination.issuedAtMs),
+    issued_at: examination?.issuedAtMs === undefined ? null : toIsoTime(examination.issuedAtMs),
     clock_offset_seconds: examination?.clockOffsetMs === undefined ? null : examination.clockOffsetMs / 1000,
     certificates: (examination?.verifiedBy ?? []).map(({ part, fingerprint, isExpired }) => ({
       part,

@@ -9,12 +9,12 @@ import { GatewayError } from '../../errors.ts';
 import { listMembers, MEMBERS } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL } from '../../store/store.ts';
+import { DAY_MS, toIsoTime } from '../../time.ts';
 import { checkShape, PAGE_QUERY } from '../api/request-shapes.ts';
 import { DOWNLOAD_TYPES, downloadLines } from './audit-download.ts';
 import { frameOf, sendConsolePage, visitOf } from './visit.ts';
 
 const PAGE_SIZE = 50;
-const DAY_MS = 86_400_000;
 
 const text = (max: number) => z.string().trim().max(max).default('');
 const FILTER = z.object({ event: text(64), member: text(254), from: text(10), to: text(10) });
@@ -91,7 +91,7 @@ async function download(runtime: Runtime, request: Request, response: Response):
   if (typeof query === 'string') throw new GatewayError('validation_failed', `${query}.`);
   // A store that can't answer is told by a page, not by a file that is none.
   await readAudit(runtime.store, partition, { ...query, limit: 1 });
-  const name = `audit-${visitOf(response).organization?.slug ?? 'gateway'}-${new Date(runtime.now()).toISOString().slice(0, 10)}.${format}`;
+  const name = `audit-${visitOf(response).organization?.slug ?? 'gateway'}-${toIsoTime(runtime.now()).slice(0, 10)}.${format}`;
   response.setHeader('Content-Type', DOWNLOAD_TYPES[format]);
   response.setHeader('Content-Disposition', `attachment; filename="${name}"`);
   response.setHeader('Cache-Control', 'no-store');

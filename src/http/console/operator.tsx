@@ -12,6 +12,7 @@ import { counted } from '../../console/parts/counted.ts';
 import { GatewayError } from '../../errors.ts';
 import { findExpiringCertificates } from '../../organizations/expiring-certificates.ts';
 import type { Runtime } from '../../runtime.ts';
+import { DAY_MS } from '../../time.ts';
 import { callerOf } from '../api/callers.ts';
 import { checkShape } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
@@ -31,7 +32,6 @@ import {
 import { organizationPages, organizationsPages } from './organizations.tsx';
 import { frameOf, goOnOrTell, readPostedForm, sendConsolePage } from './visit.ts';
 
-const DAY_MS = 86_400_000;
 const EXPIRING_DAYS = 60;
 const KEYS = `${OPERATOR_HOME}/keys`;
 const SIGN_IN = z.object({ token: z.string().trim().min(1).max(512), return_to: z.string().max(512).optional() });

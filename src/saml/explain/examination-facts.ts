@@ -1,5 +1,6 @@
 /** What each check wanted and got, whether it passed or not, where both are harmless to show: no value that is about a person. */
 import type { GatewayError } from '../../errors.ts';
+import { toIsoTime } from '../../time.ts';
 import type { VerificationKey } from '../crypto/signature.ts';
 import { ASSERTION, PROTOCOL, XMLDSIG } from '../names.ts';
 import type { CheckName, CheckValues } from '../response/checks.ts';
@@ -66,7 +67,7 @@ const FACTS: Partial<Record<CheckName, (seen: Seen) => CheckFacts>> = {
     const restrictions = values.conditions ? childrenNamed(values.conditions, ASSERTION, 'AudienceRestriction') : [];
     return compared(settings.entityId, restrictions.flatMap(audiencesOf).join(' ') || undefined);
   },
-  session_end: ({ values, nowMs }) => (values.session_end === undefined ? {} : period('before', instant(values.session_end), nowMs)),
+  session_end: ({ values, nowMs }) => (values.session_end === undefined ? {} : period('before', toIsoTime(values.session_end), nowMs)),
   authn_context: ({ values, settings }) => ({
     wanted: settings.authnContext.length === 0 ? 'any' : shown(settings.authnContext.join(' or ')),
     got: shown((values.authn_statement ?? []).flatMap(classRefsOf).join(' ') || ABSENT),
@@ -100,10 +101,8 @@ const responseOf = ({ values }: Seen): XmlElement | undefined => values.response
 
 const attributeIn = (element: XmlElement | undefined, name: string): string | undefined => element && attributeOf(element, name);
 
-const instant = (ms: number): string => new Date(ms).toISOString();
-
 const period = (word: 'from' | 'before', limit: string | undefined, nowMs: number): CheckFacts =>
-  limit === undefined ? {} : { wanted: `${word} ${instant(readDateTime(limit))}`, got: instant(nowMs) };
+  limit === undefined ? {} : { wanted: `${word} ${toIsoTime(readDateTime(limit))}`, got: toIsoTime(nowMs) };
 
 const oneOf = (names: readonly string[]): string => shown(`one of ${shownNames(names).join(', ')}`, 600);
 

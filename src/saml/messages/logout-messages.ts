@@ -4,6 +4,7 @@
  * @see saml-core §3.7, saml-profiles §4.4.4
  */
 
+import { MINUTE_MS, toIsoTime } from '../../time.ts';
 import { ASSERTION, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from '../names.ts';
 import type { NameId } from '../response/response.ts';
 import { escapeXml } from '../xml/escape-xml.ts';
@@ -28,7 +29,7 @@ export interface LogoutRequestOptions extends LogoutMessageOptions {
 }
 
 /** How long the identity provider may take it, ms. */
-const VALID_MS = 5 * 60_000;
+const VALID_MS = 5 * MINUTE_MS;
 
 /** Asks the identity provider to end its session too, and those that it made elsewhere. */
 export function makeLogoutRequest(options: LogoutRequestOptions): Promise<BrowserMessage> {
@@ -40,7 +41,7 @@ export function makeLogoutRequest(options: LogoutRequestOptions): Promise<Browse
   ].join('');
   const index = sessionIndex === undefined ? '' : `<samlp:SessionIndex>${escapeXml(sessionIndex)}</samlp:SessionIndex>`;
   const content = `<saml:NameID${attributes}>${escapeXml(nameId.value)}</saml:NameID>${index}`;
-  const xml = writeMessage('LogoutRequest', options, attribute('NotOnOrAfter', instant(nowMs + VALID_MS)), content);
+  const xml = writeMessage('LogoutRequest', options, attribute('NotOnOrAfter', toIsoTime(nowMs + VALID_MS)), content);
   return send('SAMLRequest', xml, options, undefined);
 }
 
@@ -59,7 +60,7 @@ export function makeLogoutResponse(options: LogoutResponseOptions): Promise<Brow
 
 function writeMessage(name: string, options: LogoutMessageOptions, more: string, content: string): string {
   const { id, nowMs, entityId, location } = options;
-  const attributes = `${attribute('ID', id)} Version="2.0"${attribute('IssueInstant', instant(nowMs))}${attribute('Destination', location)}${more}`;
+  const attributes = `${attribute('ID', id)} Version="2.0"${attribute('IssueInstant', toIsoTime(nowMs))}${attribute('Destination', location)}${more}`;
   const issuer = `<saml:Issuer>${escapeXml(entityId)}</saml:Issuer>`;
   return `<samlp:${name} xmlns:samlp="${PROTOCOL}" xmlns:saml="${ASSERTION}"${attributes}>${issuer}${content}</samlp:${name}>`;
 }
@@ -68,7 +69,5 @@ function send(field: 'SAMLRequest' | 'SAMLResponse', xml: string, options: Logou
   const { id, location, binding, signWith } = options;
   return makeBrowserMessage(binding, { field, id, xml, location, relayState, signWith });
 }
-
-const instant = (ms: number): string => new Date(ms).toISOString();
 
 const attribute = (name: string, value: string | undefined): string => (value === undefined ? '' : ` ${name}="${escapeXml(value)}"`);

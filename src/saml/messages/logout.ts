@@ -5,6 +5,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
+import { MINUTE_MS, toIsoTime } from '../../time.ts';
 import { type VerificationKey, verifySignature, verifySignedOctets } from '../crypto/signature.ts';
 import { PROTOCOL, STATUS_PARTIAL_LOGOUT, STATUS_SUCCESS } from '../names.ts';
 import { MAX_CLOCK_SKEW_MS, type NameId } from '../response/response.ts';
@@ -56,7 +57,7 @@ export interface VerifiedLogoutResponse {
 }
 
 /** How long a message may be under way, ms. */
-const MAX_AGE_MS = 5 * 60_000;
+const MAX_AGE_MS = 5 * MINUTE_MS;
 /** Each is looked for and remembered. */
 const MAX_SESSION_INDEXES = 100;
 
@@ -144,21 +145,19 @@ function checkTime(message: XmlElement, { clockSkewSeconds }: LogoutSettings, no
   const skewMs = clockSkewSeconds * 1000;
   const issuedMs = readDateTime(attributeOf(message, 'IssueInstant') ?? '');
   if (issuedMs - skewMs > nowMs) {
-    throw new GatewayError('saml_not_yet_valid', { wanted: `from ${instant(issuedMs)}`, got: instant(nowMs) });
+    throw new GatewayError('saml_not_yet_valid', { wanted: `from ${toIsoTime(issuedMs)}`, got: toIsoTime(nowMs) });
   }
   const notOnOrAfter = attributeOf(message, 'NotOnOrAfter');
   const endMs = Math.min(issuedMs + MAX_AGE_MS, notOnOrAfter === undefined ? Number.POSITIVE_INFINITY : readDateTime(notOnOrAfter));
   if (nowMs >= endMs + skewMs) {
     throw new GatewayError('saml_expired', {
       detail: 'The logout message has expired.',
-      wanted: `before ${instant(endMs)}`,
-      got: instant(nowMs),
+      wanted: `before ${toIsoTime(endMs)}`,
+      got: toIsoTime(nowMs),
     });
   }
   return endMs + MAX_CLOCK_SKEW_MS;
 }
-
-const instant = (ms: number): string => new Date(ms).toISOString();
 
 function readLogoutNameId(request: XmlElement, settings: LogoutSettings): NameId {
   const nameId = openNameId(request, settings.decryptionKeys);

@@ -4,6 +4,7 @@
  * because certificates expire while nobody looks.
  */
 import { GatewayError } from '../../errors.ts';
+import { DAY_MS } from '../../time.ts';
 import { NAME_ID_TRANSIENT } from '../names.ts';
 import { type Certificate, refusePrivateKey } from './certificates.ts';
 
@@ -53,7 +54,6 @@ export interface MetadataWarning {
   readonly text: string;
 }
 
-const DAY_MS = 86_400_000;
 const CERTIFICATE_NOTICE_DAYS = 60;
 const METADATA_NOTICE_DAYS = 14;
 const MIN_RSA_BITS = 2048;

@@ -6,6 +6,7 @@
  * can give metadata decides who gets into that organization, with or without a signature on the file.
  */
 import { GatewayError } from '../../errors.ts';
+import { toIsoTime } from '../../time.ts';
 import { HTTP_POST, HTTP_REDIRECT, METADATA, PROTOCOL, XMLDSIG } from '../names.ts';
 import { readDateTime } from '../xml/date-time.ts';
 import {
@@ -305,7 +306,7 @@ function readValidUntil(descriptor: XmlElement, nowMs: number): string | undefin
     }
   }
   if (earliest === Number.POSITIVE_INFINITY) return undefined;
-  const validUntil = new Date(earliest).toISOString();
+  const validUntil = toIsoTime(earliest);
   if (earliest <= nowMs) throw invalid(`The metadata was valid until ${validUntil} only. Download it again from the identity provider.`);
   return validUntil;
 }

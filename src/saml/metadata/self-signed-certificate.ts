@@ -5,6 +5,7 @@
  */
 import { generateKeyPair, randomBytes, sign } from 'node:crypto';
 import { promisify } from 'node:util';
+import { DAY_MS, HOUR_MS, toIsoTime } from '../../time.ts';
 
 /** A private key (PKCS#8) and the certificate of its public half (X.509), both as PEM text. */
 export interface KeyAndCertificate {
@@ -21,9 +22,6 @@ export interface SelfSignedCertificateOptions {
   readonly nowMs: number;
   readonly rsaBits?: 2048 | 3072;
 }
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 /**
  * Makes a key and its certificate: sha256WithRSAEncryption, a random positive serial, for signatures and key encipherment,
@@ -112,7 +110,7 @@ function criticalExtension(id: Buffer, value: Buffer): Buffer {
 
 /** UTCTime through 2049, GeneralizedTime after. @see RFC 5280 §4.1.2.5 */
 function time(instantMs: number): Buffer {
-  const digits = `${new Date(instantMs).toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`;
+  const digits = `${toIsoTime(instantMs).slice(0, 19).replaceAll(/[-:T]/g, '')}Z`;
   return digits < '2050' ? der(TAG.utcTime, Buffer.from(digits.slice(2))) : der(TAG.generalizedTime, Buffer.from(digits));
 }
 

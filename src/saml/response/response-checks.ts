@@ -1,6 +1,7 @@
 /** One small function for each rule that an opened response must pass, in the order in which `response.ts` calls them. */
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
+import { toIsoTime } from '../../time.ts';
 import { openElement, readEncryptedElement } from '../crypto/decryption.ts';
 import { ASSERTION, CONFIRMATION_BEARER, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from '../names.ts';
 import { shown } from '../shown-text.ts';
@@ -154,10 +155,12 @@ function requestProblem(data: ConfirmationData, response: XmlElement): GatewayEr
 const hasPassed = (notOnOrAfterMs: number, settings: ResponseSettings, nowMs: number): boolean =>
   nowMs >= notOnOrAfterMs + settings.clockSkewSeconds * 1000;
 
-const instant = (ms: number): string => new Date(ms).toISOString();
-
 const expired = (what: string, notOnOrAfterMs: number, nowMs: number): GatewayError =>
-  new GatewayError('saml_expired', { detail: `${what} has expired.`, wanted: `before ${instant(notOnOrAfterMs)}`, got: instant(nowMs) });
+  new GatewayError('saml_expired', {
+    detail: `${what} has expired.`,
+    wanted: `before ${toIsoTime(notOnOrAfterMs)}`,
+    got: toIsoTime(nowMs),
+  });
 
 const KNOWN_CONDITIONS: ReadonlySet<string> = new Set(['AudienceRestriction', 'OneTimeUse', 'ProxyRestriction']);
 
@@ -173,7 +176,7 @@ export function checkNotBefore(conditions: XmlElement, settings: ResponseSetting
   if (notBefore === undefined) return;
   const notBeforeMs = readDateTime(notBefore);
   if (nowMs < notBeforeMs - settings.clockSkewSeconds * 1000) {
-    throw new GatewayError('saml_not_yet_valid', { wanted: `from ${instant(notBeforeMs)}`, got: instant(nowMs) });
+    throw new GatewayError('saml_not_yet_valid', { wanted: `from ${toIsoTime(notBeforeMs)}`, got: toIsoTime(nowMs) });
   }
 }
 
