@@ -1,4 +1,4 @@
-// Two projects: `unit` is what `npm test` runs, `e2e` needs the real identity provider and the real browser.
+// `unit` is the quick half. `e2e` needs a real identity provider and a real browser. `npm test` runs both.
 const base = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts', '.tsx'],

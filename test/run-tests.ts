@@ -1,0 +1,86 @@
+/**
+ * `npm test` checks that the programs which the tests need are installed, builds, runs the unit tests and the end-to-end tests, and
+ * prints `N passed, N failed`, counted from Jest's own reports. With arguments it runs only the matching test files of both kinds
+ * (`npm test -- test/http/api.test.ts`).
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+
+const ROOT = path.join(import.meta.dirname, '..');
+const RESULTS = path.join(ROOT, 'test-results');
+const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', path.join(ROOT, 'node_modules/jest/bin/jest.js')];
+
+/** The end-to-end tests share a real identity provider and a browser, so they run one after the other. */
+const PROJECTS = {
+  unit: ['--testTimeout=30000'],
+  e2e: ['--runInBand', '--testTimeout=60000'],
+} as const;
+
+type Project = keyof typeof PROJECTS;
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numRuntimeErrorTestSuites: number;
+  readonly numTotalTests: number;
+}
+
+/** Runs a program in the foreground. @returns its exit code */
+function run(program: string, args: readonly string[]): number {
+  const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio: 'inherit' });
+  if (error) throw error;
+  return status ?? 1;
+}
+
+function must(program: string, args: readonly string[]): void {
+  const code = run(program, args);
+  if (code !== 0) process.exit(code);
+}
+
+function hasTests(project: Project, patterns: readonly string[]): boolean {
+  if (patterns.length === 0) return true;
+  const list = spawnSync(process.execPath, [...JEST, '--selectProjects', project, '--listTests', ...patterns], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  return list.stdout.includes('.test.ts');
+}
+
+/** @returns undefined if Jest wrote no report */
+function readReport(project: Project): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(path.join(RESULTS, `${project}.json`), 'utf8')) as Report;
+  } catch {
+    return undefined;
+  }
+}
+
+const patterns = process.argv.slice(2);
+const projects = (Object.keys(PROJECTS) as Project[]).filter((project) => hasTests(project, patterns));
+const mayInstall = process.getuid?.() === 0 && (process.env.CI === 'true' || process.env.SAMLGATE_INSTALL === '1');
+
+must('bash', ['.ci/tools', mayInstall ? 'install' : 'check']);
+if (projects.includes('e2e')) must(process.execPath, ['build.js']);
+rmSync(RESULTS, { recursive: true, force: true });
+mkdirSync(RESULTS);
+const totals = { passed: 0, failed: 0, skipped: 0 };
+let isGreen = projects.length > 0;
+for (const project of projects) {
+  const output = ['--json', `--outputFile=${path.join(RESULTS, `${project}.json`)}`];
+  if (run(process.execPath, [...JEST, '--selectProjects', project, ...PROJECTS[project], ...output, ...patterns]) !== 0) isGreen = false;
+  const report = readReport(project);
+  if (!report || report.numTotalTests === 0) {
+    console.error(`The ${project} tests did not run.`);
+    totals.failed++;
+    continue;
+  }
+  totals.passed += report.numPassedTests;
+  // A suite that could not be loaded has no failed test of its own.
+  totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
+  totals.skipped += report.numPendingTests + report.numTodoTests;
+}
+console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`);
+process.exitCode = isGreen && totals.failed === 0 && totals.passed > 0 ? 0 : 1;
