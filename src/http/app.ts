@@ -1,5 +1,5 @@
-/** The HTTP face of the gateway: which routes there are, and what stands in front of all of them. */
-import express, { type Express, type Request, type RequestHandler, type Response, Router } from 'express';
+/** Builds the Express application: the middleware for all requests, then the routes of each feature. */
+import express, { type Express, type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
 import type { Runtime } from '../runtime.ts';
 import { apiDocsRoutes } from './api/api-docs.tsx';
@@ -7,7 +7,7 @@ import { assetRoutes } from './assets.ts';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
 import { forwardAuthRefusals } from './forward-auth.ts';
-import { operationsRoutes } from './health.ts';
+import { healthRoutes } from './health.ts';
 import { loginRoutes } from './login.tsx';
 import { oauthRoutes } from './oauth.ts';
 import { observe, requestContext } from './request-context.ts';
@@ -22,62 +22,44 @@ export function makeApp(runtime: Runtime): Express {
   app.set('case sensitive routing', true);
   app.set('query parser', 'simple');
   app.set('trust proxy', config.trustProxy);
-  // How people reach us is the base URL's business, not that of a header.
+  // The base URL decides whether requests are secure; request headers do not.
   Object.defineProperty(app.request, 'secure', { value: config.isHttps });
   app.use(requestContext, observe(runtime));
   app.use(
-    always(
-      helmet({
-        // Pages set their own; what is no page needs nothing at all.
-        contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-        strictTransportSecurity: config.isHttps ? { maxAge: 63_072_000, includeSubDomains: false } : false,
-        referrerPolicy: { policy: 'same-origin' },
-        crossOriginOpenerPolicy: { policy: 'same-origin' },
-        xFrameOptions: { action: 'deny' },
-      }),
-    ),
+    helmet({
+      // `sendPage` sets the policy of pages. Other responses load nothing.
+      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+      strictTransportSecurity: config.isHttps ? { maxAge: 63_072_000, includeSubDomains: false } : false,
+      referrerPolicy: { policy: 'same-origin' },
+      crossOriginOpenerPolicy: { policy: 'same-origin' },
+      xFrameOptions: { action: 'deny' },
+    }),
   );
   app.use(samlRoutes(runtime));
   app.use(singleLogoutRoutes(runtime));
-  app.use(operationsRoutes(runtime));
+  app.use(healthRoutes(runtime));
   app.use(assetRoutes());
   app.use(loginRoutes(runtime));
   app.use(deviceRoutes(runtime));
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
-  app.use(whenAsked(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
+  app.use(loadOnFirstRequest(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
   app.use(apiDocsRoutes(runtime));
-  app.use(whenAsked(/^\/api\/v1(?:\/|$)/, () => api(runtime)));
+  app.use(loadOnFirstRequest(/^\/api\/v1(?:\/|$)/, () => api(runtime)));
   app.get('/', (_request, response) => response.redirect(303, '/console'));
   app.use(notFound);
   app.use(errorExit(runtime.log));
   return app;
 }
 
-/** The headers that a middleware sets on every response, whatever it is, set at once instead of by a function for each. */
-function always(middleware: RequestHandler): RequestHandler {
-  const headers = new Map<string, string>();
-  const recorder = { setHeader: (name: string, value: string) => headers.set(name, value), removeHeader: () => undefined };
-  let isDone = false;
-  middleware({} as Request, recorder as unknown as Response, (error?: unknown) => {
-    if (error) throw error;
-    isDone = true;
-  });
-  if (!isDone || headers.size === 0) throw new TypeError('the middleware does not set its headers at once');
-  return (_request, response, next) => {
-    response.setHeaders(headers);
-    next();
-  };
-}
-
-/** A part that is loaded when its paths are first asked for: many gateways serve sign-ins and checks, and shall start and idle small. */
-function whenAsked(paths: RegExp, load: () => Promise<RequestHandler>): RequestHandler {
+/** Loads a part on the first request for its paths, so that a gateway that only handles sign-ins and checks starts fast and stays small. */
+function loadOnFirstRequest(paths: RegExp, load: () => Promise<RequestHandler>): RequestHandler {
   let loading: Promise<RequestHandler> | undefined;
   return async (request, response, next) => {
     if (!paths.test(request.path)) return next();
     loading ??= load();
     const handler = await loading.catch((error: unknown) => {
-      loading = undefined; // the next request tries again
+      loading = undefined; // lets the next request retry
       throw error;
     });
     return handler(request, response, next);

@@ -2,8 +2,8 @@ import { Router } from 'express';
 import { currentSigner } from '../auth/keys/key-lease.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** For machines that watch: the process lives, the store answers, the figures. */
-export function operationsRoutes(runtime: Runtime): Router {
+/** Routes for monitoring: liveness (`/healthz`), readiness with the store and the signing key (`/readyz`), Prometheus metrics (`/metrics`). */
+export function healthRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router.get('/healthz', (_request, response) => {
     response.locals.route = 'healthz';
