@@ -1,7 +1,7 @@
 /** `/device`: where a person confirms the code that `samlgate login` shows (RFC 8628 §3.3). */
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { csrfTokenMatches, sessionOrNobody } from '../auth/authenticate.ts';
+import { csrfTokenMatches, findSessionPrincipal } from '../auth/authenticate.ts';
 import { sessionMiddleware } from '../auth/sessions/sessions.ts';
 import { answerDeviceLogin, findDeviceLogin, readUserCode } from '../auth/tokens/device-login.ts';
 import { DeviceAnsweredPage, DeviceCodePage, DeviceConfirmationPage, DeviceOrganizationPage } from '../console/device-page.tsx';
@@ -31,7 +31,7 @@ export function deviceRoutes(runtime: Runtime): Router {
 async function showDevice(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const typed = typeof request.query.user_code === 'string' ? request.query.user_code.slice(0, 64) : undefined;
   const userCode = typed === undefined ? undefined : readUserCode(typed);
-  const principal = await sessionOrNobody(runtime, request.session.login);
+  const principal = await findSessionPrincipal(runtime, request.session.login);
   if (!principal) return toLogin(response, userCode, SLUG.safeParse(request.query.organization).data);
   if (typed === undefined) return sendPage(response, 200, renderPage(<DeviceCodePage />));
   const waiting = await guess(runtime, request, userCode);
@@ -69,7 +69,7 @@ const isForAnother = (wanted: string | undefined, { slug }: Organization): boole
 async function answerDevice(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { csrf, user_code: typed, action } = checkShape(FORM, request.body ?? {});
   const userCode = readUserCode(typed);
-  const principal = await sessionOrNobody(runtime, request.session.login);
+  const principal = await findSessionPrincipal(runtime, request.session.login);
   if (!principal) return toLogin(response, userCode, undefined);
   if (!csrfTokenMatches(csrf, principal)) {
     throw new GatewayError('forbidden', 'This form is not from this session. Open the link from the terminal again.');

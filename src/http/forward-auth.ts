@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Express, Router } from 'express';
-import { authenticateBearer, authenticateSession, type MemberPrincipal, type Principal } from '../auth/authenticate.ts';
+import { authenticateBearer, authenticateSession } from '../auth/authenticate.ts';
+import type { MemberPrincipal, Principal } from '../auth/principal.ts';
 import { readLogin, renewLogin, sidOfCookies } from '../auth/sessions/sessions.ts';
 import { tokenPolicyOf } from '../auth/tokens/token-policy.ts';
 import { noteTokenUse } from '../auth/tokens/token-use.ts';

@@ -1,9 +1,10 @@
 /** Tokens for other programs, by the OAuth specifications, and where those programs find what they need to know. */
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { authenticateBearer, authenticateToken, type Principal, type TokenPrincipal } from '../auth/authenticate.ts';
+import { authenticateBearer, authenticateToken } from '../auth/authenticate.ts';
 import { publicKeySet } from '../auth/keys/key-lease.ts';
 import { JWKS_MAX_AGE_SECONDS } from '../auth/keys/signing-keys.ts';
+import type { Principal, TokenPrincipal } from '../auth/principal.ts';
 import { revokeCliToken } from '../auth/tokens/cli-tokens.ts';
 import {
   collectDeviceLogin,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { parseCookie } from 'cookie';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../audit.ts';
-import type { Principal } from '../auth/authenticate.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { Runtime } from '../runtime.ts';
 
 declare global {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
 import { AUDIT, type AuditEntry } from '../../src/audit.ts';
-import { authenticateBearer, type MemberPrincipal } from '../../src/auth/authenticate.ts';
+import { authenticateBearer } from '../../src/auth/authenticate.ts';
 import { currentSigner, publicKeySet, verifyingKey } from '../../src/auth/keys/key-lease.ts';
 import { KEY_RING, KEY_RING_RECORD, type KeyState, readKeyRing } from '../../src/auth/keys/key-ring.ts';
 import {
@@ -16,6 +16,7 @@ import {
   rotateSigningKeys,
   rotateWhenDue,
 } from '../../src/auth/keys/signing-keys.ts';
+import type { MemberPrincipal } from '../../src/auth/principal.ts';
 import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { mintSessionToken } from '../../src/auth/tokens/session-tokens.ts';
 import { ConfigError } from '../../src/config.ts';

@@ -5,10 +5,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { newSecret, sha256 } from '../../ids.ts';
+import { isSameSecret, newSecret, sha256 } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL } from '../../store/store.ts';
-import { isOperatorToken } from '../authenticate.ts';
 
 /** From the sign-in on, whatever happens. */
 export const OPERATOR_SESSION_SECONDS = 3600;
@@ -27,6 +26,10 @@ const macOf = (key: string, text: string): string => createHmac('sha256', key).u
 
 /** Of the present token. Keyed, so that nobody who reads the store can try tokens against it. */
 const tokenMark = ({ config, secrets }: Runtime): string => macOf(String(secrets.cookieKeys[0]), `operator token ${config.operatorToken}`);
+
+export function isOperatorToken({ config }: Runtime, token: string): boolean {
+  return token.length === config.operatorToken.length && isSameSecret(token, config.operatorToken);
+}
 
 /**
  * @returns the value of the session's cookie

@@ -16,7 +16,7 @@ import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import { type Person, readPerson } from '../../saml/response/person.ts';
 import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step } from '../../store/store.ts';
-import type { Principal } from '../authenticate.ts';
+import type { Principal } from '../principal.ts';
 import { attemptBase, examine, examinedPart, failedCheck, findMember, momentOf, signInChecks } from '../sign-in-log/sign-in-entry.ts';
 import { type AttemptCheck, keepAttempts, type SignInAttempt, type SignInCheckName } from '../sign-in-log/sign-in-log.ts';
 import { askSecondOpinion } from './ask-second-opinion.ts';

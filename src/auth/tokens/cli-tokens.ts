@@ -10,8 +10,8 @@ import { type CliToken, getMember, isActive, MEMBERS, type Member } from '../../
 import type { Runtime } from '../../runtime.ts';
 import { type Stored, updateRecord } from '../../store/store.ts';
 import { DAY_MS } from '../../time.ts';
-import type { Credential } from '../authenticate.ts';
 import { currentSigner, verifyingKey } from '../keys/key-lease.ts';
+import type { Credential } from '../principal.ts';
 import { cliTokenEndMs, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
 import { forgetUse, lastUseOf, type TokenUse } from './token-use.ts';
 import { CLI_TOKEN_PREFIX, TOKEN_TYPES } from './verify-token.ts';

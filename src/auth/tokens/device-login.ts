@@ -9,7 +9,7 @@ import { GatewayError, type OAuthErrorCode } from '../../errors.ts';
 import { newSecret, sha256 } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL } from '../../store/store.ts';
-import type { SessionPrincipal } from '../authenticate.ts';
+import type { SessionPrincipal } from '../principal.ts';
 import { createCliToken, type NewCliToken } from './cli-tokens.ts';
 
 export const DEVICE_LOGIN_SECONDS = 600;

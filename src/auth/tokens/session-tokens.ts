@@ -7,8 +7,8 @@ import { MEMBERS } from '../../organizations/members.ts';
 import { getOrganizationById } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { updateRecord } from '../../store/store.ts';
-import type { MemberPrincipal } from '../authenticate.ts';
 import { currentSigner } from '../keys/key-lease.ts';
+import type { MemberPrincipal } from '../principal.ts';
 import { TOKEN_TYPES, type VerifiedToken } from './verify-token.ts';
 
 export const SESSION_TOKEN_TTL_SECONDS = 600;

@@ -1,6 +1,6 @@
 /** Who calls the JSON API, as its handlers ask for it. */
 import type { Request, Response } from 'express';
-import type { MemberPrincipal, Principal } from '../../auth/authenticate.ts';
+import type { MemberPrincipal, Principal } from '../../auth/principal.ts';
 import { noteTokenUse } from '../../auth/tokens/token-use.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';

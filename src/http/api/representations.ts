@@ -1,7 +1,7 @@
 /** What the JSON API gives: domain values in the words of the contract. Nothing secret is reachable from here. */
 import type { AuditEntry } from '../../audit.ts';
-import type { Principal } from '../../auth/authenticate.ts';
 import type { ListedKey } from '../../auth/keys/signing-keys.ts';
+import type { Principal } from '../../auth/principal.ts';
 import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { SessionToken } from '../../auth/tokens/session-tokens.ts';
 import { serviceProviderUrls, type UnderstoodMetadata } from '../../organizations/identity-providers.ts';

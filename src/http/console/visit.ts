@@ -2,7 +2,8 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { VNode } from 'preact';
 import type { z } from 'zod';
-import { csrfTokenMatches, type SessionPrincipal, sessionOrNobody } from '../../auth/authenticate.ts';
+import { csrfTokenMatches, findSessionPrincipal } from '../../auth/authenticate.ts';
+import type { SessionPrincipal } from '../../auth/principal.ts';
 import { renderPage } from '../../console/layout.tsx';
 import type { Frame, Notice, Viewer } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
@@ -36,7 +37,7 @@ export interface Visit {
 /** Lets people with a session on; sends everybody else to sign in. */
 export function asMember(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
-    const principal = await sessionOrNobody(runtime, request.session.login);
+    const principal = await findSessionPrincipal(runtime, request.session.login);
     const organization = principal && (await getOrganizationById(runtime.store, principal.organizationId));
     if (!principal || !organization) return toLogin(request, response);
     rememberOrganization(runtime, request, response, organization.slug);

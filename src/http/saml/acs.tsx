@@ -1,7 +1,7 @@
 /** The SAML endpoints of an organization: metadata, login, assertion consumer service. */
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import { type Actor, auditStep } from '../../audit.ts';
-import { sessionOrNobody } from '../../auth/authenticate.ts';
+import { findSessionPrincipal } from '../../auth/authenticate.ts';
 import { type Login, readLogin, sessionCookie, sessionMiddleware, sidOfCookies } from '../../auth/sessions/sessions.ts';
 import { askSecondOpinion } from '../../auth/sign-in/ask-second-opinion.ts';
 import { finishSignIn, hasStartedSignIn, type SignInResult, startSignIn } from '../../auth/sign-in/sign-in.ts';
@@ -44,7 +44,7 @@ export function samlRoutes(runtime: Runtime): Router {
   router.get('/saml/:org/login', limited(runtime, 'login_start'), forTests, async (request, response) => {
     const organization = await getOrganization(runtime.store, String(request.params.org));
     if (request.query.test === '1') {
-      const tester = await sessionOrNobody(runtime, request.session.login);
+      const tester = await findSessionPrincipal(runtime, request.session.login);
       requireTester(tester, organization);
       return sendTestSignIn(runtime, request, response, organization, actorOf(request, response, tester), '/console/sign-ins');
     }
