@@ -6,7 +6,7 @@ import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
 import { type SignedOctets, type VerificationKey, verifySignature } from '../crypto/signature.ts';
 import { ASSERTION } from '../names.ts';
-import { readCanonicalXml, readPlainXml } from '../xml/canonical-reader.ts';
+import { readCanonicalXml } from '../xml/canonical-reader.ts';
 import { attributeOf, childrenNamed, parseXml, type XmlElement } from '../xml/xml.ts';
 import { type RunCheck, stopAtFirst } from './checks.ts';
 import { type OpenedAssertion, openEncryptedAssertion } from './encrypted-assertion.ts';
@@ -122,7 +122,7 @@ export function readResponse(
   settings: ResponseSettings,
   nowMs: number,
 ): Omit<VerifiedAssertion, typeof verified> {
-  const root = run('xml', () => readPlainXml(unverifiedXml) ?? parseXml(unverifiedXml)); // 3
+  const root = run('xml', () => parseXml(unverifiedXml)); // 3
   const unverified = readStructure(root, run); // 4
   run('response_issuer', () => checkResponseIssuer(root, settings)); // 5
   run('answer', () => requireAssertion(unverified)); // 12

@@ -1,12 +1,10 @@
 /**
  * Reads what `canonical-xml.ts` writes, to the same tree that `parseXml` makes of it, in a fraction of the time. Canonical XML is a
  * small part of XML: start tags and end tags, attributes in double quotes, eight references. Whatever else there is, is refused;
- * nothing is guessed, mended or passed over. Many products write their messages in little more than that, so that the reader
- * serves for their first reading too ({@link readPlainXml}): what it would refuse there, the parser gets.
+ * nothing is guessed, mended or passed over.
  * @see https://www.w3.org/TR/xml-exc-c14n/ and https://www.w3.org/TR/xml-c14n §1.1
  */
 import { GatewayError } from '../../errors.ts';
-import { compareCodePoints } from './canonical-xml.ts';
 import {
   MAX_IN_A_TAG,
   NO_ATTRIBUTES,
@@ -53,33 +51,10 @@ const VALUE_REFERENCES: ReadonlyMap<string, string> = new Map([
  * @throws saml_malformed for anything else, and where it is over a limit of `xml.ts`
  */
 export function readCanonicalXml(text: string): XmlElement {
-  if (!hasOnlyCharacters(text)) throw malformed();
+  if (NO_CHARACTER.test(text) || !text.isWellFormed()) throw malformed();
   return new Reader(text).read();
 }
 
-const hasOnlyCharacters = (text: string): boolean => !NO_CHARACTER.test(text) && text.isWellFormed();
-
-/** Whoever sends more waits for the general parser; what both read to the end would take them twice the time. */
-const MAX_PLAIN = 64 * 1024;
-const DECLARATION = /^<\?xml version="1\.0"(?: encoding="(?:UTF|utf)-8")?\?>\n?/;
-
-/**
- * A document that is canonical but for an XML declaration, empty-element tags, and lines behind its end.
- * @returns what `parseXml` makes of it; undefined where that has to say, be it well-formed or not
- */
-export function readPlainXml(text: string): XmlElement | undefined {
-  if (text.length > MAX_PLAIN || !hasOnlyCharacters(text)) return undefined;
-  let end = text.length;
-  while (text.charCodeAt(end - 1) === LINE_FEED) end--;
-  try {
-    return new Reader(text.slice(DECLARATION.exec(text)?.[0].length, end), { isPlain: true }).read();
-  } catch (error) {
-    if (error instanceof GatewayError) return undefined;
-    throw error;
-  }
-}
-
-const LINE_FEED = 0x0a;
 const SPACE = 0x20;
 const SLASH = 0x2f;
 const COLON = 0x3a;
@@ -105,16 +80,12 @@ interface OpenTag {
   /** The whole tag, as it is written. */
   readonly startTag: string;
   readonly name: string;
-  readonly from: number;
-  /** Whether {@link XmlElement.written} holds for it, as far as it has been read. */
-  isUniform: boolean;
 }
 
 type Growing = { -readonly [P in keyof XmlAttribute]: XmlAttribute[P] };
 
 class Reader {
   readonly #text: string;
-  readonly #isPlain: boolean;
   #at = 0;
   readonly #builder = new TreeBuilder();
   /** From the root to the element that is being read. */
@@ -124,10 +95,8 @@ class Reader {
   #attributes = NO_ATTRIBUTES as Growing[];
   #declarations = NO_DECLARATIONS as Map<string, string>;
 
-  /** @param isPlain with empty-element tags */
-  constructor(text: string, { isPlain = false } = {}) {
+  constructor(text: string) {
     this.#text = text;
-    this.#isPlain = isPlain;
   }
 
   read(): XmlElement {
@@ -153,14 +122,11 @@ class Reader {
   #endTag(): void {
     const tag = this.#open.pop();
     if (tag === undefined) throw malformed();
-    const { element, name, from, isUniform } = tag;
-    const end = this.#at + 2 + name.length;
-    const isWhole = this.#text.charCodeAt(this.#at) === BEGIN && this.#text.startsWith(name, this.#at + 2);
+    const end = this.#at + 2 + tag.name.length;
+    const isWhole = this.#text.charCodeAt(this.#at) === BEGIN && this.#text.startsWith(tag.name, this.#at + 2);
     if (!isWhole || this.#text.charCodeAt(end) !== END) throw malformed();
     this.#at = end + 1;
-    this.#builder.close(isUniform ? this.#text.slice(from, this.#at) : undefined);
-    const parent = this.#open.at(-1);
-    if (parent && !(isUniform && element.prefix === parent.element.prefix)) parent.isUniform = false;
+    this.#builder.close();
   }
 
   #startTag(): void {
@@ -172,7 +138,7 @@ class Reader {
     if (before && before.element.parent === parent?.element && this.#text.startsWith(before.startTag, from)) {
       this.#at = from + before.startTag.length;
       const element = this.#builder.open(before.element, before.element.attributes, before.element.declarations);
-      this.#open.push({ element, startTag: before.startTag, name: before.name, from, isUniform: before.isUniform });
+      this.#open.push({ element, startTag: before.startTag, name: before.name });
       return;
     }
     this.#at++;
@@ -181,39 +147,16 @@ class Reader {
     this.#declarations = NO_DECLARATIONS as Map<string, string>;
     while (this.#text.charCodeAt(this.#at) === SPACE) {
       this.#at++;
-      if (this.#isEmptyTagEnd()) break;
       this.#attribute();
       if (this.#attributes.length + this.#declarations.size > MAX_IN_A_TAG) throw malformed();
     }
-    const isEmpty = this.#isEmptyTagEnd();
-    if (isEmpty) this.#at++;
     if (this.#text.charCodeAt(this.#at) !== END) throw malformed();
     this.#at++;
     this.#resolve();
     const uri = this.#uriOf(name.prefix);
     const element = this.#builder.open({ prefix: name.prefix, local: name.local, uri }, this.#attributes, this.#declarations);
-    if (isEmpty) {
-      this.#builder.close();
-      if (parent) parent.isUniform = false;
-      return;
-    }
-    const isUniform = this.#isPlain && this.#isUniform();
-    this.#last = { element, startTag: this.#text.slice(from, this.#at), name: name.written, from, isUniform };
+    this.#last = { element, startTag: this.#text.slice(from, this.#at), name: name.written };
     this.#open.push(this.#last);
-  }
-
-  /** The tag that is being read, as far as it goes. */
-  #isUniform(): boolean {
-    const attributes = this.#attributes;
-    for (let at = 0; at < attributes.length; at++) {
-      if (attributes[at]?.prefix !== '') return false;
-      if (at > 0 && compareCodePoints(attributes[at - 1]?.local as string, attributes[at]?.local as string) > 0) return false;
-    }
-    return this.#declarations === NO_DECLARATIONS;
-  }
-
-  #isEmptyTagEnd(): boolean {
-    return this.#isPlain && this.#text.startsWith('/>', this.#at);
   }
 
   /** As far as a name goes. */

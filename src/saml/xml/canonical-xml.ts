@@ -53,11 +53,6 @@ class Writer {
   }
 
   write(element: XmlElement): void {
-    // All of it has one namespace; what is of another can't be in it.
-    if (element.written !== undefined && element.uri !== this.#without?.uri && this.#hasNothingNew(element)) {
-      this.text += element.written;
-      return;
-    }
     const name = qualifiedName(element);
     const declared = this.#declarationsToRender(element);
     const before = declared === NOTHING ? NOTHING : declared.map(([prefix]): Declaration => [prefix, this.#rendered.get(prefix)]);

@@ -1,7 +1,6 @@
 /**
- * The general parser of what others have written: one pass with a conformant, namespace-aware parser that stops at the first error.
- * (A response that is plain enough for `canonical-reader.ts` does not come here.) It makes a small tree in which a comment has left no trace and a text is one string, so that nothing that reads the tree
- * can be split or shifted by markup.
+ * Parses all XML that others write: one pass with a conformant, namespace-aware parser that stops at the first error. The result
+ * is a small tree without comments, in which adjacent text is one string, so that markup cannot split or shift a value.
  */
 import { type SaxesAttributeNS, SaxesParser } from 'saxes';
 import { GatewayError } from '../../errors.ts';
@@ -27,11 +26,6 @@ export interface XmlElement {
   readonly declarations: ReadonlyMap<string, string>;
   readonly children: readonly (XmlElement | string)[];
   readonly parent: XmlElement | undefined;
-  /**
-   * How it is written, where that is its canonical form too wherever nothing has to be declared for it: it and all below it have one
-   * prefix, no declaration, and no attribute with a prefix. The general parser does not look; then, too, it is undefined.
-   */
-  readonly written?: string | undefined;
 }
 
 /**
@@ -166,7 +160,6 @@ function bindingsIn(place: XmlElement): Map<string, string> {
 interface Growing extends XmlElement {
   /** {@link NO_CHILDREN} until there is one. */
   children: (XmlElement | string)[];
-  written: string | undefined;
 }
 
 /** Most elements have none; one for all spares most of the memory that a tree takes. */
@@ -209,7 +202,7 @@ export class TreeBuilder {
     if (++this.#elements > LIMITS.elements) throw malformed('The message has too many elements.');
     this.#count(attributes, declarations);
     const children = NO_CHILDREN as Growing['children'];
-    const element: Growing = { prefix, local, uri, attributes, declarations, children, parent: parent ?? this.#place, written: undefined };
+    const element: Growing = { prefix, local, uri, attributes, declarations, children, parent: parent ?? this.#place };
     if (parent) addChild(parent, element);
     else this.#root = element;
     this.#open.push(element);
@@ -230,9 +223,8 @@ export class TreeBuilder {
     if (declarations.size > 0) declarations.forEach(checkNamespace);
   }
 
-  close(written?: string): void {
-    const element = this.#open.pop();
-    if (element && written !== undefined) element.written = written;
+  close(): void {
+    this.#open.pop();
   }
 
   text(value: string): void {
