@@ -1,7 +1,7 @@
 /** The only place that puts the parts of a gateway together. */
 import type { Server } from 'node:http';
 import { maintainSigningKeys, prepareSigningKeys } from './auth/keys/signing-keys.ts';
-import { settleSignIns } from './auth/sign-in-log/record-sign-in.ts';
+import { flushSignInLog } from './auth/sign-in-log/record-sign-in.ts';
 import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
 import { withForwardAuth } from './http/forward-auth.ts';
@@ -63,7 +63,7 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
       stopMaintenance();
       stopRefreshing();
       await closeServer(server);
-      await within(SETTLE_WITHIN_MS, settleSignIns(runtime));
+      await within(SETTLE_WITHIN_MS, flushSignInLog(runtime));
       await store.close();
     },
   };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { settleSignIns } from '../../src/auth/sign-in-log/record-sign-in.ts';
+import { flushSignInLog } from '../../src/auth/sign-in-log/record-sign-in.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { type Store, unavailable } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
@@ -37,7 +37,7 @@ const newKey = () => makeSelfSignedCertificate({ commonName: 'test only', days: 
 const beforeItIsWritten = (work: () => Promise<unknown>, times = 1): void => beforeSignInIsWritten(gateway, work, times);
 
 const told = async () => {
-  await settleSignIns(gateway.runtime);
+  await flushSignInLog(gateway.runtime);
   const path = `/organizations/${acme.slug}`;
   const audit = await gateway.api<{ items: { event: string }[] }>('GET', `${path}/audit?limit=50`);
   const log = await gateway.api<{ items: { code: string | null; member_id: string | null }[] }>('GET', `${path}/sign-ins?limit=50`);
@@ -230,11 +230,11 @@ test('what changes all the time ends somewhere: refused, told of, and the messag
 });
 
 test('many sign-ins while the organization changes: nobody is turned away', async () => {
-  const attempts = Array.from({ length: 40 }, (_, i) => enter({ user: i % 2 === 0 ? 'olivia' : 'carl' }));
+  const signIns = Array.from({ length: 40 }, (_, i) => enter({ user: i % 2 === 0 ? 'olivia' : 'carl' }));
   const changes = (async () => {
     for (let i = 0; i < 8; i++) await change('PATCH', '', { name: `Acme ${i}` });
   })();
-  const verdicts = (await Promise.all(attempts)).map(verdict);
+  const verdicts = (await Promise.all(signIns)).map(verdict);
   await changes;
   expect(verdicts).toEqual(Array(40).fill('in'));
 });

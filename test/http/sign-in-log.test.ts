@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest, test } from '@jest/globals';
 import type { z } from 'zod';
-import { noteSignIn, settleSignIns } from '../../src/auth/sign-in-log/record-sign-in.ts';
-import { keepAttempts, listAttempts, type SignInAttempt } from '../../src/auth/sign-in-log/sign-in-log.ts';
+import { flushSignInLog, recordSignIn } from '../../src/auth/sign-in-log/record-sign-in.ts';
+import { listLogEntries, type SignInLogEntry, saveLogEntries } from '../../src/auth/sign-in-log/sign-in-log.ts';
 import { GatewayError } from '../../src/errors.ts';
 import { SIGN_IN_BUNDLE, type SIGN_IN_DETAILS, type SIGN_IN_PAGE } from '../../src/http/api/answer-shapes.ts';
 import { LIMITS } from '../../src/http/rate-limits.ts';
@@ -196,13 +196,13 @@ describe('the sign-in log: what is kept', () => {
     await acme.signIn(new HttpBrowser());
     const { id } = await last(acme);
     const { store } = gateway.runtime;
-    const attempt = await store.peek(acme.id, `sign-in:${id}`);
-    expect(attempt).toMatch(/^[\w-]{16}\.[\w-]{100,}$/);
+    const entry = await store.peek(acme.id, `sign-in:${id}`);
+    expect(entry).toMatch(/^[\w-]{16}\.[\w-]{100,}$/);
     const log = await store.find(acme.id, { name: 'sign_in_log', indexes: { all: () => [''] }, unique: {} }, 'all', { limit: 5 });
     expect(log.items.map(({ value }) => value)).toEqual([{ sealed: expect.stringMatching(/^[\w-]{16}\.[\w-]{100,}$/) }]);
     // What belongs to one organization can't be laid under another.
     const other = await newOrganization();
-    await store.commit(other.id, [{ do: 'put', key: `sign-in:${id}`, value: attempt ?? '', ttlSeconds: 60 }]);
+    await store.commit(other.id, [{ do: 'put', key: `sign-in:${id}`, value: entry ?? '', ttlSeconds: 60 }]);
     expect((await gateway.api('GET', `/organizations/${other.slug}/sign-ins/${id}`)).status).toBe(404);
   });
 });
@@ -317,7 +317,7 @@ describe('the sign-in log: limits', () => {
     expect(dropped.values.find(({ labels }) => labels.outcome === 'too_many')?.value).toBeGreaterThanOrEqual(12);
   });
 
-  const attempt = (changes: Partial<SignInAttempt>): SignInAttempt => {
+  const entry = (changes: Partial<SignInLogEntry>): SignInLogEntry => {
     const atMs = now();
     const base = {
       id: newTimeOrderedId('att', atMs),
@@ -333,14 +333,14 @@ describe('the sign-in log: limits', () => {
   it('of a busy moment the first accepted ones are kept, and every refused one', async () => {
     const acme = await newOrganization();
     await acme.signIn(new HttpBrowser());
-    await settleSignIns(gateway.runtime);
+    await flushSignInLog(gateway.runtime);
     const organization = await getOrganization(gateway.runtime.store, acme.slug);
     const { value: member } = await getMember(gateway.runtime.store, acme.id, (await memberNamed(acme, 'olivia'))?.id ?? '');
     const error = new GatewayError('saml_malformed');
     const addresses = Array.from({ length: 60 }, (_, i) => `192.0.2.${i}`);
     const note = (address: string, result: { member: Member } | { error: GatewayError }) => {
       const ended = { actor: { kind: 'anonymous', address } as const, unverifiedXml: undefined, assertion: undefined, result };
-      noteSignIn(gateway.runtime, organization, ended);
+      recordSignIn(gateway.runtime, organization, ended);
     };
     for (const address of addresses) note(address, { member });
     note('192.0.2.100', { error });
@@ -352,16 +352,16 @@ describe('the sign-in log: limits', () => {
   it('200 are kept, of each kind the last, and nothing is left of the others', async () => {
     const acme = await newOrganization();
     const kinds = [{}, { outcome: 'refused' }, { outcome: 'refused', isVerified: false }, { kind: 'test' }] as const;
-    const made: SignInAttempt[] = [];
+    const made: SignInLogEntry[] = [];
     for (let round = 0; round < 4; round++) {
       for (const kind of kinds) {
-        const batch = Array.from({ length: 25 }, () => attempt(kind));
+        const batch = Array.from({ length: 25 }, () => entry(kind));
         made.push(...batch);
-        await keepAttempts(gateway.runtime, acme.id, batch);
+        await saveLogEntries(gateway.runtime, acme.id, batch);
       }
     }
-    const { items } = await listAttempts(gateway.runtime, acme.id, { limit: 500 });
-    const lastOf = (fits: (one: SignInAttempt) => boolean, count: number) =>
+    const { items } = await listLogEntries(gateway.runtime, acme.id, { limit: 500 });
+    const lastOf = (fits: (one: SignInLogEntry) => boolean, count: number) =>
       made
         .filter(fits)
         .slice(-count)
@@ -386,8 +386,8 @@ describe('the sign-in log: limits', () => {
       attributes: Array.from({ length: 10 }, () => ({ name: 'a'.repeat(90), shown: 'b'.repeat(200) })),
     };
     const structure = Array.from({ length: 300 }, () => row);
-    const large = attempt({ outcome: 'refused', isExamined: true, examination: { checks: [], verifiedBy: [], structure } });
-    await keepAttempts(gateway.runtime, acme.id, [large]);
+    const large = entry({ outcome: 'refused', isExamined: true, examination: { checks: [], verifiedBy: [], structure } });
+    await saveLogEntries(gateway.runtime, acme.id, [large]);
     const value = await gateway.runtime.store.peek(acme.id, `sign-in:${large.id}`);
     expect(value?.length).toBeLessThan(46_000);
     expect((await details(acme, large.id)).structure?.length).toBeLessThan(20);
@@ -410,7 +410,7 @@ describe('the sign-in log: limits', () => {
     const { id } = await last(acme);
     await acme.signIn(new HttpBrowser());
     await gateway.api('DELETE', `/organizations/${acme.slug}`);
-    await settleSignIns(gateway.runtime);
+    await flushSignInLog(gateway.runtime);
     const { store } = gateway.runtime;
     expect(await store.peek(acme.id, `sign-in:${id}`)).toBeUndefined();
     const log = await store.find(acme.id, { name: 'sign_in_log', indexes: { all: () => [''] }, unique: {} }, 'all', { limit: 5 });
@@ -430,7 +430,7 @@ describe('the sign-in log: limits', () => {
     const before = await failed();
     expect((await acme.signIn(new HttpBrowser())).status).toBe(303);
     expect((await acme.post(new HttpBrowser(), acme.respond(wrongAudience))).code).toBe('saml_audience_mismatch');
-    await settleSignIns(gateway.runtime);
+    await flushSignInLog(gateway.runtime);
     expect((await failed()) - before).toBe(2);
     jest.restoreAllMocks();
     expect((await list(acme)).items).toEqual([]);
@@ -457,7 +457,7 @@ describe('the sign-in log: limits', () => {
       const elsewhere: TestOrganization = { ...acme, acsUrl: acme.acsUrl.replace(one.url, two.url) };
       // Both write at the same time, each one after the other.
       const write = async ({ runtime }: TestGateway) => {
-        for (let i = 0; i < 20; i++) await keepAttempts(runtime, acme.id, [attempt({})]);
+        for (let i = 0; i < 20; i++) await saveLogEntries(runtime, acme.id, [entry({})]);
       };
       await Promise.all([write(one), write(two)]);
       expect((await list(elsewhere, '', two)).items).toHaveLength(40);

@@ -7,8 +7,8 @@ import { codeOf, type ErrorCode, type GatewayError } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { MINUTE_MS } from '../../time.ts';
-import { acceptedAttempt, type EndedSignIn, type Moment, momentOf, refusedAttempt } from './sign-in-entry.ts';
-import { keepAttempts, type SignInAttempt } from './sign-in-log.ts';
+import { acceptedEntry, type FinishedSignIn, type Moment, newEntryKey, refusedEntry } from './sign-in-entry.ts';
+import { type SignInLogEntry, saveLogEntries } from './sign-in-log.ts';
 
 const WRITE_AFTER_MS = 500;
 /** Of the accepted ones of one organization, in one writing, the first: more would push each other out. */
@@ -20,7 +20,7 @@ const MAX_REMEMBERED = 10_000;
 /** What an organization waits to have written: nothing that holds on to a message, as half a second's would outlive the young generation. */
 interface Waiting {
   accepted: number;
-  readonly attempts: SignInAttempt[];
+  readonly entries: SignInLogEntry[];
 }
 
 interface Recorder {
@@ -42,9 +42,9 @@ const recorderOf = perRuntime(
 );
 
 /** To be called when the answer is out. */
-export function noteSignIn(runtime: Runtime, organization: Organization, ended: EndedSignIn): void {
+export function recordSignIn(runtime: Runtime, organization: Organization, ended: FinishedSignIn): void {
   if (runtime.config.signInLogDays === 0) return;
-  const moment = momentOf(runtime);
+  const moment = newEntryKey(runtime);
   const { result } = ended;
   if ('error' in result) {
     if (mayExamine(runtime, organization.id, isGenuine(ended, result.error)))
@@ -59,22 +59,22 @@ export function noteSignIn(runtime: Runtime, organization: Organization, ended: 
   }
   waiting.accepted++;
   try {
-    waiting.attempts.push(detached(acceptedAttempt(organization, ended, result.member, moment)));
+    waiting.entries.push(detached(acceptedEntry(organization, ended, result.member, moment)));
   } catch (error) {
     tellFailure(runtime, error, 1);
   }
 }
 
 /** Of text of its own: V8 keeps the whole of a message for each piece of it. */
-const detached = (attempt: SignInAttempt): SignInAttempt => JSON.parse(JSON.stringify(attempt)) as SignInAttempt;
+const detached = (entry: SignInLogEntry): SignInLogEntry => JSON.parse(JSON.stringify(entry)) as SignInLogEntry;
 
-function noteRefused(runtime: Runtime, organization: Organization, ended: EndedSignIn, error: GatewayError, moment: Moment): void {
+function noteRefused(runtime: Runtime, organization: Organization, ended: FinishedSignIn, error: GatewayError, moment: Moment): void {
   const { working } = recorderOf(runtime);
   // Whoever waits for an answer comes before who wants to know why somebody got none.
   const work = new Promise((resolve) => setImmediate(resolve))
     .then(async () => {
-      const attempt = await refusedAttempt(runtime, organization, ended, error, moment);
-      waitingOf(runtime, organization).attempts.push(detached(attempt));
+      const entry = await refusedEntry(runtime, organization, ended, error, moment);
+      waitingOf(runtime, organization).entries.push(detached(entry));
     })
     .catch((failure: unknown) => tellFailure(runtime, failure, 1))
     .finally(() => working.delete(work));
@@ -84,9 +84,9 @@ function noteRefused(runtime: Runtime, organization: Organization, ended: EndedS
 /** What is put into it will be written soon. */
 function waitingOf(runtime: Runtime, { id }: Organization): Waiting {
   const recorder = recorderOf(runtime);
-  const waiting = recorder.waiting.get(id) ?? { accepted: 0, attempts: [] };
+  const waiting = recorder.waiting.get(id) ?? { accepted: 0, entries: [] };
   recorder.waiting.set(id, waiting);
-  recorder.timer ??= setTimeout(() => void settleSignIns(runtime), WRITE_AFTER_MS).unref();
+  recorder.timer ??= setTimeout(() => void flushSignInLog(runtime), WRITE_AFTER_MS).unref();
   return waiting;
 }
 
@@ -99,7 +99,7 @@ const GENUINE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'saml_not_yet_valid',
 ]);
 
-const isGenuine = ({ assertion }: EndedSignIn, { code }: GatewayError): boolean => assertion !== undefined || GENUINE_CODES.has(code);
+const isGenuine = ({ assertion }: FinishedSignIn, { code }: GatewayError): boolean => assertion !== undefined || GENUINE_CODES.has(code);
 
 /** By the minute, on each replica by itself. Genuine messages have an allowance that strangers can't use up. */
 function mayExamine(runtime: Runtime, organizationId: string, genuine: boolean): boolean {
@@ -117,7 +117,7 @@ function mayExamine(runtime: Runtime, organizationId: string, genuine: boolean):
 }
 
 /** Everything that this replica has noted so far is in the store, or was given up, when this returns. */
-export async function settleSignIns(runtime: Runtime): Promise<void> {
+export async function flushSignInLog(runtime: Runtime): Promise<void> {
   const recorder = recorderOf(runtime);
   await Promise.all(recorder.working);
   clearTimeout(recorder.timer);
@@ -130,17 +130,17 @@ export async function settleSignIns(runtime: Runtime): Promise<void> {
   await recorder.writing;
 }
 
-async function write(runtime: Runtime, organizationId: string, { attempts }: Waiting): Promise<void> {
+async function write(runtime: Runtime, organizationId: string, { entries }: Waiting): Promise<void> {
   try {
-    await keepAttempts(runtime, organizationId, attempts);
-    runtime.metrics.signInRecords.inc({ outcome: 'kept' }, attempts.length);
+    await saveLogEntries(runtime, organizationId, entries);
+    runtime.metrics.signInRecords.inc({ outcome: 'kept' }, entries.length);
   } catch (error) {
-    tellFailure(runtime, error, attempts.length);
+    tellFailure(runtime, error, entries.length);
   }
 }
 
-function tellFailure(runtime: Runtime, error: unknown, attempts: number): void {
-  runtime.metrics.signInRecords.inc({ outcome: 'failed' }, attempts);
+function tellFailure(runtime: Runtime, error: unknown, entries: number): void {
+  runtime.metrics.signInRecords.inc({ outcome: 'failed' }, entries);
   const code = codeOf(error);
   runtime.log.warn({ code, name: error instanceof Error ? error.name : undefined }, 'a sign-in was not noted in the sign-in log');
 }

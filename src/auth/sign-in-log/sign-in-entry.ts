@@ -13,16 +13,16 @@ import { shownNames } from '../../saml/explain/masking.ts';
 import { readPerson } from '../../saml/response/person.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import {
-  type AttemptCheck,
-  type AttemptExamination,
   boundedGroups,
+  type LoggedCheck,
+  type LoggedExamination,
   SIGN_IN_CHECKS,
-  type SignInAttempt,
   type SignInCheckName,
+  type SignInLogEntry,
 } from './sign-in-log.ts';
 
 /** A sign-in that has ended, as far as it had come. */
-export interface EndedSignIn {
+export interface FinishedSignIn {
   readonly actor: Actor;
   /** Where it could be decoded. */
   readonly unverifiedXml: string | undefined;
@@ -35,24 +35,24 @@ export interface EndedSignIn {
 const MAX_EXAMINED_CHARACTERS = 96 * 1024;
 
 /** When a sign-in ended, and what it is called. */
-export type Moment = Pick<SignInAttempt, 'id' | 'atMs'>;
+export type Moment = Pick<SignInLogEntry, 'id' | 'atMs'>;
 
-export function momentOf({ now }: Runtime): Moment {
+export function newEntryKey({ now }: Runtime): Moment {
   const atMs = now();
   return { id: newTimeOrderedId('att', atMs), atMs };
 }
 
-export function acceptedAttempt(
+export function acceptedEntry(
   { identityProvider }: Organization,
-  { actor, unverifiedXml, assertion }: EndedSignIn,
+  { actor, unverifiedXml, assertion }: FinishedSignIn,
   member: Member,
   moment: Moment,
-): SignInAttempt {
+): SignInLogEntry {
   const { id, role, roleSource } = member;
   // Not those of the member's record, which has no room for all.
   const sent = assertion && identityProvider ? readPerson(assertion, attributeMapping(identityProvider)) : member;
   return {
-    ...attemptBase(identityProvider, actor, unverifiedXml, moment),
+    ...entryBase(identityProvider, actor, unverifiedXml, moment),
     outcome: 'accepted',
     isVerified: true,
     memberId: id,
@@ -62,7 +62,7 @@ export function acceptedAttempt(
   };
 }
 
-export const attemptBase = (
+export const entryBase = (
   identityProvider: IdentityProvider | undefined,
   actor: Actor,
   unverifiedXml: string | undefined,
@@ -81,16 +81,16 @@ const kindOf = ({ metadata }: IdentityProvider) =>
   idpKindOf(metadata.entityId, metadata.singleSignOn.redirect ?? metadata.singleSignOn.post);
 
 /** @throws store_unavailable */
-export async function refusedAttempt(
+export async function refusedEntry(
   runtime: Runtime,
   organization: Organization,
-  { actor, unverifiedXml, assertion }: EndedSignIn,
+  { actor, unverifiedXml, assertion }: FinishedSignIn,
   error: GatewayError,
   moment: Moment,
-): Promise<SignInAttempt> {
+): Promise<SignInLogEntry> {
   const { identityProvider } = organization;
   const refused = {
-    ...attemptBase(identityProvider, actor, unverifiedXml, moment),
+    ...entryBase(identityProvider, actor, unverifiedXml, moment),
     outcome: 'refused',
     code: error.code,
     refusal: refusalFactsOf(error),
@@ -116,8 +116,8 @@ export async function examine(runtime: Runtime, organization: Organization, unve
 }
 
 /** What is kept of an examination. */
-export function examinedPart({ checks, groups, attributeNames, isVerified, ...rest }: Examination, after: readonly AttemptCheck[]) {
-  const examination: AttemptExamination = { ...rest, checks: [...checks, ...after] };
+export function examinedPart({ checks, groups, attributeNames, isVerified, ...rest }: Examination, after: readonly LoggedCheck[]) {
+  const examination: LoggedExamination = { ...rest, checks: [...checks, ...after] };
   return { isVerified, isExamined: true, attributeNames, examination, ...(groups ? { groups: boundedGroups(groups) } : {}) };
 }
 
@@ -148,7 +148,7 @@ export const signInChecks = ({ config }: Runtime): SignInCheckName[] =>
   (Object.keys(SIGN_IN_CHECKS) as SignInCheckName[]).filter((name) => name !== 'second_opinion' || config.secondOpinion);
 
 /** @param error with which a verified assertion was refused; undefined where there was none */
-function checksUntil(runtime: Runtime, error: GatewayError | undefined): AttemptCheck[] {
+function checksUntil(runtime: Runtime, error: GatewayError | undefined): LoggedCheck[] {
   const names = signInChecks(runtime);
   const failedAt = names.findIndex((name) => error && CODES[name].includes(error.code));
   // What is none of theirs is about the person, who is read after the request was found.
@@ -159,7 +159,7 @@ function checksUntil(runtime: Runtime, error: GatewayError | undefined): Attempt
   });
 }
 
-export const failedCheck = (name: SignInCheckName, error: GatewayError): AttemptCheck => ({
+export const failedCheck = (name: SignInCheckName, error: GatewayError): LoggedCheck => ({
   name,
   outcome: 'failed',
   code: error.code,

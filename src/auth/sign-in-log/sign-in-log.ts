@@ -1,6 +1,6 @@
 /**
- * The last sign-in attempts of an organization, for its owners who look for a reason. No message is kept, only what
- * `examineResponse` says of one. Each attempt is an expiring value; a record lists them and sees to it that they stay few.
+ * The last sign-in entries of an organization, for its owners who look for a reason. No message is kept, only what
+ * `examineResponse` says of one. Each entry is an expiring value; a record lists them and sees to it that they stay few.
  * All of it lies encrypted, in the organization's partition, and goes with it.
  */
 import { type ErrorCode, GatewayError } from '../../errors.ts';
@@ -32,10 +32,10 @@ export type SignInCheckName = keyof typeof SIGN_IN_CHECKS;
 /** Every check in words. */
 export const CHECK_TITLES: Readonly<Record<CheckResult['name'] | SignInCheckName, string>> = { ...CHECKS, ...SIGN_IN_CHECKS };
 
-export type AttemptCheck = Omit<CheckResult, 'name'> & { readonly name: CheckResult['name'] | SignInCheckName };
+export type LoggedCheck = Omit<CheckResult, 'name'> & { readonly name: CheckResult['name'] | SignInCheckName };
 
-/** What a list shows of an attempt. */
-export interface AttemptSummary {
+/** What a list shows of an entry. */
+export interface SignInLogSummary {
   readonly id: string;
   readonly atMs: number;
   /** A test ran the whole sign-in and let nobody in. */
@@ -52,7 +52,7 @@ export interface AttemptSummary {
   readonly isExamined: boolean;
 }
 
-export interface SignInAttempt extends AttemptSummary {
+export interface SignInLogEntry extends SignInLogSummary {
   readonly idpKind: IdpKind;
   /** As the person was told. */
   readonly refusal?: RefusalFacts;
@@ -63,23 +63,23 @@ export interface SignInAttempt extends AttemptSummary {
   readonly role?: Role;
   readonly roleSource?: RoleSource;
   readonly attributeNames: readonly string[];
-  readonly groups?: AttemptGroups;
-  readonly examination?: AttemptExamination;
+  readonly groups?: LoggedGroups;
+  readonly examination?: LoggedExamination;
 }
 
-export interface AttemptGroups extends Pick<Person, 'groups' | 'groupsState'> {
+export interface LoggedGroups extends Pick<Person, 'groups' | 'groupsState'> {
   /** How many more were sent than are kept. */
   readonly omitted: number;
 }
 
-export type AttemptExamination = Pick<Examination, 'verifiedBy' | 'issuedAtMs' | 'clockOffsetMs' | 'structure' | 'decryptedStructure'> & {
-  readonly checks: readonly AttemptCheck[];
+export type LoggedExamination = Pick<Examination, 'verifiedBy' | 'issuedAtMs' | 'clockOffsetMs' | 'structure' | 'decryptedStructure'> & {
+  readonly checks: readonly LoggedCheck[];
 };
 
 /** A day's worth of strangers' garbage must not push out what an owner looks for, nor must a busy morning: each kind has its own places. */
 const PLACES = { accepted: 70, refused: 60, unverified: 40, test: 30 } as const;
 
-const placeOf = ({ kind, outcome, isVerified }: AttemptSummary): keyof typeof PLACES =>
+const placeOf = ({ kind, outcome, isVerified }: SignInLogSummary): keyof typeof PLACES =>
   kind === 'test' ? 'test' : outcome === 'accepted' ? 'accepted' : isVerified ? 'refused' : 'unverified';
 
 const MAX_OCTETS = 32 * 1024;
@@ -88,32 +88,32 @@ const MAX_GROUPS_OCTETS = 8 * 1024;
 const TEST_ONLY_SECONDS = 3600;
 
 interface Log {
-  /** {@link AttemptSummary}s, newest first. */
+  /** {@link SignInLogSummary}s, newest first. */
   readonly sealed: string;
 }
 
 const SIGN_IN_LOG: Collection<Log> = { name: 'sign_in_log', indexes: { all: () => [''] }, unique: {} };
 const LOG_RECORD = 'log';
 
-const attemptKey = (id: string): string => `sign-in:${id}`;
+const entryKey = (id: string): string => `sign-in:${id}`;
 const logPurpose = (organizationId: string): string => `sign-in-log ${organizationId}`;
-const attemptPurpose = (organizationId: string, id: string): string => `sign-in ${organizationId} ${id}`;
+const entryPurpose = (organizationId: string, id: string): string => `sign-in ${organizationId} ${id}`;
 
 const ttlSecondsOf = ({ config }: Runtime): number => config.signInLogDays * DAY_SECONDS || TEST_ONLY_SECONDS;
 
 /**
- * Keeps attempts, and as many of the earlier ones as there are places for.
+ * Keeps entries, and as many of the earlier ones as there are places for.
  * @throws store_unavailable, conflict
  */
-export async function keepAttempts(runtime: Runtime, organizationId: string, attempts: readonly SignInAttempt[]): Promise<void> {
+export async function saveLogEntries(runtime: Runtime, organizationId: string, entries: readonly SignInLogEntry[]): Promise<void> {
   const { store, secrets } = runtime;
-  const sealed = attempts
+  const sealed = entries
     .map(bounded)
-    .map((attempt) => [attempt.id, secrets.seal(attemptPurpose(organizationId, attempt.id), JSON.stringify(attempt))] as const);
+    .map((entry) => [entry.id, secrets.seal(entryPurpose(organizationId, entry.id), JSON.stringify(entry))] as const);
   // No sign-in waits for this, only a test of one.
   await compareAndSet(async () => {
     const before = await readLog(runtime, organizationId);
-    const kept = withinPlaces([...attempts.map(summaryOf), ...before.entries].sort((a, b) => (a.id < b.id ? 1 : -1)));
+    const kept = withinPlaces([...entries.map(summaryOf), ...before.entries].sort((a, b) => (a.id < b.id ? 1 : -1)));
     const ids = new Set(kept.map(({ id }) => id));
     const value: Log = { sealed: secrets.seal(logPurpose(organizationId), JSON.stringify(kept)) };
     const gone = before.entries.filter(({ id }) => !ids.has(id));
@@ -123,9 +123,9 @@ export async function keepAttempts(runtime: Runtime, organizationId: string, att
         ? { do: 'insert', collection: SIGN_IN_LOG, id: LOG_RECORD, value }
         : { do: 'replace', collection: SIGN_IN_LOG, id: LOG_RECORD, version: before.version, value },
       ...sealed.flatMap(([id, text]): Step[] =>
-        ids.has(id) ? [{ do: 'put', key: attemptKey(id), value: text, ttlSeconds: ttlSecondsOf(runtime) }] : [],
+        ids.has(id) ? [{ do: 'put', key: entryKey(id), value: text, ttlSeconds: ttlSecondsOf(runtime) }] : [],
       ),
-      ...gone.map(({ id }): Step => ({ do: 'drop', key: attemptKey(id) })),
+      ...gone.map(({ id }): Step => ({ do: 'drop', key: entryKey(id) })),
     ];
     const result = await store.commit(organizationId, steps);
     // An organization that was deleted meanwhile has no log either.
@@ -133,7 +133,7 @@ export async function keepAttempts(runtime: Runtime, organizationId: string, att
   }, 'the sign-in was not kept');
 }
 
-function withinPlaces(newestFirst: readonly AttemptSummary[]): AttemptSummary[] {
+function withinPlaces(newestFirst: readonly SignInLogSummary[]): SignInLogSummary[] {
   const taken = { accepted: 0, refused: 0, unverified: 0, test: 0 };
   return newestFirst.filter((entry) => ++taken[placeOf(entry)] <= PLACES[placeOf(entry)]);
 }
@@ -141,7 +141,7 @@ function withinPlaces(newestFirst: readonly AttemptSummary[]): AttemptSummary[] 
 interface ReadLog {
   readonly version: number | undefined;
   /** Only what has not expired; newest first. */
-  readonly entries: readonly AttemptSummary[];
+  readonly entries: readonly SignInLogSummary[];
 }
 
 async function readLog(runtime: Runtime, organizationId: string): Promise<ReadLog> {
@@ -149,7 +149,7 @@ async function readLog(runtime: Runtime, organizationId: string): Promise<ReadLo
   const { items } = await runtime.store.find(organizationId, SIGN_IN_LOG, 'all', { equals: '', limit: 1 });
   const [record] = items;
   const text = record && opened(runtime, logPurpose(organizationId), record.value.sealed);
-  const entries = text === undefined ? [] : (JSON.parse(text) as AttemptSummary[]);
+  const entries = text === undefined ? [] : (JSON.parse(text) as SignInLogSummary[]);
   const oldestMs = runtime.now() - ttlSecondsOf(runtime) * 1000;
   return { version: record?.version, entries: entries.filter(({ atMs }) => atMs > oldestMs) };
 }
@@ -159,13 +159,13 @@ function opened(runtime: Runtime, purpose: string, sealed: string): string | und
   try {
     return runtime.secrets.unseal(purpose, sealed);
   } catch {
-    runtime.log.warn({ purpose }, 'kept sign-in attempts can’t be opened: they were encrypted with another SAMLGATE_SECRET');
+    runtime.log.warn({ purpose }, 'sign-in log entries can’t be opened: they were encrypted with another SAMLGATE_SECRET');
     return undefined;
   }
 }
 
-const summaryOf = (attempt: SignInAttempt): AttemptSummary => {
-  const { id, atMs, kind, outcome, code, requestId, address, memberId, isVerified, isExamined } = attempt;
+const summaryOf = (entry: SignInLogEntry): SignInLogSummary => {
+  const { id, atMs, kind, outcome, code, requestId, address, memberId, isVerified, isExamined } = entry;
   return {
     ...{ id, atMs, kind, outcome, isVerified, isExamined },
     ...(code === undefined ? {} : { code }),
@@ -176,7 +176,7 @@ const summaryOf = (attempt: SignInAttempt): AttemptSummary => {
 };
 
 /** Groups as many as may be kept; each whole, as a rule would name it. */
-export function boundedGroups({ groups, groupsState }: Pick<Person, 'groups' | 'groupsState'>): AttemptGroups {
+export function boundedGroups({ groups, groupsState }: Pick<Person, 'groups' | 'groupsState'>): LoggedGroups {
   const kept: string[] = [];
   let octets = 0;
   for (const group of groups) {
@@ -188,13 +188,13 @@ export function boundedGroups({ groups, groupsState }: Pick<Person, 'groups' | '
 }
 
 /** The structure of a message is what gives way. */
-function bounded(attempt: SignInAttempt): SignInAttempt {
-  const { examination } = attempt;
-  if (!examination) return attempt;
+function bounded(entry: SignInLogEntry): SignInLogEntry {
+  const { examination } = entry;
+  if (!examination) return entry;
   for (const maxRows of [300, 150, 75, 30, 0]) {
     const { decryptedStructure, ...rest } = examination;
-    const candidate: SignInAttempt = {
-      ...attempt,
+    const candidate: SignInLogEntry = {
+      ...entry,
       examination: {
         ...rest,
         structure: firstRows(examination.structure, maxRows),
@@ -203,21 +203,21 @@ function bounded(attempt: SignInAttempt): SignInAttempt {
     };
     if (maxRows === 0 || Buffer.byteLength(JSON.stringify(candidate)) <= MAX_OCTETS) return candidate;
   }
-  return attempt;
+  return entry;
 }
 
 const firstRows = (rows: readonly MaskedRow[], max: number): readonly MaskedRow[] =>
   rows.length <= max + 1 ? rows : [...rows.slice(0, max), { depth: 0, name: '…', omitted: rows.length - max }];
 
-export interface AttemptQuery {
-  readonly outcome?: SignInAttempt['outcome'] | undefined;
+export interface SignInLogQuery {
+  readonly outcome?: SignInLogEntry['outcome'] | undefined;
   readonly code?: string | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
 }
 
-export interface AttemptPage {
-  readonly items: readonly AttemptSummary[];
+export interface SignInLogList {
+  readonly items: readonly SignInLogSummary[];
   readonly nextCursor: string | null;
 }
 
@@ -225,9 +225,9 @@ export interface AttemptPage {
  * Newest first.
  * @throws validation_failed for a cursor that no list gave; store_unavailable
  */
-export async function listAttempts(runtime: Runtime, organizationId: string, query: AttemptQuery): Promise<AttemptPage> {
+export async function listLogEntries(runtime: Runtime, organizationId: string, query: SignInLogQuery): Promise<SignInLogList> {
   const { cursor, limit } = query;
-  if (cursor !== undefined && !ATTEMPT_ID.test(cursor))
+  if (cursor !== undefined && !ENTRY_ID.test(cursor))
     throw new GatewayError('validation_failed', 'cursor: is not one that this list gave.');
   const { entries } = await readLog(runtime, organizationId);
   const fitting = entries.filter(
@@ -240,12 +240,12 @@ export async function listAttempts(runtime: Runtime, organizationId: string, que
   return { items, nextCursor: fitting.length > limit ? (items.at(-1)?.id ?? null) : null };
 }
 
-const ATTEMPT_ID = /^att_[0-9a-z]{21}$/;
+const ENTRY_ID = /^att_[0-9a-z]{21}$/;
 
 /** @throws not_found, store_unavailable */
-export async function getAttempt(runtime: Runtime, organizationId: string, id: string): Promise<SignInAttempt> {
-  const sealed = ATTEMPT_ID.test(id) ? await runtime.store.peek(organizationId, attemptKey(id)) : undefined;
-  const text = sealed === undefined ? undefined : opened(runtime, attemptPurpose(organizationId, id), sealed);
+export async function getLogEntry(runtime: Runtime, organizationId: string, id: string): Promise<SignInLogEntry> {
+  const sealed = ENTRY_ID.test(id) ? await runtime.store.peek(organizationId, entryKey(id)) : undefined;
+  const text = sealed === undefined ? undefined : opened(runtime, entryPurpose(organizationId, id), sealed);
   if (text === undefined) throw new GatewayError('not_found', 'There is no such sign-in, or it is no longer kept.');
-  return JSON.parse(text) as SignInAttempt;
+  return JSON.parse(text) as SignInLogEntry;
 }

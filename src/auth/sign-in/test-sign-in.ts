@@ -17,8 +17,8 @@ import { type Person, readPerson } from '../../saml/response/person.ts';
 import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step } from '../../store/store.ts';
 import type { Principal } from '../principal.ts';
-import { attemptBase, examine, examinedPart, failedCheck, findMember, momentOf, signInChecks } from '../sign-in-log/sign-in-entry.ts';
-import { type AttemptCheck, keepAttempts, type SignInAttempt, type SignInCheckName } from '../sign-in-log/sign-in-log.ts';
+import { entryBase, examine, examinedPart, failedCheck, findMember, newEntryKey, signInChecks } from '../sign-in-log/sign-in-entry.ts';
+import { type LoggedCheck, type SignInCheckName, type SignInLogEntry, saveLogEntries } from '../sign-in-log/sign-in-log.ts';
 import { askSecondOpinion } from './ask-second-opinion.ts';
 import {
   askIdentityProvider,
@@ -88,14 +88,14 @@ export interface TestAnswer {
 }
 
 export interface TestResult {
-  readonly attempt: SignInAttempt;
+  readonly entry: SignInLogEntry;
   /** Path of ours. */
   readonly resultAt: string;
 }
 
 /**
  * Ends a test: whatever came of it, good or bad, is its result.
- * @returns the attempt that was kept, and where it is shown
+ * @returns the entry that was kept, and where it is shown
  * @throws saml_in_response_to_unknown where the test is not known, or has a result already; saml_login_not_started_here in
  *   another browser; idp_not_configured, organization_unknown, store_unavailable
  */
@@ -109,11 +109,11 @@ export async function finishTestSignIn(runtime: Runtime, organization: Organizat
   const examination = await examine(runtime, organization, answer.unverifiedXml);
   const assertion = orNothing(() => acceptResponse(answer.unverifiedXml, settings, runtime.now()));
   const found = await checkWithStore(runtime, organization, request, answer.unverifiedXml, settings, assertion);
-  const attempt = await useUp(runtime, organization, answer, assertion, (isFirstUse) =>
+  const entry = await useUp(runtime, organization, answer, assertion, (isFirstUse) =>
     resultOf(runtime, organization, answer, request, examination, found, isFirstUse),
   );
-  await keepAttempts(runtime, organization.id, [attempt]);
-  return { attempt, resultAt: `${request.resultsAt}/${attempt.id}` };
+  await saveLogEntries(runtime, organization.id, [entry]);
+  return { entry, resultAt: `${request.resultsAt}/${entry.id}` };
 }
 
 /** The refusal itself is in the examination. */
@@ -127,7 +127,7 @@ function orNothing<T>(check: () => T): T | undefined {
 }
 
 interface Found {
-  readonly checks: ReadonlyMap<SignInCheckName, AttemptCheck>;
+  readonly checks: ReadonlyMap<SignInCheckName, LoggedCheck>;
   readonly member: Member | undefined;
   readonly decision: RoleDecision | undefined;
 }
@@ -141,7 +141,7 @@ async function checkWithStore(
   settings: ResponseSettings,
   assertion: VerifiedAssertion | undefined,
 ): Promise<Found> {
-  const checks = new Map<SignInCheckName, AttemptCheck>();
+  const checks = new Map<SignInCheckName, LoggedCheck>();
   if (!assertion) return { checks, member: undefined, decision: undefined };
   const check = async (name: SignInCheckName, run: () => unknown) => {
     try {
@@ -178,25 +178,25 @@ async function useUp(
   organization: Organization,
   { relayState, actor }: TestAnswer,
   assertion: VerifiedAssertion | undefined,
-  resultWith: (isFirstUse: boolean | undefined) => SignInAttempt,
-): Promise<SignInAttempt> {
+  resultWith: (isFirstUse: boolean | undefined) => SignInLogEntry,
+): Promise<SignInLogEntry> {
   const { entityId } = requireIdentityProvider(organization).metadata;
   for (const isFirstUse of assertion ? [true, false] : [undefined]) {
-    const attempt = resultWith(isFirstUse);
-    const { code, memberId, outcome, startedBy } = attempt;
-    const entry = {
+    const entry = resultWith(isFirstUse);
+    const { code, memberId, outcome, startedBy } = entry;
+    const facts = {
       ...(memberId === undefined ? {} : { member_id: memberId }),
       ...(code === undefined ? {} : { code }),
-      details: { outcome, started_by: startedBy, sign_in: attempt.id },
+      details: { outcome, started_by: startedBy, sign_in: entry.id },
     };
     const steps: Step[] = [
       { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
       { do: 'take', key: requestKey(relayState) },
-      auditStep(runtime.now(), actor, 'login.tested', entry),
+      auditStep(runtime.now(), actor, 'login.tested', facts),
       ...(assertion && isFirstUse ? [claimAssertion(entityId, assertion, runtime.now())] : []),
     ];
     const result = await runtime.store.commit(organization.id, steps);
-    if (result.ok) return attempt;
+    if (result.ok) return entry;
     if (result.failed === 0) throw new GatewayError('organization_unknown');
     if (result.failed === 1) break;
   }
@@ -211,14 +211,14 @@ function resultOf(
   examination: Examination,
   { checks: found, member, decision }: Found,
   isFirstUse: boolean | undefined,
-): SignInAttempt {
+): SignInLogEntry {
   const once = isFirstUse ? ({ name: 'once', outcome: 'passed' } as const) : failedCheck('once', new GatewayError('saml_replayed'));
   const after = signInChecks(runtime).map(
-    (name): AttemptCheck => (name === 'once' && isFirstUse !== undefined ? once : (found.get(name) ?? { name, outcome: 'not_reached' })),
+    (name): LoggedCheck => (name === 'once' && isFirstUse !== undefined ? once : (found.get(name) ?? { name, outcome: 'not_reached' })),
   );
   const failure = firstFailure([...examination.checks, ...after]);
   return {
-    ...attemptBase(organization.identityProvider, actor, unverifiedXml, momentOf(runtime)),
+    ...entryBase(organization.identityProvider, actor, unverifiedXml, newEntryKey(runtime)),
     kind: 'test',
     startedBy,
     outcome: failure ? 'refused' : 'accepted',
@@ -233,7 +233,7 @@ const sourceOf = ({ group }: RoleDecision): RoleSource => (group === undefined ?
 
 /** With what a sign-in would have been refused. */
 function firstFailure(
-  checks: readonly (CheckResult | AttemptCheck)[],
+  checks: readonly (CheckResult | LoggedCheck)[],
 ): { readonly code: ErrorCode; readonly refusal: RefusalFacts } | undefined {
   const failed = checks.find(({ outcome }) => outcome === 'failed');
   if (!failed?.code) return undefined;

@@ -1,4 +1,4 @@
-import { type AttemptCheck, CHECK_TITLES, type SignInAttempt } from '../../auth/sign-in-log/sign-in-log.ts';
+import { CHECK_TITLES, type LoggedCheck, type SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { ERRORS } from '../../errors.ts';
 import { hintFor } from '../../saml/explain/idp-screens.ts';
 import type { MaskedAttribute, MaskedRow, MaskedValue } from '../../saml/explain/masking.ts';
@@ -15,14 +15,14 @@ import { OutcomeBadge } from './sign-in-log-page.tsx';
 
 export interface SignInPageProps {
   readonly frame: Frame;
-  readonly attempt: SignInAttempt;
+  readonly entry: SignInLogEntry;
   /** Of the member whose sign-in it was. */
   readonly address: string | undefined;
   readonly canTest: boolean;
 }
 
 /** One sign-in: what came of it, every check with wanted and got, and what to change where. */
-export function SignInPage({ frame, attempt, address, canTest }: SignInPageProps) {
+export function SignInPage({ frame, entry, address, canTest }: SignInPageProps) {
   const isSetup = frame.viewer.kind === 'setup';
   const path = `${frame.base}/sign-ins`;
   const back = isSetup ? { href: `${frame.base}/single-sign-on`, label: 'Single sign-on' } : { href: path, label: 'Sign-in log' };
@@ -30,11 +30,11 @@ export function SignInPage({ frame, attempt, address, canTest }: SignInPageProps
     <ConsolePage
       frame={frame}
       section={isSetup ? 'single-sign-on' : 'sign-ins'}
-      title={titleOf(attempt)}
+      title={titleOf(entry)}
       back={back}
       actions={
         <>
-          <a class="button quiet" href={`${path}/${attempt.id}/bundle`} download>
+          <a class="button quiet" href={`${path}/${entry.id}/bundle`} download>
             Download for a ticket
           </a>
           {canTest ? (
@@ -47,18 +47,18 @@ export function SignInPage({ frame, attempt, address, canTest }: SignInPageProps
         </>
       }
     >
-      <Verdict attempt={attempt} />
+      <Verdict entry={entry} />
       <section class="panel" aria-labelledby="facts">
         <h2 id="facts">What is known</h2>
-        <AttemptFacts frame={frame} attempt={attempt} address={address} />
+        <EntryFacts frame={frame} entry={entry} address={address} />
       </section>
-      <Checks attempt={attempt} />
-      <Structure attempt={attempt} />
+      <Checks entry={entry} />
+      <Structure entry={entry} />
     </ConsolePage>
   );
 }
 
-const titleOf = ({ kind, outcome }: SignInAttempt): string =>
+const titleOf = ({ kind, outcome }: SignInLogEntry): string =>
   kind === 'test'
     ? outcome === 'accepted'
       ? 'The test sign-in worked'
@@ -67,7 +67,7 @@ const titleOf = ({ kind, outcome }: SignInAttempt): string =>
       ? 'An accepted sign-in'
       : 'A refused sign-in';
 
-function Verdict({ attempt: { kind, outcome, code, refusal, idpKind, isVerified } }: { readonly attempt: SignInAttempt }) {
+function Verdict({ entry: { kind, outcome, code, refusal, idpKind, isVerified } }: { readonly entry: SignInLogEntry }) {
   if (outcome === 'accepted') {
     if (kind !== 'test') return null;
     return (
@@ -115,16 +115,16 @@ function WantedAndGot({ wanted, got }: { readonly wanted?: string; readonly got?
   );
 }
 
-function AttemptFacts({ frame, attempt, address }: Omit<SignInPageProps, 'canTest'>) {
-  const { memberId, role, roleSource, groups, examination, requestId } = attempt;
+function EntryFacts({ frame, entry, address }: Omit<SignInPageProps, 'canTest'>) {
+  const { memberId, role, roleSource, groups, examination, requestId } = entry;
   const reason = roleSource?.kind === 'rule' ? `by the group ${visibleText(roleSource.group)}` : 'by the default';
   const member = address ?? memberId;
   return (
     <Facts
       facts={[
-        ['Result', <OutcomeBadge attempt={attempt} />],
-        ['When', <Moment ms={attempt.atMs} />],
-        ['From', attempt.address],
+        ['Result', <OutcomeBadge entry={entry} />],
+        ['When', <Moment ms={entry.atMs} />],
+        ['From', entry.address],
         ['Request id', requestId && <code>{requestId}</code>],
         [
           'Member',
@@ -136,7 +136,7 @@ function AttemptFacts({ frame, attempt, address }: Omit<SignInPageProps, 'canTes
         ],
         ['Role', role && `${role}, ${reason}`],
         ['Groups', groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
-        ['Attributes', attempt.attributeNames.length === 0 ? undefined : attempt.attributeNames.map(visibleText).join(', ')],
+        ['Attributes', entry.attributeNames.length === 0 ? undefined : entry.attributeNames.map(visibleText).join(', ')],
         ['Their clock', examination?.clockOffsetMs === undefined ? undefined : clockText(examination.clockOffsetMs)],
         [
           'Signed by',
@@ -160,7 +160,7 @@ function clockText(offsetMs: number): string {
   return `the message was made ${seconds.toLocaleString('en')} seconds ${offsetMs > 0 ? 'in our future: that clock is ahead' : 'before it came'}`;
 }
 
-function Checks({ attempt: { examination, idpKind } }: { readonly attempt: SignInAttempt }) {
+function Checks({ entry: { examination, idpKind } }: { readonly entry: SignInLogEntry }) {
   if (!examination) {
     return (
       <Callout kind="note">
@@ -196,7 +196,7 @@ function Checks({ attempt: { examination, idpKind } }: { readonly attempt: SignI
   );
 }
 
-function Finding({ check, hint }: { readonly check: AttemptCheck; readonly hint: string | undefined }) {
+function Finding({ check, hint }: { readonly check: LoggedCheck; readonly hint: string | undefined }) {
   const { detail, wanted, got, isUnsigned, outcome } = check;
   if (detail === undefined && wanted === undefined && got === undefined && hint === undefined) return <>–</>;
   return (
@@ -222,7 +222,7 @@ function Finding({ check, hint }: { readonly check: AttemptCheck; readonly hint:
   );
 }
 
-function Structure({ attempt: { examination } }: { readonly attempt: SignInAttempt }) {
+function Structure({ entry: { examination } }: { readonly entry: SignInLogEntry }) {
   if (!examination || examination.structure.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="structure">

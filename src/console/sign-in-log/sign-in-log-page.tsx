@@ -1,4 +1,4 @@
-import type { AttemptSummary } from '../../auth/sign-in-log/sign-in-log.ts';
+import type { SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { ERRORS } from '../../errors.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -18,11 +18,11 @@ export interface SignInFilter {
 
 export interface SignInLogPageProps {
   readonly frame: Frame;
-  readonly attempts: readonly AttemptSummary[];
+  readonly entries: readonly SignInLogSummary[];
   readonly filter: SignInFilter;
   /** Id to address, for the members who still are. */
   readonly addresses: ReadonlyMap<string, string>;
-  /** How long an attempt is kept; 0: only tests are. */
+  /** How long an entry is kept; 0: only tests are. */
   readonly keptDays: number;
   readonly canTest: boolean;
   readonly cursor: string | undefined;
@@ -31,7 +31,7 @@ export interface SignInLogPageProps {
 
 /** The last sign-ins, and why they were refused. */
 export function SignInLogPage(props: SignInLogPageProps) {
-  const { frame, attempts, filter, addresses, keptDays, canTest, cursor, nextCursor } = props;
+  const { frame, entries, filter, addresses, keptDays, canTest, cursor, nextCursor } = props;
   const path = `${frame.base}/sign-ins`;
   const isFiltered = filter.outcome !== '' || filter.code !== '';
   return (
@@ -56,24 +56,24 @@ export function SignInLogPage(props: SignInLogPageProps) {
     >
       <section class="panel" aria-label="Sign-ins">
         <FilterForm path={path} filter={filter} isFiltered={isFiltered} />
-        {attempts.length === 0 ? (
+        {entries.length === 0 ? (
           <EmptyState title={isFiltered ? 'No sign-in fits' : 'No sign-in yet'} />
         ) : (
           <DataTable
             label="Sign-ins"
-            rows={attempts}
+            rows={entries}
             columns={[
               {
                 label: 'Result',
                 kind: 'heading',
-                cell: (attempt) => (
-                  <a class="plain" href={`${path}/${attempt.id}`}>
-                    <OutcomeBadge attempt={attempt} /> <Near ms={attempt.atMs} nowMs={frame.nowMs} />
+                cell: (entry) => (
+                  <a class="plain" href={`${path}/${entry.id}`}>
+                    <OutcomeBadge entry={entry} /> <Near ms={entry.atMs} nowMs={frame.nowMs} />
                   </a>
                 ),
               },
               { label: 'Reason', cell: ({ code }) => (code === undefined ? '–' : <Reason code={code} />) },
-              { label: 'Member', cell: (attempt) => <Who attempt={attempt} base={frame.base} addresses={addresses} /> },
+              { label: 'Member', cell: (entry) => <Who entry={entry} base={frame.base} addresses={addresses} /> },
               { label: 'From', cell: ({ address }) => (address === undefined ? '–' : <ForeignText text={address} />) },
             ]}
           />
@@ -120,11 +120,11 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
 }
 
 /** “accepted”, “test refused”. */
-export function OutcomeBadge({ attempt: { kind, outcome } }: { readonly attempt: AttemptSummary }) {
+export function OutcomeBadge({ entry: { kind, outcome } }: { readonly entry: SignInLogSummary }) {
   return <span class={`badge ${outcome === 'accepted' ? 'good' : 'bad'}`}>{kind === 'test' ? `test ${outcome}` : outcome}</span>;
 }
 
-const Reason = ({ code }: { readonly code: NonNullable<AttemptSummary['code']> }) => (
+const Reason = ({ code }: { readonly code: NonNullable<SignInLogSummary['code']> }) => (
   <>
     {ERRORS[code].administrator.title}
     <span class="sub">
@@ -134,12 +134,12 @@ const Reason = ({ code }: { readonly code: NonNullable<AttemptSummary['code']> }
 );
 
 interface WhoProps {
-  readonly attempt: AttemptSummary;
+  readonly entry: SignInLogSummary;
   readonly base: string;
   readonly addresses: ReadonlyMap<string, string>;
 }
 
-function Who({ attempt: { memberId, isVerified }, base, addresses }: WhoProps) {
+function Who({ entry: { memberId, isVerified }, base, addresses }: WhoProps) {
   if (memberId === undefined) return <>{isVerified ? 'nobody who is known yet' : 'not known: nothing genuine says so'}</>;
   return (
     <a href={`${base}/members/${memberId}`}>

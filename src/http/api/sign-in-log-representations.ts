@@ -1,5 +1,5 @@
 /** What is told of a sign-in that is kept: to owners, and in a bundle that leaves the house. */
-import { type AttemptCheck, type AttemptSummary, CHECK_TITLES, type SignInAttempt } from '../../auth/sign-in-log/sign-in-log.ts';
+import { CHECK_TITLES, type LoggedCheck, type SignInLogEntry, type SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { VERSION } from '../../client/version.ts';
 import { ERRORS } from '../../errors.ts';
 import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
@@ -8,26 +8,26 @@ import { hintFor, type IdpKind } from '../../saml/explain/idp-screens.ts';
 import { errorNumbersOf, type MaskedRow, withoutAddresses, withoutPersons } from '../../saml/explain/masking.ts';
 import { toIsoTime } from '../../time.ts';
 
-export const signInJson = (attempt: AttemptSummary) => ({
-  id: attempt.id,
-  at: toIsoTime(attempt.atMs),
-  kind: attempt.kind,
-  outcome: attempt.outcome,
-  code: attempt.code ?? null,
-  request_id: attempt.requestId ?? null,
-  address: attempt.address ?? null,
-  member_id: attempt.memberId ?? null,
-  verified: attempt.isVerified,
-  examined: attempt.isExamined,
+export const signInJson = (entry: SignInLogSummary) => ({
+  id: entry.id,
+  at: toIsoTime(entry.atMs),
+  kind: entry.kind,
+  outcome: entry.outcome,
+  code: entry.code ?? null,
+  request_id: entry.requestId ?? null,
+  address: entry.address ?? null,
+  member_id: entry.memberId ?? null,
+  verified: entry.isVerified,
+  examined: entry.isExamined,
 });
 
-export function signInDetailsJson(attempt: SignInAttempt) {
-  const { groups, roleSource } = attempt;
+export function signInDetailsJson(entry: SignInLogEntry) {
+  const { groups, roleSource } = entry;
   return {
-    ...signInJson(attempt),
-    ...examinedJson(attempt),
-    started_by: attempt.startedBy ?? null,
-    role: attempt.role ?? null,
+    ...signInJson(entry),
+    ...examinedJson(entry),
+    started_by: entry.startedBy ?? null,
+    role: entry.role ?? null,
     role_group: roleSource?.kind === 'rule' ? roleSource.group : null,
     groups: groups?.groups ?? null,
     groups_state: groups?.groupsState ?? null,
@@ -35,7 +35,7 @@ export function signInDetailsJson(attempt: SignInAttempt) {
   };
 }
 
-function examinedJson({ code, refusal, idpKind, messageOctets, examination, attributeNames }: SignInAttempt) {
+function examinedJson({ code, refusal, idpKind, messageOctets, examination, attributeNames }: SignInLogEntry) {
   return {
     title: code ? ERRORS[code].administrator.title : null,
     advice: code ? ERRORS[code].administrator.advice : null,
@@ -58,7 +58,7 @@ function examinedJson({ code, refusal, idpKind, messageOctets, examination, attr
   };
 }
 
-const checkJson = ({ name, outcome, code, detail, wanted, got, isUnsigned }: AttemptCheck, idpKind: IdpKind) => ({
+const checkJson = ({ name, outcome, code, detail, wanted, got, isUnsigned }: LoggedCheck, idpKind: IdpKind) => ({
   name,
   title: CHECK_TITLES[name],
   outcome,
@@ -71,10 +71,10 @@ const checkJson = ({ name, outcome, code, detail, wanted, got, isUnsigned }: Att
 });
 
 /** For a ticket: what was checked and how the message is built, and nothing by which one could tell whose sign-in it was. */
-export function signInBundleJson(attempt: SignInAttempt, organization: Organization, baseUrl: string) {
-  const { groups } = attempt;
-  const { id, at, kind, outcome, code, request_id, verified } = signInJson(attempt);
-  const { structure, decrypted_structure, ...examined } = examinedJson(withoutWords(attempt));
+export function signInBundleJson(entry: SignInLogEntry, organization: Organization, baseUrl: string) {
+  const { groups } = entry;
+  const { id, at, kind, outcome, code, request_id, verified } = signInJson(entry);
+  const { structure, decrypted_structure, ...examined } = examinedJson(withoutWords(entry));
   const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
     format: 'samlgate-sign-in-1',
@@ -94,12 +94,12 @@ export function signInBundleJson(attempt: SignInAttempt, organization: Organizat
 const rowsWithoutPersons = (rows: readonly MaskedRow[] | null) => (rows === null ? null : withoutPersons(rows));
 
 /** The words of the identity provider may name the person. */
-function withoutWords(attempt: SignInAttempt): SignInAttempt {
-  const { code, refusal, examination } = attempt;
+function withoutWords(entry: SignInLogEntry): SignInLogEntry {
+  const { code, refusal, examination } = entry;
   const said = <T extends { readonly detail?: string }>(facts: T): T =>
     facts.detail === undefined ? facts : { ...facts, detail: errorNumbersOf(facts.detail) };
   return {
-    ...attempt,
+    ...entry,
     ...(refusal && code === 'saml_status_not_success' ? { refusal: said(refusal) } : {}),
     ...(examination
       ? {

@@ -1,7 +1,7 @@
-/** The sign-in log: the last attempts, one with all its checks, the bundle for a ticket, and the test sign-in. */
+/** The sign-in log: the last entries, one with all its checks, the bundle for a ticket, and the test sign-in. */
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import { settleSignIns } from '../../auth/sign-in-log/record-sign-in.ts';
-import { getAttempt, listAttempts, type SignInAttempt } from '../../auth/sign-in-log/sign-in-log.ts';
+import { flushSignInLog } from '../../auth/sign-in-log/record-sign-in.ts';
+import { getLogEntry, listLogEntries, type SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { renderPage } from '../../console/layout.tsx';
 import { SignInPage } from '../../console/sign-in-log/sign-in-log-entry-page.tsx';
 import { SignInLogPage } from '../../console/sign-in-log/sign-in-log-page.tsx';
@@ -43,10 +43,10 @@ export function oneSignInPages(runtime: Runtime): Router {
   router.post('/test', beginTest(runtime));
   router.get('/:id', (request, response) => showSignIn(runtime, request, response));
   router.get('/:id/bundle', async (request, response) => {
-    const attempt = await attemptOf(runtime, request, response);
-    response.setHeader('Content-Disposition', `attachment; filename="samlgate-${attempt.id}.json"`);
+    const entry = await requestedEntry(runtime, request, response);
+    response.setHeader('Content-Disposition', `attachment; filename="samlgate-${entry.id}.json"`);
     response.setHeader('Cache-Control', 'no-store');
-    response.json(signInBundleJson(attempt, organizationOf(response), runtime.config.baseUrl));
+    response.json(signInBundleJson(entry, organizationOf(response), runtime.config.baseUrl));
   });
   return router;
 }
@@ -55,12 +55,12 @@ async function showLog(runtime: Runtime, request: Request, response: Response): 
   const organization = organizationOf(response);
   const asked = Object.fromEntries(Object.entries(request.query).filter(([, value]) => value !== ''));
   const query = checkShape(SIGN_IN_QUERY.omit({ limit: true }), asked);
-  await settleSignIns(runtime);
-  const { items, nextCursor } = await listAttempts(runtime, organization.id, { ...query, limit: PAGE_SIZE });
+  await flushSignInLog(runtime);
+  const { items, nextCursor } = await listLogEntries(runtime, organization.id, { ...query, limit: PAGE_SIZE });
   const page = (
     <SignInLogPage
       frame={frameOf(runtime, request, response)}
-      attempts={items}
+      entries={items}
       filter={{ outcome: query.outcome ?? '', code: query.code ?? '' }}
       addresses={
         await addressesOf(
@@ -90,25 +90,25 @@ async function addressesOf({ store }: Runtime, organizationId: string, ids: read
 }
 
 /** @throws not_found, also where a setup asks for what is not its own test */
-async function attemptOf(runtime: Runtime, request: Request, response: Response): Promise<SignInAttempt> {
+async function requestedEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
   const { viewer } = visitOf(response);
-  await settleSignIns(runtime);
-  const attempt = await getAttempt(runtime, organizationOf(response).id, String(request.params.id));
-  if (viewer.kind === 'setup' && (attempt.kind !== 'test' || attempt.startedBy !== viewer.linkId)) {
+  await flushSignInLog(runtime);
+  const entry = await getLogEntry(runtime, organizationOf(response).id, String(request.params.id));
+  if (viewer.kind === 'setup' && (entry.kind !== 'test' || entry.startedBy !== viewer.linkId)) {
     throw new GatewayError('not_found', 'There is no such sign-in, or it is no longer kept.');
   }
-  return attempt;
+  return entry;
 }
 
 async function showSignIn(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const organization = organizationOf(response);
-  const attempt = await attemptOf(runtime, request, response);
-  const { memberId } = attempt;
+  const entry = await requestedEntry(runtime, request, response);
+  const { memberId } = entry;
   const addresses = await addressesOf(runtime, organization.id, memberId === undefined ? [] : [memberId]);
   const page = (
     <SignInPage
       frame={frameOf(runtime, request, response)}
-      attempt={attempt}
+      entry={entry}
       address={memberId === undefined ? undefined : addresses.get(memberId)}
       canTest={organization.identityProvider !== undefined}
     />

@@ -6,8 +6,8 @@ import { type Login, readLogin, sessionCookie, sessionMiddleware, sidOfCookies }
 import { askSecondOpinion } from '../../auth/sign-in/ask-second-opinion.ts';
 import { finishSignIn, hasStartedSignIn, type SignInResult, startSignIn } from '../../auth/sign-in/sign-in.ts';
 import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } from '../../auth/sign-in/test-sign-in.ts';
-import { noteSignIn } from '../../auth/sign-in-log/record-sign-in.ts';
-import type { EndedSignIn } from '../../auth/sign-in-log/sign-in-entry.ts';
+import { recordSignIn } from '../../auth/sign-in-log/record-sign-in.ts';
+import type { FinishedSignIn } from '../../auth/sign-in-log/sign-in-entry.ts';
 import { GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
 import { getOrganization, getStoredOrganization } from '../../organizations/directory.ts';
@@ -114,7 +114,7 @@ export async function sendTestSignIn(
 }
 
 /** How far a message has come, for whoever wants to know why it ended there. */
-type Progress = { -readonly [P in 'unverifiedXml' | 'assertion']: EndedSignIn[P] };
+type Progress = { -readonly [P in 'unverifiedXml' | 'assertion']: FinishedSignIn[P] };
 
 type Outcome =
   | SignInResult
@@ -207,7 +207,7 @@ async function sayOutcome(
     { organization: organization.slug, member: member.id, role: member.role, request_id: response.locals.requestId },
     'login accepted',
   );
-  afterAnswer(response, () => noteSignIn(runtime, organization, { actor, ...progress, result: { member } }));
+  afterAnswer(response, () => recordSignIn(runtime, organization, { actor, ...progress, result: { member } }));
   seeOther(response, outcome.returnTo);
 }
 
@@ -248,13 +248,13 @@ async function recordRefusal(
   runtime: Runtime,
   response: Response,
   organization: Organization,
-  ended: EndedSignIn & { readonly result: { readonly error: GatewayError } },
+  ended: FinishedSignIn & { readonly result: { readonly error: GatewayError } },
 ): Promise<void> {
   const { error } = ended.result;
   runtime.metrics.logins.inc({ outcome: error.code });
   if (error.status >= 500 || error.code === 'rate_limited') return;
   if (await countRefusal(runtime, ended.actor.address, organization.id, error.code, ended.assertion !== undefined)) return;
-  afterAnswer(response, () => noteSignIn(runtime, organization, ended));
+  afterAnswer(response, () => recordSignIn(runtime, organization, ended));
   const { detail, wanted, got } = error.facts;
   const step = auditStep(runtime.now(), ended.actor, 'login.refused', { code: error.code, details: { detail, wanted, got } });
   await runtime.store.commit(organization.id, [step]);
