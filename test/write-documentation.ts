@@ -5,5 +5,5 @@ import { GENERATED, withTables } from './support/documentation-tables.ts';
 
 for (const name of Object.keys(GENERATED)) {
   const file = path.join(import.meta.dirname, '..', name);
-  writeFileSync(file, withTables(name, readFileSync(file, 'utf8')));
+  writeFileSync(file, await withTables(name, readFileSync(file, 'utf8')));
 }

@@ -2,7 +2,9 @@
  * The tables in docs/ that are made from tables in the code. Each page marks where its tables go; everything else on the page is
  * written by hand. `npm run docs` writes the tables, and `documentation.test.ts` fails while a page differs from the code.
  */
+import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
+import { makeMetrics } from '../../src/metrics.ts';
 
 type Cells = readonly string[];
 
@@ -43,19 +45,38 @@ function errorVariants(): string {
   return table(['situation', 'code', 'text for the user', 'text for owners and the operator'], rows);
 }
 
+function variables(): string {
+  return table(
+    ['variable', 'default', 'meaning'],
+    VARIABLES.map(({ name, byDefault, meaning }) => [`\`${name}\``, byDefault, meaning]),
+  );
+}
+
+/** Only our own metrics; the others are Node's, by prom-client. */
+async function metrics(): Promise<string> {
+  const all = await makeMetrics().registry.getMetricsAsJSON();
+  const own = all.filter(({ name }) => name.startsWith('samlgate_'));
+  return table(
+    ['metric', 'meaning'],
+    own.map(({ name, help }) => [`\`${name}\``, help]),
+  );
+}
+
 /** Page to its tables, by the name in the page's markers. */
-export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
+  'docs/configuration.md': { variables },
+  'docs/operations.md': { metrics },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
 };
 
 /** Returns the page with each table as the code gives it. @throws Error if the page lacks a marker */
-export function withTables(file: string, text: string): string {
+export async function withTables(file: string, text: string): Promise<string> {
   let result = text;
   for (const [name, make] of Object.entries(GENERATED[file] ?? {})) {
     const [begin, end] = [`<!-- table ${name} -->`, `<!-- end of table ${name} -->`];
     const [from, to] = [result.indexOf(begin), result.indexOf(end)];
     if (from < 0 || to < from) throw new Error(`${file} has no markers for the table ${name}`);
-    result = `${result.slice(0, from)}${begin}\n${make()}\n${result.slice(to)}`;
+    result = `${result.slice(0, from)}${begin}\n${await make()}\n${result.slice(to)}`;
   }
   return result;
 }
