@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/keys/key-ring.ts';
+import { isLoopbackHost } from '../client/loopback.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import { makeLog } from '../log.ts';
@@ -75,7 +76,7 @@ function missingDatabase({ SAMLGATE_STORE: store = 'sqlite:./data/samlgate.db' }
 }
 
 function configurationFindings({ baseUrl, isHttps, store, secondOpinion }: Config): Finding[] {
-  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(new URL(baseUrl).hostname);
+  const isLocal = isLoopbackHost(new URL(baseUrl).hostname);
   return [
     ok('configuration', `${baseUrl}, store ${store.split(':')[0]}, second opinion ${secondOpinion ? 'node-saml' : 'off'}`),
     ...(isHttps || isLocal

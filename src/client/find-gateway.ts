@@ -1,6 +1,7 @@
 /** Which gateway, and with which token: the order that the command line and the library share. */
 import { readFileSync } from 'node:fs';
 import { gatewayKey, keptFor, readCredentials } from './credentials-file.ts';
+import { isLoopbackHost } from './loopback.ts';
 import { SamlgateError } from './samlgate-error.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -58,7 +59,7 @@ function tokenOf(environment: Environment, as: Caller): string | undefined {
 
 /** Only for a gateway on this machine: the token must not go to another one by mistake. */
 function keptOperatorToken(url: string): string | undefined {
-  if (!['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname)) return undefined;
+  if (!isLoopbackHost(new URL(url).hostname)) return undefined;
   try {
     return readFileSync(KEPT_OPERATOR_TOKEN, 'utf8').trim();
   } catch {

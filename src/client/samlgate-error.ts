@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 
-/** What the token and device endpoints refuse with, as their specifications spell it (RFC 6749 §5.2, RFC 8628 §3.5). */
+/** Error codes of the token and device endpoints, as RFC 6749 §5.2, RFC 8628 §3.5 and RFC 8693 §2.2.2 spell them. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -14,21 +14,21 @@ export type OAuthErrorCode =
   | 'access_denied'
   | 'expired_token';
 
-/** What this side finds by itself. */
+/** Error codes of failures that the client detects itself. */
 export type LocalErrorCode =
-  /** No answer: nothing listens there, or the connection broke. */
+  /** The connection to the gateway failed. `title` and `detail` say why. */
   | 'gateway_unreachable'
-  /** No answer in time. */
+  /** The gateway did not answer within `timeoutMs`. */
   | 'gateway_timeout'
-  /** Something answers, but no gateway does. */
+  /** The server that answered is not a gateway. */
   | 'not_a_gateway'
-  /** The URL of the gateway is none. */
+  /** The URL of the gateway is invalid. */
   | 'gateway_url_invalid'
-  /** There is no token in the environment and none in the credentials file. */
+  /** Neither the options, nor the environment, nor the credentials file have a token for the gateway. */
   | 'no_token'
-  /** The credentials file can be read by others, or can't be read at all. */
+  /** The credentials file can't be read or written, is damaged, or other users of the machine can read it. */
   | 'credentials_file_unusable'
-  /** A value that would change the address that is called. */
+  /** An organization, id or key name is empty, `.` or `..`, and would change the path of the request. */
   | 'argument_invalid';
 
 export type SamlgateErrorCode = ErrorCode | OAuthErrorCode | LocalErrorCode;
@@ -37,7 +37,6 @@ export interface SamlgateErrorFacts {
   readonly code: SamlgateErrorCode;
   readonly title: string;
   readonly detail?: string | undefined;
-  /** Of the HTTP answer, where there was one. */
   readonly status?: number | undefined;
   readonly requestId?: string | undefined;
   readonly retryAfterSeconds?: number | undefined;
@@ -45,7 +44,7 @@ export interface SamlgateErrorFacts {
 }
 
 /**
- * The one error that this library throws. Branch on `code`; codes are part of the public interface.
+ * The only error class that this library throws. Branch on `code`; codes are part of the public interface, texts are not.
  *
  * @example
  * try {
@@ -57,16 +56,19 @@ export interface SamlgateErrorFacts {
  */
 export class SamlgateError extends Error {
   readonly code: SamlgateErrorCode;
+  /** What happened, as a sentence without a full stop. */
   readonly title: string;
-  /** What happened and who can do something about it, in words for people. */
+  /** Why it happened and what to do next. */
   readonly detail: string | undefined;
+  /** HTTP status of the response; undefined if there was no response. */
   readonly status: number | undefined;
-  /** Under which the gateway's log and audit trail have the refusal. */
+  /** Identifies the request in the log and the audit trail of the gateway. */
   readonly requestId: string | undefined;
+  /** Seconds to wait before the next attempt, from the `Retry-After` header. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor({ code, title, detail, status, requestId, retryAfterSeconds, cause }: SamlgateErrorFacts) {
-    super(detail === undefined ? title : `${title}: ${detail}`, cause === undefined ? undefined : { cause });
+    super(detail === undefined ? title : `${title}. ${detail}`, cause === undefined ? undefined : { cause });
     this.name = 'SamlgateError';
     this.code = code;
     this.title = title;

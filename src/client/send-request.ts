@@ -1,36 +1,43 @@
-/** One call of a gateway: sent, waited for, repeated where that is safe, and its refusal turned into a {@link SamlgateError}. */
+/** Sends one request to a gateway, retries it if that is safe, and turns a refusal into a {@link SamlgateError}. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { explainConnectionError, explainTimeout } from './connection-problem.ts';
 import { SamlgateError, type SamlgateErrorCode } from './samlgate-error.ts';
 import { VERSION } from './version.ts';
 
 export interface Connection {
   /** Base URL of the gateway. */
   readonly url: string;
-  /** Undefined for what needs none. */
+  /** Bearer token; undefined for endpoints that need none. */
   readonly token: string | undefined;
-  /** How long one try may take. */
+  /** Maximum duration of one attempt, in milliseconds. */
   readonly timeoutMs: number;
-  /** How often a call is repeated at most. */
+  /** Maximum number of retries after the first attempt. */
   readonly maxRetries: number;
 }
 
 export interface CallOptions {
-  /** Undefined values are left out. */
+  /** Query parameters. Parameters with the value undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
-  /** Sent as JSON; `URLSearchParams` as a form; text and octets as they are, with `contentType`. */
+  /**
+   * Request body. `URLSearchParams` is sent as a form, a string or a `Uint8Array` unchanged with `contentType`, and any other
+   * value as JSON.
+   */
   readonly body?: unknown;
+  /** Content type of the body. Default: `application/json`. */
   readonly contentType?: string | undefined;
-  /** Ends the call, also while it waits for its next try. */
+  /** Aborts the call, including the wait before a retry. The call then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A gateway that asks for more patience than this is told of, not waited for. */
+/** The longest `Retry-After` that is waited for, in seconds. With a longer one the caller gets the refusal immediately. */
 const MAX_WAIT_SECONDS = 30;
 const FIRST_WAIT_MS = 200;
 
 /**
- * The JSON of the answer, undefined where it has no content. Repeated are: a GET that got no answer, or one of 429, 502, 503
- * and 504; any other method only after 429, because a 503 does not tell whether the change was made.
+ * Sends a request and returns the JSON of the response, or undefined if the response has no content.
+ *
+ * Retries a GET after a connection error, a timeout, 429, 502, 503 or 504. Retries any other method only after 429, because
+ * after any other failure the change may have been made already.
  * @throws SamlgateError
  */
 export async function sendRequest(connection: Connection, method: string, path: string, options: CallOptions = {}): Promise<unknown> {
@@ -38,15 +45,15 @@ export async function sendRequest(connection: Connection, method: string, path: 
     try {
       return await sendOnce(connection, method, path, options);
     } catch (error) {
-      const waitMs = error instanceof SamlgateError && attempt < connection.maxRetries ? waitBefore(error, method, attempt) : undefined;
+      const waitMs = error instanceof SamlgateError && attempt < connection.maxRetries ? retryDelayMs(error, method, attempt) : undefined;
       if (waitMs === undefined) throw error;
       await sleep(waitMs, undefined, options.signal ? { signal: options.signal } : {});
     }
   }
 }
 
-/** Milliseconds until the next try; undefined where there must be none. */
-function waitBefore(error: SamlgateError, method: string, attempt: number): number | undefined {
+/** Returns the milliseconds to wait before the next attempt, or undefined if the request must not be retried. */
+function retryDelayMs(error: SamlgateError, method: string, attempt: number): number | undefined {
   const { code, status, retryAfterSeconds } = error;
   const isTransient = code === 'gateway_unreachable' || code === 'gateway_timeout' || [502, 503, 504].includes(status ?? 0);
   if (status !== 429 && !(method === 'GET' && isTransient)) return undefined;
@@ -67,16 +74,17 @@ async function sendOnce(connection: Connection, method: string, path: string, op
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined || body instanceof URLSearchParams ? {} : { 'content-type': contentType ?? 'application/json' }),
       },
-      body: payloadOf(body),
-      // The token is for this gateway and nobody that it points to.
+      body: encodeBody(body),
+      // The token is for this gateway only and must not follow a redirect to another host.
       redirect: 'error',
       signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
     });
-    return readAnswer(response, await response.text(), url);
+    return readResponse(response, await response.text(), url);
   } catch (error) {
-    // The caller's own end of the call is the caller's own error.
+    // A caller that aborts the call gets the reason of its own signal.
     if (error instanceof SamlgateError || signal?.aborted) throw error;
-    throw noAnswer(url, error, timeout.aborted);
+    if (timeout.aborted) throw new SamlgateError({ code: 'gateway_timeout', ...explainTimeout(url, timeoutMs), cause: error });
+    throw new SamlgateError({ code: 'gateway_unreachable', ...explainConnectionError(url, error), cause: error });
   }
 }
 
@@ -86,44 +94,47 @@ function addressOf(url: string, path: string, query: CallOptions['query'] = {}):
   return address;
 }
 
-function payloadOf(body: unknown): string | URLSearchParams | Uint8Array<ArrayBuffer> | null {
+function encodeBody(body: unknown): string | URLSearchParams | Uint8Array<ArrayBuffer> | null {
   if (body === undefined) return null;
   if (typeof body === 'string' || body instanceof URLSearchParams) return body;
   return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body);
 }
 
-function readAnswer(response: Response, text: string, url: string): unknown {
+function readResponse(response: Response, text: string, url: string): unknown {
   if (response.ok && text === '') return undefined;
-  const answer = parseJson(text);
-  if (response.ok) {
-    if (answer !== undefined) return answer;
-    throw new SamlgateError({
-      code: 'not_a_gateway',
-      title: `What answers at ${url} is not a samlgate gateway`,
-      status: response.status,
-    });
-  }
-  throw refusalOf(response, answer, url);
+  const body = parseJson(text);
+  if (!response.ok) throw refusalOf(response, body, url);
+  if (body === undefined) throw new SamlgateError({ ...notAGateway(response.status, url), status: response.status });
+  return body;
 }
 
-/** Problem details (RFC 9457), or what OAuth endpoints say (RFC 6749 §5.2). Something in between may answer with neither. */
-function refusalOf(response: Response, answer: unknown, url: string): SamlgateError {
+/** Reads problem details (RFC 9457), or an OAuth error response (RFC 6749 §5.2). A proxy may answer with neither. */
+function refusalOf(response: Response, body: unknown, url: string): SamlgateError {
   const { status, headers } = response;
-  const said = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>;
-  const text = (name: string) => (typeof said[name] === 'string' ? (said[name] as string) : undefined);
-  // Of the two, `error` is what a protocol's loop branches on.
+  const members = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const text = (name: string) => (typeof members[name] === 'string' ? (members[name] as string) : undefined);
+  // The OAuth endpoints send both; callers of those endpoints branch on the OAuth error.
   const code = (text('error') ?? text('code')) as SamlgateErrorCode | undefined;
+  const described =
+    code === undefined
+      ? notAGateway(status, url)
+      : { code, title: text('title') ?? code, detail: text('detail') ?? text('error_description') };
   return new SamlgateError({
-    code: code ?? 'not_a_gateway',
-    title: text('title') ?? (code === undefined ? `Something at ${url} answered with HTTP ${status}` : code),
-    detail: text('detail') ?? text('error_description'),
+    ...described,
     status,
     requestId: text('request_id') ?? headers.get('x-request-id') ?? undefined,
     retryAfterSeconds: retryAfterOf(headers.get('retry-after')),
   });
 }
 
-/** Seconds, or a date (RFC 9110 §10.2.3). */
+const notAGateway = (status: number, url: string) =>
+  ({
+    code: 'not_a_gateway',
+    title: `The server at ${url} does not answer like a samlgate gateway (HTTP ${status})`,
+    detail: 'Correct the URL, or check the proxy in front of the gateway.',
+  }) as const;
+
+/** Returns seconds from a `Retry-After` header with seconds or a date (RFC 9110 §10.2.3). */
 function retryAfterOf(header: string | null): number | undefined {
   if (header === null) return undefined;
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
@@ -134,17 +145,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // a page of something in between
+    return undefined; // for example an HTML page of a proxy
   }
-}
-
-function noAnswer(url: string, error: unknown, isTimeout: boolean): SamlgateError {
-  const { cause } = error as { cause?: { code?: string; message?: string } };
-  const reason = cause?.code ?? cause?.message ?? (error as Error).name;
-  return new SamlgateError({
-    code: isTimeout ? 'gateway_timeout' : 'gateway_unreachable',
-    title: `The gateway at ${url} does not answer${isTimeout ? ' in time' : ` (${reason})`}`,
-    detail: 'Is it running, and is the URL right?',
-    cause: error,
-  });
 }

@@ -117,7 +117,7 @@ describe('samlgate org', () => {
     const refused = await home.run(['org', 'apply', file], owner);
     expect([refused.code, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(
-      /^acme-entra: could not make the organization “.+”: You are not allowed to do this: [\s\S]* code forbidden, request/,
+      /^acme-entra: could not make the organization “.+”: You are not allowed to do this\. [\s\S]* code forbidden, request/,
     );
   });
 

@@ -44,11 +44,11 @@ describe('samlgate whoami', () => {
   test('exits with 1 and the gateway’s words where the token is not good, with 2 where there is none', async () => {
     const refused = await home.run(['whoami'], by('samlgate_cli_x.y.z'));
     expect([refused.code, refused.stdout]).toEqual([1, '']);
-    expect(refused.stderr).toMatch(/^You are not signed in: .*\n {2}code unauthenticated, request [0-9a-f-]{36}\n$/);
+    expect(refused.stderr).toMatch(/^You are not signed in\. .*\n {2}code unauthenticated, request [0-9a-f-]{36}\n$/);
     expect(await home.run(['whoami'], { SAMLGATE_URL: gateway.url })).toEqual({
       code: 2,
       stdout: '',
-      stderr: `There is no token for ${gateway.url}: Sign in with: samlgate login. Or set SAMLGATE_URL and SAMLGATE_CLI_TOKEN.\n`,
+      stderr: `There is no token for ${gateway.url}. Sign in with: samlgate login. Or set SAMLGATE_URL and SAMLGATE_CLI_TOKEN.\n`,
     });
   });
 });

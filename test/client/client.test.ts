@@ -137,7 +137,7 @@ describe('samlgate/client: refusals', () => {
       title: PROBLEM.title,
       detail: PROBLEM.detail,
       requestId: 'r-1',
-      message: `${PROBLEM.title}: ${PROBLEM.detail}`,
+      message: `${PROBLEM.title}. ${PROBLEM.detail}`,
     });
     expect(JSON.stringify(error) + String(error.stack)).not.toContain('samlgate_cli_x');
   });
@@ -161,7 +161,7 @@ describe('samlgate/client: refusals', () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const error = await refusalOf(clientOf({ url, maxRetries: 0 }).me());
     expect(error).toMatchObject({ code: 'gateway_unreachable', status: undefined });
-    expect(error.message).toContain(`${url} does not answer (ECONNREFUSED)`);
+    expect(error.message).toContain(`The connection to the gateway at ${url} was refused (ECONNREFUSED)`);
   });
 
   test('no answer in time', async () => {

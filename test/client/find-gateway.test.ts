@@ -161,7 +161,7 @@ describe('~/.samlgate/credentials.json', () => {
 
   test.each([0o640, 0o604, 0o660, 0o666])('is refused with mode %o, with the command that mends it', (mode) => {
     writeCredentials(SIGNED_IN, mode);
-    expect(() => readCredentials(environment())).toThrow(`(mode ${mode.toString(8)}): Run: chmod 600 ${file}`);
+    expect(() => readCredentials(environment())).toThrow(`(mode ${mode.toString(8)}). Run: chmod 600 ${file}`);
     expect(codeOf(() => readCredentials(environment()))).toBe('credentials_file_unusable');
     chmodSync(file, 0o600);
     expect(readCredentials(environment())).toEqual(SIGNED_IN);

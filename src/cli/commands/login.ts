@@ -5,6 +5,7 @@ import type { Me } from '../../client/api-types.ts';
 import { createClient } from '../../client/client.ts';
 import { changeCredentials, gatewayKey, type KeptCredential, keptFor, readCredentials } from '../../client/credentials-file.ts';
 import { awaitDeviceToken, type DeviceCode, requestDeviceCode, revokeToken } from '../../client/device-login.ts';
+import { isLoopbackHost } from '../../client/loopback.ts';
 import { SamlgateError } from '../../client/samlgate-error.ts';
 import type { Connection } from '../../client/send-request.ts';
 import { type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
@@ -58,7 +59,7 @@ const tokenName = (): string => `samlgate login on ${hostname().replace(/[^\w.-]
 
 function warnOfPlainHttp(url: string): void {
   const { protocol, hostname: host } = new URL(url);
-  if (protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(host)) return;
+  if (protocol === 'https:' || isLoopbackHost(host)) return;
   printNote(`${url} is not https: everybody on the way can read the token.`);
 }
 
