@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
-import type { SigningKey } from '../saml/messages/bindings.ts';
+import type { MessageSigningKey } from '../saml/messages/bindings.ts';
 import { makeSelfSignedCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { updateRecord } from '../store/store.ts';
 import { organizationIds } from './directory.ts';
@@ -43,7 +43,7 @@ export async function openDecryptionKeys(runtime: Runtime, { spKeys }: Organizat
 }
 
 /** The key that signs what we send to the organization's identity provider. */
-export async function openMessageSigningKey(runtime: Runtime, { spKeys: [key] }: Organization): Promise<SigningKey> {
+export async function openMessageSigningKey(runtime: Runtime, { spKeys: [key] }: Organization): Promise<MessageSigningKey> {
   if (!key) throw new GatewayError('internal', { cause: 'an organization has no key of its own' });
   const lines = key.certificate.match(/.{1,64}/g) ?? [];
   const certificatePem = ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');

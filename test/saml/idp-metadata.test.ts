@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { type ErrorCode, GatewayError } from '../../src/errors.ts';
 import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../src/saml/metadata/idp-metadata.ts';
-import { isLoopbackHost, lintIdpMetadata } from '../../src/saml/metadata/idp-metadata-lint.ts';
+import { lintIdpMetadata } from '../../src/saml/metadata/idp-metadata-lint.ts';
+import { isLoopbackHost } from '../../src/saml/metadata/loopback-host.ts';
 import { makeSpMetadata } from '../../src/saml/metadata/sp-metadata.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'samlgate-metadata-'));

@@ -17,7 +17,7 @@ import { MEMBERS, type Member, type MemberSession, nameIdKey } from '../../organ
 import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
 import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { BrowserMessage, SigningKey, UnverifiedMessage } from '../../saml/messages/bindings.ts';
+import type { BrowserMessage, MessageSigningKey, UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings, type VerifiedLogoutRequest } from '../../saml/messages/logout.ts';
 import { makeLogoutRequest, makeLogoutResponse } from '../../saml/messages/logout-messages.ts';
 import type { NameId, VerifiedAssertion } from '../../saml/response/response.ts';
@@ -147,7 +147,7 @@ function endpointFor({ metadata }: IdentityProvider, preferred: 'redirect' | 'po
 interface CommonOptions {
   readonly nowMs: number;
   readonly entityId: string;
-  readonly signWith: SigningKey;
+  readonly signWith: MessageSigningKey;
 }
 
 async function commonOptions(runtime: Runtime, organization: Organization): Promise<CommonOptions> {

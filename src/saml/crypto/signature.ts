@@ -42,6 +42,7 @@ const DIGEST_ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
 ]);
 
+const MIN_RSA_BITS = 2048;
 const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 const MAX_PREFIXES = 32;
 
@@ -109,20 +110,10 @@ function keyThatVerifies(algorithm: Algorithm, data: Buffer, signature: Buffer, 
   return key;
 }
 
-const fits = (key: KeyObject, { keyType }: Algorithm): boolean => usableType(key) === keyType;
-
-/** Of each key once: Node asks OpenSSL each time. */
-const usableTypes = new WeakMap<KeyObject, Algorithm['keyType'] | 'none'>();
-
-function usableType(key: KeyObject): Algorithm['keyType'] | 'none' {
-  const known = usableTypes.get(key);
-  if (known) return known;
+function fits(key: KeyObject, { keyType }: Algorithm): boolean {
+  if (key.asymmetricKeyType !== keyType) return false;
   const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {};
-  const isRsa = key.asymmetricKeyType === 'rsa' && modulusLength >= 2048;
-  const isEc = key.asymmetricKeyType === 'ec' && CURVES.has(namedCurve);
-  const type = isRsa ? 'rsa' : isEc ? 'ec' : 'none';
-  usableTypes.set(key, type);
-  return type;
+  return keyType === 'rsa' ? modulusLength >= MIN_RSA_BITS : CURVES.has(namedCurve);
 }
 
 function verifyOctets(algorithm: Algorithm, data: Buffer, key: KeyObject, signature: Buffer): boolean {

@@ -3,7 +3,7 @@
  * NameIDPolicy unless set (Entra ID answers AADSTS75011, Okta refuses a mismatch), never deflated on HTTP-POST.
  */
 import type { SamlConfig } from '@node-saml/node-saml';
-import { type BrowserMessage, type SigningKey, signEnveloped } from './bindings.ts';
+import { type BrowserMessage, type MessageSigningKey, signEnveloped } from './bindings.ts';
 
 export interface AuthnRequestOptions {
   /** NCName, unguessable; the response's InResponseTo. */
@@ -16,7 +16,7 @@ export interface AuthnRequestOptions {
   /** At most 80 octets (saml-bindings §3.4.3). */
   readonly relayState: string;
   /** Signs with rsa-sha256 where given. */
-  readonly signWith?: SigningKey | undefined;
+  readonly signWith?: MessageSigningKey | undefined;
   readonly nameIdFormat?: string | undefined;
   readonly forceAuthn: boolean;
   /** AuthnContextClassRefs, asked for with Comparison exact; empty for none. */

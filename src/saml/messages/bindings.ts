@@ -34,8 +34,8 @@ export interface QuerySignature {
   readonly value: Buffer;
 }
 
-/** A key of ours. PEM. */
-export interface SigningKey {
+/** The key with which the gateway signs SAML messages for one organization, as PEM. */
+export interface MessageSigningKey {
   readonly privateKeyPem: string;
   readonly certificatePem: string;
 }
@@ -92,26 +92,11 @@ export function decoded(text: string): string;
 export function decoded(text: string | undefined): string | undefined;
 export function decoded(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
-  const spaced = text.replace(/\+/g, ' ');
-  // So it is with every message, and these three need no decoder that reads each character.
-  if (isBase64Encoded(spaced)) return spaced.replace(/%2B/g, '+').replace(/%2F/g, '/').replace(/%3D/g, '=');
   try {
-    return decodeURIComponent(spaced);
+    return decodeURIComponent(text.replace(/\+/g, ' '));
   } catch (cause) {
     throw malformed('A parameter is not percent-encoded UTF-8.', cause);
   }
-}
-
-const inOne = (first: number, second: number): number => first * 0x10000 + second;
-/** What stands behind the percent sign of `+`, `/`, `=`. */
-const BASE64_ESCAPES: readonly number[] = ['2B', '2F', '3D'].map((digits) => inOne(digits.charCodeAt(0), digits.charCodeAt(1)));
-
-/** Whether only what base64 has to have encoded is. */
-function isBase64Encoded(text: string): boolean {
-  for (let at = text.indexOf('%'); at >= 0; at = text.indexOf('%', at + 3)) {
-    if (!BASE64_ESCAPES.includes(inOne(text.charCodeAt(at + 1), text.charCodeAt(at + 2)))) return false;
-  }
-  return true;
 }
 
 function onlyField(parameters: ReadonlyMap<string, string>): MessageField {
@@ -163,7 +148,7 @@ export interface OutgoingMessage {
   readonly xml: string;
   readonly location: string;
   readonly relayState: string | undefined;
-  readonly signWith: SigningKey;
+  readonly signWith: MessageSigningKey;
 }
 
 export async function makeBrowserMessage(binding: 'redirect' | 'post', message: OutgoingMessage): Promise<BrowserMessage> {
@@ -185,7 +170,7 @@ function signedUrl({ field, xml, location, relayState, signWith }: OutgoingMessa
 }
 
 /** An enveloped signature right after the Issuer (saml-core §5.4). */
-export async function signEnveloped(xml: string, id: string, key: SigningKey): Promise<string> {
+export async function signEnveloped(xml: string, id: string, key: MessageSigningKey): Promise<string> {
   // Loaded where it is needed: most gateways sign nothing.
   const { SignedXml } = await import('../libraries.ts');
   const signer = new SignedXml({

@@ -8,7 +8,7 @@ import { MINUTE_MS, toIsoTime } from '../../time.ts';
 import { ASSERTION, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from '../names.ts';
 import type { NameId } from '../response/response.ts';
 import { escapeXml } from '../xml/escape-xml.ts';
-import { type BrowserMessage, makeBrowserMessage, type SigningKey } from './bindings.ts';
+import { type BrowserMessage, type MessageSigningKey, makeBrowserMessage } from './bindings.ts';
 
 interface LogoutMessageOptions {
   /** NCName, unguessable. */
@@ -19,7 +19,7 @@ interface LogoutMessageOptions {
   /** The identity provider's endpoint and the binding that it has there. */
   readonly location: string;
   readonly binding: 'redirect' | 'post';
-  readonly signWith: SigningKey;
+  readonly signWith: MessageSigningKey;
 }
 
 export interface LogoutRequestOptions extends LogoutMessageOptions {

@@ -175,24 +175,11 @@ function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): bool
   }
 }
 
-const MAX_CACHED_KEYS = 256;
-const cachedKeys = new Map<string, KeyObject>();
-
 /**
- * The public key of a certificate. Parsing one costs more than verifying a signature with it, so the last used
- * {@link MAX_CACHED_KEYS} are kept; the whole PEM is the key of the cache, so nothing can stand in for another certificate.
+ * Returns the public key of a certificate.
  * @param pem {@link Certificate.pem}
  * @throws idp_metadata_invalid
  */
 export function publicKeyOf(pem: string): KeyObject {
-  const cached = cachedKeys.get(pem);
-  const key = cached ?? keyOf(parsePem(pem));
-  cachedKeys.delete(pem);
-  cachedKeys.set(pem, key);
-  if (cachedKeys.size > MAX_CACHED_KEYS) cachedKeys.delete(cachedKeys.keys().next().value as string);
-  return key;
-}
-
-function parsePem(pem: string): X509Certificate {
-  return parseDer(decodeDer(pem.trim()));
+  return keyOf(parseDer(decodeDer(pem.trim())));
 }

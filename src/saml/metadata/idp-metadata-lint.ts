@@ -7,6 +7,7 @@ import { GatewayError } from '../../errors.ts';
 import { DAY_MS } from '../../time.ts';
 import { NAME_ID_TRANSIENT } from '../names.ts';
 import { type Certificate, refusePrivateKey } from './certificates.ts';
+import { isLoopbackHost } from './loopback-host.ts';
 
 /** Where logout messages go; answers go to `responseLocation` where there is one. */
 export interface LogoutEndpoint {
@@ -251,16 +252,6 @@ function lintTransport({ singleSignOn, singleLogout }: IdpMetadata): MetadataWar
 /** http to somewhere else than this computer. */
 function isPlainHttp(url: string | undefined): boolean {
   return url !== undefined && new URL(url).protocol === 'http:' && !isLoopbackHost(new URL(url).hostname);
-}
-
-/**
- * Whether a URL's host is, as it is written, the computer itself: `localhost`, a name below it, 127.0.0.0/8 or ::1. Nothing is
- * looked up.
- * @param hostname from `URL.hostname`, which has every spelling of an IPv4 address in the one form
- * @see RFC 6761 §6.3
- */
-export function isLoopbackHost(hostname: string): boolean {
-  return hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname) || /^(?:.+\.)?localhost\.?$/.test(hostname);
 }
 
 /** Whole days until an instant; undefined when it has passed. */

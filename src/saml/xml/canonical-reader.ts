@@ -1,7 +1,9 @@
 /**
- * Reads what `canonical-xml.ts` writes, to the same tree that `parseXml` makes of it, in a fraction of the time. Canonical XML is a
- * small part of XML: start tags and end tags, attributes in double quotes, eight references. Whatever else there is, is refused;
- * nothing is guessed, mended or passed over.
+ * Reads the canonical octets of an element whose signature was verified, and returns the same tree as `parseXml`.
+ *
+ * Canonical XML is a small subset of XML: start tags, end tags, attributes in double quotes and eight references. Everything
+ * else is rejected; nothing is guessed, repaired or skipped. The reader exists because it halves the time of the second
+ * parse: 45 instead of 104 µs for a response of 9 KB (`node test/bench/verdict.ts`).
  * @see https://www.w3.org/TR/xml-exc-c14n/ and https://www.w3.org/TR/xml-c14n §1.1
  */
 import { GatewayError } from '../../errors.ts';

