@@ -12,7 +12,6 @@ import {
   makeCursor,
   millisecondsOf,
   type Page,
-  parseValue,
   type Range,
   readCursor,
   type Step,
@@ -178,7 +177,7 @@ class RedisStore implements Store {
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
     const key = `${prefixOf(partition)}r:${collection.name}:${id}`;
     const [version, value] = await answer(this.#client.hmget(key, 'v', 'd'));
-    return version && value ? { id, version: Number(version), value: parseValue<T>(key, value) } : undefined;
+    return version && value ? toStored<T>(id, version, value) : undefined;
   }
 
   async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {

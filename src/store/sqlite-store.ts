@@ -9,7 +9,6 @@ import {
   makeCursor,
   millisecondsOf,
   type Page,
-  parseValue,
   type Range,
   readCursor,
   type Step,
@@ -38,7 +37,7 @@ const STATEMENTS = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
-  get: 'SELECT version, value FROM records WHERE partition = ? AND collection = ? AND id = ?',
+  get: 'SELECT id, version, value FROM records WHERE partition = ? AND collection = ? AND id = ?',
   insert: 'INSERT INTO records (partition, collection, id, version, value) VALUES (?, ?, ?, 1, ?) ON CONFLICT DO NOTHING',
   replace: 'UPDATE records SET version = version + 1, value = ? WHERE partition = ? AND collection = ? AND id = ? AND version = ?',
   delete: 'DELETE FROM records WHERE partition = ? AND collection = ? AND id = ? AND version = ?',
@@ -121,7 +120,7 @@ class SqliteStore implements Store {
 
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
     const row = answer(() => this.#statements.get.get(partition, collection.name, id)) as Row | undefined;
-    return row && { id, version: row.version, value: parseValue<T>(`${partition} ${collection.name} ${id}`, row.value) };
+    return row && toStored<T>(row);
   }
 
   async getUnique<T>(partition: string, collection: Collection<T>, unique: string, value: string): Promise<Stored<T> | undefined> {

@@ -166,32 +166,6 @@ export function readCursor(cursor: string, list: List): { text: string; id: stri
   throw new GatewayError('validation_failed', 'cursor: is not one that this list gave.');
 }
 
-const MAX_PARSED = 1000;
-/** Of members; organizations with their metadata are larger, and fewer requests read them. */
-const MAX_PARSED_LENGTH = 8192;
-const parsed = new Map<string, { readonly text: string; readonly value: unknown }>();
-
-/**
- * The value of a record's text. The same few records are read with every request, and reading their text is cheap beside
- * making objects of it; so what was made of the same text before is given again. It is frozen: it is everybody's.
- * @param place where the record lies: under it the last text is remembered, to be held against this one
- */
-export function parseValue<T>(place: string, text: string): T {
-  if (text.length > MAX_PARSED_LENGTH) return JSON.parse(text) as T;
-  const known = parsed.get(place);
-  if (known?.text === text) return known.value as T;
-  const value = freeze(JSON.parse(text));
-  if (parsed.size >= MAX_PARSED) parsed.clear();
-  parsed.set(place, { text, value });
-  return value as T;
-}
-
-function freeze(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  for (const part of Object.values(value)) freeze(part);
-  return Object.freeze(value);
-}
-
 export const unavailable = (cause: unknown): GatewayError => new GatewayError('store_unavailable', { cause });
 
 /**
