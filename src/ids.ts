@@ -1,12 +1,12 @@
 /** Identifiers, random values, and the hashes under which what they stand for is kept. */
-import { hash, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** `length` random characters of 5 bits each, without letters that are mistaken for others. */
 function randomCharacters(length: number): string {
   let text = '';
-  for (const octet of randomOctets(length)) text += ALPHABET[octet & 31];
+  for (const octet of randomBytes(length)) text += ALPHABET[octet & 31];
   return text;
 }
 
@@ -41,23 +41,7 @@ function inBase32(value: number, length: number): string {
 }
 
 /** 256 random bits for a bearer value: URL-safe, 43 characters. */
-export const newSecret = (): string => randomOctets(32).toString('base64url');
-
-const pool = Buffer.alloc(4096);
-let poolUsed = pool.length;
-
-/** Drawn from the system many at a time: asking for each costs more than all else of making an id. What was given out is wiped. */
-function randomOctets(length: number): Buffer {
-  if (poolUsed + length > pool.length) {
-    randomFillSync(pool);
-    poolUsed = 0;
-  }
-  const given = pool.subarray(poolUsed, poolUsed + length);
-  poolUsed += length;
-  const octets = Buffer.from(given);
-  given.fill(0);
-  return octets;
-}
+export const newSecret = (): string => randomBytes(32).toString('base64url');
 
 /** SHA-256, base64url: 43 characters. In one call: a Hash object would live until the next full garbage collection. */
 export const sha256 = (text: string): string => hash('sha256', text, 'base64url');
