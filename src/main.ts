@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The command `samlgate`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
-import './young-generation.ts';
 import { type Command, CommanderError, program } from 'commander';
 import { endOf } from './cli/command-error.ts';
 import { printNote } from './cli/output.ts';

@@ -25,7 +25,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   files: [],
   ids: [],
-  'young-generation': [],
   config: [],
   log: [],
   metrics: [],
@@ -58,8 +57,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // These stand apart from the server. The command line starts it, and the mock identity provider, in files of their own.
   client: [],
   'mock-idp': ['saml'],
-  cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp', 'young-generation'],
-  main: ['cli', 'client', 'young-generation'],
+  cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp'],
+  main: ['cli', 'client'],
 };
 
 const MAY_ALSO_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { ConfigError, readConfig, VARIABLES } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
-import { letYoungGenerationGrow } from '../../young-generation.ts';
 
 /** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
 export function addServe(program: Command): void {
@@ -22,7 +21,6 @@ async function serve(): Promise<void> {
   const { log, store } = gateway.runtime;
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
   await orExit(() => gateway.listen());
-  letYoungGenerationGrow();
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
 
   let stopping = false;
