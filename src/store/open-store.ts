@@ -8,6 +8,6 @@ import type { Store } from './store.ts';
  */
 export async function openStore(url: string, nowMs?: () => number): Promise<Store> {
   if (url.startsWith('sqlite:')) return openSqliteStore(url.slice('sqlite:'.length), nowMs);
-  const { openRedisStore } = await import('./redis-store.ts');
+  const { openRedisStore } = await import('./redis/redis-store.ts');
   return openRedisStore(url);
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { ReplicaWait } from '../../src/store/replica-wait.ts';
+import { ReplicaWait } from '../../src/store/redis/replica-wait.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 /** Two servers without replicas: as far as numbers go, everything is everywhere at once. */

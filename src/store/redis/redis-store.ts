@@ -1,8 +1,8 @@
 /** The store on Redis: standalone, Sentinel or Cluster. Redis is the store of record then; {@link RedisStore.warnings} says what that asks for. */
 import { randomUUID } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { BoundedCache } from '../bounded-cache.ts';
-import { GatewayError } from '../errors.ts';
+import { BoundedCache } from '../../bounded-cache.ts';
+import { GatewayError } from '../../errors.ts';
 import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import {
@@ -18,7 +18,7 @@ import {
   type Store,
   type Stored,
   unavailable,
-} from './store.ts';
+} from '../store.ts';
 
 /** How long a mark stays that nobody asks for. */
 const MARK_SECONDS = 10;
