@@ -1,6 +1,8 @@
 /** The audit trail: one table of events, written in the same commit as the change that an entry tells of. */
 import { firstTimeOrderedId, newTimeOrderedId } from './ids.ts';
-import { type Collection, makeCursor, type Page, type Step, type Store } from './store/store.ts';
+import { createCursor } from './store/cursor.ts';
+import { eachItem } from './store/each-record.ts';
+import type { Collection, Page, Step, Store } from './store/store.ts';
 import { toIsoTime } from './time.ts';
 
 /** Every event, with what it tells. Names are public (`GET …/audit?event=`). */
@@ -102,7 +104,7 @@ export async function readAudit(store: Store, partition: string, query: AuditQue
   const range = { equals, descending: true, limit: query.limit };
   // Ids are in the order of time, so the place right before the first id of a moment is where to begin.
   const start = query.untilMs === undefined ? undefined : firstTimeOrderedId('aud', query.untilMs);
-  const cursor = query.cursor ?? (start && makeCursor({ partition, collection: AUDIT, index, range }, equals, start));
+  const cursor = query.cursor ?? (start && createCursor({ partition, collection: AUDIT, index, range }, equals, start));
   const page = await store.find(partition, AUDIT, index, { ...range, cursor });
   const since = query.sinceMs === undefined ? '' : firstTimeOrderedId('aud', query.sinceMs);
   const items = page.items.filter((item) => item.id >= since && (query.event === undefined || item.value.event === query.event));
@@ -116,10 +118,5 @@ export async function* readWholeAudit(
   partition: string,
   query: Omit<AuditQuery, 'limit' | 'cursor'>,
 ): AsyncGenerator<AuditEntry> {
-  let cursor: string | undefined;
-  do {
-    const page = await readAudit(store, partition, { ...query, limit: 200, cursor });
-    for (const { value } of page.items) yield value;
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
+  for await (const { value } of eachItem((cursor) => readAudit(store, partition, { ...query, limit: 200, cursor }))) yield value;
 }

@@ -12,7 +12,7 @@ import { GatewayError } from '../errors.ts';
 import { findOrganizationByDomain, getOrganization } from '../organizations/directory.ts';
 import type { MemberSession } from '../organizations/members.ts';
 import type { Runtime } from '../runtime.ts';
-import { confirmReplicated } from '../store/store.ts';
+import { confirmReplicated } from '../store/confirm-replicated.ts';
 import { forgetOrganization, lastOrganization, rememberOrganization } from './last-organization.ts';
 import { sendPage } from './pages.ts';
 import { limited } from './rate-limits.ts';

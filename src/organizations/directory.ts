@@ -1,8 +1,10 @@
 /** The directory in the global partition: which slug, which email domains and which entityID belong to which organization. */
 import { GatewayError } from '../errors.ts';
 import { sha256 } from '../ids.ts';
+import { eachRecord } from '../store/each-record.ts';
 import { readTogether } from '../store/read-together.ts';
-import { type Collection, GLOBAL, type Store, type Stored, updateRecord } from '../store/store.ts';
+import { type Collection, GLOBAL, type Store, type Stored } from '../store/store.ts';
+import { updateRecord } from '../store/update-record.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 
 export interface DirectoryEntry {
@@ -68,12 +70,7 @@ export async function listOrganizations(
 
 /** Every organization's id. */
 export async function* organizationIds(store: Store): AsyncGenerator<string> {
-  for (let cursor: string | undefined, more = true; more; ) {
-    const page = await store.find(GLOBAL, DIRECTORY, 'slug', { limit: 200, cursor });
-    for (const { id } of page.items) yield id;
-    cursor = page.nextCursor ?? undefined;
-    more = cursor !== undefined;
-  }
+  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'slug' })) yield id;
 }
 
 /**
@@ -83,11 +80,15 @@ export async function* organizationIds(store: Store): AsyncGenerator<string> {
 export async function noteIdentityProvider(store: Store, id: string, idp: { entityId: string; refreshesMetadata: boolean }): Promise<void> {
   const idpEntityHash = sha256(idp.entityId);
   const { refreshesMetadata } = idp;
-  const entry = await updateRecord(store, GLOBAL, DIRECTORY, id, (before) =>
-    before.idpEntityHash === idpEntityHash && before.refreshesMetadata === refreshesMetadata
-      ? undefined
-      : { ...before, idpEntityHash, refreshesMetadata },
-  );
+  const entry = await updateRecord(store, {
+    partition: GLOBAL,
+    collection: DIRECTORY,
+    id,
+    change: (before) =>
+      before.idpEntityHash === idpEntityHash && before.refreshesMetadata === refreshesMetadata
+        ? undefined
+        : { ...before, idpEntityHash, refreshesMetadata },
+  });
   if (!entry) throw new GatewayError('organization_unknown');
 }
 
@@ -104,15 +105,10 @@ export async function isEntityIdShared(store: Store, id: string, entityId: strin
 
 /** The organizations whose metadata is fetched again from time to time (perhaps one too many). */
 export async function* organizationsWithRefresh(store: Store): AsyncGenerator<Organization> {
-  let cursor: string | undefined;
-  do {
-    const page = await store.find(GLOBAL, DIRECTORY, 'refreshing', { limit: 200, cursor });
-    for (const entry of page.items) {
-      const organization = await getOrganizationById(store, entry.id);
-      if (organization) yield organization;
-    }
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
+  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'refreshing' })) {
+    const organization = await getOrganizationById(store, id);
+    if (organization) yield organization;
+  }
 }
 
 /** The directory first: a domain is another's or ours before the organization shows it. */
@@ -121,7 +117,7 @@ export async function claimDomains(store: Store, id: string, domains: readonly s
     const holder = await store.getUnique(GLOBAL, DIRECTORY, 'domain', domain);
     if (holder && holder.id !== id) throw new GatewayError('conflict', 'Another organization has one of these domains.');
   }
-  const entry = await updateRecord(store, GLOBAL, DIRECTORY, id, (before) => ({ ...before, domains }));
+  const entry = await updateRecord(store, { partition: GLOBAL, collection: DIRECTORY, id, change: (before) => ({ ...before, domains }) });
   if (!entry) throw new GatewayError('organization_unknown');
 }
 

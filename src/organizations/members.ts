@@ -5,8 +5,10 @@ import { hashOf } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Person } from '../saml/response/person.ts';
 import type { NameId } from '../saml/response/response.ts';
-import { AGAIN, compareAndSet } from '../store/compare-and-set.ts';
-import { type Collection, confirmReplicated, type Page, type Step, type Store, type Stored } from '../store/store.ts';
+import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
+import { confirmReplicated } from '../store/confirm-replicated.ts';
+import { eachRecord } from '../store/each-record.ts';
+import type { Collection, Page, Step, Store, Stored } from '../store/store.ts';
 import { organizationIds } from './directory.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from './organizations.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
@@ -119,13 +121,10 @@ const noSuchMember = () => new GatewayError('not_found', 'There is no such membe
 export async function countCliTokensByKey(store: Store, nowMs: number): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for await (const organizationId of organizationIds(store)) {
-    for (let cursor: string | undefined, more = true; more; ) {
-      const page = await store.find(organizationId, MEMBERS, 'holdsTokens', { limit: 200, cursor });
-      for (const { kid, expiresAtMs } of page.items.flatMap(({ value }) => value.cliTokens)) {
+    for await (const { value } of eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'holdsTokens' })) {
+      for (const { kid, expiresAtMs } of value.cliTokens) {
         if (expiresAtMs === undefined || expiresAtMs > nowMs) counts.set(kid, (counts.get(kid) ?? 0) + 1);
       }
-      cursor = page.nextCursor ?? undefined;
-      more = cursor !== undefined;
     }
   }
   return counts;
@@ -264,7 +263,7 @@ async function writeMember(
       const { version, value } = organization;
       steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value });
     }
-    return (await runtime.store.commit(organizationId, steps, { replicated: true })).ok ? write.after : AGAIN;
+    return (await runtime.store.commit(organizationId, steps, { replicated: true })).ok ? write.after : RETRY;
   });
 }
 

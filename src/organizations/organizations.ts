@@ -8,7 +8,8 @@ import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
 import type { AttributeMapping } from '../saml/response/person.ts';
-import { type Collection, type Step, type Store, updateRecord } from '../store/store.ts';
+import type { Collection, Step, Store } from '../store/store.ts';
+import { updateRecord } from '../store/update-record.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
 /** Settings of the contract; an absent one has the default. */
@@ -107,13 +108,20 @@ export async function updateOrganization(
   details?: Readonly<Record<string, unknown>>,
   more: (before: Organization, after: Organization) => readonly Step[] = () => [],
 ): Promise<Organization> {
-  const entry = (before: Organization, after: Organization) => [
+  const extraSteps = (before: Organization, after: Organization) => [
     ...more(before, after),
     ...(event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]),
   ];
   // A failover must not bring back a certificate or a role rule that was taken away.
-  const options = { replicated: event !== undefined };
-  const stored = await updateRecord(runtime.store, id, ORGANIZATION, ORGANIZATION_RECORD, change, entry, options);
+  const replicated = event !== undefined;
+  const stored = await updateRecord(runtime.store, {
+    partition: id,
+    collection: ORGANIZATION,
+    id: ORGANIZATION_RECORD,
+    change,
+    extraSteps,
+    replicated,
+  });
   if (!stored) throw new GatewayError('organization_unknown');
   return stored.value;
 }

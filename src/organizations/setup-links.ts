@@ -7,7 +7,8 @@ import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newSecret, newTimeOrderedId, sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
-import { type Collection, GLOBAL, type Page, type Step, type Store, type Stored, updateRecord } from '../store/store.ts';
+import { type Collection, GLOBAL, type Page, type Step, type Store, type Stored } from '../store/store.ts';
+import { updateRecord } from '../store/update-record.ts';
 import { DAY_SECONDS, toIsoTime } from '../time.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 
@@ -98,15 +99,14 @@ export const listSetupLinks = (
 /** Ends a link, and the setup that it began. Once more changes nothing. @throws not_found */
 export async function revokeSetupLink(runtime: Runtime, actor: Actor, organizationId: string, id: string): Promise<void> {
   const nowMs = runtime.now();
-  const revoked = await updateRecord(
-    runtime.store,
-    organizationId,
-    SETUP_LINKS,
+  const revoked = await updateRecord(runtime.store, {
+    partition: organizationId,
+    collection: SETUP_LINKS,
     id,
-    (link) => (link.revokedAtMs === undefined ? { ...link, revokedAtMs: nowMs } : undefined),
-    () => [auditStep(nowMs, actor, 'setup_link.revoked', { details: { setup_link: id } })],
-    { replicated: true },
-  );
+    change: (link) => (link.revokedAtMs === undefined ? { ...link, revokedAtMs: nowMs } : undefined),
+    extraSteps: () => [auditStep(nowMs, actor, 'setup_link.revoked', { details: { setup_link: id } })],
+    replicated: true,
+  });
   if (!revoked) throw new GatewayError('not_found', 'There is no such setup link.');
 }
 
@@ -161,7 +161,14 @@ export async function startSetup(runtime: Runtime, actor: Actor, secret: string)
     if (setupLinkState(before, nowMs) !== 'open') throw notGood();
     return { ...before, usedAtMs: nowMs };
   };
-  const used = await updateRecord(runtime.store, organization.id, SETUP_LINKS, link.id, use, () => steps, { replicated: true });
+  const used = await updateRecord(runtime.store, {
+    partition: organization.id,
+    collection: SETUP_LINKS,
+    id: link.id,
+    change: use,
+    extraSteps: () => steps,
+    replicated: true,
+  });
   if (!used) throw notGood();
   return `${organization.id}.${sessionSecret}`;
 }

@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { MessageSigningKey } from '../saml/messages/bindings.ts';
 import { makeSelfSignedCertificate } from '../saml/metadata/self-signed-certificate.ts';
-import { updateRecord } from '../store/store.ts';
+import { updateRecord } from '../store/update-record.ts';
 import { organizationIds } from './directory.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization, type SpKey } from './organizations.ts';
 
@@ -67,12 +67,17 @@ export async function rewrapSpKeys(runtime: Runtime): Promise<void> {
       }
     }
     if (rewrapped.size === 0) continue;
-    await updateRecord(store, id, ORGANIZATION, ORGANIZATION_RECORD, (organization) => ({
-      ...organization,
-      spKeys: organization.spKeys.map((key) => ({
-        ...key,
-        wrappedPrivateKey: rewrapped.get(key.wrappedPrivateKey) ?? key.wrappedPrivateKey,
-      })),
-    }));
+    await updateRecord(store, {
+      partition: id,
+      collection: ORGANIZATION,
+      id: ORGANIZATION_RECORD,
+      change: (organization) => ({
+        ...organization,
+        spKeys: organization.spKeys.map((key) => ({
+          ...key,
+          wrappedPrivateKey: rewrapped.get(key.wrappedPrivateKey) ?? key.wrappedPrivateKey,
+        })),
+      }),
+    });
   }
 }

@@ -4,19 +4,19 @@ import { GatewayError } from '../errors.ts';
 const MAX_TRIES = 20;
 const PAUSE_MS = 5;
 
-/** What a try returns that somebody else was faster than. */
-export const AGAIN = Symbol('again');
+/** Returned by an attempt whose write lost against a concurrent change. */
+export const RETRY = Symbol('retry');
 
 /**
- * A change that is read, made and written on condition that nothing has changed in between; tried again where something has.
- * The pauses between the tries grow, by chance: of two replicas that do the same without pause one can lose each time.
- * @param attempt reads, and writes; {@link AGAIN} where the write's condition did not hold
- * @throws conflict after 20 tries; what `attempt` throws
+ * Repeats an optimistic change until its write succeeds. Pauses between attempts are random and grow, because two replicas that
+ * retry in step could lose to each other every time.
+ * @param attempt reads the current state and writes on condition that it is unchanged; returns {@link RETRY} if it was not
+ * @throws conflict after 20 attempts, and every error of `attempt`
  */
-export async function compareAndSet<T>(attempt: () => Promise<T | typeof AGAIN>, onConflict = 'nothing was changed'): Promise<T> {
+export async function compareAndSet<T>(attempt: () => Promise<T | typeof RETRY>, onConflict = 'nothing was changed'): Promise<T> {
   for (let tries = 1; ; tries++) {
     const result = await attempt();
-    if (result !== AGAIN) return result;
+    if (result !== RETRY) return result;
     if (tries === MAX_TRIES) throw new GatewayError('conflict', `Too many changes at the same time; ${onConflict}.`);
     await sleep(Math.random() * PAUSE_MS * tries);
   }

@@ -3,19 +3,9 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
-import {
-  type Collection,
-  entriesOf,
-  makeCursor,
-  millisecondsOf,
-  type Page,
-  type Range,
-  readCursor,
-  type Step,
-  type Store,
-  type Stored,
-  unavailable,
-} from './store.ts';
+import { createCursor, readCursor } from './cursor.ts';
+import { entriesOf, toTtlMs } from './entries.ts';
+import { type Collection, type Page, type Range, type Step, type Store, type Stored, storeUnavailable } from './store.ts';
 
 /** Each brings a file from the version of its position to the next. Never changed once released; new ones are added at the end. */
 const MIGRATIONS = [
@@ -81,7 +71,7 @@ export function openSqliteStore(file: string, nowMs: () => number = Date.now): S
     migrate(database);
     return new SqliteStore(database, nowMs);
   } catch (error) {
-    throw error instanceof GatewayError ? error : unavailable(error);
+    throw error instanceof GatewayError ? error : storeUnavailable(error);
   }
 }
 
@@ -147,7 +137,7 @@ class SqliteStore implements Store {
     const rows = answer(() => this.#database.prepare(sql).all(...values, range.limit + 1)) as unknown as Row[];
     const items = rows.slice(0, range.limit);
     const last = items.at(-1);
-    const nextCursor = rows.length > range.limit && last ? makeCursor(list, last.text, last.id) : null;
+    const nextCursor = rows.length > range.limit && last ? createCursor(list, last.text, last.id) : null;
     return { items: items.map((row) => toStored<T>(row)), nextCursor };
   }
 
@@ -199,7 +189,7 @@ class SqliteStore implements Store {
   }
 
   #endOf(ttlSeconds: number): number {
-    return this.#nowMs() + millisecondsOf(ttlSeconds);
+    return this.#nowMs() + toTtlMs(ttlSeconds);
   }
 
   #insert(partition: string, collection: Collection<never>, id: string, value: unknown): boolean {
@@ -269,6 +259,6 @@ function answer<T>(ask: () => T): T {
     return ask();
   } catch (error) {
     if (error instanceof GatewayError || error instanceof TypeError) throw error;
-    throw unavailable(error);
+    throw storeUnavailable(error);
   }
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { lastUseOf, noteTokenUse } from '../../src/auth/tokens/token-use.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import type { Store } from '../../src/store/store.ts';
-import { unavailable } from '../../src/store/store.ts';
+import { storeUnavailable } from '../../src/store/store.ts';
 import { makeRuntime } from '../support/seed.ts';
 
 let runtime: Runtime;
@@ -29,7 +29,7 @@ function replicaOf(other: Runtime): Runtime {
     close: other.store.close.bind(other.store),
     commit: async (...asked: Parameters<Store['commit']>) => {
       commits++;
-      if (isDown) throw unavailable('down');
+      if (isDown) throw storeUnavailable('down');
       return other.store.commit(...asked);
     },
   });

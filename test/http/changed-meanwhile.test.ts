@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { flushSignInLog } from '../../src/auth/sign-in-log/record-sign-in.ts';
 import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
-import { type Store, unavailable } from '../../src/store/store.ts';
+import { type Store, storeUnavailable } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -210,7 +210,7 @@ describe('what was changed since somebody last signed in here counts', () => {
   test('a store that is away lets nobody in, and refuses nobody for good', async () => {
     const { store } = gateway.runtime;
     const { get, getUnique } = store;
-    const away = () => Promise.reject(unavailable('test'));
+    const away = () => Promise.reject(storeUnavailable('test'));
     Object.assign(store, { get: away, getUnique: away });
     const verdicts = [verdict(await enter()), verdict(await enter({ key: await newKey() }))];
     Object.assign(store, { get, getUnique });

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { AGAIN, compareAndSet } from '../../src/store/compare-and-set.ts';
+import { compareAndSet, RETRY } from '../../src/store/compare-and-set.ts';
 import { openStore } from '../../src/store/open-store.ts';
-import { type Collection, type Store, updateRecord } from '../../src/store/store.ts';
+import type { Collection, Store } from '../../src/store/store.ts';
+import { updateRecord } from '../../src/store/update-record.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const COUNTERS: Collection<{ count: number }> = { name: 'counter', indexes: {}, unique: {} };
@@ -34,7 +35,12 @@ describe.each(['redis', 'sqlite'])('on %s', (engine) => {
 
   test(`${AT_ONCE} who change one record at once through two stores: all of them do`, async () => {
     const changes = Array.from({ length: AT_ONCE }, (_, i) =>
-      updateRecord(stores[i % 2] as Store, 'org_a', COUNTERS, 'one', ({ count }) => ({ count: count + 1 })),
+      updateRecord(stores[i % 2] as Store, {
+        partition: 'org_a',
+        collection: COUNTERS,
+        id: 'one',
+        change: ({ count }) => ({ count: count + 1 }),
+      }),
     );
     expect(await Promise.allSettled(changes)).toEqual(Array(AT_ONCE).fill(expect.objectContaining({ status: 'fulfilled' })));
     expect((await stores[0]?.get('org_a', COUNTERS, 'one'))?.value).toEqual({ count: AT_ONCE });
@@ -45,7 +51,7 @@ test('what changes each time ends in a conflict, and says what came of it', asyn
   let tries = 0;
   const change = compareAndSet(async () => {
     tries++;
-    return AGAIN;
+    return RETRY;
   }, 'nobody was signed in');
   await expect(change).rejects.toMatchObject({
     code: 'conflict',

@@ -52,7 +52,7 @@ export function expiringPromises({ store }: Subject): void {
     test('have a time to live that is a number, or nothing is written; and none is too long', async () => {
       const partition = newPartition();
       for (const nothing of [put('key', 'value', Number.NaN), claim('key', Number.NaN)])
-        await expect(store().commit(partition, [insert('x', { name: 'x' }), nothing])).rejects.toThrow('a time to live is no number');
+        await expect(store().commit(partition, [insert('x', { name: 'x' }), nothing])).rejects.toThrow('a time to live is not a number');
       expect(await store().commit(partition, [need('x')])).toEqual(failedAt(0));
       expect(await store().commit(partition, [put('key', 'value', Number.POSITIVE_INFINITY), claim('gone', -1)])).toEqual(OK);
       expect(await store().peek(partition, 'key')).toBe('value');

@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore } from '../../src/store/open-store.ts';
-import { type Step, updateRecord } from '../../src/store/store.ts';
+import type { Step } from '../../src/store/store.ts';
+import { updateRecord } from '../../src/store/update-record.ts';
 import { linesFromParent } from './children.ts';
 import { claim, codeOf, insert, need, PEOPLE, put, replace, take } from './people.ts';
 
@@ -26,7 +27,8 @@ async function won(startMs: number, steps: (round: number) => readonly Step[]): 
   return mine;
 }
 
-const increment = () => updateRecord(store, partition, PEOPLE, 'counter', ({ name }) => ({ name: String(Number(name) + 1) }));
+const increment = () =>
+  updateRecord(store, { partition, collection: PEOPLE, id: 'counter', change: ({ name }) => ({ name: String(Number(name) + 1) }) });
 
 /** @returns how often somebody else was so much faster that updateRecord gave up */
 async function incrementInEachRound(): Promise<number> {

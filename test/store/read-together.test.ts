@@ -4,7 +4,8 @@ import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { readTogether } from '../../src/store/read-together.ts';
-import { type Store, unavailable, updateRecord } from '../../src/store/store.ts';
+import { type Store, storeUnavailable } from '../../src/store/store.ts';
+import { updateRecord } from '../../src/store/update-record.ts';
 import { makeRuntime, seedMember, seedOrganization } from '../support/seed.ts';
 
 let made: Runtime;
@@ -26,7 +27,7 @@ beforeEach(async () => {
   });
   const get: Store['get'] = async (partition, collection, id) => {
     reads.push(`${partition} ${collection.name} ${id}`);
-    if (isDown) throw unavailable('down');
+    if (isDown) throw storeUnavailable('down');
     const seen = await made.store.get(partition, collection, id);
     await wayBack;
     return seen;
@@ -41,7 +42,13 @@ const read = async (id = member.id, partition = organizationId): Promise<Member 
   (await readTogether(store, partition, MEMBERS, id))?.value;
 
 /** Somebody else's write, answered. */
-const suspend = () => updateRecord(made.store, organizationId, MEMBERS, member.id, (before) => ({ ...before, suspended: true }));
+const suspend = () =>
+  updateRecord(made.store, {
+    partition: organizationId,
+    collection: MEMBERS,
+    id: member.id,
+    change: (before) => ({ ...before, suspended: true }),
+  });
 
 describe('questions for one record', () => {
   test('that come together share one read', async () => {

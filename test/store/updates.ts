@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Store, updateRecord } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { updateRecord } from '../../src/store/update-record.ts';
 import type { Subject } from './conformance.ts';
 import { claim, codeOf, insert, newPartition, OK, PEOPLE, put, remove, replace, take } from './people.ts';
 
@@ -15,21 +16,25 @@ export function updatePromises({ store }: Subject): void {
   describe('updateRecord', () => {
     test('writes what change makes and gives the record as written', async () => {
       const partition = await started();
-      const written = await updateRecord(store(), partition, PEOPLE, 'ada', (ada) => ({ ...ada, name: 'Countess' }));
+      const written = await updateRecord(store(), {
+        partition,
+        collection: PEOPLE,
+        id: 'ada',
+        change: (ada) => ({ ...ada, name: 'Countess' }),
+      });
       expect(written).toEqual({ id: 'ada', version: 2, value: { name: 'Countess', note: 0 } });
       expect(await store().get(partition, PEOPLE, 'ada')).toEqual(written);
     });
 
     test('leaves the record where change gives undefined', async () => {
       const partition = await started();
-      const left = await updateRecord(
-        store(),
+      const left = await updateRecord(store(), {
         partition,
-        PEOPLE,
-        'ada',
-        () => undefined,
-        () => [put('key', 'never')],
-      );
+        collection: PEOPLE,
+        id: 'ada',
+        change: () => undefined,
+        extraSteps: () => [put('key', 'never')],
+      });
       expect(left).toEqual({ id: 'ada', version: 1, value: { name: 'Ada', note: 0 } });
       expect((await store().get(partition, PEOPLE, 'ada'))?.version).toBe(1);
       expect(await store().peek(partition, 'key')).toBeUndefined();
@@ -37,21 +42,22 @@ export function updatePromises({ store }: Subject): void {
 
     test('gives undefined where there is no record', async () => {
       const partition = await started();
-      expect(await updateRecord(store(), partition, PEOPLE, 'eve', (eve) => ({ ...eve, name: 'Eve' }))).toBeUndefined();
+      expect(
+        await updateRecord(store(), { partition, collection: PEOPLE, id: 'eve', change: (eve) => ({ ...eve, name: 'Eve' }) }),
+      ).toBeUndefined();
       expect(await store().get(partition, PEOPLE, 'eve')).toBeUndefined();
     });
 
     test('writes extra steps in the same commit', async () => {
       const partition = await started();
       const change = () =>
-        updateRecord(
-          store(),
+        updateRecord(store(), {
           partition,
-          PEOPLE,
-          'ada',
-          (ada) => ({ ...ada, name: `${ada.name}!` }),
-          (before, after) => [put('from', before.name), put('to', after.name), claim('once')],
-        );
+          collection: PEOPLE,
+          id: 'ada',
+          change: (ada) => ({ ...ada, name: `${ada.name}!` }),
+          extraSteps: (before, after) => [put('from', before.name), put('to', after.name), claim('once')],
+        });
       expect((await change())?.value.name).toBe('Ada!');
       expect([await store().peek(partition, 'from'), await store().peek(partition, 'to')]).toEqual(['Ada', 'Ada!']);
       expect(await codeOf(change)).toBe('conflict');
@@ -70,7 +76,12 @@ export function updatePromises({ store }: Subject): void {
           return read;
         },
       };
-      const written = await updateRecord(racing, partition, PEOPLE, 'ada', (ada) => ({ ...ada, name: `saw ${ada.note}` }));
+      const written = await updateRecord(racing, {
+        partition,
+        collection: PEOPLE,
+        id: 'ada',
+        change: (ada) => ({ ...ada, name: `saw ${ada.note}` }),
+      });
       expect(written).toEqual({ id: 'ada', version: 5, value: { name: 'saw 3', note: 3 } });
     });
 
@@ -84,9 +95,15 @@ export function updatePromises({ store }: Subject): void {
           return read;
         },
       };
-      expect(await codeOf(() => updateRecord(racing, partition, PEOPLE, 'ada', () => ({ name: 'mine' })))).toBe('conflict');
+      expect(await codeOf(() => updateRecord(racing, { partition, collection: PEOPLE, id: 'ada', change: () => ({ name: 'mine' }) }))).toBe(
+        'conflict',
+      );
       expect(await store().get(partition, PEOPLE, 'ada')).toEqual({ id: 'ada', version: 21, value: { name: 'other' } });
-      expect(await codeOf(() => updateRecord(store(), partition, PEOPLE, 'ada', () => ({ name: 'mine', email: 'x' })))).toBe('conflict');
+      expect(
+        await codeOf(() =>
+          updateRecord(store(), { partition, collection: PEOPLE, id: 'ada', change: () => ({ name: 'mine', email: 'x' }) }),
+        ),
+      ).toBe('conflict');
     });
 
     test('gives undefined where the record goes while it is changed', async () => {
@@ -100,14 +117,13 @@ export function updatePromises({ store }: Subject): void {
         },
       };
       expect(
-        await updateRecord(
-          racing,
+        await updateRecord(racing, {
           partition,
-          PEOPLE,
-          'ada',
-          () => ({ name: 'mine' }),
-          () => [take('nothing')],
-        ),
+          collection: PEOPLE,
+          id: 'ada',
+          change: () => ({ name: 'mine' }),
+          extraSteps: () => [take('nothing')],
+        }),
       ).toBeUndefined();
     });
   });

@@ -102,14 +102,14 @@ export function valuePromises({ store }: Subject): void {
       expect(await store().peek(partition, 'big')).toBe(JSON.stringify(note));
     });
 
-    test('are copies: nobody changes them from outside', async () => {
+    test('are copied when they are written and when they are read', async () => {
       const partition = newPartition();
       const groups = ['a'];
       expect(await store().commit(partition, [insert('ada', { name: 'Ada', groups })])).toEqual(OK);
       groups.push('b');
       const read = await store().get(partition, PEOPLE, 'ada');
       const given = read?.value as unknown as { groups: string[] };
-      expect(() => given.groups.push('c')).toThrow(TypeError);
+      given.groups.push('c');
       expect((await store().get(partition, PEOPLE, 'ada'))?.value.groups).toEqual(['a']);
     });
   });

@@ -12,7 +12,8 @@ import { codeOf, GatewayError } from '../../errors.ts';
 import { countCliTokensByKey } from '../../organizations/members.ts';
 import { rewrapSpKeys } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
-import { GLOBAL, updateRecord } from '../../store/store.ts';
+import { GLOBAL } from '../../store/store.ts';
+import { updateRecord } from '../../store/update-record.ts';
 import { DAY_MS, MINUTE_MS } from '../../time.ts';
 import { dropKeyLease, KEY_LEASE_MS, waitOutKeyLeases } from './key-lease.ts';
 import { KEY_RING, KEY_RING_RECORD, type KeyRing, keyIn, makeSigningKey, purposeOf, readKeyRing, type SigningKey } from './key-ring.ts';
@@ -25,6 +26,8 @@ const PUBLISHED_AFTER_MS = JWKS_MAX_AGE_SECONDS * 1000 + 2 * KEY_LEASE_MS;
 const FORGET_AFTER_MS = 20 * MINUTE_MS;
 const FORGET_REVOKED_AFTER_MS = 400 * DAY_MS;
 const MAINTAIN_EVERY_MS = 10 * MINUTE_MS;
+
+const RING_RECORD = { partition: GLOBAL, collection: KEY_RING, id: KEY_RING_RECORD };
 
 const GATEWAY: Actor = { kind: 'gateway' };
 
@@ -61,12 +64,15 @@ async function rewrapKeyRing(runtime: Runtime, ring: KeyRing): Promise<void> {
     if (key.wrappedPrivateKey === undefined || !secrets.isOutdated(key.wrappedPrivateKey)) continue;
     rewrapped.set(key.wrappedPrivateKey, await secrets.wrap(purposeOf(key.kid), await openKeptKey(runtime, key)));
   }
-  await updateRecord(store, GLOBAL, KEY_RING, KEY_RING_RECORD, ({ keys }) => ({
-    keys: keys.map((key) => {
-      const wrappedPrivateKey = rewrapped.get(key.wrappedPrivateKey ?? '');
-      return wrappedPrivateKey === undefined ? key : { ...key, wrappedPrivateKey };
+  await updateRecord(store, {
+    ...RING_RECORD,
+    change: ({ keys }) => ({
+      keys: keys.map((key) => {
+        const wrappedPrivateKey = rewrapped.get(key.wrappedPrivateKey ?? '');
+        return wrappedPrivateKey === undefined ? key : { ...key, wrappedPrivateKey };
+      }),
     }),
-  }));
+  });
 }
 
 async function makeKeyRing(runtime: Runtime): Promise<KeyRing> {
@@ -88,9 +94,12 @@ async function makeKeyRing(runtime: Runtime): Promise<KeyRing> {
 async function replaceNextKey(runtime: Runtime): Promise<void> {
   const { tokenAlgorithm } = runtime.config;
   const fresh = await makeSigningKey(runtime, runtime.now());
-  await updateRecord(runtime.store, GLOBAL, KEY_RING, KEY_RING_RECORD, (ring) => {
-    if (keyIn(ring, 'next')?.algorithm === tokenAlgorithm) return undefined;
-    return { keys: [...ring.keys.filter(({ state }) => state !== 'next'), fresh] };
+  await updateRecord(runtime.store, {
+    ...RING_RECORD,
+    change: (ring) => {
+      if (keyIn(ring, 'next')?.algorithm === tokenAlgorithm) return undefined;
+      return { keys: [...ring.keys.filter(({ state }) => state !== 'next'), fresh] };
+    },
   });
 }
 
@@ -187,15 +196,12 @@ async function changeRing(
 ): Promise<readonly SigningKey[]> {
   const nowMs = runtime.now();
   const fresh = await makeSigningKey(runtime, nowMs);
-  const stored = await updateRecord(
-    runtime.store,
-    GLOBAL,
-    KEY_RING,
-    KEY_RING_RECORD,
-    (ring) => plan(ring, fresh, nowMs),
-    (_before, after) => [auditStep(nowMs, actor, event, { details: { ...details, active: keyIn(after, 'active')?.kid } })],
-    { replicated: true },
-  );
+  const stored = await updateRecord(runtime.store, {
+    ...RING_RECORD,
+    change: (ring) => plan(ring, fresh, nowMs),
+    extraSteps: (_before, after) => [auditStep(nowMs, actor, event, { details: { ...details, active: keyIn(after, 'active')?.kid } })],
+    replicated: true,
+  });
   if (!stored) throw new GatewayError('store_unavailable', { cause: 'there are no signing keys in the store' });
   dropKeyLease(runtime);
   return stored.value.keys;
@@ -220,9 +226,12 @@ export async function forgetDeadKeys(runtime: Runtime): Promise<void> {
     nowMs - (key.retiredAtMs ?? nowMs) > FORGET_AFTER_MS || nowMs - (key.revokedAtMs ?? nowMs) > FORGET_REVOKED_AFTER_MS;
   if (!(await readKeyRing(runtime))?.keys.some(isOld)) return;
   const alive = await countCliTokensByKey(runtime.store, nowMs);
-  await updateRecord(runtime.store, GLOBAL, KEY_RING, KEY_RING_RECORD, ({ keys }) => {
-    const kept = keys.filter((key) => !isDead(key));
-    return kept.length === keys.length ? undefined : { keys: kept };
+  await updateRecord(runtime.store, {
+    ...RING_RECORD,
+    change: ({ keys }) => {
+      const kept = keys.filter((key) => !isDead(key));
+      return kept.length === keys.length ? undefined : { keys: kept };
+    },
   });
   function isDead(key: SigningKey): boolean {
     if (key.state === 'retired') return isOld(key) && !alive.has(key.kid);

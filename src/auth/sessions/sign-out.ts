@@ -2,7 +2,7 @@ import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { MEMBERS, type MemberSession } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
-import { updateRecord } from '../../store/store.ts';
+import { updateRecord } from '../../store/update-record.ts';
 import type { Login } from './sessions.ts';
 
 /**
@@ -51,20 +51,19 @@ async function dropSessions(
 ): Promise<readonly MemberSession[] | undefined> {
   const { organizationId, memberId } = owner;
   let ended: readonly MemberSession[] = [];
-  const stored = await updateRecord(
-    runtime.store,
-    organizationId,
-    MEMBERS,
-    memberId,
-    (member) => {
+  const stored = await updateRecord(runtime.store, {
+    partition: organizationId,
+    collection: MEMBERS,
+    id: memberId,
+    change: (member) => {
       ended = member.sessions.filter(isEnding);
       return ended.length === 0 ? undefined : { ...member, sessions: member.sessions.filter((session) => !ended.includes(session)) };
     },
-    () => {
+    extraSteps: () => {
       const details = event === 'logout' ? {} : { details: { ended: ended.map(({ id }) => id) } };
       return [auditStep(runtime.now(), actor, event, { member_id: memberId, ...details })];
     },
-    { replicated: true },
-  );
+    replicated: true,
+  });
   return stored && ended;
 }

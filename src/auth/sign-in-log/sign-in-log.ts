@@ -14,7 +14,8 @@ import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 import type { MaskedRow } from '../../saml/explain/masking.ts';
 import { CHECKS } from '../../saml/response/checks.ts';
 import type { Person } from '../../saml/response/person.ts';
-import { AGAIN, compareAndSet } from '../../store/compare-and-set.ts';
+import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
+import { invalidCursor } from '../../store/cursor.ts';
 import type { Collection, Step } from '../../store/store.ts';
 import { DAY_SECONDS } from '../../time.ts';
 
@@ -129,7 +130,7 @@ export async function saveLogEntries(runtime: Runtime, organizationId: string, e
     ];
     const result = await store.commit(organizationId, steps);
     // An organization that was deleted meanwhile has no log either.
-    return result.ok || result.failed === 0 ? undefined : AGAIN;
+    return result.ok || result.failed === 0 ? undefined : RETRY;
   }, 'the sign-in was not kept');
 }
 
@@ -227,8 +228,7 @@ export interface SignInLogList {
  */
 export async function listLogEntries(runtime: Runtime, organizationId: string, query: SignInLogQuery): Promise<SignInLogList> {
   const { cursor, limit } = query;
-  if (cursor !== undefined && !ENTRY_ID.test(cursor))
-    throw new GatewayError('validation_failed', 'cursor: is not one that this list gave.');
+  if (cursor !== undefined && !ENTRY_ID.test(cursor)) throw invalidCursor();
   const { entries } = await readLog(runtime, organizationId);
   const fitting = entries.filter(
     ({ id, outcome, code }) =>

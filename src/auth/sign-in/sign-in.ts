@@ -16,7 +16,7 @@ import { makeAuthnRequest } from '../../saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import { type Person, readPerson } from '../../saml/response/person.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
-import { AGAIN, compareAndSet } from '../../store/compare-and-set.ts';
+import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { type Login, newSid, putSession } from '../sessions/sessions.ts';
@@ -165,7 +165,7 @@ export async function finishSignIn(
     const failed = claims[result.failed];
     if (failed?.do === 'require') return { kind: 'outdated' };
     if (failed) throw claimFailed(failed);
-    return AGAIN; // somebody else changed the member between reading and writing (another login of the same person)
+    return RETRY; // somebody else changed the member between reading and writing (another login of the same person)
   }, 'nobody was signed in');
 }
 

@@ -21,7 +21,8 @@ import type { BrowserMessage, MessageSigningKey, UnverifiedMessage } from '../..
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings, type VerifiedLogoutRequest } from '../../saml/messages/logout.ts';
 import { makeLogoutRequest, makeLogoutResponse } from '../../saml/messages/logout-messages.ts';
 import type { NameId, VerifiedAssertion } from '../../saml/response/response.ts';
-import { AGAIN, compareAndSet } from '../../store/compare-and-set.ts';
+import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
+import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { claimUntil } from './claims.ts';
 
@@ -211,18 +212,14 @@ async function endPresentSessions(
     const result = await runtime.store.commit(organization.id, [...first, ...steps], { replicated: true });
     if (result.ok) return named.flatMap(({ value }) => value.sessions.filter(isNamed)).length;
     if (result.failed === 0 && first.length > 0) throw new GatewayError('saml_replayed', 'This logout request was used already.');
-    return AGAIN; // a member was changed between reading and writing
+    return RETRY; // a member was changed between reading and writing
   });
 }
 
 async function membersWith(runtime: Runtime, organizationId: string, key: string): Promise<readonly Stored<Member>[]> {
   const found = new Map<string, Stored<Member>>();
-  let cursor: string | undefined;
-  do {
-    const page = await runtime.store.find(organizationId, MEMBERS, 'nameId', { equals: key, limit: 200, cursor });
-    for (const member of page.items) found.set(member.id, member);
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
+  const index = { partition: organizationId, collection: MEMBERS, index: 'nameId', equals: key };
+  for await (const member of eachRecord(runtime.store, index)) found.set(member.id, member);
   return [...found.values()];
 }
 

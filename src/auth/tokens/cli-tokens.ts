@@ -8,7 +8,8 @@ import { GatewayError } from '../../errors.ts';
 import { newId } from '../../ids.ts';
 import { type CliToken, getMember, isActive, MEMBERS, type Member } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
-import { type Stored, updateRecord } from '../../store/store.ts';
+import type { Stored } from '../../store/store.ts';
+import { updateRecord } from '../../store/update-record.ts';
 import { DAY_MS } from '../../time.ts';
 import { currentSigner, verifyingKey } from '../keys/key-lease.ts';
 import type { Credential } from '../principal.ts';
@@ -126,20 +127,19 @@ function changeTokens(
   details: Readonly<Record<string, unknown>>,
   change: (member: Member) => readonly CliToken[],
 ): Promise<Stored<Member> | undefined> {
-  return updateRecord(
-    runtime.store,
-    owner.organizationId,
-    MEMBERS,
-    owner.memberId,
-    (member) => ({ ...member, cliTokens: change(member) }),
-    (before, after) => {
+  return updateRecord(runtime.store, {
+    partition: owner.organizationId,
+    collection: MEMBERS,
+    id: owner.memberId,
+    change: (member) => ({ ...member, cliTokens: change(member) }),
+    extraSteps: (before, after) => {
       const kept = new Set(after.cliTokens.map(({ id }) => id));
       const gone = before.cliTokens.filter(({ id }) => !kept.has(id));
       const all = gone.length === 0 ? details : { ...details, ended: gone.map(({ id }) => id) };
       return [auditStep(runtime.now(), actor, event, { member_id: owner.memberId, details: all }), ...gone.map(({ id }) => forgetUse(id))];
     },
-    { replicated: true },
-  );
+    replicated: true,
+  });
 }
 
 /** The credential was good when the request came; since then its tokens may have been revoked, or the member suspended. */

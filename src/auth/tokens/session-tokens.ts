@@ -6,7 +6,7 @@ import { GatewayError } from '../../errors.ts';
 import { MEMBERS } from '../../organizations/members.ts';
 import { getOrganizationById } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { updateRecord } from '../../store/store.ts';
+import { updateRecord } from '../../store/update-record.ts';
 import { currentSigner } from '../keys/key-lease.ts';
 import type { MemberPrincipal } from '../principal.ts';
 import { TOKEN_TYPES, type VerifiedToken } from './verify-token.ts';
@@ -70,18 +70,17 @@ async function requireAudience({ store }: Runtime, organizationId: string, audie
 export async function revokeSessionToken(runtime: Runtime, actor: Actor, token: VerifiedToken): Promise<void> {
   const nowMs = runtime.now();
   const { jti, memberId, expiresAtMs = nowMs } = token;
-  await updateRecord(
-    runtime.store,
-    token.organizationId,
-    MEMBERS,
-    memberId,
-    (member) => {
+  await updateRecord(runtime.store, {
+    partition: token.organizationId,
+    collection: MEMBERS,
+    id: memberId,
+    change: (member) => {
       const kept = (member.revokedSessionTokens ?? []).filter((revoked) => revoked.expiresAtMs > nowMs - CLOCKS_DIFFER_BY_MS);
       if (kept.some((revoked) => revoked.jti === jti)) return undefined;
       if (kept.length >= MAX_REVOKED) throw new GatewayError('rate_limited', { retryAfterSeconds: SESSION_TOKEN_TTL_SECONDS });
       return { ...member, revokedSessionTokens: [...kept, { jti, expiresAtMs }] };
     },
-    () => [auditStep(nowMs, actor, 'session_token.revoked', { member_id: memberId, details: { jti } })],
-    { replicated: true },
-  );
+    extraSteps: () => [auditStep(nowMs, actor, 'session_token.revoked', { member_id: memberId, details: { jti } })],
+    replicated: true,
+  });
 }

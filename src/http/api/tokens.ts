@@ -11,8 +11,8 @@ import {
   rotateCliTokens,
 } from '../../auth/tokens/cli-tokens.ts';
 import { mintSessionToken } from '../../auth/tokens/session-tokens.ts';
-import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
+import { invalidCursor } from '../../store/cursor.ts';
 import { callerOf, memberOf, organizationOf, requireOperator } from './callers.ts';
 import { cliTokenJson, newCliTokenJson, sessionTokenJson, signingKeyJson } from './representations.ts';
 import { checkShape, NEW_TOKEN, PAGE_QUERY, SESSION_TOKEN_WISH, TOKEN_ROTATION } from './request-shapes.ts';
@@ -56,7 +56,7 @@ function asker(request: Request, response: Response): [ReturnType<typeof callerO
 /** A member has few tokens, so all are read; the cursor is the id of the last one that was shown. */
 function pageOf(tokens: readonly ListedCliToken[], { limit, cursor }: { limit: number; cursor?: string | undefined }) {
   const at = cursor === undefined ? 0 : tokens.findIndex(({ record }) => record.id === cursor) + 1;
-  if (cursor !== undefined && at === 0) throw new GatewayError('validation_failed', 'cursor: is not one that this list gave.');
+  if (cursor !== undefined && at === 0) throw invalidCursor();
   const items = tokens.slice(at, at + limit);
   return { items: items.map(cliTokenJson), next_cursor: at + limit < tokens.length ? (items.at(-1)?.record.id ?? null) : null };
 }

@@ -3,22 +3,20 @@ import { randomUUID } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { BoundedCache } from '../../bounded-cache.ts';
 import { GatewayError } from '../../errors.ts';
-import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
-import { ReplicaWait } from './replica-wait.ts';
+import { createCursor, readCursor } from '../cursor.ts';
+import { entriesOf, toTtlMs } from '../entries.ts';
 import {
   type Collection,
   type CommitOptions,
-  entriesOf,
-  makeCursor,
-  millisecondsOf,
   type Page,
   type Range,
-  readCursor,
   type Step,
   type Store,
   type Stored,
-  unavailable,
+  storeUnavailable,
 } from '../store.ts';
+import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
+import { ReplicaWait } from './replica-wait.ts';
 
 /** How long a mark stays that nobody asks for. */
 const MARK_SECONDS = 10;
@@ -101,7 +99,7 @@ async function connect(url: string): Promise<Client> {
     return client;
   } catch (error) {
     client.disconnect();
-    throw unavailable(error);
+    throw storeUnavailable(error);
   } finally {
     clearTimeout(late);
   }
@@ -202,7 +200,7 @@ class RedisStore implements Store {
     }
     const items = rows.slice(0, limit);
     const last = items.at(-1);
-    const nextCursor = rows.length > limit && last ? makeCursor(list, last.text, last.stored.id) : null;
+    const nextCursor = rows.length > limit && last ? createCursor(list, last.text, last.stored.id) : null;
     return { items: items.map(({ stored }) => stored), nextCursor };
   }
 
@@ -224,7 +222,7 @@ class RedisStore implements Store {
     const failed = await answer(this.#client.samlgateCommit(...keys, deadline, ...values));
     if (failed < 0) {
       this.#facts.clear(); // perhaps a clock was set
-      throw unavailable('the commit reached Redis too late');
+      throw storeUnavailable('the commit reached Redis too late');
     }
     if (failed > 0) return { ok: false, failed: failed - 1 };
     if (mark !== undefined) await answer(this.#replicaWait.until(this.#nodeOf(keys), `${keys[0]}e:${mark}`, replicas));
@@ -324,9 +322,9 @@ function writtenStep(step: Step): (string | number)[] {
     case 'require':
       return [step.do, step.collection.name, step.id, step.version ?? ''];
     case 'put':
-      return ['put', step.key, step.value, millisecondsOf(step.ttlSeconds)];
+      return ['put', step.key, step.value, toTtlMs(step.ttlSeconds)];
     case 'claim':
-      return ['claim', step.key, millisecondsOf(step.ttlSeconds)];
+      return ['claim', step.key, toTtlMs(step.ttlSeconds)];
     case 'take':
     case 'absent':
     case 'drop':
@@ -345,6 +343,6 @@ async function answer<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
   } catch (error) {
-    throw error instanceof GatewayError ? error : unavailable(error);
+    throw error instanceof GatewayError ? error : storeUnavailable(error);
   }
 }

@@ -1,0 +1,46 @@
+import { GatewayError } from '../errors.ts';
+import { compareAndSet, RETRY } from './compare-and-set.ts';
+import { confirmReplicated } from './confirm-replicated.ts';
+import type { Collection, CommitOptions, Step, Store, Stored } from './store.ts';
+
+export interface RecordUpdate<T> extends CommitOptions {
+  readonly partition: string;
+  readonly collection: Collection<T>;
+  readonly id: string;
+  /** Returns the new value, or undefined to leave the record unchanged. Runs again after each concurrent change. */
+  readonly change: (value: T) => T | undefined;
+  /** Returns steps for the same commit. They must not fail. */
+  readonly extraSteps?: (before: T, after: T) => readonly Step[];
+}
+
+/**
+ * Reads a record, changes it, and writes it if nothing changed it in the meantime; starts again otherwise. With `replicated`,
+ * the replicas have also acknowledged the present state when nothing is left to change, or when `change` throws.
+ * @returns the record as written, the unchanged record, or undefined if there is no such record
+ * @throws conflict after 20 attempts, or if an extra step failed; every error of `change`; store_unavailable
+ */
+export async function updateRecord<T>(store: Store, update: RecordUpdate<T>): Promise<Stored<T> | undefined> {
+  const { partition, collection, id, change, extraSteps = () => [], replicated = false } = update;
+  const confirm = async () => {
+    if (replicated) await confirmReplicated(store, partition);
+  };
+  return compareAndSet(async () => {
+    const before = await store.get(partition, collection, id);
+    let value: T | undefined;
+    try {
+      value = before && change(before.value);
+    } catch (error) {
+      await confirm(); // `change` may refuse because an earlier, unconfirmed attempt already made the change
+      throw error;
+    }
+    if (!before || value === undefined) {
+      await confirm();
+      return before;
+    }
+    const steps: Step[] = [{ do: 'replace', collection, id, version: before.version, value }, ...extraSteps(before.value, value)];
+    const result = await store.commit(partition, steps, { replicated });
+    if (result.ok) return { id, version: before.version + 1, value };
+    if (result.failed !== 0) throw new GatewayError('conflict');
+    return RETRY;
+  });
+}

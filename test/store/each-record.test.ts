@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eachRecord } from '../../src/store/each-record.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Collection, Store } from '../../src/store/store.ts';
+
+const NUMBERS: Collection<{ n: number }> = { name: 'number', indexes: { parity: ({ n }) => [n % 2 === 0 ? 'even' : 'odd'] }, unique: {} };
+const COUNT = 450;
+const idOf = (n: number) => String(n).padStart(4, '0');
+
+describe('eachRecord', () => {
+  let store: Store;
+  let pages = 0;
+  beforeAll(async () => {
+    const opened = await openStore('sqlite::memory:');
+    store = new Proxy(opened, {
+      get(target, name) {
+        if (name === 'find') pages++;
+        const member = target[name as keyof Store];
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+    const steps = Array.from({ length: COUNT }, (_, n) => ({ do: 'insert', collection: NUMBERS, id: idOf(n), value: { n } }) as const);
+    await store.commit('org_a', steps);
+  });
+  afterAll(() => store.close());
+
+  const read = async (equals?: string, upTo = Number.POSITIVE_INFINITY) => {
+    pages = 0;
+    const ids: string[] = [];
+    for await (const { id } of eachRecord(store, { partition: 'org_a', collection: NUMBERS, index: 'parity', equals })) {
+      ids.push(id);
+      if (ids.length >= upTo) break;
+    }
+    return ids;
+  };
+
+  it('yields the records of all pages in order', async () => {
+    const numbers = Array.from({ length: COUNT }, (_, n) => n);
+    const ordered = [...numbers.filter((n) => n % 2 === 0), ...numbers.filter((n) => n % 2 === 1)];
+    expect(await read()).toEqual(ordered.map(idOf));
+    expect(pages).toBe(3);
+  });
+
+  it('yields only the records with the given index string', async () => {
+    expect((await read('odd')).length).toBe(COUNT / 2);
+    expect(await read('neither')).toEqual([]);
+  });
+
+  it('reads no further page after the caller stopped', async () => {
+    expect(await read(undefined, 200)).toHaveLength(200);
+    expect(pages).toBe(1);
+  });
+});
