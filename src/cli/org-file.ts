@@ -69,8 +69,13 @@ export interface Plan {
 
 type Fields = Record<string, unknown>;
 
+export interface PlanOptions {
+  /** Confirms role rules that leave the organization without an owner. The gateway accepts this from the operator only. */
+  readonly allowNoOwner: boolean;
+}
+
 /** What is missing between gateway and file. Nothing is changed. */
-export async function planChanges(client: Client, file: OrganizationFile): Promise<Plan> {
+export async function planChanges(client: Client, file: OrganizationFile, options: PlanOptions = { allowNoOwner: false }): Promise<Plan> {
   const root = `/api/v1/organizations/${encodeURIComponent(file.slug)}`;
   const { slug, name, domains, allowed_return_urls, contact_email, logo_url } = file;
   const present = (await orUndefined(client.call('GET', root), 'organization_unknown')) as Fields | undefined;
@@ -91,7 +96,7 @@ export async function planChanges(client: Client, file: OrganizationFile): Promi
         `set ${file.role_mapping.rules.length} role rule(s), default ${file.role_mapping.default_role}`,
         'PUT',
         `${root}/role-mapping`,
-        file.role_mapping,
+        options.allowNoOwner ? { ...file.role_mapping, allow_no_owner: true } : file.role_mapping,
       );
     }
   }

@@ -23,6 +23,8 @@ export type MemberChanges = z.input<typeof shapes.MEMBER_CHANGES>;
 export type IdentityProviderSettings = z.input<typeof shapes.IDP_SETTINGS>;
 /** Metadata in JSON, or the values that it would have. */
 export type MetadataInput = z.input<typeof shapes.METADATA_INPUT>;
+/** With `allow_no_owner` the operator confirms rules that leave the organization without an owner. */
+export type NewRoleMapping = z.input<typeof shapes.NEW_ROLE_MAPPING>;
 export type NewToken = z.input<typeof shapes.NEW_TOKEN>;
 /** Exact address, or a part of name or address. */
 export type MemberQuery = Omit<z.input<typeof shapes.MEMBER_QUERY>, 'limit' | 'cursor'>;

@@ -12,6 +12,7 @@ import type {
   MetadataInput,
   NewCliToken,
   NewOrganization,
+  NewRoleMapping,
   NewToken,
   Organization,
   OrganizationChanges,
@@ -94,7 +95,7 @@ export interface Client {
   };
   readonly roleMapping: {
     get(organization: string): Promise<RoleMapping>;
-    set(organization: string, mapping: RoleMapping): Promise<RoleMapping>;
+    set(organization: string, mapping: NewRoleMapping): Promise<RoleMapping>;
   };
   /** The audit trail, newest first. */
   readonly audit: { list(organization: string, query?: AuditQuery): PagedList<AuditEntry> };

@@ -1,7 +1,7 @@
 /** What other role rules would do: to each member, by the groups of their last sign-in, before anybody saves them. */
 import type { Store } from '../store/store.ts';
 import { isActive, MEMBERS, type Member, roleBy } from './members.ts';
-import { decideRole, type Role, type RoleMapping } from './role-mapping.ts';
+import { decideRole, givesOwner, type Role, type RoleMapping } from './role-mapping.ts';
 
 export interface RoleChange {
   readonly from: Member['role'];
@@ -33,12 +33,7 @@ export const roleAfterNextSignIn = (mapping: RoleMapping, member: Pick<Member, '
   roleBy(decideRole(mapping, member.groups), member).role;
 
 /** Looks through the members by pages; at most 20,000 of them. */
-export async function foreseeRoles(
-  store: Store,
-  organizationId: string,
-  mapping: RoleMapping,
-  ownId: string | undefined,
-): Promise<RoleMappingEffect> {
+export async function foreseeRoles(store: Store, organizationId: string, mapping: RoleMapping, ownId?: string): Promise<RoleMappingEffect> {
   const changes = new Map<string, { -readonly [K in keyof RoleChange]: RoleChange[K] }>();
   let [ownersBefore, ownersAfter, members] = [0, 0, 0];
   let own: RoleMappingEffect['own'];
@@ -63,9 +58,32 @@ export async function foreseeRoles(
   return { changes: [...changes.values()], ownersBefore, ownersAfter, members, isPartial: cursor !== undefined, ...(own ? { own } : {}) };
 }
 
-/** Nobody would be left who could put it right. An organization that has no owner yet has nobody to lose. */
-export const locksEverybodyOut = ({ ownersBefore, ownersAfter, isPartial }: RoleMappingEffect): boolean =>
-  ownersBefore > 0 && ownersAfter === 0 && !isPartial;
+/** `no_owner_rule`: the rules give the owner role to no user. `no_owner_member`: they give it to no known member. */
+export type NoOwnerReason = 'no_owner_rule' | 'no_owner_member';
+
+/**
+ * Returns why rules leave an organization without an owner, undefined if they do not.
+ *
+ * They do not as long as one known member, who is not suspended, is an owner after the next sign-in with the same groups. That
+ * includes an owner whose role was set by hand and whom no rule matches. Rules that can make a user an owner are also allowed if
+ * the organization has no owner to lose, and if it has more members than were read.
+ */
+export function noOwnerReason(
+  mapping: RoleMapping,
+  { ownersBefore, ownersAfter, isPartial }: Pick<RoleMappingEffect, 'ownersBefore' | 'ownersAfter' | 'isPartial'>,
+): NoOwnerReason | undefined {
+  if (ownersAfter > 0) return undefined;
+  if (!givesOwner(mapping)) return 'no_owner_rule';
+  return ownersBefore > 0 && !isPartial ? 'no_owner_member' : undefined;
+}
+
+/** What happens and what to do instead, for the user who tries to save such rules. */
+export const NO_OWNER_TEXTS: Readonly<Record<NoOwnerReason, string>> = {
+  no_owner_rule:
+    'These rules would leave the organization without an owner, because neither a rule nor the default gives the role owner. Add a rule that gives it to a group.',
+  no_owner_member:
+    'These rules would leave the organization without an owner, because no member was in a group with the role owner at their last sign-in. Add a rule that gives it to a group of a current owner.',
+};
 
 const SEEN_PAGES = 5;
 const MAX_SEEN = 200;

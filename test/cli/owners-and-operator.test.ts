@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Home, makeHome } from '../support/command.ts';
@@ -119,6 +120,41 @@ describe('samlgate org', () => {
     expect(refused.stderr).toMatch(
       /^acme-entra: could not make the organization “.+”: You are not allowed to do this\. [\s\S]* code forbidden, request/,
     );
+  });
+
+  test('set-roles saves rules without an owner only when the operator confirms them', async () => {
+    const { slug } = await gateway.makeOrganization();
+    const roles = ['org', 'set-roles', slug, '--rule', 'engineering=collaborator', '--default', 'none'];
+    const refused = await home.run(roles, operator);
+    expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('code conflict') });
+    expect(refused.stderr).toContain('--allow-no-owner');
+    const asOwner = ['org', 'set-roles', acme.slug, ...roles.slice(3)];
+    expect(await home.run(asOwner, owner)).toMatchObject({ code: 1, stderr: expect.stringContaining('code conflict') });
+    expect(await home.run([...asOwner, '--allow-no-owner'], owner)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('code forbidden'),
+    });
+    expect(await home.run([...roles, '--allow-no-owner'], operator)).toMatchObject({
+      code: 0,
+      stdout: `${slug}: 1 rule(s), default none\n`,
+    });
+    const shown = json((await home.run(['org', 'show', slug, '--json'], operator)).stdout);
+    expect(shown).toMatchObject({ role_mapping: { rules: [{ group: 'engineering', role: 'collaborator' }], default_role: 'none' } });
+  });
+
+  test('apply saves rules without an owner only when the operator confirms them', async () => {
+    const { slug } = await gateway.makeOrganization();
+    const file = path.join(home.directory, 'no-owner.yaml');
+    writeFileSync(file, `slug: ${slug}\nname: ${slug}\nrole_mapping:\n  default_role: none\n`);
+    const mappingOf = async () =>
+      (await gateway.api<{ default_role: string }>('GET', `/organizations/${slug}/role-mapping`)).body.default_role;
+    const refused = await home.run(['org', 'apply', file], operator);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('code conflict') });
+    expect(refused.stderr).toContain('--allow-no-owner');
+    expect(await mappingOf()).toBe('collaborator');
+    expect(await home.run(['org', 'apply', file, '--allow-no-owner'], operator)).toMatchObject({ code: 0, stderr: '' });
+    expect(await mappingOf()).toBe('none');
+    expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: `${slug}: nothing to change\n` });
   });
 
   test('an owner may look at the own one', async () => {

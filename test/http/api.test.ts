@@ -145,7 +145,7 @@ describe('who may call', () => {
     const organization = await makeTestOrganization(gateway);
     const { browser } = await sessionOf(organization, 'olivia');
     expect((await asSession(browser, 'GET', `${root(organization)}/members`)).status).toBe(200);
-    await gateway.api('PUT', `${root(organization)}/role-mapping`, { rules: [], default_role: 'collaborator' });
+    await gateway.api('PUT', `${root(organization)}/role-mapping`, { rules: [], default_role: 'collaborator', allow_no_owner: true });
     await organization.signIn(new HttpBrowser(), 'olivia');
     expect(codeOf(await asSession(browser, 'GET', `${root(organization)}/members`))).toEqual([403, 'forbidden']);
   });
@@ -402,6 +402,44 @@ describe('role-mapping', () => {
   });
 });
 
+describe('role-mapping without an owner', () => {
+  const NO_OWNER = { rules: [{ group: 'engineering', role: 'collaborator' }], default_role: 'collaborator' };
+
+  it('is refused to an owner, who can’t confirm it either', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const resource = `${root(organization)}/role-mapping`;
+    const before = (await gateway.api('GET', resource)).body;
+    const { browser } = await sessionOf(organization, 'olivia');
+    const refused = await asSession(browser, 'PUT', resource, NO_OWNER);
+    expect(codeOf(refused)).toEqual([409, 'conflict']);
+    expect(refused.body.detail).toContain('because neither a rule nor the default gives the role owner');
+    expect(codeOf(await asSession(browser, 'PUT', resource, { ...NO_OWNER, allow_no_owner: true }))).toEqual([403, 'forbidden']);
+    expect(codeOf(await asSession(browser, 'PUT', resource, { ...NO_OWNER, allow_no_owner: false }))).toEqual([409, 'conflict']);
+    expect((await gateway.api('GET', resource)).body).toEqual(before);
+  });
+
+  it('is saved when the operator confirms it, and an identical request then needs no confirmation', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const resource = `${root(organization)}/role-mapping`;
+    const refused = await gateway.api('PUT', resource, NO_OWNER);
+    expect(codeOf(refused)).toEqual([409, 'conflict']);
+    expect(refused.body.detail).toContain('"allow_no_owner": true');
+    expect(codeOf(await gateway.api('PUT', resource, { ...NO_OWNER, allow_no_owner: 'yes' }))).toEqual([400, 'validation_failed']);
+    expect(await gateway.api('PUT', resource, { ...NO_OWNER, allow_no_owner: true })).toMatchObject({ status: 200, body: NO_OWNER });
+    expect((await gateway.api('GET', resource)).body).toEqual(NO_OWNER);
+    expect((await gateway.api('PUT', resource, NO_OWNER)).status).toBe(200);
+  });
+
+  it('is refused if its rules fit no member of an organization that has an owner', async () => {
+    const organization = await makeTestOrganization(gateway);
+    await sessionOf(organization, 'olivia');
+    const mapping = { rules: [{ group: 'chiefs', role: 'owner' }], default_role: 'collaborator' };
+    const refused = await gateway.api('PUT', `${root(organization)}/role-mapping`, mapping);
+    expect(codeOf(refused)).toEqual([409, 'conflict']);
+    expect(refused.body.detail).toContain('because no member was in a group with the role owner at their last sign-in');
+  });
+});
+
 describe('members', () => {
   it('are found by address in any case, by a part of name or address, and by id', async () => {
     const organization = await makeTestOrganization(gateway);
@@ -464,7 +502,7 @@ describe('members', () => {
 
   it('the last owner can’t be removed, suspended or made a collaborator', async () => {
     const organization = await makeTestOrganization(gateway);
-    await gateway.api('PUT', `${root(organization)}/role-mapping`, { rules: [], default_role: 'collaborator' });
+    await gateway.api('PUT', `${root(organization)}/role-mapping`, { rules: [], default_role: 'collaborator', allow_no_owner: true });
     const { id } = await sessionOf(organization, 'olivia');
     const member = `${root(organization)}/members/${id}`;
     expect((await gateway.api('PATCH', member, { role: 'owner' })).body).toMatchObject({ role: 'owner', role_source: { kind: 'manual' } });

@@ -63,7 +63,11 @@ describe('what is changed while a message is judged counts for it', () => {
 
   test('a role rule', async () => {
     beforeItIsWritten(() =>
-      change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'collaborator' }], default_role: 'none' }),
+      change('PUT', '/role-mapping', {
+        rules: [{ group: 'platform-admins', role: 'collaborator' }],
+        default_role: 'none',
+        allow_no_owner: true,
+      }),
     );
     const browser = new HttpBrowser();
     expect(verdict(await acme.post(browser, acme.respond()))).toBe('in');
@@ -73,7 +77,9 @@ describe('what is changed while a message is judged counts for it', () => {
   });
 
   test('a role rule that leaves the person none, and one that gives it back', async () => {
-    beforeItIsWritten(() => change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none' }));
+    beforeItIsWritten(() =>
+      change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none', allow_no_owner: true }),
+    );
     expect(verdict(await enter())).toBe('saml_role_denied');
     beforeItIsWritten(() => change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'none' }));
     expect(verdict(await enter())).toBe('in');
@@ -136,14 +142,22 @@ describe('what was changed since somebody last signed in here counts', () => {
   });
 
   test('role rules: nobody keeps what they give no more', async () => {
-    await change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none' });
+    await change('PUT', '/role-mapping', {
+      rules: [{ group: 'nobody-has-it', role: 'owner' }],
+      default_role: 'none',
+      allow_no_owner: true,
+    });
     expect(verdict(await enter())).toBe('saml_role_denied');
     await change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'none' });
     expect(verdict(await enter())).toBe('in');
   });
 
   test('who is shut out hears why, even when the organization is changed at that moment', async () => {
-    await change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none' });
+    await change('PUT', '/role-mapping', {
+      rules: [{ group: 'nobody-has-it', role: 'owner' }],
+      default_role: 'none',
+      allow_no_owner: true,
+    });
     expect(verdict(await enter())).toBe('saml_role_denied');
     const store = gateway.runtime.store as { commit: Store['commit'] };
     const { commit } = store;

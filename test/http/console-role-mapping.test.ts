@@ -143,11 +143,31 @@ describe('role mapping: the difference', () => {
   it('refuses to leave no owner, also where nobody asked for a preview', async () => {
     await seedMember(gateway.runtime, acme.id, { email: 'gone@x.example', ...owner, groups: ['chiefs'], suspended: true });
     const page = await post('preview', swapped);
-    expect(textOf(page.text)).toContain('No owner would be left, so this can’t be saved.');
+    expect(textOf(page.text)).toContain('because no member was in a group with the role owner at their last sign-in');
     expect(page.text).not.toContain('/roles/save');
     const forced = await post('save', { ...swapped, confirmed: 'yes' });
     expect([forced.status, forced.code]).toEqual([409, 'conflict']);
     expect(await saved()).toEqual(BEFORE);
+  });
+
+  it('refuses an owner who confirms that no owner is left', async () => {
+    const forced = await post('save', { default_role: 'none', confirmed: 'yes', allow_no_owner: 'yes' });
+    expect([forced.status, forced.code]).toEqual([403, 'forbidden']);
+    expect(await saved()).toEqual(BEFORE);
+  });
+
+  it('lets the operator save rules that leave no owner, if confirmed', async () => {
+    const operator = new HttpBrowser();
+    await operator.submit(await operator.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
+    const page = await operator.open(`${gateway.url}/console/operator/organizations/${acme.slug}/roles`);
+    const preview = await operator.submit(page, { group_0: '', default_role: 'collaborator' });
+    expect(textOf(preview.text)).toContain('because neither a rule nor the default gives the role owner');
+    const unconfirmed = await operator.submit(preview, {}, '/save');
+    expect([unconfirmed.status, unconfirmed.code]).toEqual([409, 'conflict']);
+    expect(await saved()).toEqual(BEFORE);
+    const done = await operator.submit(preview, { allow_no_owner: 'yes' }, '/save');
+    expect(textOf(done.text)).toContain('The rules are saved.');
+    expect(await saved()).toEqual({ rules: [], default_role: 'collaborator' });
   });
 
   it('says who could not come in any more', async () => {

@@ -35,7 +35,7 @@ test('a change of who may come in is acknowledged only when every replica of the
     ['PUT', '/identity-provider', manual],
     ['PATCH', '/identity-provider', { idp_initiated: 'reject' }],
     ['DELETE', '/identity-provider', undefined],
-    ['PUT', '/role-mapping', { rules: [], default_role: 'none' }],
+    ['PUT', '/role-mapping', { rules: [], default_role: 'none', allow_no_owner: true }],
     ['PATCH', '', { cli_token_max_days: 1 }],
   ] as const;
   const organizations = await Promise.all(changes.map(() => makeTestOrganization(gateway)));

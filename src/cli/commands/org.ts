@@ -1,12 +1,14 @@
 /** `samlgate org …`: organizations, their identity provider and their role rules. */
 import type { Command } from 'commander';
-import type { IdentityProvider, RoleMapping } from '../../client/api-types.ts';
+import type { IdentityProvider, NewRoleMapping } from '../../client/api-types.ts';
 import { UsageError } from '../command-error.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
 import { print, printJson, printLine, printTable } from '../output.ts';
 import { readFile } from '../read-file.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
 export function addOrg(program: Command): void {
   const org = program
@@ -33,6 +35,7 @@ export function addOrg(program: Command): void {
   )
     .option('--rule <group=role>', 'GROUP=owner or GROUP=collaborator (repeatable); owner wins where several match', collect)
     .requiredOption('--default <role>', 'owner, collaborator, or none (denies) for who is in no such group')
+    .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(setRoles);
   add(
     'show <slug>',
@@ -45,6 +48,7 @@ export function addOrg(program: Command): void {
     'apply config/idp-examples/okta.yaml --dry-run',
   )
     .option('--dry-run', 'only print what would change')
+    .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(apply);
 }
 
@@ -62,10 +66,16 @@ async function create(
   print(options.json, made, () => printLine(`Made ${slug}. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`));
 }
 
-async function setRoles(slug: string, options: GatewayOptions & { rule?: string[]; default: string }): Promise<void> {
+interface RoleOptions extends GatewayOptions {
+  readonly rule?: string[];
+  readonly default: string;
+  readonly allowNoOwner?: true;
+}
+
+async function setRoles(slug: string, options: RoleOptions): Promise<void> {
   const rules = (options.rule ?? []).map(parseRule);
   // Roles are text here; where they are no roles, the gateway refuses them.
-  const wanted = { rules, default_role: options.default } as RoleMapping;
+  const wanted = { rules, default_role: options.default, allow_no_owner: options.allowNoOwner } as NewRoleMapping;
   const mapping = await connectAsOperator(options).roleMapping.set(slug, wanted);
   print(options.json, mapping, () => printLine(`${slug}: ${rules.length} rule(s), default ${options.default}`));
 }
@@ -115,13 +125,14 @@ async function show(slug: string, options: GatewayOptions): Promise<void> {
 }
 
 /** All files are read and held against the gateway before the first change, so that a mistake in the last stops the first. */
-async function apply(files: string[], { dryRun = false, ...options }: GatewayOptions & { dryRun?: boolean }): Promise<void> {
+async function apply(files: string[], options: GatewayOptions & { dryRun?: true; allowNoOwner?: true }): Promise<void> {
+  const { dryRun = false, allowNoOwner = false } = options;
   // YAML is loaded for this command only.
   const { applyPlan, planChanges, readOrganizationFile } = await import('../org-file.ts');
   const wanted = files.map(readOrganizationFile);
   const client = connectAsOperator(options);
   const plans = [];
-  for (const file of wanted) plans.push(await planChanges(client, file));
+  for (const file of wanted) plans.push(await planChanges(client, file, { allowNoOwner }));
   if (!dryRun) for (const plan of plans) await applyPlan(client, plan);
   const summary = plans.map(({ slug, changes }) => ({ slug, changes: changes.map(({ words }) => words) }));
   print(options.json, { dry_run: dryRun, organizations: summary }, () => {

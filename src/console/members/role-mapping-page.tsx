@@ -1,6 +1,6 @@
 import type { Member } from '../../organizations/members.ts';
 import type { RoleDecision, RoleMapping } from '../../organizations/role-mapping.ts';
-import type { RoleChange, RoleMappingEffect } from '../../organizations/role-mapping-effect.ts';
+import { NO_OWNER_TEXTS, type NoOwnerReason, type RoleChange, type RoleMappingEffect } from '../../organizations/role-mapping-effect.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { counted } from '../parts/counted.ts';
@@ -165,14 +165,15 @@ export interface RolePreviewPageProps {
   readonly frame: Frame;
   readonly mapping: RoleMapping;
   readonly effect: RoleMappingEffect;
-  /** Nobody could put it right afterwards: it is not saved. */
-  readonly isLockOut: boolean;
+  /** Why the rules leave no owner. Only the operator can save them then. */
+  readonly noOwner: NoOwnerReason | undefined;
 }
 
-/** What would become of whom, before it counts. */
-export function RolePreviewPage({ frame, mapping, effect, isLockOut }: RolePreviewPageProps) {
+/** Shows which roles would change before the rules are saved. */
+export function RolePreviewPage({ frame, mapping, effect, noOwner }: RolePreviewPageProps) {
   const path = `${frame.base}/roles`;
   const losesOwn = effect.own?.from === 'owner' && effect.own.to !== 'owner';
+  const isRefused = noOwner !== undefined && frame.viewer.kind !== 'operator';
   return (
     <ConsolePage
       frame={frame}
@@ -181,7 +182,7 @@ export function RolePreviewPage({ frame, mapping, effect, isLockOut }: RolePrevi
       lead={`By the groups of the last sign-in of ${counted(effect.members, 'member')}. Each changes at the next sign-in.`}
       back={{ href: path, label: 'Role mapping' }}
     >
-      <section class={losesOwn || isLockOut ? 'panel danger' : 'panel'} aria-label="What would change">
+      <section class={losesOwn || noOwner !== undefined ? 'panel danger' : 'panel'} aria-label="What would change">
         {effect.isPartial ? <p>There are more members than these; of the rest nothing is said.</p> : null}
         {effect.changes.length === 0 ? <p>Nobody’s role would change.</p> : <Changes frame={frame} changes={effect.changes} />}
         {losesOwn ? (
@@ -189,36 +190,56 @@ export function RolePreviewPage({ frame, mapping, effect, isLockOut }: RolePrevi
             <strong>You would lose owner</strong> at your next sign-in, and could not change this back.
           </p>
         ) : null}
-        {isLockOut ? (
+        {noOwner === undefined ? null : (
           <div class="notice problem" role="alert">
-            <p>No owner would be left, so this can’t be saved. Keep a rule that makes one of you an owner.</p>
+            <p>
+              {NO_OWNER_TEXTS[noOwner]} {isRefused ? 'Only the operator can save the rules as they are.' : ''}
+            </p>
           </div>
-        ) : (
-          <PostForm action={`${path}/save`} csrfToken={frame.csrfToken}>
-            {mapping.rules.map(({ group, role }, index) => (
-              <>
-                <input type="hidden" name={`group_${index}`} value={group} />
-                <input type="hidden" name={`role_${index}`} value={role} />
-              </>
-            ))}
-            <input type="hidden" name="default_role" value={mapping.defaultRole} />
-            {losesOwn ? (
-              <label>
-                <input type="checkbox" name="confirmed" value="yes" required /> I know that I would lose owner
-              </label>
-            ) : null}
-            <div class="buttons">
-              <button type="submit" class={losesOwn ? 'danger' : ''}>
-                Save the rules
-              </button>
-              <a class="button secondary" href={path}>
-                Cancel
-              </a>
-            </div>
-          </PostForm>
         )}
+        {isRefused ? null : <SaveRules frame={frame} mapping={mapping} losesOwn={losesOwn} leavesNoOwner={noOwner !== undefined} />}
       </section>
     </ConsolePage>
+  );
+}
+
+interface SaveRulesProps {
+  readonly frame: Frame;
+  readonly mapping: RoleMapping;
+  readonly losesOwn: boolean;
+  readonly leavesNoOwner: boolean;
+}
+
+function SaveRules({ frame, mapping, losesOwn, leavesNoOwner }: SaveRulesProps) {
+  const path = `${frame.base}/roles`;
+  return (
+    <PostForm action={`${path}/save`} csrfToken={frame.csrfToken}>
+      {mapping.rules.map(({ group, role }, index) => (
+        <>
+          <input type="hidden" name={`group_${index}`} value={group} />
+          <input type="hidden" name={`role_${index}`} value={role} />
+        </>
+      ))}
+      <input type="hidden" name="default_role" value={mapping.defaultRole} />
+      {losesOwn ? (
+        <label>
+          <input type="checkbox" name="confirmed" value="yes" required /> I know that I would lose owner
+        </label>
+      ) : null}
+      {leavesNoOwner ? (
+        <label>
+          <input type="checkbox" name="allow_no_owner" value="yes" required /> Save rules that leave the organization without an owner
+        </label>
+      ) : null}
+      <div class="buttons">
+        <button type="submit" class={losesOwn || leavesNoOwner ? 'danger' : ''}>
+          Save the rules
+        </button>
+        <a class="button secondary" href={path}>
+          Cancel
+        </a>
+      </div>
+    </PostForm>
   );
 }
 

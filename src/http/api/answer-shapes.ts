@@ -104,7 +104,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
     .describe('what the identity provider’s administrator needs'),
 });
 
-export const ROLE_MAPPING_ANSWER = z.strictObject(ROLE_MAPPING.shape);
+export const ROLE_MAPPING_ANSWER = ROLE_MAPPING;
 
 export const NEW_SETUP_LINK = z.strictObject({
   id: z.string(),

@@ -7,7 +7,8 @@ import { GatewayError } from '../../errors.ts';
 import { getOrganization, listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
 import { changeMember, getMember, listMembers, removeMember } from '../../organizations/members.ts';
 import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
-import { getOrganizationById, updateOrganization } from '../../organizations/organizations.ts';
+import { getOrganizationById } from '../../organizations/organizations.ts';
+import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, memberOf, noteUseAfterAnswer, organizationOf, principalOf, requireOperator } from './callers.ts';
 import { identityProviderRoutes } from './identity-provider.ts';
@@ -18,9 +19,9 @@ import {
   MEMBER_CHANGES,
   MEMBER_QUERY,
   NEW_ORGANIZATION,
+  NEW_ROLE_MAPPING,
   ORGANIZATION_CHANGES,
   PAGE_QUERY,
-  ROLE_MAPPING,
   toOrganizationChanges,
 } from './request-shapes.ts';
 import { setupLinkRoutes } from './setup-links.ts';
@@ -133,17 +134,12 @@ function roleMappingAndAuditRoutes(router: Router, runtime: Runtime): void {
     response.json(roleMappingJson(organizationOf(response).roleMapping));
   });
   router.put('/role-mapping', async (request, response) => {
-    const { rules, default_role: defaultRole } = checkShape(ROLE_MAPPING, request.body);
-    const roleMapping = { rules, defaultRole };
-    const { id } = organizationOf(response);
-    const after = await updateOrganization(
-      runtime,
-      callerOf(request, response),
-      id,
-      'role_mapping.changed',
-      (organization) => ({ ...organization, roleMapping }),
-      roleMappingJson(roleMapping),
-    );
+    const { rules, default_role: defaultRole, allow_no_owner: allowNoOwner = false } = checkShape(NEW_ROLE_MAPPING, request.body);
+    const after = await changeRoleMapping(runtime, callerOf(request, response), {
+      organizationId: organizationOf(response).id,
+      roleMapping: { rules, defaultRole },
+      allowNoOwner,
+    });
     response.json(roleMappingJson(after.roleMapping));
   });
   router.get('/audit', async (request, response) => {

@@ -268,9 +268,11 @@ const SINGLE_SIGN_ON: readonly Operation[] = [
     method: 'put',
     path: `${ORGANIZATION}/role-mapping`,
     id: 'setRoleMapping',
-    summary: 'Set all role rules; owner wins where several match, `none` denies',
+    summary: 'Replace the role rules',
+    description:
+      'If several rules match a user, owner wins. The default role `none` denies access. Rules that leave the organization without an owner are refused (409 `conflict`): no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the role owner or the organization has an owner now. Only the operator can confirm them, with `"allow_no_owner": true`; from anyone else this is 403 `forbidden`.',
     who: 'owner',
-    body: json(shapes.ROLE_MAPPING),
+    body: json(shapes.NEW_ROLE_MAPPING),
     status: 200,
     answer: answers.ROLE_MAPPING_ANSWER,
   },

@@ -68,11 +68,15 @@ export function toOrganizationChanges(body: z.infer<typeof ORGANIZATION_CHANGES>
 
 const role = z.enum(['owner', 'collaborator']);
 
-export const ROLE_MAPPING = z
+export const ROLE_MAPPING = z.strictObject({
+  // A group is compared as it is, so white space around it is kept; only what no IdP sends is refused.
+  rules: z.array(z.strictObject({ group: z.string().min(1).max(1024), role })).max(1000),
+  default_role: z.enum(['owner', 'collaborator', 'none']),
+});
+export const NEW_ROLE_MAPPING = z
   .strictObject({
-    // A group is compared as it is, so white space around it is kept; only what no IdP sends is refused.
-    rules: z.array(z.strictObject({ group: z.string().min(1).max(1024), role })).max(1000),
-    default_role: z.enum(['owner', 'collaborator', 'none']),
+    ...ROLE_MAPPING.shape,
+    allow_no_owner: z.boolean().optional().describe('confirms rules that leave the organization without an owner; operator only'),
   })
   .refine(
     (mapping) => new Set(mapping.rules.map((rule) => rule.group)).size === mapping.rules.length,

@@ -1,4 +1,5 @@
 /** Role rules: as a form, tried on members and groups, and previewed before they count. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Request, type Response, Router } from 'express';
 import {
   RoleMappingPage,
@@ -9,20 +10,19 @@ import {
 } from '../../console/members/role-mapping-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
-import { listMembers, type Member } from '../../organizations/members.ts';
-import { updateOrganization } from '../../organizations/organizations.ts';
+import { getMember, listMembers, type Member } from '../../organizations/members.ts';
 import { decideRole, type RoleMapping } from '../../organizations/role-mapping.ts';
+import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import {
   foreseeRoles,
   groupsSeen,
-  locksEverybodyOut,
+  noOwnerReason,
   type RoleMappingEffect,
   roleAfterNextSignIn,
 } from '../../organizations/role-mapping-effect.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
-import { roleMappingJson } from '../api/representations.ts';
-import { checkShape, ROLE_MAPPING } from '../api/request-shapes.ts';
+import { checkShape, NEW_ROLE_MAPPING } from '../api/request-shapes.ts';
 import { frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
 
 export function roleMappingPages(runtime: Runtime): Router {
@@ -100,7 +100,7 @@ async function findOne({ store }: Runtime, organizationId: string, text: string)
 
 /** What was typed, as the API would take it. @throws validation_failed */
 function mappingIn(request: Request): RoleMapping {
-  const { rules, default_role: defaultRole } = checkShape(ROLE_MAPPING, {
+  const { rules, default_role: defaultRole } = checkShape(NEW_ROLE_MAPPING, {
     rules: typedIn(request).rules,
     default_role: textIn(request, 'default_role'),
   });
@@ -123,24 +123,28 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   }
   const effect = await effectOf(runtime, response, mapping);
   const frame = frameOf(runtime, request, response);
-  sendConsolePage(response, <RolePreviewPage frame={frame} mapping={mapping} effect={effect} isLockOut={locksEverybodyOut(effect)} />);
+  const isUnchanged = isDeepStrictEqual(mapping, organizationOf(response).roleMapping);
+  const noOwner = isUnchanged ? undefined : noOwnerReason(mapping, effect);
+  sendConsolePage(response, <RolePreviewPage frame={frame} mapping={mapping} effect={effect} noOwner={noOwner} />);
 }
 
-/** Looks once more: members have signed in since the preview, and a form can be sent without one. */
+/** Checks everything again, because members may have signed in since the preview and a form can be sent without one. */
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const roleMapping = mappingIn(request);
-  const effect = await effectOf(runtime, response, roleMapping);
-  if (locksEverybodyOut(effect)) throw new GatewayError('conflict', 'No owner would be left. Keep a rule that makes one of you an owner.');
-  if (effect.own?.from === 'owner' && effect.own.to !== 'owner' && textIn(request, 'confirmed') !== 'yes') {
-    throw new GatewayError('conflict', 'You would lose owner by this, and did not confirm it. Nothing was changed.');
-  }
-  await updateOrganization(
-    runtime,
-    callerOf(request, response),
-    organizationOf(response).id,
-    'role_mapping.changed',
-    (organization) => ({ ...organization, roleMapping }),
-    roleMappingJson(roleMapping),
-  );
+  await requireOwnLossConfirmed(runtime, request, response, roleMapping);
+  await changeRoleMapping(runtime, callerOf(request, response), {
+    organizationId: organizationOf(response).id,
+    roleMapping,
+    allowNoOwner: textIn(request, 'allow_no_owner') === 'yes',
+  });
   goOn(runtime, response, `${visitOf(response).base}/roles`, 'The rules are saved. They count from each next sign-in on.');
+}
+
+/** @throws conflict if the rules take the owner role from the viewer, who has not confirmed it */
+async function requireOwnLossConfirmed({ store }: Runtime, request: Request, response: Response, mapping: RoleMapping): Promise<void> {
+  const { viewer } = visitOf(response);
+  if (viewer.kind !== 'member' || textIn(request, 'confirmed') === 'yes') return;
+  const { value: member } = await getMember(store, organizationOf(response).id, viewer.id);
+  if (member.role !== 'owner' || roleAfterNextSignIn(mapping, member) === 'owner') return;
+  throw new GatewayError('conflict', 'This removes your own owner role. Confirm to continue. Nothing has changed yet.');
 }
