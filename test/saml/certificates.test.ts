@@ -20,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 const openssl = (...args: string[]): string => execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' });
 
-/** A self-signed certificate as `openssl req -x509` makes it (with CA:TRUE, as those of many identity providers). */
+/** Creates a self-signed certificate with `openssl req -x509`. It has CA:TRUE, like those of many identity providers. */
 function selfSigned(name: string, ...keyOptions: string[]): string {
   openssl(
     'req',
@@ -39,7 +39,7 @@ function selfSigned(name: string, ...keyOptions: string[]): string {
   return readFileSync(at(`${name}.pem`), 'utf8');
 }
 
-/** A certificate signed by another one. */
+/** Creates a certificate that is signed by another one. */
 function issuedBy(issuer: string, name: string): string {
   openssl('req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', `/CN=${name}`);
   openssl(
@@ -60,7 +60,7 @@ function issuedBy(issuer: string, name: string): string {
   return readFileSync(at(`${name}.pem`), 'utf8');
 }
 
-/** A certificate of any public key, also of one that nobody has the private half of. */
+/** Creates a certificate for any public key, even one without a known private key. */
 function withPublicKey(name: string, jwk: JsonWebKey): string {
   writeFileSync(at(`${name}.pub`), createPublicKey({ format: 'jwk', key: jwk }).export({ type: 'spki', format: 'pem' }));
   openssl(
@@ -90,12 +90,12 @@ function refusal(act: () => unknown): string {
     if (error instanceof GatewayError && error.code === 'idp_metadata_invalid') return error.facts.detail ?? '';
     throw error;
   }
-  throw new Error('was not refused');
+  throw new Error('nothing was thrown');
 }
 
-describe('readCertificate: what it takes (RFC 7468, RFC 5280)', () => {
-  it('reads the same from PEM, from bare base64 and with any white space in it', () => {
-    const wanted = readCertificate(rsa);
+describe('readCertificate(): accepted texts (RFC 7468, RFC 5280)', () => {
+  it('reads the same certificate from PEM and bare base64, with any whitespace', () => {
+    const expected = readCertificate(rsa);
     const lines = bare(rsa).match(/.{1,20}/g) ?? [];
     for (const text of [
       bare(rsa),
@@ -104,11 +104,11 @@ describe('readCertificate: what it takes (RFC 7468, RFC 5280)', () => {
       rsa.replaceAll('\n', '\r\n'),
       `  ${rsa.replaceAll('\n', '\n\t')}`,
     ]) {
-      expect(readCertificate(text)).toEqual(wanted);
+      expect(readCertificate(text)).toEqual(expected);
     }
   });
 
-  it('says what openssl says', () => {
+  it('agrees with openssl', () => {
     const certificate = readCertificate(rsa);
     const [fingerprint, serial, start, end] = openssl(
       'x509',
@@ -132,7 +132,7 @@ describe('readCertificate: what it takes (RFC 7468, RFC 5280)', () => {
     expect(certificate.subject).toBe('O=Example, CN=rsa');
   });
 
-  it('is plain data that survives JSON', () => {
+  it('returns plain data that survives JSON', () => {
     const certificate = readCertificate(rsa);
     expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
     expect(Object.getPrototypeOf(certificate)).toBe(Object.prototype);
@@ -145,17 +145,17 @@ describe('readCertificate: what it takes (RFC 7468, RFC 5280)', () => {
     ['P-521', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-521'], { keyType: 'ec', curve: 'secp521r1' }],
     ['Ed25519', ['-newkey', 'ed25519'], { keyType: 'ed25519' }],
     ['RSA-PSS', ['-newkey', 'rsa-pss'], { keyType: 'rsa-pss' }],
-  ])('names the key: %s', (name, options, wanted) => {
+  ])('describes the key: %s', (name, options, expected) => {
     const { keyType, keyBits, curve } = readCertificate(selfSigned(name.replace(' ', '-'), ...options));
-    expect({ keyType, ...(keyBits && { keyBits }), ...(curve && { curve }) }).toEqual(wanted);
+    expect({ keyType, ...(keyBits && { keyBits }), ...(curve && { curve }) }).toEqual(expected);
   });
 
-  it('reads dates after 2049, which are written in another form', () => {
+  it('reads dates after 2049, which have another encoding', () => {
     openssl('req', '-x509', '-key', at('rsa.key'), '-days', '80000', '-subj', '/CN=late', '-out', at('late.pem'));
     expect(readCertificate(readFileSync(at('late.pem'), 'utf8')).notAfter).toMatch(/^2[2-9]\d\d-/);
   });
 
-  it('makes one printable line of a subject', () => {
+  it('turns a subject into one printable line', () => {
     openssl(
       'req',
       '-x509',
@@ -174,85 +174,85 @@ describe('readCertificate: what it takes (RFC 7468, RFC 5280)', () => {
   });
 });
 
-describe('readCertificate: what it refuses', () => {
+describe('readCertificate(): rejected texts', () => {
   const der = Buffer.from(bare(rsa), 'base64');
   const base64 = (...parts: Buffer[]) => Buffer.concat(parts).toString('base64');
   const key = () => readFileSync(at('rsa.key'), 'utf8');
 
   it.each<[string, () => string, RegExp]>([
-    ['nothing', () => '', /empty/],
-    ['white space', () => ' \n\t', /empty/],
+    ['an empty text', () => '', /empty/],
+    ['only whitespace', () => ' \n\t', /empty/],
     ['more than 16 KiB', () => ' '.repeat(16 * 1024) + rsa, /16 KiB/],
     ['a private key', key, /private key/],
     ['a private key after the certificate', () => rsa + key(), /private key/],
     ['two certificates', () => rsa + rsa, /several/],
-    ['a PEM of something else', () => rsa.replaceAll('CERTIFICATE', 'PUBLIC KEY'), /PEM form/],
+    ['a PEM text of another type', () => rsa.replaceAll('CERTIFICATE', 'PUBLIC KEY'), /PEM format/],
     ['text before the PEM', () => `Bag Attributes\n${rsa}`, /neither PEM nor base64/],
-    ['text after the PEM', () => `${rsa}x`, /PEM form/],
-    ['a PEM without end', () => rsa.slice(0, 200), /PEM form/],
+    ['text after the PEM', () => `${rsa}x`, /PEM format/],
+    ['a PEM text without end', () => rsa.slice(0, 200), /PEM format/],
     ['the URL alphabet of base64', () => bare(rsa).replace(/[A-Z]/, '-'), /base64/],
-    ['missing padding or bits left over', () => `${bare(rsa).slice(0, -4)}AB=`, /base64/],
+    ['missing padding or leftover bits', () => `${bare(rsa).slice(0, -4)}AB=`, /base64/],
     ['a character that Node’s decoder skips', () => `${bare(rsa).slice(0, 40)}*${bare(rsa).slice(40)}`, /base64/],
     ['a no-break space in the middle', () => `${bare(rsa).slice(0, 40)}\u00a0${bare(rsa).slice(40)}`, /base64/],
-    ['base64 of no certificate', () => randomBytes(300).toString('base64'), /no X.509/],
-    ['a certificate that was cut off', () => base64(der.subarray(0, -8)), /no X.509/],
-    ['an octet after the certificate', () => base64(der, Buffer.of(0)), /after it/],
-    ['a second certificate after the first', () => base64(der, der), /after it/],
-    ['base64 of a PEM', () => Buffer.from(rsa).toString('base64'), /after it|no X.509/],
-  ])('%s', (_name, text, detail) => {
+    ['base64 of random octets', () => randomBytes(300).toString('base64'), /not an X\.509/],
+    ['a certificate that was cut off', () => base64(der.subarray(0, -8)), /not an X\.509/],
+    ['an octet after the certificate', () => base64(der, Buffer.of(0)), /before or after/],
+    ['a second certificate after the first', () => base64(der, der), /before or after/],
+    ['base64 of a PEM text', () => Buffer.from(rsa).toString('base64'), /before or after|not an X\.509/],
+  ])('rejects %s', (_name, text, detail) => {
     expect(refusal(() => readCertificate(text()))).toMatch(detail);
   });
 
-  it('never repeats input in the detail', () => {
+  it('never repeats input in the error detail', () => {
     for (const text of ['MARKER', 'MARKER!', `-----BEGIN MARKER-----\nMARKER\n-----END MARKER-----`, `${rsa}MARKER`]) {
       expect(refusal(() => readCertificate(text))).not.toMatch(/MARKER/);
     }
   });
 
   it.each<[string, string, string, RegExp]>([
-    ['the exponent 1, with which every signature is its own proof', 'AQ', '', /exponent/],
+    ['the exponent 1, with which signatures can be forged', 'AQ', '', /exponent/],
     ['an even exponent', 'AQAA', '', /exponent/],
     ['a huge exponent', Buffer.alloc(9, 0xff).toString('base64url'), '', /exponent/],
     ['more than 8192 bits', 'AQAB', Buffer.concat([Buffer.of(0xff), randomBytes(1029), Buffer.of(0xff)]).toString('base64url'), /8192/],
-  ])('an RSA key with %s', (_name, e, n, detail) => {
+  ])('rejects an RSA key with %s', (_name, e, n, detail) => {
     const { n: usual } = createPublicKey(rsa).export({ format: 'jwk' });
     const pem = withPublicKey('rsa-forced', { kty: 'RSA', e, n: n || (usual as string) });
     expect(refusal(() => readCertificate(pem))).toMatch(detail);
   });
 });
 
-describe('readCertificates and eachOnce', () => {
-  it('names the position of the one that is wrong', () => {
-    expect(refusal(() => readCertificates([rsa, 'x']))).toMatch(/^Signing certificate number 2: /);
-    expect(refusal(() => readCertificates(['x'], 4))).toMatch(/^Signing certificate number 5: /);
+describe('readCertificates() and eachOnce()', () => {
+  it('names the position of an invalid certificate', () => {
+    expect(refusal(() => readCertificates([rsa, 'x']))).toMatch(/^Signing certificate number 2 is invalid\. /);
+    expect(refusal(() => readCertificates(['x'], 4))).toMatch(/^Signing certificate number 5 is invalid\. /);
   });
 
-  it('takes 20 and no more', () => {
+  it('accepts at most 20', () => {
     expect(readCertificates(Array<string>(20).fill(rsa))).toHaveLength(20);
     expect(refusal(() => readCertificates(Array<string>(21).fill(rsa)))).toMatch(/more than 20/);
     expect(refusal(() => readCertificates([rsa], 20))).toMatch(/more than 20/);
   });
 
-  it('keeps the first of each, in order', () => {
+  it('removes duplicates and keeps the order', () => {
     const [a, b] = [readCertificate(rsa), readCertificate(selfSigned('second', '-newkey', 'rsa:2048'))];
     expect(eachOnce([a, b, a, readCertificate(bare(rsa))])).toEqual([a, b]);
   });
 });
 
-describe('endCertificates: a chain in one KeyInfo (XML Signature §4.5.4)', () => {
+describe('endCertificates(): a chain in one KeyInfo (XML Signature §4.5.4)', () => {
   const root = readCertificate(selfSigned('root', '-newkey', 'rsa:2048'));
   const middle = readCertificate(issuedBy('root', 'middle'));
   const leaf = readCertificate(issuedBy('middle', 'leaf'));
   const other = readCertificate(rsa);
 
   it.each<[string, Certificate[], Certificate[]]>([
-    ['one certificate stays', [leaf], [leaf]],
-    ['a whole chain leaves its end', [leaf, middle, root], [leaf]],
-    ['in any order', [root, leaf, middle], [leaf]],
-    ['independent self-signed ones stay', [root, other], [root, other]],
-    ['a chain beside another certificate', [leaf, other, middle], [leaf, other]],
-  ])('%s', (_name, given, wanted) => {
-    expect(endCertificates(given)).toEqual(wanted);
+    ['a single certificate', [leaf], [leaf]],
+    ['the end of a whole chain', [leaf, middle, root], [leaf]],
+    ['the end of a chain in any order', [root, leaf, middle], [leaf]],
+    ['independent self-signed certificates', [root, other], [root, other]],
+    ['the end of a chain and an unrelated certificate', [leaf, other, middle], [leaf, other]],
+  ])('keeps %s', (_name, given, expected) => {
+    expect(endCertificates(given)).toEqual(expected);
   });
 
   it('keeps a self-signed certificate and its renewal with the same key', () => {
@@ -261,7 +261,7 @@ describe('endCertificates: a chain in one KeyInfo (XML Signature §4.5.4)', () =
     expect(endCertificates([other, renewed])).toEqual([other, renewed]);
   });
 
-  it('keeps certificates of keys that can sign no certificate', () => {
+  it('keeps certificates whose keys cannot sign certificates', () => {
     const ed25519 = readCertificate(selfSigned('ed', '-newkey', 'ed25519'));
     expect(endCertificates([leaf, ed25519, middle])).toEqual([leaf, ed25519]);
   });
@@ -280,7 +280,7 @@ describe('publicKeyOf()', () => {
 
   it('rejects a text that is not a certificate', () => {
     const { publicKey } = generateKeyPairSync('ed25519');
-    expect(refusal(() => publicKeyOf(publicKey.export({ type: 'spki', format: 'pem' }) as string))).toMatch(/PEM form/);
+    expect(refusal(() => publicKeyOf(publicKey.export({ type: 'spki', format: 'pem' }) as string))).toMatch(/PEM format/);
     expect(refusal(() => publicKeyOf('x'))).toMatch(/base64/);
   });
 });

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { type ErrorCode, GatewayError } from '../../src/errors.ts';
-import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../src/saml/metadata/idp-metadata.ts';
 import { lintIdpMetadata } from '../../src/saml/metadata/idp-metadata-lint.ts';
+import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../src/saml/metadata/idp-metadata-reader.ts';
 import { isLoopbackHost } from '../../src/saml/metadata/loopback-host.ts';
 import { makeSpMetadata } from '../../src/saml/metadata/sp-metadata.ts';
 
@@ -46,7 +46,7 @@ openssl('x509', '-req', '-in', 'leaf.csr', '-CA', 'a.pem', '-CAkey', 'a.key', '-
 const LEAF_SIGNED_BY_A = bare('leaf');
 rmSync(folder, { recursive: true });
 
-const NOW = Date.now() + 60_000; // the certificates are a little older
+const NOW = Date.now() + 60_000; // a little later than the certificates
 const DAY = 86_400_000;
 const iso = (days: number) => new Date(NOW + days * DAY).toISOString();
 
@@ -76,14 +76,14 @@ function refusal(act: () => unknown, code: ErrorCode = 'idp_metadata_invalid'): 
   try {
     act();
   } catch (error) {
-    if (error instanceof GatewayError && error.code === code) return error.facts.detail ?? '';
+    if (error instanceof GatewayError && error.code === code) return error.facts.detail ?? error.textFor('user').advice;
     throw error;
   }
-  throw new Error('was not refused');
+  throw new Error('nothing was thrown');
 }
 
-describe('readIdpMetadata: the metadata of known identity providers', () => {
-  it('Okta: one certificate, POST and Redirect, requests not signed, no logout', () => {
+describe('readIdpMetadata(): metadata of known identity providers', () => {
+  it('reads Okta: one certificate, HTTP-POST and HTTP-Redirect, unsigned requests, no single logout', () => {
     const xml = `<?xml version="1.0" encoding="UTF-8"?><md:EntityDescriptor entityID="http://www.okta.com/exk1a2b3c4" xmlns:md="${MD}"><md:IDPSSODescriptor WantAuthnRequestsSigned="false" protocolSupportEnumeration="${SAML2}"><md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>${lines(A)}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor><md:NameIDFormat>urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified</md:NameIDFormat><md:NameIDFormat>urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress</md:NameIDFormat><md:SingleSignOnService Binding="${BINDINGS}:HTTP-POST" Location="https://acme.okta.com/app/acme_samlgate_1/exk1a2b3c4/sso/saml"/><md:SingleSignOnService Binding="${BINDINGS}:HTTP-Redirect" Location="https://acme.okta.com/app/acme_samlgate_1/exk1a2b3c4/sso/saml"/></md:IDPSSODescriptor></md:EntityDescriptor>`;
     const result = read(Buffer.from(xml));
     expect(result.metadata).toEqual({
@@ -101,7 +101,7 @@ describe('readIdpMetadata: the metadata of known identity providers', () => {
     expect(JSON.parse(JSON.stringify(result))).toEqual(result);
   });
 
-  it('Entra ID: byte order mark, signature, WS-Federation roles with more certificates, three of its own', () => {
+  it('reads Entra ID: a byte order mark, a signature, three certificates, and ignored WS-Federation roles with more certificates', () => {
     const fed = (type: string) =>
       `<RoleDescriptor xsi:type="fed:${type}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:fed="http://docs.oasis-open.org/wsfed/federation/200706" protocolSupportEnumeration="http://docs.oasis-open.org/wsfed/federation/200706">${signing(WEAK)}${signing(ED25519)}<fed:ClaimTypesOffered><auth:ClaimType Uri="http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name" xmlns:auth="http://docs.oasis-open.org/wsfed/authorization/200706"><auth:DisplayName>Name</auth:DisplayName></auth:ClaimType></fed:ClaimTypesOffered></RoleDescriptor>`;
     const xml = `<?xml version="1.0" encoding="utf-8"?><EntityDescriptor ID="_3f1e" entityID="https://sts.windows.net/0a1b2c3d-1111-2222-3333-444455556666/" xmlns="${MD}"><Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignedInfo/><SignatureValue>AA==</SignatureValue>${keyInfo(WEAK)}</Signature>${fed('SecurityTokenServiceType')}${fed('ApplicationServiceType')}${idp(
@@ -115,7 +115,7 @@ describe('readIdpMetadata: the metadata of known identity providers', () => {
     expect(read(`\ufeff${xml}`)).toEqual(result);
   });
 
-  it('Google: validUntil, an address with a query', () => {
+  it('reads Google: validUntil and a URL with a query', () => {
     const xml = `<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n<md:EntityDescriptor xmlns:md="${MD}" entityID="https://accounts.google.com/o/saml2?idpid=C01abc234" validUntil="${iso(900)}">\n  <md:IDPSSODescriptor WantAuthnRequestsSigned="false" protocolSupportEnumeration="${SAML2}">\n    <md:KeyDescriptor use="signing">\n      <ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">\n        <ds:X509Data>\n          <ds:X509Certificate>${lines(B)}</ds:X509Certificate>\n        </ds:X509Data>\n      </ds:KeyInfo>\n    </md:KeyDescriptor>\n    <md:NameIDFormat>urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress</md:NameIDFormat>\n    <md:SingleSignOnService Binding="${BINDINGS}:HTTP-Redirect" Location="https://accounts.google.com/o/saml2/idp?idpid=C01abc234"/>\n    <md:SingleSignOnService Binding="${BINDINGS}:HTTP-POST" Location="https://accounts.google.com/o/saml2/idp?idpid=C01abc234"/>\n  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n`;
     const { metadata } = read(xml);
     expect(metadata.entityId).toBe('https://accounts.google.com/o/saml2?idpid=C01abc234');
@@ -123,7 +123,7 @@ describe('readIdpMetadata: the metadata of known identity providers', () => {
     expect(metadata.singleSignOn.redirect).toBe('https://accounts.google.com/o/saml2/idp?idpid=C01abc234');
   });
 
-  it('ADFS: both roles in one entity, encryption keys, Artifact endpoints; only the IdP’s signing keys count', () => {
+  it('reads ADFS: only the signing keys of the IdP role, beside an SP role, encryption keys and Artifact endpoints', () => {
     const encryption = `<KeyDescriptor use="encryption">${keyInfo(C)}</KeyDescriptor>`;
     const sp = `<SPSSODescriptor WantAssertionsSigned="true" protocolSupportEnumeration="${SAML2}">${encryption}${signing(EC)}${service('AssertionConsumerService', 'HTTP-POST', 'https://adfs.example.com/adfs/ls/', ' index="0"')}</SPSSODescriptor>`;
     const own = idp(
@@ -134,7 +134,7 @@ describe('readIdpMetadata: the metadata of known identity providers', () => {
     expect(result.metadata.singleLogout.post).toEqual({ location: 'https://adfs.example.com/adfs/ls/' });
   });
 
-  it('Keycloak: an EntitiesDescriptor around it, KeyName beside the certificate, requests wanted signed', () => {
+  it('reads Keycloak: an EntitiesDescriptor around the entity, a KeyName beside the certificate, signed requests required', () => {
     const key = `<KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:KeyName>FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE</ds:KeyName><ds:X509Data><ds:X509Certificate>${A}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>`;
     const logout = service(
       'SingleLogoutService',
@@ -151,7 +151,7 @@ describe('readIdpMetadata: the metadata of known identity providers', () => {
     expect(codesOf(result.warnings)).toEqual(['requests_signed']);
   });
 
-  it('SimpleSAMLphp: the same certificate for both uses, only transient NameIDs', () => {
+  it('reads SimpleSAMLphp: one certificate for both uses, only transient NameIDs', () => {
     const keys = `${signing(A)}<md:KeyDescriptor xmlns:md="${MD}" use="encryption">${keyInfo(A)}</md:KeyDescriptor>`;
     const xml = entity(
       idp(
@@ -163,7 +163,7 @@ describe('readIdpMetadata: the metadata of known identity providers', () => {
     expect(codesOf(result.warnings)).toEqual(['name_id_transient_only', 'single_logout_missing']);
   });
 
-  it('Shibboleth: comments, Extensions, no use on the key, indented certificate, SAML 1.1 beside 2.0', () => {
+  it('reads Shibboleth: comments, Extensions, a key without use, an indented certificate, SAML 1.1 beside 2.0', () => {
     const xml = `<?xml version="1.0" encoding="UTF-8"?>\n<!-- This is example metadata only. -->\n${entity(
       `<Extensions><shibmd:Scope xmlns:shibmd="urn:mace:shibboleth:metadata:1.0" regexp="false">example.org</shibmd:Scope></Extensions><IDPSSODescriptor protocolSupportEnumeration="${SAML2}\n urn:oasis:names:tc:SAML:1.1:protocol urn:mace:shibboleth:1.0"><KeyDescriptor><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>\n${lines(A, '\t\t        ')}<!-- end -->\n\t\t</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>${signing(B)}<SingleSignOnService Binding="urn:mace:shibboleth:1.0:profiles:AuthnRequest" Location="https://idp.example.org/idp/profile/Shibboleth/SSO"/>${sso('https://idp.example.org/idp/profile/SAML2/POST/SSO', 'HTTP-POST')}</IDPSSODescriptor><AttributeAuthorityDescriptor protocolSupportEnumeration="${SAML2}">${signing(C)}</AttributeAuthorityDescriptor>`,
       'https://idp.example.org/idp/shibboleth',
@@ -174,7 +174,7 @@ describe('readIdpMetadata: the metadata of known identity providers', () => {
   });
 });
 
-describe('readIdpMetadata: something else was given', () => {
+describe('readIdpMetadata(): other files', () => {
   const sp = makeSpMetadata({
     entityId: 'https://sp.example.com',
     acsUrl: 'https://sp.example.com/acs',
@@ -199,7 +199,7 @@ describe('readIdpMetadata: something else was given', () => {
     ['a certificate (base64)', lines(A), /certificate, not metadata/],
     ['a certificate (DER)', Buffer.from(A, 'base64'), /certificate, not metadata/],
     ['a private key', privateKey, /private key/],
-    ['a URL', 'https://idp.example.com/metadata\n', /address, not metadata/],
+    ['a URL', 'https://idp.example.com/metadata\n', /URL, not metadata/],
     ['UTF-16, little endian', Buffer.from(`\ufeff${entity()}`, 'utf16le'), /UTF-16/],
     ['UTF-16, big endian', Buffer.from(`\ufeff${entity()}`, 'utf16le').swap16(), /UTF-16/],
     ['a packed file', Buffer.from([0x50, 0x4b, 3, 4, 0xff, 0xfe]), /not UTF-8/],
@@ -211,13 +211,21 @@ describe('readIdpMetadata: something else was given', () => {
     ['an entity without roles', entity(''), /no identity provider/],
     ['an empty EntitiesDescriptor', entities(''), /no identity provider/],
     ['WS-Federation metadata', entity('<RoleDescriptor protocolSupportEnumeration="x"/>'), /WS-Federation/],
-    ['an identity provider of SAML 1.1', entity(idp().replace(SAML2, 'urn:oasis:names:tc:SAML:1.1:protocol')), /does not offer SAML 2.0/],
-    ['an IDPSSODescriptor without protocols', entity(idp().replace('protocolSupportEnumeration', 'x')), /does not offer SAML 2.0/],
-  ])('%s', (_name, input, detail) => {
+    [
+      'an identity provider of SAML 1.1',
+      entity(idp().replace(SAML2, 'urn:oasis:names:tc:SAML:1.1:protocol')),
+      /only protocols older than SAML 2\.0/,
+    ],
+    [
+      'an IDPSSODescriptor without protocols',
+      entity(idp().replace('protocolSupportEnumeration', 'x')),
+      /only protocols older than SAML 2\.0/,
+    ],
+  ])('names the mistake for %s', (_name, input, detail) => {
     expect(refusal(() => read(input))).toMatch(detail);
   });
 
-  it('more than 1 MiB, as octets and as text', () => {
+  it('rejects more than 1 MiB, as octets and as text', () => {
     const large = ' '.repeat(1024 * 1024 + 1);
     expect(refusal(() => read(large), 'payload_too_large')).toMatch(/1 MiB/);
     expect(refusal(() => read(Buffer.from(large)), 'payload_too_large')).toMatch(/1 MiB/);
@@ -226,90 +234,93 @@ describe('readIdpMetadata: something else was given', () => {
   });
 });
 
-describe('readIdpMetadata: XML that the parser refuses', () => {
+describe('readIdpMetadata(): XML that the parser rejects', () => {
   it.each<[string, string, RegExp]>([
     ['not well-formed', `${entity()}<x>`, /not well-formed \(line 1/],
     ['a document type declaration', `<!DOCTYPE EntityDescriptor [<!ENTITY e "x">]>${entity()}`, /document type declaration/],
     ['a processing instruction', `<?xml-stylesheet href="x"?>${entity()}`, /processing instruction/],
     ['another encoding', `<?xml version="1.0" encoding="ISO-8859-1"?>${entity()}`, /UTF-8/],
-    ['nested too deep', entity('<Extensions>'.repeat(60) + '</Extensions>'.repeat(60)), /nested too deep/],
+    ['nested too deeply', entity('<Extensions>'.repeat(60) + '</Extensions>'.repeat(60)), /nested too deeply/],
     ['too many elements', entity('<x/>'.repeat(12_001) + idp()), /too many elements/],
-    ['a value with an element inside', entity(idp(signing(`${A}<x/>`) + sso())), /element inside/],
+    ['a value with an element inside', entity(idp(signing(`${A}<x/>`) + sso())), /contains an element/],
     ['a federation of more elements than fit', entities(entity().repeat(11) + '<x/>'.repeat(12_000)), /whole federation/],
-  ])('%s', (_name, xml, detail) => {
+  ])('rejects XML that is or has: %s', (_name, xml, detail) => {
     expect(refusal(() => read(xml))).toMatch(detail);
   });
 });
 
-describe('readIdpMetadata: several entities (saml-metadata §2.3.1)', () => {
+describe('readIdpMetadata(): several entities (saml-metadata §2.3.1)', () => {
   const idpOf = (id: string, one = A) => entity(idp(signing(one) + sso()), id);
   const three = entities(`${idpOf('urn:a')}${entities(idpOf('urn:b', B))}${entity('<SPSSODescriptor/>', 'urn:sp')}`);
 
-  it('takes the only identity provider', () => {
+  it('chooses the only identity provider', () => {
     expect(read(entities(`${entity('<SPSSODescriptor/>', 'urn:sp')}${entities(idpOf('urn:b', B))}`)).metadata.entityId).toBe('urn:b');
   });
 
-  it('lets entity_id choose, also in a nested group', () => {
+  it('chooses by entity ID, also in a nested group', () => {
     expect(derOf(read(three, 'urn:a'))).toEqual([A]);
     expect(derOf(read(three, 'urn:b'))).toEqual([B]);
   });
 
-  it('asks for entity_id and names what is there', () => {
-    expect(refusal(() => read(three))).toMatch(/describes 2 identity providers.*entity_id: urn:a, urn:b$/);
+  it('asks for an entity ID and lists the identity providers', () => {
+    expect(refusal(() => read(three))).toMatch(/describes 2 identity providers.*\(entity_id\): urn:a, urn:b$/);
   });
 
-  it.each([['urn:c'], ['urn:sp'], ['URN:A'], ['urn:a '], ['']])('refuses an entity_id that is not there: "%s"', (wanted) => {
-    expect(refusal(() => read(three, wanted))).toMatch(/no identity provider with the entity_id.*It has: urn:a, urn:b$/);
-    expect(refusal(() => read(idpOf('urn:a'), wanted))).toMatch(/no identity provider with the entity_id/);
-  });
+  it.each([['urn:c'], ['urn:sp'], ['URN:A'], ['urn:a '], ['']])(
+    'rejects an entity ID that the document does not describe: "%s"',
+    (wanted) => {
+      expect(refusal(() => read(three, wanted))).toMatch(/no identity provider with this entity ID\. It describes these: urn:a, urn:b$/);
+      expect(refusal(() => read(idpOf('urn:a'), wanted))).toMatch(/no identity provider with this entity ID/);
+    },
+  );
 
-  it('refuses an entity_id that is there twice', () => {
+  it('rejects an entity ID that the document describes twice', () => {
     expect(refusal(() => read(entities(idpOf('urn:a') + idpOf('urn:a', B)), 'urn:a'))).toMatch(/more than once/);
   });
 
-  it('lists ten at most, without markup and controls, and clipped', () => {
+  it('lists at most ten entity IDs, clipped, without markup and control characters', () => {
     const many = Array.from({ length: 12 }, (_, index) => idpOf(`n${index}`)).join('');
     expect(refusal(() => read(entities(many)))).toMatch(/: n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, …$/);
     const nasty = entities(idpOf(`&lt;script>&amp;"'&#x202e;&#10;x${'y'.repeat(500)}`.replaceAll('"', '&quot;')) + idpOf('urn:b'));
-    expect(refusal(() => read(nasty))).toMatch(/entity_id: scriptxy{93}, urn:b$/);
+    expect(refusal(() => read(nasty))).toMatch(/\(entity_id\): scriptxy{93}, urn:b$/);
   });
 
-  it('looks for entities only where the schema has them', () => {
+  it('finds entities only in the places that the schema allows', () => {
     expect(refusal(() => read(entity(`<Extensions>${idpOf('urn:hidden')}</Extensions>`)))).toMatch(/no identity provider/);
     expect(refusal(() => read(entity(`<Extensions>${idp()}</Extensions>`)))).toMatch(/no identity provider/);
   });
 
-  it('refuses several IDPSSODescriptors of SAML 2.0 in one entity, and passes over one of SAML 1.1', () => {
+  it('rejects two IDPSSODescriptors of SAML 2.0 in one entity, and ignores one of SAML 1.1', () => {
     expect(refusal(() => read(entity(idp() + idp())))).toMatch(/several IDPSSODescriptors/);
     expect(derOf(read(entity(idp(signing(B) + sso()).replace(SAML2, 'urn:oasis:names:tc:SAML:1.1:protocol') + idp())))).toEqual([A]);
   });
 });
 
-describe('readIdpMetadata: entity ID (saml-core §8.3.6)', () => {
+describe('readIdpMetadata(): entity ID (saml-core §8.3.6)', () => {
   it.each<[string, string]>([
-    ['as it is, without a URL’s normal form', 'HTTPS://IdP.example.com:443/a/../b'],
+    ['that is a URL, without normalizing it', 'HTTPS://IdP.example.com:443/a/../b'],
     ['with spaces inside and letters beyond ASCII', 'Prüf IdP 1'],
     ['of 1024 characters', 'x'.repeat(1024)],
-  ])('is taken %s', (_name, id) => {
+  ])('accepts an entity ID %s', (_name, id) => {
     expect(read(entity(idp(), id)).metadata.entityId).toBe(id);
   });
 
   it.each<[string, string, RegExp]>([
-    ['empty', '', /missing/],
-    ['longer', 'x'.repeat(1025), /1024/],
-    ['with white space before', ' x', /white space/],
+    ['that is empty', '', /missing/],
+    ['of 1025 characters', 'x'.repeat(1025), /1024/],
+    ['with whitespace before it', ' x', /whitespace/],
     ['with a line feed', 'x&#10;y', /control/],
-    ['with a character that turns the direction of text', 'x&#x202e;y', /control/],
-  ])('is refused %s', (_name, id, detail) => {
+    ['with a character that changes the text direction', 'x&#x202e;y', /control/],
+  ])('rejects an entity ID %s', (_name, id, detail) => {
     expect(refusal(() => read(entity(idp(), id)))).toMatch(detail);
   });
 
-  it('is refused where it is missing', () => {
+  it('rejects an entity without entity ID', () => {
     expect(refusal(() => read(entity().replace('entityID', 'ID')))).toMatch(/missing/);
   });
 });
 
-describe('readIdpMetadata: endpoints (saml-metadata §2.2.2)', () => {
+describe('readIdpMetadata(): endpoints (saml-metadata §2.2.2)', () => {
   const withSso = (location: string) => read(entity(idp(signing(A) + sso(location)))).metadata.singleSignOn.redirect;
 
   it.each([
@@ -318,18 +329,18 @@ describe('readIdpMetadata: endpoints (saml-metadata §2.2.2)', () => {
     ['http://intranet/sso'],
     ['https://[2001:db8::1]/sso'],
     ['https://idp.example.com/@me?user=a@b'],
-  ])('keeps %s as it is written', (location) => {
+  ])('keeps the spelling of %s', (location) => {
     expect(withSso(location)).toBe(location.replaceAll('&amp;', '&'));
   });
 
-  it('drops white space around a URL, as xs:anyURI does', () => {
+  it('removes whitespace around a URL, as xs:anyURI does', () => {
     expect(withSso('&#10; https://idp.example.com/sso ')).toBe('https://idp.example.com/sso');
   });
 
   it.each<[string, string, RegExp]>([
     ['a relative URL', '/sso', /absolute/],
     ['no scheme', '//idp.example.com/sso', /absolute/],
-    ['nothing', '', /absolute/],
+    ['an empty text', '', /absolute/],
     ['javascript', 'javascript:alert(1)', /absolute/],
     ['data', 'data:text/html,x', /absolute/],
     ['ftp', 'ftp://idp.example.com', /absolute/],
@@ -342,19 +353,19 @@ describe('readIdpMetadata: endpoints (saml-metadata §2.2.2)', () => {
     ['a quotation mark', 'https://idp.example.com/&quot;x', /absolute/],
     ['markup', 'https://idp.example.com/&lt;x', /absolute/],
     ['letters beyond ASCII', 'https://idp.example.com/ü', /absolute/],
-    ['a host that is none', 'https://idp..%00/', /absolute/],
-    ['a port that is none', 'https://idp.example.com:99999/', /absolute/],
+    ['an invalid host', 'https://idp..%00/', /absolute/],
+    ['an invalid port', 'https://idp.example.com:99999/', /absolute/],
     ['a user name', 'https://user@idp.example.com/', /user name/],
     ['a user name and a password', 'https://a:b@idp.example.com', /user name/],
     ['a second host that looks like a user name', 'https://idp.example.com@evil.example?x', /user name/],
     ['a fragment', 'https://idp.example.com/#x', /fragment/],
     ['an empty fragment', 'https://idp.example.com/#', /fragment/],
     ['more than 2048 characters', `https://idp.example.com/${'x'.repeat(2048)}`, /2048/],
-  ])('refuses %s', (_name, location, detail) => {
+  ])('rejects a URL that is or has: %s', (_name, location, detail) => {
     expect(refusal(() => withSso(location))).toMatch(detail);
   });
 
-  it('checks logout URLs the same way', () => {
+  it('checks logout URLs in the same way', () => {
     const withLogout = (attributes: string) =>
       read(entity(idp(`${signing(A)}${sso()}<SingleLogoutService Binding="${BINDINGS}:HTTP-POST" ${attributes}/>`)));
     expect(refusal(() => withLogout('Location="javascript:x"'))).toMatch(/SingleLogoutService must be an absolute/);
@@ -362,30 +373,30 @@ describe('readIdpMetadata: endpoints (saml-metadata §2.2.2)', () => {
     expect(refusal(() => withLogout(''))).toMatch(/Location/);
   });
 
-  it('takes the first of each binding and no other binding', () => {
+  it('reads the first endpoint of each supported binding', () => {
     const several = `${service('SingleSignOnService', 'HTTP-Artifact', 'x')}${sso('https://one.example')}${sso('https://two.example')}`;
     expect(read(entity(idp(signing(A) + several))).metadata.singleSignOn).toEqual({ redirect: 'https://one.example' });
   });
 
-  it('refuses metadata without an endpoint that a browser can use', () => {
+  it('rejects metadata without an endpoint for browsers', () => {
     expect(refusal(() => read(entity(idp(signing(A)))))).toMatch(/no SingleSignOnService/);
     expect(refusal(() => read(entity(idp(signing(A) + sso('https://idp.example.com', 'SOAP')))))).toMatch(/no SingleSignOnService/);
     expect(refusal(() => read(entity(idp(signing(A) + sso().replace('<Single', '<Single xmlns="urn:x" '))))).length).toBeGreaterThan(0);
   });
 });
 
-describe('readIdpMetadata: signing keys (saml-metadata §2.4.1.1)', () => {
+describe('readIdpMetadata(): signing keys (saml-metadata §2.4.1.1)', () => {
   const withKeys = (keys: string) => read(entity(idp(keys + sso())));
   const keyDescriptor = (content: string) =>
     `<KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">${content}</ds:KeyInfo></KeyDescriptor>`;
   const KEY_VALUE =
     '<ds:KeyValue><ds:RSAKeyValue><ds:Modulus>AQAB</ds:Modulus><ds:Exponent>AQAB</ds:Exponent></ds:RSAKeyValue></ds:KeyValue>';
 
-  it('takes each certificate once, in the order of the document', () => {
+  it('reads each certificate once, in the order of the document', () => {
     expect(derOf(withKeys(signing(B) + signing(A) + signing(lines(B)) + signing(C)))).toEqual([B, A, C]);
   });
 
-  it('takes several self-signed certificates of one KeyDescriptor', () => {
+  it('reads several self-signed certificates of one KeyDescriptor', () => {
     expect(derOf(withKeys(signing(A, B)))).toEqual([A, B]);
     expect(
       derOf(
@@ -394,24 +405,24 @@ describe('readIdpMetadata: signing keys (saml-metadata §2.4.1.1)', () => {
     ).toEqual([A, B]);
   });
 
-  it('leaves out the issuers in a chain, and says so', () => {
+  it('ignores the issuers in a chain with a warning', () => {
     const result = withKeys(signing(LEAF_SIGNED_BY_A, A));
     expect(derOf(result)).toEqual([LEAF_SIGNED_BY_A]);
     expect(codesOf(result.warnings)).toContain('certificate_chain_ignored');
     expect(codesOf(withKeys(signing(A, A)).warnings)).not.toContain('certificate_chain_ignored');
   });
 
-  it('keeps an issuer that is a signing key in its own right', () => {
+  it('keeps an issuer that has a KeyDescriptor of its own', () => {
     expect(derOf(withKeys(signing(LEAF_SIGNED_BY_A) + signing(A)))).toEqual([LEAF_SIGNED_BY_A, A]);
   });
 
-  it('trusts no encryption key and no key of an unknown use', () => {
+  it('ignores encryption keys and keys of an unknown use', () => {
     const other = (use: string) => signing(B).replace('use="signing"', `use="${use}"`);
     expect(derOf(withKeys(signing(A) + other('encryption') + other('Signing') + other('')))).toEqual([A]);
     expect(refusal(() => withKeys(other('encryption')))).toMatch(/no signing certificate/);
   });
 
-  it('reads certificates only where the schema has them', () => {
+  it('finds certificates only in the places that the schema allows', () => {
     expect(refusal(() => withKeys(`<Extensions>${signing(A)}</Extensions>`))).toMatch(/no signing certificate/);
     expect(refusal(() => withKeys(keyDescriptor(`<ds:X509Certificate>${A}</ds:X509Certificate>`)))).toMatch(/bare key/);
     expect(
@@ -421,41 +432,41 @@ describe('readIdpMetadata: signing keys (saml-metadata §2.4.1.1)', () => {
     ).toMatch(/bare key/);
   });
 
-  it('refuses a KeyValue or a KeyName alone, and tells of one beside certificates', () => {
-    expect(refusal(() => withKeys(keyDescriptor(KEY_VALUE)))).toMatch(/bare key or a name/);
-    expect(refusal(() => withKeys(keyDescriptor('<ds:KeyName>x</ds:KeyName>')))).toMatch(/bare key or a name/);
+  it('rejects a KeyValue or KeyName alone, and warns about one beside certificates', () => {
+    expect(refusal(() => withKeys(keyDescriptor(KEY_VALUE)))).toMatch(/bare key or a key name/);
+    expect(refusal(() => withKeys(keyDescriptor('<ds:KeyName>x</ds:KeyName>')))).toMatch(/bare key or a key name/);
     const both = withKeys(keyDescriptor(KEY_VALUE) + signing(A));
     expect(derOf(both)).toEqual([A]);
     expect(codesOf(both.warnings)).toContain('key_without_certificate');
   });
 
-  it('refuses all of it where one certificate can’t be read, and says which', () => {
-    expect(refusal(() => withKeys(signing(A) + signing('AAAA')))).toMatch(/^Signing certificate number 2: /);
-    expect(refusal(() => withKeys(signing(A) + signing('')))).toMatch(/number 2: .*empty/);
+  it('rejects the metadata if one certificate is invalid, with the number of the certificate', () => {
+    expect(refusal(() => withKeys(signing(A) + signing('AAAA')))).toMatch(/^Signing certificate number 2 is invalid\. /);
+    expect(refusal(() => withKeys(signing(A) + signing('')))).toMatch(/number 2 is invalid\. .*empty/);
   });
 
-  it('refuses two KeyInfo elements in one KeyDescriptor, and more than 20 certificates', () => {
+  it('rejects two KeyInfo elements in one KeyDescriptor, and more than 20 certificates', () => {
     expect(refusal(() => withKeys(`<KeyDescriptor>${keyInfo(A)}${keyInfo(B)}</KeyDescriptor>`))).toMatch(/several KeyInfo/);
     expect(derOf(withKeys(signing(A).repeat(20)))).toEqual([A]);
     expect(refusal(() => withKeys(signing(A).repeat(21)))).toMatch(/more than 20/);
   });
 
-  it('refuses metadata none of whose keys is accepted at sign-in', () => {
+  it('rejects metadata if sign-in accepts none of its keys', () => {
     for (const keys of [signing(WEAK), signing(ED25519), signing(WEAK) + signing(ED25519)]) {
-      expect(refusal(() => withKeys(keys))).toMatch(/No signing certificate has a key that is accepted/);
+      expect(refusal(() => withKeys(keys))).toMatch(/No signing certificate has an accepted key/);
     }
     expect(derOf(withKeys(signing(EC)))).toEqual([EC]);
   });
 });
 
-describe('readIdpMetadata: validUntil, WantAuthnRequestsSigned, NameIDFormat', () => {
+describe('readIdpMetadata(): validUntil, WantAuthnRequestsSigned, NameIDFormat', () => {
   const valid = (text: string) => read(entity(idp(), 'urn:a', ` validUntil="${text}"`)).metadata.validUntil;
 
-  it('takes an instant with a zone, and gives it in UTC', () => {
+  it('converts validUntil to UTC', () => {
     expect(valid('2999-01-01T01:30:00+01:30')).toBe('2999-01-01T00:00:00.000Z');
   });
 
-  it('takes the earliest of the role, the entity and everything around them', () => {
+  it('uses the earliest validUntil of the role, the entity and the groups around them', () => {
     const nested = (a: number, b: number, c: number, d: number) =>
       entities(
         entities(entity(idp(undefined, ` validUntil="${iso(a)}"`), 'urn:a', ` validUntil="${iso(b)}"`), ` validUntil="${iso(c)}"`),
@@ -473,14 +484,14 @@ describe('readIdpMetadata: validUntil, WantAuthnRequestsSigned, NameIDFormat', (
     expect(refusal(() => read(nested(2, 3, 4, -1)))).toMatch(/was valid until/);
   });
 
-  it('refuses what is over, naming the date', () => {
-    expect(refusal(() => valid('2020-02-03T00:00:00Z'))).toMatch(/valid until 2020-02-03T00:00:00.000Z only/);
+  it('rejects metadata that has expired, with its date', () => {
+    expect(refusal(() => valid('2020-02-03T00:00:00Z'))).toMatch(/valid until 2020-02-03T00:00:00.000Z and has expired/);
     expect(refusal(() => valid(iso(0)))).toMatch(/valid until/);
     expect(valid(new Date(NOW + 1).toISOString())).toBe(new Date(NOW + 1).toISOString());
   });
 
   it.each([['2999-01-01T00:00:00'], ['2999-02-30T00:00:00Z'], ['2999-01-01'], ['tomorrow'], [''], ['1 Jan 2999 00:00:00 GMT']])(
-    'refuses "%s"',
+    'rejects validUntil="%s"',
     (text) => {
       expect(refusal(() => valid(text))).toMatch(/xs:dateTime/);
     },
@@ -496,11 +507,11 @@ describe('readIdpMetadata: validUntil, WantAuthnRequestsSigned, NameIDFormat', (
     expect(read(entity(idp(undefined, ` WantAuthnRequestsSigned="${text}"`))).metadata.wantAuthnRequestsSigned).toBe(wanted);
   });
 
-  it.each([['TRUE'], ['yes'], ['']])('refuses WantAuthnRequestsSigned="%s"', (text) => {
+  it.each([['TRUE'], ['yes'], ['']])('rejects WantAuthnRequestsSigned="%s"', (text) => {
     expect(refusal(() => read(entity(idp(undefined, ` WantAuthnRequestsSigned="${text}"`))))).toMatch(/neither true nor false/);
   });
 
-  it('reads NameIDFormats once each, and refuses what is no URI or too much', () => {
+  it('reads each NameIDFormat once, and rejects one that is not a URI and more than 32', () => {
     const formats = (...texts: string[]) =>
       read(entity(idp(signing(A) + texts.map((text) => `<NameIDFormat>${text}</NameIDFormat>`).join('') + sso()))).metadata.nameIdFormats;
     expect(formats(' urn:a\n', 'urn:b', 'urn:a')).toEqual(['urn:a', 'urn:b']);
@@ -509,10 +520,10 @@ describe('readIdpMetadata: validUntil, WantAuthnRequestsSigned, NameIDFormat', (
   });
 });
 
-describe('readManualIdp', () => {
+describe('readManualIdp()', () => {
   const values: ManualIdp = { entity_id: 'https://idp.example.com', sso_url: 'https://idp.example.com/sso', certificates: [A, lines(B)] };
 
-  it('makes the same from typed-in values', () => {
+  it('returns the same metadata from values that were entered manually', () => {
     const { metadata, warnings } = readManualIdp({ ...values, slo_url: 'https://idp.example.com/slo' }, NOW);
     expect(metadata).toEqual({
       entityId: 'https://idp.example.com',
@@ -528,30 +539,30 @@ describe('readManualIdp', () => {
 
   it.each<[string, Partial<ManualIdp>, RegExp]>([
     ['an empty entity_id', { entity_id: '' }, /^entity_id is missing/],
-    ['an entity_id with white space around it', { entity_id: 'x ' }, /^entity_id/],
-    ['a wrong sso_url', { sso_url: 'idp.example.com' }, /^sso_url must/],
-    ['a wrong slo_url', { slo_url: 'javascript:x' }, /^slo_url must/],
+    ['an entity_id with whitespace around it', { entity_id: 'x ' }, /^entity_id/],
+    ['an invalid sso_url', { sso_url: 'idp.example.com' }, /^sso_url must/],
+    ['an invalid slo_url', { slo_url: 'javascript:x' }, /^slo_url must/],
     ['no certificate', { certificates: [] }, /no signing certificate/],
-    ['a wrong certificate', { certificates: [A, 'x'] }, /number 2/],
+    ['an invalid certificate', { certificates: [A, 'x'] }, /number 2/],
     ['too many certificates', { certificates: Array<string>(21).fill(A) }, /more than 20/],
-    ['only a weak key', { certificates: [WEAK] }, /No signing certificate has a key that is accepted/],
-  ])('refuses %s', (_name, change, detail) => {
+    ['only a weak key', { certificates: [WEAK] }, /No signing certificate has an accepted key/],
+  ])('rejects %s', (_name, change, detail) => {
     expect(refusal(() => readManualIdp({ ...values, ...change }, NOW))).toMatch(detail);
   });
 });
 
-describe('lintIdpMetadata', () => {
+describe('lintIdpMetadata()', () => {
   const logout = service('SingleLogoutService', 'HTTP-Redirect', 'https://idp.example.com/slo');
   const quiet = entity(idp(signing(A) + logout + sso()));
   const end = Date.parse(read(quiet).metadata.signingCertificates[0]?.notAfter ?? '');
   const start = Date.parse(read(quiet).metadata.signingCertificates[0]?.notBefore ?? '');
   const textAt = (nowMs: number) => lintIdpMetadata(read(quiet).metadata, nowMs)[0]?.text;
 
-  it('has nothing to say about good metadata', () => {
+  it('returns no warning for flawless metadata', () => {
     expect(read(quiet).warnings).toEqual([]);
   });
 
-  it('tells of a certificate from 60 days before its end', () => {
+  it('warns about a certificate from 60 days before it expires', () => {
     expect(codes(quiet, end - 61 * DAY)).toEqual([]);
     expect(codes(quiet, end - 61 * DAY + 1)).toEqual(['certificate_expires_soon']);
     expect(textAt(end - 5 * DAY)).toMatch(
@@ -563,14 +574,14 @@ describe('lintIdpMetadata', () => {
     expect(textAt(end - 1)).toMatch(/within a day/);
   });
 
-  it('tells of a certificate that expired or is not valid yet', () => {
+  it('warns about a certificate that has expired or is not valid yet', () => {
     expect(codes(quiet, end)).toEqual(['certificate_expired']);
     expect(codes(quiet, end + 999 * DAY)).toEqual(['certificate_expired']);
     expect(codes(quiet, start - 1)).toEqual(['certificate_not_yet_valid']);
     expect(codes(quiet, start)).toEqual([]);
   });
 
-  it('tells of keys that are refused at sign-in', () => {
+  it('warns about keys that sign-in does not accept', () => {
     expect(codes(entity(idp(signing(A) + signing(WEAK) + logout + sso())))).toEqual(['certificate_key_weak', 'certificates_several']);
     expect(codes(entity(idp(signing(A) + signing(ED25519) + logout + sso())))).toEqual([
       'certificate_key_unsupported',
@@ -579,7 +590,7 @@ describe('lintIdpMetadata', () => {
     expect(codes(entity(idp(signing(EC) + logout + sso())))).toEqual([]);
   });
 
-  it('tells of plain http, but not on the computer itself', () => {
+  it('warns about plain http, except on the local computer', () => {
     const plain = (kind: string, host: string, more = '') => service(kind, 'HTTP-POST', `http://${host}/x`, more);
     for (const [host, is] of [
       ['idp.example.com', true],
@@ -599,14 +610,14 @@ describe('lintIdpMetadata', () => {
     expect(codes(entity(idp(signing(A) + answers + sso())))).toEqual(['slo_url_plain_http']);
   });
 
-  it('tells of metadata that ends within 14 days, and of stored metadata that has ended', () => {
+  it('warns about metadata that expires within 14 days, and about stored metadata that has expired', () => {
     const until = entity(idp(signing(A) + logout + sso()), 'urn:a', ` validUntil="${iso(30)}"`);
     expect(codes(until, NOW + 15 * DAY)).toEqual([]);
     expect(codes(until, NOW + 15 * DAY + 1)).toEqual(['metadata_expires_soon']);
     expect(codes(until, NOW + 30 * DAY)).toEqual(['metadata_expired']);
   });
 
-  it('tells of transient NameIDs only where there is nothing else', () => {
+  it('warns about transient NameIDs only if there is no other format', () => {
     const formats = (...names: string[]) =>
       codes(
         entity(
@@ -619,7 +630,7 @@ describe('lintIdpMetadata', () => {
     expect(formats('transient', 'persistent')).toEqual([]);
   });
 
-  it('says by level what asks for action', () => {
+  it('marks warnings that need action by their level', () => {
     const levels = (xml: string) => Object.fromEntries(read(xml).warnings.map(({ code, level }) => [code, level]));
     expect(
       levels(
@@ -640,7 +651,7 @@ describe('lintIdpMetadata', () => {
   });
 });
 
-describe('isLoopbackHost', () => {
+describe('isLoopbackHost()', () => {
   it.each<[string, boolean]>([
     ['localhost', true],
     ['LOCALHOST', true],
@@ -660,7 +671,7 @@ describe('isLoopbackHost', () => {
     ['[::]', false],
     ['128.0.0.1', false],
     ['10.0.0.1', false],
-  ])('%s: %s', (host, wanted) => {
-    expect(isLoopbackHost(new URL(`http://${host}/`).hostname)).toBe(wanted);
+  ])('judges %s as %s', (host, expected) => {
+    expect(isLoopbackHost(new URL(`http://${host}/`).hostname)).toBe(expected);
   });
 });

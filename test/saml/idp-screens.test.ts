@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it, test } from '@jest/globals';
 import { ERRORS, type ErrorCode } from '../../src/errors.ts';
 import { hintFor, type IdpKind, idpKindOf } from '../../src/saml/explain/idp-screens.ts';
-import { readIdpMetadata } from '../../src/saml/metadata/idp-metadata.ts';
+import { readIdpMetadata } from '../../src/saml/metadata/idp-metadata-reader.ts';
 
 const EXAMPLES = path.join(import.meta.dirname, '../../config/idp-examples');
 const KINDS: readonly IdpKind[] = ['okta', 'entra-id', 'google-workspace', 'other'];

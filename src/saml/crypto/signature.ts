@@ -42,8 +42,9 @@ const DIGEST_ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
 ]);
 
-const MIN_RSA_BITS = 2048;
-const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
+export const MIN_RSA_BITS = 2048;
+/** OpenSSL's names of P-256, P-384 and P-521. */
+export const ACCEPTED_CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 const MAX_PREFIXES = 32;
 
 const ambiguous = (detail: string) => new GatewayError('saml_structure_ambiguous', detail);
@@ -113,7 +114,7 @@ function keyThatVerifies(algorithm: Algorithm, data: Buffer, signature: Buffer, 
 function fits(key: KeyObject, { keyType }: Algorithm): boolean {
   if (key.asymmetricKeyType !== keyType) return false;
   const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {};
-  return keyType === 'rsa' ? modulusLength >= MIN_RSA_BITS : CURVES.has(namedCurve);
+  return keyType === 'rsa' ? modulusLength >= MIN_RSA_BITS : ACCEPTED_CURVES.has(namedCurve);
 }
 
 function verifyOctets(algorithm: Algorithm, data: Buffer, key: KeyObject, signature: Buffer): boolean {

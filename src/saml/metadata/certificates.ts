@@ -1,58 +1,58 @@
 /**
- * X.509 certificates of identity providers. A certificate is a container for a key here: that somebody configured it is
- * what makes it trusted, so neither its issuer nor its dates decide a sign-in.
+ * Reads X.509 certificates of identity providers. A certificate is only a container for a key: it is trusted because it was
+ * configured for the organization, so neither its issuer nor its dates decide about a sign-in.
  */
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
+import { ACCEPTED_CURVES, MIN_RSA_BITS } from '../crypto/signature.ts';
 import { decodeBase64 } from '../xml/base64.ts';
+import { invalidMetadata } from './idp-metadata-values.ts';
 
-/** What a certificate says, as plain data that survives JSON. */
+/** The contents of a certificate, as plain data that survives JSON. */
 export interface Certificate {
   readonly pem: string;
-  /** DER as base64 without line breaks, as metadata has it. */
+  /** DER as base64 without line breaks, as in metadata. */
   readonly derBase64: string;
-  /** As `openssl x509 -fingerprint -sha256` prints it: upper case hexadecimal with colons. */
+  /** Uppercase hexadecimal with colons, as printed by `openssl x509 -fingerprint -sha256`. */
   readonly fingerprintSha256: string;
-  /** For people only: whoever made the certificate wrote it. One line, clipped, without control characters. */
+  /** For display only, because the creator of the certificate chose it freely. One line, clipped, without control characters. */
   readonly subject: string;
-  /** Upper case hexadecimal. */
+  /** Uppercase hexadecimal. */
   readonly serialNumber: string;
   /** RFC 3339, UTC. */
   readonly notBefore: string;
   /** RFC 3339, UTC. */
   readonly notAfter: string;
-  /** `rsa`, `ec`, or what else Node calls it (`ed25519`, `rsa-pss`, `dsa`…). */
+  /** `rsa`, `ec`, or another name of Node (`ed25519`, `rsa-pss`, `dsa`…). */
   readonly keyType: string;
-  /** Length of the modulus; only for RSA. */
+  /** Length of the modulus, for RSA only. */
   readonly keyBits?: number;
-  /** OpenSSL's name, such as `prime256v1`; only for EC. */
+  /** OpenSSL's name, like `prime256v1`, for EC only. */
   readonly curve?: string;
 }
 
 const MAX_CHARACTERS = 16 * 1024;
-/** Each is tried at sign-in, so their number is a cost. Entra ID lists up to five. */
+/** Each key costs time at sign-in, because all of them may be tried. Entra ID lists up to five. */
 const MAX_CERTIFICATES = 20;
 const MAX_SUBJECT = 300;
-/** A larger key would make every verification at sign-in a way to hold the process. */
+/** With a larger key, each verification at sign-in would block the process for long. */
 const MAX_RSA_BITS = 8192;
 const MAX_RSA_EXPONENT = 2n ** 32n;
 const PEM = /^-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----$/;
 
-const invalid = (detail: string, cause?: unknown) => new GatewayError('idp_metadata_invalid', { detail, cause });
-
 /**
- * Reads exactly one certificate from PEM or from bare base64 of its DER; white space in it does not matter, anything else
- * around it does. The octets must be one DER structure without anything after it, so that one certificate has one fingerprint.
+ * Reads exactly one certificate, either PEM or the bare base64 of its DER encoding. Whitespace is ignored; other text around it
+ * is not allowed. The octets must be one DER structure and nothing else, so that each certificate has exactly one fingerprint.
  *
  * @example
  * const { fingerprintSha256, notAfter } = readCertificate(readFileSync('idp.pem', 'utf8'));
- * @throws idp_metadata_invalid; the detail never has input in it
+ * @throws idp_metadata_invalid with a detail that never repeats input
  * @see RFC 7468 §5, RFC 5280 §4.1
  */
 export function readCertificate(text: string): Certificate {
-  if (text.length > MAX_CHARACTERS) throw invalid('A certificate is longer than 16 KiB.');
+  if (text.length > MAX_CHARACTERS) throw invalidMetadata('The certificate is longer than 16 KiB.');
   const trimmed = text.trim();
-  if (trimmed === '') throw invalid('A certificate is empty.');
+  if (trimmed === '') throw invalidMetadata('The certificate is empty.');
   const certificate = parseDer(decodeDer(trimmed));
   return {
     pem: certificate.toString(),
@@ -67,48 +67,49 @@ export function readCertificate(text: string): Certificate {
 }
 
 /**
- * Reads several, and says which one is wrong.
- * @param before how many were read already, for the count and the limit of {@link MAX_CERTIFICATES}
- * @throws idp_metadata_invalid
+ * Reads several certificates.
+ * @param before how many were read before, for the number in the error text and for the limit
+ * @throws idp_metadata_invalid with the number of the invalid certificate, or for more than {@link MAX_CERTIFICATES}
  */
 export function readCertificates(texts: readonly string[], before = 0): Certificate[] {
-  if (before + texts.length > MAX_CERTIFICATES) throw invalid(`There are more than ${MAX_CERTIFICATES} signing certificates.`);
+  if (before + texts.length > MAX_CERTIFICATES) throw invalidMetadata(`There are more than ${MAX_CERTIFICATES} signing certificates.`);
   return texts.map((text, index) => {
     try {
       return readCertificate(text);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      throw invalid(`Signing certificate number ${before + index + 1}: ${error.facts.detail ?? 'it can’t be read.'}`, error);
+      throw invalidMetadata(`Signing certificate number ${before + index + 1} is invalid. ${error.facts.detail ?? ''}`, error);
     }
   });
 }
 
-/** Without repetitions, in the order of their first appearance. */
+/** Removes duplicates and keeps the order. */
 export const eachOnce = (certificates: readonly Certificate[]): Certificate[] => [
   ...new Map(certificates.map((certificate) => [certificate.derBase64, certificate])).values(),
 ];
 
-/** @throws idp_metadata_invalid where a private key was given in place of something public */
+/** @throws idp_metadata_invalid if the text contains a private key */
 export function refusePrivateKey(text: string): void {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return;
-  throw invalid(
-    'This is a private key, which must never leave the identity provider; replace it there. Only its certificate or metadata is needed.',
+  throw invalidMetadata(
+    'This is a private key, which must never leave the identity provider. Replace the key there, then upload only its certificate or the metadata.',
   );
 }
 
 function decodeDer(trimmed: string): Buffer {
   refusePrivateKey(trimmed);
-  if (trimmed.split('-----BEGIN ', 3).length > 2) throw invalid('There are several certificates where one is expected.');
+  if (trimmed.split('-----BEGIN ', 3).length > 2)
+    throw invalidMetadata('The text contains several certificates. Enter each one separately.');
   const body = trimmed.startsWith('-----') ? PEM.exec(trimmed)?.[1] : trimmed;
   if (body === undefined) {
-    throw invalid(
-      'A certificate in PEM form must be the text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, and nothing else.',
+    throw invalidMetadata(
+      'A certificate in PEM format must start with -----BEGIN CERTIFICATE----- and end with -----END CERTIFICATE-----, without other text.',
     );
   }
   try {
     return decodeBase64(body);
   } catch (cause) {
-    throw invalid('A certificate is neither PEM nor base64; perhaps it was cut off.', cause);
+    throw invalidMetadata('The certificate is neither PEM nor base64. Check that you copied all of it.', cause);
   }
 }
 
@@ -117,10 +118,10 @@ function parseDer(der: Buffer): X509Certificate {
   try {
     certificate = new X509Certificate(der);
   } catch (cause) {
-    throw invalid('A certificate can’t be read: it is no X.509 certificate.', cause);
+    throw invalidMetadata('The certificate is not an X.509 certificate. Check that you copied all of it.', cause);
   }
-  // OpenSSL reads the first structure and leaves the rest.
-  if (!certificate.raw.equals(der)) throw invalid('A certificate can’t be read: there is something before or after it.');
+  // OpenSSL reads the first structure and ignores the rest.
+  if (!certificate.raw.equals(der)) throw invalidMetadata('There is other data before or after the certificate.');
   return certificate;
 }
 
@@ -128,7 +129,7 @@ function keyOf(certificate: X509Certificate): KeyObject {
   try {
     return certificate.publicKey;
   } catch (cause) {
-    throw invalid('The key in a certificate can’t be read.', cause);
+    throw invalidMetadata('The public key in the certificate can’t be read.', cause);
   }
 }
 
@@ -137,32 +138,39 @@ function describeKey(key: KeyObject): Pick<Certificate, 'keyType' | 'keyBits' | 
   const { modulusLength, publicExponent, namedCurve } = key.asymmetricKeyDetails ?? {};
   if (keyType === 'ec') return { keyType, ...(namedCurve === undefined ? {} : { curve: namedCurve }) };
   if (keyType !== 'rsa' || modulusLength === undefined || publicExponent === undefined) return { keyType };
-  // With the exponent 1 every signature is its own proof; an even one is no RSA key.
-  const soundExponent = publicExponent >= 3n && publicExponent <= MAX_RSA_EXPONENT && publicExponent % 2n === 1n;
-  if (!soundExponent) throw invalid('The RSA key in a certificate has an exponent that is not sound.');
-  if (modulusLength > MAX_RSA_BITS) throw invalid(`The RSA key in a certificate has more than ${MAX_RSA_BITS} bits.`);
+  // With the exponent 1, a signature can be forged without the private key. An RSA exponent is never even.
+  const isSoundExponent = publicExponent >= 3n && publicExponent <= MAX_RSA_EXPONENT && publicExponent % 2n === 1n;
+  if (!isSoundExponent) throw invalidMetadata('The RSA key in the certificate has an insecure exponent.');
+  if (modulusLength > MAX_RSA_BITS) throw invalidMetadata(`The RSA key in the certificate has more than ${MAX_RSA_BITS} bits.`);
   return { keyType, keyBits: modulusLength };
 }
 
 function instant(date: Date): string {
-  if (Number.isNaN(date.getTime())) throw invalid('The dates of a certificate can’t be read.');
+  if (Number.isNaN(date.getTime())) throw invalidMetadata('The dates in the certificate can’t be read.');
   return date.toISOString();
 }
 
-/** @param subject undefined where it is empty, whatever the types say */
+/** @param subject undefined if it is empty, contrary to Node's type */
 function printable(subject: string | undefined = ''): string {
   return subject.trim().replaceAll('\n', ', ').replaceAll(/\p{C}/gu, '').slice(0, MAX_SUBJECT);
 }
 
+/** Tells whether sign-in accepts signatures of this certificate's key; see `crypto/signature.ts`. */
+export function judgeKey({ keyType, keyBits, curve }: Certificate): 'accepted' | 'weak' | 'unsupported' {
+  if (keyType === 'ec') return ACCEPTED_CURVES.has(curve ?? '') ? 'accepted' : 'unsupported';
+  if (keyType !== 'rsa') return 'unsupported';
+  return (keyBits ?? 0) >= MIN_RSA_BITS ? 'accepted' : 'weak';
+}
+
 /**
- * The end certificates among those of one KeyInfo: without those that signed another one there. XML Signature lets a KeyInfo
- * carry the whole chain, but only its end holds the signing key; a CA's key must not speak for the identity provider.
+ * Removes the certificates of one KeyInfo that signed another one in it. A KeyInfo may carry a whole chain, but only the end of
+ * the chain holds the signing key, and a certificate authority must not be able to sign for the identity provider.
  * @see XML Signature §4.5.4 (X509Data)
  */
 export function endCertificates(certificates: readonly Certificate[]): Certificate[] {
   if (certificates.length < 2) return [...certificates];
   const parsed = certificates.map((certificate) => ({ certificate, x509: new X509Certificate(certificate.pem) }));
-  // A self-signed one has no issuer; one renewed with the same key would else seem to be signed by its twin.
+  // A self-signed certificate has no issuer. Without this filter, one renewed with the same key would seem to have signed the other.
   const issued = parsed.filter(({ x509 }) => !isSignedBy(x509, x509));
   return parsed.filter(({ x509 }) => !issued.some((other) => isSignedBy(other.x509, x509))).map(({ certificate }) => certificate);
 }
@@ -171,7 +179,7 @@ function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): bool
   try {
     return certificate.verify(issuer.publicKey);
   } catch {
-    return false; // a key that signs no certificates
+    return false; // This kind of key cannot sign certificates.
   }
 }
 
