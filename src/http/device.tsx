@@ -2,7 +2,7 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { csrfTokenMatches, findSessionPrincipal } from '../auth/authenticate.ts';
-import { sessionMiddleware } from '../auth/sessions/sessions.ts';
+import { sessionMiddleware } from '../auth/sessions/member-sessions.ts';
 import { answerDeviceLogin, findDeviceLogin, readUserCode } from '../auth/tokens/device-login.ts';
 import { DeviceAnsweredPage, DeviceCodePage, DeviceConfirmationPage, DeviceOrganizationPage } from '../console/device-page.tsx';
 import { renderPage } from '../console/layout.tsx';

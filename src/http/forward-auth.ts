@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Express, Router } from 'express';
 import { authenticateBearer, authenticateSession } from '../auth/authenticate.ts';
 import type { MemberPrincipal, Principal } from '../auth/principal.ts';
-import { readLogin, renewLogin, sidOfCookies } from '../auth/sessions/sessions.ts';
+import { readLogin, renewLogin, sidOfCookies } from '../auth/sessions/member-sessions.ts';
 import { tokenPolicyOf } from '../auth/tokens/token-policy.ts';
 import { noteTokenUse } from '../auth/tokens/token-use.ts';
 import { GatewayError } from '../errors.ts';

@@ -2,7 +2,7 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { authenticateSession, csrfTokenMatches } from '../auth/authenticate.ts';
-import { sessionMiddleware } from '../auth/sessions/sessions.ts';
+import { sessionMiddleware } from '../auth/sessions/member-sessions.ts';
 import { signOut } from '../auth/sessions/sign-out.ts';
 import { renderPage } from '../console/layout.tsx';
 import { LoginPage } from '../console/login-page.tsx';

@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts';
 import { MEMBERS, type MemberSession } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { updateRecord } from '../../store/update-record.ts';
-import type { Login } from './sessions.ts';
+import type { Login } from './member-sessions.ts';
 
 /**
  * Ends a browser session, on every replica from the moment when this returns.

@@ -19,7 +19,7 @@ import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
-import { type Login, newSid, putSession } from '../sessions/sessions.ts';
+import { type Login, newSid, putSession } from '../sessions/member-sessions.ts';
 import { signOut } from '../sessions/sign-out.ts';
 import { claimUntil } from './claims.ts';
 import { safeReturnTo } from './return-to.ts';

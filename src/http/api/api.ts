@@ -2,7 +2,7 @@
 import express, { type RequestHandler, Router } from 'express';
 import { readAudit } from '../../audit.ts';
 import { authenticate, csrfTokenMatches } from '../../auth/authenticate.ts';
-import { sessionMiddleware } from '../../auth/sessions/sessions.ts';
+import { sessionMiddleware } from '../../auth/sessions/member-sessions.ts';
 import { GatewayError } from '../../errors.ts';
 import { getOrganization, listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
 import { changeMember, getMember, listMembers, removeMember } from '../../organizations/members.ts';

@@ -1,6 +1,6 @@
 /** The web console: which pages there are, for whom. */
 import { type Request, type Response, Router } from 'express';
-import { sessionMiddleware } from '../../auth/sessions/sessions.ts';
+import { sessionMiddleware } from '../../auth/sessions/member-sessions.ts';
 import type { Runtime } from '../../runtime.ts';
 import { auditPages } from './audit.tsx';
 import { credentialPages } from './credentials.tsx';

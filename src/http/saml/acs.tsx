@@ -2,7 +2,7 @@
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import { type Actor, auditStep } from '../../audit.ts';
 import { findSessionPrincipal } from '../../auth/authenticate.ts';
-import { type Login, readLogin, sessionCookie, sessionMiddleware, sidOfCookies } from '../../auth/sessions/sessions.ts';
+import { type Login, readLogin, sessionCookie, sessionMiddleware, sidOfCookies } from '../../auth/sessions/member-sessions.ts';
 import { askSecondOpinion } from '../../auth/sign-in/ask-second-opinion.ts';
 import { finishSignIn, hasStartedSignIn, type SignInResult, startSignIn } from '../../auth/sign-in/sign-in.ts';
 import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } from '../../auth/sign-in/test-sign-in.ts';
