@@ -5,7 +5,7 @@ import { GatewayError } from './errors.ts';
 
 export interface Secrets {
   /** The first signs cookies, all of them verify. */
-  readonly cookieKeys: readonly string[];
+  readonly cookieKeys: readonly [current: string, ...previous: string[]];
   /** Wraps as JWE (`dir`, A256GCM). `purpose` must be the same at {@link unwrap}: a wrapped key can't stand in for another kind. */
   wrap(purpose: string, plaintext: string): Promise<string>;
   /** @throws internal where neither the present nor the previous secret opens it */
@@ -23,6 +23,8 @@ export interface Secrets {
 
 const derive = (secret: Buffer, label: string): Buffer => Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `samlgate ${label}`, 32));
 
+const cookieKey = (secret: Buffer): string => derive(secret, 'cookie').toString('base64url');
+
 const NONCE_OCTETS = 12;
 const TAG_OCTETS = 16;
 const sealingKey = (key: Buffer, purpose: string): Buffer => derive(key, `sealing ${purpose}`);
@@ -35,7 +37,7 @@ export function makeSecrets(current: Buffer, previous: Buffer | undefined): Secr
   );
   const [kid, key] = [...wrapping][0] as [string, Buffer];
   return {
-    cookieKeys: all.map((secret) => derive(secret, 'cookie').toString('base64url')),
+    cookieKeys: [cookieKey(current), ...(previous ? [cookieKey(previous)] : [])],
     wrap: (purpose, plaintext) =>
       new CompactEncrypt(Buffer.from(plaintext)).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, purpose }).encrypt(key),
     async unwrap(purpose, wrapped) {

@@ -9,8 +9,8 @@ import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
 import type { Runtime } from '../runtime.ts';
 import { readTogether } from '../store/read-together.ts';
 import type { ActiveMember, Principal, SessionPrincipal, TokenPrincipal } from './principal.ts';
-import { isOperatorToken } from './sessions/operator-sessions.ts';
 import type { Login } from './sessions/member-sessions.ts';
+import { isOperatorToken } from './sessions/operator-sessions.ts';
 import { cliTokenEndMs, isPaused, type TokenPolicy, tokenPolicyOf } from './tokens/token-policy.ts';
 import { type VerifiedToken, verifyToken } from './tokens/verify-token.ts';
 

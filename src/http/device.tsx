@@ -2,7 +2,8 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { csrfTokenMatches, findSessionPrincipal } from '../auth/authenticate.ts';
-import { sessionMiddleware } from '../auth/sessions/member-sessions.ts';
+import { sessionMiddleware } from '../auth/sessions/browser-sessions.ts';
+import { loginOf, MEMBER_SESSION } from '../auth/sessions/member-sessions.ts';
 import { answerDeviceLogin, findDeviceLogin, readUserCode } from '../auth/tokens/device-login.ts';
 import { DeviceAnsweredPage, DeviceCodePage, DeviceConfirmationPage, DeviceOrganizationPage } from '../console/device-page.tsx';
 import { renderPage } from '../console/layout.tsx';
@@ -19,7 +20,7 @@ const FORM = z.object({ csrf: z.string(), user_code: z.string().max(64), action:
 export function deviceRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   const readForm = express.urlencoded({ extended: false, limit: '4kb', inflate: false });
-  router.use('/device', sessionMiddleware(runtime), (_request, response, next) => {
+  router.use('/device', sessionMiddleware(runtime, MEMBER_SESSION), (_request, response, next) => {
     response.locals.route = 'device';
     next();
   });
@@ -31,7 +32,7 @@ export function deviceRoutes(runtime: Runtime): Router {
 async function showDevice(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const typed = typeof request.query.user_code === 'string' ? request.query.user_code.slice(0, 64) : undefined;
   const userCode = typed === undefined ? undefined : readUserCode(typed);
-  const principal = await findSessionPrincipal(runtime, request.session.login);
+  const principal = await findSessionPrincipal(runtime, loginOf(request));
   if (!principal) return toLogin(response, userCode, SLUG.safeParse(request.query.organization).data);
   if (typed === undefined) return sendPage(response, 200, renderPage(<DeviceCodePage />));
   const waiting = await guess(runtime, request, userCode);
@@ -69,7 +70,7 @@ const isForAnother = (wanted: string | undefined, { slug }: Organization): boole
 async function answerDevice(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { csrf, user_code: typed, action } = checkShape(FORM, request.body ?? {});
   const userCode = readUserCode(typed);
-  const principal = await findSessionPrincipal(runtime, request.session.login);
+  const principal = await findSessionPrincipal(runtime, loginOf(request));
   if (!principal) return toLogin(response, userCode, undefined);
   if (!csrfTokenMatches(csrf, principal)) {
     throw new GatewayError('forbidden', 'This form is not from this session. Open the link from the terminal again.');

@@ -8,7 +8,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Express, Router } from 'express';
 import { authenticateBearer, authenticateSession } from '../auth/authenticate.ts';
 import type { MemberPrincipal, Principal } from '../auth/principal.ts';
-import { readLogin, renewLogin, sidOfCookies } from '../auth/sessions/member-sessions.ts';
+import { readRequestSession } from '../auth/sessions/browser-sessions.ts';
+import { MEMBER_SESSION, renewLogin } from '../auth/sessions/member-sessions.ts';
 import { tokenPolicyOf } from '../auth/tokens/token-policy.ts';
 import { noteTokenUse } from '../auth/tokens/token-use.ts';
 import { GatewayError } from '../errors.ts';
@@ -84,16 +85,15 @@ interface Asking {
 }
 
 async function whoAsks(runtime: Runtime, app: Express, request: IncomingMessage): Promise<Asking> {
-  const { authorization, cookie } = request.headers;
+  const { authorization } = request.headers;
   if (authorization !== undefined) {
     const principal = await authenticateBearer(runtime, authorization);
     return { principal, afterAnswer: () => noteUse(runtime, app, request, principal) };
   }
-  const sid = cookie === undefined ? undefined : sidOfCookies(runtime, cookie);
-  const login = sid === undefined ? undefined : await readLogin(runtime, sid);
-  if (sid === undefined || !login) throw new GatewayError('unauthenticated');
-  const principal = await authenticateSession(runtime, login);
-  return { principal, afterAnswer: () => renewLogin(runtime, sid, login) };
+  const session = await readRequestSession(runtime, MEMBER_SESSION, request);
+  if (!session) throw new GatewayError('unauthenticated');
+  const principal = await authenticateSession(runtime, session.value);
+  return { principal, afterAnswer: () => renewLogin(runtime, session.sid, session.value) };
 }
 
 function noteUse(runtime: Runtime, app: Express, request: IncomingMessage, principal: Principal): void {

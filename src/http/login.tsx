@@ -2,7 +2,8 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { authenticateSession, csrfTokenMatches } from '../auth/authenticate.ts';
-import { sessionMiddleware } from '../auth/sessions/member-sessions.ts';
+import { destroySession, sessionMiddleware } from '../auth/sessions/browser-sessions.ts';
+import { loginOf, MEMBER_SESSION } from '../auth/sessions/member-sessions.ts';
 import { signOut } from '../auth/sessions/sign-out.ts';
 import { renderPage } from '../console/layout.tsx';
 import { LoginPage } from '../console/login-page.tsx';
@@ -26,7 +27,7 @@ const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: RETUR
 export function loginRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   const readForm = express.urlencoded({ extended: false, limit: '16kb', inflate: false });
-  const sessions = sessionMiddleware(runtime);
+  const sessions = sessionMiddleware(runtime, MEMBER_SESSION);
 
   router.use('/login', (_request, response, next) => {
     response.locals.route = 'login';
@@ -56,7 +57,7 @@ export function loginRoutes(runtime: Runtime): Router {
 
   router.post('/logout', readForm, sessions, async (request, response) => {
     response.locals.route = 'logout';
-    const { login } = request.session;
+    const login = loginOf(request);
     const ended = await endSession(runtime, request, actorOf(request, response));
     const message = login && ended && (await continueLogout(runtime, response, login.organizationId, ended));
     if (message) return sendBrowserMessage(response, message);
@@ -65,7 +66,7 @@ export function loginRoutes(runtime: Runtime): Router {
 
   router.get('/logout', (request, response) => {
     response.locals.route = 'logout';
-    const page = <SignedOutPage identityProvider={takeOutcome(runtime.config, request, response)} />;
+    const page = <SignedOutPage identityProvider={takeOutcome(runtime, request, response)} />;
     sendPage(response, 200, renderPage(page));
   });
   return router;
@@ -100,7 +101,7 @@ async function slugFor(runtime: Runtime, who: string): Promise<string | undefine
 
 /** A foreign page must not sign people out, so the form carries the session's own token. */
 async function endSession(runtime: Runtime, request: Request, actor: ReturnType<typeof actorOf>): Promise<MemberSession | undefined> {
-  const { login } = request.session;
+  const login = loginOf(request);
   let ended: MemberSession | undefined;
   if (login) {
     const principal = await authenticateSession(runtime, login).catch((error: unknown) => {
@@ -115,8 +116,6 @@ async function endSession(runtime: Runtime, request: Request, actor: ReturnType<
       ended = await signOut(runtime, { ...actor, kind: 'member', id: principal.member.id, email: principal.member.email }, login);
     } else await confirmReplicated(runtime.store, login.organizationId);
   }
-  await new Promise<void>((resolve, reject) => {
-    request.session.destroy((error: unknown) => (error ? reject(error) : resolve()));
-  });
+  await destroySession(request);
   return ended;
 }

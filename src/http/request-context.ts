@@ -1,6 +1,5 @@
 /** What every handler may want to know of a request. */
 import { randomUUID } from 'node:crypto';
-import { parseCookie } from 'cookie';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../audit.ts';
 import type { Principal } from '../auth/principal.ts';
@@ -34,8 +33,6 @@ export function actorOf(request: Request, response: Response, principal?: Princi
   if (principal.kind === 'operator') return { kind: 'operator', ...base };
   return { kind: 'member', id: principal.member.id, email: principal.member.email, ...base };
 }
-
-export const cookieOf = (request: Request, name: string): string | undefined => parseCookie(request.headers.cookie ?? '')[name];
 
 /** Does something when the answer is out, or nobody is there to get it any more. It must not throw. */
 export const afterAnswer = (response: Response, work: () => void): void => void response.once('close', work);

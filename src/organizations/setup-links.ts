@@ -25,7 +25,6 @@ export interface SetupLink {
 
 const SETUP_LINKS: Collection<SetupLink> = { name: 'setup-link', indexes: { all: () => [''] }, unique: {} };
 
-export const SETUP_SESSION_SECONDS = DAY_SECONDS;
 /** A link that is over is listed for so long. */
 const KEPT_DAYS = 30;
 const PRUNED_AT_A_TIME = 20;
@@ -39,7 +38,6 @@ export function setupLinkState({ usedAtMs, revokedAtMs, expiresAtMs }: SetupLink
 }
 
 const pointerKey = (secretHash: string): string => `setup-link:${secretHash}`;
-const sessionKey = (secret: string): string => `setup-session:${sha256(secret)}`;
 
 interface Pointer {
   readonly organizationId: string;
@@ -110,90 +108,60 @@ export async function revokeSetupLink(runtime: Runtime, actor: Actor, organizati
   if (!revoked) throw new GatewayError('not_found', 'There is no such setup link.');
 }
 
-const notGood = () =>
-  new GatewayError(
-    'not_found',
-    'This setup link is not good, or not any more: each is valid once and for some days, and can be taken back. Ask who sent it for a new one.',
-  );
+const linkInvalid = () => new GatewayError('not_found', { variant: 'setup_link_invalid' });
 
 export interface OpenSetupLink {
   readonly organization: Organization;
   readonly link: Stored<SetupLink>;
 }
 
-/** Looks at a link and leaves it as it is: mail programs open links before people do. @throws not_found */
+/** Finds a link that can still be used, and changes nothing, because mail programs open links before their readers do. @throws not_found */
 export async function findOpenSetupLink({ store, now }: Runtime, secret: string): Promise<OpenSetupLink> {
   const text = await store.peek(GLOBAL, pointerKey(sha256(secret)));
-  if (text === undefined) throw notGood();
+  if (text === undefined) throw linkInvalid();
   const { organizationId, id } = JSON.parse(text) as Pointer;
   const [organization, link] = await Promise.all([getOrganizationById(store, organizationId), store.get(organizationId, SETUP_LINKS, id)]);
-  if (!organization || !link || setupLinkState(link.value, now()) !== 'open') throw notGood();
+  if (!organization || !link || setupLinkState(link.value, now()) !== 'open') throw linkInvalid();
   return { organization, link };
 }
 
-interface KeptSession {
-  readonly linkId: string;
-  readonly csrfToken: string;
-  readonly endsAtMs: number;
-}
-
-export interface SetupSession extends KeptSession {
-  readonly organization: Organization;
-}
-
 /**
- * Uses a link up: of two who start at the same moment one gets in.
- * @param actor from where
- * @returns what the browser is given to keep
+ * Marks a link as used. Of several requests at the same moment, only one succeeds.
+ * @param steps for the same commit: the session that the link opens
  * @throws not_found
  */
-export async function startSetup(runtime: Runtime, actor: Actor, secret: string): Promise<string> {
-  const { organization, link } = await findOpenSetupLink(runtime, secret);
+export async function consumeSetupLink(
+  runtime: Runtime,
+  actor: Actor,
+  { organization, link }: OpenSetupLink,
+  steps: readonly Step[],
+): Promise<void> {
   const nowMs = runtime.now();
-  const sessionSecret = newSecret();
-  const session: KeptSession = { linkId: link.id, csrfToken: newSecret(), endsAtMs: nowMs + SETUP_SESSION_SECONDS * 1000 };
-  const steps: readonly Step[] = [
-    { do: 'put', key: sessionKey(sessionSecret), value: JSON.stringify(session), ttlSeconds: SETUP_SESSION_SECONDS },
+  const markAsUsed = (before: SetupLink): SetupLink => {
+    if (setupLinkState(before, nowMs) !== 'open') throw linkInvalid();
+    return { ...before, usedAtMs: nowMs };
+  };
+  const alsoCommit: readonly Step[] = [
+    ...steps,
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
     auditStep(nowMs, { ...actor, kind: 'setup_link', id: link.id }, 'setup_link.used', { details: { setup_link: link.id } }),
   ];
-  const use = (before: SetupLink): SetupLink => {
-    if (setupLinkState(before, nowMs) !== 'open') throw notGood();
-    return { ...before, usedAtMs: nowMs };
-  };
   const used = await updateRecord(runtime.store, {
     partition: organization.id,
     collection: SETUP_LINKS,
     id: link.id,
-    change: use,
-    extraSteps: () => steps,
+    change: markAsUsed,
+    extraSteps: () => alsoCommit,
     replicated: true,
   });
-  if (!used) throw notGood();
-  return `${organization.id}.${sessionSecret}`;
+  if (!used) throw linkInvalid();
 }
 
-const COOKIE = /^(org_[0-9a-z]{20})\.([\w-]{43})$/;
-
-/** What a cookie stands for; undefined where that is nothing (any more). @throws store_unavailable */
-export async function readSetupSession({ store, now }: Runtime, cookie: string | undefined): Promise<SetupSession | undefined> {
-  const [, organizationId, secret] = COOKIE.exec(cookie ?? '') ?? [];
-  if (organizationId === undefined || secret === undefined) return undefined;
-  const text = await store.peek(organizationId, sessionKey(secret));
-  if (text === undefined) return undefined;
-  const session = JSON.parse(text) as KeptSession;
+/** Returns the organization for which a used link still allows the setup; undefined if the link was revoked, or if either was deleted. */
+export async function findSetupOrganization({ store }: Runtime, organizationId: string, linkId: string): Promise<Organization | undefined> {
   const [organization, link] = await Promise.all([
     getOrganizationById(store, organizationId),
-    store.get(organizationId, SETUP_LINKS, session.linkId),
+    store.get(organizationId, SETUP_LINKS, linkId),
   ]);
-  if (!organization || !link || link.value.revokedAtMs !== undefined || session.endsAtMs <= now()) return undefined;
-  return { ...session, organization };
-}
-
-/** Nothing to end is fine. */
-export async function endSetupSession({ store }: Runtime, cookie: string | undefined): Promise<void> {
-  const [, organizationId, secret] = COOKIE.exec(cookie ?? '') ?? [];
-  if (organizationId !== undefined && secret !== undefined) {
-    await store.commit(organizationId, [{ do: 'drop', key: sessionKey(secret) }]);
-  }
+  return link && link.value.revokedAtMs === undefined ? organization : undefined;
 }

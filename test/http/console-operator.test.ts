@@ -67,7 +67,7 @@ describe('operator sign-in', () => {
     await tls.stop();
     expect(response.status).toBe(303);
     expect(response.headers.get('set-cookie')).toMatch(
-      /^__Host-samlgate_operator=[\w.-]+; Max-Age=3600; Path=\/; Expires=.*; HttpOnly; Secure; SameSite=Strict$/,
+      /^__Host-samlgate_operator=s%3A[\w.%-]+; Max-Age=3600; Path=\/; Expires=.*; HttpOnly; Secure; SameSite=Strict$/,
     );
   });
 
@@ -129,7 +129,7 @@ describe('operator sign-in', () => {
     expect(await isIn(again)).toBe(false);
     const forged = new HttpBrowser();
     const good = (await enter()).cookie('samlgate_operator')?.value ?? '';
-    const [goodId, goodMac = ''] = good.split('.');
+    const [goodId, goodMac = ''] = good.split(/\.(?=[^.]*$)/);
     forged.setCookie(gateway.url, 'samlgate_operator', good);
     expect(await isIn(forged)).toBe(true);
     for (const value of [
@@ -137,7 +137,7 @@ describe('operator sign-in', () => {
       `${goodId}.`,
       `${goodId}`,
       `${goodId}.${goodMac}x`,
-      `${'A'.repeat(43)}.${goodMac}`,
+      `s%3Aglobal.${'A'.repeat(43)}.${goodMac}`,
       '',
       cookie,
     ]) {

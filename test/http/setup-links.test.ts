@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { sign } from 'cookie-signature';
+import { startSetupSession } from '../../src/auth/sessions/setup-sessions.ts';
 import type { GatewayError } from '../../src/errors.ts';
-import { startSetup } from '../../src/organizations/setup-links.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
@@ -128,7 +129,7 @@ describe('setup links: used once', () => {
   it('of many who press Start at the same moment one gets in', async () => {
     const { url } = await make();
     const secret = url.split('/').at(-1) ?? '';
-    const starts = Array.from({ length: 12 }, () => startSetup(gateway.runtime, { kind: 'anonymous' }, secret));
+    const starts = Array.from({ length: 12 }, () => startSetupSession(gateway.runtime, { kind: 'anonymous' }, secret));
     const codes = (await Promise.allSettled(starts)).map((result) =>
       result.status === 'rejected' ? (result.reason as GatewayError).code : 'in',
     );
@@ -226,7 +227,11 @@ describe('setup links: what a setup may do', () => {
     const cookie = browser.cookie('samlgate_setup');
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'lax', path: '/' });
     const [, secret] = cookie?.value.split('.') ?? [];
-    browser.setCookie(gateway.url, 'samlgate_setup', `${globex.id}.${secret}`);
+    const signed = (organizationId: string) =>
+      encodeURIComponent(`s:${sign(`${organizationId}.${secret}`, gateway.runtime.secrets.cookieKeys[0])}`);
+    browser.setCookie(gateway.url, 'samlgate_setup', signed(acme.id));
+    expect((await browser.request(`${gateway.url}/setup/single-sign-on`)).status).toBe(200);
+    browser.setCookie(gateway.url, 'samlgate_setup', signed(globex.id));
     expect(await refusal(browser, `${gateway.url}/setup/single-sign-on`)).toEqual([401, 'unauthenticated']);
   });
 

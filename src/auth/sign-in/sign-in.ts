@@ -19,7 +19,8 @@ import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
-import { type Login, newSid, putSession } from '../sessions/member-sessions.ts';
+import { newSid } from '../sessions/browser-sessions.ts';
+import { type Login, putLogin } from '../sessions/member-sessions.ts';
 import { signOut } from '../sessions/sign-out.ts';
 import { claimUntil } from './claims.ts';
 import { safeReturnTo } from './return-to.ts';
@@ -301,7 +302,7 @@ async function letIn(
     known
       ? { do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member }
       : { do: 'insert', collection: MEMBERS, id: member.id, value: member },
-    putSession(runtime, sid, login),
+    putLogin(runtime, sid, login),
     ...(known ? [] : [auditStep(nowMs, actor, 'member.created', { member_id: member.id, details: { email: member.email } })]),
     ...(roleChanged
       ? [

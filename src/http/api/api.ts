@@ -2,7 +2,8 @@
 import express, { type RequestHandler, Router } from 'express';
 import { readAudit } from '../../audit.ts';
 import { authenticate, csrfTokenMatches } from '../../auth/authenticate.ts';
-import { sessionMiddleware } from '../../auth/sessions/member-sessions.ts';
+import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
+import { loginOf, MEMBER_SESSION } from '../../auth/sessions/member-sessions.ts';
 import { GatewayError } from '../../errors.ts';
 import { getOrganization, listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
 import { changeMember, getMember, listMembers, removeMember } from '../../organizations/members.ts';
@@ -37,7 +38,7 @@ export function apiRoutes(runtime: Runtime): Router {
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  router.use(sessionMiddleware(runtime), authenticated(runtime));
+  router.use(sessionMiddleware(runtime, MEMBER_SESSION), authenticated(runtime));
   router.use(express.json({ limit: '2mb', inflate: false }));
   router.get('/me', async (_request, response) => {
     const principal = memberOf(response);
@@ -64,7 +65,7 @@ export function apiRoutes(runtime: Runtime): Router {
 function authenticated(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const { authorization } = request.headers;
-    const principal = await authenticate(runtime, { authorization, login: request.session.login });
+    const principal = await authenticate(runtime, { authorization, login: loginOf(request) });
     const byCookie = principal.kind === 'member' && principal.csrfToken !== undefined;
     if (byCookie && !SAFE_METHODS.has(request.method) && !csrfTokenMatches(request.get('X-Samlgate-CSRF'), principal)) {
       throw new GatewayError('forbidden', 'With the session cookie this method needs the header X-Samlgate-CSRF.');

@@ -1,7 +1,9 @@
 /** The web console: which pages there are, for whom. */
 import { type Request, type Response, Router } from 'express';
-import { sessionMiddleware } from '../../auth/sessions/member-sessions.ts';
+import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
+import { MEMBER_SESSION } from '../../auth/sessions/member-sessions.ts';
 import type { Runtime } from '../../runtime.ts';
+import { notFound } from '../error-exit.tsx';
 import { auditPages } from './audit.tsx';
 import { credentialPages } from './credentials.tsx';
 import { memberPages } from './members.tsx';
@@ -32,8 +34,9 @@ export function consoleRoutes(runtime: Runtime): Router {
     next();
   });
   const pages = managerPages(runtime);
-  router.use('/console/operator', operatorPages(runtime, pages));
-  router.use('/console', sessionMiddleware(runtime), asMember(runtime), ...readPostedForm);
+  // An unknown path ends here: the pages of members below must never see a request with the operator's session.
+  router.use('/console/operator', operatorPages(runtime, pages), notFound);
+  router.use('/console', sessionMiddleware(runtime, MEMBER_SESSION), asMember(runtime), ...readPostedForm);
   router.use('/console', credentialPages(runtime), pages);
   return router;
 }

@@ -1,49 +1,27 @@
 /** The operator's way in: signing in with the token, and the visit that follows from it. */
 import type { Request, RequestHandler, Response } from 'express';
-import { OPERATOR_SESSION_SECONDS, readOperatorSession } from '../../auth/sessions/operator-sessions.ts';
-import type { Config } from '../../config.ts';
+import { operatorSessionOf } from '../../auth/sessions/operator-sessions.ts';
 import { GatewayError } from '../../errors.ts';
-import { isSameSecret } from '../../ids.ts';
 import { getOrganization } from '../../organizations/directory.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { cookieOf } from '../request-context.ts';
 
 export const OPERATOR_HOME = '/console/operator';
 
-const cookieName = ({ isHttps }: Config): string => (isHttps ? '__Host-samlgate_operator' : 'samlgate_operator');
-
-/** Strict: no other page may send the operator's browser here with the session. */
-const cookieOptions = ({ isHttps }: Config) => ({ httpOnly: true, secure: isHttps, sameSite: 'strict', path: '/' }) as const;
-
-export const operatorCookie = ({ config }: Runtime, request: Request): string | undefined => cookieOf(request, cookieName(config));
-
-export function giveOperatorCookie({ config }: Runtime, response: Response, value: string): void {
-  response.cookie(cookieName(config), value, { ...cookieOptions(config), maxAge: OPERATOR_SESSION_SECONDS * 1000 });
-}
-
-export function takeOperatorCookie({ config }: Runtime, response: Response): void {
-  response.clearCookie(cookieName(config), cookieOptions(config));
-}
-
-/** Lets the operator on; sends everybody else to the operator's sign-in. */
-export function asOperator(runtime: Runtime): RequestHandler {
-  return async (request, response, next) => {
-    const session = await readOperatorSession(runtime, operatorCookie(runtime, request));
-    if (!session) return toSignIn(request, response);
-    const { csrfToken } = session;
-    response.locals.principal = { kind: 'operator' };
-    response.locals.wayOut = { href: OPERATOR_HOME, label: 'Back to the organizations' };
-    response.locals.visit = {
-      viewer: { kind: 'operator' },
-      organization: undefined,
-      base: OPERATOR_HOME,
-      csrfToken,
-      csrfMatches: (given) => isSameSecret(given, csrfToken),
-    };
-    next();
+/** Lets a request with the operator's session through; redirects others to the operator's sign-in. */
+export const requireOperatorSession: RequestHandler = (request, response, next) => {
+  const session = operatorSessionOf(request);
+  if (!session) return toSignIn(request, response);
+  response.locals.principal = { kind: 'operator' };
+  response.locals.wayOut = { href: OPERATOR_HOME, label: 'Back to the organizations' };
+  response.locals.visit = {
+    viewer: { kind: 'operator' },
+    organization: undefined,
+    base: OPERATOR_HOME,
+    csrfToken: session.csrfToken,
   };
-}
+  next();
+};
 
 function toSignIn({ method, originalUrl }: Request, response: Response): void {
   const isPage = method === 'GET' && safeReturn(originalUrl) !== undefined && originalUrl !== OPERATOR_HOME;

@@ -2,7 +2,9 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { listSigningKeys, revokeSigningKey, rotateSigningKeys } from '../../auth/keys/signing-keys.ts';
-import { endOperatorSession, startOperatorSession } from '../../auth/sessions/operator-sessions.ts';
+import { destroySession, sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
+import { clearCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
+import { OPERATOR_SESSION, startOperatorSession } from '../../auth/sessions/operator-sessions.ts';
 import { VERSION } from '../../client/version.ts';
 import { renderPage } from '../../console/layout.tsx';
 import { HealthPage } from '../../console/operator/health-page.tsx';
@@ -19,16 +21,7 @@ import { sendPage } from '../pages.ts';
 import { limited } from '../rate-limits.ts';
 import { actorOf } from '../request-context.ts';
 import { auditPages } from './audit.tsx';
-import {
-  asOperator,
-  fromThisSite,
-  giveOperatorCookie,
-  OPERATOR_HOME,
-  operatorCookie,
-  safeReturn,
-  takeOperatorCookie,
-  withOrganization,
-} from './operator-visit.ts';
+import { fromThisSite, OPERATOR_HOME, requireOperatorSession, safeReturn, withOrganization } from './operator-visit.ts';
 import { organizationPages, organizationsPages } from './organizations.tsx';
 import { frameOf, goOnOrTell, readPostedForm, sendConsolePage } from './visit.ts';
 
@@ -40,10 +33,10 @@ const SIGN_IN = z.object({ token: z.string().trim().min(1).max(512), return_to: 
 export function operatorPages(runtime: Runtime, managerPages: Router): Router {
   const router = Router({ caseSensitive: true });
   signInRoutes(router, runtime);
-  router.use(asOperator(runtime), ...readPostedForm);
+  router.use(sessionMiddleware(runtime, OPERATOR_SESSION), requireOperatorSession, ...readPostedForm);
   router.post('/sign-out', async (request, response) => {
-    await endOperatorSession(runtime, operatorCookie(runtime, request));
-    takeOperatorCookie(runtime, response);
+    await destroySession(request);
+    clearCookie(runtime, response, 'operator');
     response.redirect(303, `${OPERATOR_HOME}/sign-in`);
   });
   keyRoutes(router, runtime);
@@ -68,7 +61,7 @@ async function signIn(runtime: Runtime, request: Request, response: Response): P
   const { token, return_to: given } = checkShape(SIGN_IN, request.body ?? {});
   const returnTo = safeReturn(given);
   try {
-    giveOperatorCookie(runtime, response, await startOperatorSession(runtime, actorOf(request, response), token));
+    setSignedCookie(runtime, response, 'operator', await startOperatorSession(runtime, actorOf(request, response), token));
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'unauthenticated') throw error;
     runtime.log.warn({ code: error.code, request_id: response.locals.requestId, address: request.ip }, 'operator sign-in refused');

@@ -1,10 +1,13 @@
 /** Setup links: the page that a link leads to, what may be done after it, and how owners and the operator make links. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
+import { destroySession, sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
+import { clearCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
+import { SETUP_SESSION, startSetupSession } from '../../auth/sessions/setup-sessions.ts';
 import { renderPage } from '../../console/layout.tsx';
 import { NewSetupLinkPage } from '../../console/single-sign-on/setup-links-panel.tsx';
 import { SetupDonePage, SetupStartPage } from '../../console/single-sign-on/setup-page.tsx';
-import { createSetupLink, endSetupSession, findOpenSetupLink, revokeSetupLink, startSetup } from '../../organizations/setup-links.ts';
+import { createSetupLink, findOpenSetupLink, revokeSetupLink } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { setupUrl } from '../api/representations.ts';
@@ -12,7 +15,7 @@ import { NEW_SETUP_LINK } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
 import { fromThisSite } from './operator-visit.ts';
-import { asSetup, giveSetupCookie, SETUP_BASE, setupCookie, takeSetupCookie } from './setup-visit.ts';
+import { requireSetupSession, SETUP_BASE } from './setup-visit.ts';
 import { oneSignInPages } from './sign-in-log.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
 import { formOf, frameOf, goOn, readPostedForm, sendConsolePage, visitOf } from './visit.ts';
@@ -27,12 +30,12 @@ export function setupRoutes(runtime: Runtime): Router {
   });
   landingRoutes(router, runtime);
   router.get(`${SETUP_BASE}/done`, (_request, response) => sendPage(response, 200, renderPage(<SetupDonePage />)));
-  router.use(SETUP_BASE, asSetup(runtime), ...readPostedForm);
+  router.use(SETUP_BASE, sessionMiddleware(runtime, SETUP_SESSION), requireSetupSession(runtime), ...readPostedForm);
   router.use(`${SETUP_BASE}/single-sign-on`, singleSignOnPages(runtime));
   router.use(`${SETUP_BASE}/sign-ins`, oneSignInPages(runtime));
   router.post(`${SETUP_BASE}/leave`, async (request, response) => {
-    await endSetupSession(runtime, setupCookie(runtime, request));
-    takeSetupCookie(runtime, response);
+    await destroySession(request);
+    clearCookie(runtime, response, 'setup');
     response.redirect(303, `${SETUP_BASE}/done`);
   });
   return router;
@@ -44,7 +47,7 @@ function landingRoutes(router: Router, runtime: Runtime): void {
   landing.get('/', (request, response) => showStart(runtime, request, response));
   // The secret in the address is what a form elsewhere could not know; no session is there that could be misused.
   landing.post('/', fromThisSite(runtime), async (request, response) => {
-    giveSetupCookie(runtime, response, await startSetup(runtime, actorOf(request, response), secretOf(request)));
+    setSignedCookie(runtime, response, 'setup', await startSetupSession(runtime, actorOf(request, response), secretOf(request)));
     response.redirect(303, `${SETUP_BASE}/single-sign-on`);
   });
   router.use(`${SETUP_BASE}/:secret`, (request, response, next) =>

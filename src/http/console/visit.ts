@@ -2,17 +2,19 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { VNode } from 'preact';
 import type { z } from 'zod';
-import { csrfTokenMatches, findSessionPrincipal } from '../../auth/authenticate.ts';
+import { findSessionPrincipal } from '../../auth/authenticate.ts';
 import type { SessionPrincipal } from '../../auth/principal.ts';
+import { clearCookie, readCookie, setCookie } from '../../auth/sessions/cookies.ts';
+import { loginOf } from '../../auth/sessions/member-sessions.ts';
 import { renderPage } from '../../console/layout.tsx';
 import type { Frame, Notice, Viewer } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
+import { isSameSecret } from '../../ids.ts';
 import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { checkShape } from '../api/request-shapes.ts';
 import { rememberOrganization } from '../last-organization.ts';
 import { sendPage } from '../pages.ts';
-import { cookieOf } from '../request-context.ts';
 
 declare global {
   namespace Express {
@@ -29,15 +31,14 @@ export interface Visit {
   readonly organization: Organization | undefined;
   /** `/console`, `/console/operator` or `/console/operator/organizations/SLUG`. */
   readonly base: string;
+  /** Required with every form. */
   readonly csrfToken: string;
-  /** Whether this token came with a form of this very session. */
-  readonly csrfMatches: (given: string | undefined) => boolean;
 }
 
 /** Lets people with a session on; sends everybody else to sign in. */
 export function asMember(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
-    const principal = await findSessionPrincipal(runtime, request.session.login);
+    const principal = await findSessionPrincipal(runtime, loginOf(request));
     const organization = principal && (await getOrganizationById(runtime.store, principal.organizationId));
     if (!principal || !organization) return toLogin(request, response);
     rememberOrganization(runtime, request, response, organization.slug);
@@ -49,7 +50,6 @@ export function asMember(runtime: Runtime): RequestHandler {
       organization,
       base: '/console',
       csrfToken: principal.csrfToken,
-      csrfMatches: (given) => csrfTokenMatches(given, principal),
     };
     next();
   };
@@ -105,7 +105,7 @@ export const readPostedForm: readonly RequestHandler[] = [
     if (request.method === 'GET' || request.method === 'HEAD') return next();
     if (Buffer.isBuffer(request.body)) request.body = await readUpload(request);
     const { csrf } = (request.body ?? {}) as { csrf?: unknown };
-    if (!visitOf(response).csrfMatches(typeof csrf === 'string' ? csrf : undefined)) {
+    if (!isSameSecret(typeof csrf === 'string' ? csrf : undefined, visitOf(response).csrfToken)) {
       throw new GatewayError('forbidden', {
         detail: 'This form is not from this session: it was open while you signed in anew, or another site sent it. Nothing was done.',
       });
@@ -144,16 +144,14 @@ export function sendConsolePage(response: Response, page: VNode, status = 200): 
   sendPage(response, status, renderPage(page), { formsMayLeave: visitOf(response).viewer.kind === 'member' });
 }
 
-/** The next page tells what came of a form; in a URL anybody could make that page say it. */
-const noticeName = (isHttps: boolean): string => (isHttps ? '__Host-samlgate_notice' : 'samlgate_notice');
 const MAX_NOTICE = 600;
 
 /** Answers a form: on to a page (so that reloading it sends nothing twice) that tells what was done. */
-export function goOn({ config }: Runtime, response: Response, href: string, notice?: Notice | string): void {
+export function goOn(runtime: Runtime, response: Response, href: string, notice?: Notice | string): void {
   if (notice !== undefined) {
     const { kind, text } = typeof notice === 'string' ? { kind: 'done', text: notice } : notice;
     const value = Buffer.from(JSON.stringify([kind, text.slice(0, MAX_NOTICE)])).toString('base64url');
-    response.cookie(noticeName(config.isHttps), value, { ...noticeCookie(config.isHttps), maxAge: 60_000 });
+    setCookie(runtime, response, 'notice', value);
   }
   response.redirect(303, href);
 }
@@ -188,12 +186,10 @@ export function confirmationOf(request: Request): string | undefined {
   return typeof confirmation === 'string' ? confirmation.trim() : undefined;
 }
 
-const noticeCookie = (secure: boolean) => ({ httpOnly: true, secure, sameSite: 'lax', path: '/' }) as const;
-
-function takeNotice({ config }: Runtime, request: Request, response: Response): Notice | undefined {
-  const value = cookieOf(request, noticeName(config.isHttps));
+function takeNotice(runtime: Runtime, request: Request, response: Response): Notice | undefined {
+  const value = readCookie(runtime, request, 'notice');
   if (value === undefined) return undefined;
-  response.clearCookie(noticeName(config.isHttps), noticeCookie(config.isHttps));
+  clearCookie(runtime, response, 'notice');
   try {
     const [kind, text] = JSON.parse(Buffer.from(value, 'base64url').toString('utf8')) as unknown[];
     if ((kind === 'done' || kind === 'problem') && typeof text === 'string') return { kind, text };

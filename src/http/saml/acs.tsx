@@ -2,7 +2,9 @@
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import { type Actor, auditStep } from '../../audit.ts';
 import { findSessionPrincipal } from '../../auth/authenticate.ts';
-import { type Login, readLogin, sessionCookie, sessionMiddleware, sidOfCookies } from '../../auth/sessions/member-sessions.ts';
+import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
+import { readCookie, setCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
+import { loginOf, MEMBER_SESSION, readLogin } from '../../auth/sessions/member-sessions.ts';
 import { askSecondOpinion } from '../../auth/sign-in/ask-second-opinion.ts';
 import { finishSignIn, hasStartedSignIn, type SignInResult, startSignIn } from '../../auth/sign-in/sign-in.ts';
 import { finishTestSignIn, isTestRelayState, requireTester, startTestSignIn } from '../../auth/sign-in/test-sign-in.ts';
@@ -23,11 +25,9 @@ import { makeSpMetadata } from '../../saml/metadata/sp-metadata.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Stored } from '../../store/store.ts';
 import { countRefusal, isOverRefusals, limited, mayTryAgain, refusedTooOften } from '../rate-limits.ts';
-import { actorOf, afterAnswer, cookieOf } from '../request-context.ts';
+import { actorOf, afterAnswer } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { MAX_FORM, readMessageForm } from './message-form.ts';
-
-const NONCE_SECONDS = 30 * 60;
 
 export function samlRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
@@ -39,18 +39,18 @@ export function samlRoutes(runtime: Runtime): Router {
     const organization = await getOrganization(runtime.store, request.params.org);
     response.type('application/samlmetadata+xml').send(spMetadataOf(runtime, organization));
   });
-  const sessions = sessionMiddleware(runtime);
+  const sessions = sessionMiddleware(runtime, MEMBER_SESSION);
   const forTests: RequestHandler = (request, response, next) => (request.query.test === '1' ? sessions(request, response, next) : next());
   router.get('/saml/:org/login', limited(runtime, 'login_start'), forTests, async (request, response) => {
     const organization = await getOrganization(runtime.store, String(request.params.org));
     if (request.query.test === '1') {
-      const tester = await findSessionPrincipal(runtime, request.session.login);
+      const tester = await findSessionPrincipal(runtime, loginOf(request));
       requireTester(tester, organization);
       return sendTestSignIn(runtime, request, response, organization, actorOf(request, response, tester), '/console/sign-ins');
     }
     const returnTo = typeof request.query.return_to === 'string' ? request.query.return_to : undefined;
     const nonce = browserNonce(runtime, request, response);
-    sendBrowserMessage(response, await startSignIn(runtime, organization, returnTo, nonce, await presentLogin(runtime, request)));
+    sendBrowserMessage(response, await startSignIn(runtime, organization, returnTo, nonce, await readLogin(runtime, request)));
   });
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
   router.post('/saml/:org/acs', readForm, (request, response) => answerAcs(runtime, request, response));
@@ -71,30 +71,12 @@ export function spMetadataOf({ config }: Pick<Runtime, 'config'>, organization: 
   });
 }
 
-const nonceName = (isHttps: boolean): string => (isHttps ? '__Host-samlgate_login' : 'samlgate_login');
-
-/**
- * The nonce that ties a login to this browser. One for all its tabs; renewed in time at each login. The IdP's answer is a
- * cross-site POST, which brings a cookie only with SameSite=None; that asks for Secure, so plain http has to do with Lax.
- */
-function browserNonce({ config }: Runtime, request: Request, response: Response): string {
-  const name = nonceName(config.isHttps);
-  const present = cookieOf(request, name);
+/** Returns the nonce that binds sign-ins to this browser and extends the lifetime of its cookie. All tabs share one nonce. */
+function browserNonce(runtime: Runtime, request: Request, response: Response): string {
+  const present = readCookie(runtime, request, 'signInNonce');
   const nonce = present !== undefined && /^[\w-]{43}$/.test(present) ? present : newSecret();
-  response.cookie(name, nonce, {
-    httpOnly: true,
-    secure: config.isHttps,
-    sameSite: config.isHttps ? 'none' : 'lax',
-    path: '/',
-    maxAge: NONCE_SECONDS * 1000,
-  });
+  setCookie(runtime, response, 'signInNonce', nonce);
   return nonce;
-}
-
-/** The session that this browser has. */
-async function presentLogin(runtime: Runtime, request: Request): Promise<Login | undefined> {
-  const sid = sidOfCookies(runtime, request.headers.cookie ?? '');
-  return sid === undefined ? undefined : readLogin(runtime, sid);
 }
 
 /**
@@ -155,7 +137,7 @@ async function judge(
     requireIdentityProvider(organization.value);
     const { unverifiedXml, unverifiedRelayState: relayState } = readMessageForm(request.body, ['SAMLResponse']);
     progress.unverifiedXml = unverifiedXml;
-    const browserNonce = cookieOf(request, nonceName(runtime.config.isHttps));
+    const browserNonce = readCookie(runtime, request, 'signInNonce');
     // It is looked at only where this browser has started it, and only once, however many were refused.
     if (isTestRelayState(relayState)) {
       const { resultAt } = await finishTestSignIn(runtime, organization.value, { unverifiedXml, relayState, browserNonce, actor });
@@ -173,7 +155,7 @@ async function judge(
       browserNonce,
       actor,
       userAgent: request.headers['user-agent'],
-      formerLogin: await presentLogin(runtime, request),
+      formerLogin: await readLogin(runtime, request),
     });
   } catch (error) {
     if (error instanceof GatewayError) return { kind: 'refused', error };
@@ -199,8 +181,7 @@ async function sayOutcome(
   if (outcome.kind === 'bounced') {
     return seeOther(response, `/saml/${organization.slug}/login?return_to=${encodeURIComponent(outcome.returnTo)}`);
   }
-  const { name, value, options } = sessionCookie(runtime, outcome.sid);
-  response.cookie(name, value, options);
+  setSignedCookie(runtime, response, 'member', outcome.sid);
   const { member } = outcome;
   runtime.metrics.logins.inc({ outcome: 'accepted' });
   runtime.log.info(

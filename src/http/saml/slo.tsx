@@ -1,7 +1,7 @@
 /** Single logout with the identity provider, in both directions and over both bindings. */
 import express, { type Request, type Response, Router } from 'express';
+import { clearCookie, readCookie, setCookie } from '../../auth/sessions/cookies.ts';
 import { answerLogoutRequest, finishSingleLogout, startSingleLogout } from '../../auth/sign-in/single-logout.ts';
-import type { Config } from '../../config.ts';
 import type { IdpLogout } from '../../console/signed-out-page.tsx';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { getOrganization } from '../../organizations/directory.ts';
@@ -10,7 +10,7 @@ import { getOrganizationById, type Organization } from '../../organizations/orga
 import type { Runtime } from '../../runtime.ts';
 import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { limited } from '../rate-limits.ts';
-import { actorOf, cookieOf } from '../request-context.ts';
+import { actorOf } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { MAX_FORM, readMessageForm } from './message-form.ts';
 
@@ -59,7 +59,7 @@ async function answer(
   runtime.log.info({ organization: organization.slug, ended, request_id: response.locals.requestId }, 'identity provider ended sessions');
   if (answer) return sendBrowserMessage(response, answer);
   // It has nowhere to take an answer, and it is done there.
-  tellOutcome(runtime.config, response, 'success');
+  setCookie(runtime, response, 'logoutOutcome', 'success');
   response.redirect(303, '/logout');
 }
 
@@ -71,7 +71,7 @@ async function finish(runtime: Runtime, response: Response, organization: Organi
     { organization: organization.slug, outcome, request_id: response.locals.requestId },
     'identity provider answered a logout',
   );
-  tellOutcome(runtime.config, response, outcome);
+  setCookie(runtime, response, 'logoutOutcome', outcome);
   response.redirect(303, '/logout');
 }
 
@@ -95,19 +95,12 @@ export async function continueLogout(
   }
 }
 
-/** The next page tells what came of it; in a URL anybody could make that page say it. */
-const OUTCOME_COOKIE = 'samlgate_logout';
 const OUTCOMES: readonly NonNullable<IdpLogout>[] = ['success', 'partial', 'failed'];
-const OUTCOME_PATH = '/logout';
 
-function tellOutcome({ isHttps }: Config, response: Response, outcome: NonNullable<IdpLogout>): void {
-  response.cookie(OUTCOME_COOKIE, outcome, { httpOnly: true, secure: isHttps, sameSite: 'lax', path: OUTCOME_PATH, maxAge: 60_000 });
-}
-
-/** What {@link tellOutcome} left for the page, once. */
-export function takeOutcome({ isHttps }: Config, request: Request, response: Response): IdpLogout {
-  const told = cookieOf(request, OUTCOME_COOKIE);
-  if (told === undefined) return undefined;
-  response.clearCookie(OUTCOME_COOKIE, { httpOnly: true, secure: isHttps, sameSite: 'lax', path: OUTCOME_PATH });
-  return OUTCOMES.find((outcome) => outcome === told);
+/** Returns the outcome that the logout left for this page, and clears it. */
+export function takeOutcome(runtime: Runtime, request: Request, response: Response): IdpLogout {
+  const value = readCookie(runtime, request, 'logoutOutcome');
+  if (value === undefined) return undefined;
+  clearCookie(runtime, response, 'logoutOutcome');
+  return OUTCOMES.find((outcome) => outcome === value);
 }

@@ -1,0 +1,138 @@
+/**
+ * Browser sessions: express-session on the gateway's store, for members, the operator and IT administrators with a setup link.
+ *
+ * The cookie holds a random session ID with a signature. The store holds the session under a hash of that ID. A sign-in writes its
+ * session itself, in one commit with everything else that it changes, and sets the cookie ({@link setSignedCookie}). express-session
+ * then reads, renews and destroys sessions; it never creates one, so a request without a valid session stores nothing and gets no
+ * cookie.
+ */
+import type { IncomingMessage } from 'node:http';
+import session from 'express-session';
+import { newSecret, sha256 } from '../../ids.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { Step } from '../../store/store.ts';
+import { cookieAttributes, cookieName, readSignedCookie } from './cookies.ts';
+
+/** Describes one kind of session. */
+export interface SessionKind<Value> {
+  /** Names the cookie in the table of cookies and the property of `request.session`. */
+  readonly name: 'member' | 'operator' | 'setup';
+  /** Differs for each kind, so that the cookie of one kind never finds a session of another. */
+  readonly keyPrefix: string;
+  /** Matches the partitions that hold sessions of this kind. */
+  readonly partition: RegExp;
+  /** Decides from the stored value alone. Members and setups are checked against the member's record and the setup link as well. */
+  readonly isValid: (runtime: Runtime, value: Value) => boolean;
+  /** Called at the end of every request that used the session. */
+  readonly touch?: (runtime: Runtime, sid: string, value: Value) => void;
+}
+
+/** Returns a new session ID: the partition that holds the session, and 256 random bits. */
+export const newSid = (partition: string): string => `${partition}.${newSecret()}`;
+
+interface Place {
+  readonly partition: string;
+  readonly key: string;
+}
+
+/** Returns the place of a session in the store; undefined if this cannot be a session ID of this kind. */
+function placeOf<Value>(kind: SessionKind<Value>, sid: string): Place | undefined {
+  const [, partition] = /^([\w-]+)\.[\w-]{43}$/.exec(sid) ?? [];
+  if (partition === undefined || !kind.partition.test(partition)) return undefined;
+  return { partition, key: keyOf(kind, sid) };
+}
+
+const keyOf = <Value>({ keyPrefix }: SessionKind<Value>, sid: string): string => `${keyPrefix}:${sha256(sid)}`;
+
+/** Returns the step that writes a session, to be committed in the partition of its ID. */
+export function putSession<Value>(kind: SessionKind<Value>, sid: string, value: Value, ttlSeconds: number): Step {
+  return { do: 'put', key: keyOf(kind, sid), value: JSON.stringify(value), ttlSeconds };
+}
+
+/** Returns the session with this ID; undefined if there is none, or if it is no longer valid. @throws store_unavailable */
+export async function readSession<Value>(runtime: Runtime, kind: SessionKind<Value>, sid: string): Promise<Value | undefined> {
+  const place = placeOf(kind, sid);
+  const text = place && (await runtime.store.peek(place.partition, place.key));
+  const value = text === undefined ? undefined : (JSON.parse(text) as Value);
+  return value !== undefined && kind.isValid(runtime, value) ? value : undefined;
+}
+
+/** Returns the session of a request that express-session has not seen. @throws store_unavailable */
+export async function readRequestSession<Value>(
+  runtime: Runtime,
+  kind: SessionKind<Value>,
+  request: IncomingMessage,
+): Promise<{ readonly sid: string; readonly value: Value } | undefined> {
+  const sid = readSignedCookie(runtime, request, kind.name);
+  const value = sid === undefined ? undefined : await readSession(runtime, kind, sid);
+  return sid === undefined || value === undefined ? undefined : { sid, value };
+}
+
+/** Returns the middleware that puts the session of a request into `request.session`, under the name of its kind. */
+export function sessionMiddleware<Value>(runtime: Runtime, kind: SessionKind<Value>): ReturnType<typeof session> {
+  return session({
+    name: cookieName(runtime.config, kind.name),
+    secret: [...runtime.secrets.cookieKeys],
+    store: new SessionStore(runtime, kind),
+    genid: newSecret,
+    resave: false,
+    saveUninitialized: false,
+    cookie: cookieAttributes(runtime.config, kind.name),
+  });
+}
+
+/** Ends the session of a request. Without a session it does nothing. @throws store_unavailable */
+export function destroySession({ session }: { readonly session: session.Session }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    session.destroy((error: unknown) => (error ? reject(error) : resolve()));
+  });
+}
+
+type Callback<T = void> = (error?: unknown, value?: T) => void;
+
+class SessionStore<Value> extends session.Store {
+  readonly #runtime: Runtime;
+  readonly #kind: SessionKind<Value>;
+
+  constructor(runtime: Runtime, kind: SessionKind<Value>) {
+    super();
+    this.#runtime = runtime;
+    this.#kind = kind;
+  }
+
+  override get(sid: string, callback: Callback<session.SessionData | null>): void {
+    settle(this.#read(sid), callback);
+  }
+
+  async #read(sid: string): Promise<session.SessionData | null> {
+    const value = await readSession(this.#runtime, this.#kind, sid);
+    return value === undefined ? null : { cookie: { originalMaxAge: null }, [this.#kind.name]: value };
+  }
+
+  /** Does nothing: only a sign-in creates a session, in its own commit, and no request changes one. */
+  override set(_sid: string, _data: session.SessionData, callback?: Callback): void {
+    callback?.();
+  }
+
+  override touch(sid: string, data: session.SessionData, callback?: Callback): void {
+    const value = data[this.#kind.name] as Value | undefined;
+    if (value !== undefined) this.#kind.touch?.(this.#runtime, sid, value);
+    callback?.();
+  }
+
+  override destroy(sid: string, callback?: Callback): void {
+    settle(this.#destroy(sid), callback);
+  }
+
+  async #destroy(sid: string): Promise<void> {
+    const place = placeOf(this.#kind, sid);
+    if (place) await this.#runtime.store.commit(place.partition, [{ do: 'drop', key: place.key }]);
+  }
+}
+
+function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
+  promise.then(
+    (value) => callback?.(undefined, value),
+    (error: unknown) => callback?.(error),
+  );
+}
