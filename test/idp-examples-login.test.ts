@@ -8,7 +8,7 @@ import { decodeSamlRequest, readAuthnRequest } from '../src/mock-idp/authn-reque
 import { type ContentEncryption, encryptAssertion } from '../src/mock-idp/encryption.ts';
 import { HABIT_NAMES, HABITS, type HabitName } from '../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS } from '../src/mock-idp/people.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../src/saml/metadata/self-signed-certificate.ts';
 import { ACS_URL, ENTITY_ID, NOW_MS, REQUEST_ID, sign } from './saml/fixture-cases/hand-made.ts';
 import { PRODUCTS, type SetUp } from './saml/fixture-cases/products.ts';
 import { HttpBrowser, type Page, type SignedIn, signIn } from './support/browser.ts';
@@ -209,7 +209,7 @@ describe('a login with a response of a product that is not mocked, set up by the
   };
 
   beforeAll(async () => {
-    idpKey = await makeSelfSignedCertificate({ commonName: 'test only', days: 1, nowMs: Date.now(), rsaBits: 2048 });
+    idpKey = await createSelfSignedCertificate({ commonName: 'test only', days: 1, nowMs: Date.now(), rsaBits: 2048 });
     const withKey = (metadata: string) => metadata.replace(/(<(?:ds:)?X509Certificate>)[^<]+/g, `$1${bare(idpKey.certificatePem)}`);
     await Promise.all(PRODUCT_NAMES.map((name) => applyWith(name, withKey(metadataOf(name)))));
   });

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_UNSPECIFIED } from '../saml/names.ts';
 import { decodeSamlRequest, readAuthnRequest } from './authn-request.ts';
 import type { Encryption } from './encryption.ts';
@@ -80,7 +80,7 @@ function checkedGateway(gatewayBaseUrl: string): string {
 async function makeKeys({ keys, nowMs = Date.now }: MockIdpOptions): Promise<MockIdpKeys> {
   const make = async (habit: HabitName) =>
     keys?.[habit] ??
-    makeSelfSignedCertificate({ commonName: `samlgate mock ${habit}, development only`, days: 365, nowMs: nowMs(), rsaBits: 2048 });
+    createSelfSignedCertificate({ commonName: `samlgate mock ${habit}, development only`, days: 365, nowMs: nowMs(), rsaBits: 2048 });
   const [okta, entraId, google] = await Promise.all([make('okta'), make('entra-id'), make('google-workspace')]);
   return { okta, 'entra-id': entraId, 'google-workspace': google };
 }

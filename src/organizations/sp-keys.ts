@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { MessageSigningKey } from '../saml/messages/bindings.ts';
-import { makeSelfSignedCertificate } from '../saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { updateRecord } from '../store/update-record.ts';
 import { organizationIds } from './directory.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization, type SpKey } from './organizations.ts';
@@ -13,7 +13,7 @@ export const SP_KEY_PURPOSE = 'sp-key';
 const TWENTY_YEARS_DAYS = 20 * 365;
 
 export async function createSpKey(runtime: Runtime, slug: string): Promise<SpKey> {
-  const { privateKeyPem, certificatePem } = await makeSelfSignedCertificate({
+  const { privateKeyPem, certificatePem } = await createSelfSignedCertificate({
     commonName: `samlgate ${slug}`,
     days: TWENTY_YEARS_DAYS,
     nowMs: runtime.now(),

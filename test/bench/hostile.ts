@@ -8,7 +8,7 @@ import { GatewayError } from '../../src/errors.ts';
 import { readMessageForm } from '../../src/http/saml/message-form.ts';
 import { readRedirect } from '../../src/saml/messages/bindings.ts';
 import { acceptLogoutRequest } from '../../src/saml/messages/logout.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { acceptResponse, type ResponseSettings } from '../../src/saml/response/response.ts';
 import { ACS_URL, ENTITY_ID, IDP, NOW_MS } from '../saml/fixture-cases/hand-made.ts';
 import { hostileMessages, hostileQueries } from './hostile-messages.ts';
@@ -17,7 +17,7 @@ const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const WARM_UP = 5;
 const LIMIT_MS = 20;
 
-const make = (commonName: string, rsaBits: 2048 | 3072) => makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits });
+const make = (commonName: string, rsaBits: 2048 | 3072) => createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits });
 const [idp, ours, former] = await Promise.all([make('idp', 2048), make('sp', 3072), make('sp before', 3072)]);
 const { publicKey: key, fingerprint256: fingerprint } = new X509Certificate(idp.certificatePem);
 const settings: ResponseSettings = {

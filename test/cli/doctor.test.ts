@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { examine, type Finding } from '../../src/cli/doctor-checks.ts';
 import { setIdentityProvider, understandMetadata } from '../../src/organizations/identity-providers.ts';
 import type { Runtime } from '../../src/runtime.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { type StubGateway, startStubGateway } from '../client/stub-gateway.ts';
 import { type Home, makeHome } from '../support/command.ts';
@@ -51,7 +51,7 @@ async function startOnce(fill: (runtime: Runtime) => Promise<unknown> = async ()
 
 async function addOrganization(runtime: Runtime, slug: string): Promise<void> {
   const organization = await seedOrganization(runtime, slug);
-  const { certificatePem } = await makeSelfSignedCertificate({ commonName: 'idp', days: IDP_CERTIFICATE_DAYS, nowMs: Date.now() });
+  const { certificatePem } = await createSelfSignedCertificate({ commonName: 'idp', days: IDP_CERTIFICATE_DAYS, nowMs: Date.now() });
   const slo_url = 'https://idp.example/logout';
   const values = { entity_id: 'https://idp.example', sso_url: 'https://idp.example/sso', slo_url, certificates: [certificatePem] };
   await setIdentityProvider(runtime, OPERATOR, organization, await understandMetadata(runtime, { kind: 'manual', values }));

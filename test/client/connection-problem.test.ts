@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { explainConnectionError, explainTimeout } from '../../src/client/connection-problem.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { type Home, makeHome } from '../support/command.ts';
 import { freePort } from '../support/redis-server.ts';
 
@@ -55,7 +55,7 @@ async function startTlsServer(key: string, cert: string): Promise<TlsServer> {
 }
 
 async function startSelfSigned(commonName = 'localhost', nowMs = Date.now()): Promise<TlsServer> {
-  const { privateKeyPem, certificatePem } = await makeSelfSignedCertificate({ commonName, days: 1, nowMs, rsaBits: 2048 });
+  const { privateKeyPem, certificatePem } = await createSelfSignedCertificate({ commonName, days: 1, nowMs, rsaBits: 2048 });
   return startTlsServer(privateKeyPem, certificatePem);
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { flushSignInLog } from '../../src/auth/sign-in-log/record-sign-in.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { type Store, storeUnavailable } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
@@ -32,7 +32,7 @@ const change = async (method: string, path: string, body?: unknown): Promise<voi
 };
 const trust = (entityId: string, { certificatePem }: { readonly certificatePem: string }): Promise<void> =>
   change('PUT', '/identity-provider', { entity_id: entityId, sso_url: 'https://idp.example/sso', certificates: [certificatePem] });
-const newKey = () => makeSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
+const newKey = () => createSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
 
 const beforeItIsWritten = (work: () => Promise<unknown>, times = 1): void => beforeSignInIsWritten(gateway, work, times);
 

@@ -5,7 +5,7 @@ import { endAllSessions, type SessionOwner } from '../../src/auth/sessions/sign-
 import { createCliToken, revokeCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { changeMember, getMember, removeMember } from '../../src/organizations/members.ts';
 import { deleteOrganization } from '../../src/organizations/organization-lifecycle.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { codeOf } from '../store/people.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 test('a change of who may come in is acknowledged only when every replica of the store has it', async () => {
-  const { certificatePem } = await makeSelfSignedCertificate({ commonName: 'test only', days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  const { certificatePem } = await createSelfSignedCertificate({ commonName: 'test only', days: 1, nowMs: Date.now(), rsaBits: 2048 });
   const manual = { entity_id: OKTA_ISSUER, sso_url: 'https://idp.example/sso', certificates: [certificatePem] };
   const changes = [
     ['PUT', '/identity-provider', manual],

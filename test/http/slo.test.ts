@@ -3,7 +3,7 @@ import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
 import { MEMBERS, nameIdKey } from '../../src/organizations/members.ts';
-import { makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { attributeOf, childElements, parseXml, walk, type XmlElement } from '../../src/saml/xml/xml.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
@@ -28,7 +28,7 @@ let rogue: KeyObject;
 beforeAll(async () => {
   gateway = await startGateway({ now });
   rogue = createPrivateKey(
-    (await makeSelfSignedCertificate({ commonName: 'rogue', days: 1, nowMs: Date.now(), rsaBits: 2048 })).privateKeyPem,
+    (await createSelfSignedCertificate({ commonName: 'rogue', days: 1, nowMs: Date.now(), rsaBits: 2048 })).privateKeyPem,
   );
 });
 afterAll(() => gateway.stop());

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { xmlsec1Decrypts } from '../saml/encryption-judges.ts';
 import { ACS_URL, SP_ENTITY_ID } from './sign-in.ts';
 
@@ -8,7 +8,7 @@ let reader: KeyAndCertificate;
 let idp: MockIdp;
 
 beforeAll(async () => {
-  reader = await makeSelfSignedCertificate({ commonName: 'sp', days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  reader = await createSelfSignedCertificate({ commonName: 'sp', days: 1, nowMs: Date.now(), rsaBits: 2048 });
   const encryption = { certificatePem: reader.certificatePem, content: 'aes256-gcm' } as const;
   const encryptionFor = (spEntityId: string) => (spEntityId === SP_ENTITY_ID ? encryption : undefined);
   idp = await startMockIdp({ gatewayBaseUrl: 'http://localhost:8080', port: 0, encryptionFor });

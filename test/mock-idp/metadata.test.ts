@@ -2,7 +2,7 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { HABIT_NAMES, HABITS } from '../../src/mock-idp/habits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { parseXml } from '../../src/saml/xml/xml.ts';
 import { xmlsec1Verifies } from './judges.ts';
 
@@ -11,7 +11,7 @@ let key: KeyAndCertificate;
 let next: KeyAndCertificate;
 
 beforeAll(async () => {
-  const make = () => makeSelfSignedCertificate({ commonName: 'mock', days: 10, nowMs: Date.now(), rsaBits: 2048 });
+  const make = () => createSelfSignedCertificate({ commonName: 'mock', days: 10, nowMs: Date.now(), rsaBits: 2048 });
   [key, next] = await Promise.all([make(), make()]);
 });
 

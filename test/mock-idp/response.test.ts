@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { HABIT_NAMES, HABITS, type HabitName } from '../../src/mock-idp/habits.ts';
 import { makeResponse } from '../../src/mock-idp/response.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { type SignedElement, signatureOf, xmlCryptoVerifies, xmlsec1Verifies } from './judges.ts';
 import { ACS_URL, NOW_MS, SP_ENTITY_ID, signInOf } from './sign-in.ts';
 
@@ -10,7 +10,7 @@ let key: KeyAndCertificate;
 let otherKey: KeyAndCertificate;
 
 beforeAll(async () => {
-  const make = (commonName: string) => makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  const make = (commonName: string) => createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
   [key, otherKey] = await Promise.all([make('mock'), make('other')]);
 });
 

@@ -2,7 +2,7 @@ import { deflateRawSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { HABIT_NAMES, HABITS } from '../../src/mock-idp/habits.ts';
 import { type MockIdp, type MockIdpOptions, startMockIdp } from '../../src/mock-idp/server.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { readForms, readLinks, textOf } from '../support/html.ts';
 import { xmlCryptoVerifies } from './judges.ts';
 import { ACS_URL, NOW_MS, SP_ENTITY_ID } from './sign-in.ts';
@@ -12,7 +12,7 @@ let key: KeyAndCertificate;
 let idp: MockIdp;
 
 beforeAll(async () => {
-  key = await makeSelfSignedCertificate({ commonName: 'mock', days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  key = await createSelfSignedCertificate({ commonName: 'mock', days: 1, nowMs: Date.now(), rsaBits: 2048 });
   idp = await startMockIdp({
     gatewayBaseUrl: `${GATEWAY}/`,
     port: 0,

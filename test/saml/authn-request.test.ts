@@ -1,16 +1,16 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type AuthnRequestOptions, makeAuthnRequest } from '../../src/saml/messages/authn-request.ts';
+import { type AuthnRequestOptions, createAuthnRequest } from '../../src/saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../src/saml/messages/bindings.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { attributeOf, childElements, parseXml, textOf, walk } from '../../src/saml/xml/xml.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
 let key: KeyAndCertificate;
 beforeAll(async () => {
-  key = await makeSelfSignedCertificate({ commonName: 'test only', days: 10, nowMs: Date.now(), rsaBits: 2048 });
+  key = await createSelfSignedCertificate({ commonName: 'test only', days: 10, nowMs: Date.now(), rsaBits: 2048 });
 });
 
 const PLAIN: AuthnRequestOptions = {
@@ -30,7 +30,7 @@ const xmlOf = (message: BrowserMessage): string =>
     : Buffer.from(message.fields.SAMLRequest ?? '', 'base64').toString('utf8');
 
 describe.each(['redirect', 'post'] as const)('AuthnRequest by %s (saml-core §3.4.1)', (binding) => {
-  const make = async (options: Partial<AuthnRequestOptions> = {}) => makeAuthnRequest({ ...PLAIN, binding, ...options });
+  const make = async (options: Partial<AuthnRequestOptions> = {}) => createAuthnRequest({ ...PLAIN, binding, ...options });
   const signWith = () => ({ privateKeyPem: key.privateKeyPem, certificatePem: key.certificatePem });
 
   it('says who asks, where to, and where the answer goes; nothing else', async () => {

@@ -1,7 +1,7 @@
 /** Who sends and who reads in the tests of encryption, and messages between them, made by hand. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { GatewayError } from '../../src/errors.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import type { ResponseSettings, VerifiedAssertion } from '../../src/saml/response/response.ts';
 import { encrypt, type HandEncryption } from './encrypting.ts';
 import { ACS_URL, ENTITY_ID, type HandSigning, IDP, message, NOW_MS, type Parts, sign } from './fixture-cases/hand-made.ts';
@@ -23,7 +23,7 @@ export interface Parties {
 
 export async function makeParties(): Promise<Parties> {
   const make = async (commonName: string, rsaBits: 2048 | 3072): Promise<Party> => {
-    const made = await makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits });
+    const made = await createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits });
     return { ...made, privateKey: createPrivateKey(made.privateKeyPem), publicKey: createPublicKey(made.certificatePem) };
   };
   const [idp, ours, former, stranger] = await Promise.all([

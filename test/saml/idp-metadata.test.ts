@@ -8,7 +8,7 @@ import { type ErrorCode, GatewayError } from '../../src/errors.ts';
 import { lintIdpMetadata } from '../../src/saml/metadata/idp-metadata-lint.ts';
 import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../src/saml/metadata/idp-metadata-reader.ts';
 import { isLoopbackHost } from '../../src/saml/metadata/loopback-host.ts';
-import { makeSpMetadata } from '../../src/saml/metadata/sp-metadata.ts';
+import { createSpMetadata } from '../../src/saml/metadata/sp-metadata.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'samlgate-metadata-'));
 const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
@@ -175,7 +175,7 @@ describe('readIdpMetadata(): metadata of known identity providers', () => {
 });
 
 describe('readIdpMetadata(): other files', () => {
-  const sp = makeSpMetadata({
+  const sp = createSpMetadata({
     entityId: 'https://sp.example.com',
     acsUrl: 'https://sp.example.com/acs',
     sloUrl: 'https://sp.example.com/slo',

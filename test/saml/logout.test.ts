@@ -7,10 +7,10 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { SAML } from '@node-saml/node-saml';
 import type { GatewayError } from '../../src/errors.ts';
-import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../../src/saml/messages/bindings.ts';
+import { type BrowserMessage, checkRelayState, readRedirect, type UnverifiedMessage } from '../../src/saml/messages/bindings.ts';
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../src/saml/messages/logout.ts';
-import { type LogoutRequestOptions, makeLogoutRequest, makeLogoutResponse } from '../../src/saml/messages/logout-messages.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createLogoutRequest, createLogoutResponse, type LogoutRequestOptions } from '../../src/saml/messages/logout-messages.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { NAME_ID_UNSPECIFIED } from '../../src/saml/names.ts';
 import { attributeOf, childElements, parseXml, textOf } from '../../src/saml/xml/xml.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
@@ -47,7 +47,7 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 
 beforeAll(async () => {
   const make = async (commonName: string): Promise<Party> => {
-    const made = await makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+    const made = await createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
     return { ...made, key: createPrivateKey(made.privateKeyPem), publicKey: createPublicKey(made.certificatePem) };
   };
   [idp, ours, stranger] = await Promise.all([make('idp'), make('sp'), make('stranger')]);
@@ -351,7 +351,7 @@ describe('signatures over HTTP-Redirect (saml-bindings §3.4.4.1)', () => {
   test('a RelayState is kept as it is, and has an end', () => {
     expect(readRedirect(query({ relayState: 'a b+c&ü=' })).unverifiedRelayState).toBe('a b+c&ü=');
     expect(codeOf(() => readRedirect(query({ relayState: 'x'.repeat(2049) })))).toBe('saml_malformed');
-    expect(codeOf(() => boundedRelayState('x'.repeat(2049)))).toBe('saml_malformed');
+    expect(codeOf(() => checkRelayState('x'.repeat(2049)))).toBe('saml_malformed');
   });
 });
 
@@ -374,8 +374,8 @@ describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => 
     signWith: ours,
   });
   const request = (more: Partial<LogoutRequestOptions> = {}) =>
-    makeLogoutRequest({ ...common(), nameId: HOSTILE, sessionIndex: 'a<b', ...more });
-  const response = (relayState?: string) => makeLogoutResponse({ ...common(), inResponseTo: '_asked', relayState });
+    createLogoutRequest({ ...common(), nameId: HOSTILE, sessionIndex: 'a<b', ...more });
+  const response = (relayState?: string) => createLogoutResponse({ ...common(), inResponseTo: '_asked', relayState });
 
   test('a request is valid by the schema and says what was recorded', async () => {
     const xml = xmlOf(await request(), 'SAMLRequest');

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type ContentEncryption, encryptAssertion } from '../../src/mock-idp/encryption.ts';
 import { HABIT_NAMES, HABITS, type HabitName } from '../../src/mock-idp/habits.ts';
 import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../src/saml/response/response.ts';
 import { secondOpinion } from '../../src/saml/response/second-opinion.ts';
 import { decodeUtf8 } from '../../src/saml/xml/xml.ts';
@@ -16,7 +16,7 @@ let idp: KeyAndCertificate;
 let ours: KeyAndCertificate;
 let former: KeyAndCertificate;
 beforeAll(async () => {
-  const make = (commonName: string) => makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  const make = (commonName: string) => createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
   [idp, ours, former] = await Promise.all([make('idp'), make('sp'), make('sp before')]);
 });
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { makeSpMetadata, type ServiceProviderDescription } from '../../src/saml/metadata/sp-metadata.ts';
+import { createSpMetadata, type ServiceProviderDescription } from '../../src/saml/metadata/sp-metadata.ts';
 import { attributeOf, childrenNamed, parseXml, textOf, walk, type XmlElement } from '../../src/saml/xml/xml.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
@@ -29,13 +29,16 @@ const FULL: ServiceProviderDescription = {
 
 describe('SP metadata (saml-metadata §2.4.4)', () => {
   it('is valid against the schema, with everything and with the least', async () => {
-    expect(await schemaProblems(makeSpMetadata(FULL), 'metadata')).toBe('');
+    expect(await schemaProblems(createSpMetadata(FULL), 'metadata')).toBe('');
     const { nameIdFormat: _, displayName: __, logoUrl: ___, contactEmail: ____, ...least } = FULL;
-    expect(await schemaProblems(makeSpMetadata({ ...least, certificates: ['AAAA'] }), 'metadata')).toBe('');
+    expect(await schemaProblems(createSpMetadata({ ...least, certificates: ['AAAA'] }), 'metadata')).toBe('');
   });
 
   it('the schema is a judge: elements in another order are refused', async () => {
-    const swapped = makeSpMetadata(FULL).replace(/(<md:NameIDFormat>.*?<\/md:NameIDFormat>)(<md:AssertionConsumerService [^>]*>)/, '$2$1');
+    const swapped = createSpMetadata(FULL).replace(
+      /(<md:NameIDFormat>.*?<\/md:NameIDFormat>)(<md:AssertionConsumerService [^>]*>)/,
+      '$2$1',
+    );
     expect(await schemaProblems(swapped, 'metadata')).toContain('NameIDFormat');
   });
 

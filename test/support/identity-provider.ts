@@ -4,7 +4,7 @@ import { inflateRawSync } from 'node:zlib';
 import { HABITS, personOf } from '../../src/mock-idp/habits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import type { HttpBrowser, Page } from './browser.ts';
 import { newSlug } from './new-slug.ts';
 
@@ -45,7 +45,7 @@ export async function makeTestOrganization(
   slug = newSlug(),
   logoutServices = '',
 ): Promise<TestOrganization> {
-  const key = await makeSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
+  const key = await createSelfSignedCertificate({ commonName: 'test only', days: 3650, nowMs: Date.now(), rsaBits: 2048 });
   const plain = makeMetadata('okta', {
     ssoUrl: 'https://idp.example/sso',
     certificatesPem: [key.certificatePem],

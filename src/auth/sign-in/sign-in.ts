@@ -12,7 +12,7 @@ import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../orga
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
 import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
-import { makeAuthnRequest } from '../../saml/messages/authn-request.ts';
+import { createAuthnRequest } from '../../saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import { type Person, readPerson } from '../../saml/response/person.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
@@ -87,7 +87,7 @@ export async function askIdentityProvider(
   const ssoUrl = redirect ?? post;
   if (ssoUrl === undefined) throw new GatewayError('idp_not_configured', 'The identity provider has no sign-on endpoint that can be used.');
   const signs = settings.signRequests ?? metadata.wantAuthnRequestsSigned;
-  const message = await makeAuthnRequest({
+  const message = await createAuthnRequest({
     id: request.requestId,
     entityId,
     acsUrl,

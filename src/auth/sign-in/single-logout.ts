@@ -19,7 +19,7 @@ import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage, MessageSigningKey, UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings, type VerifiedLogoutRequest } from '../../saml/messages/logout.ts';
-import { makeLogoutRequest, makeLogoutResponse } from '../../saml/messages/logout-messages.ts';
+import { createLogoutRequest, createLogoutResponse } from '../../saml/messages/logout-messages.ts';
 import type { NameId, VerifiedAssertion } from '../../saml/response/response.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import { eachRecord } from '../../store/each-record.ts';
@@ -49,7 +49,7 @@ export async function startSingleLogout(
   const endpoint = organization.identityProvider && endpointFor(organization.identityProvider, 'redirect');
   if (!endpoint || !nameId) return undefined;
   const id = `_${newSecret()}`;
-  const message = await makeLogoutRequest({
+  const message = await createLogoutRequest({
     ...(await commonOptions(runtime, organization)),
     id,
     location: endpoint.location,
@@ -102,7 +102,7 @@ export async function answerLogoutRequest(
   const ended = await endNamedSessions(runtime, organization, request, actor);
   const endpoint = endpointFor(identityProvider, message.binding);
   if (!endpoint) return { ended, answer: undefined };
-  const answer = await makeLogoutResponse({
+  const answer = await createLogoutResponse({
     ...(await commonOptions(runtime, organization)),
     id: `_${newSecret()}`,
     location: endpoint.responseLocation ?? endpoint.location,

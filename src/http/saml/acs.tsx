@@ -21,7 +21,7 @@ import {
 } from '../../organizations/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { makeSpMetadata } from '../../saml/metadata/sp-metadata.ts';
+import { createSpMetadata } from '../../saml/metadata/sp-metadata.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Stored } from '../../store/store.ts';
 import { countRefusal, isOverRefusals, limited, mayTryAgain, refusedTooOften } from '../rate-limits.ts';
@@ -59,7 +59,7 @@ export function samlRoutes(runtime: Runtime): Router {
 
 export function spMetadataOf({ config }: Pick<Runtime, 'config'>, organization: Organization): string {
   const settings = organization.identityProvider?.settings;
-  return makeSpMetadata({
+  return createSpMetadata({
     ...serviceProviderUrls(config.baseUrl, organization.slug),
     certificates: organization.spKeys.map((key) => key.certificate),
     wantAssertionsSigned: settings?.requireSignedAssertion ?? false,

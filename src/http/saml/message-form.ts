@@ -1,5 +1,11 @@
 import { GatewayError } from '../../errors.ts';
-import { decoded, MAX_XML_OCTETS, type MessageField, readParameters, type UnverifiedMessage } from '../../saml/messages/bindings.ts';
+import {
+  decodeParameter,
+  MAX_XML_OCTETS,
+  type MessageField,
+  readParameters,
+  type UnverifiedMessage,
+} from '../../saml/messages/bindings.ts';
 import { decodeBase64 } from '../../saml/xml/base64.ts';
 import { decodeUtf8 } from '../../saml/xml/xml.ts';
 
@@ -24,13 +30,13 @@ export function readMessageForm(body: unknown, fields: readonly MessageField[]):
   const [field, ...more] = fields.filter((name) => form.has(name));
   if (!field) throw new GatewayError('saml_malformed', `The form has no field ${names}.`);
   if (more.length > 0) throw new GatewayError('saml_malformed', 'There are a request and a response in one form.');
-  const octets = decodeBase64(decoded(form.get(field)) ?? '');
+  const octets = decodeBase64(decodeParameter(form.get(field)) ?? '');
   if (octets.length > MAX_XML_OCTETS) throw new GatewayError('payload_too_large', 'The message is larger than 256 KiB.');
   return {
     binding: 'post',
     field,
     unverifiedXml: decodeUtf8(octets),
-    unverifiedRelayState: decoded(form.get('RelayState')) || undefined,
+    unverifiedRelayState: decodeParameter(form.get('RelayState')) || undefined,
   };
 }
 

@@ -8,7 +8,7 @@ import { getOrganization } from '../../organizations/directory.ts';
 import type { MemberSession } from '../../organizations/members.ts';
 import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { type BrowserMessage, boundedRelayState, readRedirect, type UnverifiedMessage } from '../../saml/messages/bindings.ts';
+import { type BrowserMessage, checkRelayState, readRedirect, type UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { limited } from '../rate-limits.ts';
 import { actorOf } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
@@ -28,7 +28,7 @@ const queryOf = ({ originalUrl }: Request): string => (originalUrl.includes('?')
 
 function readPost(body: unknown): UnverifiedMessage {
   const message = readMessageForm(body, ['SAMLRequest', 'SAMLResponse']);
-  boundedRelayState(message.unverifiedRelayState);
+  checkRelayState(message.unverifiedRelayState);
   return message;
 }
 

@@ -77,10 +77,10 @@ export interface EncryptedElement {
 }
 
 export interface Decrypted {
-  /** Noise of about the length of the plaintext where `isGood` is false. */
+  /** Noise of about the length of the plaintext where `isValid` is false. */
   readonly octets: Buffer;
   /** Whether a key fitted and the padding (CBC) or the tag (GCM) was right. */
-  readonly isGood: boolean;
+  readonly isValid: boolean;
 }
 
 const malformed = (detail: string) => new GatewayError('saml_malformed', detail);
@@ -95,9 +95,9 @@ export const mayBeEncrypted = (unverifiedXml: string): boolean => unverifiedXml.
  * Decrypts what came in a signed message, or with a cipher that authenticates it, and parses it in its place.
  * @throws saml_malformed, saml_structure_ambiguous, saml_algorithm_forbidden, saml_dtd_forbidden, saml_decryption_failed
  */
-export function openElement(encrypted: EncryptedElement, keys: readonly KeyObject[]): XmlElement {
-  const { octets, isGood } = decryptElement(encrypted, keys);
-  if (!isGood) {
+export function decryptAndParse(encrypted: EncryptedElement, keys: readonly KeyObject[]): XmlElement {
+  const { octets, isValid } = decryptElement(encrypted, keys);
+  if (!isValid) {
     throw new GatewayError(
       'saml_decryption_failed',
       'None of the gateway’s keys for this organization opens what was encrypted, or it was changed on the way.',
@@ -194,16 +194,16 @@ function readOaep(method: XmlElement | undefined): OaepParameters | undefined {
 export function decryptElement({ cipher, wrappedKeys, octets }: EncryptedElement, keys: readonly KeyObject[]): Decrypted {
   const unwrapped = unwrapAny(wrappedKeys, keys, cipher.keyOctets);
   const decrypted = cipher.mode === 'gcm' ? decryptGcm(cipher, unwrapped.key, octets) : decryptCbc(cipher, unwrapped.key, octets);
-  return { octets: decrypted.octets, isGood: decrypted.isGood && unwrapped.isGood };
+  return { octets: decrypted.octets, isValid: decrypted.isValid && unwrapped.isValid };
 }
 
 /** Every key is tried also after one has fitted, so that it does not show which one did. */
 function unwrapAny(wrappedKeys: readonly WrappedKey[], keys: readonly KeyObject[], lengthOctets: number): UnwrappedKey {
-  let found: UnwrappedKey = { key: randomBytes(lengthOctets), isGood: false };
+  let found: UnwrappedKey = { key: randomBytes(lengthOctets), isValid: false };
   for (const wrapped of wrappedKeys) {
     for (const key of keys) {
       const unwrapped = unwrapKey(wrapped.octets, key, wrapped.oaep, lengthOctets);
-      if (unwrapped.isGood && !found.isGood) found = unwrapped;
+      if (unwrapped.isValid && !found.isValid) found = unwrapped;
     }
   }
   return found;
@@ -216,9 +216,9 @@ function decryptGcm({ name }: GcmCipher, key: Buffer, octets: Buffer): Decrypted
   const plaintext = decipher.update(octets.subarray(GCM_IV_OCTETS, -GCM_TAG_OCTETS));
   try {
     decipher.final();
-    return { octets: plaintext, isGood: true };
+    return { octets: plaintext, isValid: true };
   } catch {
-    return { octets: Buffer.alloc(0), isGood: false };
+    return { octets: Buffer.alloc(0), isValid: false };
   }
 }
 
@@ -227,6 +227,6 @@ function decryptCbc({ name }: CbcCipher, key: Buffer, octets: Buffer): Decrypted
   const decipher = createDecipheriv(name, key, octets.subarray(0, BLOCK_OCTETS)).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(octets.subarray(BLOCK_OCTETS)), decipher.final()]);
   const padding = padded.readUInt8(padded.length - 1);
-  const isGood = padding >= 1 && padding <= BLOCK_OCTETS;
-  return { octets: padded.subarray(0, padded.length - (isGood ? padding : BLOCK_OCTETS)), isGood };
+  const isValid = padding >= 1 && padding <= BLOCK_OCTETS;
+  return { octets: padded.subarray(0, padded.length - (isValid ? padding : BLOCK_OCTETS)), isValid };
 }

@@ -15,9 +15,9 @@ export interface OaepParameters {
 }
 
 export interface UnwrappedKey {
-  /** Of the length that was asked for; noise where `isGood` is false. */
+  /** Of the length that was asked for; noise where `isValid` is false. */
   readonly key: Buffer;
-  readonly isGood: boolean;
+  readonly isValid: boolean;
 }
 
 /**
@@ -29,7 +29,7 @@ export function unwrapKey(wrapped: Buffer, key: KeyObject, oaep: OaepParameters,
   const stand = randomBytes(lengthOctets);
   const encoded = rawDecrypt(wrapped, key);
   const decoded = encoded && decodeOaep(encoded, oaep, lengthOctets);
-  return decoded?.isGood ? decoded : { key: stand, isGood: false };
+  return decoded?.isValid ? decoded : { key: stand, isValid: false };
 }
 
 /** Undefined for what is no ciphertext of this key by its length or size, which everybody can see. */
@@ -56,7 +56,7 @@ function decodeOaep(encoded: Buffer, { hash, mgfHash }: OaepParameters, lengthOc
   const block = xor(maskedBlock, maskOf(seed, maskedBlock.length, mgfHash));
   const expected = Buffer.concat([Buffer.of(0), labelHash, Buffer.alloc(zeros), Buffer.of(1)]);
   const before = Buffer.concat([encoded.subarray(0, 1), block.subarray(0, -lengthOctets)]);
-  return { key: block.subarray(-lengthOctets), isGood: timingSafeEqual(before, expected) };
+  return { key: block.subarray(-lengthOctets), isValid: timingSafeEqual(before, expected) };
 }
 
 /** MGF1. @see RFC 8017 §B.2.1 */

@@ -27,7 +27,7 @@ export interface AuthnRequestOptions {
  * Makes the message that starts an SP-initiated login.
  * @see saml-core §3.4.1, saml-bindings §3.4 (Redirect), §3.5 (POST)
  */
-export async function makeAuthnRequest(options: AuthnRequestOptions): Promise<BrowserMessage> {
+export async function createAuthnRequest(options: AuthnRequestOptions): Promise<BrowserMessage> {
   const { SAML } = await import('../libraries.ts');
   class Maker extends SAML {
     override async generateAuthorizeRequestAsync(isPassive: boolean, isPost: boolean): Promise<string> {

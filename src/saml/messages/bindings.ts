@@ -58,14 +58,14 @@ const malformed = (detail: string, cause?: unknown) => new GatewayError('saml_ma
  */
 export function readRedirect(query: string): UnverifiedMessage {
   const raw = readParameters(query);
-  const encoding = decoded(raw.get('SAMLEncoding'));
+  const encoding = decodeParameter(raw.get('SAMLEncoding'));
   if (encoding !== undefined && encoding !== DEFLATE) throw malformed('The message is encoded in a way that is not known.');
   const field = onlyField(raw);
   return {
     binding: 'redirect',
     field,
-    unverifiedXml: decodeUtf8(inflate(decodeBase64(decoded(raw.get(field)) ?? ''))),
-    unverifiedRelayState: boundedRelayState(decoded(raw.get('RelayState'))),
+    unverifiedXml: decodeUtf8(inflate(decodeBase64(decodeParameter(raw.get(field)) ?? ''))),
+    unverifiedRelayState: checkRelayState(decodeParameter(raw.get('RelayState'))),
     querySignature: readQuerySignature(raw, field),
   };
 }
@@ -78,7 +78,7 @@ export function readParameters(query: string): ReadonlyMap<string, string> {
   const raw = new Map<string, string>();
   for (const parameter of query.split('&')) {
     const [written = '', ...value] = parameter.split('=');
-    const name = PARAMETERS.find((known) => known === decoded(written));
+    const name = PARAMETERS.find((known) => known === decodeParameter(written));
     if (name === undefined) continue;
     if (written !== name) throw malformed('A parameter’s name is percent-encoded.');
     if (raw.has(name)) throw malformed('A parameter is there twice.');
@@ -88,9 +88,9 @@ export function readParameters(query: string): ReadonlyMap<string, string> {
 }
 
 /** @throws saml_malformed */
-export function decoded(text: string): string;
-export function decoded(text: string | undefined): string | undefined;
-export function decoded(text: string | undefined): string | undefined {
+export function decodeParameter(text: string): string;
+export function decodeParameter(text: string | undefined): string | undefined;
+export function decodeParameter(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   try {
     return decodeURIComponent(text.replace(/\+/g, ' '));
@@ -106,7 +106,7 @@ function onlyField(parameters: ReadonlyMap<string, string>): MessageField {
 }
 
 /** @throws saml_malformed for one that no product would send */
-export function boundedRelayState(relayState: string | undefined): string | undefined {
+export function checkRelayState(relayState: string | undefined): string | undefined {
   if (relayState !== undefined && relayState.length > MAX_RELAY_STATE) throw malformed('The RelayState is too long.');
   return relayState;
 }
@@ -130,12 +130,12 @@ function inflate(octets: Buffer): Buffer {
 
 /** saml-bindings §3.4.4.1: over the message, RelayState (where there is one) and SigAlg, in this order. */
 function readQuerySignature(raw: ReadonlyMap<string, string>, field: MessageField): QuerySignature | undefined {
-  const value = decoded(raw.get('Signature'));
+  const value = decodeParameter(raw.get('Signature'));
   if (value === undefined) return undefined;
   const signed = [field, 'RelayState', 'SigAlg'].filter((name) => raw.has(name)).map((name) => `${name}=${raw.get(name)}`);
   return {
     octets: Buffer.from(signed.join('&'), 'latin1'),
-    algorithm: decoded(raw.get('SigAlg')) ?? '',
+    algorithm: decodeParameter(raw.get('SigAlg')) ?? '',
     value: decodeBase64(value),
   };
 }
@@ -151,7 +151,7 @@ export interface OutgoingMessage {
   readonly signWith: MessageSigningKey;
 }
 
-export async function makeBrowserMessage(binding: 'redirect' | 'post', message: OutgoingMessage): Promise<BrowserMessage> {
+export async function createBrowserMessage(binding: 'redirect' | 'post', message: OutgoingMessage): Promise<BrowserMessage> {
   const { field, location, relayState } = message;
   if (binding === 'redirect') return { binding, url: signedUrl(message) };
   const signed = await signEnveloped(message.xml, message.id, message.signWith);

@@ -8,7 +8,7 @@ import { MINUTE_MS, toIsoTime } from '../../time.ts';
 import { ASSERTION, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from '../names.ts';
 import type { NameId } from '../response/response.ts';
 import { escapeXml } from '../xml/escape-xml.ts';
-import { type BrowserMessage, type MessageSigningKey, makeBrowserMessage } from './bindings.ts';
+import { type BrowserMessage, createBrowserMessage, type MessageSigningKey } from './bindings.ts';
 
 interface LogoutMessageOptions {
   /** NCName, unguessable. */
@@ -32,7 +32,7 @@ export interface LogoutRequestOptions extends LogoutMessageOptions {
 const VALID_MS = 5 * MINUTE_MS;
 
 /** Asks the identity provider to end its session too, and those that it made elsewhere. */
-export function makeLogoutRequest(options: LogoutRequestOptions): Promise<BrowserMessage> {
+export function createLogoutRequest(options: LogoutRequestOptions): Promise<BrowserMessage> {
   const { nameId, sessionIndex, nowMs } = options;
   const attributes = [
     nameId.format === NAME_ID_UNSPECIFIED ? '' : attribute('Format', nameId.format),
@@ -52,7 +52,7 @@ export interface LogoutResponseOptions extends LogoutMessageOptions {
 }
 
 /** Tells the identity provider that no session is left here under the name of its request. */
-export function makeLogoutResponse(options: LogoutResponseOptions): Promise<BrowserMessage> {
+export function createLogoutResponse(options: LogoutResponseOptions): Promise<BrowserMessage> {
   const status = `<samlp:Status><samlp:StatusCode Value="${STATUS_SUCCESS}"/></samlp:Status>`;
   const xml = writeMessage('LogoutResponse', options, attribute('InResponseTo', options.inResponseTo), status);
   return send('SAMLResponse', xml, options, options.relayState);
@@ -67,7 +67,7 @@ function writeMessage(name: string, options: LogoutMessageOptions, more: string,
 
 function send(field: 'SAMLRequest' | 'SAMLResponse', xml: string, options: LogoutMessageOptions, relayState: string | undefined) {
   const { id, location, binding, signWith } = options;
-  return makeBrowserMessage(binding, { field, id, xml, location, relayState, signWith });
+  return createBrowserMessage(binding, { field, id, xml, location, relayState, signWith });
 }
 
 const attribute = (name: string, value: string | undefined): string => (value === undefined ? '' : ` ${name}="${escapeXml(value)}"`);

@@ -28,12 +28,12 @@ export interface SelfSignedCertificateOptions {
  * not before one hour ago, because the other side's clock may be behind.
  *
  * @example
- * const { privateKeyPem, certificatePem } = await makeSelfSignedCertificate({
+ * const { privateKeyPem, certificatePem } = await createSelfSignedCertificate({
  *   commonName: 'samlgate acme', days: 3650, nowMs: Date.now(),
  * });
  * @see RFC 5280 §4.1
  */
-export async function makeSelfSignedCertificate(options: SelfSignedCertificateOptions): Promise<KeyAndCertificate> {
+export async function createSelfSignedCertificate(options: SelfSignedCertificateOptions): Promise<KeyAndCertificate> {
   const pair = await promisify(generateKeyPair)('rsa', {
     modulusLength: options.rsaBits ?? 3072,
     publicExponent: 65_537,

@@ -28,7 +28,7 @@ const ENCRYPTION_METHODS = [
  * SP metadata of one organization.
  * @see saml-metadata §2.4.4; the order of elements is the schema's
  */
-export function makeSpMetadata(sp: ServiceProviderDescription): string {
+export function createSpMetadata(sp: ServiceProviderDescription): string {
   const parts = [
     '<?xml version="1.0" encoding="UTF-8"?>\n',
     `<md:EntityDescriptor xmlns:md="${METADATA}" xmlns:ds="${XMLDSIG}" entityID="${xml(sp.entityId)}">`,

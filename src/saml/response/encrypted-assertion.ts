@@ -10,7 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
-import { type Decrypted, decryptElement, type EncryptedElement, openElement, readEncryptedElement } from '../crypto/decryption.ts';
+import { type Decrypted, decryptAndParse, decryptElement, type EncryptedElement, readEncryptedElement } from '../crypto/decryption.ts';
 import { type SignedOctets, type VerificationKey, verifySignature } from '../crypto/signature.ts';
 import { ASSERTION, ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, XMLDSIG, XMLENC } from '../names.ts';
 import { readCanonicalXml } from '../xml/canonical-reader.ts';
@@ -35,7 +35,7 @@ export interface OpenedAssertion {
 export function openEncryptedAssertion(wrapper: XmlElement, responseIsSigned: boolean, settings: ResponseSettings): OpenedAssertion {
   const encrypted = readEncryptedElement(wrapper);
   if (encrypted.cipher.mode === 'cbc' && !responseIsSigned) return openUnauthenticated(encrypted, settings);
-  const { assertion, signature } = readDecryptedStructure(openElement(encrypted, settings.decryptionKeys), wrapper);
+  const { assertion, signature } = readDecryptedStructure(decryptAndParse(encrypted, settings.decryptionKeys), wrapper);
   if (signature) return reread(verifySignature(assertion, signature, settings.keys));
   if (!responseIsSigned) throw new GatewayError('saml_signature_missing', 'Neither the response nor the assertion is signed.');
   if (settings.requireSignedAssertion) throw new GatewayError('saml_signature_missing', 'This organization asks for a signed assertion.');
@@ -52,7 +52,7 @@ function openUnauthenticated(encrypted: EncryptedElement, settings: ResponseSett
     return verifySignature(assertion, signature, settings.keys);
   });
   if (!wasVerified(signed)) attempt(() => verifyStandIn(decrypted.octets.length, encrypted.wrapper, settings.keys));
-  if (!decrypted.isGood || !signed.value) throw oneRefusal(signed.error);
+  if (!decrypted.isValid || !signed.value) throw oneRefusal(signed.error);
   return reread(signed.value);
 }
 

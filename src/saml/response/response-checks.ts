@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
 import { toIsoTime } from '../../time.ts';
-import { openElement, readEncryptedElement } from '../crypto/decryption.ts';
+import { decryptAndParse, readEncryptedElement } from '../crypto/decryption.ts';
 import { ASSERTION, CONFIRMATION_BEARER, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from '../names.ts';
 import { shown } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
@@ -276,7 +276,7 @@ export function openNameId(parent: XmlElement, decryptionKeys: readonly KeyObjec
 
 /** saml-core §2.2.4. The ciphertext is covered by a signature, so each failure may be told as what it is. */
 function openEncryptedId(encryptedId: XmlElement, decryptionKeys: readonly KeyObject[]): XmlElement {
-  const nameId = openElement(readEncryptedElement(encryptedId), decryptionKeys);
+  const nameId = decryptAndParse(readEncryptedElement(encryptedId), decryptionKeys);
   if (!isNamed(nameId, ASSERTION, 'NameID')) throw malformed('What was encrypted as an EncryptedID is not a NameID.');
   return nameId;
 }

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createPrivateKey, generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
 import { NOW_MS } from './hand-made.ts';
 
 const rsa = (modulusLength: number) => () => promisify(generateKeyPair)('rsa', { modulusLength });
@@ -41,7 +41,7 @@ export async function makeKeys(): Promise<Keys> {
     const privateKeyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
     return [name, { key, privateKeyPem, certificatePem: await certify(name, privateKeyPem) }];
   });
-  const expired = await makeSelfSignedCertificate({ commonName: commonName('expired'), days: 365, nowMs: NOW_MS - 400 * 86_400_000 });
+  const expired = await createSelfSignedCertificate({ commonName: commonName('expired'), days: 365, nowMs: NOW_MS - 400 * 86_400_000 });
   const made = { ...Object.fromEntries(await Promise.all(making)), expired: { ...expired, key: createPrivateKey(expired.privateKeyPem) } };
   return made as Keys;
 }

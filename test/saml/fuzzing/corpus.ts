@@ -4,7 +4,7 @@ import { encryptAssertion } from '../../../src/mock-idp/encryption.ts';
 import { HABIT_NAMES, HABITS, type HabitName, personOf } from '../../../src/mock-idp/habits.ts';
 import { makeResponse, type ResponseOptions } from '../../../src/mock-idp/response.ts';
 import type { RoleMapping } from '../../../src/organizations/role-mapping.ts';
-import { type KeyAndCertificate, makeSelfSignedCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
+import { createSelfSignedCertificate, type KeyAndCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/person.ts';
 import type { ResponseSettings } from '../../../src/saml/response/response.ts';
 import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
@@ -31,7 +31,7 @@ const MAX_FIXTURE_CHARACTERS = 12_000;
 const ROLES: RoleMapping = { rules: [{ group: 'platform-admins', role: 'owner' }], defaultRole: 'collaborator' };
 
 export async function makeCorpus(): Promise<Genuine[]> {
-  const make = (commonName: string) => makeSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+  const make = (commonName: string) => createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
   const [idp, ours] = await Promise.all([make('idp'), make('sp')]);
   return [...HABIT_NAMES.flatMap((habit) => fromMock(habit, idp, ours)), ...fromFixtures()];
 }
