@@ -12,7 +12,7 @@ import { roleMappingPages } from './role-mapping.tsx';
 import { setupLinkPages } from './setup.tsx';
 import { signInPages } from './sign-in-log.tsx';
 import { metadataVersionPages, singleSignOnPages } from './single-sign-on.tsx';
-import { asMember, readPostedForm, requireManager } from './visit.ts';
+import { readPostedForm, requireManager, requireMemberSession } from './visit.ts';
 
 type Pages = (runtime: Runtime) => Router;
 
@@ -36,7 +36,7 @@ export function consoleRoutes(runtime: Runtime): Router {
   const pages = managerPages(runtime);
   // An unknown path ends here: the pages of members below must never see a request with the operator's session.
   router.use('/console/operator', operatorPages(runtime, pages), notFound);
-  router.use('/console', sessionMiddleware(runtime, MEMBER_SESSION), asMember(runtime), ...readPostedForm);
+  router.use('/console', sessionMiddleware(runtime, MEMBER_SESSION), requireMemberSession(runtime), ...readPostedForm);
   router.use('/console', credentialPages(runtime), pages);
   return router;
 }

@@ -10,7 +10,7 @@ import { liveSessions } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../api/callers.ts';
 import { NEW_TOKEN } from '../api/request-shapes.ts';
-import { formOf, frameOf, goOn, sendConsolePage, sessionOf } from './visit.ts';
+import { frameOf, parseForm, redirectWithNotice, sendConsolePage, sessionPrincipalOf } from './visit.ts';
 
 const HOME = '/console';
 /** As the API has it, but that forms send text, and an empty one for “never”. */
@@ -28,28 +28,28 @@ export function credentialPages(runtime: Runtime): Router {
   router.post('/tokens', (request, response) => makeToken(runtime, request, response));
   router.post('/tokens/:id/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), ownerOf(response), request.params.id);
-    goOn(runtime, response, HOME, 'The token is revoked. Programs that have it are refused from now on.');
+    redirectWithNotice(runtime, response, HOME, 'The token is revoked. Programs that have it are refused from now on.');
   });
   router.get('/revoke-all', (request, response) => askToRevokeAll(runtime, request, response));
   router.post('/revoke-all', (request, response) => revokeAll(runtime, request, response));
   router.post('/sessions/end-others', async (request, response) => {
-    const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(response), sessionOf(response).credential.id);
-    goOn(runtime, response, HOME, `Ended ${counted(ended, 'other session')}.`);
+    const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(response), sessionPrincipalOf(response).credential.id);
+    redirectWithNotice(runtime, response, HOME, `Ended ${counted(ended, 'other session')}.`);
   });
   router.post('/sessions/:id/end', async (request, response) => {
     await endSession(runtime, callerOf(request, response), ownerOf(response), request.params.id);
-    goOn(runtime, response, HOME, 'The session has ended.');
+    redirectWithNotice(runtime, response, HOME, 'The session has ended.');
   });
   return router;
 }
 
 function ownerOf(response: Response): SessionOwner & Minter {
-  const { organizationId, member, credential } = sessionOf(response);
+  const { organizationId, member, credential } = sessionPrincipalOf(response);
   return { organizationId, memberId: member.id, credential };
 }
 
 async function showCredentials(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { organizationId, member, credential } = sessionOf(response);
+  const { organizationId, member, credential } = sessionPrincipalOf(response);
   const [tokens, policy] = await Promise.all([listCliTokens(runtime, organizationId, member.id), tokenPolicyOf(runtime, organizationId)]);
   sendConsolePage(
     response,
@@ -67,7 +67,7 @@ async function showCredentials(runtime: Runtime, request: Request, response: Res
 
 /** The token is on the answer itself, not on a page after it: it is kept nowhere, so nothing else could show it. */
 async function makeToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { name, expires_in_days: expiresInDays } = formOf(NEW_TOKEN_FORM, request);
+  const { name, expires_in_days: expiresInDays } = parseForm(NEW_TOKEN_FORM, request);
   const owner = ownerOf(response);
   const made = await createCliToken(runtime, callerOf(request, response), owner, { name, expiresInDays });
   const policy = await tokenPolicyOf(runtime, owner.organizationId);
@@ -80,7 +80,7 @@ const loginCommand = ({ config }: Runtime, { locals }: Response): string =>
   `samlgate login --gateway ${config.baseUrl}${locals.organization ? ` --org ${locals.organization.slug}` : ''}`;
 
 async function askToRevokeAll(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { organizationId, member } = sessionOf(response);
+  const { organizationId, member } = sessionPrincipalOf(response);
   const tokens = await listCliTokens(runtime, organizationId, member.id);
   const otherSessions = liveSessions(member, runtime.now()).length - 1;
   sendConsolePage(response, <RevokeAllPage frame={frameOf(runtime, request, response)} tokens={tokens} otherSessions={otherSessions} />);
@@ -92,5 +92,5 @@ async function revokeAll(runtime: Runtime, request: Request, response: Response)
   const caller = callerOf(request, response);
   const tokens = await revokeAllCliTokens(runtime, caller, owner.organizationId, owner.memberId);
   const sessions = await endAllSessions(runtime, caller, owner, owner.credential.id);
-  goOn(runtime, response, HOME, `Revoked ${counted(tokens, 'CLI token')} and ended ${counted(sessions, 'other session')}.`);
+  redirectWithNotice(runtime, response, HOME, `Revoked ${counted(tokens, 'CLI token')} and ended ${counted(sessions, 'other session')}.`);
 }

@@ -9,7 +9,7 @@ import { changeMember, getMember, isLastOwner, listMembers, liveSessions, type M
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';
-import { confirmationOf, formOf, frameOf, goOn, goOnOrTell, sendConsolePage, visitOf } from './visit.ts';
+import { confirmationOf, frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from './visit.ts';
 
 const LIST_QUERY = z.object({ cursor: MEMBER_QUERY.shape.cursor, query: z.string().trim().max(254).default('') });
 const PAGE_SIZE = 50;
@@ -19,7 +19,7 @@ export function memberPages(runtime: Runtime): Router {
   router.get('/', (request, response) => showMembers(runtime, request, response));
   router.get('/:id', (request, response) => showMember(runtime, request, response));
   router.post('/:id/role', (request, response) => {
-    const { role } = formOf(MEMBER_CHANGES.pick({ role: true }).required().strip(), request);
+    const { role } = parseForm(MEMBER_CHANGES.pick({ role: true }).required().strip(), request);
     return change(runtime, request, response, { role }, `The member is ${role === 'owner' ? 'an owner' : 'a collaborator'} now.`);
   });
   router.post('/:id/suspend', (request, response) =>
@@ -85,7 +85,7 @@ async function change(
     await changeMember(runtime, callerOf(request, response), organizationOf(response).id, String(request.params.id), changes);
     return done;
   };
-  await goOnOrTell(runtime, response, isOwnLoss ? base : path, act, path);
+  await runAndRedirect(runtime, response, isOwnLoss ? base : path, act, path);
 }
 
 async function askToRemove(runtime: Runtime, request: Request, response: Response, mistyped: boolean): Promise<void> {
@@ -104,7 +104,7 @@ async function remove(runtime: Runtime, request: Request, response: Response): P
     await removeMember(runtime, callerOf(request, response), organizationOf(response).id, id);
     return `${email} is removed.`;
   };
-  await goOnOrTell(runtime, response, `${visitOf(response).base}/members`, act, pathOf(request, response));
+  await runAndRedirect(runtime, response, `${visitOf(response).base}/members`, act, pathOf(request, response));
 }
 
 const ownerOf = (request: Request, response: Response): SessionOwner => ({
@@ -116,20 +116,30 @@ function credentialRoutes(router: Router, runtime: Runtime): void {
   router.post('/:id/tokens/rotate', async (request, response) => {
     const { organizationId, memberId } = ownerOf(request, response);
     const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), organizationId, memberId);
-    goOn(runtime, response, pathOf(request, response), `Revoked ${counted(revoked, 'CLI token')}. A new one is the member’s to make.`);
+    redirectWithNotice(
+      runtime,
+      response,
+      pathOf(request, response),
+      `Revoked ${counted(revoked, 'CLI token')}. A new one is the member’s to make.`,
+    );
   });
   router.post('/:id/tokens/:token/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), ownerOf(request, response), request.params.token);
-    goOn(runtime, response, pathOf(request, response), 'The token is revoked. Programs that have it are refused from now on.');
+    redirectWithNotice(
+      runtime,
+      response,
+      pathOf(request, response),
+      'The token is revoked. Programs that have it are refused from now on.',
+    );
   });
   router.post('/:id/sessions/end-all', async (request, response) => {
     const { principal } = response.locals;
     const kept = principal?.kind === 'member' && principal.member.id === request.params.id ? principal.credential.id : undefined;
     const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(request, response), kept);
-    goOn(runtime, response, pathOf(request, response), `Ended ${counted(ended, 'session')}.`);
+    redirectWithNotice(runtime, response, pathOf(request, response), `Ended ${counted(ended, 'session')}.`);
   });
   router.post('/:id/sessions/:session/end', async (request, response) => {
     await endSession(runtime, callerOf(request, response), ownerOf(request, response), request.params.session);
-    goOn(runtime, response, pathOf(request, response), 'The session has ended.');
+    redirectWithNotice(runtime, response, pathOf(request, response), 'The session has ended.');
   });
 }

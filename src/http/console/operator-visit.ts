@@ -24,16 +24,16 @@ export const requireOperatorSession: RequestHandler = (request, response, next) 
 };
 
 function toSignIn({ method, originalUrl }: Request, response: Response): void {
-  const isPage = method === 'GET' && safeReturn(originalUrl) !== undefined && originalUrl !== OPERATOR_HOME;
+  const isPage = method === 'GET' && operatorReturnPath(originalUrl) !== undefined && originalUrl !== OPERATOR_HOME;
   response.redirect(303, isPage ? `${OPERATOR_HOME}/sign-in?return_to=${encodeURIComponent(originalUrl)}` : `${OPERATOR_HOME}/sign-in`);
 }
 
 /** Only pages of the operator. */
-export const safeReturn = (given: unknown): string | undefined =>
+export const operatorReturnPath = (given: unknown): string | undefined =>
   typeof given === 'string' && /^\/console\/operator(?:\/[\w-]+)*$/.test(given) && given.length < 512 ? given : undefined;
 
 /** The visit to one organization, for the pages about it. */
-export function withOrganization(runtime: Runtime): RequestHandler {
+export function loadOrganization(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const organization = await getOrganization(runtime.store, String(request.params.org));
     const { visit } = response.locals;
@@ -52,7 +52,7 @@ export const organizationBase = ({ slug }: Pick<Organization, 'slug'>): string =
  * For the one form that has no session to take a token from: browsers say from which site a form comes, and only ours may
  * bring it. What says neither is no browser of these years, and has no session that could be misused.
  */
-export function fromThisSite({ config }: Runtime): RequestHandler {
+export function requireOwnOrigin({ config }: Runtime): RequestHandler {
   return (request, _response, next) => {
     const site = request.get('Sec-Fetch-Site');
     const origin = request.get('Origin');

@@ -21,9 +21,9 @@ import { sendPage } from '../pages.ts';
 import { limited } from '../rate-limits.ts';
 import { actorOf } from '../request-context.ts';
 import { auditPages } from './audit.tsx';
-import { fromThisSite, OPERATOR_HOME, requireOperatorSession, safeReturn, withOrganization } from './operator-visit.ts';
+import { loadOrganization, OPERATOR_HOME, operatorReturnPath, requireOperatorSession, requireOwnOrigin } from './operator-visit.ts';
 import { organizationPages, organizationsPages } from './organizations.tsx';
-import { frameOf, goOnOrTell, readPostedForm, sendConsolePage } from './visit.ts';
+import { frameOf, readPostedForm, runAndRedirect, sendConsolePage } from './visit.ts';
 
 const EXPIRING_DAYS = 60;
 const KEYS = `${OPERATOR_HOME}/keys`;
@@ -43,23 +43,23 @@ export function operatorPages(runtime: Runtime, managerPages: Router): Router {
   router.get('/health', (request, response) => showHealth(runtime, request, response));
   router.use('/audit', auditPages(runtime));
   router.use(organizationsPages(runtime));
-  router.use('/organizations/:org', withOrganization(runtime), organizationPages(runtime), managerPages);
+  router.use('/organizations/:org', loadOrganization(runtime), organizationPages(runtime), managerPages);
   return router;
 }
 
 function signInRoutes(router: Router, runtime: Runtime): void {
   router.get('/sign-in', (request, response) => {
-    sendPage(response, 200, renderPage(<OperatorSignInPage returnTo={safeReturn(request.query.return_to)} />));
+    sendPage(response, 200, renderPage(<OperatorSignInPage returnTo={operatorReturnPath(request.query.return_to)} />));
   });
   const readForm = express.urlencoded({ extended: false, limit: '4kb', inflate: false });
-  router.post('/sign-in', limited(runtime, 'operator_sign_in'), fromThisSite(runtime), readForm, (request, response) =>
+  router.post('/sign-in', limited(runtime, 'operator_sign_in'), requireOwnOrigin(runtime), readForm, (request, response) =>
     signIn(runtime, request, response),
   );
 }
 
 async function signIn(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { token, return_to: given } = checkShape(SIGN_IN, request.body ?? {});
-  const returnTo = safeReturn(given);
+  const returnTo = operatorReturnPath(given);
   try {
     setSignedCookie(runtime, response, 'operator', await startOperatorSession(runtime, actorOf(request, response), token));
   } catch (error) {
@@ -78,7 +78,7 @@ function keyRoutes(router: Router, runtime: Runtime): void {
     sendConsolePage(response, <KeysPage frame={frame} keys={keys} rotationDays={runtime.config.keyRotationDays} />);
   });
   router.post('/keys/rotate', (request, response) =>
-    goOnOrTell(runtime, response, KEYS, async () => {
+    runAndRedirect(runtime, response, KEYS, async () => {
       const { key } = await rotateSigningKeys(runtime, callerOf(request, response));
       return `The key ${key.kid} signs now. The former one goes on to verify what it has signed.`;
     }),
@@ -89,7 +89,7 @@ function keyRoutes(router: Router, runtime: Runtime): void {
     sendConsolePage(response, <RevokeKeyPage frame={frameOf(runtime, request, response)} listed={listed} />);
   });
   router.post('/keys/:kid/revoke', (request, response) =>
-    goOnOrTell(runtime, response, KEYS, async () => {
+    runAndRedirect(runtime, response, KEYS, async () => {
       const { key, cliTokens } = await revokeSigningKey(runtime, callerOf(request, response), request.params.kid);
       return `The key ${key.kid} is revoked, and ${counted(cliTokens, 'CLI token')} with it.`;
     }),

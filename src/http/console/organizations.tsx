@@ -17,7 +17,7 @@ import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../api/request-shapes.ts';
 import { OPERATOR_HOME, organizationBase } from './operator-visit.ts';
-import { confirmationOf, frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
+import { confirmationOf, frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
 /** Below the operator's home. */
 export function organizationsPages(runtime: Runtime): Router {
@@ -44,7 +44,12 @@ export function organizationsPages(runtime: Runtime): Router {
       const { slug, name, ...rest } = checkShape(NEW_ORGANIZATION, typed);
       const input = { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
       const organization = await createOrganization(runtime, callerOf(request, response), input);
-      goOn(runtime, response, organizationBase(organization), 'The organization is made. Next it needs an identity provider.');
+      redirectWithNotice(
+        runtime,
+        response,
+        organizationBase(organization),
+        'The organization is made. Next it needs an identity provider.',
+      );
     }),
   );
   return router;
@@ -68,7 +73,7 @@ export function organizationPages(runtime: Runtime): Router {
     orShowAgain(runtime, request, response, true, async ({ slug: _, ...typed }) => {
       const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, typed));
       await changeOrganization(runtime, callerOf(request, response), organizationOf(response).id, changes);
-      goOn(runtime, response, visitOf(response).base, 'The changes are saved.');
+      redirectWithNotice(runtime, response, visitOf(response).base, 'The changes are saved.');
     }),
   );
   router.get('/delete', (request, response) => showDelete(runtime, request, response, false));
@@ -76,7 +81,7 @@ export function organizationPages(runtime: Runtime): Router {
     const { id, slug } = organizationOf(response);
     if (confirmationOf(request) !== slug) return showDelete(runtime, request, response, true);
     await deleteOrganization(runtime, callerOf(request, response), id);
-    goOn(runtime, response, OPERATOR_HOME, `The organization ${slug} is deleted with everything in it.`);
+    redirectWithNotice(runtime, response, OPERATOR_HOME, `The organization ${slug} is deleted with everything in it.`);
   });
   return router;
 }

@@ -23,7 +23,7 @@ import {
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, NEW_ROLE_MAPPING } from '../api/request-shapes.ts';
-import { frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
+import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
 export function roleMappingPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
@@ -137,7 +137,7 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
     roleMapping,
     allowNoOwner: textIn(request, 'allow_no_owner') === 'yes',
   });
-  goOn(runtime, response, `${visitOf(response).base}/roles`, 'The rules are saved. They count from each next sign-in on.');
+  redirectWithNotice(runtime, response, `${visitOf(response).base}/roles`, 'The rules are saved. They count from each next sign-in on.');
 }
 
 /** @throws conflict if the rules take the owner role from the viewer, who has not confirmed it */

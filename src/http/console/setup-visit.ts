@@ -30,7 +30,7 @@ export function requireSetupSession(runtime: Runtime): RequestHandler {
 }
 
 /** Who does something on the pages that a setup may use as well. */
-export function visitorOf(request: Request, response: Response): Actor {
+export function visitActorOf(request: Request, response: Response): Actor {
   const { viewer } = visitOf(response);
   if (viewer.kind !== 'setup') return callerOf(request, response);
   return { ...actorOf(request, response), kind: 'setup_link', id: viewer.linkId };

@@ -14,11 +14,11 @@ import { setupUrl } from '../api/representations.ts';
 import { NEW_SETUP_LINK } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
-import { fromThisSite } from './operator-visit.ts';
+import { requireOwnOrigin } from './operator-visit.ts';
 import { requireSetupSession, SETUP_BASE } from './setup-visit.ts';
 import { oneSignInPages } from './sign-in-log.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
-import { formOf, frameOf, goOn, readPostedForm, sendConsolePage, visitOf } from './visit.ts';
+import { frameOf, parseForm, readPostedForm, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
 const SECRET = /^[\w-]{43}$/;
 
@@ -46,7 +46,7 @@ function landingRoutes(router: Router, runtime: Runtime): void {
   const landing = Router({ caseSensitive: true, mergeParams: true });
   landing.get('/', (request, response) => showStart(runtime, request, response));
   // The secret in the address is what a form elsewhere could not know; no session is there that could be misused.
-  landing.post('/', fromThisSite(runtime), async (request, response) => {
+  landing.post('/', requireOwnOrigin(runtime), async (request, response) => {
     setSignedCookie(runtime, response, 'setup', await startSetupSession(runtime, actorOf(request, response), secretOf(request)));
     response.redirect(303, `${SETUP_BASE}/single-sign-on`);
   });
@@ -72,14 +72,19 @@ export function setupLinkPages(runtime: Runtime): Router {
   router.post('/', (request, response) => makeLink(runtime, request, response));
   router.post('/:id/revoke', async (request, response) => {
     await revokeSetupLink(runtime, callerOf(request, response), organizationOf(response).id, request.params.id);
-    goOn(runtime, response, `${visitOf(response).base}/single-sign-on`, 'The setup link is revoked, and a setup that it began has ended.');
+    redirectWithNotice(
+      runtime,
+      response,
+      `${visitOf(response).base}/single-sign-on`,
+      'The setup link is revoked, and a setup that it began has ended.',
+    );
   });
   return router;
 }
 
 /** The link is on the answer itself: its secret is kept nowhere, so nothing else could show it. */
 async function makeLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { expires_in_days: days } = formOf(NEW_LINK_FORM, request);
+  const { expires_in_days: days } = parseForm(NEW_LINK_FORM, request);
   const made = await createSetupLink(runtime, callerOf(request, response), organizationOf(response).id, days);
   const url = setupUrl(runtime.config.baseUrl, made.secret);
   sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} url={url} expiresAtMs={made.expiresAtMs} />);

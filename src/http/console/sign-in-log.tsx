@@ -13,7 +13,7 @@ import { checkShape, SIGN_IN_QUERY } from '../api/request-shapes.ts';
 import { signInBundleJson } from '../api/sign-in-log-representations.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml/acs.tsx';
-import { visitorOf } from './setup-visit.ts';
+import { visitActorOf } from './setup-visit.ts';
 import { frameOf, visitOf } from './visit.ts';
 
 /** The whole log, for owners and the operator. */
@@ -33,7 +33,7 @@ export const beginTest =
       request,
       response,
       organizationOf(response),
-      visitorOf(request, response),
+      visitActorOf(request, response),
       `${visitOf(response).base}/sign-ins`,
     );
 

@@ -40,9 +40,9 @@ import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, IDP_SETTINGS, toSettings } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
-import { visitorOf } from './setup-visit.ts';
+import { visitActorOf } from './setup-visit.ts';
 import { beginTest } from './sign-in-log.tsx';
-import { formOf, frameOf, goOn, sendConsolePage, visitOf } from './visit.ts';
+import { frameOf, parseForm, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
 const pathOf = (response: Response): string => `${visitOf(response).base}/single-sign-on`;
 
@@ -62,7 +62,7 @@ export function metadataVersionPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/:id/return', async (request, response) => {
     await returnToMetadata(runtime, callerOf(request, response), organizationOf(response), request.params.id);
-    goOn(runtime, response, pathOf(response), 'The earlier metadata counts again. Try it with a test sign-in.');
+    redirectWithNotice(runtime, response, pathOf(response), 'The earlier metadata counts again. Try it with a test sign-in.');
   });
   return router;
 }
@@ -171,7 +171,7 @@ function unpacked(text: string): Uint8Array {
 }
 
 async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const form = formOf(METADATA_FORM, request);
+  const form = parseForm(METADATA_FORM, request);
   try {
     const { source, metadataUrl, carried } = await givenIn(runtime, form);
     const understood = await understandMetadata(runtime, source);
@@ -217,15 +217,15 @@ const SAVE_FORM = z.union([
 
 /** Reads what was previewed once more: nothing that a form brings is trusted for having been shown before. */
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const form = formOf(SAVE_FORM, request);
+  const form = parseForm(SAVE_FORM, request);
   const source: MetadataSource =
     'metadata_packed' in form ? { kind: 'document', content: unpacked(form.metadata_packed), entityId: form.wanted } : typedIn(form).source;
   const read = await understandMetadata(runtime, source);
   const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
   if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: is no URL.');
   const understood: UnderstoodMetadata = metadataUrl === undefined ? read : { ...read, metadataUrl };
-  await setIdentityProvider(runtime, visitorOf(request, response), organizationOf(response), understood);
-  goOn(runtime, response, pathOf(response), 'The identity provider is saved. Now try it with a test sign-in.');
+  await setIdentityProvider(runtime, visitActorOf(request, response), organizationOf(response), understood);
+  redirectWithNotice(runtime, response, pathOf(response), 'The identity provider is saved. Now try it with a test sign-in.');
 }
 
 async function showSettings(
@@ -268,8 +268,8 @@ async function saveSettings(runtime: Runtime, request: Request, response: Respon
   const values = Object.fromEntries(SETTINGS_FIELDS.map((field) => [field, text(field)])) as SettingsValues;
   try {
     const changes = toSettings(checkShape(IDP_SETTINGS, inWordsOfTheApi(values)));
-    await changeSettings(runtime, visitorOf(request, response), organizationOf(response), changes);
-    goOn(runtime, response, pathOf(response), 'The settings are saved. They count from the next sign-in on.');
+    await changeSettings(runtime, visitActorOf(request, response), organizationOf(response), changes);
+    redirectWithNotice(runtime, response, pathOf(response), 'The settings are saved. They count from the next sign-in on.');
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;
     const notice: Notice = { kind: 'problem', text: error.facts.detail ?? error.code };

@@ -36,7 +36,7 @@ export interface Visit {
 }
 
 /** Lets people with a session on; sends everybody else to sign in. */
-export function asMember(runtime: Runtime): RequestHandler {
+export function requireMemberSession(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const principal = await findSessionPrincipal(runtime, loginOf(request));
     const organization = principal && (await getOrganizationById(runtime.store, principal.organizationId));
@@ -85,7 +85,7 @@ export function visitOf(response: Response): Visit {
 }
 
 /** The member whose session this is. @throws forbidden for the operator */
-export function sessionOf(response: Response): SessionPrincipal {
+export function sessionPrincipalOf(response: Response): SessionPrincipal {
   const { principal } = response.locals;
   if (principal?.kind !== 'member' || principal.csrfToken === undefined) throw new GatewayError('forbidden', 'This is for members.');
   return principal;
@@ -131,7 +131,7 @@ async function readUpload(request: Request): Promise<Record<string, unknown>> {
 const octetsOf = async (file: Blob): Promise<Uint8Array> => new Uint8Array(await file.arrayBuffer());
 
 /** What was typed in. @throws validation_failed */
-export const formOf = <T>(shape: z.ZodType<T>, request: Request): T => checkShape(shape, request.body ?? {});
+export const parseForm = <T>(shape: z.ZodType<T>, request: Request): T => checkShape(shape, request.body ?? {});
 
 /** The frame of the page that answers; takes the notice that the request before left. */
 export function frameOf(runtime: Runtime, request: Request, response: Response, notice = takeNotice(runtime, request, response)): Frame {
@@ -147,7 +147,7 @@ export function sendConsolePage(response: Response, page: VNode, status = 200): 
 const MAX_NOTICE = 600;
 
 /** Answers a form: on to a page (so that reloading it sends nothing twice) that tells what was done. */
-export function goOn(runtime: Runtime, response: Response, href: string, notice?: Notice | string): void {
+export function redirectWithNotice(runtime: Runtime, response: Response, href: string, notice?: Notice | string): void {
   if (notice !== undefined) {
     const { kind, text } = typeof notice === 'string' ? { kind: 'done', text: notice } : notice;
     const value = Buffer.from(JSON.stringify([kind, text.slice(0, MAX_NOTICE)])).toString('base64url');
@@ -162,7 +162,7 @@ export function goOn(runtime: Runtime, response: Response, href: string, notice?
  * @param act gives the words for what was done
  * @param stuckHref where it is told that it was not done
  */
-export async function goOnOrTell(
+export async function runAndRedirect(
   runtime: Runtime,
   response: Response,
   href: string,
@@ -170,10 +170,10 @@ export async function goOnOrTell(
   stuckHref = href,
 ): Promise<void> {
   try {
-    goOn(runtime, response, href, await act());
+    redirectWithNotice(runtime, response, href, await act());
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
-    goOn(runtime, response, stuckHref, {
+    redirectWithNotice(runtime, response, stuckHref, {
       kind: 'problem',
       text: error.facts.detail ?? 'This conflicts with the current state. Resolve the conflict, then try again.',
     });
