@@ -1,4 +1,8 @@
-/** The directory in the global partition: which slug, which email domains and which entityID belong to which organization. */
+/**
+ * The directory of organizations in the global partition. It makes slugs and email domains unique and finds organizations by
+ * them. A slug or domain in the directory is only a pointer: the organization's own record decides.
+ */
+import { BoundedCache } from '../bounded-cache.ts';
 import { GatewayError } from '../errors.ts';
 import { sha256 } from '../ids.ts';
 import { eachRecord } from '../store/each-record.ts';
@@ -11,7 +15,7 @@ export interface DirectoryEntry {
   readonly slug: string;
   readonly domains: readonly string[];
   readonly createdAtMs: number;
-  /** SHA-256 of the identity provider's entityID: whose is the same. Only a hint, as is the next. */
+  /** SHA-256 of the identity provider's entityID, to find organizations that share one. May be out of date, like `refreshesMetadata`. */
   readonly idpEntityHash?: string | undefined;
   readonly refreshesMetadata?: boolean | undefined;
 }
@@ -26,39 +30,58 @@ export const DIRECTORY: Collection<DirectoryEntry> = {
   unique: { slug: (entry) => [entry.slug], domain: (entry) => entry.domains },
 };
 
-/** Slug to id, as last seen. Only a hint that saves a read: the record that it leads to must have the slug. */
-const slugHints = new WeakMap<Store, Map<string, string>>();
+/**
+ * Caches the organization's id for a slug, which saves one of two reads in a row. A cached id is never trusted: the record that it
+ * names is read each time and must have the slug.
+ */
+const idsBySlug = new WeakMap<Store, BoundedCache<string>>();
+const MAX_CACHED_IDS = 10_000;
 
-const MAX_HINTS = 10_000;
+function idCacheOf(store: Store): BoundedCache<string> {
+  const cache = idsBySlug.get(store) ?? new BoundedCache<string>(MAX_CACHED_IDS);
+  idsBySlug.set(store, cache);
+  return cache;
+}
 
 /** @throws organization_unknown */
 export const getOrganization = async (store: Store, slug: string): Promise<Organization> =>
   (await getStoredOrganization(store, slug)).value;
 
-/** With its version. @throws organization_unknown */
+/**
+ * Returns the record of an organization with its version.
+ * @throws organization_unknown
+ */
 export async function getStoredOrganization(store: Store, slug: string): Promise<Stored<Organization>> {
-  const hints = slugHints.get(store) ?? new Map<string, string>();
-  slugHints.set(store, hints);
-  const hint = hints.get(slug);
-  const hinted = hint === undefined ? undefined : await readTogether(store, hint, ORGANIZATION, ORGANIZATION_RECORD);
-  if (hinted?.value.slug === slug) return hinted;
+  const ids = idCacheOf(store);
+  const cachedId = ids.get(slug);
+  const cached = cachedId === undefined ? undefined : await readTogether(store, cachedId, ORGANIZATION, ORGANIZATION_RECORD);
+  if (cached?.value.slug === slug) return cached;
   const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
   const organization = entry && (await store.get(entry.id, ORGANIZATION, ORGANIZATION_RECORD));
   if (!organization) throw new GatewayError('organization_unknown');
-  if (hints.size >= MAX_HINTS) hints.clear();
-  hints.set(slug, organization.value.id);
+  ids.set(slug, organization.value.id);
   return organization;
 }
 
-/** The organization that has this e-mail domain. */
-export async function findOrganizationByDomain(store: Store, domain: string): Promise<Organization | undefined> {
-  const wanted = domain.toLowerCase();
-  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'domain', wanted);
-  const organization = entry && (await getOrganizationById(store, entry.id));
-  return organization?.domains.includes(wanted) ? organization : undefined;
+/**
+ * Returns the id of an organization, even if its record is gone because its deletion was interrupted.
+ * @throws organization_unknown
+ */
+export async function organizationIdOf(store: Store, slug: string): Promise<string> {
+  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
+  if (!entry) throw new GatewayError('organization_unknown');
+  return entry.id;
 }
 
-/** By slug. */
+/** Returns the organization with this email domain. */
+export async function findOrganizationByDomain(store: Store, domain: string): Promise<Organization | undefined> {
+  const lowerCase = domain.toLowerCase();
+  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'domain', lowerCase);
+  const organization = entry && (await getOrganizationById(store, entry.id));
+  return organization?.domains.includes(lowerCase) ? organization : undefined;
+}
+
+/** Returns one page of all organizations, in the order of their slugs. */
 export async function listOrganizations(
   store: Store,
   range: { limit: number; cursor?: string | undefined },
@@ -68,14 +91,22 @@ export async function listOrganizations(
   return { items: found.filter((organization) => organization !== undefined), nextCursor: page.nextCursor };
 }
 
-/** Every organization's id. */
+/** Yields the ids of all organizations. */
 export async function* organizationIds(store: Store): AsyncGenerator<string> {
   for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'slug' })) yield id;
 }
 
+/** Yields the organizations whose metadata is refreshed from its URL. The caller checks each one, because the index may be out of date. */
+export async function* organizationsWithRefresh(store: Store): AsyncGenerator<Organization> {
+  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'refreshing' })) {
+    const organization = await getOrganizationById(store, id);
+    if (organization) yield organization;
+  }
+}
+
 /**
- * Notes in the directory what concerns several organizations. Called before the organization itself is changed, so that a
- * crash between the two leaves a hint too many, never one too few.
+ * Updates what the directory knows about an organization's identity provider. Call it before the organization itself changes: a
+ * crash between the two then leaves an entry that points to nothing, and not an organization that no index finds.
  */
 export async function noteIdentityProvider(store: Store, id: string, idp: { entityId: string; refreshesMetadata: boolean }): Promise<void> {
   const idpEntityHash = sha256(idp.entityId);
@@ -92,7 +123,7 @@ export async function noteIdentityProvider(store: Store, id: string, idp: { enti
   if (!entry) throw new GatewayError('organization_unknown');
 }
 
-/** Whether another organization has an identity provider with this entityID. */
+/** Returns whether the identity provider of another organization has this entityID. */
 export async function isEntityIdShared(store: Store, id: string, entityId: string): Promise<boolean> {
   const { items } = await store.find(GLOBAL, DIRECTORY, 'idp', { equals: sha256(entityId), limit: 200 });
   for (const entry of items) {
@@ -103,15 +134,11 @@ export async function isEntityIdShared(store: Store, id: string, entityId: strin
   return false;
 }
 
-/** The organizations whose metadata is fetched again from time to time (perhaps one too many). */
-export async function* organizationsWithRefresh(store: Store): AsyncGenerator<Organization> {
-  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'refreshing' })) {
-    const organization = await getOrganizationById(store, id);
-    if (organization) yield organization;
-  }
-}
-
-/** The directory first: a domain is another's or ours before the organization shows it. */
+/**
+ * Replaces the domains of an organization in the directory. Call it before the organization itself changes, so that its record
+ * never has a domain that the directory gives to another one.
+ * @throws conflict if another organization has one of the domains; organization_unknown
+ */
 export async function claimDomains(store: Store, id: string, domains: readonly string[]): Promise<void> {
   for (const domain of domains) {
     const holder = await store.getUnique(GLOBAL, DIRECTORY, 'domain', domain);
@@ -119,14 +146,4 @@ export async function claimDomains(store: Store, id: string, domains: readonly s
   }
   const entry = await updateRecord(store, { partition: GLOBAL, collection: DIRECTORY, id, change: (before) => ({ ...before, domains }) });
   if (!entry) throw new GatewayError('organization_unknown');
-}
-
-/**
- * The id behind a slug, also of an organization whose deletion died half-way.
- * @throws organization_unknown
- */
-export async function organizationIdOf(store: Store, slug: string): Promise<string> {
-  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
-  if (!entry) throw new GatewayError('organization_unknown');
-  return entry.id;
 }

@@ -97,7 +97,13 @@ export async function setIdentityProvider(
   const change = (before: Organization) => withMetadata(before, understood, runtime.now());
   const isFirstKept = (await listMetadataVersions(runtime.store, organization.id)).length === 0;
   const versions = versionSteps(runtime, actor, isFirstKept);
-  const changed = await updateOrganization(runtime, actor, organization.id, 'identity_provider.changed', change, details, versions);
+  const changed = await updateOrganization(runtime, actor, {
+    organizationId: organization.id,
+    event: 'identity_provider.changed',
+    details,
+    change,
+    extraSteps: versions,
+  });
   await pruneMetadataVersions(runtime.store, organization.id);
   return changed;
 }
@@ -149,12 +155,11 @@ export async function changeSettings(
 ): Promise<Organization> {
   const present = requireIdentityProvider(organization);
   await note(runtime, { ...organization, identityProvider: { ...present, settings: { ...present.settings, ...changes } } });
-  return updateOrganization(
-    runtime,
-    actor,
-    organization.id,
-    'identity_provider.settings_changed',
-    (before) => {
+  return updateOrganization(runtime, actor, {
+    organizationId: organization.id,
+    event: 'identity_provider.settings_changed',
+    details: { changes },
+    change: (before) => {
       const identityProvider = requireIdentityProvider(before);
       const settings = { ...identityProvider.settings, ...changes };
       if (settings.metadataRefreshHours !== undefined && identityProvider.metadataUrl === undefined) {
@@ -163,15 +168,16 @@ export async function changeSettings(
       if (isDeepStrictEqual(settings, identityProvider.settings)) return undefined;
       return { ...before, identityProvider: { ...identityProvider, settings } };
     },
-    { changes },
-  );
+  });
 }
 
 /** After this nobody can sign in to the organization; members and sessions stay. */
 export function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
-  return updateOrganization(runtime, actor, organization.id, 'identity_provider.removed', (before) =>
-    before.identityProvider ? { ...before, identityProvider: undefined } : undefined,
-  );
+  return updateOrganization(runtime, actor, {
+    organizationId: organization.id,
+    event: 'identity_provider.removed',
+    change: (before) => (before.identityProvider ? { ...before, identityProvider: undefined } : undefined),
+  });
 }
 
 /** @throws idp_not_configured */

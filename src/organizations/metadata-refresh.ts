@@ -63,12 +63,11 @@ async function refresh(runtime: Runtime, organization: Organization, before: Ide
       ? { certificates: understood?.metadata.signingCertificates.map((each) => each.fingerprintSha256) }
       : { problem: told };
   const isFirstKept = isChanged && (await listMetadataVersions(runtime.store, organization.id)).length === 0;
-  await updateOrganization(
-    runtime,
-    ACTOR,
-    organization.id,
+  await updateOrganization(runtime, ACTOR, {
+    organizationId: organization.id,
     event,
-    (present) => {
+    details,
+    change: (present) => {
       // Whoever changed it meanwhile knows better.
       if (!present.identityProvider || !isDeepStrictEqual(present.identityProvider, before)) return undefined;
       const metadata = understood?.metadata ?? before.metadata;
@@ -77,9 +76,8 @@ async function refresh(runtime: Runtime, organization: Organization, before: Ide
         identityProvider: { ...before, metadata, updatedAt: isChanged ? at : before.updatedAt, refresh: { at, problem: told } },
       };
     },
-    details,
-    isChanged ? versionSteps(runtime, ACTOR, isFirstKept) : undefined,
-  );
+    extraSteps: isChanged ? versionSteps(runtime, ACTOR, isFirstKept) : undefined,
+  });
   if (isChanged) await pruneMetadataVersions(runtime.store, organization.id);
 }
 

@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { GLOBAL, type Step, type Store } from '../store/store.ts';
+import { toIsoTime } from '../time.ts';
 import { claimDomains, DIRECTORY, type DirectoryEntry } from './directory.ts';
 import {
   getOrganizationById,
@@ -17,12 +18,15 @@ import {
 import { INITIAL_ROLE_MAPPING } from './role-mapping.ts';
 import { createSpKey } from './sp-keys.ts';
 
-/** Names that are paths of the gateway or would mislead. */
+/** Slugs that are paths of the gateway or would mislead users. */
 const RESERVED_SLUGS: ReadonlySet<string> = new Set(['api', 'admin', 'global', 'login', 'logout', 'console', 'metadata', 'saml']);
 
-/** @throws conflict where slug or a domain is taken; validation_failed for a reserved slug */
+/** How long a directory entry without an organization keeps its slug: a creation may still be running. */
+const ABANDONED_AFTER_MS = 60_000;
+
+/** @throws conflict if the slug or a domain is taken; validation_failed for a reserved slug */
 export async function createOrganization(runtime: Runtime, actor: Actor, input: NewOrganization): Promise<Organization> {
-  if (RESERVED_SLUGS.has(input.slug)) throw new GatewayError('validation_failed', 'This slug is reserved.');
+  if (RESERVED_SLUGS.has(input.slug)) throw new GatewayError('validation_failed', 'This slug is reserved. Choose another one.');
   const { store } = runtime;
   const nowMs = runtime.now();
   await removeAbandonedEntry(store, input.slug, nowMs);
@@ -36,7 +40,7 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   const organization: Organization = {
     id,
     ...input,
-    createdAt: new Date(nowMs).toISOString(),
+    createdAt: toIsoTime(nowMs),
     spKeys: [await createSpKey(runtime, input.slug)],
     roleMapping: INITIAL_ROLE_MAPPING,
   };
@@ -47,31 +51,42 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   return organization;
 }
 
-/** A creation or deletion that died half-way leaves a directory entry without organization; after a minute it makes way. */
+/** Deletes the directory entry of an organization whose creation or deletion was interrupted, so that its slug is free again. */
 async function removeAbandonedEntry(store: Store, slug: string, nowMs: number): Promise<void> {
   const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
-  if (!entry || nowMs - entry.value.createdAtMs < 60_000) return;
+  if (!entry || nowMs - entry.value.createdAtMs < ABANDONED_AFTER_MS) return;
   if (await getOrganizationById(store, entry.id)) return;
-  await deleteEverythingOf(store, entry.id);
+  await deletePartition(store, entry.id);
   await store.commit(GLOBAL, [{ do: 'delete', collection: DIRECTORY, id: entry.id, version: entry.version }]);
 }
 
-/** @throws conflict where a domain is taken; organization_unknown */
-export async function changeOrganization(runtime: Runtime, actor: Actor, id: string, changes: OrganizationChanges): Promise<Organization> {
-  const { domains } = changes;
-  if (domains) await claimDomains(runtime.store, id, domains);
-  return updateOrganization(runtime, actor, id, 'organization.changed', (organization) => ({ ...organization, ...changes }), {
-    fields: Object.keys(changes),
+export interface OrganizationChange {
+  readonly organizationId: string;
+  readonly changes: OrganizationChanges;
+}
+
+/** @throws conflict if a domain is taken; organization_unknown */
+export async function changeOrganization(
+  runtime: Runtime,
+  actor: Actor,
+  { organizationId, changes }: OrganizationChange,
+): Promise<Organization> {
+  if (changes.domains) await claimDomains(runtime.store, organizationId, changes.domains);
+  return updateOrganization(runtime, actor, {
+    organizationId,
+    event: 'organization.changed',
+    details: { fields: Object.keys(changes) },
+    change: (organization) => ({ ...organization, ...changes }),
   });
 }
 
 /**
- * Deletes an organization with everything in it: members, sessions, tokens, audit trail. May be repeated after a crash: the
- * directory entry, by which it is found, goes last.
+ * Deletes an organization with its members, sessions, tokens and audit trail. The directory entry goes last, so that an
+ * interrupted deletion can be repeated.
  */
 export async function deleteOrganization(runtime: Runtime, actor: Actor, id: string): Promise<void> {
   const { store } = runtime;
-  await deleteEverythingOf(store, id);
+  await deletePartition(store, id);
   const entry = await store.get(GLOBAL, DIRECTORY, id);
   if (!entry) return;
   const steps: Step[] = [
@@ -81,12 +96,12 @@ export async function deleteOrganization(runtime: Runtime, actor: Actor, id: str
   await store.commit(GLOBAL, steps, { replicated: true });
 }
 
-/** The record first: from then on no login can write into the partition, and nobody's session or token is good. */
-async function deleteEverythingOf(store: Store, id: string): Promise<void> {
+/** Deletes the organization's record first. From then on no sign-in can write to the partition, and no session or token is valid. */
+async function deletePartition(store: Store, id: string): Promise<void> {
   for (let isGone = false; !isGone; ) {
     const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
     const steps = record ? [{ do: 'delete', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: record.version } as const] : [];
-    // Also where it is gone already: whoever asks again was perhaps told that a replica had not got it.
+    // Also if the record is gone already: the first attempt may have ended before every replica acknowledged it.
     isGone = (await store.commit(id, steps, { replicated: true })).ok;
   }
   await store.purge(id);

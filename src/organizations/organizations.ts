@@ -1,7 +1,6 @@
 /**
- * Organizations: tenants. All of one lies in a partition of its own, so that a change and its audit entry are one commit, and
- * a login needs the organization to exist at the moment when it writes. The global partition only has the directory: which
- * slug and which e-mail domains are whose.
+ * The record of an organization (a tenant). Everything that belongs to an organization is in its own partition of the store, so
+ * that a change and its audit entry are one commit, and a sign-in can require that the organization still exists when it writes.
  */
 import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
@@ -12,7 +11,7 @@ import type { Collection, Step, Store } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
-/** Settings of the contract; an absent one has the default. */
+/** Settings that owners change. The API documents each of them. */
 export interface IdpSettings {
   readonly idpInitiated: 'accept' | 'bounce' | 'reject';
   readonly attributeMapping: Partial<AttributeMapping>;
@@ -25,23 +24,23 @@ export interface IdpSettings {
   readonly nameIdFormat: string | undefined;
   readonly forceAuthn: boolean;
   readonly authnContext: readonly string[];
-  /** Only with metadata from a URL. */
+  /** Only set for metadata from a URL. */
   readonly metadataRefreshHours: number | undefined;
 }
 
 export interface IdentityProvider {
   readonly metadata: IdpMetadata;
   readonly settings: IdpSettings;
-  /** Where the metadata came from, if from a URL. */
+  /** The URL of the metadata, if it came from one. */
   readonly metadataUrl?: string | undefined;
   readonly updatedAt: string;
-  /** The last time that metadata from a URL was fetched again; `problem` says why it was not taken. */
+  /** The last refresh of metadata from a URL. `problem` is the reason why the fetched metadata was not used. */
   readonly refresh?: { readonly at: string; readonly problem?: string | undefined } | undefined;
 }
 
-/** A key of the service provider: signs requests, opens encrypted assertions. */
+/** A key pair of the service provider. It signs requests and decrypts assertions. */
 export interface SpKey {
-  /** PKCS#8 PEM, wrapped for the purpose {@link SP_KEY_PURPOSE}. */
+  /** PKCS#8 PEM, wrapped with the gateway's secret. */
   readonly wrappedPrivateKey: string;
   /** DER as base64. */
   readonly certificate: string;
@@ -51,27 +50,30 @@ export interface Organization {
   readonly id: string;
   readonly slug: string;
   readonly name: string;
-  /** Lower case. A domain belongs to one organization. */
+  /** In lower case. A domain belongs to one organization only. */
   readonly domains: readonly string[];
-  /** URLs that `return_to` and RelayState may lead to besides paths of the gateway. */
+  /** URLs that `return_to` and RelayState may name, besides paths of the gateway. */
   readonly allowedReturnUrls: readonly string[];
-  /** Shown in the SP metadata. */
+  /** Published in the SP metadata. */
   readonly contactEmail?: string | undefined;
   readonly logoUrl?: string | undefined;
   readonly createdAt: string;
-  /** The one in use first. */
+  /** The key in use comes first. The others are kept for a rollover. */
   readonly spKeys: readonly SpKey[];
   readonly identityProvider?: IdentityProvider | undefined;
   readonly roleMapping: RoleMapping;
-  /** Every CLI token ends this long after it was made. */
+  /** Longest lifetime of a CLI token. */
   readonly cliTokenMaxDays?: number | undefined;
-  /** A CLI token pauses while its member's last login is longer ago. */
+  /** A CLI token is refused while its member's last sign-in is older than this. */
   readonly cliTokenSsoWithinDays?: number | undefined;
-  /** For whom session tokens may be besides the gateway itself. */
+  /** Allowed audiences of session tokens, besides the gateway itself. */
   readonly sessionTokenAudiences?: readonly string[] | undefined;
 }
 
-/** The record in the organization's partition. Its version is also the lock of what concerns several members at once. */
+/**
+ * The record in the organization's partition. Its version also locks changes that concern several members at once, such as
+ * removing one of two owners.
+ */
 export const ORGANIZATION: Collection<Organization> = { name: 'organization', indexes: {}, unique: {} };
 export const ORGANIZATION_RECORD = 'organization';
 
@@ -92,35 +94,35 @@ export type OrganizationChanges = Partial<Omit<NewOrganization, 'slug'>>;
 export const getOrganizationById = async (store: Store, id: string): Promise<Organization | undefined> =>
   (await store.get(id, ORGANIZATION, ORGANIZATION_RECORD))?.value;
 
+export interface OrganizationUpdate {
+  readonly organizationId: string;
+  /** Without an event the change is neither audited nor replicated. That is for bookkeeping which loses nothing if it is undone. */
+  readonly event?: AuditEvent | undefined;
+  /** Details of the audit entry. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
+  /** Returns the new record, or undefined to leave it unchanged and write no audit entry. Runs again after a concurrent change. */
+  readonly change: (organization: Organization) => Organization | undefined;
+  /** Returns steps for the same commit. They must not fail. */
+  readonly extraSteps?: ((before: Organization, after: Organization) => readonly Step[]) | undefined;
+}
+
 /**
- * Changes the record of an organization, with an audit entry in the same commit, on every replica of the store before it returns.
- * @param event undefined for what is nobody's decision and changes nothing that matters; it waits for no replica
- * @param change undefined leaves everything as it is, without an entry
- * @param more what else is in the commit; it must not fail
- * @throws organization_unknown, conflict; store_unavailable, also where it is done (or was before) but a replica of the store has not got it
+ * Changes the record of an organization and writes the audit entry in the same commit. A change with an event waits for all
+ * replicas, because a failover must not bring back a certificate or a role rule that was removed.
+ * @throws organization_unknown, conflict; store_unavailable, also if the change is saved but a replica has not acknowledged it
  */
-export async function updateOrganization(
-  runtime: Runtime,
-  actor: Actor,
-  id: string,
-  event: AuditEvent | undefined,
-  change: (organization: Organization) => Organization | undefined,
-  details?: Readonly<Record<string, unknown>>,
-  more: (before: Organization, after: Organization) => readonly Step[] = () => [],
-): Promise<Organization> {
-  const extraSteps = (before: Organization, after: Organization) => [
-    ...more(before, after),
-    ...(event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]),
-  ];
-  // A failover must not bring back a certificate or a role rule that was taken away.
-  const replicated = event !== undefined;
+export async function updateOrganization(runtime: Runtime, actor: Actor, update: OrganizationUpdate): Promise<Organization> {
+  const { organizationId, event, details, change, extraSteps = () => [] } = update;
   const stored = await updateRecord(runtime.store, {
-    partition: id,
+    partition: organizationId,
     collection: ORGANIZATION,
     id: ORGANIZATION_RECORD,
     change,
-    extraSteps,
-    replicated,
+    extraSteps: (before, after) => [
+      ...extraSteps(before, after),
+      ...(event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]),
+    ],
+    replicated: event !== undefined,
   });
   if (!stored) throw new GatewayError('organization_unknown');
   return stored.value;

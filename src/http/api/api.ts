@@ -118,7 +118,11 @@ function organizationRoutes(router: Router, runtime: Runtime): void {
   router.patch('/organizations/:org', manages(runtime), async (request, response) => {
     requireOperator(response);
     const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, request.body));
-    response.json(organizationJson(await changeOrganization(runtime, callerOf(request, response), organizationOf(response).id, changes)));
+    response.json(
+      organizationJson(
+        await changeOrganization(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, changes }),
+      ),
+    );
   });
   // Not by `manages`, so that the operator may repeat a deletion that died half-way; members are told what they always are.
   const managesIfMember: RequestHandler = (request, response, next) =>

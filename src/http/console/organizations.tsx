@@ -72,7 +72,7 @@ export function organizationPages(runtime: Runtime): Router {
   router.post('/change', (request, response) =>
     orShowAgain(runtime, request, response, true, async ({ slug: _, ...typed }) => {
       const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, typed));
-      await changeOrganization(runtime, callerOf(request, response), organizationOf(response).id, changes);
+      await changeOrganization(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, changes });
       redirectWithNotice(runtime, response, visitOf(response).base, 'The changes are saved.');
     }),
   );
