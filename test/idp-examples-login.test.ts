@@ -140,9 +140,9 @@ describe('a login with a response of that shape, set up by the example', () => {
 
 describe('a login with default_role none: who is in no group with a role is told which of three reasons it is', () => {
   const words: Readonly<Record<GroupsState, string>> = {
-    absent: 'sent no groups for you',
-    over_limit: 'in more groups than the identity provider sends',
-    present: 'None of the groups that the identity provider sent for you has a role here',
+    absent: 'did not send your groups',
+    over_limit: 'in more groups than your identity provider sends',
+    present: 'None of the groups that your identity provider sent has a role in this organization',
   };
   let carl: HttpBrowser;
   beforeAll(async () => {

@@ -1,18 +1,17 @@
 /**
- * Who may try how often. Counted in Redis where that is the store, so for all replicas together, else in memory.
+ * Rate limits, counted in Redis for all replicas together, or in memory with another store. A limiter that cannot count lets
+ * requests pass: the store is down then, so nothing is accepted anyway.
  *
- * The assertion consumer service counts messages that no good signature covers, by address and by organization; a sign-in that is
- * accepted costs nothing, however many there are, and neither does a genuine message that is refused. Over the limit a message is
- * looked at only where it answers a request that this browser has just started here, which costs one read to find out. So a
- * stranger behind the same address, or one who floods an organization from many, keeps nobody from signing in the ordinary way;
- * what they lose is that their messages are parsed.
- *
- * A limiter that can't count lets through: then the store is away, and nothing is accepted anyway.
+ * The assertion consumer service counts responses without a valid signature, by address and by organization. Accepted sign-ins
+ * and genuine responses that are refused cost nothing. Over the limit, a response is examined only if it answers a sign-in
+ * that its browser started here, which one read finds out. So neither an attacker behind the same address nor a flood against
+ * one organization keeps users from signing in; the attacker's responses are no longer parsed.
  */
 import { hash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { Request, RequestHandler } from 'express';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import type { ResponseLimits } from '../auth/sign-in/answer-response.ts';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 
@@ -21,21 +20,21 @@ interface Limit {
   readonly seconds: number;
 }
 
-/** Each is far above what people and programs do, and far below what hurts. */
+/** Each limit is far above what users and programs need, and far below what harms the gateway. */
 export const LIMITS = {
-  /** Messages at the ACS that no good signature covers. The worst of them costs 20 ms, so this is a tenth of a core. */
+  /** Responses without a valid signature. The worst of them costs 20 ms of CPU, so this is a tenth of one core. */
   refusals_by_address: { points: 300, seconds: 60 },
   refusals_by_organization: { points: 1200, seconds: 60 },
-  /** Genuine messages that were refused all the same (a replay, a person without a role): more are refused, but no longer written down. */
+  /** Genuine responses that were refused (a replay, a user without a role). More are refused as well, but no longer recorded. */
   genuine_refusals: { points: 300, seconds: 60 },
-  /** Messages that come for one request of this browser, which is used up by the one that is accepted. */
+  /** Responses to one request of a browser. An accepted response consumes the request. */
   tries_of_request: { points: 5, seconds: 1800 },
   login_start: { points: 300, seconds: 60 },
-  /** All messages of single logout, by address only: no flood of an organization may keep its sessions from being ended. */
+  /** Single logout messages, by address only: no flood against an organization may keep its sessions from being ended. */
   logout: { points: 300, seconds: 60 },
   login_form: { points: 60, seconds: 60 },
   device_start: { points: 60, seconds: 60 },
-  /** Guessing a code of another person: eight letters, ten minutes. */
+  /** Guesses of another user's device code, which has eight letters and lives for ten minutes. */
   device_code: { points: 60, seconds: 300 },
   token: { points: 600, seconds: 60 },
   operator_sign_in: { points: 10, seconds: 300 },
@@ -43,63 +42,108 @@ export const LIMITS = {
 
 export type LimitName = keyof typeof LIMITS;
 
-/** What is like an oracle costs more: a tenth of the refusals are enough. */
+/** A failed decryption could serve as an oracle, so a tenth of the refusals reach the limit. */
 const COST: Partial<Record<ErrorCode, number>> = { saml_decryption_failed: 10 };
 
-/** In memory an address is one of so many places, so that a million of them take no more room than these. */
-const PLACES_HEX_DIGITS = 4;
+/** Addresses share 65,536 places, so that an attacker with a million of them takes no more memory than that. */
+const PLACE_HEX_DIGITS = 4;
 
-/** A request has a place of its own: there are only as many as were started, and strangers must not use up each other's. */
+/** A request has a place of its own. Only as many exist as were started, and no user may use up the tries of another. */
 const placeOf = (name: LimitName, key: string): string =>
-  name === 'tries_of_request' ? hash('sha256', key, 'hex') : hash('sha256', key, 'hex').slice(0, PLACES_HEX_DIGITS);
+  name === 'tries_of_request' ? hash('sha256', key, 'hex') : hash('sha256', key, 'hex').slice(0, PLACE_HEX_DIGITS);
 
-interface Counter {
-  /** @returns ms until it is less than too much; undefined where it is not */
-  count(key: string, points?: number): Promise<number | undefined>;
-  /** Whether it was too much when last counted here; asks nobody. */
-  isOver(key: string): boolean;
-}
+/** Counts one use of a key. Returns the milliseconds until the key is below its limit again, or undefined if it is below. */
+type Counter = (key: string, points?: number) => Promise<number | undefined>;
 
 const countersOf = perRuntime((runtime) => {
-  const made = new Map<LimitName, Counter>();
+  const counters = new Map<LimitName, Counter>();
   return (name: LimitName): Counter => {
-    const counter = made.get(name) ?? makeCounter(runtime, name);
-    made.set(name, counter);
+    const counter = counters.get(name) ?? makeCounter(runtime, name);
+    counters.set(name, counter);
     return counter;
   };
 });
 
-function makeCounter({ store, metrics, now }: Runtime, name: LimitName): Counter {
+function makeCounter({ store, metrics }: Runtime, name: LimitName): Counter {
   const { points, seconds }: Limit = LIMITS[name];
   const options = { points, duration: seconds, keyPrefix: `samlgate:limit:${name}` };
   const memory = new RateLimiterMemory(options);
   const client = store.limiterClient;
   const limiter = client === undefined ? memory : new RateLimiterRedis({ ...options, storeClient: client, insuranceLimiter: memory });
-  const overUntilMs = new Map<string, number>();
-  return {
-    async count(key, cost = 1) {
-      const place = placeOf(name, key);
-      try {
-        await limiter.consume(place, cost);
-        overUntilMs.delete(place);
-        return undefined;
-      } catch (rejected) {
-        if (!(rejected instanceof RateLimiterRes)) return undefined; // it can't count
-        overUntilMs.set(place, now() + rejected.msBeforeNext);
-        metrics.limited.inc({ limit: name });
-        return rejected.msBeforeNext;
-      }
-    },
-    isOver(key) {
-      const place = placeOf(name, key);
-      const untilMs = overUntilMs.get(place);
-      if (untilMs !== undefined && untilMs <= now()) overUntilMs.delete(place);
-      return untilMs !== undefined && untilMs > now();
-    },
+  return async (key, cost = 1) => {
+    try {
+      await limiter.consume(placeOf(name, key), cost);
+      return undefined;
+    } catch (rejected) {
+      if (!(rejected instanceof RateLimiterRes)) return undefined; // the limiter cannot count
+      metrics.limited.inc({ limit: name });
+      return rejected.msBeforeNext;
+    }
   };
 }
 
-/** Somebody with IPv6 has a whole /64 to choose addresses from. */
+/**
+ * Places that are over a limit, and until when. All of them stay for about as long, so the oldest expire first and are dropped
+ * when another one is added.
+ */
+export class PlacesOverLimit {
+  readonly #untilMs = new Map<string, number>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  add(place: string, forMs: number): void {
+    const nowMs = this.#now();
+    for (const [oldest, untilMs] of this.#untilMs) {
+      if (untilMs > nowMs) break;
+      this.#untilMs.delete(oldest);
+    }
+    this.delete(place); // so that it moves to the end
+    this.#untilMs.set(place, nowMs + forMs);
+  }
+
+  has(place: string): boolean {
+    return (this.#untilMs.get(place) ?? 0) > this.#now();
+  }
+
+  delete(place: string): void {
+    this.#untilMs.delete(place);
+  }
+
+  get size(): number {
+    return this.#untilMs.size;
+  }
+}
+
+interface RefusalCounter {
+  readonly count: Counter;
+  /** Whether the key was over its limit when it was last counted by this replica. Costs no read. */
+  isOver(key: string): boolean;
+}
+
+function makeRefusalCounter(runtime: Runtime, name: LimitName): RefusalCounter {
+  const places = new PlacesOverLimit(runtime.now);
+  const counter = countersOf(runtime)(name);
+  return {
+    async count(key, cost) {
+      const waitMs = await counter(key, cost);
+      const place = placeOf(name, key);
+      if (waitMs === undefined) places.delete(place);
+      else places.add(place, waitMs);
+      return waitMs;
+    },
+    isOver: (key) => places.has(placeOf(name, key)),
+  };
+}
+
+const refusalCountersOf = perRuntime((runtime) => ({
+  byAddress: makeRefusalCounter(runtime, 'refusals_by_address'),
+  byOrganization: makeRefusalCounter(runtime, 'refusals_by_organization'),
+}));
+
+/** Groups IPv6 addresses by their /64, from which one host may choose any address. */
 export function addressGroup(address: string | undefined): string {
   if (address === undefined) return 'unknown';
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
@@ -122,11 +166,11 @@ const tooMany = (ms: number): GatewayError => new GatewayError('rate_limited', {
 /** @throws rate_limited */
 export async function requireWithinLimit(runtime: Runtime, name: LimitName, request: Request): Promise<void> {
   if (!runtime.config.rateLimits) return;
-  const waitMs = await countersOf(runtime)(name).count(addressGroup(request.ip));
+  const waitMs = await countersOf(runtime)(name)(addressGroup(request.ip));
   if (waitMs !== undefined) throw tooMany(waitMs);
 }
 
-/** In front of a route: so many requests of an address, whatever comes of them. */
+/** Limits the requests of one address to a route, whatever their outcome. */
 export const limited =
   (runtime: Runtime, name: LimitName): RequestHandler =>
   async (request, _response, next) => {
@@ -134,41 +178,29 @@ export const limited =
     next();
   };
 
-/** Whether so many messages from here, or for this organization, were refused that the next is looked at only for a reason. */
-export function isOverRefusals(runtime: Runtime, address: string | undefined, organizationId: string): boolean {
-  if (!runtime.config.rateLimits) return false;
+/** The limits of the assertion consumer service. */
+export function responseLimits(runtime: Runtime): ResponseLimits {
+  const isOn = runtime.config.rateLimits;
   const counters = countersOf(runtime);
-  return counters('refusals_by_address').isOver(addressGroup(address)) || counters('refusals_by_organization').isOver(organizationId);
+  const { byAddress, byOrganization } = refusalCountersOf(runtime);
+  return {
+    isOverRefusals: ({ address, organizationId }) =>
+      isOn && (byAddress.isOver(addressGroup(address)) || byOrganization.isOver(organizationId)),
+
+    countTry: async (relayState = '') => (await counters('tries_of_request')(relayState)) === undefined,
+
+    async countRefusal({ address, organizationId }, { code, isGenuine }) {
+      if (!isOn) return false;
+      if (isGenuine) return (await counters('genuine_refusals')(organizationId)) !== undefined;
+      const waits = await Promise.all([byAddress.count(addressGroup(address), COST[code]), byOrganization.count(organizationId)]);
+      return waits.some((waitMs) => waitMs !== undefined);
+    },
+
+    tooManyRefusals: () =>
+      new GatewayError('rate_limited', {
+        detail:
+          'Too many sign-ins from your network or to this organization were refused. Sign-ins that start at the gateway’s sign-in page still work.',
+        retryAfterSeconds: LIMITS.refusals_by_address.seconds,
+      }),
+  };
 }
-
-/**
- * Counts a refused message.
- * @returns whether that was too many: then nothing more is to be written about it
- */
-export async function countRefusal(
-  runtime: Runtime,
-  address: string | undefined,
-  organizationId: string,
-  code: ErrorCode,
-  isGenuine: boolean,
-): Promise<boolean> {
-  if (!runtime.config.rateLimits) return false;
-  const counters = countersOf(runtime);
-  if (isGenuine) return (await counters('genuine_refusals').count(organizationId)) !== undefined;
-  const waits = await Promise.all([
-    counters('refusals_by_address').count(addressGroup(address), COST[code]),
-    counters('refusals_by_organization').count(organizationId),
-  ]);
-  return waits.some((wait) => wait !== undefined);
-}
-
-/** Whether there were few messages yet for the request behind this RelayState: one request is no leave for any number of them. */
-export const mayTryAgain = async (runtime: Runtime, relayState = ''): Promise<boolean> =>
-  (await countersOf(runtime)('tries_of_request').count(relayState)) === undefined;
-
-/** For a message that is not looked at. */
-export const refusedTooOften = (): GatewayError =>
-  new GatewayError('rate_limited', {
-    detail: 'Too many messages were refused. Start to sign in on the gateway’s own page; that goes through.',
-    retryAfterSeconds: LIMITS.refusals_by_address.seconds,
-  });

@@ -133,7 +133,7 @@ describe('samlgate demo, from a package as it is installed', () => {
     async () => {
       const { command, page } = await startDemo('--verbose');
       await comeIn(page, 'okta', 'carl');
-      await command.says(/^\{"level":"info".*"msg":"login accepted"/m);
+      await command.says(/^\{"level":"info".*"msg":"sign-in accepted"/m);
     },
     TIMEOUT_MS,
   );

@@ -135,7 +135,7 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
 
   it('nothing that was said or signed reaches the log', () => {
     const log = gateway.output();
-    expect(log).toContain('login accepted');
+    expect(log).toContain('sign-in accepted');
     for (const secret of [gateway.operatorToken, gateway.environment.SAMLGATE_SECRET as string, 'SAMLResponse', '-pass', 'PRIVATE KEY']) {
       expect(log).not.toContain(secret);
     }

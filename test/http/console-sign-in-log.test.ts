@@ -84,7 +84,7 @@ describe('sign-in log: one sign-in', () => {
     await acme.signIn(new HttpBrowser(), 'nina', { spEntityId: 'https://elsewhere.example' });
     const page = await open(/^refused/);
     const text = textOf(page.text);
-    expect(text).toContain(`Wanted ${gateway.url}/saml/${acme.slug}/metadata Got https://elsewhere.example`);
+    expect(text).toContain(`Expected ${gateway.url}/saml/${acme.slug}/metadata Received https://elsewhere.example`);
     expect(text).toContain('What to change: Okta: Applications > (the app) > General > SAML Settings');
     expect(text).toContain('Audience URI (SP Entity ID)');
     expect(text.match(/ passed /g)?.length).toBeGreaterThan(15);

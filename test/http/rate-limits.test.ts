@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addressGroup, LIMITS } from '../../src/http/rate-limits.ts';
+import { addressGroup, LIMITS, PlacesOverLimit } from '../../src/http/rate-limits.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -155,6 +155,32 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     const guess = () => browser.request(`${gateway.url}/device?user_code=BCDF-GHJK`, { headers: from(ip) });
     for (let i = 0; i < 60; i++) expect((await guess()).status).toBe(404);
     expect((await guess()).code).toBe('rate_limited');
+  });
+});
+
+describe('places over a limit', () => {
+  it('are over the limit until their time has passed', () => {
+    let nowMs = 0;
+    const places = new PlacesOverLimit(() => nowMs);
+    places.add('a', 1000);
+    nowMs = 999;
+    expect([places.has('a'), places.has('b')]).toEqual([true, false]);
+    nowMs = 1000;
+    expect(places.has('a')).toBe(false);
+    places.add('b', 1000);
+    places.delete('b');
+    expect(places.has('b')).toBe(false);
+  });
+
+  it('are dropped when they have expired, also those that nothing asks about again', () => {
+    let nowMs = 0;
+    const places = new PlacesOverLimit(() => nowMs);
+    for (let i = 0; i < 100_000; i++) {
+      nowMs = i;
+      places.add(`place ${i}`, 500 + (i % 500));
+      expect(places.size).toBeLessThanOrEqual(1000);
+    }
+    expect([places.has('place 99999'), places.has('place 98000')]).toEqual([true, false]);
   });
 });
 

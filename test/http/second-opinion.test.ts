@@ -39,7 +39,7 @@ describe('SAMLGATE_SECOND_OPINION=node-saml', () => {
     for (const times of [1, 2]) {
       const page = await acme.post(browser, xml);
       expect([page.status, page.code]).toEqual([400, 'saml_structure_ambiguous']);
-      expect(page.text).toContain('Two independent readers of SAML do not agree');
+      expect(page.text).toContain('Two independent verifiers disagree about this SAML response');
       expect(await counted('refused')).toBe(times); // and not saml_replayed
     }
     expect(browser.cookie('samlgate_session')).toBeUndefined();

@@ -4,19 +4,24 @@ import type { Runtime } from '../../runtime.ts';
 import type { ResponseSettings, VerifiedAssertion } from '../../saml/response/response.ts';
 import { secondOpinion } from '../../saml/response/second-opinion.ts';
 
+export interface SecondOpinionQuestion {
+  readonly unverifiedXml: string;
+  readonly settings: ResponseSettings;
+  readonly assertion: VerifiedAssertion;
+}
+
 /**
- * Asks another verifier about a message that ours has accepted, where the operator wants that; before anything is claimed.
+ * Asks a second verifier about a response that the first one accepted, if the operator turned that on. It runs before
+ * anything is claimed.
  *
- * The refusal says that the message can be read in more than one way, as that is what a disagreement means. The signature need
- * not be bad: one of the two readers is wrong, and nobody knows yet which.
- * @throws saml_structure_ambiguous where it refuses the message, or reads another person in it
+ * A disagreement is reported as an ambiguous structure, not as an invalid signature: one of the two readers is wrong, and
+ * nothing tells which.
+ * @throws saml_structure_ambiguous if the second verifier refuses the response or reads another user in it
  */
 export async function askSecondOpinion(
   runtime: Runtime,
   organization: Organization,
-  unverifiedXml: string,
-  settings: ResponseSettings,
-  assertion: VerifiedAssertion,
+  { unverifiedXml, settings, assertion }: SecondOpinionQuestion,
 ): Promise<void> {
   if (!runtime.config.secondOpinion) return;
   const disagreement = await secondOpinion(unverifiedXml, assertion, settings, runtime.now());
@@ -25,10 +30,10 @@ export async function askSecondOpinion(
   const { kind, about } = disagreement;
   runtime.log.error(
     { organization: organization.slug, assertion: assertion.assertionId.slice(0, 100), kind, about },
-    'ALARM: the second opinion disagrees about a sign-in message that was accepted; nobody was let in. Keep the message, and report it',
+    'ALARM: the second verifier disagrees about a SAML response that the gateway accepted. The sign-in was refused. Keep the response and report it',
   );
   throw new GatewayError('saml_structure_ambiguous', {
-    detail: 'Two independent readers of SAML do not agree about this message, so nobody is let in.',
+    detail: 'Two independent verifiers disagree about this SAML response, so the sign-in was refused.',
     cause: `second opinion ${kind}: ${about}`,
   });
 }

@@ -1,11 +1,23 @@
+import { hashOf } from '../../ids.ts';
+import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step } from '../../store/store.ts';
 
-/** Clocks of replicas differ, and the store may take its time between the check of a message and its claim. */
+type ClaimStep = Extract<Step, { do: 'claim' }>;
+
+/** Covers clock differences between replicas, and the time between the verdict and the claim. */
 const MARGIN_SECONDS = 60;
 
-/** The step that makes a message good for one time: it fails where somebody was faster, as long as the message could be accepted. */
-export const claimUntil = (key: string, acceptableUntilMs: number, nowMs: number): Extract<Step, { do: 'claim' }> => ({
+/** Returns the step that claims a SAML message. It fails if the message was claimed before, as long as it could be accepted. */
+export const claimUntil = (key: string, acceptableUntilMs: number, nowMs: number): ClaimStep => ({
   do: 'claim',
   key,
   ttlSeconds: Math.max(0, Math.ceil((acceptableUntilMs - nowMs) / 1000)) + MARGIN_SECONDS,
 });
+
+/** The key under which an assertion is claimed. An assertion ID is unique per identity provider only. */
+export const assertionKey = (idpEntityId: string, { assertionId }: VerifiedAssertion): string =>
+  `assertion:${hashOf(idpEntityId, assertionId)}`;
+
+/** Returns the step that claims an assertion, so that it is used once. */
+export const claimAssertion = (idpEntityId: string, assertion: VerifiedAssertion, nowMs: number): ClaimStep =>
+  claimUntil(assertionKey(idpEntityId, assertion), assertion.acceptableUntilMs, nowMs);

@@ -1,0 +1,12 @@
+import type { Actor } from '../../audit.ts';
+
+/** The browser that posts a SAML response. */
+export interface BrowserContext {
+  /** The anonymous actor of the request, with its address and request ID. */
+  readonly actor: Actor;
+  /** Value of the nonce cookie. */
+  readonly nonce: string | undefined;
+  /** Session ID of the session cookie, if its signature is valid. */
+  readonly sid: string | undefined;
+  readonly userAgent: string | undefined;
+}

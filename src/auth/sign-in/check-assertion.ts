@@ -1,0 +1,139 @@
+/**
+ * The checks of a SAML response that need the organization's keys and the gateway's own state, in order. Sign-ins and test
+ * sign-ins run this one list: a sign-in stops at the first failure, a test records the failure and continues.
+ */
+import { type ErrorVariantName, GatewayError } from '../../errors.ts';
+import { attributeMapping, decryptionKeysFor, requireIdentityProvider, responseSettings } from '../../organizations/identity-providers.ts';
+import { identityKey, type Member } from '../../organizations/members.ts';
+import type { Organization } from '../../organizations/organizations.ts';
+import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
+import type { Runtime } from '../../runtime.ts';
+import { type Person, readPerson } from '../../saml/response/person.ts';
+import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../saml/response/response.ts';
+import type { Step } from '../../store/store.ts';
+import type { Login } from '../sessions/member-sessions.ts';
+import type { SignInCheckName } from '../sign-in-log/sign-in-log.ts';
+import { askSecondOpinion } from './ask-second-opinion.ts';
+
+/** A response that passed every check of the response itself. */
+export interface VerifiedResponse {
+  readonly unverifiedXml: string;
+  readonly settings: ResponseSettings;
+  readonly assertion: VerifiedAssertion;
+}
+
+/** The request that an assertion answers, or the organization's policy for an assertion that answers none. */
+export type RequestMatch =
+  | {
+      readonly kind: 'matched';
+      /** The steps that consume the request. */
+      readonly take: readonly Step[];
+      readonly returnTo: string;
+      readonly formerLogin?: Login | undefined;
+    }
+  /** `idp_initiated: bounce`: the assertion is discarded, and a new sign-in starts at the gateway. */
+  | { readonly kind: 'bounced'; readonly returnTo: string };
+
+/** The user of a verified assertion. */
+export interface IdentifiedUser {
+  readonly person: Person;
+  /** The unique key of the user's member record. */
+  readonly identity: string;
+  readonly decision: RoleDecision;
+}
+
+/** A check of the sign-in log, or `user`, which the examination of the response reports in more detail. */
+export type SignInStepName = SignInCheckName | 'user';
+
+/**
+ * Runs one check.
+ * @typeParam Failed the result of a check that failed; `never` if every failure throws
+ */
+export type RunCheck<Failed extends undefined> = <T>(name: SignInStepName, check: () => T | Promise<T>) => Promise<T | Failed>;
+
+/** Throws at the first failure. A sign-in uses nothing else. */
+export const stopAtFirstFailure: RunCheck<never> = async (_name, check) => check();
+
+/**
+ * Verifies a response with the keys and settings of the organization.
+ * @throws the errors of {@link acceptResponse}; idp_not_configured, store_unavailable
+ */
+export async function verifyResponse(runtime: Runtime, organization: Organization, unverifiedXml: string): Promise<VerifiedResponse> {
+  const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
+  const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
+  return { unverifiedXml, settings, assertion: acceptResponse(unverifiedXml, settings, runtime.now()) };
+}
+
+export interface AssertionChecks<Failed extends undefined> {
+  readonly verified: VerifiedResponse;
+  readonly run: RunCheck<Failed>;
+  /** Finds the request that the assertion answers, and throws if there is none. */
+  readonly matchRequest: () => Promise<RequestMatch>;
+}
+
+export type CheckedAssertion<Failed extends undefined> =
+  | Extract<RequestMatch, { kind: 'bounced' }>
+  | {
+      readonly kind: 'identified';
+      readonly match: Extract<RequestMatch, { kind: 'matched' }> | Failed;
+      readonly user: IdentifiedUser | Failed;
+    };
+
+/** Runs the checks between the verdict on a response and the lookup of its member. Consumes nothing. */
+export async function checkAssertion<Failed extends undefined>(
+  runtime: Runtime,
+  organization: Organization,
+  { verified, run, matchRequest }: AssertionChecks<Failed>,
+): Promise<CheckedAssertion<Failed>> {
+  await run('second_opinion', () => askSecondOpinion(runtime, organization, verified));
+  const match = await run('request', matchRequest);
+  if (match !== undefined && match.kind === 'bounced') return match;
+  const user = await run('user', () => identifyUser(organization, verified.assertion));
+  return { kind: 'identified', match, user };
+}
+
+/** @throws saml_name_id_missing, saml_email_missing, idp_not_configured */
+function identifyUser(organization: Organization, assertion: VerifiedAssertion): IdentifiedUser {
+  const identityProvider = requireIdentityProvider(organization);
+  const person = readPerson(assertion, attributeMapping(identityProvider));
+  return {
+    person,
+    identity: identityKey(identityProvider.metadata.entityId, person),
+    decision: decideRole(organization.roleMapping, person.groups),
+  };
+}
+
+/** @throws member_suspended */
+export function requireNotSuspended(member: Member | undefined): void {
+  if (member?.suspended) throw new GatewayError('member_suspended');
+}
+
+const ROLE_DENIALS: Readonly<
+  Record<Person['groupsState'], { readonly variant: ErrorVariantName; readonly detail: string; readonly administratorDetail: string }>
+> = {
+  absent: {
+    variant: 'groups_absent',
+    detail: 'Your identity provider did not send your groups, and roles in this organization depend on them.',
+    administratorDetail: 'The SAML response has no groups attribute, and the default role is none.',
+  },
+  over_limit: {
+    variant: 'groups_over_limit',
+    detail: 'You are in more groups than your identity provider sends, and roles in this organization depend on them.',
+    administratorDetail:
+      'The identity provider sent a link instead of the groups because the user is in too many, and the default role is none.',
+  },
+  present: {
+    variant: 'groups_unmatched',
+    detail: 'None of the groups that your identity provider sent has a role in this organization.',
+    administratorDetail: 'No role rule matches the groups in the SAML response, and the default role is none.',
+  },
+};
+
+/** The refusal of a user without a role. Its texts depend on why no rule matched the user's groups. */
+export const roleDenied = ({ person: { groupsState } }: IdentifiedUser): GatewayError =>
+  new GatewayError('saml_role_denied', { ...ROLE_DENIALS[groupsState], got: `groups: ${groupsState}` });
+
+/** @throws saml_role_denied */
+export function requireRole(user: IdentifiedUser): void {
+  if (user.decision.role === 'none') throw roleDenied(user);
+}

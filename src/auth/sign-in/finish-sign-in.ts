@@ -1,0 +1,146 @@
+/** Turns a verified response into a session, once. */
+import type { Actor } from '../../audit.ts';
+import { codeOf, GatewayError } from '../../errors.ts';
+import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
+import { MEMBERS, type Member } from '../../organizations/members.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
+import type { Runtime } from '../../runtime.ts';
+import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
+import type { Step, Stored } from '../../store/store.ts';
+import { readSession } from '../sessions/browser-sessions.ts';
+import { type Login, MEMBER_SESSION } from '../sessions/member-sessions.ts';
+import { signOut } from '../sessions/sign-out.ts';
+import type { BrowserContext } from './browser-context.ts';
+import {
+  checkAssertion,
+  type RequestMatch,
+  requireNotSuspended,
+  roleDenied,
+  stopAtFirstFailure,
+  type VerifiedResponse,
+} from './check-assertion.ts';
+import { assertionKey, claimAssertion } from './claims.ts';
+import { type LoginRequest, loginRequestKey, requireAnswerTo, requireSameBrowser } from './login-request.ts';
+import { openSession, revokeAccess } from './open-session.ts';
+import { safeReturnTo } from './return-to.ts';
+import { notEnded } from './single-logout.ts';
+
+export interface SignInAnswer {
+  readonly verified: VerifiedResponse;
+  readonly relayState: string | undefined;
+  readonly browser: BrowserContext;
+}
+
+export type SignInResult =
+  | { readonly kind: 'signed_in'; readonly sid: string; readonly returnTo: string; readonly member: Member }
+  /** The organization changed after it was read. Nothing was written; the response must be judged again. */
+  | { readonly kind: 'outdated' }
+  | Extract<RequestMatch, { kind: 'bounced' }>;
+
+/**
+ * Signs the user of a verified response in, once. The claims of assertion and request, the member, the session and the audit
+ * entries are one commit, which succeeds only while the organization is as it was when the response was judged.
+ * @throws saml_structure_ambiguous (second opinion), saml_in_response_to_unknown, saml_login_not_started_here,
+ *   saml_unsolicited_forbidden, saml_replayed, saml_name_id_missing, saml_email_missing, saml_expired (single logout ended
+ *   the identity provider's session), saml_role_denied, member_suspended, conflict, store_unavailable
+ */
+export async function finishSignIn(
+  runtime: Runtime,
+  { value: organization, version }: Stored<Organization>,
+  answer: SignInAnswer,
+): Promise<SignInResult> {
+  const { verified, browser } = answer;
+  const { assertion } = verified;
+  const checked = await checkAssertion(runtime, organization, {
+    verified,
+    run: stopAtFirstFailure,
+    matchRequest: () => matchRequest(runtime, organization, answer),
+  });
+  if (checked.kind === 'bounced') return checked;
+  const { match, user } = checked;
+  const formerLogin =
+    match.formerLogin ?? (browser.sid === undefined ? undefined : await readSession(runtime, MEMBER_SESSION, browser.sid));
+  const nowMs = runtime.now();
+  const claims: Step[] = [
+    ...notEnded(organization, assertion),
+    claimAssertion(verified.settings.idpEntityId, assertion, nowMs),
+    ...match.take,
+    { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version },
+  ];
+  return compareAndSet<SignInResult>(async () => {
+    const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', user.identity);
+    requireNotSuspended(known?.value);
+    const opened =
+      user.decision.role === 'none'
+        ? undefined
+        : openSession(runtime, organization, { assertion, user, known, browser, formerLogin, nowMs });
+    const steps = opened?.steps ?? revokeAccess(known);
+    // Revocations wait for replicas, so that a failover cannot undo them.
+    const result = await runtime.store.commit(organization.id, [...claims, ...steps], { replicated: !opened && steps.length > 0 });
+    if (result.ok) {
+      if (!opened) throw roleDenied(user);
+      await endFormerSession(runtime, browser.actor, { formerLogin, member: opened.member });
+      return { kind: 'signed_in', sid: opened.sid, returnTo: match.returnTo, member: opened.member };
+    }
+    const failed = claims[result.failed];
+    if (failed?.do === 'require') return { kind: 'outdated' };
+    if (failed) throw claimError(failed);
+    return RETRY; // the member changed between read and write, for example because the same user signed in elsewhere
+  }, 'nobody was signed in');
+}
+
+/**
+ * Finds the request that a response answers: a pending request of this organization, started in this browser and answered by
+ * this assertion. An unsolicited response is treated as the organization's settings say.
+ * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_unsolicited_forbidden, saml_replayed, store_unavailable
+ * @see saml-profiles §4.1.4.3, §4.1.5
+ */
+async function matchRequest(runtime: Runtime, organization: Organization, answer: SignInAnswer): Promise<RequestMatch> {
+  const { relayState, browser } = answer;
+  const { assertion, settings } = answer.verified;
+  if (assertion.inResponseTo === undefined) return matchUnsolicited(runtime, organization, relayState);
+  const key = relayState === undefined ? undefined : loginRequestKey(relayState);
+  const value = key === undefined ? undefined : await runtime.store.peek(organization.id, key);
+  if (key === undefined || value === undefined) {
+    // Read after the request was not found, so that the loser of a race between two copies learns the true reason.
+    const isReplayed = (await runtime.store.peek(organization.id, assertionKey(settings.idpEntityId, assertion))) !== undefined;
+    throw new GatewayError(isReplayed ? 'saml_replayed' : 'saml_in_response_to_unknown');
+  }
+  const request = JSON.parse(value) as LoginRequest;
+  requireAnswerTo(request, organization, assertion);
+  requireSameBrowser(request, browser.nonce);
+  return { kind: 'matched', take: [{ do: 'take', key }], returnTo: request.returnTo, formerLogin: request.formerLogin };
+}
+
+function matchUnsolicited(runtime: Runtime, organization: Organization, relayState: string | undefined): RequestMatch {
+  const { idpInitiated } = requireIdentityProvider(organization).settings;
+  if (idpInitiated === 'reject') throw new GatewayError('saml_unsolicited_forbidden');
+  const returnTo = safeReturnTo(relayState, runtime.config.baseUrl, organization.allowedReturnUrls);
+  return idpInitiated === 'bounce' ? { kind: 'bounced', returnTo } : { kind: 'matched', take: [], returnTo };
+}
+
+function claimError(step: Step): GatewayError {
+  if (step.do === 'absent') {
+    return new GatewayError('saml_expired', {
+      detail: 'You were signed out at the identity provider in the meantime.',
+      administratorDetail: 'The identity provider ended this session by single logout before the sign-in finished.',
+    });
+  }
+  return new GatewayError(step.do === 'claim' ? 'saml_replayed' : 'saml_in_response_to_unknown');
+}
+
+interface SessionChange {
+  readonly formerLogin: Login | undefined;
+  readonly member: Member;
+}
+
+/** Ends the session that another member had in this browser. A failure is only logged, because the new member is signed in already. */
+async function endFormerSession(runtime: Runtime, actor: Actor, { formerLogin, member }: SessionChange): Promise<void> {
+  if (!formerLogin || formerLogin.memberId === member.id) return;
+  try {
+    await signOut(runtime, { ...actor, kind: 'member', id: formerLogin.memberId }, formerLogin);
+  } catch (error) {
+    const code = codeOf(error);
+    runtime.log.warn({ code, member: formerLogin.memberId }, 'the former session of this browser was not ended');
+  }
+}

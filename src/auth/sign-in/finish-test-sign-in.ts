@@ -1,0 +1,193 @@
+/**
+ * Turns the response to a test request into an entry of the sign-in log. Runs the checks of a sign-in to the end and consumes
+ * request and assertion, but creates no session and changes no member.
+ */
+import { auditStep } from '../../audit.ts';
+import { type ErrorCode, GatewayError } from '../../errors.ts';
+import { MEMBERS, type Member, type RoleSource } from '../../organizations/members.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
+import type { RoleDecision } from '../../organizations/role-mapping.ts';
+import type { Runtime } from '../../runtime.ts';
+import { type RefusalFacts, refusalFactsOf } from '../../saml/explain/examination-facts.ts';
+import type { CheckResult, Examination } from '../../saml/explain/examine-response.ts';
+import type { Step } from '../../store/store.ts';
+import { entryBase, examine, examinedPart, failedCheck, newEntryKey, signInChecks } from '../sign-in-log/sign-in-entry.ts';
+import { type LoggedCheck, type SignInCheckName, type SignInLogEntry, saveLogEntries } from '../sign-in-log/sign-in-log.ts';
+import type { BrowserContext } from './browser-context.ts';
+import {
+  checkAssertion,
+  type RunCheck,
+  requireNotSuspended,
+  requireRole,
+  type VerifiedResponse,
+  verifyResponse,
+} from './check-assertion.ts';
+import { claimAssertion } from './claims.ts';
+import { requireAnswerTo, requireSameBrowser } from './login-request.ts';
+import { type TestRequest, testRequestKey } from './test-sign-in.ts';
+
+export interface TestAnswer {
+  readonly unverifiedXml: string;
+  /** A RelayState that `isTestRelayState` recognizes. */
+  readonly relayState: string;
+  readonly browser: BrowserContext;
+}
+
+/**
+ * Finishes a test sign-in. A refusal is a result like any other.
+ * @returns the path of the page that shows the result
+ * @throws saml_in_response_to_unknown if the test does not exist or already has a result; saml_login_not_started_here in
+ *   another browser; idp_not_configured, organization_unknown, store_unavailable
+ */
+export async function finishTestSignIn(runtime: Runtime, organization: Organization, answer: TestAnswer): Promise<string> {
+  const { unverifiedXml, relayState, browser } = answer;
+  const value = await runtime.store.peek(organization.id, testRequestKey(relayState));
+  if (value === undefined) throw new GatewayError('saml_in_response_to_unknown');
+  const request = JSON.parse(value) as TestRequest;
+  requireSameBrowser(request, browser.nonce);
+  const examination = await examine(runtime, organization, unverifiedXml);
+  const verified = await valueOrRefused(() => verifyResponse(runtime, organization, unverifiedXml));
+  const findings = verified ? await runChecks(runtime, organization, { request, verified }) : NO_FINDINGS;
+  const entry = await consume(runtime, organization, {
+    answer,
+    verified,
+    entryFor: (isFirstUse) => makeEntry(runtime, organization, { answer, request, examination, findings, isFirstUse }),
+  });
+  await saveLogEntries(runtime, organization.id, [entry]);
+  return `${request.resultsAt}/${entry.id}`;
+}
+
+/** Returns undefined if the verdict is a refusal. The examination holds the reason. */
+async function valueOrRefused<T>(verdict: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await verdict();
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Distinguishes a refusal, which is a result of the test, from a failure of the gateway. */
+const isRefusal = (error: unknown): error is GatewayError => error instanceof GatewayError && error.status < 500;
+
+interface Findings {
+  /** Without `once`, which is known only when the assertion is claimed. */
+  readonly checks: ReadonlyMap<SignInCheckName, LoggedCheck>;
+  readonly member: Member | undefined;
+  readonly decision: RoleDecision | undefined;
+}
+
+const NO_FINDINGS: Findings = { checks: new Map(), member: undefined, decision: undefined };
+
+interface TestCase {
+  readonly request: TestRequest;
+  readonly verified: VerifiedResponse;
+}
+
+/** Runs the checks of a sign-in, each of them even if an earlier one failed. */
+async function runChecks(runtime: Runtime, organization: Organization, { request, verified }: TestCase): Promise<Findings> {
+  const checks = new Map<SignInCheckName, LoggedCheck>();
+  const run: RunCheck<undefined> = async (name, check) => {
+    try {
+      const value = await check();
+      if (name !== 'user') checks.set(name, { name, outcome: 'passed' });
+      return value;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // The examination has checks of its own about the user (identifier, email).
+      if (name !== 'user') checks.set(name, failedCheck(name, error));
+      return undefined;
+    }
+  };
+  const checked = await checkAssertion(runtime, organization, {
+    verified,
+    run,
+    matchRequest: async () => {
+      requireAnswerTo(request, organization, verified.assertion);
+      return { kind: 'matched', take: [], returnTo: request.returnTo };
+    },
+  });
+  const user = checked.kind === 'identified' ? checked.user : undefined;
+  if (!user) return { ...NO_FINDINGS, checks };
+  const member = (await runtime.store.getUnique(organization.id, MEMBERS, 'identity', user.identity))?.value;
+  await run('member', () => requireNotSuspended(member));
+  await run('role', () => requireRole(user));
+  return { checks, member, decision: user.decision };
+}
+
+interface Consumption {
+  readonly answer: TestAnswer;
+  /** Undefined if the response was refused, so that there is no assertion to claim. */
+  readonly verified: VerifiedResponse | undefined;
+  /** @param isFirstUse whether the assertion was not used before; undefined if there is none */
+  readonly entryFor: (isFirstUse: boolean | undefined) => SignInLogEntry;
+}
+
+/**
+ * Consumes the request and claims the assertion, in one commit with the audit entry. An assertion that was used before fails
+ * the test, but the request is consumed all the same.
+ */
+async function consume(runtime: Runtime, organization: Organization, { answer, verified, entryFor }: Consumption): Promise<SignInLogEntry> {
+  for (const isFirstUse of verified ? [true, false] : [undefined]) {
+    const entry = entryFor(isFirstUse);
+    const { code, memberId, outcome, startedBy } = entry;
+    const auditFields = {
+      ...(memberId === undefined ? {} : { member_id: memberId }),
+      ...(code === undefined ? {} : { code }),
+      details: { outcome, started_by: startedBy, sign_in: entry.id },
+    };
+    const steps: Step[] = [
+      { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+      { do: 'take', key: testRequestKey(answer.relayState) },
+      auditStep(runtime.now(), answer.browser.actor, 'login.tested', auditFields),
+      ...(verified && isFirstUse ? [claimAssertion(verified.settings.idpEntityId, verified.assertion, runtime.now())] : []),
+    ];
+    const result = await runtime.store.commit(organization.id, steps);
+    if (result.ok) return entry;
+    if (result.failed === 0) throw new GatewayError('organization_unknown');
+    if (result.failed === 1) break;
+  }
+  throw new GatewayError('saml_in_response_to_unknown');
+}
+
+interface TestFacts {
+  readonly answer: TestAnswer;
+  readonly request: TestRequest;
+  readonly examination: Examination;
+  readonly findings: Findings;
+  readonly isFirstUse: boolean | undefined;
+}
+
+function makeEntry(runtime: Runtime, organization: Organization, facts: TestFacts): SignInLogEntry {
+  const { answer, request, examination, findings, isFirstUse } = facts;
+  const { member, decision } = findings;
+  const checks = signInChecks(runtime).map((name): LoggedCheck => {
+    if (name === 'once' && isFirstUse !== undefined) return onceCheck(isFirstUse);
+    return findings.checks.get(name) ?? { name, outcome: 'not_reached' };
+  });
+  const failure = firstFailure([...examination.checks, ...checks]);
+  return {
+    ...entryBase(organization.identityProvider, answer.browser.actor, answer.unverifiedXml, newEntryKey(runtime)),
+    kind: 'test',
+    startedBy: request.startedBy,
+    outcome: failure ? 'refused' : 'accepted',
+    ...(failure ?? {}),
+    ...examinedPart(examination, checks),
+    ...(member ? { memberId: member.id } : {}),
+    ...(decision && decision.role !== 'none' ? { role: decision.role, roleSource: roleSourceOf(decision) } : {}),
+  };
+}
+
+const onceCheck = (isFirstUse: boolean): LoggedCheck =>
+  isFirstUse ? { name: 'once', outcome: 'passed' } : failedCheck('once', new GatewayError('saml_replayed'));
+
+const roleSourceOf = ({ group }: RoleDecision): RoleSource => (group === undefined ? { kind: 'default' } : { kind: 'rule', group });
+
+/** Returns the error with which a sign-in would have been refused. */
+function firstFailure(
+  checks: readonly (CheckResult | LoggedCheck)[],
+): { readonly code: ErrorCode; readonly refusal: RefusalFacts } | undefined {
+  const failed = checks.find(({ outcome }) => outcome === 'failed');
+  if (!failed?.code) return undefined;
+  return { code: failed.code, refusal: refusalFactsOf({ facts: failed }) };
+}

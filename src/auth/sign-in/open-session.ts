@@ -1,0 +1,135 @@
+/** What a sign-in writes: the member, the session and the audit entries. */
+import { type Actor, auditStep } from '../../audit.ts';
+import { newId, newSecret } from '../../ids.ts';
+import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
+import { MEMBERS, type Member, type MemberSession, roleBy } from '../../organizations/members.ts';
+import type { Organization } from '../../organizations/organizations.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { VerifiedAssertion } from '../../saml/response/response.ts';
+import type { Step, Stored } from '../../store/store.ts';
+import { toIsoTime } from '../../time.ts';
+import { newSid } from '../sessions/browser-sessions.ts';
+import { type Login, putLogin } from '../sessions/member-sessions.ts';
+import type { BrowserContext } from './browser-context.ts';
+import type { IdentifiedUser } from './check-assertion.ts';
+
+/** A member keeps this many sessions. A new one ends the oldest. */
+const MAX_SESSIONS = 20;
+
+export interface SessionOptions {
+  readonly assertion: VerifiedAssertion;
+  readonly user: IdentifiedUser;
+  /** The member record of this user, if the user signed in before. */
+  readonly known: Stored<Member> | undefined;
+  readonly browser: BrowserContext;
+  /** The session that this browser had. */
+  readonly formerLogin: Login | undefined;
+  readonly nowMs: number;
+}
+
+export interface OpenedSession {
+  readonly steps: readonly Step[];
+  readonly sid: string;
+  readonly member: Member;
+}
+
+/** Returns the steps that create a session, with a new session ID, and create or update its member. */
+export function openSession(runtime: Runtime, organization: Organization, options: SessionOptions): OpenedSession {
+  const { user, known, browser, formerLogin, nowMs } = options;
+  const session = newSession(runtime, organization, options);
+  const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
+  const member = memberAfterSignIn(user, known?.value, { sessions: [...kept.slice(-(MAX_SESSIONS - 1)), session], nowMs });
+  const sid = newSid(organization.id);
+  const login: Login = {
+    organizationId: organization.id,
+    memberId: member.id,
+    sessionId: session.id,
+    csrfToken: newSecret(),
+    endsAtMs: session.endsAtMs,
+    touchedAtMs: nowMs,
+  };
+  const steps: Step[] = [
+    known
+      ? { do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member }
+      : { do: 'insert', collection: MEMBERS, id: member.id, value: member },
+    putLogin(runtime, sid, login),
+    ...auditSteps({ before: known?.value, member, actor: browser.actor, nowMs }),
+  ];
+  return { steps, sid, member };
+}
+
+function newSession(runtime: Runtime, organization: Organization, { assertion, browser, nowMs }: SessionOptions): MemberSession {
+  const absoluteEndMs = nowMs + runtime.config.sessionAbsoluteSeconds * 1000;
+  return {
+    id: newId('ses'),
+    createdAtMs: nowMs,
+    endsAtMs: Math.min(absoluteEndMs, assertion.sessionNotOnOrAfterMs ?? absoluteEndMs),
+    address: browser.actor.address,
+    userAgent: browser.userAgent?.slice(0, 256),
+    idpEntityId: requireIdentityProvider(organization).metadata.entityId,
+    ...(fitsRecord(assertion) ? { nameId: assertion.nameId, sessionIndex: assertion.sessionIndex } : {}),
+  };
+}
+
+/** Single logout names a session by NameID and SessionIndex. Every token check reads the record, so no response may make it large. */
+const MAX_LOGOUT_NAME_LENGTH = 1024;
+const fitsRecord = ({ nameId, sessionIndex = '' }: VerifiedAssertion): boolean =>
+  sessionIndex.length <= MAX_LOGOUT_NAME_LENGTH && JSON.stringify(nameId ?? null).length <= 2 * MAX_LOGOUT_NAME_LENGTH;
+
+function memberAfterSignIn(
+  { person, identity, decision }: IdentifiedUser,
+  before: Member | undefined,
+  { sessions, nowMs }: { readonly sessions: Member['sessions']; readonly nowMs: number },
+): Member {
+  const now = toIsoTime(nowMs);
+  const { email, name, groupsState } = person;
+  const base = before ?? { id: newId('usr'), identity, createdAt: now, suspended: false, cliTokens: [] };
+  return {
+    ...base,
+    email,
+    name,
+    groups: groupsToKeep(person.groups),
+    groupsState,
+    ...roleBy(decision, before),
+    lastLoginAt: now,
+    sessions,
+  };
+}
+
+/** The console shows and suggests this many groups. The role was decided by all of them. */
+const MAX_GROUPS = 500;
+const MAX_GROUPS_LENGTH = 16_384;
+
+function groupsToKeep(groups: readonly string[]): readonly string[] {
+  let length = 0;
+  return groups.slice(0, MAX_GROUPS).filter((group) => {
+    length += group.length;
+    return length <= MAX_GROUPS_LENGTH;
+  });
+}
+
+interface SignInAudit {
+  readonly before: Member | undefined;
+  readonly member: Member;
+  readonly actor: Actor;
+  readonly nowMs: number;
+}
+
+function auditSteps({ before, member, actor, nowMs }: SignInAudit): Step[] {
+  const { id: member_id, email, role, roleSource } = member;
+  const memberActor: Actor = { ...actor, kind: 'member', id: member_id, email };
+  const steps: Step[] = [];
+  if (!before) steps.push(auditStep(nowMs, memberActor, 'member.created', { member_id, details: { email } }));
+  if (before && before.role !== role) {
+    const details = { from: before.role, to: role, ...roleSource };
+    steps.push(auditStep(nowMs, { kind: 'identity_provider' }, 'member.role_changed', { member_id, details }));
+  }
+  return [...steps, auditStep(nowMs, memberActor, 'login.accepted', { member_id, details: { role, ...roleSource } })];
+}
+
+/** A member whose groups give no role any more loses all sessions and, without a role, the use of every token. */
+export function revokeAccess(known: Stored<Member> | undefined): Step[] {
+  if (!known) return [];
+  const value: Member = { ...known.value, role: 'none', roleSource: { kind: 'default' }, sessions: [] };
+  return [{ do: 'replace', collection: MEMBERS, id: known.id, version: known.version, value }];
+}
