@@ -44,7 +44,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
   app.use(loadOnFirstRequest(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
-  app.use(apiDocsRoutes(runtime));
+  app.use(apiDocsRoutes());
   app.use(loadOnFirstRequest(/^\/api\/v1(?:\/|$)/, () => api(runtime)));
   app.get('/', (_request, response) => response.redirect(303, '/console'));
   app.use(notFound);
@@ -73,5 +73,5 @@ async function consolePages(runtime: Runtime): Promise<RequestHandler> {
 
 async function api(runtime: Runtime): Promise<RequestHandler> {
   const { apiRoutes } = await import('./api/api.ts');
-  return Router({ caseSensitive: true }).use('/api/v1', apiRoutes(runtime));
+  return apiRoutes(runtime);
 }

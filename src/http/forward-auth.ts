@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Express, Router } from 'express';
+import { z } from 'zod';
 import { authenticateBearer, authenticateSession } from '../auth/authenticate.ts';
 import type { MemberPrincipal, Principal } from '../auth/principal.ts';
 import { readRequestSession } from '../auth/sessions/browser-sessions.ts';
@@ -14,8 +15,26 @@ import { tokenPolicyOf } from '../auth/tokens/token-policy.ts';
 import { noteTokenUse } from '../auth/tokens/token-use.ts';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
+import type { OperationDescription } from './api/operation.ts';
 
 const PATH = '/auth/verify';
+
+export const FORWARD_AUTH: OperationDescription = {
+  method: 'get',
+  path: PATH,
+  id: 'verify',
+  summary: 'Verify a request for a reverse proxy',
+  description:
+    'Forward authentication for nginx auth_request, Traefik ForwardAuth and Envoy ext_authz. Every requirement in the query must be met. Header values that are not printable ASCII are percent-encoded.',
+  who: 'member',
+  query: z.object({
+    role: z.enum(['owner', 'collaborator']).optional(),
+    organization: z.string().describe('Slug or ID of the organization').optional(),
+  }),
+  status: 200,
+  headers: ['X-Samlgate-User', 'X-Samlgate-Email', 'X-Samlgate-Role', 'X-Samlgate-Organization'],
+  refusals: ['forbidden'],
+};
 
 /** What the fast way refused, for the slow one to tell. */
 const refusals = new WeakMap<IncomingMessage, unknown>();

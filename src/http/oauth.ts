@@ -1,9 +1,8 @@
-/** Tokens for other programs, by the OAuth specifications, and where those programs find what they need to know. */
-import express, { type Request, type Response, Router } from 'express';
+/** The OAuth endpoints: introspection, revocation, device authorization and token exchange for other programs. */
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
+import type { Actor } from '../audit.ts';
 import { authenticateBearer, authenticateToken } from '../auth/authenticate.ts';
-import { publicKeySet } from '../auth/keys/key-lease.ts';
-import { JWKS_MAX_AGE_SECONDS } from '../auth/keys/signing-keys.ts';
 import type { Principal, TokenPrincipal } from '../auth/principal.ts';
 import { revokeCliToken } from '../auth/tokens/cli-tokens.ts';
 import {
@@ -16,15 +15,14 @@ import {
 import { mintSessionToken, revokeSessionToken } from '../auth/tokens/session-tokens.ts';
 import { type VerifiedToken, verifyToken } from '../auth/tokens/verify-token.ts';
 import { GatewayError } from '../errors.ts';
-import { sha256 } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { noteUseAfterAnswer } from './api/callers.ts';
+import { operation, operationRoutes } from './api/operation.ts';
+import { form, formOf, type RequestBody } from './api/request-body.ts';
 import { checkShape, line, SLUG } from './api/request-shapes.ts';
-import { limited } from './rate-limits.ts';
-import { actorOf } from './request-context.ts';
+import { DEVICE_CODE_GRANT, DISCOVERY, TOKEN_EXCHANGE_GRANT } from './discovery.ts';
+import * as answers from './oauth-answers.ts';
 
-export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
-export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 const CLI_CLIENT_ID = 'samlgate-cli';
@@ -32,91 +30,115 @@ const DEFAULT_TOKEN_NAME = 'samlgate login';
 
 const tokenType = z.enum([ACCESS_TOKEN_TYPE, JWT_TYPE]);
 const token = z.string().min(1);
-// Parameters that are not known are ignored (RFC 6749 §3.2), those that are sent twice are refused (§3.1).
-export const TOKEN = z.object({ token });
-export const DEVICE_AUTHORIZATION = z.object({ client_id: z.string(), organization: SLUG.optional(), token_name: line(100).optional() });
-export const DEVICE_CODE = z.object({ client_id: z.string(), device_code: token });
-export const EXCHANGE = z.object({
+// Unknown parameters are ignored (RFC 6749 §3.2). A repeated parameter is an array, so it fails as no text (§3.1).
+const TOKEN = z.object({ token });
+const DEVICE_AUTHORIZATION = z.object({ client_id: z.string(), organization: SLUG.optional(), token_name: line(100).optional() });
+const DEVICE_CODE_REQUEST = z.object({ grant_type: z.literal(DEVICE_CODE_GRANT), client_id: z.string(), device_code: token });
+const EXCHANGE_REQUEST = z.object({
+  grant_type: z.literal(TOKEN_EXCHANGE_GRANT),
   subject_token: token,
   subject_token_type: tokenType,
   requested_token_type: tokenType.optional(),
   audience: line(512).optional(),
 });
 
+type DeviceCodeRequest = z.infer<typeof DEVICE_CODE_REQUEST>;
+type ExchangeRequest = z.infer<typeof EXCHANGE_REQUEST>;
+
+const GRANT: RequestBody<DeviceCodeRequest | ExchangeRequest> = {
+  content: { 'application/x-www-form-urlencoded': z.union([DEVICE_CODE_REQUEST, EXCHANGE_REQUEST]) },
+  read: async (request, response) => {
+    const fields = await formOf(request, response);
+    const { grant_type: grant } = checkShape(z.object({ grant_type: z.string() }), fields);
+    if (grant === DEVICE_CODE_GRANT) return checkShape(DEVICE_CODE_REQUEST, fields);
+    if (grant === TOKEN_EXCHANGE_GRANT) return checkShape(EXCHANGE_REQUEST, fields);
+    throw oauthRefusal('unsupported_grant_type', 'grant_type: must be one that /.well-known/oauth-authorization-server lists.');
+  },
+};
+
+export const OAUTH = [
+  operation({
+    method: 'post',
+    path: '/oauth/device_authorization',
+    id: 'startDeviceLogin',
+    summary: 'Start a device login',
+    description: 'Starts a login from a terminal (RFC 8628). The user confirms the code in a browser.',
+    who: 'public',
+    limit: 'device_start',
+    body: form(DEVICE_AUTHORIZATION),
+    status: 200,
+    answer: answers.DEVICE_CODE,
+    handle: ({ runtime, request, body }) => startDevice(runtime, request, body),
+  }),
+  operation({
+    method: 'post',
+    path: '/oauth/token',
+    id: 'getToken',
+    summary: 'Exchange a device code or a CLI token',
+    description: 'Returns a CLI token for a device code (RFC 8628), or a session token for a CLI token (RFC 8693).',
+    who: 'public',
+    limit: 'token',
+    body: GRANT,
+    status: 200,
+    answer: answers.ACCESS_TOKEN,
+    handle: ({ runtime, request, response, actor, body }) =>
+      body.grant_type === DEVICE_CODE_GRANT ? collectDeviceToken(runtime, actor, body) : exchangeToken(runtime, request, response, body),
+  }),
+  operation({
+    method: 'post',
+    path: '/oauth/introspect',
+    id: 'introspectToken',
+    summary: 'Introspect a token',
+    description:
+      'Returns whether a token is active and which member it represents (RFC 7662). Members can introspect only tokens of their own organization; to them, all others are inactive.',
+    who: 'authenticated',
+    body: form(TOKEN),
+    status: 200,
+    answer: answers.INTROSPECTION,
+    handle: ({ runtime, principal, body }) => introspect(runtime, principal, body.token),
+  }),
+  operation({
+    method: 'post',
+    path: '/oauth/revoke',
+    id: 'revokeHeldToken',
+    summary: 'Revoke a token',
+    description: 'Revokes the token in the request (RFC 7009). An unknown or expired token is no error.',
+    who: 'public',
+    body: form(TOKEN),
+    status: 200,
+    handle: ({ runtime, actor, body }) => revoke(runtime, actor, body.token),
+  }),
+];
+
 export function oauthRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
-  discoveryRoutes(router, runtime);
+  router.use('/.well-known', (_request, response, next) => {
+    response.locals.route = 'well-known';
+    next();
+  });
   router.use('/oauth', (_request, response, next) => {
     response.locals.route = 'oauth';
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  router.use('/oauth', express.urlencoded({ extended: false, limit: '32kb', inflate: false }));
-
-  router.post('/oauth/introspect', async (request, response) => {
-    const caller = await authenticateBearer(runtime, request.headers.authorization ?? '');
-    response.json(await introspect(runtime, caller, checkShape(TOKEN, formOf(request)).token));
-  });
-  router.post('/oauth/revoke', async (request, response) => {
-    await revoke(runtime, request, response, checkShape(TOKEN, formOf(request)).token);
-    response.status(200).end();
-  });
-  router.post('/oauth/device_authorization', limited(runtime, 'device_start'), async (request, response) => {
-    response.json(await startDevice(runtime, request));
-  });
-  router.post('/oauth/token', limited(runtime, 'token'), async (request, response) => {
-    const { grant_type: grant } = checkShape(z.object({ grant_type: z.string() }), formOf(request));
-    if (grant === DEVICE_CODE_GRANT) return void response.json(await deviceToken(runtime, request, response));
-    if (grant === TOKEN_EXCHANGE_GRANT) return void response.json(await exchange(runtime, request, response));
-    throw oauthRefusal('unsupported_grant_type', 'grant_type: is none of those that /.well-known/oauth-authorization-server lists.');
-  });
+  router.use(operationRoutes(runtime, [...DISCOVERY, ...OAUTH], [authenticateByBearerToken(runtime)]));
   return router;
 }
 
-function discoveryRoutes(router: Router, runtime: Runtime): void {
-  router.use('/.well-known', (_request, response, next) => {
-    response.locals.route = 'well-known';
+/** Sets the principal of the request. OAuth endpoints do not accept the session cookie. */
+function authenticateByBearerToken(runtime: Runtime): RequestHandler {
+  return async (request, response, next) => {
+    response.locals.principal = await authenticateBearer(runtime, request.headers.authorization ?? '');
     next();
-  });
-  router.get('/.well-known/jwks.json', async (_request, response) => {
-    const body = JSON.stringify(await publicKeySet(runtime));
-    // Express answers 304 where the client has this one.
-    response.setHeader('ETag', `"${sha256(body)}"`);
-    response.setHeader('Cache-Control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
-    response.type('application/jwk-set+json').send(body);
-  });
-  router.get('/.well-known/oauth-authorization-server', (_request, response) => {
-    response.setHeader('Cache-Control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
-    response.json(metadata(runtime.config.baseUrl));
-  });
+  };
 }
 
-/** RFC 8414 §2. There is no authorization endpoint, so no response type. */
-const metadata = (baseUrl: string) => ({
-  issuer: baseUrl,
-  token_endpoint: `${baseUrl}/oauth/token`,
-  device_authorization_endpoint: `${baseUrl}/oauth/device_authorization`,
-  introspection_endpoint: `${baseUrl}/oauth/introspect`,
-  revocation_endpoint: `${baseUrl}/oauth/revoke`,
-  jwks_uri: `${baseUrl}/.well-known/jwks.json`,
-  grant_types_supported: [DEVICE_CODE_GRANT, TOKEN_EXCHANGE_GRANT],
-  response_types_supported: [],
-  token_endpoint_auth_methods_supported: ['none'],
-  revocation_endpoint_auth_methods_supported: ['none'],
-  introspection_endpoint_auth_methods_supported: ['Bearer'],
-});
-
-function formOf(request: Request): unknown {
-  if (request.is('application/x-www-form-urlencoded')) return request.body;
-  throw new GatewayError('validation_failed', 'Send the parameters as application/x-www-form-urlencoded.');
-}
-
-/** What is not good any more, what never was, and what is another organization's all look the same (RFC 7662 §2.2). */
-async function introspect(runtime: Runtime, caller: Principal, given: string) {
-  const inactive = { active: false };
-  const verified = await verifiedOrNothing(runtime, given);
+/** Returns the same answer for expired, revoked and invalid tokens and for those of other organizations (RFC 7662 §2.2). */
+async function introspect(runtime: Runtime, caller: Principal, text: string) {
+  const inactive = { active: false } as const;
+  const verified = await verifyOrUndefined(runtime, text);
   if (!verified || (caller.kind === 'member' && caller.organizationId !== verified.organizationId)) return inactive;
-  const principal = await unlessUnauthenticated(authenticateToken(runtime, verified));
+  const principal = await undefinedIfUnauthenticated(authenticateToken(runtime, verified));
   if (!principal) return inactive;
   const { member, credential } = principal;
   return {
@@ -135,41 +157,41 @@ async function introspect(runtime: Runtime, caller: Principal, given: string) {
     exp: credential.expiresAtMs === undefined ? undefined : Math.floor(credential.expiresAtMs / 1000),
     aud: verified.audience,
     sid: verified.sid,
-  };
+  } as const;
 }
 
-/** Who holds a token may end it (RFC 7009 §2.1, as a public client). What is no token of ours needs no ending. */
-async function revoke(runtime: Runtime, request: Request, response: Response, given: string): Promise<void> {
-  const verified = await verifiedOrNothing(runtime, given);
+/** Revokes a token for its holder, a public client in the terms of RFC 7009 §2.1. */
+async function revoke(runtime: Runtime, anonymous: Actor, text: string): Promise<void> {
+  const verified = await verifyOrUndefined(runtime, text);
   if (!verified) return;
   const { organizationId, memberId, kind, jti } = verified;
-  const actor = { ...actorOf(request, response), kind: 'member', id: memberId } as const;
+  const actor: Actor = { ...anonymous, kind: 'member', id: memberId };
   if (kind === 'session_token') return revokeSessionToken(runtime, actor, verified);
   await revokeCliToken(runtime, actor, { organizationId, memberId }, jti).catch((error: unknown) => {
-    if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error; // it is revoked already
+    if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error; // not_found: already revoked
   });
 }
 
-const verifiedOrNothing = (runtime: Runtime, given: string): Promise<VerifiedToken | undefined> =>
-  unlessUnauthenticated(verifyToken(runtime, given));
+const verifyOrUndefined = (runtime: Runtime, text: string): Promise<VerifiedToken | undefined> =>
+  undefinedIfUnauthenticated(verifyToken(runtime, text));
 
-async function unlessUnauthenticated<T>(asked: Promise<T>): Promise<T | undefined> {
+async function undefinedIfUnauthenticated<T>(verification: Promise<T>): Promise<T | undefined> {
   try {
-    return await asked;
+    return await verification;
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'unauthenticated') return undefined;
     throw error;
   }
 }
 
-/** RFC 8628 §3.2 */
-async function startDevice(runtime: Runtime, request: Request) {
-  const { client_id: clientId, organization, token_name: tokenName } = checkShape(DEVICE_AUTHORIZATION, formOf(request));
+/** Answers a device authorization request (RFC 8628 §3.2). */
+async function startDevice(runtime: Runtime, request: Request, body: z.infer<typeof DEVICE_AUTHORIZATION>) {
+  const { client_id: clientId, organization, token_name: tokenName = DEFAULT_TOKEN_NAME } = body;
   requireKnownClient(clientId);
   const { deviceCode, userCode } = await startDeviceLogin(runtime, {
     address: request.ip,
     userAgent: request.get('user-agent')?.slice(0, 256),
-    tokenName: tokenName ?? DEFAULT_TOKEN_NAME,
+    tokenName,
     organization,
   });
   const page = `${runtime.config.baseUrl}/device`;
@@ -183,41 +205,43 @@ async function startDevice(runtime: Runtime, request: Request) {
   };
 }
 
-/** RFC 8628 §3.4: the CLI token. */
-async function deviceToken(runtime: Runtime, request: Request, response: Response) {
-  const { client_id: clientId, device_code: deviceCode } = checkShape(DEVICE_CODE, formOf(request));
-  requireKnownClient(clientId);
-  const { kind: _, ...from } = actorOf(request, response);
-  const { record, token: accessToken } = await collectDeviceLogin(runtime, from, deviceCode);
-  return { access_token: accessToken, token_type: 'Bearer', ...expiresIn(record.expiresAtMs, runtime.now()) };
+/** Returns the CLI token for a confirmed device code (RFC 8628 §3.4). */
+async function collectDeviceToken(runtime: Runtime, anonymous: Actor, body: DeviceCodeRequest) {
+  requireKnownClient(body.client_id);
+  const { kind: _, ...origin } = anonymous;
+  const { record, token: accessToken } = await collectDeviceLogin(runtime, origin, body.device_code);
+  return { access_token: accessToken, token_type: 'Bearer', ...expiresIn(record.expiresAtMs, runtime.now()) } as const;
 }
 
 function requireKnownClient(clientId: string): void {
   if (clientId !== CLI_CLIENT_ID) throw oauthRefusal('invalid_client', `client_id: must be ${CLI_CLIENT_ID}.`);
 }
 
-/** RFC 8693 §2: a CLI token becomes a session token, for services that check by the JWKS. */
-async function exchange(runtime: Runtime, request: Request, response: Response) {
-  const { subject_token: subjectToken, audience } = checkShape(EXCHANGE, formOf(request));
-  const principal = await subjectOf(runtime, subjectToken);
+/** Returns a session token for a CLI token, for services that verify tokens with the JWKS (RFC 8693 §2). */
+async function exchangeToken(runtime: Runtime, request: Request, response: Response, body: ExchangeRequest) {
+  const principal = await authenticateSubject(runtime, body.subject_token);
   noteUseAfterAnswer(runtime, request, response, principal);
-  const { token: accessToken, expiresAtMs } = await mintSessionToken(runtime, principal, audience).catch((error: unknown) => {
+  const { token: accessToken, expiresAtMs } = await mintSessionToken(runtime, principal, body.audience).catch((error: unknown) => {
     if (!(error instanceof GatewayError) || error.status >= 500) throw error;
     throw oauthRefusal(error.code === 'validation_failed' ? 'invalid_target' : 'invalid_request', error.facts.detail ?? error.code);
   });
-  const issued = { access_token: accessToken, issued_token_type: ACCESS_TOKEN_TYPE, token_type: 'Bearer' };
-  return { ...issued, ...expiresIn(expiresAtMs, runtime.now()) };
+  return {
+    access_token: accessToken,
+    issued_token_type: ACCESS_TOKEN_TYPE,
+    token_type: 'Bearer',
+    ...expiresIn(expiresAtMs, runtime.now()),
+  } as const;
 }
 
-/** A subject token that is not good is an invalid request (RFC 8693 §2.2.2). */
-async function subjectOf(runtime: Runtime, subjectToken: string): Promise<TokenPrincipal> {
+/** Authenticates the subject token. An invalid one makes the request invalid (RFC 8693 §2.2.2), which is no 401. */
+async function authenticateSubject(runtime: Runtime, subjectToken: string): Promise<TokenPrincipal> {
   try {
     return await authenticateToken(runtime, await verifyToken(runtime, subjectToken));
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'unauthenticated') throw error;
-    throw oauthRefusal('invalid_request', `subject_token: ${error.facts.detail ?? 'is not good (any more).'}`);
+    throw oauthRefusal('invalid_request', `subject_token: ${error.facts.detail ?? 'is invalid, expired or revoked.'}`);
   }
 }
 
-const expiresIn = (endMs: number | undefined, nowMs: number) =>
-  endMs === undefined ? {} : { expires_in: Math.max(0, Math.floor((endMs - nowMs) / 1000)) };
+const expiresIn = (expiresAtMs: number | undefined, nowMs: number) =>
+  expiresAtMs === undefined ? {} : { expires_in: Math.max(0, Math.floor((expiresAtMs - nowMs) / 1000)) };

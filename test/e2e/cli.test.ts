@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
-import { OPERATIONS } from '../../src/http/api/operation.ts';
+import { OPERATIONS } from '../../src/http/api/api.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { launchChromium, screenshot, watchComplaints } from './support/chromium.ts';
 

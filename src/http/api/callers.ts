@@ -1,6 +1,6 @@
-/** Who calls the JSON API, as its handlers ask for it. */
+/** The authenticated caller of a request, for handlers of the API and the console. */
 import type { Request, Response } from 'express';
-import type { MemberPrincipal, Principal } from '../../auth/principal.ts';
+import type { Principal } from '../../auth/principal.ts';
 import { noteTokenUse } from '../../auth/tokens/token-use.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';
@@ -11,41 +11,30 @@ declare global {
   namespace Express {
     interface Locals {
       principal?: Principal;
-      /** Of the path; set where the caller may manage it. */
+      /** The organization that console pages show. Set only if the caller has access to it. */
       organization?: Organization;
     }
   }
 }
 
-/** @throws unauthenticated */
+/** Returns the caller. @throws unauthenticated */
 export function principalOf(response: Response): Principal {
   const { principal } = response.locals;
   if (!principal) throw new GatewayError('unauthenticated');
   return principal;
 }
 
-/** @throws forbidden for the operator */
-export function memberOf(response: Response): MemberPrincipal {
-  const principal = principalOf(response);
-  if (principal.kind !== 'member') throw new GatewayError('forbidden', 'This is for members; the operator is none.');
-  return principal;
-}
-
-/** @throws forbidden */
-export function requireOperator(response: Response): void {
-  if (principalOf(response).kind !== 'operator') throw new GatewayError('forbidden', 'Only the operator may do this.');
-}
-
-/** The organization of the path, which the caller may manage. @throws forbidden */
+/** Returns the organization that console pages show. @throws forbidden */
 export function organizationOf(response: Response): Organization {
   const { organization } = response.locals;
   if (!organization) throw new GatewayError('forbidden');
   return organization;
 }
 
+/** Returns the caller for the audit trail. @throws unauthenticated */
 export const callerOf = (request: Request, response: Response) => actorOf(request, response, principalOf(response));
 
-/** The last use of a CLI token, noted when the answer is out. */
+/** Records the use of a CLI token, once the answer is sent. */
 export function noteUseAfterAnswer(runtime: Runtime, request: Request, response: Response, principal: Principal): void {
   if (principal.kind !== 'member' || principal.credential.kind !== 'cli_token') return;
   const { organizationId, credential } = principal;

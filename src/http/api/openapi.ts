@@ -1,51 +1,67 @@
-/** The OpenAPI 3.1 document: made of the table of operations and of the shapes that check what comes in and describe what goes out. */
+/** The OpenAPI 3.1 document, derived from the operations and from the schemas of requests and answers. */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
+import * as oauthAnswers from '../oauth-answers.ts';
 import * as answers from './answer-shapes.ts';
-import { OPERATIONS, type Operation } from './operation.ts';
+import type { OperationDescription, Who } from './operation.ts';
 import * as shapes from './request-shapes.ts';
 
 type Json = Record<string, unknown>;
 
+/** Operations by heading. */
+type Operations = Readonly<Record<string, readonly OperationDescription[]>>;
+
 /** @param version of the package */
-export function openApiDocument(baseUrl: string, version: string): Json {
+export function openApiDocument(operations: Operations, baseUrl: string, version: string): Json & { openapi: string } {
+  const bodies = new Set(
+    Object.values(operations)
+      .flat()
+      .flatMap(({ body }) => Object.values(body?.content ?? {})),
+  );
+  const requests = registryOf(shapes, (shape) => bodies.has(shape));
   return {
     openapi: '3.1.1',
     info: {
       title: 'samlgate',
       version,
       description:
-        'The API of the gateway. Times are RFC 3339 UTC strings; lists take `limit` and `cursor`. Refusals are problem details (RFC 9457) with a `code`.',
+        'The API of the samlgate gateway. Times are RFC 3339 strings in UTC. Lists take `limit` and `cursor`. Errors are problem details (RFC 9457) with a `code`.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: baseUrl }],
-    tags: Object.keys(OPERATIONS).map((name) => ({ name })),
-    paths: paths(),
-    components: { securitySchemes: SECURITY_SCHEMES, schemas: { ...schemasOf(REQUESTS), ...schemasOf(ANSWERS, withoutClosing) } },
+    tags: Object.keys(operations).map((name) => ({ name })),
+    paths: pathsOf(operations, requests),
+    components: { securitySchemes: SECURITY_SCHEMES, schemas: componentsOf(requests) },
   };
 }
 
 const SECURITY_SCHEMES = {
-  bearer: { type: 'http', scheme: 'bearer', description: 'CLI token, session token, or the operator’s token' },
-  session: { type: 'apiKey', in: 'cookie', name: 'samlgate_session', description: 'With https its name is __Host-samlgate_session' },
-  csrf: { type: 'apiKey', in: 'header', name: 'X-Samlgate-CSRF', description: '`csrf_token` of GET /api/v1/me' },
+  bearer: { type: 'http', scheme: 'bearer', description: 'A CLI token, a session token or the operator token.' },
+  session: { type: 'apiKey', in: 'cookie', name: 'samlgate_session', description: 'With https, the name is `__Host-samlgate_session`.' },
+  csrf: { type: 'apiKey', in: 'header', name: 'X-Samlgate-CSRF', description: 'The `csrf_token` of GET /api/v1/me.' },
 };
 
 type Registry = z.core.$ZodRegistry<{ id: string }>;
 
-const BODIES = new Set(Object.values(OPERATIONS).flatMap((operations) => operations.flatMap(({ body = {} }) => Object.values(body))));
-/** The shapes that have names of their own become components; what is used in one place only stays there. */
-const REQUESTS = registryOf(shapes, (shape) => BODIES.has(shape));
-const ANSWERS = registryOf(answers, () => true);
+/** Exported schemas become components. All others are written out in place. */
+const ANSWERS = registryOf({ ...answers, ...oauthAnswers }, () => true);
 
-/** `NEW_CLI_TOKEN` is called NewCliToken. */
-function registryOf(module: object, isWanted: (shape: z.ZodType) => boolean): Registry {
+/** Names each schema after its constant: `NEW_CLI_TOKEN` becomes `NewCliToken`. */
+function registryOf(module: object, isIncluded: (shape: z.ZodType) => boolean): Registry {
   const registry: Registry = z.registry<{ id: string }>();
   for (const [name, value] of Object.entries(module)) {
     const id = name.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    if (value instanceof z.ZodType && isWanted(value)) registry.add(value, { id });
+    if (value instanceof z.ZodType && isIncluded(value)) registry.add(value, { id });
   }
   return registry;
+}
+
+function componentsOf(requests: Registry): Json {
+  const ofRequests = schemasOf(requests);
+  const ofAnswers = schemasOf(ANSWERS, withoutClosing);
+  const shared = Object.keys(ofRequests).filter((id) => id in ofAnswers);
+  if (shared.length > 0) throw new TypeError(`a request and an answer have the same name: ${shared.join(', ')}`);
+  return { ...ofRequests, ...ofAnswers };
 }
 
 function schemasOf(registry: Registry, override: Override = () => undefined): Json {
@@ -55,8 +71,9 @@ function schemasOf(registry: Registry, override: Override = () => undefined): Js
 
 const componentUri = (id: string): string => `#/components/schemas/${id}`;
 
-function schemaOf(shape: z.ZodType, registry: Registry): Json {
-  const id = registry.get(shape)?.id;
+/** Returns a reference to a component, or the schema itself. */
+function schemaOf(shape: z.ZodType, registry?: Registry): Json {
+  const id = registry?.get(shape)?.id;
   if (id !== undefined) return { $ref: componentUri(id) };
   const { $schema: _, ...schema } = z.toJSONSchema(shape, { io: 'input', override: tidying(() => undefined) });
   return schema;
@@ -64,12 +81,12 @@ function schemaOf(shape: z.ZodType, registry: Registry): Json {
 
 type Override = (schema: z.core.JSONSchema.BaseSchema) => void;
 
-/** Tomorrow's answers may have more fields. */
+/** Allows more fields in answers, because later versions may add some. */
 const withoutClosing: Override = (schema) => {
   if (schema.additionalProperties === false) delete schema.additionalProperties;
 };
 
-/** The pattern of a date says what its format says, at length; and that JavaScript's integers have an end is nobody's business. */
+/** Removes the pattern of dates, which repeats their format, and the limits of JavaScript integers. */
 const tidying =
   (override: Override) =>
   ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
@@ -79,48 +96,46 @@ const tidying =
     override(jsonSchema);
   };
 
-function paths(): Json {
-  const found: Record<string, Json> = {};
-  for (const [tag, operations] of Object.entries(OPERATIONS)) {
-    for (const operation of operations) {
-      const { path, method } = operation;
-      found[path] = { ...found[path], [method]: operationObject(operation, tag) };
-    }
+function pathsOf(operations: Operations, requests: Registry): Json {
+  const paths: Record<string, Json> = {};
+  for (const [tag, rows] of Object.entries(operations)) {
+    for (const row of rows) paths[row.path] = { ...paths[row.path], [row.method]: operationObject(row, tag, requests) };
   }
-  return found;
+  return paths;
 }
 
-function operationObject(operation: Operation, tag: string): Json {
-  const { id, summary, description, body, query, path } = operation;
+function operationObject(row: OperationDescription, tag: string, requests: Registry): Json {
+  const { id, summary, description, body, query, path } = row;
   const parameters = [...pathParameters(path), ...queryParameters(query)];
   return {
     operationId: id,
     tags: [tag],
     summary,
-    description: [description, WHO[operation.who]].filter((text) => text !== undefined).join('\n\n'),
-    security: securityOf(operation),
+    description: [description, WHO[row.who]].filter((text) => text !== undefined).join('\n\n'),
+    security: securityOf(row),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body) } }),
-    responses: { [operation.status]: answerObject(operation), ...refusalObjects(operation) },
+    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body.content, requests) } }),
+    responses: { [row.status]: answerObject(row), ...refusalObjects(row) },
   };
 }
 
-const WHO: Readonly<Record<Operation['who'], string>> = {
-  anybody: 'For anybody.',
-  member: 'For members.',
-  owner: 'For owners of the organization and the operator.',
-  operator: 'For the operator.',
+const WHO: Readonly<Record<Who, string>> = {
+  public: 'Requires no authentication.',
+  authenticated: 'Available to members and the operator.',
+  member: 'Available to members.',
+  owner: 'Available to owners of the organization and the operator.',
+  operator: 'Available to the operator.',
 };
 
-/** With the cookie an unsafe method needs the header too; the OAuth endpoints and the operator know no cookie. */
-function securityOf({ who, method, path }: Operation): Json[] {
-  if (who === 'anybody') return [];
+/** The cookie of unsafe methods needs the CSRF header too. The OAuth endpoints and the operator use no cookie. */
+function securityOf({ who, method, path }: OperationDescription): Json[] {
+  if (who === 'public') return [];
   if (who === 'operator' || path.startsWith('/oauth/')) return [{ bearer: [] }];
   return [{ bearer: [] }, method === 'get' ? { session: [] } : { session: [], csrf: [] }];
 }
 
 const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
-  org: { schema: schemaOf(shapes.SLUG, REQUESTS), description: 'Slug of the organization' },
+  org: { schema: schemaOf(shapes.SLUG), description: 'The slug of the organization.' },
   id: { schema: { type: 'string' } },
   kid: { schema: { type: 'string' } },
 };
@@ -130,7 +145,7 @@ const pathParameters = (path: string): Json[] =>
 
 function queryParameters(query: z.ZodObject | undefined): Json[] {
   if (!query) return [];
-  const { properties = {} } = schemaOf(query, REQUESTS) as { properties?: Record<string, Json> };
+  const { properties = {} } = schemaOf(query) as { properties?: Record<string, Json> };
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({
     name,
     in: 'query',
@@ -139,12 +154,12 @@ function queryParameters(query: z.ZodObject | undefined): Json[] {
   }));
 }
 
-const contentOf = (body: NonNullable<Operation['body']>): Json =>
+const contentOf = (content: Readonly<Record<string, z.ZodType | 'text'>>, requests: Registry): Json =>
   Object.fromEntries(
-    Object.entries(body).map(([type, shape]) => [type, { schema: shape === 'text' ? { type: 'string' } : schemaOf(shape, REQUESTS) }]),
+    Object.entries(content).map(([type, shape]) => [type, { schema: shape === 'text' ? { type: 'string' } : schemaOf(shape, requests) }]),
   );
 
-function answerObject({ summary, answer, headers = [] }: Operation): Json {
+function answerObject({ summary, answer, headers = [] }: OperationDescription): Json {
   return {
     description: answer ? summary : 'Done',
     ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((name) => [name, { schema: { type: 'string' } }])) }),
@@ -152,11 +167,10 @@ function answerObject({ summary, answer, headers = [] }: Operation): Json {
   };
 }
 
-/** Several codes may have one status. */
-function refusalObjects(operation: Operation): Json {
-  const codes = new Map<number, ErrorCode[]>();
-  for (const code of refusalsOf(operation)) codes.set(ERRORS[code].status, [...(codes.get(ERRORS[code].status) ?? []), code]);
-  const problem = operation.path.startsWith('/oauth/') ? answers.OAUTH_PROBLEM : answers.PROBLEM;
+/** Groups the error codes of an operation by status, since several may share one. */
+function refusalObjects(row: OperationDescription): Json {
+  const codes = Map.groupBy(refusalsOf(row), (code) => ERRORS[code].status);
+  const problem = row.path.startsWith('/oauth/') ? answers.OAUTH_PROBLEM : answers.PROBLEM;
   const content = { 'application/problem+json': { schema: schemaOf(problem, ANSWERS) } };
   return Object.fromEntries(
     [...codes].map(([status, all]) => [
@@ -166,10 +180,10 @@ function refusalObjects(operation: Operation): Json {
   );
 }
 
-function refusalsOf({ who, path, query, body, refusals = [] }: Operation): ReadonlySet<ErrorCode> {
+function refusalsOf({ who, path, query, body, refusals = [] }: OperationDescription): ReadonlySet<ErrorCode> {
   return new Set<ErrorCode>([
     ...(query || body ? (['validation_failed'] as const) : []),
-    ...(who === 'anybody' ? [] : (['unauthenticated'] as const)),
+    ...(who === 'public' ? [] : (['unauthenticated'] as const)),
     ...(who === 'owner' || who === 'operator' ? (['forbidden'] as const) : []),
     ...(path.includes('{org}') ? (['organization_unknown'] as const) : []),
     ...refusals,

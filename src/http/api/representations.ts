@@ -14,6 +14,12 @@ import type { Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { fromSettings } from './request-shapes.ts';
 
+/** Returns one page of a list. */
+export const pageJson = <Item, Json>(page: { items: readonly Item[]; nextCursor: string | null }, itemJson: (item: Item) => Json) => ({
+  items: page.items.map(itemJson),
+  next_cursor: page.nextCursor,
+});
+
 export const organizationJson = (organization: Organization) => ({
   id: organization.id,
   slug: organization.slug,
@@ -50,11 +56,14 @@ export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEnt
 
 export const setupUrl = (baseUrl: string, secret: string): string => `${baseUrl}/setup/${secret}`;
 
+/** Only owners and the operator create setup links. */
+type SetupLinkCreator = SetupLink['createdBy'] & { readonly kind: 'operator' | 'member' };
+
 export const setupLinkJson = ({ id, value: link }: Stored<SetupLink>, nowMs: number) => ({
   id,
   state: setupLinkState(link, nowMs),
   created_at: toIsoTime(link.createdAtMs),
-  created_by: link.createdBy,
+  created_by: link.createdBy as SetupLinkCreator,
   expires_at: toIsoTime(link.expiresAtMs),
   used_at: link.usedAtMs === undefined ? null : toIsoTime(link.usedAtMs),
   revoked_at: link.revokedAtMs === undefined ? null : toIsoTime(link.revokedAtMs),

@@ -122,9 +122,11 @@ export function toSettings(body: z.infer<typeof IDP_SETTINGS>): Partial<IdpSetti
   );
 }
 
-export function fromSettings(settings: IdpSettings): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(SETTING_NAMES).map(([name, field]) => [name, settings[field] ?? null]));
-}
+type SettingsJson = z.infer<z.ZodObject<typeof SETTINGS_FIELDS>>;
+
+/** Returns the settings as the API shows them: `null` for a setting that has no value. */
+export const fromSettings = (settings: IdpSettings): SettingsJson =>
+  Object.fromEntries(Object.entries(SETTING_NAMES).map(([name, field]) => [name, settings[field] ?? null])) as SettingsJson;
 
 const entityId = z.string().min(1).max(1024).optional();
 
@@ -150,7 +152,7 @@ const tokenName = line(100);
 
 export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: z.int().min(1).max(3650).optional() });
 export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional() });
-export const NEW_SETUP_LINK = z.strictObject({ expires_in_days: z.int().min(1).max(30).default(7) });
+export const SETUP_LINK_OPTIONS = z.strictObject({ expires_in_days: z.int().min(1).max(30).default(7) });
 export const SESSION_TOKEN_WISH = z.strictObject({ audience: line(512).optional() });
 
 const limit = z.coerce.number().int().min(1).max(200).default(50);

@@ -1,27 +1,51 @@
-/** `…/setup-links`: links by which an IT administrator without an account sets up single sign-on. */
-import { Router } from 'express';
+/** `/organizations/{org}/setup-links`: links for IT administrators without an account who set up single sign-on. */
 import { createSetupLink, listSetupLinks, revokeSetupLink } from '../../organizations/setup-links.ts';
-import type { Runtime } from '../../runtime.ts';
 import { toIsoTime } from '../../time.ts';
-import { callerOf, organizationOf } from './callers.ts';
-import { setupLinkJson, setupUrl } from './representations.ts';
-import { checkShape, NEW_SETUP_LINK, PAGE_QUERY } from './request-shapes.ts';
+import * as answers from './answer-shapes.ts';
+import { operation } from './operation.ts';
+import { pageJson, setupLinkJson, setupUrl } from './representations.ts';
+import { optionalJson } from './request-body.ts';
+import { PAGE_QUERY, SETUP_LINK_OPTIONS } from './request-shapes.ts';
 
-export function setupLinkRoutes(runtime: Runtime): Router {
-  const router = Router({ caseSensitive: true });
-  router.get('/', async (request, response) => {
-    const page = await listSetupLinks(runtime.store, organizationOf(response).id, checkShape(PAGE_QUERY, request.query));
-    response.json({ items: page.items.map((link) => setupLinkJson(link, runtime.now())), next_cursor: page.nextCursor });
-  });
-  router.post('/', async (request, response) => {
-    const { expires_in_days: days } = checkShape(NEW_SETUP_LINK, request.body ?? {});
-    const made = await createSetupLink(runtime, callerOf(request, response), organizationOf(response).id, days);
-    const url = setupUrl(runtime.config.baseUrl, made.secret);
-    response.status(201).json({ id: made.id, url, expires_at: toIsoTime(made.expiresAtMs) });
-  });
-  router.delete('/:id', async (request, response) => {
-    await revokeSetupLink(runtime, callerOf(request, response), organizationOf(response).id, request.params.id);
-    response.status(204).end();
-  });
-  return router;
-}
+export const SETUP_LINKS = [
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}/setup-links',
+    id: 'listSetupLinks',
+    summary: 'List setup links',
+    description: 'Returns setup links, the newest first. The secret URL of a link is never returned again.',
+    who: 'owner',
+    query: PAGE_QUERY,
+    status: 200,
+    answer: answers.SETUP_LINK_PAGE,
+    handle: async ({ runtime, organization, query }) =>
+      pageJson(await listSetupLinks(runtime.store, organization.id, query), (link) => setupLinkJson(link, runtime.now())),
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/organizations/{org}/setup-links',
+    id: 'createSetupLink',
+    summary: 'Create a setup link',
+    description:
+      'Creates a link with which an IT administrator without an account sets up single sign-on. The link works once and expires after 1 to 30 days. Its URL is returned only once.',
+    who: 'owner',
+    body: optionalJson(SETUP_LINK_OPTIONS),
+    status: 201,
+    answer: answers.NEW_SETUP_LINK,
+    handle: async ({ runtime, actor, organization, body }) => {
+      const { id, secret, expiresAtMs } = await createSetupLink(runtime, actor, organization.id, body.expires_in_days);
+      return { id, url: setupUrl(runtime.config.baseUrl, secret), expires_at: toIsoTime(expiresAtMs) };
+    },
+  }),
+  operation({
+    method: 'delete',
+    path: '/api/v1/organizations/{org}/setup-links/{id}',
+    id: 'revokeSetupLink',
+    summary: 'Revoke a setup link',
+    description: 'Revokes the link and ends a setup that was started with it.',
+    who: 'owner',
+    status: 204,
+    refusals: ['not_found'],
+    handle: ({ runtime, actor, organization, params }) => revokeSetupLink(runtime, actor, organization.id, params.id),
+  }),
+];

@@ -77,7 +77,7 @@ export function signInBundleJson(entry: SignInLogEntry, organization: Organizati
   const { structure, decrypted_structure, ...examined } = examinedJson(withoutWords(entry));
   const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
-    format: 'samlgate-sign-in-1',
+    format: 'samlgate-sign-in-1' as const,
     gateway_version: VERSION,
     service_provider: { entity_id: entityId, acs_url: acsUrl },
     sign_in: {

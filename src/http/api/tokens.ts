@@ -1,92 +1,84 @@
-/** The JSON API of tokens: a member's own, those of a member as an owner sees them, and the keys that sign them all. */
-import { type Request, type Response, Router } from 'express';
-import { listSigningKeys, revokeSigningKey, rotateSigningKeys } from '../../auth/keys/signing-keys.ts';
+/** `/me/tokens`: the CLI tokens of the current member. */
+
+import type { MemberPrincipal } from '../../auth/principal.ts';
 import {
   createCliToken,
   type ListedCliToken,
   listCliTokens,
   type Minter,
-  revokeAllCliTokens,
   revokeCliToken,
   rotateCliTokens,
 } from '../../auth/tokens/cli-tokens.ts';
-import { mintSessionToken } from '../../auth/tokens/session-tokens.ts';
-import type { Runtime } from '../../runtime.ts';
 import { invalidCursor } from '../../store/cursor.ts';
-import { callerOf, memberOf, organizationOf, requireOperator } from './callers.ts';
-import { cliTokenJson, newCliTokenJson, sessionTokenJson, signingKeyJson } from './representations.ts';
-import { checkShape, NEW_TOKEN, PAGE_QUERY, SESSION_TOKEN_WISH, TOKEN_ROTATION } from './request-shapes.ts';
+import * as answers from './answer-shapes.ts';
+import { operation } from './operation.ts';
+import { cliTokenJson, newCliTokenJson, pageJson } from './representations.ts';
+import { json, optionalJson } from './request-body.ts';
+import { NEW_TOKEN, PAGE_QUERY, TOKEN_ROTATION } from './request-shapes.ts';
 
-/** Below `/me`. */
-export function ownTokenRoutes(runtime: Runtime): Router {
-  const router = Router({ caseSensitive: true });
-  router.use((_request, response, next) => {
-    memberOf(response);
-    next();
-  });
-  router.post('/session-token', async (request, response) => {
-    const { audience } = checkShape(SESSION_TOKEN_WISH, request.body ?? {});
-    response.json(sessionTokenJson(await mintSessionToken(runtime, memberOf(response), audience)));
-  });
-  router.get('/tokens', async (request, response) => {
-    const { organizationId, member } = memberOf(response);
-    response.json(pageOf(await listCliTokens(runtime, organizationId, member.id), checkShape(PAGE_QUERY, request.query)));
-  });
-  router.post('/tokens', async (request, response) => {
-    const { name, expires_in_days: expiresInDays } = checkShape(NEW_TOKEN, request.body);
-    response.status(201).json(newCliTokenJson(await createCliToken(runtime, ...asker(request, response), { name, expiresInDays })));
-  });
-  router.post('/tokens/rotate', async (request, response) => {
-    const { name } = checkShape(TOKEN_ROTATION, request.body ?? {});
-    const { revoked, made } = await rotateCliTokens(runtime, ...asker(request, response), { name });
-    response.json({ revoked, token: newCliTokenJson(made) });
-  });
-  router.delete('/tokens/:id', async (request, response) => {
-    await revokeCliToken(runtime, ...asker(request, response), request.params.id);
-    response.status(204).end();
-  });
-  return router;
-}
+const minterOf = ({ organizationId, member, credential }: MemberPrincipal): Minter => ({ organizationId, memberId: member.id, credential });
 
-function asker(request: Request, response: Response): [ReturnType<typeof callerOf>, Minter] {
-  const { organizationId, member, credential } = memberOf(response);
-  return [callerOf(request, response), { organizationId, memberId: member.id, credential }];
-}
+export const TOKENS = [
+  operation({
+    method: 'get',
+    path: '/api/v1/me/tokens',
+    id: 'listTokens',
+    summary: 'List CLI tokens',
+    description: 'Returns the member’s own CLI tokens, the newest first.',
+    who: 'member',
+    query: PAGE_QUERY,
+    status: 200,
+    answer: answers.CLI_TOKEN_PAGE,
+    handle: async ({ runtime, principal: { organizationId, member }, query }) =>
+      pageJson(pageOf(await listCliTokens(runtime, organizationId, member.id), query), cliTokenJson),
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/me/tokens',
+    id: 'createToken',
+    summary: 'Create a CLI token',
+    description: 'Creates a CLI token for the member. The token is returned only once. A session token cannot create CLI tokens.',
+    who: 'member',
+    body: json(NEW_TOKEN),
+    status: 201,
+    answer: answers.NEW_CLI_TOKEN,
+    refusals: ['forbidden', 'conflict'],
+    handle: async ({ runtime, actor, principal, body: { name, expires_in_days: expiresInDays } }) =>
+      newCliTokenJson(await createCliToken(runtime, actor, minterOf(principal), { name, expiresInDays })),
+  }),
+  operation({
+    method: 'delete',
+    path: '/api/v1/me/tokens/{id}',
+    id: 'revokeToken',
+    summary: 'Revoke a CLI token',
+    description: 'Revokes one of the member’s own CLI tokens. The token is rejected from the next request on.',
+    who: 'member',
+    status: 204,
+    refusals: ['not_found'],
+    handle: ({ runtime, actor, principal, params }) => revokeCliToken(runtime, actor, minterOf(principal), params.id),
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/me/tokens/rotate',
+    id: 'rotateTokens',
+    summary: 'Rotate CLI tokens',
+    description: 'Revokes all CLI tokens of the member and creates a new one, which is returned only once.',
+    who: 'member',
+    body: optionalJson(TOKEN_ROTATION),
+    status: 200,
+    answer: answers.ROTATED_TOKENS,
+    refusals: ['forbidden'],
+    handle: async ({ runtime, actor, principal, body: { name } }) => {
+      const { revoked, made } = await rotateCliTokens(runtime, actor, minterOf(principal), { name });
+      return { revoked, token: newCliTokenJson(made) };
+    },
+  }),
+];
 
-/** A member has few tokens, so all are read; the cursor is the id of the last one that was shown. */
+/** Returns one page. The cursor is the ID of the last token on the page before: a member has few tokens, so all are read. */
 function pageOf(tokens: readonly ListedCliToken[], { limit, cursor }: { limit: number; cursor?: string | undefined }) {
-  const at = cursor === undefined ? 0 : tokens.findIndex(({ record }) => record.id === cursor) + 1;
-  if (cursor !== undefined && at === 0) throw invalidCursor();
-  const items = tokens.slice(at, at + limit);
-  return { items: items.map(cliTokenJson), next_cursor: at + limit < tokens.length ? (items.at(-1)?.record.id ?? null) : null };
-}
-
-/** Below `/organizations/:org/members`, for owners and the operator. */
-export function memberTokenRoutes(runtime: Runtime): Router {
-  const router = Router({ caseSensitive: true });
-  router.post('/:id/tokens/rotate', async (request, response) => {
-    const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), organizationOf(response).id, request.params.id);
-    response.json({ revoked });
-  });
-  return router;
-}
-
-/** Below `/keys`, for the operator. */
-export function keyRoutes(runtime: Runtime): Router {
-  const router = Router({ caseSensitive: true });
-  router.use((_request, response, next) => {
-    requireOperator(response);
-    next();
-  });
-  router.get('/', async (_request, response) => {
-    response.json({ items: (await listSigningKeys(runtime)).map(signingKeyJson), next_cursor: null });
-  });
-  router.post('/rotate', async (request, response) => {
-    response.json(signingKeyJson(await rotateSigningKeys(runtime, callerOf(request, response))));
-  });
-  router.post('/:kid/revoke', async (request, response) => {
-    const { key, cliTokens } = await revokeSigningKey(runtime, callerOf(request, response), request.params.kid);
-    response.json({ kid: key.kid, revoked_tokens: cliTokens });
-  });
-  return router;
+  const start = cursor === undefined ? 0 : tokens.findIndex(({ record }) => record.id === cursor) + 1;
+  if (cursor !== undefined && start === 0) throw invalidCursor();
+  const items = tokens.slice(start, start + limit);
+  return { items, nextCursor: start + limit < tokens.length ? (items.at(-1)?.record.id ?? null) : null };
 }

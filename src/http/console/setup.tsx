@@ -11,7 +11,7 @@ import { createSetupLink, findOpenSetupLink, revokeSetupLink } from '../../organ
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { setupUrl } from '../api/representations.ts';
-import { NEW_SETUP_LINK } from '../api/request-shapes.ts';
+import { SETUP_LINK_OPTIONS } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
 import { requireOwnOrigin } from './operator-visit.ts';
@@ -64,7 +64,7 @@ async function showStart(runtime: Runtime, request: Request, response: Response)
   sendPage(response, 200, renderPage(page));
 }
 
-const NEW_LINK_FORM = z.object({ expires_in_days: z.string().transform(Number).pipe(NEW_SETUP_LINK.shape.expires_in_days.unwrap()) });
+const NEW_LINK_FORM = z.object({ expires_in_days: z.string().transform(Number).pipe(SETUP_LINK_OPTIONS.shape.expires_in_days.unwrap()) });
 
 /** For owners and the operator, on the page of single sign-on. */
 export function setupLinkPages(runtime: Runtime): Router {

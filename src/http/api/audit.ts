@@ -1,0 +1,25 @@
+/** `/organizations/{org}/audit`: the audit trail. */
+import { readAudit } from '../../audit.ts';
+import * as answers from './answer-shapes.ts';
+import { operation } from './operation.ts';
+import { auditJson, pageJson } from './representations.ts';
+import { AUDIT_QUERY } from './request-shapes.ts';
+
+export const AUDIT = [
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}/audit',
+    id: 'listAudit',
+    summary: 'List audit entries',
+    description:
+      'Returns entries, the newest first. With a filter, a page may have fewer than `limit` items although more follow; only `next_cursor` tells.',
+    who: 'owner',
+    query: AUDIT_QUERY,
+    status: 200,
+    answer: answers.AUDIT_PAGE,
+    handle: async ({ runtime, organization, query: { since, member, ...query } }) => {
+      const page = await readAudit(runtime.store, organization.id, { ...query, sinceMs: since, memberId: member });
+      return pageJson(page, ({ value }) => auditJson(value));
+    },
+  }),
+];

@@ -1,0 +1,76 @@
+/** `/organizations/{org}/members`: the members of an organization. */
+import { revokeAllCliTokens } from '../../auth/tokens/cli-tokens.ts';
+import { changeMember, getMember, listMembers, removeMember } from '../../organizations/members.ts';
+import * as answers from './answer-shapes.ts';
+import { operation } from './operation.ts';
+import { memberJson, pageJson } from './representations.ts';
+import { json } from './request-body.ts';
+import { MEMBER_CHANGES, MEMBER_QUERY } from './request-shapes.ts';
+
+export const MEMBERS = [
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}/members',
+    id: 'listMembers',
+    summary: 'List members',
+    description:
+      'Returns members sorted by email address. With `query`, a page may have fewer than `limit` items although more follow; only `next_cursor` tells.',
+    who: 'owner',
+    query: MEMBER_QUERY,
+    status: 200,
+    answer: answers.MEMBER_PAGE,
+    handle: async ({ runtime, organization, query }) =>
+      pageJson(await listMembers(runtime.store, organization.id, query), ({ value }) => memberJson(value)),
+  }),
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}/members/{id}',
+    id: 'getMember',
+    summary: 'Retrieve a member',
+    who: 'owner',
+    status: 200,
+    answer: answers.MEMBER,
+    refusals: ['not_found'],
+    handle: async ({ runtime, organization, params }) => memberJson((await getMember(runtime.store, organization.id, params.id)).value),
+  }),
+  operation({
+    method: 'patch',
+    path: '/api/v1/organizations/{org}/members/{id}',
+    id: 'changeMember',
+    summary: 'Update a member',
+    description:
+      'Changes the role or the suspension. Suspending a member immediately ends all sessions and blocks all tokens. Returns 409 if a role rule determines the role, and for the last owner.',
+    who: 'owner',
+    body: json(MEMBER_CHANGES),
+    status: 200,
+    answer: answers.MEMBER,
+    refusals: ['not_found', 'conflict'],
+    handle: async ({ runtime, actor, organization, params, body }) =>
+      memberJson(await changeMember(runtime, actor, organization.id, params.id, body)),
+  }),
+  operation({
+    method: 'delete',
+    path: '/api/v1/organizations/{org}/members/{id}',
+    id: 'removeMember',
+    summary: 'Remove a member',
+    description: 'Removes the member and immediately revokes all sessions and tokens. Returns 409 for the last owner.',
+    who: 'owner',
+    status: 204,
+    refusals: ['not_found', 'conflict'],
+    handle: ({ runtime, actor, organization, params }) => removeMember(runtime, actor, organization.id, params.id),
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/organizations/{org}/members/{id}/tokens/rotate',
+    id: 'rotateMemberTokens',
+    summary: 'Revoke a member’s CLI tokens',
+    description: 'Revokes all CLI tokens of the member. Only the member can create a new one.',
+    who: 'owner',
+    status: 200,
+    answer: answers.REVOKED_TOKENS,
+    refusals: ['not_found'],
+    handle: async ({ runtime, actor, organization, params }) => ({
+      revoked: await revokeAllCliTokens(runtime, actor, organization.id, params.id),
+    }),
+  }),
+];

@@ -1,0 +1,76 @@
+/** `/organizations`: the organizations of the gateway. */
+import { listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
+import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
+import * as answers from './answer-shapes.ts';
+import { operation } from './operation.ts';
+import { organizationJson, pageJson } from './representations.ts';
+import { json } from './request-body.ts';
+import { NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, toOrganizationChanges } from './request-shapes.ts';
+
+export const ORGANIZATIONS = [
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations',
+    id: 'listOrganizations',
+    summary: 'List organizations',
+    description: 'Returns organizations sorted by slug.',
+    who: 'operator',
+    query: PAGE_QUERY,
+    status: 200,
+    answer: answers.ORGANIZATION_PAGE,
+    handle: async ({ runtime, query }) => pageJson(await listOrganizations(runtime.store, query), organizationJson),
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/organizations',
+    id: 'createOrganization',
+    summary: 'Create an organization',
+    description: 'Returns 409 if another organization has the slug or one of the domains.',
+    who: 'operator',
+    body: json(NEW_ORGANIZATION),
+    status: 201,
+    answer: answers.ORGANIZATION,
+    refusals: ['conflict'],
+    handle: async ({ runtime, actor, body: { slug, name, ...rest } }) =>
+      organizationJson(
+        await createOrganization(runtime, actor, { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) }),
+      ),
+  }),
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}',
+    id: 'getOrganization',
+    summary: 'Retrieve an organization',
+    who: 'owner',
+    status: 200,
+    answer: answers.ORGANIZATION,
+    handle: ({ organization }) => organizationJson(organization),
+  }),
+  operation({
+    method: 'patch',
+    path: '/api/v1/organizations/{org}',
+    id: 'changeOrganization',
+    summary: 'Update an organization',
+    description: 'Changes the fields that are present. `null` removes a value.',
+    who: 'operator',
+    body: json(ORGANIZATION_CHANGES),
+    status: 200,
+    answer: answers.ORGANIZATION,
+    refusals: ['conflict'],
+    handle: async ({ runtime, actor, organization, body }) =>
+      organizationJson(await changeOrganization(runtime, actor, { organizationId: organization.id, changes: toOrganizationChanges(body) })),
+  }),
+  operation({
+    method: 'delete',
+    path: '/api/v1/organizations/{org}',
+    id: 'deleteOrganization',
+    summary: 'Delete an organization',
+    description:
+      'Permanently deletes the organization with all members, sessions, tokens and its audit trail. Repeat the call if it fails; it continues where it stopped.',
+    who: 'operator',
+    // A deletion that stopped halfway leaves only the directory entry. The operator must still be able to repeat it.
+    findOrganization: async (store, slug) => ({ id: await organizationIdOf(store, slug) }),
+    status: 204,
+    handle: ({ runtime, actor, organization }) => deleteOrganization(runtime, actor, organization.id),
+  }),
+];

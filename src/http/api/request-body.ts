@@ -1,0 +1,52 @@
+/** Request bodies: how an operation reads one, and how the OpenAPI document describes it. */
+import express, { type Request, type RequestHandler, type Response } from 'express';
+import type { z } from 'zod';
+import { GatewayError } from '../../errors.ts';
+import { checkShape } from './request-shapes.ts';
+
+export interface RequestBody<Body> {
+  /** Schema by media type, for the OpenAPI document; `text` stands for a document of that type. */
+  readonly content: Readonly<Record<string, z.ZodType | 'text'>>;
+  /** Parses and validates the body of a request. @throws validation_failed, payload_too_large */
+  read(request: Request, response: Response): Promise<Body>;
+}
+
+const parseJson = express.json({ limit: '2mb', inflate: false });
+const parseForm = express.urlencoded({ extended: false, limit: '32kb', inflate: false });
+
+/** Describes a required JSON body. */
+export const json = <Body>(shape: z.ZodType<Body>): RequestBody<Body> => ({
+  content: { 'application/json': shape },
+  read: async (request, response) => checkShape(shape, await jsonOf(request, response)),
+});
+
+/** Describes a JSON body that may be missing, which is the same as an empty object. */
+export const optionalJson = <Body>(shape: z.ZodType<Body>): RequestBody<Body> => ({
+  content: { 'application/json': shape },
+  read: async (request, response) => checkShape(shape, (await jsonOf(request, response)) ?? {}),
+});
+
+/** Describes a form, the only body that OAuth endpoints take (RFC 6749 §3.2). */
+export const form = <Body>(shape: z.ZodType<Body>): RequestBody<Body> => ({
+  content: { 'application/x-www-form-urlencoded': shape },
+  read: async (request, response) => checkShape(shape, await formOf(request, response)),
+});
+
+/** Returns the parsed JSON of a request, or undefined if it has none. @throws an error with a 4xx status */
+export async function jsonOf(request: Request, response: Response): Promise<unknown> {
+  await runParser(parseJson, request, response);
+  return request.body;
+}
+
+/** Returns the fields of a form. A field that is sent twice is an array. @throws validation_failed if the request has no form */
+export async function formOf(request: Request, response: Response): Promise<unknown> {
+  await runParser(parseForm, request, response);
+  if (request.is('application/x-www-form-urlencoded')) return request.body;
+  throw new GatewayError('validation_failed', 'Send the parameters as application/x-www-form-urlencoded.');
+}
+
+/** Runs a body parser of Express, which sets `request.body`. */
+export const runParser = (parser: RequestHandler, request: Request, response: Response): Promise<void> =>
+  new Promise((resolve, reject) => {
+    void parser(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
+  });

@@ -1,0 +1,38 @@
+/** `/organizations/{org}/role-mapping`: the rules that give members their roles. */
+import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
+import * as answers from './answer-shapes.ts';
+import { operation } from './operation.ts';
+import { roleMappingJson } from './representations.ts';
+import { json } from './request-body.ts';
+import { NEW_ROLE_MAPPING } from './request-shapes.ts';
+
+export const ROLE_MAPPINGS = [
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}/role-mapping',
+    id: 'getRoleMapping',
+    summary: 'Retrieve the role rules',
+    who: 'owner',
+    status: 200,
+    answer: answers.ROLE_MAPPING_ANSWER,
+    handle: ({ organization }) => roleMappingJson(organization.roleMapping),
+  }),
+  operation({
+    method: 'put',
+    path: '/api/v1/organizations/{org}/role-mapping',
+    id: 'setRoleMapping',
+    summary: 'Replace the role rules',
+    description:
+      'If several rules match a user, owner wins. The default role `none` denies access. Rules that leave the organization without an owner are refused (409 `conflict`): no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the role owner or the organization has an owner now. Only the operator can confirm them, with `"allow_no_owner": true`; from anyone else this is 403 `forbidden`.',
+    who: 'owner',
+    body: json(NEW_ROLE_MAPPING),
+    status: 200,
+    answer: answers.ROLE_MAPPING_ANSWER,
+    refusals: ['conflict'],
+    handle: async ({ runtime, actor, organization, body: { rules, default_role: defaultRole, allow_no_owner: allowNoOwner = false } }) => {
+      const roleMapping = { rules, defaultRole };
+      const after = await changeRoleMapping(runtime, actor, { organizationId: organization.id, roleMapping, allowNoOwner });
+      return roleMappingJson(after.roleMapping);
+    },
+  }),
+];
