@@ -213,7 +213,7 @@ export const ERRORS = {
     },
     {
       title: 'The user has no role in this organization',
-      advice: 'Assign the user to a group that has a role here, or add a rule for one of the user’s groups under Role rules.',
+      advice: 'Assign the user to a group that has a role here, or add a rule for one of the user’s groups under Role mapping.',
     },
   ),
   member_suspended: row(
@@ -293,7 +293,7 @@ export const ERROR_VARIANTS = {
     {},
     {
       advice:
-        'The identity provider sent no groups for the user. Add a groups attribute to the application at the identity provider, or set a default role under Role rules.',
+        'The identity provider sent no groups for the user. Add a groups attribute to the application at the identity provider, or set a default role under Role mapping.',
     },
   ),
   groups_over_limit: variant(

@@ -1,4 +1,4 @@
-/** The human face of the OpenAPI document: swagger-ui, from this gateway itself. It brings its own style. */
+/** Renders the API reference with swagger-ui, which the gateway serves itself. It brings its own style. */
 export function ApiDocsPage() {
   return (
     <html lang="en">
@@ -15,7 +15,7 @@ export function ApiDocsPage() {
       <body>
         <main id="api">
           <p>
-            This page needs JavaScript. The document that it shows is <a href="/api/v1/openapi.json">openapi.json</a>.
+            This page needs JavaScript. You can read the OpenAPI document itself at <a href="/api/v1/openapi.json">openapi.json</a>.
           </p>
         </main>
       </body>

@@ -8,12 +8,12 @@ import { ForeignText } from './parts/foreign-text.tsx';
 import { Moment } from './parts/moment.tsx';
 import { hrefOf, Paging } from './parts/paging.tsx';
 
-/** What the trail is filtered by, as it was typed. */
+/** The filter, as the user entered it. */
 export interface AuditFilter {
   readonly event: string;
-  /** Address or user id. */
+  /** Email address or user ID. */
   readonly member: string;
-  /** Days, YYYY-MM-DD, both of them included. */
+  /** Days as YYYY-MM-DD, both inclusive. */
   readonly from: string;
   readonly to: string;
 }
@@ -23,15 +23,15 @@ export interface AuditPageProps {
   readonly section: SectionId & ('audit' | 'gateway-audit');
   readonly entries: readonly AuditEntry[];
   readonly filter: AuditFilter;
-  /** Why nothing can be found. */
+  /** Why the filter finds nothing. */
   readonly problem: string | undefined;
-  /** Id to address, for the members whom the entries name and who still are. */
+  /** Maps the IDs of members that still exist to their email addresses. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
 }
 
-/** Who did what when, newest first. */
+/** Lists audit entries, newest first. */
 export function AuditPage(props: AuditPageProps) {
   const { frame, section, entries, filter, problem, addresses, cursor, nextCursor } = props;
   const path = `${frame.base}/audit`;
@@ -43,16 +43,16 @@ export function AuditPage(props: AuditPageProps) {
       title="Audit trail"
       lead={
         section === 'audit'
-          ? 'Who did what, and who came in or was refused. Nothing in it can be changed.'
-          : 'What was done to the gateway as a whole. What happens within an organization stands in its own audit trail.'
+          ? 'Every change, sign-in and refused sign-in. Entries cannot be changed.'
+          : 'Changes to the gateway as a whole. Each organization has its own audit trail.'
       }
       actions={<Downloads path={path} filter={filter} />}
     >
       <section class="panel" aria-label="Audit trail">
         <FilterForm path={path} filter={filter} hasMembers={section === 'audit'} isFiltered={isFiltered} />
         {entries.length === 0 ? (
-          <EmptyState title={problem ?? (nextCursor === null ? 'There is no entry' : 'No entry so far')}>
-            {nextCursor === null ? null : <p>The next page searches on.</p>}
+          <EmptyState title={problem ?? (nextCursor === null ? 'No entries' : 'No entries on this page')}>
+            {nextCursor === null ? null : <p>The search continues on the next page.</p>}
           </EmptyState>
         ) : (
           <EntriesTable frame={frame} entries={entries} addresses={addresses} />
@@ -101,7 +101,14 @@ function FilterForm({ path, filter, hasMembers, isFiltered }: FilterFormProps) {
         {hasMembers ? (
           <label>
             Member
-            <input name="member" type="text" value={filter.member} maxlength={254} autocomplete="off" placeholder="Address or user id" />
+            <input
+              name="member"
+              type="text"
+              value={filter.member}
+              maxlength={254}
+              autocomplete="off"
+              placeholder="Email address or user ID"
+            />
           </label>
         ) : null}
         <label class="narrow">
@@ -137,7 +144,7 @@ function EntriesTable({ frame, entries, addresses }: Pick<AuditPageProps, 'frame
           ),
         },
         { label: 'When', cell: ({ at }) => <Moment ms={Date.parse(at)} /> },
-        { label: 'Who', kind: 'wide', cell: (entry) => <Who entry={entry} base={frame.base} addresses={addresses} /> },
+        { label: 'Member', kind: 'wide', cell: (entry) => <MemberAndActor entry={entry} base={frame.base} addresses={addresses} /> },
         { label: 'Details', cell: ({ details }) => (details === undefined ? '–' : <ForeignText text={detailsText(details)} />) },
       ]}
     />
@@ -150,19 +157,19 @@ const ACTORS: Readonly<Record<AuditEntry['actor']['kind'], string>> = {
   operator: 'the operator',
   member: 'a member',
   identity_provider: 'the identity provider',
-  gateway: 'the gateway itself',
-  setup_link: 'somebody with a setup link',
-  anonymous: 'nobody known',
+  gateway: 'the gateway',
+  setup_link: 'a user with a setup link',
+  anonymous: 'an unknown user',
 };
 
-interface WhoProps {
+interface MemberAndActorProps {
   readonly entry: AuditEntry;
   readonly base: string;
   readonly addresses: ReadonlyMap<string, string>;
 }
 
-/** Whom it concerns, and below that who did it, where that is somebody else. */
-function Who({ entry: { actor, member_id: memberId }, base, addresses }: WhoProps) {
+/** Shows the member an entry is about and, if it was another person, who acted. */
+function MemberAndActor({ entry: { actor, member_id: memberId }, base, addresses }: MemberAndActorProps) {
   const isOwn = actor.kind === 'member' && actor.id === memberId;
   const by = actor.kind === 'member' ? (actor.email ?? ACTORS.member) : ACTORS[actor.kind];
   const from =
@@ -201,7 +208,7 @@ function Who({ entry: { actor, member_id: memberId }, base, addresses }: WhoProp
   );
 }
 
-/** `name: value` for each; what is no text as JSON. */
+/** Formats details as `name: value` pairs. Values other than strings are written as JSON. */
 export const detailsText = (details: NonNullable<AuditEntry['details']>): string =>
   Object.entries(details)
     .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -9,21 +9,21 @@ export interface ConfirmationPageProps {
   readonly section: SectionId;
   /** The question. */
   readonly title: string;
-  /** What will happen. */
+  /** The consequences. */
   readonly children: ComponentChildren;
-  /** Where the yes is sent; it carries nothing but `csrf` and, where asked for, `confirmation`. */
+  /** The URL that the confirmation is posted to, with `csrf` and, if requested, `confirmation` as its only fields. */
   readonly action: string;
-  /** The yes, as the button has it: “Remove Ada”. */
+  /** The label of the confirming button, verb + noun: “Remove Ada”. */
   readonly yes: string;
-  /** Where a no leads. */
+  /** The page that Cancel leads to. */
   readonly cancelHref: string;
-  /** What must be typed first. */
+  /** A text that the user must type before the action is allowed. */
   readonly typed?: { readonly label: string; readonly expected: string };
-  /** Something else than the expected text was typed. */
+  /** Whether the user typed something other than the expected text. */
   readonly mistyped?: boolean;
 }
 
-/** Asks before what can't be undone. */
+/** Asks for confirmation of an action that cannot be undone. */
 export function ConfirmationPage(props: ConfirmationPageProps) {
   const { frame, section, title, children, action, yes, cancelHref, typed, mistyped = false } = props;
   return (
@@ -61,7 +61,7 @@ function TypedConfirmation({ label, expected, mistyped }: { label: string; expec
       />
       {mistyped ? (
         <small id="mistyped" role="alert">
-          That is not it. Nothing was done.
+          The text does not match. Nothing has changed yet.
         </small>
       ) : null}
     </label>

@@ -8,25 +8,25 @@ import { NoticeBox } from './parts/notice.tsx';
 export interface ConsolePageProps {
   readonly frame: Frame;
   readonly section: SectionId;
-  /** The heading; may have foreign text. */
+  /** The heading. It may contain text from users. */
   readonly title: string;
-  /** One sentence below the heading: what this page is for. */
+  /** One sentence below the heading that says what the page is for. */
   readonly lead?: ComponentChildren;
-  /** What can be done with the whole page: links and buttons beside the heading. */
+  /** Links and buttons beside the heading that act on the whole page. */
   readonly actions?: ComponentChildren;
   /** The page above this one. */
   readonly back?: { readonly href: string; readonly label: string };
-  /** Files under /assets besides the copy buttons. */
+  /** Scripts under /assets, in addition to the copy buttons. */
   readonly scripts?: readonly string[];
   readonly children: ComponentChildren;
 }
 
-/** A page of the console: who and where you are, where else you can go, and the page itself. */
+/** Renders a page of the console with its header, navigation and content. */
 export function ConsolePage({ frame, section, title, lead, actions, back, scripts = [], children }: ConsolePageProps) {
   return (
     <Document title={title} scripts={['copy.js', ...scripts]}>
       <a class="skip" href="#content">
-        Skip to the content
+        Skip to content
       </a>
       <ConsoleHeader frame={frame} section={section} />
       <main id="content" class="console">
@@ -65,8 +65,8 @@ function ConsoleHeader({ frame, section }: { readonly frame: Frame; readonly sec
   return (
     <header class="top">
       <div class="bar">
-        <Place frame={frame} />
-        <Who viewer={frame.viewer} csrfToken={frame.csrfToken} />
+        <Brand frame={frame} />
+        <ViewerMenu viewer={frame.viewer} csrfToken={frame.csrfToken} />
       </div>
       {sections.length < 2 ? null : (
         <>
@@ -83,7 +83,7 @@ function ConsoleHeader({ frame, section }: { readonly frame: Frame; readonly sec
   );
 }
 
-function Place({ frame: { viewer, organization, base } }: { readonly frame: Frame }) {
+function Brand({ frame: { viewer, organization, base } }: { readonly frame: Frame }) {
   const icon = <img src="/assets/icon.svg" alt="" width="28" height="28" />;
   if (viewer.kind !== 'operator') {
     return (
@@ -117,7 +117,7 @@ const SIGN_OUT: Readonly<Record<Viewer['kind'], string>> = {
   setup: '/setup/leave',
 };
 
-function Who({ viewer, csrfToken }: { readonly viewer: Viewer; readonly csrfToken: string }) {
+function ViewerMenu({ viewer, csrfToken }: { readonly viewer: Viewer; readonly csrfToken: string }) {
   return (
     <div class="who">
       {viewer.kind === 'member' ? (
@@ -128,7 +128,7 @@ function Who({ viewer, csrfToken }: { readonly viewer: Viewer; readonly csrfToke
       <form method="post" action={SIGN_OUT[viewer.kind]}>
         <CsrfField token={csrfToken} />
         <button type="submit" class="quiet">
-          {viewer.kind === 'setup' ? 'End the setup' : 'Sign out'}
+          {viewer.kind === 'setup' ? 'End setup' : 'Sign out'}
         </button>
       </form>
     </div>

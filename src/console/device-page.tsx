@@ -2,17 +2,17 @@ import type { DeviceRequest } from '../auth/tokens/device-login.ts';
 import { toIsoTime } from '../time.ts';
 import { Page } from './layout.tsx';
 
-/** Where the code is typed in. */
+/** Asks for the code that the terminal shows. */
 export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefined }) {
   return (
     <Page title="Sign in a terminal">
       <h1>Sign in a terminal</h1>
       <p>
-        Type the code that <code>samlgate login</code> shows.
+        Enter the code that <code>samlgate login</code> shows.
       </p>
       {unknown === undefined ? null : (
         <p class="notice problem" role="alert">
-          Nothing waits for the code “{unknown}”. Compare it with the terminal; a code is good once and for ten minutes.
+          The code “{unknown}” is invalid, expired or already used. Compare it with your terminal. Each code is valid for ten minutes.
         </p>
       )}
       <form method="get" action="/device">
@@ -41,13 +41,14 @@ export interface DeviceConfirmationPageProps {
   readonly csrfToken: string;
 }
 
-/** The person decides here, so it says where the request came from and what a yes gives away. */
+/** Asks the user to approve a device login. It shows where the request came from and what the approval grants. */
 export function DeviceConfirmationPage({ request, member, organization, csrfToken }: DeviceConfirmationPageProps) {
   return (
     <Page title="Sign in a terminal?">
       <h1>Sign in a terminal?</h1>
       <p>
-        A terminal asks to act as <strong>{member.name}</strong> ({member.email}), {member.role} of <strong>{organization.name}</strong>.
+        A terminal requests access as <strong>{member.name}</strong> ({member.email}), {member.role} of <strong>{organization.name}</strong>
+        .
       </p>
       <dl class="facts">
         <dt>Code</dt>
@@ -56,28 +57,28 @@ export function DeviceConfirmationPage({ request, member, organization, csrfToke
             <code>{request.userCode}</code>
           </strong>
         </dd>
-        <dt>Asked from</dt>
+        <dt>Requested from</dt>
         <dd>
           <code>{request.address ?? 'an unknown address'}</code>, at {toIsoTime(request.startedAtMs).slice(0, 19).replace('T', ' ')} UTC
         </dd>
-        <dt>Says that it is</dt>
-        <dd>{request.userAgent ?? 'nothing'}</dd>
-        <dt>Name of its token</dt>
+        <dt>Program</dt>
+        <dd>{request.userAgent ?? 'unknown'}</dd>
+        <dt>Token name</dt>
         <dd>{request.tokenName}</dd>
       </dl>
       <p class="notice warning">
-        Go on only if you have just started <code>samlgate login</code> yourself and your terminal shows this very code. Nobody who helps
-        you needs you to confirm a code that they sent you.
+        Approve only if you have just started <code>samlgate login</code> yourself and your terminal shows exactly this code. Never approve
+        a code that another person sent you.
       </p>
       <form method="post" action="/device">
         <input type="hidden" name="csrf" value={csrfToken} />
         <input type="hidden" name="user_code" value={request.userCode} />
         <div class="buttons">
           <button type="submit" name="action" value="approve">
-            Yes, sign it in
+            Approve
           </button>
           <button type="submit" name="action" value="deny" class="secondary">
-            No
+            Deny
           </button>
         </div>
       </form>
@@ -85,7 +86,7 @@ export function DeviceConfirmationPage({ request, member, organization, csrfToke
   );
 }
 
-/** The terminal wants another organization than the one that this browser is signed in to. */
+/** Explains that the terminal requested another organization than the one this browser is signed in to. */
 export function DeviceOrganizationPage({
   wanted,
   organization,
@@ -97,12 +98,12 @@ export function DeviceOrganizationPage({
     <Page title="Another organization">
       <h1>Another organization</h1>
       <p>
-        The terminal asks for the organization “{wanted}”, but this browser is signed in to <strong>{organization.name}</strong>.
+        The terminal requests the organization “{wanted}”, but this browser is signed in to <strong>{organization.name}</strong>.
       </p>
-      <p>Sign out in the console, and open the link from the terminal again.</p>
+      <p>Sign out in the console, then open the link from the terminal again.</p>
       <p>
         <a class="button" href="/console">
-          To the console
+          Open the console
         </a>
       </p>
     </Page>
@@ -110,14 +111,17 @@ export function DeviceOrganizationPage({
 }
 
 export function DeviceAnsweredPage({ approved }: { readonly approved: boolean }) {
-  const title = approved ? 'The terminal is signed in' : 'The terminal was refused';
+  const title = approved ? 'The terminal is signed in' : 'The terminal was denied access';
   return (
     <Page title={title}>
       <h1>{title}</h1>
       {approved ? (
-        <p>Go back to it; this window may be closed. Its token stands in the list of your CLI tokens, where you can revoke it.</p>
+        <p>Return to the terminal. You can close this window. Its token is in the list of your CLI tokens, where you can revoke it.</p>
       ) : (
-        <p>It got nothing. If you did not start it, somebody has tried to get in with your help: tell the owners of your organization.</p>
+        <p>
+          The terminal received no token. If you did not start this login, someone may have tried to access your account. Inform an owner of
+          your organization.
+        </p>
       )}
     </Page>
   );

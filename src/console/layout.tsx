@@ -5,11 +5,11 @@ import { visibleText } from './parts/foreign-text.tsx';
 export interface DocumentProps {
   readonly title: string;
   readonly children: ComponentChildren;
-  /** Files under /assets that the page runs; everything works without them. */
+  /** Scripts under /assets. Every page also works without them. */
   readonly scripts?: readonly string[];
 }
 
-/** The frame of every page of the gateway: nothing inline, nothing from elsewhere. */
+/** Renders the HTML document of every page. Nothing is inline and nothing is loaded from another host. */
 export function Document({ title, children, scripts = [] }: DocumentProps) {
   return (
     <html lang="en">
@@ -33,11 +33,11 @@ export function Document({ title, children, scripts = [] }: DocumentProps) {
 export interface PageProps {
   readonly title: string;
   readonly children: ComponentChildren;
-  /** A file under /assets that the page runs. */
+  /** A script under /assets. */
   readonly script?: string;
 }
 
-/** A page with one thing on it, for people who are not (yet) in the console. */
+/** Renders a page with a single card, for pages outside the console. */
 export function Page({ title, children, script }: PageProps) {
   return (
     <Document title={title} {...(script === undefined ? {} : { scripts: [script] })}>
@@ -51,5 +51,5 @@ export function Page({ title, children, script }: PageProps) {
   );
 }
 
-/** The HTML of a page. Everything in it is escaped by preact; nothing here builds markup from text. */
+/** Returns the HTML of a page. Preact escapes everything; nothing here builds markup from strings. */
 export const renderPage = (page: VNode): string => `<!doctype html>${renderToString(page)}`;

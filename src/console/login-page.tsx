@@ -3,9 +3,9 @@ import { ForeignText } from './parts/foreign-text.tsx';
 
 export interface LoginPageProps {
   readonly returnTo: string | undefined;
-  /** What was typed, where nothing was found for it. */
+  /** What the user entered, if no organization matches it. */
   readonly unknown?: string | undefined;
-  /** Where somebody signed in last in this browser. */
+  /** The organization that this browser last signed in to. */
   readonly last?: { readonly name: string; readonly href: string } | undefined;
 }
 
@@ -15,17 +15,17 @@ export function LoginPage({ returnTo, unknown, last }: LoginPageProps) {
       <h1>Sign in</h1>
       {unknown === undefined ? null : (
         <p class="notice problem" role="alert">
-          No organization here has “<ForeignText text={unknown} />
-          ”. Use your work address, or ask your administrator for the organization’s short name.
+          No organization matches “<ForeignText text={unknown} />
+          ”. Enter your work email address, or ask your IT administrator for the organization’s short name.
         </p>
       )}
       {last === undefined ? (
-        <p>You sign in with your company’s identity provider. Tell us where to send you.</p>
+        <p>You sign in with your organization’s identity provider.</p>
       ) : (
         <LastOrganization {...last} returnTo={returnTo} />
       )}
       <form method="post" action="/login">
-        <label for="who">Work e-mail or organization</label>
+        <label for="who">Work email or organization</label>
         <input
           id="who"
           name="who"
@@ -46,7 +46,7 @@ export function LoginPage({ returnTo, unknown, last }: LoginPageProps) {
   );
 }
 
-/** One click for who comes back; one more for who shares the computer. */
+/** Offers the last organization with one click, and a way to forget it on a shared computer. */
 function LastOrganization({
   name,
   href,
@@ -67,7 +67,7 @@ function LastOrganization({
           Forget this organization
         </button>
       </form>
-      <p class="or">or sign in to another one</p>
+      <p class="or">or sign in to another organization</p>
     </>
   );
 }

@@ -1,15 +1,15 @@
-/** The pages of the console that the navigation shows, in its order. A new page is a row here, and routes in `http/console/`. */
+/** Lists the pages of the console in the order of the navigation. A new page needs a row here and routes in `http/console/`. */
 
 export interface Section {
   readonly id: string;
-  /** Below the {@link Frame}'s base. */
+  /** Relative to the base of the {@link Frame}. */
   readonly path: string;
   readonly label: string;
-  /** `manager`: owners, and the operator for every organization. */
+  /** `manager` stands for owners, and for the operator in every organization. */
   readonly who: 'member' | 'manager' | 'operator';
 }
 
-/** Of an organization. */
+/** Pages of an organization. */
 export const SECTIONS = [
   { id: 'credentials', path: '', label: 'Credentials', who: 'member' },
   { id: 'organization', path: '', label: 'Organization', who: 'operator' },
@@ -20,7 +20,7 @@ export const SECTIONS = [
   { id: 'audit', path: '/audit', label: 'Audit trail', who: 'manager' },
 ] as const satisfies readonly Section[];
 
-/** Of the whole gateway. */
+/** Pages of the gateway as a whole. */
 export const OPERATOR_SECTIONS = [
   { id: 'organizations', path: '', label: 'Organizations', who: 'operator' },
   { id: 'keys', path: '/keys', label: 'Signing keys', who: 'operator' },
@@ -30,30 +30,30 @@ export const OPERATOR_SECTIONS = [
 
 export type SectionId = (typeof SECTIONS)[number]['id'] | (typeof OPERATOR_SECTIONS)[number]['id'];
 
-/** Who looks at the console. */
+/** The user of the console. */
 export type Viewer =
   | { readonly kind: 'member'; readonly id: string; readonly name: string; readonly email: string; readonly role: 'owner' | 'collaborator' }
   | { readonly kind: 'operator' }
-  /** An IT administrator who came by a setup link. */
+  /** An IT administrator with a setup link. */
   | { readonly kind: 'setup'; readonly linkId: string };
 
-/** What is done, or went wrong, as the next page tells it once. */
+/** The result of an action, shown once on the next page. */
 export interface Notice {
   readonly kind: 'done' | 'problem';
   readonly text: string;
 }
 
-/** What stands around every page of the console. */
+/** Everything that the frame around a page of the console needs. */
 export interface Frame {
   readonly viewer: Viewer;
-  /** Whose pages these are; undefined on the operator's own. */
+  /** The organization of the page; undefined on pages of the gateway as a whole. */
   readonly organization: { readonly name: string; readonly slug: string } | undefined;
-  /** `/console`, or for the operator `/console/operator`, and `/console/operator/organizations/SLUG` below it. */
+  /** `/console`, or for the operator `/console/operator` or `/console/operator/organizations/SLUG`. */
   readonly base: string;
-  /** What every form carries. */
+  /** The CSRF token that every form sends. */
   readonly csrfToken: string;
   readonly notice: Notice | undefined;
-  /** The clock that pages tell time by. */
+  /** The current time, for relative times on the page. */
   readonly nowMs: number;
 }
 
@@ -63,7 +63,7 @@ const isFor = (viewer: Viewer, { id, who }: Section): boolean => {
   return who === 'member' || (who === 'manager' && viewer.role === 'owner');
 };
 
-/** Where the navigation of this viewer leads. */
+/** Returns the pages that this viewer may open. */
 export function sectionsOf({ viewer, organization }: Frame): readonly Section[] {
   return organization ? SECTIONS.filter((section) => isFor(viewer, section)) : OPERATOR_SECTIONS;
 }

@@ -5,11 +5,11 @@ export interface PostFormPageProps {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** HTTP-POST binding (saml-bindings §3.5.4): a form that submits itself by a script of ours, or by the button. */
+/** Sends a SAML message with the HTTP-POST binding (saml-bindings §3.5.4). A script submits the form; without scripts, the button does. */
 export function PostFormPage({ action, fields }: PostFormPageProps) {
   return (
-    <Page title="To your identity provider" script="submit.js">
-      <h1>To your identity provider</h1>
+    <Page title="Continue to your identity provider" script="submit.js">
+      <h1>Continue to your identity provider</h1>
       <form method="post" action={action} data-submit>
         {Object.entries(fields).map(([name, value]) => (
           <input type="hidden" name={name} value={value} />

@@ -85,7 +85,7 @@ describe('device authorization (RFC 8628)', () => {
 
   test('gives nothing where the person says no, and tells the audit trail', async () => {
     const code = await start();
-    expect((await say(code, 'deny')).text).toContain('The terminal was refused');
+    expect((await say(code, 'deny')).text).toContain('The terminal was denied access');
     expect(await poll(code)).toBe('access_denied');
     expect(await poll(code)).toBe('invalid_grant');
     const { items } = (await gateway.api<{ items: { event: string }[] }>('GET', `/organizations/${organization.slug}/audit?limit=1`)).body;

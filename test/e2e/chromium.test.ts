@@ -57,7 +57,7 @@ describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (s
     inFreshBrowser(async (page) => {
       await page.goto(`${gateway.url}/console`);
       expect(new URL(page.url()).pathname).toBe('/login');
-      await page.getByLabel('Work e-mail or organization').fill('olivia@acme.test');
+      await page.getByLabel('Work email or organization').fill('olivia@acme.test');
       await screenshot(page, `login-${store}`);
       await page.getByRole('button', { name: 'Continue' }).click();
       await typePassword(page, 'olivia');

@@ -92,7 +92,7 @@ describe('a person at a terminal', () => {
       await page.getByRole('heading', { name: 'Sign in a terminal?' }).waitFor();
       expect(await page.getByText(code, { exact: true }).count()).toBe(1);
       await screenshot(page, 'device-confirmation');
-      await page.getByRole('button', { name: 'Yes, sign it in' }).click();
+      await page.getByRole('button', { name: 'Approve' }).click();
       await page.getByRole('heading', { name: 'The terminal is signed in' }).waitFor();
     });
     const { code: exitCode, screen } = await login.ended;
@@ -118,8 +118,8 @@ describe('a person at a terminal', () => {
       await page.waitForURL(address);
       await page.getByLabel('Code').fill(code.toLowerCase().replace('-', ' '));
       await page.getByRole('button', { name: 'Continue' }).click();
-      await page.getByRole('button', { name: 'No', exact: true }).click();
-      await page.getByRole('heading', { name: 'The terminal was refused' }).waitFor();
+      await page.getByRole('button', { name: 'Deny' }).click();
+      await page.getByRole('heading', { name: 'The terminal was denied access' }).waitFor();
     });
     const { code: exitCode, screen } = await login.ended;
     expect([exitCode, screen]).toEqual([1, expect.stringContaining('The person refused the login.')]);

@@ -38,7 +38,7 @@ describe('credentials in Chromium', () => {
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
     await page.getByLabel('Name').fill('nightly backup');
     await page.getByLabel('Expires after').selectOption('30 days');
-    await page.getByRole('button', { name: 'Make token' }).click();
+    await page.getByRole('button', { name: 'Create token' }).click();
     await page.getByRole('heading', { name: 'Your new token' }).waitFor();
     expect(await page.textContent('main')).toContain(`samlgate login --gateway ${gateway.url} --org acme`);
     expect(await inspectLooks(page, 'credentials-new-token')).toEqual([]);
@@ -48,7 +48,7 @@ describe('credentials in Chromium', () => {
     expect((await gateway.api('GET', '/me', undefined, token)).status).toBe(200);
     await page.getByRole('link', { name: 'Done' }).click();
     await page.getByLabel('Name').fill('laptop');
-    await page.getByRole('button', { name: 'Make token' }).click();
+    await page.getByRole('button', { name: 'Create token' }).click();
     await page.goto(`${gateway.url}/console`);
     expect(await inspectLooks(page, 'credentials')).toEqual([]);
 
@@ -85,7 +85,7 @@ describe('credentials in Chromium', () => {
     await page.waitForURL(`${gateway.url}/console`);
     expect(await page.getByRole('button', { name: /^Copy/ }).count()).toBe(0);
     await page.getByLabel('Name').fill('made without scripts');
-    await page.getByRole('button', { name: 'Make token' }).click();
+    await page.getByRole('button', { name: 'Create token' }).click();
     await page.getByRole('link', { name: 'Done' }).click();
     await page.getByRole('button', { name: 'Revoke made without scripts' }).click();
     await page.getByText('The token is revoked.').waitFor();
@@ -95,7 +95,7 @@ describe('credentials in Chromium', () => {
   it('by keyboard: the first stop leads past the navigation, and every stop shows where it is', async () => {
     const { context, page } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.keyboard.press('Tab');
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to content');
     await page.keyboard.press('Enter');
     expect(new URL(page.url()).hash).toBe('#content');
     const stops = await page.locator('a[href], button:visible, input:visible, select:visible').count();

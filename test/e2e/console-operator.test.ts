@@ -66,10 +66,10 @@ describe('the operator in Chromium', () => {
     await page.getByLabel('Slug').fill('hooli');
     await page.getByLabel('Name').fill('Hooli');
     expect(await inspectLooks(page, 'operator-new-organization')).toEqual([]);
-    await page.getByRole('button', { name: 'Make organization' }).click();
+    await page.getByRole('button', { name: 'Create organization' }).click();
     await page.getByText('The organization is made.').waitFor();
     expect(await inspectLooks(page, 'operator-organization-made')).toEqual([]);
-    await page.getByRole('link', { name: 'Change' }).click();
+    await page.getByRole('link', { name: 'Edit organization' }).click();
     expect(await inspectLooks(page, 'operator-change-organization')).toEqual([]);
     await page.getByRole('link', { name: 'Cancel' }).click();
     await page.getByRole('link', { name: 'Delete hooli' }).click();
@@ -85,7 +85,7 @@ describe('the operator in Chromium', () => {
     const { context, page, complaints } = await enter();
     const go = (name: string) => page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name }).click();
     await go('Signing keys');
-    await page.getByRole('button', { name: 'Rotate now' }).click();
+    await page.getByRole('button', { name: 'Rotate keys' }).click();
     await page.getByText(/The key .* signs now/).waitFor();
     expect(await inspectLooks(page, 'operator-keys')).toEqual([]);
     await page

@@ -23,11 +23,11 @@ describe('pages before the console in Chromium', () => {
     const { context, page, complaints } = await openPage(browser, [gateway.url, (await gateway.mockIdp()).url]);
     await page.goto(`${gateway.url}/console/members`);
     expect(await inspectLooks(page, 'login')).toEqual([]);
-    await page.getByLabel('Work e-mail or organization').fill('somebody@nowhere.example');
+    await page.getByLabel('Work email or organization').fill('somebody@nowhere.example');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
     expect(await inspectLooks(page, 'login-unknown')).toEqual([]);
-    await page.getByLabel('Work e-mail or organization').fill('olivia@acme.example');
+    await page.getByLabel('Work email or organization').fill('olivia@acme.example');
     await page.keyboard.press('Enter');
     await page.locator('button[name=person][value=olivia]').click();
     await page.waitForURL(`${gateway.url}/console/members`);
@@ -56,7 +56,7 @@ describe('pages before the console in Chromium', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Sign in a terminal?' }).waitFor();
     expect(await inspectLooks(page, 'device-question')).toEqual([]);
-    await page.getByRole('button', { name: 'Yes, sign it in' }).click();
+    await page.getByRole('button', { name: 'Approve' }).click();
     await page.getByRole('heading', { name: 'The terminal is signed in' }).waitFor();
     expect(await inspectLooks(page, 'device-answered')).toEqual([]);
     expect(complaints).toEqual([]);

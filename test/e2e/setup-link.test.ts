@@ -27,16 +27,16 @@ describe('a setup link in Chromium', () => {
 
     await page.goto(link.body.url);
     expect(await inspectLooks(page, 'setup-start')).toEqual([]);
-    await page.getByRole('button', { name: 'Start' }).click();
+    await page.getByRole('button', { name: 'Start setup' }).click();
     expect(new URL(page.url()).pathname).toBe('/setup/single-sign-on');
-    expect(await page.textContent('main')).toContain('There is none yet');
+    expect(await page.textContent('main')).toContain('No identity provider yet');
 
     await page.getByRole('link', { name: 'Other', exact: true }).click();
     expect(await inspectLooks(page, 'setup-single-sign-on')).toEqual([]);
     const metadataUrl = await page.getByRole('region', { name: 'Values for your identity provider' }).getByRole('link').textContent();
     await idp.addServiceProvider(metadataUrl ?? '');
 
-    await page.getByLabel('Metadata URL').fill(idp.metadataUrl);
+    await page.getByLabel('URL', { exact: true }).fill(idp.metadataUrl);
     await page.getByRole('button', { name: 'Preview' }).first().click();
     expect(await page.textContent('h1')).toBe('Is this your identity provider?');
     expect(await page.textContent('main')).toContain(idp.metadataUrl);
@@ -57,7 +57,7 @@ describe('a setup link in Chromium', () => {
     await page.getByRole('link', { name: 'Single sign-on' }).first().click();
     await page.getByRole('link', { name: 'Settings' }).click();
     expect(await inspectLooks(page, 'setup-settings')).toEqual([]);
-    await page.getByRole('button', { name: 'End the setup' }).click();
+    await page.getByRole('button', { name: 'End setup' }).click();
     expect(await page.textContent('h1')).toContain('The setup is over');
     await page.goto(link.body.url);
     expect(await page.textContent('main')).toContain('Ask who sent it for a new one');
@@ -73,7 +73,7 @@ describe('an owner’s pages of single sign-on in Chromium', () => {
     const console = `${gateway.url}/console`;
 
     await page.goto(`${console}/single-sign-on`);
-    await page.getByRole('button', { name: 'Make a setup link' }).click();
+    await page.getByRole('button', { name: 'Create setup link' }).click();
     expect(await page.textContent('h1')).toBe('Setup link');
     expect(await inspectLooks(page, 'console-setup-link')).toEqual([]);
     await page.goto(`${console}/single-sign-on`);

@@ -213,11 +213,11 @@ describe('operator: organizations', () => {
     });
     expect(new URL(made.url).pathname).toBe(`${HOME}/organizations/${slug}`);
     expect(made.text).toContain('<bdi>Globex &lt;b></bdi>');
-    expect(textOf(made.text)).toContain('nobody can sign in to this organization');
+    expect(textOf(made.text)).toContain('users cannot sign in');
     const { body } = await gateway.api('GET', `/organizations/${slug}`);
     expect(body).toMatchObject({ slug, name: 'Globex <b>', domains: [`${slug}.example`, `www.${slug}.example`, `mail.${slug}.example`] });
 
-    const change = await browser.follow(made, 'Change');
+    const change = await browser.follow(made, 'Edit organization');
     const changed = await browser.submit(change, {
       name: 'Globex',
       domains: '',
@@ -232,7 +232,7 @@ describe('operator: organizations', () => {
       cli_token_max_days: 90,
       contact_email: 'it@globex.example',
     });
-    const emptied = await browser.submit(await browser.follow(changed, 'Change'), { cli_token_max_days: '', contact_email: '' });
+    const emptied = await browser.submit(await browser.follow(changed, 'Edit organization'), { cli_token_max_days: '', contact_email: '' });
     expect(emptied.status).toBe(200);
     expect((await gateway.api('GET', `/organizations/${slug}`)).body).toMatchObject({ cli_token_max_days: null, contact_email: null });
 
@@ -358,6 +358,6 @@ describe('operator: keys and health', () => {
     const browser = await enter();
     const page = await open(browser, '/health');
     expect(textOf(page.text)).toContain('sqlite:');
-    expect(textOf(page.text)).toContain('well');
+    expect(textOf(page.text)).toContain('healthy');
   });
 });

@@ -36,7 +36,7 @@ describe('sign-in: by address or organization', () => {
       const browser = new HttpBrowser();
       const page = await browser.submit(await openLogin(browser, '?return_to=/console'), { who });
       expect(page.status).toBe(404);
-      expect(page.text).toContain('No organization here has “<bdi>');
+      expect(page.text).toContain('No organization matches “<bdi>');
       expect(page.text).not.toMatch(/<b>x|\u202ey</);
       expect(page.forms[0]?.fields.find(({ name }) => name === 'return_to')?.value).toBe('/console');
       expect(browser.cookie('samlgate_organization')).toBeUndefined();
@@ -81,6 +81,6 @@ describe('sign-in: the last organization', () => {
     const page = await openLogin(browser);
     expect(page.status).toBe(200);
     expect(remembered(page.text)).toBeUndefined();
-    expect(textOf(page.text)).toContain('You sign in with your company’s identity provider.');
+    expect(textOf(page.text)).toContain('You sign in with your organization’s identity provider.');
   });
 });

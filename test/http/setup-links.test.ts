@@ -174,7 +174,7 @@ describe('setup links: what a setup may do', () => {
     const browser = await begin(url);
     const page = await browser.open(`${gateway.url}/setup/single-sign-on?guide=google-workspace`);
     expect(page.text).toContain(`data-copy="${fresh.acsUrl}"`);
-    expect(textOf(page.text)).toContain('There is none yet');
+    expect(textOf(page.text)).toContain('No identity provider yet');
     const preview = await browser.submit(page, { metadata_xml: fresh.metadata });
     const saved = await browser.submit(preview, {}, '/save');
     expect(textOf(saved.text)).toContain('The identity provider is saved.');
@@ -243,7 +243,7 @@ describe('setup links: what a setup may do', () => {
     const left = await begin((await make()).url);
     const page = await left.open(url);
     const kept = left.cookie('samlgate_setup')?.value ?? '';
-    expect(textOf((await left.submit(page, {}, '/leave')).text)).toContain('The setup is over');
+    expect(textOf((await left.submit(page, {}, '/leave')).text)).toContain('The setup has ended');
     left.setCookie(gateway.url, 'samlgate_setup', kept);
     expect(await refusal(left, url)).toEqual([401, 'unauthenticated']);
     await gateway.api('DELETE', `${links()}/${link.id}`);

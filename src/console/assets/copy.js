@@ -1,4 +1,4 @@
-// Copy buttons: there where scripts run and the clipboard may be used.
+// Shows the copy buttons if the clipboard is available.
 for (const button of document.querySelectorAll('button[data-copy]')) {
   if (!navigator.clipboard) break;
   const [word] = button.children;

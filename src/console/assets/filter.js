@@ -1,4 +1,4 @@
-// Hides the rows of the page's table that have not what is typed. Sending the form asks the server, which knows all pages.
+// Hides the rows of this page that do not contain the text. Sending the form searches all pages on the server.
 for (const field of document.querySelectorAll('input[data-filter]')) {
   const rows = document.querySelectorAll('tr[data-filter-text]');
   field.addEventListener('input', () => {

@@ -20,15 +20,15 @@ export interface CredentialsPageProps {
   readonly frame: Frame;
   readonly member: Member;
   readonly tokens: readonly ListedCliToken[];
-  /** Live ones, newest first. */
+  /** Sessions that have not ended, newest first. */
   readonly sessions: readonly MemberSession[];
   readonly currentSessionId: string;
   readonly policy: TokenPolicyView;
-  /** `samlgate login` with what it needs. */
+  /** `samlgate login` with its options for this gateway. */
   readonly loginCommand: string;
 }
 
-/** What the organization asks of CLI tokens. */
+/** The organization's rules for CLI tokens. */
 export interface TokenPolicyView {
   readonly maxDays: number | undefined;
   readonly ssoWithinDays: number | undefined;
@@ -43,8 +43,8 @@ export function CredentialsPage(props: CredentialsPageProps) {
       title="Credentials"
       lead={
         <>
-          You are signed in as <strong dir="auto">{visibleText(member.name)}</strong>. This is who you are here, and what may act in your
-          name.
+          You are signed in as <strong dir="auto">{visibleText(member.name)}</strong>. This page shows your role, your CLI tokens and your
+          sessions.
         </>
       }
       scripts={['confirm.js']}
@@ -59,14 +59,14 @@ export function CredentialsPage(props: CredentialsPageProps) {
         </header>
         {policy.ssoWithinDays === undefined ? null : (
           <p class="small">
-            Your organization asks for a sign-in every {counted(policy.ssoWithinDays, 'day')}; after that tokens rest until you sign in
-            again.
+            Your organization requires a sign-in every {counted(policy.ssoWithinDays, 'day')}. Tokens stop working after that, until you
+            sign in again.
           </p>
         )}
         {tokens.length === 0 ? (
-          <EmptyState title="No program acts in your name yet">
+          <EmptyState title="No CLI tokens yet">
             <p>
-              Run <code>{loginCommand}</code> in a terminal, or make a token below for a program that can’t open a browser.
+              Run <code>{loginCommand}</code> in a terminal, or create a token below for a program that cannot open a browser.
             </p>
           </EmptyState>
         ) : (
@@ -78,7 +78,7 @@ export function CredentialsPage(props: CredentialsPageProps) {
         <header>
           <h2 id="sessions">Sessions</h2>
           {sessions.length < 2 ? null : (
-            <ButtonForm action="/console/sessions/end-others" csrfToken={frame.csrfToken} label="End all others" danger />
+            <ButtonForm action="/console/sessions/end-others" csrfToken={frame.csrfToken} label="End all other sessions" danger />
           )}
         </header>
         <SessionsTable frame={frame} sessions={sessions} currentId={currentSessionId} endAction={(id) => `/console/sessions/${id}/end`} />
@@ -94,7 +94,7 @@ function You({ member }: { readonly member: Member }) {
       <Facts
         facts={[
           ['Name', member.name],
-          ['E-mail', member.email],
+          ['Email', member.email],
           [
             'Role',
             <>
@@ -102,7 +102,7 @@ function You({ member }: { readonly member: Member }) {
             </>,
           ],
           ['Groups', groupsText(member)],
-          ['User id', <Copy value={member.id} what="user id" />],
+          ['User ID', <Copy value={member.id} what="user ID" />],
         ]}
       />
     </section>
@@ -115,28 +115,21 @@ const LIFETIMES: readonly (readonly [days: number, label: string])[] = [
   [90, '90 days'],
   [365, '1 year'],
 ];
-const USUAL_DAYS = 90;
+const DEFAULT_DAYS = 90;
 
-/** Only what the organization allows is offered; without a limit of its own a token may also live on. */
+/** Offers only the lifetimes that the organization allows, including "never" if it sets no limit. */
 function NewTokenForm({ csrfToken, maxDays }: { readonly csrfToken: string; readonly maxDays: number | undefined }) {
   const offered = LIFETIMES.filter(([days]) => maxDays === undefined || days < maxDays);
-  const chosen = offered.some(([days]) => days === USUAL_DAYS) ? USUAL_DAYS : maxDays;
+  const chosen = offered.some(([days]) => days === DEFAULT_DAYS) ? DEFAULT_DAYS : maxDays;
   return (
     <>
-      <h3>Make a token</h3>
+      <h3>New CLI token</h3>
       <PostForm action="/console/tokens" csrfToken={csrfToken}>
         <fieldset class="row">
           <legend class="unseen">A new CLI token</legend>
           <label>
             Name
-            <input
-              name="name"
-              type="text"
-              required
-              maxlength={100}
-              autocomplete="off"
-              placeholder="What is it for? For example: nightly backup"
-            />
+            <input name="name" type="text" required maxlength={100} autocomplete="off" placeholder="For example: nightly backup" />
           </label>
           <label class="narrow">
             Expires after
@@ -150,12 +143,12 @@ function NewTokenForm({ csrfToken, maxDays }: { readonly csrfToken: string; read
                 <option value="">never</option>
               ) : (
                 <option value={maxDays} selected={maxDays === chosen}>
-                  {counted(maxDays, 'day')} (the most here)
+                  {counted(maxDays, 'day')} (maximum)
                 </option>
               )}
             </select>
           </label>
-          <button type="submit">Make token</button>
+          <button type="submit">Create token</button>
         </fieldset>
       </PostForm>
     </>
@@ -169,15 +162,15 @@ export interface NewTokenPageProps {
   readonly loginCommand: string;
 }
 
-/** The only page that ever shows a token. */
+/** Shows a new token. No other page ever shows it. */
 export function NewTokenPage({ frame, made, endsAtMs, loginCommand }: NewTokenPageProps) {
   return (
     <ConsolePage frame={frame} section="credentials" title="Your new token" back={{ href: '/console', label: 'Credentials' }}>
       <div class="panel">
         <Callout kind="warning">
           <p>
-            <strong>Take it along now.</strong> It is shown this once and kept nowhere. Whoever has it acts as you, so treat it like a
-            password.
+            <strong>Copy this token now.</strong> It is shown only once and is not stored. Anyone who has it can act as you, so treat it
+            like a password.
           </p>
         </Callout>
         <Copy value={made.token} what="token" block />
@@ -187,12 +180,12 @@ export function NewTokenPage({ frame, made, endsAtMs, loginCommand }: NewTokenPa
             ['Expires', endsAtMs === undefined ? 'never' : <Moment ms={endsAtMs} />],
           ]}
         />
-        <h2>How to use it</h2>
+        <h2>How to use the token</h2>
         <p>
-          Give it to a program as the environment variable <code>SAMLGATE_CLI_TOKEN</code>, or send it as{' '}
+          Pass it to a program in the environment variable <code>SAMLGATE_CLI_TOKEN</code>, or send it as{' '}
           <code>Authorization: Bearer …</code>.
         </p>
-        <p>On your own computer you don’t need to carry tokens about. The command line fetches one of its own:</p>
+        <p>On your own computer you do not need to copy tokens. The command line creates its own:</p>
         <Copy value={loginCommand} what="command" block />
         <p class="buttons">
           <a class="button" href="/console">
@@ -220,7 +213,7 @@ export function RevokeAllPage({ frame, tokens, otherSessions }: RevokeAllPagePro
       yes="Revoke all credentials"
       cancelHref="/console"
     >
-      <p>Do this when a computer is lost, or a token may have got into wrong hands. At once, and for good:</p>
+      <p>Do this if a computer was lost or a token may have leaked. It takes effect immediately and cannot be undone:</p>
       <ul>
         <li>
           {tokens.length === 0 ? 'there are no CLI tokens to revoke' : `${counted(tokens.length, 'CLI token')} can no longer be used`}
@@ -240,7 +233,7 @@ export function RevokeAllPage({ frame, tokens, otherSessions }: RevokeAllPagePro
           {otherSessions === 0 ? 'there are no other sessions to end' : `${counted(otherSessions, 'other session')} must sign in again`}
         </li>
       </ul>
-      <p>You stay signed in here. Afterwards you can make new tokens.</p>
+      <p>You stay signed in here and can create new tokens afterwards.</p>
     </ConfirmationPage>
   );
 }

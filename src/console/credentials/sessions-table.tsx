@@ -8,15 +8,15 @@ import { userAgentText } from '../parts/user-agent.tsx';
 
 export interface SessionsTableProps {
   readonly frame: Frame;
-  /** Live ones, newest first. */
+  /** Sessions that have not ended, newest first. */
   readonly sessions: readonly MemberSession[];
-  /** The session of who looks; it has no button. */
+  /** The viewer's own session, which has no button. */
   readonly currentId?: string;
-  /** Where the form that ends a session is sent. */
+  /** Returns the URL that ends a session. */
   readonly endAction: (id: string) => string;
 }
 
-/** Browser sessions, a member's own or those of a member as an owner sees them. */
+/** Lists browser sessions, either the viewer's own or those of a member that an owner looks at. */
 export function SessionsTable({ frame, sessions, currentId, endAction }: SessionsTableProps) {
   const { nowMs, csrfToken } = frame;
   return (
@@ -29,7 +29,7 @@ export function SessionsTable({ frame, sessions, currentId, endAction }: Session
           kind: 'heading',
           cell: ({ id, userAgent }) => (
             <>
-              {userAgentText(userAgent)} {id === currentId ? <span class="badge good">this one</span> : null}
+              {userAgentText(userAgent)} {id === currentId ? <span class="badge good">this browser</span> : null}
             </>
           ),
         },
@@ -41,13 +41,7 @@ export function SessionsTable({ frame, sessions, currentId, endAction }: Session
           kind: 'actions',
           cell: ({ id, userAgent }) =>
             id === currentId ? null : (
-              <ButtonForm
-                action={endAction(id)}
-                csrfToken={csrfToken}
-                label="End this"
-                about={`session: ${userAgentText(userAgent)}`}
-                danger
-              />
+              <ButtonForm action={endAction(id)} csrfToken={csrfToken} label="End session" about={userAgentText(userAgent)} danger />
             ),
         },
       ]}

@@ -9,11 +9,11 @@ import { userAgentText } from '../parts/user-agent.tsx';
 export interface TokensTableProps {
   readonly frame: Frame;
   readonly tokens: readonly ListedCliToken[];
-  /** Where the form that revokes a token is sent. */
+  /** Returns the URL that revokes a token. */
   readonly revokeAction: (id: string) => string;
 }
 
-/** CLI tokens, a member's own or those of a member as an owner sees them. */
+/** Lists CLI tokens, either the viewer's own or those of a member that an owner looks at. */
 export function TokensTable({ frame, tokens, revokeAction }: TokensTableProps) {
   const { nowMs, csrfToken } = frame;
   return (
@@ -22,7 +22,7 @@ export function TokensTable({ frame, tokens, revokeAction }: TokensTableProps) {
       rows={tokens}
       columns={[
         { label: 'Name', kind: 'heading', cell: ({ record }) => <ForeignText text={record.name} /> },
-        { label: 'Made', cell: ({ record }) => <Near ms={record.createdAtMs} nowMs={nowMs} /> },
+        { label: 'Created', cell: ({ record }) => <Near ms={record.createdAtMs} nowMs={nowMs} /> },
         { label: 'Last used', cell: (token) => <LastUse token={token} nowMs={nowMs} /> },
         { label: 'Expires', cell: ({ endsAtMs }) => (endsAtMs === undefined ? 'never' : <Near ms={endsAtMs} nowMs={nowMs} />) },
         {
@@ -34,7 +34,7 @@ export function TokensTable({ frame, tokens, revokeAction }: TokensTableProps) {
               csrfToken={csrfToken}
               label="Revoke"
               about={visibleText(record.name)}
-              question={`Revoke “${visibleText(record.name)}”? Programs that use it are refused from then on.`}
+              question={`Revoke “${visibleText(record.name)}”? Programs that use it stop working immediately.`}
               danger
             />
           ),

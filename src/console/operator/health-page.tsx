@@ -13,21 +13,21 @@ export interface HealthPageProps {
   readonly frame: Frame;
   readonly version: string;
   readonly baseUrl: string;
-  /** Which store, without its password. */
+  /** The store's URL without its password. */
   readonly store: string;
-  /** How long its answer took. */
+  /** How long the store took to answer, in milliseconds. */
   readonly storeMs: number;
-  /** What to change about the store; none where all is well. */
+  /** Recommended changes to the store; empty if there are none. */
   readonly storeWarnings: readonly string[];
   readonly expiring: readonly ExpiringCertificate[];
   /** How far ahead {@link expiring} looks. */
   readonly expiringDays: number;
 }
 
-/** Whether the gateway's ground is firm: its store, and the certificates that end soon. */
+/** Shows the state of the store and the certificates that expire soon. */
 export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarnings, expiring, expiringDays }: HealthPageProps) {
   return (
-    <ConsolePage frame={frame} section="health" title="Health" lead="What needs your attention, before people notice.">
+    <ConsolePage frame={frame} section="health" title="Health" lead="Problems that need your attention before users notice them.">
       <section class="panel" aria-labelledby="store">
         <h2 id="store">Gateway and store</h2>
         <Facts
@@ -39,7 +39,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
               'State',
               <>
                 <span class={storeWarnings.length === 0 ? 'badge good' : 'badge warning'}>
-                  {storeWarnings.length === 0 ? 'well' : 'answers, but'}
+                  {storeWarnings.length === 0 ? 'healthy' : 'needs attention'}
                 </span>{' '}
                 answered in {storeMs.toFixed(1)} ms
               </>,
@@ -53,12 +53,12 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
         ))}
       </section>
       <section class="panel" aria-labelledby="certificates">
-        <h2 id="certificates">Certificates that end within {expiringDays} days</h2>
+        <h2 id="certificates">Certificates that expire within {expiringDays} days</h2>
         {expiring.length === 0 ? (
-          <EmptyState title="None does" />
+          <EmptyState title="No certificates" />
         ) : (
           <DataTable
-            label="Certificates that end soon"
+            label="Certificates that expire soon"
             rows={expiring}
             columns={[
               {
@@ -80,7 +80,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
                 ),
               },
               {
-                label: 'Ends',
+                label: 'Expires',
                 cell: ({ endsAtMs }) => (
                   <>
                     <Near ms={endsAtMs} nowMs={frame.nowMs} /> {endsAtMs < frame.nowMs ? <span class="badge bad">expired</span> : null}
@@ -88,7 +88,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
                 ),
               },
               {
-                label: 'Successor',
+                label: 'Replacement',
                 cell: ({ successors }) =>
                   successors > 0 ? (
                     `${counted(successors, 'other certificate')} in the metadata`

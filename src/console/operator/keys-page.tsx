@@ -8,21 +8,21 @@ import { DataTable } from '../parts/data-table.tsx';
 import { Near } from '../parts/moment.tsx';
 
 const STATES: Readonly<Record<ListedKey['key']['state'], readonly [badge: string, meaning: string]>> = {
-  next: ['note', 'is published and signs after the next rotation'],
-  active: ['good', 'signs'],
-  retired: ['', 'only verifies what it has signed'],
-  revoked: ['bad', 'all that it signed is dead'],
+  next: ['note', 'published, signs after the next rotation'],
+  active: ['good', 'signs new tokens'],
+  retired: ['', 'verifies existing tokens'],
+  revoked: ['bad', 'its tokens are rejected'],
 };
 
 export interface KeysPageProps {
   readonly frame: Frame;
   /** Newest first. */
   readonly keys: readonly ListedKey[];
-  /** 0: only by command. */
+  /** 0 if keys rotate only by command. */
   readonly rotationDays: number;
 }
 
-/** The keys that sign tokens. */
+/** Lists the keys that sign tokens. */
 export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
   return (
     <ConsolePage
@@ -31,10 +31,10 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
       title="Signing keys"
       lead={
         rotationDays === 0
-          ? 'They sign session tokens and CLI tokens. Only you rotate them.'
-          : `They sign session tokens and CLI tokens. The gateway rotates them every ${counted(rotationDays, 'day')}.`
+          ? 'These keys sign session tokens and CLI tokens. Automatic rotation is off.'
+          : `These keys sign session tokens and CLI tokens. The gateway rotates them every ${counted(rotationDays, 'day')}.`
       }
-      actions={<ButtonForm action="/console/operator/keys/rotate" csrfToken={frame.csrfToken} label="Rotate now" />}
+      actions={<ButtonForm action="/console/operator/keys/rotate" csrfToken={frame.csrfToken} label="Rotate keys" />}
     >
       <section class="panel" aria-label="Signing keys">
         <DataTable
@@ -60,8 +60,8 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
                 </>
               ),
             },
-            { label: 'Made', cell: ({ key }) => <Near ms={key.createdAtMs} nowMs={frame.nowMs} /> },
-            { label: 'Live CLI tokens', cell: ({ cliTokens }) => cliTokens.toLocaleString('en') },
+            { label: 'Created', cell: ({ key }) => <Near ms={key.createdAtMs} nowMs={frame.nowMs} /> },
+            { label: 'Active CLI tokens', cell: ({ cliTokens }) => cliTokens.toLocaleString('en') },
             {
               label: 'Actions',
               kind: 'actions',
@@ -86,23 +86,23 @@ export function RevokeKeyPage({ frame, listed: { key, cliTokens } }: { readonly 
       section="keys"
       title="Revoke this key?"
       action={`/console/operator/keys/${key.kid}/revoke`}
-      yes={cliTokens === 0 ? 'Revoke the key' : `Revoke the key and ${counted(cliTokens, 'CLI token')}`}
+      yes={cliTokens === 0 ? 'Revoke key' : `Revoke key and ${counted(cliTokens, 'CLI token')}`}
       cancelHref="/console/operator/keys"
     >
       <p>
         <code>{key.kid}</code>, {key.algorithm}, <strong>{key.state}</strong>
       </p>
-      <p>Do this where its private part may have got into wrong hands. To change keys as a habit, rotate instead: that ends no token.</p>
+      <p>Do this only if the private key may have leaked. For a routine change, rotate the keys instead; no token is revoked then.</p>
       <ul>
         <li>
           {cliTokens === 0
             ? 'No CLI token was signed with it.'
-            : `${counted(cliTokens, 'CLI token')} of all organizations can no longer be used. Their members must make new ones.`}
+            : `${counted(cliTokens, 'CLI token')} across all organizations will be revoked. Their members must create new ones.`}
         </li>
-        <li>Session tokens that it signed are refused; they would have lived for ten minutes.</li>
-        {key.state === 'active' ? <li>The next key signs from then on.</li> : null}
+        <li>Session tokens that it signed are rejected. They would have expired within ten minutes.</li>
+        {key.state === 'active' ? <li>The next key becomes active.</li> : null}
       </ul>
-      <p>It takes a few seconds, until every replica of the gateway knows.</p>
+      <p>This takes a few seconds, until every replica of the gateway knows.</p>
     </ConfirmationPage>
   );
 }

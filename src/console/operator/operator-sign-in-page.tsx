@@ -2,17 +2,17 @@ import { Page } from '../layout.tsx';
 
 export interface OperatorSignInPageProps {
   readonly returnTo: string | undefined;
-  /** What was wrong with the attempt before. */
+  /** Why the previous attempt failed. */
   readonly problem?: string;
 }
 
-/** Where the operator comes in: by the token that the gateway was started with. */
+/** Signs the operator in with the operator token. */
 export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProps) {
   return (
     <Page title="Operator sign-in">
       <h1>Operator sign-in</h1>
       <p>
-        For who runs this gateway. Everybody else <a href="/login">signs in with their identity provider</a>.
+        This page is for the operator of this gateway. All other users <a href="/login">sign in with their identity provider</a>.
       </p>
       {problem === undefined ? null : (
         <p class="notice problem" role="alert">
@@ -33,8 +33,8 @@ export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProp
           />
         </label>
         <p class="hint" id="where">
-          It is the value of <code>SAMLGATE_OPERATOR_TOKEN</code>, or what the file <code>operator-token</code> beside the SQLite database
-          holds. You stay signed in for one hour; the token itself is not kept in this browser by the gateway.
+          This is the value of <code>SAMLGATE_OPERATOR_TOKEN</code>, or the content of the file <code>operator-token</code> beside the
+          SQLite database. You stay signed in for one hour. The gateway does not store the token in this browser.
         </p>
         {returnTo === undefined ? null : <input type="hidden" name="return_to" value={returnTo} />}
         <button type="submit">Sign in</button>

@@ -12,12 +12,12 @@ import { Callout } from '../parts/notice.tsx';
 export interface OrganizationPageProps {
   readonly frame: Frame;
   readonly organization: Organization;
-  /** About the identity provider; none where there is no identity provider. */
+  /** Findings about the identity provider; empty if there is none. */
   readonly warnings: readonly MetadataWarning[];
   readonly urls: { readonly loginUrl: string; readonly entityId: string };
 }
 
-/** One organization as the operator sees it. */
+/** Shows one organization to the operator. */
 export function OrganizationPage({ frame, organization, warnings, urls }: OrganizationPageProps) {
   const { slug, identityProvider } = organization;
   return (
@@ -28,7 +28,7 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
       back={{ href: '/console/operator', label: 'Organizations' }}
       actions={
         <a class="button secondary" href={`${frame.base}/change`}>
-          Change
+          Edit organization
         </a>
       }
     >
@@ -48,7 +48,7 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
                   'Certificates',
                   identityProvider.metadata.signingCertificates.map(({ notAfter }) => (
                     <div>
-                      ends <Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />
+                      expires <Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />
                     </div>
                   )),
                 ],
@@ -62,13 +62,13 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
           </>
         ) : (
           <Callout kind="warning">
-            <p>There is none yet, so nobody can sign in to this organization.</p>
+            <p>This organization has no identity provider yet, so users cannot sign in.</p>
           </Callout>
         )}
       </section>
-      <section class="panel danger" aria-labelledby="end">
-        <h2 id="end">Delete</h2>
-        <p>With the organization all its members, sessions, tokens and its audit trail are gone, for good.</p>
+      <section class="panel danger" aria-labelledby="delete">
+        <h2 id="delete">Delete organization</h2>
+        <p>Deletes the organization with all its members, sessions, tokens and its audit trail. This cannot be undone.</p>
         <a class="button quiet danger" href={`${frame.base}/delete`}>
           Delete {slug}…
         </a>
@@ -85,24 +85,21 @@ function OrganizationFacts({ organization, urls }: Pick<OrganizationPageProps, '
       facts={[
         ['Name', name],
         ['Slug', slug],
-        ['Id', <Copy value={id} what="id of the organization" />],
-        ['Sign-in', <Copy value={urls.loginUrl} what="sign-in address" />],
+        ['ID', <Copy value={id} what="organization ID" />],
+        ['Sign-in URL', <Copy value={urls.loginUrl} what="sign-in URL" />],
         ['Entity ID and metadata', <Copy value={urls.entityId} what="entity ID" />],
-        ['E-mail domains', listed(domains)],
+        ['Email domains', listed(domains)],
         ['Return URLs', listed(allowedReturnUrls)],
         ['Contact', contactEmail],
-        [
-          'CLI tokens live',
-          cliTokenMaxDays === undefined ? 'as long as their member wishes' : `at most ${counted(cliTokenMaxDays, 'day')}`,
-        ],
-        ['CLI tokens rest', cliTokenSsoWithinDays && `after ${counted(cliTokenSsoWithinDays, 'day')} without a sign-in`],
-        ['Made', <Moment ms={Date.parse(createdAt)} />],
+        ['CLI token lifetime', cliTokenMaxDays === undefined ? 'no limit' : `at most ${counted(cliTokenMaxDays, 'day')}`],
+        ['CLI tokens pause', cliTokenSsoWithinDays && `after ${counted(cliTokenSsoWithinDays, 'day')} without a sign-in`],
+        ['Created', <Moment ms={Date.parse(createdAt)} />],
       ]}
     />
   );
 }
 
-/** Nobody deletes a company by a slip of the hand: its slug must be typed. */
+/** Requires the slug to be typed, so that an organization is not deleted by accident. */
 export function DeleteOrganizationPage({
   frame,
   organization,
@@ -123,7 +120,7 @@ export function DeleteOrganizationPage({
       typed={{ label: 'Type the organization’s slug to confirm', expected: organization.slug }}
       mistyped={mistyped}
     >
-      <p>All its members, sessions, tokens and its audit trail are deleted at once. There is no way back.</p>
+      <p>All its members, sessions, tokens and its audit trail are deleted immediately. This cannot be undone.</p>
     </ConfirmationPage>
   );
 }

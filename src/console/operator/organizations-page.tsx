@@ -12,7 +12,7 @@ import { Paging } from '../parts/paging.tsx';
 export interface OrganizationsPageProps {
   readonly frame: Frame;
   readonly organizations: readonly Organization[];
-  /** Of a page. */
+  /** Page size. */
   readonly limit: number;
   readonly cursor?: string | undefined;
   readonly nextCursor: string | null;
@@ -20,7 +20,7 @@ export interface OrganizationsPageProps {
 
 const hrefOf = ({ slug }: Organization): string => `/console/operator/organizations/${slug}`;
 
-/** All organizations of the gateway, by slug. */
+/** Lists all organizations of the gateway by slug. */
 export function OrganizationsPage({ frame, organizations, limit, cursor, nextCursor }: OrganizationsPageProps) {
   const isEmpty = organizations.length === 0 && cursor === undefined;
   return (
@@ -28,7 +28,7 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
       frame={frame}
       section="organizations"
       title="Organizations"
-      lead="Everybody who signs in here belongs to one of them."
+      lead="Every user of this gateway belongs to an organization."
       actions={
         <a class="button" href="/console/operator/organizations/new">
           New organization
@@ -38,9 +38,9 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
     >
       <section class="panel" aria-label="Organizations">
         {isEmpty ? (
-          <EmptyState title="There is no organization yet">
+          <EmptyState title="No organizations yet">
             <p>
-              <a href="/console/operator/organizations/new">Make the first one</a>, then give it an identity provider.
+              <a href="/console/operator/organizations/new">Create the first organization</a>, then connect its identity provider.
             </p>
           </EmptyState>
         ) : (
@@ -82,9 +82,9 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
                     </>
                   ),
                 },
-                { label: 'E-mail domains', cell: ({ domains }) => (domains.length === 0 ? 'none' : domains.join(', ')) },
+                { label: 'Email domains', cell: ({ domains }) => (domains.length === 0 ? 'none' : domains.join(', ')) },
                 { label: 'Identity provider', cell: (organization) => <IdpState organization={organization} nowMs={frame.nowMs} /> },
-                { label: 'Made', cell: ({ createdAt }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
+                { label: 'Created', cell: ({ createdAt }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
               ]}
             />
             <Paging path="/console/operator" query={{ limit: String(limit) }} cursor={cursor} nextCursor={nextCursor} />
@@ -96,7 +96,7 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
 }
 
 function IdpState({ organization: { identityProvider }, nowMs }: { readonly organization: Organization; readonly nowMs: number }) {
-  if (!identityProvider) return <span class="badge warning">not set up</span>;
+  if (!identityProvider) return <span class="badge warning">not configured</span>;
   const { entityId, signingCertificates } = identityProvider.metadata;
   const isExpired = signingCertificates.every(({ notAfter }) => Date.parse(notAfter) < nowMs);
   return (
@@ -106,7 +106,7 @@ function IdpState({ organization: { identityProvider }, nowMs }: { readonly orga
   );
 }
 
-/** What stands in the form: text, as it was typed. */
+/** The form's values, as the operator entered them. */
 export type OrganizationValues = Readonly<Record<OrganizationField, string>>;
 
 export const ORGANIZATION_FIELDS = [
@@ -125,18 +125,18 @@ export type OrganizationField = (typeof ORGANIZATION_FIELDS)[number];
 export interface OrganizationFormPageProps {
   readonly frame: Frame;
   readonly values: OrganizationValues;
-  /** False: it is a new one. */
+  /** False for a new organization. */
   readonly exists: boolean;
 }
 
-/** Makes an organization, or changes what the operator decides about it. */
+/** The form that creates an organization or edits the settings that only the operator may change. */
 export function OrganizationFormPage({ frame, values, exists }: OrganizationFormPageProps) {
   const cancelHref = exists ? frame.base : '/console/operator';
   return (
     <ConsolePage
       frame={frame}
       section={exists ? 'organization' : 'organizations'}
-      title={exists ? 'Change the organization' : 'New organization'}
+      title={exists ? 'Edit organization' : 'New organization'}
       back={exists ? { href: cancelHref, label: 'Organization' } : { href: cancelHref, label: 'Organizations' }}
     >
       <div class="panel narrow">
@@ -149,23 +149,23 @@ export function OrganizationFormPage({ frame, values, exists }: OrganizationForm
               required
               maxlength={63}
               pattern="[a-z0-9][a-z0-9\-]{1,62}"
-              hint="2 to 63 characters of a–z, 0–9 and -. It is part of the addresses that the identity provider is told, so it can’t be changed later."
+              hint="2 to 63 characters: a–z, 0–9 and -. It is part of the URLs that the identity provider knows, so you cannot change it later."
             />
           )}
-          <Field name="name" label="Name" value={values.name} required maxlength={200} hint="As people know it." />
+          <Field name="name" label="Name" value={values.name} required maxlength={200} hint="The name that users see." />
           <Field
             name="domains"
-            label="E-mail domains"
+            label="Email domains"
             value={values.domains}
             lines={3}
-            hint="One a line. People who type an address of these domains on the sign-in page are sent to this organization."
+            hint="One per line. Users who enter an email address of these domains on the sign-in page are sent to this organization."
           />
           <details {...(exists ? { open: true } : {})}>
             <summary>More settings</summary>
             <MoreFields values={values} />
           </details>
           <div class="buttons">
-            <button type="submit">{exists ? 'Save' : 'Make organization'}</button>
+            <button type="submit">{exists ? 'Save' : 'Create organization'}</button>
             <a class="button secondary" href={cancelHref}>
               Cancel
             </a>
@@ -184,36 +184,36 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
         label="Return URLs"
         value={values.allowed_return_urls}
         lines={3}
-        hint="One a line. Where a sign-in may lead besides pages of this gateway."
+        hint="One per line. URLs outside this gateway to which users may return after signing in."
       />
       <Field
         name="contact_email"
-        label="Contact"
+        label="Contact email"
         type="email"
         value={values.contact_email}
-        hint="Shown in the metadata of the service provider."
+        hint="Shown in the service provider metadata."
       />
-      <Field name="logo_url" label="Logo" type="url" value={values.logo_url} hint="Shown in the metadata of the service provider." />
+      <Field name="logo_url" label="Logo URL" type="url" value={values.logo_url} hint="Shown in the service provider metadata." />
       <Field
         name="cli_token_max_days"
-        label="CLI tokens live at most (days)"
+        label="Maximum lifetime of CLI tokens in days"
         type="number"
         value={values.cli_token_max_days}
-        hint="Empty: as long as their member wishes."
+        hint="Leave empty for no limit."
       />
       <Field
         name="cli_token_sso_within_days"
-        label="CLI tokens rest after this many days without a sign-in"
+        label="Pause CLI tokens after this many days without a sign-in"
         type="number"
         value={values.cli_token_sso_within_days}
-        hint="Empty: they do not depend on sign-ins."
+        hint="Leave empty to let CLI tokens work without sign-ins."
       />
       <Field
         name="session_token_audiences"
         label="Audiences of session tokens"
         value={values.session_token_audiences}
         lines={3}
-        hint="One a line. The services besides this gateway for which members may fetch session tokens."
+        hint="One per line. Services other than this gateway for which members may request session tokens."
       />
     </>
   );

@@ -4,14 +4,14 @@ export interface ButtonFormProps {
   readonly action: string;
   readonly csrfToken: string;
   readonly label: string;
-  /** What screen readers add to the label, so that buttons of one table differ: the row's name. */
+  /** The row's name, which screen readers add to the label so that the buttons of a table differ. */
   readonly about?: string;
-  /** Asked first, where scripts run. */
+  /** A confirmation question, shown if scripts run. */
   readonly question?: string;
   readonly danger?: boolean;
 }
 
-/** A form that is one button, in a row of a table or beside a heading. */
+/** A form with a single button, for table rows and headings. */
 export function ButtonForm({ action, csrfToken, label, about, question, danger = false }: ButtonFormProps) {
   return (
     <PostForm action={action} csrfToken={csrfToken} inline>

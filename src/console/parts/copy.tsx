@@ -1,12 +1,12 @@
 export interface CopyProps {
   readonly value: string;
-  /** What is copied, for screen readers: “Copy the user id”. */
+  /** Names the value for screen readers: “Copy the user ID”. */
   readonly what: string;
-  /** A token or a command: a box of its own. */
+  /** Puts the value into a box of its own, for tokens and commands. */
   readonly block?: boolean;
 }
 
-/** A value to take along. The button appears where scripts run; without them the text is selected by one click. */
+/** Shows a value with a copy button. Without scripts there is no button, and one click selects the text. */
 export function Copy({ value, what, block = false }: CopyProps) {
   return (
     <span class={block ? 'copy block' : 'copy'}>

@@ -3,20 +3,20 @@ import type { ComponentChildren } from 'preact';
 export interface Column<Row> {
   readonly label: string;
   readonly cell: (row: Row) => ComponentChildren;
-  /** `heading`: what names the row. `wide`: has long words. `actions`: its buttons; the label is for screen readers only. */
+  /** `heading` names the row, `wide` holds long words, `actions` holds buttons and shows its label to screen readers only. */
   readonly kind?: 'heading' | 'wide' | 'actions';
 }
 
 export interface DataTableProps<Row> {
-  /** What the table lists, for screen readers. */
+  /** Names the table for screen readers. */
   readonly label: string;
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
-  /** What the live filter looks through, where the page has one. */
+  /** Returns the text that the live filter searches, if the page has one. */
   readonly filterText?: (row: Row) => string;
 }
 
-/** A table; on a phone each row is a card with the column's name before each value. */
+/** Renders a table. On a phone each row is a card with the column's name before each value. */
 export function DataTable<Row>({ label, columns, rows, filterText }: DataTableProps<Row>) {
   return (
     <div class="table">

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 
-/** Where a list would be: why there is nothing, and what to do. */
+/** Stands in for an empty list: says why it is empty and what to do. */
 export const EmptyState = ({ title, children }: { readonly title: string; readonly children?: ComponentChildren }) => (
   <div class="empty">
     <p>

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { ForeignText } from './foreign-text.tsx';
 
-/** Names and values, as a list that screen readers know. A fact without value is left out; a mere text may be foreign. */
+/** Renders names and values as a description list. Facts without a value are omitted. Plain strings may come from users. */
 export function Facts({ facts }: { readonly facts: readonly (readonly [name: string, value: ComponentChildren])[] }) {
   return (
     <dl class="facts">

@@ -1,20 +1,20 @@
 export interface FieldProps {
   readonly name: string;
   readonly label: string;
-  /** As it was typed, or as it is kept. */
+  /** The value that the user entered, or the saved one. */
   readonly value: string;
   readonly type?: 'text' | 'email' | 'url' | 'number';
-  /** More than one: a text area. */
+  /** Renders a text area if more than 1. */
   readonly lines?: number;
-  /** What belongs into it, in a sentence below. */
+  /** A sentence below the field that says what to enter. */
   readonly hint?: string;
   readonly required?: boolean;
   readonly maxlength?: number;
-  /** A regular expression in the browsers' `v` mode. */
+  /** A regular expression, in the `v` mode of browsers. */
   readonly pattern?: string;
 }
 
-/** A labelled field with a hint that screen readers tie to it. */
+/** Renders a labelled field with a hint that screen readers associate with it. */
 export function Field({ name, label, value, type = 'text', lines = 1, hint, required = false, maxlength, pattern }: FieldProps) {
   const shared = {
     name,

@@ -1,4 +1,4 @@
-/** The end of a form that filters a list; with a way back where something is filtered. */
+/** The buttons of a filter form, with a link that removes the filter if there is one. */
 export const FilterButtons = ({ path, isFiltered }: { readonly path: string; readonly isFiltered: boolean }) => (
   <>
     <button type="submit" class="secondary">

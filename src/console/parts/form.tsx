@@ -1,14 +1,14 @@
 import type { ComponentChildren } from 'preact';
 
-/** What every form of the console carries; a request without it, or with that of another session, is refused. */
+/** The CSRF token. A request without it, or with the token of another session, is refused. */
 export const CsrfField = ({ token }: { readonly token: string }) => <input type="hidden" name="csrf" value={token} />;
 
 export interface PostFormProps {
   readonly action: string;
   readonly csrfToken: string;
-  /** `upload`: the form has a file in it. */
+  /** `upload` sends the form as multipart/form-data. */
   readonly kind?: 'fields' | 'upload';
-  /** One button, in a row of a table. */
+  /** For a single button in a table row. */
   readonly inline?: boolean;
   readonly children: ComponentChildren;
 }

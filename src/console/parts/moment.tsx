@@ -6,7 +6,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const dayOf = (date: Date): string => `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
 const timeOf = (date: Date): string => `${twoDigits(date.getUTCHours())}:${twoDigits(date.getUTCMinutes())} UTC`;
 
-/** A moment in words, as people compare it with their log: “4 Mar 2026, 10:22 UTC”. */
+/** Formats a time so that users can compare it with their own logs: “4 Mar 2026, 10:22 UTC”. */
 export const momentText = (ms: number): string => `${dayOf(new Date(ms))}, ${timeOf(new Date(ms))}`;
 
 export const Moment = ({ ms }: { readonly ms: number }) => <time datetime={toIsoTime(ms)}>{momentText(ms)}</time>;
@@ -17,10 +17,10 @@ const STEPS: readonly (readonly [ms: number, unit: Intl.RelativeTimeFormatUnit])
   [60_000, 'minute'],
 ];
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
-/** Beyond this people think in dates. */
+/** Times further away than this are shown as dates. */
 const NEAR_MS = 45 * DAY_MS;
 
-/** “3 hours ago”, “in 2 days”; a date where that is far off. The exact moment shows on hovering. */
+/** Formats a relative time (“3 hours ago”, “in 2 days”), or a date if it is far away. */
 export function nearText(ms: number, nowMs: number): string {
   const distance = ms - nowMs;
   if (Math.abs(distance) > NEAR_MS) return dayOf(new Date(ms));

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { Notice } from '../navigation.ts';
 import { visibleText } from './foreign-text.tsx';
 
-/** What was done or went wrong; screen readers say it at once. */
+/** Shows the result of an action. Screen readers announce it immediately. */
 export const NoticeBox = ({ kind, text }: Notice) => (
   <div class={`notice ${kind}`} role={kind === 'done' ? 'status' : 'alert'}>
     <p>{visibleText(text)}</p>
@@ -10,10 +10,10 @@ export const NoticeBox = ({ kind, text }: Notice) => (
 );
 
 export interface CalloutProps {
-  /** `warning`: read this before you go on. */
+  /** `warning` is for text to read before continuing. */
   readonly kind: 'note' | 'warning';
   readonly children: ComponentChildren;
 }
 
-/** Something on a page that should not be overlooked. */
+/** Highlights text that users should not overlook. */
 export const Callout = ({ kind, children }: CalloutProps) => <div class={`notice ${kind}`}>{children}</div>;

@@ -1,20 +1,20 @@
 export interface PagingProps {
   /** The page's path. */
   readonly path: string;
-  /** What is searched for stays from page to page; undefined and empty values are left out. */
+  /** The search parameters to keep from page to page. Undefined and empty values are omitted. */
   readonly query: Readonly<Record<string, string | undefined>>;
-  /** Of this page; undefined on the first. */
+  /** The cursor of this page; undefined on the first page. */
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
 }
 
-/** An address with a query. */
+/** Returns a path with a query. */
 export function hrefOf(path: string, query: Readonly<Record<string, string | undefined>>): string {
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '');
   return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
 }
 
-/** From page to page of a list that is read by cursor: onwards, and back to its start. */
+/** Links to the next and the first page of a list that is read by cursor. */
 export function Paging({ path, query, cursor, nextCursor }: PagingProps) {
   if (cursor === undefined && nextCursor === null) return null;
   return (

@@ -1,6 +1,6 @@
 import { visibleText } from './foreign-text.tsx';
 
-/** The first that fits counts: Edge and Opera call themselves Chrome as well, and Chrome calls itself Safari. */
+/** The first match wins, because Edge and Opera also claim to be Chrome, and Chrome claims to be Safari. */
 const BROWSERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['Edge', /\bEdg(?:e|A|iOS)?\//],
   ['Opera', /\bOPR\//],
@@ -21,7 +21,7 @@ const SYSTEMS: readonly (readonly [name: string, pattern: RegExp])[] = [
 
 const firstOf = (list: typeof BROWSERS, text: string): string | undefined => list.find(([, pattern]) => pattern.test(text))?.[0];
 
-/** “Firefox on Linux”; what a program calls itself (“curl/8.5.0”) where it is no browser. A claim of the client, nothing more. */
+/** Describes a user agent as “Firefox on Linux”, or by its own name (“curl/8.5.0”) if it is not a browser. Clients can claim anything here. */
 export function userAgentText(userAgent: string | undefined): string {
   if (userAgent === undefined || userAgent.trim() === '') return 'unknown program';
   const browser = firstOf(BROWSERS, userAgent);

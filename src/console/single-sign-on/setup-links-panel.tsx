@@ -8,7 +8,7 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment, momentText } from '../parts/moment.tsx';
 
-/** A link as the table shows it. */
+/** A setup link with its state. */
 export interface ListedSetupLink {
   readonly id: string;
   readonly link: SetupLink;
@@ -28,26 +28,26 @@ const STATES: Readonly<Record<SetupLinkState, readonly [badge: string, text: str
   expired: ['warning', 'expired'],
 };
 
-/** For those who may send somebody else to do it. */
+/** Lets owners and the operator create and revoke setup links. */
 export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
   const path = `${frame.base}/single-sign-on/setup-links`;
   return (
     <section class="panel" aria-labelledby="setup-links">
-      <h2 id="setup-links">Somebody else does it</h2>
+      <h2 id="setup-links">Setup links</h2>
       <p>
-        A setup link lets an IT administrator without an account use this page and the test sign-in, and nothing else. It is good once; send
-        it to one person.
+        A setup link lets an IT administrator without an account use this page and the test sign-in, and nothing else. Each link works once,
+        so send it to one person.
       </p>
       {links.length === 0 ? null : (
         <DataTable
           label="Setup links"
           rows={links}
           columns={[
-            { label: 'Made', kind: 'heading', cell: ({ link }) => <Moment ms={link.createdAtMs} /> },
+            { label: 'Created', kind: 'heading', cell: ({ link }) => <Moment ms={link.createdAtMs} /> },
             { label: 'By', cell: ({ link: { createdBy } }) => <ForeignText text={createdBy.email ?? 'the operator'} /> },
             { label: 'State', cell: ({ state }) => <span class={`badge ${STATES[state][0]}`}>{STATES[state][1]}</span> },
             {
-              label: 'Used, or good until',
+              label: 'Used or expires',
               cell: ({ link }) => <Moment ms={link.usedAtMs ?? link.expiresAtMs} />,
             },
             {
@@ -59,7 +59,7 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
                     action={`${path}/${id}/revoke`}
                     csrfToken={frame.csrfToken}
                     label="Revoke"
-                    about={`the link made ${momentText(link.createdAtMs)}`}
+                    about={`the link created ${momentText(link.createdAtMs)}`}
                     danger
                   />
                 ) : null,
@@ -69,7 +69,7 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
       )}
       <PostForm action={path} csrfToken={frame.csrfToken}>
         <label>
-          Good for
+          Expires after
           <select name="expires_in_days">
             {[1, 7, 14, 30].map((days) => (
               <option value={String(days)} selected={days === 7}>
@@ -79,7 +79,7 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
           </select>
         </label>
         <button type="submit" class="secondary">
-          Make a setup link
+          Create setup link
         </button>
       </PostForm>
     </section>
@@ -97,14 +97,14 @@ export const NewSetupLinkPage = ({ frame, url, expiresAtMs }: NewSetupLinkPagePr
     frame={frame}
     section="single-sign-on"
     title="Setup link"
-    lead="Copy it now: it is shown this once."
+    lead="Copy this link now. It is shown only once."
     back={{ href: `${frame.base}/single-sign-on`, label: 'Single sign-on' }}
   >
-    <section class="panel" aria-label="The link">
+    <section class="panel" aria-label="Setup link">
       <Copy value={url} what="setup link" block />
       <p>
-        Send it to the administrator of the identity provider, by a way that only they read: whoever opens it first decides who signs in.
-        Not used, it ends on {momentText(expiresAtMs)}.
+        Send it to the administrator of the identity provider over a private channel, because the first person who opens it decides who can
+        sign in. If it is not used, it expires on {momentText(expiresAtMs)}.
       </p>
     </section>
   </ConsolePage>

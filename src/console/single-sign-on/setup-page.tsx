@@ -8,28 +8,28 @@ export interface SetupStartPageProps {
   readonly expiresAtMs: number;
 }
 
-/** Where a setup link leads. */
+/** The page that a setup link opens. */
 export const SetupStartPage = ({ organization, action, expiresAtMs }: SetupStartPageProps) => (
   <Page title={`Set up single sign-on for ${visibleText(organization.name)}`}>
     <h1>
       Set up single sign-on for <ForeignText text={organization.name} />
     </h1>
     <p>
-      You connect your identity provider (Okta, Entra ID, Google Workspace or another) step by step and try a sign-in. It takes some ten
+      Connect your identity provider (Okta, Entra ID, Google Workspace or another) step by step, then test the sign-in. This takes about ten
       minutes.
     </p>
     <form method="post" action={action}>
-      <button type="submit">Start</button>
+      <button type="submit">Start setup</button>
     </form>
     <p class="hint">
-      The link is good once: it opens the setup in this browser, for 24 hours. Not used, it ends on {momentText(expiresAtMs)}.
+      The link works once and opens the setup in this browser for 24 hours. If it is not used, it expires on {momentText(expiresAtMs)}.
     </p>
   </Page>
 );
 
 export const SetupDonePage = () => (
-  <Page title="The setup is over">
-    <h1>The setup is over in this browser</h1>
-    <p>What you saved counts. For further changes ask who sent you the setup link for a new one.</p>
+  <Page title="Setup ended">
+    <h1>The setup has ended in this browser</h1>
+    <p>Your changes are saved. To make further changes, ask the person who sent you the setup link for a new one.</p>
   </Page>
 );

@@ -11,7 +11,7 @@ export interface IdpFactsProps {
   readonly metadataUrl: string | undefined;
 }
 
-/** What was understood of an identity provider’s metadata. */
+/** Shows what the gateway read from an identity provider’s metadata. */
 export function IdpFacts({ metadata, metadataUrl }: IdpFactsProps) {
   const { singleSignOn, singleLogout } = metadata;
   const product = idpKindOf(metadata.entityId, singleSignOn.redirect ?? singleSignOn.post);
@@ -51,7 +51,7 @@ function Certificates({ metadata }: Pick<IdpFactsProps, 'metadata'>) {
   );
 }
 
-/** What there is to tell about it, in words; what somebody should act on first. */
+/** Lists findings about metadata, warnings first. */
 export function Lint({ warnings }: Pick<UnderstoodMetadata, 'warnings'>) {
   const urgent = warnings.filter(({ level }) => level === 'warning');
   const rest = warnings.filter(({ level }) => level !== 'warning');

@@ -1,10 +1,10 @@
-/** The way through the screens of each identity provider, in its own words; `config/idp-examples` has the same for files. */
+/** Steps through the screens of each identity provider, in its own words. `config/idp-examples` has the same for files. */
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 
-/** The organization's own values, by which guides name them. */
+/** Values of the organization that guides refer to. */
 export type OwnValue = 'acs' | 'entityId' | 'login' | 'metadata';
 
-/** A field of a screen, and what belongs into it: one of the values to copy, or a text. */
+/** A field of a screen with its content: a value to copy, or a text. */
 export type GuideField = readonly [field: string, value: { readonly own: OwnValue } | string];
 
 export interface GuideStep {
@@ -42,11 +42,11 @@ export const GUIDES: Readonly<Record<IdpKind, Guide>> = {
           ['email', 'user.email'],
           ['firstName', 'user.firstName'],
           ['lastName', 'user.lastName'],
-          ['groups (group attribute statement)', 'a filter that the groups pass who should have a role here'],
+          ['groups (group attribute statement)', 'a filter that matches the groups that should have a role here'],
         ],
       },
-      { text: 'Assignments tab > Assign: the people and groups who may sign in.' },
-      { text: 'Sign On tab > Metadata URL > Copy, and give it below as a link. Then a new certificate needs nobody’s hand.' },
+      { text: 'Assignments tab > Assign: the users and groups that may sign in.' },
+      { text: 'Sign On tab > Metadata URL > Copy, and enter it below as a URL. The gateway then picks up new certificates by itself.' },
     ],
   },
   'entra-id': {
@@ -70,17 +70,17 @@ export const GUIDES: Readonly<Record<IdpKind, Guide>> = {
           ['Add a group claim', 'Groups assigned to the application; Source attribute: Group ID'],
         ],
       },
-      { text: 'Manage > Users and groups > Add user/group: the people and groups who may sign in.' },
-      { text: '3 SAML Certificates > App Federation Metadata Url > copy, and give it below as a link.' },
+      { text: 'Manage > Users and groups > Add user/group: the users and groups that may sign in.' },
+      { text: '3 SAML Certificates > App Federation Metadata Url > copy, and enter it below as a URL.' },
     ],
   },
   'google-workspace': {
     label: 'Google Workspace',
     steps: [
       { text: 'Admin console: Apps > Web and mobile apps > Add app > Add custom SAML app. Give the app a name > Continue.' },
-      { text: 'Google Identity Provider details: Download metadata, for the upload below > Continue.' },
+      { text: 'Google Identity Provider details: Download metadata, to upload it below > Continue.' },
       {
-        text: 'Service provider details (Google takes an ACS URL only with https):',
+        text: 'Service provider details (Google accepts only https ACS URLs):',
         fields: [
           ['ACS URL', ACS],
           ['Entity ID', ENTITY_ID],
@@ -97,33 +97,33 @@ export const GUIDES: Readonly<Record<IdpKind, Guide>> = {
           ['Group membership > App attribute', 'groups'],
         ],
       },
-      { text: 'On the page of the app: User access > ON for the people who may sign in. At first it is OFF for everyone.' },
+      { text: 'On the app’s page: User access > ON for the users who may sign in. It is OFF for everyone by default.' },
     ],
   },
   other: {
     label: 'Other',
     steps: [
       {
-        text: 'Make a SAML 2.0 application (service provider, relying party). Where it can read metadata of a service provider, give it this link:',
+        text: 'Create a SAML 2.0 application (service provider, relying party). If the identity provider can import service provider metadata, enter this URL:',
         fields: [['Metadata', METADATA]],
       },
       {
-        text: 'Where it can’t, fill in:',
+        text: 'Otherwise, fill in:',
         fields: [
           ['ACS URL, reply URL, single sign-on URL', ACS],
           ['Entity ID, audience, identifier', ENTITY_ID],
         ],
       },
-      { text: 'Let it sign the assertion or the whole response, with RSA-SHA256.' },
+      { text: 'Turn on signing of the assertion or of the response, with RSA-SHA256.' },
       {
-        text: 'Let it send as NameID a value that stays the same for a person, and these attributes:',
+        text: 'Send a NameID that stays the same for each user, and these attributes:',
         fields: [
-          ['email', 'the e-mail address'],
+          ['email', 'the email address'],
           ['firstName, lastName (or name)', 'the name'],
           ['groups', 'the groups that should have a role here'],
         ],
       },
-      { text: 'Give its metadata below: as a file, as text, as a link, or typed in.' },
+      { text: 'Provide its metadata below as a URL, as a file or as text, or enter the values manually.' },
     ],
   },
 };

@@ -12,14 +12,14 @@ import { PostForm } from '../parts/form.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 import { GUIDES, type GuideStep, type OwnValue } from './single-sign-on-guides.ts';
 
-/** Metadata as somebody began to give it. */
+/** Metadata as the user has entered it so far. */
 export interface TypedMetadata {
   readonly metadata_xml: string;
   readonly metadata_url: string;
   readonly entity_id: string;
   readonly sso_url: string;
   readonly certificates: string;
-  /** Of metadata that describes several identity providers. */
+  /** The entity ID to use if the metadata describes several identity providers. */
   readonly wanted: string;
 }
 
@@ -43,7 +43,7 @@ export interface SingleSignOnPageProps {
   readonly children?: ComponentChildren;
 }
 
-/** From nothing to a sign-in that works: what to copy, where to, and what to bring back. */
+/** Leads from an organization without an identity provider to a working sign-in. */
 export function SingleSignOnPage(props: SingleSignOnPageProps) {
   const { frame, values, identityProvider, warnings, guide, typed, children } = props;
   const path = `${frame.base}/single-sign-on`;
@@ -52,7 +52,7 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
       frame={frame}
       section="single-sign-on"
       title="Single sign-on"
-      lead="Connects your identity provider: copy the values below into its screens, bring back its metadata, then try a sign-in."
+      lead="Connect your identity provider: copy the values below into its screens, provide its metadata, then test the sign-in."
       scripts={['confirm.js']}
     >
       <Present frame={frame} path={path} identityProvider={identityProvider} warnings={warnings} />
@@ -84,13 +84,16 @@ function Present({ frame, path, identityProvider, warnings }: PresentProps) {
           <IdpFacts metadata={identityProvider.metadata} metadataUrl={identityProvider.metadataUrl} />
           <Lint warnings={warnings} />
           <PostForm action={`${path}/test`} csrfToken={frame.csrfToken}>
-            <p class="hint">A test goes to your identity provider and back and shows every check. It lets nobody in and changes nothing.</p>
+            <p class="hint">
+              A test sign-in goes to your identity provider and back, and shows the result of every check. It creates no session and changes
+              no member.
+            </p>
             <button type="submit">Test sign-in</button>
           </PostForm>
         </>
       ) : (
-        <EmptyState title="There is none yet">
-          <p>Until there is one, nobody can sign in. The steps below lead to it.</p>
+        <EmptyState title="No identity provider yet">
+          <p>Users cannot sign in until you connect one. Follow the steps below.</p>
         </EmptyState>
       )}
     </section>
@@ -118,7 +121,7 @@ interface StepsProps extends Pick<SingleSignOnPageProps, 'guide' | 'values'> {
 function Steps({ path, guide, values }: StepsProps) {
   return (
     <section class="panel" aria-labelledby="steps">
-      <h2 id="steps">Step by step</h2>
+      <h2 id="steps">Setup steps</h2>
       <nav class="choices" aria-label="Identity providers">
         {Object.entries(GUIDES).map(([kind, { label }]) => (
           <a class="button quiet" href={`${path}?guide=${kind}#steps`} {...(kind === guide ? { 'aria-current': 'true' as const } : {})}>
@@ -153,32 +156,32 @@ interface MetadataFormsProps extends Pick<SingleSignOnPageProps, 'frame' | 'type
   readonly path: string;
 }
 
-/** One way at a time; each leads to the preview first. */
+/** Offers four ways to provide metadata. Each leads to a preview first. */
 function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps) {
   const action = `${path}/preview`;
   const isManual = typed.entity_id !== '' || typed.sso_url !== '' || typed.certificates !== '';
   return (
     <section class="panel" aria-labelledby="metadata">
       <h2 id="metadata">Metadata of your identity provider</h2>
-      <p>Choose one way. Before anything is saved you see what was understood.</p>
+      <p>Choose one of four ways. You see a preview before anything is saved.</p>
       <details open={!isManual && typed.metadata_xml === ''}>
-        <summary>A link to it</summary>
+        <summary>Metadata URL</summary>
         <PostForm action={action} csrfToken={csrfToken}>
           <Field
             name="metadata_url"
-            label="Metadata URL"
+            label="URL"
             type="url"
             value={typed.metadata_url}
             required
             maxlength={2048}
-            hint="It is fetched now and once a day, so that a new certificate is known in time."
+            hint="The gateway fetches it now and once a day, so that it learns about new certificates in time."
           />
           <WantedEntityId way="link" value={typed.wanted} />
           <Preview />
         </PostForm>
       </details>
       <details>
-        <summary>A file</summary>
+        <summary>Metadata file</summary>
         <PostForm action={action} csrfToken={csrfToken} kind="upload">
           <div class="field">
             <label for="field-metadata_file">Metadata file (XML)</label>
@@ -189,7 +192,7 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
         </PostForm>
       </details>
       <details open={typed.metadata_xml !== ''}>
-        <summary>Text to paste</summary>
+        <summary>Pasted metadata</summary>
         <PostForm action={action} csrfToken={csrfToken} kind="upload">
           <Field name="metadata_xml" label="Metadata (XML)" value={typed.metadata_xml} lines={8} required />
           <WantedEntityId way="text" value={typed.wanted} />
@@ -197,17 +200,17 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
         </PostForm>
       </details>
       <details open={isManual}>
-        <summary>Typed in, where there is no metadata</summary>
+        <summary>Enter values manually</summary>
         <PostForm action={action} csrfToken={csrfToken} kind="upload">
           <Field name="entity_id" label="Entity ID (issuer) of the identity provider" value={typed.entity_id} required maxlength={1024} />
-          <Field name="sso_url" label="Its sign-in URL" type="url" value={typed.sso_url} required maxlength={2048} />
+          <Field name="sso_url" label="Sign-in URL of the identity provider" type="url" value={typed.sso_url} required maxlength={2048} />
           <Field
             name="certificates"
-            label="Its signing certificate"
+            label="Signing certificate of the identity provider"
             value={typed.certificates}
             lines={6}
             required
-            hint="From -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----; several below each other."
+            hint="PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----. Enter several one after the other."
           />
           <Preview />
         </PostForm>
@@ -216,11 +219,11 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
   );
 }
 
-/** Each form has its own, as a page has no two fields of one name. */
+/** Each form has a field of its own, because field names are unique on the page. */
 const WantedEntityId = ({ way, value }: { readonly way: 'link' | 'file' | 'text'; readonly value: string }) => (
   <details open={value !== ''}>
-    <summary>It describes several identity providers</summary>
-    <Field name={`wanted_${way}`} label="Entity ID of yours" value={value} maxlength={1024} />
+    <summary>The metadata describes several identity providers</summary>
+    <Field name={`wanted_${way}`} label="Entity ID of your identity provider" value={value} maxlength={1024} />
   </details>
 );
 
@@ -231,13 +234,13 @@ export interface PreviewPageProps {
   readonly metadata: IdentityProvider['metadata'];
   readonly metadataUrl: string | undefined;
   readonly warnings: readonly MetadataWarning[];
-  /** Of the identity provider that there is now. */
+  /** The entity ID of the current identity provider. */
   readonly presentEntityId: string | undefined;
-  /** What travels back to be read anew. */
+  /** Hidden fields that send the metadata again when the user saves. */
   readonly carried: Readonly<Record<string, string>>;
 }
 
-/** What was understood, before it counts. */
+/** Shows what the gateway read from the metadata, before the user saves it. */
 export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, carried }: PreviewPageProps) {
   const path = `${frame.base}/single-sign-on`;
   return (
@@ -245,16 +248,16 @@ export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, pr
       frame={frame}
       section="single-sign-on"
       title="Is this your identity provider?"
-      lead="This was understood. Nothing is saved yet."
+      lead="Check the values below. Nothing is saved yet."
       back={{ href: path, label: 'Single sign-on' }}
     >
-      <section class="panel" aria-label="What was understood">
+      <section class="panel" aria-label="Preview">
         <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
         {presentEntityId === undefined || presentEntityId === metadata.entityId ? null : (
           <div class="notice warning">
             <p>
-              This is another identity provider than the present one (<code>{presentEntityId}</code>). Everybody who signs in by it is a new
-              member: their former roles, sessions and CLI tokens stay with who they were.
+              This is not the current identity provider (<code>{presentEntityId}</code>). Every user who signs in with it becomes a new
+              member. Roles, sessions and CLI tokens stay with the existing members.
             </p>
           </div>
         )}

@@ -4,7 +4,7 @@ import type { Frame } from '../navigation.ts';
 import { Field } from '../parts/field.tsx';
 import { PostForm } from '../parts/form.tsx';
 
-/** The settings as the form has them: texts, lists line by line, `yes` for a box that is ticked. */
+/** The settings as form values: texts, lists with one item per line, `yes` for a checked box. */
 export type SettingsValues = Readonly<Record<SettingsField, string>>;
 
 export const SETTINGS_FIELDS = [
@@ -28,7 +28,7 @@ export type SettingsField = (typeof SETTINGS_FIELDS)[number];
 export interface SettingsPageProps {
   readonly frame: Frame;
   readonly values: SettingsValues;
-  /** Its metadata came from a link. */
+  /** Whether the metadata has a URL. */
   readonly hasUrl: boolean;
 }
 
@@ -39,7 +39,7 @@ export function SingleSignOnSettingsPage({ frame, values, hasUrl }: SettingsPage
       frame={frame}
       section="single-sign-on"
       title="Single sign-on settings"
-      lead="As they are at first, they fit Okta, Entra ID and Google Workspace. They count from the next sign-in on."
+      lead="The defaults work with Okta, Entra ID and Google Workspace. Changes apply from the next sign-in."
       back={{ href: path, label: 'Single sign-on' }}
     >
       <section class="panel settings" aria-label="Settings">
@@ -50,10 +50,10 @@ export function SingleSignOnSettingsPage({ frame, values, hasUrl }: SettingsPage
           {hasUrl ? (
             <Field
               name="metadata_refresh_hours"
-              label="Fetch the metadata again after so many hours"
+              label="Metadata refresh interval in hours"
               value={values.metadata_refresh_hours}
               maxlength={3}
-              hint="1 to 720; empty: never again by itself."
+              hint="1 to 720. Leave empty to turn off automatic refresh."
             />
           ) : null}
           <div class="buttons">
@@ -75,30 +75,34 @@ const SignInFields = ({ values }: Values) => (
     <h2>Signing in</h2>
     <Choice
       name="idp_initiated"
-      label="A click on the app at the identity provider"
+      label="Sign-ins that start at the identity provider"
       value={values.idp_initiated}
       options={[
-        ['accept', 'signs in at once'],
-        ['bounce', 'starts a sign-in from here (safer)'],
-        ['reject', 'is refused: sign-ins start here only'],
+        ['accept', 'Accept'],
+        ['bounce', 'Restart them at the gateway (safer)'],
+        ['reject', 'Reject'],
       ]}
     />
-    <Box name="force_authn" values={values} hint="The identity provider is asked not to rely on a session that it still has.">
-      Ask for the password at each sign-in
+    <Box
+      name="force_authn"
+      values={values}
+      hint="Requests that the identity provider authenticates the user again, even if it still has a session."
+    >
+      Require authentication at every sign-in
     </Box>
     <Field
       name="authn_context"
-      label="Only these ways to sign in"
+      label="Required authentication methods"
       value={values.authn_context}
       lines={3}
-      hint="One AuthnContextClassRef a line, for example of multi-factor authentication; empty: any. Others are refused."
+      hint="One AuthnContextClassRef per line, for example to require multi-factor authentication. Leave empty to allow any."
     />
     <Field
       name="name_id_format"
-      label="NameID format to ask for"
+      label="Requested NameID format"
       value={values.name_id_format}
       maxlength={512}
-      hint="Leave it empty unless the identity provider’s documentation names one: several refuse what they don’t expect."
+      hint="Leave empty unless the documentation of the identity provider names a format. Several reject unexpected formats."
     />
   </>
 );
@@ -106,37 +110,40 @@ const SignInFields = ({ values }: Values) => (
 const SecurityFields = ({ values }: Values) => (
   <>
     <h2>Signatures and time</h2>
-    <p class="hint">What counts must always be signed: the assertion, the response or both. Ask for one in particular only if you must.</p>
+    <p class="hint">
+      A valid signature must always cover the assertion, on the assertion itself or on the response. Require a particular one only if you
+      have to.
+    </p>
     <Box name="require_signed_assertion" values={values}>
-      The assertion must be signed
+      Require signed assertions
     </Box>
-    <Box name="require_signed_response" values={values} hint="Entra ID and Google Workspace do not sign the response unless told to.">
-      The response must be signed
+    <Box name="require_signed_response" values={values} hint="Entra ID and Google Workspace do not sign the response by default.">
+      Require signed responses
     </Box>
     <Box
       name="require_encrypted_assertion"
       values={values}
-      hint="The identity provider needs the certificate in the metadata of this page first."
+      hint="First give the identity provider the certificate in the gateway’s metadata."
     >
-      The assertion must be encrypted
+      Require encrypted assertions
     </Box>
     <Choice
       name="sign_requests"
-      label="Sign-in requests from here are"
+      label="Sign SAML requests"
       value={values.sign_requests}
       options={[
-        ['', 'signed where the metadata asks for it'],
-        ['yes', 'always signed'],
-        ['no', 'never signed'],
+        ['', 'If the metadata asks for it'],
+        ['yes', 'Always'],
+        ['no', 'Never'],
       ]}
     />
     <Field
       name="clock_skew_seconds"
-      label="Seconds that the clocks may differ"
+      label="Allowed clock difference in seconds"
       value={values.clock_skew_seconds}
       maxlength={3}
       required
-      hint="0 to 300; 180 at first."
+      hint="0 to 300. The default is 180."
     />
   </>
 );
@@ -144,14 +151,16 @@ const SecurityFields = ({ values }: Values) => (
 const AttributeFields = ({ values }: Values) => (
   <>
     <h2>Attributes</h2>
-    <p class="hint">Which attributes carry what; one name a line, the first that is there counts. Empty: the usual names are tried.</p>
+    <p class="hint">
+      Attribute names, one per line. The first attribute with a usable value is read. Leave empty to use the well-known names.
+    </p>
     {(['email', 'name', 'groups'] as const).map((what) => (
       <Field
         name={`attributes_${what}`}
-        label={{ email: 'E-mail address', name: 'Name', groups: 'Groups' }[what]}
+        label={{ email: 'Email address', name: 'Name', groups: 'Groups' }[what]}
         value={values[`attributes_${what}`]}
         lines={2}
-        hint={`Usual names: ${DEFAULT_ATTRIBUTE_MAPPING[what].slice(0, 3).join(', ')} and others.`}
+        hint={`Well-known names: ${DEFAULT_ATTRIBUTE_MAPPING[what].slice(0, 3).join(', ')} and others.`}
       />
     ))}
   </>

@@ -14,18 +14,21 @@ export interface VersionsPanelProps {
 const SAVED_BY: Readonly<Record<NonNullable<MetadataVersion['savedBy']>['kind'], string>> = {
   operator: 'the operator',
   member: 'a member',
-  identity_provider: 'fetched again from its link',
-  gateway: 'the gateway itself',
-  setup_link: 'somebody with a setup link',
-  anonymous: 'nobody known',
+  identity_provider: 'metadata refresh',
+  gateway: 'the gateway',
+  setup_link: 'a user with a setup link',
+  anonymous: 'an unknown user',
 };
 
-/** What there was before, and the way back to it. */
+/** Lists the last versions of the metadata, with a button to restore each. */
 export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
   return (
     <section class="panel" aria-labelledby="versions">
       <h2 id="versions">Earlier metadata</h2>
-      <p>The last ten versions. A return counts at once; where the metadata comes from a link, the next fetch brings what is there then.</p>
+      <p>
+        The last ten versions. Restoring one takes effect immediately. If the metadata has a URL, the next refresh replaces it with the
+        metadata found there.
+      </p>
       <DataTable
         label="Versions of the metadata"
         rows={versions.map((version, index) => ({ ...version, isNewest: index === 0 }))}
@@ -49,14 +52,14 @@ export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
             kind: 'actions',
             cell: ({ id, value, isNewest }) =>
               isNewest ? (
-                <span class="badge good">newest</span>
+                <span class="badge good">current</span>
               ) : (
                 <ButtonForm
                   action={`${frame.base}/single-sign-on/versions/${id}/return`}
                   csrfToken={frame.csrfToken}
-                  label="Return to it"
+                  label="Restore"
                   about={`as saved ${momentText(value.savedAtMs)}`}
-                  question="Return to this metadata? It counts at once."
+                  question="Restore this metadata? It takes effect immediately."
                 />
               ),
           },
