@@ -107,7 +107,7 @@ describe('credentials: CLI tokens', () => {
     const page = await credentialsOf(await signedIn(gateway, strict, 'carl'));
     const offered = [...page.text.matchAll(/<option[^>]*value="(\d*)"/g)].map(([, days]) => days);
     expect(offered).toEqual(['7', '10']);
-    expect(textOf(page.text)).toContain('asks for a sign-in every 30 days');
+    expect(textOf(page.text)).toContain('requires a sign-in every 30 days');
   });
 
   it('names with markup, control characters and reversed text show as text', async () => {
@@ -123,7 +123,7 @@ describe('credentials: sessions', () => {
   it('one is ended, and its browser is sent to sign in', async () => {
     const [here, there] = [await signedIn(gateway, acme, 'nina'), await signedIn(gateway, acme, 'nina')];
     const page = await credentialsOf(here);
-    expect(page.text.match(/this one<\/span>/g)).toHaveLength(1);
+    expect(page.text.match(/this browser<\/span>/g)).toHaveLength(1);
     const form = page.forms.find(({ action }) => action.endsWith('/end'));
     const after = await here.browser.submit(page, {}, form?.action);
     expect(textOf(after.text)).toContain('The session has ended.');

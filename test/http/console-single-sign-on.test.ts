@@ -184,7 +184,7 @@ describe('single sign-on: versions of the metadata', () => {
     for (let i = 1; i <= 12; i++) await save(own, `https://idp.example/${i}`);
     const page = await open(boss, '/single-sign-on');
     expect(returns(page)).toHaveLength(9);
-    expect(textOf(page.text)).toMatch(/the operator https:\/\/idp\.example\/12 certificate until .* newest/);
+    expect(textOf(page.text)).toMatch(/the operator https:\/\/idp\.example\/12 certificate until .* current/);
     expect(page.text).not.toContain('<bdi>https://idp.example/2</bdi>');
     const done = await boss.browser.submit(page, {}, returns(page)[0]?.action);
     expect(textOf(done.text)).toContain('The earlier metadata counts again.');
