@@ -3,8 +3,8 @@ import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../audi
 import { GatewayError } from '../errors.ts';
 import { hashOf } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
+import type { NameId } from '../saml/response/name-id.ts';
 import type { Person } from '../saml/response/person.ts';
-import type { NameId } from '../saml/response/response.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { confirmReplicated } from '../store/confirm-replicated.ts';
 import { eachRecord } from '../store/each-record.ts';

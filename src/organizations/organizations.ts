@@ -6,7 +6,7 @@ import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
-import type { AttributeMapping } from '../saml/response/person.ts';
+import type { AttributeMapping } from '../saml/response/attribute-mapping.ts';
 import type { Collection, Step, Store } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
 import type { RoleMapping } from './role-mapping.ts';

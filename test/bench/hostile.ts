@@ -9,7 +9,8 @@ import { readMessageForm } from '../../src/http/saml/message-form.ts';
 import { readRedirect } from '../../src/saml/messages/bindings.ts';
 import { acceptLogoutRequest } from '../../src/saml/messages/logout.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
-import { acceptResponse, type ResponseSettings } from '../../src/saml/response/response.ts';
+import { acceptResponse } from '../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../src/saml/response/response-settings.ts';
 import { ACS_URL, ENTITY_ID, IDP, NOW_MS } from '../saml/fixture-cases/hand-made.ts';
 import { hostileMessages, hostileQueries } from './hostile-messages.ts';
 

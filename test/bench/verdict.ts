@@ -6,7 +6,8 @@
 import { DOMParser } from '@xmldom/xmldom';
 import { ExclusiveCanonicalization } from 'xml-crypto';
 import { publicKeyOf } from '../../src/saml/metadata/certificates.ts';
-import { acceptResponse, type ResponseSettings } from '../../src/saml/response/response.ts';
+import { acceptResponse } from '../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../src/saml/response/response-settings.ts';
 import { readCanonicalXml } from '../../src/saml/xml/canonical-reader.ts';
 import { canonicalize } from '../../src/saml/xml/canonical-xml.ts';
 import { parseXml } from '../../src/saml/xml/xml.ts';

@@ -95,8 +95,8 @@ describe('AES-CBC in a response that is not signed (xmlenc-core1 §6.1.1)', () =
     expect(oneAnswer()).toEqual({
       code: 'saml_decryption_failed',
       status: 400,
-      detail: expect.stringMatching(/^The assertion can’t be decrypted, or what is in it is not/),
-      message: expect.stringMatching(/^saml_decryption_failed: The assertion can’t be decrypted/),
+      detail: expect.stringMatching(/^The assertion could not be decrypted, or its content is not/),
+      message: expect.stringMatching(/^saml_decryption_failed: The assertion could not be decrypted/),
     });
   });
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { ErrorCode } from '../../src/errors.ts';
-import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../src/saml/response/response.ts';
+import { acceptResponse, type VerifiedAssertion } from '../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../src/saml/response/response-settings.ts';
 import {
   assertionIn,
   encrypted,

@@ -4,7 +4,8 @@ import { type ContentEncryption, encryptAssertion } from '../../src/mock-idp/enc
 import { HABIT_NAMES, HABITS } from '../../src/mock-idp/habits.ts';
 import { makeResponse } from '../../src/mock-idp/response.ts';
 import { mayBeEncrypted } from '../../src/saml/crypto/decryption.ts';
-import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../src/saml/response/response.ts';
+import { acceptResponse, type VerifiedAssertion } from '../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../src/saml/response/response-settings.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import { ACS_URL as MOCK_ACS_URL, NOW_MS as MOCK_NOW_MS, SP_ENTITY_ID, signInOf } from '../mock-idp/sign-in.ts';
 import {

@@ -2,7 +2,8 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { GatewayError } from '../../src/errors.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
-import type { ResponseSettings, VerifiedAssertion } from '../../src/saml/response/response.ts';
+import type { VerifiedAssertion } from '../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../src/saml/response/response-settings.ts';
 import { encrypt, type HandEncryption } from './encrypting.ts';
 import { ACS_URL, ENTITY_ID, type HandSigning, IDP, message, NOW_MS, type Parts, sign } from './fixture-cases/hand-made.ts';
 import type { Keys } from './fixture-cases/keys.ts';

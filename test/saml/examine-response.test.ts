@@ -3,9 +3,10 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it, test } from '@jest/globals';
 import { type CheckResult, type Examination, examineResponse } from '../../src/saml/explain/examine-response.ts';
 import { describeValue, errorNumbersOf, maskElement, withoutAddresses, withoutPersons } from '../../src/saml/explain/masking.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING } from '../../src/saml/response/attribute-mapping.ts';
 import { CHECKS, type CheckName } from '../../src/saml/response/checks.ts';
-import { DEFAULT_ATTRIBUTE_MAPPING } from '../../src/saml/response/person.ts';
-import { acceptResponse, type ResponseSettings } from '../../src/saml/response/response.ts';
+import { acceptResponse } from '../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../src/saml/response/response-settings.ts';
 import { decodeUtf8, parseXml } from '../../src/saml/xml/xml.ts';
 import { encrypted, makeParties, type Parties, refusalOf, settingsOf, signedAssertion, signedResponse } from './encrypted-messages.ts';
 import { encrypt } from './encrypting.ts';
@@ -109,6 +110,18 @@ describe('examineResponse(): the same verdict as acceptResponse() and readPerson
     expect(examined.rejected.length).toBeGreaterThan(900);
   });
 
+  test('a check fails only with the codes of its row', () => {
+    const wrong = examined.rejected.flatMap(({ name: folder, examination }) =>
+      failed(examination).flatMap(({ name, code }) => (code && CHECKS[name].codes.includes(code) ? [] : [[folder, name, code]])),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('every check makes a rejected case fail', () => {
+    const found = new Set(examined.rejected.flatMap(({ examination }) => failed(examination).map(({ name }) => name)));
+    expect(Object.keys(CHECKS).filter((name) => !found.has(name as CheckName))).toEqual([]);
+  });
+
   test('whatever the message is: each check of the list once at most, in its order, and nothing too large to keep', () => {
     const order = Object.keys(CHECKS);
     for (const { examination } of [...examined.accepted, ...examined.rejected]) {
@@ -161,8 +174,8 @@ describe('examineResponse(): all checks to the end', () => {
     };
     const [{ fingerprint = '' } = {}] = settingsOf(parties).keys;
     expect(facts('response_issuer')).toEqual([IDP, IDP]);
-    expect(facts('response_signature')).toEqual(['a good signature, or none', 'none']);
-    expect(facts('assertion_signature')).toEqual(['a good signature, or none', `rsa-sha256, by the certificate ${fingerprint}`]);
+    expect(facts('response_signature')).toEqual(['a valid signature, or none', 'none']);
+    expect(facts('assertion_signature')).toEqual(['a valid signature, or none', `rsa-sha256, by the certificate ${fingerprint}`]);
     expect(facts('status')).toEqual(['Success', 'Success']);
     expect(facts('destination')).toEqual([ACS_URL, ACS_URL]);
     expect(facts('recipient')).toEqual([ACS_URL, ACS_URL]);

@@ -4,7 +4,8 @@ import { type ContentEncryption, encryptAssertion } from '../../src/mock-idp/enc
 import { HABIT_NAMES, HABITS, type HabitName } from '../../src/mock-idp/habits.ts';
 import { makeResponse, type ResponseOptions } from '../../src/mock-idp/response.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
-import { acceptResponse, type ResponseSettings, type VerifiedAssertion } from '../../src/saml/response/response.ts';
+import { acceptResponse, type VerifiedAssertion } from '../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../src/saml/response/response-settings.ts';
 import { secondOpinion } from '../../src/saml/response/second-opinion.ts';
 import { decodeUtf8 } from '../../src/saml/xml/xml.ts';
 import { ACS_URL, NOW_MS, SP_ENTITY_ID, signInOf } from '../mock-idp/sign-in.ts';

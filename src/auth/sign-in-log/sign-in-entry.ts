@@ -6,12 +6,12 @@ import { attributeMapping, decryptionKeysFor, requireIdentityProvider, responseS
 import { identityKey, MEMBERS, type Member } from '../../organizations/members.ts';
 import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { refusalFactsOf } from '../../saml/explain/examination-facts.ts';
 import { type Examination, examineResponse } from '../../saml/explain/examine-response.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
-import { shownNames } from '../../saml/explain/masking.ts';
+import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import { readPerson } from '../../saml/response/person.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
+import { shownNames } from '../../saml/shown-text.ts';
 import {
   boundedGroups,
   type LoggedCheck,

@@ -8,11 +8,11 @@ import type { RoleSource } from '../../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../../organizations/organizations.ts';
 import type { Role } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { RefusalFacts } from '../../saml/explain/examination-facts.ts';
 import type { CheckResult, Examination } from '../../saml/explain/examine-response.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 import type { MaskedRow } from '../../saml/explain/masking.ts';
-import { CHECKS } from '../../saml/response/checks.ts';
+import type { RefusalFacts } from '../../saml/explain/refusal-facts.ts';
+import { CHECK_TITLES as RESPONSE_CHECK_TITLES } from '../../saml/response/checks.ts';
 import type { Person } from '../../saml/response/person.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import { invalidCursor } from '../../store/cursor.ts';
@@ -31,7 +31,10 @@ export const SIGN_IN_CHECKS = {
 export type SignInCheckName = keyof typeof SIGN_IN_CHECKS;
 
 /** Every check in words. */
-export const CHECK_TITLES: Readonly<Record<CheckResult['name'] | SignInCheckName, string>> = { ...CHECKS, ...SIGN_IN_CHECKS };
+export const CHECK_TITLES: Readonly<Record<CheckResult['name'] | SignInCheckName, string>> = {
+  ...RESPONSE_CHECK_TITLES,
+  ...SIGN_IN_CHECKS,
+};
 
 export type LoggedCheck = Omit<CheckResult, 'name'> & { readonly name: CheckResult['name'] | SignInCheckName };
 

@@ -8,7 +8,7 @@ import { getStoredOrganization } from '../../organizations/directory.ts';
 import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { refusalFactsOf } from '../../saml/explain/examination-facts.ts';
+import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Stored } from '../../store/store.ts';

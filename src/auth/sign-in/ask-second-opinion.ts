@@ -1,7 +1,8 @@
 import { GatewayError } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { ResponseSettings, VerifiedAssertion } from '../../saml/response/response.ts';
+import type { VerifiedAssertion } from '../../saml/response/response.ts';
+import type { ResponseSettings } from '../../saml/response/response-settings.ts';
 import { secondOpinion } from '../../saml/response/second-opinion.ts';
 
 export interface SecondOpinionQuestion {

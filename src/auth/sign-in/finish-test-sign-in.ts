@@ -8,8 +8,8 @@ import { MEMBERS, type Member, type RoleSource } from '../../organizations/membe
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import type { RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
-import { type RefusalFacts, refusalFactsOf } from '../../saml/explain/examination-facts.ts';
 import type { CheckResult, Examination } from '../../saml/explain/examine-response.ts';
+import { type RefusalFacts, refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { Step } from '../../store/store.ts';
 import { entryBase, examine, examinedPart, failedCheck, newEntryKey, signInChecks } from '../sign-in-log/sign-in-entry.ts';
 import { type LoggedCheck, type SignInCheckName, type SignInLogEntry, saveLogEntries } from '../sign-in-log/sign-in-log.ts';

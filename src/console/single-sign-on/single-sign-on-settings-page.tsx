@@ -1,4 +1,4 @@
-import { DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/person.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { Field } from '../parts/field.tsx';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
 import type { IdpSettings, OrganizationChanges } from '../../organizations/organizations.ts';
-import { isEmail } from '../../saml/response/person.ts';
+import { isEmail } from '../../saml/email-address.ts';
 
 /** One line of text: no control characters, which would break logs, pages and files further on. */
 export const line = (max: number) =>

@@ -3,8 +3,8 @@
  * software, algorithms, instants and the words of a refusal. Of every other value only its length and form are told.
  */
 
+import { isEmail } from '../email-address.ts';
 import { ASSERTION, PROTOCOL, XMLDSIG, XMLENC, XMLENC11 } from '../names.ts';
-import { isEmail } from '../response/person.ts';
 import { shown } from '../shown-text.ts';
 import { isElement, isNamed, XML_NAMESPACE, type XmlAttribute, type XmlElement } from '../xml/xml.ts';
 
@@ -166,11 +166,6 @@ export function describeValue(value: string): string {
   const form = FORMS.find(([, isSo]) => isSo(value))?.[0];
   return form === undefined ? length : `${length}, ${form}`;
 }
-
-const MAX_ATTRIBUTE_NAMES = 64;
-
-/** Attribute names of an assertion as they may be kept and shown. */
-export const shownNames = (names: Iterable<string>): string[] => [...names].slice(0, MAX_ATTRIBUTE_NAMES).map((name) => shown(name, 200));
 
 /** Addresses in a text that is shown, an `@` that is percent-encoded among them. */
 const ADDRESS = /[^\s@"'<>(),;]+(?:@|%40)[^\s@"'<>(),;]+/gi;

@@ -6,7 +6,7 @@
 
 import { MINUTE_MS, toIsoTime } from '../../time.ts';
 import { ASSERTION, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from '../names.ts';
-import type { NameId } from '../response/response.ts';
+import type { NameId } from '../response/name-id.ts';
 import { escapeXml } from '../xml/escape-xml.ts';
 import { type BrowserMessage, createBrowserMessage, type MessageSigningKey } from './bindings.ts';
 

@@ -8,8 +8,9 @@ import { GatewayError } from '../../errors.ts';
 import { MINUTE_MS, toIsoTime } from '../../time.ts';
 import { type VerificationKey, verifySignature, verifySignedOctets } from '../crypto/signature.ts';
 import { PROTOCOL, STATUS_PARTIAL_LOGOUT, STATUS_SUCCESS } from '../names.ts';
-import { MAX_CLOCK_SKEW_MS, type NameId } from '../response/response.ts';
-import { openNameId } from '../response/response-checks.ts';
+import type { NameId } from '../response/name-id.ts';
+import { openNameId } from '../response/name-id.ts';
+import { MAX_CLOCK_SKEW_MS } from '../response/response-settings.ts';
 import {
   issuerOf,
   requireNoOtherSignature,

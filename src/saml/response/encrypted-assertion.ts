@@ -1,11 +1,11 @@
 /**
- * From an EncryptedAssertion to an assertion that stands there as if it had come in plain, and has passed the same rules.
+ * Opens an EncryptedAssertion. The assertion inside passes the same checks as a plain one.
  *
- * AES-CBC does not authenticate. Whoever holds a ciphertext can change it, send it many times in responses of his own and
- * learn the plaintext from how each is refused: by its padding, its characters, its markup or its signature. So with CBC in a
- * response that no signature covers there is one refusal for everything from the key to the signature inside, and each goes
- * through all the steps, with a stand-in where a step has nothing to work on. Steps of about one size are not constant time,
- * and JavaScript has none to offer; the caller limits how often this refusal can be had.
+ * AES-CBC does not authenticate. An attacker with a ciphertext can change it, send it many times in responses of their own, and learn
+ * the plaintext from how each one is refused: by its padding, its characters, its markup or its signature. With CBC in a response that
+ * no signature covers, everything from the key to the inner signature therefore has one refusal, and every response goes through all
+ * steps, with a stand-in if a step has nothing to work on. Steps of similar size do not take constant time, and JavaScript offers no
+ * constant time; the caller limits how often this refusal can be provoked.
  * @see xmlenc-core1 §6.1.1 (chosen-ciphertext attacks); saml-core §2.3.4
  */
 import { randomUUID } from 'node:crypto';
@@ -15,50 +15,57 @@ import { type SignedOctets, type VerificationKey, verifySignature } from '../cry
 import { ASSERTION, ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, XMLDSIG, XMLENC } from '../names.ts';
 import { readCanonicalXml } from '../xml/canonical-reader.ts';
 import { decodeUtf8, parseXml, type XmlElement } from '../xml/xml.ts';
-import type { ResponseSettings } from './response.ts';
+import { type OpenedAssertion, type OpenedResponse, onlyAssertion } from './opened-response.ts';
+import type { ResponseSettings } from './response-settings.ts';
 import { type DecryptedAssertion, readDecryptedStructure } from './response-structure.ts';
 
-export interface OpenedAssertion {
-  readonly assertion: XmlElement;
-  /** Of the signature inside; undefined where the response's signature is what covers the assertion. */
-  readonly key: VerificationKey | undefined;
+const missing = (detail: string) => new GatewayError('saml_signature_missing', detail);
+const UNSIGNED = 'Neither the response nor the assertion is signed.';
+
+/** Refuses a plain assertion if the organization requires encryption. @throws saml_decryption_failed */
+export function checkPlainIsAllowed({ requireEncryptedAssertion }: ResponseSettings): void {
+  if (requireEncryptedAssertion) throw new GatewayError('saml_decryption_failed', 'This organization requires an encrypted assertion.');
 }
 
 /**
- * Rule 10. What is returned is covered: by the signature inside, parsed anew from the octets of that; or, where there is none,
- * by the signature of the response, which covers the ciphertext.
- * @param wrapper the EncryptedAssertion; of a signed response the one in its signed octets, so that no namespace is inherited
- *   that is not signed, too
- * @param responseIsSigned whether a good signature covers it, so that nobody but the identity provider made it
- * @throws what an assertion in plain is refused with, and saml_decryption_failed
+ * Decrypts the assertion of a response. A valid signature covers the result: the signature inside, and then the result is parsed
+ * again from the signed octets, or the signature of the response, which covers the ciphertext.
+ * @param openedResponse undefined if the response is not signed. Of a signed response only the signed content is decrypted, so no
+ *   unsigned namespace declaration is inherited.
+ * @throws the codes of a plain assertion, and saml_decryption_failed
  */
-export function openEncryptedAssertion(wrapper: XmlElement, responseIsSigned: boolean, settings: ResponseSettings): OpenedAssertion {
-  const encrypted = readEncryptedElement(wrapper);
-  if (encrypted.cipher.mode === 'cbc' && !responseIsSigned) return openUnauthenticated(encrypted, settings);
-  const { assertion, signature } = readDecryptedStructure(decryptAndParse(encrypted, settings.decryptionKeys), wrapper);
-  if (signature) return reread(verifySignature(assertion, signature, settings.keys));
-  if (!responseIsSigned) throw new GatewayError('saml_signature_missing', 'Neither the response nor the assertion is signed.');
-  if (settings.requireSignedAssertion) throw new GatewayError('saml_signature_missing', 'This organization asks for a signed assertion.');
-  return { assertion, key: undefined };
+export function openEncryptedAssertion(
+  unverifiedRoot: XmlElement,
+  openedResponse: OpenedResponse | undefined,
+  settings: ResponseSettings,
+): OpenedAssertion {
+  const encrypted = readEncryptedElement(onlyAssertion(openedResponse?.element ?? unverifiedRoot, 'EncryptedAssertion'));
+  if (encrypted.cipher.mode === 'cbc' && !openedResponse) return openUnauthenticated(encrypted, settings);
+  const plaintext = decryptAndParse(encrypted, settings.decryptionKeys);
+  const { unverifiedAssertion, signature } = readDecryptedStructure(plaintext, encrypted.wrapper);
+  if (signature) return parseAgain(verifySignature(unverifiedAssertion, signature, settings.keys));
+  if (!openedResponse) throw missing(UNSIGNED);
+  if (settings.requireSignedAssertion) throw missing('This organization requires a signed assertion.');
+  return { element: unverifiedAssertion, key: undefined }; // the signature of the response covers it
 }
 
-const reread = ({ octets, key }: SignedOctets): OpenedAssertion => ({ assertion: readCanonicalXml(octets), key });
+const parseAgain = ({ octets, key }: SignedOctets): OpenedAssertion => ({ element: readCanonicalXml(octets), key });
 
-/** What the plaintext did not come to, a stand-in does; and only then it is judged. */
+/** Does every step, on a stand-in if the plaintext does not get that far, and only then decides. */
 function openUnauthenticated(encrypted: EncryptedElement, settings: ResponseSettings): OpenedAssertion {
   const decrypted = decryptElement(encrypted, settings.decryptionKeys);
   const signed = attempt(() => {
-    const { assertion, signature } = readPlaintext(decrypted, encrypted.wrapper);
-    return verifySignature(assertion, signature, settings.keys);
+    const { unverifiedAssertion, signature } = readPlaintext(decrypted, encrypted.wrapper);
+    return verifySignature(unverifiedAssertion, signature, settings.keys);
   });
   if (!wasVerified(signed)) attempt(() => verifyStandIn(decrypted.octets.length, encrypted.wrapper, settings.keys));
-  if (!decrypted.isValid || !signed.value) throw oneRefusal(signed.error);
-  return reread(signed.value);
+  if (!decrypted.isValid || !signed.value) throw sameRefusal(signed.error);
+  return parseAgain(signed.value);
 }
 
 type Attempt<T> = { readonly value: T; readonly error?: undefined } | { readonly value?: undefined; readonly error: unknown };
 
-/** Also what is no refusal but a defect: an answer of its own would tell as much. */
+/** Catches defects as well as refusals: an answer of its own would tell them apart. */
 function attempt<T>(step: () => T): Attempt<T> {
   try {
     return { value: step() };
@@ -67,19 +74,19 @@ function attempt<T>(step: () => T): Attempt<T> {
   }
 }
 
-/** Whether it came to the digest and the signature, for good or for bad. */
+/** Whether the digest and the signature were computed, whatever the result. */
 const wasVerified = ({ value, error }: Attempt<SignedOctets>): boolean =>
   value !== undefined || (error instanceof GatewayError && error.code === 'saml_signature_invalid');
 
-const oneRefusal = (cause: unknown): GatewayError =>
+const sameRefusal = (cause: unknown): GatewayError =>
   new GatewayError('saml_decryption_failed', {
     detail:
-      'The assertion can’t be decrypted, or what is in it is not an assertion with a good signature. For AES-CBC in a response that is not signed no more is told; with AES-GCM the reason stands here.',
+      'The assertion could not be decrypted, or its content is not an assertion with a valid signature. For AES-CBC in an unsigned response, the gateway does not report which of the two. With AES-GCM, it reports the exact reason here.',
     cause,
   });
 
 interface SignedPlaintext {
-  readonly assertion: XmlElement;
+  readonly unverifiedAssertion: XmlElement;
   readonly signature: XmlElement;
 }
 
@@ -95,22 +102,22 @@ function readPlaintext({ octets }: Decrypted, wrapper: XmlElement): SignedPlaint
     readCharacters = text.length;
     read = readDecryptedStructure(root, wrapper);
   } catch (error) {
-    parseXml(`<a>${FILLER.repeat(fillersIn(octets.length - readCharacters))}</a>`); // what would have been read
+    parseXml(`<a>${FILLER.repeat(fillersIn(octets.length - readCharacters))}</a>`); // takes the time of the rest
     throw error;
   }
-  if (!read.signature) throw new GatewayError('saml_signature_missing', 'Neither the response nor the assertion is signed.');
-  return { assertion: read.assertion, signature: read.signature };
+  if (!read.signature) throw missing(UNSIGNED);
+  return { unverifiedAssertion: read.unverifiedAssertion, signature: read.signature };
 }
 
-/** Markup about as dense as in the assertions of the products, so that a character of it is read in about the same time. */
+/** Markup about as dense as in real assertions, so that a character takes about the same time to read. */
 const FILLER = '<a b="cccccccccccccccccccc">texttexttexttexttexttext</a>';
 
 const fillersIn = (characters: number): number => Math.max(0, Math.floor(characters / FILLER.length));
 
-/** Not to be guessed: an ID in the message that is the same would be another way to fail. */
+/** Random, because a response with the same ID would fail in a different way. */
 const STAND_IN_ID = `_${randomUUID()}`;
 
-/** An assertion with a signature that refers to it, in the right form, and with a digest that is not its own. */
+/** An assertion with a well-formed signature that refers to it but has a wrong digest. */
 const STAND_IN = parseXml(
   [
     `<a:Assertion xmlns:a="${ASSERTION}" xmlns:d="${XMLDSIG}" ID="${STAND_IN_ID}" Version="2.0"><d:Signature><d:SignedInfo>`,
@@ -122,10 +129,10 @@ const STAND_IN = parseXml(
   ].join(''),
 );
 
-/** Large as the plaintext; no time is lost in making it, as it has one child many times. */
+/** Verifies a stand-in as large as the plaintext. It repeats one child, so creating it takes no time. */
 function verifyStandIn(characters: number, wrapper: XmlElement, keys: readonly VerificationKey[]): void {
   const [signature, filler] = STAND_IN.children as [XmlElement, XmlElement];
   const children = [signature, ...new Array<XmlElement>(fillersIn(characters)).fill(filler)];
-  const { assertion } = readDecryptedStructure({ ...STAND_IN, children }, wrapper);
-  verifySignature(assertion, signature, keys);
+  const { unverifiedAssertion } = readDecryptedStructure({ ...STAND_IN, children }, wrapper);
+  verifySignature(unverifiedAssertion, signature, keys);
 }

@@ -10,7 +10,8 @@
 import type { KeyObject } from 'node:crypto';
 import { ASSERTION, NAME_ID_UNSPECIFIED, XMLDSIG } from '../names.ts';
 import { attributeOf, childrenNamed, parseXml, walk, type XmlElement } from '../xml/xml.ts';
-import type { ResponseSettings, VerifiedAssertion } from './response.ts';
+import type { VerifiedAssertion } from './response.ts';
+import type { ResponseSettings } from './response-settings.ts';
 
 /** `refused`: it would not let the message in; `differs`: it would, for somebody else or on other terms. */
 export interface Disagreement {

@@ -1,8 +1,10 @@
 /** What a fixture case is, and how it is written down. */
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { Role, RoleMapping } from '../../../src/organizations/role-mapping.ts';
-import type { AttributeMapping, Person } from '../../../src/saml/response/person.ts';
-import type { NameId, ResponseSettings } from '../../../src/saml/response/response.ts';
+import type { AttributeMapping } from '../../../src/saml/response/attribute-mapping.ts';
+import type { NameId } from '../../../src/saml/response/name-id.ts';
+import type { Person } from '../../../src/saml/response/person.ts';
+import type { ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 import { ACS_URL, ENTITY_ID, IDP, NOW_MS } from './hand-made.ts';
 import type { KeyName } from './keys.ts';
 

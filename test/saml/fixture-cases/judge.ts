@@ -2,8 +2,10 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
 import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
-import { DEFAULT_ATTRIBUTE_MAPPING, type Person, readPerson } from '../../../src/saml/response/person.ts';
-import { acceptResponse, MAX_CLOCK_SKEW_MS, type ResponseSettings, type VerifiedAssertion } from '../../../src/saml/response/response.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/attribute-mapping.ts';
+import { type Person, readPerson } from '../../../src/saml/response/person.ts';
+import { acceptResponse, type VerifiedAssertion } from '../../../src/saml/response/response.ts';
+import { MAX_CLOCK_SKEW_MS, type ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import type { Statement, WrittenSettings } from './case.ts';
 

@@ -9,7 +9,7 @@ import type { Keys } from './keys.ts';
 
 const CLOSED = 'None of the gateway’s keys';
 /** All that is told of AES-CBC that no signature covers. */
-const ONE_ANSWER = 'The assertion can’t be decrypted, or what is in it';
+const SAME_REFUSAL = 'The assertion could not be decrypted, or its content';
 
 const folderOf = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
 
@@ -29,7 +29,7 @@ export function rejectedCiphertexts(keys: Keys): RejectedCase[] {
     ),
     ...CUT_TAGS.map(({ name, make }) => row(`gcm ${name}`, make(parties, 'aes128-gcm'), 'saml_decryption_failed', { says: CLOSED })),
     ...BAD_CIPHERTEXTS.filter(({ name }) => !name.startsWith('the other mode')).map(({ name, make }) =>
-      row(`cbc ${name}`, make(parties, 'aes256-cbc'), 'saml_decryption_failed', { says: ONE_ANSWER }),
+      row(`cbc ${name}`, make(parties, 'aes256-cbc'), 'saml_decryption_failed', { says: SAME_REFUSAL }),
     ),
   ];
 }
@@ -41,7 +41,9 @@ export function rejectedPlaintexts(keys: Keys): RejectedCase[] {
     const byCbc = encrypted(parties, make(parties), { cipher: 'aes256-cbc' });
     const rows = [
       row(`gcm inside ${name}`, encrypted(parties, make(parties)), code),
-      isGenuine ? row(`cbc inside ${name}`, byCbc, code) : row(`cbc inside ${name}`, byCbc, 'saml_decryption_failed', { says: ONE_ANSWER }),
+      isGenuine
+        ? row(`cbc inside ${name}`, byCbc, code)
+        : row(`cbc inside ${name}`, byCbc, 'saml_decryption_failed', { says: SAME_REFUSAL }),
     ];
     return signedCode === 'accepted' ? rows : [...rows, row(`signed response inside ${name}`, signedResponse(parties, byCbc), signedCode)];
   });

@@ -5,8 +5,8 @@ import { HABIT_NAMES, HABITS, type HabitName, personOf } from '../../../src/mock
 import { makeResponse, type ResponseOptions } from '../../../src/mock-idp/response.ts';
 import type { RoleMapping } from '../../../src/organizations/role-mapping.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
-import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/person.ts';
-import type { ResponseSettings } from '../../../src/saml/response/response.ts';
+import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/attribute-mapping.ts';
+import type { ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import { readFixtures, settingsOf } from '../judges/fixtures.ts';
 

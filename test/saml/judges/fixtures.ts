@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { ResponseSettings } from '../../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 import type { WrittenCase, WrittenSettings } from '../fixture-cases/case.ts';
 
 const FOLDER = path.join(import.meta.dirname, '..', 'fixtures');

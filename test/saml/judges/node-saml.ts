@@ -1,6 +1,6 @@
 /** The verdict of @node-saml/node-saml, with options that fit the settings of a case. It has a clock of its own: `Date`. */
 import { type Profile, SAML, ValidateInResponseTo } from '@node-saml/node-saml';
-import type { ResponseSettings } from '../../../src/saml/response/response.ts';
+import type { ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 
 /**
  * @returns what it says about the person, or undefined where it refuses

@@ -1,0 +1,113 @@
+/**
+ * Reads an identifier, an email address, groups and a name from the attributes and the NameID of an assertion. Values are compared
+ * code point by code point. Nothing is trimmed, case-folded, split or normalized, because that could merge two users or two groups.
+ */
+import { GatewayError } from '../../errors.ts';
+import { isEmail } from '../email-address.ts';
+import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_TRANSIENT } from '../names.ts';
+import { MS_CLAIMS, WS_CLAIMS } from './attribute-mapping.ts';
+import type { Attributes } from './attributes.ts';
+import type { NameId } from './name-id.ts';
+
+const GIVEN_NAMES = ['firstName', 'givenName', 'first_name', `${WS_CLAIMS}/givenname`, 'urn:oid:2.5.4.42'];
+const SURNAMES = ['lastName', 'surname', 'sn', 'last_name', `${WS_CLAIMS}/surname`, 'urn:oid:2.5.4.4'];
+
+/** Entra ID sends one of these instead of the groups for a user with more than 150 groups. */
+const OVER_LIMIT = [`${MS_CLAIMS}/claims/groups.link`, 'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups.link'];
+
+/** Identifiers that survive a change of name or email address, the most stable first. */
+const STABLE_IDENTIFIERS = [
+  `${MS_CLAIMS}/identity/claims/objectidentifier`,
+  'urn:oasis:names:tc:SAML:attribute:subject-id',
+  'urn:oasis:names:tc:SAML:attribute:pairwise-id',
+];
+
+export interface Groups {
+  readonly groups: readonly string[];
+  /**
+   * Distinguishes three cases that look alike: no groups attribute at all (`absent`), more groups than the identity provider sends
+   * (`over_limit`), and groups that were sent, possibly none with a role (`present`).
+   */
+  readonly groupsState: 'present' | 'absent' | 'over_limit';
+}
+
+/** @returns the kind of the identifier and its value as JSON: the key of a member within an organization and identity provider */
+export function readIdentifier(attributes: Attributes, nameId: NameId | undefined): string {
+  for (const name of STABLE_IDENTIFIERS) {
+    const value = onlyValue(attributes, name);
+    if (value !== undefined && value !== '') return bounded(JSON.stringify([name, value]));
+  }
+  if (!nameId || nameId.value.trim() === '') throw new GatewayError('saml_name_id_missing', 'The assertion has no NameID.');
+  if (nameId.format === NAME_ID_TRANSIENT) {
+    throw new GatewayError('saml_name_id_missing', 'The NameID is transient: it changes at every sign-in and identifies no user.');
+  }
+  // A persistent NameID is unique only together with its qualifiers (saml-core §8.3.7).
+  const qualifiers = nameId.format === NAME_ID_PERSISTENT ? [nameId.nameQualifier ?? '', nameId.spNameQualifier ?? ''] : [];
+  return bounded(JSON.stringify(['NameID', nameId.value, ...qualifiers]));
+}
+
+/** saml-core §8.3.7 allows 256 characters. With qualifiers and some margin, this limit still fits an index of the store. */
+function bounded(identifier: string): string {
+  if (identifier.length > 900) throw new GatewayError('saml_name_id_missing', 'The identifier of the user is too long.');
+  return identifier;
+}
+
+export function readEmail(attributes: Attributes, nameId: NameId | undefined, names: readonly string[]): string {
+  for (const name of names) {
+    const value = onlyValue(attributes, name);
+    if (value !== undefined && isEmail(value)) return value;
+  }
+  const isSent = names.some((name) => (attributes.get(name) ?? []).length > 0);
+  // A NameID is an email address only if its format says so, and is used only if no address was sent: Entra ID gives guests a
+  // NameID of this format that is not their address (ada_corp.com#EXT#@tenant.onmicrosoft.com).
+  if (!isSent && nameId?.format === NAME_ID_EMAIL && isEmail(nameId.value) && !nameId.value.includes('#EXT#')) return nameId.value;
+  throw new GatewayError(
+    'saml_email_missing',
+    isSent ? 'The email attribute has several values, or none that is an email address.' : 'No attribute contains an email address.',
+  );
+}
+
+/** @returns the values of the first groups attribute that was sent; undefined if none was */
+export function readGroups(attributes: Attributes, names: readonly string[]): readonly string[] | undefined {
+  for (const name of names) {
+    const values = texts(attributes, name);
+    if (values) return values;
+  }
+  return undefined;
+}
+
+/** @param groups as {@link readGroups} returns them */
+export const groupsOf = (attributes: Attributes, groups: readonly string[] | undefined): Groups => ({
+  groups: [...new Set(groups ?? [])],
+  groupsState: OVER_LIMIT.some((name) => attributes.has(name)) ? 'over_limit' : groups ? 'present' : 'absent',
+});
+
+export function readName(attributes: Attributes, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const value = onlyValue(attributes, name);
+    if (value !== undefined && value.trim() !== '') return shortened(value);
+  }
+  const parts = [GIVEN_NAMES, SURNAMES].map((known) => known.map((name) => onlyValue(attributes, name)).find((value) => value));
+  const full = parts.filter((part) => part !== undefined).join(' ');
+  return full === '' ? undefined : shortened(full);
+}
+
+const MAX_NAME = 256;
+
+/** Never cuts a surrogate pair in half. */
+const shortened = (name: string): string => name.slice(0, MAX_NAME).replace(/[\ud800-\udbff]$/, '');
+
+const onlyValue = (attributes: Attributes, name: string): string | undefined => {
+  const values = texts(attributes, name);
+  return values?.length === 1 ? values[0] : undefined;
+};
+
+/** @throws saml_malformed for a value that cannot be read as text */
+function texts(attributes: Attributes, name: string): readonly string[] | undefined {
+  const values = attributes.get(name);
+  if (!values) return undefined;
+  return values.map((value) => {
+    if (value === undefined) throw new GatewayError('saml_malformed', 'A required attribute has markup inside its value.');
+    return value;
+  });
+}
