@@ -8,7 +8,7 @@ import { GatewayError } from '../errors.ts';
 import { makeLog } from '../log.ts';
 import { makeMetrics } from '../metrics.ts';
 import { organizationIds } from '../organizations/directory.ts';
-import { warningsOf } from '../organizations/identity-providers.ts';
+import { findMetadataWarnings } from '../organizations/identity-providers.ts';
 import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import { openSpKey } from '../organizations/sp-keys.ts';
 import type { Runtime } from '../runtime.ts';
@@ -176,7 +176,7 @@ async function identityProviderFindings(runtime: Runtime, organization: Organiza
     return [warning(slug, 'has no identity provider: nobody can sign in', `Run: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`)];
   }
   const { problem } = identityProvider.refresh ?? {};
-  const told = (await warningsOf(runtime, organization)).filter(({ level }) => level === 'warning');
+  const told = (await findMetadataWarnings(runtime, organization)).filter(({ level }) => level === 'warning');
   const advice = `When the identity provider has newer metadata: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`;
   return [
     ...told.map(({ text }) => warning(slug, text, advice)),

@@ -2,26 +2,29 @@ import type { Store } from '../store/store.ts';
 import { organizationIds } from './directory.ts';
 import { getOrganizationById, type Organization } from './organizations.ts';
 
-/** A certificate that signs what an organization's identity provider sends, and when it ends. */
+/** A signing certificate of an organization's identity provider that expires soon or has expired. */
 export interface ExpiringCertificate {
   readonly organization: Organization;
   readonly fingerprintSha256: string;
   readonly subject: string;
   readonly endsAtMs: number;
-  /** Others of the same identity provider that live on: a rollover under way. */
+  /** The number of other certificates of this identity provider that stay valid, as during a rollover. */
   readonly successors: number;
 }
 
-/** Certificates of identity providers that end before `untilMs` or have ended, soonest first. Reads every organization: for the operator. */
+/**
+ * Returns the certificates of all identity providers that expire before `untilMs`, soonest first. It reads every organization, so it
+ * is meant for pages of the operator.
+ */
 export async function findExpiringCertificates(store: Store, untilMs: number): Promise<ExpiringCertificate[]> {
   const found: ExpiringCertificate[] = [];
   for await (const id of organizationIds(store)) {
     const organization = await getOrganizationById(store, id);
     if (!organization) continue;
     const certificates = organization.identityProvider?.metadata.signingCertificates ?? [];
-    const ending = certificates.filter(({ notAfter }) => Date.parse(notAfter) < untilMs);
-    const successors = certificates.length - ending.length;
-    for (const { fingerprintSha256, subject, notAfter } of ending) {
+    const expiring = certificates.filter(({ notAfter }) => Date.parse(notAfter) < untilMs);
+    const successors = certificates.length - expiring.length;
+    for (const { fingerprintSha256, subject, notAfter } of expiring) {
       found.push({ organization, fingerprintSha256, subject, endsAtMs: Date.parse(notAfter), successors });
     }
   }

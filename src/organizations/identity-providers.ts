@@ -1,4 +1,4 @@
-/** The identity provider of an organization: what its metadata said, and the settings of the organization. */
+/** The identity provider of an organization: its metadata, the settings, and what both mean for a SAML response. */
 import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Actor } from '../audit.ts';
@@ -14,11 +14,10 @@ import { type ManualIdp, readIdpMetadata, readManualIdp } from '../saml/metadata
 import { isLoopbackHost } from '../saml/metadata/loopback-host.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/response/attribute-mapping.ts';
 import type { ResponseSettings } from '../saml/response/response-settings.ts';
-import type { Step } from '../store/store.ts';
 import { toIsoTime } from '../time.ts';
 import { isEntityIdShared, noteIdentityProvider } from './directory.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
-import { getMetadataVersion, keepVersion, listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
+import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
 import { type IdentityProvider, type IdpSettings, type Organization, updateOrganization } from './organizations.ts';
 import { openDecryptionKeys } from './sp-keys.ts';
 
@@ -37,41 +36,44 @@ export const DEFAULT_SETTINGS: IdpSettings = {
 };
 
 const DEFAULT_REFRESH_HOURS = 24;
-/** Metadata as it is given: a document, a URL to fetch it from, or values typed in. */
+
+/** Metadata as administrators give it: a document, the URL of one, or values entered manually. */
 export type MetadataSource =
   | { readonly kind: 'document'; readonly content: Uint8Array | string; readonly entityId?: string | undefined }
   | { readonly kind: 'url'; readonly url: string; readonly entityId?: string | undefined }
   | { readonly kind: 'manual'; readonly values: ManualIdp };
 
-export interface UnderstoodMetadata {
+export interface LoadedMetadata {
   readonly metadata: IdpMetadata;
   readonly warnings: readonly MetadataWarning[];
   readonly metadataUrl?: string;
 }
 
 /**
- * Reads metadata without saving it.
+ * Fetches and reads metadata without saving it.
  * @throws idp_metadata_invalid, payload_too_large
  */
-export async function understandMetadata(runtime: Pick<Runtime, 'config' | 'now'>, source: MetadataSource): Promise<UnderstoodMetadata> {
+export async function loadMetadata(runtime: Pick<Runtime, 'config' | 'now'>, source: MetadataSource): Promise<LoadedMetadata> {
   const nowMs = runtime.now();
   if (source.kind === 'manual') return readManualIdp(source.values, nowMs);
-  const content = source.kind === 'url' ? await fetchDocument(runtime, source.url) : source.content;
-  const understood = readIdpMetadata(content, { nowMs, ...(source.entityId === undefined ? {} : { entityId: source.entityId }) });
-  return source.kind === 'url' ? { ...understood, metadataUrl: source.url } : understood;
+  const content = source.kind === 'url' ? await fetchMetadataDocument(runtime, source.url) : source.content;
+  const loaded = readIdpMetadata(content, { nowMs, ...(source.entityId === undefined ? {} : { entityId: source.entityId }) });
+  return source.kind === 'url' ? { ...loaded, metadataUrl: source.url } : loaded;
 }
 
 /**
- * A metadata document as it is at its URL now.
+ * Fetches a metadata document from its URL.
  * @throws idp_metadata_invalid, payload_too_large
  */
-export const fetchDocument = ({ config }: Pick<Runtime, 'config'>, url: string): Promise<Uint8Array> =>
-  // Only a gateway that is tried out on somebody's computer may look at that computer.
+export const fetchMetadataDocument = ({ config }: Pick<Runtime, 'config'>, url: string): Promise<Uint8Array> =>
+  // Only a gateway that itself runs on a loopback address, for development, may fetch from one.
   fetchMetadata(url, { allowLoopback: isLoopbackHost(new URL(config.baseUrl).hostname) });
 
-/** The organization with this metadata; its settings stay. Metadata from a URL is fetched again daily unless somebody said otherwise. */
-export function withMetadata(organization: Organization, understood: UnderstoodMetadata, nowMs: number): Organization {
-  const { metadata, metadataUrl } = understood;
+/**
+ * Returns the organization with new metadata and its present settings. Metadata from a new URL is refreshed daily; for a known
+ * URL the refresh stays as the owner has set it.
+ */
+export function withMetadata(organization: Organization, { metadata, metadataUrl }: LoadedMetadata, nowMs: number): Organization {
   const before = organization.identityProvider;
   const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
   const metadataRefreshHours =
@@ -80,81 +82,64 @@ export function withMetadata(organization: Organization, understood: UnderstoodM
   return { ...organization, identityProvider: { metadata, settings, metadataUrl, updatedAt: toIsoTime(nowMs) } };
 }
 
-/** Saves understood metadata. Members of an identity provider with another entity ID stay other people. */
+export interface IdentityProviderChange {
+  readonly organization: Organization;
+  readonly loaded: LoadedMetadata;
+  /** Further details of the audit entry. */
+  readonly auditDetails?: Readonly<Record<string, unknown>>;
+}
+
+/** Saves loaded metadata. Users of an identity provider with another entityID never become members of the previous one. */
 export async function setIdentityProvider(
   runtime: Runtime,
   actor: Actor,
-  organization: Organization,
-  understood: UnderstoodMetadata,
-  more: Readonly<Record<string, unknown>> = {},
+  { organization, loaded, auditDetails = {} }: IdentityProviderChange,
 ): Promise<Organization> {
-  await note(runtime, withMetadata(organization, understood, runtime.now()));
-  const details = {
-    entity_id: understood.metadata.entityId,
-    certificates: understood.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
-    ...more,
-  };
-  const change = (before: Organization) => withMetadata(before, understood, runtime.now());
-  const isFirstKept = (await listMetadataVersions(runtime.store, organization.id)).length === 0;
-  const versions = versionSteps(runtime, actor, isFirstKept);
+  await updateDirectory(runtime, withMetadata(organization, loaded, runtime.now()));
   const changed = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.changed',
-    details,
-    change,
-    extraSteps: versions,
+    details: {
+      entity_id: loaded.metadata.entityId,
+      certificates: loaded.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
+      ...auditDetails,
+    },
+    change: (before) => withMetadata(before, loaded, runtime.now()),
+    extraSteps: await metadataVersionSteps(runtime, actor, organization.id),
   });
   await pruneMetadataVersions(runtime.store, organization.id);
   return changed;
 }
 
-/** Keeps what becomes the present metadata as a version, and what was there before any was kept. */
-export function versionSteps({ now }: Pick<Runtime, 'now'>, { kind, email }: Actor, isFirstKept: boolean) {
-  return ({ identityProvider: before }: Organization, { identityProvider: after }: Organization): readonly Step[] => [
-    ...(before && isFirstKept
-      ? [keepVersion(now(), { metadata: before.metadata, metadataUrl: before.metadataUrl, savedAtMs: Date.parse(before.updatedAt) })]
-      : []),
-    ...(after
-      ? [
-          keepVersion(now(), {
-            metadata: after.metadata,
-            metadataUrl: after.metadataUrl,
-            savedAtMs: now(),
-            savedBy: { kind, ...(email === undefined ? {} : { email }) },
-          }),
-        ]
-      : []),
-  ];
-}
-
-/** Makes a version the present metadata again. @throws not_found where it is not kept (any more) */
-export async function returnToMetadata(
+/**
+ * Makes a stored version the present metadata again.
+ * @throws not_found if the version is not stored
+ */
+export async function restoreMetadataVersion(
   runtime: Runtime,
   actor: Actor,
-  organization: Organization,
-  versionId: string,
+  { organization, versionId }: { readonly organization: Organization; readonly versionId: string },
 ): Promise<Organization> {
   const { metadata, metadataUrl } = await getMetadataVersion(runtime.store, organization.id, versionId);
-  const understood: UnderstoodMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
-  return setIdentityProvider(runtime, actor, organization, understood, { returned_to: versionId });
+  const loaded: LoadedMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
+  return setIdentityProvider(runtime, actor, { organization, loaded, auditDetails: { returned_to: versionId } });
 }
 
-/** Before the change itself: see {@link noteIdentityProvider}. */
-async function note({ store }: Runtime, { id, identityProvider }: Organization): Promise<void> {
+/** Updates the directory before the organization changes, as {@link noteIdentityProvider} requires. */
+async function updateDirectory({ store }: Runtime, { id, identityProvider }: Organization): Promise<void> {
   if (!identityProvider) return;
   const { metadata, settings } = identityProvider;
   await noteIdentityProvider(store, id, { entityId: metadata.entityId, refreshesMetadata: settings.metadataRefreshHours !== undefined });
 }
 
-/** @throws idp_not_configured; validation_failed where a setting needs what is not there */
-export async function changeSettings(
+/** @throws idp_not_configured; validation_failed for a refresh without a metadata URL */
+export async function changeIdpSettings(
   runtime: Runtime,
   actor: Actor,
-  organization: Organization,
-  changes: Partial<IdpSettings>,
+  { organization, changes }: { readonly organization: Organization; readonly changes: Partial<IdpSettings> },
 ): Promise<Organization> {
   const present = requireIdentityProvider(organization);
-  await note(runtime, { ...organization, identityProvider: { ...present, settings: { ...present.settings, ...changes } } });
+  await updateDirectory(runtime, { ...organization, identityProvider: { ...present, settings: { ...present.settings, ...changes } } });
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.settings_changed',
@@ -163,7 +148,7 @@ export async function changeSettings(
       const identityProvider = requireIdentityProvider(before);
       const settings = { ...identityProvider.settings, ...changes };
       if (settings.metadataRefreshHours !== undefined && identityProvider.metadataUrl === undefined) {
-        throw new GatewayError('validation_failed', 'metadata_refresh_hours needs metadata that came from a URL.');
+        throw new GatewayError('validation_failed', 'metadata_refresh_hours is only possible if the metadata came from a URL.');
       }
       if (isDeepStrictEqual(settings, identityProvider.settings)) return undefined;
       return { ...before, identityProvider: { ...identityProvider, settings } };
@@ -171,7 +156,7 @@ export async function changeSettings(
   });
 }
 
-/** After this nobody can sign in to the organization; members and sessions stay. */
+/** Removes the identity provider. No user can sign in after that; members and sessions stay. */
 export function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
@@ -186,24 +171,24 @@ export function requireIdentityProvider(organization: Organization): IdentityPro
   return organization.identityProvider;
 }
 
-/** What there is to tell about an identity provider now: certificates expire while nobody looks. */
-export async function warningsOf(
+/** Returns the present warnings about an identity provider. They change without a new upload, because certificates expire. */
+export async function findMetadataWarnings(
   { store, now }: Pick<Runtime, 'store' | 'now'>,
   organization: Organization,
-  understood?: UnderstoodMetadata,
+  loaded?: LoadedMetadata,
 ): Promise<readonly MetadataWarning[]> {
   const { metadata } = requireIdentityProvider(organization);
-  const warnings = understood?.warnings ?? lintIdpMetadata(metadata, now());
+  const warnings = loaded?.warnings ?? lintIdpMetadata(metadata, now());
   return (await isEntityIdShared(store, organization.id, metadata.entityId)) ? [...warnings, ENTITY_ID_SHARED] : warnings;
 }
 
-/** The organization's own URLs at the gateway. */
+/** Returns the organization's own URLs at the gateway. */
 export function serviceProviderUrls(baseUrl: string, slug: string): { entityId: string; acsUrl: string; sloUrl: string; loginUrl: string } {
   const root = `${baseUrl}/saml/${slug}`;
   return { entityId: `${root}/metadata`, acsUrl: `${root}/acs`, sloUrl: `${root}/slo`, loginUrl: `${root}/login` };
 }
 
-/** The keys for a message, where it may need them: opening one costs more than all else of a sign-in. */
+/** Returns the keys that may be needed to decrypt a response: none if nothing in it looks encrypted. */
 export const decryptionKeysFor = async (
   runtime: Runtime,
   organization: Organization,
@@ -225,8 +210,8 @@ function verificationKeyOf(pem: string): KeyObject {
 }
 
 /**
- * What a response to this organization is held against.
- * @param decryptionKeys of {@link decryptionKeysFor}
+ * Returns what a SAML response for this organization is checked against.
+ * @param decryptionKeys from {@link decryptionKeysFor}
  * @throws idp_not_configured
  */
 export function responseSettings(organization: Organization, baseUrl: string, decryptionKeys: readonly KeyObject[] = []): ResponseSettings {
@@ -252,7 +237,8 @@ export function responseSettings(organization: Organization, baseUrl: string, de
   };
 }
 
-export const attributeMapping = ({ settings }: IdentityProvider): AttributeMapping => ({
+/** Returns the attribute names that are read, the defaults included. */
+export const attributeMappingOf = ({ settings }: IdentityProvider): AttributeMapping => ({
   ...DEFAULT_ATTRIBUTE_MAPPING,
   ...settings.attributeMapping,
 });

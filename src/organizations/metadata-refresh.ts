@@ -1,96 +1,90 @@
 /**
- * Metadata from a URL is fetched again every `metadata_refresh_hours`, so that a certificate rollover at the identity provider
- * needs nobody. What comes is held to the same rules as what an owner uploads, and one more: it must be the same identity
- * provider. A refusal changes nothing but what is told about it.
+ * Refreshes metadata from a URL every `metadata_refresh_hours`, so that a certificate rollover at the identity provider needs no
+ * administrator. Fetched metadata must pass the checks of an upload and must have the same entityID. If it does not, the present
+ * metadata stays in force and the reason is shown to the owners.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { HOUR_MS, toIsoTime } from '../time.ts';
 import { organizationsWithRefresh } from './directory.ts';
-import { type UnderstoodMetadata, understandMetadata, versionSteps } from './identity-providers.ts';
-import { listMetadataVersions, pruneMetadataVersions } from './metadata-versions.ts';
+import { type LoadedMetadata, loadMetadata } from './identity-providers.ts';
+import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
 import { type IdentityProvider, type Organization, updateOrganization } from './organizations.ts';
 
-/** After a failure it is tried again this soon. */
+/** Time until the next attempt after a failure. */
 const RETRY_AFTER_MS = HOUR_MS;
-/** Longer than a fetch takes and than the time between two rounds; another replica may try again when this one died. */
+/** Longer than a fetch and than the pause between two rounds. If this replica crashes, another one tries again after that. */
 const CLAIM_SECONDS = 300;
 
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'unknown');
 const ACTOR = { kind: 'identity_provider' } as const;
 
-type Fetch = (runtime: Runtime, url: string, entityId: string) => Promise<UnderstoodMetadata>;
-const fetchAgain: Fetch = (runtime, url, entityId) => understandMetadata(runtime, { kind: 'url', url, entityId });
+type LoadAgain = (runtime: Runtime, url: string, entityId: string) => Promise<LoadedMetadata>;
+const loadFromUrl: LoadAgain = (runtime, url, entityId) => loadMetadata(runtime, { kind: 'url', url, entityId });
 
 /**
- * Refreshes whatever is due. Of several replicas one does it for an organization.
- * @param fetch replaced by tests, for hosts that do not exist
+ * Refreshes the metadata of all organizations that are due. Only one replica does it for an organization.
+ * @param load replaced by tests, for hosts that do not exist
  */
-export async function refreshDueMetadata(runtime: Runtime, fetch: Fetch = fetchAgain): Promise<void> {
+export async function refreshDueMetadata(runtime: Runtime, load: LoadAgain = loadFromUrl): Promise<void> {
   for await (const organization of organizationsWithRefresh(runtime.store)) {
     const { identityProvider } = organization;
     if (!identityProvider || !isDue(identityProvider, runtime.now())) continue;
     const claim = { do: 'claim', key: 'metadata-refresh', ttlSeconds: CLAIM_SECONDS } as const;
     if (!(await runtime.store.commit(organization.id, [claim])).ok) continue;
     try {
-      await refresh(runtime, organization, identityProvider, fetch);
+      await refresh(runtime, organization, await fetchMetadataOf(runtime, identityProvider, load));
     } catch (error) {
-      // What one organization's metadata does must not keep the others from theirs.
-      runtime.log.error({ organization: organization.slug, name: nameOf(error) }, 'identity provider metadata could not be refreshed');
+      // The metadata of one organization must not keep the others from being refreshed.
+      const name = error instanceof Error ? error.name : 'unknown';
+      runtime.log.error({ organization: organization.slug, name }, 'identity provider metadata could not be refreshed');
     }
   }
 }
 
-function isDue({ metadataUrl, settings, updatedAt, refresh }: IdentityProvider, nowMs: number): boolean {
+function isDue({ metadataUrl, settings, updatedAt, refresh: last }: IdentityProvider, nowMs: number): boolean {
   if (metadataUrl === undefined || settings.metadataRefreshHours === undefined) return false;
   const everyMs = settings.metadataRefreshHours * HOUR_MS;
-  if (refresh?.problem !== undefined) return nowMs >= Date.parse(refresh.at) + Math.min(everyMs, RETRY_AFTER_MS);
-  return nowMs >= Date.parse(refresh?.at ?? updatedAt) + everyMs;
+  if (last?.problem !== undefined) return nowMs >= Date.parse(last.at) + Math.min(everyMs, RETRY_AFTER_MS);
+  return nowMs >= Date.parse(last?.at ?? updatedAt) + everyMs;
 }
 
-async function refresh(runtime: Runtime, organization: Organization, before: IdentityProvider, fetch: Fetch): Promise<void> {
-  const at = toIsoTime(runtime.now());
-  const problem = await fetchProblem(runtime, before, fetch);
-  const understood = typeof problem === 'string' ? undefined : problem;
-  const isChanged = understood !== undefined && !isDeepStrictEqual(understood.metadata, before.metadata);
-  const told = typeof problem === 'string' ? problem : undefined;
-  if (told !== undefined)
-    runtime.log.warn({ organization: organization.slug, problem: told }, 'identity provider metadata was not refreshed');
-  const event = isChanged || told !== undefined ? 'identity_provider.refreshed' : undefined;
-  const details =
-    told === undefined
-      ? { certificates: understood?.metadata.signingCertificates.map((each) => each.fingerprintSha256) }
-      : { problem: told };
-  const isFirstKept = isChanged && (await listMetadataVersions(runtime.store, organization.id)).length === 0;
-  await updateOrganization(runtime, ACTOR, {
-    organizationId: organization.id,
-    event,
-    details,
-    change: (present) => {
-      // Whoever changed it meanwhile knows better.
-      if (!present.identityProvider || !isDeepStrictEqual(present.identityProvider, before)) return undefined;
-      const metadata = understood?.metadata ?? before.metadata;
-      return {
-        ...present,
-        identityProvider: { ...before, metadata, updatedAt: isChanged ? at : before.updatedAt, refresh: { at, problem: told } },
-      };
-    },
-    extraSteps: isChanged ? versionSteps(runtime, ACTOR, isFirstKept) : undefined,
-  });
-  if (isChanged) await pruneMetadataVersions(runtime.store, organization.id);
-}
+/** Metadata that was fetched again, or the reason why it is not used. */
+type Refreshed = { readonly before: IdentityProvider } & (
+  | { readonly loaded: LoadedMetadata; readonly problem?: undefined }
+  | { readonly loaded?: undefined; readonly problem: string }
+);
 
-/** What was fetched, or why it is not taken. */
-async function fetchProblem(runtime: Runtime, before: IdentityProvider, fetch: Fetch): Promise<UnderstoodMetadata | string> {
+async function fetchMetadataOf(runtime: Runtime, before: IdentityProvider, load: LoadAgain): Promise<Refreshed> {
   try {
     const { entityId } = before.metadata;
-    const understood = await fetch(runtime, before.metadataUrl ?? '', entityId);
-    return understood.metadata.entityId === entityId
-      ? understood
-      : 'The metadata URL now has another identity provider (another entity ID). An owner must set it by hand if that is right.';
+    const loaded = await load(runtime, before.metadataUrl ?? '', entityId);
+    if (loaded.metadata.entityId === entityId) return { before, loaded };
+    return {
+      before,
+      problem:
+        'The metadata URL now returns another identity provider, with another entity ID. If that is right, an owner must set the metadata again.',
+    };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    return error.facts.detail ?? error.code;
+    return { before, problem: error.facts.detail ?? error.code };
   }
+}
+
+/** Saves the result of a refresh. Only a change of the metadata or a problem is audited. */
+async function refresh(runtime: Runtime, organization: Organization, { before, loaded, problem }: Refreshed): Promise<void> {
+  const at = toIsoTime(runtime.now());
+  const isChanged = loaded !== undefined && !isDeepStrictEqual(loaded.metadata, before.metadata);
+  if (problem !== undefined) runtime.log.warn({ organization: organization.slug, problem }, 'identity provider metadata was not refreshed');
+  const updatedAt = isChanged ? at : before.updatedAt;
+  const identityProvider = { ...before, metadata: loaded?.metadata ?? before.metadata, updatedAt, refresh: { at, problem } };
+  await updateOrganization(runtime, ACTOR, {
+    organizationId: organization.id,
+    event: isChanged || problem !== undefined ? 'identity_provider.refreshed' : undefined,
+    details: loaded ? { certificates: loaded.metadata.signingCertificates.map((each) => each.fingerprintSha256) } : { problem },
+    // An owner's change since the fetch wins.
+    change: (present) => (isDeepStrictEqual(present.identityProvider, before) ? { ...present, identityProvider } : undefined),
+    extraSteps: isChanged ? await metadataVersionSteps(runtime, ACTOR, organization.id) : undefined,
+  });
+  if (isChanged) await pruneMetadataVersions(runtime.store, organization.id);
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { examine, type Finding } from '../../src/cli/doctor-checks.ts';
-import { setIdentityProvider, understandMetadata } from '../../src/organizations/identity-providers.ts';
+import { loadMetadata, setIdentityProvider } from '../../src/organizations/identity-providers.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -54,7 +54,7 @@ async function addOrganization(runtime: Runtime, slug: string): Promise<void> {
   const { certificatePem } = await createSelfSignedCertificate({ commonName: 'idp', days: IDP_CERTIFICATE_DAYS, nowMs: Date.now() });
   const slo_url = 'https://idp.example/logout';
   const values = { entity_id: 'https://idp.example', sso_url: 'https://idp.example/sso', slo_url, certificates: [certificatePem] };
-  await setIdentityProvider(runtime, OPERATOR, organization, await understandMetadata(runtime, { kind: 'manual', values }));
+  await setIdentityProvider(runtime, OPERATOR, { organization, loaded: await loadMetadata(runtime, { kind: 'manual', values }) });
 }
 
 const notOk = (findings: readonly Finding[]) => findings.filter(({ level }) => level !== 'ok');

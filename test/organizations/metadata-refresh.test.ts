@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
-import { understandMetadata } from '../../src/organizations/identity-providers.ts';
+import { loadMetadata } from '../../src/organizations/identity-providers.ts';
 import { refreshDueMetadata } from '../../src/organizations/metadata-refresh.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
@@ -91,7 +91,7 @@ describe('metadata from a URL is fetched again', () => {
     await gateway.api('PUT', path(organization.slug), { metadata_url: url });
     aheadMs += 25 * HOUR_MS;
     const other = organization.metadata.replace(/entityID="[^"]+"/, 'entityID="https://evil.example/"');
-    await refreshDueMetadata(gateway.runtime, (runtime) => understandMetadata(runtime, { kind: 'document', content: other }));
+    await refreshDueMetadata(gateway.runtime, (runtime) => loadMetadata(runtime, { kind: 'document', content: other }));
     expect((await idpOf(organization.slug)).refresh?.problem).toContain('another entity ID');
   });
 
@@ -102,7 +102,7 @@ describe('metadata from a URL is fetched again', () => {
     aheadMs += 25 * HOUR_MS;
     await refreshDueMetadata(gateway.runtime, async () => {
       await gateway.api('PUT', path(organization.slug), twin.metadata);
-      return understandMetadata(gateway.runtime, { kind: 'document', content: organization.metadata });
+      return loadMetadata(gateway.runtime, { kind: 'document', content: organization.metadata });
     });
     expect(await fingerprint(organization.slug)).toBe(await fingerprint(twin.slug));
   });

@@ -2,7 +2,12 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newTimeOrderedId } from '../../ids.ts';
-import { attributeMapping, decryptionKeysFor, requireIdentityProvider, responseSettings } from '../../organizations/identity-providers.ts';
+import {
+  attributeMappingOf,
+  decryptionKeysFor,
+  requireIdentityProvider,
+  responseSettings,
+} from '../../organizations/identity-providers.ts';
 import { identityKey, MEMBERS, type Member } from '../../organizations/members.ts';
 import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -50,7 +55,7 @@ export function acceptedEntry(
 ): SignInLogEntry {
   const { id, role, roleSource } = member;
   // Not those of the member's record, which has no room for all.
-  const sent = assertion && identityProvider ? readPerson(assertion, attributeMapping(identityProvider)) : member;
+  const sent = assertion && identityProvider ? readPerson(assertion, attributeMappingOf(identityProvider)) : member;
   return {
     ...entryBase(identityProvider, actor, unverifiedXml, moment),
     outcome: 'accepted',
@@ -112,7 +117,7 @@ export async function examine(runtime: Runtime, organization: Organization, unve
   const identityProvider = requireIdentityProvider(organization);
   const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
   const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
-  return examineResponse(unverifiedXml, { ...settings, attributeMapping: attributeMapping(identityProvider) }, runtime.now());
+  return examineResponse(unverifiedXml, { ...settings, attributeMapping: attributeMappingOf(identityProvider) }, runtime.now());
 }
 
 /** What is kept of an examination. */
@@ -126,7 +131,7 @@ export async function findMember(runtime: Runtime, organization: Organization, a
   const { identityProvider } = organization;
   if (!identityProvider) return undefined;
   try {
-    const person = readPerson(assertion, attributeMapping(identityProvider));
+    const person = readPerson(assertion, attributeMappingOf(identityProvider));
     const identity = identityKey(identityProvider.metadata.entityId, person);
     return (await runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity))?.value;
   } catch (error) {

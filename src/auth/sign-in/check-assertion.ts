@@ -3,7 +3,12 @@
  * sign-ins run this one list: a sign-in stops at the first failure, a test records the failure and continues.
  */
 import { type ErrorVariantName, GatewayError } from '../../errors.ts';
-import { attributeMapping, decryptionKeysFor, requireIdentityProvider, responseSettings } from '../../organizations/identity-providers.ts';
+import {
+  attributeMappingOf,
+  decryptionKeysFor,
+  requireIdentityProvider,
+  responseSettings,
+} from '../../organizations/identity-providers.ts';
 import { identityKey, type Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
@@ -96,7 +101,7 @@ export async function checkAssertion<Failed extends undefined>(
 /** @throws saml_name_id_missing, saml_email_missing, idp_not_configured */
 function identifyUser(organization: Organization, assertion: VerifiedAssertion): IdentifiedUser {
   const identityProvider = requireIdentityProvider(organization);
-  const person = readPerson(assertion, attributeMapping(identityProvider));
+  const person = readPerson(assertion, attributeMappingOf(identityProvider));
   return {
     person,
     identity: identityKey(identityProvider.metadata.entityId, person),

@@ -1,4 +1,4 @@
-import type { UnderstoodMetadata } from '../../organizations/identity-providers.ts';
+import type { LoadedMetadata } from '../../organizations/identity-providers.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
@@ -7,7 +7,7 @@ import { Callout } from '../parts/notice.tsx';
 import { GUIDES } from './single-sign-on-guides.ts';
 
 export interface IdpFactsProps {
-  readonly metadata: UnderstoodMetadata['metadata'];
+  readonly metadata: LoadedMetadata['metadata'];
   readonly metadataUrl: string | undefined;
 }
 
@@ -52,7 +52,7 @@ function Certificates({ metadata }: Pick<IdpFactsProps, 'metadata'>) {
 }
 
 /** Lists findings about metadata, warnings first. */
-export function Lint({ warnings }: Pick<UnderstoodMetadata, 'warnings'>) {
+export function Lint({ warnings }: Pick<LoadedMetadata, 'warnings'>) {
   const urgent = warnings.filter(({ level }) => level === 'warning');
   const rest = warnings.filter(({ level }) => level !== 'warning');
   return (
@@ -63,7 +63,7 @@ export function Lint({ warnings }: Pick<UnderstoodMetadata, 'warnings'>) {
   );
 }
 
-const LintList = ({ kind, warnings }: Pick<UnderstoodMetadata, 'warnings'> & { readonly kind: 'warning' | 'note' }) => (
+const LintList = ({ kind, warnings }: Pick<LoadedMetadata, 'warnings'> & { readonly kind: 'warning' | 'note' }) => (
   <Callout kind={kind}>
     {warnings.map(({ text }) => (
       <p>{text}</p>

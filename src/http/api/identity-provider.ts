@@ -3,14 +3,14 @@ import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
 import { GatewayError } from '../../errors.ts';
 import {
-  changeSettings,
+  changeIdpSettings,
+  findMetadataWarnings,
+  type LoadedMetadata,
+  loadMetadata,
   type MetadataSource,
   removeIdentityProvider,
   requireIdentityProvider,
   setIdentityProvider,
-  type UnderstoodMetadata,
-  understandMetadata,
-  warningsOf,
   withMetadata,
 } from '../../organizations/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
@@ -67,9 +67,9 @@ export const IDENTITY_PROVIDERS = [
     refusals: ['idp_metadata_invalid', 'payload_too_large'],
     handle: async ({ runtime, actor, organization, query, body }) => {
       const source = body.kind === 'manual' ? body : { ...body, entityId: body.entityId ?? query.entity_id };
-      const understood = await understandMetadata(runtime, source);
-      if (query.dry_run === 'true') return describe(runtime, withMetadata(organization, understood, runtime.now()), understood);
-      return describe(runtime, await setIdentityProvider(runtime, actor, organization, understood), understood);
+      const loaded = await loadMetadata(runtime, source);
+      if (query.dry_run === 'true') return describe(runtime, withMetadata(organization, loaded, runtime.now()), loaded);
+      return describe(runtime, await setIdentityProvider(runtime, actor, { organization, loaded }), loaded);
     },
   }),
   operation({
@@ -84,7 +84,7 @@ export const IDENTITY_PROVIDERS = [
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_not_configured'],
     handle: async ({ runtime, actor, organization, body }) =>
-      describe(runtime, await changeSettings(runtime, actor, organization, toSettings(body))),
+      describe(runtime, await changeIdpSettings(runtime, actor, { organization, changes: toSettings(body) })),
   }),
   operation({
     method: 'delete',
@@ -100,9 +100,9 @@ export const IDENTITY_PROVIDERS = [
   }),
 ];
 
-async function describe(runtime: Runtime, organization: Organization, understood?: UnderstoodMetadata) {
+async function describe(runtime: Runtime, organization: Organization, loaded?: LoadedMetadata) {
   const identityProvider = requireIdentityProvider(organization);
-  const warnings = await warningsOf(runtime, organization, understood);
+  const warnings = await findMetadataWarnings(runtime, organization, loaded);
   return identityProviderJson(organization, identityProvider, warnings, runtime.config.baseUrl);
 }
 

@@ -4,7 +4,7 @@ import type { ListedKey } from '../../auth/keys/signing-keys.ts';
 import type { Principal } from '../../auth/principal.ts';
 import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { SessionToken } from '../../auth/tokens/session-tokens.ts';
-import { serviceProviderUrls, type UnderstoodMetadata } from '../../organizations/identity-providers.ts';
+import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
@@ -69,7 +69,7 @@ export const setupLinkJson = ({ id, value: link }: Stored<SetupLink>, nowMs: num
   revoked_at: link.revokedAtMs === undefined ? null : toIsoTime(link.revokedAtMs),
 });
 
-type Warnings = UnderstoodMetadata['warnings'];
+type Warnings = LoadedMetadata['warnings'];
 
 const endpointJson = (endpoint: LogoutEndpoint | undefined) =>
   endpoint && { location: endpoint.location, response_location: endpoint.responseLocation };

@@ -10,7 +10,7 @@ import {
 } from '../../console/operator/organizations-page.tsx';
 import { GatewayError } from '../../errors.ts';
 import { listOrganizations } from '../../organizations/directory.ts';
-import { serviceProviderUrls, warningsOf } from '../../organizations/identity-providers.ts';
+import { findMetadataWarnings, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -60,7 +60,7 @@ export function organizationPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', async (request, response) => {
     const organization = organizationOf(response);
-    const warnings = organization.identityProvider ? await warningsOf(runtime, organization) : [];
+    const warnings = organization.identityProvider ? await findMetadataWarnings(runtime, organization) : [];
     const urls = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
     const frame = frameOf(runtime, request, response);
     sendConsolePage(response, <OrganizationPage frame={frame} organization={organization} warnings={warnings} urls={urls} />);

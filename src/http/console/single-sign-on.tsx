@@ -21,16 +21,16 @@ import {
 import { VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
 import {
-  changeSettings,
-  fetchDocument,
+  changeIdpSettings,
+  fetchMetadataDocument,
+  findMetadataWarnings,
+  type LoadedMetadata,
+  loadMetadata,
   type MetadataSource,
   requireIdentityProvider,
-  returnToMetadata,
+  restoreMetadataVersion,
   serviceProviderUrls,
   setIdentityProvider,
-  type UnderstoodMetadata,
-  understandMetadata,
-  warningsOf,
   withMetadata,
 } from '../../organizations/identity-providers.ts';
 import { listMetadataVersions } from '../../organizations/metadata-versions.ts';
@@ -61,7 +61,10 @@ export function singleSignOnPages(runtime: Runtime): Router {
 export function metadataVersionPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/:id/return', async (request, response) => {
-    await returnToMetadata(runtime, callerOf(request, response), organizationOf(response), request.params.id);
+    await restoreMetadataVersion(runtime, callerOf(request, response), {
+      organization: organizationOf(response),
+      versionId: request.params.id,
+    });
     redirectWithNotice(runtime, response, pathOf(response), 'The earlier metadata counts again. Try it with a test sign-in.');
   });
   return router;
@@ -89,7 +92,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
       frame={frame}
       values={{ acs: acsUrl, entityId, login: loginUrl, metadata: entityId }}
       identityProvider={identityProvider}
-      warnings={identityProvider ? await warningsOf(runtime, organization) : []}
+      warnings={identityProvider ? await findMetadataWarnings(runtime, organization) : []}
       guide={isGuide(guide) ? guide : present}
       typed={again?.typed ?? NOTHING_TYPED}
     >
@@ -134,7 +137,7 @@ const wantedIn = (form: MetadataForm): string => form.wanted_link || form.wanted
 
 async function givenIn(runtime: Runtime, form: MetadataForm): Promise<Given> {
   if (form.metadata_url) {
-    const { source, carried } = documentOf(await fetchDocument(runtime, form.metadata_url), wantedIn(form));
+    const { source, carried } = documentOf(await fetchMetadataDocument(runtime, form.metadata_url), wantedIn(form));
     return { source, metadataUrl: form.metadata_url, carried: { ...carried, metadata_url: form.metadata_url } };
   }
   if (form.metadata_file instanceof Uint8Array && form.metadata_file.length > 0) return documentOf(form.metadata_file, wantedIn(form));
@@ -174,14 +177,14 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   const form = parseForm(METADATA_FORM, request);
   try {
     const { source, metadataUrl, carried } = await givenIn(runtime, form);
-    const understood = await understandMetadata(runtime, source);
+    const loaded = await loadMetadata(runtime, source);
     const organization = organizationOf(response);
     const page = (
       <MetadataPreviewPage
         frame={frameOf(runtime, request, response)}
-        metadata={understood.metadata}
+        metadata={loaded.metadata}
         metadataUrl={metadataUrl}
-        warnings={await warningsOf(runtime, withMetadata(organization, understood, runtime.now()), understood)}
+        warnings={await findMetadataWarnings(runtime, withMetadata(organization, loaded, runtime.now()), loaded)}
         presentEntityId={organization.identityProvider?.metadata.entityId}
         carried={carried}
       />
@@ -220,11 +223,11 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
   const form = parseForm(SAVE_FORM, request);
   const source: MetadataSource =
     'metadata_packed' in form ? { kind: 'document', content: unpacked(form.metadata_packed), entityId: form.wanted } : typedIn(form).source;
-  const read = await understandMetadata(runtime, source);
+  const read = await loadMetadata(runtime, source);
   const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
   if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: is no URL.');
-  const understood: UnderstoodMetadata = metadataUrl === undefined ? read : { ...read, metadataUrl };
-  await setIdentityProvider(runtime, visitActorOf(request, response), organizationOf(response), understood);
+  const loaded: LoadedMetadata = metadataUrl === undefined ? read : { ...read, metadataUrl };
+  await setIdentityProvider(runtime, visitActorOf(request, response), { organization: organizationOf(response), loaded });
   redirectWithNotice(runtime, response, pathOf(response), 'The identity provider is saved. Now try it with a test sign-in.');
 }
 
@@ -268,7 +271,7 @@ async function saveSettings(runtime: Runtime, request: Request, response: Respon
   const values = Object.fromEntries(SETTINGS_FIELDS.map((field) => [field, text(field)])) as SettingsValues;
   try {
     const changes = toSettings(checkShape(IDP_SETTINGS, inWordsOfTheApi(values)));
-    await changeSettings(runtime, visitActorOf(request, response), organizationOf(response), changes);
+    await changeIdpSettings(runtime, visitActorOf(request, response), { organization: organizationOf(response), changes });
     redirectWithNotice(runtime, response, pathOf(response), 'The settings are saved. They count from the next sign-in on.');
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;
