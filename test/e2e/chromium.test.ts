@@ -19,7 +19,7 @@ afterAll(async () => {
   await redis.stop();
 }, 30_000);
 
-describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (store) => {
+describe.each(['sqlite', 'redis'] as const)('sign-in in Chromium (store: %s)', (store) => {
   let gateway: GatewayProcess;
 
   const inFreshBrowser = async (visit: (page: Page) => Promise<void>) => {
@@ -53,7 +53,7 @@ describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (s
     expect(await gateway.stop()).toBe(0);
   });
 
-  it('signs in by e-mail address, sees who they are and why they have the role, and signs out', () =>
+  it('signs a user in by email address, shows the role and its reason, and signs the user out', () =>
     inFreshBrowser(async (page) => {
       await page.goto(`${gateway.url}/console`);
       expect(new URL(page.url()).pathname).toBe('/login');
@@ -62,7 +62,7 @@ describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (s
       await page.getByRole('button', { name: 'Continue' }).click();
       await typePassword(page, 'olivia');
       await page.waitForURL(`${gateway.url}/console`);
-      const text = await page.innerText('body'); // the organization stands in the header
+      const text = await page.innerText('body'); // the organization is named in the header
       for (const part of ['Acme <b>& Söhne</b>', 'Olivia Owner', 'olivia@acme.test', 'owner', 'platform-admins'])
         expect(text).toContain(part);
       await screenshot(page, `console-${store}`);
@@ -74,7 +74,7 @@ describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (s
       expect(new URL(page.url()).pathname).toBe('/login');
     }));
 
-  it('is refused on a page that says what to do', () =>
+  it('shows a refused user a page that says what to do', () =>
     inFreshBrowser(async (page) => {
       await gateway.api('PUT', '/organizations/acme/role-mapping', {
         rules: [{ group: 'platform-admins', role: 'owner' }],
@@ -91,7 +91,7 @@ describe.each(['sqlite', 'redis'] as const)('a person in Chromium, store %s', (s
       await page.waitForURL(`${gateway.url}/saml/acme/acs`);
     }));
 
-  it('is carried by the self-submitting page to an identity provider that takes only POST, with the policy against inline scripts in force', () =>
+  it('posts the request to an identity provider that supports only HTTP-POST, under the policy against inline scripts', () =>
     inFreshBrowser(async (page) => {
       await idp.restart(['--sso-bindings', 'post']);
       await makeOrganization(gateway, 'by-post', idp.metadata());

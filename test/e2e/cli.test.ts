@@ -1,4 +1,4 @@
-/** A person with a terminal and a real Chromium, and the page that shows the API in it. */
+/** The command line with a real terminal and Chromium, and the API reference in Chromium. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-/** Visits in a fresh browser, where no page may complain. */
+/** Runs visits in a fresh browser and fails if a page logs an error. */
 async function visit(work: (page: Page) => Promise<void>): Promise<void> {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -52,7 +52,7 @@ async function visit(work: (page: Page) => Promise<void>): Promise<void> {
   }
 }
 
-/** A command on a terminal of its own. Its browser is a program that writes down what it is to open. */
+/** Runs a command on a terminal of its own. Its browser is a program that records the URLs it should open. */
 function onTerminal(args: string) {
   const opened = path.join(home, 'opened');
   const opener = path.join(home, 'opener');
@@ -80,8 +80,8 @@ async function signInAs(page: Page, person: string): Promise<void> {
   await page.locator(`button[value=${person}]`).click();
 }
 
-describe('a person at a terminal', () => {
-  test('signs in with the browser that login opens, sees the same code there, and then works from the terminal', async () => {
+describe('samlgate login on a terminal', () => {
+  test('signs in with the browser that it opens, shows the same code there, and then works from the terminal', async () => {
     const login = onTerminal(`login --gateway ${gateway.url} --org ${acme.slug}`);
     const address = await eventually(() => (existsSync(login.opened) ? readFileSync(login.opened, 'utf8') : undefined));
     const code = await eventually(() => /Code +([A-Z]{4}-[A-Z]{4})/.exec(login.screen())?.[1]);
@@ -109,7 +109,7 @@ describe('a person at a terminal', () => {
     expect((await onTerminal('whoami').ended).code).toBe(2);
   }, 60_000);
 
-  test('with --no-browser nothing is opened', async () => {
+  test('opens no browser with --no-browser', async () => {
     const login = onTerminal(`login --gateway ${gateway.url} --no-browser`);
     const [, address = '', code = ''] = await eventually(() => /Open +(\S+)\s+Code +(\S+)/.exec(login.screen()) ?? undefined);
     await visit(async (page) => {
@@ -127,8 +127,8 @@ describe('a person at a terminal', () => {
   });
 });
 
-describe('the page that shows the API, in a real browser', () => {
-  test('shows every operation, complains of nothing, and asks no other host', () =>
+describe('API reference in Chromium', () => {
+  test('shows every operation, logs no error and requests no other host', () =>
     visit(async (page) => {
       await page.goto(`${gateway.url}/api/docs`);
       await page.getByText('Whether a token is good, and whose it is (RFC 7662)').waitFor();

@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 describe('credentials in Chromium', () => {
-  it('a collaborator sees who they are; nothing leads to the pages of owners', async () => {
+  it('shows a collaborator their role and no link to pages of owners', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'carl');
     expect(await page.textContent('h1')).toBe('Credentials');
     const text = await page.textContent('main');
@@ -32,7 +32,7 @@ describe('credentials in Chromium', () => {
     await context.close();
   }, 60_000);
 
-  it('makes a token, copies it, uses it, and revokes it after a question', async () => {
+  it('creates, copies and uses a token, and revokes it after a confirmation', async () => {
     await signIn(new HttpBrowser(), gateway.loginUrl('acme'), 'olivia');
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
@@ -64,7 +64,7 @@ describe('credentials in Chromium', () => {
     await context.close();
   }, 120_000);
 
-  it('revokes all credentials after a page that says what ends', async () => {
+  it('revokes all credentials after a page that lists them', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.getByRole('link', { name: 'Revoke all credentials' }).click();
     expect(await inspectLooks(page, 'credentials-revoke-all')).toEqual([]);
@@ -74,25 +74,25 @@ describe('credentials in Chromium', () => {
     await context.close();
   }, 60_000);
 
-  it('all of it works where scripts do not run', async () => {
+  it('works without scripts', async () => {
     const context = await browser.newContext({ javaScriptEnabled: false });
     const page = await context.newPage();
     await page.goto(gateway.loginUrl('acme'));
     await page.locator('button[name=person][value=nina]').click();
-    // The mock identity provider sends its response by a button where no script does.
+    // Without scripts, the mock identity provider posts its response with a button.
     const send = page.locator('form button[type=submit]').first();
     if (new URL(page.url()).host !== new URL(gateway.url).host) await send.click();
     await page.waitForURL(`${gateway.url}/console`);
     expect(await page.getByRole('button', { name: /^Copy/ }).count()).toBe(0);
-    await page.getByLabel('Name').fill('made without scripts');
+    await page.getByLabel('Name').fill('created without scripts');
     await page.getByRole('button', { name: 'Create token' }).click();
     await page.getByRole('link', { name: 'Done' }).click();
-    await page.getByRole('button', { name: 'Revoke made without scripts' }).click();
+    await page.getByRole('button', { name: 'Revoke created without scripts' }).click();
     await page.getByText('The token is revoked.').waitFor();
     await context.close();
   }, 60_000);
 
-  it('by keyboard: the first stop leads past the navigation, and every stop shows where it is', async () => {
+  it('starts keyboard navigation with a skip link and always shows the focus', async () => {
     const { context, page } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to content');

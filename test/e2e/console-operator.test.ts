@@ -35,8 +35,8 @@ async function enter(): Promise<OpenPage> {
   return open;
 }
 
-describe('the operator in Chromium', () => {
-  it('signs in by the token, after a wrong one, and signs out', async () => {
+describe('operator console in Chromium', () => {
+  it('refuses a wrong token, signs in with the right one, and signs out', async () => {
     const { context, page, complaints } = await openPage(browser, [gateway.url]);
     await page.goto(`${gateway.url}/console/operator`);
     expect(await inspectLooks(page, 'operator-sign-in')).toEqual([]);
@@ -53,7 +53,7 @@ describe('the operator in Chromium', () => {
     await context.close();
   }, 60_000);
 
-  it('finds an organization by typing, makes one, and deletes it', async () => {
+  it('filters organizations, creates one and deletes it', async () => {
     const { context, page, complaints } = await enter();
     expect(await inspectLooks(page, 'operator-organizations')).toEqual([]);
     await page.getByLabel('Open by slug').pressSequentially('globex.ex');
@@ -81,7 +81,7 @@ describe('the operator in Chromium', () => {
     await context.close();
   }, 180_000);
 
-  it('looks after keys, health and the gateway’s trail', async () => {
+  it('shows keys, health and the audit trail of the gateway', async () => {
     const { context, page, complaints } = await enter();
     const go = (name: string) => page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name }).click();
     await go('Signing keys');

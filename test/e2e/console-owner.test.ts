@@ -54,8 +54,8 @@ afterAll(async () => {
   await gateway.stop();
 });
 
-describe('members in Chromium', () => {
-  it('an owner looks through the list, searches, and opens a member', async () => {
+describe('members pages in Chromium', () => {
+  it('lets an owner page through the list, search, and open a member', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Members' }).click();
     expect(await page.locator('tbody tr').count()).toBe(50);
@@ -76,7 +76,7 @@ describe('members in Chromium', () => {
     await context.close();
   }, 120_000);
 
-  it('nobody fits, and an own page', async () => {
+  it('shows an empty search result, and the owner’s own page', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.goto(`${gateway.url}/console/members?query=nobody-of-this-name`);
     expect(await inspectLooks(page, 'members-none')).toEqual([]);
@@ -88,7 +88,7 @@ describe('members in Chromium', () => {
     await context.close();
   }, 60_000);
 
-  it('removes a member when the address is typed', async () => {
+  it('removes a member after their email address is typed', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.goto(`${gateway.url}/console/members/${carlId}/remove`);
     await page.getByRole('textbox').fill('somebody else');
@@ -102,7 +102,7 @@ describe('members in Chromium', () => {
     await context.close();
   }, 60_000);
 
-  it('a collaborator who types the address of owners is refused on a page with a way back', async () => {
+  it('refuses a collaborator on a page of owners and offers a way back', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'nina');
     const answer = await page.goto(`${gateway.url}/console/members`);
     expect(answer?.status()).toBe(403);
@@ -115,8 +115,8 @@ describe('members in Chromium', () => {
   }, 60_000);
 });
 
-describe('the audit trail in Chromium', () => {
-  it('an owner filters it and takes it along as a file', async () => {
+describe('audit trail in Chromium', () => {
+  it('lets an owner filter and download the entries', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Audit trail' }).click();
     expect(await inspectLooks(page, 'audit')).toEqual([]);

@@ -17,7 +17,7 @@ describe('config/idp-examples/simplesamlphp.yaml with SimpleSAMLphp', () => {
   let gateway: GatewayProcess;
   let folder: string;
 
-  /** The command of the package, with the file as it is. */
+  /** Runs the packaged command with the unchanged file. */
   async function apply(...options: string[]): Promise<string[]> {
     const environment = { SAMLGATE_URL: gateway.url, SAMLGATE_OPERATOR_TOKEN: gateway.operatorToken };
     const arguments_ = [path.join(ROOT, 'dist/main.js'), 'org', 'apply', path.join(folder, 'simplesamlphp.yaml'), ...options];
@@ -26,7 +26,7 @@ describe('config/idp-examples/simplesamlphp.yaml with SimpleSAMLphp', () => {
   }
 
   beforeAll(async () => {
-    // As the file says: a persistent NameID made of uid.
+    // The file asks for a persistent NameID derived from uid.
     [idp, gateway] = await Promise.all([startSimpleSamlPhp(['--nameid', 'persistent']), startGatewayProcess()]);
     folder = mkdtempSync(path.join(tmpdir(), 'samlgate-example-'));
     copyFileSync(path.join(ROOT, 'config/idp-examples/simplesamlphp.yaml'), path.join(folder, 'simplesamlphp.yaml'));
@@ -39,7 +39,7 @@ describe('config/idp-examples/simplesamlphp.yaml with SimpleSAMLphp', () => {
     await idp.stop();
   }, 30_000);
 
-  it('is applied by the command, first dry, and then nothing is left to change', async () => {
+  it('is applied after a dry run, and leaves nothing to change', async () => {
     expect(await apply('--dry-run')).toContain(`${SLUG}: would make the organization “Acme (SimpleSAMLphp)”`);
     expect((await gateway.api('GET', `/organizations/${SLUG}`)).body).toMatchObject({ code: 'organization_unknown' });
     expect(await apply()).toContain(`${SLUG}: make the organization “Acme (SimpleSAMLphp)”`);
@@ -47,14 +47,14 @@ describe('config/idp-examples/simplesamlphp.yaml with SimpleSAMLphp', () => {
     expect((await gateway.api('GET', `/organizations/${SLUG}/identity-provider`)).body).toMatchObject({ entity_id: idp.metadataUrl });
   });
 
-  describe('when the service provider is added from its metadata', () => {
+  describe('with the service provider added from its metadata', () => {
     beforeAll(() => idp.addServiceProvider(`${gateway.url}/saml/${SLUG}/metadata`));
 
     it.each([
       ['olivia', 'owner', { kind: 'rule', group: 'platform-admins' }],
       ['carl', 'collaborator', { kind: 'default' }],
       ['nina', 'collaborator', { kind: 'default' }],
-    ])('%s comes in as %s, and is known again', async (user, role, roleSource) => {
+    ])('signs %s in as %s, and recognizes the user the next time', async (user, role, roleSource) => {
       const members = async () => {
         const { body } = await gateway.api<{ items: { id: string }[] }>('GET', `/organizations/${SLUG}/members?email=${user}@acme.test`);
         return body.items;

@@ -1,11 +1,11 @@
-/** Session tokens checked by a library that the gateway does not use: PyJWT, against the JWKS. */
+/** Verifies session tokens against the JWKS with PyJWT, a library that the gateway does not use. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
-/** Prints the claims, or the name of the error. */
+/** Python program that prints the claims, or the name of the error. */
 const VERIFY = `
 import json, sys, jwt
 issuer, audience, token = sys.argv[1:]
@@ -33,8 +33,8 @@ async function verify(token: string, audience = gateway.url): Promise<unknown> {
 
 const mint = async (person: SignedIn): Promise<string> => (await person.api<{ token: string }>('POST', '/me/session-token')).body.token;
 
-describe('PyJWT verifies session tokens by the JWKS', () => {
-  test.each(['ES256', 'RS256', 'EdDSA'])('signed with %s, before and after a rotation', async (algorithm) => {
+describe('session tokens verified by PyJWT against the JWKS', () => {
+  test.each(['ES256', 'RS256', 'EdDSA'])('are accepted if signed with %s, before and after a key rotation', async (algorithm) => {
     const person = await start(algorithm);
     const before = await mint(person);
     expect(await verify(before)).toMatchObject({
@@ -50,7 +50,7 @@ describe('PyJWT verifies session tokens by the JWKS', () => {
     expect(await verify(before, 'https://other.example.com')).toBe('InvalidAudienceError');
   });
 
-  test('and refuses what a revoked key signed', async () => {
+  test('are rejected if a revoked key signed them', async () => {
     const person = await start('ES256');
     const token = await mint(person);
     const { kid } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as { kid: string };

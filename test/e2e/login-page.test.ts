@@ -18,8 +18,8 @@ afterAll(async () => {
   await gateway.stop();
 });
 
-describe('pages before the console in Chromium', () => {
-  it('sign-in: the first time, something unknown, and one click the next time', async () => {
+describe('sign-in and error pages in Chromium', () => {
+  it('signs in the first time, reports an unknown organization, and offers one click the next time', async () => {
     const { context, page, complaints } = await openPage(browser, [gateway.url, (await gateway.mockIdp()).url]);
     await page.goto(`${gateway.url}/console/members`);
     expect(await inspectLooks(page, 'login')).toEqual([]);
@@ -43,7 +43,7 @@ describe('pages before the console in Chromium', () => {
     await context.close();
   }, 120_000);
 
-  it('a terminal: the code, the question, the answer', async () => {
+  it('asks for the code of a terminal, for confirmation, and shows the result', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'carl');
     const started = await fetch(`${gateway.url}/oauth/device_authorization`, {
       method: 'POST',
@@ -64,11 +64,11 @@ describe('pages before the console in Chromium', () => {
   }, 120_000);
 
   it.each([
-    ['an organization that is none', '/saml/no-such/login', 'This organization does not exist'],
-    ['nothing', '/nothing/here', 'Not found'],
-    ['a response that is none', '/saml/acme/acs', 'Not found'],
+    ['an unknown organization', '/saml/no-such/login', 'This organization does not exist'],
+    ['an unknown path', '/nothing/here', 'Not found'],
+    ['a GET request to the ACS', '/saml/acme/acs', 'Not found'],
   ])(
-    'an error page for %s',
+    'shows an error page for %s',
     async (_what, where, title) => {
       const { context, page, complaints } = await openPage(browser, [gateway.url]);
       await page.goto(`${gateway.url}${where}`);

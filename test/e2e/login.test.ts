@@ -18,7 +18,7 @@ afterAll(async () => {
   await redis.stop();
 }, 30_000);
 
-describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store %s', (store) => {
+describe.each(['sqlite', 'redis'] as const)('sign-in with SimpleSAMLphp (store: %s)', (store) => {
   let gateway: GatewayProcess;
   const loginUrl = (slug: string) => `${gateway.url}/saml/${slug}/login`;
 
@@ -41,7 +41,7 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
     ['olivia', 'owner'],
     ['carl', 'collaborator'],
     ['nina', 'collaborator'],
-  ])('by Redirect, started here: %s becomes %s', async (user, role) => {
+  ])('signs %s in as %s with HTTP-Redirect, started at the gateway', async (user, role) => {
     const browser = new HttpBrowser();
     const { answer, page } = await signInAt(browser, `${loginUrl('acme')}?return_to=/console%3Fx%3D1`, user);
     expect(answer.status).toBe(303);
@@ -51,7 +51,7 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
     expect(await whoAmI(browser, gateway.url)).toMatchObject({ status: 200, user: { email: `${user}@acme.test`, role } });
   });
 
-  it('refuses nina, who has no groups, where the default role is none, and says that no groups were sent', async () => {
+  it('refuses a user without groups if the default role is none, and says that no groups were sent', async () => {
     await organization('strict', 'none');
     const browser = new HttpBrowser();
     const { answer } = await signInAt(browser, loginUrl('strict'), 'nina');
@@ -62,14 +62,14 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
     expect(body.items).toMatchObject([{ event: 'login.refused', code: 'saml_role_denied' }]);
   });
 
-  it('started at the identity provider', async () => {
+  it('accepts a sign-in that starts at the identity provider', async () => {
     const browser = new HttpBrowser();
     const { answer } = await signInAt(browser, idp.startUrl(`${gateway.url}/saml/acme/metadata`, '/console?from=idp'), 'carl');
     expect([answer.status, answer.location]).toEqual([303, `${gateway.url}/console?from=idp`]);
     expect((await whoAmI(browser, gateway.url)).user?.role).toBe('collaborator');
   });
 
-  it('a response is good once, and only in the browser that asked for it', async () => {
+  it('accepts a response once, and only in the browser that started the sign-in', async () => {
     const browser = new HttpBrowser();
     const responsePage = await goToResponse(browser, loginUrl('acme'), 'olivia');
     const stranger = new HttpBrowser();
@@ -78,7 +78,7 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
     expect((await postResponse(browser, responsePage)).answer.code).toBe('saml_replayed');
   });
 
-  it('by POST, where the identity provider offers nothing else', async () => {
+  it('uses HTTP-POST if the identity provider offers nothing else', async () => {
     await idp.restart(['--sso-bindings', 'post']);
     await organization('by-post');
     const browser = new HttpBrowser();
@@ -87,34 +87,34 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
     expect(answer.status).toBe(303);
   });
 
-  it.each(['redirect', 'post'])('signed requests by %s, where the metadata wants them', async (binding) => {
+  it.each(['redirect', 'post'])('signs requests sent by %s if the metadata asks for it', async (binding) => {
     await idp.restart(['--want-signed-requests', '--sso-bindings', binding]);
     const slug = `signed-${binding}`;
     await organization(slug);
     const { answer } = await signInAt(new HttpBrowser(), loginUrl(slug), 'olivia');
     expect(answer.status).toBe(303);
-    // The identity provider really looks: without signatures it refuses.
+    // The identity provider does check: it refuses unsigned requests.
     await gateway.api('PATCH', `/organizations/${slug}/identity-provider`, { sign_requests: false });
     await expect(goToResponse(new HttpBrowser(), loginUrl(slug), 'olivia')).rejects.toThrow(/no response/);
   });
 
   it.each([
-    ['only the assertion is signed', ['--no-sign-response'], 303, undefined],
-    ['only the response is signed', ['--no-sign-assertion'], 303, undefined],
-    ['nothing is signed', ['--no-sign-response', '--no-sign-assertion'], 400, 'saml_signature_missing'],
-    ['SHA-512', ['--sig-alg', 'sha512'], 303, undefined],
-    ['SHA-1', ['--sig-alg', 'sha1'], 400, 'saml_algorithm_forbidden'],
-    ['the assertion is encrypted', ['--encrypt'], 303, undefined],
-    ['the assertion is encrypted, the response not signed', ['--encrypt', '--no-sign-response'], 303, undefined],
-    ['persistent NameID, OID attribute names', ['--nameid', 'persistent', '--attributes', 'oid'], 303, undefined],
-    ['transient NameID', ['--nameid', 'transient'], 400, 'saml_name_id_missing'],
+    ['accepts a response of which only the assertion is signed', ['--no-sign-response'], 303, undefined],
+    ['accepts a response of which only the response is signed', ['--no-sign-assertion'], 303, undefined],
+    ['rejects an unsigned response', ['--no-sign-response', '--no-sign-assertion'], 400, 'saml_signature_missing'],
+    ['accepts SHA-512', ['--sig-alg', 'sha512'], 303, undefined],
+    ['rejects SHA-1', ['--sig-alg', 'sha1'], 400, 'saml_algorithm_forbidden'],
+    ['accepts an encrypted assertion', ['--encrypt'], 303, undefined],
+    ['accepts an encrypted assertion in an unsigned response', ['--encrypt', '--no-sign-response'], 303, undefined],
+    ['accepts a persistent NameID and OID attribute names', ['--nameid', 'persistent', '--attributes', 'oid'], 303, undefined],
+    ['rejects a transient NameID', ['--nameid', 'transient'], 400, 'saml_name_id_missing'],
   ] as const)('%s', async (_what, options, status, code) => {
     await idp.restart([...options]);
     const { answer } = await signInAt(new HttpBrowser(), loginUrl('acme'), 'carl');
     expect([answer.status, answer.code]).toEqual([status, code]);
   });
 
-  it('a new certificate: refused until it is uploaded; both are good while both are in the metadata', async () => {
+  it('refuses a new certificate until it is uploaded, and accepts both while both are in the metadata', async () => {
     await idp.restart([]);
     await organization('rollover');
     const old = idp.metadata();
@@ -128,12 +128,12 @@ describe.each(['sqlite', 'redis'] as const)('a sign-in from SimpleSAMLphp, store
     expect(status).toBe(200);
     expect(body.certificates).toHaveLength(2);
     expect((await signInAt(new HttpBrowser(), loginUrl('rollover'), 'carl')).answer.status).toBe(303);
-    // Metadata of the new certificate alone: what the old one signed would be refused from here on.
+    // With the metadata of the new certificate alone, responses signed with the old one would be refused from here on.
     expect((await gateway.api('PUT', '/organizations/rollover/identity-provider', idp.metadata())).body.certificates).toHaveLength(1);
     expect((await signInAt(new HttpBrowser(), loginUrl('rollover'), 'carl')).answer.status).toBe(303);
   }, 30_000);
 
-  it('nothing that was said or signed reaches the log', () => {
+  it('writes no assertion, cookie or token to the log', () => {
     const log = gateway.output();
     expect(log).toContain('sign-in accepted');
     for (const secret of [gateway.operatorToken, gateway.environment.SAMLGATE_SECRET as string, 'SAMLResponse', '-pass', 'PRIVATE KEY']) {

@@ -1,4 +1,4 @@
-/** nginx of the distribution with auth_request in front of a service that knows nothing of samlgate. */
+/** Debian's nginx with auth_request in front of a service that does not know samlgate. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -101,12 +101,12 @@ async function ask(
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe('nginx auth_request', () => {
-  test('lets nobody through without a credential', async () => {
+  test('refuses a request without a credential', async () => {
     expect((await ask('/')).status).toBe(401);
     expect((await ask('/', bearer('nothing'))).status).toBe(401);
   });
 
-  test('lets a collaborator through, and tells the service who it is, whatever the request says of itself', async () => {
+  test('passes a collaborator to the service with our identity headers, whatever headers the request has', async () => {
     const { token } = await carl.makeToken();
     const lies = { 'x-samlgate-user': 'usr_other', 'x-samlgate-email': 'olivia@okta.acme.example', 'x-samlgate-role': 'owner' };
     for (const method of ['GET', 'POST']) {
@@ -121,13 +121,13 @@ describe('nginx auth_request', () => {
     }
   });
 
-  test('lets owners alone into what asks for owners', async () => {
+  test('passes only owners to locations that require owners', async () => {
     expect((await ask('/administration', bearer((await carl.makeToken()).token))).status).toBe(403);
     expect((await ask('/administration', bearer((await owner.makeToken()).token))).status).toBe(200);
     expect((await ask('/administration')).status).toBe(401);
   });
 
-  test('refuses an old token right after a rotation', async () => {
+  test('refuses an old token immediately after a rotation', async () => {
     for (let round = 0; round < 20; round++) {
       const { token } = await carl.makeToken();
       expect((await ask('/', bearer(token))).status).toBe(200);
@@ -136,7 +136,7 @@ describe('nginx auth_request', () => {
     }
   });
 
-  test('takes the session cookie', async () => {
+  test('accepts the session cookie', async () => {
     expect(await ask('/', { cookie: owner.cookie })).toMatchObject({ status: 200, seen: { 'x-samlgate-role': 'owner' } });
   });
 });

@@ -24,7 +24,7 @@ import { freePort } from '../support/redis-server.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-/** What the checkout has that packing needs, and some that must stay behind. */
+/** Files of the checkout that packing needs, and some that must not be packed. */
 const CHECKOUT = [
   'package.json',
   'package-lock.json',
@@ -40,7 +40,7 @@ const CHECKOUT = [
   'CHANGELOG.md',
   'SECURITY.md',
 ];
-/** What whoever uses the library from TypeScript has of their own. */
+/** Type packages that a TypeScript user of the library installs themselves. */
 const OWN_TYPES = ['@types/node', 'undici-types'];
 const EXPRESS_TYPES = [
   'express',
@@ -57,7 +57,7 @@ const EXPRESS_TYPES = [
 const run = promisify(execFile);
 
 let directory: string;
-/** An empty project that has installed the package, and nothing else. */
+/** An empty project with nothing but the package installed. */
 let project: string;
 let packed: string[];
 const running: ChildProcess[] = [];
@@ -81,7 +81,7 @@ afterEach(async () => {
   }
 });
 
-/** `npm pack` in a fresh checkout, which builds. */
+/** Runs `npm pack` in a fresh checkout, which also builds. */
 async function pack(): Promise<string> {
   const checkout = path.join(directory, 'checkout');
   for (const name of CHECKOUT) cpSync(path.join(ROOT, name), path.join(checkout, name), { recursive: true });
@@ -90,7 +90,7 @@ async function pack(): Promise<string> {
   return path.join(directory, readdirSync(directory).find((name) => name.endsWith('.tgz')) ?? '');
 }
 
-/** As npm lays it out, but with links in place of a registry: the package's own dependencies and no others. */
+/** Lays the package out as npm would, with links in place of a registry, and with only the package's own dependencies. */
 async function install(tarball: string): Promise<void> {
   const modules = path.join(project, 'node_modules');
   mkdirSync(path.join(modules, '.bin'), { recursive: true });
@@ -110,7 +110,7 @@ function link(place: string): void {
 
 const environment = (more: Record<string, string> = {}) => ({ PATH: process.env.PATH ?? '', HOME: path.join(directory, 'home'), ...more });
 
-/** Starts `node FILE` (or the command) in the project; `says` waits for its standard output. */
+/** Starts `node FILE` (or the command) in the project. `says` waits for its standard output. */
 function start(file: string, args: readonly string[], more: Record<string, string>) {
   const child = spawn(file, args, { cwd: project, env: environment(more), stdio: ['ignore', 'pipe', 'pipe'] });
   running.push(child);
@@ -127,8 +127,8 @@ function start(file: string, args: readonly string[], more: Record<string, strin
   return { child, says };
 }
 
-describe('the package', () => {
-  test('has the built files, the example organizations and what belongs to them, and nothing else', () => {
+describe('npm package', () => {
+  test('contains the built files, the example organizations and the documentation, and nothing else', () => {
     const libraries = ['index', 'express'].map((name) => `dist/types/client/${name}.d.ts`);
     const code = [
       ...['main.js', 'client.js', 'express.js', 'pico.min.css', 'xdg-open', 'THIRD-PARTY-LICENSES.txt'].map((name) => `dist/${name}`),
@@ -138,14 +138,14 @@ describe('the package', () => {
     const viewer = ['swagger-ui.css', 'swagger-ui-bundle.js', 'LICENSE', 'NOTICE'].map((name) => `dist/api-viewer/${name}`);
     const folder = (name: string) => readdirSync(path.join(ROOT, name)).map((file) => `${name}/${file}`);
     const own = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
-    // What several of these share is in files that are called after what is in them, and declarations of what they mention.
+    // Code that several entry points share is in chunks named by their content, and there are declarations of the types they mention.
     const shared = packed.filter(
       (name) => !code.includes(name) && /^dist\/(?:[a-z-]+-[A-Z0-9]{8}\.js|types\/[a-z0-9/-]+\.d\.ts)$/.test(name),
     );
     expect(packed.sort()).toEqual([...code, ...shared, ...assets, ...viewer, ...folder('config/idp-examples'), ...own].sort());
   });
 
-  test('has code of its own sources and of packages that it depends on', () => {
+  test('contains only code of its own sources and of its dependencies', () => {
     const { packages } = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
       packages: Record<string, { dev?: boolean }>;
     };
@@ -159,14 +159,14 @@ describe('the package', () => {
     expect([...new Set(origins)].filter((origin = '') => origin !== 'src' && !packages[origin])).toEqual([]);
   });
 
-  test('its command runs', async () => {
+  test('runs its command', async () => {
     const bin = path.join(project, 'node_modules/.bin/samlgate');
     accessSync(bin, constants.X_OK);
     const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect((await run(bin, ['--version'], { cwd: project, env: environment() })).stdout).toBe(`${version}\n`);
   });
 
-  test('its command serves: pages, their style, the API and its page', async () => {
+  test('serves pages, their style sheet, the API and its reference', async () => {
     const port = await freePort();
     const url = `http://localhost:${port}`;
     const settings = { SAMLGATE_BASE_URL: url, SAMLGATE_LISTEN: `127.0.0.1:${port}` };
@@ -195,7 +195,7 @@ describe('the package', () => {
     expect(await exit).toEqual([0, null]);
   });
 
-  test('gives its two libraries and nothing from inside', async () => {
+  test('exports its two libraries and no internal module', async () => {
     const script = `
       const { createClient, PagedList, SamlgateError } = await import('samlgate/client');
       const { requireAuth } = await import('samlgate/express');
@@ -206,7 +206,7 @@ describe('the package', () => {
   });
 });
 
-describe('the types of the package', () => {
+describe('types of the npm package', () => {
   const CLIENT = `
     import { createClient, type Member, SamlgateError } from 'samlgate/client';
     const client = createClient({ url: 'https://sso.example.com', token: 'x' });
@@ -234,7 +234,7 @@ describe('the types of the package', () => {
       response.json({ email: request.auth?.email.toUpperCase() });
     });`;
 
-  /** What the compiler says of a file in the project; declarations of packages are checked too. */
+  /** Returns the compiler's output for a file in the project. Declarations of packages are checked too. */
   async function complaints(source: string, ...options: string[]): Promise<string> {
     writeFileSync(path.join(project, 'check.ts'), source);
     const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -260,12 +260,12 @@ describe('the types of the package', () => {
     for (const name of OWN_TYPES) link(`node_modules/${name}`);
   });
 
-  test('are strict-clean without the types of Express', async () => {
+  test('compile in strict mode without the types of Express', async () => {
     expect(await complaints(CLIENT)).toBe('');
     expect(await complaints(MIDDLEWARE)).toBe('');
   });
 
-  test('fit Express', async () => {
+  test('are compatible with Express', async () => {
     for (const name of EXPRESS_TYPES) link(`node_modules/@types/${name}`);
     expect(await complaints(EXPRESS)).toBe('');
   });
@@ -277,12 +277,12 @@ describe('the types of the package', () => {
     ['a code that is none', CLIENT.replace("=== 'conflict'", "=== 'conflcit'"), 'conflcit'],
     ['a role that nobody has', MIDDLEWARE.replace("role: 'owner' }", "role: 'admin' }"), 'admin'],
     ['no issuer', MIDDLEWARE.replace("issuer: 'https://sso.example.com', ", ''), "'issuer'"],
-  ])('refuse %s', async (_what, source, words) => {
+  ])('reject %s', async (_what, source, words) => {
     expect(await complaints(source)).toContain(words);
   });
 });
 
-describe('the examples', () => {
+describe('examples in the documentation', () => {
   let gateway: TestGateway;
   let acme: OrganizationJson;
   let olivia: SignedIn;
@@ -294,7 +294,7 @@ describe('the examples', () => {
   });
   afterAll(() => gateway.stop());
 
-  /** As somebody has it who copies it out of the README: in a project of their own. */
+  /** Copies an example into a project of its own, as a reader of the documentation would. */
   const example = (name: string) => {
     const copy = path.join(project, name);
     copyFileSync(path.join(ROOT, 'test/examples', name), copy);
@@ -305,7 +305,7 @@ describe('the examples', () => {
     return (await run(process.execPath, [example('client.mjs')], { cwd: project, env })).stdout;
   };
 
-  test('client.mjs tells who is here', async () => {
+  test('client.mjs lists tokens and members', async () => {
     const { token, name } = await olivia.makeToken({ name: 'for the example' });
     expect((await runClient(token)).split('\n')).toEqual(
       expect.arrayContaining([
@@ -318,7 +318,7 @@ describe('the examples', () => {
     expect(await runClient((await carl.makeToken()).token)).toMatch(/Only owners see the members\.\n$/);
   });
 
-  test('express.mjs lets in who has a token, session or CLI, and lets only owners go further', async () => {
+  test('express.mjs accepts session tokens and CLI tokens, and lets only owners delete', async () => {
     const settings = { SAMLGATE_URL: gateway.url, SAMLGATE_ORGANIZATION: acme.id, PORT: '0' };
     const { says } = start(process.execPath, [example('express.mjs')], settings);
     const [hello] = await says(/http:\S+\/hello/);
@@ -333,7 +333,7 @@ describe('the examples', () => {
     expect((await ask(everything, await sessionToken(carl), 'DELETE')).status).toBe(403);
     expect((await ask(everything, await sessionToken(olivia), 'DELETE')).status).toBe(204);
 
-    // The owner of another company is nobody here.
+    // An owner of another organization has no access.
     const stranger = await signedIn(gateway, await gateway.makeOrganization(), 'olivia');
     expect((await ask(everything, await sessionToken(stranger), 'DELETE')).status).toBe(403);
 

@@ -7,7 +7,7 @@ import { type GatewayProcess, startGatewayProcess } from './support/gateway-proc
 const COPIES = 20;
 const ROUNDS = 200;
 
-/** Posts copies of one response at the same moment, to the ACS URLs in turn, and counts what came of them. */
+/** Posts copies of one response at the same time, to the ACS URLs in turn, and counts the outcomes. */
 async function race(organization: TestOrganization, acsUrls: readonly string[]): Promise<Record<string, number>> {
   const body = new URLSearchParams({ SAMLResponse: Buffer.from(organization.respond()).toString('base64') });
   const outcomes = await Promise.all(
@@ -21,7 +21,7 @@ async function race(organization: TestOrganization, acsUrls: readonly string[]):
   return counted;
 }
 
-describe(`${COPIES} copies of one response at the same moment, ${ROUNDS} rounds`, () => {
+describe(`${COPIES} copies of one response at the same time, ${ROUNDS} rounds`, () => {
   let redis: RedisServer;
   let gateways: readonly GatewayProcess[] = [];
 
@@ -40,17 +40,17 @@ describe(`${COPIES} copies of one response at the same moment, ${ROUNDS} rounds`
     }
   };
 
-  it('through two gateways on one Redis: one comes in, the others are replays', async () => {
+  it('accepts one through two gateways on one Redis, and rejects the others as replays', async () => {
     const limits = { SAMLGATE_RATE_LIMITS: 'off', SAMLGATE_LOG_LEVEL: 'error' };
     const first = await startGatewayProcess({ SAMLGATE_STORE: redis.url, ...limits });
-    // The second is another process of the same gateway: the same public URL, its own address.
+    // The second is another replica of the gateway, with the same public URL and its own address.
     const second = await startGatewayProcess({ ...first.environment, SAMLGATE_LISTEN: `127.0.0.2:${new URL(first.url).port}` });
     gateways = [first, second];
     const organization = await makeTestOrganization(first);
     await rounds(organization, [organization.acsUrl, organization.acsUrl.replace('localhost', '127.0.0.2')]);
   }, 300_000);
 
-  it('on SQLite within one process', async () => {
+  it('accepts one within one process on SQLite', async () => {
     const gateway = await startGatewayProcess({ SAMLGATE_RATE_LIMITS: 'off', SAMLGATE_LOG_LEVEL: 'error' });
     gateways = [...gateways, gateway];
     const organization = await makeTestOrganization(gateway);

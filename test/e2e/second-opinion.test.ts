@@ -21,7 +21,7 @@ const outcomes = async (): Promise<string[]> => {
   return [...text.matchAll(/^samlgate_second_opinions_total\{outcome="(\w+)"\} \d+$/gm)].map(([, outcome = '']) => outcome);
 };
 
-describe('the second opinion about responses of SimpleSAMLphp', () => {
+describe('second opinion about responses of SimpleSAMLphp', () => {
   it.each([
     ['plain', [], []],
     ['only-response-signed', ['--no-sign-assertion'], []],
@@ -32,7 +32,7 @@ describe('the second opinion about responses of SimpleSAMLphp', () => {
     ['encrypted', ['--encrypt'], []],
     ['encrypted-response-unsigned', ['--encrypt', '--no-sign-response'], []],
     ['encrypted-name-id', [], ['nameid.encryption=true']],
-  ])('%s: they agree, and the person comes in', async (slug, options, settings) => {
+  ])('agrees about a response (%s) and signs the user in', async (slug, options, settings) => {
     await idp.restart(options);
     await makeOrganization(gateway, slug, idp.metadata());
     await idp.addServiceProvider(`${gateway.url}/saml/${slug}/metadata`, settings);

@@ -20,7 +20,7 @@ const serve = (environment: Readonly<Record<string, string>>, cwd = tmpdir()) =>
   });
 
 describe('samlgate serve', () => {
-  it('a wrong configuration: one line for each problem, exit code 2, nothing made', () => {
+  it('reports each configuration problem on a line, exits with 2 and creates nothing', () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
     const { status, stderr } = serve({ SAMLGATE_BASE_URL: 'nonsense', SAMLGATE_LISTEN: 'x', SAMLGATE_LOG_LEVEL: 'loud' }, directory);
     expect(status).toBe(2);
@@ -31,7 +31,7 @@ describe('samlgate serve', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('a store that does not answer, and an address that is taken: said in words, exit code 1', async () => {
+  it('reports a store that does not answer and an address in use, and exits with 1', async () => {
     const secrets = { SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex') };
     const away = serve({ ...secrets, SAMLGATE_STORE: 'redis://127.0.0.1:1' });
     expect([away.status, away.stderr]).toEqual([1, expect.stringContaining('SAMLGATE_STORE')]);
@@ -48,7 +48,7 @@ describe('samlgate serve', () => {
     expect(await gateway.stop()).toBe(0);
   });
 
-  it('another secret than the one that the keys are wrapped with stops the start with a clear line', async () => {
+  it('refuses to start with a secret other than the one that encrypted the keys', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
     const store = `sqlite:${path.join(directory, 'samlgate.db')}`;
     const gateway = await startGatewayProcess({ SAMLGATE_STORE: store });
@@ -58,7 +58,7 @@ describe('samlgate serve', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('SIGTERM: no new connections, what is under way is finished, exit code 0', async () => {
+  it('finishes requests in flight on SIGTERM, accepts no new connections and exits with 0', async () => {
     const gateway = await startGatewayProcess();
     const { hostname, port } = new URL(gateway.url);
     const answer = new Promise<number>((resolve, reject) => {
@@ -77,7 +77,7 @@ describe('samlgate serve', () => {
       );
       slow.on('error', reject);
       slow.write('who=');
-      // The rest comes when the process has long been told to stop.
+      // The rest of the request arrives well after the signal.
       setTimeout(() => slow.end('acme'), 1000);
     });
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -88,7 +88,7 @@ describe('samlgate serve', () => {
     expect(await stopped).toBe(0);
   });
 
-  it('kill -9 in the middle of sign-ins loses nothing that was answered', async () => {
+  it('loses no acknowledged sign-in when killed with SIGKILL', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
     const first = await startGatewayProcess({ SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}` });
     const organization = await makeTestOrganization(first);
@@ -114,7 +114,7 @@ describe('samlgate serve', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('health, readiness and metrics; in the metrics nothing that came from outside', async () => {
+  it('serves health, readiness and metrics, and puts no request data into metrics', async () => {
     const gateway = await startGatewayProcess();
     await fetch(`${gateway.url}/saml/no-such-thing-12345/login`);
     expect(await (await fetch(`${gateway.url}/healthz`)).json()).toEqual({ status: 'ok' });

@@ -19,7 +19,7 @@ afterAll(async () => {
   await gateway.stop();
 }, 30_000);
 
-describe('a setup link in Chromium', () => {
+describe('setup link in Chromium', () => {
   it('leads an IT administrator from nothing to a successful test sign-in with SimpleSAMLphp', async () => {
     await gateway.api('POST', '/organizations', { slug: 'initech', name: 'Initech' });
     const link = await gateway.api<{ url: string }>('POST', '/organizations/initech/setup-links', {});
@@ -66,8 +66,8 @@ describe('a setup link in Chromium', () => {
   }, 120_000);
 });
 
-describe('an owner’s pages of single sign-on in Chromium', () => {
-  it('setup links, role rules and the sign-in log have no barriers', async () => {
+describe('single sign-on pages of an owner in Chromium', () => {
+  it('shows setup links, role mapping and the sign-in log accessibly', async () => {
     await gateway.makeOrganization('acme');
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     const console = `${gateway.url}/console`;

@@ -20,7 +20,7 @@ afterAll(async () => {
 const SERVICE = /<md:SingleLogoutService [^>]*HTTP-(Redirect|POST)[^>]*\/>/g;
 const hasField = (page: Page, name: string): boolean => page.forms.some(({ fields }) => fields.some((field) => field.name === name));
 
-/** Submits every page whose form a script would submit, to where no such form is left. */
+/** Submits self-submitting forms until none is left. */
 async function throughForms(browser: HttpBrowser, start: Page): Promise<Page> {
   let page = start;
   for (let i = 0; i < 10 && (hasField(page, 'SAMLRequest') || hasField(page, 'SAMLResponse')); i++) page = await browser.submit(page);
@@ -30,7 +30,7 @@ async function throughForms(browser: HttpBrowser, start: Page): Promise<Page> {
 describe.each([
   ['Redirect', 'sqlite'],
   ['POST', 'redis'],
-] as const)('single logout with SimpleSAMLphp by HTTP-%s, store %s', (binding, store) => {
+] as const)('single logout with SimpleSAMLphp by HTTP-%s (store: %s)', (binding, store) => {
   let gateway: GatewayProcess;
   const addGateway = (settings: readonly string[] = []) => {
     const service = { Binding: `urn:oasis:names:tc:SAML:2.0:bindings:HTTP-${binding}`, Location: `${gateway.url}/saml/acme/slo` };
@@ -41,7 +41,7 @@ describe.each([
   beforeAll(async () => {
     gateway = await startGatewayProcess(store === 'redis' ? { SAMLGATE_STORE: redis.url } : {});
     await idp.restart([]);
-    // SimpleSAMLphp offers both. Of the two that each side lists only one is left, so that nothing else can be used.
+    // SimpleSAMLphp offers both bindings. Each side lists only one, so that no other can be used.
     const only = (metadata: string) => metadata.replace(SERVICE, (element, name: string) => (name === binding ? element : ''));
     await makeOrganization(gateway, 'acme', only(idp.metadata()));
     await addGateway();
@@ -59,13 +59,13 @@ describe.each([
   };
   const signOut = async (browser: HttpBrowser) =>
     throughForms(browser, await browser.submit(await browser.open(`${gateway.url}/console`), {}, '/logout'));
-  /** Whether the identity provider still knows this browser: then it asks for no password. */
+  /** Returns whether the identity provider still has a session of this browser, and thus asks for no password. */
   const asksForPassword = async (browser: HttpBrowser) => hasField(await browser.open(loginUrl()), 'password');
   const sloRequests = (browser: HttpBrowser) =>
     browser.history.filter(({ url }) => url.startsWith(`${gateway.url}/saml/acme/slo`)).map(({ method }) => method);
   const METHOD = binding === 'Redirect' ? 'GET' : 'POST';
 
-  it('started at the gateway: both have forgotten the person, and the page says that the identity provider confirmed', async () => {
+  it('ends both sessions when started at the gateway, and says that the identity provider confirmed', async () => {
     const browser = await signedIn();
     expect(await asksForPassword(browser)).toBe(false);
     const page = await signOut(browser);
@@ -76,13 +76,13 @@ describe.each([
     expect(await asksForPassword(browser)).toBe(true);
   });
 
-  it('started at the identity provider: the session at the gateway has ended, the one of another browser has not', async () => {
+  it('ends the session of this browser only when started at the identity provider', async () => {
     const browser = await signedIn();
     const other = await signedIn();
     const carl = await signedIn('carl');
     const start = await browser.open(`${idp.url}/saml2/idp/SingleLogoutService.php?ReturnTo=${encodeURIComponent(`${gateway.url}/login`)}`);
     const page = await throughForms(browser, start);
-    // It takes our signed answer, and sends the person to where the logout began.
+    // It accepts our signed answer and sends the user back to where the logout started.
     expect([page.status, page.url]).toEqual([200, `${gateway.url}/login`]);
     expect(sloRequests(browser)).toEqual([METHOD]);
     expect((await whoAmI(browser, gateway.url)).status).toBe(401);
@@ -90,7 +90,7 @@ describe.each([
     expect((await whoAmI(carl, gateway.url)).status).toBe(200);
   });
 
-  it('started at the identity provider without our cookie: what its cross-site POST brings', async () => {
+  it('ends the session when started at the identity provider without our cookie, as in a cross-site POST', async () => {
     const browser = await signedIn();
     const session = browser.cookie('samlgate_session')?.value ?? '';
     browser.setCookie(gateway.url, 'samlgate_session', 'none');
@@ -102,7 +102,7 @@ describe.each([
     expect((await whoAmI(browser, gateway.url)).status).toBe(401);
   });
 
-  it('with NameIDs that it encrypts', async () => {
+  it('works with encrypted NameIDs', async () => {
     await addGateway(['nameid.encryption=true']);
     const browser = await signedIn();
     const start = await browser.open(`${idp.url}/saml2/idp/SingleLogoutService.php?ReturnTo=${encodeURIComponent(`${gateway.url}/login`)}`);
@@ -112,13 +112,13 @@ describe.each([
     await addGateway();
   });
 
-  it('an identity provider that is away: the session at the gateway has ended all the same', async () => {
+  it('ends the session at the gateway even if the identity provider is down', async () => {
     const browser = await signedIn();
     const session = browser.cookie('samlgate_session')?.value ?? '';
     const console = await browser.open(`${gateway.url}/console`);
     const form = console.forms.find(({ action }) => action.endsWith('/logout'));
     const body = new URLSearchParams(form?.fields.map(({ name, value }): [string, string] => [name, value]));
-    // The request to the identity provider is never made.
+    // The request never reaches the identity provider.
     const page = await browser.request(`${gateway.url}/logout`, { method: 'POST', body, from: console });
     expect(binding === 'Redirect' ? page.location : page.forms[0]?.action).toContain(`${idp.url}/saml2/idp/SingleLogoutService.php`);
     browser.setCookie(gateway.url, 'samlgate_session', session);

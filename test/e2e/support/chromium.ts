@@ -1,4 +1,4 @@
-/** A real Chromium, driven by playwright-core. It talks to this machine only. */
+/** Starts a real Chromium, driven by playwright-core. It connects only to this machine. */
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -23,17 +23,17 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** Writes `screenshots/NAME.png`, which git ignores, for a person to look at. */
+/** Writes `screenshots/NAME.png` for review. Git ignores the folder. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
 
-/** What a page complained about: refused by its own policy, broken scripts, requests to other hosts. */
+/** Collects a page's problems: policy violations, script errors and requests to other hosts. */
 export function watchComplaints(page: Page, allowedHosts: readonly string[]): string[] {
   const complaints: string[] = [];
   page.on('console', (message) => {
-    // A page that answers 4xx is told on the console as well; that is no complaint about the page.
+    // The browser also logs each 4xx answer, which is not a problem of the page.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(error.message));

@@ -1,4 +1,4 @@
-/** The gateway as people run it: `node dist/main.js serve` in a process of its own, configured by the environment. */
+/** Runs `node dist/main.js serve` in a process of its own, configured by environment variables. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ export interface GatewayProcess {
   readonly process: ChildProcess;
   /** Everything on stdout and stderr so far. */
   output(): string;
-  /** Calls `/api/v1` + path as the operator, or with another token; text goes as metadata. */
+  /** Calls `/api/v1` + path as the operator, or with another token. A string body is sent as metadata. */
   api<Body = Record<string, unknown>>(
     method: string,
     resource: string,
@@ -27,7 +27,7 @@ export interface GatewayProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
-/** @param environment more of it, or other values; another process of the same gateway gets the first one's `environment` */
+/** @param environment further or overriding variables; another replica gets the `environment` of the first */
 export async function startGatewayProcess(environment: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
   const port = await freePort();
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-e2e-'));
@@ -90,7 +90,7 @@ async function callApi<Body>(url: string, method: string, resource: string, body
   return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Body };
 }
 
-/** Makes an organization with this identity provider; platform-admins are owners. */
+/** Creates an organization with this identity provider. Members of platform-admins are owners. */
 export async function makeOrganization(
   gateway: GatewayProcess,
   slug: string,

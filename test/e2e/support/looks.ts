@@ -1,4 +1,4 @@
-/** How a page looks and whether everybody can use it: phone and desktop, light and dark, axe-core on each. */
+/** Inspects a page on phone and desktop, in light and dark, with axe-core on each. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -11,9 +11,9 @@ interface AxeResult {
   readonly violations: readonly { readonly id: string; readonly help: string; readonly nodes: readonly { readonly html: string }[] }[];
 }
 
-/** What axe-core finds on the page as it is now, a line for each place; none where all is well. */
+/** Returns the findings of axe-core on the current page, one line each. */
 export async function axeViolations(page: Page): Promise<string[]> {
-  // Into the page by the debugger: its own policy rightly lets no such script in.
+  // Injected by the debugger, because the page's own policy rightly forbids such a script.
   const { violations } = (await page.evaluate(`${AXE}; axe.run(document)`)) as AxeResult;
   return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id} (${help}): ${html.slice(0, 200)}`));
 }
@@ -28,11 +28,11 @@ export const LOOKS = [
 export interface OpenPage {
   readonly context: BrowserContext;
   readonly page: Page;
-  /** What the browser complained about so far: scripts, the page's own policy, requests to other hosts. */
+  /** Problems so far: script errors, policy violations and requests to other hosts. */
   readonly complaints: readonly string[];
 }
 
-/** @param urls of the hosts that pages may speak to */
+/** @param urls of the hosts that pages may connect to */
 export async function openPage(browser: Browser, urls: readonly string[]): Promise<OpenPage> {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -44,7 +44,7 @@ export async function openPage(browser: Browser, urls: readonly string[]): Promi
   return { context, page, complaints };
 }
 
-/** A person of the mock identity provider, signed in by its pages. */
+/** Signs in a user of the mock identity provider through its pages. */
 export async function openSignedIn(browser: Browser, gateway: TestGateway, slug: string, person: string): Promise<OpenPage> {
   const open = await openPage(browser, [gateway.url, (await gateway.mockIdp()).url]);
   await open.page.goto(gateway.loginUrl(slug));
@@ -54,8 +54,8 @@ export async function openSignedIn(browser: Browser, gateway: TestGateway, slug:
 }
 
 /**
- * Looks at the page that is open in every way, and writes `screenshots/NAME-LOOK.png`.
- * @returns what is wrong: what axe-core finds, a page that is wider than its window, not exactly one heading of the first level
+ * Inspects the open page in every layout, and writes `screenshots/NAME-LOOK.png`.
+ * @returns problems: findings of axe-core, a page wider than its window, other than exactly one level-1 heading
  */
 export async function inspectLooks(page: Page, name: string): Promise<string[]> {
   const problems: string[] = [];

@@ -1,11 +1,11 @@
-/** A person's way through SimpleSAMLphp's pages, by plain HTTP. */
+/** Signs users in through SimpleSAMLphp's pages over plain HTTP. */
 import type { HttpBrowser, Page } from '../../support/browser.ts';
 
 const hasField = (page: Page, name: string): boolean => page.forms.some(({ fields }) => fields.some((field) => field.name === name));
 
 /**
- * From where a sign-in starts to the page that carries the response (its form is not submitted yet). Where the identity
- * provider still knows the person it asks for no password.
+ * Follows a sign-in from its start to the page that carries the response, whose form is not submitted yet. The identity
+ * provider asks for no password if it still has a session.
  */
 export async function goToResponse(browser: HttpBrowser, start: string, user: string): Promise<Page> {
   let page = await browser.open(start);
@@ -15,7 +15,7 @@ export async function goToResponse(browser: HttpBrowser, start: string, user: st
   return page;
 }
 
-/** Posts the response of such a page; `answer` is what the gateway answered, `page` where that led. */
+/** Posts the response of such a page. `answer` is the gateway's answer, `page` the page it redirects to. */
 export async function postResponse(browser: HttpBrowser, responsePage: Page): Promise<{ answer: Page; page: Page }> {
   const before = browser.history.length;
   const page = await browser.submit(responsePage);
@@ -26,7 +26,7 @@ export async function postResponse(browser: HttpBrowser, responsePage: Page): Pr
 export const signInAt = async (browser: HttpBrowser, start: string, user: string) =>
   postResponse(browser, await goToResponse(browser, start, user));
 
-/** The answer of `GET /api/v1/me` to this browser. */
+/** Returns the answer of `GET /api/v1/me` to this browser. */
 export async function whoAmI(
   browser: HttpBrowser,
   gatewayUrl: string,

@@ -1,4 +1,4 @@
-/** SimpleSAMLphp as a real identity provider, started by `../simplesamlphp/start.sh` on a port and in a directory of the test's own. */
+/** Runs SimpleSAMLphp as a real identity provider with `../simplesamlphp/start.sh`, on a port and in a directory of the test's own. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,15 +11,15 @@ const SCRIPTS = path.join(import.meta.dirname, '../simplesamlphp');
 
 export interface SimpleSamlPhp {
   readonly url: string;
-  /** Its entityID as well. */
+  /** Also its entityID. */
   readonly metadataUrl: string;
   readonly certificatePem: string;
   metadata(): string;
-  /** Tells it about a service provider; `settings` are SimpleSAMLphp's own for this one, such as `['assertion.encryption=true']`. */
+  /** Registers a service provider. `settings` are SimpleSAMLphp's settings for it, such as `['assertion.encryption=true']`. */
   addServiceProvider(metadataUrl: string, settings?: readonly string[]): Promise<void>;
-  /** A sign-in that starts at the identity provider. */
+  /** URL of a sign-in that starts at the identity provider. */
   startUrl(spEntityId: string, relayState?: string): string;
-  /** Starts again on the same port with the same people, and with other options. */
+  /** Restarts it on the same port with the same users and other options. */
   restart(options: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function startSimpleSamlPhp(options: readonly string[] = []): Promi
     },
     metadata: () => readFileSync(path.join(directory, 'idp-metadata.xml'), 'utf8'),
     addServiceProvider: async (metadataUrl, settings = []) => {
-      // *.localhost is this machine for a browser, not for every resolver.
+      // Browsers resolve *.localhost to this machine, but not every resolver does.
       const response = await fetch(metadataUrl);
       if (!response.ok) throw new Error(`${metadataUrl} answers ${response.status}`);
       const file = path.join(directory, 'service-provider.xml');
