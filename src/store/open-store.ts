@@ -2,9 +2,9 @@ import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 
 /**
- * Opens the store that a `SAMLGATE_STORE` URL names.
- * @param nowMs the clock of SQLite; Redis has its own
- * @throws store_unavailable
+ * Opens the store of a `SAMLGATE_STORE` URL.
+ * @param nowMs the clock of the SQLite store; Redis uses the clock of its server
+ * @throws store_unavailable; its detail is for the operator who starts the gateway
  */
 export async function openStore(url: string, nowMs?: () => number): Promise<Store> {
   if (url.startsWith('sqlite:')) return openSqliteStore(url.slice('sqlite:'.length), nowMs);

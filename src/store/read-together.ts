@@ -1,39 +1,31 @@
-/**
- * A record for what is asked for very often, never older than the question. Who asks for the same record at the same time
- * shares one read, and it begins when all of them have asked: each hears of every change that was answered before.
- */
 import type { Collection, Store, Stored } from './store.ts';
 
-/** Reads that have not begun, by where the record lies. */
-const comingOf = new WeakMap<Store, Map<string, Promise<Stored<unknown> | undefined>>>();
+/** Reads that have not started yet, by record. */
+const pendingReads = new WeakMap<Store, Map<string, Promise<Stored<unknown> | undefined>>>();
 
-/** @throws store_unavailable */
+const endOfTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
+/**
+ * Coalesces concurrent reads of one record. A read starts at the end of the event loop's turn, after all its callers have asked,
+ * so no caller gets a value older than its own request.
+ *
+ * `npm run bench:check` shows the gain: the checks of one member's token share reads, those of 1,000 members in turn do not.
+ * @throws store_unavailable
+ */
 export function readTogether<T>(store: Store, partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
-  let coming = comingOf.get(store);
-  if (!coming) {
-    coming = new Map();
-    comingOf.set(store, coming);
+  let pending = pendingReads.get(store);
+  if (!pending) {
+    pending = new Map();
+    pendingReads.set(store, pending);
   }
-  // Neither of the first two has a space in it.
-  const place = `${partition} ${collection.name} ${id}`;
-  const shared = coming.get(place);
+  const key = `${partition} ${collection.name} ${id}`; // the first two contain no spaces
+  const shared = pending.get(key);
   if (shared) return shared as Promise<Stored<T> | undefined>;
-  const read = readSoon(store, coming, place, partition, collection, id);
-  coming.set(place, read);
+  const read = endOfTurn().then(() => {
+    // Later callers may know of a change that this read does not see.
+    pending.delete(key);
+    return store.get(partition, collection, id);
+  });
+  pending.set(key, read);
   return read;
-}
-
-async function readSoon<T>(
-  store: Store,
-  coming: Map<string, unknown>,
-  place: string,
-  partition: string,
-  collection: Collection<T>,
-  id: string,
-): Promise<Stored<T> | undefined> {
-  // What has come by now is looked at before the event loop turns.
-  await new Promise((resolve) => void setImmediate(resolve));
-  // Who comes from here on may have been told of a change that this read does not see.
-  coming.delete(place);
-  return store.get(partition, collection, id);
 }

@@ -1,4 +1,4 @@
-/** The store on one SQLite file (node:sqlite): nothing to install, durable with every commit. */
+/** The store in one SQLite file (node:sqlite). Needs no installation; every commit is durable. */
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -7,7 +7,7 @@ import { createCursor, readCursor } from './cursor.ts';
 import { entriesOf, toTtlMs } from './entries.ts';
 import { type Collection, type Page, type Range, type Step, type Store, type Stored, storeUnavailable } from './store.ts';
 
-/** Each brings a file from the version of its position to the next. Never changed once released; new ones are added at the end. */
+/** Each migration upgrades a file from the version of its position to the next. Released migrations never change. */
 const MIGRATIONS = [
   `CREATE TABLE records (partition TEXT, collection TEXT, id TEXT, version INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (partition, collection, id)) WITHOUT ROWID;
    CREATE TABLE indexes (partition TEXT, collection TEXT, name TEXT, text TEXT, id TEXT, PRIMARY KEY (partition, collection, name, text, id)) WITHOUT ROWID;
@@ -18,7 +18,7 @@ const MIGRATIONS = [
    CREATE INDEX expiring_by_time ON expiring (expires_ms);`,
 ];
 
-/** Another process on the same file may hold it for a commit or a checkpoint. */
+/** Another process may hold a lock on the same file during a commit or a checkpoint. */
 const BUSY_TIMEOUT_MS = 2000;
 const SWEEP_EVERY_MS = 60_000;
 const SWEEP_ROWS = 1000;
@@ -56,9 +56,9 @@ interface Row {
 }
 
 /**
- * Opens (and makes, mode 0600) the file.
- * @param nowMs the clock that values expire by
- * @throws store_unavailable where it can't be opened, is no database, or was written by a newer version
+ * Opens the file, and creates it (mode 0600) if it is missing.
+ * @param nowMs the clock by which values expire
+ * @throws store_unavailable if the file cannot be opened, is not a database, or was written by a newer version
  */
 export function openSqliteStore(file: string, nowMs: () => number = Date.now): Store {
   try {
@@ -80,12 +80,12 @@ function migrate(database: DatabaseSync): void {
   if (version() > MIGRATIONS.length) {
     throw new GatewayError(
       'store_unavailable',
-      'The SQLite file was written by a newer version of samlgate. Start that one, or restore a backup.',
+      'The SQLite file was written by a newer version of samlgate. Start that version, or restore a backup.',
     );
   }
   while (version() < MIGRATIONS.length) {
     database.exec('BEGIN IMMEDIATE');
-    // Another process may have migrated while this one waited for the lock.
+    // Another process may have run the migration while this one waited for the lock.
     const at = version();
     const migration = MIGRATIONS[at];
     database.exec(migration === undefined ? 'ROLLBACK' : `${migration} PRAGMA user_version = ${at + 1}; COMMIT`);
@@ -160,7 +160,7 @@ class SqliteStore implements Store {
     });
   }
 
-  /** @returns whether the step could be done */
+  /** Returns whether the step succeeded. */
   #run(partition: string, step: Step): boolean {
     switch (step.do) {
       case 'insert':
@@ -175,11 +175,11 @@ class SqliteStore implements Store {
         return row !== undefined && (step.version === undefined || step.version === row.version);
       }
       case 'put':
-        return changed(this.#statements.put.run(partition, step.key, step.value, this.#endOf(step.ttlSeconds)));
+        return changed(this.#statements.put.run(partition, step.key, step.value, this.#expiryOf(step.ttlSeconds)));
       case 'take':
         return changed(this.#statements.take.run(partition, step.key, this.#nowMs()));
       case 'claim':
-        return changed(this.#statements.claim.run(partition, step.key, '', this.#endOf(step.ttlSeconds), this.#nowMs()));
+        return changed(this.#statements.claim.run(partition, step.key, '', this.#expiryOf(step.ttlSeconds), this.#nowMs()));
       case 'absent':
         return this.#statements.peek.get(partition, step.key, this.#nowMs()) === undefined;
       case 'drop':
@@ -188,7 +188,7 @@ class SqliteStore implements Store {
     }
   }
 
-  #endOf(ttlSeconds: number): number {
+  #expiryOf(ttlSeconds: number): number {
     return this.#nowMs() + toTtlMs(ttlSeconds);
   }
 
@@ -210,7 +210,7 @@ class SqliteStore implements Store {
     return uniques.every(([name, text]) => changed(this.#statements.addUnique.run(partition, collection.name, name, text, id)));
   }
 
-  /** By id, not by what the value says: the functions of a collection may have been others when it was written. */
+  /** Deletes by id, because the index functions may have been different when the record was written. */
   #dropEntries(partition: string, collection: Collection<never>, id: string): void {
     this.#statements.dropIndexes.run(partition, collection.name, id);
     this.#statements.dropUniques.run(partition, collection.name, id);
@@ -237,14 +237,14 @@ class SqliteStore implements Store {
     if (this.#database.isOpen) this.#database.close();
   }
 
-  /** A few rows at a time, so that no request waits long. What has expired is never read, swept or not. */
+  /** Deletes expired values, some at a time, so that no request waits long. Reads ignore them in any case. */
   #sweep(): void {
     if (!this.#database.isOpen) return;
     try {
       const { changes } = this.#statements.sweep.run(this.#nowMs(), SWEEP_ROWS);
       if (Number(changes) === SWEEP_ROWS) setImmediate(() => this.#sweep());
     } catch {
-      // Another process is writing, or the disk is full: the next round does it, and the next request tells.
+      // Another process is writing, or the disk is full. The next sweep tries again; requests report a full disk.
     }
   }
 }
@@ -253,10 +253,10 @@ const changed = (result: { changes: number | bigint }): boolean => Number(result
 
 const toStored = <T>(row: Row): Stored<T> => ({ id: row.id, version: row.version, value: JSON.parse(row.value) as T });
 
-/** @throws store_unavailable for whatever SQLite refuses: locked, full, broken, closed */
-function answer<T>(ask: () => T): T {
+/** @throws store_unavailable for every error of SQLite: locked, full, damaged, closed */
+function answer<T>(query: () => T): T {
   try {
-    return ask();
+    return query();
   } catch (error) {
     if (error instanceof GatewayError || error instanceof TypeError) throw error;
     throw storeUnavailable(error);

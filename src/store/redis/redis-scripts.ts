@@ -1,20 +1,20 @@
 /**
- * The Lua scripts of the Redis store. A script is atomic: nothing else runs between its first and its last command. All keys
- * of one call begin with KEYS[1], `samlgate:{PARTITION}:`, whose braces are the hash tag that keeps them in one slot of a cluster:
+ * The Lua scripts of the Redis store. Redis runs a script atomically. All keys of a call begin with KEYS[1],
+ * `samlgate:{PARTITION}:`. The braces are the hash tag that keeps them in one slot of a cluster.
  *
- * - `r:COLLECTION:ID` hash: `v` version, `d` value, `x` the index and unique strings under which it stands
- * - `i:COLLECTION:NAME` sorted set of `string NUL id`, all with score 0, so in the order of octets
+ * - `r:COLLECTION:ID` hash: `v` version, `d` value, `x` the index and unique strings of the value
+ * - `i:COLLECTION:NAME` sorted set of `string NUL id`, all with score 0 and therefore ordered by octets
  * - `u:COLLECTION:NAME` hash: string to id
- * - `e:KEY` an expiring value
+ * - `e:KEY` string: an expiring value
  *
  * KEYS[1] and KEYS[2] themselves never exist.
  */
 
 /**
- * Tries all steps on an overlay first and writes only when none failed: Redis does not take back what a script has written.
- * ARGV[1] is the instant, in ms of the server's clock, after which nothing may happen any more (the caller has given up); each step
- * follows as its length, its name and its arguments.
- * Returns 0, the number of the first step that failed, or -1 where it came too late.
+ * Applies all steps to an overlay and writes only if none failed, because Redis does not roll back the writes of a script.
+ * ARGV[1] is the deadline in ms of the server's clock: later, the caller has given up and nothing may be written. The steps
+ * follow, each as its length, its name and its arguments.
+ * Returns 0, the number of the first step that failed, or -1 after the deadline.
  */
 export const COMMIT = `
 local prefix = KEYS[1]
@@ -24,7 +24,7 @@ if now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[1]) then return -1 
 local versions, entries, holders, present, writes, lists = {}, {}, {}, {}, {}, {}
 local function write(...) writes[#writes + 1] = {...} end
 
--- What stands in a sorted set at the end, or does not: one command for all of it.
+-- Collects what is added to and removed from a sorted set, to write it with one command each.
 local function put_in_list(key, member, stays)
   if not lists[key] then lists[key] = {} end
   lists[key][member] = stays
@@ -87,9 +87,9 @@ end
 function run.replace(collection, id, version, value, text)
   local key = prefix .. 'r:' .. collection .. ':' .. id
   if version_of(key) ~= tonumber(version) then return false end
-  -- A full Redis refuses what takes memory, but not behind another write of the same script: what ends a credential shall go through.
+  -- A full Redis refuses a script whose first write needs memory. A deletion before it lets revocations through.
   if #writes == 0 then write('DEL', KEYS[2]) end
-  if entries[key] == text then -- it stands where it stood, as after most changes
+  if entries[key] == text then -- the index entries stay the same, as after most changes
     versions[key] = versions[key] + 1
     write('HSET', key, 'v', string.format('%d', versions[key]), 'd', value)
     return true
@@ -143,7 +143,7 @@ while at <= #ARGV do
   at = at + 1 + ARGV[at]
 end
 local function write_many(command, key, values)
-  -- Lua hands over some thousand values at most.
+  -- unpack is limited to some thousand values.
   for from = 1, #values, 1000 do write(command, key, unpack(values, from, math.min(from + 999, #values))) end
 end
 for key, members in pairs(lists) do
@@ -163,7 +163,7 @@ for _, command in ipairs(writes) do redis.call(unpack(command)) end
 return 0
 `;
 
-/** ARGV: collection, unique, string. Returns id, version and value, or nothing. */
+/** ARGV: collection, unique, string. Returns id, version and value, or an empty list. */
 export const GET_UNIQUE = `
 local id = redis.call('HGET', KEYS[1] .. 'u:' .. ARGV[1] .. ':' .. ARGV[2], ARGV[3])
 if not id then return {} end
@@ -172,7 +172,7 @@ if not got[1] then return {} end
 return {id, got[1], got[2]}
 `;
 
-/** ARGV: collection, index, lower bound, upper bound, 'REV' or '', how many. Returns text, id, version, value for each. */
+/** ARGV: collection, index, lower bound, upper bound, 'REV' or '', limit. Returns text, id, version and value of each record. */
 export const FIND = `
 local key = KEYS[1] .. 'i:' .. ARGV[1] .. ':' .. ARGV[2]
 local members
@@ -193,13 +193,13 @@ end
 return rows
 `;
 
-/** Returns the server's clock (seconds, microseconds) and what it tells of its replicas. */
+/** Returns the server's clock (seconds, microseconds) and the replication section of INFO. */
 export const SERVER_FACTS = `
 local now = redis.call('TIME')
 return {now[1], now[2], redis.call('INFO', 'replication')}
 `;
 
-/** ARGV: cursor. Deletes some of what a partition has and returns the next cursor; '0' where that was the last. */
+/** ARGV: cursor. Deletes some keys of a partition and returns the next cursor, which is '0' at the end. */
 export const PURGE = `
 local scanned = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)
 for _, key in ipairs(scanned[2]) do redis.call('UNLINK', key) end

@@ -1,13 +1,13 @@
 /**
- * Waits until the replicas of a Redis have what was written to it. WAIT holds up all that comes behind it on its connection, so it
- * has one of its own; and as after a failover two connections may lead to different servers, each commit leaves a mark, which only
- * the server that has the commit can delete.
+ * Waits until the replicas of a Redis have acknowledged a commit. WAIT blocks all later commands of its connection, so it gets a
+ * connection of its own. After a failover the two connections may lead to different servers. Therefore each commit writes a mark,
+ * which only a server that has the commit can delete.
  */
 import type { Cluster, Redis } from 'ioredis';
 
-/** How long one WAIT may take. Who comes meanwhile waits for the next one, with all others who do. */
+/** The time limit of one WAIT. Commits that arrive in the meantime share the next one. */
 const REPLICATED_WITHIN_MS = 1000;
-const TOLD_WITHIN_MS = 2 * REPLICATED_WITHIN_MS + 500;
+const ANSWER_WITHIN_MS = 2 * REPLICATED_WITHIN_MS + 500;
 
 interface Round {
   readonly marks: string[];
@@ -19,39 +19,40 @@ export class ReplicaWait {
   readonly #connect: () => Promise<Redis | Cluster>;
   #connection: Promise<Redis | Cluster> | undefined;
   #isClosed = false;
-  /** By node: the round that is under way, and the one that has not begun. */
+  /** For each node, the round that is running and the one that has not started. */
   readonly #running = new Map<string, Promise<unknown>>();
-  readonly #coming = new Map<string, Round>();
+  readonly #next = new Map<string, Round>();
 
-  /** @param connect makes a connection to the same Redis; called when it is first needed */
+  /** @param connect opens a connection to the same Redis; called when one is first needed */
   constructor(connect: () => Promise<Redis | Cluster>) {
     this.#connect = connect;
   }
 
   /**
-   * @param node of a cluster something that tells its nodes apart (those that are asked together must be one's), else ''
-   * @param mark the key that the commit has written
-   * @throws where not as many replicas as that are known to have it
+   * Resolves when this many replicas have acknowledged the commit.
+   * @param node an identifier such that equal ones are on the same node of a cluster; '' without a cluster
+   * @param mark the key that the commit wrote
+   * @throws Error if fewer replicas acknowledged it in time, or if that is unknown
    */
   async until(node: string, mark: string, replicas: number): Promise<void> {
-    const round = this.#coming.get(node) ?? this.#nextRound(node);
+    const round = this.#next.get(node) ?? this.#nextRound(node);
     round.marks.push(mark);
     round.replicas = Math.max(round.replicas, replicas);
-    const { isDeleted, acknowledged } = await inTime(round.answer);
-    if (!isDeleted(mark)) throw new Error('another server than the one that has the change was asked');
-    if (acknowledged < replicas) throw new Error('not every replica has the change yet');
+    const { isDeleted, acknowledged } = await withDeadline(round.answer);
+    if (!isDeleted(mark)) throw new Error('the replication wait reached another server than the commit');
+    if (acknowledged < replicas) throw new Error('a replica has not acknowledged the commit');
   }
 
   #nextRound(node: string): Round {
     const marks: string[] = [];
-    const round: Round = { marks, replicas: 0, answer: this.#ask(node, marks, () => round.replicas) };
-    this.#coming.set(node, round);
+    const round: Round = { marks, replicas: 0, answer: this.#runNext(node, marks, () => round.replicas) };
+    this.#next.set(node, round);
     return round;
   }
 
-  async #ask(node: string, marks: readonly string[], replicas: () => number): Round['answer'] {
-    await this.#running.get(node)?.catch(() => {}); // whoever was in that round has been told
-    this.#coming.delete(node);
+  async #runNext(node: string, marks: readonly string[], replicas: () => number): Round['answer'] {
+    await this.#running.get(node)?.catch(() => {}); // reported to the commits of that round
+    this.#next.delete(node);
     const running = this.#wait(marks, replicas());
     this.#running.set(node, running);
     try {
@@ -64,26 +65,26 @@ export class ReplicaWait {
   async #wait(marks: readonly string[], replicas: number): Round['answer'] {
     if (this.#isClosed) throw new Error('the store is closed');
     this.#connection ??= this.#connect();
-    const mine = this.#connection;
+    const connection = this.#connection;
     try {
-      const pipeline = (await mine).pipeline();
+      const pipeline = (await connection).pipeline();
       for (const mark of marks) pipeline.del(mark);
       pipeline.wait(replicas, REPLICATED_WITHIN_MS);
       const answers = (await pipeline.exec()) ?? [];
       for (const [error] of answers) if (error) throw error;
       const deleted = new Set(marks.filter((_, i) => answers[i]?.[1] === 1));
-      if (deleted.size < marks.length) this.#leave(mine);
+      if (deleted.size < marks.length) this.#drop(connection);
       return { isDeleted: (mark) => deleted.has(mark), acknowledged: Number(answers.at(-1)?.[1]) };
     } catch (error) {
-      this.#leave(mine);
+      this.#drop(connection);
       throw error;
     }
   }
 
-  /** What leads nowhere, or no longer to where commits go (behind an address that two servers share), would do so for good. */
-  #leave(connection: Promise<Redis | Cluster>): void {
+  /** Closes a connection that failed, or that leads to another server than the commits (if two servers share an address). */
+  #drop(connection: Promise<Redis | Cluster>): void {
     if (this.#connection === connection) this.#connection = undefined;
-    void connection.then(disconnect, () => {}); // where none was made, there is none to leave
+    void connection.then(disconnect, () => {}); // if it never opened, there is nothing to close
   }
 
   async close(): Promise<void> {
@@ -94,10 +95,10 @@ export class ReplicaWait {
 
 const disconnect = (connection: Redis | Cluster): void => connection.disconnect();
 
-async function inTime<T>(answer: Promise<T>): Promise<T> {
+async function withDeadline<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('whether the replicas have the change was not told in time')), TOLD_WITHIN_MS);
+    timer = setTimeout(() => reject(new Error('the replication wait was not answered in time')), ANSWER_WITHIN_MS);
   });
   try {
     return await Promise.race([answer, late]);
