@@ -67,6 +67,7 @@ const asciiOf = (text: string): string =>
   text
     .replace(/[“”"\\]/g, "'")
     .replace(/[‘’]/g, "'")
+    .replaceAll('\n', ' ')
     .replace(/[^\x20-\x7e]/g, '?');
 
 function sendErrorPage(error: GatewayError, response: Response): void {

@@ -222,7 +222,7 @@ describe('organizations', () => {
     [{ slug: 'ab', name: 'x', allowed_return_urls: ['javascript:alert(1)'] }, 'allowed_return_urls'],
     [{ slug: 'ab', name: 'x', allowed_return_urls: ['https://u:p@x.example'] }, 'allowed_return_urls'],
     [{ slug: 'ab', name: 'x', contact_email: 'nobody' }, 'contact_email'],
-    [{ slug: 'ab', name: 'x', wrong: 1 }, 'not known'],
+    [{ slug: 'ab', name: 'x', wrong: 1 }, 'wrong: is not a known field'],
     [{ slug: 'api', name: 'x' }, 'reserved'],
     [[], 'object'],
   ])('%j is refused, naming %s', async (body, named) => {

@@ -41,7 +41,7 @@ export async function jsonOf(request: Request, response: Response): Promise<unkn
 /** Returns the fields of a form. A field that is sent twice is an array. @throws validation_failed if the request has no form */
 export async function formOf(request: Request, response: Response): Promise<unknown> {
   await runParser(parseForm, request, response);
-  if (request.is('application/x-www-form-urlencoded')) return request.body;
+  if (request.is('application/x-www-form-urlencoded')) return request.body ?? {};
   throw new GatewayError('validation_failed', 'Send the parameters as application/x-www-form-urlencoded.');
 }
 

@@ -1,22 +1,30 @@
-/** What the JSON API takes: zod shapes in the words of the contract, and their way into the domain's. */
+/** Schemas of requests to the JSON API, and the conversion of their fields to the names of the domain. */
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
 import type { IdpSettings, OrganizationChanges } from '../../organizations/organizations.ts';
 import { isEmail } from '../../saml/email-address.ts';
+import { describeIssue, problemsOf } from './validation-messages.ts';
 
-/** One line of text: no control characters, which would break logs, pages and files further on. */
+/** One line of text. Control characters would break logs, pages and files that contain it. */
 export const line = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .regex(/^[^\p{Cc}\u2028\u2029\p{Cs}]+$/u, 'must have no control characters');
+    .regex(/^[^\p{Cc}\u2028\u2029\p{Cs}]+$/u, 'must not contain control characters or line breaks');
+
+function wholeNumber(min: number, max: number) {
+  const message = rangeMessage(min, max);
+  return z.int(message).min(min, message).max(max, message);
+}
+
+const rangeMessage = (min: number, max: number) => `must be a whole number between ${min} and ${max}`;
 
 const domain = z
   .string()
   .max(253)
-  .regex(/^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9-]{2,63}$/, 'must be a domain name like example.com')
+  .regex(/^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9-]{2,63}$/, 'must be a domain name such as example.com')
   .transform((text) => text.toLowerCase());
 
 const absoluteUrl = z
@@ -25,12 +33,14 @@ const absoluteUrl = z
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an absolute http or https URL')
   .refine(
     (text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''),
-    'must have no user or password',
+    'must not contain a user name or password',
   );
 
-const email = z.string().refine(isEmail, 'must be an e-mail address');
+const email = z.string().refine(isEmail, 'must be an email address');
 
-export const SLUG = z.string().regex(/^[a-z0-9][a-z0-9-]{1,62}$/, 'must be 2 to 63 characters of a-z, 0-9 and -, not beginning with -');
+export const SLUG = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{1,62}$/, 'must have 2 to 63 characters: lowercase letters, digits and hyphens, but no hyphen at the start');
 
 const unique = <T>(list: readonly T[]): T[] => [...new Set(list)];
 
@@ -40,8 +50,8 @@ const organizationFields = {
   allowed_return_urls: z.array(absoluteUrl).max(100).transform(unique),
   contact_email: email.nullable(),
   logo_url: absoluteUrl.nullable(),
-  cli_token_max_days: z.int().min(1).max(3650).nullable(),
-  cli_token_sso_within_days: z.int().min(1).max(365).nullable(),
+  cli_token_max_days: wholeNumber(1, 3650).nullable(),
+  cli_token_sso_within_days: wholeNumber(1, 365).nullable(),
   session_token_audiences: z.array(line(512)).max(20).transform(unique),
 };
 
@@ -52,36 +62,47 @@ export const NEW_ORGANIZATION = z.strictObject({
 });
 export const ORGANIZATION_CHANGES = z.strictObject(organizationFields).partial();
 
-/** Absent fields stay as they are; null takes a value away. */
-export function toOrganizationChanges(body: z.infer<typeof ORGANIZATION_CHANGES>): OrganizationChanges {
-  return {
-    ...(body.name === undefined ? {} : { name: body.name }),
-    ...(body.domains === undefined ? {} : { domains: body.domains }),
-    ...(body.allowed_return_urls === undefined ? {} : { allowedReturnUrls: body.allowed_return_urls }),
-    ...(body.contact_email === undefined ? {} : { contactEmail: body.contact_email ?? undefined }),
-    ...(body.logo_url === undefined ? {} : { logoUrl: body.logo_url ?? undefined }),
-    ...(body.cli_token_max_days === undefined ? {} : { cliTokenMaxDays: body.cli_token_max_days ?? undefined }),
-    ...(body.cli_token_sso_within_days === undefined ? {} : { cliTokenSsoWithinDays: body.cli_token_sso_within_days ?? undefined }),
-    ...(body.session_token_audiences === undefined ? {} : { sessionTokenAudiences: body.session_token_audiences }),
-  };
-}
+const ORGANIZATION_FIELD_NAMES: Readonly<Record<keyof typeof organizationFields, keyof OrganizationChanges>> = {
+  name: 'name',
+  domains: 'domains',
+  allowed_return_urls: 'allowedReturnUrls',
+  contact_email: 'contactEmail',
+  logo_url: 'logoUrl',
+  cli_token_max_days: 'cliTokenMaxDays',
+  cli_token_sso_within_days: 'cliTokenSsoWithinDays',
+  session_token_audiences: 'sessionTokenAudiences',
+};
+
+export const toOrganizationChanges = (body: z.infer<typeof ORGANIZATION_CHANGES>): OrganizationChanges =>
+  renameFields(body, ORGANIZATION_FIELD_NAMES) as OrganizationChanges;
+
+/** Leaves out missing fields, so that they stay unchanged. `null` becomes undefined, which removes a value. */
+const renameFields = <Name extends string>(body: Partial<Record<Name, unknown>>, names: Readonly<Record<Name, string>>) =>
+  Object.fromEntries(
+    Object.entries(body)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [names[name as Name], value ?? undefined]),
+  );
 
 const role = z.enum(['owner', 'collaborator']);
 
 export const ROLE_MAPPING = z.strictObject({
-  // A group is compared as it is, so white space around it is kept; only what no IdP sends is refused.
+  // Groups are compared exactly, so white space is kept. The limit is far above what identity providers send.
   rules: z.array(z.strictObject({ group: z.string().min(1).max(1024), role })).max(1000),
   default_role: z.enum(['owner', 'collaborator', 'none']),
 });
 export const NEW_ROLE_MAPPING = z
   .strictObject({
     ...ROLE_MAPPING.shape,
-    allow_no_owner: z.boolean().optional().describe('confirms rules that leave the organization without an owner; operator only'),
+    allow_no_owner: z
+      .boolean()
+      .optional()
+      .describe('Confirms rules that leave the organization without an owner. Only the operator can confirm them.'),
   })
-  .refine(
-    (mapping) => new Set(mapping.rules.map((rule) => rule.group)).size === mapping.rules.length,
-    'rules: a group must not appear twice',
-  );
+  .refine((mapping) => new Set(mapping.rules.map((rule) => rule.group)).size === mapping.rules.length, {
+    path: ['rules'],
+    error: 'must name each group only once',
+  });
 
 const attributeNames = z.array(line(512)).min(1).max(20);
 const uri = line(512);
@@ -89,7 +110,7 @@ const uri = line(512);
 const SETTINGS_FIELDS = {
   idp_initiated: z.enum(['accept', 'bounce', 'reject']),
   attribute_mapping: z.strictObject({ email: attributeNames, name: attributeNames, groups: attributeNames }).partial(),
-  clock_skew_seconds: z.int().min(0).max(300),
+  clock_skew_seconds: wholeNumber(0, 300),
   require_signed_assertion: z.boolean(),
   require_signed_response: z.boolean(),
   require_encrypted_assertion: z.boolean(),
@@ -97,7 +118,7 @@ const SETTINGS_FIELDS = {
   name_id_format: uri.nullable(),
   force_authn: z.boolean(),
   authn_context: z.array(uri).max(20),
-  metadata_refresh_hours: z.int().min(1).max(720).nullable(),
+  metadata_refresh_hours: wholeNumber(1, 720).nullable(),
 };
 
 export const IDP_SETTINGS = z.strictObject(SETTINGS_FIELDS).partial();
@@ -116,11 +137,7 @@ const SETTING_NAMES: Readonly<Record<keyof typeof SETTINGS_FIELDS, keyof IdpSett
   metadata_refresh_hours: 'metadataRefreshHours',
 };
 
-export function toSettings(body: z.infer<typeof IDP_SETTINGS>): Partial<IdpSettings> {
-  return Object.fromEntries(
-    Object.entries(body).map(([name, value]) => [SETTING_NAMES[name as keyof typeof SETTING_NAMES], value ?? undefined]),
-  );
-}
+export const toSettings = (body: z.infer<typeof IDP_SETTINGS>): Partial<IdpSettings> => renameFields(body, SETTING_NAMES);
 
 type SettingsJson = z.infer<z.ZodObject<typeof SETTINGS_FIELDS>>;
 
@@ -141,7 +158,7 @@ export const METADATA_INPUT = z.union(
       certificates: z.array(z.string().min(1)).min(1).max(20),
     }),
   ],
-  'give metadata_xml, or metadata_url, or entity_id with sso_url and certificates',
+  'Send metadata_xml, or metadata_url, or entity_id with sso_url and certificates',
 );
 
 export const METADATA_QUERY = z.object({ entity_id: entityId, dry_run: z.enum(['true', 'false']).optional() });
@@ -150,12 +167,15 @@ export const MEMBER_CHANGES = z.strictObject({ role, suspended: z.boolean() }).p
 
 const tokenName = line(100);
 
-export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: z.int().min(1).max(3650).optional() });
+export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: wholeNumber(1, 3650).optional() });
 export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional() });
-export const SETUP_LINK_OPTIONS = z.strictObject({ expires_in_days: z.int().min(1).max(30).default(7) });
+export const SETUP_LINK_OPTIONS = z.strictObject({ expires_in_days: wholeNumber(1, 30).default(7) });
+/** The name of the component in the OpenAPI document derives from this one, so it stays. */
 export const SESSION_TOKEN_WISH = z.strictObject({ audience: line(512).optional() });
 
-const limit = z.coerce.number().int().min(1).max(200).default(50);
+const MAX_LIMIT = 200;
+const limitMessage = rangeMessage(1, MAX_LIMIT);
+const limit = z.coerce.number(limitMessage).int(limitMessage).min(1, limitMessage).max(MAX_LIMIT, limitMessage).default(50);
 const cursor = z.string().max(4096).optional();
 
 export const PAGE_QUERY = z.object({ limit, cursor });
@@ -169,7 +189,7 @@ export const AUDIT_QUERY = z.object({
   limit,
   cursor,
   since: z.iso.datetime({ offset: true }).transform(Date.parse).optional(),
-  event: z.enum(Object.keys(AUDIT_EVENTS) as [AuditEvent, ...AuditEvent[]]).optional(),
+  event: z.enum(Object.keys(AUDIT_EVENTS) as [AuditEvent, ...AuditEvent[]], 'must be an audit event such as login.accepted').optional(),
   member: z.string().max(64).optional(),
 });
 
@@ -177,20 +197,15 @@ export const SIGN_IN_QUERY = z.object({
   limit,
   cursor,
   outcome: z.enum(['accepted', 'refused']).optional(),
-  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]).optional(),
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]], 'must be an error code such as saml_expired').optional(),
 });
 
 /**
- * @throws validation_failed naming every field that is wrong (never its value)
+ * Returns the value as the schema describes it.
+ * @throws validation_failed with one line for each problem, which names the field but never its value
  */
 export function checkShape<T>(shape: z.ZodType<T>, value: unknown): T {
-  const result = shape.safeParse(value);
+  const result = shape.safeParse(value, { error: describeIssue });
   if (result.success) return result.data;
-  const problems = result.error.issues.slice(0, 10).map((issue) => {
-    const at = issue.path.map(String).join('.');
-    // zod quotes unknown keys, which are input
-    const message = issue.code === 'unrecognized_keys' ? 'has fields that are not known' : issue.message;
-    return at === '' ? message : `${at}: ${message}`;
-  });
-  throw new GatewayError('validation_failed', `${problems.join('; ')}.`);
+  throw new GatewayError('validation_failed', problemsOf(result.error));
 }
