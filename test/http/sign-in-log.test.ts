@@ -110,7 +110,7 @@ describe('the sign-in log: what is kept', () => {
     expect(failures(found)).toEqual({ destination: 'saml_destination_mismatch', audience: 'saml_audience_mismatch' });
     expect(found.checks.find(({ name }) => name === 'audience')).toEqual({
       name: 'audience',
-      title: 'The assertion is for this organization’s service provider',
+      title: 'The audience of the assertion is the service provider of this organization',
       outcome: 'failed',
       code: 'saml_audience_mismatch',
       detail: null,

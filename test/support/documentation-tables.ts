@@ -2,9 +2,12 @@
  * The tables in docs/ that are made from tables in the code. Each page marks where its tables go; everything else on the page is
  * written by hand. `npm run docs` writes the tables, and `documentation.test.ts` fails while a page differs from the code.
  */
+import { SIGN_IN_CHECK_CODES } from '../../src/auth/sign-in-log/sign-in-entry.ts';
+import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-log.ts';
 import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
 import { makeMetrics } from '../../src/metrics.ts';
+import { PERSON_CHECKS, RESPONSE_CHECKS } from '../../src/saml/response/checks.ts';
 
 type Cells = readonly string[];
 
@@ -62,11 +65,39 @@ async function metrics(): Promise<string> {
   );
 }
 
+const inCode = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
+
+interface CheckText {
+  readonly title: string;
+  readonly section?: string;
+  readonly codes: readonly string[];
+}
+
+const checkTable = (checks: readonly (readonly [string, CheckText])[], firstNumber: number): string =>
+  table(
+    ['order', 'check', 'passes if', 'specification', 'codes'],
+    checks.map(([name, { title, section = '', codes }], at) => [`${firstNumber + at}`, inCode([name]), title, section, inCode(codes)]),
+  );
+
+const responseChecks = (): string => checkTable(Object.entries(RESPONSE_CHECKS), 1);
+
+/** The checks after the verdict on a response. A sign-in reads the user once it has found the request. */
+function signInChecks(): string {
+  const signIn = Object.entries(SIGN_IN_CHECKS).map(([name, title]): [string, CheckText] => [
+    name,
+    { title, codes: SIGN_IN_CHECK_CODES[name as keyof typeof SIGN_IN_CHECKS] },
+  ]);
+  const atUser = signIn.findIndex(([name]) => name === 'request') + 1;
+  const checks = [...signIn.slice(0, atUser), ...Object.entries(PERSON_CHECKS), ...signIn.slice(atUser)];
+  return checkTable(checks, Object.keys(RESPONSE_CHECKS).length + 1);
+}
+
 /** Page to its tables, by the name in the page's markers. */
 export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
   'docs/configuration.md': { variables },
   'docs/operations.md': { metrics },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
+  'docs/saml-checks.md': { 'response-checks': responseChecks, 'sign-in-checks': signInChecks },
 };
 
 /** Returns the page with each table as the code gives it. @throws Error if the page lacks a marker */

@@ -140,7 +140,8 @@ export async function findMember(runtime: Runtime, organization: Organization, a
   }
 }
 
-const CODES: Readonly<Record<SignInCheckName, readonly string[]>> = {
+/** The codes that each check can refuse a sign-in with. */
+export const SIGN_IN_CHECK_CODES: Readonly<Record<SignInCheckName, readonly string[]>> = {
   second_opinion: ['saml_structure_ambiguous'],
   request: ['saml_in_response_to_unknown', 'saml_login_not_started_here', 'saml_unsolicited_forbidden'],
   member: ['saml_expired', 'member_suspended'],
@@ -155,7 +156,7 @@ export const signInChecks = ({ config }: Runtime): SignInCheckName[] =>
 /** @param error with which a verified assertion was refused; undefined where there was none */
 function checksUntil(runtime: Runtime, error: GatewayError | undefined): LoggedCheck[] {
   const names = signInChecks(runtime);
-  const failedAt = names.findIndex((name) => error && CODES[name].includes(error.code));
+  const failedAt = names.findIndex((name) => error && SIGN_IN_CHECK_CODES[name].includes(error.code));
   // What is none of theirs is about the person, who is read after the request was found.
   const passed = !error ? 0 : failedAt < 0 ? names.indexOf('request') + 1 : failedAt;
   return names.map((name, at) => {
