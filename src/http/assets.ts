@@ -1,4 +1,4 @@
-/** What pages load besides themselves: our own files, and the style sheet below ours. Nothing comes from another host. */
+/** Serves the files that pages load: our own assets, and the style sheet. Pages load nothing from other hosts. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import express, { Router } from 'express';
@@ -28,8 +28,8 @@ interface Sheet {
 }
 
 /**
- * Pico and ours on top of it, as one sheet: of two, a browser may have one before the other, and would ask for pictures that
- * only Pico by itself has, and that the pages' policy forbids.
+ * Returns Pico's style sheet followed by ours, as one file. With two files, a browser could apply Pico's before ours arrives and
+ * request its images, which the Content-Security-Policy forbids.
  */
 async function readSheet(): Promise<Sheet> {
   const text = (await Promise.all([readFile(picoSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')])).join('\n');

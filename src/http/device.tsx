@@ -1,4 +1,4 @@
-/** `/device`: where a person confirms the code that `samlgate login` shows (RFC 8628 §3.3). */
+/** `/device`: the pages on which a user confirms the code that `samlgate login` shows (RFC 8628 §3.3). */
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { csrfTokenMatches, findSessionPrincipal } from '../auth/authenticate.ts';
@@ -33,52 +33,53 @@ async function showDevice(runtime: Runtime, request: Request, response: Response
   const typed = typeof request.query.user_code === 'string' ? request.query.user_code.slice(0, 64) : undefined;
   const userCode = typed === undefined ? undefined : readUserCode(typed);
   const principal = await findSessionPrincipal(runtime, loginOf(request));
-  if (!principal) return toLogin(response, userCode, SLUG.safeParse(request.query.organization).data);
+  if (!principal) return redirectToLogin(response, userCode, SLUG.safeParse(request.query.organization).data);
   if (typed === undefined) return sendPage(response, 200, renderPage(<DeviceCodePage />));
-  const waiting = await guess(runtime, request, userCode);
-  if (!waiting) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
-  const organization = await organizationOf(runtime, principal.organizationId);
-  if (isForAnother(waiting.organization, organization)) {
-    return sendPage(response, 200, renderPage(<DeviceOrganizationPage wanted={waiting.organization ?? ''} organization={organization} />));
+  const device = await findByCode(runtime, request, userCode);
+  if (!device) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
+  const organization = await requireOrganization(runtime, principal.organizationId);
+  if (isForOther(device.organization, organization)) {
+    return sendPage(response, 200, renderPage(<DeviceOrganizationPage wanted={device.organization ?? ''} organization={organization} />));
   }
   const { member, csrfToken } = principal;
-  const page = <DeviceConfirmationPage request={waiting} member={member} organization={organization} csrfToken={csrfToken} />;
+  const page = <DeviceConfirmationPage request={device} member={member} organization={organization} csrfToken={csrfToken} />;
   sendPage(response, 200, renderPage(page));
 }
 
-/** With the code, so that the person need not type it a second time; straight to the organization that the terminal wants. */
-function toLogin(response: Response, userCode: string | undefined, organization: string | undefined): void {
+/** Redirects to the sign-in of the organization that the terminal asked for. Keeps the code, so that the user does not type it again. */
+function redirectToLogin(response: Response, userCode: string | undefined, organization: string | undefined): void {
   const returnTo = encodeURIComponent(userCode === undefined ? '/device' : `/device?user_code=${userCode}`);
   response.redirect(303, organization === undefined ? `/login?return_to=${returnTo}` : `/saml/${organization}/login?return_to=${returnTo}`);
 }
 
-/** Each code that is typed counts, so that nobody finds another person's by trying. @throws rate_limited */
-async function guess(runtime: Runtime, request: Request, userCode: string | undefined): ReturnType<typeof findDeviceLogin> {
+/** Counts every attempt, so that the code of another user cannot be guessed. @throws rate_limited */
+async function findByCode(runtime: Runtime, request: Request, userCode: string | undefined): ReturnType<typeof findDeviceLogin> {
   if (userCode === undefined) return undefined;
   await requireWithinLimit(runtime, 'device_code', request);
   return findDeviceLogin(runtime, userCode);
 }
 
-async function organizationOf({ store }: Runtime, id: string): Promise<Organization> {
+async function requireOrganization({ store }: Runtime, id: string): Promise<Organization> {
   const organization = await getOrganizationById(store, id);
   if (!organization) throw new GatewayError('organization_unknown');
   return organization;
 }
 
-const isForAnother = (wanted: string | undefined, { slug }: Organization): boolean => wanted !== undefined && wanted !== slug;
+const isForOther = (requestedSlug: string | undefined, { slug }: Organization): boolean =>
+  requestedSlug !== undefined && requestedSlug !== slug;
 
 async function answerDevice(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { csrf, user_code: typed, action } = checkShape(FORM, request.body ?? {});
   const userCode = readUserCode(typed);
   const principal = await findSessionPrincipal(runtime, loginOf(request));
-  if (!principal) return toLogin(response, userCode, undefined);
+  if (!principal) return redirectToLogin(response, userCode, undefined);
   if (!csrfTokenMatches(csrf, principal)) {
-    throw new GatewayError('forbidden', 'This form is not from this session. Open the link from the terminal again.');
+    throw new GatewayError('forbidden', 'This form does not belong to your current session. Open the link from the terminal again.');
   }
-  const waiting = await guess(runtime, request, userCode);
-  if (userCode === undefined || !waiting) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
-  if (isForAnother(waiting.organization, await organizationOf(runtime, principal.organizationId))) {
-    throw new GatewayError('forbidden', 'The terminal asks for another organization than the one that you are signed in to.');
+  const device = await findByCode(runtime, request, userCode);
+  if (userCode === undefined || !device) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));
+  if (isForOther(device.organization, await requireOrganization(runtime, principal.organizationId))) {
+    throw new GatewayError('forbidden', 'The terminal wants to sign in to another organization than the one you are signed in to.');
   }
   const approved = action === 'approve';
   await answerDeviceLogin(runtime, actorOf(request, response, principal), principal, userCode, approved);

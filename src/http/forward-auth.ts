@@ -1,7 +1,7 @@
 /**
- * `/auth/verify`, which a reverse proxy asks before it lets a request through (nginx auth_request, Traefik ForwardAuth, Envoy
- * ext_authz). It is asked for every request of everything behind the proxy, so a yes is answered here, in front of Express;
- * a refusal takes the one way that all refusals go, through Express.
+ * Forward authentication: a reverse proxy calls `/auth/verify` for each request before it passes the request on (nginx auth_request,
+ * Traefik ForwardAuth, Envoy ext_authz). Because of that volume, accepted requests are answered here, in front of Express. Refusals go
+ * through Express, to the error exit of all refusals.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -36,10 +36,10 @@ export const FORWARD_AUTH: OperationDescription = {
   refusals: ['forbidden'],
 };
 
-/** What the fast way refused, for the slow one to tell. */
+/** Refusals on their way from the listener to the route in Express that throws them. */
 const refusals = new WeakMap<IncomingMessage, unknown>();
 
-/** The listener of the server: this path is ours, all others are the app's. */
+/** Returns the listener of the HTTP server, which handles `/auth/verify` itself and passes all other paths to the app. */
 export function withForwardAuth(runtime: Runtime, app: Express): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const url = request.url ?? '';
@@ -52,7 +52,7 @@ export function withForwardAuth(runtime: Runtime, app: Express): (request: Incom
   };
 }
 
-/** The app's part. */
+/** Returns the route that throws the refusals of the listener, so that the error exit answers them. */
 export function forwardAuthRefusals(): Router {
   const router = Router({ caseSensitive: true });
   router.use(PATH, (request, response) => {
@@ -62,14 +62,15 @@ export function forwardAuthRefusals(): Router {
   return router;
 }
 
-const answerTimes = perRuntime(({ metrics }) => metrics.requests.labels({ route: 'forward_auth', status: '2xx' }));
+const acceptedTimer = perRuntime(({ metrics }) => metrics.requests.labels({ route: 'forward_auth', status: '2xx' }));
 
 async function answer(runtime: Runtime, app: Express, request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
   const startedMs = performance.now();
-  const { principal, afterAnswer } = await whoAsks(runtime, app, request);
-  if (principal.kind === 'operator') throw new GatewayError('forbidden', 'This is for members; the operator is none.');
+  const { principal, afterAnswer } = await authenticateRequest(runtime, app, request);
+  if (principal.kind === 'operator')
+    throw new GatewayError('forbidden', 'Only members can do this. The operator token is not accepted here.');
   const queryAt = url.indexOf('?');
-  if (queryAt >= 0 && isOwnQuery(url, queryAt)) await requireDemanded(runtime, principal, new URLSearchParams(url.slice(queryAt + 1)));
+  if (queryAt >= 0 && isOwnQuery(url, queryAt)) await requireConditions(runtime, principal, new URLSearchParams(url.slice(queryAt + 1)));
   const { member, organizationId } = principal;
   response.writeHead(200, [
     'X-Samlgate-User',
@@ -90,24 +91,24 @@ async function answer(runtime: Runtime, app: Express, request: IncomingMessage, 
     '0',
   ]);
   response.end();
-  answerTimes(runtime).observe((performance.now() - startedMs) / 1000);
+  acceptedTimer(runtime).observe((performance.now() - startedMs) / 1000);
   afterAnswer();
 }
 
-/** Envoy puts the path and the query of the request that it asks about behind ours: that query demands nothing. */
+/** Envoy appends the path and query of the original request to ours. That query holds no conditions for us. */
 const isOwnQuery = (url: string, queryAt: number): boolean => /^\/?$/.test(url.slice(PATH.length, queryAt));
 
-interface Asking {
+interface AuthenticatedRequest {
   readonly principal: Principal;
-  /** What can wait until the proxy has its answer. */
+  /** Runs when the proxy has its answer. */
   readonly afterAnswer: () => void;
 }
 
-async function whoAsks(runtime: Runtime, app: Express, request: IncomingMessage): Promise<Asking> {
+async function authenticateRequest(runtime: Runtime, app: Express, request: IncomingMessage): Promise<AuthenticatedRequest> {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const principal = await authenticateBearer(runtime, authorization);
-    return { principal, afterAnswer: () => noteUse(runtime, app, request, principal) };
+    return { principal, afterAnswer: () => recordUse(runtime, app, request, principal) };
   }
   const session = await readRequestSession(runtime, MEMBER_SESSION, request);
   if (!session) throw new GatewayError('unauthenticated');
@@ -115,7 +116,7 @@ async function whoAsks(runtime: Runtime, app: Express, request: IncomingMessage)
   return { principal, afterAnswer: () => renewLogin(runtime, session.sid, session.value) };
 }
 
-function noteUse(runtime: Runtime, app: Express, request: IncomingMessage, principal: Principal): void {
+function recordUse(runtime: Runtime, app: Express, request: IncomingMessage, principal: Principal): void {
   if (principal.kind !== 'member' || principal.credential.kind !== 'cli_token') return;
   noteTokenUse(runtime, principal.organizationId, principal.credential.id, () => ({
     address: addressOf(app, request),
@@ -123,7 +124,7 @@ function noteUse(runtime: Runtime, app: Express, request: IncomingMessage, princ
   }));
 }
 
-/** Who asked the proxy, as far as the setting trusts what proxies say; as Express finds `request.ip`. */
+/** Returns the address of the proxy's client, as far as SAMLGATE_TRUST_PROXY trusts X-Forwarded-For. Works like `request.ip` of Express. */
 function addressOf(app: Express, request: IncomingMessage): string | undefined {
   const isTrusted = app.get('trust proxy fn') as (address: string, hop: number) => boolean;
   const forwarded = String(request.headers['x-forwarded-for'] ?? '');
@@ -143,23 +144,24 @@ function addressOf(app: Express, request: IncomingMessage): string | undefined {
 }
 
 /**
- * `?role=owner` and `?organization=SLUG_OR_ID`: the proxy wants more than anybody who is signed in. Each that is given must hold.
+ * Checks the conditions of the proxy, `?role=owner` and `?organization=SLUG_OR_ID`. All of them must hold.
  * @throws forbidden, validation_failed
  */
-async function requireDemanded(runtime: Runtime, principal: MemberPrincipal, query: URLSearchParams): Promise<void> {
+async function requireConditions(runtime: Runtime, principal: MemberPrincipal, query: URLSearchParams): Promise<void> {
   for (const role of query.getAll('role')) {
     if (role !== 'owner' && role !== 'collaborator') throw new GatewayError('validation_failed', 'role: must be owner or collaborator.');
-    // An owner may do what a collaborator may.
-    if (role === 'owner' && principal.member.role !== 'owner') throw new GatewayError('forbidden', 'This is for owners.');
+    // Owners pass for collaborators too.
+    if (role === 'owner' && principal.member.role !== 'owner')
+      throw new GatewayError('forbidden', 'Only owners of your organization have access.');
   }
-  for (const wanted of query.getAll('organization')) {
+  for (const required of query.getAll('organization')) {
     const { organizationId } = principal;
-    const isOwn = wanted === organizationId || (await tokenPolicyOf(runtime, organizationId))?.slug === wanted;
-    if (!isOwn) throw new GatewayError('forbidden', 'This is for members of another organization.');
+    const isOwn = required === organizationId || (await tokenPolicyOf(runtime, organizationId))?.slug === required;
+    if (!isOwn) throw new GatewayError('forbidden', 'Only members of another organization have access.');
   }
 }
 
-/** Printable ASCII; what is not, and the percent sign, percent-encoded, so that decoding always gives the very text. */
+/** Percent-encodes the percent sign and everything except printable ASCII, so that decoding always returns the original text. */
 function headerText(text: string): string {
   return /^[\x21-\x24\x26-\x7e]*$/.test(text) ? text : text.toWellFormed().replace(/[^\x21-\x24\x26-\x7e]/gu, encodeURIComponent);
 }

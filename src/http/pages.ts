@@ -1,13 +1,13 @@
 import type { Response } from 'express';
 
 export interface PageOptions {
-  /** Where forms of this page may lead in the end: browsers hold redirects after a form against the policy as well. */
+  /** Allows forms to redirect to other sites. Browsers apply the policy to redirects after a form too. */
   readonly formsMayLeave?: boolean;
-  /** Style sheets of this page have pictures in them. */
+  /** Allows images in data: URLs, for pages whose style sheets contain them. */
   readonly dataImages?: boolean;
 }
 
-/** Sends a page with the Content-Security-Policy of pages: nothing inline, nothing from elsewhere, never framed. */
+/** Sends a page with the Content-Security-Policy of pages: nothing inline, nothing from other hosts, no framing. */
 export function sendPage(response: Response, status: number, html: string, options: PageOptions = {}): void {
   const { formsMayLeave = false, dataImages = false } = options;
   const forms = formsMayLeave ? "'self' https: http:" : "'self'";

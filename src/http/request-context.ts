@@ -1,4 +1,4 @@
-/** What every handler may want to know of a request. */
+/** The context of a request: its ID, the actor for the audit trail, and the metrics. */
 import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../audit.ts';
@@ -9,24 +9,24 @@ declare global {
   namespace Express {
     interface Locals {
       requestId: string;
-      /** The route that answers, for metrics. */
+      /** The route that handles the request, for metrics. */
       route?: string;
-      /** Where trying again makes sense, should this end in a refusal. */
+      /** The page on which the user can try again, for error pages. */
       retryHref?: string;
-      /** Where else a person can go then. */
+      /** Another page to continue on, for error pages. */
       wayOut?: { readonly href: string; readonly label: string };
     }
   }
 }
 
-/** Gives the request an id, and the response the header that tells it. Ids from outside are not taken over. */
+/** Assigns an ID to the request and returns it in a header. IDs that clients send are ignored. */
 export const requestContext: RequestHandler = (_request, response, next) => {
   response.locals.requestId = randomUUID();
   response.setHeader('X-Request-Id', response.locals.requestId);
   next();
 };
 
-/** Without a body, a cookie or a query: who asked, from where, in which request. */
+/** Returns the actor for the audit trail. It never contains bodies, cookies or query strings. */
 export function actorOf(request: Request, response: Response, principal?: Principal): Actor {
   const base = { requestId: response.locals.requestId, ...(request.ip === undefined ? {} : { address: request.ip }) };
   if (!principal) return { kind: 'anonymous', ...base };
@@ -34,10 +34,10 @@ export function actorOf(request: Request, response: Response, principal?: Princi
   return { kind: 'member', id: principal.member.id, email: principal.member.email, ...base };
 }
 
-/** Does something when the answer is out, or nobody is there to get it any more. It must not throw. */
+/** Runs work after the response was sent or the client disconnected. The work must not throw. */
 export const afterAnswer = (response: Response, work: () => void): void => void response.once('close', work);
 
-/** Counts and times what a route answers. Label values come from our route table, never from the request. */
+/** Counts and times the responses of each route. Label values come from our routes, never from the request. */
 export function observe(runtime: Runtime): RequestHandler {
   return (_request, response, next) => {
     const stop = runtime.metrics.requests.startTimer();

@@ -67,7 +67,7 @@ describe('operator console in Chromium', () => {
     await page.getByLabel('Name').fill('Hooli');
     expect(await inspectLooks(page, 'operator-new-organization')).toEqual([]);
     await page.getByRole('button', { name: 'Create organization' }).click();
-    await page.getByText('The organization is made.').waitFor();
+    await page.getByText('Created the organization').waitFor();
     expect(await inspectLooks(page, 'operator-organization-made')).toEqual([]);
     await page.getByRole('link', { name: 'Edit organization' }).click();
     expect(await inspectLooks(page, 'operator-change-organization')).toEqual([]);
@@ -76,7 +76,7 @@ describe('operator console in Chromium', () => {
     expect(await inspectLooks(page, 'operator-delete-organization')).toEqual([]);
     await page.getByRole('textbox').fill('hooli');
     await page.getByRole('button', { name: 'Delete hooli' }).click();
-    await page.getByText('The organization hooli is deleted').waitFor();
+    await page.getByText('Deleted the organization hooli').waitFor();
     expect(complaints).toEqual([]);
     await context.close();
   }, 180_000);
@@ -86,7 +86,7 @@ describe('operator console in Chromium', () => {
     const go = (name: string) => page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name }).click();
     await go('Signing keys');
     await page.getByRole('button', { name: 'Rotate keys' }).click();
-    await page.getByText(/The key .* signs now/).waitFor();
+    await page.getByText(/Key .* is now active/).waitFor();
     expect(await inspectLooks(page, 'operator-keys')).toEqual([]);
     await page
       .getByRole('link', { name: /Revoke/ })

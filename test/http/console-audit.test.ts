@@ -75,11 +75,11 @@ describe('audit trail: the page', () => {
   });
 
   it.each([
-    ['?event=no.such.event', 'There is no event of this name'],
-    ['?event=constructor', 'There is no event of this name'],
-    ['?from=yesterday', 'A day is written like 2026-03-04'],
-    ['?to=2026-13-45', 'A day is written like 2026-03-04'],
-    ['?member=nobody%40example.com', 'No member has this address'],
+    ['?event=no.such.event', 'No event has this name'],
+    ['?event=constructor', 'No event has this name'],
+    ['?from=yesterday', 'Enter dates like 2026-03-04'],
+    ['?to=2026-13-45', 'Enter dates like 2026-03-04'],
+    ['?member=nobody%40example.com', 'No member has this email address'],
     ['?member=usr_nobody', 'No entries'],
     ['?member=%00', 'No entries'],
   ])('%s finds nothing and says why', async (query, words) => {

@@ -176,7 +176,7 @@ describe('members: one member', () => {
 
   it('is made an owner, and a collaborator again', async () => {
     const page = await press(carl.id, 'role', { role: 'owner' });
-    expect(textOf(page.text)).toContain('The member is an owner now.');
+    expect(textOf(page.text)).toContain('The member is now an owner.');
     expect(await memberJson(carl.id)).toMatchObject({ role: 'owner', role_source: { kind: 'manual' } });
     expect((await open(carl, '/members')).status).toBe(200);
     await press(carl.id, 'role', { role: 'collaborator' });
@@ -218,7 +218,7 @@ describe('members: one member', () => {
     const page = await open(olivia, `/members/${carl.id}`);
     await olivia.browser.submit(page, {}, '/tokens/tok_');
     expect(await statuses()).toEqual([200, 200, 401]);
-    expect(textOf((await press(carl.id, 'tokens/rotate')).text)).toContain('Revoked 2 CLI tokens. A new one is the member’s to make.');
+    expect(textOf((await press(carl.id, 'tokens/rotate')).text)).toContain('Revoked 2 CLI tokens. Only the member can create a new one.');
     expect(await statuses()).toEqual([401, 401, 401]);
     const { body } = await gateway.api<{ items: object[] }>('GET', `/organizations/${acme.slug}/audit?event=cli_tokens.rotated`);
     expect(body.items).toMatchObject([{ member_id: carl.id, actor: { kind: 'member', id: olivia.id } }]);
@@ -248,7 +248,7 @@ describe('members: one member', () => {
     expect((await open(carl, '')).status).toBe(200);
     const page = await olivia.browser.submit(mistyped, { confirmation: 'carl@okta.acme.example' }, '/remove');
     expect(page.url).toBe(`${gateway.url}/console/members`);
-    expect(textOf(page.text)).toContain('carl@okta.acme.example is removed.');
+    expect(textOf(page.text)).toContain('Removed carl@okta.acme.example from the organization.');
     expect((await carl.browser.request(`${gateway.url}/console`)).status).toBe(303);
     expect((await open(olivia, `/members/${carl.id}`)).code).toBe('not_found');
   });

@@ -224,7 +224,7 @@ describe('operator: organizations', () => {
       cli_token_max_days: '90',
       contact_email: 'it@globex.example',
     });
-    expect(textOf(changed.text)).toContain('The changes are saved.');
+    expect(textOf(changed.text)).toContain('Your changes are saved.');
     expect((await gateway.api('GET', `/organizations/${slug}`)).body).toMatchObject({
       slug,
       name: 'Globex',
@@ -241,7 +241,7 @@ describe('operator: organizations', () => {
     expect(mistyped.status).toBe(400);
     expect((await gateway.api('GET', `/organizations/${slug}`)).status).toBe(200);
     const list = await browser.submit(mistyped, { confirmation: slug }, '/delete');
-    expect([list.url, textOf(list.text).includes(`The organization ${slug} is deleted`)]).toEqual([`${gateway.url}${HOME}`, true]);
+    expect([list.url, textOf(list.text).includes(`Deleted the organization ${slug}`)]).toEqual([`${gateway.url}${HOME}`, true]);
     expect((await gateway.api('GET', `/organizations/${slug}`)).status).toBe(404);
   });
 
@@ -312,7 +312,7 @@ describe('operator: keys and health', () => {
     const at = (where: string) => browser.open(`${own.url}${HOME}${where}`);
     expect(textOf((await at('/keys')).text)).toMatch(/next published, .* just now 0 .* active signs new tokens just now 1/);
     const rotated = await browser.submit(await at('/keys'), {}, '/rotate');
-    expect(textOf(rotated.text)).toMatch(/The key [\w-]{43} signs now\./);
+    expect(textOf(rotated.text)).toMatch(/Key [\w-]{43} is now active\./);
     expect(textOf(rotated.text)).toMatch(/retired verifies existing tokens just now 1/);
     const again = await browser.submit(await at('/keys'), {}, '/rotate');
     expect(textOf(again.text)).toContain('The next key was published a moment ago');
@@ -322,7 +322,7 @@ describe('operator: keys and health', () => {
     expect(textOf(question.text)).toContain('1 CLI token across all organizations will be revoked');
     expect((await own.api('GET', '/me', undefined, token)).status).toBe(200);
     const revoked = await browser.submit(question, {}, '/revoke');
-    expect(textOf(revoked.text)).toContain(`The key ${retired} is revoked, and 1 CLI token with it.`);
+    expect(textOf(revoked.text)).toContain(`Key ${retired} was revoked. This also revoked 1 CLI token.`);
     expect((await own.api('GET', '/me', undefined, token)).status).toBe(401);
     expect((await at(`/keys/${retired}/revoke`)).code).toBe('not_found');
     expect((await at('/keys/nothing/revoke')).code).toBe('not_found');

@@ -187,7 +187,7 @@ describe('single sign-on: versions of the metadata', () => {
     expect(textOf(page.text)).toMatch(/the operator https:\/\/idp\.example\/12 certificate until .* current/);
     expect(page.text).not.toContain('<bdi>https://idp.example/2</bdi>');
     const done = await boss.browser.submit(page, {}, returns(page)[0]?.action);
-    expect(textOf(done.text)).toContain('The earlier metadata counts again.');
+    expect(textOf(done.text)).toContain('The earlier metadata is in use again.');
     expect(await entityId(own.slug)).toBe('https://idp.example/11');
     const audit = await gateway.api<{ items: { actor: { kind: string }; details: { returned_to?: string } }[] }>(
       'GET',
@@ -227,7 +227,7 @@ describe('single sign-on: settings', () => {
       attributes_groups: 'teams\r\nroles',
       authn_context: 'urn:mfa',
     });
-    expect(textOf(changed.text)).toContain('The settings are saved.');
+    expect(textOf(changed.text)).toContain('Your settings are saved');
     expect(await ofAcme()).toMatchObject({
       idp_initiated: 'bounce',
       clock_skew_seconds: 60,

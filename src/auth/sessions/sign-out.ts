@@ -6,50 +6,58 @@ import { updateRecord } from '../../store/update-record.ts';
 import type { Login } from './member-sessions.ts';
 
 /**
- * Ends a browser session, on every replica from the moment when this returns.
- * @returns the session that ended; nothing to end is fine
+ * Ends a member's session immediately, on every replica.
+ * @returns the session that ended; undefined if it had ended before
+ * @throws store_unavailable
  */
 export async function signOut(runtime: Runtime, actor: Actor, login: Login): Promise<MemberSession | undefined> {
-  const [ended] = (await dropSessions(runtime, actor, login, 'logout', ({ id }) => id === login.sessionId)) ?? [];
+  const [ended] = (await endSessions(runtime, actor, login, { event: 'logout', isEnding: ({ id }) => id === login.sessionId })) ?? [];
   return ended;
 }
 
-/** Whose sessions. */
+/** The member whose sessions end. */
 export interface SessionOwner {
   readonly organizationId: string;
   readonly memberId: string;
 }
 
 /**
- * Ends one session of a member from elsewhere.
- * @throws not_found where it is none of theirs (any more), store_unavailable
+ * Ends one session of a member from another session or by an administrator.
+ * @throws not_found if the member has no such session, store_unavailable
  */
 export async function endSession(runtime: Runtime, actor: Actor, owner: SessionOwner, sessionId: string): Promise<MemberSession> {
-  const [ended] = (await dropSessions(runtime, actor, owner, 'sessions.ended', ({ id }) => id === sessionId)) ?? [];
-  if (!ended) throw new GatewayError('not_found', 'There is no such session; it may have ended already.');
+  const [ended] = (await endSessions(runtime, actor, owner, { event: 'sessions.ended', isEnding: ({ id }) => id === sessionId })) ?? [];
+  if (!ended) throw new GatewayError('not_found', 'This session does not exist or has already ended.');
   return ended;
 }
 
 /**
- * Ends all sessions of a member, but for one where somebody does that from within it.
- * @returns how many were still good
- * @throws not_found, store_unavailable
+ * Ends all sessions of a member.
+ * @param keptId the session in which the member does this; it stays
+ * @returns how many valid sessions ended
+ * @throws not_found if there is no such member, store_unavailable
  */
 export async function endAllSessions(runtime: Runtime, actor: Actor, owner: SessionOwner, keptId?: string): Promise<number> {
-  const ended = await dropSessions(runtime, actor, owner, 'sessions.ended', ({ id }) => id !== keptId);
-  if (!ended) throw new GatewayError('not_found', 'There is no such member.');
+  const ended = await endSessions(runtime, actor, owner, { event: 'sessions.ended', isEnding: ({ id }) => id !== keptId });
+  if (!ended) throw new GatewayError('not_found', 'This member does not exist.');
   return ended.filter(({ endsAtMs }) => endsAtMs > runtime.now()).length;
 }
 
-/** One commit with its audit entry; without one where there is nothing to end. @returns undefined where there is no such member */
-async function dropSessions(
+interface Ending {
+  readonly event: AuditEvent;
+  readonly isEnding: (session: MemberSession) => boolean;
+}
+
+/**
+ * Removes sessions from the member's record, in one commit with an audit entry. Commits nothing if no session matches.
+ * @returns the sessions that ended; undefined if there is no such member
+ */
+async function endSessions(
   runtime: Runtime,
   actor: Actor,
-  owner: SessionOwner,
-  event: AuditEvent,
-  isEnding: (session: MemberSession) => boolean,
+  { organizationId, memberId }: SessionOwner,
+  { event, isEnding }: Ending,
 ): Promise<readonly MemberSession[] | undefined> {
-  const { organizationId, memberId } = owner;
   let ended: readonly MemberSession[] = [];
   const stored = await updateRecord(runtime.store, {
     partition: organizationId,

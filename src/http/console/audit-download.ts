@@ -9,9 +9,9 @@ export const DOWNLOAD_TYPES: Readonly<Record<DownloadFormat, string>> = {
   csv: 'text/csv; charset=utf-8; header=present',
 };
 
-/** What a file of this format has, piece by piece; the entries are read as the pieces are taken. */
+/** Yields the file in pieces. Entries are read while the pieces are consumed. */
 export async function* downloadLines(format: DownloadFormat, entries: AsyncIterable<AuditEntry>): AsyncGenerator<string> {
-  // Spreadsheets take a file without this mark for one of their own old encoding.
+  // Without the byte order mark, spreadsheets expect a legacy encoding.
   if (format === 'csv') yield `\ufeff${csvLine(COLUMNS.map(([name]) => name))}`;
   for await (const entry of entries) {
     yield format === 'csv' ? csvLine(COLUMNS.map(([, cell]) => cell(entry) ?? '')) : `${JSON.stringify(auditJson(entry))}\n`;
@@ -32,15 +32,16 @@ const COLUMNS: readonly (readonly [name: string, cell: (entry: AuditEntry) => st
   ['details', ({ details }) => details && JSON.stringify(details)],
 ];
 
-/** One record (RFC 4180 §2): every cell in quotes, with all that is in it. */
+/** Returns one record (RFC 4180 §2). Every cell is quoted. */
 export const csvLine = (cells: readonly string[]): string =>
-  `${cells.map((cell) => `"${defused(cell).replaceAll('"', '""')}"`).join(',')}\r\n`;
+  `${cells.map((cell) => `"${defuse(cell).replaceAll('"', '""')}"`).join(',')}\r\n`;
 
 /**
- * Spreadsheets run what begins with one of these as a formula, also in quotes, also behind white space, and some of them full-width
- * characters too. An apostrophe before it makes it text. Characters that can't be seen are dropped, but for line breaks and tabs.
+ * Prevents formula injection. Spreadsheets run a cell that begins with one of these characters as a formula, even in quotes and
+ * after white space; some also accept the full-width forms. A leading apostrophe makes the cell text. Invisible characters are
+ * removed, except for line breaks and tabs.
  */
-function defused(cell: string): string {
-  const seen = cell.replace(/[^\P{C}\n\r\t]/gu, '');
-  return /^\s*[=+\-@＝＋－＠|%]|^[\t\r\n]/.test(seen) ? `'${seen}` : seen;
+function defuse(cell: string): string {
+  const visible = cell.replace(/[^\P{C}\n\r\t]/gu, '');
+  return /^\s*[=+\-@＝＋－＠|%]|^[\t\r\n]/.test(visible) ? `'${visible}` : visible;
 }

@@ -1,4 +1,4 @@
-/** The audit trail: of an organization for its owners and the operator, of the whole gateway for the operator. */
+/** The audit trail of an organization (owners and the operator) and of the gateway (the operator): page and download. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
@@ -47,27 +47,27 @@ async function showAudit(runtime: Runtime, request: Request, response: Response)
       entries={entries}
       filter={filter}
       problem={typeof query === 'string' ? query : undefined}
-      addresses={await addressesOf(runtime, partition, entries)}
+      addresses={await emailsOf(runtime, partition, entries)}
       cursor={cursor}
       nextCursor={page.nextCursor}
     />,
   );
 }
 
-/** A day in UTC, ms since 1970. */
+/** Returns the start of a day in UTC, ms since 1970; undefined if the text is not a date. */
 function dayMs(day: string): number | undefined {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** What the filter asks the trail for; in words, why it asks for nothing that can be found. */
+/** Converts the filter of the page to a query. @returns the query, or a sentence that says why the filter matches nothing */
 async function queryOf({ store }: Runtime, partition: string, filter: AuditFilter): Promise<Omit<AuditQuery, 'limit'> | string> {
   const { event, member, from, to } = filter;
-  if (event !== '' && !isAuditEvent(event)) return 'There is no event of this name';
+  if (event !== '' && !isAuditEvent(event)) return 'No event has this name';
   const [sinceMs, toMs] = [dayMs(from), dayMs(to)];
-  if ((from !== '' && sinceMs === undefined) || (to !== '' && toMs === undefined)) return 'A day is written like 2026-03-04';
+  if ((from !== '' && sinceMs === undefined) || (to !== '' && toMs === undefined)) return 'Enter dates like 2026-03-04';
   const memberId = member.includes('@') ? (await listMembers(store, partition, { email: member, limit: 1 })).items[0]?.id : member;
-  if (memberId === undefined) return 'No member has this address';
+  if (memberId === undefined) return 'No member has this email address';
   return {
     ...(event === '' ? {} : { event }),
     ...(memberId === '' ? {} : { memberId }),
@@ -76,20 +76,20 @@ async function queryOf({ store }: Runtime, partition: string, filter: AuditFilte
   };
 }
 
-/** The members whom a page names, by what people know them by. */
-async function addressesOf({ store }: Runtime, partition: string, entries: readonly AuditEntry[]): Promise<Map<string, string>> {
+/** Returns the email addresses of the members that the entries name, by member ID. */
+async function emailsOf({ store }: Runtime, partition: string, entries: readonly AuditEntry[]): Promise<Map<string, string>> {
   const ids = [...new Set(entries.flatMap(({ member_id: id }) => (id === undefined ? [] : [id])))];
   const members = await Promise.all(ids.map((id) => store.get(partition, MEMBERS, id)));
   return new Map(members.flatMap((member) => (member ? [[member.id, member.value.email] as const] : [])));
 }
 
-/** Streams, so that a trail of years fits through. Where it breaks off, the connection does too: half a file must not look whole. */
+/** Streams the file, so that its size is not limited. If reading fails halfway, the connection breaks, so that half a file does not look complete. */
 async function download(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { format, ...filter } = checkShape(DOWNLOAD_QUERY, request.query);
   const partition = partitionOf(response);
   const query = await queryOf(runtime, partition, filter);
   if (typeof query === 'string') throw new GatewayError('validation_failed', `${query}.`);
-  // A store that can't answer is told by a page, not by a file that is none.
+  // Fails here if the store is unavailable, so that the user gets an error page and not a broken file.
   await readAudit(runtime.store, partition, { ...query, limit: 1 });
   const name = `audit-${visitOf(response).organization?.slug ?? 'gateway'}-${toIsoTime(runtime.now()).slice(0, 10)}.${format}`;
   response.setHeader('Content-Type', DOWNLOAD_TYPES[format]);
@@ -98,7 +98,7 @@ async function download(runtime: Runtime, request: Request, response: Response):
   try {
     await pipeline(Readable.from(downloadLines(format, readWholeAudit(runtime.store, partition, query))), response);
   } catch (error) {
-    // Who broke it off knows.
+    // The user cancelled the download.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** The web console: which pages there are, for whom. */
+/** The routes of the web console. */
 import { type Request, type Response, Router } from 'express';
 import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
 import { MEMBER_SESSION } from '../../auth/sessions/member-sessions.ts';
@@ -16,7 +16,7 @@ import { readPostedForm, requireManager, requireMemberSession } from './visit.ts
 
 type Pages = (runtime: Runtime) => Router;
 
-/** Pages about an organization, for its owners and the operator, by their path below the visit's base. */
+/** Pages about an organization, for its owners and the operator. Paths are below the base of the visit. */
 const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
   ['/members', memberPages],
   ['/single-sign-on', singleSignOnPages],

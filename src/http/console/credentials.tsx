@@ -1,4 +1,4 @@
-/** A member's own page: who they are, their CLI tokens and their sessions. */
+/** A member's own page: profile, CLI tokens and sessions. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
@@ -13,7 +13,7 @@ import { NEW_TOKEN } from '../api/request-shapes.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, sessionPrincipalOf } from './visit.ts';
 
 const HOME = '/console';
-/** As the API has it, but that forms send text, and an empty one for “never”. */
+/** Takes the same values as the API. Forms send text, and an empty text for “never”. */
 const NEW_TOKEN_FORM = z.object({
   name: z.string().trim().pipe(NEW_TOKEN.shape.name),
   expires_in_days: z
@@ -25,10 +25,10 @@ const NEW_TOKEN_FORM = z.object({
 export function credentialPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => showCredentials(runtime, request, response));
-  router.post('/tokens', (request, response) => makeToken(runtime, request, response));
+  router.post('/tokens', (request, response) => createToken(runtime, request, response));
   router.post('/tokens/:id/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), ownerOf(response), request.params.id);
-    redirectWithNotice(runtime, response, HOME, 'The token is revoked. Programs that have it are refused from now on.');
+    redirectWithNotice(runtime, response, HOME, 'The token is revoked. Programs can no longer use it.');
   });
   router.get('/revoke-all', (request, response) => askToRevokeAll(runtime, request, response));
   router.post('/revoke-all', (request, response) => revokeAll(runtime, request, response));
@@ -65,15 +65,18 @@ async function showCredentials(runtime: Runtime, request: Request, response: Res
   );
 }
 
-/** The token is on the answer itself, not on a page after it: it is kept nowhere, so nothing else could show it. */
-async function makeToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
+/** Shows the token in the response itself, because it is not stored and no other page could show it. */
+async function createToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { name, expires_in_days: expiresInDays } = parseForm(NEW_TOKEN_FORM, request);
   const owner = ownerOf(response);
-  const made = await createCliToken(runtime, callerOf(request, response), owner, { name, expiresInDays });
+  const created = await createCliToken(runtime, callerOf(request, response), owner, { name, expiresInDays });
   const policy = await tokenPolicyOf(runtime, owner.organizationId);
-  const endsAtMs = policy ? cliTokenEndMs(made.record, policy) : made.record.expiresAtMs;
+  const endsAtMs = policy ? cliTokenEndMs(created.record, policy) : created.record.expiresAtMs;
   const frame = frameOf(runtime, request, response);
-  sendConsolePage(response, <NewTokenPage frame={frame} made={made} endsAtMs={endsAtMs} loginCommand={loginCommand(runtime, response)} />);
+  sendConsolePage(
+    response,
+    <NewTokenPage frame={frame} made={created} endsAtMs={endsAtMs} loginCommand={loginCommand(runtime, response)} />,
+  );
 }
 
 const loginCommand = ({ config }: Runtime, { locals }: Response): string =>
@@ -86,7 +89,7 @@ async function askToRevokeAll(runtime: Runtime, request: Request, response: Resp
   sendConsolePage(response, <RevokeAllPage frame={frameOf(runtime, request, response)} tokens={tokens} otherSessions={otherSessions} />);
 }
 
-/** Tokens first: they are what lasts. Sent once more, it goes on where it was broken off. */
+/** Revokes tokens first, because they live longer. If it fails halfway, submitting the form again continues. */
 async function revokeAll(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const owner = ownerOf(response);
   const caller = callerOf(request, response);

@@ -1,4 +1,4 @@
-/** The members of an organization: list, one member, and what owners and the operator do about one. */
+/** The members of an organization: the list, the page of a member, and the actions of owners and the operator. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
@@ -20,13 +20,20 @@ export function memberPages(runtime: Runtime): Router {
   router.get('/:id', (request, response) => showMember(runtime, request, response));
   router.post('/:id/role', (request, response) => {
     const { role } = parseForm(MEMBER_CHANGES.pick({ role: true }).required().strip(), request);
-    return change(runtime, request, response, { role }, `The member is ${role === 'owner' ? 'an owner' : 'a collaborator'} now.`);
+    const notice = `The member is now ${role === 'owner' ? 'an owner' : 'a collaborator'}.`;
+    return applyChange(runtime, request, response, { changes: { role }, notice });
   });
   router.post('/:id/suspend', (request, response) =>
-    change(runtime, request, response, { suspended: true }, 'The member is suspended, and all their sessions have ended.'),
+    applyChange(runtime, request, response, {
+      changes: { suspended: true },
+      notice: 'The member is suspended. All sessions of the member have ended.',
+    }),
   );
   router.post('/:id/unsuspend', (request, response) =>
-    change(runtime, request, response, { suspended: false }, 'The suspension is lifted: the person can sign in again.'),
+    applyChange(runtime, request, response, {
+      changes: { suspended: false },
+      notice: 'The member is no longer suspended and can sign in again.',
+    }),
   );
   router.get('/:id/remove', (request, response) => askToRemove(runtime, request, response, false));
   router.post('/:id/remove', (request, response) => remove(runtime, request, response));
@@ -36,8 +43,8 @@ export function memberPages(runtime: Runtime): Router {
 
 async function showMembers(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { query, cursor } = checkShape(LIST_QUERY, request.query);
-  const ask = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query };
-  const { items, nextCursor } = await listMembers(runtime.store, organizationOf(response).id, ask);
+  const filter = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query };
+  const { items, nextCursor } = await listMembers(runtime.store, organizationOf(response).id, filter);
   const members = items.map(({ value }) => value);
   const frame = frameOf(runtime, request, response);
   sendConsolePage(response, <MembersPage frame={frame} members={members} query={query} cursor={cursor} nextCursor={nextCursor} />);
@@ -56,36 +63,38 @@ async function showMember(runtime: Runtime, request: Request, response: Response
       member={member}
       tokens={tokens}
       sessions={liveSessions(member, runtime.now())}
-      currentSessionId={ownSessionId(response, member)}
+      currentSessionId={ownSessionId(response, member.id)}
       isLastOwner={last}
     />
   );
   sendConsolePage(response, page);
 }
 
-/** The session of who looks, where it is one of this member. */
-function ownSessionId({ locals: { principal } }: Response, member: Member): string | undefined {
-  return principal?.kind === 'member' && principal.member.id === member.id ? principal.credential.id : undefined;
+/** Returns the ID of the viewer's own session if the viewer is this member. */
+function ownSessionId({ locals: { principal } }: Response, memberId: string): string | undefined {
+  return principal?.kind === 'member' && principal.member.id === memberId ? principal.credential.id : undefined;
 }
 
 const pathOf = (request: Request, response: Response): string => `${visitOf(response).base}/members/${String(request.params.id)}`;
 
-/** Who has taken the role of an owner from themselves can't come back to this page. */
-async function change(
-  runtime: Runtime,
-  request: Request,
-  response: Response,
-  changes: { role?: 'owner' | 'collaborator'; suspended?: boolean },
-  done: string,
-): Promise<void> {
+interface MemberForm {
+  readonly changes: { readonly role?: 'owner' | 'collaborator'; readonly suspended?: boolean };
+  readonly notice: string;
+}
+
+async function applyChange(runtime: Runtime, request: Request, response: Response, { changes, notice }: MemberForm): Promise<void> {
   const { viewer, base } = visitOf(response);
-  const isOwnLoss = viewer.kind === 'member' && viewer.id === request.params.id && changes.role === 'collaborator';
+  const isOwnDemotion = viewer.kind === 'member' && viewer.id === request.params.id && changes.role === 'collaborator';
   const path = pathOf(request, response);
-  const act = async () => {
-    await changeMember(runtime, callerOf(request, response), organizationOf(response).id, String(request.params.id), changes);
-    return done;
-  };
-  await runAndRedirect(runtime, response, isOwnLoss ? base : path, act, path);
+  await runAndRedirect(runtime, response, {
+    run: async () => {
+      await changeMember(runtime, callerOf(request, response), organizationOf(response).id, String(request.params.id), changes);
+      return notice;
+    },
+    // Collaborators cannot see this page any longer.
+    href: isOwnDemotion ? base : path,
+    conflictHref: path,
+  });
 }
 
 async function askToRemove(runtime: Runtime, request: Request, response: Response, mistyped: boolean): Promise<void> {
@@ -100,11 +109,14 @@ async function askToRemove(runtime: Runtime, request: Request, response: Respons
 async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { id, email } = await memberOf(runtime, request, response);
   if (confirmationOf(request)?.toLowerCase() !== email.toLowerCase()) return askToRemove(runtime, request, response, true);
-  const act = async () => {
-    await removeMember(runtime, callerOf(request, response), organizationOf(response).id, id);
-    return `${email} is removed.`;
-  };
-  await runAndRedirect(runtime, response, `${visitOf(response).base}/members`, act, pathOf(request, response));
+  await runAndRedirect(runtime, response, {
+    run: async () => {
+      await removeMember(runtime, callerOf(request, response), organizationOf(response).id, id);
+      return `Removed ${email} from the organization.`;
+    },
+    href: `${visitOf(response).base}/members`,
+    conflictHref: pathOf(request, response),
+  });
 }
 
 const ownerOf = (request: Request, response: Response): SessionOwner => ({
@@ -116,26 +128,16 @@ function credentialRoutes(router: Router, runtime: Runtime): void {
   router.post('/:id/tokens/rotate', async (request, response) => {
     const { organizationId, memberId } = ownerOf(request, response);
     const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), organizationId, memberId);
-    redirectWithNotice(
-      runtime,
-      response,
-      pathOf(request, response),
-      `Revoked ${counted(revoked, 'CLI token')}. A new one is the member’s to make.`,
-    );
+    const notice = `Revoked ${counted(revoked, 'CLI token')}. Only the member can create a new one.`;
+    redirectWithNotice(runtime, response, pathOf(request, response), notice);
   });
   router.post('/:id/tokens/:token/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), ownerOf(request, response), request.params.token);
-    redirectWithNotice(
-      runtime,
-      response,
-      pathOf(request, response),
-      'The token is revoked. Programs that have it are refused from now on.',
-    );
+    redirectWithNotice(runtime, response, pathOf(request, response), 'The token is revoked. Programs can no longer use it.');
   });
   router.post('/:id/sessions/end-all', async (request, response) => {
-    const { principal } = response.locals;
-    const kept = principal?.kind === 'member' && principal.member.id === request.params.id ? principal.credential.id : undefined;
-    const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(request, response), kept);
+    const ownId = ownSessionId(response, String(request.params.id));
+    const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(request, response), ownId);
     redirectWithNotice(runtime, response, pathOf(request, response), `Ended ${counted(ended, 'session')}.`);
   });
   router.post('/:id/sessions/:session/end', async (request, response) => {

@@ -1,4 +1,4 @@
-/** The operator's pages: organizations, signing keys, health. */
+/** The operator's pages: sign-in, signing keys and health. The pages about organizations are in `organizations.tsx`. */
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { listSigningKeys, revokeSigningKey, rotateSigningKeys } from '../../auth/keys/signing-keys.ts';
@@ -29,7 +29,7 @@ const EXPIRING_DAYS = 60;
 const KEYS = `${OPERATOR_HOME}/keys`;
 const SIGN_IN = z.object({ token: z.string().trim().min(1).max(512), return_to: z.string().max(512).optional() });
 
-/** @param managerPages the pages about an organization that its owners have as well */
+/** @param managerPages the pages about an organization that owners have too */
 export function operatorPages(runtime: Runtime, managerPages: Router): Router {
   const router = Router({ caseSensitive: true });
   signInRoutes(router, runtime);
@@ -78,20 +78,26 @@ function keyRoutes(router: Router, runtime: Runtime): void {
     sendConsolePage(response, <KeysPage frame={frame} keys={keys} rotationDays={runtime.config.keyRotationDays} />);
   });
   router.post('/keys/rotate', (request, response) =>
-    runAndRedirect(runtime, response, KEYS, async () => {
-      const { key } = await rotateSigningKeys(runtime, callerOf(request, response));
-      return `The key ${key.kid} signs now. The former one goes on to verify what it has signed.`;
+    runAndRedirect(runtime, response, {
+      href: KEYS,
+      run: async () => {
+        const { key } = await rotateSigningKeys(runtime, callerOf(request, response));
+        return `Key ${key.kid} is now active. Tokens that the previous key signed stay valid.`;
+      },
     }),
   );
   router.get('/keys/:kid/revoke', async (request, response) => {
     const listed = (await listSigningKeys(runtime)).find(({ key }) => key.kid === request.params.kid && key.state !== 'revoked');
-    if (!listed) throw new GatewayError('not_found', 'There is no such key.');
+    if (!listed) throw new GatewayError('not_found', 'This signing key does not exist or is already revoked.');
     sendConsolePage(response, <RevokeKeyPage frame={frameOf(runtime, request, response)} listed={listed} />);
   });
   router.post('/keys/:kid/revoke', (request, response) =>
-    runAndRedirect(runtime, response, KEYS, async () => {
-      const { key, cliTokens } = await revokeSigningKey(runtime, callerOf(request, response), request.params.kid);
-      return `The key ${key.kid} is revoked, and ${counted(cliTokens, 'CLI token')} with it.`;
+    runAndRedirect(runtime, response, {
+      href: KEYS,
+      run: async () => {
+        const { key, cliTokens } = await revokeSigningKey(runtime, callerOf(request, response), request.params.kid);
+        return `Key ${key.kid} was revoked. This also revoked ${counted(cliTokens, 'CLI token')}.`;
+      },
     }),
   );
 }
@@ -111,5 +117,5 @@ async function showHealth(runtime: Runtime, request: Request, response: Response
   );
 }
 
-/** `redis://user:password@host` without the password. */
+/** Removes the password from `redis://user:password@host`. */
 const withoutPassword = (store: string): string => store.replace(/\/\/([^/@]*)@/, (_all, user: string) => `//${user.split(':')[0]}@`);

@@ -1,4 +1,4 @@
-/** The operator's pages about organizations: list, make, show, change, delete. */
+/** The operator's pages about organizations: list, create, show, edit and delete. */
 import { type Request, type Response, Router } from 'express';
 import { DeleteOrganizationPage, OrganizationPage } from '../../console/operator/organization-page.tsx';
 import {
@@ -19,7 +19,7 @@ import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, t
 import { OPERATOR_HOME, organizationBase } from './operator-visit.ts';
 import { confirmationOf, frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
-/** Below the operator's home. */
+/** Routes below the operator's home. */
 export function organizationsPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', async (request, response) => {
@@ -40,22 +40,21 @@ export function organizationsPages(runtime: Runtime): Router {
     sendConsolePage(response, <OrganizationFormPage frame={frameOf(runtime, request, response)} values={valuesOf()} exists={false} />);
   });
   router.post('/organizations/new', (request, response) =>
-    orShowAgain(runtime, request, response, false, async (typed) => {
-      const { slug, name, ...rest } = checkShape(NEW_ORGANIZATION, typed);
-      const input = { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
-      const organization = await createOrganization(runtime, callerOf(request, response), input);
-      redirectWithNotice(
-        runtime,
-        response,
-        organizationBase(organization),
-        'The organization is made. Next it needs an identity provider.',
-      );
+    runOrShowFormAgain(runtime, request, response, {
+      exists: false,
+      run: async (values) => {
+        const { slug, name, ...rest } = checkShape(NEW_ORGANIZATION, values);
+        const input = { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
+        const organization = await createOrganization(runtime, callerOf(request, response), input);
+        const notice = `Created the organization ${slug}. Set up its identity provider next.`;
+        redirectWithNotice(runtime, response, organizationBase(organization), notice);
+      },
     }),
   );
   return router;
 }
 
-/** Below one organization. */
+/** Routes below one organization. */
 export function organizationPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', async (request, response) => {
@@ -70,10 +69,13 @@ export function organizationPages(runtime: Runtime): Router {
     sendConsolePage(response, <OrganizationFormPage frame={frameOf(runtime, request, response)} values={values} exists />);
   });
   router.post('/change', (request, response) =>
-    orShowAgain(runtime, request, response, true, async ({ slug: _, ...typed }) => {
-      const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, typed));
-      await changeOrganization(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, changes });
-      redirectWithNotice(runtime, response, visitOf(response).base, 'The changes are saved.');
+    runOrShowFormAgain(runtime, request, response, {
+      exists: true,
+      run: async ({ slug: _, ...values }) => {
+        const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, values));
+        await changeOrganization(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, changes });
+        redirectWithNotice(runtime, response, visitOf(response).base, 'Your changes are saved.');
+      },
     }),
   );
   router.get('/delete', (request, response) => showDelete(runtime, request, response, false));
@@ -81,7 +83,7 @@ export function organizationPages(runtime: Runtime): Router {
     const { id, slug } = organizationOf(response);
     if (confirmationOf(request) !== slug) return showDelete(runtime, request, response, true);
     await deleteOrganization(runtime, callerOf(request, response), id);
-    redirectWithNotice(runtime, response, OPERATOR_HOME, `The organization ${slug} is deleted with everything in it.`);
+    redirectWithNotice(runtime, response, OPERATOR_HOME, `Deleted the organization ${slug} and all its data.`);
   });
   return router;
 }
@@ -95,30 +97,35 @@ function showDelete(runtime: Runtime, request: Request, response: Response, mist
 const LISTS: ReadonlySet<OrganizationField> = new Set(['domains', 'allowed_return_urls', 'session_token_audiences']);
 const NUMBERS: ReadonlySet<OrganizationField> = new Set(['cli_token_max_days', 'cli_token_sso_within_days']);
 
-/** Does what the form asks for; where something in it is not right, it is shown again as it was typed. */
-async function orShowAgain(
+interface OrganizationForm {
+  /** Whether the form edits an organization or creates one. */
+  readonly exists: boolean;
+  readonly run: (values: Readonly<Record<string, unknown>>) => Promise<void>;
+}
+
+/** Runs the action of a form. If a value is invalid or already taken, shows the form again as it was filled in. */
+async function runOrShowFormAgain(
   runtime: Runtime,
   request: Request,
   response: Response,
-  exists: boolean,
-  act: (typed: Readonly<Record<string, unknown>>) => Promise<void>,
+  { exists, run }: OrganizationForm,
 ): Promise<void> {
   const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;
   const values = Object.fromEntries(
     ORGANIZATION_FIELDS.map((field) => [field, typeof body[field] === 'string' ? body[field] : '']),
   ) as OrganizationValues;
   try {
-    await act(Object.fromEntries(ORGANIZATION_FIELDS.map((field) => [field, inWordsOfTheApi(field, values[field])])));
+    await run(Object.fromEntries(ORGANIZATION_FIELDS.map((field) => [field, toApiValue(field, values[field])])));
   } catch (error) {
     if (!(error instanceof GatewayError) || (error.code !== 'validation_failed' && error.code !== 'conflict')) throw error;
-    const frame = frameOf(runtime, request, response, { kind: 'problem', text: error.facts.detail ?? error.code });
+    const frame = frameOf(runtime, request, response, { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title });
     sendConsolePage(response, <OrganizationFormPage frame={frame} values={values} exists={exists} />, error.status);
   }
 }
 
-/** An empty field takes the value away, as null does in the API. */
-function inWordsOfTheApi(field: OrganizationField, typed: string): unknown {
-  const text = typed.trim();
+/** Converts a field to the value that the API takes. An empty field clears the value, as null does in the API. */
+function toApiValue(field: OrganizationField, value: string): unknown {
+  const text = value.trim();
   if (LISTS.has(field)) return text.split(/[\s,]+/).filter((line) => line !== '');
   if (field === 'slug' || field === 'name') return text;
   if (text === '') return null;

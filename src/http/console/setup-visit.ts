@@ -1,4 +1,4 @@
-/** The visit of an IT administrator who came by a setup link: one organization, and nothing of it but single sign-on. */
+/** The visit of an IT administrator with a setup link: the single sign-on of one organization, and nothing else. */
 import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../../audit.ts';
 import { setupSessionOf } from '../../auth/sessions/setup-sessions.ts';
@@ -11,7 +11,7 @@ import { visitOf } from './visit.ts';
 
 export const SETUP_BASE = '/setup';
 
-/** Lets a request with a setup session through. It has no principal, so it cannot do anything that needs one. */
+/** Lets a request with a setup session through. It has no principal, so it cannot do anything that requires one. */
 export function requireSetupSession(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const session = setupSessionOf(request);
@@ -29,7 +29,7 @@ export function requireSetupSession(runtime: Runtime): RequestHandler {
   };
 }
 
-/** Who does something on the pages that a setup may use as well. */
+/** Returns the actor for the audit trail, on pages that members, the operator and setups share. */
 export function visitActorOf(request: Request, response: Response): Actor {
   const { viewer } = visitOf(response);
   if (viewer.kind !== 'setup') return callerOf(request, response);

@@ -1,4 +1,4 @@
-/** Setup links: the page that a link leads to, what may be done after it, and how owners and the operator make links. */
+/** Setup links: the landing page of a link, the pages of the setup, and the forms with which owners and the operator create and revoke links. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { destroySession, sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
@@ -41,11 +41,11 @@ export function setupRoutes(runtime: Runtime): Router {
   return router;
 }
 
-/** Only the button uses a link up: programs that read mail follow links, but press no buttons. */
+/** Opening a link does not use it up, only the button does, because programs that scan emails open links. */
 function landingRoutes(router: Router, runtime: Runtime): void {
   const landing = Router({ caseSensitive: true, mergeParams: true });
   landing.get('/', (request, response) => showStart(runtime, request, response));
-  // The secret in the address is what a form elsewhere could not know; no session is there that could be misused.
+  // A CSRF token is not possible, because there is no session yet. Other sites do not know the secret in the URL.
   landing.post('/', requireOwnOrigin(runtime), async (request, response) => {
     setSignedCookie(runtime, response, 'setup', await startSetupSession(runtime, actorOf(request, response), secretOf(request)));
     response.redirect(303, `${SETUP_BASE}/single-sign-on`);
@@ -66,26 +66,26 @@ async function showStart(runtime: Runtime, request: Request, response: Response)
 
 const NEW_LINK_FORM = z.object({ expires_in_days: z.string().transform(Number).pipe(SETUP_LINK_OPTIONS.shape.expires_in_days.unwrap()) });
 
-/** For owners and the operator, on the page of single sign-on. */
+/** Forms for owners and the operator on the page Single sign-on. */
 export function setupLinkPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
-  router.post('/', (request, response) => makeLink(runtime, request, response));
+  router.post('/', (request, response) => createLink(runtime, request, response));
   router.post('/:id/revoke', async (request, response) => {
     await revokeSetupLink(runtime, callerOf(request, response), organizationOf(response).id, request.params.id);
     redirectWithNotice(
       runtime,
       response,
       `${visitOf(response).base}/single-sign-on`,
-      'The setup link is revoked, and a setup that it began has ended.',
+      'The setup link is revoked. A setup that was started with it has ended.',
     );
   });
   return router;
 }
 
-/** The link is on the answer itself: its secret is kept nowhere, so nothing else could show it. */
-async function makeLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
+/** Shows the link in the response itself, because its secret is not stored and no other page could show it. */
+async function createLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { expires_in_days: days } = parseForm(NEW_LINK_FORM, request);
-  const made = await createSetupLink(runtime, callerOf(request, response), organizationOf(response).id, days);
-  const url = setupUrl(runtime.config.baseUrl, made.secret);
-  sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} url={url} expiresAtMs={made.expiresAtMs} />);
+  const { secret, expiresAtMs } = await createSetupLink(runtime, callerOf(request, response), organizationOf(response).id, days);
+  const url = setupUrl(runtime.config.baseUrl, secret);
+  sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} url={url} expiresAtMs={expiresAtMs} />);
 }

@@ -1,4 +1,4 @@
-/** Who visits a page of the console, and what every handler of one needs: the frame, the form, the way back. */
+/** What every handler of a console page needs: the visit, the frame of the page, the posted form, and the redirect with a notice. */
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { VNode } from 'preact';
 import type { z } from 'zod';
@@ -24,39 +24,34 @@ declare global {
   }
 }
 
-/** A person, or the operator, on the pages below a base. `response.locals.principal` and `.organization` are theirs as well. */
+/** The user of a console page, and the pages that this user is on. `response.locals.principal` and `.organization` match it. */
 export interface Visit {
   readonly viewer: Viewer;
-  /** Whose pages these are; undefined on the operator's own. */
+  /** The organization that the pages are about; undefined on the operator's own pages. */
   readonly organization: Organization | undefined;
-  /** `/console`, `/console/operator` or `/console/operator/organizations/SLUG`. */
+  /** `/console`, `/console/operator`, `/console/operator/organizations/SLUG` or `/setup`. */
   readonly base: string;
   /** Required with every form. */
   readonly csrfToken: string;
 }
 
-/** Lets people with a session on; sends everybody else to sign in. */
+/** Lets a request with a member's session through; redirects others to the sign-in page. */
 export function requireMemberSession(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const principal = await findSessionPrincipal(runtime, loginOf(request));
     const organization = principal && (await getOrganizationById(runtime.store, principal.organizationId));
-    if (!principal || !organization) return toLogin(request, response);
+    if (!principal || !organization) return redirectToLogin(request, response);
     rememberOrganization(runtime, request, response, organization.slug);
     response.locals.principal = principal;
     response.locals.organization = organization;
     response.locals.wayOut = { href: '/console', label: 'Back to the console' };
-    response.locals.visit = {
-      viewer: viewerOf(principal),
-      organization,
-      base: '/console',
-      csrfToken: principal.csrfToken,
-    };
+    response.locals.visit = { viewer: viewerOf(principal), organization, base: '/console', csrfToken: principal.csrfToken };
     next();
   };
 }
 
-/** After signing in a form is not sent again: nobody remembers what was in it. */
-function toLogin({ method, originalUrl }: Request, response: Response): void {
+/** A form is not sent again after the sign-in, because its fields are not stored. */
+function redirectToLogin({ method, originalUrl }: Request, response: Response): void {
   const returnTo = method === 'GET' ? originalUrl : '/console';
   response.redirect(303, `/login?return_to=${encodeURIComponent(returnTo)}`);
 }
@@ -69,34 +64,35 @@ const viewerOf = ({ member }: SessionPrincipal): Viewer => ({
   role: member.role,
 });
 
-/** Lets owners and the operator on. */
+/** Lets owners and the operator through. */
 export const requireManager: RequestHandler = (_request, response, next) => {
   const { viewer } = visitOf(response);
   if (viewer.kind === 'member' && viewer.role !== 'owner') {
-    throw new GatewayError('forbidden', 'Only an owner of the organization may see this.');
+    throw new GatewayError('forbidden', 'Only owners of the organization can see this page.');
   }
   next();
 };
 
+/** @throws unauthenticated */
 export function visitOf(response: Response): Visit {
   const { visit } = response.locals;
   if (!visit) throw new GatewayError('unauthenticated');
   return visit;
 }
 
-/** The member whose session this is. @throws forbidden for the operator */
+/** Returns the member that is signed in. @throws forbidden for the operator and for setups */
 export function sessionPrincipalOf(response: Response): SessionPrincipal {
   const { principal } = response.locals;
-  if (principal?.kind !== 'member' || principal.csrfToken === undefined) throw new GatewayError('forbidden', 'This is for members.');
+  if (principal?.kind !== 'member' || principal.csrfToken === undefined) throw new GatewayError('forbidden', 'Only members can do this.');
   return principal;
 }
 
-/** 1 MiB of metadata, and what a form adds. */
+/** 1 MiB of metadata, and room for the other fields of the form. */
 const MAX_UPLOAD = 1100 * 1024;
 
 /**
- * Reads the form of an unsafe request, fields or upload, and refuses it where it does not carry the session's own token. It
- * stands before all handlers, so none can forget it.
+ * Reads the form of an unsafe request (fields or upload) and refuses it without the CSRF token of the session. It runs before all
+ * handlers, so that none of them can omit the check.
  */
 export const readPostedForm: readonly RequestHandler[] = [
   express.urlencoded({ extended: false, limit: '512kb', inflate: false, parameterLimit: 5000 }),
@@ -106,84 +102,58 @@ export const readPostedForm: readonly RequestHandler[] = [
     if (Buffer.isBuffer(request.body)) request.body = await readUpload(request);
     const { csrf } = (request.body ?? {}) as { csrf?: unknown };
     if (!isSameSecret(typeof csrf === 'string' ? csrf : undefined, visitOf(response).csrfToken)) {
-      throw new GatewayError('forbidden', {
-        detail: 'This form is not from this session: it was open while you signed in anew, or another site sent it. Nothing was done.',
-      });
+      throw new GatewayError(
+        'forbidden',
+        'This form does not belong to your current session: you signed in again while it was open, or another site sent it. Nothing was changed.',
+      );
     }
     next();
   },
 ];
 
-/** Fields as text (several of one name as a list), files as octets. The platform's own parser reads the form. */
+/** Returns fields as text (as a list if several have the same name) and files as bytes. Uses the form parser of the platform. */
 async function readUpload(request: Request): Promise<Record<string, unknown>> {
   const headers = { 'content-type': request.get('content-type') ?? '' };
   const form = await new globalThis.Response(new Uint8Array(request.body as Buffer), { headers }).formData().catch((cause: unknown) => {
-    throw new GatewayError('validation_failed', { detail: 'The form can’t be read.', cause });
+    throw new GatewayError('validation_failed', { detail: 'The uploaded form could not be read. Submit it again.', cause });
   });
   const fields = new Map<string, unknown>();
   for (const name of new Set(form.keys())) {
-    const values = await Promise.all(form.getAll(name).map(async (value) => (typeof value === 'string' ? value : octetsOf(value))));
+    const values = await Promise.all(form.getAll(name).map(async (value) => (typeof value === 'string' ? value : bytesOf(value))));
     fields.set(name, values.length === 1 ? values[0] : values);
   }
   return Object.fromEntries(fields);
 }
 
-const octetsOf = async (file: Blob): Promise<Uint8Array> => new Uint8Array(await file.arrayBuffer());
+const bytesOf = async (file: Blob): Promise<Uint8Array> => new Uint8Array(await file.arrayBuffer());
 
-/** What was typed in. @throws validation_failed */
+/** Returns the fields of the posted form. @throws validation_failed */
 export const parseForm = <T>(shape: z.ZodType<T>, request: Request): T => checkShape(shape, request.body ?? {});
 
-/** The frame of the page that answers; takes the notice that the request before left. */
+/** Returns what the user typed to confirm a deletion or removal. */
+export function confirmationOf(request: Request): string | undefined {
+  const { confirmation } = (request.body ?? {}) as { confirmation?: unknown };
+  return typeof confirmation === 'string' ? confirmation.trim() : undefined;
+}
+
+/** Returns the frame of the page. Without an own notice, it shows the one that the previous request left, and clears that. */
 export function frameOf(runtime: Runtime, request: Request, response: Response, notice = takeNotice(runtime, request, response)): Frame {
   const { viewer, organization, base, csrfToken } = visitOf(response);
   return { viewer, organization, base, csrfToken, notice, nowMs: runtime.now() };
 }
 
-/** Signing out of the console may lead to the identity provider, so the forms of a member's pages may. */
+/** Sends a page. Forms on members' pages may redirect to other sites, because signing out can continue at the identity provider. */
 export function sendConsolePage(response: Response, page: VNode, status = 200): void {
   sendPage(response, status, renderPage(page), { formsMayLeave: visitOf(response).viewer.kind === 'member' });
 }
 
 const MAX_NOTICE = 600;
 
-/** Answers a form: on to a page (so that reloading it sends nothing twice) that tells what was done. */
-export function redirectWithNotice(runtime: Runtime, response: Response, href: string, notice?: Notice | string): void {
-  if (notice !== undefined) {
-    const { kind, text } = typeof notice === 'string' ? { kind: 'done', text: notice } : notice;
-    const value = Buffer.from(JSON.stringify([kind, text.slice(0, MAX_NOTICE)])).toString('base64url');
-    setCookie(runtime, response, 'notice', value);
-  }
+/** Answers a form with a redirect, so that reloading the next page submits nothing. That page shows the notice. */
+export function redirectWithNotice(runtime: Runtime, response: Response, href: string, notice: Notice | string): void {
+  const { kind, text } = typeof notice === 'string' ? { kind: 'done', text: notice } : notice;
+  setCookie(runtime, response, 'notice', Buffer.from(JSON.stringify([kind, text.slice(0, MAX_NOTICE)])).toString('base64url'));
   response.redirect(303, href);
-}
-
-/**
- * Does what a form asks for, and goes on to a page that tells what was done. What stands in the way of it (409) is told
- * there as well; everything else that is refused is a page of its own.
- * @param act gives the words for what was done
- * @param stuckHref where it is told that it was not done
- */
-export async function runAndRedirect(
-  runtime: Runtime,
-  response: Response,
-  href: string,
-  act: () => Promise<string>,
-  stuckHref = href,
-): Promise<void> {
-  try {
-    redirectWithNotice(runtime, response, href, await act());
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
-    redirectWithNotice(runtime, response, stuckHref, {
-      kind: 'problem',
-      text: error.facts.detail ?? 'This conflicts with the current state. Resolve the conflict, then try again.',
-    });
-  }
-}
-
-/** What was typed to confirm. */
-export function confirmationOf(request: Request): string | undefined {
-  const { confirmation } = (request.body ?? {}) as { confirmation?: unknown };
-  return typeof confirmation === 'string' ? confirmation.trim() : undefined;
 }
 
 function takeNotice(runtime: Runtime, request: Request, response: Response): Notice | undefined {
@@ -194,7 +164,25 @@ function takeNotice(runtime: Runtime, request: Request, response: Response): Not
     const [kind, text] = JSON.parse(Buffer.from(value, 'base64url').toString('utf8')) as unknown[];
     if ((kind === 'done' || kind === 'problem') && typeof text === 'string') return { kind, text };
   } catch {
-    // Not ours, then nothing is told.
+    // The gateway did not write this cookie, so there is nothing to show.
   }
   return undefined;
+}
+
+export interface FormAction {
+  /** Does what the form asks for. @returns the notice for the next page */
+  readonly run: () => Promise<string>;
+  readonly href: string;
+  /** The page that shows why the action was not possible (409); by default `href`. */
+  readonly conflictHref?: string;
+}
+
+/** Runs an action, then redirects to a page that shows its result, or the conflict that prevented it. Other refusals get a page of their own. */
+export async function runAndRedirect(runtime: Runtime, response: Response, { run, href, conflictHref = href }: FormAction): Promise<void> {
+  try {
+    redirectWithNotice(runtime, response, href, await run());
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
+    redirectWithNotice(runtime, response, conflictHref, { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title });
+  }
 }
