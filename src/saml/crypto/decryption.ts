@@ -1,6 +1,6 @@
 /**
- * The only file that decrypts XML. What is public about an encrypted element is read first and refused with its own reason;
- * from the first use of a private key on, a failure is only a flag, and whoever calls decides how much of it may be told.
+ * Decrypts XML. No other file does. The public parts of an encrypted element are read first, and each error in them has its own
+ * text. After a private key was used, a failure is only a flag, and the caller decides how much of it to reveal.
  * @see xmlenc-core1 §3, §5; saml-core §2.3.4, §2.2.4
  */
 import { createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
@@ -52,13 +52,13 @@ const MASK_FUNCTIONS: ReadonlyMap<string, OaepHash> = new Map([
   [`${XMLENC11}mgf1sha256`, 'sha256'],
 ]);
 
-/** No such identifier is specified; the npm package xml-encryption (Auth0) writes it, and then has SHA-256 in MGF1 as well. */
-const OWN_SHA256_OF_XML_ENCRYPTION = `${XMLDSIG}sha256`;
+/** Not specified, but the npm package xml-encryption (Auth0) writes it, and then uses SHA-256 in MGF1 too. */
+const SHA256_OF_XML_ENCRYPTION = `${XMLDSIG}sha256`;
 
 const GCM_IV_OCTETS = 12;
 const GCM_TAG_OCTETS = 16;
 const BLOCK_OCTETS = 16;
-/** An assertion for several readers has a key for each. Every one costs an RSA operation for each of our keys. */
+/** An assertion for several recipients has a key for each. Each costs one RSA operation per key of ours. */
 const MAX_WRAPPED_KEYS = 4;
 
 interface WrappedKey {
@@ -66,20 +66,20 @@ interface WrappedKey {
   readonly oaep: OaepParameters;
 }
 
-/** An encrypted element, read as far as everybody can. */
+/** An encrypted element, read without any key. */
 export interface EncryptedElement {
   /** The EncryptedAssertion or EncryptedID. */
   readonly wrapper: XmlElement;
   readonly cipher: GcmCipher | CbcCipher;
   readonly wrappedKeys: readonly WrappedKey[];
-  /** IV, ciphertext and, with GCM, the tag. */
+  /** The IV, the ciphertext and, with GCM, the tag. */
   readonly octets: Buffer;
 }
 
 export interface Decrypted {
-  /** Noise of about the length of the plaintext where `isValid` is false. */
+  /** Meaningless if `isValid` is false. With CBC it then still has the length of a plaintext, so that the caller can do the same work. */
   readonly octets: Buffer;
-  /** Whether a key fitted and the padding (CBC) or the tag (GCM) was right. */
+  /** Whether a key matched and the padding (CBC) or the tag (GCM) was valid. */
   readonly isValid: boolean;
 }
 
@@ -88,11 +88,12 @@ const ambiguous = (detail: string) => new GatewayError('saml_structure_ambiguous
 const forbidden = (detail: string) => new GatewayError('saml_algorithm_forbidden', detail);
 const several = (what: string) => () => ambiguous(`An encrypted element has more than one ${what}.`);
 
-/** Whether a message can need decryption keys at all; no name of an element can be written in another way. */
+/** Whether a message could need decryption keys. Element names have only one spelling in XML. */
 export const mayBeEncrypted = (unverifiedXml: string): boolean => unverifiedXml.includes('EncryptedData');
 
 /**
- * Decrypts what came in a signed message, or with a cipher that authenticates it, and parses it in its place.
+ * Decrypts and parses an element that is in a signed message or uses an authenticated cipher. For other elements, the
+ * different errors would be a decryption oracle.
  * @throws saml_malformed, saml_structure_ambiguous, saml_algorithm_forbidden, saml_dtd_forbidden, saml_decryption_failed
  */
 export function decryptAndParse(encrypted: EncryptedElement, keys: readonly KeyObject[]): XmlElement {
@@ -100,25 +101,25 @@ export function decryptAndParse(encrypted: EncryptedElement, keys: readonly KeyO
   if (!isValid) {
     throw new GatewayError(
       'saml_decryption_failed',
-      'None of the gateway’s keys for this organization opens what was encrypted, or it was changed on the way.',
+      'None of the gateway’s keys for this organization can decrypt the encrypted element, or the element was altered.',
     );
   }
   return parseXml(decodeUtf8(octets), { place: encrypted.wrapper });
 }
 
 /**
- * Reads an EncryptedAssertion or EncryptedID without any key. Its keys stand in it, inside EncryptedData or beside it; nothing
- * is fetched, no reference (RetrievalMethod, CarriedKeyName) is followed and no hint (Recipient, KeyName) is believed: each
- * key is tried.
+ * Reads an EncryptedAssertion or EncryptedID without any key. The wrapped keys are inside EncryptedData or beside it. Nothing is
+ * fetched and no reference (RetrievalMethod, CarriedKeyName) is followed. Hints (Recipient, KeyName) are ignored, so every key
+ * is tried.
  * @throws saml_malformed, saml_structure_ambiguous, saml_algorithm_forbidden
  */
 export function readEncryptedElement(wrapper: XmlElement): EncryptedElement {
   const data = onlyChild(wrapper, XMLENC, 'EncryptedData', several('EncryptedData'));
   if (!data) throw malformed('An encrypted element has no EncryptedData.');
   const beside = childrenNamed(wrapper, XMLENC, 'EncryptedKey');
-  if (childElements(wrapper).length > 1 + beside.length) throw malformed('An encrypted element has more than data and keys.');
+  if (childElements(wrapper).length > 1 + beside.length) throw malformed('An encrypted element contains more than data and keys.');
   const type = attributeOf(data, 'Type');
-  if (type !== undefined && type !== `${XMLENC}Element`) throw malformed('What was encrypted is not an element.');
+  if (type !== undefined && type !== `${XMLENC}Element`) throw malformed('The encrypted content is not an element.');
   const method = onlyChild(data, XMLENC, 'EncryptionMethod', several('EncryptionMethod'));
   const cipher = readCipher(method);
   const keyInfo = onlyChild(data, XMLDSIG, 'KeyInfo', several('KeyInfo'));
@@ -131,22 +132,22 @@ function readCipher(method: XmlElement | undefined): GcmCipher | CbcCipher {
   if (!method || !cipher) throw forbidden('Only AES-128 and AES-256 in GCM or CBC mode are allowed for encryption.');
   for (const parameter of childElements(method)) {
     if (!isNamed(parameter, XMLENC, 'KeySize') || textOf(parameter).trim() !== String(cipher.keyOctets * 8))
-      throw forbidden('The encryption has parameters that are not known.');
+      throw forbidden('The encryption method has unknown parameters.');
   }
   return cipher;
 }
 
-/** Lengths are public, so a wrong one may be told. */
+/** Lengths are public, so an error may reveal them. */
 function cipherOctets({ mode }: GcmCipher | CbcCipher, octets: Buffer): Buffer {
-  const isWhole =
+  const isPossible =
     mode === 'gcm'
       ? octets.length > GCM_IV_OCTETS + GCM_TAG_OCTETS
       : octets.length >= 2 * BLOCK_OCTETS && octets.length % BLOCK_OCTETS === 0;
-  if (!isWhole) throw malformed('The encrypted octets are not whole.');
+  if (!isPossible) throw malformed('The length of the encrypted octets is invalid.');
   return octets;
 }
 
-/** xmlenc §3.3: the octets themselves; CipherReference would have us fetch and transform something. */
+/** Reads the octets in the message (xmlenc §3.3). A CipherReference would make us fetch and transform something. */
 function cipherValue(parent: XmlElement): Buffer {
   const data = onlyChild(parent, XMLENC, 'CipherData', several('CipherData'));
   const [value, ...more] = data ? childElements(data) : [];
@@ -156,9 +157,9 @@ function cipherValue(parent: XmlElement): Buffer {
   return decodeBase64(textOf(value));
 }
 
-/** Keys in a way that is not allowed are passed over while there is one that is: they may be for another reader. */
+/** Ignores keys with a forbidden method if there is another one, because they may be for another recipient. */
 function readWrappedKeys(elements: readonly XmlElement[]): WrappedKey[] {
-  if (elements.length === 0) throw malformed('An encrypted element brings no EncryptedKey.');
+  if (elements.length === 0) throw malformed('An encrypted element has no EncryptedKey.');
   if (elements.length > MAX_WRAPPED_KEYS) throw malformed('An encrypted element has too many keys.');
   const keys = elements.flatMap((element) => {
     const oaep = readOaep(onlyChild(element, XMLENC, 'EncryptionMethod', several('EncryptionMethod')));
@@ -170,7 +171,7 @@ function readWrappedKeys(elements: readonly XmlElement[]): WrappedKey[] {
   return keys;
 }
 
-/** @see xmlenc-core1 §5.5.2: SHA-1 where nothing is said; MGF1 has a hash of its own, which only the newer identifier can set */
+/** Defaults to SHA-1. MGF1 has its own hash, which only the newer identifier can set. @see xmlenc-core1 §5.5.2 */
 function readOaep(method: XmlElement | undefined): OaepParameters | undefined {
   const algorithm = method && attributeOf(method, 'Algorithm');
   if (!method || (algorithm !== OAEP_MGF1P && algorithm !== OAEP)) return undefined;
@@ -180,7 +181,7 @@ function readOaep(method: XmlElement | undefined): OaepParameters | undefined {
   if (childElements(method).some((child) => child !== digest && child !== mask && child !== label)) return undefined;
   if (label && textOf(label).trim() !== '') return undefined;
   const digestName = digest ? attributeOf(digest, 'Algorithm') : `${XMLDSIG}sha1`;
-  if (algorithm === OAEP_MGF1P && digestName === OWN_SHA256_OF_XML_ENCRYPTION && !mask) return { hash: 'sha256', mgfHash: 'sha256' };
+  if (algorithm === OAEP_MGF1P && digestName === SHA256_OF_XML_ENCRYPTION && !mask) return { hash: 'sha256', mgfHash: 'sha256' };
   const hash = OAEP_DIGESTS.get(digestName ?? '');
   const mgfHash = MASK_FUNCTIONS.get((mask ? attributeOf(mask, 'Algorithm') : `${XMLENC11}mgf1sha1`) ?? '');
   if (!hash || !mgfHash || (algorithm === OAEP_MGF1P && mgfHash !== 'sha1')) return undefined;
@@ -188,8 +189,8 @@ function readOaep(method: XmlElement | undefined): OaepParameters | undefined {
 }
 
 /**
- * Decrypts, and never throws: a failure goes on with a random key to the end, and is told by a flag.
- * @param keys private keys, RSA; the one in use and those of before
+ * Decrypts an element and never throws. After a failure it continues with a random key to the end, and sets a flag.
+ * @param keys RSA private keys: the current one and previous ones
  */
 export function decryptElement({ cipher, wrappedKeys, octets }: EncryptedElement, keys: readonly KeyObject[]): Decrypted {
   const unwrapped = unwrapAny(wrappedKeys, keys, cipher.keyOctets);
@@ -197,7 +198,7 @@ export function decryptElement({ cipher, wrappedKeys, octets }: EncryptedElement
   return { octets: decrypted.octets, isValid: decrypted.isValid && unwrapped.isValid };
 }
 
-/** Every key is tried also after one has fitted, so that it does not show which one did. */
+/** Tries every key even after one matched, so that the time does not reveal which one did. */
 function unwrapAny(wrappedKeys: readonly WrappedKey[], keys: readonly KeyObject[], lengthOctets: number): UnwrappedKey {
   let found: UnwrappedKey = { key: randomBytes(lengthOctets), isValid: false };
   for (const wrapped of wrappedKeys) {
@@ -209,7 +210,7 @@ function unwrapAny(wrappedKeys: readonly WrappedKey[], keys: readonly KeyObject[
   return found;
 }
 
-/** xmlenc-core1 §5.2.4: 96 bits of IV, and always the whole tag of 128 bits. */
+/** xmlenc-core1 §5.2.4: an IV of 96 bits, and always the full tag of 128 bits. */
 function decryptGcm({ name }: GcmCipher, key: Buffer, octets: Buffer): Decrypted {
   const decipher = createDecipheriv(name, key, octets.subarray(0, GCM_IV_OCTETS), { authTagLength: GCM_TAG_OCTETS });
   decipher.setAuthTag(octets.subarray(-GCM_TAG_OCTETS));
@@ -222,7 +223,7 @@ function decryptGcm({ name }: GcmCipher, key: Buffer, octets: Buffer): Decrypted
   }
 }
 
-/** xmlenc-core1 §5.2.2: the last octet says how many of the last block are padding; the others of these may be anything. */
+/** xmlenc-core1 §5.2.2: the last octet is the number of padding octets. The other padding octets are arbitrary. */
 function decryptCbc({ name }: CbcCipher, key: Buffer, octets: Buffer): Decrypted {
   const decipher = createDecipheriv(name, key, octets.subarray(0, BLOCK_OCTETS)).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(octets.subarray(BLOCK_OCTETS)), decipher.final()]);

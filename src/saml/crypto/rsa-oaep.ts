@@ -1,7 +1,9 @@
 /**
- * Unwraps keys that were encrypted with RSA-OAEP. The padding is undone here and not by OpenSSL for two reasons: `node:crypto`
- * has one hash for the label and for MGF1, while XML Encryption's `rsa-oaep-mgf1p` has MGF1 with SHA-1 always; and it answers
- * a bad padding by an exception, which takes another time than a good one does.
+ * Unwraps keys that were encrypted with RSA-OAEP.
+ *
+ * The padding is removed here and not by OpenSSL, for two reasons that have nothing to do with speed. `node:crypto` uses one
+ * hash for the label and for MGF1, but `rsa-oaep-mgf1p` of XML Encryption always uses MGF1 with SHA-1. And `node:crypto`
+ * throws for an invalid padding, which takes a different time than a valid one.
  * @see RFC 8017 §7.1.2, xmlenc-core1 §5.5.2
  */
 import { constants, createHash, type KeyObject, privateDecrypt, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -9,47 +11,48 @@ import { constants, createHash, type KeyObject, privateDecrypt, randomBytes, tim
 export type OaepHash = 'sha1' | 'sha256';
 
 export interface OaepParameters {
-  /** Of the label, which is empty always. */
+  /** Hash of the label, which is always empty. */
   readonly hash: OaepHash;
   readonly mgfHash: OaepHash;
 }
 
 export interface UnwrappedKey {
-  /** Of the length that was asked for; noise where `isValid` is false. */
+  /** Has the requested length. Random if `isValid` is false. */
   readonly key: Buffer;
   readonly isValid: boolean;
 }
 
 /**
- * Unwraps a key whose length is known before. Whatever is wrong, a key of another length included, gives a random key, so that
- * the caller can go on in the same way.
- * @param lengthOctets of the wrapped key
+ * Unwraps a key of a known length. Any failure, including a key of another length, returns a random key, so that the caller
+ * continues in the same way.
+ * @param lengthOctets the length of the unwrapped key
  */
 export function unwrapKey(wrapped: Buffer, key: KeyObject, oaep: OaepParameters, lengthOctets: number): UnwrappedKey {
-  const stand = randomBytes(lengthOctets);
+  const standIn = randomBytes(lengthOctets);
   const encoded = rawDecrypt(wrapped, key);
   const decoded = encoded && decodeOaep(encoded, oaep, lengthOctets);
-  return decoded?.isValid ? decoded : { key: stand, isValid: false };
+  return decoded?.isValid ? decoded : { key: standIn, isValid: false };
 }
 
-/** Undefined for what is no ciphertext of this key by its length or size, which everybody can see. */
+/** Returns undefined for octets that cannot be a ciphertext for this key, which is public knowledge. */
 function rawDecrypt(wrapped: Buffer, key: KeyObject): Buffer | undefined {
   if (key.asymmetricKeyType !== 'rsa' || wrapped.length * 8 !== key.asymmetricKeyDetails?.modulusLength) return undefined;
   try {
     return privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, wrapped);
   } catch {
-    return undefined; // as a number it is not below the modulus
+    return undefined; // As a number, it is not smaller than the modulus.
   }
 }
 
 /**
- * As the length of the key is known, all octets before it are: zero, then under the masks the hash of the label, zeros and a
- * one. They are compared at once, in constant time; to tell one wrong octet from another is Manger's attack.
+ * Because the length of the key is known, all octets before it are known too: a zero, then under the masks the hash of the
+ * label, zeros and a one. They are compared together in constant time. If an attacker could tell which octet is wrong,
+ * Manger's attack would recover the key.
  */
 function decodeOaep(encoded: Buffer, { hash, mgfHash }: OaepParameters, lengthOctets: number): UnwrappedKey | undefined {
   const labelHash = createHash(hash).digest();
   const zeros = encoded.length - 2 * labelHash.length - 2 - lengthOctets;
-  if (zeros < 0) return undefined; // the RSA key is too small for this
+  if (zeros < 0) return undefined; // The RSA key is too small.
   const maskedSeed = encoded.subarray(1, 1 + labelHash.length);
   const maskedBlock = encoded.subarray(1 + labelHash.length);
   const seed = xor(maskedSeed, maskOf(maskedBlock, maskedSeed.length, mgfHash));
@@ -62,12 +65,12 @@ function decodeOaep(encoded: Buffer, { hash, mgfHash }: OaepParameters, lengthOc
 /** MGF1. @see RFC 8017 §B.2.1 */
 function maskOf(seed: Buffer, lengthOctets: number, hash: OaepHash): Buffer {
   const parts: Buffer[] = [];
-  for (let made = 0, counter = 0; made < lengthOctets; counter++) {
+  for (let length = 0, counter = 0; length < lengthOctets; counter++) {
     const octets = Buffer.alloc(4);
     octets.writeUInt32BE(counter);
     const part = createHash(hash).update(seed).update(octets).digest();
     parts.push(part);
-    made += part.length;
+    length += part.length;
   }
   return Buffer.concat(parts, lengthOctets);
 }

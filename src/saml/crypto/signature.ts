@@ -1,6 +1,6 @@
 /**
- * The only file that verifies XML signatures. What it returns is the octets that were signed; everything further in reads
- * those and nothing else.
+ * Verifies signatures. No other file verifies XML signatures. The result is the signed octets, and everything that decides
+ * about a sign-in reads only these.
  */
 import { hash, type KeyObject, verify } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
@@ -9,17 +9,17 @@ import { decodeBase64 } from '../xml/base64.ts';
 import { canonicalize } from '../xml/canonical-xml.ts';
 import { attributeOf, childElements, isElement, isNamed, textOf, type XmlElement } from '../xml/xml.ts';
 
-/** A key that the organization trusts, from a configured certificate. */
+/** A key of one of the certificates that are configured for the organization. */
 export interface VerificationKey {
   readonly key: KeyObject;
-  /** SHA-256 of the certificate, for logs. */
+  /** SHA-256 of the certificate, for the log. */
   readonly fingerprint: string;
   /** End of the certificate's validity, ms since 1970. */
   readonly notAfterMs: number;
 }
 
 export interface SignedOctets {
-  /** The canonical octets of the signed element without its signature: the only thing to read from here on. */
+  /** The canonical form of the signed element without its signature. Read only this from here on. */
   readonly octets: string;
   readonly key: VerificationKey;
 }
@@ -50,7 +50,7 @@ const MAX_PREFIXES = 32;
 const ambiguous = (detail: string) => new GatewayError('saml_structure_ambiguous', detail);
 const forbidden = (detail: string) => new GatewayError('saml_algorithm_forbidden', detail);
 
-/** Everything that a signature says, read and held against the profile, before any cryptography. */
+/** The contents of a signature, checked against the SAML profile of XML Signature before any cryptography. */
 interface SignatureProfile {
   readonly signedInfo: XmlElement;
   readonly signedInfoPrefixes: ReadonlySet<string>;
@@ -69,18 +69,18 @@ interface SignatureProfile {
 export function verifySignature(parent: XmlElement, signature: XmlElement, keys: readonly VerificationKey[]): SignedOctets {
   const profile = readProfile(parent, signature);
   const octets = canonicalize(parent, { inclusivePrefixes: profile.referencePrefixes, without: signature });
-  const digest = hash(profile.digestHash, octets, 'buffer'); // of its UTF-8 octets
+  const digest = hash(profile.digestHash, octets, 'buffer'); // hashes the UTF-8 octets
   if (!digest.equals(profile.digestValue)) {
-    throw new GatewayError('saml_signature_invalid', 'The message was changed after it was signed (digest differs).');
+    throw new GatewayError('saml_signature_invalid', 'The signed content was altered after it was signed: its digest differs.');
   }
   const signedInfo = Buffer.from(canonicalize(profile.signedInfo, { inclusivePrefixes: profile.signedInfoPrefixes }), 'utf8');
   return { octets, key: keyThatVerifies(profile.algorithm, signedInfo, profile.signatureValue, keys) };
 }
 
 /**
- * Verifies a signature over octets as they are: that of the HTTP-Redirect binding.
- * @param signatureAlgorithm the URI that the message names
- * @returns the key that verifies it
+ * Verifies a signature over plain octets, as in the HTTP-Redirect binding.
+ * @param signatureAlgorithm the URI from the message
+ * @returns the key that verified it
  * @throws saml_algorithm_forbidden, saml_signature_invalid
  * @see saml-bindings §3.4.4.1
  */
@@ -100,18 +100,18 @@ function signatureAlgorithmOf(uri: string | undefined): Algorithm {
 }
 
 function keyThatVerifies(algorithm: Algorithm, data: Buffer, signature: Buffer, keys: readonly VerificationKey[]): VerificationKey {
-  const fitting = keys.filter(({ key }) => fits(key, algorithm));
-  if (fitting.length === 0) {
+  const usable = keys.filter(({ key }) => isUsable(key, algorithm));
+  if (usable.length === 0) {
     throw forbidden(
-      'No certificate of this identity provider has a key that fits the signature’s algorithm (RSA of 2048 bits or more, or P-256, P-384, P-521).',
+      'No certificate of this identity provider has a key for the signature’s algorithm. Accepted keys are RSA with at least 2048 bits, P-256, P-384 and P-521.',
     );
   }
-  const key = fitting.find((candidate) => verifyOctets(algorithm, data, candidate.key, signature));
+  const key = usable.find((candidate) => verifyOctets(algorithm, data, candidate.key, signature));
   if (!key) throw new GatewayError('saml_signature_invalid', 'No certificate of this identity provider verifies the signature.');
   return key;
 }
 
-function fits(key: KeyObject, { keyType }: Algorithm): boolean {
+function isUsable(key: KeyObject, { keyType }: Algorithm): boolean {
   if (key.asymmetricKeyType !== keyType) return false;
   const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {};
   return keyType === 'rsa' ? modulusLength >= MIN_RSA_BITS : ACCEPTED_CURVES.has(namedCurve);
@@ -119,17 +119,17 @@ function fits(key: KeyObject, { keyType }: Algorithm): boolean {
 
 function verifyOctets(algorithm: Algorithm, data: Buffer, key: KeyObject, signature: Buffer): boolean {
   return algorithm.keyType === 'rsa'
-    ? verify(algorithm.hash, data, key, signature) // RSASSA-PKCS1-v1_5, as a key of this type is of no other use to Node unless told
+    ? verify(algorithm.hash, data, key, signature) // RSASSA-PKCS1-v1_5, Node's default for this key type
     : verify(algorithm.hash, data, { key, dsaEncoding: 'ieee-p1363' }, signature); // XML Signature §6.4.3: r ‖ s
 }
 
 function readProfile(parent: XmlElement, signature: XmlElement): SignatureProfile {
   const [signedInfo, signatureValue, keyInfo, ...more] = elementContent(signature);
-  if (!signedInfo || !isNamed(signedInfo, XMLDSIG, 'SignedInfo')) throw ambiguous('A signature does not begin with SignedInfo.');
+  if (!signedInfo || !isNamed(signedInfo, XMLDSIG, 'SignedInfo')) throw ambiguous('A signature does not start with SignedInfo.');
   if (!signatureValue || !isNamed(signatureValue, XMLDSIG, 'SignatureValue'))
     throw ambiguous('A signature has no SignatureValue after SignedInfo.');
   if ((keyInfo && !isNamed(keyInfo, XMLDSIG, 'KeyInfo')) || more.length > 0)
-    throw ambiguous('A signature has more in it than SAML allows.');
+    throw ambiguous('A signature has more elements than SAML allows.');
 
   const [canonicalization, method, reference, ...others] = elementContent(signedInfo);
   if (!canonicalization || !isNamed(canonicalization, XMLDSIG, 'CanonicalizationMethod'))
@@ -154,8 +154,7 @@ function readReference(
   reference: XmlElement,
 ): Pick<SignatureProfile, 'referencePrefixes' | 'digestHash' | 'digestValue'> {
   const id = attributeOf(parent, 'ID');
-  if (id === undefined || attributeOf(reference, 'URI') !== `#${id}`)
-    throw ambiguous('A signature does not refer to the element that it stands in.');
+  if (id === undefined || attributeOf(reference, 'URI') !== `#${id}`) throw ambiguous('A signature does not reference its parent element.');
   const [transforms, digestMethod, digestValue, ...others] = elementContent(reference);
   if (!transforms || !isNamed(transforms, XMLDSIG, 'Transforms')) throw ambiguous('A Reference has no Transforms.');
   if (!digestMethod || !isNamed(digestMethod, XMLDSIG, 'DigestMethod')) throw ambiguous('A Reference has no DigestMethod.');
@@ -177,22 +176,22 @@ function readReference(
   return { referencePrefixes: exclusivePrefixes(exclusive), digestHash, digestValue: decodeBase64(textOf(digestValue)) };
 }
 
-/** The InclusiveNamespaces PrefixList of an exclusive canonicalization; `#default` is the empty prefix. */
+/** Returns the InclusiveNamespaces PrefixList of an exclusive canonicalization. `#default` becomes the empty prefix. */
 function exclusivePrefixes(method: XmlElement): ReadonlySet<string> {
   if (attributeOf(method, 'Algorithm') !== EXCLUSIVE_C14N) throw forbidden('Only exclusive canonicalization without comments is allowed.');
   const [inclusive, ...more] = elementContent(method);
   if (!inclusive) return new Set();
   if (more.length > 0 || !isNamed(inclusive, EXCLUSIVE_C14N, 'InclusiveNamespaces') || elementContent(inclusive).length > 0) {
-    throw ambiguous('A canonicalization has parameters that are not known.');
+    throw ambiguous('A canonicalization has unknown parameters.');
   }
   const prefixes = (attributeOf(inclusive, 'PrefixList') ?? '').split(/[ \t\r\n]+/).filter((prefix) => prefix !== '');
-  if (prefixes.length > MAX_PREFIXES) throw new GatewayError('saml_malformed', 'A PrefixList is too long.');
+  if (prefixes.length > MAX_PREFIXES) throw new GatewayError('saml_malformed', 'A PrefixList has too many prefixes.');
   return new Set(prefixes.map((prefix) => (prefix === '#default' ? '' : prefix)));
 }
 
-/** The child elements of an element that must have nothing but elements and white space in it. */
+/** Returns the child elements of an element that may contain only elements and whitespace. */
 function elementContent(element: XmlElement): XmlElement[] {
   for (const node of element.children)
-    if (!isElement(node) && !/^[ \t\r\n]*$/.test(node)) throw ambiguous('A signature has text where none may be.');
+    if (!isElement(node) && !/^[ \t\r\n]*$/.test(node)) throw ambiguous('A signature has text between its elements.');
   return childElements(element);
 }

@@ -1,47 +1,48 @@
 /**
- * AuthnRequests, made with @node-saml/node-saml and bent where its defaults do harm: no RequestedAuthnContext and no
- * NameIDPolicy unless set (Entra ID answers AADSTS75011, Okta refuses a mismatch), never deflated on HTTP-POST.
+ * Creates AuthnRequests with @node-saml/node-saml, without those of its defaults that break sign-ins: there is no
+ * RequestedAuthnContext and no NameIDPolicy unless configured (Entra ID answers AADSTS75011, Okta refuses a mismatch), and
+ * HTTP-POST is never deflated.
  */
 import type { SamlConfig } from '@node-saml/node-saml';
 import { type BrowserMessage, type MessageSigningKey, signEnveloped } from './bindings.ts';
 
 export interface AuthnRequestOptions {
-  /** NCName, unguessable; the response's InResponseTo. */
+  /** An unguessable NCName. The response repeats it as InResponseTo. */
   readonly id: string;
   readonly entityId: string;
   readonly acsUrl: string;
-  /** The IdP's endpoint and the binding that it has there. */
+  /** The identity provider's endpoint for this binding. */
   readonly ssoUrl: string;
   readonly binding: 'redirect' | 'post';
   /** At most 80 octets (saml-bindings §3.4.3). */
   readonly relayState: string;
-  /** Signs with rsa-sha256 where given. */
+  /** Signs the request with rsa-sha256. */
   readonly signWith?: MessageSigningKey | undefined;
   readonly nameIdFormat?: string | undefined;
   readonly forceAuthn: boolean;
-  /** AuthnContextClassRefs, asked for with Comparison exact; empty for none. */
+  /** AuthnContextClassRefs, required with Comparison="exact". Empty for no requirement. */
   readonly authnContext: readonly string[];
 }
 
 /**
- * Makes the message that starts an SP-initiated login.
+ * Creates the message that starts an SP-initiated sign-in.
  * @see saml-core §3.4.1, saml-bindings §3.4 (Redirect), §3.5 (POST)
  */
 export async function createAuthnRequest(options: AuthnRequestOptions): Promise<BrowserMessage> {
   const { SAML } = await import('../libraries.ts');
-  class Maker extends SAML {
+  class RequestWriter extends SAML {
     override async generateAuthorizeRequestAsync(isPassive: boolean, isPost: boolean): Promise<string> {
-      const made = await super.generateAuthorizeRequestAsync(isPassive, false);
-      // The library always writes a NameIDPolicy; without a format it says nothing but may be refused.
-      const request = options.nameIdFormat === undefined ? made.replace(/<samlp:NameIDPolicy [^>]*\/>/, '') : made;
+      const generated = await super.generateAuthorizeRequestAsync(isPassive, false);
+      // The library always writes a NameIDPolicy. Without a format it is useless, and some identity providers refuse it.
+      const request = options.nameIdFormat === undefined ? generated.replace(/<samlp:NameIDPolicy [^>]*\/>/, '') : generated;
       return isPost && options.signWith ? signEnveloped(request, options.id, options.signWith) : request;
     }
   }
-  const maker = new Maker(samlConfig(options));
+  const writer = new RequestWriter(samlConfig(options));
   if (options.binding === 'redirect') {
-    return { binding: 'redirect', url: await maker.getAuthorizeUrlAsync(options.relayState, undefined, {}) };
+    return { binding: 'redirect', url: await writer.getAuthorizeUrlAsync(options.relayState, undefined, {}) };
   }
-  const message = await maker.getAuthorizeMessageAsync(options.relayState);
+  const message = await writer.getAuthorizeMessageAsync(options.relayState);
   return { binding: 'post', action: options.ssoUrl, fields: { SAMLRequest: String(message.SAMLRequest), RelayState: options.relayState } };
 }
 
@@ -50,7 +51,7 @@ function samlConfig(options: AuthnRequestOptions): SamlConfig {
     issuer: options.entityId,
     callbackUrl: options.acsUrl,
     entryPoint: options.ssoUrl,
-    // Only for responses, which this object never sees; the library wants one all the same.
+    // The library requires one, but uses it only for responses, which this object never reads.
     idpCert: 'unused',
     generateUniqueId: () => options.id,
     skipRequestCompression: options.binding === 'post',

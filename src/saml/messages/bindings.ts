@@ -1,6 +1,6 @@
 /**
- * How a message travels through a browser: in the query of a URL (HTTP-Redirect) or in a form (HTTP-POST). Reading tells what
- * came and over which octets it is signed; whether that signature is good is decided elsewhere.
+ * Reads and creates messages that travel through a browser, in the query of a URL (HTTP-Redirect) or in a form (HTTP-POST).
+ * Signatures are verified elsewhere.
  * @see saml-bindings §3.4 (Redirect), §3.5 (POST)
  */
 import { sign } from 'node:crypto';
@@ -10,14 +10,14 @@ import { ENVELOPED_SIGNATURE, EXCLUSIVE_C14N } from '../names.ts';
 import { decodeBase64 } from '../xml/base64.ts';
 import { decodeUtf8 } from '../xml/xml.ts';
 
-/** What the browser does next: go to a URL, or post a form. */
+/** The next step of the browser: open a URL, or post a form. */
 export type BrowserMessage =
   | { readonly binding: 'redirect'; readonly url: string }
   | { readonly binding: 'post'; readonly action: string; readonly fields: Readonly<Record<string, string>> };
 
 export type MessageField = 'SAMLRequest' | 'SAMLResponse';
 
-/** A message as it came. Over HTTP-POST a signature is in the XML; over HTTP-Redirect it is beside it. */
+/** A received message. With HTTP-POST, a signature is inside the XML. With HTTP-Redirect, it is beside it. */
 export interface UnverifiedMessage {
   readonly binding: 'redirect' | 'post';
   readonly field: MessageField;
@@ -27,14 +27,14 @@ export interface UnverifiedMessage {
 }
 
 export interface QuerySignature {
-  /** What was signed: the parameters as they came, percent-encoding and all. */
+  /** The signed parameters exactly as received, with their percent-encoding. */
   readonly octets: Buffer;
-  /** URI. */
+  /** The URI of the algorithm. */
   readonly algorithm: string;
   readonly value: Buffer;
 }
 
-/** The key with which the gateway signs SAML messages for one organization, as PEM. */
+/** The key that signs the gateway's SAML messages for one organization, as PEM. */
 export interface MessageSigningKey {
   readonly privateKeyPem: string;
   readonly certificatePem: string;
@@ -43,9 +43,9 @@ export interface MessageSigningKey {
 const RSA_SHA256 = 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256';
 const DEFLATE = 'urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE';
 
-/** Of the XML. A few kilobytes in a URL can inflate to a thousand times as much. */
+/** The limit after decompression. A few kilobytes in a URL can inflate to a thousand times as much. */
 export const MAX_XML_OCTETS = 256 * 1024;
-/** The specification says 80 octets, and products send more. */
+/** The specification allows 80 octets, but products send more. */
 const MAX_RELAY_STATE = 2048;
 
 const PARAMETERS = ['SAMLRequest', 'SAMLResponse', 'RelayState', 'SigAlg', 'Signature', 'SAMLEncoding'] as const;
@@ -53,13 +53,14 @@ const PARAMETERS = ['SAMLRequest', 'SAMLResponse', 'RelayState', 'SigAlg', 'Sign
 const malformed = (detail: string, cause?: unknown) => new GatewayError('saml_malformed', { detail, cause });
 
 /**
- * Reads a message from the query of a URL as it was received, without the question mark.
+ * Reads a message from the query of a URL.
+ * @param query exactly as received, without the question mark
  * @throws saml_malformed; payload_too_large
  */
 export function readRedirect(query: string): UnverifiedMessage {
   const raw = readParameters(query);
   const encoding = decodeParameter(raw.get('SAMLEncoding'));
-  if (encoding !== undefined && encoding !== DEFLATE) throw malformed('The message is encoded in a way that is not known.');
+  if (encoding !== undefined && encoding !== DEFLATE) throw malformed('The message has an unknown SAMLEncoding.');
   const field = onlyField(raw);
   return {
     binding: 'redirect',
@@ -71,23 +72,26 @@ export function readRedirect(query: string): UnverifiedMessage {
 }
 
 /**
- * The parameters of a query or a form that matter, each as the characters that came.
- * @throws saml_malformed for one that is there twice, and for a name that is written in another way: others might read it
+ * Returns the SAML parameters of a query or a form, without decoding their values.
+ * @throws saml_malformed for a repeated parameter, and for a percent-encoded name, which other software may read differently
  */
 export function readParameters(query: string): ReadonlyMap<string, string> {
   const raw = new Map<string, string>();
   for (const parameter of query.split('&')) {
-    const [written = '', ...value] = parameter.split('=');
-    const name = PARAMETERS.find((known) => known === decodeParameter(written));
+    const [encodedName = '', ...value] = parameter.split('=');
+    const name = PARAMETERS.find((known) => known === decodeParameter(encodedName));
     if (name === undefined) continue;
-    if (written !== name) throw malformed('A parameter’s name is percent-encoded.');
-    if (raw.has(name)) throw malformed('A parameter is there twice.');
+    if (encodedName !== name) throw malformed('The name of a parameter is percent-encoded.');
+    if (raw.has(name)) throw malformed('A parameter appears twice.');
     raw.set(name, value.join('='));
   }
   return raw;
 }
 
-/** @throws saml_malformed */
+/**
+ * Decodes a parameter of a query or a form.
+ * @throws saml_malformed for invalid percent-encoding
+ */
 export function decodeParameter(text: string): string;
 export function decodeParameter(text: string | undefined): string | undefined;
 export function decodeParameter(text: string | undefined): string | undefined {
@@ -101,17 +105,17 @@ export function decodeParameter(text: string | undefined): string | undefined {
 
 function onlyField(parameters: ReadonlyMap<string, string>): MessageField {
   const [field, ...more] = (['SAMLRequest', 'SAMLResponse'] as const).filter((name) => parameters.has(name));
-  if (!field || more.length > 0) throw malformed('There must be one SAMLRequest or one SAMLResponse.');
+  if (!field || more.length > 0) throw malformed('There must be exactly one SAMLRequest or SAMLResponse.');
   return field;
 }
 
-/** @throws saml_malformed for one that no product would send */
+/** @throws saml_malformed if it is longer than any product sends */
 export function checkRelayState(relayState: string | undefined): string | undefined {
   if (relayState !== undefined && relayState.length > MAX_RELAY_STATE) throw malformed('The RelayState is too long.');
   return relayState;
 }
 
-/** The whole must be one stream of DEFLATE: what stands after its end would be read by nobody, or by others. */
+/** The octets must be exactly one DEFLATE stream, because other software might read data after its end. */
 function inflate(octets: Buffer): Buffer {
   try {
     const { buffer, engine } = inflateRawSync(octets, { maxOutputLength: MAX_XML_OCTETS, info: true }) as unknown as {
@@ -121,14 +125,14 @@ function inflate(octets: Buffer): Buffer {
     if (engine.bytesWritten === octets.length) return buffer;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new GatewayError('payload_too_large', { detail: 'The message is larger than 256 KiB.', cause });
+      throw new GatewayError('payload_too_large', { detail: 'A SAML message may have at most 256 KiB.', cause });
     }
     throw malformed('The message is not compressed with DEFLATE.', cause);
   }
-  throw malformed('There is something after the compressed message.');
+  throw malformed('There is data after the compressed message.');
 }
 
-/** saml-bindings §3.4.4.1: over the message, RelayState (where there is one) and SigAlg, in this order. */
+/** saml-bindings §3.4.4.1: the signature covers the message, the RelayState (if present) and SigAlg, in this order. */
 function readQuerySignature(raw: ReadonlyMap<string, string>, field: MessageField): QuerySignature | undefined {
   const value = decodeParameter(raw.get('Signature'));
   if (value === undefined) return undefined;
@@ -140,11 +144,11 @@ function readQuerySignature(raw: ReadonlyMap<string, string>, field: MessageFiel
   };
 }
 
-/** A message of ours, signed with rsa-sha256 whatever the binding. */
+/** A message of the gateway. It is signed with rsa-sha256 with either binding. */
 export interface OutgoingMessage {
   readonly field: MessageField;
   readonly id: string;
-  /** Has an Issuer, after which the signature goes. */
+  /** Has an Issuer; the signature is inserted after it. */
   readonly xml: string;
   readonly location: string;
   readonly relayState: string | undefined;
@@ -169,9 +173,9 @@ function signedUrl({ field, xml, location, relayState, signWith }: OutgoingMessa
   return `${location}${location.includes('?') ? '&' : '?'}${parameters}&Signature=${encodeURIComponent(signature)}`;
 }
 
-/** An enveloped signature right after the Issuer (saml-core §5.4). */
+/** Inserts an enveloped signature right after the Issuer (saml-core §5.4). */
 export async function signEnveloped(xml: string, id: string, key: MessageSigningKey): Promise<string> {
-  // Loaded where it is needed: most gateways sign nothing.
+  // Loaded on demand, because most gateways sign nothing.
   const { SignedXml } = await import('../libraries.ts');
   const signer = new SignedXml({
     privateKey: key.privateKeyPem,

@@ -1,6 +1,6 @@
 /**
- * Logout messages of ours, written as text: they are five elements, and every value goes through one escaping. Always signed,
- * whatever the identity provider asks for.
+ * Creates LogoutRequests and LogoutResponses. They are written as text, because they have only five elements and every value is
+ * escaped by one function. They are always signed, even if the identity provider does not require it.
  * @see saml-core §3.7, saml-profiles §4.4.4
  */
 
@@ -11,27 +11,27 @@ import { escapeXml } from '../xml/escape-xml.ts';
 import { type BrowserMessage, createBrowserMessage, type MessageSigningKey } from './bindings.ts';
 
 interface LogoutMessageOptions {
-  /** NCName, unguessable. */
+  /** An unguessable NCName. */
   readonly id: string;
   readonly nowMs: number;
   /** Our entityID for the organization. */
   readonly entityId: string;
-  /** The identity provider's endpoint and the binding that it has there. */
+  /** The identity provider's endpoint for this binding. */
   readonly location: string;
   readonly binding: 'redirect' | 'post';
   readonly signWith: MessageSigningKey;
 }
 
 export interface LogoutRequestOptions extends LogoutMessageOptions {
-  /** As the assertion had it, with all its qualifiers: by less the identity provider may not know who is meant. */
+  /** The NameID of the assertion with all its qualifiers, because the identity provider may need them to find the user. */
   readonly nameId: NameId;
   readonly sessionIndex: string | undefined;
 }
 
-/** How long the identity provider may take it, ms. */
+/** How long the identity provider may accept the request. */
 const VALID_MS = 5 * MINUTE_MS;
 
-/** Asks the identity provider to end its session too, and those that it made elsewhere. */
+/** Creates a request to the identity provider to end its session and the user's sessions at other service providers. */
 export function createLogoutRequest(options: LogoutRequestOptions): Promise<BrowserMessage> {
   const { nameId, sessionIndex, nowMs } = options;
   const attributes = [
@@ -47,11 +47,11 @@ export function createLogoutRequest(options: LogoutRequestOptions): Promise<Brow
 
 export interface LogoutResponseOptions extends LogoutMessageOptions {
   readonly inResponseTo: string;
-  /** Of the request, given back as it came. */
+  /** The RelayState of the request, unchanged. */
   readonly relayState: string | undefined;
 }
 
-/** Tells the identity provider that no session is left here under the name of its request. */
+/** Creates a response that confirms that the sessions of a LogoutRequest have ended. */
 export function createLogoutResponse(options: LogoutResponseOptions): Promise<BrowserMessage> {
   const status = `<samlp:Status><samlp:StatusCode Value="${STATUS_SUCCESS}"/></samlp:Status>`;
   const xml = writeMessage('LogoutResponse', options, attribute('InResponseTo', options.inResponseTo), status);

@@ -1,6 +1,6 @@
 /**
- * The verdict on a logout message of the identity provider. Nothing is read of one without a good signature, whatever the
- * binding: who could end sessions of others, or say that they have ended, would hold a switch over everybody.
+ * Accepts or rejects logout messages of the identity provider. A valid signature is required with either binding. Otherwise, an
+ * attacker could end the sessions of any user, or pretend that sessions have ended.
  * @see saml-core §3.7, saml-profiles §4.4, saml-bindings §3.4.4.1, §3.5.4
  */
 import type { KeyObject } from 'node:crypto';
@@ -23,60 +23,60 @@ import { readDateTime } from '../xml/date-time.ts';
 import { attributeOf, childrenNamed, isNamed, onlyChild, parseXml, textOf, walk, type XmlElement } from '../xml/xml.ts';
 import type { UnverifiedMessage } from './bindings.ts';
 
-/** What a logout message is held against. URLs and entity IDs are compared as exact strings. */
+/** The expected values of a logout message. URLs and entity IDs are compared as exact strings. */
 export interface LogoutSettings {
   /** Our single logout URL for this organization. */
   readonly sloUrl: string;
   readonly idpEntityId: string;
   readonly keys: readonly VerificationKey[];
-  /** For a NameID that is encrypted. */
+  /** Decrypt an encrypted NameID. */
   readonly decryptionKeys: readonly KeyObject[];
-  /** 0–300, both ways. */
+  /** 0–300, in both directions. */
   readonly clockSkewSeconds: number;
 }
 
 declare const verified: unique symbol;
 
-/** What a signed LogoutRequest says. Only {@link acceptLogoutRequest} makes one. */
+/** The contents of a signed LogoutRequest. Only {@link acceptLogoutRequest} creates one. */
 export interface VerifiedLogoutRequest {
   readonly [verified]: true;
-  /** Claimed once, and answered. */
+  /** Must be claimed, so that the request is accepted only once. */
   readonly requestId: string;
   readonly nameId: NameId;
-  /** The sessions to end; none for all of that NameID. */
+  /** The sessions to end. Empty for all sessions of the NameID. */
   readonly sessionIndexes: readonly string[];
-  /** Until when it could be accepted, skew included, ms since 1970: how long the claim must be kept. */
+  /** The end of its validity with the largest clock skew, ms since 1970. The claim must be kept until then. */
   readonly acceptableUntilMs: number;
 }
 
-/** What a signed LogoutResponse says. Only {@link acceptLogoutResponse} makes one. */
+/** The contents of a signed LogoutResponse. Only {@link acceptLogoutResponse} creates one. */
 export interface VerifiedLogoutResponse {
   readonly [verified]: true;
   readonly inResponseTo: string;
-  /** `partial`: some other participant may still have a session. */
+  /** `partial`: another service provider may still have a session. */
   readonly outcome: 'success' | 'partial' | 'failed';
 }
 
-/** How long a message may be under way, ms. */
+/** The largest age of a message. */
 const MAX_AGE_MS = 5 * MINUTE_MS;
-/** Each is looked for and remembered. */
+/** Each index is looked up and remembered in the store. */
 const MAX_SESSION_INDEXES = 100;
 
 const malformed = (detail: string) => new GatewayError('saml_malformed', detail);
 const ambiguous = (detail: string) => new GatewayError('saml_structure_ambiguous', detail);
-const several = (what: string) => () => ambiguous(`There is more than one ${what}.`);
+const several = (name: string) => () => ambiguous(`There is more than one ${name}.`);
 
 /**
- * Accepts a LogoutRequest, or says why not.
- * @throws every `saml_…` code that a message can have; nothing may have been done then
+ * Accepts a LogoutRequest.
+ * @throws every `saml_…` code that a message can have. The caller must not have changed anything before.
  * @see saml-core §3.7.1
  */
 export function acceptLogoutRequest(message: UnverifiedMessage, settings: LogoutSettings, nowMs: number): VerifiedLogoutRequest {
   const request = openSigned(message, 'LogoutRequest', settings);
-  checkAddress(request, message.binding, settings);
+  checkDestination(request, message.binding, settings);
   const acceptableUntilMs = checkTime(request, settings, nowMs);
   const sessionIndexes = childrenNamed(request, PROTOCOL, 'SessionIndex').map(textOf);
-  if (sessionIndexes.length > MAX_SESSION_INDEXES) throw malformed('The logout request names too many sessions.');
+  if (sessionIndexes.length > MAX_SESSION_INDEXES) throw malformed('The LogoutRequest has too many SessionIndexes.');
   const statement: Omit<VerifiedLogoutRequest, typeof verified> = {
     requestId: attributeOf(request, 'ID') as string,
     nameId: readLogoutNameId(request, settings),
@@ -87,23 +87,23 @@ export function acceptLogoutRequest(message: UnverifiedMessage, settings: Logout
 }
 
 /**
- * Accepts a LogoutResponse, or says why not. Whether it answers a request of ours, the caller knows.
- * @throws every `saml_…` code that a message can have; nothing may have been done then
+ * Accepts a LogoutResponse. The caller must check that it answers a request of ours.
+ * @throws every `saml_…` code that a message can have. The caller must not have changed anything before.
  * @see saml-core §3.7.2
  */
 export function acceptLogoutResponse(message: UnverifiedMessage, settings: LogoutSettings, nowMs: number): VerifiedLogoutResponse {
   const response = openSigned(message, 'LogoutResponse', settings);
-  checkAddress(response, message.binding, settings);
+  checkDestination(response, message.binding, settings);
   checkTime(response, settings, nowMs);
   const inResponseTo = attributeOf(response, 'InResponseTo');
-  if (inResponseTo === undefined) throw new GatewayError('saml_in_response_to_unknown', 'The logout response answers no request.');
+  if (inResponseTo === undefined) throw new GatewayError('saml_in_response_to_unknown', 'The LogoutResponse has no InResponseTo.');
   const statement: Omit<VerifiedLogoutResponse, typeof verified> = { inResponseTo, outcome: readOutcome(response) };
   return statement as VerifiedLogoutResponse;
 }
 
 /**
- * Verifies the message. What is returned is signed as a whole: parsed anew from the octets of the XML signature (HTTP-POST),
- * or the XML of which each octet is in the signed query (HTTP-Redirect).
+ * Verifies the message, and returns an element that is signed as a whole. It is parsed again from the octets of the XML signature
+ * (HTTP-POST), or every octet of it is part of the signed query (HTTP-Redirect).
  */
 function openSigned(message: UnverifiedMessage, local: 'LogoutRequest' | 'LogoutResponse', settings: LogoutSettings): XmlElement {
   const unverified = parseXml(message.unverifiedXml);
@@ -118,15 +118,15 @@ function openSigned(message: UnverifiedMessage, local: 'LogoutRequest' | 'Logout
     if (!signature) throw new GatewayError('saml_signature_missing', 'The logout message is not signed.');
     return readCanonicalXml(verifySignature(unverified, signature, settings.keys).octets);
   }
-  // saml-bindings §3.4.4.1 has it removed; two signatures would be two answers to who signed.
-  if (signature) throw ambiguous('A message in a URL has a signature inside as well.');
+  // saml-bindings §3.4.4.1 requires its removal. Two signatures could name two signers.
+  if (signature) throw ambiguous('A logout message in a URL also has a signature inside its XML.');
   const { querySignature } = message;
   if (!querySignature) throw new GatewayError('saml_signature_missing', 'The logout message is not signed.');
   verifySignedOctets(querySignature.octets, querySignature.value, querySignature.algorithm, settings.keys);
   return unverified;
 }
 
-/** Before the cryptography, of a message that may still be anybody's; it is the same afterwards, as the signature covers it. */
+/** Runs before the cryptography, on a message that anybody could have sent. The signature covers the Issuer, so it cannot differ later. */
 function checkIssuer(message: XmlElement, settings: LogoutSettings): void {
   const issuer = issuerOf(message);
   if (issuer !== settings.idpEntityId) {
@@ -134,14 +134,17 @@ function checkIssuer(message: XmlElement, settings: LogoutSettings): void {
   }
 }
 
-/** saml-bindings §3.5.5.2. Over HTTP-Redirect some products leave it out although they sign; what is there must be right. */
-function checkAddress(message: XmlElement, binding: UnverifiedMessage['binding'], { sloUrl }: LogoutSettings): void {
+/**
+ * saml-bindings §3.5.5.2. With HTTP-Redirect, some products omit the Destination although they sign the message. If it is
+ * present, it must match.
+ */
+function checkDestination(message: XmlElement, binding: UnverifiedMessage['binding'], { sloUrl }: LogoutSettings): void {
   const destination = attributeOf(message, 'Destination');
   if (destination === sloUrl || (destination === undefined && binding === 'redirect')) return;
   throw new GatewayError('saml_destination_mismatch', { wanted: sloUrl, got: destination?.slice(0, 300) ?? '(absent)' });
 }
 
-/** @returns when it ends to be acceptable, skew included */
+/** @returns the end of its validity with the largest clock skew, ms since 1970 */
 function checkTime(message: XmlElement, { clockSkewSeconds }: LogoutSettings, nowMs: number): number {
   const skewMs = clockSkewSeconds * 1000;
   const issuedMs = readDateTime(attributeOf(message, 'IssueInstant') ?? '');
@@ -162,7 +165,7 @@ function checkTime(message: XmlElement, { clockSkewSeconds }: LogoutSettings, no
 
 function readLogoutNameId(request: XmlElement, settings: LogoutSettings): NameId {
   const nameId = openNameId(request, settings.decryptionKeys);
-  if (!nameId) throw new GatewayError('saml_name_id_missing', 'The logout request has no NameID.');
+  if (!nameId) throw new GatewayError('saml_name_id_missing', 'The LogoutRequest has no NameID.');
   return nameId;
 }
 
@@ -170,8 +173,9 @@ function readOutcome(response: XmlElement): VerifiedLogoutResponse['outcome'] {
   const status = onlyChild(response, PROTOCOL, 'Status', several('Status'));
   const code = status && onlyChild(status, PROTOCOL, 'StatusCode', several('StatusCode'));
   const value = code && attributeOf(code, 'Value');
-  if (value === undefined) throw malformed('The logout response has no Status.');
-  const second = code && childrenNamed(code, PROTOCOL, 'StatusCode').some((inner) => attributeOf(inner, 'Value') === STATUS_PARTIAL_LOGOUT);
-  if (second || value === STATUS_PARTIAL_LOGOUT) return 'partial';
+  if (value === undefined) throw malformed('The LogoutResponse has no Status.');
+  const isPartial =
+    code && childrenNamed(code, PROTOCOL, 'StatusCode').some((inner) => attributeOf(inner, 'Value') === STATUS_PARTIAL_LOGOUT);
+  if (isPartial || value === STATUS_PARTIAL_LOGOUT) return 'partial';
   return value === STATUS_SUCCESS ? 'success' : 'failed';
 }

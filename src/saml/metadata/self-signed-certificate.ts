@@ -1,20 +1,20 @@
 /**
- * Makes an RSA key and a self-signed certificate for it: for the SP of each organization, and for the mock identity provider.
- * The few DER structures of one fixed kind of certificate are written here, because an X.509 library costs every gateway
- * 20 MB of memory and a sixth of its start, to make one certificate an organization.
+ * Creates an RSA key with a self-signed certificate, for the service provider of each organization and for the mock identity
+ * provider. The few DER structures are written here, because an X.509 library costs each gateway 20 MB of memory and a sixth of
+ * its start-up time (`npm run bench:start`), for one certificate per organization.
  */
 import { generateKeyPair, randomBytes, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import { DAY_MS, HOUR_MS, toIsoTime } from '../../time.ts';
 
-/** A private key (PKCS#8) and the certificate of its public half (X.509), both as PEM text. */
+/** A private key (PKCS#8) and the certificate of its public key (X.509), both as PEM text. */
 export interface KeyAndCertificate {
   readonly privateKeyPem: string;
   readonly certificatePem: string;
 }
 
 export interface SelfSignedCertificateOptions {
-  /** Goes into subject and issuer as CN; any text. */
+  /** Any text. It becomes the CN of subject and issuer. */
   readonly commonName: string;
   /** Validity in days from {@link nowMs}. */
   readonly days: number;
@@ -24,8 +24,8 @@ export interface SelfSignedCertificateOptions {
 }
 
 /**
- * Makes a key and its certificate: sha256WithRSAEncryption, a random positive serial, for signatures and key encipherment,
- * not before one hour ago, because the other side's clock may be behind.
+ * Creates a key and its certificate, signed with sha256WithRSAEncryption. The certificate has a random positive serial number
+ * and allows signatures and key encipherment. It is valid from one hour ago, because the other side's clock may be behind.
  *
  * @example
  * const { privateKeyPem, certificatePem } = await createSelfSignedCertificate({
@@ -53,7 +53,7 @@ function tbsCertificate(options: SelfSignedCertificateOptions, subjectPublicKeyI
   return sequence(version3, randomSerial(), SHA256_WITH_RSA, name, validity, name, subjectPublicKeyInfo, EXTENSIONS);
 }
 
-/** 16 octets whose first is between 0x40 and 0x7f: positive, and of one length. */
+/** 16 octets, the first between 0x40 and 0x7f, so that the number is positive and always has the same length. */
 function randomSerial(): Buffer {
   const octets = randomBytes(16);
   octets.writeUInt8((octets.readUInt8(0) & 0x3f) | 0x40, 0);
@@ -82,7 +82,7 @@ const TAG = {
   explicit3: 0xa3,
 };
 
-/** Object identifiers, tag and length included. */
+/** Object identifiers with tag and length. */
 const OID = {
   /** 1.2.840.113549.1.1.11 */
   sha256WithRsaEncryption: Buffer.from('06092a864886f70d01010b', 'hex'),

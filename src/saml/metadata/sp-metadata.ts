@@ -5,7 +5,7 @@ export interface ServiceProviderDescription {
   readonly entityId: string;
   readonly acsUrl: string;
   readonly sloUrl: string;
-  /** DER as base64, the one in use first; the others are kept for a rollover. */
+  /** DER as base64. The first is the current one; the others are for a rollover. */
   readonly certificates: readonly string[];
   readonly wantAssertionsSigned: boolean;
   readonly authnRequestsSigned: boolean;
@@ -25,8 +25,8 @@ const ENCRYPTION_METHODS = [
 ];
 
 /**
- * SP metadata of one organization.
- * @see saml-metadata §2.4.4; the order of elements is the schema's
+ * Returns the service provider metadata of one organization.
+ * @see saml-metadata §2.4.4; the schema requires this order of elements
  */
 export function createSpMetadata(sp: ServiceProviderDescription): string {
   const parts = [

@@ -8,26 +8,25 @@ import { GatewayError } from '../../errors.ts';
 import { isElement, walk, XML_NAMESPACE, type XmlAttribute, type XmlElement } from './xml.ts';
 
 export interface CanonicalOptions {
-  /** InclusiveNamespaces PrefixList; the default namespace is the empty string here. */
+  /** The InclusiveNamespaces PrefixList, with the empty string for the default namespace. */
   readonly inclusivePrefixes?: ReadonlySet<string>;
-  /** Left out with all it contains: the signature, for the enveloped-signature transform. */
+  /** An element to leave out: the signature, for the enveloped-signature transform. */
   readonly without?: XmlElement | undefined;
 }
 
 const NO_PREFIXES: ReadonlySet<string> = new Set();
-/** A prefix and its namespace; undefined where no output ancestor has declared it. */
-type Declaration<Uri = string | undefined> = readonly [prefix: string, uri: Uri];
-const NOTHING: readonly Declaration<string>[] = [];
+type Declaration = readonly [prefix: string, uri: string];
 
 /**
- * Exclusive C14N writes a declaration again on every element that uses it outside of one that did. One long namespace URI
- * and some thousand empty elements would so make gigabytes of a message of 100 kB, before its signature is looked at.
+ * Exclusive C14N repeats a declaration on each element that uses it, unless an ancestor in the output already has it. With one
+ * long namespace URI and some thousand empty elements, a message of 100 kB would become gigabytes before its signature is
+ * verified.
  */
 const MAX_DECLARED_CHARACTERS = 4 * 1024 * 1024;
 
 /**
- * The canonical form of `apex` and what is below it. A string: its UTF-8 octets are what is digested or signed.
- * @throws saml_malformed where its namespace declarations alone would be over {@link MAX_DECLARED_CHARACTERS}
+ * Returns the canonical form of an element and everything inside it. Its UTF-8 octets are what is digested or signed.
+ * @throws saml_malformed if the namespace declarations in the output exceed {@link MAX_DECLARED_CHARACTERS}
  */
 export function canonicalize(apex: XmlElement, options: CanonicalOptions = {}): string {
   const writer = new Writer(apex, options.inclusivePrefixes ?? NO_PREFIXES, options.without);
@@ -41,12 +40,12 @@ class Writer {
   readonly #inclusive: ReadonlySet<string>;
   readonly #without: XmlElement | undefined;
   /**
-   * The declarations that the output ancestors carry, prefix to URI. One map, changed on the way down and mended on the way
-   * up: a copy for each element would let a hostile message cost the square of its size.
+   * The declarations on the ancestors in the output, as prefix to URI. The map is changed on the way down and restored on the
+   * way up, because a copy for each element would take quadratic time for a hostile message.
    */
   readonly #rendered = new Map<string, string>();
   #declaredCharacters = 0;
-  #places: ReadonlyMap<string, number> | undefined;
+  #namespaceOrder: ReadonlyMap<string, number> | undefined;
 
   constructor(apex: XmlElement, inclusive: ReadonlySet<string>, without: XmlElement | undefined) {
     this.#apex = apex;
@@ -56,10 +55,10 @@ class Writer {
 
   write(element: XmlElement): void {
     const name = qualifiedName(element);
-    const declared = this.#declarationsToRender(element);
-    const before = declared === NOTHING ? NOTHING : declared.map(([prefix]): Declaration => [prefix, this.#rendered.get(prefix)]);
+    const declarations = this.#declarationsToRender(element);
+    const replaced = declarations.map(([prefix]) => this.#rendered.get(prefix));
     this.text += `<${name}`;
-    for (const [prefix, uri] of declared) this.#declare(prefix, uri);
+    for (const [prefix, uri] of declarations) this.#declare(prefix, uri);
     for (const attribute of this.#inCanonicalOrder(element.attributes)) {
       this.text += ` ${qualifiedName(attribute)}="${escapeAttribute(attribute.value)}"`;
     }
@@ -69,52 +68,45 @@ class Writer {
       else if (child !== this.#without) this.write(child);
     }
     this.text += `</${name}>`;
-    for (const [prefix, uri] of before) {
+    declarations.forEach(([prefix], at) => {
+      const uri = replaced[at];
       if (uri === undefined) this.#rendered.delete(prefix);
       else this.#rendered.set(prefix, uri);
-    }
+    });
   }
 
   #declare(prefix: string, uri: string): void {
     this.#declaredCharacters += prefix.length + uri.length;
     if (this.#declaredCharacters > MAX_DECLARED_CHARACTERS)
-      throw new GatewayError('saml_malformed', 'The message repeats a long namespace too often.');
+      throw new GatewayError('saml_malformed', 'The XML repeats long namespaces too often.');
     this.text += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(uri)}"`;
     this.#rendered.set(prefix, uri);
   }
 
-  /** Exclusive C14N §3: a prefix is rendered where it is visibly used and no output ancestor rendered it with the same URI. */
-  #declarationsToRender(element: XmlElement): readonly Declaration<string>[] {
-    if (this.#hasNothingNew(element)) return NOTHING;
-    const wanted = new Map<string, string>([[element.prefix, element.uri]]);
-    for (const attribute of element.attributes) if (attribute.prefix !== '') wanted.set(attribute.prefix, attribute.uri);
+  /** Exclusive C14N §3: a prefix is rendered if it is visibly used and no ancestor in the output rendered it with the same URI. */
+  #declarationsToRender(element: XmlElement): readonly Declaration[] {
+    const declarations: Declaration[] = [];
+    this.#addUnlessRendered(declarations, element.prefix, element.uri);
+    for (const { prefix, uri } of element.attributes) if (prefix !== '') this.#addUnlessRendered(declarations, prefix, uri);
     for (const prefix of this.#inclusive) {
-      // What is in scope changes only where it is declared, so only the apex has to look above itself.
+      // The scope changes only at declarations, so only the apex has to search its ancestors.
       const uri = element === this.#apex ? uriInScope(element, prefix) : element.declarations.get(prefix);
-      if (uri !== undefined) wanted.set(prefix, uri);
+      if (uri !== undefined) this.#addUnlessRendered(declarations, prefix, uri);
     }
-    const declared: [string, string][] = [];
-    for (const [prefix, uri] of wanted) {
-      if (uri === XML_NAMESPACE) continue;
-      if (this.#renderedOf(prefix) !== uri) declared.push([prefix, uri]);
-    }
-    return declared.length < 2 ? declared : declared.sort(([a], [b]) => compareCodePoints(a, b));
+    return declarations.length < 2 ? declarations : declarations.sort(([a], [b]) => compareCodePoints(a, b));
   }
 
-  /** So it is with nearly every element, and quickly seen. */
-  #hasNothingNew(element: XmlElement): boolean {
-    if (this.#renderedOf(element.prefix) !== element.uri) return false;
-    if (this.#inclusive.size > 0 && (element === this.#apex || element.declarations.size > 0)) return false;
-    for (const attribute of element.attributes) if (attribute.prefix !== '') return false;
-    return true;
+  #addUnlessRendered(declarations: Declaration[], prefix: string, uri: string): void {
+    if (uri === XML_NAMESPACE || this.#renderedUri(prefix) === uri) return;
+    if (!declarations.some(([added]) => added === prefix)) declarations.push([prefix, uri]);
   }
 
-  /** An absent default namespace counts as rendered empty: xmlns="" is only written to undo another one. */
-  #renderedOf(prefix: string): string | undefined {
+  /** An absent default namespace counts as rendered empty, because xmlns="" is only written to undo another one. */
+  #renderedUri(prefix: string): string | undefined {
     return this.#rendered.get(prefix) ?? (prefix === '' ? '' : undefined);
   }
 
-  /** Canonical XML 1.0 §2.2: by namespace URI, then by local name; attributes without namespace first. */
+  /** Canonical XML 1.0 §2.2: by namespace URI, then by local name. Attributes without namespace come first. */
   #inCanonicalOrder(attributes: XmlElement['attributes']): XmlElement['attributes'] {
     for (let at = 1; at < attributes.length; at++) {
       if (this.#compare(attributes[at - 1] as XmlAttribute, attributes[at] as XmlAttribute) > 0)
@@ -124,21 +116,21 @@ class Writer {
   }
 
   #compare(a: XmlAttribute, b: XmlAttribute): number {
-    return a.uri === b.uri ? compareCodePoints(a.local, b.local) : this.#placeOf(a.uri) - this.#placeOf(b.uri);
+    return a.uri === b.uri ? compareCodePoints(a.local, b.local) : this.#orderOf(a.uri) - this.#orderOf(b.uri);
   }
 
-  /** Once for all: to compare long namespaces at each element would cost their length each time. */
-  #placeOf(uri: string): number {
-    this.#places ??= placesOfNamespaces(this.#apex);
-    return this.#places.get(uri) as number;
+  /** Sorts all namespaces once, because comparing long namespaces on each element would take too long for a hostile message. */
+  #orderOf(uri: string): number {
+    this.#namespaceOrder ??= orderOfNamespaces(this.#apex);
+    return this.#namespaceOrder.get(uri) as number;
   }
 }
 
-/** The namespaces of all attributes, in canonical order. */
-function placesOfNamespaces(apex: XmlElement): ReadonlyMap<string, number> {
+/** Returns the position of each attribute namespace in canonical order. */
+function orderOfNamespaces(apex: XmlElement): ReadonlyMap<string, number> {
   const uris = new Set<string>();
   for (const { attributes } of walk(apex)) for (const { uri } of attributes) uris.add(uri);
-  return new Map([...uris].sort(compareCodePoints).map((uri, place) => [uri, place]));
+  return new Map([...uris].sort(compareCodePoints).map((uri, order) => [uri, order]));
 }
 
 const qualifiedName = ({ prefix, local }: { prefix: string; local: string }): string => (prefix === '' ? local : `${prefix}:${local}`);
@@ -151,8 +143,8 @@ function uriInScope(element: XmlElement, prefix: string): string | undefined {
   return undefined;
 }
 
-/** By Unicode code point; JavaScript's own order is by UTF-16 code unit and differs beyond the basic plane. */
-export function compareCodePoints(a: string, b: string): number {
+/** Compares by Unicode code point. JavaScript's own order, by UTF-16 code unit, differs beyond the basic plane. */
+function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const left = a.charCodeAt(i);
@@ -162,13 +154,13 @@ export function compareCodePoints(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** The code units of a surrogate pair, which stand for the highest code points, are moved behind those from U+E000 on. */
+/** Moves surrogates, which encode the highest code points, behind the code units from U+E000 on. */
 function inCodePointOrder(codeUnit: number): number {
   if (codeUnit < 0xd800) return codeUnit;
   return codeUnit < 0xe000 ? codeUnit + 0x2000 : codeUnit - 0x800;
 }
 
-/** Each by itself: a function for every character would be most of the work in a text that has nothing else. */
+/** One replacement per character: calling a function for each match would take too long for text that only has such characters. */
 const escapeText = (value: string): string =>
   /[&<>\r]/.test(value) ? value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/\r/g, '&#xD;') : value;
 

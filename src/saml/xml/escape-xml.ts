@@ -1,4 +1,4 @@
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
 
-/** Text for an attribute or an element of XML. White space that a parser would fold in an attribute goes as a reference. */
+/** Escapes text for an attribute or an element. Whitespace that a parser would normalize in an attribute becomes a reference. */
 export const escapeXml = (text: string): string => text.replace(/[&<>"'\t\n\r]/g, (char) => ESCAPES[char] ?? `&#${char.charCodeAt(0)};`);
