@@ -3,133 +3,150 @@ import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const SRC = path.join(import.meta.dirname, '../src');
-const files = (readdirSync(SRC, { recursive: true }) as string[]).filter((file) => /\.tsx?$/.test(file));
+const MAX_FOLDER_FILES = 15;
+const MAX_FILE_LINES = 350;
+const MAX_README_LINES = 25;
 
-/** Where a file belongs: its folder, or its own name where it lies directly in src/. */
-const placeOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] as string) : file.replace(/\.tsx?$/, ''));
+const files = (readdirSync(SRC, { recursive: true }) as string[]).filter((file) => /\.tsx?$/.test(file)).sort();
+const textOf = (file: string): string => readFileSync(path.join(SRC, file), 'utf8');
+const folderOf = (file: string): string => path.posix.dirname(file);
 
-/** `import type` and dynamic imports count as well: what a file knows of is what it depends on. But the client's types are made of the server's. */
-function importsOf(file: string): string[] {
-  const all = readFileSync(path.join(SRC, file), 'utf8');
-  const text = file.startsWith('client/') ? all.replace(/^import type [^;]+;/gm, '') : all;
+/** The part that a file belongs to: its top-level folder, or its own name if it is directly in src/. */
+const partOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] as string) : file.replace(/\.tsx?$/, ''));
+
+/** All imports of own files, including types and dynamic imports. */
+function importsOf(file: string, text = textOf(file)): string[] {
   const found = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)].map(([, target = '']) => target);
-  return found.map((target) => path.posix.normalize(path.posix.join(path.posix.dirname(file), target)));
+  return found.map((target) => path.posix.normalize(path.posix.join(folderOf(file), target)));
 }
 
-/** What every part but the client may import. */
-const FOR_ALL = ['time'];
+/** The types of the client library are derived from those of the server, so only its other imports count for the layers. */
+const layerImportsOf = (file: string): string[] =>
+  importsOf(file, file.startsWith('client/') ? textOf(file).replace(/^import type [^;]+;/gm, '') : textOf(file));
 
-/** What each part may import besides itself. One way only: a part never stands above what it is used by. */
+/** Files without dependencies that all parts may import. */
+const SHARED = ['bounded-cache', 'time'];
+
+/** The parts that each part may import, besides {@link SHARED}. Imports go one way, so that no part imports the parts that use it. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'bounded-cache': [],
+  config: [],
   errors: [],
   files: [],
   ids: [],
-  config: [],
   log: [],
   metrics: [],
-  secrets: ['errors'],
   time: [],
-  store: ['bounded-cache', 'errors'],
+  secrets: ['errors'],
+  store: ['errors'],
   saml: ['errors'],
-  runtime: ['config', 'log', 'metrics', 'secrets', 'store', 'rate-limits'],
+  runtime: ['config', 'log', 'metrics', 'secrets', 'store'],
   audit: ['ids', 'store'],
-  organizations: ['audit', 'bounded-cache', 'errors', 'ids', 'runtime', 'saml', 'store'],
-  auth: ['audit', 'bounded-cache', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'secrets', 'store'],
-  console: ['audit', 'errors', 'organizations', 'auth', 'saml'],
-  http: [
-    'audit',
-    'auth',
-    'bounded-cache',
-    'client',
-    'config',
-    'console',
-    'errors',
-    'files',
-    'ids',
-    'log',
-    'organizations',
-    'runtime',
-    'saml',
-    'store',
-  ],
+  organizations: ['audit', 'errors', 'ids', 'runtime', 'saml', 'store'],
+  auth: ['audit', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'store'],
+  console: ['audit', 'auth', 'errors', 'organizations', 'saml'],
+  http: ['audit', 'auth', 'client', 'console', 'errors', 'files', 'ids', 'log', 'organizations', 'runtime', 'saml', 'store'],
   gateway: ['auth', 'config', 'http', 'log', 'metrics', 'organizations', 'runtime', 'secrets', 'store'],
-  // These stand apart from the server. The command line starts it, and the mock identity provider, in files of their own.
+  // The client library and the mock identity provider do not depend on the server.
   client: [],
   'mock-idp': ['saml'],
   cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp'],
   main: ['cli', 'client'],
 };
 
+/** Shared files that a part must do without. */
+const MAY_NOT_SHARE: Readonly<Record<string, readonly string[]>> = { client: SHARED, saml: ['bounded-cache'] };
+
 const MAY_ALSO_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  // It runs a whole gateway, and tells in advance which role each person will get.
+  // Runs a complete gateway and predicts the role of each demo user.
   'cli/commands/demo.ts': ['organizations'],
-  // It looks at a gateway that may not be able to start, so it asks no gateway.
-  'cli/doctor-checks.ts': ['auth', 'log', 'metrics', 'organizations', 'runtime', 'saml', 'secrets', 'store'],
+  // Examines a gateway that may be unable to start, so it cannot ask the gateway.
+  'cli/doctor-checks.ts': ['auth', 'log', 'metrics', 'organizations', 'runtime', 'secrets', 'store'],
 };
 
-describe('the parts and who may know whom', () => {
-  it.each(files)('%s', (file) => {
-    const place = placeOf(file);
-    const forAll = place === 'client' ? [] : FOR_ALL;
-    const allowed = MAY_IMPORT[place] && [...MAY_IMPORT[place], ...forAll, ...(MAY_ALSO_IMPORT[file] ?? [])];
-    expect([place, allowed !== undefined]).toEqual([place, true]);
-    const wrong = importsOf(file).filter((target) => placeOf(target) !== place && !allowed?.includes(placeOf(target)));
-    expect(wrong).toEqual([]);
+/** Folders that have too many files and are to be split. */
+const LARGE_FOLDERS = ['client', 'http/api'];
+
+/** Files with one long table. */
+const LONG_TABLES = ['errors.ts', 'saml/response/checks.ts'];
+
+describe('layers', () => {
+  it.each(files)('%s imports only the layers below it', (file) => {
+    const part = partOf(file);
+    const shared = SHARED.filter((name) => !MAY_NOT_SHARE[part]?.includes(name));
+    const allowed = [part, ...(MAY_IMPORT[part] ?? []), ...shared, ...(MAY_ALSO_IMPORT[file] ?? [])];
+    expect(Object.keys(MAY_IMPORT)).toContain(part);
+    expect(layerImportsOf(file).filter((target) => !allowed.includes(partOf(target)))).toEqual([]);
   });
 
-  it('the verdict on a response depends on nothing but its own folder, the error table and its libraries', () => {
+  it('allows no import that is not used', () => {
+    const unused = (importers: readonly string[], allowed: readonly string[]) => {
+      const used = new Set(importers.flatMap(layerImportsOf).map(partOf));
+      return allowed.filter((part) => !used.has(part));
+    };
+    const stale = [
+      ...Object.entries(MAY_IMPORT).map(([part, allowed]) => [
+        part,
+        unused(
+          files.filter((file) => partOf(file) === part),
+          allowed,
+        ),
+      ]),
+      ...Object.entries(MAY_ALSO_IMPORT).map(([file, allowed]) => [file, files.includes(file) ? unused([file], allowed) : allowed]),
+    ];
+    expect(stale.filter(([, parts]) => parts?.length)).toEqual([]);
+  });
+
+  it('has no import cycles, not even of types', () => {
+    const done = new Set<string>();
+    const visit = (file: string, trail: readonly string[]): void => {
+      if (trail.includes(file)) throw new Error(`import cycle: ${[...trail.slice(trail.indexOf(file)), file].join(' > ')}`);
+      if (done.has(file)) return;
+      for (const target of importsOf(file)) if (files.includes(target)) visit(target, [...trail, file]);
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+  });
+
+  it('uses only these libraries to verify a response', () => {
     const libraries = new Set(
       files
         .filter((file) => file.startsWith('saml/'))
-        .flatMap((file) => {
-          const text = readFileSync(path.join(SRC, file), 'utf8');
-          return [...text.matchAll(/from '([^.'][^']*)'/g)].map(([, name = '']) => name).filter((name) => !name.startsWith('node:'));
-        }),
+        .flatMap((file) => [...textOf(file).matchAll(/from '([^.'][^']*)'/g)].map(([, name = '']) => name))
+        .filter((name) => !name.startsWith('node:')),
     );
     expect([...libraries].sort()).toEqual(['@node-saml/node-saml', 'saxes', 'xml-crypto']);
   });
 
-  it('only one file parses XML, and only one verifies XML signatures', () => {
-    const using = (pattern: RegExp) =>
-      files.filter((file) => !file.startsWith('mock-idp/') && pattern.test(readFileSync(path.join(SRC, file), 'utf8')));
+  it('parses XML in one file and verifies XML signatures in one file', () => {
+    const using = (pattern: RegExp) => files.filter((file) => !file.startsWith('mock-idp/') && pattern.test(textOf(file)));
     expect(using(/from 'saxes'/)).toEqual(['saml/xml/xml.ts']);
-  });
-
-  it('no file imports itself round a circle', () => {
-    const graph = new Map(files.map((file) => [file, importsOf(file)]));
-    const done = new Set<string>();
-    const visit = (file: string, trail: readonly string[]): void => {
-      if (trail.includes(file)) throw new Error(`a circle: ${[...trail.slice(trail.indexOf(file)), file].join(' > ')}`);
-      if (done.has(file)) return;
-      for (const target of graph.get(file) ?? []) visit(target, [...trail, file]);
-      done.add(file);
-    };
-    const runtimeOnly = (file: string) => {
-      // A type may be asked of a file that asks back; code may not.
-      const text = readFileSync(path.join(SRC, file), 'utf8').replace(/^import type [^;]+;/gm, '');
-      const found = [...text.matchAll(/^(?:import|export)\s[^;]*?from '(\.{1,2}\/[^']+)'/gms)].map(([, target = '']) => target);
-      return found.map((target) => path.posix.normalize(path.posix.join(path.posix.dirname(file), target)));
-    };
-    for (const file of files) graph.set(file, runtimeOnly(file));
-    for (const file of files) visit(file, []);
+    expect(using(/^import \{[^}]*\bverify\b[^}]*\} from 'node:crypto'/m)).toEqual(['saml/crypto/signature.ts']);
   });
 });
 
-describe('habits', () => {
-  it('a folder with more than three files opens with a README of at most 25 lines', () => {
-    const folders = ['', ...new Set(files.filter((file) => file.includes('/')).map((file) => path.posix.dirname(file)))];
-    for (const folder of folders) {
-      const own = files.filter((file) => (file.includes('/') ? path.posix.dirname(file) : '') === folder);
-      if (own.length <= 3) continue;
+describe('folders and files', () => {
+  const folders = [...new Set(files.map(folderOf))];
+  const filesIn = (folder: string) => files.filter((file) => folderOf(file) === folder);
+
+  it(`keeps at most ${MAX_FOLDER_FILES} source files in a folder`, () => {
+    expect(folders.filter((folder) => filesIn(folder).length > MAX_FOLDER_FILES)).toEqual(LARGE_FOLDERS);
+  });
+
+  it(`keeps files to ${MAX_FILE_LINES} lines, except those of one long table`, () => {
+    expect(files.filter((file) => textOf(file).trimEnd().split('\n').length > MAX_FILE_LINES)).toEqual(LONG_TABLES);
+  });
+
+  it(`has a README of at most ${MAX_README_LINES} lines in each folder with more than three files`, () => {
+    for (const folder of folders.filter((each) => filesIn(each).length > 3)) {
       const readme = path.join(SRC, folder, 'README.md');
       expect([folder, statSync(readme, { throwIfNoEntry: false }) !== undefined]).toEqual([folder, true]);
       const lines = readFileSync(readme, 'utf8').trimEnd().split('\n').length;
-      expect([folder, lines <= 25]).toEqual([folder, true]);
+      expect([folder, lines <= MAX_README_LINES]).toEqual([folder, true]);
     }
   });
 
-  it('there are no drawers', () => {
-    for (const file of files) expect(path.basename(file)).not.toMatch(/^(utils?|helpers?|common|misc|types)\b/);
+  it('has no file that is named for nothing in particular', () => {
+    expect(files.filter((file) => /^(utils?|helpers?|common|misc|types)\b/.test(path.basename(file)))).toEqual([]);
   });
 });
