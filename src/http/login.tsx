@@ -92,7 +92,7 @@ function logoutRoutes(runtime: Runtime, readForm: RequestHandler): Router {
     const login = loginOf(request);
     const ended = login && (await endSession(runtime, request, response, login));
     await destroySession(request);
-    const message = ended && (await continueLogout(runtime, response, login.organizationId, ended));
+    const message = ended && (await continueLogout(runtime, response, { organizationId: login.organizationId, session: ended }));
     if (message) return sendBrowserMessage(response, message);
     response.redirect(303, '/logout');
   });

@@ -339,8 +339,8 @@ describe('the sign-in log: limits', () => {
     const error = new GatewayError('saml_malformed');
     const addresses = Array.from({ length: 60 }, (_, i) => `192.0.2.${i}`);
     const note = (address: string, result: { member: Member } | { error: GatewayError }) => {
-      const ended = { actor: { kind: 'anonymous', address } as const, unverifiedXml: undefined, assertion: undefined, result };
-      recordSignIn(gateway.runtime, organization, ended);
+      const response = { actor: { kind: 'anonymous', address } as const, unverifiedXml: undefined, assertion: undefined };
+      recordSignIn(gateway.runtime, organization, { ...response, ...result });
     };
     for (const address of addresses) note(address, { member });
     note('192.0.2.100', { error });

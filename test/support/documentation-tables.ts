@@ -2,8 +2,7 @@
  * The tables in docs/ that are made from tables in the code. Each page marks where its tables go; everything else on the page is
  * written by hand. `npm run docs` writes the tables, and `documentation.test.ts` fails while a page differs from the code.
  */
-import { SIGN_IN_CHECK_CODES } from '../../src/auth/sign-in-log/sign-in-entry.ts';
-import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-log.ts';
+import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-checks.ts';
 import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
 import { makeMetrics } from '../../src/metrics.ts';
@@ -83,10 +82,7 @@ const responseChecks = (): string => checkTable(Object.entries(RESPONSE_CHECKS),
 
 /** The checks after the verdict on a response. A sign-in reads the user once it has found the request. */
 function signInChecks(): string {
-  const signIn = Object.entries(SIGN_IN_CHECKS).map(([name, title]): [string, CheckText] => [
-    name,
-    { title, codes: SIGN_IN_CHECK_CODES[name as keyof typeof SIGN_IN_CHECKS] },
-  ]);
+  const signIn: [string, CheckText][] = Object.entries(SIGN_IN_CHECKS);
   const atUser = signIn.findIndex(([name]) => name === 'request') + 1;
   const checks = [...signIn.slice(0, atUser), ...Object.entries(PERSON_CHECKS), ...signIn.slice(atUser)];
   return checkTable(checks, Object.keys(RESPONSE_CHECKS).length + 1);

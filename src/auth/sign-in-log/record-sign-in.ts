@@ -1,31 +1,34 @@
 /**
- * Notes how a sign-in ended, when its answer is out. Nobody waits for it and nothing that fails here reaches a sign-in. An
- * accepted one costs little, a refused one is examined, both as long as there are not too many; all that happened within a
- * moment is written at once.
+ * Records finished sign-ins in the sign-in log, after their HTTP responses were sent. No user waits for it, and a failure here
+ * never affects a sign-in. Recording an accepted sign-in is cheap; a refused response is examined again. Both have limits, and
+ * entries of the same moment are written together.
  */
-import { codeOf, type ErrorCode, type GatewayError } from '../../errors.ts';
+import { codeOf, type ErrorCode } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { MINUTE_MS } from '../../time.ts';
-import { acceptedEntry, type FinishedSignIn, type Moment, newEntryKey, refusedEntry } from './sign-in-entry.ts';
+import { type AcceptedSignIn, acceptedEntry, type EntryKey, newEntryKey, type RefusedSignIn, refusedEntry } from './sign-in-entry.ts';
 import { type SignInLogEntry, saveLogEntries } from './sign-in-log.ts';
 
 const WRITE_AFTER_MS = 500;
-/** Of the accepted ones of one organization, in one writing, the first: more would push each other out. */
+/** Accepted sign-ins of one organization that are recorded per write. More would push each other out of the log. */
 const MAX_ACCEPTED = 50;
-/** Each costs about as much as the sign-in, and refusals are to be had for nothing. Of messages with a good signature, and as many without. */
-const EXAMINED_A_MINUTE = { ofOrganization: 20, inAll: 300 };
-const MAX_REMEMBERED = 10_000;
+/**
+ * Responses that are examined per minute, of one organization and in all, those with a valid signature and those without
+ * counted apart. An examination costs about as much as a sign-in, and anyone can cause refusals.
+ */
+const EXAMINED_PER_MINUTE = { ofOrganization: 20, inAll: 300 };
+const MAX_COUNTERS = 10_000;
 
-/** What an organization waits to have written: nothing that holds on to a message, as half a second's would outlive the young generation. */
-interface Waiting {
+/** Entries that wait to be written. They hold no SAML response, because responses would pile up in memory until the write. */
+interface PendingEntries {
   accepted: number;
   readonly entries: SignInLogEntry[];
 }
 
 interface Recorder {
-  readonly working: Set<Promise<void>>;
-  waiting: Map<string, Waiting>;
+  readonly examinations: Set<Promise<void>>;
+  pending: Map<string, PendingEntries>;
   writing: Promise<void>;
   timer: NodeJS.Timeout | undefined;
   minute: { startsMs: number; readonly counts: Map<string, number>; total: number };
@@ -33,64 +36,71 @@ interface Recorder {
 
 const recorderOf = perRuntime(
   (): Recorder => ({
-    working: new Set(),
-    waiting: new Map(),
+    examinations: new Set(),
+    pending: new Map(),
     writing: Promise.resolve(),
     timer: undefined,
     minute: { startsMs: 0, counts: new Map(), total: 0 },
   }),
 );
 
-/** To be called when the answer is out. */
-export function recordSignIn(runtime: Runtime, organization: Organization, ended: FinishedSignIn): void {
+/** Records a sign-in. Call it when the HTTP response has been sent. */
+export function recordSignIn(runtime: Runtime, organization: Organization, signIn: AcceptedSignIn | RefusedSignIn): void {
   if (runtime.config.signInLogDays === 0) return;
-  const moment = newEntryKey(runtime);
-  const { result } = ended;
-  if ('error' in result) {
-    if (mayExamine(runtime, organization.id, isGenuine(ended, result.error)))
-      noteRefused(runtime, organization, ended, result.error, moment);
-    else runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
-    return;
-  }
-  const waiting = waitingOf(runtime, organization);
-  if (waiting.accepted >= MAX_ACCEPTED) {
+  const key = newEntryKey(runtime);
+  if ('error' in signIn) recordRefused(runtime, organization, { signIn, key });
+  else recordAccepted(runtime, organization, { signIn, key });
+}
+
+interface Recorded<SignIn> {
+  readonly signIn: SignIn;
+  readonly key: EntryKey;
+}
+
+function recordAccepted(runtime: Runtime, organization: Organization, { signIn, key }: Recorded<AcceptedSignIn>): void {
+  const pending = pendingEntries(runtime, organization);
+  if (pending.accepted >= MAX_ACCEPTED) {
     runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
     return;
   }
-  waiting.accepted++;
+  pending.accepted++;
   try {
-    waiting.entries.push(detached(acceptedEntry(organization, ended, result.member, moment)));
+    pending.entries.push(deepCopy(acceptedEntry(organization, signIn, key)));
   } catch (error) {
-    tellFailure(runtime, error, 1);
+    reportFailure(runtime, error, 1);
   }
 }
 
-/** Of text of its own: V8 keeps the whole of a message for each piece of it. */
-const detached = (entry: SignInLogEntry): SignInLogEntry => JSON.parse(JSON.stringify(entry)) as SignInLogEntry;
-
-function noteRefused(runtime: Runtime, organization: Organization, ended: FinishedSignIn, error: GatewayError, moment: Moment): void {
-  const { working } = recorderOf(runtime);
-  // Whoever waits for an answer comes before who wants to know why somebody got none.
-  const work = new Promise((resolve) => setImmediate(resolve))
+function recordRefused(runtime: Runtime, organization: Organization, recorded: Recorded<RefusedSignIn>): void {
+  if (!reserveExamination(runtime, organization, recorded.signIn)) {
+    runtime.metrics.signInRecords.inc({ outcome: 'too_many' });
+    return;
+  }
+  const { examinations } = recorderOf(runtime);
+  // Requests that arrived meanwhile are answered first.
+  const examination = new Promise((resolve) => setImmediate(resolve))
     .then(async () => {
-      const entry = await refusedEntry(runtime, organization, ended, error, moment);
-      waitingOf(runtime, organization).entries.push(detached(entry));
+      const entry = await refusedEntry(runtime, organization, recorded);
+      pendingEntries(runtime, organization).entries.push(deepCopy(entry));
     })
-    .catch((failure: unknown) => tellFailure(runtime, failure, 1))
-    .finally(() => working.delete(work));
-  working.add(work);
+    .catch((failure: unknown) => reportFailure(runtime, failure, 1))
+    .finally(() => examinations.delete(examination));
+  examinations.add(examination);
 }
 
-/** What is put into it will be written soon. */
-function waitingOf(runtime: Runtime, { id }: Organization): Waiting {
+/** Copies every string: V8 substrings keep the whole SAML response alive. */
+const deepCopy = (entry: SignInLogEntry): SignInLogEntry => JSON.parse(JSON.stringify(entry)) as SignInLogEntry;
+
+/** Returns the entries of an organization that wait for the next write, and schedules that write. */
+function pendingEntries(runtime: Runtime, { id }: Organization): PendingEntries {
   const recorder = recorderOf(runtime);
-  const waiting = recorder.waiting.get(id) ?? { accepted: 0, entries: [] };
-  recorder.waiting.set(id, waiting);
+  const pending = recorder.pending.get(id) ?? { accepted: 0, entries: [] };
+  recorder.pending.set(id, pending);
   recorder.timer ??= setTimeout(() => void flushSignInLog(runtime), WRITE_AFTER_MS).unref();
-  return waiting;
+  return pending;
 }
 
-/** With these codes only a message is refused whose signature was good: the check stands behind that of the signature. */
+/** Codes of checks that run only after the signature was verified, so that a response refused with one of them is genuine. */
 const GENUINE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'saml_destination_mismatch',
   'saml_recipient_mismatch',
@@ -99,48 +109,52 @@ const GENUINE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'saml_not_yet_valid',
 ]);
 
-const isGenuine = ({ assertion }: FinishedSignIn, { code }: GatewayError): boolean => assertion !== undefined || GENUINE_CODES.has(code);
+const isGenuine = ({ assertion, error }: RefusedSignIn): boolean => assertion !== undefined || GENUINE_CODES.has(error.code);
 
-/** By the minute, on each replica by itself. Genuine messages have an allowance that strangers can't use up. */
-function mayExamine(runtime: Runtime, organizationId: string, genuine: boolean): boolean {
+/**
+ * Reserves one examination in the current minute of this replica. Genuine responses have an allowance of their own, which
+ * nobody without the identity provider's key can exhaust.
+ */
+function reserveExamination(runtime: Runtime, organization: Organization, signIn: RefusedSignIn): boolean {
   const recorder = recorderOf(runtime);
   const nowMs = runtime.now();
   if (Math.abs(nowMs - recorder.minute.startsMs) >= MINUTE_MS) recorder.minute = { startsMs: nowMs, counts: new Map(), total: 0 };
-  const { counts } = recorder.minute;
-  const key = `${organizationId} ${genuine}`;
+  const { counts, total } = recorder.minute;
+  const key = `${organization.id} ${isGenuine(signIn)}`;
   const count = counts.get(key) ?? 0;
-  if (count >= EXAMINED_A_MINUTE.ofOrganization || recorder.minute.total >= EXAMINED_A_MINUTE.inAll || counts.size >= MAX_REMEMBERED)
-    return false;
+  if (count >= EXAMINED_PER_MINUTE.ofOrganization || total >= EXAMINED_PER_MINUTE.inAll || counts.size >= MAX_COUNTERS) return false;
   counts.set(key, count + 1);
   recorder.minute.total++;
   return true;
 }
 
-/** Everything that this replica has noted so far is in the store, or was given up, when this returns. */
+/** Writes every sign-in that this replica has recorded so far. Entries that cannot be written are dropped and counted. */
 export async function flushSignInLog(runtime: Runtime): Promise<void> {
   const recorder = recorderOf(runtime);
-  await Promise.all(recorder.working);
+  await Promise.all(recorder.examinations);
   clearTimeout(recorder.timer);
   recorder.timer = undefined;
-  const waiting = [...recorder.waiting];
-  recorder.waiting = new Map();
+  const pending = [...recorder.pending];
+  recorder.pending = new Map();
   recorder.writing = recorder.writing.then(async () => {
-    await Promise.all(waiting.map(([organizationId, ofOrganization]) => write(runtime, organizationId, ofOrganization)));
+    await Promise.all(pending.map(([organizationId, { entries }]) => writeEntries(runtime, organizationId, entries)));
   });
   await recorder.writing;
 }
 
-async function write(runtime: Runtime, organizationId: string, { entries }: Waiting): Promise<void> {
+async function writeEntries(runtime: Runtime, organizationId: string, entries: readonly SignInLogEntry[]): Promise<void> {
   try {
     await saveLogEntries(runtime, organizationId, entries);
     runtime.metrics.signInRecords.inc({ outcome: 'kept' }, entries.length);
   } catch (error) {
-    tellFailure(runtime, error, entries.length);
+    reportFailure(runtime, error, entries.length);
   }
 }
 
-function tellFailure(runtime: Runtime, error: unknown, entries: number): void {
-  runtime.metrics.signInRecords.inc({ outcome: 'failed' }, entries);
-  const code = codeOf(error);
-  runtime.log.warn({ code, name: error instanceof Error ? error.name : undefined }, 'a sign-in was not noted in the sign-in log');
+function reportFailure(runtime: Runtime, error: unknown, count: number): void {
+  runtime.metrics.signInRecords.inc({ outcome: 'failed' }, count);
+  runtime.log.warn(
+    { code: codeOf(error), name: error instanceof Error ? error.name : undefined, count },
+    'could not record sign-ins in the sign-in log',
+  );
 }

@@ -1,68 +1,53 @@
 /**
- * The last sign-in entries of an organization, for its owners who look for a reason. No message is kept, only what
- * `examineResponse` says of one. Each entry is an expiring value; a record lists them and sees to it that they stay few.
- * All of it lies encrypted, in the organization's partition, and goes with it.
+ * Stores the last sign-ins of an organization, so that its owners can find out why one was refused. No SAML response is stored,
+ * only what `examineResponse` reports about it. Each entry is an expiring value; one record lists the entries and limits their
+ * number. Everything is encrypted, lies in the organization's partition and is deleted with it.
  */
-import { type ErrorCode, GatewayError } from '../../errors.ts';
+import { type ErrorCode, type ErrorVariantName, GatewayError } from '../../errors.ts';
 import type { RoleSource } from '../../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../../organizations/organizations.ts';
 import type { Role } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { CheckResult, Examination } from '../../saml/explain/examine-response.ts';
+import type { Examination } from '../../saml/explain/examine-response.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 import type { MaskedRow } from '../../saml/explain/masking.ts';
 import type { RefusalFacts } from '../../saml/explain/refusal-facts.ts';
-import { CHECK_TITLES as RESPONSE_CHECK_TITLES } from '../../saml/response/checks.ts';
 import type { Person } from '../../saml/response/person.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import { invalidCursor } from '../../store/cursor.ts';
 import type { Collection, Step } from '../../store/store.ts';
 import { DAY_SECONDS } from '../../time.ts';
+import type { LoggedCheck } from './sign-in-checks.ts';
 
-/** What is checked after the message itself, with the store at hand; in this order. */
-export const SIGN_IN_CHECKS = {
-  second_opinion: 'A second, independent reader agrees',
-  request: 'It answers a request from here, of this browser, that is not used up',
-  member: 'The member is not suspended, and the identity provider has not ended this login',
-  once: 'The assertion is used for the first time',
-  role: 'The groups, or the default, give a role',
-} as const;
-
-export type SignInCheckName = keyof typeof SIGN_IN_CHECKS;
-
-/** Every check in words. */
-export const CHECK_TITLES: Readonly<Record<CheckResult['name'] | SignInCheckName, string>> = {
-  ...RESPONSE_CHECK_TITLES,
-  ...SIGN_IN_CHECKS,
-};
-
-export type LoggedCheck = Omit<CheckResult, 'name'> & { readonly name: CheckResult['name'] | SignInCheckName };
-
-/** What a list shows of an entry. */
+/** The part of an entry that lists show. */
 export interface SignInLogSummary {
   readonly id: string;
+  /** When the sign-in finished, ms since 1970. */
   readonly atMs: number;
-  /** A test ran the whole sign-in and let nobody in. */
+  /** A test ran the whole sign-in without creating a session. */
   readonly kind: 'login' | 'test';
   readonly outcome: 'accepted' | 'refused';
-  /** Of the refusal. */
+  /** Code of the refusal. */
   readonly code?: ErrorCode;
+  /** Selects the texts of the refusal. */
+  readonly variant?: ErrorVariantName;
   readonly requestId?: string;
   readonly address?: string;
-  /** Whose sign-in it was, as far as the message was genuine and the person is known. */
+  /** The member who signed in, if the response was verified and the member exists. */
   readonly memberId?: string;
-  /** Whether a good signature covered it; of what is not verified nothing need be true. */
+  /** Whether a valid signature covers the response. Without one, nothing in it need be true. */
   readonly isVerified: boolean;
+  /** Whether every check was run. */
   readonly isExamined: boolean;
 }
 
 export interface SignInLogEntry extends SignInLogSummary {
   readonly idpKind: IdpKind;
-  /** As the person was told. */
+  /** The refusal in the words for owners and operators. */
   readonly refusal?: RefusalFacts;
-  /** Of the XML. */
+  /** Length of the XML. */
   readonly messageOctets?: number;
-  /** Who started a test: a member's id, or the operator. */
+  /** Who started a test: a member's ID, a setup link's ID, or `operator`. */
   readonly startedBy?: string;
   readonly role?: Role;
   readonly roleSource?: RoleSource;
@@ -72,7 +57,7 @@ export interface SignInLogEntry extends SignInLogSummary {
 }
 
 export interface LoggedGroups extends Pick<Person, 'groups' | 'groupsState'> {
-  /** How many more were sent than are kept. */
+  /** How many groups were sent but not stored. */
   readonly omitted: number;
 }
 
@@ -80,15 +65,19 @@ export type LoggedExamination = Pick<Examination, 'verifiedBy' | 'issuedAtMs' | 
   readonly checks: readonly LoggedCheck[];
 };
 
-/** A day's worth of strangers' garbage must not push out what an owner looks for, nor must a busy morning: each kind has its own places. */
+/**
+ * The number of entries per class. Each class has places of its own, so that neither a day of forged responses nor a busy
+ * morning pushes out what an owner looks for.
+ */
 const PLACES = { accepted: 70, refused: 60, unverified: 40, test: 30 } as const;
 
-const placeOf = ({ kind, outcome, isVerified }: SignInLogSummary): keyof typeof PLACES =>
+const classOf = ({ kind, outcome, isVerified }: SignInLogSummary): keyof typeof PLACES =>
   kind === 'test' ? 'test' : outcome === 'accepted' ? 'accepted' : isVerified ? 'refused' : 'unverified';
 
+/** Of one entry, as JSON. */
 const MAX_OCTETS = 32 * 1024;
 const MAX_GROUPS_OCTETS = 8 * 1024;
-/** Where no log is wanted, a test still has a result. */
+/** How long the result of a test is stored if the log is turned off. */
 const TEST_ONLY_SECONDS = 3600;
 
 interface Log {
@@ -106,15 +95,14 @@ const entryPurpose = (organizationId: string, id: string): string => `sign-in ${
 const ttlSecondsOf = ({ config }: Runtime): number => config.signInLogDays * DAY_SECONDS || TEST_ONLY_SECONDS;
 
 /**
- * Keeps entries, and as many of the earlier ones as there are places for.
+ * Stores entries, and drops the oldest ones of a class that has more than its places.
  * @throws store_unavailable, conflict
  */
 export async function saveLogEntries(runtime: Runtime, organizationId: string, entries: readonly SignInLogEntry[]): Promise<void> {
   const { store, secrets } = runtime;
   const sealed = entries
-    .map(bounded)
+    .map(shortened)
     .map((entry) => [entry.id, secrets.seal(entryPurpose(organizationId, entry.id), JSON.stringify(entry))] as const);
-  // No sign-in waits for this, only a test of one.
   await compareAndSet(async () => {
     const before = await readLog(runtime, organizationId);
     const kept = withinPlaces([...entries.map(summaryOf), ...before.entries].sort((a, b) => (a.id < b.id ? 1 : -1)));
@@ -132,54 +120,53 @@ export async function saveLogEntries(runtime: Runtime, organizationId: string, e
       ...gone.map(({ id }): Step => ({ do: 'drop', key: entryKey(id) })),
     ];
     const result = await store.commit(organizationId, steps);
-    // An organization that was deleted meanwhile has no log either.
+    // A deleted organization has no log.
     return result.ok || result.failed === 0 ? undefined : RETRY;
-  }, 'the sign-in was not kept');
+  }, 'the sign-in was not recorded');
 }
 
 function withinPlaces(newestFirst: readonly SignInLogSummary[]): SignInLogSummary[] {
   const taken = { accepted: 0, refused: 0, unverified: 0, test: 0 };
-  return newestFirst.filter((entry) => ++taken[placeOf(entry)] <= PLACES[placeOf(entry)]);
+  return newestFirst.filter((entry) => ++taken[classOf(entry)] <= PLACES[classOf(entry)]);
 }
 
 interface ReadLog {
   readonly version: number | undefined;
-  /** Only what has not expired; newest first. */
+  /** Without expired entries; newest first. */
   readonly entries: readonly SignInLogSummary[];
 }
 
 async function readLog(runtime: Runtime, organizationId: string): Promise<ReadLog> {
-  // By its index: what is read by id is remembered, and this is another text after each sign-in.
-  const { items } = await runtime.store.find(organizationId, SIGN_IN_LOG, 'all', { equals: '', limit: 1 });
-  const [record] = items;
-  const text = record && opened(runtime, logPurpose(organizationId), record.value.sealed);
+  const record = await runtime.store.get(organizationId, SIGN_IN_LOG, LOG_RECORD);
+  const text = record && unseal(runtime, logPurpose(organizationId), record.value.sealed);
   const entries = text === undefined ? [] : (JSON.parse(text) as SignInLogSummary[]);
   const oldestMs = runtime.now() - ttlSecondsOf(runtime) * 1000;
   return { version: record?.version, entries: entries.filter(({ atMs }) => atMs > oldestMs) };
 }
 
-/** Undefined where the secret is another by now: after some days there would be nothing anyway. */
-function opened(runtime: Runtime, purpose: string, sealed: string): string | undefined {
+/** Returns undefined if the text was encrypted with an earlier secret. Entries expire within days, so nothing else is done about it. */
+function unseal(runtime: Runtime, purpose: string, sealed: string): string | undefined {
   try {
     return runtime.secrets.unseal(purpose, sealed);
   } catch {
-    runtime.log.warn({ purpose }, 'sign-in log entries can’t be opened: they were encrypted with another SAMLGATE_SECRET');
+    runtime.log.warn({ purpose }, 'could not decrypt sign-in log entries: they were encrypted with another SAMLGATE_SECRET');
     return undefined;
   }
 }
 
 const summaryOf = (entry: SignInLogEntry): SignInLogSummary => {
-  const { id, atMs, kind, outcome, code, requestId, address, memberId, isVerified, isExamined } = entry;
+  const { id, atMs, kind, outcome, code, variant, requestId, address, memberId, isVerified, isExamined } = entry;
   return {
     ...{ id, atMs, kind, outcome, isVerified, isExamined },
     ...(code === undefined ? {} : { code }),
+    ...(variant === undefined ? {} : { variant }),
     ...(requestId === undefined ? {} : { requestId }),
     ...(address === undefined ? {} : { address }),
     ...(memberId === undefined ? {} : { memberId }),
   };
 };
 
-/** Groups as many as may be kept; each whole, as a rule would name it. */
+/** Returns as many groups as fit, each unabridged, because a role rule needs the exact name. */
 export function boundedGroups({ groups, groupsState }: Pick<Person, 'groups' | 'groupsState'>): LoggedGroups {
   const kept: string[] = [];
   let octets = 0;
@@ -191,8 +178,8 @@ export function boundedGroups({ groups, groupsState }: Pick<Person, 'groups' | '
   return { groups: kept, groupsState, omitted: groups.length - kept.length };
 }
 
-/** The structure of a message is what gives way. */
-function bounded(entry: SignInLogEntry): SignInLogEntry {
+/** Shortens the structure of the response until the entry fits. */
+function shortened(entry: SignInLogEntry): SignInLogEntry {
   const { examination } = entry;
   if (!examination) return entry;
   for (const maxRows of [300, 150, 75, 30, 0]) {
@@ -226,29 +213,29 @@ export interface SignInLogList {
 }
 
 /**
- * Newest first.
- * @throws validation_failed for a cursor that no list gave; store_unavailable
+ * Lists entries, newest first.
+ * @throws validation_failed if the cursor is invalid; store_unavailable
  */
 export async function listLogEntries(runtime: Runtime, organizationId: string, query: SignInLogQuery): Promise<SignInLogList> {
   const { cursor, limit } = query;
   if (cursor !== undefined && !ENTRY_ID.test(cursor)) throw invalidCursor();
   const { entries } = await readLog(runtime, organizationId);
-  const fitting = entries.filter(
+  const matching = entries.filter(
     ({ id, outcome, code }) =>
       (cursor === undefined || id < cursor) &&
       (query.outcome === undefined || outcome === query.outcome) &&
       (query.code === undefined || code === query.code),
   );
-  const items = fitting.slice(0, limit);
-  return { items, nextCursor: fitting.length > limit ? (items.at(-1)?.id ?? null) : null };
+  const items = matching.slice(0, limit);
+  return { items, nextCursor: matching.length > limit ? (items.at(-1)?.id ?? null) : null };
 }
 
 const ENTRY_ID = /^att_[0-9a-z]{21}$/;
 
-/** @throws not_found, store_unavailable */
+/** Returns one entry. @throws not_found, store_unavailable */
 export async function getLogEntry(runtime: Runtime, organizationId: string, id: string): Promise<SignInLogEntry> {
   const sealed = ENTRY_ID.test(id) ? await runtime.store.peek(organizationId, entryKey(id)) : undefined;
-  const text = sealed === undefined ? undefined : opened(runtime, entryPurpose(organizationId, id), sealed);
-  if (text === undefined) throw new GatewayError('not_found', 'There is no such sign-in, or it is no longer kept.');
+  const text = sealed === undefined ? undefined : unseal(runtime, entryPurpose(organizationId, id), sealed);
+  if (text === undefined) throw new GatewayError('not_found', 'This sign-in does not exist, or its entry has expired.');
   return JSON.parse(text) as SignInLogEntry;
 }

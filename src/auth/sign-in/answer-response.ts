@@ -13,7 +13,6 @@ import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Stored } from '../../store/store.ts';
 import { recordSignIn } from '../sign-in-log/record-sign-in.ts';
-import type { FinishedSignIn } from '../sign-in-log/sign-in-entry.ts';
 import type { BrowserContext } from './browser-context.ts';
 import { verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
@@ -150,7 +149,7 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
       { organization: organization.slug, member: member.id, role: member.role, request_id: actor.requestId },
       'sign-in accepted',
     );
-    posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, unverifiedXml, assertion, result: { member } }));
+    posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, unverifiedXml, assertion, member }));
   }
   return outcome;
 }
@@ -177,8 +176,7 @@ async function recordRefusal(runtime: Runtime, round: Round, error: GatewayError
   if (error.status >= 500 || error.code === 'rate_limited') return;
   const source = { address: actor.address, organizationId: organization.id };
   if (await posted.limits.countRefusal(source, { code: error.code, isGenuine: assertion !== undefined })) return;
-  const finished: FinishedSignIn = { actor, unverifiedXml, assertion, result: { error } };
-  posted.afterAnswer(() => recordSignIn(runtime, organization, finished));
+  posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, unverifiedXml, assertion, error }));
   const { detail, wanted, got } = refusalFactsOf(error);
   const step = auditStep(runtime.now(), actor, 'login.refused', { code: error.code, details: { detail, wanted, got } });
   await runtime.store.commit(organization.id, [step]);

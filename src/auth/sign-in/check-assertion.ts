@@ -18,7 +18,7 @@ import { acceptResponse, type VerifiedAssertion } from '../../saml/response/resp
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
 import type { Step } from '../../store/store.ts';
 import type { Login } from '../sessions/member-sessions.ts';
-import type { SignInCheckName } from '../sign-in-log/sign-in-log.ts';
+import type { SignInCheckName } from '../sign-in-log/sign-in-checks.ts';
 import { askSecondOpinion } from './ask-second-opinion.ts';
 
 /** A response that passed every check of the response itself. */

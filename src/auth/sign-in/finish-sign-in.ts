@@ -20,10 +20,10 @@ import {
   type VerifiedResponse,
 } from './check-assertion.ts';
 import { assertionKey, claimAssertion } from './claims.ts';
+import { requireSessionNotEnded } from './end-named-sessions.ts';
 import { type LoginRequest, loginRequestKey, requireAnswerTo, requireSameBrowser } from './login-request.ts';
 import { openSession, revokeAccess } from './open-session.ts';
 import { safeReturnTo } from './return-to.ts';
-import { notEnded } from './single-logout.ts';
 
 export interface SignInAnswer {
   readonly verified: VerifiedResponse;
@@ -62,7 +62,7 @@ export async function finishSignIn(
     match.formerLogin ?? (browser.sid === undefined ? undefined : await readSession(runtime, MEMBER_SESSION, browser.sid));
   const nowMs = runtime.now();
   const claims: Step[] = [
-    ...notEnded(organization, assertion),
+    ...requireSessionNotEnded(organization, assertion),
     claimAssertion(verified.settings.idpEntityId, assertion, nowMs),
     ...match.take,
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version },
@@ -86,7 +86,7 @@ export async function finishSignIn(
     if (failed?.do === 'require') return { kind: 'outdated' };
     if (failed) throw claimError(failed);
     return RETRY; // the member changed between read and write, for example because the same user signed in elsewhere
-  }, 'nobody was signed in');
+  }, 'you were not signed in');
 }
 
 /**

@@ -3,16 +3,17 @@
  * request and assertion, but creates no session and changes no member.
  */
 import { auditStep } from '../../audit.ts';
-import { type ErrorCode, GatewayError } from '../../errors.ts';
+import { GatewayError } from '../../errors.ts';
 import { MEMBERS, type Member, type RoleSource } from '../../organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import type { RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { CheckResult, Examination } from '../../saml/explain/examine-response.ts';
-import { type RefusalFacts, refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
+import type { Examination } from '../../saml/explain/examine-response.ts';
+import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { Step } from '../../store/store.ts';
-import { entryBase, examine, examinedPart, failedCheck, newEntryKey, signInChecks } from '../sign-in-log/sign-in-entry.ts';
-import { type LoggedCheck, type SignInCheckName, type SignInLogEntry, saveLogEntries } from '../sign-in-log/sign-in-log.ts';
+import { failedCheck, type LoggedCheck, type SignInCheckName, signInChecks } from '../sign-in-log/sign-in-checks.ts';
+import { entryBase, examine, examinedPart, newEntryKey } from '../sign-in-log/sign-in-entry.ts';
+import { type SignInLogEntry, saveLogEntries } from '../sign-in-log/sign-in-log.ts';
 import type { BrowserContext } from './browser-context.ts';
 import {
   checkAssertion,
@@ -167,7 +168,7 @@ function makeEntry(runtime: Runtime, organization: Organization, facts: TestFact
   });
   const failure = firstFailure([...examination.checks, ...checks]);
   return {
-    ...entryBase(organization.identityProvider, answer.browser.actor, answer.unverifiedXml, newEntryKey(runtime)),
+    ...entryBase(organization.identityProvider, { actor: answer.browser.actor, unverifiedXml: answer.unverifiedXml }, newEntryKey(runtime)),
     kind: 'test',
     startedBy: request.startedBy,
     outcome: failure ? 'refused' : 'accepted',
@@ -183,11 +184,10 @@ const onceCheck = (isFirstUse: boolean): LoggedCheck =>
 
 const roleSourceOf = ({ group }: RoleDecision): RoleSource => (group === undefined ? { kind: 'default' } : { kind: 'rule', group });
 
-/** Returns the error with which a sign-in would have been refused. */
-function firstFailure(
-  checks: readonly (CheckResult | LoggedCheck)[],
-): { readonly code: ErrorCode; readonly refusal: RefusalFacts } | undefined {
+/** Returns the refusal that a sign-in would have ended with. */
+function firstFailure(checks: readonly LoggedCheck[]): Pick<SignInLogEntry, 'code' | 'variant' | 'refusal'> | undefined {
   const failed = checks.find(({ outcome }) => outcome === 'failed');
   if (!failed?.code) return undefined;
-  return { code: failed.code, refusal: refusalFactsOf({ facts: failed }) };
+  const { code, variant } = failed;
+  return { code, ...(variant === undefined ? {} : { variant }), refusal: refusalFactsOf({ facts: failed }) };
 }

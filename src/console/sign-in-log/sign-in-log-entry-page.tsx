@@ -1,4 +1,5 @@
-import { CHECK_TITLES, type LoggedCheck, type SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
+import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
+import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { ERRORS } from '../../errors.ts';
 import { hintFor } from '../../saml/explain/idp-screens.ts';
 import type { MaskedAttribute, MaskedRow, MaskedValue } from '../../saml/explain/masking.ts';

@@ -1,7 +1,8 @@
 /** What is told of a sign-in that is kept: to owners, and in a bundle that leaves the house. */
-import { CHECK_TITLES, type LoggedCheck, type SignInLogEntry, type SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
+import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
+import type { SignInLogEntry, SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { VERSION } from '../../client/version.ts';
-import { ERRORS } from '../../errors.ts';
+import { errorText } from '../../errors.ts';
 import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { hintFor, type IdpKind } from '../../saml/explain/idp-screens.ts';
@@ -35,10 +36,11 @@ export function signInDetailsJson(entry: SignInLogEntry) {
   };
 }
 
-function examinedJson({ code, refusal, idpKind, messageOctets, examination, attributeNames }: SignInLogEntry) {
+function examinedJson({ code, variant, refusal, idpKind, messageOctets, examination, attributeNames }: SignInLogEntry) {
+  const text = code && errorText(code, 'administrator', variant);
   return {
-    title: code ? ERRORS[code].administrator.title : null,
-    advice: code ? ERRORS[code].administrator.advice : null,
+    title: text?.title ?? null,
+    advice: text?.advice ?? null,
     detail: refusal?.detail ?? null,
     wanted: refusal?.wanted ?? null,
     got: refusal?.got ?? null,

@@ -1,4 +1,4 @@
-/** The sign-in log: the last entries, one with all its checks, the bundle for a ticket, and the test sign-in. */
+/** The sign-in log: the list, one sign-in with all its checks, the bundle for a support ticket, and the test sign-in. */
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { flushSignInLog } from '../../auth/sign-in-log/record-sign-in.ts';
 import { getLogEntry, listLogEntries, type SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
@@ -24,20 +24,17 @@ export function signInPages(runtime: Runtime): Router {
   return router;
 }
 
-/** Sends whoever visits to the identity provider, to try the sign-in. */
+/** Starts a test sign-in, whose result is shown in the sign-in log. */
 export const beginTest =
   (runtime: Runtime): RequestHandler =>
   (request, response) =>
-    sendTestSignIn(
-      runtime,
-      request,
-      response,
-      organizationOf(response),
-      visitActorOf(request, response),
-      `${visitOf(response).base}/sign-ins`,
-    );
+    sendTestSignIn(runtime, response, {
+      organization: organizationOf(response),
+      actor: visitActorOf(request, response),
+      resultsAt: `${visitOf(response).base}/sign-ins`,
+    });
 
-/** A test, and one sign-in; of a setup only its own tests. */
+/** The test sign-in and the page of one sign-in. During a setup, only the setup's own tests are found. */
 export function oneSignInPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/test', beginTest(runtime));
@@ -53,8 +50,8 @@ export function oneSignInPages(runtime: Runtime): Router {
 
 async function showLog(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const organization = organizationOf(response);
-  const asked = Object.fromEntries(Object.entries(request.query).filter(([, value]) => value !== ''));
-  const query = checkShape(SIGN_IN_QUERY.omit({ limit: true }), asked);
+  const filled = Object.fromEntries(Object.entries(request.query).filter(([, value]) => value !== ''));
+  const query = checkShape(SIGN_IN_QUERY.omit({ limit: true }), filled);
   await flushSignInLog(runtime);
   const { items, nextCursor } = await listLogEntries(runtime, organization.id, { ...query, limit: PAGE_SIZE });
   const page = (
@@ -80,7 +77,7 @@ async function showLog(runtime: Runtime, request: Request, response: Response): 
 
 const PAGE_SIZE = 50;
 
-/** The button for a test leads to the identity provider in the end. */
+/** The form of the test sign-in is redirected to the identity provider. */
 const sendWithTest = (response: Response, page: Parameters<typeof renderPage>[0]): void =>
   sendPage(response, 200, renderPage(page), { formsMayLeave: true });
 
@@ -89,13 +86,13 @@ async function addressesOf({ store }: Runtime, organizationId: string, ids: read
   return new Map(members.flatMap((member) => (member ? [[member.id, member.value.email] as const] : [])));
 }
 
-/** @throws not_found, also where a setup asks for what is not its own test */
+/** @throws not_found, also if a setup requests anything but its own test */
 async function requestedEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
   const { viewer } = visitOf(response);
   await flushSignInLog(runtime);
   const entry = await getLogEntry(runtime, organizationOf(response).id, String(request.params.id));
   if (viewer.kind === 'setup' && (entry.kind !== 'test' || entry.startedBy !== viewer.linkId)) {
-    throw new GatewayError('not_found', 'There is no such sign-in, or it is no longer kept.');
+    throw new GatewayError('not_found', 'This sign-in does not exist, or its entry has expired.');
   }
   return entry;
 }

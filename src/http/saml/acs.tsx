@@ -1,4 +1,4 @@
-/** The SAML endpoints of an organization: metadata, login, assertion consumer service. */
+/** The SAML endpoints of an organization: SP metadata, start of a sign-in, assertion consumer service. */
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Actor } from '../../audit.ts';
 import { findSessionPrincipal } from '../../auth/authenticate.ts';
@@ -30,24 +30,35 @@ export function samlRoutes(runtime: Runtime): Router {
     response.type('application/samlmetadata+xml').send(spMetadataOf(runtime, organization));
   });
   const sessions = sessionMiddleware(runtime, MEMBER_SESSION);
-  const forTests: RequestHandler = (request, response, next) => (request.query.test === '1' ? sessions(request, response, next) : next());
-  router.get('/saml/:org/login', limited(runtime, 'login_start'), forTests, async (request, response) => {
-    const organization = await getOrganization(runtime.store, String(request.params.org));
-    if (request.query.test === '1') {
-      const tester = await findSessionPrincipal(runtime, loginOf(request));
-      requireTester(tester, organization);
-      return sendTestSignIn(runtime, request, response, organization, actorOf(request, response, tester), '/console/sign-ins');
-    }
-    const returnTo = typeof request.query.return_to === 'string' ? request.query.return_to : undefined;
-    const nonce = browserNonce(runtime, request, response);
-    const formerLogin = await readLogin(runtime, request);
-    sendBrowserMessage(response, await startSignIn(runtime, organization, { returnTo, browserNonce: nonce, formerLogin }));
-  });
+  const sessionOfTester: RequestHandler = (request, response, next) => (isTest(request) ? sessions(request, response, next) : next());
+  router.get('/saml/:org/login', limited(runtime, 'login_start'), sessionOfTester, (request, response) =>
+    startLogin(runtime, request, response),
+  );
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
   router.post('/saml/:org/acs', readForm, (request, response) => answerAcs(runtime, request, response));
   return router;
 }
 
+const isTest = (request: Request): boolean => request.query.test === '1';
+
+async function startLogin(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const organization = await getOrganization(runtime.store, String(request.params.org));
+  if (isTest(request)) {
+    const principal = await findSessionPrincipal(runtime, loginOf(request));
+    requireTester(principal, organization);
+    const actor = actorOf(request, response, principal);
+    return sendTestSignIn(runtime, response, { organization, actor, resultsAt: '/console/sign-ins' });
+  }
+  const { return_to: returnTo } = request.query;
+  const message = await startSignIn(runtime, organization, {
+    returnTo: typeof returnTo === 'string' ? returnTo : undefined,
+    browserNonce: renewNonce(runtime, response),
+    formerLogin: await readLogin(runtime, request),
+  });
+  sendBrowserMessage(response, message);
+}
+
+/** Returns the SP metadata of an organization. Its URL is the entityID. */
 export function spMetadataOf({ config }: Pick<Runtime, 'config'>, organization: Organization): string {
   const settings = organization.identityProvider?.settings;
   return createSpMetadata({
@@ -63,27 +74,25 @@ export function spMetadataOf({ config }: Pick<Runtime, 'config'>, organization: 
 }
 
 /** Returns the nonce that binds sign-ins to this browser and extends the lifetime of its cookie. All tabs share one nonce. */
-function browserNonce(runtime: Runtime, request: Request, response: Response): string {
-  const present = readCookie(runtime, request, 'signInNonce');
+function renewNonce(runtime: Runtime, response: Response): string {
+  const present = readCookie(runtime, response.req, 'signInNonce');
   const nonce = present !== undefined && /^[\w-]{43}$/.test(present) ? present : newSecret();
   setCookie(runtime, response, 'signInNonce', nonce);
   return nonce;
 }
 
-/**
- * Sends the browser to the identity provider to try the sign-in. The caller has seen to it that they may.
- * @param resultsAt path of the page below which the result will be shown
- */
-export async function sendTestSignIn(
-  runtime: Runtime,
-  request: Request,
-  response: Response,
-  organization: Organization,
-  tester: Actor,
-  resultsAt: string,
-): Promise<void> {
-  const nonce = browserNonce(runtime, request, response);
-  sendBrowserMessage(response, await startTestSignIn(runtime, organization, { actor: tester, resultsAt, browserNonce: nonce }));
+export interface TestSignIn {
+  readonly organization: Organization;
+  /** Who tests. The caller has checked that they may. */
+  readonly actor: Actor;
+  /** Path of the page below which the result will be shown. */
+  readonly resultsAt: string;
+}
+
+/** Sends the browser to the identity provider for a test sign-in. */
+export async function sendTestSignIn(runtime: Runtime, response: Response, { organization, actor, resultsAt }: TestSignIn): Promise<void> {
+  const browserNonce = renewNonce(runtime, response);
+  sendBrowserMessage(response, await startTestSignIn(runtime, organization, { actor, resultsAt, browserNonce }));
 }
 
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {

@@ -18,13 +18,17 @@ export function singleLogoutRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
   const limit = limited(runtime, 'logout');
-  router.get('/saml/:org/slo', limit, (request, response) => hear(runtime, request, response, () => readRedirect(queryOf(request))));
-  router.post('/saml/:org/slo', limit, readForm, (request, response) => hear(runtime, request, response, () => readPost(request.body)));
+  router.get('/saml/:org/slo', limit, (request, response) =>
+    handleLogoutMessage(runtime, response, () => readRedirect(rawQueryOf(request))),
+  );
+  router.post('/saml/:org/slo', limit, readForm, (request, response) =>
+    handleLogoutMessage(runtime, response, () => readPost(request.body)),
+  );
   return router;
 }
 
-/** As it came: the signature is over its octets, which no parser gives back. */
-const queryOf = ({ originalUrl }: Request): string => (originalUrl.includes('?') ? originalUrl.slice(originalUrl.indexOf('?') + 1) : '');
+/** Returns the query string as it arrived. The signature covers its exact octets, which a parser would not preserve. */
+const rawQueryOf = ({ originalUrl }: Request): string => (originalUrl.includes('?') ? originalUrl.slice(originalUrl.indexOf('?') + 1) : '');
 
 function readPost(body: unknown): UnverifiedMessage {
   const message = readMessageForm(body, ['SAMLRequest', 'SAMLResponse']);
@@ -32,65 +36,71 @@ function readPost(body: unknown): UnverifiedMessage {
   return message;
 }
 
-async function hear(runtime: Runtime, request: Request, response: Response, read: () => UnverifiedMessage): Promise<void> {
+async function handleLogoutMessage(runtime: Runtime, response: Response, readMessage: () => UnverifiedMessage): Promise<void> {
   response.locals.route = 'slo';
   response.setHeader('Cache-Control', 'no-store');
-  const organization = await getOrganization(runtime.store, String(request.params.org));
+  const organization = await getOrganization(runtime.store, String(response.req.params.org));
   try {
-    const message = read();
-    if (message.field === 'SAMLRequest') await answer(runtime, request, response, organization, message);
-    else await finish(runtime, response, organization, message);
+    const message = readMessage();
+    if (message.field === 'SAMLRequest') await handleLogoutRequest(runtime, response, { organization, message });
+    else await handleLogoutResponse(runtime, response, { organization, message });
   } catch (error) {
     if (error instanceof GatewayError) runtime.metrics.logouts.inc({ outcome: error.code });
     throw error;
   }
 }
 
-/** The identity provider asks. */
-async function answer(
-  runtime: Runtime,
-  request: Request,
-  response: Response,
-  organization: Organization,
-  message: UnverifiedMessage,
-): Promise<void> {
-  const { ended, answer } = await answerLogoutRequest(runtime, organization, message, actorOf(request, response));
-  runtime.metrics.logouts.inc({ outcome: 'by_identity_provider' });
-  runtime.log.info({ organization: organization.slug, ended, request_id: response.locals.requestId }, 'identity provider ended sessions');
-  if (answer) return sendBrowserMessage(response, answer);
-  // It has nowhere to take an answer, and it is done there.
-  setCookie(runtime, response, 'logoutOutcome', 'success');
-  response.redirect(303, '/logout');
+interface LogoutMessage {
+  readonly organization: Organization;
+  readonly message: UnverifiedMessage;
 }
 
-/** The identity provider answers. */
-async function finish(runtime: Runtime, response: Response, organization: Organization, message: UnverifiedMessage): Promise<void> {
+async function handleLogoutRequest(runtime: Runtime, response: Response, { organization, message }: LogoutMessage): Promise<void> {
+  const actor = actorOf(response.req, response);
+  const { ended, answer } = await answerLogoutRequest(runtime, organization, { message, actor });
+  runtime.metrics.logouts.inc({ outcome: 'by_identity_provider' });
+  runtime.log.info(
+    { organization: organization.slug, ended, request_id: response.locals.requestId },
+    'the identity provider ended sessions',
+  );
+  if (answer) return sendBrowserMessage(response, answer);
+  // Without an endpoint for the answer, the browser stays here, and the logout at the identity provider is done.
+  showOutcome(runtime, response, 'success');
+}
+
+async function handleLogoutResponse(runtime: Runtime, response: Response, { organization, message }: LogoutMessage): Promise<void> {
   const outcome = await finishSingleLogout(runtime, organization, message);
   runtime.metrics.logouts.inc({ outcome });
   runtime.log.info(
     { organization: organization.slug, outcome, request_id: response.locals.requestId },
-    'identity provider answered a logout',
+    'the identity provider answered a logout',
   );
+  showOutcome(runtime, response, outcome);
+}
+
+/** Redirects to the page after a logout. The cookie tells it the outcome, because in the URL anyone could forge it. */
+function showOutcome(runtime: Runtime, response: Response, outcome: NonNullable<IdpLogout>): void {
   setCookie(runtime, response, 'logoutOutcome', outcome);
   response.redirect(303, '/logout');
 }
 
 /**
- * The message that goes on with a logout at the identity provider, where there is one. The session has ended by now, so
- * nothing that fails here may look as if it had not.
+ * Returns the message that continues a logout at the identity provider, if it has single logout. The session has ended here
+ * already, so a failure is only logged: an error page would suggest that the user is still signed in.
  */
 export async function continueLogout(
   runtime: Runtime,
   response: Response,
-  organizationId: string,
-  session: MemberSession,
+  { organizationId, session }: { readonly organizationId: string; readonly session: MemberSession },
 ): Promise<BrowserMessage | undefined> {
   try {
     const organization = await getOrganizationById(runtime.store, organizationId);
     return organization && (await startSingleLogout(runtime, organization, session));
   } catch (error) {
-    const code = codeOf(error);
-    runtime.log.warn({ code, request_id: response.locals.requestId }, 'single logout could not be started; the session has ended here');
+    runtime.log.warn(
+      { code: codeOf(error), request_id: response.locals.requestId },
+      'could not start single logout; the session has ended here',
+    );
     return undefined;
   }
 }

@@ -1,0 +1,77 @@
+/** The checks of a sign-in that follow those of the response itself, as the sign-in log shows them. */
+import type { ErrorCode, ErrorVariantName, GatewayError } from '../../errors.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { CheckResult } from '../../saml/explain/examine-response.ts';
+import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
+import { CHECK_TITLES as RESPONSE_CHECK_TITLES } from '../../saml/response/checks.ts';
+
+interface SignInCheck {
+  /** The statement that holds if the check passes. */
+  readonly title: string;
+  /** The specification that asks for the check. */
+  readonly section?: string;
+  /** The codes that the check can refuse a sign-in with. */
+  readonly codes: readonly ErrorCode[];
+}
+
+/** In the order in which a sign-in runs them. */
+export const SIGN_IN_CHECKS = {
+  second_opinion: { title: 'A second, independent verifier accepts the response', codes: ['saml_structure_ambiguous'] },
+  request: {
+    title: 'The response answers a pending request of this browser, or the organization accepts unsolicited responses',
+    section: 'saml-profiles §4.1.4.3, §4.1.5',
+    codes: ['saml_in_response_to_unknown', 'saml_login_not_started_here', 'saml_unsolicited_forbidden'],
+  },
+  member: {
+    title: 'The member is not suspended, and single logout has not ended the session at the identity provider',
+    section: 'saml-core §3.7.3.2',
+    codes: ['saml_expired', 'member_suspended'],
+  },
+  once: { title: 'The assertion is used for the first time', section: 'saml-profiles §4.1.4.5', codes: ['saml_replayed'] },
+  role: { title: 'A role rule or the default role gives the user a role', codes: ['saml_role_denied'] },
+} as const satisfies Record<string, SignInCheck>;
+
+export type SignInCheckName = keyof typeof SIGN_IN_CHECKS;
+
+const SIGN_IN_TITLES = Object.fromEntries(Object.entries(SIGN_IN_CHECKS).map(([name, { title }]) => [name, title])) as Readonly<
+  Record<SignInCheckName, string>
+>;
+
+/** The title of every check, of the response and of the sign-in. */
+export const CHECK_TITLES: Readonly<Record<LoggedCheck['name'], string>> = { ...RESPONSE_CHECK_TITLES, ...SIGN_IN_TITLES };
+
+export type LoggedCheck = Omit<CheckResult, 'name'> & {
+  readonly name: CheckResult['name'] | SignInCheckName;
+  /** Selects the texts for owners and operators. */
+  readonly variant?: ErrorVariantName;
+};
+
+/** Returns the checks that this gateway runs, in order. */
+export const signInChecks = ({ config }: Runtime): SignInCheckName[] =>
+  (Object.keys(SIGN_IN_CHECKS) as SignInCheckName[]).filter((name) => name !== 'second_opinion' || config.secondOpinion);
+
+export const failedCheck = (name: SignInCheckName, error: GatewayError): LoggedCheck => ({
+  name,
+  outcome: 'failed',
+  code: error.code,
+  ...refusalFactsOf(error),
+  ...(error.facts.variant === undefined ? {} : { variant: error.facts.variant }),
+});
+
+/**
+ * Infers from a refusal how far the sign-in came.
+ * @param error the refusal of a verified response; undefined if the response itself was refused
+ */
+export function checksUntil(runtime: Runtime, error: GatewayError | undefined): LoggedCheck[] {
+  const names = signInChecks(runtime);
+  if (!error) return names.map((name) => ({ name, outcome: 'not_reached' }));
+  const failedAt = names.findIndex((name) => codesOf(name).includes(error.code));
+  // A refusal that belongs to none of these checks is about the user, who is read after the request was found.
+  const passed = failedAt < 0 ? names.indexOf('request') + 1 : failedAt;
+  return names.map((name, at) => {
+    if (at < passed) return { name, outcome: 'passed' };
+    return at === failedAt ? failedCheck(name, error) : { name, outcome: 'not_reached' };
+  });
+}
+
+const codesOf = (name: SignInCheckName): readonly ErrorCode[] => SIGN_IN_CHECKS[name].codes;
