@@ -184,7 +184,7 @@ describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (
   });
 
   it.each([
-    [status('Success'), 'confirmed that you are signed out there too'],
+    [status('Success'), 'confirmed that you are signed out there as well'],
     [
       status('Responder', '<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:PartialLogout"/>'),
       'could not reach every application',
