@@ -1,7 +1,7 @@
-/** Which attributes each product sends about a person, and how it spells them. */
+/** The attributes that each product sends about a person. */
 import { ENTRA_TENANT_ID, type Person } from './people.ts';
 
-/** An `Attribute` of a response. */
+/** An `Attribute` element of a response. */
 export interface SamlAttribute {
   readonly name: string;
   readonly nameFormat?: string | undefined;
@@ -13,18 +13,18 @@ export interface SamlAttribute {
 
 const NAME_FORMAT_UNSPECIFIED = 'urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified';
 
-/** The filter of the groups attribute, as it is set in Okta: "Matches regex". */
+/** The groups filter of the Okta application ("Matches regex"). */
 const OKTA_GROUP_FILTER = /^(?:platform-admins|engineering)$/;
 
-/** Past this many groups Entra ID sends {@link ENTRA_GROUPS_LINK_CLAIM} instead. */
+/** Above this number of groups Entra ID sends {@link ENTRA_GROUPS_LINK_CLAIM} instead. */
 export const ENTRA_GROUP_LIMIT = 150;
 export const ENTRA_GROUPS_CLAIM = 'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups';
 export const ENTRA_GROUPS_LINK_CLAIM = 'http://schemas.microsoft.com/claims/groups.link';
 
-/** The names that the administrator typed in Google's attribute mapping. */
+/** The names that an administrator entered in Google's attribute mapping. */
 export const GOOGLE_ATTRIBUTE_NAMES = { email: 'email', firstName: 'firstName', lastName: 'lastName', groups: 'teams' } as const;
 
-/** No group passes the filter: Okta leaves the attribute out. */
+/** Returns Okta's attributes. If no group matches the filter, Okta omits the groups attribute. */
 export function oktaAttributes(person: Person): readonly SamlAttribute[] {
   const attribute = (name: string, values: readonly string[]): SamlAttribute => ({
     name,
@@ -36,7 +36,7 @@ export function oktaAttributes(person: Person): readonly SamlAttribute[] {
     attribute('email', [person.email]),
     attribute('firstName', [person.firstName]),
     attribute('lastName', [person.lastName]),
-    ...whereAny(
+    ...unlessEmpty(
       attribute(
         'groups',
         person.groups.filter((group) => OKTA_GROUP_FILTER.test(group)),
@@ -45,7 +45,10 @@ export function oktaAttributes(person: Person): readonly SamlAttribute[] {
   ];
 }
 
-/** A person in no group: no claim. A person in too many: a link to Graph, which needs a token that the gateway has not. */
+/**
+ * Returns Entra ID's claims. For a person in no group, Entra ID omits the groups claim. For a person in too many groups it sends a link
+ * to Microsoft Graph, which only a client with a Graph token can follow.
+ */
 export function entraAttributes(person: Person): readonly SamlAttribute[] {
   const microsoft = 'http://schemas.microsoft.com/identity/claims';
   const soap = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims';
@@ -68,22 +71,22 @@ export function entraAttributes(person: Person): readonly SamlAttribute[] {
 }
 
 function entraGroups(person: Person): readonly SamlAttribute[] {
-  if (person.groups.length <= ENTRA_GROUP_LIMIT) return whereAny({ name: ENTRA_GROUPS_CLAIM, values: person.groups });
+  if (person.groups.length <= ENTRA_GROUP_LIMIT) return unlessEmpty({ name: ENTRA_GROUPS_CLAIM, values: person.groups });
   const link = `https://graph.windows.net/${ENTRA_TENANT_ID}/users/${person.objectId}/getMemberObjects`;
   return [{ name: ENTRA_GROUPS_LINK_CLAIM, values: [link] }];
 }
 
-/** Google has no NameFormat, and only those of the person's groups that the administrator chose for the application. */
+/** Returns Google's attributes. Google sends no NameFormat, and only the groups that an administrator selected for the application. */
 export function googleAttributes(person: Person): readonly SamlAttribute[] {
   const attribute = (name: string, values: readonly string[]): SamlAttribute => ({ name, valueType: 'xs:anyType', values });
   return [
     attribute(GOOGLE_ATTRIBUTE_NAMES.email, [person.email]),
     attribute(GOOGLE_ATTRIBUTE_NAMES.firstName, [person.firstName]),
     attribute(GOOGLE_ATTRIBUTE_NAMES.lastName, [person.lastName]),
-    ...whereAny(attribute(GOOGLE_ATTRIBUTE_NAMES.groups, person.groups)),
+    ...unlessEmpty(attribute(GOOGLE_ATTRIBUTE_NAMES.groups, person.groups)),
   ];
 }
 
-function whereAny(attribute: SamlAttribute): readonly SamlAttribute[] {
+function unlessEmpty(attribute: SamlAttribute): readonly SamlAttribute[] {
   return attribute.values.length === 0 ? [] : [attribute];
 }

@@ -1,39 +1,39 @@
-/** Reads what a service provider asks for. Tolerant: a mock has nothing to protect, and nobody's signature to check. */
+/** Reads AuthnRequests. It is tolerant and checks no signature, because a mock has nothing to protect. */
 import { inflateRawSync } from 'node:zlib';
 import { SaxesParser, type SaxesTagNS } from 'saxes';
 import { ASSERTION, PROTOCOL } from '../saml/names.ts';
 import { MockIdpRefusal } from './refusal.ts';
 
-/** The parts of an AuthnRequest that the mock identity provider uses; the others are not read. */
+/** The parts of an AuthnRequest that the mock identity provider uses. */
 export interface AuthnRequest {
   readonly id: string;
   readonly issuer: string;
   readonly acsUrl: string | undefined;
-  /** Format of the NameIDPolicy. */
+  /** Format of the NameIDPolicy, if there is one. */
   readonly nameIdFormat: string | undefined;
 }
 
 const MAX_XML_OCTETS = 100 * 1024;
 
 /**
- * The XML of a `SAMLRequest` parameter.
- * @throws MockIdpRefusal where it can't be decoded or is longer than 100 KB
+ * Decodes a `SAMLRequest` parameter to XML.
+ * @throws MockIdpRefusal if it can't be decoded or is larger than 100 KB
  * @see saml-bindings §3.4.4.1 (redirect: base64 of raw deflate), §3.5.4 (POST: base64)
  */
 export function decodeSamlRequest(parameter: string, binding: 'redirect' | 'post'): string {
   const octets = Buffer.from(parameter, 'base64');
-  if (octets.length > MAX_XML_OCTETS) throw new MockIdpRefusal('The SAMLRequest is longer than 100 KB.');
+  if (octets.length > MAX_XML_OCTETS) throw new MockIdpRefusal('The SAMLRequest is larger than 100 KB.');
   if (binding === 'post') return octets.toString('utf8');
   try {
     return inflateRawSync(octets, { maxOutputLength: MAX_XML_OCTETS }).toString('utf8');
   } catch (cause) {
-    throw new MockIdpRefusal('The SAMLRequest is not base64 of raw deflated XML, or is longer than 100 KB.', { cause });
+    throw new MockIdpRefusal('The SAMLRequest is not base64-encoded raw DEFLATE data, or is larger than 100 KB.', { cause });
   }
 }
 
 /**
  * Reads an AuthnRequest.
- * @throws MockIdpRefusal where it isn't one, or has no ID or no Issuer
+ * @throws MockIdpRefusal if the XML is not an AuthnRequest with ID and Issuer
  * @see saml-core §3.4.1
  */
 export function readAuthnRequest(xml: string): AuthnRequest {

@@ -1,4 +1,4 @@
-/** Encrypts the assertion of a response, as identity providers do for a service provider that has told them its certificate. */
+/** Encrypts the assertion of a response for the certificate of a service provider. */
 import { constants, createCipheriv, publicEncrypt } from 'node:crypto';
 import { ASSERTION, XMLDSIG, XMLENC, XMLENC11 } from '../saml/names.ts';
 import { certificateBody } from './certificate-text.ts';
@@ -13,23 +13,23 @@ const CONTENT_CIPHERS = {
 
 export type ContentEncryption = keyof typeof CONTENT_CIPHERS;
 
-/** What is not said is as Okta and Entra ID have it by default: AES-256-CBC, rsa-oaep-mgf1p with SHA-1, the key inside the data. */
+/** Defaults are those of Okta and Entra ID: AES-256-CBC, rsa-oaep-mgf1p with SHA-1, and the EncryptedKey inside the EncryptedData. */
 export interface Encryption {
-  /** Of the service provider's key. */
+  /** Certificate of the service provider. */
   readonly certificatePem: string;
   readonly content?: ContentEncryption;
-  /** `rsa-oaep` is that of XML Encryption 1.1, with SHA-256 for the digest and for MGF1. */
+  /** `rsa-oaep` is the algorithm of XML Encryption 1.1, with SHA-256 for the digest and for MGF1. */
   readonly keyTransport?: 'rsa-oaep-mgf1p' | 'rsa-oaep';
-  /** Whether EncryptedKey stands in the KeyInfo of EncryptedData, or beside EncryptedData. */
+  /** Puts the EncryptedKey into the KeyInfo of the EncryptedData, or beside the EncryptedData. */
   readonly keyPlace?: 'inside' | 'beside';
 }
 
 const ASSERTION_ELEMENT = /<((?:\w+:)?)Assertion[ >].*<\/\1Assertion>/s;
 
 /**
- * Puts an EncryptedAssertion in place of the one assertion; its signature, if any, is encrypted with it.
+ * Replaces the only assertion, including its signature, with an EncryptedAssertion.
  * @param xml a response of this mock identity provider
- * @throws Error where there is no assertion
+ * @throws Error if the response has no assertion
  * @see saml-core §2.3.4, xmlenc-core1 §3
  */
 export function encryptAssertion(xml: string, encryption: Encryption, randomBytes: (size: number) => Uint8Array): string {
@@ -41,7 +41,7 @@ export function encryptAssertion(xml: string, encryption: Encryption, randomByte
   return xml.replace(assertion, () => encrypted);
 }
 
-/** EncryptedData, and the EncryptedKey where it stands beside it. */
+/** Returns the EncryptedData and, if it is placed beside it, the EncryptedKey. */
 function encryptElement(plaintext: string, encryption: Encryption, randomBytes: (size: number) => Uint8Array): Markup[] {
   const { content = 'aes256-cbc', keyPlace = 'inside' } = encryption;
   const { uri, keyOctets } = CONTENT_CIPHERS[content];
@@ -57,7 +57,7 @@ function encryptElement(plaintext: string, encryption: Encryption, randomBytes: 
   return keyPlace === 'inside' ? [data] : [data, wrapped];
 }
 
-/** IV, ciphertext, and the tag with GCM. Node pads CBC by PKCS #7, which is one of the paddings that XML Encryption allows. */
+/** Returns IV, ciphertext and, for GCM, the tag. Node.js pads CBC with PKCS #7, one of the paddings that XML Encryption allows. */
 function encryptOctets(content: ContentEncryption, key: Uint8Array, octets: Buffer, randomBytes: (size: number) => Uint8Array): Buffer {
   const { cipher } = CONTENT_CIPHERS[content];
   if (cipher === 'aes-128-cbc' || cipher === 'aes-256-cbc') {

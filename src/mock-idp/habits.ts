@@ -1,4 +1,4 @@
-/** The three identity providers that are imitated. */
+/** How the three imitated identity providers behave. */
 import { NAME_ID_EMAIL } from '../saml/names.ts';
 import { MINUTE_MS } from '../time.ts';
 import { entraAttributes, googleAttributes, oktaAttributes, type SamlAttribute } from './attributes.ts';
@@ -7,11 +7,11 @@ import type { SignatureSpelling } from './xml-signature.ts';
 
 export type HabitName = 'okta' | 'entra-id' | 'google-workspace';
 
-/** What one product does when nobody has asked for something else. */
+/** How one product behaves with its default settings. */
 export interface Habit {
   readonly name: HabitName;
   readonly label: string;
-  /** The entityID. */
+  /** Entity ID of the identity provider. */
   readonly issuer: string;
   readonly people: readonly Person[];
   readonly signs: { readonly response: boolean; readonly assertion: boolean };
@@ -21,7 +21,7 @@ export interface Habit {
   /** Validity of the assertion before and after the instant of issue, in milliseconds. */
   readonly validBeforeMs: number;
   readonly validAfterMs: number;
-  /** Makes an ID of an XML element from 16 random octets. */
+  /** Returns an ID for an XML element from 16 random octets. */
   readonly elementId: (octets: Uint8Array) => string;
   readonly attributes: (person: Person) => readonly SamlAttribute[];
 }
@@ -29,7 +29,7 @@ export interface Habit {
 const hex = (octets: Uint8Array) => Buffer.from(octets).toString('hex');
 const guid = (octets: Uint8Array) => hex(octets).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 
-/** 25 digits, as Okta has after the `id`. */
+/** Returns the 25 digits that follow `id` in Okta's IDs. */
 const oktaDigits = (octets: Uint8Array) => (BigInt(`0x${hex(octets)}`) % 10n ** 25n).toString().padStart(25, '1');
 
 export const HABITS: Readonly<Record<HabitName, Habit>> = {
@@ -66,7 +66,7 @@ export const HABITS: Readonly<Record<HabitName, Habit>> = {
     label: 'Google Workspace',
     issuer: 'https://accounts.google.com/o/saml2?idpid=C0samlgat',
     people: GOOGLE_PEOPLE,
-    // The console's "Signed response" box, ticked. Left empty, Google signs the assertion only.
+    // As with "Signed response" selected in the Google Admin console. Otherwise Google signs only the assertion.
     signs: { response: true, assertion: false },
     signature: { prefix: 'ds', inclusivePrefixes: [], signatureLineLength: 76, certificateLineLength: 76, subjectName: true },
     nameIdFormat: NAME_ID_EMAIL,
@@ -80,17 +80,17 @@ export const HABITS: Readonly<Record<HabitName, Habit>> = {
 
 export const HABIT_NAMES = Object.keys(HABITS) as readonly HabitName[];
 
-/** The habit of that name, if there is one. */
+/** Returns the habit with this name. */
 export function findHabit(name: string): Habit | undefined {
   return Object.values(HABITS).find((habit) => habit.name === name);
 }
 
 /**
- * The person of that key at that identity provider.
- * @throws Error where there is none
+ * Returns a person of an identity provider by key.
+ * @throws Error if there is none
  */
 export function personOf(habit: HabitName, key: string): Person {
   const found = HABITS[habit].people.find((person) => person.key === key);
-  if (found === undefined) throw new Error(`The mock ${HABITS[habit].label} knows nobody called “${key}”.`);
+  if (found === undefined) throw new Error(`The mock ${HABITS[habit].label} has no user “${key}”.`);
   return found;
 }

@@ -1,5 +1,4 @@
-/** IdP metadata in the shape in which each product hands it out. */
-
+/** Metadata of the imitated identity providers. */
 import type { KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { HTTP_POST, HTTP_REDIRECT, METADATA, NAME_ID_EMAIL, NAME_ID_UNSPECIFIED, PROTOCOL, XMLDSIG } from '../saml/names.ts';
 import { certificateBody, certificateEnd } from './certificate-text.ts';
@@ -10,19 +9,19 @@ import { element, type Markup, pieces, text } from './xml-writer.ts';
 export interface MetadataOptions {
   /** Endpoint for AuthnRequests, both Redirect and POST. */
   readonly ssoUrl: string;
-  /** Endpoint for single logout; only Entra ID lists one. */
+  /** Single logout endpoint. Only Entra ID lists one. */
   readonly sloUrl?: string;
-  /** Certificates of the signing keys, at least one. Entra ID lists also the one that is not active yet. */
+  /** Certificates of the signing keys. Entra ID also lists the one that is not active yet. */
   readonly certificatesPem: readonly [string, ...string[]];
-  /** Okta: whether the application's "Signed Requests" is on. */
+  /** Okta: whether "Signed Requests" is selected. */
   readonly wantAuthnRequestsSigned?: boolean;
-  /** Entra ID signs the document with this key; without it the signature is left out. */
+  /** Key with which Entra ID signs the document. Without it, the document is not signed. */
   readonly documentKey?: KeyAndCertificate;
   readonly randomBytes: (size: number) => Uint8Array;
 }
 
 /**
- * Makes the metadata of one habit as XML text; that of Entra ID begins with a byte order mark, as the product's does.
+ * Returns the metadata of one product as XML text. Entra ID's starts with a byte order mark, as in the product.
  *
  * @example makeMetadata('okta', { ssoUrl, certificatesPem: [key.certificatePem], randomBytes })
  * @see saml-metadata §2.4.3
@@ -49,7 +48,7 @@ function oktaMetadata(options: MetadataOptions): string {
   return `<?xml version="1.0" encoding="UTF-8"?>${root}`;
 }
 
-/** Google's metadata ends with the first certificate. */
+/** Returns Google's metadata, which is valid until the first certificate expires. */
 function googleMetadata(options: MetadataOptions): string {
   const lines = (indent: string, ...children: readonly Markup[]) =>
     pieces(...children.map((child) => pieces(text(`\n${indent}`), child)), text(`\n${indent.slice(2)}`));
@@ -88,7 +87,7 @@ const WS_FEDERATION = 'http://docs.oasis-open.org/wsfed/federation/200706';
 const WS_AUTHORIZATION = 'http://docs.oasis-open.org/wsfed/authorization/200706';
 const WS_ADDRESSING = 'http://www.w3.org/2005/08/addressing';
 
-/** Two WS-Federation descriptors that repeat all certificates, and only then the descriptor that matters for SAML. */
+/** Returns Entra ID's metadata: two WS-Federation descriptors that repeat all certificates, then the SAML descriptor. */
 function entraMetadata(options: MetadataOptions): string {
   const habit = HABITS['entra-id'];
   const root = element(
@@ -150,13 +149,13 @@ function roleDescriptor(type: string, ...children: readonly Markup[]): Markup {
   return element('RoleDescriptor', attributes, ...children);
 }
 
-/** A few of the claims that the product lists, described in our words. */
+/** A few of the claims that Entra ID lists, with descriptions of our own. */
 const CLAIM_TYPES: readonly (readonly [uri: string, name: string, description: string])[] = [
   ['http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name', 'Name', 'Sign-in name'],
-  ['http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress', 'Email', 'Mail address'],
+  ['http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress', 'Email', 'Email address'],
   ['http://schemas.microsoft.com/identity/claims/objectidentifier', 'ObjectIdentifier', 'Identifier that never changes'],
-  ['http://schemas.microsoft.com/ws/2008/06/identity/claims/groups', 'Groups', 'Groups that the person is in'],
-  ['http://schemas.microsoft.com/claims/groups.link', 'GroupsOverageClaim', 'Where to ask for the groups when there are too many'],
+  ['http://schemas.microsoft.com/ws/2008/06/identity/claims/groups', 'Groups', 'Groups of the user'],
+  ['http://schemas.microsoft.com/claims/groups.link', 'GroupsOverageClaim', 'URL of the groups if there are too many to list'],
 ];
 
 function claimType([uri, name, description]: (typeof CLAIM_TYPES)[number]): Markup {

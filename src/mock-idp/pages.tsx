@@ -1,13 +1,13 @@
-/** The pages of the mock identity provider. They work without script, and say on top what they are. */
+/** The pages of the mock identity provider. They work without JavaScript and start with a warning. */
 import type { ComponentChildren } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import type { Habit, HabitName } from './habits.ts';
 
-/** What the page of people hands on to the answer; all of it came in with the request. */
+/** What the people page passes on to the response. All of it comes from the request. */
 export interface PendingSignIn {
   readonly acsUrl: string;
   readonly spEntityId: string;
-  /** Undefined where the sign-in starts at the identity provider. */
+  /** Undefined if the sign-in starts at the identity provider. */
   readonly inResponseTo: string | undefined;
   readonly nameIdFormat: string | undefined;
   readonly relayState: string | undefined;
@@ -25,8 +25,8 @@ function Page({ title, selfSubmitting, children }: { title: string; selfSubmitti
       </head>
       <body>
         <p class="notice" role="note">
-          This is a <strong>mock identity provider for development</strong>. It asks for no password, and whoever reaches it can sign in as
-          anybody below.
+          This is a <strong>mock identity provider for development</strong>. It asks for no password. Anyone who can open this page can sign
+          in as any user below.
         </p>
         <main>
           <h1>{title}</h1>
@@ -39,17 +39,17 @@ function Page({ title, selfSubmitting, children }: { title: string; selfSubmitti
 
 const render = (page: Parameters<typeof renderToString>[0]) => `<!doctype html>${renderToString(page)}`;
 
-/** A hidden field, or nothing where there is no value. */
+/** Renders a hidden field, or nothing if there is no value. */
 function Hidden({ name, value }: { name: string; value: string | undefined }) {
   return value === undefined ? null : <input type="hidden" name={name} value={value} />;
 }
 
-/** An organization of the gateway that has one of these identity providers. */
+/** An organization of the gateway that uses one of these identity providers. */
 export interface KnownOrganization {
   readonly habit: HabitName;
   readonly slug: string;
   readonly name: string;
-  /** Person by person, by key: what the gateway makes of them, such as the role. */
+  /** What happens at the gateway, such as the role, by the key of the person. */
   readonly outcomes: Readonly<Record<string, string>>;
 }
 
@@ -59,16 +59,16 @@ export interface FrontPageOptions {
   readonly organizations: readonly KnownOrganization[];
 }
 
-/** `/`: the identity providers that are imitated, and where a sign-in with each starts. */
+/** `/`: lists the imitated identity providers and starts sign-ins. */
 export function frontPage(habits: readonly Habit[], { gatewayBaseUrl, metadataUrl, organizations }: FrontPageOptions): string {
   return render(
     <Page title="Identity providers">
       <p>
-        Each behaves as the product that it is named after, towards the gateway at <a href={gatewayBaseUrl}>{gatewayBaseUrl}</a>.
+        Each imitates the product that it is named after, for the gateway at <a href={gatewayBaseUrl}>{gatewayBaseUrl}</a>.
       </p>
       {organizations.length > 0 && (
         <p>
-          Choose an organization, then a person; you come back to the gateway signed in. Or type one of the addresses below into{' '}
+          Choose an organization, then a person. You return to the gateway signed in. Or enter one of the email addresses below on{' '}
           <a href={`${gatewayBaseUrl}/login`}>the gateway’s own sign-in page</a>.
         </p>
       )}
@@ -92,7 +92,7 @@ export function frontPage(habits: readonly Habit[], { gatewayBaseUrl, metadataUr
           </dl>
           <form method="get" action={`/${habit.name}/start`}>
             <label>
-              Sign in from here to the organization with the slug{' '}
+              Start a sign-in here for the organization with the slug{' '}
               <input
                 name="organization"
                 required
@@ -114,7 +114,7 @@ interface OrganizationOfProps {
   readonly gatewayBaseUrl: string;
 }
 
-/** Who is there, and what is to be seen after the sign-in. */
+/** Lists the people of the organization's identity provider, each with the expected outcome of the sign-in. */
 function OrganizationOf({ habit, organization, gatewayBaseUrl }: OrganizationOfProps) {
   return (
     <>
@@ -135,7 +135,7 @@ function OrganizationOf({ habit, organization, gatewayBaseUrl }: OrganizationOfP
   );
 }
 
-/** `/HABIT/sso`, `/HABIT/start`: who is it? */
+/** `/HABIT/sso`, `/HABIT/start`: asks which person signs in. */
 export function peoplePage(habit: Habit, pending: PendingSignIn): string {
   return render(
     <Page title={`Sign in with ${habit.label}`}>
@@ -165,7 +165,7 @@ export function peoplePage(habit: Habit, pending: PendingSignIn): string {
   );
 }
 
-/** The answer on its way: a form that submits itself where there is script. @see saml-bindings §3.5.4 */
+/** Posts the response to the gateway, by script if there is JavaScript. @see saml-bindings §3.5.4 */
 export function postPage(habit: Habit, acsUrl: string, samlResponse: string, relayState: string | undefined): string {
   return render(
     <Page title={`Signed in with ${habit.label}`} selfSubmitting>
@@ -181,7 +181,7 @@ export function postPage(habit: Habit, acsUrl: string, samlResponse: string, rel
   );
 }
 
-/** What went wrong, in a sentence. */
+/** Says in a sentence what went wrong. */
 export function refusalPage(title: string, message: string): string {
   return render(
     <Page title={title}>

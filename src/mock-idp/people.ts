@@ -1,51 +1,56 @@
-/** The people whom each mock identity provider knows, and the directories they stand in. All of it is made up. */
+/** The users of each mock identity provider. All names and IDs are fictitious. */
 
-/** Somebody who can sign in at a mock identity provider. */
+/** A user of a mock identity provider. */
 export interface Person {
-  /** Names the person in URLs and forms of the mock. */
+  /** Identifies the person in URLs and forms of the mock identity provider. */
   readonly key: string;
-  /** What is special about the person, for the page that lists them. */
+  /** What the person is an example of, shown in lists. */
   readonly about: string;
   readonly firstName: string;
   readonly lastName: string;
   readonly email: string;
-  /** The name in the directory; differs from the address for guests of Entra ID. */
+  /** Name in the directory. For guests of Entra ID it is not the email address. */
   readonly username: string;
-  /** Never changes and is never given to somebody else (Entra ID: objectidentifier). */
+  /** Identifier that never changes and is never reassigned (Entra ID: objectidentifier). */
   readonly objectId: string;
-  /** The tenant that a guest of Entra ID comes from. */
+  /** Home tenant of a guest of Entra ID. */
   readonly homeTenantId?: string;
-  /** All groups of the person in the directory, named as this product's responses name them. */
+  /** All groups of the person in the directory, written as in this product's responses. */
   readonly groups: readonly string[];
 }
 
-/** Tenants of Entra ID, made up. */
+/** Fictitious tenants of Entra ID. */
 export const ENTRA_TENANT_ID = '7b1d4f0e-2c35-4a86-9e57-0c8d3f6a1b42';
 export const ENTRA_PARTNER_TENANT_ID = 'c64a90d3-8e1f-4b27-a5d8-913e7f02b6c1';
 
-/** Object IDs of groups of Entra ID, made up; its responses never carry a group's name unless asked to. */
+/** Fictitious object IDs of groups. By default, responses of Entra ID contain object IDs and no group names. */
 export const ENTRA_GROUP_IDS = {
   'platform-admins': '3f2a6c1e-58d4-4b90-8c7a-1e9d05b4f6a3',
   engineering: 'a81e5d27-0c49-4f63-b2d1-6f7c380e9b54',
 } as const;
 
-type Known = Pick<Person, 'key' | 'about' | 'firstName' | 'lastName' | 'objectId' | 'groups'>;
+type Basics = Pick<Person, 'key' | 'about' | 'firstName' | 'lastName' | 'objectId' | 'groups'>;
 
 const ADMIN = { key: 'olivia', about: 'administrator, in platform-admins', firstName: 'Olivia', lastName: 'Okafor' };
-const ORDINARY = { key: 'carl', about: 'ordinary person, in engineering', firstName: 'Carl', lastName: 'Čapek' };
+const ORDINARY = { key: 'carl', about: 'ordinary user, in engineering', firstName: 'Carl', lastName: 'Čapek' };
 const GROUPLESS = { key: 'nina', firstName: 'Nina', lastName: 'Nuñez' };
 
 const at =
   (domain: string) =>
-  (known: Known): Person => {
-    const email = `${known.key}@${domain}`;
-    return { ...known, email, username: email };
+  (basics: Basics): Person => {
+    const email = `${basics.key}@${domain}`;
+    return { ...basics, email, username: email };
   };
 
 export const OKTA_PEOPLE: readonly Person[] = [
   { ...ADMIN, objectId: '00u1olivia0example697', groups: ['Everyone', 'platform-admins', 'engineering'] },
   { ...ORDINARY, objectId: '00u2carl00example0697', groups: ['Everyone', 'engineering'] },
-  { ...GROUPLESS, about: 'no group passes the filter: attribute absent', objectId: '00u3nina00example0697', groups: ['Everyone'] },
+  {
+    ...GROUPLESS,
+    about: 'no group matches the filter, so the attribute is missing',
+    objectId: '00u3nina00example0697',
+    groups: ['Everyone'],
+  },
 ].map(at('okta.acme.example'));
 
 export const ENTRA_PEOPLE: readonly Person[] = [
@@ -56,10 +61,10 @@ export const ENTRA_PEOPLE: readonly Person[] = [
       groups: [ENTRA_GROUP_IDS['platform-admins'], ENTRA_GROUP_IDS.engineering],
     },
     { ...ORDINARY, objectId: '41f7e0a6-93b8-4c5d-a2e1-7d60c94f3b28', groups: [ENTRA_GROUP_IDS.engineering] },
-    { ...GROUPLESS, about: 'in no group: claim absent', objectId: '86b3d5f2-1a7c-4e09-95d4-c0e82f6b7a13', groups: [] },
+    { ...GROUPLESS, about: 'in no group, so the claim is missing', objectId: '86b3d5f2-1a7c-4e09-95d4-c0e82f6b7a13', groups: [] },
     {
       key: 'oscar',
-      about: 'in 151 groups, platform-admins among them: a link instead of the groups',
+      about: 'in 151 groups including platform-admins, so a link is sent instead of the groups',
       firstName: 'Oscar',
       lastName: 'Overby',
       objectId: 'd27a48e9-6c0b-4f31-8e95-b3a1709d5c64',
@@ -82,7 +87,7 @@ export const ENTRA_PEOPLE: readonly Person[] = [
 export const GOOGLE_PEOPLE: readonly Person[] = [
   { ...ADMIN, objectId: '100000000000000000001', groups: ['platform-admins', 'engineering'] },
   { ...ORDINARY, objectId: '100000000000000000002', groups: ['engineering'] },
-  { ...GROUPLESS, about: 'in none of the chosen groups: attribute absent', objectId: '100000000000000000003', groups: [] },
+  { ...GROUPLESS, about: 'in none of the selected groups, so the attribute is missing', objectId: '100000000000000000003', groups: [] },
 ].map(at('google.acme.example'));
 
 function manyGroupIds(count: number): string[] {

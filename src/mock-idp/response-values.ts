@@ -1,4 +1,4 @@
-/** Everything that stands in a response, as plain values: what the product would write, for a test to change at will. */
+/** The contents of a response as plain values, which tests change one by one. */
 import { createHash } from 'node:crypto';
 import { CONFIRMATION_BEARER, NAME_ID_PERSISTENT, STATUS_SUCCESS } from '../saml/names.ts';
 import { toIsoTime } from '../time.ts';
@@ -6,17 +6,17 @@ import type { SamlAttribute } from './attributes.ts';
 import { HABITS, type Habit, type HabitName } from './habits.ts';
 import type { Person } from './people.ts';
 
-/** Who signs in where, and when. */
+/** One sign-in: the person, the service provider and the time. */
 export interface SignIn {
   readonly habit: HabitName;
   readonly person: Person;
-  /** Goes into Destination and Recipient. */
+  /** Value of Destination and Recipient. */
   readonly acsUrl: string;
-  /** Goes into Audience. */
+  /** Value of Audience. */
   readonly spEntityId: string;
-  /** ID of the AuthnRequest; left out when the sign-in starts at the identity provider. */
+  /** ID of the AuthnRequest. Undefined if the sign-in starts at the identity provider. */
   readonly inResponseTo?: string | undefined;
-  /** Format of the NameID, where another one than the product's default is set or asked for. */
+  /** Format of the NameID, if it is configured or requested. Default: the product's default. */
   readonly nameIdFormat?: string | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
@@ -40,7 +40,7 @@ export interface ConfirmationValues {
   readonly address?: string | undefined;
 }
 
-/** Undefined leaves the XML attribute or element out. Instants are text, so that also a wrong one can be written. */
+/** Undefined leaves the XML attribute or element out. Timestamps are strings, so that a test can write an invalid one. */
 export interface ResponseValues {
   readonly responseVersion: string | undefined;
   readonly responseId: string | undefined;
@@ -49,7 +49,7 @@ export interface ResponseValues {
   readonly inResponseTo: string | undefined;
   readonly responseIssuer: string | undefined;
   readonly status: { readonly code: string; readonly subcode?: string; readonly message?: string } | undefined;
-  /** False writes no assertion at all, as an identity provider answers that signs nobody in. */
+  /** False writes a response without an assertion, as identity providers do when the sign-in failed. */
   readonly hasAssertion: boolean;
   readonly assertionVersion: string | undefined;
   readonly assertionId: string | undefined;
@@ -61,12 +61,12 @@ export interface ResponseValues {
   readonly confirmationInResponseTo: string | undefined;
   readonly confirmationNotBefore: string | undefined;
   readonly confirmationNotOnOrAfter: string | undefined;
-  /** Further confirmations, written before the one above. */
+  /** More SubjectConfirmations, written before the one above. */
   readonly otherConfirmations: readonly ConfirmationValues[];
   readonly hasConditions: boolean;
   readonly notBefore: string | undefined;
   readonly notOnOrAfter: string | undefined;
-  /** One list for each AudienceRestriction. */
+  /** One list per AudienceRestriction. */
   readonly audiences: readonly (readonly string[])[];
   readonly oneTimeUse: boolean;
   readonly hasAuthnStatement: boolean;
@@ -77,12 +77,12 @@ export interface ResponseValues {
   readonly attributes: readonly SamlAttribute[];
 }
 
-/** An instant as all three products write it: UTC, milliseconds. */
+/** Formats a time as all three products do, in UTC with milliseconds. */
 export function instant(ms: number): string {
   return toIsoTime(ms);
 }
 
-/** What the product writes when this person signs in. */
+/** Returns the values that the product writes when this person signs in. */
 export function responseValues(signIn: SignIn): ResponseValues {
   const habit = HABITS[signIn.habit];
   const assertionId = habit.elementId(signIn.randomBytes(16));
@@ -121,7 +121,7 @@ export function responseValues(signIn: SignIn): ResponseValues {
   };
 }
 
-/** Entra ID makes up a value for each person and application when it is asked for a persistent one; the others keep the address. */
+/** For a persistent NameID, Entra ID derives a value per person and application. The others always send the email address. */
 function nameId({ person, nameIdFormat, spEntityId }: SignIn, habit: Habit): NameIdValue {
   const format = nameIdFormat ?? habit.nameIdFormat;
   if (habit.name !== 'entra-id') return { format, value: person.email };
@@ -129,13 +129,13 @@ function nameId({ person, nameIdFormat, spEntityId }: SignIn, habit: Habit): Nam
   return { format, value: createHash('sha256').update(`${person.objectId}\n${spEntityId}`).digest('base64url') };
 }
 
-/** Okta names the session after the request, the others after the assertion. */
+/** Okta uses the ID of the request as the SessionIndex, the others the ID of the assertion. */
 function sessionIndex(signIn: SignIn, habit: Habit, assertionId: string): string {
   if (habit.name !== 'okta') return assertionId;
   return signIn.inResponseTo ?? `id${signIn.nowMs}.${Buffer.from(signIn.randomBytes(4)).readUInt32BE(0)}`;
 }
 
-/** Okta: now. The others: when the person typed the password, Google in whole seconds. */
+/** Okta writes the current time. The others write when the user entered the password, Google in whole seconds. */
 function authnInstant({ habit, nowMs }: SignIn): string {
   const secondMs = 1000;
   if (habit === 'okta') return instant(nowMs);

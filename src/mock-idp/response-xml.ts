@@ -1,4 +1,4 @@
-/** Writes the values of a response as one product spells them: prefixes, order, and where namespaces are declared. */
+/** Writes the XML of a response in the style of one product: prefixes, order, and the places of namespace declarations. */
 import { ASSERTION, NAME_ID_ENTITY, PROTOCOL } from '../saml/names.ts';
 import type { SamlAttribute } from './attributes.ts';
 import type { HabitName } from './habits.ts';
@@ -8,18 +8,18 @@ import { element, type Markup, pieces, text } from './xml-writer.ts';
 const XML_SCHEMA = 'http://www.w3.org/2001/XMLSchema';
 const XML_SCHEMA_INSTANCE = 'http://www.w3.org/2001/XMLSchema-instance';
 
-/** Spelling of one product; everything in it means the same to a reader who goes by the specification. */
+/** XML style of one product. The differences have no meaning in SAML. */
 interface Spelling {
   readonly declaration: string;
-  /** Prefixes with their colon; an empty one is the default namespace. */
+  /** Prefixes with colon. An empty prefix is the default namespace. */
   readonly protocol: 'saml2p:' | 'samlp:';
   readonly assertion: 'saml2:' | '';
-  /** The order in which the two outer elements have their attributes. */
+  /** Order of the attributes of the two outer elements. */
   readonly responseAttributes: readonly string[];
   readonly assertionAttributes: readonly string[];
-  /** Okta says in each Issuer that it names an entity, and declares the namespace again on each part of the assertion. */
-  readonly wordy: boolean;
-  /** Okta has AuthnStatement first, the others AttributeStatement. */
+  /** Okta writes a Format on each Issuer, and declares the namespace again on each part of the assertion. */
+  readonly verbose: boolean;
+  /** Okta writes AuthnStatement first, the others AttributeStatement. */
   readonly authnStatementFirst: boolean;
 }
 
@@ -30,7 +30,7 @@ const SPELLINGS: Readonly<Record<HabitName, Spelling>> = {
     assertion: 'saml2:',
     responseAttributes: ['Destination', 'ID', 'InResponseTo', 'IssueInstant', 'Version', 'xmlns:saml2p', 'xmlns:xs'],
     assertionAttributes: ['ID', 'IssueInstant', 'Version', 'xmlns:saml2', 'xmlns:xs'],
-    wordy: true,
+    verbose: true,
     authnStatementFirst: true,
   },
   'entra-id': {
@@ -39,7 +39,7 @@ const SPELLINGS: Readonly<Record<HabitName, Spelling>> = {
     assertion: '',
     responseAttributes: ['ID', 'Version', 'IssueInstant', 'Destination', 'InResponseTo', 'xmlns:samlp'],
     assertionAttributes: ['ID', 'IssueInstant', 'Version', 'xmlns'],
-    wordy: false,
+    verbose: false,
     authnStatementFirst: false,
   },
   'google-workspace': {
@@ -48,7 +48,7 @@ const SPELLINGS: Readonly<Record<HabitName, Spelling>> = {
     assertion: 'saml2:',
     responseAttributes: ['xmlns:saml2p', 'Destination', 'ID', 'InResponseTo', 'IssueInstant', 'Version'],
     assertionAttributes: ['xmlns:saml2', 'ID', 'IssueInstant', 'Version'],
-    wordy: false,
+    verbose: false,
     authnStatementFirst: false,
   },
 };
@@ -61,7 +61,7 @@ const NAMESPACES: Readonly<Record<string, string>> = {
   'xmlns:xs': XML_SCHEMA,
 };
 
-/** The response without signatures. */
+/** Returns the response without signatures. */
 export function writeResponse(values: ResponseValues, habit: HabitName): string {
   const spelling = SPELLINGS[habit];
   const given = {
@@ -88,7 +88,7 @@ function assertion(values: ResponseValues, spelling: Spelling): Markup {
   return element(
     `${spelling.assertion}Assertion`,
     inOrder(spelling.assertionAttributes, given),
-    issuer(values.assertionIssuer, spelling, spelling.wordy),
+    issuer(values.assertionIssuer, spelling, spelling.verbose),
     subject(values, spelling),
     values.hasConditions ? conditions(values, spelling) : undefined,
     ...(spelling.authnStatementFirst ? [authn, attributes] : [attributes, authn]),
@@ -99,7 +99,7 @@ function inOrder(names: readonly string[], given: Readonly<Record<string, string
   return Object.fromEntries(names.map((name) => [name, NAMESPACES[name] ?? given[name]]));
 }
 
-/** The declaration of the assertion namespace. */
+/** Returns the declaration of the assertion namespace, if it is needed. */
 function assertionNamespace(spelling: Spelling, declared: boolean): Record<string, string> {
   if (!declared) return {};
   return spelling.assertion === '' ? { xmlns: ASSERTION } : { 'xmlns:saml2': ASSERTION };
@@ -107,7 +107,7 @@ function assertionNamespace(spelling: Spelling, declared: boolean): Record<strin
 
 function issuer(value: string | undefined, spelling: Spelling, declared: boolean): Markup | undefined {
   if (value === undefined) return undefined;
-  const format = { Format: spelling.wordy ? NAME_ID_ENTITY : undefined };
+  const format = { Format: spelling.verbose ? NAME_ID_ENTITY : undefined };
   return element(`${spelling.assertion}Issuer`, { ...format, ...assertionNamespace(spelling, declared) }, text(value));
 }
 
@@ -116,7 +116,7 @@ function status(value: ResponseValues['status'], spelling: Spelling): Markup | u
   const name = (local: string) => `${spelling.protocol}${local}`;
   const subcode = value.subcode === undefined ? undefined : element(name('StatusCode'), { Value: value.subcode });
   const message = value.message === undefined ? undefined : element(name('StatusMessage'), {}, text(value.message));
-  const declaration = spelling.wordy ? { 'xmlns:saml2p': PROTOCOL } : {};
+  const declaration = spelling.verbose ? { 'xmlns:saml2p': PROTOCOL } : {};
   return element(name('Status'), declaration, element(name('StatusCode'), { Value: value.code }, subcode), message);
 }
 
@@ -130,7 +130,7 @@ function subject(values: ResponseValues, spelling: Spelling): Markup {
   };
   return element(
     `${spelling.assertion}Subject`,
-    assertionNamespace(spelling, spelling.wordy),
+    assertionNamespace(spelling, spelling.verbose),
     nameId(values.nameId, spelling),
     ...[...values.otherConfirmations, own].map((confirmation) => subjectConfirmation(confirmation, spelling)),
   );
@@ -157,7 +157,7 @@ function conditions(values: ResponseValues, spelling: Spelling): Markup {
   const audience = (uri: string) => element(`${spelling.assertion}Audience`, {}, text(uri));
   return element(
     `${spelling.assertion}Conditions`,
-    { NotBefore: values.notBefore, NotOnOrAfter: values.notOnOrAfter, ...assertionNamespace(spelling, spelling.wordy) },
+    { NotBefore: values.notBefore, NotOnOrAfter: values.notOnOrAfter, ...assertionNamespace(spelling, spelling.verbose) },
     ...values.audiences.map((uris) => element(`${spelling.assertion}AudienceRestriction`, {}, ...uris.map(audience))),
     values.oneTimeUse ? element(`${spelling.assertion}OneTimeUse`, {}) : undefined,
   );
@@ -174,7 +174,7 @@ function authnStatement(values: ResponseValues, spelling: Spelling): Markup {
       AuthnInstant: values.authnInstant,
       SessionIndex: values.sessionIndex,
       SessionNotOnOrAfter: values.sessionNotOnOrAfter,
-      ...assertionNamespace(spelling, spelling.wordy),
+      ...assertionNamespace(spelling, spelling.verbose),
     },
     element(`${spelling.assertion}AuthnContext`, {}, context),
   );
@@ -182,7 +182,7 @@ function authnStatement(values: ResponseValues, spelling: Spelling): Markup {
 
 function attributeStatement(attributes: readonly SamlAttribute[], spelling: Spelling): Markup {
   const all = attributes.map((attribute) => attributeElement(attribute, spelling));
-  return element(`${spelling.assertion}AttributeStatement`, assertionNamespace(spelling, spelling.wordy), pieces(...all));
+  return element(`${spelling.assertion}AttributeStatement`, assertionNamespace(spelling, spelling.verbose), pieces(...all));
 }
 
 function attributeElement(attribute: SamlAttribute, spelling: Spelling): Markup {

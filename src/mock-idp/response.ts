@@ -1,4 +1,4 @@
-/** Makes the response that a product would send, or one that differs from it in exactly what a test asks for. */
+/** Creates the response that a product would send, or one that differs from it only in the requested values. */
 import type { KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { type Encryption, encryptAssertion } from './encryption.ts';
 import { HABITS } from './habits.ts';
@@ -6,7 +6,7 @@ import { type ResponseValues, responseValues, type SignIn } from './response-val
 import { writeResponse } from './response-xml.ts';
 import { RSA_SHA256, SHA256, signElement } from './xml-signature.ts';
 
-/** What is signed, with what. The product's habit where nothing is said. */
+/** What is signed, and with which keys and algorithms. Defaults are those of the product. */
 export interface Signing {
   readonly response: boolean;
   readonly assertion: boolean;
@@ -20,12 +20,12 @@ export interface Signing {
 }
 
 export interface ResponseOptions extends SignIn {
-  /** Key of the identity provider: signs all that is signed. */
+  /** Signing key of the identity provider. */
   readonly key: KeyAndCertificate;
-  /** Replaces what the product would write; a key with the value undefined leaves that part out. */
+  /** Replaces what the product would write. A key with the value undefined leaves that part out. */
   readonly values?: Partial<ResponseValues>;
   readonly signing?: Partial<Signing>;
-  /** Encrypts the assertion; left in plain where nothing is said. */
+  /** Encrypts the assertion. Default: not encrypted. */
   readonly encryption?: Encryption | undefined;
 }
 
@@ -33,10 +33,10 @@ const RESPONSE = "/*[local-name(.)='Response']";
 const ASSERTION = `${RESPONSE}/*[local-name(.)='Assertion']`;
 
 /**
- * Makes a response as XML text.
+ * Returns a response as XML text.
  *
  * @example
- * // An assertion for somebody else, otherwise as Okta sends it.
+ * // An assertion for another service provider, otherwise as Okta sends it.
  * makeResponse({ habit: 'okta', person: personOf('okta', 'carl'), acsUrl, spEntityId, key, nowMs, randomBytes,
  *   values: { audiences: [['https://other.example/metadata']] } });
  * @see saml-core §3.3.3, saml-profiles §4.1.4.2
@@ -46,7 +46,7 @@ export function makeResponse(options: ResponseOptions): string {
   return signResponse(writeResponse(values, options.habit), values, options);
 }
 
-/** The assertion first, because the signature of the response covers that of the assertion, encrypted if so. */
+/** Signs the assertion, encrypts it, then signs the response, because the response's signature covers the other two. */
 function signResponse(xml: string, values: ResponseValues, options: ResponseOptions): string {
   const habit = HABITS[options.habit];
   const signing: Signing = {

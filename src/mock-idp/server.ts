@@ -1,4 +1,4 @@
-/** The mock identity provider as a local HTTP server. For development and tests only. */
+/** A local HTTP server with the mock identity provider, for development and tests only. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,28 +16,28 @@ import { makeResponse } from './response.ts';
 export type MockIdpKeys = Readonly<Record<HabitName, KeyAndCertificate>>;
 
 export interface MockIdpOptions {
-  /** The gateway that may get responses, and no other; must be http. */
+  /** Base URL of the only gateway that gets responses. It must be http. */
   readonly gatewayBaseUrl: string;
-  /** 0 takes a free one. */
+  /** 0 selects a free port. */
   readonly port: number;
-  /** Address to listen on. Where nothing is said it is the loopback address, called by the name that the gateway has. */
+  /** Address to listen on. Default: the loopback address, with the same host name as the gateway. */
   readonly host?: string;
-  /** The clock, in milliseconds since 1970. */
+  /** Current time in milliseconds since 1970. Default: `Date.now`. */
   readonly nowMs?: () => number;
-  /** Made anew at each start where nothing is said. */
+  /** Signing keys. Default: new keys at each start. */
   readonly keys?: Partial<MockIdpKeys>;
   readonly randomBytes?: (size: number) => Uint8Array;
-  /** With what the assertions for a service provider are encrypted; undefined leaves them in plain, as they are where nothing is said. */
+  /** Returns how to encrypt assertions for a service provider, or undefined to send them unencrypted, which is the default. */
   readonly encryptionFor?: (spEntityId: string) => Encryption | undefined;
-  /** Organizations of the gateway whose people are to be found here: the front page leads to their sign-in. */
+  /** Organizations of the gateway that use these identity providers. The front page links to their sign-in. */
   readonly organizations?: readonly KnownOrganization[];
 }
 
-/** A gateway that must not get responses of a mock. */
-export class UnfitGatewayError extends Error {}
+/** The gateway must not use a mock identity provider. */
+export class UnsafeGatewayError extends Error {}
 
 export interface MockIdp {
-  /** Without a slash at the end. */
+  /** Base URL without a trailing slash. */
   readonly url: string;
   metadataUrl(habit: HabitName): string;
   close(): Promise<void>;
@@ -50,7 +50,7 @@ export interface MockIdp {
  * const idp = await startMockIdp({ gatewayBaseUrl: 'http://localhost:8080', port: 0 });
  * await fetch(idp.metadataUrl('okta'));
  * await idp.close();
- * @throws UnfitGatewayError where the gateway is an https one: nothing that is really in use may trust an identity provider without passwords
+ * @throws UnsafeGatewayError for an https gateway, because a gateway in production must never trust an identity provider without passwords
  */
 export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
   const gatewayBaseUrl = checkedGateway(options.gatewayBaseUrl);
@@ -69,11 +69,11 @@ export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
 }
 
 function checkedGateway(gatewayBaseUrl: string): string {
-  if (!URL.canParse(gatewayBaseUrl)) throw new UnfitGatewayError(`The gateway’s base URL is not a URL: ${gatewayBaseUrl}`);
+  if (!URL.canParse(gatewayBaseUrl)) throw new UnsafeGatewayError(`The gateway’s base URL is not a URL: ${gatewayBaseUrl}`);
   const { protocol, origin, pathname } = new URL(gatewayBaseUrl);
   if (protocol === 'http:') return origin + pathname.replace(/\/$/, '');
-  throw new UnfitGatewayError(
-    `The mock identity provider is for development only and does not start for ${gatewayBaseUrl}: it signs in anybody without a password. It needs a gateway whose base URL is http, such as http://localhost:8080.`,
+  throw new UnsafeGatewayError(
+    `The mock identity provider is for development only and does not start for ${gatewayBaseUrl}, because it signs in anyone without a password. Use a gateway with an http base URL, such as http://localhost:8080.`,
   );
 }
 
@@ -93,7 +93,7 @@ function listen(server: Server, { port, host, gatewayBaseUrl }: MockIdpOptions):
   });
 }
 
-/** To a browser `localhost` and `127.0.0.1` are two sites, and a response posted from one brings no cookies of the other. */
+/** Browsers treat `localhost` and `127.0.0.1` as two sites and send no Lax cookies with a form that one posts to the other. */
 function loopbackName(gatewayBaseUrl: string): string {
   const { hostname } = new URL(gatewayBaseUrl);
   return hostname === 'localhost' ? hostname : '127.0.0.1';
@@ -129,17 +129,17 @@ function mockIdpApp(parts: MockIdpParts): Express {
   app.get('/mock-idp.js', (_request, response) => void response.type('text/javascript').send(SCRIPT));
   app.get('/mock-idp.css', (_request, response) => void response.type('text/css').send(STYLE));
   app.get('/:habit/metadata', (request, response) => sendMetadata(habitOf(request), parts, response));
-  app.get('/:habit/sso', (request, response) => askWho(request, response, requestedSignIn(request.query, 'redirect', parts)));
-  app.post('/:habit/sso', (request, response) => askWho(request, response, requestedSignIn(request.body, 'post', parts)));
-  app.get('/:habit/start', (request, response) => askWho(request, response, startedSignIn(request.query, parts)));
-  app.post('/:habit/answer', (request, response) => sendAnswer(request, response, parts));
-  app.use((_request, response) => void response.status(404).send(refusalPage('Not found', 'There is nothing at this address.')));
+  app.get('/:habit/sso', (request, response) => showPeople(request, response, requestedSignIn(request.query, 'redirect', parts)));
+  app.post('/:habit/sso', (request, response) => showPeople(request, response, requestedSignIn(request.body, 'post', parts)));
+  app.get('/:habit/start', (request, response) => showPeople(request, response, startedSignIn(request.query, parts)));
+  app.post('/:habit/answer', (request, response) => sendResponse(request, response, parts));
+  app.use((_request, response) => void response.status(404).send(refusalPage('Not found', 'There is no page at this address.')));
   app.use(refuse);
   return app;
 }
 
 const securityHeaders: RequestHandler = (_request, response, next) => {
-  // No form-action: it would also hold for where the gateway redirects to after the response.
+  // No form-action, because it would also apply to the redirects of the gateway after the response.
   response.set({
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
     'X-Content-Type-Options': 'nosniff',
@@ -156,7 +156,7 @@ function habitOf(request: Request): Habit {
 }
 
 const unknownHabit = () =>
-  new MockIdpRefusal(`There is no such identity provider here. There are: ${HABIT_NAMES.join(', ')}.`, { status: 404 });
+  new MockIdpRefusal(`There is no identity provider of this name. Known names: ${HABIT_NAMES.join(', ')}.`, { status: 404 });
 
 function sendMetadata({ name }: Habit, { url, keys, randomBytes }: MockIdpParts, response: Response): void {
   const key = keys[name];
@@ -169,17 +169,17 @@ function sendMetadata({ name }: Habit, { url, keys, randomBytes }: MockIdpParts,
   response.type('application/samlmetadata+xml').send(metadata);
 }
 
-function askWho(request: Request, response: Response, pending: PendingSignIn): void {
+function showPeople(request: Request, response: Response, pending: PendingSignIn): void {
   response.send(peoplePage(habitOf(request), pending));
 }
 
-/** Sign-in that a service provider asks for. */
+/** Reads a sign-in that a service provider requested. */
 function requestedSignIn(source: unknown, binding: 'redirect' | 'post', parts: MockIdpParts): PendingSignIn {
   const parameter = field(source, 'SAMLRequest');
   if (parameter === undefined) throw new MockIdpRefusal('The SAMLRequest parameter is missing.');
   const { id, issuer, acsUrl, nameIdFormat } = readAuthnRequest(decodeSamlRequest(parameter, binding));
   return {
-    // A real identity provider knows the ACS URL from its own settings; the gateway’s two URLs differ in the last word.
+    // A real identity provider reads the ACS URL from its settings. Here it is derived from the entity ID.
     acsUrl: checkedAcsUrl(acsUrl ?? issuer.replace(/\/metadata$/, '/acs'), parts),
     spEntityId: issuer,
     inResponseTo: id,
@@ -188,13 +188,14 @@ function requestedSignIn(source: unknown, binding: 'redirect' | 'post', parts: M
   };
 }
 
-/** Sign-in that starts here: `?sp=…&acs=…`, or the slug of an organization of the gateway. */
+/** Reads a sign-in that starts here, from `?sp=…&acs=…` or the slug of an organization of the gateway. */
 function startedSignIn(source: unknown, parts: MockIdpParts): PendingSignIn {
   const slug = field(source, 'organization');
   const base = slug === undefined ? undefined : `${parts.gatewayBaseUrl}/saml/${encodeURIComponent(slug)}`;
   const spEntityId = field(source, 'sp') ?? (base && `${base}/metadata`);
   const acsUrl = field(source, 'acs') ?? (base && `${base}/acs`);
-  if (spEntityId === undefined || acsUrl === undefined) throw new MockIdpRefusal('It takes the parameters sp and acs, or organization.');
+  if (spEntityId === undefined || acsUrl === undefined)
+    throw new MockIdpRefusal('The parameters sp and acs, or organization, are required.');
   return {
     acsUrl: checkedAcsUrl(acsUrl, parts),
     spEntityId,
@@ -204,15 +205,15 @@ function startedSignIn(source: unknown, parts: MockIdpParts): PendingSignIn {
   };
 }
 
-/** Somebody was chosen: makes the response and the page that posts it. All fields were in the browser's hands, so they are checked again. */
-function sendAnswer(request: Request, response: Response, parts: MockIdpParts): void {
+/** Creates the response for the chosen person and sends the page that posts it. The fields come from the browser, so they are checked again. */
+function sendResponse(request: Request, response: Response, parts: MockIdpParts): void {
   const habit = habitOf(request);
   const chosen = field(request.body, 'person');
   const person = habit.people.find(({ key }) => key === chosen);
   const acs = field(request.body, 'acs');
   const spEntityId = field(request.body, 'sp');
-  if (person === undefined) throw new MockIdpRefusal(`${habit.label} knows nobody of this name.`);
-  if (acs === undefined || spEntityId === undefined) throw new MockIdpRefusal('It takes the fields acs and sp.');
+  if (person === undefined) throw new MockIdpRefusal(`${habit.label} has no user of this name.`);
+  if (acs === undefined || spEntityId === undefined) throw new MockIdpRefusal('The fields acs and sp are required.');
   const acsUrl = checkedAcsUrl(acs, parts);
   const xml = makeResponse({
     habit: habit.name,
@@ -231,18 +232,18 @@ function sendAnswer(request: Request, response: Response, parts: MockIdpParts): 
 
 const FORMATS: readonly (string | undefined)[] = [NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_UNSPECIFIED];
 
-/** What the products do with other formats differs; the mock keeps to its default. */
+/** For other formats the products behave differently, so the mock sends its default. */
 function supportedFormat(format: string | undefined): string | undefined {
   return FORMATS.includes(format) ? format : undefined;
 }
 
-/** Only the gateway gets responses: a page anywhere else must not make this server sign one for it. */
+/** Checks that the response goes to the gateway: other sites must not be able to get a signed response from this server. */
 function checkedAcsUrl(acsUrl: string, { gatewayBaseUrl }: MockIdpParts): string {
   if (URL.canParse(acsUrl) && new URL(acsUrl).href.startsWith(`${gatewayBaseUrl}/`)) return acsUrl;
   throw new MockIdpRefusal(`The mock identity provider posts only to the gateway at ${gatewayBaseUrl}, not to: ${acsUrl}`);
 }
 
-/** One text field of a query or a form; a repeated one counts as missing. */
+/** Returns a text field of a query or a form. A repeated field counts as missing. */
 function field(source: unknown, name: string): string | undefined {
   const value = typeof source === 'object' && source !== null ? Object.entries(source).find(([key]) => key === name)?.[1] : undefined;
   return typeof value === 'string' ? value : undefined;
@@ -251,10 +252,10 @@ function field(source: unknown, name: string): string | undefined {
 const refuse: ErrorRequestHandler = (error, _request, response, _next) => {
   const status = clientStatus(error);
   const message = error instanceof Error && status < 500 ? error.message : 'Something went wrong in the mock identity provider.';
-  response.status(status).send(refusalPage(status < 500 ? 'This can’t be used' : 'It is not your fault', message));
+  response.status(status).send(refusalPage(status < 500 ? 'Invalid request' : 'Internal error', message));
 };
 
-/** Refusals, Express and its body parser say in `status` when the request is at fault. */
+/** Returns the status of a client error, which refusals, Express and its body parser set; otherwise 500. */
 function clientStatus(error: unknown): number {
   const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;

@@ -1,4 +1,4 @@
-/** Signs XML with xml-crypto: enveloped signature and exclusive C14N, in the spelling of the product that is imitated. */
+/** Signs XML with xml-crypto, with an enveloped signature and exclusive C14N in the XML style of the imitated product. */
 import { createHash, createHmac, sign } from 'node:crypto';
 import { ExclusiveCanonicalization, SignedXml } from 'xml-crypto';
 import type { KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
@@ -14,7 +14,7 @@ interface Algorithm {
   readonly hash: string;
 }
 
-/** Also what nobody should use any more, because fixtures must show that it is refused. */
+/** Includes weak algorithms, because fixtures must show that the gateway rejects them. */
 const SIGNATURES: ReadonlyMap<string, Algorithm> = new Map([
   [`${XMLDSIG}rsa-sha1`, { family: 'rsa', hash: 'sha1' }],
   [`${XMLDSIG}hmac-sha1`, { family: 'hmac', hash: 'sha1' }],
@@ -34,16 +34,16 @@ const DIGESTS: ReadonlyMap<string, string> = new Map([
   ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
 ]);
 
-/** How a product spells its signatures. */
+/** How a product writes its signatures. */
 export interface SignatureSpelling {
-  /** `ds`, or empty where the signature's namespace is the default one. */
+  /** `ds`, or empty if the signature's namespace is the default one. */
   readonly prefix: 'ds' | '';
   /** Prefixes that the digest treats as inclusive C14N would (`InclusiveNamespaces`, Okta: `xs`). */
   readonly inclusivePrefixes: readonly string[];
-  /** Length of the lines of base64; undefined for one line. */
+  /** Length of base64 lines; undefined for one line. */
   readonly signatureLineLength: number | undefined;
   readonly certificateLineLength: number | undefined;
-  /** Whether the KeyInfo names the certificate's subject too (Google). */
+  /** Whether the KeyInfo also contains the subject of the certificate (Google). */
   readonly subjectName: boolean;
 }
 
@@ -52,18 +52,18 @@ export interface SignOptions {
   /** Algorithm identifiers (URIs). */
   readonly signatureAlgorithm: string;
   readonly digestAlgorithm: string;
-  /** Whether the signature carries the certificate in a KeyInfo. */
+  /** Whether the signature contains the certificate in a KeyInfo. */
   readonly keyInfo: boolean;
   readonly spelling: SignatureSpelling;
-  /** XPath of the element to sign; its `ID` is what the signature refers to. */
+  /** XPath of the element to sign. The signature refers to its `ID`. */
   readonly elementPath: string;
-  /** XPath, where there is one, of the child after which the signature stands; else it becomes the first child. */
+  /** XPath of the child after which the signature is inserted. Default: the signature becomes the first child. */
   readonly afterPath?: string | undefined;
 }
 
 /**
- * Puts an enveloped signature of one element into a document.
- * @throws Error for an algorithm that is not known here, or an element that is not there
+ * Inserts an enveloped signature of one element into a document.
+ * @throws Error for an unknown algorithm or a missing element
  * @see saml-core §5.4
  */
 export function signElement(xml: string, options: SignOptions): string {
@@ -100,7 +100,7 @@ function keyInfoContent(certificatePem: string, spelling: SignatureSpelling): st
   return `<${prefix}X509Data>${subject}<${prefix}X509Certificate>${certificate}</${prefix}X509Certificate></${prefix}X509Data>`;
 }
 
-// xml-crypto takes algorithms as classes, and knows neither ECDSA nor SHA-384 by itself.
+// xml-crypto expects algorithms as classes and has neither ECDSA nor SHA-384.
 
 function signatureClass({ signatureAlgorithm, spelling }: SignOptions) {
   const algorithm = SIGNATURES.get(signatureAlgorithm);
@@ -119,7 +119,7 @@ function signatureClass({ signatureAlgorithm, spelling }: SignOptions) {
   };
 }
 
-/** The key is a private one as PEM; for HMAC it is just octets, as in the attack that uses the public certificate for it. */
+/** `key` is a private key in PEM. For HMAC it is used as the secret, as in attacks that sign with the public certificate. */
 function signatureOctets({ family, hash }: Algorithm, octets: Buffer, key: string): Buffer {
   if (family === 'hmac') return createHmac(hash, key).update(octets).digest();
   return family === 'rsa' ? sign(hash, octets, key) : sign(hash, octets, { key, dsaEncoding: 'ieee-p1363' });
@@ -142,8 +142,8 @@ type DomElement = Parameters<ExclusiveCanonicalization['process']>[0];
 type Options = Parameters<ExclusiveCanonicalization['process']>[1];
 
 /**
- * Exclusive C14N with an `InclusiveNamespaces` in the one transform that may have it. Given a prefix list, xml-crypto itself
- * would announce it in the enveloped-signature transform too, which no product does and a strict reader refuses.
+ * Exclusive C14N with `InclusiveNamespaces` in the only transform that allows it. xml-crypto itself would also write the prefix list
+ * into the enveloped-signature transform, which no product does and a strict verifier rejects.
  */
 function inclusivePrefixesClass(prefixes: readonly string[]) {
   return class extends ExclusiveCanonicalization {
@@ -151,15 +151,15 @@ function inclusivePrefixesClass(prefixes: readonly string[]) {
       if (element.localName !== 'SignedInfo') {
         return super.process(element, { ...options, inclusiveNamespacesPrefixList: [...prefixes] });
       }
-      // Both in the copy that gets signed and in the document that gets sent.
-      announcePrefixes(element, prefixes);
-      announcePrefixes(options.signatureNode as DomElement, prefixes);
+      // In the copy that is signed and in the document that is sent.
+      declarePrefixes(element, prefixes);
+      declarePrefixes(options.signatureNode as DomElement, prefixes);
       return super.process(element, options);
     }
   };
 }
 
-function announcePrefixes(element: DomElement, prefixes: readonly string[]): void {
+function declarePrefixes(element: DomElement, prefixes: readonly string[]): void {
   for (const transform of Array.from(element.getElementsByTagNameNS(XMLDSIG, 'Transform'))) {
     if (transform.getAttribute('Algorithm') !== EXCLUSIVE_C14N) continue;
     const list = transform.ownerDocument.createElementNS(EXCLUSIVE_C14N, 'ec:InclusiveNamespaces');

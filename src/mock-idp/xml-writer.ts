@@ -1,19 +1,18 @@
-/** Writes XML text. Markup and plain text are two types, so that nothing gets into a message without being escaped. */
-
+/** Writes XML. Markup and plain text have different types, so that unescaped text can't get into a message. */
 import { MockIdpRefusal } from './refusal.ts';
 
 declare const markup: unique symbol;
-/** Well-formed XML text. Only this file makes it. */
+/** Well-formed XML. Only this file creates it. */
 export type Markup = string & { readonly [markup]: true };
 
-/** What XML 1.0 has no way to hold, not even as a reference. */
+/** Characters that XML 1.0 can't represent, not even as a reference. */
 const NOT_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 
 /**
- * An element. An attribute that is undefined is left out, and so is a child that is undefined.
+ * Returns an element. Attributes and children that are undefined are left out.
  *
  * @example element('saml2:Audience', {}, text(entityId))
- * @throws MockIdpRefusal for a character in an attribute that XML can't hold
+ * @throws MockIdpRefusal for an attribute with a character that XML can't represent
  */
 export function element(
   name: string,
@@ -26,24 +25,24 @@ export function element(
 }
 
 /**
- * Character data.
- * @throws MockIdpRefusal for a character that XML can't hold
+ * Returns escaped character data.
+ * @throws MockIdpRefusal for a character that XML can't represent
  */
 export function text(value: string): Markup {
   return escapeXml(value).replaceAll('>', '&gt;').replaceAll('\r', '&#xD;') as Markup;
 }
 
-/** Several pieces after each other; what is undefined is left out. */
+/** Joins pieces of markup. Undefined pieces are left out. */
 export function pieces(...parts: readonly (Markup | undefined)[]): Markup {
   return parts.filter((part) => part !== undefined).join('') as Markup;
 }
 
-/** Without the references, a parser would turn these into plain spaces. */
+/** Escapes white space too, because a parser normalizes it in attributes. */
 function attributeValue(value: string): string {
   return escapeXml(value).replaceAll('"', '&quot;').replaceAll('\t', '&#x9;').replaceAll('\n', '&#xA;').replaceAll('\r', '&#xD;');
 }
 
 function escapeXml(value: string): string {
-  if (NOT_XML.test(value)) throw new MockIdpRefusal('A character in this value can’t stand in XML 1.0.');
+  if (NOT_XML.test(value)) throw new MockIdpRefusal('This value contains a character that XML 1.0 does not allow.');
   return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
