@@ -1,4 +1,4 @@
-/** What goes to the JSON API and what comes back, from the shapes that check the one and describe the other. Types only. */
+/** Types of the JSON API's requests and responses, derived from the schemas of the server. */
 import type { z } from 'zod';
 import type * as answers from '../http/api/answer-shapes.ts';
 import type * as shapes from '../http/api/request-shapes.ts';
@@ -6,7 +6,7 @@ import type * as shapes from '../http/api/request-shapes.ts';
 export type Me = z.infer<typeof answers.ME>;
 export type SessionToken = z.infer<typeof answers.SESSION_TOKEN>;
 export type CliToken = z.infer<typeof answers.CLI_TOKEN>;
-/** With the token itself, which is shown this once. */
+/** A new CLI token with its value, which is returned only once. */
 export type NewCliToken = z.infer<typeof answers.NEW_CLI_TOKEN>;
 export type RotatedTokens = z.infer<typeof answers.ROTATED_TOKENS>;
 export type Member = z.infer<typeof answers.MEMBER>;
@@ -21,11 +21,11 @@ export type NewOrganization = z.input<typeof shapes.NEW_ORGANIZATION>;
 export type OrganizationChanges = z.input<typeof shapes.ORGANIZATION_CHANGES>;
 export type MemberChanges = z.input<typeof shapes.MEMBER_CHANGES>;
 export type IdentityProviderSettings = z.input<typeof shapes.IDP_SETTINGS>;
-/** Metadata in JSON, or the values that it would have. */
+/** SAML metadata as text or URL, or entity ID, sign-in URL and certificates. */
 export type MetadataInput = z.input<typeof shapes.METADATA_INPUT>;
 /** With `allow_no_owner` the operator confirms rules that leave the organization without an owner. */
 export type NewRoleMapping = z.input<typeof shapes.NEW_ROLE_MAPPING>;
 export type NewToken = z.input<typeof shapes.NEW_TOKEN>;
-/** Exact address, or a part of name or address. */
+/** An exact email address, or a part of the name or the email address. */
 export type MemberQuery = Omit<z.input<typeof shapes.MEMBER_QUERY>, 'limit' | 'cursor'>;
 export type AuditQuery = Omit<z.input<typeof shapes.AUDIT_QUERY>, 'limit' | 'cursor'>;

@@ -1,4 +1,4 @@
-/** `samlgate/client`: the JSON API of a gateway as typed functions. */
+/** `samlgate/client`: a typed client of a gateway's JSON API. */
 import type {
   AuditEntry,
   AuditQuery,
@@ -22,88 +22,116 @@ import type {
   SessionToken,
   SigningKey,
 } from './api-types.ts';
-import { type FoundGateway, findGateway, type GatewayWish } from './find-gateway.ts';
+import { type FindGatewayOptions, type FoundGateway, findGateway } from './find-gateway.ts';
 import { type ListPage, PagedList } from './paged-list.ts';
 import { SamlgateError } from './samlgate-error.ts';
 import { type CallOptions, type Connection, sendRequest } from './send-request.ts';
 
-export interface ClientOptions extends GatewayWish {
-  /** How long one try of a call may take; 30 seconds where it is not given. */
+export interface ClientOptions extends FindGatewayOptions {
+  /** Maximum duration of one attempt, in milliseconds. Default: 30000. */
   readonly timeoutMs?: number | undefined;
-  /** How often a call is repeated that may be (see {@link Client.call}); twice where it is not given. */
+  /** Maximum number of retries of a call that may be retried (see {@link Client.call}). Default: 2. */
   readonly maxRetries?: number | undefined;
 }
 
-/** Metadata of an identity provider: values for JSON, or a whole document. */
+/** Metadata of an identity provider: JSON, or the XML document itself. */
 export type IdentityProviderMetadata = MetadataInput | { readonly document: string | Uint8Array };
 
 export interface MetadataOptions {
-  /** Which identity provider, where the document has several. */
+  /** Entity ID of the identity provider to use, if the document describes several. */
   readonly entityId?: string | undefined;
-  /** Tells what would be understood, and changes nothing. */
+  /** Returns what the gateway would read from the metadata, without saving it. */
   readonly dryRun?: boolean | undefined;
 }
 
-/** Every method throws {@link SamlgateError}. Organizations are named by their slug. */
+/**
+ * Calls the API of one gateway. Parameters named `organization` take a slug.
+ *
+ * Every method throws {@link SamlgateError}, most often with `unauthenticated`, `forbidden`, `not_found`, `validation_failed`,
+ * `conflict`, `rate_limited`, `store_unavailable` or, without a response, `gateway_unreachable` or `gateway_timeout`.
+ */
 export interface Client {
   /** Base URL of the gateway. */
   readonly url: string;
-  /** Where the token is from. */
+  /** Where the token was found. */
   readonly tokenSource: FoundGateway['source'];
   /**
-   * Any call of the gateway, with a path such as `/api/v1/me`; gives the answer's JSON. A GET is repeated where nothing came
-   * back and after 429, 502, 503 and 504; other methods after 429 only, because nothing else tells that nothing was changed.
+   * Calls any endpoint and returns the JSON of the response, or undefined if the response has no content.
+   *
+   * A GET is retried after a connection error, a timeout, 429, 502, 503 and 504. Other methods are retried only after 429, because
+   * after any other failure the change may have been made already. `Retry-After` of up to 30 seconds is respected.
+   * @param path such as `/api/v1/me`
+   * @throws SamlgateError
+   * @example
+   * const me = await client.call('GET', '/api/v1/me', { signal: AbortSignal.timeout(5000) });
    */
   call(method: string, path: string, options?: CallOptions): Promise<unknown>;
-  /** Who the token stands for. */
+  /** Returns the member, the organization and the credential that the token represents. */
   me(): Promise<Me>;
   /**
-   * A short-lived token that stands for this member towards other services.
-   * @param audience whom it is for: the gateway itself where it is not given, or one of the organization's `session_token_audiences`
+   * Creates a session token, a JWT that other services verify offline. It expires after 10 minutes.
+   * @param audience one of the organization's `session_token_audiences`. Default: the gateway itself
    */
   sessionToken(audience?: string): Promise<SessionToken>;
   /** The member's own CLI tokens. */
   readonly tokens: {
     list(): PagedList<CliToken>;
+    /** Creates a CLI token. Its value is returned only here. */
     create(token: NewToken): Promise<NewCliToken>;
     revoke(id: string): Promise<void>;
-    /** Revokes all of them, and gives one new. */
+    /** Revokes all CLI tokens of the member and creates a new one. @param name name of the new token */
     rotate(name?: string): Promise<RotatedTokens>;
   };
-  /** People of an organization, for its owners and the operator. */
+  /** Members of an organization, for its owners and the operator. */
   readonly members: {
     list(organization: string, query?: MemberQuery): PagedList<Member>;
     get(organization: string, id: string): Promise<Member>;
+    /** Changes the given fields of a member. */
     change(organization: string, id: string, changes: MemberChanges): Promise<Member>;
+    /** Removes a member, with all sessions and tokens. @throws SamlgateError conflict for the last owner */
     remove(organization: string, id: string): Promise<void>;
-    /** Revokes all CLI tokens of the member, and tells how many there were. */
+    /** Revokes all CLI tokens of a member and returns their number. */
     rotateTokens(organization: string, id: string): Promise<{ revoked: number }>;
   };
-  /** For the operator; an owner may get the own one. */
+  /** Organizations, for the operator. An owner can get their own. */
   readonly organizations: {
     list(): PagedList<Organization>;
     get(organization: string): Promise<Organization>;
+    /** @throws SamlgateError conflict if the slug or a domain is taken */
     create(organization: NewOrganization): Promise<Organization>;
+    /** Changes the given fields of an organization. */
     change(organization: string, changes: OrganizationChanges): Promise<Organization>;
+    /** Deletes an organization with its members, sessions and tokens. */
     remove(organization: string): Promise<void>;
   };
+  /** The identity provider of an organization, for its owners and the operator. */
   readonly identityProvider: {
+    /** @throws SamlgateError idp_not_configured */
     get(organization: string): Promise<IdentityProvider>;
+    /** Replaces the metadata; settings stay. @throws SamlgateError idp_metadata_invalid */
     set(organization: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
+    /** Changes the given settings. @throws SamlgateError idp_not_configured */
     change(organization: string, settings: IdentityProviderSettings): Promise<IdentityProvider>;
+    /** Removes the identity provider, so that nobody can sign in to the organization. */
     remove(organization: string): Promise<void>;
   };
+  /** The rules that assign roles to groups, for owners and the operator. */
   readonly roleMapping: {
     get(organization: string): Promise<RoleMapping>;
+    /**
+     * Replaces all rules. They apply at each member's next sign-in.
+     * @throws SamlgateError conflict if the rules leave no owner, unless `mapping.allow_no_owner` is true (operator only)
+     */
     set(organization: string, mapping: NewRoleMapping): Promise<RoleMapping>;
   };
-  /** The audit trail, newest first. */
+  /** The audit trail of an organization, newest entry first, for owners and the operator. */
   readonly audit: { list(organization: string, query?: AuditQuery): PagedList<AuditEntry> };
-  /** Signing keys, for the operator. */
+  /** The keys that sign tokens, for the operator. */
   readonly keys: {
     list(): Promise<readonly SigningKey[]>;
+    /** Signs new tokens with the next key. Tokens of the current key stay valid. */
     rotate(): Promise<SigningKey>;
-    /** All that the key has signed is refused from now on. */
+    /** Rejects all tokens that the key has signed, immediately and permanently. */
     revoke(kid: string): Promise<RevokedKey>;
   };
 }
@@ -112,8 +140,8 @@ const TIMEOUT_MS = 30_000;
 const MAX_RETRIES = 2;
 
 /**
- * A client that finds gateway and token the way the command line does: what is given here, then `SAMLGATE_URL` and
- * `SAMLGATE_CLI_TOKEN`, then what `samlgate login` has kept.
+ * Creates a client. It finds the gateway and the token as the command line does: the options, then `SAMLGATE_URL` and
+ * `SAMLGATE_CLI_TOKEN`, then the credentials that `samlgate login` saved. It sends no request.
  *
  * @example
  * import { createClient } from 'samlgate/client';
@@ -124,8 +152,8 @@ const MAX_RETRIES = 2;
  *
  * @throws SamlgateError no_token, gateway_url_invalid, credentials_file_unusable
  */
-export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES, ...wish }: ClientOptions = {}): Client {
-  const { url, token, source } = findGateway(wish);
+export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES, ...findOptions }: ClientOptions = {}): Client {
+  const { url, token, source } = findGateway(findOptions);
   const api = new Api({ url, token, timeoutMs, maxRetries });
   return {
     url,
@@ -150,7 +178,7 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
   };
 }
 
-/** Answers are taken for what the gateway's own document says that they are. */
+/** Sends requests to `/api/v1`. The JSON of responses is trusted to have the type that the gateway's OpenAPI document states. */
 class Api {
   readonly #connection: Connection;
 
@@ -176,12 +204,16 @@ class Api {
   }
 }
 
-/** A name from outside is one segment of the path, whatever it has in it. @throws argument_invalid */
+/** Encodes each segment, so that a name can't add segments to the path. @throws SamlgateError argument_invalid */
 function pathOf(segments: readonly string[]): string {
   for (const segment of segments) {
-    // These would lead to another resource.
+    // URL parsing would resolve these to another resource.
     if (['', '.', '..'].includes(segment)) {
-      throw new SamlgateError({ code: 'argument_invalid', title: 'A name or id is empty or made of dots' });
+      throw new SamlgateError({
+        code: 'argument_invalid',
+        title: `${JSON.stringify(segment)} is not a valid name or id`,
+        detail: 'Names and ids must not be empty, “.” or “..”.',
+      });
     }
   }
   return `/api/v1/${segments.map(encodeURIComponent).join('/')}`;

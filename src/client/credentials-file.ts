@@ -1,6 +1,6 @@
 /**
- * `~/.samlgate/credentials.json`: the CLI tokens that `samlgate login` has fetched, one for each gateway. Only its owner may
- * read it: a file that others can read is refused, with the command that mends it.
+ * `~/.samlgate/credentials.json`: the CLI tokens that `samlgate login` has saved, one per gateway. A file that other users of the
+ * machine can read is refused with the command that corrects its permissions.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,56 +9,63 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SamlgateError } from './samlgate-error.ts';
 
-/** What is kept of one gateway. */
-export interface KeptCredential {
+/** The saved token of one gateway. */
+export interface SavedCredential {
   readonly token: string;
   readonly token_id: string;
   readonly user_id: string;
   readonly email: string;
-  /** Slug. */
+  /** Slug of the organization. */
   readonly organization: string;
-  /** RFC 3339; null where it has no end. */
+  /** RFC 3339; null if the token never expires. */
   readonly expires_at: string | null;
 }
 
 export interface CredentialsFile {
-  /** The gateway that commands are for where none is named: the last one that was signed in to. */
+  /** Gateway of the last sign-in. Commands use it if none is named. */
   readonly current: string | null;
-  /** By base URL, as {@link gatewayKey} writes it. */
-  readonly gateways: Readonly<Record<string, KeptCredential>>;
+  /** By base URL, as {@link gatewayKey} returns it. */
+  readonly gateways: Readonly<Record<string, SavedCredential>>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const EMPTY: CredentialsFile = { current: null, gateways: {} };
 
-/** POSIX permissions; elsewhere the home directory's own protection is all there is. */
-const HAS_MODES = process.platform !== 'win32';
+/** On Windows only the permissions of the home directory protect the file. */
+const HAS_FILE_MODES = process.platform !== 'win32';
 
 export const credentialsPath = (environment: Environment = process.env): string =>
   path.join(environment.HOME || homedir(), '.samlgate', 'credentials.json');
 
-/** One gateway is one key, however its URL was typed. @throws gateway_url_invalid */
+/**
+ * Returns the origin of a gateway's URL, so that every spelling of the URL gives the same key.
+ * @throws SamlgateError gateway_url_invalid
+ */
 export function gatewayKey(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === '') return parsed.origin;
   throw new SamlgateError({
     code: 'gateway_url_invalid',
-    title: 'The URL of the gateway is not a URL',
-    detail: 'Example: https://sso.example.com',
+    title: 'The URL of the gateway is not an http or https URL',
+    detail: 'Enter it like https://sso.example.com, without user name and password.',
   });
 }
 
+/** Returns the file without this gateway. If it was the current one, another saved gateway becomes current. */
 export function withoutGateway({ current, gateways }: CredentialsFile, key: string): CredentialsFile {
   const { [key]: _, ...others } = gateways;
   return { current: current === key ? (Object.keys(others)[0] ?? null) : current, gateways: others };
 }
 
-/** What is kept of this gateway. */
-export const keptFor = ({ gateways }: CredentialsFile, key: string): KeptCredential | undefined =>
+/** Returns the saved token of a gateway. */
+export const savedFor = ({ gateways }: CredentialsFile, key: string): SavedCredential | undefined =>
   Object.hasOwn(gateways, key) ? gateways[key] : undefined;
 
-/** Empty where there is no file. @throws credentials_file_unusable */
+/**
+ * Reads the credentials file. Returns an empty one if the file does not exist.
+ * @throws SamlgateError credentials_file_unusable
+ */
 export function readCredentials(environment: Environment = process.env): CredentialsFile {
   const file = credentialsPath(environment);
   let content: string;
@@ -74,15 +81,15 @@ export function readCredentials(environment: Environment = process.env): Credent
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return EMPTY;
-    throw error instanceof SamlgateError ? error : unusable(`${file} can't be read (${code})`, 'Look at its owner and permissions.', error);
+    throw error instanceof SamlgateError ? error : unusable(`${file} can't be read (${code})`, 'Check its owner and permissions.', error);
   }
   return parseCredentials(file, content);
 }
 
-function requirePrivate(name: string, { mode }: { mode: number }, wanted: string): void {
-  if (!HAS_MODES || (mode & 0o077) === 0) return;
-  const is = (mode & 0o777).toString(8);
-  throw unusable(`${name} can be read by others (mode ${is})`, `Run: chmod ${wanted} ${shellWord(name)}`);
+function requirePrivate(name: string, { mode }: { mode: number }, requiredMode: string): void {
+  if (!HAS_FILE_MODES || (mode & 0o077) === 0) return;
+  const title = `Other users can access ${name} (mode ${(mode & 0o777).toString(8)})`;
+  throw unusable(title, `Run: chmod ${requiredMode} ${shellWord(name)}`);
 }
 
 const shellWord = (text: string): string => (/^[\w./~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
@@ -90,19 +97,20 @@ const shellWord = (text: string): string => (/^[\w./~-]+$/.test(text) ? text : `
 function parseCredentials(file: string, content: string): CredentialsFile {
   try {
     const { current = null, gateways = {} } = JSON.parse(content) as Partial<CredentialsFile>;
-    if (Object.values(gateways).every((kept) => typeof kept?.token === 'string')) return { current, gateways };
+    if (Object.values(gateways).every((saved) => typeof saved?.token === 'string')) return { current, gateways };
   } catch {
-    // the same words for every damage
+    // reported below, like valid JSON with other content
   }
-  throw unusable(`${file} is damaged`, 'Remove it and sign in again: samlgate login');
+  throw unusable(`${file} is damaged`, 'Delete it, then sign in again: samlgate login');
 }
 
 const unusable = (title: string, detail: string, cause?: unknown): SamlgateError =>
   new SamlgateError({ code: 'credentials_file_unusable', title, detail, cause });
 
 /**
- * Changes the file: readers see the old or the new one, never a part; of two changes at once none is lost.
- * @throws credentials_file_unusable, before `change` is called where it can't be written
+ * Changes the credentials file under a lock, so that no concurrent change is lost. Readers see either the old or the new content.
+ * @param change called only when the file is locked and known to be writable; if it throws, the file stays as it is
+ * @throws SamlgateError credentials_file_unusable
  */
 export async function changeCredentials(
   change: (before: CredentialsFile) => CredentialsFile | Promise<CredentialsFile>,
@@ -115,7 +123,11 @@ export async function changeCredentials(
     await takeLock(lock);
   } catch (error) {
     if (error instanceof SamlgateError) throw error;
-    throw unusable(`${path.dirname(file)} can't be written (${(error as NodeJS.ErrnoException).code})`, 'Look at its owner.', error);
+    throw unusable(
+      `${path.dirname(file)} can't be written (${(error as NodeJS.ErrnoException).code})`,
+      'Check its owner and permissions.',
+      error,
+    );
   }
   try {
     replaceFile(file, `${JSON.stringify(await change(readCredentials(environment)), null, 2)}\n`);
@@ -124,9 +136,9 @@ export async function changeCredentials(
   }
 }
 
-/** A lock that is older than any change takes was left by a process that died. */
-const LOCK_IS_STALE_MS = 60_000;
-const LOCK_WITHIN_MS = 10_000;
+/** A lock older than this was left behind by a process that died. */
+const STALE_LOCK_MS = 60_000;
+const LOCK_TIMEOUT_MS = 10_000;
 
 async function takeLock(lock: string): Promise<void> {
   for (const started = Date.now(); ; await sleep(50)) {
@@ -136,14 +148,17 @@ async function takeLock(lock: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-    if (age > LOCK_IS_STALE_MS) rmSync(lock, { force: true });
-    else if (Date.now() - started > LOCK_WITHIN_MS) {
-      throw unusable('Another command is changing the credentials', `Wait for it; where there is none, run: rm ${shellWord(lock)}`);
+    if (age > STALE_LOCK_MS) rmSync(lock, { force: true });
+    else if (Date.now() - started > LOCK_TIMEOUT_MS) {
+      throw unusable(
+        'Another command is changing the credentials file',
+        `Wait until it is done. If none is running, run: rm ${shellWord(lock)}`,
+      );
     }
   }
 }
 
-/** On disk before it has the name. */
+/** Writes a new file, flushes it to disk and renames it over the old one. */
 function replaceFile(file: string, content: string): void {
   const temporary = `${file}.${randomUUID()}`;
   const descriptor = openSync(temporary, 'wx', 0o600);

@@ -1,31 +1,34 @@
-/** Signing in from a terminal (RFC 8628): a code is shown here, confirmed in a browser anywhere, and a CLI token comes back. */
+/** Device authorization (RFC 8628): the terminal shows a code, the user confirms it in any browser, and the terminal gets a CLI token. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SamlgateError } from './samlgate-error.ts';
 import { type Connection, sendRequest } from './send-request.ts';
 
 const CLIENT_ID = 'samlgate-cli';
 const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
-/** Where the gateway names none, and what is added where it asks to slow down (RFC 8628 §3.2, §3.5). */
+/** Default polling interval, and what `slow_down` adds to the interval (RFC 8628 §3.2, §3.5). */
 const INTERVAL_SECONDS = 5;
 
 export interface DeviceCode {
   readonly device_code: string;
-  /** What the person compares, or types in. */
+  /** Code that the user compares or enters. */
   readonly user_code: string;
   readonly verification_uri: string;
   readonly verification_uri_complete?: string;
+  /** Seconds. */
   readonly expires_in: number;
+  /** Seconds between two polls. */
   readonly interval?: number;
 }
 
-export interface DeviceWish {
-  /** Slug; without it the person chooses in the browser. */
+export interface DeviceCodeOptions {
+  /** Slug of the organization; if undefined, the user chooses it in the browser. */
   readonly organization: string | undefined;
-  /** What the token will be called. */
+  /** Name of the new token. */
   readonly tokenName: string;
 }
 
-export async function requestDeviceCode(connection: Connection, { organization, tokenName }: DeviceWish): Promise<DeviceCode> {
+/** Starts a sign-in and returns the code to show to the user. @throws SamlgateError */
+export async function requestDeviceCode(connection: Connection, { organization, tokenName }: DeviceCodeOptions): Promise<DeviceCode> {
   const body = new URLSearchParams({
     client_id: CLIENT_ID,
     token_name: tokenName,
@@ -35,14 +38,14 @@ export async function requestDeviceCode(connection: Connection, { organization, 
 }
 
 /**
- * Waits until the person has confirmed, and gives the CLI token.
+ * Polls until the user has confirmed the code, and returns the CLI token.
  * @throws SamlgateError access_denied, expired_token
  */
 export async function awaitDeviceToken(connection: Connection, code: DeviceCode): Promise<string> {
   const body = new URLSearchParams({ grant_type: DEVICE_CODE_GRANT, device_code: code.device_code, client_id: CLIENT_ID });
-  const endsAtMs = Date.now() + code.expires_in * 1000;
+  const expiresAtMs = Date.now() + code.expires_in * 1000;
   let intervalSeconds = code.interval ?? INTERVAL_SECONDS;
-  while (Date.now() < endsAtMs) {
+  while (Date.now() < expiresAtMs) {
     await sleep(intervalSeconds * 1000);
     try {
       return ((await sendRequest(connection, 'POST', '/oauth/token', { body })) as { access_token: string }).access_token;
@@ -50,21 +53,25 @@ export async function awaitDeviceToken(connection: Connection, code: DeviceCode)
       intervalSeconds = nextInterval(error, intervalSeconds);
     }
   }
-  throw new SamlgateError({ code: 'expired_token', title: 'Nobody confirmed the code in time', detail: 'Start again: samlgate login' });
+  throw new SamlgateError({
+    code: 'expired_token',
+    title: 'The code has expired before it was confirmed',
+    detail: 'Start again with: samlgate login',
+  });
 }
 
-/** Seconds until the next question. @throws what ends the waiting */
+/** Returns the seconds until the next poll. Throws the error if it ends the sign-in. */
 function nextInterval(error: unknown, intervalSeconds: number): number {
   const code = error instanceof SamlgateError ? error.code : undefined;
   if (code === 'authorization_pending') return intervalSeconds;
-  // A gateway that does not answer for a moment is asked less often, like one that says so (RFC 8628 §3.5).
+  // RFC 8628 §3.5: after a connection timeout the client polls less often, as after slow_down.
   if (code === 'slow_down' || code === 'gateway_timeout' || code === 'gateway_unreachable') return intervalSeconds + INTERVAL_SECONDS;
   const isBusy = error instanceof SamlgateError && (error.status === 429 || error.status === 503);
   if (isBusy) return intervalSeconds + INTERVAL_SECONDS;
   throw error;
 }
 
-/** Ends a token (RFC 7009). An unknown one is no error. */
+/** Revokes a token (RFC 7009). An unknown token is not an error. */
 export async function revokeToken(connection: Connection, token: string): Promise<void> {
   await sendRequest(connection, 'POST', '/oauth/revoke', { body: new URLSearchParams({ token, client_id: CLIENT_ID }) });
 }

@@ -1,64 +1,64 @@
 import { createHash } from 'node:crypto';
 import { TokenError } from './token-error.ts';
 
-const MAX_KEPT = 5000;
-/** How long before the end of what is kept it is fetched anew. */
+const MAX_ENTRIES = 5000;
+/** A token is exchanged again this long before the cached session token expires. */
 const RENEW_BEFORE_MS = 30_000;
-/** How long a token that was refused is not asked about again. */
-const REFUSED_FOR_MS = 5000;
+/** A refusal is cached this long. */
+const CACHE_REFUSAL_MS = 5000;
 
-interface Kept<T> {
-  readonly answer: Promise<T>;
+interface Entry<T> {
+  /** Settles when the exchange is done. */
+  readonly result: Promise<T>;
   /** Milliseconds since 1970. */
-  goodUntilMs: number;
+  usableUntilMs: number;
 }
 
 /**
- * What tokens were exchanged for, each until shortly before it ends. Kept by digest, so that memory holds no token of anybody;
- * the one that was not needed longest goes first.
+ * Caches what tokens were exchanged for, each until shortly before it expires. Entries are keyed by digest, so that the cache holds no
+ * tokens of users. The least recently used entry is evicted first.
  */
 export class ExchangedTokens<T extends { readonly expiresAtMs: number }> {
   readonly #exchange: (token: string) => Promise<T>;
-  readonly #maxKept: number;
-  readonly #kept = new Map<string, Kept<T>>();
+  readonly #maxEntries: number;
+  readonly #entries = new Map<string, Entry<T>>();
 
-  /** @param exchange throws {@link TokenError} */
-  constructor(exchange: (token: string) => Promise<T>, maxKept = MAX_KEPT) {
+  /** @param exchange rejects with {@link TokenError} */
+  constructor(exchange: (token: string) => Promise<T>, maxEntries = MAX_ENTRIES) {
     this.#exchange = exchange;
-    this.#maxKept = maxKept;
+    this.#maxEntries = maxEntries;
   }
 
-  /** What is kept for a token: also an exchange that is under way, and a refusal of a moment ago. */
+  /** Returns the cached result of a token, which may be a pending exchange or a recent refusal. */
   find(token: string): Promise<T> | undefined {
-    const key = keyOf(token);
-    const kept = this.#kept.get(key);
-    this.#kept.delete(key);
-    if (!kept || Date.now() >= kept.goodUntilMs) return undefined;
-    this.#kept.set(key, kept);
-    return kept.answer;
+    const key = digestOf(token);
+    const entry = this.#entries.get(key);
+    this.#entries.delete(key);
+    if (!entry || Date.now() >= entry.usableUntilMs) return undefined;
+    this.#entries.set(key, entry);
+    return entry.result;
   }
 
-  /** What is kept, or what it is exchanged for now. @throws TokenError */
+  /** Returns the cached result, or exchanges the token. @throws TokenError */
   get(token: string): Promise<T> {
-    const found = this.find(token);
-    if (found) return found;
-    const key = keyOf(token);
-    const kept: Kept<T> = { answer: this.#exchange(token), goodUntilMs: Number.POSITIVE_INFINITY };
-    this.#kept.set(key, kept);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > this.#maxKept && oldest !== undefined) this.#kept.delete(oldest);
-    kept.answer.then(
+    const cached = this.find(token);
+    if (cached) return cached;
+    const entry: Entry<T> = { result: this.#exchange(token), usableUntilMs: Number.POSITIVE_INFINITY };
+    this.#entries.set(digestOf(token), entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > this.#maxEntries && oldest !== undefined) this.#entries.delete(oldest);
+    entry.result.then(
       ({ expiresAtMs }) => {
-        kept.goodUntilMs = expiresAtMs - RENEW_BEFORE_MS;
+        entry.usableUntilMs = expiresAtMs - RENEW_BEFORE_MS;
       },
       (error: unknown) => {
-        // That nobody could tell says nothing about the next time.
+        // A gateway that can't be reached now may answer the next request.
         const isRefused = error instanceof TokenError && error.reason === 'refused';
-        kept.goodUntilMs = isRefused ? Date.now() + REFUSED_FOR_MS : 0;
+        entry.usableUntilMs = isRefused ? Date.now() + CACHE_REFUSAL_MS : 0;
       },
     );
-    return kept.answer;
+    return entry.result;
   }
 }
 
-const keyOf = (token: string): string => createHash('sha256').update(token).digest('base64');
+const digestOf = (token: string): string => createHash('sha256').update(token).digest('base64');

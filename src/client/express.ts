@@ -1,4 +1,4 @@
-/** `samlgate/express`: lets members of a gateway's organizations into an Express (or Connect) service. */
+/** `samlgate/express`: middleware that requires a token of a gateway, for Express, Connect and node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gatewayKey } from './credentials-file.ts';
 import { type Auth, tokenVerifier } from './session-tokens.ts';
@@ -9,7 +9,7 @@ export type { Auth } from './session-tokens.ts';
 declare global {
   namespace Express {
     interface Request {
-      /** Who asks; set behind {@link requireAuth}. */
+      /** The member that sent the request. Set by {@link requireAuth}. */
       auth?: Auth;
     }
   }
@@ -18,16 +18,16 @@ declare global {
 export interface RequireAuthOptions {
   /** Base URL of the gateway. */
   readonly issuer: string;
-  /** What session tokens must be made out to; the gateway itself where it is not given. */
+  /** Expected `aud` of session tokens. Default: `issuer`. */
   readonly audience?: string | undefined;
-  /** `owner` lets only owners in; any member where it is not given. An owner may do what a collaborator may. */
+  /** Required role. `owner` denies access to collaborators; `collaborator` allows owners too. Default: any role. */
   readonly role?: 'owner' | 'collaborator' | undefined;
   /**
-   * Id (`org_…`) of the one organization that comes in. Without it members of every organization of the gateway do, and the
-   * service looks at `request.auth.organizationId` itself.
+   * Id (`org_…`) of the only organization whose members have access. Without it, members of every organization of the gateway have
+   * access, and the service must check `request.auth.organizationId` itself.
    */
   readonly organization?: string | undefined;
-  /** How far clocks may be apart; 5 seconds where it is not given. */
+  /** Allowed difference between the clocks, in seconds. Default: 5. */
   readonly clockToleranceSeconds?: number | undefined;
 }
 
@@ -38,24 +38,25 @@ export type AuthMiddleware = (
 ) => void;
 
 /**
- * Middleware that lets in who has a good `Authorization: Bearer` token, and sets `request.auth`.
+ * Creates middleware that requires a valid `Authorization: Bearer` token and sets `request.auth`.
  *
- * Session tokens are verified here, with the gateway's published keys and without asking it. A CLI token is exchanged for a
- * session token when it is first seen; the answer is kept until that ends, so a revoked CLI token is refused after at most the
- * lifetime of a session token (10 minutes). Where a revocation must count at once, ask the gateway (`/auth/verify`).
+ * Session tokens are verified offline with the gateway's published keys. A CLI token is exchanged for a session token when it is first
+ * seen, and the result is cached until shortly before the session token expires. Access that was revoked therefore ends after up to
+ * 10 minutes. If it must end immediately, call the gateway's `/auth/verify` for each request instead.
  *
- * Answers 401 (no good token), 403 (another organization, or the role is missing) and 503 (the gateway's keys, or an exchange,
- * can't be had) itself, as problem details (RFC 9457).
+ * Answers with problem details (RFC 9457) and does not call `next` if access is denied: 401 if the token is missing, invalid, expired or
+ * revoked, 403 for another organization or a missing role, 503 if the gateway can't be reached.
  *
  * @example
  * import express from 'express';
  * import { requireAuth } from 'samlgate/express';
  *
  * const app = express();
- * app.get('/reports', requireAuth({ issuer: 'https://sso.example.com' }), (request, response) => {
+ * const gateway = { issuer: 'https://sso.example.com', organization: 'org_3w5e11264sg0' };
+ * app.get('/reports', requireAuth(gateway), (request, response) => {
  *   response.json({ hello: request.auth.email });
  * });
- * app.delete('/reports', requireAuth({ issuer: 'https://sso.example.com', role: 'owner' }), removeReports);
+ * app.delete('/reports', requireAuth({ ...gateway, role: 'owner' }), deleteReports);
  *
  * @throws SamlgateError gateway_url_invalid
  */
@@ -68,7 +69,7 @@ export function requireAuth(options: RequireAuthOptions): AuthMiddleware {
     if (token === undefined) return refuse(response, 'unauthenticated');
     authOf(token).then(
       (auth) => {
-        if (organization !== undefined && auth.organizationId !== organization) return refuse(response, 'stranger');
+        if (organization !== undefined && auth.organizationId !== organization) return refuse(response, 'other_organization');
         if (role === 'owner' && auth.role !== 'owner') return refuse(response, 'forbidden');
         request.auth = auth;
         next();
@@ -86,14 +87,14 @@ const REFUSALS = {
     status: 401,
     code: 'unauthenticated',
     title: 'You are not signed in',
-    detail: 'Send a token of the gateway: Authorization: Bearer …',
+    detail: 'Send a token of the gateway in the header “Authorization: Bearer …”.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate"' },
   },
   invalid_token: {
     status: 401,
     code: 'unauthenticated',
     title: 'You are not signed in',
-    detail: 'The token is not good, or no longer.',
+    detail: 'The token is invalid, expired or revoked. Sign in again.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="invalid_token"' },
   },
   forbidden: {
@@ -103,25 +104,25 @@ const REFUSALS = {
     detail: 'Ask an owner of your organization to do it, or to make you an owner.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="insufficient_scope"' },
   },
-  stranger: {
+  other_organization: {
     status: 403,
     code: 'forbidden',
     title: 'You are not allowed to do this',
-    detail: 'This is for members of another organization.',
+    detail: 'Only members of another organization have access.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="insufficient_scope"' },
   },
   unavailable: {
     status: 503,
     code: 'gateway_unreachable',
-    title: 'The gateway does not answer',
-    detail: 'Nobody can tell now whether the token is good. Try again in a moment.',
+    title: 'The token can’t be verified at the moment',
+    detail: 'The sign-in gateway does not answer. Try again in a moment.',
     headers: { 'Retry-After': '2' },
   },
 } as const;
 
-/** RFC 9457, with the challenge of RFC 6750. */
-function refuse(response: ServerResponse, what: keyof typeof REFUSALS): void {
-  const { headers, ...problem } = REFUSALS[what];
+/** Answers with problem details (RFC 9457) and the challenge of RFC 6750. */
+function refuse(response: ServerResponse, reason: keyof typeof REFUSALS): void {
+  const { headers, ...problem } = REFUSALS[reason];
   const body = JSON.stringify({ type: `urn:samlgate:error:${problem.code}`, ...problem });
   response.writeHead(problem.status, { ...headers, 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }).end(body);
 }

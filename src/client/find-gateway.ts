@@ -1,55 +1,60 @@
-/** Which gateway, and with which token: the order that the command line and the library share. */
+/** Finds the gateway and the token, in the order that the command line and the library share. */
 import { readFileSync } from 'node:fs';
-import { gatewayKey, keptFor, readCredentials } from './credentials-file.ts';
+import { gatewayKey, readCredentials, savedFor } from './credentials-file.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { SamlgateError } from './samlgate-error.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** For whom a call is: what a member does, or what is the operator's (organizations, signing keys). */
+/** Whose token to look for: a member's own, or the operator's (for organizations and signing keys). */
 export type Caller = 'member' | 'operator';
 
-export interface GatewayWish {
-  /** Base URL of the gateway, before everything else that could name it. */
+export interface FindGatewayOptions {
+  /** Base URL of the gateway. Takes precedence over the environment and the credentials file. */
   readonly url?: string | undefined;
-  /** Token, before everything else that could hold one. */
+  /** Token. Takes precedence over the environment and the credentials file. */
   readonly token?: string | undefined;
-  /** `member` where it is not given. */
+  /** Whose token to look for. Default: `member`. */
   readonly as?: Caller | undefined;
+  /** Environment variables. Default: `process.env`. */
   readonly environment?: Environment | undefined;
 }
 
 export interface FoundGateway {
   readonly url: string;
   readonly token: string;
-  /** Where the token is from. */
+  /** Where the token was found. */
   readonly source: 'argument' | 'environment' | 'credentials-file' | 'operator-file';
 }
 
 const DEFAULT_URL = 'http://localhost:8080';
-/** Where a gateway with SQLite keeps the operator's token, seen from its directory. */
-const KEPT_OPERATOR_TOKEN = 'data/operator-token';
+/** Where a gateway with SQLite stores the operator token, relative to its working directory. */
+const OPERATOR_TOKEN_FILE = 'data/operator-token';
 
 /**
- * In this order. URL: `url`, `SAMLGATE_URL`, `SAMLGATE_BASE_URL`, the gateway that was last signed in to, `http://localhost:8080`.
- * Token: `token`, `SAMLGATE_CLI_TOKEN` (for the operator `SAMLGATE_OPERATOR_TOKEN` first), the credentials file's for that URL;
- * for the operator on the gateway's own machine the kept operator token before it. A token of the environment never goes to a
- * gateway that only the credentials file names.
+ * Finds the gateway and the token.
+ *
+ * URL: `url`, `SAMLGATE_URL`, `SAMLGATE_BASE_URL`, the gateway of the last sign-in, `http://localhost:8080`.
+ *
+ * Token: `token`, `SAMLGATE_OPERATOR_TOKEN` (operator only), `SAMLGATE_CLI_TOKEN`, the operator token file in the working directory
+ * (operator only, and only for a gateway on this machine), the credentials file.
+ *
+ * A token of the environment is never sent to a gateway that only the credentials file names.
  * @throws SamlgateError no_token, gateway_url_invalid, credentials_file_unusable
  */
-export function findGateway({ url, token, as = 'member', environment = process.env }: GatewayWish = {}): FoundGateway {
+export function findGateway({ url, token, as = 'member', environment = process.env }: FindGatewayOptions = {}): FoundGateway {
   const named = url ?? (environment.SAMLGATE_URL || environment.SAMLGATE_BASE_URL || undefined);
-  const given = token ?? tokenOf(environment, as);
-  if (given !== undefined) {
-    return { url: gatewayKey(named ?? DEFAULT_URL), token: given, source: token === undefined ? 'environment' : 'argument' };
+  const explicitToken = token ?? tokenOf(environment, as);
+  if (explicitToken !== undefined) {
+    return { url: gatewayKey(named ?? DEFAULT_URL), token: explicitToken, source: token === undefined ? 'environment' : 'argument' };
   }
-  const operatorToken = as === 'operator' ? keptOperatorToken(gatewayKey(named ?? DEFAULT_URL)) : undefined;
+  const operatorToken = as === 'operator' ? readOperatorToken(gatewayKey(named ?? DEFAULT_URL)) : undefined;
   if (operatorToken !== undefined) return { url: gatewayKey(named ?? DEFAULT_URL), token: operatorToken, source: 'operator-file' };
   const file = readCredentials(environment);
   const key = gatewayKey(named ?? file.current ?? DEFAULT_URL);
-  const kept = keptFor(file, key);
-  if (!kept) throw noToken(key, as);
-  return { url: key, token: kept.token, source: 'credentials-file' };
+  const saved = savedFor(file, key);
+  if (!saved) throw noToken(key, as);
+  return { url: key, token: saved.token, source: 'credentials-file' };
 }
 
 function tokenOf(environment: Environment, as: Caller): string | undefined {
@@ -57,20 +62,20 @@ function tokenOf(environment: Environment, as: Caller): string | undefined {
   return as === 'operator' ? environment.SAMLGATE_OPERATOR_TOKEN || ofMember : ofMember;
 }
 
-/** Only for a gateway on this machine: the token must not go to another one by mistake. */
-function keptOperatorToken(url: string): string | undefined {
+/** Reads the operator token file, but only for a gateway on this machine: the token must not be sent to another one by mistake. */
+function readOperatorToken(url: string): string | undefined {
   if (!isLoopbackHost(new URL(url).hostname)) return undefined;
   try {
-    return readFileSync(KEPT_OPERATOR_TOKEN, 'utf8').trim();
+    return readFileSync(OPERATOR_TOKEN_FILE, 'utf8').trim();
   } catch {
-    return undefined; // not the gateway's directory
+    return undefined; // this is not the directory of a gateway
   }
 }
 
 function noToken(url: string, as: Caller): SamlgateError {
   const detail =
     as === 'operator'
-      ? 'Set SAMLGATE_OPERATOR_TOKEN (the operator), or sign in as an owner: samlgate login'
-      : 'Sign in with: samlgate login. Or set SAMLGATE_URL and SAMLGATE_CLI_TOKEN.';
+      ? 'Set SAMLGATE_OPERATOR_TOKEN, or sign in as an owner with: samlgate login'
+      : 'Set SAMLGATE_URL and SAMLGATE_CLI_TOKEN, or sign in with: samlgate login';
   return new SamlgateError({ code: 'no_token', title: `There is no token for ${url}`, detail });
 }

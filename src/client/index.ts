@@ -1,7 +1,7 @@
-/** `samlgate/client`: a typed client for the JSON API of a gateway, for Node. */
+/** `samlgate/client`: a typed client of a gateway's JSON API, for Node.js. */
 export type * from './api-types.ts';
 export { type Client, type ClientOptions, createClient, type IdentityProviderMetadata, type MetadataOptions } from './client.ts';
-export type { GatewayWish } from './find-gateway.ts';
+export type { FindGatewayOptions } from './find-gateway.ts';
 export { type ListPage, PagedList } from './paged-list.ts';
 export { SamlgateError, type SamlgateErrorCode } from './samlgate-error.ts';
 export type { CallOptions } from './send-request.ts';

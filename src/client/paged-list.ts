@@ -1,12 +1,13 @@
-/** One page of a list, as the gateway gives it. */
+/** One page of a list. */
 export interface ListPage<T> {
   readonly items: readonly T[];
-  /** Leads to the next page; null where there is none. */
+  /** Cursor of the next page; null on the last page. */
   readonly next_cursor: string | null;
 }
 
 /**
- * A list of the gateway. Nothing is asked before somebody reads, and pages are fetched as they are needed.
+ * A list of the gateway. It sends no request until it is read, and fetches pages as they are needed. Reading throws
+ * `SamlgateError`.
  *
  * @example
  * for await (const member of client.members.list('acme')) console.log(member.email);
@@ -19,7 +20,11 @@ export class PagedList<T> implements AsyncIterable<T> {
     this.#fetchPage = fetchPage;
   }
 
-  /** One page, for callers that show pages themselves. @param limit 1–200 */
+  /**
+   * Fetches one page.
+   * @param options.cursor `next_cursor` of the previous page; without it, the first page
+   * @param options.limit maximum number of items, 1 to 200. Default: 50
+   */
   page({ cursor, limit }: { readonly cursor?: string | undefined; readonly limit?: number | undefined } = {}): Promise<ListPage<T>> {
     return this.#fetchPage(cursor, limit);
   }
@@ -33,6 +38,7 @@ export class PagedList<T> implements AsyncIterable<T> {
     } while (cursor !== undefined);
   }
 
+  /** Fetches all pages and returns their items. */
   async toArray(): Promise<T[]> {
     const items: T[] = [];
     for await (const item of this) items.push(item);

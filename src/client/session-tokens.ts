@@ -1,44 +1,46 @@
-/** Which tokens a service takes: session tokens, verified here, and CLI tokens, which the gateway exchanges for session tokens. */
+/** Verifies the tokens that a service receives: session tokens offline, CLI tokens by exchanging them for session tokens. */
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { ExchangedTokens } from './exchanged-tokens.ts';
 import { SamlgateError } from './samlgate-error.ts';
 import { type Connection, sendRequest } from './send-request.ts';
 import { TokenError } from './token-error.ts';
 
-/** What a token says of the member whom it stands for. */
+/** The member that a token represents. */
 export interface Auth {
-  /** Member, `usr_…`. */
+  /** Id of the member, `usr_…`. It never changes, so identify users by it. */
   readonly userId: string;
-  /** Organization, `org_…`. */
+  /** Id of the organization, `org_…`. */
   readonly organizationId: string;
+  /** Email address that the organization's identity provider sent. Do not use it to identify a user or to grant access. */
   readonly email: string;
   readonly name: string;
   readonly role: 'owner' | 'collaborator';
-  /** Login or CLI token that the session token came from. */
+  /** Id of the session or CLI token that the session token was created from. */
   readonly sessionId: string | undefined;
+  /** The `jti` of the session token. */
   readonly tokenId: string | undefined;
-  /** Milliseconds since 1970. */
+  /** Expiry of the session token, in milliseconds since 1970. */
   readonly expiresAtMs: number;
 }
 
 export interface TokenRules {
-  /** Base URL of the gateway, which is the `iss` of its tokens. */
+  /** Base URL of the gateway, and the `iss` of its tokens. */
   readonly issuer: string;
   readonly audience: string;
   readonly clockToleranceSeconds: number;
 }
 
 export const CLI_TOKEN_PREFIX = 'samlgate_cli_';
-/** What a gateway can be set to sign with. Nothing symmetric, and no `none`. */
+/** The algorithms that a gateway can be configured to sign with. Symmetric algorithms and `none` must never be accepted. */
 const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'Ed25519'];
 const MAX_TOKEN_LENGTH = 8192;
 
-/** Tells who a token stands for. @throws TokenError */
+/** Verifies a token and returns the member. @throws TokenError */
 type TokenVerifier = (token: string) => Promise<Auth>;
 
 const verifiers = new Map<string, TokenVerifier>();
 
-/** One verifier for the same rules, however many routes ask for it: it keeps the gateway's keys and the exchanged tokens. */
+/** Returns the verifier for these rules. All routes with the same rules share one, with its JWKS and its exchanged tokens. */
 export function tokenVerifier(rules: TokenRules): TokenVerifier {
   const key = JSON.stringify([rules.issuer, rules.audience, rules.clockToleranceSeconds]);
   const verifier = verifiers.get(key) ?? makeTokenVerifier(rules);
@@ -52,9 +54,9 @@ function makeTokenVerifier(rules: TokenRules): TokenVerifier {
   return async (token) => {
     if (token.length > MAX_TOKEN_LENGTH) throw new TokenError('refused');
     if (!token.startsWith(CLI_TOKEN_PREFIX)) return verifySessionToken(keys, rules, token);
-    const kept = exchanged.find(token);
-    if (kept) return kept;
-    // What the gateway never made does not reach it, and takes no place among what is kept.
+    const cached = exchanged.find(token);
+    if (cached) return cached;
+    // A token that the gateway did not sign is neither sent to it nor cached.
     await verifyCliToken(keys, rules, token);
     return exchanged.get(token);
   };
@@ -75,21 +77,21 @@ async function verify(keys: JWTVerifyGetKey, token: string, options: JWTVerifyOp
   try {
     return (await jwtVerify(token, keys, { ...options, algorithms: ALGORITHMS })).payload;
   } catch (error) {
-    throw new TokenError(isAboutToken(error) ? 'refused' : 'unavailable', error);
+    throw new TokenError(isTokenError(error) ? 'refused' : 'unavailable', error);
   }
 }
 
-/** What is not about the token is about fetching the keys. */
-const isAboutToken = (error: unknown): boolean =>
+/** Distinguishes an invalid token from a failure to fetch the JWKS. */
+const isTokenError = (error: unknown): boolean =>
   error instanceof errors.JOSEError && ![errors.JOSEError.code, errors.JWKSTimeout.code, errors.JWKSInvalid.code].includes(error.code);
 
 function authOf(payload: Readonly<Record<string, unknown>>): Auth {
   const text = (name: string) => (typeof payload[name] === 'string' ? (payload[name] as string) : undefined);
   const { role, exp } = payload;
   const [userId, organizationId] = [text('sub'), text('org')];
-  // Signed by the gateway, so this is a gateway of another time: what is not understood grants nothing.
+  // A gateway of another version signed it. Claims that this version does not know grant nothing.
   if (!userId || !organizationId || (role !== 'owner' && role !== 'collaborator')) throw new TokenError('refused');
-  // One object for all requests with the same CLI token: nobody may write into it.
+  // All requests with the same CLI token share this object.
   return Object.freeze({
     userId,
     organizationId,
@@ -106,7 +108,7 @@ function verifyCliToken(keys: JWTVerifyGetKey, { issuer, clockToleranceSeconds }
   return verify(keys, token.slice(CLI_TOKEN_PREFIX.length), { issuer, typ: 'samlgate-cli+jwt', clockTolerance: clockToleranceSeconds });
 }
 
-/** A session token for a CLI token (RFC 8693). */
+/** Exchanges a CLI token for a session token (RFC 8693). */
 async function exchange(keys: JWTVerifyGetKey, rules: TokenRules, token: string): Promise<Auth> {
   const { issuer, audience } = rules;
   const connection: Connection = { url: issuer, token: undefined, timeoutMs: 5000, maxRetries: 0 };

@@ -1,4 +1,7 @@
-/** `refused`: the token is not good. `unavailable`: nobody can tell now. */
+/**
+ * Why a token was not accepted. `refused`: the token is invalid, expired or revoked. `unavailable`: the gateway could not be asked, so
+ * the token may be valid.
+ */
 export class TokenError extends Error {
   readonly reason: 'refused' | 'unavailable';
 

@@ -15,7 +15,13 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { changeCredentials, credentialsPath, gatewayKey, type KeptCredential, readCredentials } from '../../src/client/credentials-file.ts';
+import {
+  changeCredentials,
+  credentialsPath,
+  gatewayKey,
+  readCredentials,
+  type SavedCredential,
+} from '../../src/client/credentials-file.ts';
 import { findGateway } from '../../src/client/find-gateway.ts';
 import { createClient, SamlgateError } from '../../src/client/index.ts';
 
@@ -37,7 +43,7 @@ afterEach(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-const kept = (token: string): KeptCredential => ({
+const kept = (token: string): SavedCredential => ({
   token,
   token_id: 'tok_1',
   user_id: 'usr_1',
