@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `samlgate`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
 import { type Command, CommanderError, program } from 'commander';
-import { endOf } from './cli/command-error.ts';
+import { describeCommandError } from './cli/command-error.ts';
 import { printNote } from './cli/output.ts';
 import { VERSION } from './client/version.ts';
 
@@ -50,7 +50,7 @@ function commandsFor(first: string | undefined): readonly string[] {
 function exitCodeOf(error: unknown): number {
   // Commander has printed its own message (usage or help) already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const end = endOf(error);
+  const end = describeCommandError(error);
   if (!end) throw error;
   printNote(end.message);
   return end.exitCode;

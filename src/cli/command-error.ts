@@ -1,8 +1,8 @@
-/** How a command ends that could not be done. `main.ts` prints the message and sets the exit code. */
+/** Errors that end a command. `main.ts` prints the message and sets the exit code. */
 import { SamlgateError } from '../client/samlgate-error.ts';
 import { plain } from './output.ts';
 
-/** Refused or failed; exits with 1. */
+/** The command was refused or failed. Exit code 1. */
 export class CommandError extends Error {
   readonly code: string | undefined;
 
@@ -13,22 +13,23 @@ export class CommandError extends Error {
   }
 }
 
-/** Given wrongly; exits with 2. */
+/** The command was called with wrong arguments. Exit code 2. */
 export class UsageError extends Error {}
 
-/** In the gateway's own words, with what finds them in its log. */
-export function describeRefusal({ message, status, code, requestId }: SamlgateError): string {
-  const words = plain(message);
-  return status === undefined ? words : `${words}\n  code ${plain(code)}, request ${plain(requestId ?? 'unknown')}`;
+/** Returns the message of a refusal, with the code and the request id that find it in the gateway's log. */
+export function describeRefusal({ message, detail, status, code, requestId }: SamlgateError): string {
+  // A detail ends as it should: with a full stop, or with a command that can be copied.
+  const text = plain(detail === undefined ? `${message}.` : message);
+  return status === undefined ? text : `${text}\n  code ${plain(code)}, request ${plain(requestId ?? 'unknown')}`;
 }
 
-/** What is known before anything is asked: like a wrong option. */
-const GIVEN_WRONGLY: ReadonlySet<string> = new Set(['no_token', 'gateway_url_invalid', 'argument_invalid']);
+/** Codes of errors that the client finds before it sends a request, and that a different option or variable resolves. */
+const USAGE_CODES: ReadonlySet<string> = new Set(['no_token', 'gateway_url_invalid', 'argument_invalid']);
 
-/** Message and exit code of an error that is an answer; undefined for a defect. */
-export function endOf(error: unknown): { readonly message: string; readonly exitCode: 1 | 2 } | undefined {
+/** Returns message and exit code of an expected error, or undefined if the error is a defect. */
+export function describeCommandError(error: unknown): { readonly message: string; readonly exitCode: 1 | 2 } | undefined {
   if (error instanceof UsageError) return { message: error.message, exitCode: 2 };
   if (error instanceof CommandError) return { message: error.message, exitCode: 1 };
   if (!(error instanceof SamlgateError)) return undefined;
-  return { message: describeRefusal(error), exitCode: GIVEN_WRONGLY.has(error.code) ? 2 : 1 };
+  return { message: describeRefusal(error), exitCode: USAGE_CODES.has(error.code) ? 2 : 1 };
 }

@@ -1,7 +1,8 @@
-/** What `samlgate doctor` looks at. Each check gives its findings; none changes anything. */
+/** The checks of `samlgate doctor`. Each returns its findings and changes nothing. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/keys/key-ring.ts';
+import { explainConnectionError, explainTimeout } from '../client/connection-problem.ts';
 import { isLoopbackHost } from '../client/loopback.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { GatewayError } from '../errors.ts';
@@ -15,30 +16,41 @@ import type { Runtime } from '../runtime.ts';
 import { makeSecrets } from '../secrets.ts';
 import { openStore } from '../store/open-store.ts';
 import { DAY_MS } from '../time.ts';
+import { describeStoreProblem } from './store-problem.ts';
 
 export interface Finding {
-  /** What was looked at; an organization by its slug. */
+  /** Name of the check, or the slug of the organization. */
   readonly check: string;
   readonly level: 'ok' | 'warning' | 'error';
   readonly text: string;
-  /** What to do. */
+  /** What to do next. */
   readonly advice?: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How long before its end a certificate of ours is told of. */
+/** Days before its expiry from which a certificate of the gateway is reported. */
 const CERTIFICATE_NOTICE_DAYS = 60;
-/** Identity providers and we may be three minutes apart; a third of that is a reason to look. */
+/**
+ * SAML responses are accepted with a clock skew of 180 seconds by default. The difference measured here is between this machine and
+ * the gateway, so a small one already means that one of the clocks is not synchronized.
+ */
 const CLOCK_WARNING_MS = 5000;
 const CLOCK_ERROR_MS = 60_000;
+const HEALTH_TIMEOUT_MS = 5000;
+
+const SECRET_ADVICE =
+  'Set SAMLGATE_SECRET to the secret that encrypted it. While you replace the secret, set SAMLGATE_SECRET_PREVIOUS to the previous one.';
 
 const ok = (check: string, text: string): Finding => ({ check, level: 'ok', text });
 const warning = (check: string, text: string, advice: string): Finding => ({ check, level: 'warning', text, advice });
 const failure = (check: string, text: string, advice: string): Finding => ({ check, level: 'error', text, advice });
 
-/** All findings, in the order of the checks; what can't be looked at without something broken is left out. */
-export async function examine(environment: Environment, now: () => number = Date.now): Promise<Finding[]> {
+/**
+ * Runs all checks and returns their findings in order. A check that depends on something broken is skipped.
+ * @param environment configuration of the gateway, as `samlgate serve` reads it
+ */
+export async function examineGateway(environment: Environment, now: () => number = Date.now): Promise<Finding[]> {
   const missing = missingDatabase(environment);
   if (missing) return [missing];
   let config: Config;
@@ -46,7 +58,9 @@ export async function examine(environment: Environment, now: () => number = Date
     config = readConfig(environment);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return error.message.split('\n').map((line) => failure('configuration', line, 'Correct it; samlgate serve --help has all variables.'));
+    return error.message
+      .split('\n')
+      .map((line) => failure('configuration', line, 'Correct the variable. samlgate serve --help lists all of them.'));
   }
   const findings = [...configurationFindings(config), ...(await clockFindings(config, now))];
   try {
@@ -60,18 +74,21 @@ export async function examine(environment: Environment, now: () => number = Date
     }
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'store_unavailable') throw error;
-    return [...findings, failure('store', `does not answer (${reasonOf(error)})`, 'Is it running, and is SAMLGATE_STORE right?')];
+    return [...findings, failure('store', "can't be used", describeStoreProblem(error))];
   }
 }
 
-/** Looked at before the configuration is read, which makes the secret where it is missing: a doctor in the wrong directory makes nothing. */
+/**
+ * Reports a missing SQLite file. This runs before the configuration is read, because reading it creates a missing secret, and
+ * doctor in the wrong directory must not create files.
+ */
 function missingDatabase({ SAMLGATE_STORE: store = 'sqlite:./data/samlgate.db' }: Environment): Finding | undefined {
   const file = /^sqlite:(.+)$/.exec(store.trim())?.[1];
   if (file === undefined || existsSync(file)) return undefined;
   return failure(
     'store',
     `there is no database at ${file}`,
-    'Start the gateway once (samlgate serve), or run this with its environment and in its directory.',
+    'Start the gateway once (samlgate serve), or run doctor in the directory and with the environment of the gateway.',
   );
 }
 
@@ -84,77 +101,85 @@ function configurationFindings({ baseUrl, isHttps, store, secondOpinion }: Confi
       : [
           warning(
             'configuration',
-            'SAMLGATE_BASE_URL is not https: sessions and tokens can be read on the way',
-            'Put TLS in front of the gateway.',
+            'SAMLGATE_BASE_URL is not https, so sessions and tokens can be read on the network',
+            'Put a proxy that terminates TLS in front of the gateway, and set SAMLGATE_BASE_URL to its https URL.',
           ),
         ]),
   ];
 }
 
-/** Against the gateway's own answers; its replicas and proxies are on other machines. */
+/** Compares the clock of this machine with the `Date` header of the gateway, which may run on other machines. */
 async function clockFindings({ baseUrl }: Config, now: () => number): Promise<Finding[]> {
   const startedMs = now();
-  const response = await fetch(`${baseUrl}/healthz`, { redirect: 'manual', signal: AbortSignal.timeout(5000) }).catch(() => undefined);
-  if (!response?.ok) {
-    const what = response ? `answers with HTTP ${response.status}` : 'does not answer';
-    return [warning('gateway', `${baseUrl} ${what} from this machine`, 'Is it running, and does SAMLGATE_BASE_URL lead to it?')];
+  let response: Response;
+  try {
+    response = await fetch(`${baseUrl}/healthz`, { redirect: 'manual', signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
+  } catch (error) {
+    const isTimeout = (error as Error).name === 'TimeoutError';
+    const { title, detail } = isTimeout ? explainTimeout(baseUrl, HEALTH_TIMEOUT_MS) : explainConnectionError(baseUrl, error);
+    return [warning('gateway', title, detail)];
+  }
+  if (!response.ok) {
+    const advice = 'Check that the gateway is running and that SAMLGATE_BASE_URL leads to it.';
+    return [warning('gateway', `${baseUrl}/healthz answers with HTTP ${response.status}`, advice)];
   }
   const dateMs = Date.parse(response.headers.get('date') ?? '');
   if (Number.isNaN(dateMs)) return [ok('gateway', `${baseUrl} answers`)];
-  // The header has whole seconds, and was written between the question and now.
+  // The header has whole seconds and was written between startedMs and now.
   const apartMs = Math.max(0, dateMs - now(), startedMs - dateMs - 1000);
   if (apartMs < CLOCK_WARNING_MS) return [ok('gateway', `${baseUrl} answers, and the clocks agree`)];
-  const text = `the clock there and the one here are ${Math.round(apartMs / 1000)} seconds apart`;
-  const advice = 'Have both set by NTP: sign-in messages are good for minutes only.';
+  const text = `the clocks of the gateway and of this machine differ by ${Math.round(apartMs / 1000)} seconds`;
+  const advice = 'Synchronize both with NTP. SAML responses are valid for only a few minutes.';
   return [apartMs < CLOCK_ERROR_MS ? warning('clock', text, advice) : failure('clock', text, advice)];
 }
 
 async function storeFindings({ store }: Runtime): Promise<Finding[]> {
   await store.ping();
   const warnings = await store.warnings();
-  if (warnings.length === 0) return [ok('store', 'answers, and keeps what it is given')];
-  return warnings.map((text) => warning('store', text, 'Change the setting at the server, and in its configuration file.'));
+  if (warnings.length === 0) return [ok('store', 'answers, and its settings keep all data')];
+  return warnings.map((text) => warning('store', text, 'Change the setting on the server and in its configuration file.'));
 }
 
 async function keyFindings(runtime: Runtime): Promise<Finding[]> {
   const ring = await readKeyRing(runtime);
   const active = ring && keyIn(ring, 'active');
-  if (!ring || !active) return [failure('signing keys', 'no key signs', 'Start the gateway once: it makes them (samlgate serve).')];
-  const closed = await closedKeys(runtime, ring);
-  if (closed.length > 0) {
-    const text = `${closed.join(', ')} can't be opened with SAMLGATE_SECRET`;
-    return [failure('signing keys', text, 'Give the secret that they were made with; with a new one also SAMLGATE_SECRET_PREVIOUS.')];
+  if (!ring || !active)
+    return [failure('signing keys', 'there is no active key', 'Start the gateway once (samlgate serve). It creates the keys.')];
+  const undecryptable = await undecryptableKeys(runtime, ring);
+  if (undecryptable.length > 0) {
+    const text = `${undecryptable.join(', ')} can't be decrypted with SAMLGATE_SECRET`;
+    return [failure('signing keys', text, SECRET_ADVICE)];
   }
   const { keyRotationDays } = runtime.config;
   const ageDays = Math.floor((runtime.now() - (active.activatedAtMs ?? active.createdAtMs)) / DAY_MS);
-  const text = `${active.kid} (${active.algorithm}) has signed for ${ageDays} days`;
-  // A day more than the setting: it is done every few minutes.
+  const text = `${active.kid} (${active.algorithm}) has been active for ${ageDays} days`;
+  // The gateway checks every few minutes whether a rotation is due, so a whole day more means that it failed.
   if (keyRotationDays > 0 && ageDays > keyRotationDays) {
     return [
       warning(
         'signing keys',
         text,
-        `It should have been rotated after ${keyRotationDays}. Look at the gateway’s log, or run: samlgate keys rotate`,
+        `A rotation was due after ${keyRotationDays} days. Find the reason in the gateway’s log, or run: samlgate keys rotate`,
       ),
     ];
   }
   return [ok('signing keys', text)];
 }
 
-async function closedKeys(runtime: Runtime, { keys }: KeyRing): Promise<string[]> {
-  const closed: string[] = [];
+async function undecryptableKeys(runtime: Runtime, { keys }: KeyRing): Promise<string[]> {
+  const kids: string[] = [];
   for (const key of keys) {
-    if (key.wrappedPrivateKey !== undefined && !(await opens(() => openSigningKey(runtime, key)))) closed.push(key.kid);
+    if (key.wrappedPrivateKey !== undefined && !(await canOpen(() => openSigningKey(runtime, key)))) kids.push(key.kid);
   }
-  return closed;
+  return kids;
 }
 
-async function opens(open: () => Promise<unknown>): Promise<boolean> {
+async function canOpen(open: () => Promise<unknown>): Promise<boolean> {
   try {
     await open();
     return true;
   } catch {
-    return false; // another secret, or damaged: the same to do
+    return false; // encrypted with another secret, or damaged; the advice is the same
   }
 }
 
@@ -167,48 +192,52 @@ async function organizationFindings(runtime: Runtime): Promise<Finding[]> {
     count++;
     findings.push(...(await identityProviderFindings(runtime, organization)), ...(await ownKeyFindings(runtime, organization)));
   }
-  return findings.length === 0 ? [ok('organizations', `${count}, nothing to do`)] : findings;
+  return findings.length === 0 ? [ok('organizations', `${count} checked, no problems`)] : findings;
 }
 
 async function identityProviderFindings(runtime: Runtime, organization: Organization): Promise<Finding[]> {
   const { slug, identityProvider } = organization;
   if (!identityProvider) {
-    return [warning(slug, 'has no identity provider: nobody can sign in', `Run: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`)];
+    return [
+      warning(slug, 'has no identity provider, so its members can’t sign in', `Run: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`),
+    ];
   }
   const { problem } = identityProvider.refresh ?? {};
-  const told = (await findMetadataWarnings(runtime, organization)).filter(({ level }) => level === 'warning');
-  const advice = `When the identity provider has newer metadata: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`;
-  return [
-    ...told.map(({ text }) => warning(slug, text, advice)),
-    ...(problem === undefined
-      ? []
-      : [warning(slug, `its metadata could not be fetched again: ${problem}`, `Look at ${identityProvider.metadataUrl ?? 'its URL'}.`)]),
-  ];
+  const warnings = (await findMetadataWarnings(runtime, organization)).filter(({ level }) => level === 'warning');
+  const findings = warnings.map(({ code, text }) => warning(slug, text, adviceFor(code, slug)));
+  if (problem !== undefined) {
+    const advice = `Check that ${identityProvider.metadataUrl ?? 'the metadata URL'} serves the metadata.`;
+    findings.push(warning(slug, `the metadata could not be refreshed: ${problem}`, advice));
+  }
+  return findings;
 }
 
-/** The gateway's own keys for this organization, which its identity provider may have a copy of. */
+/** Returns the command that follows the advice in the warning's own text. */
+function adviceFor(code: string, slug: string): string {
+  return code === 'entity_id_shared'
+    ? `Show the identity provider of this organization: samlgate org show ${slug}`
+    : `After the change at the identity provider, load its new metadata: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`;
+}
+
+/** Checks the gateway's own keys for this organization, whose certificates the identity provider may have stored. */
 async function ownKeyFindings(runtime: Runtime, organization: Organization): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const key of organization.spKeys) {
-    const endsInDays = Math.floor((spCertificateEndMs(key.certificate) - runtime.now()) / DAY_MS);
-    if (!(await opens(() => openSpKey(runtime, key)))) {
-      findings.push(
-        failure(organization.slug, 'its private key can’t be opened with SAMLGATE_SECRET', 'Give the secret that it was made with.'),
-      );
+    const expiresInDays = Math.floor((certificateExpiryMs(key.certificate) - runtime.now()) / DAY_MS);
+    if (!(await canOpen(() => openSpKey(runtime, key)))) {
+      findings.push(failure(organization.slug, 'the gateway’s private key can’t be decrypted with SAMLGATE_SECRET', SECRET_ADVICE));
     }
-    if (endsInDays > CERTIFICATE_NOTICE_DAYS) continue;
-    const text =
-      endsInDays < 0 ? 'the gateway’s certificate for it has expired' : `the gateway’s certificate for it ends in ${endsInDays} days`;
+    if (expiresInDays > CERTIFICATE_NOTICE_DAYS) continue;
+    const text = expiresInDays < 0 ? 'the gateway’s certificate has expired' : `the gateway’s certificate expires in ${expiresInDays} days`;
     findings.push(
-      warning(organization.slug, text, 'Few identity providers look at this date; where one does, a new organization has a new key.'),
+      warning(
+        organization.slug,
+        text,
+        'Most identity providers ignore this date. If this one checks it, create a new organization, which gets a new certificate.',
+      ),
     );
   }
   return findings;
 }
 
-const spCertificateEndMs = (certificate: string): number => Date.parse(new X509Certificate(Buffer.from(certificate, 'base64')).validTo);
-
-const reasonOf = ({ facts }: GatewayError): string => {
-  const cause = facts.cause;
-  return facts.detail ?? (cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.name) : 'no reason told');
-};
+const certificateExpiryMs = (certificate: string): number => Date.parse(new X509Certificate(Buffer.from(certificate, 'base64')).validTo);

@@ -1,4 +1,4 @@
-/** How commands talk to a gateway: through `samlgate/client`, with gateway and token found in one order for all commands. */
+/** Connects commands to a gateway. All commands find the gateway and the token in the same order. */
 import type { Command } from 'commander';
 import { type Client, createClient } from '../client/client.ts';
 import type { Caller } from '../client/find-gateway.ts';
@@ -8,7 +8,7 @@ export { CommandError, UsageError } from './command-error.ts';
 
 export type Api = Client;
 
-/** What every command has that talks to a gateway. */
+/** Options of every command that talks to a gateway. */
 export interface GatewayOptions {
   readonly gateway?: string;
   readonly json?: boolean;
@@ -16,7 +16,7 @@ export interface GatewayOptions {
 
 export const withGatewayOptions = (command: Command): Command =>
   command
-    .option('--gateway <url>', 'base URL of the gateway (SAMLGATE_URL, or the one of the last login, by default)')
+    .option('--gateway <url>', 'base URL of the gateway (default: SAMLGATE_URL, then the gateway of the last sign-in)')
     .option('--json', 'print JSON');
 
 /** @throws SamlgateError no_token, gateway_url_invalid, credentials_file_unusable */
@@ -28,7 +28,7 @@ export const connect = (
 export const connectAsMember = ({ gateway }: GatewayOptions): Api => connect(process.env, { as: 'member', gateway });
 export const connectAsOperator = ({ gateway }: GatewayOptions): Api => connect(process.env, { as: 'operator', gateway });
 
-/** The answer, or undefined where it is refused with this code. */
+/** Returns the answer, or undefined if the gateway refuses with this code. */
 export async function orUndefined<T>(answer: Promise<T>, code: string): Promise<T | undefined> {
   try {
     return await answer;

@@ -1,4 +1,4 @@
-/** Declarative organization files (`org apply`): read, held against the gateway, and applied as the calls that are missing. */
+/** Organization files (`org apply`): reads them, compares them with the gateway, and makes the API calls that remove the differences. */
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
@@ -6,12 +6,14 @@ import { z } from 'zod';
 import type { Client } from '../client/client.ts';
 import { SamlgateError } from '../client/samlgate-error.ts';
 import { CommandError, describeRefusal } from './command-error.ts';
+import { describeFileProblems } from './file-problems.ts';
 import { orUndefined } from './gateway-api.ts';
+import { countOf } from './output.ts';
 import { readFile } from './read-file.ts';
 
 const IDENTITY_PROVIDER = z
   .object({
-    /** Relative to the organization file. */
+    /** Path, relative to the organization file. */
     metadata_file: z.string().optional(),
     metadata_xml: z.string().optional(),
     metadata_url: z.string().optional(),
@@ -20,7 +22,7 @@ const IDENTITY_PROVIDER = z
     slo_url: z.string().optional(),
     certificates: z.array(z.string()).optional(),
   })
-  // The settings: the gateway knows and checks them.
+  // The other fields are settings. The gateway validates them.
   .catchall(z.unknown());
 
 const FILE = z.strictObject({
@@ -40,25 +42,26 @@ const METADATA_FIELDS = ['metadata_file', 'metadata_xml', 'metadata_url', 'entit
 
 export type OrganizationFile = z.infer<typeof FILE> & { readonly source: string };
 
-/** @throws CommandError naming file, field and what is wrong */
+/** @throws CommandError that names each invalid field */
 export function readOrganizationFile(name: string): OrganizationFile {
   let content: unknown;
   try {
     content = parse(readFile(name).toString('utf8'));
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    throw new CommandError(`${name} is not YAML: ${(error as Error).message.split('\n')[0]}`);
+    throw new CommandError(`${name} is not valid YAML. ${(error as Error).message.split('\n')[0]?.replace(/:$/, '.')}`);
   }
   const result = FILE.safeParse(content);
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => `  ${issue.path.join('.') || 'the file'}: ${issue.message}`);
-    throw new CommandError(`${name} is no organization file:\n${problems.join('\n')}`);
+    const problems = describeFileProblems(result.error, content).map((problem) => `  ${problem}`);
+    throw new CommandError(`${name} is not a valid organization file:\n${problems.join('\n')}`);
   }
   return { ...result.data, source: name };
 }
 
 interface Change {
-  readonly words: string;
+  /** Verb and object, such as `set the identity provider`. */
+  readonly description: string;
   run(client: Client): Promise<unknown>;
 }
 
@@ -74,26 +77,26 @@ export interface PlanOptions {
   readonly allowNoOwner: boolean;
 }
 
-/** What is missing between gateway and file. Nothing is changed. */
+/** Returns the changes that make the gateway match the file. Changes nothing. */
 export async function planChanges(client: Client, file: OrganizationFile, options: PlanOptions = { allowNoOwner: false }): Promise<Plan> {
   const root = `/api/v1/organizations/${encodeURIComponent(file.slug)}`;
   const { slug, name, domains, allowed_return_urls, contact_email, logo_url } = file;
-  const present = (await orUndefined(client.call('GET', root), 'organization_unknown')) as Fields | undefined;
-  const wanted = withoutUndefined({ name, domains, allowed_return_urls, contact_email, logo_url });
+  const current = (await orUndefined(client.call('GET', root), 'organization_unknown')) as Fields | undefined;
+  const desired = withoutUndefined({ name, domains, allowed_return_urls, contact_email, logo_url });
   const changes: Change[] = [];
-  const add = (words: string, method: string, at: string, body: unknown) =>
-    changes.push({ words, run: (gateway) => gateway.call(method, at, { body }) });
+  const add = (description: string, method: string, url: string, body: unknown) =>
+    changes.push({ description, run: (gateway) => gateway.call(method, url, { body }) });
 
-  if (!present) add(`make the organization “${name}”`, 'POST', '/api/v1/organizations', { slug, ...withoutNull(wanted) });
-  const different = present ? differences(present, wanted) : {};
+  if (!current) add(`create the organization “${name}”`, 'POST', '/api/v1/organizations', { slug, ...withoutNull(desired) });
+  const different = current ? differences(current, desired) : {};
   if (Object.keys(different).length > 0) add(`change ${Object.keys(different).join(', ')}`, 'PATCH', root, different);
   if (file.identity_provider)
-    changes.push(...(await planIdentityProvider(client, file, `${root}/identity-provider`, present !== undefined)));
+    changes.push(...(await planIdentityProvider(client, file, `${root}/identity-provider`, current !== undefined)));
   if (file.role_mapping) {
-    const before = present ? await client.call('GET', `${root}/role-mapping`) : undefined;
+    const before = current ? await client.call('GET', `${root}/role-mapping`) : undefined;
     if (!isDeepStrictEqual(before, file.role_mapping)) {
       add(
-        `set ${file.role_mapping.rules.length} role rule(s), default ${file.role_mapping.default_role}`,
+        `set ${countOf(file.role_mapping.rules.length, 'role rule')} with the default role ${file.role_mapping.default_role}`,
         'PUT',
         `${root}/role-mapping`,
         options.allowNoOwner ? { ...file.role_mapping, allow_no_owner: true } : file.role_mapping,
@@ -110,21 +113,27 @@ async function planIdentityProvider(client: Client, file: OrganizationFile, path
   const before = exists ? ((await orUndefined(client.call('GET', path), 'idp_not_configured')) as Fields | undefined) : undefined;
   const changes: Change[] = [];
   if (metadata) {
-    // The organization must exist for the gateway to read metadata for it; a new one is told of its mistakes when it is made.
-    const understood = exists ? ((await client.call('PUT', path, { query: { dry_run: true }, body: metadata })) as Fields) : undefined;
-    if (!before || !understood || !isDeepStrictEqual(identityOf(before), identityOf(understood))) {
-      const what = understood ? ` ${String(understood.entity_id)}` : '';
-      changes.push({ words: `set the identity provider${what}`, run: (gateway) => gateway.call('PUT', path, { body: metadata }) });
+    // The gateway reads metadata only for an existing organization. For a new one, mistakes are reported when it is created.
+    const parsed = exists ? ((await client.call('PUT', path, { query: { dry_run: true }, body: metadata })) as Fields) : undefined;
+    if (!before || !parsed || !isDeepStrictEqual(identityOf(before), identityOf(parsed))) {
+      const entityId = parsed ? ` ${String(parsed.entity_id)}` : '';
+      changes.push({
+        description: `set the identity provider${entityId}`,
+        run: (gateway) => gateway.call('PUT', path, { body: metadata }),
+      });
     }
   }
   const different = before ? differences(before, settings) : settings;
   if (Object.keys(different).length > 0) {
-    changes.push({ words: `set ${Object.keys(different).join(', ')}`, run: (gateway) => gateway.call('PATCH', path, { body: different }) });
+    changes.push({
+      description: `set ${Object.keys(different).join(', ')}`,
+      run: (gateway) => gateway.call('PATCH', path, { body: different }),
+    });
   }
   return changes;
 }
 
-/** What makes an identity provider the same: who it is, where it is, which keys. */
+/** Selects what makes two identity providers the same: entity ID, endpoints and certificates. */
 const identityOf = (idp: Fields): unknown => [idp.entity_id, idp.single_sign_on, idp.single_logout, idp.certificates, idp.metadata_url];
 
 function metadataBody(file: OrganizationFile): Fields | undefined {
@@ -141,17 +150,17 @@ function metadataBody(file: OrganizationFile): Fields | undefined {
 const withoutUndefined = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 const withoutNull = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 
-const differences = (present: Fields, wanted: Fields): Fields =>
-  Object.fromEntries(Object.entries(wanted).filter(([name, value]) => !isDeepStrictEqual(present[name], value)));
+const differences = (current: Fields, desired: Fields): Fields =>
+  Object.fromEntries(Object.entries(desired).filter(([name, value]) => !isDeepStrictEqual(current[name], value)));
 
-/** In order; the first refusal stops, and says what was refused. */
+/** Makes the changes in order. @throws CommandError that names the first change that was refused */
 export async function applyPlan(client: Client, plan: Plan): Promise<void> {
   for (const change of plan.changes) {
     try {
       await change.run(client);
     } catch (error) {
       if (!(error instanceof SamlgateError)) throw error;
-      throw new CommandError(`${plan.slug}: could not ${change.words}: ${describeRefusal(error)}`, error.code);
+      throw new CommandError(`${plan.slug}: could not ${change.description}. ${describeRefusal(error)}`, error.code);
     }
   }
 }

@@ -3,15 +3,18 @@ import { printNote } from './output.ts';
 const FRAMES = ['|', '/', '-', '\\'];
 const FRAME_MS = 120;
 
-/** Shows that something is under way: a turning line on a terminal, one plain line elsewhere. On standard error, as it is no result. */
-export async function whileWaiting<T>(words: string, work: Promise<T>): Promise<T> {
+/**
+ * Shows on standard error that work is in progress until it settles: a spinner on a terminal, one line elsewhere.
+ * @param label such as `Revoking`
+ */
+export async function withProgress<T>(label: string, work: Promise<T>): Promise<T> {
   const { stderr } = process;
   if (!stderr.isTTY || process.env.TERM === 'dumb') {
-    printNote(`${words} …`);
+    printNote(`${label} …`);
     return work;
   }
   let frame = 0;
-  const draw = () => stderr.write(`\r${FRAMES[frame++ % FRAMES.length]} ${words} …`);
+  const draw = () => stderr.write(`\r${FRAMES[frame++ % FRAMES.length]} ${label} …`);
   draw();
   const timer = setInterval(draw, FRAME_MS);
   try {

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { CommandError } from './command-error.ts';
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'The file does not exist. Check the path.',
+  EACCES: 'You do not have permission to read it.',
+  EISDIR: 'It is a directory. Give the path of a file.',
+};
+
 /**
  * Reads a file that was named on the command line; `-` is standard input.
  * @throws CommandError if the file can't be read
@@ -9,6 +15,7 @@ export function readFile(name: string): Buffer {
   try {
     return readFileSync(name === '-' ? 0 : name);
   } catch (error) {
-    throw new CommandError(`${name} can't be read (${(error as NodeJS.ErrnoException).code}).`);
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new CommandError(`${name} can't be read (${code}). ${REASONS[code] ?? ''}`.trimEnd());
   }
 }

@@ -1,8 +1,8 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Resolves at the first signal that asks to stop. Further ones are ignored, because `npm run` passes on the Ctrl-C that the
- * terminal has sent already.
+ * Resolves at the first signal to stop. Later signals are ignored, because on Ctrl-C the terminal sends SIGINT to the whole process
+ * group and `npm run` forwards it a second time.
  */
 export const stopSignal = (): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {

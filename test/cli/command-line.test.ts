@@ -38,8 +38,8 @@ const environment = () => ({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: 'sam
 
 const ADDERS = [addServe, addLogin, addLogout, addWhoami, addToken, addMembers, addOrg, addKeys, addMockIdp, addDemo, addDoctor];
 
-/** What the public interface promises. */
-const PROMISED = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
+/** The commands of the public interface. */
+const PUBLIC_COMMANDS = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
 |members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|keys list|keys rotate|keys revoke|mock-idp|demo|doctor`;
 
 function leaves(command: Command, prefix = ''): [string, Command][] {
@@ -54,15 +54,15 @@ describe('samlgate: the command line', () => {
   for (const add of ADDERS) add(program);
   const commands = leaves(program);
 
-  test('has every promised command, and no other', () => {
+  test('has exactly the commands of the public interface', () => {
     expect(commands.map(([name]) => name).sort()).toEqual(
-      PROMISED.split('|')
+      PUBLIC_COMMANDS.split('|')
         .map((name) => name.trim())
         .sort(),
     );
   });
 
-  test('all commands are found by the command itself', async () => {
+  test('lists all commands in --help', async () => {
     const { code, stdout } = await home.run(['--help']);
     expect(code).toBe(0);
     const listed = [...stdout.matchAll(/^ {2}([a-z-]+) .*/gm)]
@@ -97,12 +97,12 @@ describe('samlgate: the command line', () => {
     expect((await home.run(args)).code).toBe(code);
   });
 
-  test('suggests what was meant', async () => {
+  test('suggests a similar command after a typing error', async () => {
     expect((await home.run(['tokne'])).stderr).toContain('(Did you mean token?)');
     expect((await home.run(['token', 'lst'])).stderr).toContain('(Did you mean list?)');
   });
 
-  test('ends quietly where nobody reads on', async () => {
+  test('exits quietly if the reader closes the pipe during --help', async () => {
     const child = spawn(process.execPath, [MAIN, 'org', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.destroy();
     let complaints = '';
@@ -111,12 +111,12 @@ describe('samlgate: the command line', () => {
     expect(complaints).toBe('');
   });
 
-  test('the version is that of the package', async () => {
+  test('prints the version of the package', async () => {
     expect(await home.run(['--version'])).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
   });
 });
 
-describe('samlgate: what is loaded', () => {
+describe('samlgate: loaded modules', () => {
   const loadedBy = async (...args: string[]) => {
     const file = path.join(home.directory, 'modules');
     const { code } = await home.run(args, { ...environment(), NODE_OPTIONS: `--import=${SUPPORT}/list-modules.ts`, MODULE_LIST: file });
@@ -126,13 +126,13 @@ describe('samlgate: what is loaded', () => {
   const packagesIn = (modules: readonly string[]) =>
     [...new Set(modules.map((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]).filter((name) => name !== undefined))].sort();
 
-  test('for the version hardly anything', async () => {
+  test('--version loads hardly any', async () => {
     const modules = await loadedBy('--version');
     expect(packagesIn(modules)).toEqual(['commander']);
     expect(modules.filter((url) => url.includes('/src/')).length).toBeLessThan(8);
   });
 
-  test('for a command only its own', async () => {
+  test('a command loads only its own', async () => {
     gateway.answer(() => ({ body: { items: [], next_cursor: null } }));
     for (const args of [['token', 'list'], ['members', 'list', '--org', 'acme'], ['org', 'list'], ['logout']]) {
       const modules = await loadedBy(...args);
@@ -141,16 +141,16 @@ describe('samlgate: what is loaded', () => {
     }
   });
 
-  test('for serve nothing of the other commands', async () => {
+  test('serve loads none of the other commands', async () => {
     const modules = await loadedBy('serve', '--help');
-    expect(modules.filter((url) => /\/src\/cli\/(?!commands\/serve|command-error|output)/.test(url))).toEqual([]);
+    expect(modules.filter((url) => /\/src\/cli\/(?!commands\/serve|command-error|output|store-problem)/.test(url))).toEqual([]);
     expect(modules.filter((url) => /\/src\/client\/(?!version|samlgate-error)/.test(url))).toEqual([]);
   });
 });
 
-describe('samlgate: what a gateway says does not steer the terminal', () => {
+describe('samlgate: text from a gateway can’t control the terminal', () => {
   const EVIL = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eevil\u2066\r\nnext\u2028line';
-  const STEERING = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+  const TERMINAL_CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
   const member = { id: EVIL, email: EVIL, name: EVIL, role: EVIL, groups: [EVIL], role_source: { kind: 'rule', group: EVIL } };
   const evilPage: StubAnswer = { body: { items: [member], next_cursor: null } };
   const evilProblem: StubAnswer = { status: 403, body: { title: EVIL, detail: EVIL, code: EVIL, request_id: EVIL } };
@@ -168,16 +168,16 @@ describe('samlgate: what a gateway says does not steer the terminal', () => {
     gateway.answer(() => answer);
     const { stdout, stderr } = await home.run(args, environment());
     expect(stdout + stderr).toContain('evil');
-    expect(stdout).not.toMatch(STEERING);
-    expect(stderr).not.toMatch(STEERING);
+    expect(stdout).not.toMatch(TERMINAL_CONTROLS);
+    expect(stderr).not.toMatch(TERMINAL_CONTROLS);
     if (args.includes('--json')) expect(JSON.parse(stdout)).toEqual([member]);
     else expect(`${stdout}${stderr}`.split('\n')).not.toContainEqual(expect.stringMatching(/^next/));
   });
 });
 
 describe('samlgate: in a pipe', () => {
-  test('a reader that has seen enough is no failure', async () => {
-    const items = Array.from({ length: 5000 }, (_, i) => ({ id: `usr_${i}`, email: `somebody-${i}@acme.example` }));
+  test('exits with 0 if the reader closes the pipe early', async () => {
+    const items = Array.from({ length: 5000 }, (_, i) => ({ id: `usr_${i}`, email: `user-${i}@acme.example` }));
     gateway.answer(() => ({ body: { items, next_cursor: null } }));
     const pipe = `set -o pipefail; ${process.execPath} ${MAIN} members list --org acme | head -n 1`;
     const env = { PATH: process.env.PATH ?? '', HOME: home.directory, ...environment() };
@@ -187,7 +187,7 @@ describe('samlgate: in a pipe', () => {
 });
 
 describe('samlgate: on a terminal', () => {
-  /** In a terminal of its own, which turns line ends into CR LF. */
+  /** Runs a command in a pseudoterminal, which turns line ends into CR LF. */
   const onTerminal = async (args: string, more: Record<string, string> = {}) => {
     const env = { PATH: process.env.PATH ?? '', HOME: home.directory, TERM: 'xterm', NODE_NO_WARNINGS: '1', ...environment(), ...more };
     const command = `${process.execPath} ${MAIN} ${args}`;
@@ -196,7 +196,7 @@ describe('samlgate: on a terminal', () => {
   };
   const ESCAPE = '\u001b';
 
-  test('headings stand out, unless NO_COLOR is set', async () => {
+  test('prints headings in bold, unless NO_COLOR is set', async () => {
     gateway.answer(() => ({ body: { items: [{ id: 'usr_1' }], next_cursor: null } }));
     expect(await onTerminal('members list --org acme')).toContain(`${ESCAPE}[1mID`);
     expect(await onTerminal('members list --org acme', { NO_COLOR: '1' })).not.toContain(ESCAPE);
@@ -211,7 +211,7 @@ describe('samlgate: on a terminal', () => {
     ['yesterday', 1],
     ['\u0003', 1],
     ['\u0004', 1],
-  ])('a key is revoked after a yes only: %j', async (answer, code) => {
+  ])('revokes a key only after the answer y or yes: %j', async (answer, code) => {
     gateway.forget();
     gateway.answer(({ method }) =>
       method === 'POST'
@@ -231,22 +231,22 @@ describe('samlgate: on a terminal', () => {
     await Promise.race([asked, ended]);
     child.stdin.write(`${answer}\r`);
     expect(await ended).toEqual([code, null]);
-    expect(screen).toContain('Revoking k1 ends 2 live CLI token(s)');
+    expect(screen).toContain('This revokes k1, 2 CLI tokens');
     expect(gateway.requests.filter(({ method }) => method === 'POST')).toHaveLength(code === 0 ? 1 : 0);
     if (code === 1) expect(screen).toContain('Nothing was changed.');
   });
 
-  test('something turns while it waits there, and one plain line stands elsewhere', async () => {
+  test('shows a spinner on a terminal and one line elsewhere', async () => {
     gateway.answer(({ url, method }) =>
       method === 'POST' && url.endsWith('/revoke')
         ? new Promise((resolve) => setTimeout(() => resolve({ body: { kid: 'k1', revoked_tokens: 2 } }), 300))
         : { body: { items: [{ kid: 'k1', state: 'active', live_tokens: 2 }] } },
     );
-    const turned = await onTerminal('keys revoke --yes k1');
-    expect(turned).toMatch(/\r[|] Revoking …\r[/] Revoking …/);
-    expect(turned).toContain('k1 is revoked; 2 CLI token(s) died with it.');
+    const animated = await onTerminal('keys revoke --yes k1');
+    expect(animated).toMatch(/\r[|] Revoking …\r[/] Revoking …/);
+    expect(animated).toContain('Revoked k1 and 2 CLI tokens.');
     const plain = await home.run(['keys', 'revoke', '--yes', 'k1'], environment());
-    expect(plain).toEqual({ code: 0, stdout: 'k1 is revoked; 2 CLI token(s) died with it.\n', stderr: 'Revoking …\n' });
-    expect(await onTerminal('keys revoke --yes k1', { TERM: 'dumb' })).toContain('Revoking …\r\nk1 is revoked');
+    expect(plain).toEqual({ code: 0, stdout: 'Revoked k1 and 2 CLI tokens.\n', stderr: 'Revoking …\n' });
+    expect(await onTerminal('keys revoke --yes k1', { TERM: 'dumb' })).toContain('Revoking …\r\nRevoked k1');
   });
 });

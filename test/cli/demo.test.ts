@@ -19,7 +19,7 @@ const NAMES: Readonly<Record<HabitName, string>> = {
 };
 
 let built: BuiltPackage;
-/** The commands' own directory for temporary files. */
+/** Directory for temporary files of the commands. */
 let temporary: string;
 let running: RunningCommand | undefined;
 const occupied: Server[] = [];
@@ -39,13 +39,13 @@ afterEach(async () => {
 });
 
 const start = (...args: string[]): RunningCommand => {
-  // A gateway of the environment is none of the demo's business.
+  // The demo must ignore the settings of another gateway in the environment.
   running = built.start(args, { TMPDIR: temporary, SAMLGATE_STORE: 'redis://127.0.0.1:1', SAMLGATE_SECRET: 'none' });
   return running;
 };
 
 async function occupy(host: string): Promise<number> {
-  const server = createServer((_request, response) => response.end('somebody else'));
+  const server = createServer((_request, response) => response.end('another program'));
   occupied.push(server);
   const port = await freePort();
   await new Promise<void>((resolve) => server.listen(port, host, resolve));
@@ -54,7 +54,7 @@ async function occupy(host: string): Promise<number> {
 
 interface Demo {
   readonly command: RunningCommand;
-  /** The one page to open. */
+  /** URL of the page to open. */
   readonly page: string;
   readonly output: string;
 }
@@ -65,17 +65,17 @@ async function startDemo(...options: string[]): Promise<Demo> {
   return { command, page: printed[1] ?? '', output: printed.input };
 }
 
-/** From the printed page to the console, as a person clicks. */
-async function comeIn(page: string, habit: HabitName, person: string): Promise<string> {
+/** Signs in from the printed page, as a user clicks, and returns the text of the console. */
+async function signInFrom(page: string, habit: HabitName, person: string): Promise<string> {
   const browser = new HttpBrowser();
   const people = await browser.follow(await browser.open(page), `Sign in to ${NAMES[habit]}`);
   const landed = await browser.submit(await browser.submit(people, { person }));
   return textOf(landed.text);
 }
 
-describe('samlgate demo, from a package as it is installed', () => {
+describe('samlgate demo, from the built package', () => {
   test(
-    'leads from the one printed page to the console, with the promised role for everybody, and ends without a trace',
+    'signs in each person with the printed role, and leaves no files behind',
     async () => {
       const { command, page, output } = await startDemo();
       const front = textOf(await (await fetch(page)).text());
@@ -85,7 +85,7 @@ describe('samlgate demo, from a package as it is installed', () => {
           const role = key === 'olivia' ? 'owner' : 'collaborator';
           expect(section).toMatch(new RegExp(`^ {4}${firstName} +${role} +${about}$`, 'm'));
           expect(front).toContain(`${email}: ${about}. At the gateway: ${role}`);
-          const console = await comeIn(page, habit, key);
+          const console = await signInFrom(page, habit, key);
           expect(console).toContain(`You are signed in as ${firstName} ${lastName}.`);
           expect(console).toContain(`${role}: `);
         }
@@ -97,10 +97,10 @@ describe('samlgate demo, from a package as it is installed', () => {
   );
 
   test(
-    'names the file of the operator’s token, which works and which nobody else can read, and prints no token',
+    'prints the name of a private file with a valid operator token, and not the token',
     async () => {
       const { output } = await startDemo();
-      const [, gateway = '', file = ''] = /The gateway is (\S+), .* is in (\S+)\n/.exec(output) ?? [];
+      const [, gateway = '', file = ''] = /The gateway is at (\S+)\. Its operator token is in (\S+)\n/.exec(output) ?? [];
       expect(statSync(file).mode & 0o777).toBe(0o600);
       expect(statSync(path.dirname(file)).mode & 0o777).toBe(0o700);
       const token = readFileSync(file, 'utf8').trim();
@@ -113,7 +113,7 @@ describe('samlgate demo, from a package as it is installed', () => {
   );
 
   test(
-    'lets a sign-in start at the identity provider, and at the gateway with an address',
+    'supports sign-ins that start at the identity provider, and at the gateway with an email address',
     async () => {
       const { page } = await startDemo();
       const browser = new HttpBrowser();
@@ -129,17 +129,17 @@ describe('samlgate demo, from a package as it is installed', () => {
   );
 
   test(
-    'shows the gateway’s log only where it is asked to',
+    'prints the log of the gateway with --verbose',
     async () => {
       const { command, page } = await startDemo('--verbose');
-      await comeIn(page, 'okta', 'carl');
+      await signInFrom(page, 'okta', 'carl');
       await command.says(/^\{"level":"info".*"msg":"sign-in accepted"/m);
     },
     TIMEOUT_MS,
   );
 
   test.each(['127.0.0.1', '::1'])(
-    'takes the next free port where somebody listens at %s already',
+    'uses the next free port if another program listens on %s',
     async (host) => {
       const ports = { gateway: await occupy(host), idp: await occupy(host) };
       const printed = await start('demo', '--port', String(ports.gateway), '--idp-port', String(ports.idp)).says(
@@ -149,13 +149,13 @@ describe('samlgate demo, from a package as it is installed', () => {
       const gateway = readLinks(await (await fetch(page)).text(), page).find(({ text }) => text.startsWith('http'))?.href ?? '';
       expect(Number(new URL(page).port)).toBeGreaterThan(ports.idp);
       expect(Number(new URL(gateway).port)).toBeGreaterThan(ports.gateway);
-      expect(await comeIn(page, 'okta', 'olivia')).toContain('You are signed in as Olivia Okafor.');
+      expect(await signInFrom(page, 'okta', 'olivia')).toContain('You are signed in as Olivia Okafor.');
     },
     TIMEOUT_MS,
   );
 
   test(
-    'ends cleanly also where SIGTERM comes while it starts',
+    'exits cleanly on SIGTERM during the start',
     async () => {
       const command = start('demo', '--port', String(await freePort()), '--idp-port', String(await freePort()));
       while (readdirSync(temporary).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -166,10 +166,10 @@ describe('samlgate demo, from a package as it is installed', () => {
   );
 
   test(
-    'ends what is under way, also where Ctrl-C arrives twice, as npm passes it on',
+    'finishes open requests, also if Ctrl-C arrives twice, as npm forwards it',
     async () => {
       const { command, page, output } = await startDemo();
-      const [, port = ''] = /The gateway is http:\/\/localhost:(\d+)/.exec(output) ?? [];
+      const [, port = ''] = /The gateway is at http:\/\/localhost:(\d+)/.exec(output) ?? [];
       const socket = createConnection(Number(port), '127.0.0.1');
       const head = ['POST /login HTTP/1.1', 'Host: localhost', 'Content-Type: application/x-www-form-urlencoded'];
       socket.write([...head, 'Content-Length: 1', 'Expect: 100-continue', '', ''].join('\r\n'));
@@ -194,7 +194,7 @@ describe('samlgate demo, from a package as it is installed', () => {
 });
 
 describe('samlgate mock-idp', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)('prints its pages and ends with 0 at %s', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('prints its URLs and exits with 0 on %s', async (signal) => {
     const command = start('mock-idp', '--port', '0', '--gateway', 'http://localhost:8080');
     const { input: output } = await command.says(/Stop with Ctrl-C\.\n/);
     for (const habit of HABIT_NAMES) {
@@ -202,7 +202,7 @@ describe('samlgate mock-idp', () => {
       expect(await (await fetch(url)).text()).toContain(HABITS[habit].issuer);
     }
     const page = await (await fetch(/page +(\S+)\n/.exec(output)?.[1] ?? '')).text();
-    expect(textOf(page)).toContain('towards the gateway at http://localhost:8080.');
+    expect(textOf(page)).toContain('for the gateway at http://localhost:8080.');
     expect((await command.end(signal)).code).toBe(0);
   });
 
@@ -213,8 +213,8 @@ describe('samlgate mock-idp', () => {
       2,
       /development only and does not start for https:\/\/sso\.example\.com/,
     ],
-    ['a gateway that is no URL', ['--gateway', 'nonsense'], 2, /not a URL: nonsense/],
-    ['a port that is none', ['--port', '65536'], 2, /not a port/],
+    ['a gateway whose URL is invalid', ['--gateway', 'nonsense'], 2, /not a URL: nonsense/],
+    ['an invalid port', ['--port', '65536'], 2, /Expected a port number/],
   ])('refuses %s as wrong usage', async (_what, options, code, words) => {
     const ended = await start('mock-idp', ...options).end();
     expect(ended.code).toBe(code);
@@ -223,9 +223,9 @@ describe('samlgate mock-idp', () => {
     expect(ended.stderr.trim()).not.toContain('\n');
   });
 
-  test('says so where its port is in use', async () => {
+  test('names another port if its port is in use', async () => {
     const port = await occupy('127.0.0.1');
     const ended = await start('mock-idp', '--port', String(port)).end();
-    expect(ended).toMatchObject({ code: 1, stderr: `Port ${port} is in use. Choose another one: samlgate mock-idp --port ${port + 1}\n` });
+    expect(ended).toMatchObject({ code: 1, stderr: `Port ${port} is in use. Choose another port: samlgate mock-idp --port ${port + 1}\n` });
   });
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { examine, type Finding } from '../../src/cli/doctor-checks.ts';
+import { examineGateway, type Finding } from '../../src/cli/doctor-checks.ts';
 import { loadMetadata, setIdentityProvider } from '../../src/organizations/identity-providers.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 
 let directory: string;
 let home: Home;
-/** What answers at the base URL. */
+/** Answers at the base URL. */
 let gateway: StubGateway;
 let environment: Record<string, string>;
 
@@ -42,7 +42,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A gateway that has been started once. */
+/** Creates the store of a gateway that has been started once. */
 async function startOnce(fill: (runtime: Runtime) => Promise<unknown> = async () => undefined): Promise<void> {
   const runtime = await makeRuntime(environment);
   await fill(runtime);
@@ -61,40 +61,41 @@ const notOk = (findings: readonly Finding[]) => findings.filter(({ level }) => l
 const summary = (findings: readonly Finding[]) => findings.map(({ check, level }) => `${check}: ${level}`);
 
 describe('samlgate doctor', () => {
-  test('finds nothing where all is well, and exits with 0', async () => {
+  test('reports no problems of a healthy gateway and exits with 0', async () => {
     await startOnce((runtime) => addOrganization(runtime, 'acme'));
     const { code, stdout, stderr } = await home.run(['doctor'], environment);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(
-      /^ok +configuration: http.*\nok +gateway: .* answers, and the clocks agree\nok +store: .*\nok +signing keys: \S+ \(ES256\) has signed for 0 days\nok +organizations: 1, nothing to do\n$/,
+      /^ok +configuration: http.*\nok +gateway: .* answers, and the clocks agree\nok +store: .*\nok +signing keys: \S+ \(ES256\) has been active for 0 days\nok +organizations: 1 checked, no problems\n$/,
     );
   });
 
-  test('in the wrong directory makes nothing, and says so', async () => {
+  test('creates no files in the wrong directory', async () => {
     const { code, stdout, stderr } = await home.run(['doctor', '--json']);
-    expect([code, stderr]).toEqual([1, '1 thing(s) to mend.\n']);
+    expect([code, stderr]).toEqual([1, '1 error found.\n']);
     expect(JSON.parse(stdout)).toEqual([
       {
         check: 'store',
         level: 'error',
         text: 'there is no database at ./data/samlgate.db',
-        advice: 'Start the gateway once (samlgate serve), or run this with its environment and in its directory.',
+        advice: 'Start the gateway once (samlgate serve), or run doctor in the directory and with the environment of the gateway.',
       },
     ]);
     expect(readdirSync(home.directory)).toEqual([]);
   });
 
-  test('tells every mistake of the configuration', async () => {
+  test('reports every mistake in the configuration', async () => {
     await startOnce();
-    const findings = await examine({ ...environment, SAMLGATE_BASE_URL: 'sso.example.com', SAMLGATE_LOG_LEVEL: 'loud' });
+    const findings = await examineGateway({ ...environment, SAMLGATE_BASE_URL: 'sso.example.com', SAMLGATE_LOG_LEVEL: 'loud' });
     expect(summary(findings)).toEqual(['configuration: error', 'configuration: error']);
     expect(findings.map(({ text }) => text).join()).toMatch(/SAMLGATE_BASE_URL is not an absolute URL.*SAMLGATE_LOG_LEVEL is none of/);
   });
 
-  test('tells that the base URL is not https, and that nothing answers there', async () => {
+  test('warns that the base URL is not https and can’t be reached', async () => {
     await startOnce();
-    const findings = await examine({ ...environment, SAMLGATE_BASE_URL: 'http://sso.invalid' });
+    const findings = await examineGateway({ ...environment, SAMLGATE_BASE_URL: 'http://sso.invalid' });
     expect(summary(notOk(findings))).toEqual(['configuration: warning', 'gateway: warning']);
+    expect(findings.at(2)).toMatchObject({ text: expect.stringContaining('The host name sso.invalid'), advice: expect.any(String) });
   });
 
   test.each([
@@ -105,74 +106,89 @@ describe('samlgate doctor', () => {
     [8, 'clock: warning'],
     [-63, 'clock: error'],
     [63, 'clock: error'],
-  ])('a clock that is %i seconds off: %s', async (seconds, finding) => {
+  ])('reports a clock that is %i seconds off as: %s', async (seconds, finding) => {
     await startOnce();
     gateway.answer(() => ({ headers: { date: new Date(Date.now() + seconds * 1000).toUTCString() } }));
-    expect(summary(notOk(await examine(environment)))).toEqual(finding === undefined ? [] : [finding]);
+    expect(summary(notOk(await examineGateway(environment)))).toEqual(finding === undefined ? [] : [finding]);
   });
 
-  test('tells where the secret is not the one that the keys were wrapped with', async () => {
+  test('reports keys that were encrypted with another secret', async () => {
     await startOnce((runtime) => addOrganization(runtime, 'acme'));
-    const findings = notOk(await examine({ ...environment, SAMLGATE_SECRET: randomBytes(32).toString('base64') }));
+    const findings = notOk(await examineGateway({ ...environment, SAMLGATE_SECRET: randomBytes(32).toString('base64') }));
     expect(summary(findings)).toEqual(['signing keys: error', 'acme: error']);
-    expect(findings[0]?.text).toMatch(/can't be opened with SAMLGATE_SECRET$/);
-    const { SAMLGATE_SECRET: former = '' } = environment;
-    const replacing = { ...environment, SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_SECRET_PREVIOUS: former };
-    expect(notOk(await examine(replacing))).toEqual([]);
+    expect(findings[0]?.text).toMatch(/can't be decrypted with SAMLGATE_SECRET$/);
+    const { SAMLGATE_SECRET: previous = '' } = environment;
+    const replacing = { ...environment, SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_SECRET_PREVIOUS: previous };
+    expect(notOk(await examineGateway(replacing))).toEqual([]);
   });
 
-  test('tells that there are no signing keys', async () => {
+  test('reports missing signing keys', async () => {
     await (await openStore(environment.SAMLGATE_STORE ?? '')).close();
-    expect(summary(notOk(await examine(environment)))).toEqual(['signing keys: error']);
+    expect(summary(notOk(await examineGateway(environment)))).toEqual(['signing keys: error']);
   });
 
-  test('tells of a key that should have been rotated', async () => {
+  test('warns about a key whose rotation is overdue', async () => {
     await startOnce();
     const later = () => Date.now() + 91 * DAY_MS;
     gateway.answer(() => ({ headers: { date: new Date(later()).toUTCString() } }));
-    expect(notOk(await examine(environment, later))).toMatchObject([
-      { check: 'signing keys', level: 'warning', text: expect.stringMatching(/ has signed for 91 days$/) },
+    expect(notOk(await examineGateway(environment, later))).toMatchObject([
+      { check: 'signing keys', level: 'warning', text: expect.stringMatching(/ has been active for 91 days$/) },
     ]);
-    expect(notOk(await examine({ ...environment, SAMLGATE_KEY_ROTATION_DAYS: '0' }, later))).toEqual([]);
+    expect(notOk(await examineGateway({ ...environment, SAMLGATE_KEY_ROTATION_DAYS: '0' }, later))).toEqual([]);
   });
 
-  test('tells of an organization that nobody can sign in to', async () => {
+  test('warns about an organization without an identity provider', async () => {
     await startOnce((runtime) => seedOrganization(runtime, 'empty'));
-    expect(notOk(await examine(environment))).toEqual([
+    expect(notOk(await examineGateway(environment))).toEqual([
       {
         check: 'empty',
         level: 'warning',
-        text: 'has no identity provider: nobody can sign in',
+        text: 'has no identity provider, so its members can’t sign in',
         advice: 'Run: samlgate org set-idp empty METADATA_FILE_OR_URL',
       },
     ]);
   });
 
-  test('tells of certificates that end soon: of the identity provider, and the gateway’s own', async () => {
+  test('gives advice that fits a shared entity ID', async () => {
+    await startOnce(async (runtime) => {
+      await addOrganization(runtime, 'acme');
+      await addOrganization(runtime, 'other');
+    });
+    expect(notOk(await examineGateway(environment))).toEqual(
+      ['acme', 'other'].map((slug) => ({
+        check: slug,
+        level: 'warning',
+        text: expect.stringContaining('the same entity ID'),
+        advice: `Show the identity provider of this organization: samlgate org show ${slug}`,
+      })),
+    );
+  });
+
+  test('warns about certificates of the identity provider and of the gateway that expire soon', async () => {
     await startOnce((runtime) => addOrganization(runtime, 'acme'));
     const found = async (laterMs: number) => {
       gateway.answer(() => ({ headers: { date: new Date(laterMs).toUTCString() } }));
-      const findings = notOk(await examine({ ...environment, SAMLGATE_KEY_ROTATION_DAYS: '0' }, () => laterMs));
+      const findings = notOk(await examineGateway({ ...environment, SAMLGATE_KEY_ROTATION_DAYS: '0' }, () => laterMs));
       return findings.map(({ check, level, text }) => `${check} ${level}: ${text}`);
     };
-    const OURS = 'acme warning: the gateway’s certificate for it';
+    const OURS = 'acme warning: the gateway’s certificate';
     const endMs = Date.now() + IDP_CERTIFICATE_DAYS * DAY_MS;
     expect(await found(endMs - 63 * DAY_MS)).toEqual([]);
     expect(await found(endMs - 59 * DAY_MS)).toEqual([expect.stringMatching(/^acme warning: .*certificate/)]);
     const ourEndMs = Date.now() + 20 * 365 * DAY_MS;
     expect(await found(ourEndMs - 62 * DAY_MS)).not.toContainEqual(expect.stringContaining(OURS));
-    expect(await found(ourEndMs - 59.5 * DAY_MS)).toContain(`${OURS} ends in 59 days`);
+    expect(await found(ourEndMs - 59.5 * DAY_MS)).toContain(`${OURS} expires in 59 days`);
     expect(await found(ourEndMs + DAY_MS)).toContain(`${OURS} has expired`);
   });
 });
 
 describe('samlgate doctor: Redis', () => {
-  test('says what to set so that nothing is lost', async () => {
+  test('warns about settings that lose data', async () => {
     const redis = await startRedis();
     try {
       environment.SAMLGATE_STORE = redis.url;
       await startOnce();
-      const findings = notOk(await examine(environment));
+      const findings = notOk(await examineGateway(environment));
       expect(summary(findings)).toEqual(['store: warning']);
       expect(findings[0]?.text).toContain('appendonly yes');
     } finally {
@@ -180,9 +196,11 @@ describe('samlgate doctor: Redis', () => {
     }
   });
 
-  test('says where it does not answer', async () => {
+  test('reports a store that can’t be reached', async () => {
     const { code, stdout } = await home.run(['doctor'], { ...environment, SAMLGATE_STORE: `redis://127.0.0.1:${await freePort()}` });
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^ERROR +store: does not answer \(.+\)\n +Is it running, and is SAMLGATE_STORE right\?$/m);
+    expect(stdout).toMatch(
+      /^ERROR +store: can't be used\n +Cannot connect to Redis at .+: connection refused\. SAMLGATE_STORE must name a store that is running and that this machine can reach\.$/m,
+    );
   });
 });

@@ -22,10 +22,10 @@ beforeEach(() => {
 });
 afterEach(() => home.remove());
 
-const kept = () => home.readCredentials().gateways[gateway.url];
-const isGood = async (token: string | undefined) => (await gateway.api('GET', '/me', undefined, token)).status === 200;
+const saved = () => home.readCredentials().gateways[gateway.url];
+const isAccepted = async (token: string | undefined) => (await gateway.api('GET', '/me', undefined, token)).status === 200;
 
-/** What the person does in the browser with what the terminal shows. */
+/** Opens the URL that the terminal shows, and confirms or denies the code. */
 async function answer(command: Running, action: 'approve' | 'deny', person = olivia): Promise<void> {
   const [, address = ''] = await command.tells(/^Open +(\S+)$/m);
   const [, code = ''] = await command.tells(/^Code +(\S+)$/m);
@@ -42,13 +42,13 @@ async function login(...args: string[]): Promise<Awaited<Running['ended']>> {
 }
 
 describe('samlgate login', () => {
-  test('keeps a token for its owner only; the next login replaces and revokes it; other gateways stay', async () => {
+  test('saves a token that only its owner can read, and replaces and revokes it at the next login', async () => {
     home.keepCredentials({ 'https://other.example': 'samlgate_cli_other' }, 'https://other.example');
     const first = await login();
-    expect(first).toMatchObject({ code: 0, stdout: `Signed in to ${gateway.url} as ${olivia.email}, owner of ${acme.name}.\n` });
-    expect(first.stderr).toContain('Go on there only if the page shows this code.');
+    expect(first).toMatchObject({ code: 0, stdout: `Signed in as ${olivia.email} (owner of ${acme.name}) at ${gateway.url}.\n` });
+    expect(first.stderr).toContain('Confirm only if the page shows the same code.');
     expect(statSync(home.credentialsFile).mode & 0o777).toBe(0o600);
-    const before = kept();
+    const before = saved();
     expect(before).toEqual({
       token: expect.stringMatching(/^samlgate_cli_ey/),
       token_id: expect.stringMatching(/^tok_/),
@@ -68,16 +68,16 @@ describe('samlgate login', () => {
       organization: { slug: acme.slug },
     });
     expect(second.stdout).not.toContain('samlgate_cli_');
-    const after = kept();
+    const after = saved();
     expect(after?.token).not.toBe(before?.token);
-    expect([await isGood(before?.token), await isGood(after?.token)]).toEqual([false, true]);
+    expect([await isAccepted(before?.token), await isAccepted(after?.token)]).toEqual([false, true]);
     expect(home.readCredentials()).toMatchObject({
       current: gateway.url,
       gateways: { 'https://other.example': { token: 'samlgate_cli_other' } },
     });
   }, 60_000);
 
-  test('a person who says no gets no token', async () => {
+  test('saves no token if the user denies the request', async () => {
     const command = home.start(['login', '--gateway', gateway.url]);
     await answer(command, 'deny');
     const { code, stdout, stderr } = await command.ended;
@@ -86,7 +86,7 @@ describe('samlgate login', () => {
     expect(existsSync(home.credentialsFile)).toBe(false);
   }, 30_000);
 
-  test('a token that can’t be kept is ended: nobody would know of it', async () => {
+  test('revokes a token that can’t be saved', async () => {
     const tokens = async () => (await olivia.api<{ items: unknown[] }>('GET', '/me/tokens')).body.items.length;
     const before = await tokens();
     home.keepCredentials({}, gateway.url);
@@ -95,21 +95,21 @@ describe('samlgate login', () => {
     writeFileSync(`${home.credentialsFile}.lock`, '');
     await answer(command, 'approve');
     const { code, stdout, stderr } = await command.ended;
-    expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining('Another command is changing the credentials')]);
+    expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining('Another command is changing the credentials file')]);
     expect(await tokens()).toBe(before);
   }, 60_000);
 
-  test('asks for nothing where the credentials file can be read by others, and says what to do', async () => {
+  test('refuses a credentials file that other users can read, and names the command that corrects it', async () => {
     home.keepCredentials({}, gateway.url);
     chmodSync(home.credentialsFile, 0o644);
     const { code, stderr } = await home.run(['login', '--gateway', gateway.url]);
     expect([code, stderr]).toEqual([
       1,
-      `${home.credentialsFile} can be read by others (mode 644). Run: chmod 600 ${home.credentialsFile}\n`,
+      `Other users can access ${home.credentialsFile} (mode 644). Run: chmod 600 ${home.credentialsFile}\n`,
     ]);
   });
 
-  test('says so where the gateway does not answer, and where its URL is none', async () => {
+  test('reports a gateway that can’t be reached, and an invalid URL', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     expect(await home.run(['login', '--gateway', url])).toMatchObject({
       code: 1,
@@ -119,44 +119,42 @@ describe('samlgate login', () => {
     expect(await home.run(['login', '--gateway', 'sso.example.com'])).toMatchObject({ code: 2, stdout: '' });
   });
 
-  test('warns where everybody on the way can read the token', async () => {
+  test('warns about a URL that is not https', async () => {
     const { code, stderr } = await home.run(['login', '--gateway', 'http://sso.invalid']);
     expect([code, stderr]).toEqual([
       1,
-      expect.stringContaining('http://sso.invalid is not https: everybody on the way can read the token.'),
+      expect.stringContaining('http://sso.invalid is not https, so the token can be read on the network.'),
     ]);
   });
 });
 
 describe('samlgate logout', () => {
-  test('revokes the token and forgets it; other gateways stay', async () => {
+  test('revokes and deletes the token, and keeps those of other gateways', async () => {
     const { token } = await olivia.makeToken();
     home.keepCredentials({ [gateway.url]: token, 'https://other.example': 'x' }, gateway.url);
     expect(await home.run(['logout'])).toMatchObject({
       code: 0,
-      stdout: `Signed out of ${gateway.url} (ada@acme.example); the token is revoked.\n`,
+      stdout: `Signed out ada@acme.example at ${gateway.url} and revoked the token.\n`,
     });
-    expect(await isGood(token)).toBe(false);
+    expect(await isAccepted(token)).toBe(false);
     expect(home.readCredentials()).toMatchObject({ current: 'https://other.example', gateways: { 'https://other.example': {} } });
-    expect(kept()).toBeUndefined();
+    expect(saved()).toBeUndefined();
     const again = await home.run(['logout', '--gateway', gateway.url, '--json']);
     expect(JSON.parse(again.stdout)).toEqual({ gateway: gateway.url, revoked: false });
   });
 
-  test('forgets the token also where the gateway does not answer, and tells that it is still good', async () => {
+  test('deletes the token if the gateway can’t be reached, and says that it is still valid', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
-    home.keepCredentials({ [url]: 'samlgate_cli_kept' }, url);
+    home.keepCredentials({ [url]: 'samlgate_cli_saved' }, url);
     const { code, stdout, stderr } = await home.run(['logout']);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toContain(
-      `The token is forgotten here, but it is still good: The connection to the gateway at ${url} was refused (ECONNREFUSED)`,
-    );
+    expect(stderr).toContain(`so it is still valid. The connection to the gateway at ${url} was refused (ECONNREFUSED)`);
     expect(stderr).toContain('samlgate token revoke tok_1');
-    expect(stderr).not.toContain('samlgate_cli_kept');
+    expect(stderr).not.toContain('samlgate_cli_saved');
     expect(home.readCredentials()).toEqual({ current: null, gateways: {} });
   });
 
-  test('nobody is signed in', async () => {
-    expect(await home.run(['logout'])).toEqual({ code: 0, stdout: 'Nobody is signed in.\n', stderr: '' });
+  test('says that the user is not signed in', async () => {
+    expect(await home.run(['logout'])).toEqual({ code: 0, stdout: 'Not signed in.\n', stderr: '' });
   });
 });

@@ -33,31 +33,31 @@ const statusOf = async (token: string) => (await gateway.api('GET', '/me', undef
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
 
 describe('samlgate members', () => {
-  test('an owner finds people in the own organization', async () => {
+  test('lists and shows members of the owner’s organization', async () => {
     const { code, stdout } = await home.run(['members', 'list'], owner);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ID +EMAIL +NAME +ROLE +SUSPENDED +LAST_LOGIN_AT\n/);
     expect(stdout).toMatch(new RegExp(`^${carl.id} +${carl.email} .* collaborator +false +\\S+$`, 'm'));
     const found = await home.run(['members', 'list', '--email', carl.email.toUpperCase(), '--json'], owner);
     expect(JSON.parse(found.stdout)).toMatchObject([{ id: carl.id }]);
-    expect((await home.run(['members', 'list', '--query', 'nobody-has-this'], owner)).stdout).toBe('Nobody.\n');
+    expect((await home.run(['members', 'list', '--query', 'nobody-has-this'], owner)).stdout).toBe('No members found.\n');
     const shown = await home.run(['members', 'show', carl.id, '--json'], owner);
     expect(json(shown.stdout)).toMatchObject({ id: carl.id, email: carl.email, role: 'collaborator' });
   });
 
-  test('rotate-tokens ends the tokens of one person only', async () => {
+  test('rotate-tokens revokes the tokens of one member only', async () => {
     const { token } = await carl.makeToken();
     expect(await home.run(['members', 'rotate-tokens', carl.id], owner)).toEqual({
       code: 0,
-      stdout: `1 token(s) of ${carl.id} revoked; a new one is theirs to make.\n`,
+      stdout: `Revoked 1 CLI token of ${carl.id}. The member can create a new one.\n`,
       stderr: '',
     });
     expect([await statusOf(token), await statusOf(owner.SAMLGATE_CLI_TOKEN ?? '')]).toEqual([401, 200]);
   });
 
-  test('suspend, lift and remove', async () => {
+  test('suspends, reinstates and removes a member', async () => {
     const { token } = await carl.makeToken();
-    expect((await home.run(['members', 'suspend', carl.id], owner)).stdout).toContain('is suspended');
+    expect((await home.run(['members', 'suspend', carl.id], owner)).stdout).toContain('Suspended ');
     expect(await statusOf(token)).toBe(401);
     expect(json((await home.run(['members', 'suspend', carl.id, '--lift', '--json'], owner)).stdout)).toMatchObject({ suspended: false });
     expect(json((await home.run(['members', 'remove', carl.id, '--json'], owner)).stdout)).toEqual({ removed: carl.id });
@@ -68,7 +68,7 @@ describe('samlgate members', () => {
     carl = await signedIn(gateway, acme, 'carl');
   });
 
-  test('the operator names the organization; a collaborator is refused', async () => {
+  test('the operator names the organization, and a collaborator is refused', async () => {
     const listed = await home.run(['members', 'list', '--org', acme.slug, '--json'], operator);
     expect((JSON.parse(listed.stdout) as { id: string }[]).map(({ id }) => id)).toContain(olivia.id);
     expect(await home.run(['members', 'list'], operator)).toMatchObject({ code: 2, stderr: expect.stringContaining('There is no token') });
@@ -78,21 +78,23 @@ describe('samlgate members', () => {
 });
 
 describe('samlgate org', () => {
-  test('from nothing to an organization that people can sign in to', async () => {
+  test('creates an organization, its identity provider and its role rules', async () => {
     const slug = newSlug();
     expect(await home.run(['org', 'create', slug, '--name', 'Made Ltd', '--domain', `${slug}.example`], operator)).toMatchObject({
       code: 0,
-      stdout: `Made ${slug}. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL\n`,
+      stdout: `Created ${slug}. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL\n`,
     });
     const metadata = await (await fetch((await gateway.mockIdp()).metadataUrl('okta'))).text();
     const set = await home.run(['org', 'set-idp', slug, '-'], operator, metadata);
     expect(set).toMatchObject({ code: 0, stderr: '' });
     expect(set.stdout).toContain(`entity ID (audience)  ${gateway.url}/saml/${slug}/metadata`);
     const roles = ['--rule', 'a=b=owner', '--rule', 'c=collaborator', '--default', 'none'];
-    expect((await home.run(['org', 'set-roles', slug, ...roles], operator)).stdout).toBe(`${slug}: 2 rule(s), default none\n`);
+    expect((await home.run(['org', 'set-roles', slug, ...roles], operator)).stdout).toBe(
+      `Saved 2 role rules for ${slug} with the default role none.\n`,
+    );
     const { stdout } = await home.run(['org', 'show', slug], operator);
     expect(stdout).toContain('Made Ltd');
-    expect(stdout).toContain('group a=b gives owner');
+    expect(stdout).toContain('role of the group a=b: owner');
     expect(json((await home.run(['org', 'show', slug, '--json'], operator)).stdout)).toMatchObject({
       slug,
       domains: [`${slug}.example`],
@@ -102,23 +104,23 @@ describe('samlgate org', () => {
     expect((await home.run(['org', 'list'], operator)).stdout).toMatch(new RegExp(`^${slug} +Made Ltd`, 'm'));
   });
 
-  test('apply says what it would change, changes it, and then finds nothing to change', async () => {
+  test('apply prints the changes with --dry-run, makes them, and then finds none', async () => {
     const file = path.join(EXAMPLES, 'okta.yaml');
     const would = await home.run(['org', 'apply', file, '--dry-run'], operator);
-    expect([would.code, would.stdout]).toEqual([0, expect.stringMatching(/^acme-okta: would make the organization “Acme \(Okta\)”$/m)]);
+    expect([would.code, would.stdout]).toEqual([0, expect.stringMatching(/^acme-okta: would create the organization “Acme \(Okta\)”$/m)]);
     const done = await home.run(['org', 'apply', file], operator);
     expect(done).toEqual({ code: 0, stdout: would.stdout.replaceAll('would ', ''), stderr: '' });
-    expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: 'acme-okta: nothing to change\n' });
+    expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: 'acme-okta: no changes\n' });
   });
 
-  test('apply tells which file, and which change, was refused', async () => {
+  test('apply names the file that can’t be read and the change that was refused', async () => {
     const missing = await home.run(['org', 'apply', 'nowhere.yaml'], operator);
-    expect(missing).toMatchObject({ code: 1, stderr: "nowhere.yaml can't be read (ENOENT).\n" });
+    expect(missing).toMatchObject({ code: 1, stderr: "nowhere.yaml can't be read (ENOENT). The file does not exist. Check the path.\n" });
     const file = path.join(EXAMPLES, 'entra-id.yaml');
     const refused = await home.run(['org', 'apply', file], owner);
     expect([refused.code, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(
-      /^acme-entra: could not make the organization “.+”: You are not allowed to do this\. [\s\S]* code forbidden, request/,
+      /^acme-entra: could not create the organization “.+”\. You are not allowed to do this\. [\s\S]* code forbidden, request/,
     );
   });
 
@@ -136,7 +138,7 @@ describe('samlgate org', () => {
     });
     expect(await home.run([...roles, '--allow-no-owner'], operator)).toMatchObject({
       code: 0,
-      stdout: `${slug}: 1 rule(s), default none\n`,
+      stdout: `Saved 1 role rule for ${slug} with the default role none.\n`,
     });
     const shown = json((await home.run(['org', 'show', slug, '--json'], operator)).stdout);
     expect(shown).toMatchObject({ role_mapping: { rules: [{ group: 'engineering', role: 'collaborator' }], default_role: 'none' } });
@@ -154,10 +156,10 @@ describe('samlgate org', () => {
     expect(await mappingOf()).toBe('collaborator');
     expect(await home.run(['org', 'apply', file, '--allow-no-owner'], operator)).toMatchObject({ code: 0, stderr: '' });
     expect(await mappingOf()).toBe('none');
-    expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: `${slug}: nothing to change\n` });
+    expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: `${slug}: no changes\n` });
   });
 
-  test('an owner may look at the own one', async () => {
+  test('shows an owner their own organization only', async () => {
     expect((await home.run(['org', 'show', acme.slug], owner)).code).toBe(0);
     expect(await home.run(['org', 'list'], owner)).toMatchObject({ code: 1, stderr: expect.stringContaining('code forbidden') });
   });
@@ -166,11 +168,11 @@ describe('samlgate org', () => {
     ['a rule without a role', ['set-roles', 'acme', '--rule', 'admins', '--default', 'none'], 'is not GROUP=ROLE'],
     ['no default', ['set-roles', 'acme'], '--default'],
     ['no name', ['create', 'acme'], '--name'],
-  ])('%s is wrong usage', async (_what, args, words) => {
+  ])('refuses %s as wrong usage', async (_what, args, words) => {
     expect(await home.run(['org', ...args], operator)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) });
   });
 
-  test('a role that is none is refused by the gateway', async () => {
+  test('reports a role that the gateway refuses', async () => {
     const { code, stderr } = await home.run(['org', 'set-roles', acme.slug, '--default', 'king'], operator);
     expect([code, stderr]).toEqual([1, expect.stringContaining('code validation_failed')]);
   });
@@ -185,19 +187,19 @@ describe('samlgate keys', () => {
   const list = async () => JSON.parse((await home.run(['keys', 'list', '--json'], operator)).stdout) as Key[];
   const keyIn = async (state: string) => (await list()).find((key) => key.state === state) as Key;
 
-  test('revoke tells how many live tokens die, and does nothing without a yes', async () => {
+  test('revoke says how many tokens it ends, and changes nothing without confirmation', async () => {
     const active = await keyIn('active');
     const { token } = await carl.makeToken();
     const before = await keyIn('active');
     expect(before.live_tokens).toBe(active.live_tokens + 1);
     const asked = await home.run(['keys', 'revoke', '--', active.kid], operator);
     expect([asked.code, asked.stdout]).toEqual([2, '']);
-    expect(asked.stderr).toContain(`Revoking ${active.kid} ends ${before.live_tokens} live CLI token(s)`);
-    expect(asked.stderr).toContain('give --yes');
+    expect(asked.stderr).toContain(`This revokes ${active.kid}, ${before.live_tokens} CLI token`);
+    expect(asked.stderr).toContain('Confirm with --yes.');
     expect(await statusOf(token)).toBe(200);
   });
 
-  test('rotate, then revoke: what the key has signed is refused', async () => {
+  test('rotate keeps tokens of the previous key valid, revoke rejects them', async () => {
     const [active, next] = [await keyIn('active'), await keyIn('next')];
     const { token } = await carl.makeToken();
     expect(json((await home.run(['keys', 'rotate', '--json'], operator)).stdout)).toMatchObject({ kid: next.kid, state: 'active' });
@@ -209,7 +211,7 @@ describe('samlgate keys', () => {
     owner = { ...owner, SAMLGATE_CLI_TOKEN: (await olivia.makeToken()).token };
   });
 
-  test('are for the operator', async () => {
+  test('refuses an owner', async () => {
     expect(await home.run(['keys', 'list'], owner)).toMatchObject({ code: 1, stderr: expect.stringContaining('code forbidden') });
   });
 });

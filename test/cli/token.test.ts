@@ -20,18 +20,18 @@ beforeEach(() => {
 });
 afterEach(() => home.remove());
 
-const kept = () => home.readCredentials().gateways[gateway.url];
-const isGood = async (token: string | undefined) => (await gateway.api('GET', '/me', undefined, token)).status === 200;
-const by = (token: string) => ({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: token });
+const saved = () => home.readCredentials().gateways[gateway.url];
+const isAccepted = async (token: string | undefined) => (await gateway.api('GET', '/me', undefined, token)).status === 200;
+const withToken = (token: string) => ({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: token });
 
 describe('samlgate whoami', () => {
-  test('tells who, where and with which token', async () => {
+  test('shows gateway, user, role, organization and token', async () => {
     const { token, id } = await olivia.makeToken();
-    const { code, stdout } = await home.run(['whoami'], by(token));
+    const { code, stdout } = await home.run(['whoami'], withToken(token));
     expect(code).toBe(0);
     for (const words of [gateway.url, olivia.email, olivia.id, 'owner', acme.name, id, 'SAMLGATE_CLI_TOKEN'])
       expect(stdout).toContain(words);
-    const { stdout: json } = await home.run(['whoami', '--json'], by(token));
+    const { stdout: json } = await home.run(['whoami', '--json'], withToken(token));
     expect(JSON.parse(json)).toEqual({
       gateway: gateway.url,
       user: { id: olivia.id, email: olivia.email, name: expect.any(String), role: 'owner', groups: expect.any(Array) },
@@ -41,43 +41,43 @@ describe('samlgate whoami', () => {
     expect(stdout + json).not.toContain('samlgate_cli_');
   });
 
-  test('exits with 1 and the gateway’s words where the token is not good, with 2 where there is none', async () => {
-    const refused = await home.run(['whoami'], by('samlgate_cli_x.y.z'));
+  test('exits with 1 for an invalid token and with 2 for a missing one', async () => {
+    const refused = await home.run(['whoami'], withToken('samlgate_cli_x.y.z'));
     expect([refused.code, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(/^You are not signed in\. .*\n {2}code unauthenticated, request [0-9a-f-]{36}\n$/);
     expect(await home.run(['whoami'], { SAMLGATE_URL: gateway.url })).toEqual({
       code: 2,
       stdout: '',
-      stderr: `There is no token for ${gateway.url}. Sign in with: samlgate login. Or set SAMLGATE_URL and SAMLGATE_CLI_TOKEN.\n`,
+      stderr: `There is no token for ${gateway.url}. Set SAMLGATE_URL and SAMLGATE_CLI_TOKEN, or sign in with: samlgate login\n`,
     });
   });
 });
 
 describe('samlgate token', () => {
-  test('create prints the token alone to standard output; list shows it, revoke ends it', async () => {
+  test('create prints only the token to standard output, list lists it, revoke revokes it', async () => {
     const { token } = await olivia.makeToken();
-    const made = await home.run(['token', 'create', 'ci', '--expires-in-days', '30'], by(token));
+    const made = await home.run(['token', 'create', 'ci', '--expires-in-days', '30'], withToken(token));
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^samlgate_cli_[\w.-]+\n$/) });
-    expect(made.stderr).toMatch(/^ci \(tok_\w+\), good until \S+\. It is shown this once:\n$/);
-    expect(await isGood(made.stdout.trim())).toBe(true);
+    expect(made.stderr).toMatch(/^Token ci \(tok_\w+\), expires \S+\. The token is shown only once\. Store it now\.\n$/);
+    expect(await isAccepted(made.stdout.trim())).toBe(true);
     const [, id = ''] = /\((tok_\w+)\)/.exec(made.stderr) ?? [];
-    const listed = JSON.parse((await home.run(['token', 'list', '--json'], by(token))).stdout) as { id: string; name: string }[];
+    const listed = JSON.parse((await home.run(['token', 'list', '--json'], withToken(token))).stdout) as { id: string; name: string }[];
     expect(listed).toContainEqual(expect.objectContaining({ id, name: 'ci' }));
-    expect((await home.run(['token', 'list'], by(token))).stdout).toMatch(new RegExp(`^${id} +ci +`, 'm'));
-    expect(await home.run(['token', 'revoke', id], by(token))).toMatchObject({ code: 0, stdout: `${id} is revoked.\n` });
-    expect(await isGood(made.stdout.trim())).toBe(false);
-    expect(await home.run(['token', 'revoke', id], by(token))).toMatchObject({
+    expect((await home.run(['token', 'list'], withToken(token))).stdout).toMatch(new RegExp(`^${id} +ci +`, 'm'));
+    expect(await home.run(['token', 'revoke', id], withToken(token))).toMatchObject({ code: 0, stdout: `Revoked ${id}.\n` });
+    expect(await isAccepted(made.stdout.trim())).toBe(false);
+    expect(await home.run(['token', 'revoke', id], withToken(token))).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('code not_found'),
     });
   });
 
-  test.each([['0'], ['1.5'], ['-1'], ['a']])('create with %s days is wrong usage', async (days) => {
-    const { code, stderr } = await home.run(['token', 'create', 'ci', '--expires-in-days', days], by('x'));
-    expect([code, stderr]).toEqual([2, expect.stringContaining('It is not a number of days.')]);
+  test.each([['0'], ['1.5'], ['-1'], ['a']])('create refuses %s days as wrong usage', async (days) => {
+    const { code, stderr } = await home.run(['token', 'create', 'ci', '--expires-in-days', days], withToken('x'));
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Expected a number of days from 1 to 99999.')]);
   });
 
-  test('revoke of the kept token forgets it', async () => {
+  test('revoke deletes the saved token', async () => {
     const { token, id } = await olivia.makeToken();
     home.keepCredentials({ [gateway.url]: token }, gateway.url);
     writeFileSync(home.credentialsFile, readFileSync(home.credentialsFile, 'utf8').replace('tok_1', id));
@@ -85,36 +85,36 @@ describe('samlgate token', () => {
     expect(home.readCredentials()).toEqual({ current: null, gateways: {} });
   });
 
-  test('rotate saves the new one; the old ones are refused', async () => {
+  test('rotate saves the new token and revokes the old ones', async () => {
     const carl = await signedIn(gateway, acme, 'carl');
     const [one, two] = [await carl.makeToken(), await carl.makeToken()];
     home.keepCredentials({ [gateway.url]: one.token }, gateway.url);
     expect(await home.run(['token', 'rotate', '--name', 'rotated'])).toEqual({
       code: 0,
-      stdout: '2 token(s) revoked; the new one is saved.\n',
+      stdout: 'Revoked 2 tokens and saved a new one.\n',
       stderr: '',
     });
-    expect(kept()?.token).toMatch(/^samlgate_cli_ey/);
-    expect([await isGood(one.token), await isGood(two.token), await isGood(kept()?.token)]).toEqual([false, false, true]);
+    expect(saved()?.token).toMatch(/^samlgate_cli_ey/);
+    expect([await isAccepted(one.token), await isAccepted(two.token), await isAccepted(saved()?.token)]).toEqual([false, false, true]);
     const { stdout } = await home.run(['token', 'list', '--json']);
-    expect(JSON.parse(stdout)).toMatchObject([{ id: kept()?.token_id, name: 'rotated' }]);
+    expect(JSON.parse(stdout)).toMatchObject([{ id: saved()?.token_id, name: 'rotated' }]);
   });
 
-  test('rotate with the token of the environment prints the new one, and saves nothing', async () => {
+  test('rotate prints the new token if the old one came from the environment', async () => {
     const { token } = await (await signedIn(gateway, acme, 'nina')).makeToken();
-    const { code, stdout, stderr } = await home.run(['token', 'rotate'], by(token));
+    const { code, stdout, stderr } = await home.run(['token', 'rotate'], withToken(token));
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^samlgate_cli_\S+\n$/)]);
-    expect(stderr).toContain('1 token(s) revoked. Set SAMLGATE_CLI_TOKEN to the new one:');
-    expect([await isGood(token), await isGood(stdout.trim())]).toEqual([false, true]);
+    expect(stderr).toContain('Revoked 1 token. Set SAMLGATE_CLI_TOKEN to the new token.');
+    expect([await isAccepted(token), await isAccepted(stdout.trim())]).toEqual([false, true]);
     expect(existsSync(home.credentialsFile)).toBe(false);
   });
 
-  test('rotate changes nothing where the new one could not be saved', async () => {
+  test('rotate revokes nothing if the new token can’t be saved', async () => {
     const { token } = await olivia.makeToken();
     home.keepCredentials({ [gateway.url]: token }, gateway.url);
     writeFileSync(`${home.credentialsFile}.lock`, '');
     const { code, stderr } = await home.run(['token', 'rotate']);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('Another command is changing the credentials')]);
-    expect(await isGood(token)).toBe(true);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('Another command is changing the credentials file')]);
+    expect(await isAccepted(token)).toBe(true);
   });
 });

@@ -1,4 +1,7 @@
-/** `samlgate demo`: a gateway, the mock identity provider and the example organizations, in one process; nothing is kept. */
+/**
+ * `samlgate demo`: runs a gateway, the mock identity provider and the example organizations in one process. All data is deleted at
+ * the end.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,47 +26,47 @@ interface Options {
 export function addDemo(program: Command): void {
   program
     .command('demo')
-    .description('a gateway set up with a mock identity provider and three example organizations; for development only')
-    .option('--port <number>', 'port of the gateway, or the next free one', parsePort, 8080)
-    .option('--idp-port <number>', 'port of the mock identity provider, or the next free one', parsePort, 8181)
-    .option('--verbose', 'show the gateway’s log')
+    .description('run a gateway with a mock identity provider and three example organizations (for development only)')
+    .option('--port <number>', 'port of the gateway; if it is in use, the next free one', parsePort, 8080)
+    .option('--idp-port <number>', 'port of the mock identity provider; if it is in use, the next free one', parsePort, 8181)
+    .option('--verbose', 'print the log of the gateway')
     .action(runDemo);
 }
 
 interface Example {
   readonly habit: Habit;
   readonly file: OrganizationFile;
-  /** Person by person, by key: the role that the gateway gives. */
+  /** The role that the gateway assigns, by the key of the person. */
   readonly outcomes: Readonly<Record<string, string>>;
 }
 
 async function runDemo(options: Options): Promise<void> {
   const stopped = stopSignal();
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-demo-'));
-  // At the exit, so that it goes also where something failed.
+  // Runs at exit, so that the directory is deleted after a failure too.
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const examples = await readExamples();
   const gateway = await startGateway(directory, options);
-  const idp = await startIdp(gateway.url, examples, await freePort(options.idpPort, 'the mock identity provider'));
+  const idp = await startIdp(gateway.url, examples, await findFreePort(options.idpPort, 'the mock identity provider'));
   for (const { habit, file } of examples) await applyExample(gateway.api, file, idp.metadataUrl(habit.name));
-  printLine('This is samlgate with a mock identity provider: for development only, on this machine, and nothing is kept.');
+  printLine('The demo is running. It is for development only, can be reached from this machine only, and deletes all data when it stops.');
   printLine('');
   printLine(`  Open  ${idp.url}/`);
   printLine('');
-  printLine('Choose an organization there, then a person. You come back to the gateway, which shows who you are, your role and why:');
+  printLine('Choose an organization, then a person. You return to the gateway signed in, and it shows your role and the reason for it:');
   for (const { habit, file, outcomes } of examples) {
     printLine(`  ${file.name}`);
     for (const { key, firstName, about } of habit.people) printLine(`    ${firstName.padEnd(8)}${outcomes[key]?.padEnd(14)}${about}`);
   }
   printLine('');
-  printLine(`The gateway is ${gateway.url}, and the operator’s token for its API is in ${gateway.operatorTokenFile}`);
+  printLine(`The gateway is at ${gateway.url}. Its operator token is in ${gateway.operatorTokenFile}`);
   printLine('Stop with Ctrl-C.');
   await stopped;
   await idp.close();
   await gateway.close();
 }
 
-/** The organization files of the package, and what the people of their identity providers are by them. */
+/** Reads the organization files of the package and works out the role that each person gets. */
 async function readExamples(): Promise<Example[]> {
   const { HABITS } = await import('../../mock-idp/habits.ts');
   const { decideRole } = await import('../../organizations/role-mapping.ts');
@@ -71,7 +74,7 @@ async function readExamples(): Promise<Example[]> {
     const file = readOrganizationFile(path.join(IDP_EXAMPLES, `${habit.name}.yaml`));
     const mapping = roleMappingOf(file);
     const outcomes = habit.people.map((person) => {
-      // What is sent, not what the directory knows: groups may be filtered, or too many to be sent.
+      // Uses the groups that are sent, which may be fewer than in the directory: filtered, or too many to be sent.
       const sent = habit.attributes(person).flatMap(({ values }) => values);
       return [person.key, decideRole(mapping, sent).role];
     });
@@ -79,7 +82,7 @@ async function readExamples(): Promise<Example[]> {
   });
 }
 
-/** Roles are plain text in a file; where they are no roles, the gateway refuses them. */
+/** Roles in a file are not checked here; the gateway refuses unknown ones. */
 function roleMappingOf({ role_mapping }: OrganizationFile): RoleMapping {
   return {
     rules: (role_mapping?.rules ?? []) as RoleMapping['rules'],
@@ -94,11 +97,11 @@ interface DemoGateway {
   close(): Promise<void>;
 }
 
-/** The environment has no say: a demo must not find the store or the secret of a real gateway. */
+/** Ignores the environment: a demo must never open the store or read the secret of a real gateway. */
 async function startGateway(directory: string, { port: firstPort, verbose }: Options): Promise<DemoGateway> {
   const { readConfig } = await import('../../config.ts');
   const { createGateway } = await import('../../gateway.ts');
-  const port = await freePort(firstPort, 'the gateway');
+  const port = await findFreePort(firstPort, 'the gateway');
   const config = readConfig({
     SAMLGATE_BASE_URL: `http://localhost:${port}`,
     SAMLGATE_LISTEN: `127.0.0.1:${port}`,
@@ -121,7 +124,7 @@ async function startIdp(gatewayBaseUrl: string, examples: readonly Example[], po
   return startMockIdp({ gatewayBaseUrl, port, organizations });
 }
 
-/** An example as its file has it, but with the mock's keys and addresses. */
+/** Applies an example file with the metadata of the mock identity provider instead of the file's own. */
 async function applyExample(api: Api, file: OrganizationFile, metadataUrl: string): Promise<void> {
   const { metadata_file: _, ...settings } = file.identity_provider ?? {};
   const metadata_xml = await (await fetch(metadataUrl)).text();
@@ -130,17 +133,22 @@ async function applyExample(api: Api, file: OrganizationFile, metadataUrl: strin
 
 const PORTS_TRIED = 100;
 
-/** This port or the next that nobody has; 0 is any. @throws CommandError where all are taken */
-async function freePort(first: number, whose: string): Promise<number> {
+/**
+ * Returns this port, or the next one that is free; 0 selects any free port.
+ * @throws CommandError if {@link PORTS_TRIED} ports in a row are in use
+ */
+async function findFreePort(first: number, purpose: string): Promise<number> {
   for (let port = first; port < Math.min(first + PORTS_TRIED, 65_536); port++) {
-    const got = await tryPort(port, '127.0.0.1');
-    // Browsers ask for `localhost` at either address, so another server at the other one would get in between.
-    if (got !== undefined && (await tryPort(got, '::1')) !== undefined) return got;
+    const free = await tryPort(port, '127.0.0.1');
+    // Browsers resolve `localhost` to either address, so a server of another program on the other one would get the requests.
+    if (free !== undefined && (await tryPort(free, '::1')) !== undefined) return free;
   }
-  throw new CommandError(`No port is free for ${whose} from ${first} on.`);
+  throw new CommandError(
+    `The ${PORTS_TRIED} ports from ${first} on are in use. Choose another port for ${purpose} with --port or --idp-port.`,
+  );
 }
 
-/** The port, undefined where it is taken. A machine without IPv6 has nobody there. */
+/** Returns the port, or undefined if it is in use. On a machine without IPv6 every port of ::1 counts as free. */
 function tryPort(port: number, host: string): Promise<number | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -148,8 +156,8 @@ function tryPort(port: number, host: string): Promise<number | undefined> {
       resolve(code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' ? port : undefined),
     );
     server.listen(port, host, () => {
-      const { port: got } = server.address() as AddressInfo;
-      server.close(() => resolve(got));
+      const { port: free } = server.address() as AddressInfo;
+      server.close(() => resolve(free));
     });
   });
 }

@@ -1,17 +1,18 @@
-/** `samlgate doctor`: looks a gateway over from its own machine, and says what to do. Changes nothing. */
+/** `samlgate doctor`: checks a gateway on its own machine and says what to do. Changes nothing. */
 import type { Command } from 'commander';
 import { CommandError } from '../command-error.ts';
 import type { Finding } from '../doctor-checks.ts';
-import { print, printLine, type Style } from '../output.ts';
+import { countOf, print, printLine, type Style } from '../output.ts';
 
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('check configuration, store, clock, keys and certificates about to expire; with the gateway’s own environment')
+    .description('check the configuration, store, clock, keys and certificates of this gateway')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  samlgate doctor\n  samlgate doctor --json\nExits with 1 where something is broken; a warning alone is none.',
+      '\nRun it in the directory and with the environment of the gateway. Exits with 1 if there are errors; warnings do not count.\n' +
+        '\nExamples:\n  samlgate doctor\n  samlgate doctor --json',
     )
     .action(doctor);
 }
@@ -23,14 +24,14 @@ const LOOKS: Readonly<Record<Finding['level'], { readonly mark: string; readonly
 };
 
 async function doctor({ json }: { json?: boolean }): Promise<void> {
-  const { examine } = await import('../doctor-checks.ts');
-  const findings = await examine(process.env);
+  const { examineGateway } = await import('../doctor-checks.ts');
+  const findings = await examineGateway(process.env);
   print(json, findings, () => {
     for (const { level, check, text, advice } of findings) {
       printLine(`${LOOKS[level].mark.padEnd(8)} ${check}: ${text}`, LOOKS[level].style);
       if (advice !== undefined) printLine(`         ${advice}`);
     }
   });
-  const broken = findings.filter(({ level }) => level === 'error').length;
-  if (broken > 0) throw new CommandError(`${broken} thing(s) to mend.`);
+  const errors = findings.filter(({ level }) => level === 'error').length;
+  if (errors > 0) throw new CommandError(`${countOf(errors, 'error')} found.`);
 }

@@ -1,56 +1,60 @@
-/** `samlgate members …`: the people of an organization, for its owners (or the operator with --org). */
+/** `samlgate members …`: the members of an organization, for its owners and, with --org, for operators. */
 import type { Command } from 'commander';
 import type { Client } from '../../client/client.ts';
 import { connectAsMember, connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
-import { print, printFields, printLine, printTable } from '../output.ts';
+import { countOf, print, printFields, printLine, printTable } from '../output.ts';
 
 interface Options extends GatewayOptions {
   readonly org?: string;
 }
 
 export function addMembers(program: Command): void {
-  const members = program.command('members').description('the people of an organization (owners; the operator with --org)');
-  const add = (usage: string, words: string, example: string) =>
-    withGatewayOptions(members.command(usage).description(words))
-      .option('--org <slug>', 'organization (an owner’s own by default)')
+  const members = program.command('members').description('manage the members of an organization (owner, or operator with --org)');
+  const add = (usage: string, description: string, example: string) =>
+    withGatewayOptions(members.command(usage).description(description))
+      .option('--org <slug>', 'organization (default: your own)')
       .addHelpText('after', `\nExample:\n  samlgate members ${example}`);
-  add('list', 'people by address', 'list --email ada@acme.example')
-    .option('--email <address>', 'only this address')
-    .option('--query <text>', 'only whose name or address has this text')
+  add('list', 'list members', 'list --email ada@acme.example')
+    .option('--email <address>', 'only the member with this email address')
+    .option('--query <text>', 'only members whose name or email address contains this text')
     .action(async ({ email, query, ...options }: Options & { email?: string; query?: string }) => {
       const { client, org } = await organizationOf(options);
       const items = await client.members.list(org, { email, query }).toArray();
-      print(options.json, items, () => printTable(items, ['id', 'email', 'name', 'role', 'suspended', 'last_login_at'], 'Nobody.'));
+      print(options.json, items, () =>
+        printTable(items, ['id', 'email', 'name', 'role', 'suspended', 'last_login_at'], 'No members found.'),
+      );
     });
-  add('show <id>', 'one person', 'show usr_3w5e11264sg0').action(async (id: string, options: Options) => {
+  add('show <id>', 'show a member', 'show usr_3w5e11264sg0').action(async (id: string, options: Options) => {
     const { client, org } = await organizationOf(options);
     const member = await client.members.get(org, id);
     print(options.json, member, () => printFields(member));
   });
-  add('rotate-tokens <id>', 'end all CLI tokens of the person, at once', 'rotate-tokens usr_3w5e11264sg0').action(
+  add('rotate-tokens <id>', 'immediately revoke all CLI tokens of a member', 'rotate-tokens usr_3w5e11264sg0').action(
     async (id: string, options: Options) => {
       const { client, org } = await organizationOf(options);
       const { revoked } = await client.members.rotateTokens(org, id);
-      print(options.json, { revoked }, () => printLine(`${revoked} token(s) of ${id} revoked; a new one is theirs to make.`));
+      print(options.json, { revoked }, () =>
+        printLine(`Revoked ${countOf(revoked, 'CLI token')} of ${id}. The member can create a new one.`),
+      );
     },
   );
-  add('suspend <id>', 'end all sessions and let the person in no more', 'suspend usr_3w5e11264sg0')
+  add('suspend <id>', 'suspend a member: end all sessions and reject sign-ins', 'suspend usr_3w5e11264sg0')
     .option('--lift', 'lift the suspension')
     .action(async (id: string, { lift, ...options }: Options & { lift?: boolean }) => {
       const { client, org } = await organizationOf(options);
       const member = await client.members.change(org, id, { suspended: !lift });
-      print(options.json, member, () => printLine(lift ? `${id} may sign in again.` : `${id} is suspended; all sessions have ended.`));
+      print(options.json, member, () => printLine(lift ? `${id} can sign in again.` : `Suspended ${id} and ended all sessions.`));
     });
-  add('remove <id>', 'remove the person: all sessions and tokens end at once', 'remove usr_3w5e11264sg0').action(
+  add('remove <id>', 'remove a member and immediately end all sessions and tokens', 'remove usr_3w5e11264sg0').action(
     async (id: string, options: Options) => {
       const { client, org } = await organizationOf(options);
       await client.members.remove(org, id);
-      print(options.json, { removed: id }, () => printLine(`${id} is removed; all sessions and tokens have ended.`));
+      print(options.json, { removed: id }, () => printLine(`Removed ${id} and ended all sessions and tokens.`));
     },
   );
 }
 
-/** Who names an organization may be the operator; without a name it is the caller's own. */
+/** With --org the caller may be the operator. Without it the organization is the caller's own. */
 async function organizationOf(options: Options): Promise<{ client: Client; org: string }> {
   if (options.org !== undefined) return { client: connectAsOperator(options), org: options.org };
   const client = connectAsMember(options);

@@ -1,9 +1,9 @@
-/** `samlgate org …`: organizations, their identity provider and their role rules. */
+/** `samlgate org …`: organizations, their identity providers and their role rules. */
 import type { Command } from 'commander';
 import type { IdentityProvider, NewRoleMapping } from '../../client/api-types.ts';
 import { UsageError } from '../command-error.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
-import { print, printJson, printLine, printTable } from '../output.ts';
+import { countOf, print, printJson, printLine, printTable } from '../output.ts';
 import { readFile } from '../read-file.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
@@ -11,50 +11,40 @@ const collect = (value: string, before: string[] = []): string[] => [...before, 
 const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
 export function addOrg(program: Command): void {
-  const org = program
-    .command('org')
-    .description('organizations, their identity provider and roles (operator, or an owner for the own organization)');
-  const add = (usage: string, words: string, example: string) =>
-    withGatewayOptions(org.command(usage).description(words)).addHelpText('after', `\nExample:\n  samlgate org ${example}`);
-  add('list', 'all organizations', 'list --json').action(list);
-  add('create <slug>', 'make an organization', 'create acme --name "Acme Ltd" --domain acme.example')
-    .requiredOption('--name <name>', 'name that people see')
-    .option('--domain <domain>', 'e-mail domain whose people belong here (repeatable)', collect)
+  const org = program.command('org').description('manage organizations, their identity providers and role rules (operator, or owner)');
+  const add = (usage: string, description: string, example: string) =>
+    withGatewayOptions(org.command(usage).description(description)).addHelpText('after', `\nExample:\n  samlgate org ${example}`);
+  add('list', 'list all organizations', 'list --json').action(list);
+  add('create <slug>', 'create an organization', 'create acme --name "Acme Ltd" --domain acme.example')
+    .requiredOption('--name <name>', 'name that members see')
+    .option('--domain <domain>', 'email domain whose users sign in to this organization (repeatable)', collect)
     .action(create);
   add(
     'set-idp <slug> <file-or-url>',
     'set the identity provider from its metadata: a file, an https URL, or - for standard input',
     'set-idp acme ./idp-metadata.xml',
   )
-    .option('--entity-id <id>', 'which identity provider, where the metadata has several')
+    .option('--entity-id <id>', 'entity ID of the identity provider, if the metadata describes several')
     .action(setIdp);
-  add(
-    'set-roles <slug>',
-    'set the role rules: which group gives which role',
-    'set-roles acme --rule platform-admins=owner --default collaborator',
-  )
-    .option('--rule <group=role>', 'GROUP=owner or GROUP=collaborator (repeatable); owner wins where several match', collect)
-    .requiredOption('--default <role>', 'owner, collaborator, or none (denies) for who is in no such group')
+  add('set-roles <slug>', 'set the rules that assign roles to groups', 'set-roles acme --rule platform-admins=owner --default collaborator')
+    .option('--rule <group=role>', 'GROUP=owner or GROUP=collaborator (repeatable); if several rules match, owner wins', collect)
+    .requiredOption('--default <role>', 'role of members in none of these groups: owner, collaborator, or none to deny access')
     .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(setRoles);
-  add(
-    'show <slug>',
-    'an organization with its identity provider, roles, and the values for the identity provider’s screens',
-    'show acme',
-  ).action(show);
+  add('show <slug>', 'show an organization, its roles, and the values to enter at its identity provider', 'show acme').action(show);
   add(
     'apply <files...>',
-    'make organizations be as declarative files say; prints what changes',
+    'create or change organizations so that they match YAML files, and print the changes',
     'apply config/idp-examples/okta.yaml --dry-run',
   )
-    .option('--dry-run', 'only print what would change')
+    .option('--dry-run', 'print the changes without making them')
     .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(apply);
 }
 
 async function list(options: GatewayOptions): Promise<void> {
   const items = await connectAsOperator(options).organizations.list().toArray();
-  const empty = 'There are no organizations yet. Make one: samlgate org create SLUG --name NAME';
+  const empty = 'There are no organizations yet. Create one with: samlgate org create SLUG --name NAME';
   print(options.json, items, () => printTable(items, ['slug', 'name', 'domains', 'id'], empty));
 }
 
@@ -62,8 +52,8 @@ async function create(
   slug: string,
   { name, domain = [], ...options }: GatewayOptions & { name: string; domain?: string[] },
 ): Promise<void> {
-  const made = await connectAsOperator(options).organizations.create({ slug, name, domains: domain });
-  print(options.json, made, () => printLine(`Made ${slug}. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`));
+  const organization = await connectAsOperator(options).organizations.create({ slug, name, domains: domain });
+  print(options.json, organization, () => printLine(`Created ${slug}. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`));
 }
 
 interface RoleOptions extends GatewayOptions {
@@ -74,13 +64,15 @@ interface RoleOptions extends GatewayOptions {
 
 async function setRoles(slug: string, options: RoleOptions): Promise<void> {
   const rules = (options.rule ?? []).map(parseRule);
-  // Roles are text here; where they are no roles, the gateway refuses them.
-  const wanted = { rules, default_role: options.default, allow_no_owner: options.allowNoOwner } as NewRoleMapping;
-  const mapping = await connectAsOperator(options).roleMapping.set(slug, wanted);
-  print(options.json, mapping, () => printLine(`${slug}: ${rules.length} rule(s), default ${options.default}`));
+  // Roles are not checked here; the gateway refuses unknown ones.
+  const requested = { rules, default_role: options.default, allow_no_owner: options.allowNoOwner } as NewRoleMapping;
+  const mapping = await connectAsOperator(options).roleMapping.set(slug, requested);
+  print(options.json, mapping, () =>
+    printLine(`Saved ${countOf(rules.length, 'role rule')} for ${slug} with the default role ${options.default}.`),
+  );
 }
 
-/** The last `=` divides: group names may have one, roles have none. */
+/** Splits at the last `=`, because group names may contain one and roles do not. */
 function parseRule(text: string): { group: string; role: string } {
   const at = text.lastIndexOf('=');
   if (at < 1) throw new UsageError(`--rule ${JSON.stringify(text)} is not GROUP=ROLE. Example: --rule platform-admins=owner`);
@@ -92,11 +84,11 @@ async function setIdp(slug: string, source: string, { entityId, ...options }: Ga
   const metadata = /^https?:\/\//.test(source) ? { metadata_url: source } : { document: readFile(source) };
   const idp = await client.identityProvider.set(slug, metadata, { entityId });
   print(options.json, idp, () => {
-    printLine(`${slug}: identity provider ${idp.entity_id}`);
+    printLine(`Saved the identity provider ${idp.entity_id} for ${slug}.`);
     for (const { fingerprint_sha256, not_after } of idp.certificates)
-      printLine(`  certificate ${fingerprint_sha256.slice(0, 23)}… until ${not_after}`);
-    for (const warning of idp.warnings) printLine(`  note: ${warning.text}`);
-    printLine('Give these values to the identity provider:');
+      printLine(`  certificate ${fingerprint_sha256.slice(0, 23)}…, expires ${not_after}`);
+    for (const { level, text } of idp.warnings) printLine(`  ${level === 'warning' ? 'warning' : 'note'}: ${text}`);
+    printLine('Enter these values at the identity provider:');
     printServiceProvider(idp);
   });
 }
@@ -104,8 +96,8 @@ async function setIdp(slug: string, source: string, { entityId, ...options }: Ga
 function printServiceProvider({ service_provider: sp }: IdentityProvider): void {
   printLine(`  entity ID (audience)  ${sp.entity_id}`);
   printLine(`  ACS URL (reply URL)   ${sp.acs_url}`);
-  printLine(`  or all of it          ${sp.metadata_url}`);
-  printLine(`People sign in at       ${sp.login_url}`);
+  printLine(`  or the metadata URL   ${sp.metadata_url}`);
+  printLine(`Members sign in at      ${sp.login_url}`);
 }
 
 async function show(slug: string, options: GatewayOptions): Promise<void> {
@@ -115,30 +107,30 @@ async function show(slug: string, options: GatewayOptions): Promise<void> {
   const identityProvider = await orUndefined(client.identityProvider.get(slug), 'idp_not_configured');
   if (options.json) return printJson({ ...organization, role_mapping: roleMapping, identity_provider: identityProvider ?? null });
   printLine(`${organization.name} (${slug}, ${organization.id})`);
-  printLine(`  domains ${organization.domains.join(', ') || 'none'}`);
-  for (const rule of roleMapping.rules) printLine(`  group ${rule.group} gives ${rule.role}`);
-  printLine(`  everybody else: ${roleMapping.default_role}`);
+  printLine(`  domains: ${organization.domains.join(', ') || 'none'}`);
+  for (const rule of roleMapping.rules) printLine(`  role of the group ${rule.group}: ${rule.role}`);
+  printLine(`  default role: ${roleMapping.default_role}`);
   if (!identityProvider) return printLine(`  no identity provider yet. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`);
-  printLine(`  identity provider ${identityProvider.entity_id}`);
-  for (const warning of identityProvider.warnings) printLine(`  note: ${warning.text}`);
+  printLine(`  identity provider: ${identityProvider.entity_id}`);
+  for (const { level, text } of identityProvider.warnings) printLine(`  ${level === 'warning' ? 'warning' : 'note'}: ${text}`);
   printServiceProvider(identityProvider);
 }
 
-/** All files are read and held against the gateway before the first change, so that a mistake in the last stops the first. */
+/** Reads all files and plans all changes before the first change, so that a mistake in the last file changes nothing. */
 async function apply(files: string[], options: GatewayOptions & { dryRun?: true; allowNoOwner?: true }): Promise<void> {
   const { dryRun = false, allowNoOwner = false } = options;
-  // YAML is loaded for this command only.
+  // Loads the YAML parser for this command only.
   const { applyPlan, planChanges, readOrganizationFile } = await import('../org-file.ts');
-  const wanted = files.map(readOrganizationFile);
+  const organizations = files.map(readOrganizationFile);
   const client = connectAsOperator(options);
   const plans = [];
-  for (const file of wanted) plans.push(await planChanges(client, file, { allowNoOwner }));
+  for (const file of organizations) plans.push(await planChanges(client, file, { allowNoOwner }));
   if (!dryRun) for (const plan of plans) await applyPlan(client, plan);
-  const summary = plans.map(({ slug, changes }) => ({ slug, changes: changes.map(({ words }) => words) }));
+  const summary = plans.map(({ slug, changes }) => ({ slug, changes: changes.map(({ description }) => description) }));
   print(options.json, { dry_run: dryRun, organizations: summary }, () => {
     for (const { slug, changes } of summary) {
-      if (changes.length === 0) printLine(`${slug}: nothing to change`);
-      for (const words of changes) printLine(`${slug}: ${dryRun ? 'would ' : ''}${words}`);
+      if (changes.length === 0) printLine(`${slug}: no changes`);
+      for (const description of changes) printLine(`${slug}: ${dryRun ? 'would ' : ''}${description}`);
     }
   });
 }

@@ -1,13 +1,14 @@
+/** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
 import type { Command } from 'commander';
 import { ConfigError, readConfig, VARIABLES } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
+import { describeStoreProblem } from '../store-problem.ts';
 
-/** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
 export function addServe(program: Command): void {
   program
     .command('serve')
     .description('run the gateway')
-    .addHelpText('after', `\nConfigured by the environment:\n${variablesHelp()}`)
+    .addHelpText('after', `\nEnvironment variables:\n${variablesHelp()}`)
     .action(serve);
 }
 
@@ -15,12 +16,12 @@ const variablesHelp = (): string =>
   VARIABLES.map(({ name, byDefault, meaning }) => `  ${name}\n      ${meaning}\n      default: ${byDefault}`).join('\n');
 
 async function serve(): Promise<void> {
-  const config = await orExit(() => readConfig(process.env));
+  const config = await exitOnFailure(() => readConfig(process.env));
   const { createGateway } = await import('../../gateway.ts');
-  const gateway = await orExit(() => createGateway(config));
+  const gateway = await exitOnFailure(() => createGateway(config));
   const { log, store } = gateway.runtime;
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
-  await orExit(() => gateway.listen());
+  await exitOnFailure(() => gateway.listen());
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
 
   let stopping = false;
@@ -40,27 +41,29 @@ async function serve(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
 }
 
-/** What stops a start and can be told is told in words, without a stack: 2 for a wrong setting, 1 for a store or an address that can't be had. */
-async function orExit<T>(begin: () => T | Promise<T>): Promise<T> {
+/**
+ * Runs one step of the start. Reports an expected failure without a stack trace and exits: with 2 for a wrong setting, with 1 for a
+ * store or an address that can't be used.
+ */
+async function exitOnFailure<T>(step: () => T | Promise<T>): Promise<T> {
   try {
-    return await begin();
+    return await step();
   } catch (error) {
     const problem = startProblem(error);
     if (problem === undefined) throw error;
-    process.stderr.write(`samlgate can't start:\n${problem}\n`);
+    process.stderr.write(`samlgate could not start:\n${problem}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);
   }
 }
 
 function startProblem(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message;
-  if (error instanceof GatewayError && error.code === 'store_unavailable') return storeProblem(error);
+  if (error instanceof GatewayError && error.code === 'store_unavailable') return `The store can't be used. ${describeStoreProblem(error)}`;
   const { syscall, code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  return syscall === 'listen' ? `SAMLGATE_LISTEN: ${address}:${port} can't be listened on (${code}).` : undefined;
+  return syscall === 'listen' ? listenProblem(`${address}:${port}`, code) : undefined;
 }
 
-function storeProblem({ facts }: GatewayError): string {
-  const { cause } = facts;
-  const reason = facts.detail ?? (cause instanceof Error ? cause.message : '');
-  return `The store of SAMLGATE_STORE can't be used${reason === '' ? '' : `: ${reason}`}`;
+function listenProblem(address: string, code = 'unknown reason'): string {
+  const advice = code === 'EADDRINUSE' ? 'Another process uses the address. Stop it, or set another address.' : 'Set another address.';
+  return `SAMLGATE_LISTEN: the gateway can't listen on ${address} (${code}). ${advice}`;
 }

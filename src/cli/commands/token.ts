@@ -2,32 +2,34 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { NewCliToken } from '../../client/api-types.ts';
 import { createClient } from '../../client/client.ts';
-import { changeCredentials, keptFor, withoutGateway } from '../../client/credentials-file.ts';
+import { changeCredentials, savedFor, withoutGateway } from '../../client/credentials-file.ts';
 import { CommandError } from '../command-error.ts';
 import { connectAsMember, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
-import { print, printLine, printNote, printTable } from '../output.ts';
+import { countOf, print, printLine, printNote, printTable } from '../output.ts';
 
 export function addToken(program: Command): void {
-  const token = program.command('token').description('your own CLI tokens');
+  const token = program.command('token').description('manage your own CLI tokens');
   withGatewayOptions(token.command('list'))
-    .description('all of them')
+    .description('list your CLI tokens')
     .addHelpText('after', '\nExample:\n  samlgate token list --json')
     .action(async (options: GatewayOptions) => {
       const items = await connectAsMember(options).tokens.list().toArray();
-      print(options.json, items, () => printTable(items, ['id', 'name', 'created_at', 'expires_at', 'last_used_at'], 'There is none.'));
+      print(options.json, items, () =>
+        printTable(items, ['id', 'name', 'created_at', 'expires_at', 'last_used_at'], 'You have no CLI tokens.'),
+      );
     });
   withGatewayOptions(token.command('create <name>'))
-    .description('make one more; the token is shown this once')
-    .option('--expires-in-days <number>', 'days until it ends (the organization may set a maximum)', parseDays)
+    .description('create a CLI token and print it once')
+    .option('--expires-in-days <number>', 'days until the token expires (your organization may set a maximum)', parseDays)
     .addHelpText('after', '\nExample:\n  samlgate token create ci --expires-in-days 30')
     .action(create);
   withGatewayOptions(token.command('revoke <id>'))
-    .description('end one: it is refused from then on')
+    .description('immediately revoke a CLI token')
     .addHelpText('after', '\nExample:\n  samlgate token revoke tok_3w5e11264sg0')
     .action(revoke);
   withGatewayOptions(token.command('rotate'))
-    .description('end all of them and get one new, which is saved where login saved the old one')
-    .option('--name <name>', 'name of the new one')
+    .description('revoke all your CLI tokens and create a new one, which replaces the one that login saved')
+    .option('--name <name>', 'name of the new token')
     .addHelpText('after', '\nExample:\n  samlgate token rotate')
     .action(rotate);
 }
@@ -35,54 +37,57 @@ export function addToken(program: Command): void {
 function parseDays(text: string): number {
   const days = Number(text);
   if (/^\d{1,5}$/.test(text) && days > 0) return days;
-  throw new InvalidArgumentError('It is not a number of days.');
+  throw new InvalidArgumentError('Expected a number of days from 1 to 99999.');
 }
 
 async function create(name: string, options: GatewayOptions & { expiresInDays?: number }): Promise<void> {
   const { expiresInDays } = options;
-  const made = await connectAsMember(options).tokens.create({
+  const token = await connectAsMember(options).tokens.create({
     name,
     ...(expiresInDays === undefined ? {} : { expires_in_days: expiresInDays }),
   });
-  print(options.json, made, () => showOnce(made));
+  print(options.json, token, () => showOnce(token));
 }
 
-/** The token alone goes to standard output, so that it can be piped to where it is kept. */
+/** Prints only the token to standard output, so that it can be piped. */
 function showOnce({ id, name, token, expires_at }: NewCliToken): void {
-  printNote(`${name} (${id}), ${expires_at === null ? 'without an end' : `good until ${expires_at}`}. It is shown this once:`);
+  printNote(`Token ${name} (${id}), ${expiryText(expires_at)}. The token is shown only once. Store it now.`);
   printLine(token);
 }
+
+/** Describes when a token expires. */
+const expiryText = (expiresAt: string | null): string => (expiresAt === null ? 'never expires' : `expires ${expiresAt}`);
 
 async function revoke(id: string, options: GatewayOptions): Promise<void> {
   const client = connectAsMember(options);
   await client.tokens.revoke(id);
   if (client.tokenSource === 'credentials-file') {
-    await changeCredentials((file) => (keptFor(file, client.url)?.token_id === id ? withoutGateway(file, client.url) : file));
+    await changeCredentials((file) => (savedFor(file, client.url)?.token_id === id ? withoutGateway(file, client.url) : file));
   }
-  print(options.json, { revoked: id }, () => printLine(`${id} is revoked.`));
+  print(options.json, { revoked: id }, () => printLine(`Revoked ${id}.`));
 }
 
 async function rotate(options: GatewayOptions & { name?: string }): Promise<void> {
   const client = connectAsMember(options);
-  if (client.tokenSource === 'credentials-file') return rotateKept(client.url, options);
+  if (client.tokenSource === 'credentials-file') return rotateSaved(client.url, options);
   const rotated = await client.tokens.rotate(options.name);
   print(options.json, rotated, () => {
-    printNote(`${rotated.revoked} token(s) revoked. Set SAMLGATE_CLI_TOKEN to the new one:`);
+    printNote(`Revoked ${countOf(rotated.revoked, 'token')}. Set SAMLGATE_CLI_TOKEN to the new token.`);
     showOnce(rotated.token);
   });
 }
 
-/** While the file is locked and known to be writable: the new token is the only one that there is then. */
-async function rotateKept(url: string, { json, name }: GatewayOptions & { name?: string }): Promise<void> {
+/** Rotates while the credentials file is locked and known to be writable, because the new token is the only valid one afterwards. */
+async function rotateSaved(url: string, { json, name }: GatewayOptions & { name?: string }): Promise<void> {
   let revoked = 0;
   await changeCredentials(async (file) => {
-    // As it is now: another command may have rotated a moment ago.
-    const kept = keptFor(file, url);
-    if (!kept) throw new CommandError(`Nobody is signed in to ${url} any more. Sign in with: samlgate login`);
-    const rotated = await createClient({ url, token: kept.token }).tokens.rotate(name);
+    // Read again under the lock, because another command may have rotated the token a moment ago.
+    const saved = savedFor(file, url);
+    if (!saved) throw new CommandError(`You are no longer signed in at ${url}. Sign in with: samlgate login`);
+    const rotated = await createClient({ url, token: saved.token }).tokens.rotate(name);
     revoked = rotated.revoked;
     const { token, id, expires_at } = rotated.token;
-    return { ...file, gateways: { ...file.gateways, [url]: { ...kept, token, token_id: id, expires_at } } };
+    return { ...file, gateways: { ...file.gateways, [url]: { ...saved, token, token_id: id, expires_at } } };
   });
-  print(json, { revoked, saved: true }, () => printLine(`${revoked} token(s) revoked; the new one is saved.`));
+  print(json, { revoked, saved: true }, () => printLine(`Revoked ${countOf(revoked, 'token')} and saved a new one.`));
 }

@@ -1,11 +1,11 @@
-/** `samlgate whoami`: who the token of the environment or of the last login stands for. */
+/** `samlgate whoami`: shows the member, organization and token that commands use. */
 import type { Command } from 'commander';
 import { connectAsMember, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { print, printFields } from '../output.ts';
 
 export function addWhoami(program: Command): void {
   withGatewayOptions(program.command('whoami'))
-    .description('who you are, where, and with which token')
+    .description('show your user, organization, role and token')
     .addHelpText('after', '\nExamples:\n  samlgate whoami\n  samlgate whoami --json')
     .action(async (options: GatewayOptions) => {
       const client = connectAsMember(options);
@@ -16,8 +16,8 @@ export function addWhoami(program: Command): void {
           user: `${user.name} <${user.email}>, ${user.id}`,
           role: user.role,
           organization: `${organization.name} (${organization.slug})`,
-          token: `${credential.id}, ${credential.expires_at === null ? 'without an end' : `good until ${credential.expires_at}`}`,
-          'token from': client.tokenSource === 'environment' ? 'SAMLGATE_CLI_TOKEN' : '~/.samlgate/credentials.json',
+          token: `${credential.id}, ${credential.expires_at === null ? 'never expires' : `expires ${credential.expires_at}`}`,
+          'token source': client.tokenSource === 'environment' ? 'SAMLGATE_CLI_TOKEN' : '~/.samlgate/credentials.json',
         }),
       );
     });
