@@ -1,10 +1,10 @@
 /**
- * Fetches metadata from a URL that an owner typed in. The URL is hostile until shown otherwise: it must not make the gateway
- * speak to what only the gateway can reach (server-side request forgery), tell the owner what is there, or hold the process.
+ * Fetches metadata from a URL that an owner entered. The URL may be an attack. It must not make the gateway connect to hosts that
+ * only the gateway can reach (server-side request forgery), reveal which hosts exist there, or block the process.
  *
- * The host's name is resolved once, every address is held against {@link isPublicAddress}, and the connection goes to those
- * addresses and no others: a name that resolves anew between check and use (DNS rebinding) finds nobody asking. A redirect is
- * a new URL, and goes the same way.
+ * The host name is resolved once, {@link isPublicAddress} checks every address, and the connection can only use these addresses.
+ * So a name that resolves to another address after the check (DNS rebinding) has no effect. A redirect is a new URL and passes
+ * the same checks.
  */
 import { lookup as lookupCallback } from 'node:dns';
 import type { ClientRequest, IncomingMessage } from 'node:http';
@@ -19,15 +19,15 @@ export interface ResolvedAddress {
   readonly family: number;
 }
 
-/** What the outside world is made of; all of it has a default. */
+/** Access to the network. Each part has a default. */
 export interface FetchDependencies {
-  /** All addresses of a host name. Never asked for IP addresses and loopback names. */
+  /** Returns all addresses of a host name. Not called for IP addresses and loopback names. */
   readonly lookup?: (hostname: string) => Promise<readonly ResolvedAddress[]>;
-  /** Starts the request; must connect only where `options.lookup` says. */
+  /** Starts the request. It must connect only to the addresses that `options.lookup` returns. */
   readonly request?: (url: URL, options: RequestOptions) => ClientRequest;
-  /** For name resolution, connections, redirects and the whole body together. */
+  /** Limits name resolution, connections, redirects and the whole body together. */
   readonly timeoutMs?: number;
-  /** Whether URLs whose host is the computer itself are fetched. Default true, as for a gateway that is tried out. */
+  /** Allows URLs on a loopback host, for development. Default: true. */
   readonly allowLoopback?: boolean;
 }
 
@@ -40,15 +40,15 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const invalid = (detail: string, cause?: unknown) => new GatewayError('idp_metadata_invalid', { detail, cause });
 
 /**
- * One sentence for a name that does not exist, a name that leads inside, and an address that is inside: it must not tell
- * which names and addresses a network has.
+ * The same text for a name that does not exist, a name of a private address and a private address, so that it does not reveal
+ * which names and addresses the gateway's network has.
  */
-const refusedHost = (cause?: unknown) =>
-  invalid('The host of the metadata URL can’t be found, or its address is not a public one. Upload the metadata as a file instead.', cause);
+const hostRefused = (cause?: unknown) =>
+  invalid('The host of the metadata URL was not found, or its address is not public. Upload the metadata as a file instead.', cause);
 
 /**
- * Fetches the octets behind a metadata URL: https, or http on the computer itself; no more than 1 MiB, 5 seconds and
- * 3 redirects. What was fetched is never part of an error.
+ * Fetches a metadata document over https, or over http from a loopback host. At most 1 MiB, 5 seconds and 3 redirects are
+ * allowed. Errors never contain fetched content.
  *
  * @example
  * const { metadata } = readIdpMetadata(await fetchMetadata('https://idp.example.com/metadata'), { nowMs: Date.now() });
@@ -60,15 +60,16 @@ export async function fetchMetadata(url: string, dependencies: FetchDependencies
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   try {
     const octets = await followRedirects(readUrl(url), dependencies, controller.signal);
-    // A body that only the end of the connection delimits looks whole when the time cuts it off.
+    // A body without Content-Length ends with the connection. If the timeout closed it, the body only looks complete.
     controller.signal.throwIfAborted();
     return octets;
   } catch (error) {
-    if (controller.signal.aborted) throw invalid(`The metadata URL did not answer in full within ${timeoutMs / 1000} seconds.`, error);
+    if (controller.signal.aborted)
+      throw invalid(`The metadata URL did not send a complete response within ${timeoutMs / 1000} seconds.`, error);
     throw error instanceof GatewayError ? error : connectionFailed(error);
   } finally {
     clearTimeout(timer);
-    controller.abort(); // nothing of the exchange outlives the answer
+    controller.abort(); // close connections and lookups that are still open
   }
 }
 
@@ -83,39 +84,40 @@ async function followRedirects(start: URL, dependencies: FetchDependencies, sign
   }
 }
 
-/** @throws idp_metadata_invalid for anything but https, or http on the computer itself */
+/** @throws idp_metadata_invalid for anything but https, or http on a loopback host */
 function readUrl(text: string, base?: URL): URL {
   const url = text.length <= MAX_URL ? URL.parse(text, base?.href) : null;
   if (!url || url.href.length > MAX_URL)
-    throw invalid('The metadata URL, or where it redirects to, is not an absolute URL of at most 2048 characters.');
-  if (url.username !== '' || url.password !== '') throw invalid('The metadata URL must not have a user name or password in it.');
+    throw invalid('The metadata URL, or the URL that it redirects to, is not an absolute URL of at most 2048 characters.');
+  if (url.username !== '' || url.password !== '')
+    throw invalid('The metadata URL, and every URL that it redirects to, must not contain a user name or password.');
   const isAllowed = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname));
-  if (!isAllowed) throw invalid('The metadata URL, and whatever it redirects to, must begin with https://.');
+  if (!isAllowed) throw invalid('The metadata URL, and every URL that it redirects to, must begin with https://.');
   return url;
 }
 
 function redirectTarget(from: URL, location: string | undefined): URL {
-  if (location === undefined) throw invalid('The metadata URL redirects without saying where to.');
+  if (location === undefined) throw invalid('The metadata URL redirects without a Location header.');
   const to = readUrl(location, from);
   if (from.protocol === 'https:' && to.protocol !== 'https:') throw invalid('The metadata URL redirects from https to http.');
-  // Only who typed the URL may mean the computer itself; a server out there may not.
-  if (isLoopbackHost(to.hostname) && !isLoopbackHost(from.hostname)) throw refusedHost();
+  // Only the owner who entered the URL may choose a loopback host; a server elsewhere may not.
+  if (isLoopbackHost(to.hostname) && !isLoopbackHost(from.hostname)) throw hostRefused();
   return to;
 }
 
 async function get(url: URL, dependencies: FetchDependencies, signal: AbortSignal): Promise<IncomingMessage> {
   const addresses = await resolveOnce(url.hostname, dependencies, signal);
-  // Not imported: a gateway that never fetches metadata shall not carry all that these two bring along.
+  // Loaded on first use, because most gateways never fetch metadata.
   const { request: startRequest } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   const start = dependencies.request ?? startRequest;
   return await new Promise((resolve, reject) => {
     const request = start(url, {
       method: 'GET',
-      // A connection of its own, without the global agent: that one may go through a proxy, which would resolve the name itself.
+      // A connection of its own. The global agent may use a proxy, which would resolve the name again.
       agent: false,
-      lookup: pinnedTo(addresses),
+      lookup: lookupOf(addresses),
       signal,
-      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says. Server name and Host header stay those of the URL.
+      // Overrides NODE_TLS_REJECT_UNAUTHORIZED. The server name and the Host header are those of the URL.
       rejectUnauthorized: true,
       maxHeaderSize: 16 * 1024,
       headers: {
@@ -125,27 +127,27 @@ async function get(url: URL, dependencies: FetchDependencies, signal: AbortSigna
       },
     });
     request.once('response', resolve);
-    // Stays for the whole exchange: an error without listener would end the process.
+    // For the whole exchange, because an error without a listener would end the process.
     request.on('error', reject);
     request.once('upgrade', (_response, socket) => {
       socket.destroy();
-      reject(invalid('The metadata URL answers with another protocol.'));
+      reject(invalid('The server of the metadata URL switched to another protocol.'));
     });
     request.end();
   });
 }
 
-/** @throws idp_metadata_invalid where not every address of the host is public */
+/** @throws idp_metadata_invalid if the host has an address that is not public */
 async function resolveOnce(hostname: string, dependencies: FetchDependencies, signal: AbortSignal): Promise<readonly ResolvedAddress[]> {
   const literal = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   const family = isIP(literal);
   if (isLoopbackHost(hostname)) {
-    if (dependencies.allowLoopback === false) throw refusedHost();
-    // Never looked up: no resolver and no hosts file may send these names elsewhere (RFC 6761 §6.3).
+    if (dependencies.allowLoopback === false) throw hostRefused();
+    // Not looked up, so that no resolver and no hosts file can redirect these names (RFC 6761 §6.3).
     return family === 0 ? LOOPBACK : [{ address: literal, family }];
   }
-  const addresses = family === 0 ? await lookedUp(hostname, dependencies.lookup ?? lookupAll, signal) : [{ address: literal, family }];
-  if (addresses.length === 0 || !addresses.every(({ address }) => isPublicAddress(address))) throw refusedHost();
+  const addresses = family === 0 ? await lookUp(hostname, dependencies.lookup ?? lookupAll, signal) : [{ address: literal, family }];
+  if (addresses.length === 0 || !addresses.every(({ address }) => isPublicAddress(address))) throw hostRefused();
   return addresses;
 }
 
@@ -156,26 +158,26 @@ const LOOPBACK: readonly ResolvedAddress[] = [
 
 const lookupAll = (hostname: string): Promise<ResolvedAddress[]> => promisify(lookupCallback)(hostname, { all: true });
 
-/** A lookup can't be called off, so it is left behind when the time is over. */
-async function lookedUp(
+/** Looks up a name until the signal aborts. Lookups cannot be cancelled, so a slow one is ignored after that. */
+async function lookUp(
   hostname: string,
   lookup: NonNullable<FetchDependencies['lookup']>,
   signal: AbortSignal,
 ): Promise<readonly ResolvedAddress[]> {
-  const { promise: timeIsOver, reject } = Promise.withResolvers<never>();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   try {
-    return await Promise.race([lookup(hostname), timeIsOver]);
+    return await Promise.race([lookup(hostname), aborted]);
   } catch (cause) {
-    throw refusedHost(cause);
+    throw hostRefused(cause);
   } finally {
     signal.removeEventListener('abort', abort);
   }
 }
 
-/** Answers every question of the socket with the checked addresses. */
-const pinnedTo =
+/** Returns a lookup function for the socket that always returns the checked addresses. */
+const lookupOf =
   (addresses: readonly ResolvedAddress[]): LookupFunction =>
   (_hostname, options, callback) => {
     const [first] = addresses;
@@ -185,9 +187,9 @@ const pinnedTo =
 
 async function readBody(response: IncomingMessage): Promise<Uint8Array> {
   try {
-    if (response.statusCode !== 200) throw invalid(`The metadata URL answers with HTTP status ${response.statusCode ?? 0} instead of 200.`);
+    if (response.statusCode !== 200) throw invalid(`The metadata URL returned HTTP status ${response.statusCode ?? 0} instead of 200.`);
     if ((response.headers['content-encoding'] ?? 'identity') !== 'identity')
-      throw invalid('The metadata URL answers with compressed content.');
+      throw invalid('The metadata URL returned compressed content, which is not supported.');
     if (Number(response.headers['content-length'] ?? 0) > MAX_OCTETS) throw tooLarge();
     const chunks: Buffer[] = [];
     let octets = 0;
@@ -202,7 +204,7 @@ async function readBody(response: IncomingMessage): Promise<Uint8Array> {
   }
 }
 
-const tooLarge = () => invalid('What is behind the metadata URL is larger than 1 MiB.');
+const tooLarge = () => invalid('The document at the metadata URL is larger than 1 MiB.');
 
 const TLS_FAILURES = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|EPROTO)/;
 
@@ -210,24 +212,24 @@ function connectionFailed(cause: unknown): GatewayError {
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
   if (TLS_FAILURES.test(code)) {
     return invalid(
-      'The TLS certificate or connection of the metadata URL can’t be trusted (unknown issuer, other name, or expired).',
+      'The TLS certificate of the metadata URL is not trusted (unknown issuer, another host name, or expired), or the TLS connection failed.',
       cause,
     );
   }
-  return invalid('The metadata URL can’t be reached, or its server broke off.', cause);
+  return invalid('The metadata URL can’t be reached, or its server closed the connection.', cause);
 }
 
-/** IANA's special-purpose registry: what is not global, what only relays, documentation, and what no server on the internet has. */
+/** IANA's special-purpose registries: addresses that are not global, relays, documentation, and addresses that no internet server has. */
 const NOT_PUBLIC = new BlockList();
 for (const [network, prefix] of [
-  ['0.0.0.0', 8], // this network; 0.0.0.0 connects to the computer itself
+  ['0.0.0.0', 8], // this network; 0.0.0.0 connects to this host
   ['10.0.0.0', 8],
-  ['100.64.0.0', 10], // carrier-grade NAT; Alibaba Cloud’s instance metadata
+  ['100.64.0.0', 10], // carrier-grade NAT; instance metadata of Alibaba Cloud
   ['127.0.0.0', 8],
-  ['168.63.129.16', 32], // Azure’s host agent, on an address that looks public
-  ['169.254.0.0', 16], // link-local; the instance metadata of most clouds
+  ['168.63.129.16', 32], // host agent of Azure, on an address that looks public
+  ['169.254.0.0', 16], // link-local; instance metadata of most clouds
   ['172.16.0.0', 12],
-  ['192.0.0.0', 24], // IETF protocol assignments; Oracle Cloud’s
+  ['192.0.0.0', 24], // IETF protocol assignments; instance metadata of Oracle Cloud
   ['192.0.2.0', 24], // documentation
   ['192.88.99.0', 24], // 6to4 relays
   ['192.168.0.0', 16],
@@ -240,8 +242,8 @@ for (const [network, prefix] of [
   NOT_PUBLIC.addSubnet(network, prefix, 'ipv4');
 
 /**
- * IPv6 the other way round: only 2000::/3 is given out. That leaves out ::1, ::, IPv4-mapped and -compatible, NAT64
- * (64:ff9b::/96), unique local, link-local, site-local and multicast addresses without naming them.
+ * For IPv6 it is the other way round: only 2000::/3 is in use. That excludes ::1, ::, IPv4-mapped and IPv4-compatible, NAT64
+ * (64:ff9b::/96), unique local, link-local, site-local and multicast addresses without listing them.
  */
 const GLOBAL_UNICAST = new BlockList();
 GLOBAL_UNICAST.addSubnet('2000::', 3, 'ipv6');
@@ -254,7 +256,7 @@ for (const [network, prefix] of [
   NOT_PUBLIC.addSubnet(network, prefix, 'ipv6');
 
 /**
- * Whether an address belongs to a host on the internet, and to nothing that only this computer or its network can reach.
+ * Returns whether an address belongs to a host on the internet, and not to one that only this host or its network can reach.
  * @param ip IPv4 in dotted decimal, or IPv6 without brackets and zone; anything else is not public
  * @see https://www.iana.org/assignments/iana-ipv4-special-registry
  * @see https://www.iana.org/assignments/iana-ipv6-special-registry

@@ -58,5 +58,5 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
 /** Rules that are in force already are not refused, so that a repeated request succeeds. */
 async function whyNoOwner({ store }: Runtime, organization: Organization, roleMapping: RoleMapping): Promise<NoOwnerReason | undefined> {
   if (isDeepStrictEqual(organization.roleMapping, roleMapping)) return undefined;
-  return noOwnerReason(roleMapping, await foreseeRoles(store, organization.id, roleMapping));
+  return noOwnerReason(roleMapping, await foreseeRoles(store, { organizationId: organization.id, mapping: roleMapping }));
 }

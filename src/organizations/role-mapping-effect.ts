@@ -1,61 +1,79 @@
-/** What other role rules would do: to each member, by the groups of their last sign-in, before anybody saves them. */
+/** Foresees what new role rules do to the members, by the groups of their last sign-in. */
+import { eachRecord } from '../store/each-record.ts';
 import type { Store } from '../store/store.ts';
-import { isActive, MEMBERS, type Member, roleBy } from './members.ts';
+import { isActive, MEMBERS, type Member, resolveRole } from './members.ts';
 import { decideRole, givesOwner, type Role, type RoleMapping } from './role-mapping.ts';
 
 export interface RoleChange {
   readonly from: Member['role'];
   readonly to: Member['role'];
   readonly count: number;
-  /** The first of them, by address. */
+  /** The first of these members, in the order of their email addresses. */
   readonly examples: readonly Pick<Member, 'id' | 'email'>[];
 }
 
 export interface RoleMappingEffect {
   readonly changes: readonly RoleChange[];
-  /** Of those who are not suspended. */
+  /** Suspended members are not counted. */
   readonly ownersBefore: number;
   readonly ownersAfter: number;
-  /** How many members were looked at. */
+  /** The number of members that were read. */
   readonly members: number;
-  /** There are more members than were looked at. */
+  /** The organization has more members than were read. */
   readonly isPartial: boolean;
-  /** What would become of who asks; undefined where that is no member. */
+  /** The change for the member who asks; undefined for the operator. */
   readonly own?: { readonly from: Member['role']; readonly to: Member['role'] };
 }
 
-const PAGE = 200;
-const MAX_PAGES = 100;
+const MAX_MEMBERS = 20_000;
 const MAX_EXAMPLES = 5;
 
-/** The role after the next sign-in with the same groups. */
+/** Returns the role after the next sign-in with the same groups. */
 export const roleAfterNextSignIn = (mapping: RoleMapping, member: Pick<Member, 'groups' | 'role' | 'roleSource'>): Role | 'none' =>
-  roleBy(decideRole(mapping, member.groups), member).role;
+  resolveRole(decideRole(mapping, member.groups), member).role;
 
-/** Looks through the members by pages; at most 20,000 of them. */
-export async function foreseeRoles(store: Store, organizationId: string, mapping: RoleMapping, ownId?: string): Promise<RoleMappingEffect> {
-  const changes = new Map<string, { -readonly [K in keyof RoleChange]: RoleChange[K] }>();
+/**
+ * Returns what new rules would do to the members. At most 20,000 members are read.
+ * @param ownId the member who asks, if a member does
+ */
+export async function foreseeRoles(
+  store: Store,
+  {
+    organizationId,
+    mapping,
+    ownId,
+  }: { readonly organizationId: string; readonly mapping: RoleMapping; readonly ownId?: string | undefined },
+): Promise<RoleMappingEffect> {
+  const changes = new Map<string, RoleChange>();
   let [ownersBefore, ownersAfter, members] = [0, 0, 0];
+  let isPartial = false;
   let own: RoleMappingEffect['own'];
-  let cursor: string | undefined;
-  for (let pages = 0; pages < MAX_PAGES; pages++) {
-    const page = await store.find(organizationId, MEMBERS, 'email', { limit: PAGE, cursor });
-    for (const { value: member } of page.items) {
-      const { id, email, role: from } = member;
-      const to = roleAfterNextSignIn(mapping, member);
-      members++;
-      if (isActive(member) && from === 'owner') ownersBefore++;
-      if (!member.suspended && to === 'owner') ownersAfter++;
-      if (id === ownId) own = { from, to };
-      if (from === to) continue;
-      const change = changes.get(`${from} ${to}`) ?? { from, to, count: 0, examples: [] };
-      const examples = change.examples.length < MAX_EXAMPLES ? [...change.examples, { id, email }] : change.examples;
-      changes.set(`${from} ${to}`, { ...change, count: change.count + 1, examples });
+  for await (const { value: member } of membersOf(store, organizationId)) {
+    if (members === MAX_MEMBERS) {
+      isPartial = true;
+      break;
     }
-    cursor = page.nextCursor ?? undefined;
-    if (cursor === undefined) break;
+    members++;
+    const from = member.role;
+    const to = roleAfterNextSignIn(mapping, member);
+    if (isActive(member) && from === 'owner') ownersBefore++;
+    if (!member.suspended && to === 'owner') ownersAfter++;
+    if (member.id === ownId) own = { from, to };
+    if (from !== to) countChange(changes, { from, to, member });
   }
-  return { changes: [...changes.values()], ownersBefore, ownersAfter, members, isPartial: cursor !== undefined, ...(own ? { own } : {}) };
+  return { changes: [...changes.values()], ownersBefore, ownersAfter, members, isPartial, ...(own ? { own } : {}) };
+}
+
+const membersOf = (store: Store, organizationId: string) =>
+  eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email' });
+
+function countChange(
+  changes: Map<string, RoleChange>,
+  { from, to, member: { id, email } }: Pick<RoleChange, 'from' | 'to'> & { readonly member: Member },
+): void {
+  const { count, examples } = changes.get(`${from} ${to}`) ?? { count: 0, examples: [] };
+  const isShown = examples.length < MAX_EXAMPLES;
+  changes.set(`${from} ${to}`, { from, to, count: count + 1, examples: isShown ? [...examples, { id, email }] : examples });
 }
 
 /** `no_owner_rule`: the rules give the owner role to no user. `no_owner_member`: they give it to no known member. */
@@ -85,24 +103,24 @@ export const NO_OWNER_TEXTS: Readonly<Record<NoOwnerReason, string>> = {
     'These rules would leave the organization without an owner, because no member was in a group with the role owner at their last sign-in. Add a rule that gives it to a group of a current owner.',
 };
 
-const SEEN_PAGES = 5;
-const MAX_SEEN = 200;
+const MAX_GROUP_MEMBERS = 1000;
+const MAX_GROUPS = 200;
 
-/** Groups of the last sign-ins of up to 1,000 members, those of most members first. */
-export async function groupsSeen(
-  store: Store,
-  organizationId: string,
-): Promise<readonly { readonly group: string; readonly members: number }[]> {
+export interface GroupCount {
+  readonly group: string;
+  readonly members: number;
+}
+
+/** Returns the groups of the last sign-ins of up to 1,000 members, those with the most members first. */
+export async function countGroups(store: Store, organizationId: string): Promise<readonly GroupCount[]> {
   const counts = new Map<string, number>();
-  let cursor: string | undefined;
-  for (let pages = 0; pages < SEEN_PAGES; pages++) {
-    const page = await store.find(organizationId, MEMBERS, 'email', { limit: PAGE, cursor });
-    for (const group of page.items.flatMap(({ value }) => value.groups)) counts.set(group, (counts.get(group) ?? 0) + 1);
-    cursor = page.nextCursor ?? undefined;
-    if (cursor === undefined) break;
+  let members = 0;
+  for await (const { value } of membersOf(store, organizationId)) {
+    for (const group of value.groups) counts.set(group, (counts.get(group) ?? 0) + 1);
+    if (++members === MAX_GROUP_MEMBERS) break;
   }
   return [...counts]
-    .map(([group, members]) => ({ group, members }))
+    .map(([group, number]) => ({ group, members: number }))
     .sort((a, b) => b.members - a.members || (a.group < b.group ? -1 : 1))
-    .slice(0, MAX_SEEN);
+    .slice(0, MAX_GROUPS);
 }

@@ -1,7 +1,7 @@
 /**
- * Setup links: how a customer's IT administrator, who has no account, connects the identity provider. A link is good once; it
- * opens a setup session of one browser, for one organization and nothing but its single sign-on. Of both secrets only hashes
- * are kept. Everything lies in the organization's partition and goes with it, but for a pointer that leads there and expires.
+ * Setup links, with which the IT administrator of a customer connects the identity provider without an account. A link can be used
+ * once. It opens a session in one browser, for the single sign-on of one organization and nothing else. The link's secret is stored
+ * as a hash only. A link is deleted with its organization; a pointer in the global partition finds it and expires with it.
  */
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
@@ -18,16 +18,16 @@ export interface SetupLink {
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly createdBy: Pick<Actor, 'kind' | 'id' | 'email'>;
-  /** When its setup began. */
+  /** When an administrator opened the link and started the setup. */
   readonly usedAtMs?: number;
   readonly revokedAtMs?: number;
 }
 
 const SETUP_LINKS: Collection<SetupLink> = { name: 'setup-link', indexes: { all: () => [''] }, unique: {} };
 
-/** A link that is over is listed for so long. */
+/** How long an expired link stays in the list. */
 const KEPT_DAYS = 30;
-const PRUNED_AT_A_TIME = 20;
+const MAX_PRUNED = 20;
 
 export type SetupLinkState = 'open' | 'used' | 'revoked' | 'expired';
 
@@ -46,17 +46,16 @@ interface Pointer {
 
 export interface NewSetupLink {
   readonly id: string;
-  /** For the address; it is kept nowhere. */
+  /** For the URL of the link. The secret itself is not stored. */
   readonly secret: string;
   readonly expiresAtMs: number;
 }
 
-/** @throws organization_unknown where it was deleted meanwhile */
+/** @throws organization_unknown if the organization was deleted in the meantime */
 export async function createSetupLink(
   runtime: Runtime,
   actor: Actor,
-  organizationId: string,
-  expiresInDays: number,
+  { organizationId, expiresInDays }: { readonly organizationId: string; readonly expiresInDays: number },
 ): Promise<NewSetupLink> {
   const nowMs = runtime.now();
   const id = newTimeOrderedId('lnk', nowMs);
@@ -67,35 +66,43 @@ export async function createSetupLink(
   const createdBy = { kind, ...(actorId === undefined ? {} : { id: actorId }), ...(email === undefined ? {} : { email }) };
   const link: SetupLink = { secretHash: sha256(secret), createdAtMs: nowMs, expiresAtMs, createdBy };
   const pointer: Pointer = { organizationId, id };
-  // The pointer first: without the link it leads nowhere.
+  // The pointer goes first, because a pointer without a link is harmless.
   await runtime.store.commit(GLOBAL, [{ do: 'put', key: pointerKey(link.secretHash), value: JSON.stringify(pointer), ttlSeconds }]);
-  const made = await runtime.store.commit(organizationId, [
+  const created = await runtime.store.commit(organizationId, [
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
     { do: 'insert', collection: SETUP_LINKS, id, value: link },
     auditStep(nowMs, actor, 'setup_link.created', { details: { setup_link: id, expires_at: toIsoTime(expiresAtMs) } }),
   ]);
-  if (!made.ok) throw new GatewayError('organization_unknown');
-  await prune(runtime, organizationId);
+  if (!created.ok) throw new GatewayError('organization_unknown');
+  await deleteOldLinks(runtime, organizationId);
   return { id, secret, expiresAtMs };
 }
 
-async function prune({ store, now }: Runtime, organizationId: string): Promise<void> {
-  const oldest = await store.find(organizationId, SETUP_LINKS, 'all', { equals: '', limit: PRUNED_AT_A_TIME });
-  const goneBeforeMs = now() - KEPT_DAYS * DAY_SECONDS * 1000;
+/** Deletes some links that expired long ago. */
+async function deleteOldLinks({ store, now }: Runtime, organizationId: string): Promise<void> {
+  const oldest = await store.find(organizationId, SETUP_LINKS, 'all', { equals: '', limit: MAX_PRUNED });
+  const keptSinceMs = now() - KEPT_DAYS * DAY_SECONDS * 1000;
   for (const { id, version, value } of oldest.items) {
-    if (value.expiresAtMs < goneBeforeMs) await store.commit(organizationId, [{ do: 'delete', collection: SETUP_LINKS, id, version }]);
+    if (value.expiresAtMs < keptSinceMs) await store.commit(organizationId, [{ do: 'delete', collection: SETUP_LINKS, id, version }]);
   }
 }
 
-/** Newest first. */
+/** Returns one page of links, newest first. */
 export const listSetupLinks = (
   store: Store,
   organizationId: string,
   range: { readonly limit: number; readonly cursor?: string | undefined },
 ): Promise<Page<SetupLink>> => store.find(organizationId, SETUP_LINKS, 'all', { equals: '', descending: true, ...range });
 
-/** Ends a link, and the setup that it began. Once more changes nothing. @throws not_found */
-export async function revokeSetupLink(runtime: Runtime, actor: Actor, organizationId: string, id: string): Promise<void> {
+/**
+ * Revokes a link and ends the session that it opened. Revoking a link twice changes nothing.
+ * @throws not_found
+ */
+export async function revokeSetupLink(
+  runtime: Runtime,
+  actor: Actor,
+  { organizationId, id }: { readonly organizationId: string; readonly id: string },
+): Promise<void> {
   const nowMs = runtime.now();
   const revoked = await updateRecord(runtime.store, {
     partition: organizationId,
@@ -115,7 +122,10 @@ export interface OpenSetupLink {
   readonly link: Stored<SetupLink>;
 }
 
-/** Finds a link that can still be used, and changes nothing, because mail programs open links before their readers do. @throws not_found */
+/**
+ * Finds a link that can still be used. It does not use the link, because mail programs open links before their readers do.
+ * @throws not_found
+ */
 export async function findOpenSetupLink({ store, now }: Runtime, secret: string): Promise<OpenSetupLink> {
   const text = await store.peek(GLOBAL, pointerKey(sha256(secret)));
   if (text === undefined) throw linkInvalid();
@@ -127,22 +137,21 @@ export async function findOpenSetupLink({ store, now }: Runtime, secret: string)
 
 /**
  * Marks a link as used. Of several requests at the same moment, only one succeeds.
- * @param steps for the same commit: the session that the link opens
+ * @param use the link, and the steps that store its session in the same commit
  * @throws not_found
  */
 export async function consumeSetupLink(
   runtime: Runtime,
   actor: Actor,
-  { organization, link }: OpenSetupLink,
-  steps: readonly Step[],
+  { organization, link, sessionSteps }: OpenSetupLink & { readonly sessionSteps: readonly Step[] },
 ): Promise<void> {
   const nowMs = runtime.now();
   const markAsUsed = (before: SetupLink): SetupLink => {
     if (setupLinkState(before, nowMs) !== 'open') throw linkInvalid();
     return { ...before, usedAtMs: nowMs };
   };
-  const alsoCommit: readonly Step[] = [
-    ...steps,
+  const extraSteps: readonly Step[] = [
+    ...sessionSteps,
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
     auditStep(nowMs, { ...actor, kind: 'setup_link', id: link.id }, 'setup_link.used', { details: { setup_link: link.id } }),
   ];
@@ -151,13 +160,13 @@ export async function consumeSetupLink(
     collection: SETUP_LINKS,
     id: link.id,
     change: markAsUsed,
-    extraSteps: () => alsoCommit,
+    extraSteps: () => extraSteps,
     replicated: true,
   });
   if (!used) throw linkInvalid();
 }
 
-/** Returns the organization for which a used link still allows the setup; undefined if the link was revoked, or if either was deleted. */
+/** Returns the organization of a link's session, or undefined if the link was revoked, or the link or the organization was deleted. */
 export async function findSetupOrganization({ store }: Runtime, organizationId: string, linkId: string): Promise<Organization | undefined> {
   const [organization, link] = await Promise.all([
     getOrganizationById(store, organizationId),

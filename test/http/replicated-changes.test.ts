@@ -74,12 +74,12 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
     )
   ).record;
   const ends: Readonly<Record<string, () => Promise<unknown>>> = {
-    remove: () => removeMember(runtime, operator, organizationId, carl.memberId),
+    remove: () => removeMember(runtime, operator, carl),
     revoke: () => revokeCliToken(runtime, operator, nina, tokenId),
     'end sessions': () => endAllSessions(runtime, operator, nina),
     'delete organization': () => deleteOrganization(runtime, operator, doomed),
     'revoke key': () => revokeSigningKey(runtime, operator, listed?.key.kid ?? ''),
-    suspend: () => changeMember(runtime, operator, organizationId, nina.memberId, { suspended: true }),
+    suspend: () => changeMember(runtime, operator, { ...nina, changes: { suspended: true } }),
   };
   /** In turn, as three of them change the same member. */
   const all = async () => {

@@ -20,7 +20,7 @@ import { type FetchDependencies, fetchMetadata, isPublicAddress } from '../../sr
 
 const PUBLIC = '93.184.215.14';
 const METADATA = '<EntityDescriptor/>';
-const NOT_PUBLIC = /can’t be found, or its address is not a public one/;
+const NOT_PUBLIC = /was not found, or its address is not public/;
 
 const servers: (Server | SocketServer)[] = [];
 const sockets = new Set<Socket>();
@@ -396,7 +396,7 @@ describe('fetchMetadata: redirects', () => {
     ['a file', 'file:///etc/passwd', /begin with https/],
     ['no URL', 'https://', /not an absolute URL/],
     ['a URL that is too long', `/${'x'.repeat(3000)}`, /2048/],
-    ['nowhere', undefined, /without saying where/],
+    ['nowhere', undefined, /without a Location header/],
   ])('does not go from a public host to %s', async (_name, location, detail) => {
     const { port, asked } = await to(location);
     const names = { 'idp.example': [PUBLIC], 'rebind.example': ['127.0.0.1'], 'inside.example': ['10.0.0.1'] };
@@ -472,7 +472,9 @@ describe('fetchMetadata: the answer', () => {
     ['sends endless headers', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(20_000)}`],
   ])('refuses a server that %s', async (_name, answer) => {
     const port = await listen(createSocketServer((socket) => socket.on('error', () => {}).once('data', () => socket.end(answer))));
-    expect(await refusal(fetchMetadata(`http://127.0.0.1:${port}`))).toMatch(/can’t be reached, or its server broke off|another protocol/);
+    expect(await refusal(fetchMetadata(`http://127.0.0.1:${port}`))).toMatch(
+      /can’t be reached, or its server closed the connection|another protocol/,
+    );
   });
 
   it('refuses where nobody listens', async () => {
@@ -484,7 +486,7 @@ describe('fetchMetadata: the answer', () => {
 
 describe('fetchMetadata: 5 seconds for everything', () => {
   const timeoutMs = 200;
-  const IN_TIME = /did not answer in full within 0.2 seconds/;
+  const IN_TIME = /did not send a complete response within 0.2 seconds/;
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
   async function inTime(promise: Promise<unknown>): Promise<void> {

@@ -159,7 +159,7 @@ it('counts the members again if an owner is removed while the rules are saved', 
   const { commit } = store;
   store.commit = async (...args) => {
     store.commit = commit;
-    await removeMember(runtime, OPERATOR, organizationId, mia.id);
+    await removeMember(runtime, OPERATOR, { organizationId, memberId: mia.id });
     return commit.apply(store, args);
   };
   await expect(save(NO_RULES)).rejects.toMatchObject({ code: 'conflict' });

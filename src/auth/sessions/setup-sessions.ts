@@ -47,7 +47,7 @@ export async function startSetupSession(runtime: Runtime, actor: Actor, linkSecr
     csrfToken: newSecret(),
     endsAtMs: runtime.now() + maxAgeSeconds * 1000,
   };
-  await consumeSetupLink(runtime, actor, open, [putSession(SETUP_SESSION, sid, session, maxAgeSeconds)]);
+  await consumeSetupLink(runtime, actor, { ...open, sessionSteps: [putSession(SETUP_SESSION, sid, session, maxAgeSeconds)] });
   return sid;
 }
 

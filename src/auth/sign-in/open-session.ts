@@ -2,7 +2,7 @@
 import { type Actor, auditStep } from '../../audit.ts';
 import { newId, newSecret } from '../../ids.ts';
 import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
-import { MEMBERS, type Member, type MemberSession, roleBy } from '../../organizations/members.ts';
+import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
@@ -90,7 +90,7 @@ function memberAfterSignIn(
     name,
     groups: groupsToKeep(person.groups),
     groupsState,
-    ...roleBy(decision, before),
+    ...resolveRole(decision, before),
     lastLoginAt: now,
     sessions,
   };

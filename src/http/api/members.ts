@@ -1,6 +1,7 @@
 /** `/organizations/{org}/members`: the members of an organization. */
 import { revokeAllCliTokens } from '../../auth/tokens/cli-tokens.ts';
-import { changeMember, getMember, listMembers, removeMember } from '../../organizations/members.ts';
+import { listMembers } from '../../organizations/member-list.ts';
+import { changeMember, getMember, removeMember } from '../../organizations/members.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { memberJson, pageJson } from './representations.ts';
@@ -46,7 +47,7 @@ export const MEMBERS = [
     answer: answers.MEMBER,
     refusals: ['not_found', 'conflict'],
     handle: async ({ runtime, actor, organization, params, body }) =>
-      memberJson(await changeMember(runtime, actor, organization.id, params.id, body)),
+      memberJson(await changeMember(runtime, actor, { organizationId: organization.id, memberId: params.id, changes: body })),
   }),
   operation({
     method: 'delete',
@@ -57,7 +58,8 @@ export const MEMBERS = [
     who: 'owner',
     status: 204,
     refusals: ['not_found', 'conflict'],
-    handle: ({ runtime, actor, organization, params }) => removeMember(runtime, actor, organization.id, params.id),
+    handle: ({ runtime, actor, organization, params }) =>
+      removeMember(runtime, actor, { organizationId: organization.id, memberId: params.id }),
   }),
   operation({
     method: 'post',

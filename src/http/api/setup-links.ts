@@ -33,7 +33,10 @@ export const SETUP_LINKS = [
     status: 201,
     answer: answers.NEW_SETUP_LINK,
     handle: async ({ runtime, actor, organization, body }) => {
-      const { id, secret, expiresAtMs } = await createSetupLink(runtime, actor, organization.id, body.expires_in_days);
+      const { id, secret, expiresAtMs } = await createSetupLink(runtime, actor, {
+        organizationId: organization.id,
+        expiresInDays: body.expires_in_days,
+      });
       return { id, url: setupUrl(runtime.config.baseUrl, secret), expires_at: toIsoTime(expiresAtMs) };
     },
   }),
@@ -46,6 +49,7 @@ export const SETUP_LINKS = [
     who: 'owner',
     status: 204,
     refusals: ['not_found'],
-    handle: ({ runtime, actor, organization, params }) => revokeSetupLink(runtime, actor, organization.id, params.id),
+    handle: ({ runtime, actor, organization, params }) =>
+      revokeSetupLink(runtime, actor, { organizationId: organization.id, id: params.id }),
   }),
 ];

@@ -1,11 +1,20 @@
 /** The members of an organization: the list, the page of a member, and the actions of owners and the operator. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
+import { endAllSessions, endSession } from '../../auth/sessions/sign-out.ts';
 import { listCliTokens, revokeAllCliTokens, revokeCliToken } from '../../auth/tokens/cli-tokens.ts';
 import { MemberPage, MembersPage, RemoveMemberPage } from '../../console/members/members-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
-import { changeMember, getMember, isLastOwner, listMembers, liveSessions, type Member, removeMember } from '../../organizations/members.ts';
+import { listMembers } from '../../organizations/member-list.ts';
+import {
+  changeMember,
+  getMember,
+  isLastOwner,
+  liveSessions,
+  type Member,
+  type MemberRef,
+  removeMember,
+} from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';
@@ -88,7 +97,7 @@ async function applyChange(runtime: Runtime, request: Request, response: Respons
   const path = pathOf(request, response);
   await runAndRedirect(runtime, response, {
     run: async () => {
-      await changeMember(runtime, callerOf(request, response), organizationOf(response).id, String(request.params.id), changes);
+      await changeMember(runtime, callerOf(request, response), { ...memberRefOf(request, response), changes });
       return notice;
     },
     // Collaborators cannot see this page any longer.
@@ -107,11 +116,11 @@ async function askToRemove(runtime: Runtime, request: Request, response: Respons
 }
 
 async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { id, email } = await memberOf(runtime, request, response);
+  const { email } = await memberOf(runtime, request, response);
   if (confirmationOf(request)?.toLowerCase() !== email.toLowerCase()) return askToRemove(runtime, request, response, true);
   await runAndRedirect(runtime, response, {
     run: async () => {
-      await removeMember(runtime, callerOf(request, response), organizationOf(response).id, id);
+      await removeMember(runtime, callerOf(request, response), memberRefOf(request, response));
       return `Removed ${email} from the organization.`;
     },
     href: `${visitOf(response).base}/members`,
@@ -119,29 +128,29 @@ async function remove(runtime: Runtime, request: Request, response: Response): P
   });
 }
 
-const ownerOf = (request: Request, response: Response): SessionOwner => ({
+const memberRefOf = (request: Request, response: Response): MemberRef => ({
   organizationId: organizationOf(response).id,
   memberId: String(request.params.id),
 });
 
 function credentialRoutes(router: Router, runtime: Runtime): void {
   router.post('/:id/tokens/rotate', async (request, response) => {
-    const { organizationId, memberId } = ownerOf(request, response);
+    const { organizationId, memberId } = memberRefOf(request, response);
     const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), organizationId, memberId);
     const notice = `Revoked ${counted(revoked, 'CLI token')}. Only the member can create a new one.`;
     redirectWithNotice(runtime, response, pathOf(request, response), notice);
   });
   router.post('/:id/tokens/:token/revoke', async (request, response) => {
-    await revokeCliToken(runtime, callerOf(request, response), ownerOf(request, response), request.params.token);
+    await revokeCliToken(runtime, callerOf(request, response), memberRefOf(request, response), request.params.token);
     redirectWithNotice(runtime, response, pathOf(request, response), 'The token is revoked. Programs can no longer use it.');
   });
   router.post('/:id/sessions/end-all', async (request, response) => {
     const ownId = ownSessionId(response, String(request.params.id));
-    const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(request, response), ownId);
+    const ended = await endAllSessions(runtime, callerOf(request, response), memberRefOf(request, response), ownId);
     redirectWithNotice(runtime, response, pathOf(request, response), `Ended ${counted(ended, 'session')}.`);
   });
   router.post('/:id/sessions/:session/end', async (request, response) => {
-    await endSession(runtime, callerOf(request, response), ownerOf(request, response), request.params.session);
+    await endSession(runtime, callerOf(request, response), memberRefOf(request, response), request.params.session);
     redirectWithNotice(runtime, response, pathOf(request, response), 'The session has ended.');
   });
 }

@@ -10,12 +10,13 @@ import {
 } from '../../console/members/role-mapping-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
-import { getMember, listMembers, type Member } from '../../organizations/members.ts';
+import { listMembers } from '../../organizations/member-list.ts';
+import { getMember, type Member } from '../../organizations/members.ts';
 import { decideRole, type RoleMapping } from '../../organizations/role-mapping.ts';
 import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import {
+  countGroups,
   foreseeRoles,
-  groupsSeen,
   noOwnerReason,
   type RoleMappingEffect,
   roleAfterNextSignIn,
@@ -46,7 +47,7 @@ interface Shown {
 
 async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, shown: Shown = {}): Promise<void> {
   const { tried = NOTHING_TRIED, blankRows = BLANK_ROWS, problem } = shown;
-  const seen = await groupsSeen(runtime.store, organizationOf(response).id);
+  const seen = await countGroups(runtime.store, organizationOf(response).id);
   const frame = frameOf(runtime, request, response, problem?.notice);
   const page = <RoleMappingPage frame={frame} mapping={mapping} blankRows={blankRows} seen={seen} tried={tried} />;
   sendConsolePage(response, page, problem?.status);
@@ -109,7 +110,8 @@ function mappingIn(request: Request): RoleMapping {
 
 const effectOf = (runtime: Runtime, response: Response, mapping: RoleMapping): Promise<RoleMappingEffect> => {
   const { viewer } = visitOf(response);
-  return foreseeRoles(runtime.store, organizationOf(response).id, mapping, viewer.kind === 'member' ? viewer.id : undefined);
+  const ownId = viewer.kind === 'member' ? viewer.id : undefined;
+  return foreseeRoles(runtime.store, { organizationId: organizationOf(response).id, mapping, ownId });
 };
 
 async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {

@@ -71,7 +71,7 @@ export function setupLinkPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/', (request, response) => createLink(runtime, request, response));
   router.post('/:id/revoke', async (request, response) => {
-    await revokeSetupLink(runtime, callerOf(request, response), organizationOf(response).id, request.params.id);
+    await revokeSetupLink(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, id: request.params.id });
     redirectWithNotice(
       runtime,
       response,
@@ -84,8 +84,9 @@ export function setupLinkPages(runtime: Runtime): Router {
 
 /** Shows the link in the response itself, because its secret is not stored and no other page could show it. */
 async function createLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { expires_in_days: days } = parseForm(NEW_LINK_FORM, request);
-  const { secret, expiresAtMs } = await createSetupLink(runtime, callerOf(request, response), organizationOf(response).id, days);
+  const { expires_in_days: expiresInDays } = parseForm(NEW_LINK_FORM, request);
+  const { id: organizationId } = organizationOf(response);
+  const { secret, expiresAtMs } = await createSetupLink(runtime, callerOf(request, response), { organizationId, expiresInDays });
   const url = setupUrl(runtime.config.baseUrl, secret);
   sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} url={url} expiresAtMs={expiresAtMs} />);
 }

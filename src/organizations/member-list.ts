@@ -1,0 +1,46 @@
+/** Lists and searches the members of an organization. */
+import type { Page, Store, Stored } from '../store/store.ts';
+import { MEMBERS, type Member } from './members.ts';
+
+export interface MemberQuery {
+  /** An exact email address, in any case. */
+  readonly email?: string | undefined;
+  /** A part of the name or the email address, or a member's id. */
+  readonly query?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+const MAX_SEARCHED_PAGES = 100;
+const SEARCHED_PAGE = 200;
+
+/**
+ * Returns one page of members, in the order of their email addresses. With `query`, one call searches at most 20,000 members, so a
+ * page may be short although there are more results. Only `nextCursor` tells whether there are.
+ */
+export async function listMembers(store: Store, organizationId: string, query: MemberQuery): Promise<Page<Member>> {
+  const equals = query.email === undefined ? {} : { equals: query.email.toLowerCase() };
+  if (query.query === undefined)
+    return store.find(organizationId, MEMBERS, 'email', { ...equals, limit: query.limit, cursor: query.cursor });
+  if (/^usr_[0-9a-z]{20}$/.test(query.query)) return onlyMember(await store.get(organizationId, MEMBERS, query.query));
+  const needle = query.query.toLowerCase();
+  const items: Stored<Member>[] = [];
+  let { cursor } = query;
+  for (let pages = 0; pages < MAX_SEARCHED_PAGES; pages++) {
+    const range = { ...equals, limit: SEARCHED_PAGE, cursor };
+    const page = await store.find(organizationId, MEMBERS, 'email', range);
+    const matching = [...page.items.entries()].filter(([, { value }]) => `${value.name}\n${value.email}`.toLowerCase().includes(needle));
+    const taken = matching.slice(0, query.limit - items.length);
+    items.push(...taken.map(([, member]) => member));
+    const [at = 0] = taken.at(-1) ?? [];
+    if (items.length === query.limit && at + 1 < page.items.length) {
+      // The result is full before the end of this page. The next call continues after the last member taken.
+      return { items, nextCursor: (await store.find(organizationId, MEMBERS, 'email', { ...range, limit: at + 1 })).nextCursor };
+    }
+    if (items.length === query.limit || page.nextCursor === null) return { items, nextCursor: page.nextCursor };
+    cursor = page.nextCursor;
+  }
+  return { items, nextCursor: cursor ?? null };
+}
+
+const onlyMember = (member: Stored<Member> | undefined): Page<Member> => ({ items: member ? [member] : [], nextCursor: null });
