@@ -24,7 +24,7 @@ const published = async (): Promise<string[]> =>
   ((await (await fetch(`${gateway.url}/.well-known/jwks.json`)).json()) as { keys: KeyJson[] }).keys.map(({ kid }) => kid);
 
 describe('signing keys in the API (/keys)', () => {
-  test('are the operator’s alone', async () => {
+  test('are available only to the operator', async () => {
     const [{ kid }] = (await list()) as [KeyJson];
     const { token } = await owner.makeToken();
     for (const [method, path] of [
@@ -39,12 +39,12 @@ describe('signing keys in the API (/keys)', () => {
     expect((await list()).map(({ state }) => state)).toEqual(['next', 'active']);
   });
 
-  test('are listed with the tokens that would die with them', async () => {
+  test('are listed with the number of their CLI tokens', async () => {
     const alive = (await list()).find(({ state }) => state === 'active');
     expect(alive).toEqual({ kid: expect.any(String), alg: 'ES256', state: 'active', created_at: expect.any(String), live_tokens: 1 });
   });
 
-  test('rotate, and a second time when all who verify know the next one', async () => {
+  test('rotate, but not again before verifiers know the next key', async () => {
     const [next, active] = (await list()) as [KeyJson, KeyJson];
     const rotated = await gateway.api<KeyJson>('POST', '/keys/rotate');
     expect(rotated.body).toMatchObject({ kid: next.kid, state: 'active' });
@@ -57,7 +57,7 @@ describe('signing keys in the API (/keys)', () => {
     expect([outcome(again), Number(again.headers.get('retry-after'))]).toEqual(['conflict', expect.any(Number)]);
   });
 
-  test('revoke, and tell how many tokens died', async () => {
+  test('are revoked with all tokens that they signed', async () => {
     const { token } = await owner.makeToken();
     const active = (await list()).find(({ state }) => state === 'active');
     const before = active?.live_tokens;
@@ -71,7 +71,7 @@ describe('signing keys in the API (/keys)', () => {
     expect(outcome(await gateway.api('POST', '/keys/unknown/revoke'))).toBe('not_found');
   });
 
-  test('GET /readyz wants an active one', async () => {
+  test('GET /readyz fails without an active key', async () => {
     const ready = async () => (await fetch(`${gateway.url}/readyz`)).status;
     expect(await ready()).toBe(200);
     const { store } = gateway.runtime;

@@ -192,7 +192,7 @@ describe('paths without an operation', () => {
     ['post', '/api/v1/organizations/{org}/members'],
     ['get', '/api/v1/organizations/{org}/nothing'],
     ['post', '/api/v1/openapi.json'],
-  ] as const)('%s %s is not found, and needs a credential all the same', async (method, path) => {
+  ] as const)('%s %s answers 404, but only to authenticated callers', async (method, path) => {
     const nothing = { method, path } as OperationDescription;
     expect(await call(nothing, {})).toEqual(UNAUTHENTICATED);
     for (const token of [tokens.owner, tokens.collaborator, gateway.operatorToken])

@@ -1,21 +1,9 @@
-import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HttpBrowser } from '../support/browser.ts';
 import { type Answer, newSlug, startGateway, type TestGateway } from '../support/gateway.ts';
-import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { callWithSession, type List, newSession, type Problem, verdictOf } from '../support/session-calls.ts';
 
-interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: string;
-  readonly request_id: string;
-}
-interface List<T> {
-  readonly items: readonly T[];
-  readonly next_cursor: string | null;
-}
 interface MemberJson {
   readonly id: string;
   readonly email: string;
@@ -33,31 +21,10 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
-/** Calls the API with a browser's session, CSRF header included. */
-async function asSession(browser: HttpBrowser, method: string, resource: string, body?: unknown): Promise<Answer<Record<string, unknown>>> {
-  const me = await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } });
-  const { csrf_token } = JSON.parse(me.text) as { csrf_token: string };
-  const headers = { 'x-samlgate-csrf': csrf_token, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-  const page = await browser.request(`${gateway.url}/api/v1${resource}`, {
-    method,
-    headers,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return { status: page.status, headers: page.headers, body: page.text === '' ? {} : (JSON.parse(page.text) as Record<string, unknown>) };
-}
+const pathOf = (organization = acme) => `/organizations/${organization.slug}`;
 
-async function sessionOf(organization: TestOrganization, user: string): Promise<{ browser: HttpBrowser; id: string }> {
-  const browser = new HttpBrowser();
-  await organization.signIn(browser, user);
-  const { body } = await asSession(browser, 'GET', '/me');
-  return { browser, id: (body.user as { id: string }).id };
-}
-
-const codeOf = ({ status, body }: Answer<Record<string, unknown>>) => [status, body.code];
-const root = (organization = acme) => `/organizations/${organization.slug}`;
-
-describe('who may call', () => {
-  it('without a credential, or with one that is not good: 401 with a challenge', async () => {
+describe('authentication and authorization', () => {
+  it('refuses missing and invalid credentials with 401 and a challenge', async () => {
     for (const authorization of [
       undefined,
       '',
@@ -86,22 +53,22 @@ describe('who may call', () => {
     }
   });
 
-  it('the scheme’s case does not matter, the token’s does', async () => {
+  it('ignores the case of the scheme, but not that of the token', async () => {
     const call = (authorization: string) => fetch(`${gateway.url}/api/v1/organizations`, { headers: { authorization } });
     expect((await call(`bEARER ${gateway.operatorToken}`)).status).toBe(200);
     expect((await call(`Bearer ${gateway.operatorToken.toUpperCase()}`)).status).toBe(401);
     expect((await call(`Bearer ${gateway.operatorToken.slice(0, -1)}`)).status).toBe(401);
   });
 
-  it('a good cookie does not help a bad bearer token', async () => {
-    const { browser } = await sessionOf(acme, 'olivia');
+  it('refuses an invalid bearer token even if the session cookie is valid', async () => {
+    const { browser } = await newSession(gateway, acme, 'olivia');
     const page = await browser.request(`${gateway.url}/api/v1/me`, {
       headers: { authorization: 'Bearer wrong', accept: 'application/json' },
     });
     expect(page.status).toBe(401);
   });
 
-  // [method, path, body] of everything that is not for every member
+  // [method, path, body] of requests for owners and the operator
   const MANAGED: readonly (readonly [string, string, unknown])[] = [
     ['GET', '', undefined],
     ['GET', '/members', undefined],
@@ -118,12 +85,18 @@ describe('who may call', () => {
   ];
 
   it.each(MANAGED)(
-    '%s …%s: 403 for a collaborator, 404 for another organization’s owner, 401 for nobody',
+    '%s …%s answers 403 to collaborators, 404 to owners of another organization, 401 without a credential',
     async (method, resource, body) => {
-      const [carl, stranger] = [await sessionOf(acme, 'carl'), await sessionOf(await makeTestOrganization(gateway), 'olivia')];
-      expect(codeOf(await asSession(carl.browser, method, root() + resource, body))).toEqual([403, 'forbidden']);
-      expect(codeOf(await asSession(stranger.browser, method, root() + resource, body))).toEqual([404, 'organization_unknown']);
-      expect((await fetch(`${gateway.url}/api/v1${root()}${resource}`, { method })).status).toBe(401);
+      const [carl, otherOwner] = [
+        await newSession(gateway, acme, 'carl'),
+        await newSession(gateway, await makeTestOrganization(gateway), 'olivia'),
+      ];
+      expect(verdictOf(await callWithSession(gateway, carl.browser, method, pathOf() + resource, body))).toEqual([403, 'forbidden']);
+      expect(verdictOf(await callWithSession(gateway, otherOwner.browser, method, pathOf() + resource, body))).toEqual([
+        404,
+        'organization_unknown',
+      ]);
+      expect((await fetch(`${gateway.url}/api/v1${pathOf()}${resource}`, { method })).status).toBe(401);
     },
   );
 
@@ -132,34 +105,41 @@ describe('who may call', () => {
     ['POST', '/organizations', { slug: 'x-y', name: 'x' }],
     ['PATCH', 'own', { name: 'x' }],
     ['DELETE', 'own', undefined],
-  ])('%s %s is the operator’s, not an owner’s', async (method, resource, body?: unknown) => {
-    const { browser } = await sessionOf(acme, 'olivia');
-    expect(codeOf(await asSession(browser, method, resource === 'own' ? root() : resource, body))).toEqual([403, 'forbidden']);
+  ])('%s %s refuses owners', async (method, resource, body?: unknown) => {
+    const { browser } = await newSession(gateway, acme, 'olivia');
+    expect(verdictOf(await callWithSession(gateway, browser, method, resource === 'own' ? pathOf() : resource, body))).toEqual([
+      403,
+      'forbidden',
+    ]);
   });
 
-  it('the operator is no member', async () => {
-    expect(codeOf(await gateway.api('GET', '/me'))).toEqual([403, 'forbidden']);
+  it('refuses the operator token where only members are allowed', async () => {
+    expect(verdictOf(await gateway.api('GET', '/me'))).toEqual([403, 'forbidden']);
   });
 
-  it('an owner who became a collaborator is one at the next call', async () => {
+  it('treats an owner who became a collaborator as one from the next call on', async () => {
     const organization = await makeTestOrganization(gateway);
-    const { browser } = await sessionOf(organization, 'olivia');
-    expect((await asSession(browser, 'GET', `${root(organization)}/members`)).status).toBe(200);
-    await gateway.api('PUT', `${root(organization)}/role-mapping`, { rules: [], default_role: 'collaborator', allow_no_owner: true });
+    const { browser } = await newSession(gateway, organization, 'olivia');
+    expect((await callWithSession(gateway, browser, 'GET', `${pathOf(organization)}/members`)).status).toBe(200);
+    await gateway.api('PUT', `${pathOf(organization)}/role-mapping`, { rules: [], default_role: 'collaborator', allow_no_owner: true });
     await organization.signIn(new HttpBrowser(), 'olivia');
-    expect(codeOf(await asSession(browser, 'GET', `${root(organization)}/members`))).toEqual([403, 'forbidden']);
+    expect(verdictOf(await callWithSession(gateway, browser, 'GET', `${pathOf(organization)}/members`))).toEqual([403, 'forbidden']);
   });
 });
 
 describe('organizations', () => {
-  it('are made, shown, changed, listed and deleted', async () => {
+  it('creates, returns, changes, lists and deletes organizations', async () => {
     const slug = newSlug();
-    const made = await gateway.api('POST', '/organizations', { slug, name: 'Ünïcode 🦊', domains: [`${slug}.EXAMPLE`, `${slug}.example`] });
-    expect(made.status).toBe(201);
-    expect(made.body).toMatchObject({ slug, name: 'Ünïcode 🦊', domains: [`${slug}.example`], allowed_return_urls: [] });
-    expect(made.body.id).toMatch(/^org_/);
-    expect(made.body.created_at).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
-    expect((await gateway.api('GET', `/organizations/${slug}`)).body).toEqual(made.body);
+    const created = await gateway.api('POST', '/organizations', {
+      slug,
+      name: 'Ünïcode 🦊',
+      domains: [`${slug}.EXAMPLE`, `${slug}.example`],
+    });
+    expect(created.status).toBe(201);
+    expect(created.body).toMatchObject({ slug, name: 'Ünïcode 🦊', domains: [`${slug}.example`], allowed_return_urls: [] });
+    expect(created.body.id).toMatch(/^org_/);
+    expect(created.body.created_at).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
+    expect((await gateway.api('GET', `/organizations/${slug}`)).body).toEqual(created.body);
     const changed = await gateway.api('PATCH', `/organizations/${slug}`, {
       name: 'New',
       allowed_return_urls: ['https://app.example/x'],
@@ -175,12 +155,12 @@ describe('organizations', () => {
     const { body } = await gateway.api<List<{ slug: string }>>('GET', '/organizations?limit=200');
     expect(body.items.map((item) => item.slug)).toContain(slug);
     expect((await gateway.api('DELETE', `/organizations/${slug}`)).status).toBe(204);
-    expect(codeOf(await gateway.api('GET', `/organizations/${slug}`))).toEqual([404, 'organization_unknown']);
-    // Slug and domain are free again.
+    expect(verdictOf(await gateway.api('GET', `/organizations/${slug}`))).toEqual([404, 'organization_unknown']);
+    // The slug and the domain are available again.
     expect((await gateway.api('POST', '/organizations', { slug, name: 'x', domains: [`${slug}.example`] })).status).toBe(201);
   });
 
-  it('a slug and a domain are one organization’s, also when two ask at once', async () => {
+  it('gives a slug and a domain to only one organization, also if several requests race', async () => {
     const slug = newSlug();
     const answers = await Promise.all(Array.from({ length: 8 }, () => gateway.api('POST', '/organizations', { slug, name: 'x' })));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(7).fill(409)]);
@@ -189,17 +169,17 @@ describe('organizations', () => {
       Array.from({ length: 8 }, (_, i) => gateway.api('POST', '/organizations', { slug: `${slug}${i}`, name: 'x', domains: [domain] })),
     );
     expect(others.map(({ status }) => status).sort()).toEqual([201, ...Array(7).fill(409)]);
-    expect(codeOf(await gateway.api('PATCH', `/organizations/${slug}`, { domains: [domain] }))).toEqual([409, 'conflict']);
+    expect(verdictOf(await gateway.api('PATCH', `/organizations/${slug}`, { domains: [domain] }))).toEqual([409, 'conflict']);
   });
 
-  it('deleting one ends its sessions, and nothing of it is left for the next with the same slug', async () => {
+  it('ends the sessions of a deleted organization and leaves nothing to the next one with its slug', async () => {
     const organization = await makeTestOrganization(gateway);
-    const { browser } = await sessionOf(organization, 'olivia');
-    await gateway.api('DELETE', root(organization));
+    const { browser } = await newSession(gateway, organization, 'olivia');
+    await gateway.api('DELETE', pathOf(organization));
     expect((await browser.request(`${gateway.url}/api/v1/me`)).status).toBe(401);
     await gateway.api('POST', '/organizations', { slug: organization.slug, name: 'again' });
-    expect((await gateway.api<List<unknown>>('GET', `${root(organization)}/members`)).body.items).toEqual([]);
-    expect(codeOf(await gateway.api('GET', `${root(organization)}/identity-provider`))).toEqual([404, 'idp_not_configured']);
+    expect((await gateway.api<List<unknown>>('GET', `${pathOf(organization)}/members`)).body.items).toEqual([]);
+    expect(verdictOf(await gateway.api('GET', `${pathOf(organization)}/identity-provider`))).toEqual([404, 'idp_not_configured']);
     expect((await browser.request(`${gateway.url}/api/v1/me`)).status).toBe(401);
   });
 
@@ -225,7 +205,7 @@ describe('organizations', () => {
     [{ slug: 'ab', name: 'x', wrong: 1 }, 'wrong: is not a known field'],
     [{ slug: 'api', name: 'x' }, 'reserved'],
     [[], 'object'],
-  ])('%j is refused, naming %s', async (body, named) => {
+  ])('rejects %j and names %s', async (body, named) => {
     const { status, body: problem } = await gateway.api<Problem>('POST', '/organizations', body);
     expect([status, problem.code]).toEqual([400, 'validation_failed']);
     expect(problem.detail).toContain(named);
@@ -233,146 +213,10 @@ describe('organizations', () => {
   });
 });
 
-describe('identity-provider', () => {
-  const put = (organization: TestOrganization, body: string | Uint8Array | FormData, type?: string, query = '') =>
-    fetch(`${gateway.url}/api/v1${root(organization)}/identity-provider${query}`, {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${gateway.operatorToken}`, ...(type === undefined ? {} : { 'content-type': type }) },
-      body: body as string,
-    });
-
-  it.each(['application/samlmetadata+xml', 'application/xml', 'text/xml; charset=utf-8'])('takes a document as %s', async (type) => {
+describe('role rules', () => {
+  it('saves and returns rules, rejects a repeated group and keeps white space in groups', async () => {
     const organization = await makeTestOrganization(gateway);
-    const response = await put(organization, organization.metadata, type);
-    expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({
-      entity_id: OKTA_ISSUER,
-      single_sign_on: { redirect: 'https://idp.example/sso', post: 'https://idp.example/sso' },
-      certificates: [
-        {
-          fingerprint_sha256: expect.stringMatching(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/),
-          key_type: 'rsa',
-          key_bits: 2048,
-          not_after: expect.any(String),
-        },
-      ],
-      metadata_url: null,
-      warnings: expect.any(Array),
-      idp_initiated: 'accept',
-      clock_skew_seconds: 180,
-      sign_requests: null,
-      service_provider: { acs_url: organization.acsUrl },
-    });
-  });
-
-  it('takes a form with a file or a text, JSON with a document, and typed values', async () => {
-    const organization = await makeTestOrganization(gateway);
-    const form = new FormData();
-    form.set('metadata', new File([organization.metadata], 'metadata.xml', { type: 'text/xml' }));
-    expect((await put(organization, form)).status).toBe(200);
-    form.set('metadata', organization.metadata);
-    expect((await put(organization, form)).status).toBe(200);
-    expect((await gateway.api('PUT', `${root(organization)}/identity-provider`, { metadata_xml: organization.metadata })).status).toBe(200);
-    const [, certificate = ''] = /X509Certificate>([^<]+)</.exec(organization.metadata) ?? [];
-    const manual = { entity_id: 'https://idp.example/e', sso_url: 'https://idp.example/s', certificates: [certificate] };
-    const { status, body } = await gateway.api('PUT', `${root(organization)}/identity-provider`, manual);
-    expect([status, body.entity_id]).toEqual([200, 'https://idp.example/e']);
-  });
-
-  it('metadata of several identity providers needs a choice', async () => {
-    const organization = await makeTestOrganization(gateway);
-    const one = organization.metadata.replace(/^<\?xml[^>]*\?>\s*/, '');
-    const two = one.replace(/entityID="[^"]+"/, 'entityID="https://second.example/"').replace(/ ID="[^"]+"/, '');
-    const both = `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata">${one}${two}</md:EntitiesDescriptor>`;
-    const undecided = await put(organization, both, 'application/xml');
-    expect([undecided.status, ((await undecided.json()) as Problem).code]).toEqual([400, 'idp_metadata_invalid']);
-    const chosen = await put(organization, both, 'application/xml', '?entity_id=https%3A%2F%2Fsecond.example%2F');
-    expect(((await chosen.json()) as { entity_id: string }).entity_id).toBe('https://second.example/');
-    const unknown = await put(organization, both, 'application/xml', '?entity_id=nobody');
-    expect(unknown.status).toBe(400);
-  });
-
-  it('what is not metadata of an identity provider is refused, and what was there stays', async () => {
-    const organization = await makeTestOrganization(gateway);
-    const serviceProvider = await (await fetch(`${gateway.url}/saml/${organization.slug}/metadata`)).text();
-    for (const [body, type, status, code] of [
-      [serviceProvider, 'application/xml', 400, 'idp_metadata_invalid'],
-      ['<html>', 'application/xml', 400, 'idp_metadata_invalid'],
-      ['', 'application/xml', 400, 'idp_metadata_invalid'],
-      ['<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', 'application/xml', 400, 'idp_metadata_invalid'],
-      [`<a>${'x'.repeat(1024 * 1024)}</a>`, 'application/xml', 413, 'payload_too_large'],
-      ['x'.repeat(1200 * 1024), 'application/xml', 413, 'payload_too_large'],
-      ['metadata', 'text/plain', 400, 'validation_failed'],
-      ['--x\r\nbroken', 'multipart/form-data; boundary=y', 400, 'validation_failed'],
-      ['x', 'multipart/form-data', 400, 'validation_failed'],
-      ['{"metadata_xml":', 'application/json', 400, 'validation_failed'],
-      ['{}', 'application/json', 400, 'validation_failed'],
-      ['{"metadata_url":"http://169.254.169.254/latest"}', 'application/json', 400, 'idp_metadata_invalid'],
-      ['{"metadata_url":"file:///etc/passwd"}', 'application/json', 400, 'idp_metadata_invalid'],
-      ['{"entity_id":"x","sso_url":"javascript:alert(1)","certificates":["x"]}', 'application/json', 400, 'idp_metadata_invalid'],
-    ] as const) {
-      const response = await put(organization, body, type);
-      expect([type, body.slice(0, 60), response.status, ((await response.json()) as Problem).code]).toEqual([
-        type,
-        body.slice(0, 60),
-        status,
-        code,
-      ]);
-    }
-    expect((await gateway.api('GET', `${root(organization)}/identity-provider`)).body.entity_id).toBe(OKTA_ISSUER);
-  });
-
-  it('a dry run tells what would be understood and changes nothing', async () => {
-    const organization = await makeTestOrganization(gateway);
-    const metadata = organization.metadata.replace(/entityID="[^"]+"/, 'entityID="https://other.example/"');
-    const dry = await put(organization, metadata, 'application/xml', '?dry_run=true');
-    expect(((await dry.json()) as { entity_id: string }).entity_id).toBe('https://other.example/');
-    expect((await gateway.api('GET', `${root(organization)}/identity-provider`)).body.entity_id).toBe(OKTA_ISSUER);
-  });
-
-  it('settings are changed one by one, kept over new metadata, and checked', async () => {
-    const organization = await makeTestOrganization(gateway);
-    const resource = `${root(organization)}/identity-provider`;
-    const changes = {
-      idp_initiated: 'bounce',
-      clock_skew_seconds: 60,
-      attribute_mapping: { groups: ['teams'] },
-      force_authn: true,
-      authn_context: ['urn:x'],
-    };
-    expect((await gateway.api('PATCH', resource, changes)).body).toMatchObject(changes);
-    await put(organization, organization.metadata, 'application/xml');
-    expect((await gateway.api('GET', resource)).body).toMatchObject(changes);
-    for (const wrong of [
-      { idp_initiated: 'perhaps' },
-      { clock_skew_seconds: 301 },
-      { clock_skew_seconds: -1 },
-      { clock_skew_seconds: 1.5 },
-      { attribute_mapping: { groups: [] } },
-      { attribute_mapping: { unknown: ['x'] } },
-      { require_signed_assertion: 'yes' },
-      { metadata_refresh_hours: 0 },
-      { unknown: true },
-    ]) {
-      expect(codeOf(await gateway.api('PATCH', resource, wrong))).toEqual([400, 'validation_failed']);
-    }
-    expect((await gateway.api('DELETE', resource)).status).toBe(204);
-    expect(codeOf(await gateway.api('PATCH', resource, { force_authn: true }))).toEqual([404, 'idp_not_configured']);
-  });
-
-  it('an owner does it for the own organization, and the audit trail tells who', async () => {
-    const organization = await makeTestOrganization(gateway);
-    const { browser, id } = await sessionOf(organization, 'olivia');
-    expect((await asSession(browser, 'PATCH', `${root(organization)}/identity-provider`, { force_authn: true })).status).toBe(200);
-    const { body } = await gateway.api<List<unknown>>('GET', `${root(organization)}/audit?event=identity_provider.settings_changed`);
-    expect(body.items).toMatchObject([{ event: 'identity_provider.settings_changed', actor: { kind: 'member', id } }]);
-  });
-});
-
-describe('role-mapping', () => {
-  it('is read and written; a group stands once; groups keep their white space', async () => {
-    const organization = await makeTestOrganization(gateway);
-    const resource = `${root(organization)}/role-mapping`;
+    const resource = `${pathOf(organization)}/role-mapping`;
     const mapping = {
       rules: [
         { group: ' spaced ', role: 'owner' },
@@ -396,83 +240,89 @@ describe('role-mapping', () => {
       },
       { rules: 'all', default_role: 'none' },
     ]) {
-      expect(codeOf(await gateway.api('PUT', resource, wrong))).toEqual([400, 'validation_failed']);
+      expect(verdictOf(await gateway.api('PUT', resource, wrong))).toEqual([400, 'validation_failed']);
     }
     expect((await gateway.api('GET', resource)).body).toEqual(mapping);
   });
 });
 
-describe('role-mapping without an owner', () => {
+describe('role rules without an owner', () => {
   const NO_OWNER = { rules: [{ group: 'engineering', role: 'collaborator' }], default_role: 'collaborator' };
 
-  it('is refused to an owner, who can’t confirm it either', async () => {
+  it('are refused to an owner, who cannot confirm them either', async () => {
     const organization = await makeTestOrganization(gateway);
-    const resource = `${root(organization)}/role-mapping`;
+    const resource = `${pathOf(organization)}/role-mapping`;
     const before = (await gateway.api('GET', resource)).body;
-    const { browser } = await sessionOf(organization, 'olivia');
-    const refused = await asSession(browser, 'PUT', resource, NO_OWNER);
-    expect(codeOf(refused)).toEqual([409, 'conflict']);
+    const { browser } = await newSession(gateway, organization, 'olivia');
+    const refused = await callWithSession(gateway, browser, 'PUT', resource, NO_OWNER);
+    expect(verdictOf(refused)).toEqual([409, 'conflict']);
     expect(refused.body.detail).toContain('because neither a rule nor the default gives the role owner');
-    expect(codeOf(await asSession(browser, 'PUT', resource, { ...NO_OWNER, allow_no_owner: true }))).toEqual([403, 'forbidden']);
-    expect(codeOf(await asSession(browser, 'PUT', resource, { ...NO_OWNER, allow_no_owner: false }))).toEqual([409, 'conflict']);
+    expect(verdictOf(await callWithSession(gateway, browser, 'PUT', resource, { ...NO_OWNER, allow_no_owner: true }))).toEqual([
+      403,
+      'forbidden',
+    ]);
+    expect(verdictOf(await callWithSession(gateway, browser, 'PUT', resource, { ...NO_OWNER, allow_no_owner: false }))).toEqual([
+      409,
+      'conflict',
+    ]);
     expect((await gateway.api('GET', resource)).body).toEqual(before);
   });
 
-  it('is saved when the operator confirms it, and an identical request then needs no confirmation', async () => {
+  it('are saved if the operator confirms them, and an identical request then needs no confirmation', async () => {
     const organization = await makeTestOrganization(gateway);
-    const resource = `${root(organization)}/role-mapping`;
+    const resource = `${pathOf(organization)}/role-mapping`;
     const refused = await gateway.api('PUT', resource, NO_OWNER);
-    expect(codeOf(refused)).toEqual([409, 'conflict']);
+    expect(verdictOf(refused)).toEqual([409, 'conflict']);
     expect(refused.body.detail).toContain('"allow_no_owner": true');
-    expect(codeOf(await gateway.api('PUT', resource, { ...NO_OWNER, allow_no_owner: 'yes' }))).toEqual([400, 'validation_failed']);
+    expect(verdictOf(await gateway.api('PUT', resource, { ...NO_OWNER, allow_no_owner: 'yes' }))).toEqual([400, 'validation_failed']);
     expect(await gateway.api('PUT', resource, { ...NO_OWNER, allow_no_owner: true })).toMatchObject({ status: 200, body: NO_OWNER });
     expect((await gateway.api('GET', resource)).body).toEqual(NO_OWNER);
     expect((await gateway.api('PUT', resource, NO_OWNER)).status).toBe(200);
   });
 
-  it('is refused if its rules fit no member of an organization that has an owner', async () => {
+  it('are refused if they match no member of an organization that has an owner', async () => {
     const organization = await makeTestOrganization(gateway);
-    await sessionOf(organization, 'olivia');
+    await newSession(gateway, organization, 'olivia');
     const mapping = { rules: [{ group: 'chiefs', role: 'owner' }], default_role: 'collaborator' };
-    const refused = await gateway.api('PUT', `${root(organization)}/role-mapping`, mapping);
-    expect(codeOf(refused)).toEqual([409, 'conflict']);
+    const refused = await gateway.api('PUT', `${pathOf(organization)}/role-mapping`, mapping);
+    expect(verdictOf(refused)).toEqual([409, 'conflict']);
     expect(refused.body.detail).toContain('because no member was in a group with the role owner at their last sign-in');
   });
 });
 
 describe('members', () => {
-  it('are found by address in any case, by a part of name or address, and by id', async () => {
+  it('finds members by email in any case, by a part of the name or email, and by ID', async () => {
     const organization = await makeTestOrganization(gateway);
-    for (const user of ['olivia', 'carl', 'nina']) await sessionOf(organization, user);
-    const list = async (query: string) => (await gateway.api<List<MemberJson>>('GET', `${root(organization)}/members${query}`)).body;
+    for (const user of ['olivia', 'carl', 'nina']) await newSession(gateway, organization, user);
+    const list = async (query: string) => (await gateway.api<List<MemberJson>>('GET', `${pathOf(organization)}/members${query}`)).body;
     expect((await list('')).items.map(({ email }) => email.split('@')[0])).toEqual(['carl', 'nina', 'olivia']);
     expect((await list('?email=CARL%40okta.acme.example')).items).toHaveLength(1);
     expect((await list('?email=carl')).items).toHaveLength(0);
     expect((await list('?query=OLI')).items).toHaveLength(1);
     expect((await list('?query=nobody')).items).toHaveLength(0);
     const [first] = (await list('?limit=1')).items as [MemberJson];
-    expect((await gateway.api('GET', `${root(organization)}/members/${first.id}`)).body).toMatchObject({
+    expect((await gateway.api('GET', `${pathOf(organization)}/members/${first.id}`)).body).toMatchObject({
       id: first.id,
       email: first.email,
     });
-    expect(codeOf(await gateway.api('GET', `${root(organization)}/members/usr_nobody`))).toEqual([404, 'not_found']);
+    expect(verdictOf(await gateway.api('GET', `${pathOf(organization)}/members/usr_nobody`))).toEqual([404, 'not_found']);
   });
 
-  it('in pages, each once', async () => {
+  it('lists each member once across pages', async () => {
     const organization = await makeTestOrganization(gateway);
-    for (const user of ['olivia', 'carl', 'nina']) await sessionOf(organization, user);
+    for (const user of ['olivia', 'carl', 'nina']) await newSession(gateway, organization, user);
     const emails: string[] = [];
     let cursor: string | null = '';
     while (cursor !== null) {
       const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-      const { body }: Answer<List<MemberJson>> = await gateway.api('GET', `${root(organization)}/members?limit=1${query}`);
+      const { body }: Answer<List<MemberJson>> = await gateway.api('GET', `${pathOf(organization)}/members?limit=1${query}`);
       emails.push(...body.items.map(({ email }) => email));
       cursor = body.next_cursor;
     }
     expect(emails).toHaveLength(3);
     expect(new Set(emails).size).toBe(3);
     for (const query of ['limit=0', 'limit=201', 'limit=x', 'cursor=x', 'cursor=%00', `cursor=${'A'.repeat(5000)}`]) {
-      expect([query, ...codeOf(await gateway.api('GET', `${root(organization)}/members?${query}`))]).toEqual([
+      expect([query, ...verdictOf(await gateway.api('GET', `${pathOf(organization)}/members?${query}`))]).toEqual([
         query,
         400,
         'validation_failed',
@@ -480,31 +330,37 @@ describe('members', () => {
     }
   });
 
-  it('of another organization are not found under this one, not even by id', async () => {
+  it('does not find members of another organization, not even by ID', async () => {
     const other = await makeTestOrganization(gateway);
-    const { id } = await sessionOf(other, 'carl');
+    const { id } = await newSession(gateway, other, 'carl');
     for (const [method, body] of [['GET'], ['PATCH', { suspended: true }], ['DELETE']] as const) {
-      expect(codeOf(await gateway.api(method, `${root()}/members/${id}`, body))).toEqual([404, 'not_found']);
+      expect(verdictOf(await gateway.api(method, `${pathOf()}/members/${id}`, body))).toEqual([404, 'not_found']);
     }
-    expect((await gateway.api('GET', `${root(other)}/members/${id}`)).body.suspended).toBe(false);
+    expect((await gateway.api('GET', `${pathOf(other)}/members/${id}`)).body.suspended).toBe(false);
   });
 
-  it('a role that a rule decides is not changed by hand', async () => {
+  it('refuses to change a role that a rule determines', async () => {
     const organization = await makeTestOrganization(gateway);
-    const { id } = await sessionOf(organization, 'olivia');
-    expect(codeOf(await gateway.api('PATCH', `${root(organization)}/members/${id}`, { role: 'collaborator' }))).toEqual([409, 'conflict']);
-    expect(codeOf(await gateway.api('PATCH', `${root(organization)}/members/${id}`, { role: 'none' }))).toEqual([400, 'validation_failed']);
-    expect(codeOf(await gateway.api('PATCH', `${root(organization)}/members/${id}`, { email: 'x@y.example' }))).toEqual([
+    const { id } = await newSession(gateway, organization, 'olivia');
+    expect(verdictOf(await gateway.api('PATCH', `${pathOf(organization)}/members/${id}`, { role: 'collaborator' }))).toEqual([
+      409,
+      'conflict',
+    ]);
+    expect(verdictOf(await gateway.api('PATCH', `${pathOf(organization)}/members/${id}`, { role: 'none' }))).toEqual([
+      400,
+      'validation_failed',
+    ]);
+    expect(verdictOf(await gateway.api('PATCH', `${pathOf(organization)}/members/${id}`, { email: 'x@y.example' }))).toEqual([
       400,
       'validation_failed',
     ]);
   });
 
-  it('the last owner can’t be removed, suspended or made a collaborator', async () => {
+  it('refuses to remove, suspend or demote the last owner', async () => {
     const organization = await makeTestOrganization(gateway);
-    await gateway.api('PUT', `${root(organization)}/role-mapping`, { rules: [], default_role: 'collaborator', allow_no_owner: true });
-    const { id } = await sessionOf(organization, 'olivia');
-    const member = `${root(organization)}/members/${id}`;
+    await gateway.api('PUT', `${pathOf(organization)}/role-mapping`, { rules: [], default_role: 'collaborator', allow_no_owner: true });
+    const { id } = await newSession(gateway, organization, 'olivia');
+    const member = `${pathOf(organization)}/members/${id}`;
     expect((await gateway.api('PATCH', member, { role: 'owner' })).body).toMatchObject({ role: 'owner', role_source: { kind: 'manual' } });
     for (const [method, body] of [
       ['DELETE'],
@@ -512,54 +368,54 @@ describe('members', () => {
       ['PATCH', { role: 'collaborator' }],
       ['PATCH', { role: 'collaborator', suspended: true }],
     ] as const) {
-      expect(codeOf(await gateway.api(method, member, body))).toEqual([409, 'conflict']);
+      expect(verdictOf(await gateway.api(method, member, body))).toEqual([409, 'conflict']);
     }
     expect((await gateway.api('GET', member)).body).toMatchObject({ role: 'owner', suspended: false });
-    const { id: second } = await sessionOf(organization, 'carl');
-    await gateway.api('PATCH', `${root(organization)}/members/${second}`, { role: 'owner' });
+    const { id: second } = await newSession(gateway, organization, 'carl');
+    await gateway.api('PATCH', `${pathOf(organization)}/members/${second}`, { role: 'owner' });
     expect((await gateway.api('DELETE', member)).status).toBe(204);
   });
 
-  it('two owners who remove each other at the same moment: one stays', async () => {
+  it('keeps one of two owners who remove each other at the same time', async () => {
     const organization = await makeTestOrganization(gateway);
-    await gateway.api('PUT', `${root(organization)}/role-mapping`, { rules: [], default_role: 'owner' });
+    await gateway.api('PUT', `${pathOf(organization)}/role-mapping`, { rules: [], default_role: 'owner' });
     for (let round = 0; round < 5; round++) {
-      const [a, b] = [await sessionOf(organization, 'olivia'), await sessionOf(organization, 'carl')];
+      const [a, b] = [await newSession(gateway, organization, 'olivia'), await newSession(gateway, organization, 'carl')];
       const answers = await Promise.all([
-        asSession(a.browser, 'DELETE', `${root(organization)}/members/${b.id}`),
-        asSession(b.browser, 'DELETE', `${root(organization)}/members/${a.id}`),
-        gateway.api('PATCH', `${root(organization)}/members/${a.id}`, { suspended: true }),
-        gateway.api('PATCH', `${root(organization)}/members/${b.id}`, { role: 'collaborator' }),
+        callWithSession(gateway, a.browser, 'DELETE', `${pathOf(organization)}/members/${b.id}`),
+        callWithSession(gateway, b.browser, 'DELETE', `${pathOf(organization)}/members/${a.id}`),
+        gateway.api('PATCH', `${pathOf(organization)}/members/${a.id}`, { suspended: true }),
+        gateway.api('PATCH', `${pathOf(organization)}/members/${b.id}`, { role: 'collaborator' }),
       ]);
       for (const { status } of answers) expect([200, 204, 401, 403, 404, 409]).toContain(status);
-      const { body } = await gateway.api<List<MemberJson>>('GET', `${root(organization)}/members`);
+      const { body } = await gateway.api<List<MemberJson>>('GET', `${pathOf(organization)}/members`);
       expect(body.items.filter(({ role, suspended }) => role === 'owner' && !suspended)).not.toHaveLength(0);
-      for (const { id } of body.items) await gateway.api('PATCH', `${root(organization)}/members/${id}`, { suspended: false });
+      for (const { id } of body.items) await gateway.api('PATCH', `${pathOf(organization)}/members/${id}`, { suspended: false });
     }
   });
 
-  it('what is sent twice is harmless', async () => {
+  it('accepts repeated requests without another effect', async () => {
     const organization = await makeTestOrganization(gateway);
-    const { id } = await sessionOf(organization, 'carl');
-    const member = `${root(organization)}/members/${id}`;
+    const { id } = await newSession(gateway, organization, 'carl');
+    const member = `${pathOf(organization)}/members/${id}`;
     for (let i = 0; i < 2; i++) expect((await gateway.api('PATCH', member, { suspended: true })).status).toBe(200);
-    const { body } = await gateway.api<List<unknown>>('GET', `${root(organization)}/audit?event=member.suspended`);
+    const { body } = await gateway.api<List<unknown>>('GET', `${pathOf(organization)}/audit?event=member.suspended`);
     expect(body.items).toHaveLength(1);
     expect((await gateway.api('DELETE', member)).status).toBe(204);
-    expect(codeOf(await gateway.api('DELETE', member))).toEqual([404, 'not_found']);
+    expect(verdictOf(await gateway.api('DELETE', member))).toEqual([404, 'not_found']);
   });
 });
 
-describe('audit', () => {
-  it('newest first, by event, by member and since a time, with request ids', async () => {
+describe('audit trail', () => {
+  it('returns entries newest first, filtered by event, member and time, with request IDs', async () => {
     const organization = await makeTestOrganization(gateway);
-    const { id } = await sessionOf(organization, 'carl');
+    const { id } = await newSession(gateway, organization, 'carl');
     await organization.post(new HttpBrowser(), organization.respond({ values: { audiences: [['https://other.example']] } }));
     const audit = async (query = '') =>
       (
         await gateway.api<List<{ at: string; event: string; member_id?: string; code?: string; actor: { request_id?: string } }>>(
           'GET',
-          `${root(organization)}/audit${query}`,
+          `${pathOf(organization)}/audit${query}`,
         )
       ).body.items;
     const all = await audit();
@@ -577,180 +433,7 @@ describe('audit', () => {
     expect(await audit(`?since=${encodeURIComponent(new Date(Date.now() + 1000).toISOString())}`)).toEqual([]);
     expect(await audit(`?since=${encodeURIComponent(all.at(-1)?.at ?? '')}`)).toHaveLength(all.length);
     for (const query of ['event=nothing', 'since=yesterday', 'since=2026-01-01', 'limit=999']) {
-      expect(codeOf(await gateway.api('GET', `${root(organization)}/audit?${query}`))).toEqual([400, 'validation_failed']);
+      expect(verdictOf(await gateway.api('GET', `${pathOf(organization)}/audit?${query}`))).toEqual([400, 'validation_failed']);
     }
   });
-});
-
-describe('bad input anywhere', () => {
-  const PATHS = [
-    '/',
-    '/login',
-    '/logout',
-    '/console',
-    '/healthz',
-    '/readyz',
-    '/metrics',
-    '/device',
-    '/assets/style.css',
-    '/assets/../main.js',
-    '/saml/acme/metadata',
-    '/saml/acme/login',
-    '/saml/acme/acs',
-    '/saml/acme/slo',
-    '/saml/%00/login',
-    '/saml/%zz/login',
-    '/%',
-    '/api',
-    '/api/v1',
-    '/api/v1/me',
-    '/api/v1/organizations',
-    '/api/v1/organizations/%2e%2e',
-    '/api/v1/nothing',
-    '/oauth/token',
-    '/auth/verify',
-    '/.well-known/jwks.json',
-    '/.env',
-    '/__proto__',
-    '/constructor',
-    `/${'a'.repeat(4000)}`,
-    '/login?return_to[]=x&return_to[a]=b',
-    '/login?return_to=a&return_to=b',
-    '/console?x=%ff',
-  ];
-  const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'PROPFIND'];
-
-  it('no method on any path makes a 500 or shows a stack', async () => {
-    for (const resource of PATHS) {
-      for (const method of METHODS) {
-        const { status, text } = await raw(
-          method,
-          resource,
-          { 'content-type': 'application/json' },
-          method === 'GET' || method === 'HEAD' ? undefined : '{"a":',
-        );
-        expect([method, resource.slice(0, 40), status < 500]).toEqual([method, resource.slice(0, 40), true]);
-        expect(text).not.toMatch(/node_modules|\.[jt]sx?:\d+|at \w+ \(/);
-      }
-    }
-  });
-
-  it('no header makes a 500', async () => {
-    for (const headers of [
-      { cookie: 'samlgate_session=%' },
-      { cookie: `samlgate_session=${'x'.repeat(7000)}` },
-      { cookie: '=;;;=; __proto__=x; samlgate_session' },
-      { authorization: 'Bearer \u00ff' },
-      { 'content-length': '0' },
-      { 'x-forwarded-for': '<script>' },
-      { accept: '*/*;q=x, ,;' },
-      { 'content-encoding': 'br' },
-      { 'transfer-encoding': 'chunked' },
-      { host: 'evil.example' },
-      { origin: 'null' },
-      { 'if-none-match': '*', 'if-modified-since': 'x' },
-      { range: 'bytes=0-' },
-    ]) {
-      for (const resource of ['/console', '/api/v1/me', '/login', '/saml/acme/metadata', '/assets/style.css']) {
-        const { status } = await raw('GET', resource, headers);
-        expect([JSON.stringify(headers).slice(0, 60), resource, status < 500]).toEqual([
-          JSON.stringify(headers).slice(0, 60),
-          resource,
-          true,
-        ]);
-      }
-    }
-  });
-
-  it('malformed JSON, another type, too much: the contract’s errors', async () => {
-    const post = async (body: string, type: string) => {
-      const response = await fetch(`${gateway.url}/api/v1/organizations`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${gateway.operatorToken}`, 'content-type': type },
-        body,
-      });
-      return [response.status, ((await response.json()) as Problem).code];
-    };
-    expect(await post('{"slug":', 'application/json')).toEqual([400, 'validation_failed']);
-    expect(await post('\ud800', 'application/json')).toEqual([400, 'validation_failed']);
-    expect(await post('{}', 'application/json; charset=utf-16')).toEqual([400, 'validation_failed']);
-    expect(await post('slug=x', 'application/x-www-form-urlencoded')).toEqual([400, 'validation_failed']);
-    expect(await post(`{"name":"${'x'.repeat(3_000_000)}"}`, 'application/json')).toEqual([413, 'payload_too_large']);
-    expect(await post('{"__proto__":{"slug":"ab","name":"x"}}', 'application/json')).toEqual([400, 'validation_failed']);
-    expect(await post(`${'['.repeat(100_000)}`, 'application/json')).toEqual([400, 'validation_failed']);
-  });
-
-  it('a page for browsers, JSON for programs, the same code and request id in both', async () => {
-    const page = await raw('GET', '/saml/nobody-here/login', { accept: 'text/html' });
-    expect(page.text).toContain('organization_unknown');
-    expect(page.text).toContain(page.headers['x-request-id']);
-    const json = await raw('GET', '/saml/nobody-here/login', { accept: 'application/json' });
-    expect(JSON.parse(json.text)).toMatchObject({ code: 'organization_unknown', request_id: json.headers['x-request-id'] });
-    expect((await raw('GET', '/api/v1/nothing', { accept: 'text/html' })).headers['content-type']).toMatch(/^application\/problem\+json/);
-  });
-
-  it('pages have the policy that allows nothing inline, and what helmet sets', async () => {
-    for (const resource of ['/login', '/saml/nobody-here/login', '/logout']) {
-      const { headers } = await raw('GET', resource, { accept: 'text/html' });
-      expect(headers['content-security-policy']).toMatch(/default-src 'none'/);
-      expect(headers['content-security-policy']).not.toMatch(/unsafe/);
-      expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'cache-control': 'no-store' });
-      expect(headers['x-powered-by']).toBeUndefined();
-    }
-  });
-
-  it.each([
-    ['http', undefined],
-    ['https', 'max-age=63072000'],
-  ])('every answer has the headers that protect a browser, over %s', async (scheme, hsts) => {
-    const environment = scheme === 'https' ? { SAMLGATE_BASE_URL: 'https://sso.example.com' } : {};
-    const other = await startGateway({ environment });
-    const { host, port } = other.runtime.config.listen;
-    try {
-      for (const resource of ['/login', '/saml/nobody-here/login', '/nothing-here', '/api/v1/nothing', '/auth/verify', '/healthz']) {
-        const { headers } = await fetch(`http://${host}:${port}${resource}`, { redirect: 'manual' });
-        const got = Object.fromEntries([...headers].filter(([name]) => /^(cross-origin|origin-agent|referrer|strict|x-)/.test(name)));
-        const { 'x-request-id': _, ...rest } = got;
-        expect({ resource, ...rest }).toEqual({
-          resource,
-          'cross-origin-opener-policy': 'same-origin',
-          'cross-origin-resource-policy': 'same-origin',
-          'origin-agent-cluster': '?1',
-          'referrer-policy': 'same-origin',
-          'x-content-type-options': 'nosniff',
-          'x-dns-prefetch-control': 'off',
-          'x-download-options': 'noopen',
-          'x-frame-options': 'DENY',
-          'x-permitted-cross-domain-policies': 'none',
-          'x-xss-protection': '0',
-          ...(hsts === undefined ? {} : { 'strict-transport-security': hsts }),
-        });
-        expect(headers.get('content-security-policy')).toMatch(/default-src 'none'/);
-      }
-    } finally {
-      await other.stop();
-    }
-  });
-
-  /** Not fetch: it would mend what is sent. */
-  function raw(
-    method: string,
-    resource: string,
-    headers: Record<string, string | undefined> = {},
-    body?: string,
-  ): Promise<{ status: number; headers: Record<string, string>; text: string }> {
-    const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)) as Record<string, string>;
-    const { hostname, port } = new URL(gateway.url);
-    // Without it Node frames no body for some methods, and the rest of it would be the next request.
-    if (body !== undefined) given['content-length'] ??= String(Buffer.byteLength(body));
-    return new Promise((resolve, reject) => {
-      const request = httpRequest({ hostname, port, method, path: resource, headers: given }, (response) => {
-        let text = '';
-        response.on('data', (chunk) => (text += String(chunk)));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers as Record<string, string>, text }));
-      });
-      request.on('error', reject);
-      request.end(body);
-    });
-  }
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { csvLine } from '../../src/http/console/audit-download.ts';
 
-describe('CSV: what spreadsheets must not run (CWE-1236)', () => {
+describe('CSV download: spreadsheet formulas (CWE-1236)', () => {
   it.each([
     ['=1+1', '"\'=1+1"'],
     ['+1', '"\'+1"'],
@@ -15,15 +15,15 @@ describe('CSV: what spreadsheets must not run (CWE-1236)', () => {
     ['＝1', '"\'＝1"'],
     ['|calc', '"\'|calc"'],
     ['="a","b"', '"\'=""a"",""b"""'],
-  ])('%j becomes text', (cell, record) => {
+  ])('turns %j into text', (cell, record) => {
     expect(csvLine([cell])).toBe(`${record}\r\n`);
   });
 
-  it.each(['', 'plain', 'a=b', '1-2', 'olivia@acme.example', '192.0.2.7', 'Zoë', '日本'])('%j stays as it is', (cell) => {
+  it.each(['', 'plain', 'a=b', '1-2', 'olivia@acme.example', '192.0.2.7', 'Zoë', '日本'])('keeps %j', (cell) => {
     expect(csvLine([cell])).toBe(`"${cell}"\r\n`);
   });
 
-  it('quotes and line breaks stay inside their cell', () => {
+  it('keeps quotes and line breaks inside their cell', () => {
     expect(csvLine(['a"b', 'c\r\nd', 'e,f'])).toBe('"a""b","c\r\nd","e,f"\r\n');
   });
 });

@@ -32,8 +32,8 @@ afterAll(() => gateway.stop());
 type Document = { paths: Record<string, Record<string, { operationId: string; parameters?: { name: string; in: string }[] }>> };
 const fetchDocument = async () => (await fetch(`${gateway.url}/api/v1/openapi.json`)).json() as Promise<Document>;
 
-describe('OpenAPI: the document', () => {
-  test('is valid OpenAPI 3.1, for anybody', async () => {
+describe('OpenAPI document', () => {
+  test('is valid OpenAPI 3.1 and public', async () => {
     const response = await fetch(`${gateway.url}/api/v1/openapi.json`);
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
     const document = (await response.json()) as Record<string, unknown>;
@@ -44,23 +44,23 @@ describe('OpenAPI: the document', () => {
     expect(document).toMatchObject({ openapi: expect.stringMatching(/^3\.1\./), servers: [{ url: gateway.url }] });
   });
 
-  test('every reference in it leads somewhere, and nothing in it is unused', async () => {
+  test('resolves every reference and has no unused component', async () => {
     const document = (await fetchDocument()) as unknown as { components: { schemas: Record<string, unknown> } };
     const used = new Set([...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name));
     expect(Object.keys(document.components.schemas).sort()).toEqual([...used].sort());
   });
 
-  test('has every route of the API, and no other', async () => {
+  test('describes every route of the API and no other', async () => {
     const documented = Object.entries((await fetchDocument()).paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method} ${path}`),
     );
-    // Answered in front of Express.
+    // Forward authentication is answered in front of Express.
     const routes = [...apiRoutesOf(makeApp(gateway.runtime)), 'get /auth/verify'];
     expect(documented.sort()).toEqual(routes.sort());
     expect(routes.length).toBeGreaterThan(25);
   });
 
-  test('names each operation once, and every parameter of a path', async () => {
+  test('has unique operation IDs and all path parameters', async () => {
     expect(new Set(ALL.map(({ id }) => id)).size).toBe(ALL.length);
     for (const [path, methods] of Object.entries((await fetchDocument()).paths)) {
       for (const { parameters = [] } of Object.values(methods)) {
@@ -77,7 +77,7 @@ interface Layer {
   readonly handle: { readonly stack?: readonly Layer[] };
 }
 
-/** `get /api/v1/me` and so on, as Express has them. */
+/** Returns the routes of Express, such as `get /api/v1/me`. */
 function apiRoutesOf(app: Express): string[] {
   const walk = (layers: readonly Layer[], prefix: string): string[] =>
     layers.flatMap(({ rawPath, route, handle }) => {
@@ -86,7 +86,7 @@ function apiRoutesOf(app: Express): string[] {
       return handle.stack ? walk(handle.stack, path) : [];
     });
   const layers = (app as unknown as { router: { stack: readonly Layer[] } }).router.stack;
-  // The app loads the API when it is first asked for.
+  // The app loads the API on its first request.
   const api = (apiRoutes(gateway.runtime) as unknown as { stack: readonly Layer[] }).stack;
   return [...walk(layers, ''), ...walk(api, '')].filter((route) => /^\w+ \/(api\/v1|oauth|auth|\.well-known)(\/|$)/.test(route));
 }
@@ -123,7 +123,7 @@ interface Example {
 
 const makeOrganization = async (): Promise<Params> => {
   const slug = newSlug();
-  expect((await gateway.api('POST', '/organizations', { slug, name: 'Made for a test' })).status).toBe(201);
+  expect((await gateway.api('POST', '/organizations', { slug, name: 'Created by a test' })).status).toBe(201);
   return { org: slug };
 };
 const newToken = async (person: SignedIn) => (await person.makeToken()).id;
@@ -139,14 +139,14 @@ const lastSignIn = async () => {
 const newSetupLink = async () => (await gateway.api<{ id: string }>('POST', `/organizations/${acme.slug}/setup-links`, {})).body.id;
 const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
 
-/** For each operation one call that is good; made by the operator, or by an owner where it is a member's. */
+/** One valid call of each operation, by an owner for operations of members, otherwise by the operator. */
 const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   getMe: () => ({}),
   createSessionToken: () => ({ sending: { body: {} } }),
   listTokens: () => ({ sending: { query: { limit: '2' } } }),
   createToken: () => ({ sending: { body: { name: 'ci', expires_in_days: 30 } } }),
   revokeToken: async () => ({ params: { id: await newToken(olivia) } }),
-  // Everything of the caller ends, so the caller is one of its own.
+  // The call revokes all CLI tokens of the caller, so it has a caller of its own.
   rotateTokens: async () => ({
     sending: { token: (await (await signedIn(gateway, acme, 'nina')).makeToken()).token, body: { name: 'new' } },
   }),
@@ -199,10 +199,10 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
 const tokenFor = ({ who }: OperationDescription): string | undefined =>
   who === 'public' ? undefined : who === 'member' || who === 'authenticated' ? ownerToken : gateway.operatorToken;
 
-describe('OpenAPI: what it says of an operation is so', () => {
-  test.each(ALL.map((operation) => [operation.id, operation] as const))('%s', async (id, operation) => {
+describe('OpenAPI document and real answers', () => {
+  test.each(ALL.map((operation) => [operation.id, operation] as const))('%s answers as documented', async (id, operation) => {
     const example = await EXAMPLES[id]?.();
-    if (!example) throw new Error(`Give an example of ${id} in this test.`);
+    if (!example) throw new Error(`Add an example of ${id} to this test.`);
     const answer = await send(operation, example.params ?? {}, { token: tokenFor(operation), ...example.sending });
     expect([answer.status, answer.status < 300 || answer.text]).toEqual([operation.status, true]);
     for (const name of operation.headers ?? []) expect(answer.headers.get(name)).toEqual(expect.any(String));
@@ -210,17 +210,17 @@ describe('OpenAPI: what it says of an operation is so', () => {
     expect(operation.answer.safeParse(answer.json()).error?.issues ?? []).toEqual([]);
   });
 
-  test('examples are of operations that there are', () => {
+  test('every operation has an example', () => {
     expect(Object.keys(EXAMPLES).sort()).toEqual(ALL.map(({ id }) => id).sort());
   });
 
-  test('the audit trail is described whatever is in it', async () => {
+  test('describes every kind of audit entry', async () => {
     const { body } = await gateway.api('GET', `/organizations/${acme.slug}/audit?limit=200`);
     expect(new Set((body.items as { event: string }[]).map(({ event }) => event)).size).toBeGreaterThan(5);
     expect(answers.AUDIT_PAGE.safeParse(body).error?.issues ?? []).toEqual([]);
   });
 
-  test('a problem is described, also that of an OAuth endpoint', async () => {
+  test('describes errors of the API and of the OAuth endpoints', async () => {
     const problem = await gateway.api('POST', '/organizations', {});
     expect(problem.status).toBe(400);
     expect(answers.PROBLEM.safeParse(problem.body).error?.issues ?? []).toEqual([]);
@@ -231,13 +231,13 @@ describe('OpenAPI: what it says of an operation is so', () => {
   });
 });
 
-describe('the page that shows the API', () => {
+describe('API reference page', () => {
   const get = async (path: string) => {
     const response = await fetch(`${gateway.url}${path}`);
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
 
-  test('is for anybody, takes everything from the gateway, and has nothing inline', async () => {
+  test('is public, loads everything from the gateway and has nothing inline', async () => {
     const { status, headers, text } = await get('/api/docs');
     expect(status).toBe(200);
     const policy = headers.get('content-security-policy') ?? '';
@@ -249,7 +249,7 @@ describe('the page that shows the API', () => {
     expect(text).not.toMatch(/<script>|<script [^>]*>[^<]|<style|style="| on\w+="/);
   });
 
-  test('of the viewer’s package only what the page needs is served', async () => {
+  test('serves only the files of the viewer that the page needs', async () => {
     for (const path of [
       '/api/docs/index.html',
       '/api/docs/package.json',

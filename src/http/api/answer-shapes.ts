@@ -1,23 +1,26 @@
 /**
- * What the JSON API gives: zod shapes for the OpenAPI document and for the types of `samlgate/client`. Answers are made by
- * `representations.ts`; tests hold real ones against these shapes, which know no field that is not here.
+ * Schemas of answers of the JSON API, for the OpenAPI document and for the types of `samlgate/client`. Each exported schema is a
+ * component of the document, named after its constant. Tests check real answers against these schemas, which allow no other fields.
  */
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
 import { IDP_SETTINGS, ROLE_MAPPING } from './request-shapes.ts';
 
-const time = z.iso.datetime().describe('RFC 3339, UTC');
+const time = z.iso.datetime().describe('RFC 3339 in UTC.');
 const role = z.enum(['owner', 'collaborator']);
-const memberRole = z.enum(['owner', 'collaborator', 'none']).describe('none: a known person whose groups give no role');
+const memberRole = z.enum(['owner', 'collaborator', 'none']).describe('`none`: the member’s groups give no role.');
 
-/** One page of a list; `next_cursor` leads to the next one. */
+/** One page of a list. */
 const pageOf = <T extends z.ZodType>(item: T) =>
-  z.strictObject({ items: z.array(item), next_cursor: z.string().nullable().describe('null where there is no more') });
+  z.strictObject({
+    items: z.array(item),
+    next_cursor: z.string().nullable().describe('The cursor of the next page, or null on the last page.'),
+  });
 
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 
-/** RFC 9457, with the code and the request id that the log has. */
+/** Problem details (RFC 9457) with an error code, and the request ID that the log contains too. */
 export const PROBLEM = z.strictObject({
   type: z.string(),
   title: z.string(),
@@ -28,7 +31,7 @@ export const PROBLEM = z.strictObject({
   wanted: z.string().optional(),
   got: z.string().optional(),
 });
-/** Of the OAuth endpoints: the same, and what OAuth calls it (RFC 6749 §5.2). */
+/** Problem details of the OAuth endpoints, which add the error of RFC 6749 §5.2. */
 export const OAUTH_PROBLEM = z.strictObject({ ...PROBLEM.shape, error: z.string().optional(), error_description: z.string().optional() });
 
 export const ORGANIZATION = z.strictObject({
@@ -39,9 +42,9 @@ export const ORGANIZATION = z.strictObject({
   allowed_return_urls: z.array(z.string()),
   contact_email: z.string().nullable(),
   logo_url: z.string().nullable(),
-  cli_token_max_days: z.int().nullable().describe('every CLI token ends this long after it was made'),
-  cli_token_sso_within_days: z.int().nullable().describe('a CLI token pauses while its member’s last sign-in is longer ago'),
-  session_token_audiences: z.array(z.string()).describe('for whom session tokens may be besides the gateway itself'),
+  cli_token_max_days: z.int().nullable().describe('The longest validity of a CLI token, counted from its creation.'),
+  cli_token_sso_within_days: z.int().nullable().describe('CLI tokens are rejected while their member’s last sign-in is older than this.'),
+  session_token_audiences: z.array(z.string()).describe('The allowed audiences of session tokens, besides the gateway itself.'),
   created_at: time,
 });
 export const ORGANIZATION_PAGE = pageOf(ORGANIZATION);
@@ -53,8 +56,8 @@ export const MEMBER = z.strictObject({
   role: memberRole,
   role_source: z
     .union([z.strictObject({ kind: z.literal('rule'), group: z.string() }), z.strictObject({ kind: z.enum(['default', 'manual']) })])
-    .describe('why the member has the role'),
-  groups: z.array(z.string()).describe('as of the last sign-in'),
+    .describe('Why the member has this role.'),
+  groups: z.array(z.string()).describe('The groups at the last sign-in.'),
   groups_state: z.enum(['present', 'absent', 'over_limit']),
   suspended: z.boolean(),
   created_at: time,
@@ -70,7 +73,10 @@ export const ME = z.strictObject({
     id: z.string(),
     expires_at: time.nullable(),
   }),
-  csrf_token: z.string().optional().describe('only with the session cookie: the value of X-Samlgate-CSRF'),
+  csrf_token: z
+    .string()
+    .optional()
+    .describe('The value of the header X-Samlgate-CSRF. Present only if the request uses the session cookie.'),
 });
 
 const endpoint = z.strictObject({ location: z.string(), response_location: z.string().optional() });
@@ -96,19 +102,19 @@ export const IDENTITY_PROVIDER = z.strictObject({
   refresh: z
     .strictObject({ at: time, problem: z.string().nullable() })
     .nullable()
-    .describe('the last time that metadata was fetched again from its URL'),
+    .describe('The last refresh of the metadata from its URL.'),
   warnings: z.array(z.strictObject({ code: z.string(), level: z.enum(['warning', 'info']), text: z.string() })),
   ...IDP_SETTINGS.required().shape,
   service_provider: z
     .strictObject({ entity_id: z.string(), acs_url: z.string(), slo_url: z.string(), login_url: z.string(), metadata_url: z.string() })
-    .describe('what the identity provider’s administrator needs'),
+    .describe('The values to enter at the identity provider.'),
 });
 
 export const ROLE_MAPPING_ANSWER = ROLE_MAPPING;
 
 export const NEW_SETUP_LINK = z.strictObject({
   id: z.string(),
-  url: z.string().describe('shown this once'),
+  url: z.string().describe('Returned only once.'),
   expires_at: time,
 });
 export const SETUP_LINK = z.strictObject({
@@ -142,19 +148,22 @@ export const AUDIT_PAGE = pageOf(AUDIT_ENTRY);
 const signIn = {
   id: z.string(),
   at: time,
-  kind: z.enum(['login', 'test']).describe('test: somebody tried the sign-in, and nobody was let in'),
+  kind: z.enum(['login', 'test']).describe('`test`: a test sign-in, which creates no session.'),
   outcome: z.enum(['accepted', 'refused']),
   code: errorCode.nullable(),
   request_id: z.string().nullable(),
   address: z.string().nullable(),
-  member_id: z.string().nullable().describe('as far as the message was genuine and the person is known'),
-  verified: z.boolean().describe('false: no good signature covers the message, so nothing in it need be true'),
-  examined: z.boolean().describe('whether the message was examined: `checks` and `structure` are there'),
+  member_id: z.string().nullable().describe('The member, if the signature is valid and the member is known.'),
+  verified: z.boolean().describe('False if no valid signature covers the response, so that nothing in it can be trusted.'),
+  examined: z.boolean().describe('Whether the response was examined, so that `checks` and `structure` have content.'),
 };
 export const SIGN_IN = z.strictObject(signIn);
 export const SIGN_IN_PAGE = pageOf(SIGN_IN);
 
-const maskedValue = { shown: z.string().optional(), masked: z.string().optional().describe('length and form of the value') };
+const maskedValue = {
+  shown: z.string().optional(),
+  masked: z.string().optional().describe('The length and the form of the value, instead of the value.'),
+};
 const structure = z
   .array(
     z.strictObject({
@@ -163,11 +172,11 @@ const structure = z
       namespace: z.string().optional(),
       attributes: z.array(z.strictObject({ name: z.string(), ...maskedValue })).optional(),
       text: z.strictObject(maskedValue).optional(),
-      omitted: z.int().optional().describe('how many more elements this row stands for'),
+      omitted: z.int().optional().describe('The number of further elements that this row represents.'),
     }),
   )
   .nullable()
-  .describe('the elements of the message in document order, without what is about the person');
+  .describe('The elements of the response in document order, without personal data.');
 
 export const SIGN_IN_CHECK = z.strictObject({
   name: z.string(),
@@ -177,11 +186,11 @@ export const SIGN_IN_CHECK = z.strictObject({
   detail: z.string().nullable(),
   wanted: z.string().nullable(),
   got: z.string().nullable(),
-  unsigned: z.boolean().describe('it was read where no good signature covers it'),
-  hint: z.strictObject({ key: z.string(), text: z.string() }).nullable().describe('which setting of the identity provider to change'),
+  unsigned: z.boolean().describe('Whether no valid signature covers the checked part.'),
+  hint: z.strictObject({ key: z.string(), text: z.string() }).nullable().describe('The setting to change at the identity provider.'),
 });
 
-/** What was found out about a message; the same in a bundle, which is about nobody. */
+/** The result of examining a response. A bundle has the same fields, without personal data. */
 const examined = {
   title: z.string().nullable(),
   advice: z.string().nullable(),
@@ -194,7 +203,7 @@ const examined = {
   clock_offset_seconds: z
     .number()
     .nullable()
-    .describe('the time of issue against the gateway’s clock; negative: behind it, as it is by the time under way'),
+    .describe('The time of issue minus the time of arrival by the gateway’s clock. Usually slightly negative.'),
   certificates: z.array(z.strictObject({ part: z.enum(['response', 'assertion']), fingerprint_sha256: z.string(), expired: z.boolean() })),
   checks: z.array(SIGN_IN_CHECK),
   attribute_names: z.array(z.string()),
@@ -205,12 +214,12 @@ const examined = {
 export const SIGN_IN_DETAILS = z.strictObject({
   ...signIn,
   ...examined,
-  started_by: z.string().nullable().describe('of a test: a member’s id, or `operator`'),
+  started_by: z.string().nullable().describe('The ID of the member who started the test sign-in, or `operator`.'),
   role: role.nullable(),
-  role_group: z.string().nullable().describe('whose rule gave the role'),
-  groups: z.array(z.string()).nullable().describe('as they were sent; null where no good signature covers them'),
+  role_group: z.string().nullable().describe('The group whose rule gave the role.'),
+  groups: z.array(z.string()).nullable().describe('The groups in the response. Null if no valid signature covers them.'),
   groups_state: z.enum(['present', 'absent', 'over_limit']).nullable(),
-  groups_omitted: z.int().describe('how many more were sent'),
+  groups_omitted: z.int().describe('The number of further groups in the response.'),
 });
 
 export const SIGN_IN_BUNDLE = z.strictObject({
@@ -237,7 +246,7 @@ const cliToken = {
   id: z.string(),
   name: z.string(),
   created_at: time,
-  expires_at: time.nullable().describe('null: it has no end'),
+  expires_at: time.nullable().describe('Null if the token never expires.'),
 };
 export const CLI_TOKEN = z.strictObject({
   ...cliToken,
@@ -246,16 +255,16 @@ export const CLI_TOKEN = z.strictObject({
   last_used_client: z.string().nullable(),
 });
 export const CLI_TOKEN_PAGE = pageOf(CLI_TOKEN);
-export const NEW_CLI_TOKEN = z.strictObject({ ...cliToken, token: z.string().describe('shown this once') });
+export const NEW_CLI_TOKEN = z.strictObject({ ...cliToken, token: z.string().describe('Returned only once.') });
 export const ROTATED_TOKENS = z.strictObject({ revoked: z.int(), token: NEW_CLI_TOKEN });
 export const REVOKED_TOKENS = z.strictObject({ revoked: z.int() });
 
 export const SIGNING_KEY = z.strictObject({
   kid: z.string(),
   alg: z.string(),
-  state: z.enum(['next', 'active', 'retired', 'revoked']).describe('retired: verifies only; revoked: what it signed is refused'),
+  state: z.enum(['next', 'active', 'retired', 'revoked']).describe('`retired`: only verifies. `revoked`: its tokens are rejected.'),
   created_at: time,
-  live_tokens: z.int().describe('CLI tokens that would die with it'),
+  live_tokens: z.int().describe('The number of CLI tokens that revoking the key would invalidate.'),
 });
 export const SIGNING_KEY_PAGE = pageOf(SIGNING_KEY);
 export const REVOKED_KEY = z.strictObject({ kid: z.string(), revoked_tokens: z.int() });

@@ -1,4 +1,4 @@
-/** What the JSON API gives: domain values in the words of the contract. Nothing secret is reachable from here. */
+/** Domain values as JSON, with the field names of the API. Only {@link newCliTokenJson} and {@link sessionTokenJson} return a secret. */
 import type { AuditEntry } from '../../audit.ts';
 import type { ListedKey } from '../../auth/keys/signing-keys.ts';
 import type { Principal } from '../../auth/principal.ts';
@@ -124,7 +124,7 @@ export const cliTokenJson = ({ record, endsAtMs, lastUse }: ListedCliToken) => (
   last_used_client: lastUse?.userAgent ?? null,
 });
 
-/** The one answer that has the token itself. */
+/** The only representation of a CLI token that contains the token itself. */
 export const newCliTokenJson = ({ record, token }: NewCliToken) => ({
   id: record.id,
   name: record.name,

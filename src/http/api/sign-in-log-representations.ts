@@ -1,4 +1,4 @@
-/** What is told of a sign-in that is kept: to owners, and in a bundle that leaves the house. */
+/** Entries of the sign-in log as JSON: for owners, and as a bundle for support tickets. */
 import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
 import type { SignInLogEntry, SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { VERSION } from '../../client/version.ts';
@@ -72,11 +72,11 @@ const checkJson = ({ name, outcome, code, detail, wanted, got, isUnsigned }: Log
   hint: (code && hintFor(code, idpKind)) ?? null,
 });
 
-/** For a ticket: what was checked and how the message is built, and nothing by which one could tell whose sign-in it was. */
+/** Returns the checks and the structure of the response without anything that identifies the user. */
 export function signInBundleJson(entry: SignInLogEntry, organization: Organization, baseUrl: string) {
   const { groups } = entry;
   const { id, at, kind, outcome, code, request_id, verified } = signInJson(entry);
-  const { structure, decrypted_structure, ...examined } = examinedJson(withoutWords(entry));
+  const { structure, decrypted_structure, ...examined } = examinedJson(withoutStatusMessages(entry));
   const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
     format: 'samlgate-sign-in-1' as const,
@@ -95,26 +95,26 @@ export function signInBundleJson(entry: SignInLogEntry, organization: Organizati
 
 const rowsWithoutPersons = (rows: readonly MaskedRow[] | null) => (rows === null ? null : withoutPersons(rows));
 
-/** The words of the identity provider may name the person. */
-function withoutWords(entry: SignInLogEntry): SignInLogEntry {
+/** Replaces texts of the identity provider by the error numbers in them, because such texts may name the user. */
+function withoutStatusMessages(entry: SignInLogEntry): SignInLogEntry {
   const { code, refusal, examination } = entry;
-  const said = <T extends { readonly detail?: string }>(facts: T): T =>
+  const masked = <T extends { readonly detail?: string }>(facts: T): T =>
     facts.detail === undefined ? facts : { ...facts, detail: errorNumbersOf(facts.detail) };
   return {
     ...entry,
-    ...(refusal && code === 'saml_status_not_success' ? { refusal: said(refusal) } : {}),
+    ...(refusal && code === 'saml_status_not_success' ? { refusal: masked(refusal) } : {}),
     ...(examination
       ? {
           examination: {
             ...examination,
-            checks: examination.checks.map((check) => (check.code === 'saml_status_not_success' ? said(check) : check)),
+            checks: examination.checks.map((check) => (check.code === 'saml_status_not_success' ? masked(check) : check)),
           },
         }
       : {}),
   };
 }
 
-/** In every text, wherever it stands. */
+/** Masks email addresses in every string of a value. */
 function withoutAddressesIn<T>(value: T): T {
   return JSON.parse(JSON.stringify(value), (_key, part: unknown) => (typeof part === 'string' ? withoutAddresses(part) : part)) as T;
 }
