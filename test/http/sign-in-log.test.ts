@@ -285,7 +285,7 @@ describe('the sign-in log: a bundle for a ticket', () => {
     const mismatch = await last(acme);
     expect(mismatch.got).toBe(audiences[0]?.[0]);
     const other = await gateway.api<z.infer<typeof SIGN_IN_BUNDLE>>('GET', `/organizations/${acme.slug}/sign-ins/${mismatch.id}/bundle`);
-    expect(other.body.sign_in.got).toBe('(an e-mail address)');
+    expect(other.body.sign_in.got).toBe('(an email address)');
     expect(JSON.stringify(other.body)).not.toMatch(/olivia|@/);
   });
 });

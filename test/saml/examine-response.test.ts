@@ -368,7 +368,7 @@ describe('maskElement(): what is shown of a message', () => {
     expect(row('samlp:StatusCode')?.attributes).toEqual([{ name: 'Value', shown: 'urn:oasis:names:tc:SAML:2.0:status:Success' }]);
     const values = rows.filter(({ name }) => name === 'saml:AttributeValue').map(({ text }) => text);
     expect(values).toEqual([
-      { masked: '16 characters, an e-mail address' },
+      { masked: '16 characters, an email address' },
       { masked: '12 characters, several words' },
       { masked: '15 characters' },
       { masked: '11 characters' },
@@ -405,12 +405,12 @@ describe('maskElement(): what is shown of a message', () => {
   test.each([
     ['', 'empty'],
     ['x', '1 character'],
-    ['olivia@acme.example', '19 characters, an e-mail address'],
+    ['olivia@acme.example', '19 characters, an email address'],
     ['https://acme.example/x', '22 characters, a URL'],
     ['urn:x:y', '7 characters, a URN'],
     ['3f2a6c1e-58d4-4b90-8c7a-1e9d05b4f6a3', '36 characters, a UUID'],
     ['123', '3 characters, a number'],
-    ['2026-01-15T12:00:00Z', '20 characters, an instant'],
+    ['2026-01-15T12:00:00Z', '20 characters, a timestamp'],
     [`${'QUJD'.repeat(20)}\n${'QUJD'.repeat(20)}=`, '162 characters, base64'],
     ['Olivia Owner', '12 characters, several words'],
     ['x\ud83d\ude00', '3 characters'],
@@ -434,7 +434,7 @@ describe('what leaves the house', () => {
     const rows = withoutPersons(maskElement(parseXml(xml), 300));
     const kept = JSON.stringify(rows);
     expect(kept).not.toMatch(/olivia|Owner/i);
-    expect(kept).toContain('"shown":"(an e-mail address)"');
+    expect(kept).toContain('"shown":"(an email address)"');
     expect(rows.find(({ name }) => name === 'samlp:StatusMessage')?.text).toEqual({
       masked: `${text.length} characters, several words, with AADSTS50105`,
     });

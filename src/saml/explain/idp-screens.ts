@@ -1,12 +1,12 @@
 /**
- * Which setting of which screen of an identity provider to change, for what a response can be refused for. Screens and fields
- * are spelled as the administrator sees them; `config/idp-examples` has the whole way through each.
+ * The setting to change at the identity provider, for each code that a response can be refused with. Screens and fields are spelled as
+ * the administrator sees them; `config/idp-examples` has the complete setup of each product.
  */
 import type { ErrorCode } from '../../errors.ts';
 
 export type IdpKind = 'okta' | 'entra-id' | 'google-workspace' | 'other';
 
-/** The products whose screens are known, by what their entityIDs and sign-in URLs look like. */
+/** Recognizes the products by their entityIDs and sign-in URLs. */
 const KINDS: readonly (readonly [kind: IdpKind, entityId: RegExp, ssoHost: RegExp])[] = [
   ['okta', /^http:\/\/www\.okta\.com\//, /(?:^|\.)(?:okta|oktapreview|okta-emea|okta-gov|trexcloud)\.com$/],
   [
@@ -17,13 +17,16 @@ const KINDS: readonly (readonly [kind: IdpKind, entityId: RegExp, ssoHost: RegEx
   ['google-workspace', /^https:\/\/accounts\.google\.com\/o\/saml2\?/, /^accounts\.google\.com$/],
 ];
 
-/** @param ssoUrl where it has people sign in: an entityID can be chosen freely in some products */
+/**
+ * Recognizes the product of an identity provider.
+ * @param ssoUrl its single sign-on URL, because some products let administrators choose any entityID
+ */
 export function idpKindOf(entityId: string, ssoUrl: string | undefined): IdpKind {
   const host = ssoUrl !== undefined && URL.canParse(ssoUrl) ? new URL(ssoUrl).hostname : '';
   return KINDS.find(([, id, ssoHost]) => id.test(entityId) || ssoHost.test(host))?.[0] ?? 'other';
 }
 
-/** `key` stays the same while the words become better. */
+/** `key` stays the same when the text is edited. */
 export interface Hint {
   readonly key: string;
   readonly text: string;
@@ -33,88 +36,89 @@ const OKTA = 'Okta: Applications > (the app) > General > SAML Settings > Edit > 
 const ENTRA = 'Entra ID: Enterprise apps > (the application) > Single sign-on';
 const GOOGLE = 'Google: Apps > Web and mobile apps > (the app)';
 
-const NEW_METADATA = 'then upload it here under single sign-on. The certificate in it is what signatures are held against.';
+const UPLOAD = 'upload it here under Single sign-on. Signatures are verified with the certificate in it.';
 
 const SCREENS: Partial<Record<ErrorCode, Readonly<Record<IdpKind, string>>>> = {
   saml_signature_missing: {
     okta: `${OKTA} > Show Advanced Settings: set “Response” and “Assertion Signature” to Signed.`,
-    'entra-id': `${ENTRA} > 3 SAML Certificates > Edit > Signing Option: choose “Sign SAML assertion”, or “Sign SAML response and assertion” where a signed response is asked for.`,
-    'google-workspace': `${GOOGLE} > Service provider details > Signed response: tick it where this organization asks for a signed response, leave it empty where it asks for a signed assertion.`,
-    other: 'Turn on signing of the assertion (or of the response, where this organization asks for it) for this service provider.',
+    'entra-id': `${ENTRA} > 3 SAML Certificates > Edit > Signing Option: choose “Sign SAML assertion”, or “Sign SAML response and assertion” if this organization requires a signed response.`,
+    'google-workspace': `${GOOGLE} > Service provider details > Signed response: select it if this organization requires a signed response, clear it if this organization requires a signed assertion.`,
+    other: 'Turn on signing of the assertion for this service provider, or of the response if this organization requires it.',
   },
   saml_signature_invalid: {
-    okta: `Okta: Applications > (the app) > Sign On > SAML Signing Certificates > Actions of the active one > View IdP metadata; save it, ${NEW_METADATA}`,
-    'entra-id': `${ENTRA} > 3 SAML Certificates > Federation Metadata XML > Download, ${NEW_METADATA}`,
-    'google-workspace': `${GOOGLE} > Download metadata, ${NEW_METADATA}`,
-    other: `Download the identity provider’s present metadata, ${NEW_METADATA}`,
+    okta: `Okta: Applications > (the app) > Sign On > SAML Signing Certificates > Actions of the active certificate > View IdP metadata: save the metadata, then ${UPLOAD}`,
+    'entra-id': `${ENTRA} > 3 SAML Certificates > Federation Metadata XML > Download: save the metadata, then ${UPLOAD}`,
+    'google-workspace': `${GOOGLE} > Download metadata: save the metadata, then ${UPLOAD}`,
+    other: `Download the current metadata of the identity provider, then ${UPLOAD}`,
   },
   saml_algorithm_forbidden: {
     okta: `${OKTA} > Show Advanced Settings: set “Signature Algorithm” to RSA-SHA256 and “Digest Algorithm” to SHA256.`,
     'entra-id': `${ENTRA} > 3 SAML Certificates > Edit > Signing Algorithm: choose SHA-256.`,
     'google-workspace':
-      'Google signs with RSA-SHA256, so something between Google and the gateway changes the message, or it does not come from Google.',
-    other: 'Choose RSA-SHA256 (or stronger) as signature algorithm and SHA-256 as digest algorithm for this service provider.',
+      'Google always signs with RSA-SHA256. Either a system between Google and the gateway changes the response, or the response does not come from Google.',
+    other: 'For this service provider, choose RSA-SHA256 or stronger as the signature algorithm and SHA-256 as the digest algorithm.',
   },
   saml_issuer_unknown: {
-    okta: `${OKTA} > Show Advanced Settings > “SAML Issuer ID”, and Sign On > View IdP metadata: the entityID there must be the one here. Upload that metadata again, or sign in to the right app.`,
-    'entra-id': `${ENTRA} > 4 Set up > Microsoft Entra Identifier: it must be the entity ID here. Upload the Federation Metadata XML of this application and tenant.`,
-    'google-workspace': `${GOOGLE} > Download metadata: the entity ID there (with its idpid) must be the one here. Upload that metadata.`,
-    other: 'Compare the identity provider’s entity ID with the one here; upload its present metadata where they differ.',
+    okta: `${OKTA} > Show Advanced Settings > “SAML Issuer ID”, and Sign On > View IdP metadata: the entityID there must equal the entity ID here. Upload that metadata again, or sign in to the right app.`,
+    'entra-id': `${ENTRA} > 4 Set up > Microsoft Entra Identifier: it must equal the entity ID here. Upload the Federation Metadata XML of this application and tenant.`,
+    'google-workspace': `${GOOGLE} > Download metadata: the entity ID there (with its idpid) must equal the entity ID here. Upload that metadata.`,
+    other: 'Compare the entity ID of the identity provider with the one here. If they differ, upload the current metadata.',
   },
   saml_status_not_success: {
-    okta: 'Okta: Reports > System Log, at the time of the attempt; often the person or their group is missing under Applications > (the app) > Assignments.',
+    okta: 'Okta: Reports > System Log, at the time of the sign-in. Often the user or their group is missing under Applications > (the app) > Assignments.',
     'entra-id':
-      'Entra ID: Identity > Monitoring & health > Sign-in logs, by the AADSTS number; often the person or their group is missing under Users and groups of the application.',
-    'google-workspace': `${GOOGLE} > User access: it must be on for the person; Reporting > Audit and investigation > SAML log events has the reason.`,
-    other: 'Look in the identity provider’s own log at the time of the attempt; often the person is not assigned to the application.',
+      'Entra ID: Identity > Monitoring & health > Sign-in logs, with the AADSTS number. Often the user or their group is missing under Users and groups of the application.',
+    'google-workspace': `${GOOGLE} > User access: turn it on for the user. Reporting > Audit and investigation > SAML log events has the reason.`,
+    other:
+      'Look for this sign-in in the log of the identity provider, at the same time. Often the user is not assigned to the application.',
   },
   saml_destination_mismatch: {
-    okta: `${OKTA} > Single sign-on URL: set it to the ACS URL, and tick “Use this for Recipient URL and Destination URL”.`,
+    okta: `${OKTA} > Single sign-on URL: set it to the ACS URL, and select “Use this for Recipient URL and Destination URL”.`,
     'entra-id': `${ENTRA} > 1 Basic SAML Configuration > Reply URL (Assertion Consumer Service URL): set it to the ACS URL.`,
     'google-workspace': `${GOOGLE} > Service provider details > ACS URL: set it to the ACS URL.`,
-    other: 'Set the assertion consumer service URL (ACS URL, reply URL, destination) exactly as it is wanted.',
+    other: 'Set the assertion consumer service URL (also called ACS URL, reply URL or destination) to exactly the expected value.',
   },
   saml_recipient_mismatch: {
-    okta: `${OKTA} > Single sign-on URL: set it to the ACS URL, and tick “Use this for Recipient URL and Destination URL”.`,
+    okta: `${OKTA} > Single sign-on URL: set it to the ACS URL, and select “Use this for Recipient URL and Destination URL”.`,
     'entra-id': `${ENTRA} > 1 Basic SAML Configuration > Reply URL (Assertion Consumer Service URL): set it to the ACS URL.`,
     'google-workspace': `${GOOGLE} > Service provider details > ACS URL: set it to the ACS URL.`,
-    other: 'Set the recipient (ACS URL, reply URL) exactly as it is wanted.',
+    other: 'Set the recipient (also called ACS URL or reply URL) to exactly the expected value.',
   },
   saml_audience_mismatch: {
     okta: `${OKTA} > Audience URI (SP Entity ID): set it to the entity ID.`,
-    'entra-id': `${ENTRA} > 1 Basic SAML Configuration > Identifier (Entity ID): set it to the entity ID, and make it the default where there are several.`,
+    'entra-id': `${ENTRA} > 1 Basic SAML Configuration > Identifier (Entity ID): set it to the entity ID. If there are several, make it the default.`,
     'google-workspace': `${GOOGLE} > Service provider details > Entity ID: set it to the entity ID.`,
-    other: 'Set the audience (entity ID, identifier, SP entity ID) exactly as it is wanted.',
+    other: 'Set the audience (also called entity ID, identifier or SP entity ID) to exactly the expected value.',
   },
   saml_decryption_failed: {
-    okta: `${OKTA} > Show Advanced Settings: “Assertion Encryption” Encrypted with the certificate of this gateway’s metadata, “Encryption Algorithm” AES256-GCM or AES256-CBC, “Key Transport Algorithm” RSA-OAEP; or Unencrypted, where this organization does not ask for encryption.`,
+    okta: `${OKTA} > Show Advanced Settings: set “Assertion Encryption” to Encrypted with the certificate in this gateway’s metadata, “Encryption Algorithm” to AES256-GCM or AES256-CBC, and “Key Transport Algorithm” to RSA-OAEP. If this organization does not require encryption, Unencrypted works too.`,
     'entra-id':
-      'Entra ID: Enterprise apps > (the application) > Token encryption: import the certificate of this gateway’s metadata and activate it.',
-    'google-workspace': `${GOOGLE} > Service provider details: Google does not encrypt for every service provider; turn off require_encrypted_assertion here where it can’t.`,
-    other: 'Import this gateway’s present metadata (or the certificate in it), with AES-GCM or AES-CBC and RSA-OAEP.',
+      'Entra ID: Enterprise apps > (the application) > Token encryption: import the certificate in this gateway’s metadata and activate it.',
+    'google-workspace': `${GOOGLE} > Service provider details: Google does not encrypt for every service provider. If it does not for this one, turn off require_encrypted_assertion here.`,
+    other: 'Import the current metadata of this gateway, or the certificate in it, and choose AES-GCM or AES-CBC with RSA-OAEP.',
   },
   saml_name_id_missing: {
-    okta: `${OKTA}: “Name ID format” EmailAddress or Persistent, “Application username” a value that stays.`,
-    'entra-id': `${ENTRA} > 2 Attributes & Claims > Unique User Identifier (Name ID): any format but transient.`,
-    'google-workspace': `${GOOGLE} > Service provider details > Name ID: “Name ID format” EMAIL or PERSISTENT, “Name ID” Basic Information > Primary email.`,
-    other: 'Send a NameID that stays the same for a person (persistent or e-mail address, not transient).',
+    okta: `${OKTA}: set “Name ID format” to EmailAddress or Persistent, and “Application username” to a value that never changes.`,
+    'entra-id': `${ENTRA} > 2 Attributes & Claims > Unique User Identifier (Name ID): choose any format except transient.`,
+    'google-workspace': `${GOOGLE} > Service provider details > Name ID: set “Name ID format” to EMAIL or PERSISTENT, and “Name ID” to Basic Information > Primary email.`,
+    other: 'Send a NameID that stays the same for each user (persistent or email address, not transient).',
   },
   saml_email_missing: {
-    okta: `${OKTA} > Attribute Statements: Name “email”, Value user.email.`,
-    'entra-id': `${ENTRA} > 2 Attributes & Claims: the claim emailaddress with the value user.mail; the person needs a Mail in their profile.`,
-    'google-workspace': `${GOOGLE} > Attribute mapping: Basic Information > Primary email as “email”.`,
+    okta: `${OKTA} > Attribute Statements: add the name “email” with the value user.email.`,
+    'entra-id': `${ENTRA} > 2 Attributes & Claims: add the claim emailaddress with the value user.mail. The user needs a Mail in their profile.`,
+    'google-workspace': `${GOOGLE} > Attribute mapping: map Basic Information > Primary email to “email”.`,
     other:
-      'Send the e-mail address of the person as an attribute with exactly one value, or name the attribute here under attribute_mapping.',
+      'Send the email address of the user as an attribute with exactly one value. If its name differs, add the name to attribute_mapping here.',
   },
   saml_role_denied: {
-    okta: `${OKTA} > Group Attribute Statements: Name “groups”, with a filter that the person’s groups pass; or add a rule for one of the groups here.`,
-    'entra-id': `${ENTRA} > 2 Attributes & Claims > Add a group claim: Groups assigned to the application, Source attribute Group ID; rules here name those IDs.`,
-    'google-workspace': `${GOOGLE} > Attribute mapping > Group membership: choose the groups, with the App attribute that attribute_mapping here has for groups.`,
-    other: 'Send the groups of the person as an attribute, or add a rule here for one of the groups that are sent.',
+    okta: `${OKTA} > Group Attribute Statements: add the name “groups” with a filter that matches the user’s groups. Or add a role rule here for one of the groups.`,
+    'entra-id': `${ENTRA} > 2 Attributes & Claims > Add a group claim: choose Groups assigned to the application and the source attribute Group ID. Role rules here use these IDs.`,
+    'google-workspace': `${GOOGLE} > Attribute mapping > Group membership: choose the groups, and use the App attribute that attribute_mapping here names for groups.`,
+    other: 'Send the groups of the user as an attribute, or add a role rule here for one of the groups that are sent.',
   },
 };
 
-/** What to change at an identity provider of this kind; undefined where no setting of it is the cause. */
+/** Returns the setting to change at an identity provider of this kind; undefined if no setting there is the cause. */
 export function hintFor(code: ErrorCode, kind: IdpKind): Hint | undefined {
   const text = SCREENS[code]?.[kind];
   return text === undefined ? undefined : { key: `${code}.${kind}`, text };

@@ -1,38 +1,37 @@
 /**
- * The structure of a message that people may see, and nothing of whom it is about. What is shown is on a list: identifiers of
- * software, algorithms, instants and the words of a refusal. Of every other value only its length and form are told.
+ * Shows the structure of a response without personal data. A fixed list of values is shown: identifiers of software, algorithms,
+ * instants and the words of a refusal. Every other value is masked: only its length and form are shown.
  */
-
 import { isEmail } from '../email-address.ts';
 import { ASSERTION, PROTOCOL, XMLDSIG, XMLENC, XMLENC11 } from '../names.ts';
 import { shown } from '../shown-text.ts';
 import { isElement, isNamed, XML_NAMESPACE, type XmlAttribute, type XmlElement } from '../xml/xml.ts';
 
-/** A value as it is, or what may be told of it. */
+/** A value, or a description of its length and form. */
 export type MaskedValue = { readonly shown: string } | { readonly masked: string };
 
 export type MaskedAttribute = { readonly name: string } & MaskedValue;
 
-/** One element; the rows of a message are in document order. */
+/** One element. The rows of a response are in document order. */
 export interface MaskedRow {
-  /** 0 for the outermost. */
+  /** 0 for the root. */
   readonly depth: number;
-  /** With its prefix, as it was written. */
+  /** With the prefix that the response uses. */
   readonly name: string;
-  /** Where it is another than that of the element around it. */
+  /** Only if it differs from the namespace of the parent. */
   readonly namespace?: string;
   readonly attributes?: readonly MaskedAttribute[];
   readonly text?: MaskedValue;
-  /** This row stands for so many more elements of the name, or for all that comes after it. */
+  /** The row replaces this many more elements: those with the same name, or the rest of the response. */
   readonly omitted?: number;
 }
 
 const MAX_NAME = 100;
 const MAX_ATTRIBUTES = 20;
-/** Of elements of one name that follow each other: what is to learn of a hundred groups is in the first. */
+/** For consecutive elements of one name: a hundred groups look like the first few. */
 const MAX_ALIKE = 3;
 
-/** Elements whose text is shown. A person’s name can stand in a StatusMessage; {@link withoutPersons} is for what leaves the house. */
+/** Elements whose text is shown. A StatusMessage can contain the name of a user; {@link withoutPersons} removes it. */
 const SHOWN_TEXTS: readonly (readonly [uri: string, local: string])[] = [
   [ASSERTION, 'Issuer'],
   [ASSERTION, 'Audience'],
@@ -50,7 +49,7 @@ const KNOWN_NAMESPACES: ReadonlySet<string> = new Set([
   'http://www.w3.org/2001/10/xml-exc-c14n#',
 ]);
 
-/** Attributes whose values are shown on any element that the specifications know. */
+/** Attributes whose values are shown on all elements of the SAML and XML security namespaces. */
 const SHOWN_ATTRIBUTES: ReadonlySet<string> = new Set([
   'Algorithm',
   'AuthnInstant',
@@ -72,15 +71,15 @@ const SHOWN_ATTRIBUTES: ReadonlySet<string> = new Set([
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
 /**
- * The rows of an element and all that is in it.
- * @param maxRows after so many the last row only tells how many more there are
+ * Returns the rows of an element and everything inside it.
+ * @param maxRows after this many rows, one last row has the number of omitted elements
  */
 export function maskElement(root: XmlElement, maxRows: number): MaskedRow[] {
   const rows: MaskedRow[] = [];
-  let left = 0;
+  let omitted = 0;
   const visit = (element: XmlElement, depth: number): void => {
     if (rows.length >= maxRows) {
-      left += countElements(element);
+      omitted += countElements(element);
       return;
     }
     rows.push(rowOf(element, depth));
@@ -101,7 +100,7 @@ export function maskElement(root: XmlElement, maxRows: number): MaskedRow[] {
     flush();
   };
   visit(root, 0);
-  if (left > 0) rows.push({ depth: 0, name: '…', omitted: left });
+  if (omitted > 0) rows.push({ depth: 0, name: '…', omitted });
   return rows;
 }
 
@@ -112,13 +111,13 @@ function countElements(element: XmlElement): number {
 }
 
 function rowOf(element: XmlElement, depth: number): MaskedRow {
-  const isOther = element.parent === undefined || depth === 0 || element.parent.uri !== element.uri;
+  const hasOwnNamespace = element.parent === undefined || depth === 0 || element.parent.uri !== element.uri;
   const attributes = element.attributes.slice(0, MAX_ATTRIBUTES).map((attribute) => maskAttribute(element, attribute));
   const text = maskText(element);
   return {
     depth,
     name: nameOf(element),
-    ...(isOther ? { namespace: shown(element.uri, MAX_NAME) } : {}),
+    ...(hasOwnNamespace ? { namespace: shown(element.uri, MAX_NAME) } : {}),
     ...(attributes.length === 0 ? {} : { attributes }),
     ...(text === undefined ? {} : { text }),
   };
@@ -139,7 +138,7 @@ function isShown(element: XmlElement, { uri, local }: XmlAttribute): boolean {
   return KNOWN_NAMESPACES.has(element.uri) && SHOWN_ATTRIBUTES.has(local);
 }
 
-/** White space between elements is nothing to tell. */
+/** Returns undefined for an element without text, or with only white space between its children. */
 function maskText(element: XmlElement): MaskedValue | undefined {
   const text = element.children.filter((child) => typeof child === 'string').join('');
   const hasElements = element.children.some(isElement);
@@ -148,39 +147,39 @@ function maskText(element: XmlElement): MaskedValue | undefined {
   return isListed ? { shown: shown(text) } : { masked: describeValue(text) };
 }
 
-const FORMS: readonly (readonly [form: string, isSo: (value: string) => boolean])[] = [
-  ['an e-mail address', isEmail],
+const FORMS: readonly (readonly [form: string, matches: (value: string) => boolean])[] = [
+  ['an email address', isEmail],
   ['a URL', (value) => /^https?:\/\/\S+$/i.test(value)],
   ['a URN', (value) => /^urn:\S+$/i.test(value)],
   ['a UUID', (value) => /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)],
   ['a number', (value) => /^\d+$/.test(value)],
-  ['an instant', (value) => /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(value)],
+  ['a timestamp', (value) => /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(value)],
   ['base64', (value) => value.length >= 40 && /^[A-Za-z0-9+/\s]+={0,2}$/.test(value.trim())],
   ['several words', (value) => /\S\s+\S/.test(value)],
 ];
 
-/** What may be told of a value: its length and form. */
+/** Describes a value by its length and form. */
 export function describeValue(value: string): string {
   if (value === '') return 'empty';
   const length = value.length === 1 ? '1 character' : `${value.length} characters`;
-  const form = FORMS.find(([, isSo]) => isSo(value))?.[0];
+  const form = FORMS.find(([, matches]) => matches(value))?.[0];
   return form === undefined ? length : `${length}, ${form}`;
 }
 
-/** Addresses in a text that is shown, an `@` that is percent-encoded among them. */
+/** Email addresses in a shown text, including those with a percent-encoded `@`. */
 const ADDRESS = /[^\s@"'<>(),;]+(?:@|%40)[^\s@"'<>(),;]+/gi;
 
-/** A shown text without e-mail addresses. */
-export const withoutAddresses = (text: string): string => text.replace(ADDRESS, '(an e-mail address)');
+/** Replaces the email addresses in a shown text. */
+export const withoutAddresses = (text: string): string => text.replace(ADDRESS, '(an email address)');
 
-/** Of the words of an identity provider only the error numbers, as Entra ID's AADSTS50105: the rest may name the person. */
+/** Keeps only the error numbers of a StatusMessage, such as Entra ID's AADSTS50105: the rest may name the user. */
 export function errorNumbersOf(text: string): string {
   const numbers = [...new Set(text.match(/\b[A-Z]{3,12}\d{3,9}\b/g) ?? [])].slice(0, 5);
   const described = describeValue(text);
   return numbers.length === 0 ? described : `${described}, with ${numbers.join(', ')}`;
 }
 
-/** The rows for who may not know whom a message is about: no address in what is shown, no words of the identity provider. */
+/** Removes email addresses and StatusMessages from rows, for readers who must not learn which user a response is about. */
 export const withoutPersons = (rows: readonly MaskedRow[]): MaskedRow[] =>
   rows.map(({ attributes, text, ...row }) => ({
     ...row,

@@ -5,6 +5,7 @@ import { ASSERTION, CONFIRMATION_BEARER, PROTOCOL, STATUS_PREFIX, STATUS_SUCCESS
 import { shown } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, type XmlElement } from '../xml/xml.ts';
+import { ABSENT, comparison } from './check-facts.ts';
 import { type NameId, openNameId } from './name-id.ts';
 import type { ResponseSettings } from './response-settings.ts';
 import { issuerOf } from './response-structure.ts';
@@ -17,7 +18,7 @@ function mismatch(
   wanted: string,
   got: string | undefined,
 ): GatewayError {
-  return new GatewayError(code, { wanted, got: got === undefined ? '(absent)' : shown(got) });
+  return new GatewayError(code, comparison(wanted, got));
 }
 
 /** Checks the Issuer of the response, which is optional. The URL selects the organization; the response can only agree. */
@@ -254,7 +255,7 @@ export function checkAuthnContext(statements: readonly XmlElement[], { authnCont
   throw new GatewayError('saml_status_not_success', {
     detail: 'The authentication method that was used at the identity provider is not one that this organization accepts.',
     wanted: authnContext.join(' or '),
-    got: shown(classRefs.join(' ') || '(absent)'),
+    got: shown(classRefs.join(' ') || ABSENT),
   });
 }
 

@@ -1,4 +1,4 @@
-/** The verdict on a response. Text, settings and the time come in; a {@link VerifiedAssertion} or a GatewayError comes out. */
+/** The verdict on a response: a {@link VerifiedAssertion} or a GatewayError, as a function of text, settings and time. */
 import { attributeOf } from '../xml/xml.ts';
 import type { Attributes } from './attributes.ts';
 import { RESPONSE_CHECKS } from './checks.ts';

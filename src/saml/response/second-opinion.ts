@@ -1,11 +1,11 @@
 /**
- * What another verifier makes of a message that ours has accepted: @node-saml/node-saml, which shares no line with it. It parses
- * with xmldom, canonicalizes and verifies with xml-crypto, decrypts with xml-encryption and reads with xml2js. A flaw that lets
- * a stranger in has to be in both, and in the same way.
+ * Compares the verdict with that of another verifier, @node-saml/node-saml, which shares no code with this one. It parses with xmldom,
+ * canonicalizes and verifies with xml-crypto, decrypts with xml-encryption and reads with xml2js. To admit an attacker, both verifiers
+ * would need the same flaw.
  *
- * Its habits that make no other person are no disagreement: it reads nothing where a value is only white space, and no
- * NameID that is encrypted. What it can't verify at all it refuses, and so does the gateway then: ECDSA, SHA-384, RSA-OAEP by
- * its newer name, an EncryptedKey beside its data, plaintext that inherits its namespaces.
+ * Differences that never change the user are not reported as disagreement: node-saml reads a value of only white space as empty, and
+ * cannot read an encrypted NameID. Responses that it cannot verify at all are refused: ECDSA, SHA-384, RSA-OAEP by its newer name, an
+ * EncryptedKey beside its data, and plaintext that inherits its namespaces.
  */
 import type { KeyObject } from 'node:crypto';
 import { ASSERTION, NAME_ID_UNSPECIFIED, XMLDSIG } from '../names.ts';
@@ -13,17 +13,17 @@ import { attributeOf, childrenNamed, parseXml, walk, type XmlElement } from '../
 import type { VerifiedAssertion } from './response.ts';
 import type { ResponseSettings } from './response-settings.ts';
 
-/** `refused`: it would not let the message in; `differs`: it would, for somebody else or on other terms. */
+/** `refused`: node-saml refuses the response. `differs`: it accepts the response with another user or other values. */
 export interface Disagreement {
   readonly kind: 'refused' | 'differs';
-  /** For the log; has nothing of the message in it. */
+  /** For the log. Contains nothing from the response. */
   readonly about: string;
 }
 
 /**
- * Asks node-saml, configured as strict as it can be.
- * @param unverifiedXml the message from which `verified` was read
- * @returns undefined where it agrees
+ * Asks node-saml in its strictest configuration.
+ * @param unverifiedXml the response that `verified` was read from
+ * @returns undefined if node-saml agrees
  */
 export async function secondOpinion(
   unverifiedXml: string,
@@ -37,12 +37,12 @@ export async function secondOpinion(
   return differing.length === 0 ? undefined : { kind: 'differs', about: differing.join(', ') };
 }
 
-/** @returns what it reads, or why it refuses */
+/** @returns the values that node-saml reads, or the reason for which it refuses */
 async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings, nowMs: number): Promise<Reading | string> {
-  // Loaded where it is asked: it brings four XML libraries.
+  // Loaded only here, because it brings four XML libraries.
   const { SAML } = await import('../libraries.ts');
   class Verifier extends SAML {
-    /** At the instant of our own verdict: a moment later another message may have expired. */
+    /** Uses the time of our own verdict: the response could expire in between. */
     protected override checkTimestampsValidityError(_nowMs: number, notBefore: string, notOnOrAfter: string, limitMs?: number) {
       return super.checkTimestampsValidityError(nowMs, notBefore, notOnOrAfter, limitMs);
     }
@@ -62,7 +62,7 @@ async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings,
       audience: settings.entityId,
       callbackUrl: settings.acsUrl,
       acceptedClockSkewMs: settings.clockSkewSeconds * 1000,
-      // Whatever is signed must be good in its eyes too. What is inside an encrypted assertion only it can see.
+      // Every signature must be valid for node-saml too. Whether an encrypted assertion is signed is known only after decryption.
       wantAuthnResponseSigned: responseIsSigned,
       wantAssertionsSigned: assertionIsSigned ?? (settings.requireSignedAssertion || !responseIsSigned),
       ...(decryptionPvk === undefined ? {} : { decryptionPvk }),
@@ -80,27 +80,27 @@ async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings,
 
 const KNOWN_ALGORITHM = /#(rsa-)?sha(256|512)$/;
 
-/** So that an identity provider's choice does not look like an attack. */
+/** Tells an unsupported algorithm, which the identity provider chose, from a disagreement, which looks like an attack. */
 function knowsAlgorithms(root: XmlElement): boolean {
   const methods = [...walk(root)].filter((element) => element.uri === XMLDSIG && /^(Signature|Digest)Method$/.test(element.local));
-  // The one in an EncryptionMethod is of RSA-OAEP.
+  // A DigestMethod in an EncryptionMethod belongs to RSA-OAEP.
   const ofSignatures = methods.filter(({ parent }) => parent?.uri === XMLDSIG);
   return ofSignatures.every((method) => KNOWN_ALGORITHM.test(attributeOf(method, 'Algorithm') ?? ''));
 }
 
 const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-/** Its messages quote what they are about after a colon or in quotes. */
+/** Cuts an error message where it starts to quote its input, after a colon or in quotes. */
 const withoutInput = (error: unknown): string =>
   String((error as { message?: unknown }).message ?? '')
     .split(/[:'"\n]/)[0]
     ?.slice(0, 100) || 'no reason';
 
-/** What both say about the person. */
+/** The values that both verifiers read. */
 interface Reading {
   readonly 'assertion ID': string;
   readonly issuer: string;
-  /** Undefined where it is encrypted, which node-saml does not read. */
+  /** Undefined if it is encrypted, because node-saml cannot read it. */
   readonly NameID: string | undefined;
   readonly SessionIndex: string;
   readonly attributes: string;
@@ -125,10 +125,10 @@ function readingOf({ assertionId, nameId, sessionIndex, attributes }: VerifiedAs
   };
 }
 
-/** xml2js gives nothing where a text is only white space. */
+/** xml2js reads a text of only white space as empty. */
 const nonBlank = (text: string): string => (text.trim() === '' ? '' : text);
 
-/** An element as xml2js gives it: attributes in `$`, text in `_`, children by name. One that only has white space is a string. */
+/** An element in the format of xml2js: attributes in `$`, text in `_`, children by name. An element with only text is a string. */
 interface ParsedElement {
   readonly $?: Readonly<Record<string, string>>;
   readonly _?: string;
@@ -168,7 +168,7 @@ const nameIdIn = (nameId: ParsedElement): (string | null)[] => [
   nameId.$?.SPNameQualifier ?? null,
 ];
 
-/** From what it has verified and parsed, not from its own summary, in which the last of several attributes by one name is left. */
+/** Reads the parsed assertion instead of node-saml's own profile, which keeps only the last of several attributes of one name. */
 function attributesIn(assertion: ParsedElement): Map<string, (string | null)[]> {
   const attributes = new Map<string, (string | null)[]>();
   for (const attribute of childrenOf(assertion, 'AttributeStatement').flatMap((statement) => childrenOf(statement, 'Attribute'))) {
