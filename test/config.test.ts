@@ -37,10 +37,10 @@ describe('configuration', () => {
       sessionAbsoluteSeconds: 24 * 3600,
     });
     expect(Object.isFrozen(config)).toBe(true);
-    expect(VARIABLES.find(({ name }) => name === 'SAMLGATE_STORE')?.byDefault).toBe('sqlite:./data/samlgate.db');
+    expect(VARIABLES.find(({ name }) => name === 'SAMLGATE_STORE')?.defaultValue).toBe('sqlite:./data/samlgate.db');
   });
 
-  it('tells every problem in one message, each with its variable and an example', () => {
+  it('reports all problems in one message, each with its variable and an example', () => {
     const problems = problemsOf({
       SAMLGATE_BASE_URL: 'sso.example.com',
       SAMLGATE_LISTEN: '8080',
@@ -80,7 +80,7 @@ describe('configuration', () => {
     ['https://sso.example.com/', 'https://sso.example.com'],
     ['https://SSO.Example.com:443', 'https://sso.example.com'],
     ['http://localhost:3000', 'http://localhost:3000'],
-  ])('base URL %s is %s', (given, href) => {
+  ])('normalizes the base URL %s to %s', (given, href) => {
     expect(readConfig({ SAMLGATE_STORE: store, SAMLGATE_BASE_URL: given }).baseUrl).toBe(href);
   });
 
@@ -91,7 +91,7 @@ describe('configuration', () => {
     'https://x.example/?q',
     'https://x.example/#f',
     '//x.example',
-  ])('base URL %s is refused', (given) => expect(problemsOf({ SAMLGATE_BASE_URL: given })).toHaveLength(1));
+  ])('rejects the base URL %s', (given) => expect(problemsOf({ SAMLGATE_BASE_URL: given })).toHaveLength(1));
 
   it.each([
     ['0.0.0.0:80', { host: '0.0.0.0', port: 80 }],
@@ -101,11 +101,11 @@ describe('configuration', () => {
     expect(readConfig({ SAMLGATE_STORE: store, SAMLGATE_LISTEN: given }).listen).toEqual(listen);
   });
 
-  it.each(['127.0.0.1', '127.0.0.1:65536', '127.0.0.1:x', ':80'])('does not listen on %s', (given) =>
+  it.each(['127.0.0.1', '127.0.0.1:65536', '127.0.0.1:x', ':80'])('rejects the listen address %s', (given) =>
     expect(problemsOf({ SAMLGATE_LISTEN: given })).toHaveLength(1),
   );
 
-  it('makes secret and operator token on the first start, for nobody else to read, and takes the same at the next', () => {
+  it('creates the secret and the operator token on first start, readable only by their owner, and reuses them', () => {
     const [first, second] = [readConfig({ SAMLGATE_STORE: store }), readConfig({ SAMLGATE_STORE: store })];
     expect(first.secret).toHaveLength(32);
     expect(second.secret).toEqual(first.secret);
@@ -116,14 +116,14 @@ describe('configuration', () => {
     expect(statSync(path.join(directory, 'data')).mode & 0o777).toBe(0o700);
   });
 
-  it('refuses kept secrets that others can read, and says how to mend it', () => {
+  it('rejects a stored secret that other users can read, and names the command that fixes it', () => {
     readConfig({ SAMLGATE_STORE: store });
     const file = path.join(directory, 'data', 'secret');
     chmodSync(file, 0o644);
-    expect(problemsOf({})).toEqual([`${file} can be read by others (mode 644). Run: chmod 600 ${file}`]);
+    expect(problemsOf({})).toEqual([`Other users can read ${file} (mode 644). Run: chmod 600 ${file}`]);
   });
 
-  it('refuses a kept secret that was cut off, and leaves it as it is', () => {
+  it('rejects a truncated secret and leaves the file unchanged', () => {
     readConfig({ SAMLGATE_STORE: store });
     const file = path.join(directory, 'data', 'secret');
     writeFileSync(file, 'AAAA');
@@ -131,18 +131,18 @@ describe('configuration', () => {
     expect(readFileSync(file, 'utf8')).toBe('AAAA');
   });
 
-  it('with Redis both must be given', () => {
+  it('requires the secret and the operator token with Redis', () => {
     const problems = problemsOf({ SAMLGATE_STORE: 'redis://localhost:6379' });
     expect(problems.map((line) => line.split(' ')[0])).toEqual(['SAMLGATE_SECRET', 'SAMLGATE_OPERATOR_TOKEN']);
     expect(existsSync('data')).toBe(false);
   });
 
   it.each(['redis://h:1', 'rediss://u:p@h', 'redis+cluster://a:1,b:2', 'redis+sentinel://a:1,b:2/name', 'sqlite:/x/y.db'])(
-    'knows the store %s',
+    'accepts the store %s',
     (url) => expect(problemsOf({ SAMLGATE_STORE: url }).join()).not.toContain('SAMLGATE_STORE '),
   );
 
-  it('nobody may choose their own address by a header unless a proxy is named', () => {
+  it('trusts forwarded addresses of named proxies only', () => {
     const trust = (given: string) => readConfig({ SAMLGATE_STORE: store, SAMLGATE_TRUST_PROXY: given }).trustProxy;
     expect(trust('off')).toBe(false);
     expect(trust('1')).toBe(1);

@@ -50,7 +50,7 @@ function errorVariants(): string {
 function variables(): string {
   return table(
     ['variable', 'default', 'meaning'],
-    VARIABLES.map(({ name, byDefault, meaning }) => [`\`${name}\``, byDefault, meaning]),
+    VARIABLES.map(({ name, defaultValue, description }) => [`\`${name}\``, defaultValue, description]),
   );
 }
 

@@ -13,7 +13,7 @@ export function addServe(program: Command): void {
 }
 
 const variablesHelp = (): string =>
-  VARIABLES.map(({ name, byDefault, meaning }) => `  ${name}\n      ${meaning}\n      default: ${byDefault}`).join('\n');
+  VARIABLES.map(({ name, defaultValue, description }) => `  ${name}\n      ${description}\n      Default: ${defaultValue}`).join('\n');
 
 async function serve(): Promise<void> {
   const config = await exitOnFailure(() => readConfig(process.env));
