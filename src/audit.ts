@@ -1,51 +1,51 @@
-/** The audit trail: one table of events, written in the same commit as the change that an entry tells of. */
+/** The audit trail: one table of events. Each entry is written in the same commit as the change that it describes. */
 import { firstTimeOrderedId, newTimeOrderedId } from './ids.ts';
 import { createCursor } from './store/cursor.ts';
 import { eachItem } from './store/each-record.ts';
 import type { Collection, Page, Step, Store } from './store/store.ts';
 import { toIsoTime } from './time.ts';
 
-/** Every event, with what it tells. Names are public (`GET …/audit?event=`). */
+/** All events, with their descriptions. The names are public (`GET …/audit?event=`). */
 export const AUDIT_EVENTS = {
-  'login.accepted': 'a person signed in',
-  'login.refused': 'a sign-in was refused',
-  'login.tested': 'somebody tried the sign-in; nobody was let in',
-  logout: 'a person ended their session',
-  'sessions.ended': 'sessions of a member were ended from elsewhere: by themselves, an owner or the operator',
-  'logout.identity_provider': 'the identity provider ended sessions of a person',
-  'member.created': 'a person signed in for the first time',
-  'member.role_changed': 'a member has another role',
+  'login.accepted': 'a user signed in',
+  'login.refused': 'a sign-in was rejected',
+  'login.tested': 'a test of the sign-in ran; no session was created',
+  logout: 'a user signed out',
+  'sessions.ended': 'sessions of a member were revoked by the member, an owner or the operator',
+  'logout.identity_provider': 'the identity provider ended sessions of a user',
+  'member.created': 'a user signed in for the first time and became a member',
+  'member.role_changed': 'the role of a member changed',
   'member.suspended': 'a member was suspended',
-  'member.unsuspended': 'a suspension was lifted',
-  'member.removed': 'a member was removed; all sessions and tokens ended',
-  'organization.created': 'an organization was made',
-  'organization.changed': 'an organization was changed',
-  'organization.deleted': 'an organization was deleted with everything in it',
-  'identity_provider.changed': 'identity provider metadata was set',
-  'identity_provider.refreshed': 'metadata was fetched again from its URL: taken, or refused for the reason that is told',
-  'identity_provider.settings_changed': 'identity provider settings were changed',
-  'identity_provider.removed': 'the identity provider was removed; nobody can sign in',
+  'member.unsuspended': 'the suspension of a member was lifted',
+  'member.removed': 'a member was removed, with all sessions and tokens',
+  'organization.created': 'an organization was created',
+  'organization.changed': 'settings of an organization were changed',
+  'organization.deleted': 'an organization was deleted, with all its data',
+  'identity_provider.changed': 'metadata of the identity provider was saved',
+  'identity_provider.refreshed': 'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',
+  'identity_provider.settings_changed': 'settings of the identity provider were changed',
+  'identity_provider.removed': 'the identity provider was removed, so that nobody can sign in',
   'role_mapping.changed': 'the role rules were changed',
-  'setup_link.created': 'a setup link was made',
-  'setup_link.used': 'somebody began a setup by a setup link',
-  'setup_link.revoked': 'a setup link was revoked; a setup that it began has ended',
-  'cli_token.created': 'a CLI token was made',
+  'setup_link.created': 'a setup link was created',
+  'setup_link.used': 'a setup was started with a setup link',
+  'setup_link.revoked': 'a setup link was revoked, with the setup that was started with it',
+  'cli_token.created': 'a CLI token was created',
   'cli_token.revoked': 'a CLI token was revoked',
-  'cli_tokens.rotated': 'all CLI tokens of a member were revoked (and one new one made, where the member asked for it)',
-  'session_token.revoked': 'a session token was revoked before its end',
-  'device_login.denied': 'a person refused a login from a terminal',
+  'cli_tokens.rotated': 'all CLI tokens of a member were revoked, and a new one was created if the member asked for it',
+  'session_token.revoked': 'a session token was revoked before it expired',
+  'device_login.denied': 'a user denied a sign-in from a terminal',
   'operator.signed_in': 'the operator signed in to the console with the operator token',
-  'signing_key.created': 'the first token signing keys were made',
-  'signing_key.rotated': 'the next token signing key signs now',
-  'signing_key.revoked': 'a token signing key was revoked; every token that it signed is dead',
+  'signing_key.created': 'the first token signing keys were created',
+  'signing_key.rotated': 'the token signing keys were rotated, so that the next key signs',
+  'signing_key.revoked': 'a token signing key was revoked, with every token that it signed',
 } as const;
 
 export type AuditEvent = keyof typeof AUDIT_EVENTS;
 
-/** Who does something, and through which request. */
+/** The originator of a change, and the request that it came with. */
 export interface Actor {
   readonly kind: 'operator' | 'member' | 'identity_provider' | 'gateway' | 'setup_link' | 'anonymous';
-  /** The member's id, where it is a member; that of the link, where somebody came by a setup link. */
+  /** The id of the member or of the setup link. */
   readonly id?: string;
   readonly email?: string;
   readonly address?: string;
@@ -58,7 +58,7 @@ export interface AuditEntry {
   readonly at: string;
   readonly event: AuditEvent;
   readonly actor: Actor;
-  /** The member whom it concerns. */
+  /** The member that the event is about. */
   readonly member_id?: string;
   readonly code?: string;
   readonly details?: Readonly<Record<string, unknown>>;
@@ -74,7 +74,7 @@ export const AUDIT: Collection<AuditEntry> = {
   unique: {},
 };
 
-/** The step that writes an entry; it goes into the commit of what it tells. */
+/** Returns the step that writes an entry. Add it to the commit of the change. */
 export function auditStep(
   nowMs: number,
   actor: Actor,
@@ -87,9 +87,9 @@ export function auditStep(
 }
 
 export interface AuditQuery {
-  /** The first moment that counts, ms since 1970. */
+  /** Returns entries from this instant on (ms since 1970). */
   readonly sinceMs?: number | undefined;
-  /** The first moment that does not count any more. */
+  /** Returns entries before this instant. */
   readonly untilMs?: number | undefined;
   readonly event?: AuditEvent | undefined;
   readonly memberId?: string | undefined;
@@ -97,12 +97,15 @@ export interface AuditQuery {
   readonly cursor?: string | undefined;
 }
 
-/** Newest first. A page may be short of `limit` where a filter drops entries; `nextCursor` alone tells whether there is more. */
+/**
+ * Returns entries, newest first. Filters may make a page shorter than `limit`; only `nextCursor` tells whether more entries follow.
+ * @throws validation_failed if the cursor is invalid, store_unavailable
+ */
 export async function readAudit(store: Store, partition: string, query: AuditQuery): Promise<Page<AuditEntry>> {
   const [index, equals] =
     query.memberId !== undefined ? ['member', query.memberId] : query.event !== undefined ? ['event', query.event] : ['time', ''];
   const range = { equals, descending: true, limit: query.limit };
-  // Ids are in the order of time, so the place right before the first id of a moment is where to begin.
+  // Ids are ordered by time, so the list starts at the first possible id of that instant.
   const start = query.untilMs === undefined ? undefined : firstTimeOrderedId('aud', query.untilMs);
   const cursor = query.cursor ?? (start && createCursor({ partition, collection: AUDIT, index, range }, equals, start));
   const page = await store.find(partition, AUDIT, index, { ...range, cursor });
@@ -112,8 +115,8 @@ export async function readAudit(store: Store, partition: string, query: AuditQue
   return { items, nextCursor: last && last.id >= since ? page.nextCursor : null };
 }
 
-/** Every entry that the query finds, newest first, read page by page while they are taken. */
-export async function* readWholeAudit(
+/** Yields all entries that match the query, newest first, and reads each page when it is needed. */
+export async function* eachAuditEntry(
   store: Store,
   partition: string,
   query: Omit<AuditQuery, 'limit' | 'cursor'>,

@@ -1,4 +1,4 @@
-/** Files of the package that are read when it runs. This one lies in `src`, or with all code in `dist`: both have the same things around them. */
+/** Locates files of the package that are read at run time. This file is in `src` or, after a build, in `dist`, which have the same siblings. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -8,15 +8,15 @@ const { resolve } = createRequire(import.meta.url);
 
 export const ASSETS = path.join(HERE, 'console/assets');
 export const IDP_EXAMPLES = path.join(HERE, '../config/idp-examples');
-/** Of @picocss/pico: the build takes it along. */
-export const picoSheet = (): string => built('pico.min.css') ?? resolve('@picocss/pico/css/pico.min.css');
+/** Returns the style sheet of @picocss/pico, which the build copies. */
+export const picoStyleSheet = (): string => fromBuild('pico.min.css') ?? resolve('@picocss/pico/css/pico.min.css');
 /**
- * The viewer of the API's page. The build takes it along, because its package reports installations to a third party; from the
- * sources it is the package's own folder, whose main module is the whole viewer, so it is not imported.
+ * Returns the folder of the API viewer. The build copies it, because its package reports installations to a third party and is no
+ * dependency. Without a build it is the folder of the package, found without importing the viewer itself.
  */
-export const apiViewer = (): string => built('api-viewer') ?? path.dirname(resolve('swagger-ui-dist/package.json'));
+export const apiViewerFolder = (): string => fromBuild('api-viewer') ?? path.dirname(resolve('swagger-ui-dist/package.json'));
 
-function built(name: string): string | undefined {
-  const place = path.join(HERE, name);
-  return existsSync(place) ? place : undefined;
+function fromBuild(name: string): string | undefined {
+  const file = path.join(HERE, name);
+  return existsSync(file) ? file : undefined;
 }

@@ -1,50 +1,50 @@
-/** The only place that puts the parts of a gateway together. */
+/** Assembles the parts of a gateway. */
 import type { Server } from 'node:http';
 import { maintainSigningKeys, prepareSigningKeys } from './auth/keys/signing-keys.ts';
 import { flushSignInLog } from './auth/sign-in-log/record-sign-in.ts';
 import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
 import { withForwardAuth } from './http/forward-auth.ts';
-import { type Log, makeLog } from './log.ts';
-import { makeMetrics } from './metrics.ts';
+import { createLog, type Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
 import { refreshDueMetadata } from './organizations/metadata-refresh.ts';
 import type { Runtime } from './runtime.ts';
-import { makeSecrets } from './secrets.ts';
+import { createSecrets } from './secrets.ts';
 import { openStore } from './store/open-store.ts';
 
 export interface Gateway {
   readonly runtime: Runtime;
-  /** Starts to listen; resolves with the port (that of the configuration, or one chosen for 0). */
+  /** Starts listening. Resolves with the port, which the system chooses if the configuration has 0. */
   listen(): Promise<number>;
-  /** Stops accepting, finishes what is under way (at most 8 s), closes the store. */
+  /** Stops accepting requests, finishes those in progress (for at most 8 s) and closes the store. */
   close(): Promise<void>;
 }
 
-/** Parts that tests replace. */
-export interface GatewayParts {
+/** Replacements for tests. */
+export interface GatewayOverrides {
   readonly now?: () => number;
   readonly log?: Log;
 }
 
-// Not imported: an ES import of node:http evaluates its lazy WebSocket export, which loads the whole of fetch (15 MB, 35 ms).
+// An ES import of node:http would evaluate its lazy WebSocket export, which loads all of fetch (15 MB, 35 ms).
 const { createServer } = process.getBuiltinModule('node:http');
 
 const CLOSE_WITHIN_MS = 8_000;
 const REPEAT_EVERY_MS = 60_000;
-/** For what is only noted: a store that does not answer must not hold up the end. */
+/** The time limit for writing the sign-in log: a store that does not answer must not delay shutdown. */
 const SETTLE_WITHIN_MS = 1_000;
 
-/** @throws ConfigError where the secret does not fit the store; store_unavailable */
-export async function createGateway(config: Config, parts: GatewayParts = {}): Promise<Gateway> {
-  const log = parts.log ?? makeLog(config.logLevel);
-  const store = await openStore(config.store, parts.now);
+/** @throws ConfigError if the keys in the store were wrapped with another secret; store_unavailable */
+export async function createGateway(config: Config, overrides: GatewayOverrides = {}): Promise<Gateway> {
+  const log = overrides.log ?? createLog(config.logLevel);
+  const store = await openStore(config.store, overrides.now);
   const runtime: Runtime = {
     config,
     store,
     log,
-    secrets: makeSecrets(config.secret, config.previousSecret),
-    metrics: makeMetrics(),
-    now: parts.now ?? Date.now,
+    secrets: createSecrets(config.secret, config.previousSecret),
+    metrics: createMetrics(),
+    now: overrides.now ?? Date.now,
   };
   await prepareSigningKeys(runtime).catch(async (error: unknown) => {
     await store.close();
@@ -53,7 +53,7 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
   const stopMaintenance = maintainSigningKeys(runtime);
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const server = createServer(withForwardAuth(runtime, makeApp(runtime)));
-  // A browser or proxy sends a request within seconds; slower ones only hold connections.
+  // Browsers and proxies send a request within seconds. Slower clients only occupy connections.
   server.headersTimeout = 15_000;
   server.requestTimeout = 30_000;
   return {
@@ -69,7 +69,7 @@ export async function createGateway(config: Config, parts: GatewayParts = {}): P
   };
 }
 
-/** Repeats a task each minute, never two at a time, until it is stopped. A failure is told, and the next round comes all the same. */
+/** Runs a task every minute, but never twice at a time. Failures are logged; the next run still happens. Returns how to stop it. */
 function repeat(log: Log, name: string, task: () => Promise<void>): () => void {
   let running = false;
   const timer = setInterval(() => {
@@ -84,11 +84,11 @@ function repeat(log: Log, name: string, task: () => Promise<void>): () => void {
   return () => clearInterval(timer);
 }
 
-/** Waits for it, but no longer than that. */
+/** Resolves when the work is done or the time limit has passed. */
 function within(limitMs: number, work: Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
-    const impatient = setTimeout(resolve, limitMs);
-    work.then(resolve, reject).finally(() => clearTimeout(impatient));
+    const timer = setTimeout(resolve, limitMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
 
@@ -105,12 +105,12 @@ function listenOn(server: Server, { host, port }: Config['listen']): Promise<num
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();
-    const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
-    // A connection that is idle now is closed now; one that is at work, soon after it has its answer.
-    const tidy = setInterval(() => server.closeIdleConnections(), 50);
+    const deadline = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+    // Idle connections are closed now, and busy ones soon after their response.
+    const closeIdle = setInterval(() => server.closeIdleConnections(), 50);
     server.close(() => {
-      clearTimeout(impatient);
-      clearInterval(tidy);
+      clearTimeout(deadline);
+      clearInterval(closeIdle);
       resolve();
     });
     server.closeIdleConnections();

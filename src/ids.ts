@@ -1,9 +1,9 @@
-/** Identifiers, random values, and the hashes under which what they stand for is kept. */
+/** Identifiers, random values, and hashes. */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** `length` random characters of 5 bits each, without letters that are mistaken for others. */
+/** Returns random characters of 5 bits each, without letters that look like others. */
 function randomCharacters(length: number): string {
   let text = '';
   for (const octet of randomBytes(length)) text += ALPHABET[octet & 31];
@@ -12,7 +12,7 @@ function randomCharacters(length: number): string {
 
 export type IdPrefix = 'org' | 'usr' | 'ses' | 'tok';
 
-/** An identifier like `org_8k2m…`, 100 random bits. */
+/** Creates an identifier like `org_8k2m…` with 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
 
 export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk' | 'ver';
@@ -21,8 +21,8 @@ let lastMs = 0;
 let sequence = 0;
 
 /**
- * An identifier whose order is the order of time: to the millisecond, and within a process the order in which they were made
- * (up to 32,768 in a millisecond).
+ * Creates an identifier that sorts by time: by millisecond, and within a process in the order of creation (up to 32,768 in one
+ * millisecond).
  */
 export function newTimeOrderedId(prefix: TimeOrderedPrefix, nowMs: number): string {
   sequence = nowMs === lastMs ? sequence + 1 : 0;
@@ -30,7 +30,7 @@ export function newTimeOrderedId(prefix: TimeOrderedPrefix, nowMs: number): stri
   return `${prefix}_${inBase32(nowMs, 9)}${inBase32(sequence, 3)}${randomCharacters(9)}`;
 }
 
-/** What a time-ordered id made at or after `ms` is not less than. */
+/** Returns the lower bound of all time-ordered ids created at or after `ms`. */
 export const firstTimeOrderedId = (prefix: TimeOrderedPrefix, ms: number): string => `${prefix}_${inBase32(ms, 9)}`;
 
 function inBase32(value: number, length: number): string {
@@ -40,15 +40,15 @@ function inBase32(value: number, length: number): string {
   return text;
 }
 
-/** 256 random bits for a bearer value: URL-safe, 43 characters. */
+/** Creates a bearer secret of 256 random bits: 43 URL-safe characters. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');
 
-/** SHA-256, base64url: 43 characters. In one call: a Hash object would live until the next full garbage collection. */
+/** Returns the SHA-256 hash as 43 base64url characters. `hash` creates no Hash object, which would live until a full collection. */
 export const sha256 = (text: string): string => hash('sha256', text, 'base64url');
 
-/** Of several texts, none of which can reach into its neighbour. */
+/** Hashes several texts such that different lists of texts never give the same input. */
 export const hashOf = (...parts: readonly string[]): string => sha256(JSON.stringify(parts));
 
-/** Whether two texts are the same, in a time that tells nothing. */
-export const isSameSecret = (given: string | undefined, wanted: string): boolean =>
-  given !== undefined && timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'));
+/** Compares two secrets in constant time. */
+export const isSameSecret = (received: string | undefined, expected: string): boolean =>
+  received !== undefined && timingSafeEqual(hash('sha256', received, 'buffer'), hash('sha256', expected, 'buffer'));

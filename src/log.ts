@@ -3,10 +3,10 @@ import { type Logger, pino } from 'pino';
 export type Log = Logger;
 
 /**
- * JSON lines on stdout. Nothing that is logged holds a token, a cookie, an assertion or a key: call sites name the fields
- * that they log, and whole requests, headers and messages are never among them. The list below is the second net.
+ * Creates a log that writes JSON lines to stdout. No entry contains a token, a cookie, an assertion or a key: callers name the
+ * fields to log and never log whole requests, headers or messages. Redaction is the second line of defense.
  */
-export function makeLog(level: string): Log {
+export function createLog(level: string): Log {
   return pino({
     level,
     base: null,

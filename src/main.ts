@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-/** The command `samlgate`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
+/** The command `samlgate`. Exit codes: 0 success, 1 failure or refusal, 2 wrong usage. */
 import { type Command, CommanderError, program } from 'commander';
 import { describeCommandError } from './cli/command-error.ts';
 import { printNote } from './cli/output.ts';
 import { VERSION } from './client/version.ts';
 
-/** Each command's module is loaded for that command only: a gateway that serves carries nothing of the others. */
+/** Loads only the module of the command that runs, so that a gateway does not carry the other commands in memory. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import('./cli/commands/serve.ts')).addServe,
   login: async () => (await import('./cli/commands/login.ts')).addLogin,
@@ -28,7 +28,7 @@ program
   .configureHelp({ sortSubcommands: false })
   .showSuggestionAfterError();
 
-// Whoever reads only the first lines (`| head`) has enough: that is no failure.
+// A reader like `head` may close the pipe early. That is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
@@ -41,14 +41,14 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 
-/** The one that is named; all for help and for a name that is none; none for the version. */
+/** Returns the named command; all commands for help and for unknown names; none for the version. */
 function commandsFor(first: string | undefined): readonly string[] {
   if (first === '--version' || first === '-V') return [];
   return first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
 }
 
 function exitCodeOf(error: unknown): number {
-  // Commander has printed its own message (usage or help) already.
+  // Commander has already printed its message (usage or help).
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const end = describeCommandError(error);
   if (!end) throw error;

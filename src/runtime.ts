@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts';
 import type { Secrets } from './secrets.ts';
 import type { Store } from './store/store.ts';
 
-/** What the parts of one running gateway share. Made by `gateway.ts` only. */
+/** What all parts of a running gateway share. Created in `gateway.ts`. */
 export interface Runtime {
   readonly config: Config;
   readonly store: Store;
@@ -15,14 +15,14 @@ export interface Runtime {
   readonly now: () => number;
 }
 
-/** What one file keeps for each running gateway; made where it is first asked for. */
-export function perRuntime<T>(make: (runtime: Runtime) => T): (runtime: Runtime) => T {
-  const kept = new WeakMap<Runtime, T>();
+/** Returns a function that creates a value for each runtime on first use, and returns the same value from then on. */
+export function perRuntime<T>(create: (runtime: Runtime) => T): (runtime: Runtime) => T {
+  const values = new WeakMap<Runtime, T>();
   return (runtime) => {
-    let value = kept.get(runtime);
+    let value = values.get(runtime);
     if (value === undefined) {
-      value = make(runtime);
-      kept.set(runtime, value);
+      value = create(runtime);
+      values.set(runtime, value);
     }
     return value;
   };

@@ -1,23 +1,23 @@
-/** What is derived from the master secret: the cookie signature, the wrapping of private keys at rest, and the sealing of what is only kept for a while. */
+/** Derives keys from the master secret: to sign cookies, to wrap private keys at rest, and to seal short-lived data. */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { GatewayError } from './errors.ts';
 
 export interface Secrets {
-  /** The first signs cookies, all of them verify. */
+  /** The first key signs cookies; all keys verify them. */
   readonly cookieKeys: readonly [current: string, ...previous: string[]];
-  /** Wraps as JWE (`dir`, A256GCM). `purpose` must be the same at {@link unwrap}: a wrapped key can't stand in for another kind. */
+  /** Wraps a private key as JWE (`dir`, A256GCM). {@link unwrap} needs the same `purpose`, so that no key can replace one of another kind. */
   wrap(purpose: string, plaintext: string): Promise<string>;
-  /** @throws internal where neither the present nor the previous secret opens it */
+  /** @throws internal unless it was wrapped for this purpose with the current or the previous secret */
   unwrap(purpose: string, wrapped: string): Promise<string>;
   /**
-   * Encrypts with a key of this purpose alone (HKDF, AES-256-GCM); a tenth of the work of {@link wrap}, for what is written often.
+   * Encrypts with a key for this purpose only (HKDF, AES-256-GCM). Costs a tenth of {@link wrap}, for data that is written often.
    * A purpose may be used some billion times (NIST SP 800-38D §8.3).
    */
   seal(purpose: string, plaintext: string): string;
-  /** @throws internal where it was not sealed for this purpose with the present or the previous secret */
+  /** @throws internal unless it was sealed for this purpose with the current or the previous secret */
   unseal(purpose: string, sealed: string): string;
-  /** True where the previous secret was used to wrap. */
+  /** Returns whether the value was wrapped with the previous secret. */
   isOutdated(wrapped: string): boolean;
 }
 
@@ -29,8 +29,8 @@ const NONCE_OCTETS = 12;
 const TAG_OCTETS = 16;
 const sealingKey = (key: Buffer, purpose: string): Buffer => derive(key, `sealing ${purpose}`);
 
-/** @param previous the former secret while it is being replaced: it still opens and verifies, but nothing new is made with it */
-export function makeSecrets(current: Buffer, previous: Buffer | undefined): Secrets {
+/** @param previous the former secret while it is being replaced: it still unwraps and verifies, but wraps and signs nothing */
+export function createSecrets(current: Buffer, previous: Buffer | undefined): Secrets {
   const all = previous ? [current, previous] : [current];
   const wrapping = new Map(
     all.map((secret) => [derive(secret, 'wrapping key id').toString('base64url').slice(0, 16), derive(secret, 'wrapping')]),
@@ -48,7 +48,7 @@ export function makeSecrets(current: Buffer, previous: Buffer | undefined): Secr
         contentEncryptionAlgorithms: ['A256GCM'],
       });
       if (protectedHeader.purpose !== purpose)
-        throw new GatewayError('internal', { cause: 'a wrapped key stands in the place of another' });
+        throw new GatewayError('internal', { cause: 'a wrapped key has the purpose of another key' });
       return Buffer.from(plaintext).toString('utf8');
     },
     seal(purpose, plaintext) {
@@ -60,7 +60,7 @@ export function makeSecrets(current: Buffer, previous: Buffer | undefined): Secr
     unseal(purpose, sealed) {
       const [sealedBy = '', text = ''] = sealed.split('.');
       const opener = wrapping.get(sealedBy);
-      if (!opener) throw new GatewayError('internal', { cause: 'it was sealed with another SAMLGATE_SECRET' });
+      if (!opener) throw new GatewayError('internal', { cause: 'sealed data in the store was sealed with another SAMLGATE_SECRET' });
       const octets = Buffer.from(text, 'base64url');
       try {
         const nonce = octets.subarray(0, NONCE_OCTETS);

@@ -1,31 +1,31 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { makeSecrets } from '../src/secrets.ts';
+import { createSecrets } from '../src/secrets.ts';
 
-const [present, former, other] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+const [current, previous, other] = [randomBytes(32), randomBytes(32), randomBytes(32)];
 const TEXT = 'olivia@acme.example ✓ '.repeat(40);
 const internal = expect.objectContaining({ code: 'internal' });
 
-describe('what is sealed', () => {
-  const secrets = makeSecrets(present, undefined);
+describe('sealing', () => {
+  const secrets = createSecrets(current, undefined);
 
-  it.each(['', 'x', TEXT])('is opened again: %j', (text) => {
+  it.each(['', 'x', TEXT])('returns the sealed text: %j', (text) => {
     expect(secrets.unseal('log acme', secrets.seal('log acme', text))).toBe(text);
   });
 
-  it('shows nothing of what is in it, and never looks the same', () => {
+  it('hides the text, and gives another result each time', () => {
     const [one, two] = [secrets.seal('log acme', TEXT), secrets.seal('log acme', TEXT)];
     expect(one).not.toBe(two);
     for (const part of ['olivia', Buffer.from('olivia').toString('base64url')]) expect(one).not.toContain(part);
   });
 
-  it('stays shut for another purpose, and for another secret', () => {
+  it('rejects another purpose and another secret', () => {
     const sealed = secrets.seal('log acme', TEXT);
     expect(() => secrets.unseal('log evil', sealed)).toThrow(internal);
-    expect(() => makeSecrets(other, former).unseal('log acme', sealed)).toThrow(internal);
+    expect(() => createSecrets(other, previous).unseal('log acme', sealed)).toThrow(internal);
   });
 
-  it('stays shut where one bit of it is another, or a part is missing', () => {
+  it('rejects every changed bit and every missing part', () => {
     const sealed = secrets.seal('p', 'short');
     const [kid = '', text = ''] = sealed.split('.');
     const octets = Buffer.from(text, 'base64url');
@@ -40,8 +40,8 @@ describe('what is sealed', () => {
       expect(() => secrets.unseal('p', broken)).toThrow(internal);
   });
 
-  it('is opened with the previous secret, and sealed with the present one', () => {
-    const rotated = makeSecrets(other, present);
+  it('unseals with the previous secret and seals with the current one', () => {
+    const rotated = createSecrets(other, current);
     expect(rotated.unseal('p', secrets.seal('p', TEXT))).toBe(TEXT);
     expect(() => secrets.unseal('p', rotated.seal('p', TEXT))).toThrow(internal);
   });

@@ -6,14 +6,14 @@ import { explainConnectionError, explainTimeout } from '../client/connection-pro
 import { isLoopbackHost } from '../client/loopback.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { GatewayError } from '../errors.ts';
-import { makeLog } from '../log.ts';
-import { makeMetrics } from '../metrics.ts';
+import { createLog } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
 import { organizationIds } from '../organizations/directory.ts';
 import { findMetadataWarnings } from '../organizations/identity-providers.ts';
 import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import { openSpKey } from '../organizations/sp-keys.ts';
 import type { Runtime } from '../runtime.ts';
-import { makeSecrets } from '../secrets.ts';
+import { createSecrets } from '../secrets.ts';
 import { openStore } from '../store/open-store.ts';
 import { DAY_MS } from '../time.ts';
 import { describeStoreProblem } from './store-problem.ts';
@@ -65,8 +65,8 @@ export async function examineGateway(environment: Environment, now: () => number
   const findings = [...configurationFindings(config), ...(await clockFindings(config, now))];
   try {
     const store = await openStore(config.store, now);
-    const secrets = makeSecrets(config.secret, config.previousSecret);
-    const runtime: Runtime = { config, store, secrets, log: makeLog('silent'), metrics: makeMetrics(), now };
+    const secrets = createSecrets(config.secret, config.previousSecret);
+    const runtime: Runtime = { config, store, secrets, log: createLog('silent'), metrics: createMetrics(), now };
     try {
       return [...findings, ...(await storeFindings(runtime)), ...(await keyFindings(runtime)), ...(await organizationFindings(runtime))];
     } finally {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import express, { Router } from 'express';
-import { ASSETS, picoSheet } from '../files.ts';
+import { ASSETS, picoStyleSheet } from '../files.ts';
 import { sha256 } from '../ids.ts';
 
 const MAX_AGE_SECONDS = 3600;
@@ -32,6 +32,6 @@ interface Sheet {
  * request its images, which the Content-Security-Policy forbids.
  */
 async function readSheet(): Promise<Sheet> {
-  const text = (await Promise.all([readFile(picoSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')])).join('\n');
+  const text = (await Promise.all([readFile(picoStyleSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')])).join('\n');
   return { text, etag: `"${sha256(text)}"` };
 }

@@ -349,7 +349,7 @@ describe('operator: keys and health', () => {
     expect(textOf(page.text)).toContain('none yet');
     expect(readLinks(page.text, page.url).some(({ href }) => href.endsWith(`/organizations/${slug}`))).toBe(true);
     expect(textOf(page.text)).not.toContain(own.operatorToken);
-    expect(textOf((await later.open(`${own.url}${HOME}/audit`)).text)).toContain('An organization was made');
+    expect(textOf((await later.open(`${own.url}${HOME}/audit`)).text)).toContain('An organization was created');
     nowMs = before;
     await own.stop();
   });

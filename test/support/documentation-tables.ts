@@ -5,7 +5,7 @@
 import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-checks.ts';
 import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
-import { makeMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics.ts';
 import { PERSON_CHECKS, RESPONSE_CHECKS } from '../../src/saml/response/checks.ts';
 
 type Cells = readonly string[];
@@ -56,7 +56,7 @@ function variables(): string {
 
 /** Only our own metrics; the others are Node's, by prom-client. */
 async function metrics(): Promise<string> {
-  const all = await makeMetrics().registry.getMetricsAsJSON();
+  const all = await createMetrics().registry.getMetricsAsJSON();
   const own = all.filter(({ name }) => name.startsWith('samlgate_'));
   return table(
     ['metric', 'meaning'],

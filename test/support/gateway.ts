@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readConfig } from '../../src/config.ts';
-import { createGateway, type Gateway, type GatewayParts } from '../../src/gateway.ts';
+import { createGateway, type Gateway, type GatewayOverrides } from '../../src/gateway.ts';
 import type { HabitName } from '../../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS } from '../../src/mock-idp/people.ts';
 import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
@@ -13,7 +13,7 @@ import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 
 export { newSlug } from './new-slug.ts';
 
-export interface TestGatewayOptions extends GatewayParts {
+export interface TestGatewayOptions extends GatewayOverrides {
   /** `redis` is one redis-server for all gateways of a test file that run at the same time; they need the same SAMLGATE_SECRET. */
   readonly store?: 'sqlite' | 'redis';
   /** More of the environment, or other values. */

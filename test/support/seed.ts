@@ -6,13 +6,13 @@ import type { Actor } from '../../src/audit.ts';
 import { prepareSigningKeys } from '../../src/auth/keys/signing-keys.ts';
 import { readConfig } from '../../src/config.ts';
 import { newId } from '../../src/ids.ts';
-import { makeLog } from '../../src/log.ts';
-import { makeMetrics } from '../../src/metrics.ts';
+import { createLog } from '../../src/log.ts';
+import { createMetrics } from '../../src/metrics.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { createOrganization } from '../../src/organizations/organization-lifecycle.ts';
 import type { Organization } from '../../src/organizations/organizations.ts';
 import type { Runtime } from '../../src/runtime.ts';
-import { makeSecrets } from '../../src/secrets.ts';
+import { createSecrets } from '../../src/secrets.ts';
 import { openStore } from '../../src/store/open-store.ts';
 
 export const OPERATOR: Actor = { kind: 'operator' };
@@ -23,9 +23,9 @@ export async function makeRuntime(environment: Readonly<Record<string, string>>,
   const runtime: Runtime = {
     config,
     store: await openStore(config.store, now),
-    secrets: makeSecrets(config.secret, config.previousSecret),
-    log: makeLog(config.logLevel),
-    metrics: makeMetrics(),
+    secrets: createSecrets(config.secret, config.previousSecret),
+    log: createLog(config.logLevel),
+    metrics: createMetrics(),
     now,
   };
   await prepareSigningKeys(runtime);

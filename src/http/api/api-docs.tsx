@@ -2,7 +2,7 @@
 import { Router } from 'express';
 import { ApiDocsPage } from '../../console/api-docs-page.tsx';
 import { renderPage } from '../../console/layout.tsx';
-import { apiViewer } from '../../files.ts';
+import { apiViewerFolder } from '../../files.ts';
 import { sendPage } from '../pages.ts';
 
 /** The only files of the viewer that the page loads. */
@@ -17,7 +17,7 @@ export function apiDocsRoutes(): Router {
   router.get('/api/docs', (_request, response) => sendPage(response, 200, renderPage(<ApiDocsPage />), { dataImages: true }));
   for (const file of VIEWER_FILES) {
     // With a root, a dot in the installation's path does not make the file a hidden one.
-    router.get(`/api/docs/${file}`, (_request, response) => response.sendFile(file, { root: apiViewer(), maxAge: '1h' }));
+    router.get(`/api/docs/${file}`, (_request, response) => response.sendFile(file, { root: apiViewerFolder(), maxAge: '1h' }));
   }
   return router;
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { type AuditEntry, type AuditQuery, readAudit, readWholeAudit } from '../../audit.ts';
+import { type AuditEntry, type AuditQuery, eachAuditEntry, readAudit } from '../../audit.ts';
 import { type AuditFilter, AuditPage, isAuditEvent } from '../../console/audit-page.tsx';
 import { GatewayError } from '../../errors.ts';
 import { listMembers } from '../../organizations/member-list.ts';
@@ -97,7 +97,7 @@ async function download(runtime: Runtime, request: Request, response: Response):
   response.setHeader('Content-Disposition', `attachment; filename="${name}"`);
   response.setHeader('Cache-Control', 'no-store');
   try {
-    await pipeline(Readable.from(downloadLines(format, readWholeAudit(runtime.store, partition, query))), response);
+    await pipeline(Readable.from(downloadLines(format, eachAuditEntry(runtime.store, partition, query))), response);
   } catch (error) {
     // The user cancelled the download.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
