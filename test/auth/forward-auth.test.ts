@@ -34,8 +34,8 @@ async function verify(headers: Record<string, string>, query = '', method = 'GET
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-describe('forward auth (GET /auth/verify)', () => {
-  test('says who a CLI token stands for', async () => {
+describe('forward authentication (/auth/verify)', () => {
+  test('returns the member of a CLI token', async () => {
     const { token } = await collaborator.makeToken();
     const { status, headers } = await verify(bearer(token));
     expect(status).toBe(200);
@@ -47,7 +47,7 @@ describe('forward auth (GET /auth/verify)', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  test('says who a session token and a session cookie stand for', async () => {
+  test('returns the member of a session token and of a session cookie', async () => {
     const { token } = (await owner.api<{ token: string }>('POST', '/me/session-token')).body;
     for (const credential of [bearer(token), { cookie: owner.cookie }, { cookie: `other=1; ${owner.cookie}; more=2` }]) {
       const { status, headers } = await verify(credential);
@@ -55,11 +55,11 @@ describe('forward auth (GET /auth/verify)', () => {
     }
   });
 
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])('answers %s as it answers GET', async (method) => {
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])('accepts %s like GET', async (method) => {
     expect((await verify({ cookie: owner.cookie }, '', method)).status).toBe(200);
   });
 
-  test('refuses without a good credential', async () => {
+  test('refuses missing and invalid credentials', async () => {
     for (const headers of [{}, bearer('nothing'), { authorization: 'Basic YTpi' }, { cookie: 'samlgate_session=nothing' }] as Record<
       string,
       string
@@ -71,11 +71,11 @@ describe('forward auth (GET /auth/verify)', () => {
     }
   });
 
-  test('a bad bearer token is not made good by a good cookie', async () => {
+  test('refuses an invalid bearer token even with a valid cookie', async () => {
     expect((await verify({ ...bearer('nothing'), cookie: owner.cookie })).status).toBe(401);
   });
 
-  test('refuses a session id whose signature is not the gateway’s', async () => {
+  test('refuses a session ID with a missing, invalid or foreign signature', async () => {
     const [sid = ''] = decodeURIComponent(owner.cookie.replace('samlgate_session=s%3A', '')).split(/\.(?=[^.]*$)/);
     const signed = (key: string) => {
       const signature = createHmac('sha256', key).update(sid).digest('base64').replace(/=+$/, '');
@@ -87,11 +87,11 @@ describe('forward auth (GET /auth/verify)', () => {
     expect((await verify({ cookie: `samlgate_session=${encodeURIComponent(`s:${sid}.${'ü'.repeat(43)}`)}` })).code).toBe('unauthenticated');
   });
 
-  test('the operator is nobody’s member', async () => {
+  test('refuses the operator token', async () => {
     expect((await verify(bearer(gateway.operatorToken))).code).toBe('forbidden');
   });
 
-  test('?role=owner lets owners through and nobody else', async () => {
+  test('accepts only owners with ?role=owner', async () => {
     expect((await verify({ cookie: owner.cookie }, '?role=owner')).status).toBe(200);
     expect((await verify({ cookie: collaborator.cookie }, '?role=owner')).code).toBe('forbidden');
     expect((await verify({ cookie: collaborator.cookie }, '/?role=owner')).code).toBe('forbidden');
@@ -102,7 +102,7 @@ describe('forward auth (GET /auth/verify)', () => {
     expect((await verify({}, '?role=owner')).status).toBe(401);
   });
 
-  test('?organization= lets the people of one organization through', async () => {
+  test('accepts only members of the organization in ?organization=', async () => {
     const other = await gateway.makeOrganization();
     for (const name of [organization.slug, organization.id]) {
       expect((await verify({ cookie: collaborator.cookie }, `?organization=${name}`)).status).toBe(200);
@@ -112,12 +112,12 @@ describe('forward auth (GET /auth/verify)', () => {
     }
   });
 
-  test('a longer path is the request that is asked about, and its query demands nothing', async () => {
+  test('ignores the query after a longer path, which belongs to the original request', async () => {
     expect((await verify({ cookie: collaborator.cookie }, '/orders?role=anything&organization=x')).status).toBe(200);
     expect((await verify({}, '/orders')).status).toBe(401);
   });
 
-  test('other paths with the same beginning are not this one', async () => {
+  test('does not handle other paths that start the same', async () => {
     const response = await fetch(`${gateway.url}/auth/verifying`, { headers: { cookie: owner.cookie } });
     expect(response.status).toBe(404);
   });

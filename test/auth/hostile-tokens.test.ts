@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
-/** What the three ways to ask about a token say: API, forward auth (200 or the code of the refusal), introspection (active or not). */
+/** Returns the results of the three endpoints that check a token: API and forward authentication (200 or the error code), introspection (active). */
 async function verdicts(token: string): Promise<unknown[]> {
   const ask = async (path: string): Promise<unknown> => {
     const response = await fetch(`${gateway.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
@@ -44,7 +44,7 @@ interface Forgery {
   readonly header?: Record<string, unknown>;
 }
 
-/** A token signed with the gateway's own key, and something else about it. */
+/** Signs a token with the gateway's own key, with some claims or header fields changed. */
 async function forge({ kind = 'session_token', claims = {}, header = {} }: Forgery): Promise<string> {
   const ring = await readKeyRing(gateway.runtime);
   const active = ring && keyIn(ring, 'active');
@@ -59,7 +59,7 @@ async function forge({ kind = 'session_token', claims = {}, header = {} }: Forge
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** A signature of our own under any header. */
+/** Builds a token with any header and a signature of the test. */
 function handMade(
   header: Record<string, unknown>,
   sign: (input: string) => string,
@@ -78,7 +78,7 @@ async function activeKey() {
 }
 
 describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
-  test('accepts what the gateway made, and a forgery of this test that changes nothing', async () => {
+  test('accepts a token of the gateway, and one that the test signs without a change', async () => {
     expect(await verdicts(cliToken)).toEqual(GOOD);
     expect(await verdicts(sessionToken)).toEqual(GOOD);
     expect(await verdicts(await forge({ kind: 'cli_token' }))).toEqual(GOOD);
@@ -116,7 +116,7 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     }
   });
 
-  test('refuses another algorithm than the one that the key was made for', async () => {
+  test('refuses an algorithm that does not belong to the key', async () => {
     const { kid } = await activeKey();
     for (const algorithm of ['RS256', 'EdDSA', 'ES384', 'PS256']) {
       const { privateKey } = await generateKeyPair(algorithm);
@@ -125,7 +125,7 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     }
   });
 
-  test('refuses another key under a kid of the gateway, and a key that the token brings along', async () => {
+  test('refuses a foreign key under a kid of the gateway, and a key that the token contains', async () => {
     const { kid, algorithm } = await activeKey();
     const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
     const jwk = await exportJWK(publicKey);
@@ -150,12 +150,12 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     expect(await verdicts(handMade({ alg: 'ES256', typ: 'at+jwt', kid }, () => 'A'.repeat(86)))).toEqual(BAD);
   });
 
-  test('refuses a crit header that it does not know (RFC 7515 §4.1.11)', async () => {
+  test('refuses an unknown crit header (RFC 7515 §4.1.11)', async () => {
     const { kid } = await activeKey();
     expect(await verdicts(handMade({ alg: 'ES256', kid, typ: 'at+jwt', crit: ['exp'], exp: 1 }, () => 'A'.repeat(86)))).toEqual(BAD);
   });
 
-  test('a CLI token does not pass for a session token, nor the other way round (§3.11)', async () => {
+  test('never accepts a CLI token as a session token or the other way round (§3.11)', async () => {
     expect(await verdicts(cliToken.slice('samlgate_cli_'.length))).toEqual(BAD);
     expect(await verdicts(`samlgate_cli_${sessionToken}`)).toEqual(BAD);
     expect(await verdicts(await forge({ kind: 'cli_token', header: { typ: 'at+jwt' } }))).toEqual(BAD);
@@ -174,7 +174,7 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     }
   });
 
-  test('a session token for another audience is good for that one only', async () => {
+  test('accepts a session token for another audience only at introspection', async () => {
     expect(await verdicts(await forge({ claims: { aud: 'https://orders.example.com' } }))).toEqual([
       'unauthenticated',
       'unauthenticated',
@@ -184,7 +184,7 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     expect(await verdicts(await forge({ claims: { aud: undefined as unknown as string } }))).toEqual(BAD);
   });
 
-  test('refuses what has expired or is not valid yet', async () => {
+  test('refuses an expired token and one that is not valid yet', async () => {
     const now = Math.floor(Date.now() / 1000);
     for (const claims of [{ exp: now }, { exp: now - 1 }, { exp: 0 }, { nbf: now + 60 }, { exp: 'tomorrow' as unknown as number }]) {
       expect(await verdicts(await forge({ claims }))).toEqual(BAD);
@@ -193,14 +193,14 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     expect(await verdicts(await forge({ claims: { exp: undefined as unknown as number } }))).toEqual(BAD);
   });
 
-  test.each(['sub', 'org', 'jti', 'sid', 'iat'])('refuses a session token without %s, or with one of another type', async (name) => {
+  test.each(['sub', 'org', 'jti', 'sid', 'iat'])('refuses a session token whose %s is missing or has another type', async (name) => {
     for (const value of [undefined, 7, null, ['a'], { a: 1 }]) {
-      if (name === 'iat' && value === 7) continue; // a time
+      if (name === 'iat' && value === 7) continue; // a valid time
       expect(await verdicts(await forge({ claims: { [name]: value } }))).toEqual(BAD);
     }
   });
 
-  test('refuses another member, organization or session under a good signature', async () => {
+  test('refuses another member, organization or session under a valid signature', async () => {
     const other = await gateway.makeOrganization();
     for (const claims of [{ sub: 'usr_00000000000000000000' }, { org: other.id }, { org: 'global' }, { sid: 'ses_00000000000000000000' }]) {
       expect(await verdicts(await forge({ claims }))).toEqual(BAD);
@@ -216,7 +216,7 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
       expect(await verdicts(`${header}.${payload}.${changed(signature, at)}`)).toEqual(BAD);
   });
 
-  test('refuses what is no token at all', async () => {
+  test('refuses text that is not a token', async () => {
     const texts = [
       'x',
       '.',
@@ -236,7 +236,7 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     }
   });
 
-  test('takes a good token by its one text only: no white space, no other alphabet, no padding, no other last character', async () => {
+  test('accepts a token only in its one encoding: no white space, other alphabet, padding or unused bits', async () => {
     expect(await verdicts(sessionToken)).toEqual(GOOD);
     const [header = '', payload = '', signature = ''] = sessionToken.split('.');
     const inside = (space: string) => `${header}.${payload.slice(0, 9)}${space}${payload.slice(9)}.${signature}`;
@@ -248,13 +248,13 @@ describe('token verification (RFC 8725, RFC 7519 §7.2)', () => {
     for (const text of last) expect(await verdicts(text)).toEqual(text === sessionToken ? GOOD : BAD);
   });
 
-  test('does not look into what is longer than any of its tokens', async () => {
+  test('refuses text longer than any of its tokens without parsing it', async () => {
     const long = await forge({ claims: { name: 'x'.repeat(4000) } });
     expect(long.length).toBeGreaterThan(4096);
     expect(await verdicts(long)).toEqual(BAD);
   });
 
-  test('takes no token from the query, a form or another scheme', async () => {
+  test('accepts no token from the query, a form or another scheme', async () => {
     const me = `${gateway.url}/api/v1/me`;
     expect((await fetch(`${me}?access_token=${sessionToken}`)).status).toBe(401);
     for (const authorization of [

@@ -1,4 +1,4 @@
-/** A gateway process, as it is installed, while its Redis is away for longer than it may believe what it has read. */
+/** A process of the built gateway while its Redis is unavailable for longer than the key lease. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -53,7 +53,7 @@ afterAll(async () => {
 const ask = async (pathAndQuery = '/auth/verify'): Promise<number> =>
   (await fetch(`${url}${pathAndQuery}`, { headers: { authorization: `Bearer ${token}` } })).status;
 
-/** Everything that is asked until then, again and again. */
+/** Repeats requests for this long and returns the status codes that occurred. */
 async function askFor(milliseconds: number): Promise<Set<number>> {
   const seen = new Set<number>();
   for (const until = performance.now() + milliseconds; performance.now() < until; await sleep(50)) {
@@ -62,7 +62,7 @@ async function askFor(milliseconds: number): Promise<Set<number>> {
   return seen;
 }
 
-test('it refuses and goes on, and answers again when the store is back', async () => {
+test('answers 503 while Redis is stopped, keeps running and recovers', async () => {
   for (let round = 0; round < 2; round++) {
     expect([await ask(), await ask('/api/v1/me')]).toEqual([200, 200]);
     await redis.stop();
@@ -74,7 +74,7 @@ test('it refuses and goes on, and answers again when the store is back', async (
   expect(await ask()).toBe(200);
 }, 60_000);
 
-test('the same where the store is there and says nothing', async () => {
+test('answers 503 while Redis accepts connections but does not respond, and recovers', async () => {
   redis.process.kill('SIGSTOP');
   const seen = await askFor(2 * KEY_LEASE_MS);
   redis.process.kill('SIGCONT');

@@ -34,8 +34,8 @@ afterAll(async () => {
 const bearer = () => ({ authorization: `Bearer ${token}` });
 const form = (fields: Record<string, string>): RequestInit => ({ method: 'POST', body: new URLSearchParams(fields) });
 
-/** Every way to ask about a token, or for one. */
-const ASKED: readonly [what: string, path: string, request: () => RequestInit][] = [
+/** Every endpoint that checks or issues a token. */
+const ENDPOINTS: readonly [what: string, path: string, request: () => RequestInit][] = [
   ['API', '/api/v1/me', () => ({ headers: bearer() })],
   ['API by cookie', '/api/v1/me', () => ({ headers: { cookie: carl.cookie } })],
   ['forward auth', '/auth/verify', () => ({ headers: bearer() })],
@@ -60,9 +60,9 @@ const ask = async (url: string, request: RequestInit): Promise<[number, unknown]
   return [response.status, text === '' ? undefined : (JSON.parse(text) as { code?: string }).code];
 };
 
-/** Asks by cookie, and says whether it went down a connection that had been used before. */
+/** Calls a path with the session cookie and returns whether it reused a connection. */
 const askOn = async (agent: Agent, url: string, cookie: string): Promise<{ status: number | undefined; reused: boolean }> => {
-  await new Promise((resolve) => setTimeout(resolve, 20)); // for what comes late
+  await new Promise((resolve) => setTimeout(resolve, 20)); // lets late events arrive
   const asked = get(`${gateway.url}${url}`, { agent, headers: { cookie } });
   const [response] = (await once(asked, 'response')) as [IncomingMessage];
   response.resume();
@@ -70,8 +70,8 @@ const askOn = async (agent: Agent, url: string, cookie: string): Promise<{ statu
   return { status: response.statusCode, reused: asked.reusedSocket };
 };
 
-describe('while the store takes no writes', () => {
-  test('a page is answered all the same, and at once; its session is renewed by a later one', async () => {
+describe('while the store accepts no writes', () => {
+  test('answers pages without delay and renews the session with a later request', async () => {
     nowMs += 61_000;
     const admin = new Redis(redis.url);
     await admin.call('CLIENT', 'PAUSE', '10000', 'WRITE');
@@ -85,31 +85,31 @@ describe('while the store takes no writes', () => {
   });
 });
 
-describe('while the store can’t be reached', () => {
-  test.each(ASKED)('before: %s is answered', async (_what, url, request) => {
+describe('while the store is unreachable', () => {
+  test.each(ENDPOINTS)('%s works before', async (_what, url, request) => {
     expect((await ask(url, request()))[0]).toBe(200);
   });
 
-  describe('it has gone', () => {
+  describe('store unavailable', () => {
     beforeAll(() => redis.stop());
 
-    test.each(ASKED)('%s says so, and neither yes nor no', async (_what, url, request) => {
+    test.each(ENDPOINTS)('%s answers store_unavailable, neither valid nor invalid', async (_what, url, request) => {
       expect(await ask(url, request())).toEqual([503, 'store_unavailable']);
     });
 
-    test('the connection is left as it is: nothing is done after the answer', async () => {
+    test('keeps the connection open: nothing fails after the response', async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       expect(await askOn(agent, '/api/v1/me', carl.cookie)).toEqual({ status: 503, reused: false });
       expect(await askOn(agent, '/api/v1/me', carl.cookie)).toEqual({ status: 503, reused: true });
       agent.destroy();
     });
 
-    test('a token is not said to be revoked', async () => {
+    test('does not report a token as revoked', async () => {
       expect(await ask('/oauth/revoke', form({ token }))).toEqual([503, 'store_unavailable']);
     });
   });
 
-  describe('it has come back', () => {
+  describe('store available again', () => {
     beforeAll(async () => {
       redis = await startRedis(OPTIONS, { port: redis.port, directory });
       for (let attempt = 0; attempt < 200 && (await fetch(`${gateway.url}/readyz`)).status !== 200; attempt++) {
@@ -117,7 +117,7 @@ describe('while the store can’t be reached', () => {
       }
     });
 
-    test.each(ASKED)('%s is answered', async (_what, url, request) => {
+    test.each(ENDPOINTS)('%s works', async (_what, url, request) => {
       expect((await ask(url, request()))[0]).toBe(200);
     });
   });

@@ -1,4 +1,4 @@
-/** Two gateway processes on one Redis, as they are installed. */
+/** Two processes of the built gateway on one Redis. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -80,7 +80,7 @@ async function call(
 const verify = async (gateway: GatewayProcess, token: string): Promise<number> =>
   (await call(gateway, 'GET', '/auth/verify', token)).status;
 
-/** Ways to end a token at one gateway; each gives what it made, if anything. */
+/** Ways to revoke a token at one gateway. Each returns the token that replaces it, if any. */
 const ENDINGS: readonly ((at: GatewayProcess, token: string, of: Holder) => Promise<string | undefined>)[] = [
   async (at, token) => {
     const { status, body } = await call(at, 'POST', '/api/v1/me/tokens/rotate', token);
@@ -100,8 +100,8 @@ const ENDINGS: readonly ((at: GatewayProcess, token: string, of: Holder) => Prom
   },
 ];
 
-describe('the first rotation of the signing keys', () => {
-  test('is done once by two gateways that are asked at the same moment', async () => {
+describe('first rotation of the signing keys', () => {
+  test('happens once if two gateways receive the request at the same time', async () => {
     const rotate = (gateway: GatewayProcess) => call(gateway, 'POST', '/api/v1/keys/rotate', OPERATOR_TOKEN);
     const codes = (await Promise.all([rotate(a), rotate(b), rotate(a), rotate(b)])).map(({ status, body }) => body.code ?? status);
     expect(codes.sort()).toEqual([200, 'conflict', 'conflict', 'conflict']);
@@ -110,15 +110,15 @@ describe('the first rotation of the signing keys', () => {
   });
 });
 
-describe('what is ended at one gateway', () => {
-  test(`is refused by the other from the answer on: ${LANES * ROUNDS_IN_A_LANE} rounds`, async () => {
+describe('revocation at one gateway', () => {
+  test(`takes effect at the other as soon as the request has succeeded (${LANES * ROUNDS_IN_A_LANE} rounds)`, async () => {
     const lane = async (number: number): Promise<number> => {
       const person = await holder(`lane-${number}`);
       let refused = 0;
       for (let round = 0; round < ROUNDS_IN_A_LANE; round++) {
         const [here, there] = (round + number) % 2 === 0 ? [a, b] : [b, a];
         const token = await person.makeToken();
-        // Both have verified it, so that they remember it.
+        // Both gateways verify it, so that both have cached it.
         expect([await verify(there, token), await verify(here, token)]).toEqual([200, 200]);
         const made = await ENDINGS[round % ENDINGS.length]?.(here, token, person);
         if ((await verify(there, token)) === 401) refused++;
@@ -131,8 +131,8 @@ describe('what is ended at one gateway', () => {
   }, 300_000);
 });
 
-describe('a gateway that is killed in the middle of a rotation', () => {
-  test(`leaves all old tokens or none: ${KILLS} kills`, async () => {
+describe('gateway killed during a token rotation', () => {
+  test(`leaves either all old tokens valid or none (${KILLS} kills)`, async () => {
     const person = await holder('killed');
     const seen = new Set<string>();
     for (let round = 0; round < KILLS; round++) {
@@ -160,8 +160,8 @@ describe('a gateway that is killed in the middle of a rotation', () => {
   }, 300_000);
 });
 
-describe('a signing key', () => {
-  test('that is revoked at one gateway verifies nothing at the other from the answer on', async () => {
+describe('revocation of a signing key', () => {
+  test('takes effect at the other gateway as soon as the request has succeeded', async () => {
     const person = await holder('keys');
     for (let round = 0; round < 3; round++) {
       const token = await person.makeToken();
@@ -177,7 +177,7 @@ describe('a signing key', () => {
       expect([await verify(b, token), await verify(a, token)]).toEqual([401, 401]);
       isOver = true;
       await busy;
-      // The process that makes tokens for the test is a replica too.
+      // The test process, which creates the tokens, is a replica too.
       await sleep(2100);
     }
   }, 60_000);

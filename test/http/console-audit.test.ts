@@ -14,7 +14,7 @@ let olivia: SignedIn;
 let carl: SignedIn;
 let nowMs = START;
 
-/** An entry as the gateway would write it. */
+/** Writes an entry as the gateway does. */
 const write = (event: 'login.refused' | 'member.suspended', more: object = {}) =>
   gateway.runtime.store.commit(acme.id, [auditStep(nowMs, { kind: 'anonymous', address: '192.0.2.7', requestId: 'req-1' }, event, more)]);
 
@@ -40,8 +40,8 @@ const trail = (query = ''): Promise<Page> => browserOpen(olivia.browser, `/audit
 const eventsOf = ({ text }: Page): string[] =>
   [...text.matchAll(/<div class="sub"><code>([\w.]+)<\/code>/g)].map(([, event = '']) => event);
 
-describe('audit trail: the page', () => {
-  it('tells newest first what was done, when, to whom, by whom and from where', async () => {
+describe('console: audit trail page', () => {
+  it('lists event, time, member, actor and address, newest first', async () => {
     const text = textOf((await trail('?event=member.suspended')).text);
     expect(text).toContain('A member was suspended');
     expect(text).toContain('4 Mar 2026, 10:00 UTC');
@@ -49,7 +49,7 @@ describe('audit trail: the page', () => {
     expect(eventsOf(await trail()).slice(0, 2)).toEqual(['login.accepted', 'member.suspended']);
   });
 
-  it('goes through all of it by pages, each entry once, with the filter', async () => {
+  it('pages through all entries, each once, and keeps the filter', async () => {
     const seen: string[] = [];
     for (let page: Page | undefined = await trail('?event=login.refused'); page; ) {
       seen.push(...[...page.text.matchAll(/<bdi>n: (\d+)<\/bdi>/g)].map(([, n = '']) => n));
@@ -61,13 +61,13 @@ describe('audit trail: the page', () => {
   });
 
   it.each([
-    ['a member by address', () => '?member=CARL%40okta.acme.example', ['member.suspended', 'login.accepted', 'member.created']],
-    ['a member by id', () => `?member=${carl.id}`, ['member.suspended', 'login.accepted', 'member.created']],
+    ['the email address of a member', () => '?member=CARL%40okta.acme.example', ['member.suspended', 'login.accepted', 'member.created']],
+    ['the ID of a member', () => `?member=${carl.id}`, ['member.suspended', 'login.accepted', 'member.created']],
     ['a member and an event', () => `?member=${carl.id}&event=member.created`, ['member.created']],
-    ['from a day on', () => '?from=2026-03-04', ['login.accepted', 'member.suspended']],
-    ['a day alone', () => '?from=2026-03-04&to=2026-03-04&event=member.suspended', ['member.suspended']],
-    ['up to a day, which counts as a whole', () => '?to=2026-03-01&event=login.accepted', ['login.accepted', 'login.accepted']],
-    ['days with nothing', () => '?from=2026-03-02&to=2026-03-03', []],
+    ['a start date', () => '?from=2026-03-04', ['login.accepted', 'member.suspended']],
+    ['one day and an event', () => '?from=2026-03-04&to=2026-03-04&event=member.suspended', ['member.suspended']],
+    ['an end date, which includes the whole day', () => '?to=2026-03-01&event=login.accepted', ['login.accepted', 'login.accepted']],
+    ['days without entries', () => '?from=2026-03-02&to=2026-03-03', []],
   ])('filters by %s', async (_what, query, events) => {
     const page = await trail(query());
     expect(page.status).toBe(200);
@@ -82,13 +82,13 @@ describe('audit trail: the page', () => {
     ['?member=nobody%40example.com', 'No member has this email address'],
     ['?member=usr_nobody', 'No entries'],
     ['?member=%00', 'No entries'],
-  ])('%s finds nothing and says why', async (query, words) => {
+  ])('shows no entries for %s and says why', async (query, words) => {
     const page = await trail(query);
     expect([page.status, eventsOf(page)]).toEqual([200, []]);
     expect(textOf(page.text)).toContain(words);
   });
 
-  it('shows foreign text as text', async () => {
+  it('escapes markup and control characters in entries', async () => {
     nowMs += 1000;
     await write('login.refused', { details: { reason: '<script>alert(1)</script>\u202e' } });
     const { text } = await trail('?event=login.refused');
@@ -97,8 +97,8 @@ describe('audit trail: the page', () => {
   });
 });
 
-describe('audit trail: the downloads', () => {
-  // As a browser saves it: octets, not a page.
+describe('console: audit trail downloads', () => {
+  // Compares bytes, as a browser saves them.
   const download = async (query: string) => {
     const response = await fetch(`${gateway.url}/console/audit/download?${query}`, { headers: { cookie: olivia.cookie } });
     return {
@@ -108,7 +108,7 @@ describe('audit trail: the downloads', () => {
     };
   };
 
-  it('JSON lines: every entry that the filter finds, over all pages, as the API shows it', async () => {
+  it('sends JSON Lines with every matching entry of all pages, in the format of the API', async () => {
     const file = await download('format=jsonl&event=login.refused&to=2026-03-01');
     expect(file.status).toBe(200);
     expect(file.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
@@ -122,7 +122,7 @@ describe('audit trail: the downloads', () => {
     expect(JSON.parse((await download('format=jsonl&event=member.suspended')).text)).toEqual(body.items[0]);
   });
 
-  it('CSV: a header, a record for each entry, every cell in quotes', async () => {
+  it('sends CSV with a header and one record for each entry, every cell quoted', async () => {
     const file = await download('format=csv&event=login.refused&to=2026-03-01');
     expect(file.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
     const lines = file.text.split('\r\n');
@@ -135,14 +135,14 @@ describe('audit trail: the downloads', () => {
     );
   });
 
-  it('refuses a filter that means nothing, and another format', async () => {
+  it('refuses an invalid filter and an unknown format', async () => {
     for (const query of ['format=csv&event=no.such.event', 'format=xlsx', 'format=csv&from=soon']) {
       const page = await trail(`/download?${query}`);
       expect([query, page.status, page.code]).toEqual([query, 400, 'validation_failed']);
     }
   });
 
-  it('a collaborator gets none', async () => {
+  it('refuses collaborators', async () => {
     carl = await signedIn(gateway, acme, 'carl');
     const page = await browserOpen(carl.browser, '/audit/download?format=jsonl');
     expect([page.status, page.code]).toEqual([403, 'forbidden']);

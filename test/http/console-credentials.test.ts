@@ -17,20 +17,20 @@ afterAll(() => gateway.stop());
 const credentialsOf = ({ browser }: SignedIn): Promise<Page> => browser.open(`${gateway.url}/console`);
 const statusOf = async (token: string): Promise<number> => (await gateway.api('GET', '/me', undefined, token)).status;
 
-/** Fills in the form for a new token; the token on the answer. */
+/** Submits the form for a new token and returns the token that the response shows. */
 async function makeToken(person: SignedIn, name: string, days = '90'): Promise<{ readonly page: Page; readonly token: string }> {
   const page = await person.browser.submit(await credentialsOf(person), { name, expires_in_days: days });
   const token = /samlgate_cli_[\w.-]+/.exec(page.text)?.[0] ?? '';
   return { page, token };
 }
 
-describe('credentials: who somebody is', () => {
-  it('names the group whose rule gave the role', async () => {
+describe('console: profile', () => {
+  it('shows the group whose rule assigned the role', async () => {
     const text = textOf((await credentialsOf(await signedIn(gateway, acme, 'olivia'))).text);
     expect(text).toContain('owner: The identity provider says that you are in the group “platform-admins”');
   });
 
-  it('says that the default gave it', async () => {
+  it('says that the default role applies', async () => {
     const carl = await signedIn(gateway, acme, 'carl');
     const text = textOf((await credentialsOf(carl)).text);
     expect(text).toContain('collaborator: No rule fits the groups');
@@ -38,14 +38,14 @@ describe('credentials: who somebody is', () => {
   });
 });
 
-describe('credentials: CLI tokens', () => {
+describe('console: CLI tokens', () => {
   let carl: SignedIn;
 
   beforeAll(async () => {
     carl = await signedIn(gateway, acme, 'carl');
   });
 
-  it('a new token is shown once, works, and is listed with its end', async () => {
+  it('shows a new token once, accepts it and lists its expiry', async () => {
     const { page, token } = await makeToken(carl, 'nightly backup', '30');
     expect(page.status).toBe(200);
     expect(page.headers.get('cache-control')).toBe('no-store');
@@ -56,21 +56,21 @@ describe('credentials: CLI tokens', () => {
     expect(textOf(list.text)).toMatch(/nightly backup just now .* in 30 days/);
   });
 
-  it('a token without an end', async () => {
+  it('creates a token that never expires', async () => {
     const { page } = await makeToken(carl, 'for ever', '');
     expect(textOf(page.text)).toContain('Expires never');
   });
 
-  it('tells when and from where a token was last used', async () => {
+  it('shows when and from where a token was last used', async () => {
     const { token } = await makeToken(carl, 'in use');
     await fetch(`${gateway.url}/api/v1/me`, { headers: { authorization: `Bearer ${token}`, 'user-agent': 'backup/1.0' } });
-    // Noted after the answer: the page shows it as soon as it is written.
+    // The use is recorded after the response, so the page may show it a moment later.
     let text = '';
     for (let i = 0; i < 200 && !text.includes('backup/1.0'); i++) text = textOf((await credentialsOf(carl)).text);
     expect(text).toMatch(/in use just now just now from (127\.0\.0\.1|::1|::ffff:127\.0\.0\.1) , backup\/1\.0/);
   });
 
-  it('revoking one ends that one only', async () => {
+  it('revokes one token and leaves the others', async () => {
     const [first, second] = [await makeToken(carl, 'first'), await makeToken(carl, 'second')];
     const { body } = await carl.api<{ items: { id: string; name: string }[] }>('GET', '/me/tokens');
     const id = body.items.find(({ name }) => name === 'first')?.id;
@@ -81,7 +81,7 @@ describe('credentials: CLI tokens', () => {
     expect([await statusOf(first.token), await statusOf(second.token)]).toEqual([401, 200]);
   });
 
-  it('a token of somebody else is not found, and lives on', async () => {
+  it('does not find the token of another member and leaves it valid', async () => {
     const olivia = await signedIn(gateway, acme, 'olivia');
     const { id, token } = await olivia.makeToken();
     const body = new URLSearchParams({ csrf: carl.csrfToken });
@@ -93,15 +93,15 @@ describe('credentials: CLI tokens', () => {
   it.each([
     ['no name', { name: '   ', expires_in_days: '30' }],
     ['a name with a line break', { name: 'a\nb', expires_in_days: '30' }],
-    ['days that are no number', { name: 'x', expires_in_days: 'soon' }],
-    ['too many days', { name: 'x', expires_in_days: '99999' }],
+    ['an expiry that is not a number', { name: 'x', expires_in_days: 'soon' }],
+    ['an expiry beyond the maximum', { name: 'x', expires_in_days: '99999' }],
   ])('refuses %s', async (_what, fields) => {
     const body = new URLSearchParams({ csrf: carl.csrfToken, ...fields });
     const answer = await carl.browser.request(`${gateway.url}/console/tokens`, { method: 'POST', body });
     expect([answer.status, answer.code]).toEqual([400, 'validation_failed']);
   });
 
-  it('offers no longer life than the organization allows', async () => {
+  it('offers no longer expiry than the organization allows', async () => {
     const strict = await gateway.makeOrganization();
     await gateway.api('PATCH', `/organizations/${strict.slug}`, { cli_token_max_days: 10, cli_token_sso_within_days: 30 });
     const page = await credentialsOf(await signedIn(gateway, strict, 'carl'));
@@ -110,7 +110,7 @@ describe('credentials: CLI tokens', () => {
     expect(textOf(page.text)).toContain('requires a sign-in every 30 days');
   });
 
-  it('names with markup, control characters and reversed text show as text', async () => {
+  it('escapes markup, control characters and bidirectional overrides in names', async () => {
     const { body } = await carl.api<{ id: string }>('POST', '/me/tokens', { name: '<script>alert(1)</script>\u202egnp.exe' });
     expect(body.id).toBeDefined();
     const { text } = await credentialsOf(carl);
@@ -119,8 +119,8 @@ describe('credentials: CLI tokens', () => {
   });
 });
 
-describe('credentials: sessions', () => {
-  it('one is ended, and its browser is sent to sign in', async () => {
+describe('console: sessions', () => {
+  it('ends one session and redirects its browser to the sign-in', async () => {
     const [here, there] = [await signedIn(gateway, acme, 'nina'), await signedIn(gateway, acme, 'nina')];
     const page = await credentialsOf(here);
     expect(page.text.match(/this browser<\/span>/g)).toHaveLength(1);
@@ -131,7 +131,7 @@ describe('credentials: sessions', () => {
     expect((await here.browser.request(`${gateway.url}/console`)).status).toBe(200);
   });
 
-  it('all others are ended, this one stays', async () => {
+  it('ends all other sessions and keeps the current one', async () => {
     const people = await Promise.all([1, 2, 3].map(() => signedIn(gateway, acme, 'nina')));
     const [here, ...others] = people as [SignedIn, ...SignedIn[]];
     const after = await here.browser.submit(await credentialsOf(here), {}, '/sessions/end-others');
@@ -142,7 +142,7 @@ describe('credentials: sessions', () => {
     expect(body.items[0]).toMatchObject({ event: 'sessions.ended', member_id: here.id, actor: { kind: 'member', id: here.id } });
   });
 
-  it('the session of somebody else is not found, and lives on', async () => {
+  it('does not find the session of another member and leaves it valid', async () => {
     const [nina, carl] = [await signedIn(gateway, acme, 'nina'), await signedIn(gateway, acme, 'carl')];
     const theirs = await carl.api<{ credential: { id: string } }>('GET', '/me');
     const body = new URLSearchParams({ csrf: nina.csrfToken });
@@ -152,8 +152,8 @@ describe('credentials: sessions', () => {
   });
 });
 
-describe('credentials: revoke all', () => {
-  it('asks first and says how much ends, then ends all tokens and all other sessions', async () => {
+describe('console: revoke all credentials', () => {
+  it('asks for confirmation with the numbers, then revokes all tokens and ends all other sessions', async () => {
     const other = await signedIn(gateway, acme, 'olivia');
     const here = await signedIn(gateway, acme, 'olivia');
     await here.browser.submit(await credentialsOf(here), {}, '/sessions/end-others');

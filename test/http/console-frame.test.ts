@@ -17,13 +17,13 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-describe('console: who comes in', () => {
-  it('sends people without a session to sign in, and back to where they wanted to go', async () => {
+describe('console: pages', () => {
+  it('redirects users without a session to the sign-in, with the requested page as return URL', async () => {
     const answer = await new HttpBrowser().request(`${gateway.url}/console?a=b`);
     expect([answer.status, answer.location]).toEqual([303, `${gateway.url}/login?return_to=%2Fconsole%3Fa%3Db`]);
   });
 
-  it('a page carries a policy without anything inline, and is kept by nobody', async () => {
+  it('sends a Content-Security-Policy without inline sources and forbids caching', async () => {
     const { status, headers } = await olivia.browser.request(`${gateway.url}/console`);
     expect(status).toBe(200);
     const policy = headers.get('content-security-policy') ?? '';
@@ -33,13 +33,13 @@ describe('console: who comes in', () => {
     expect(headers.get('cache-control')).toBe('no-store');
   });
 
-  it('shows a page that does not exist as one, with a way back', async () => {
+  it('answers an unknown path with an error page that links back', async () => {
     const page = await olivia.browser.request(`${gateway.url}/console/nothing`);
     expect([page.status, page.code]).toEqual([404, 'not_found']);
     expect(page.text).toContain('<a class="button" href="/console">Back to the console</a>');
   });
 
-  it('serves the style sheets and scripts that its pages name', async () => {
+  it('serves the style sheets and scripts that its pages load', async () => {
     const page = await olivia.browser.request(`${gateway.url}/console`);
     const assets = [...page.text.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, href = '']) => href);
     expect(assets).toEqual(expect.arrayContaining(['/assets/style.css', '/assets/copy.js', '/assets/icon.svg']));
@@ -49,8 +49,8 @@ describe('console: who comes in', () => {
     }
   });
 
-  // Where Pico's pictures (data: URLs, which the policy forbids) can be there without ours, a browser asks for them.
-  it('has one style sheet, of Pico and of ours on top of it', async () => {
+  // If Pico's sheet could apply without ours, a browser would request its data: images, which the policy forbids.
+  it('serves one style sheet, Pico’s followed by ours', async () => {
     const page = await olivia.browser.request(`${gateway.url}/console`);
     expect(page.text.match(/rel="stylesheet"/g)).toHaveLength(1);
     const sheet = await fetch(`${gateway.url}/assets/style.css`);
@@ -72,19 +72,19 @@ describe('console: forms (CSRF)', () => {
     ['no token', {}],
     ['an empty token', { csrf: '' }],
     ['another token', { csrf: 'A'.repeat(43) }],
-  ])('refuses a form with %s before anything looks at it', async (_what, fields) => {
+  ])('refuses a form with %s before any handler runs', async (_what, fields) => {
     const answer = await post(fields);
     expect([answer.status, answer.code]).toEqual([403, 'forbidden']);
   });
 
-  it('refuses the token of another session of the same person', async () => {
+  it('refuses the CSRF token of another session of the same member', async () => {
     const other = await signedIn(gateway, acme, 'olivia');
     const answer = await post({ csrf: other.csrfToken });
     expect([answer.status, answer.code]).toEqual([403, 'forbidden']);
     expect((await post({ csrf: olivia.csrfToken })).code).toBe('not_found');
   });
 
-  it('refuses an upload without the token, and reads one with it', async () => {
+  it('refuses an upload without the CSRF token and reads one with it', async () => {
     const upload = (fields: Record<string, string>) => {
       const body = new FormData();
       for (const [name, value] of Object.entries(fields)) body.append(name, value);

@@ -31,7 +31,7 @@ async function enter(organization: TestOrganization, user: string): Promise<Pers
   return { browser, id: me.user.id, csrf: me.csrf_token };
 }
 
-describe('members: the list', () => {
+describe('console: list of members', () => {
   let acme: TestOrganization;
   let olivia: Person;
 
@@ -44,13 +44,13 @@ describe('members: the list', () => {
     olivia = await enter(acme, 'olivia');
   });
 
-  it('shows name, address, role and why, last sign-in and the id to copy', async () => {
+  it('shows name, email, role with its source, last sign-in and the ID to copy', async () => {
     const page = await open(olivia, `/members?query=olivia`);
     expect(textOf(page.text)).toMatch(/Olivia Okafor olivia@okta\.acme\.example owner by the group platform-admins just now usr_\w{20}/);
     expect(page.text).toContain(`data-copy="${olivia.id}"`);
   });
 
-  it('goes through all of them by pages of 50, each once', async () => {
+  it('pages through all members, 50 at a time, each once', async () => {
     const seen: string[] = [];
     let page = await open(olivia, '/members');
     for (let pages = 1; ; pages++) {
@@ -68,7 +68,7 @@ describe('members: the list', () => {
     expect(seen).toHaveLength(121);
   });
 
-  it('finds a part of a name, however it is written, an address and an id', async () => {
+  it('finds members by part of the name in any case and accent, by email and by ID', async () => {
     const { text } = await open(olivia, '/members?query=zo%C3%8B');
     const found = readLinks(text, gateway.url).filter(({ href }) => href.includes('/members/usr_'));
     expect(found.map((link) => link.text)).toEqual(['Zoë Needle']);
@@ -77,7 +77,7 @@ describe('members: the list', () => {
     expect(textOf((await open(olivia, `/members?query=${id}`)).text)).toContain('Zoë Needle');
   });
 
-  it('a search that fills more than a page goes on where it stopped, with the query', async () => {
+  it('pages through the results of a search and keeps the query', async () => {
     const first = await open(olivia, '/members?query=person-');
     const next = readLinks(first.text, first.url).find(({ text }) => text.startsWith('Next page'));
     expect(next?.href).toContain('query=person-');
@@ -91,19 +91,19 @@ describe('members: the list', () => {
     expect([...addresses].sort()).toEqual(addresses);
   });
 
-  it('says when nobody fits, with what was typed as text', async () => {
+  it('says that no member matches and escapes the query', async () => {
     const page = await open(olivia, `/members?query=${encodeURIComponent('<i>nobody</i>')}`);
     expect(page.text).toContain('<bdi>&lt;i>nobody&lt;/i></bdi>');
     expect(page.text).not.toContain('<i>nobody');
   });
 
-  it('refuses a cursor that is none', async () => {
+  it('refuses an invalid cursor', async () => {
     const page = await open(olivia, '/members?cursor=x');
     expect([page.status, page.code]).toEqual([400, 'validation_failed']);
   });
 });
 
-describe('members: who may look', () => {
+describe('console: access to members', () => {
   const paths = (id: string) => ['/members', `/members/${id}`, `/members/${id}/remove`, '/audit', '/audit/download?format=csv'];
   const forms = (id: string) =>
     ['role', 'suspend', 'unsuspend', 'remove', 'tokens/rotate', 'tokens/tok_x/revoke', 'sessions/end-all', 'sessions/ses_x/end'].map(
@@ -119,7 +119,7 @@ describe('members: who may look', () => {
     stranger = await enter(await makeTestOrganization(gateway), 'olivia');
   });
 
-  it('a collaborator is refused on every page and every form of owners', async () => {
+  it('refuses collaborators on every page and form for owners', async () => {
     for (const path of paths(olivia.id)) {
       const page = await open(carl, path);
       expect([path, page.status, page.code]).toEqual([path, 403, 'forbidden']);
@@ -131,7 +131,7 @@ describe('members: who may look', () => {
     expect((await open(carl, '')).text).not.toContain('href="/console/members"');
   });
 
-  it('a member of another organization is not found, whatever the form', async () => {
+  it('does not find members of another organization with any form', async () => {
     for (const path of [`/members/${olivia.id}`, `/members/${olivia.id}/remove`]) {
       const page = await open(stranger, path);
       expect([path, page.status, page.code]).toEqual([path, 404, 'not_found']);
@@ -144,7 +144,7 @@ describe('members: who may look', () => {
     expect((await open(olivia, '/members')).status).toBe(200);
   });
 
-  it('every form refuses a missing and a foreign CSRF token, and nothing happens', async () => {
+  it('refuses every form with a missing or foreign CSRF token and changes nothing', async () => {
     for (const path of [...forms(carl.id), '/tokens', '/revoke-all', '/sessions/end-others']) {
       for (const csrf of ['', stranger.csrf]) {
         const page = await post(olivia, path, { role: 'owner', confirmation: 'carl@okta.acme.example', name: 'x' }, csrf);
@@ -158,7 +158,7 @@ describe('members: who may look', () => {
   });
 });
 
-describe('members: one member', () => {
+describe('console: one member', () => {
   let acme: TestOrganization;
   let olivia: Person;
   let carl: Person;
@@ -168,13 +168,13 @@ describe('members: one member', () => {
     [olivia, carl] = [await enter(acme, 'olivia'), await enter(acme, 'carl')];
   });
 
-  /** Presses a button of a member's page. */
+  /** Submits the form of a button on a member's page. */
   const press = async (id: string, action: string, fields: Record<string, string> = {}) =>
     olivia.browser.submit(await open(olivia, `/members/${id}`), fields, `/members/${id}/${action}`);
 
   const memberJson = async (id: string) => (await gateway.api(`GET`, `/organizations/${acme.slug}/members/${id}`)).body;
 
-  it('is made an owner, and a collaborator again', async () => {
+  it('makes a member an owner and a collaborator again', async () => {
     const page = await press(carl.id, 'role', { role: 'owner' });
     expect(textOf(page.text)).toContain('The member is now an owner.');
     expect(await memberJson(carl.id)).toMatchObject({ role: 'owner', role_source: { kind: 'manual' } });
@@ -184,7 +184,7 @@ describe('members: one member', () => {
     expect((await open(carl, '/members')).status).toBe(403);
   });
 
-  it('keeps the role that a rule gives, and the page says why', async () => {
+  it('keeps a role that a rule assigns and says why', async () => {
     const page = await open(olivia, `/members/${olivia.id}`);
     expect(textOf(page.text)).toContain('A role rule decides this member’s role.');
     expect(page.forms.some(({ action }) => action.endsWith('/role'))).toBe(false);
@@ -196,7 +196,7 @@ describe('members: one member', () => {
     expect(await memberJson(olivia.id)).toMatchObject({ role: 'owner' });
   });
 
-  it('is suspended: sessions end at once; and comes back when that is lifted', async () => {
+  it('ends all sessions immediately on suspension and allows sign-in again afterwards', async () => {
     const page = await press(carl.id, 'suspend');
     expect(textOf(page.text)).toContain('The member is suspended');
     expect((await carl.browser.request(`${gateway.url}/console`)).status).toBe(303);
@@ -205,7 +205,7 @@ describe('members: one member', () => {
     expect((await acme.signIn(new HttpBrowser(), 'carl')).status).toBe(303);
   });
 
-  it('loses one token, then all tokens', async () => {
+  it('revokes one token, then all tokens', async () => {
     const names = ['one', 'two', 'three'];
     const tokens = new Map<string, string>();
     for (const name of names) {
@@ -214,7 +214,7 @@ describe('members: one member', () => {
     }
     const statuses = () => Promise.all(names.map(async (name) => (await gateway.api('GET', '/me', undefined, tokens.get(name))).status));
     expect(await statuses()).toEqual([200, 200, 200]);
-    // Newest first: the first button is that of the last token.
+    // The list shows the newest first, so the first button belongs to the last token.
     const page = await open(olivia, `/members/${carl.id}`);
     await olivia.browser.submit(page, {}, '/tokens/tok_');
     expect(await statuses()).toEqual([200, 200, 401]);
@@ -224,7 +224,7 @@ describe('members: one member', () => {
     expect(body.items).toMatchObject([{ member_id: carl.id, actor: { kind: 'member', id: olivia.id } }]);
   });
 
-  it('loses one session, then all sessions', async () => {
+  it('ends one session, then all sessions', async () => {
     const again = await enter(acme, 'carl');
     await press(carl.id, 'sessions/ses_');
     const open303 = async ({ browser }: Person) => (await browser.request(`${gateway.url}/console`)).status;
@@ -233,14 +233,14 @@ describe('members: one member', () => {
     expect(await open303(carl)).toBe(303);
   });
 
-  it('an owner who ends all their own sessions keeps the one that they do it in', async () => {
+  it('keeps the current session of an owner who ends all own sessions', async () => {
     const elsewhere = await enter(acme, 'olivia');
     await press(olivia.id, 'sessions/end-all');
     expect((await open(olivia, '/members')).status).toBe(200);
     expect((await elsewhere.browser.request(`${gateway.url}/console`)).status).toBe(303);
   });
 
-  it('is removed when the address is typed, and not before', async () => {
+  it('removes a member only after the email address is typed', async () => {
     const question = await olivia.browser.follow(await open(olivia, `/members/${carl.id}`), 'Remove Carl Čapek …');
     const mistyped = await olivia.browser.submit(question, { confirmation: 'carl' }, '/remove');
     expect(mistyped.status).toBe(400);
@@ -253,7 +253,7 @@ describe('members: one member', () => {
     expect((await open(olivia, `/members/${carl.id}`)).code).toBe('not_found');
   });
 
-  it('the last owner can’t be removed, suspended or made a collaborator: the page explains it and has no buttons, and the forms are refused', async () => {
+  it('protects the last owner: the page explains why and has no buttons, and the forms are refused', async () => {
     const page = await open(olivia, `/members/${olivia.id}`);
     expect(textOf(page.text)).toContain('This is the last owner. Without an owner nobody could manage the organization');
     const actions = page.forms.map(({ action }) => new URL(action).pathname);
@@ -269,14 +269,14 @@ describe('members: one member', () => {
     expect(await memberJson(olivia.id)).toMatchObject({ role: 'owner', suspended: false });
   });
 
-  it('an owner by hand who gives up the role lands on a page that they still may see', async () => {
+  it('redirects an owner who gives up the role to a page that collaborators can see', async () => {
     await press(carl.id, 'role', { role: 'owner' });
     const answer = await post(carl, `/members/${carl.id}/role`, { role: 'collaborator' });
     expect(answer.location).toBe(`${gateway.url}/console`);
     expect((await open(carl, '')).status).toBe(200);
   });
 
-  it('names and groups with markup and control characters show as text', async () => {
+  it('escapes markup and control characters in names and groups', async () => {
     const name = '"><img src=x onerror=alert(1)>\u0007\u202eevil';
     const { id } = await seedMember(gateway.runtime, acme.id, { name, groups: ['<b>a</b>', 'x\u0000y'], email: 'm@example.com' });
     for (const path of ['/members', `/members/${id}`, `/members/${id}/remove`]) {

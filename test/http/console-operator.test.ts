@@ -30,7 +30,7 @@ async function enter(to = gateway): Promise<HttpBrowser> {
 
 const open = (browser: HttpBrowser, where: string): Promise<Page> => browser.open(`${gateway.url}${HOME}${where}`);
 
-/** As the form of the sign-in page sends it. */
+/** Posts the sign-in form as a browser does. */
 const sendSignIn = async (browser: HttpBrowser, fields: Record<string, string>): Promise<Page> =>
   browser.request(`${gateway.url}${HOME}/sign-in`, {
     method: 'POST',
@@ -39,7 +39,7 @@ const sendSignIn = async (browser: HttpBrowser, fields: Record<string, string>):
   });
 
 describe('operator sign-in', () => {
-  it('by the token; the cookie is not the token, and only this site’s pages may send it', async () => {
+  it('accepts the operator token, sets a strict cookie without it and writes the audit trail', async () => {
     const browser = new HttpBrowser();
     const page = await browser.submit(await open(browser, ''), { token: ` ${gateway.operatorToken} ` });
     expect([page.url, page.status]).toEqual([`${gateway.url}${HOME}`, 200]);
@@ -56,7 +56,7 @@ describe('operator sign-in', () => {
     expect(items.at(-1)?.value).toMatchObject({ actor: { kind: 'operator' } });
   });
 
-  it('with https the cookie belongs to this very host and is never sent in the clear', async () => {
+  it('sets a __Host- cookie with Secure if the base URL has https', async () => {
     const tls = await startGateway({ environment: { SAMLGATE_BASE_URL: 'https://sso.example.com' } });
     const port = tls.runtime.config.listen.port;
     const response = await fetch(`http://127.0.0.1:${port}${HOME}/sign-in`, {
@@ -80,7 +80,7 @@ describe('operator sign-in', () => {
   });
 
   it.each([{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'none' }])(
-    'refuses a form of another site (%j)',
+    'refuses a form that another site sent (%j)',
     async (headers) => {
       const body = new URLSearchParams({ token: gateway.operatorToken });
       const page = await new HttpBrowser().request(`${gateway.url}${HOME}/sign-in`, { method: 'POST', body, headers });
@@ -88,7 +88,7 @@ describe('operator sign-in', () => {
     },
   );
 
-  it('from one address only so often, also with the right token', async () => {
+  it('limits the attempts per address, even with the right token', async () => {
     const own = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
     const statusOf = async (token: string) => {
       const response = await fetch(`${own.url}${HOME}/sign-in`, {
@@ -103,7 +103,7 @@ describe('operator sign-in', () => {
     await own.stop();
   });
 
-  it('leads back to the page that was wanted, and only to the operator’s pages', async () => {
+  it('redirects to the requested page, but only if it is one of the operator’s', async () => {
     const browser = new HttpBrowser();
     const asked = await open(browser, '/keys');
     expect(new URL(asked.url).pathname).toBe(`${HOME}/sign-in`);
@@ -114,7 +114,7 @@ describe('operator sign-in', () => {
     }
   });
 
-  it('ends after an hour, by signing out, and by a cookie that was changed', async () => {
+  it('ends the session after an hour and at sign-out, and rejects a changed cookie', async () => {
     const isIn = async (browser: HttpBrowser) => (await browser.request(`${gateway.url}${HOME}`)).status === 200;
     const browser = await enter();
     const cookie = browser.cookie('samlgate_operator')?.value ?? '';
@@ -146,7 +146,7 @@ describe('operator sign-in', () => {
     }
   });
 
-  it('another operator token ends all sessions', async () => {
+  it('ends all sessions when the operator token changes', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-operator-'));
     const environment = { SAMLGATE_STORE: `sqlite:${path.join(directory, 'db')}`, SAMLGATE_SECRET: randomBytes(32).toString('base64') };
     const before = await startGateway({ environment });
@@ -165,7 +165,7 @@ describe('operator sign-in', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it('a member’s session opens none of the operator’s pages, and the operator’s none of a member’s', async () => {
+  it('keeps members out of the operator’s pages and the operator out of the members’ pages', async () => {
     const { browser } = await signedIn(gateway, acme, 'olivia');
     for (const where of ['', '/keys', '/health', '/audit', `/organizations/${acme.slug}`, `/organizations/${acme.slug}/members`]) {
       const page = await browser.request(`${gateway.url}${HOME}${where}`);
@@ -176,7 +176,7 @@ describe('operator sign-in', () => {
 });
 
 describe('operator: forms (CSRF)', () => {
-  it('every form refuses a missing token and that of another session, and nothing happens', async () => {
+  it('refuses every form with a missing CSRF token or that of another session, and changes nothing', async () => {
     const [mine, other] = [await enter(), await enter()];
     const foreign = /name="csrf" value="([\w-]+)"/.exec((await open(other, '')).text)?.[1] ?? '';
     expect(foreign).toHaveLength(43);
@@ -202,7 +202,7 @@ describe('operator: forms (CSRF)', () => {
 });
 
 describe('operator: organizations', () => {
-  it('makes, shows, changes and deletes one, the last only when its slug is typed', async () => {
+  it('creates, shows, edits and deletes one, the last only after its slug is typed', async () => {
     const browser = await enter();
     const slug = newSlug();
     const form = await browser.follow(await open(browser, ''), 'New organization');
@@ -246,12 +246,12 @@ describe('operator: organizations', () => {
   });
 
   it.each([
-    ['a slug that is none', { slug: 'No Slug' }, 'slug: must be'],
+    ['an invalid slug', { slug: 'No Slug' }, 'slug: must be'],
     ['a reserved slug', { slug: 'api' }, 'This slug is reserved.'],
-    ['no name', { name: ' ' }, 'name:'],
-    ['a domain that is none', { domains: 'not a domain' }, 'must be a domain name'],
-    ['days that are no number', { cli_token_max_days: 'ten' }, 'cli_token_max_days:'],
-  ])('shows the form again, as it was typed, for %s', async (_what, wrong, words) => {
+    ['an empty name', { name: ' ' }, 'name:'],
+    ['an invalid domain', { domains: 'not a domain' }, 'must be a domain name'],
+    ['a number of days that is not a number', { cli_token_max_days: 'ten' }, 'cli_token_max_days:'],
+  ])('shows the form again with the entered values for %s', async (_what, wrong, words) => {
     const browser = await enter();
     const typed = { slug: newSlug(), name: 'Kept <i>', ...wrong };
     const page = await browser.submit(await open(browser, '/organizations/new'), typed);
@@ -261,13 +261,13 @@ describe('operator: organizations', () => {
     expect(fields.find(({ name }) => name === 'name')?.value).toBe(typed.name);
   });
 
-  it('says when slug or domain is taken', async () => {
+  it('says that a slug is already taken', async () => {
     const browser = await enter();
     const page = await browser.submit(await open(browser, '/organizations/new'), { slug: acme.slug, name: 'Again' });
     expect([page.status, textOf(page.text).includes('Another organization has this slug')]).toEqual([409, true]);
   });
 
-  it('goes through all by pages, and opens one by its slug', async () => {
+  it('pages through all organizations and opens one by its slug', async () => {
     const made = [acme.slug];
     for (let i = 0; i < 4; i++) made.push((await gateway.makeOrganization()).slug);
     const browser = await enter();
@@ -288,7 +288,7 @@ describe('operator: organizations', () => {
     expect([unknown.status, unknown.code]).toEqual([404, 'organization_unknown']);
   });
 
-  it('manages the members of any organization, and reads its audit trail', async () => {
+  it('manages the members of any organization and shows its audit trail', async () => {
     const carl = await signedIn(gateway, acme, 'carl');
     const browser = await enter();
     const members = await browser.follow(await open(browser, `/organizations/${acme.slug}`), 'Members');
@@ -303,7 +303,7 @@ describe('operator: organizations', () => {
 });
 
 describe('operator: keys and health', () => {
-  it('shows states and how many CLI tokens live by each; rotates, says why not again, and revokes after a question', async () => {
+  it('shows keys with their states and CLI tokens, rotates them, explains why not again so soon, and revokes after a confirmation', async () => {
     const own = await startGateway();
     const { slug } = await own.makeOrganization();
     const olivia = await signedIn(own, { slug }, 'olivia');
@@ -329,7 +329,7 @@ describe('operator: keys and health', () => {
     await own.stop();
   }, 60_000);
 
-  it('tells which certificates end within 60 days, over all organizations, and the gateway’s own trail', async () => {
+  it('shows certificates of all organizations that expire within 60 days, and the audit trail of the gateway', async () => {
     const own = await startGateway({ now: () => nowMs });
     const { slug } = await own.makeOrganization();
     const browser = await enter(own);
@@ -354,7 +354,7 @@ describe('operator: keys and health', () => {
     await own.stop();
   });
 
-  it('shows a store without its password', async () => {
+  it('shows the store without its password', async () => {
     const browser = await enter();
     const page = await open(browser, '/health');
     expect(textOf(page.text)).toContain('sqlite:');

@@ -41,13 +41,13 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-describe('single sign-on: the page', () => {
+describe('console: single sign-on page', () => {
   it.each([
     ['okta', 'Audience URI (SP Entity ID)'],
     ['entra-id', 'Identifier (Entity ID)'],
     ['google-workspace', 'Google Identity Provider details'],
     ['other', 'relying party'],
-  ])('leads through the screens of %s with this organization’s own values', async (guide, words) => {
+  ])('shows the steps for %s with the values of this organization', async (guide, words) => {
     const { text } = await open(owner, `/single-sign-on?guide=${guide}`);
     expect(textOf(text)).toContain(words);
     expect(text).toContain(`data-copy="${acme.acsUrl}"`);
@@ -55,13 +55,13 @@ describe('single sign-on: the page', () => {
     expect(text).toContain(`data-copy="${gateway.url}/saml/${acme.slug}/login"`);
   });
 
-  it('shows the present identity provider: what it is called, its certificate, what there is to know', async () => {
+  it('shows the current identity provider with its product, certificate and warnings', async () => {
     const text = textOf((await open(owner, '/single-sign-on')).text);
     expect(text).toContain(`Product Okta Entity ID ${OKTA_ISSUER}`);
     expect(text).toMatch(/SHA-256 [0-9A-Fa-f:]{64,95}/);
   });
 
-  it('is refused to collaborators, and leads strangers to sign in', async () => {
+  it('refuses collaborators and redirects users without a session to the sign-in', async () => {
     const carl = await enter(acme, 'carl');
     for (const path of ['/single-sign-on', '/single-sign-on/settings']) {
       const page = await carl.browser.request(`${gateway.url}/console${path}`);
@@ -85,7 +85,7 @@ describe('single sign-on: the page', () => {
     },
   );
 
-  it('lets its test lead to the identity provider, as the policy of the page must say', async () => {
+  it('allows the form of the test sign-in to redirect to the identity provider in the policy of the page', async () => {
     const page = await open(owner, '/single-sign-on');
     expect(page.headers.get('content-security-policy')).toContain("form-action 'self' https: http:");
     const test = await post(owner, '/single-sign-on/test', {});
@@ -94,10 +94,10 @@ describe('single sign-on: the page', () => {
   });
 });
 
-describe('single sign-on: metadata', () => {
+describe('console: identity provider metadata', () => {
   const other = (entityId: string): string => acme.metadata.replaceAll(OKTA_ISSUER, entityId);
 
-  it('shows what was understood before anything is saved, and saves just that', async () => {
+  it('previews the parsed metadata before saving and saves exactly that', async () => {
     const before = await open(owner, '/single-sign-on');
     const preview = await owner.browser.submit(before, { metadata_xml: other('https://new.example/idp') });
     expect(textOf(preview.text)).toContain('Entity ID https://new.example/idp');
@@ -109,7 +109,7 @@ describe('single sign-on: metadata', () => {
     expect((await ofAcme()).entity_id).toBe('https://new.example/idp');
   });
 
-  it('takes a file', async () => {
+  it('accepts a file', async () => {
     const page = await open(owner, '/single-sign-on');
     const file = new File([`\ufeff${other('https://file.example/idp')}`], 'metadata.xml', { type: 'text/xml' });
     const preview = await owner.browser.submit(page, { metadata_file: file });
@@ -117,7 +117,7 @@ describe('single sign-on: metadata', () => {
     expect((await ofAcme()).entity_id).toBe('https://file.example/idp');
   });
 
-  it('takes values typed in', async () => {
+  it('accepts manually entered values', async () => {
     const page = await open(owner, '/single-sign-on');
     const values = { entity_id: 'urn:typed:in', sso_url: 'https://typed.example/sso', certificates: acme.key.certificatePem };
     const preview = await owner.browser.submit(page, values);
@@ -126,7 +126,7 @@ describe('single sign-on: metadata', () => {
     expect((await ofAcme()).entity_id).toBe('urn:typed:in');
   });
 
-  it('says what is wrong and keeps what was typed', async () => {
+  it('explains invalid metadata and keeps the entered values', async () => {
     const page = await open(owner, '/single-sign-on');
     const again = await owner.browser.submit(page, { metadata_xml: '<html>not metadata</html>' });
     expect(again.status).toBe(400);
@@ -134,14 +134,14 @@ describe('single sign-on: metadata', () => {
     expect(again.text).toContain('&lt;html>not metadata&lt;/html></textarea>');
   });
 
-  it('refuses a link to the inside of the gateway’s network', async () => {
+  it('refuses a metadata URL in the internal network', async () => {
     const page = await open(owner, '/single-sign-on');
     const again = await owner.browser.submit(page, { metadata_url: 'https://169.254.169.254/latest' });
     expect(again.status).toBe(400);
     expect(again.text).toContain('value="https://169.254.169.254/latest"');
   });
 
-  it('reads a document anew on saving: one that was never previewed is held to the same rules', async () => {
+  it('parses the document again on saving, so that one that was never previewed must be valid too', async () => {
     const { deflateSync } = await import('node:zlib');
     const packed = deflateSync('<!DOCTYPE x><x/>').toString('base64url');
     const refused = await post(owner, '/single-sign-on/save', { metadata_packed: packed });
@@ -151,7 +151,7 @@ describe('single sign-on: metadata', () => {
     expect([large.status, large.code]).toEqual([400, 'validation_failed']);
   });
 
-  it('asks which identity provider is meant where the metadata describes several', async () => {
+  it('asks for the entity ID if the metadata describes several identity providers', async () => {
     const both = ['https://one.example/idp', 'https://two.example/idp'].map((name) => other(name).replace(/^<\?xml[^>]*\?>\s*/, ''));
     const xml = `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata">${both.join('')}</md:EntitiesDescriptor>`;
     const page = await open(owner, '/single-sign-on');
@@ -162,7 +162,7 @@ describe('single sign-on: metadata', () => {
     expect((await ofAcme()).entity_id).toBe('https://two.example/idp');
   });
 
-  it('shows markup in metadata as text', async () => {
+  it('escapes markup in metadata', async () => {
     const page = await open(owner, '/single-sign-on');
     const preview = await owner.browser.submit(page, { metadata_xml: other('https://x.example/&lt;b&gt;bold&lt;/b&gt;') });
     expect(preview.text).toContain('https://x.example/&lt;b>bold&lt;/b>');
@@ -170,14 +170,14 @@ describe('single sign-on: metadata', () => {
   });
 });
 
-describe('single sign-on: versions of the metadata', () => {
+describe('console: earlier metadata', () => {
   const entityId = async (slug: string) =>
     (await gateway.api<{ entity_id: string }>('GET', `/organizations/${slug}/identity-provider`)).body.entity_id;
   const save = (organization: TestOrganization, name: string) =>
     gateway.api('PUT', `/organizations/${organization.slug}/identity-provider`, organization.metadata.replaceAll(OKTA_ISSUER, name));
   const returns = (page: Page) => page.forms.filter(({ action }) => /\/versions\/ver_\w+\/return$/.test(action));
 
-  it('keeps the last ten, and returns to one by one click, with an audit entry', async () => {
+  it('keeps the last ten versions and restores one with an audit entry', async () => {
     const own = await makeTestOrganization(gateway);
     const boss = await enter(own, 'olivia');
     expect(returns(await open(boss, '/single-sign-on'))).toHaveLength(0);
@@ -196,7 +196,7 @@ describe('single sign-on: versions of the metadata', () => {
     expect(audit.body.items[0]).toMatchObject({ actor: { kind: 'member' }, details: { returned_to: expect.stringMatching(/^ver_/) } });
   });
 
-  it('returns to no version of another organization, for no collaborator, and not without the token', async () => {
+  it('refuses to restore a version of another organization, for a collaborator and without the CSRF token', async () => {
     const own = await makeTestOrganization(gateway);
     const boss = await enter(own, 'olivia');
     const carl = await enter(own, 'carl');
@@ -216,8 +216,8 @@ describe('single sign-on: versions of the metadata', () => {
   });
 });
 
-describe('single sign-on: settings', () => {
-  it('shows all of them as they are, and saves what is changed', async () => {
+describe('console: single sign-on settings', () => {
+  it('shows all settings and saves changes', async () => {
     const page = await open(owner, '/single-sign-on/settings');
     const changed = await owner.browser.submit(page, {
       idp_initiated: 'bounce',
@@ -244,7 +244,7 @@ describe('single sign-on: settings', () => {
     expect([value('idp_initiated'), value('sign_requests'), value('attributes_groups')]).toEqual(['bounce', 'yes', 'teams\nroles']);
   });
 
-  it('says what is wrong, and changes nothing', async () => {
+  it('explains an invalid value and changes nothing', async () => {
     const page = await open(owner, '/single-sign-on/settings');
     const again = await owner.browser.submit(page, { clock_skew_seconds: '9000' });
     expect(again.status).toBe(400);
@@ -254,8 +254,8 @@ describe('single sign-on: settings', () => {
   });
 });
 
-describe('single sign-on: the operator', () => {
-  it('has the same pages for every organization', async () => {
+describe('console: single sign-on for the operator', () => {
+  it('shows the same pages for every organization', async () => {
     const browser = new HttpBrowser();
     const start = await browser.open(`${gateway.url}/console/operator/sign-in`);
     await browser.submit(start, { token: gateway.operatorToken });

@@ -18,11 +18,11 @@ afterAll(() => gateway.stop());
 const openLogin = (browser: HttpBrowser, query = '') => browser.open(`${gateway.url}/login${query}`);
 const remembered = (text: string) => readLinks(text, gateway.url).find((link) => link.text.startsWith('Continue with'));
 
-describe('sign-in: by address or organization', () => {
+describe('sign-in page: email address or organization', () => {
   it.each([
-    ['an address of a domain', () => 'somebody@ACME.example'],
+    ['an email address of a known domain', () => 'somebody@ACME.example'],
     ['a slug', () => ` ${acme.slug.toUpperCase()} `],
-  ])('%s leads to the organization, with the page that was wanted', async (_what, who) => {
+  ])('redirects %s to the sign-in of the organization and keeps the return URL', async (_what, who) => {
     const browser = new HttpBrowser();
     const body = new URLSearchParams({ who: who(), return_to: '/console?a=b&c=d' });
     const answer = await browser.request(`${gateway.url}/login`, { method: 'POST', body });
@@ -31,7 +31,7 @@ describe('sign-in: by address or organization', () => {
   });
 
   it.each(['nobody@nowhere.example', 'no-such-organization', '@', '<b>x</b>', 'x\u202ey'])(
-    'says that nothing is known of %j',
+    'says that no organization matches %j',
     async (who) => {
       const browser = new HttpBrowser();
       const page = await browser.submit(await openLogin(browser, '?return_to=/console'), { who });
@@ -43,15 +43,15 @@ describe('sign-in: by address or organization', () => {
     },
   );
 
-  it('an empty form is refused with a way back', async () => {
+  it('refuses an empty form with a link back', async () => {
     const page = await new HttpBrowser().request(`${gateway.url}/login`, { method: 'POST', body: new URLSearchParams({ who: ' ' }) });
     expect([page.status, page.code]).toEqual([400, 'validation_failed']);
     expect(page.text).toContain('Back to the sign-in page');
   });
 });
 
-describe('sign-in: the last organization', () => {
-  it('is offered as one click after a sign-in, for 90 days, and forgotten by another', async () => {
+describe('sign-in page: last organization', () => {
+  it('offers the organization of the last sign-in for 90 days and forgets it on request', async () => {
     const { browser } = await signedIn(gateway, acme, 'carl');
     const console = browser.history.find(({ url }) => url === `${gateway.url}/console`);
     expect(console?.headers.getSetCookie().join()).toMatch(
@@ -69,13 +69,13 @@ describe('sign-in: the last organization', () => {
     expect(browser.cookie('samlgate_organization')).toBeUndefined();
   });
 
-  it('is remembered from what was typed', async () => {
+  it('remembers the organization that was entered', async () => {
     const browser = new HttpBrowser();
     await browser.request(`${gateway.url}/login`, { method: 'POST', body: new URLSearchParams({ who: 'x@acme.example' }) });
     expect(remembered((await openLogin(browser)).text)?.text).toBe('Continue with Acme <b>');
   });
 
-  it.each(['deleted-organization', '../../evil', 'https://evil.example', ''])('a cookie with %j offers nothing', async (slug) => {
+  it.each(['deleted-organization', '../../evil', 'https://evil.example', ''])('offers nothing for a cookie with %j', async (slug) => {
     const browser = new HttpBrowser();
     browser.setCookie(gateway.url, 'samlgate_organization', encodeURIComponent(slug));
     const page = await openLogin(browser);

@@ -43,14 +43,14 @@ const make = async (body: unknown = {}, slug = acme.slug): Promise<NewLink> => (
 const listed = async (id: string): Promise<ListedLink | undefined> =>
   (await gateway.api<{ items: ListedLink[] }>('GET', links())).body.items.find((item) => item.id === id);
 
-/** Opens the link and presses Start. */
+/** Opens the link and submits the form of its button Start. */
 async function begin(url: string): Promise<HttpBrowser> {
   const browser = new HttpBrowser();
   await browser.submit(await browser.open(url));
   return browser;
 }
 
-/** A form of the gateway's own page. */
+/** Marks a form as sent by a page of the gateway. */
 const OURS = { 'sec-fetch-site': 'same-origin' };
 
 const refusal = async (browser: HttpBrowser, url: string, body?: Record<string, string>) => {
@@ -59,7 +59,7 @@ const refusal = async (browser: HttpBrowser, url: string, body?: Record<string, 
 };
 
 describe('setup links: the API', () => {
-  it('makes one for seven days, of 256 random bits, and keeps only a hash', async () => {
+  it('creates a link with 256 random bits for seven days and stores only a hash', async () => {
     const made = await gateway.api<NewLink>('POST', links(), {});
     expect(made.status).toBe(201);
     expect(made.body.url).toMatch(new RegExp(`^${gateway.url}/setup/[\\w-]{43}$`));
@@ -69,12 +69,12 @@ describe('setup links: the API', () => {
     expect(await listed(made.body.id)).toMatchObject({ state: 'open', used_at: null });
   });
 
-  it.each([0, 31, 1.5, '7'])('refuses %p days', async (days) => {
+  it.each([0, 31, 1.5, '7'])('refuses an expiry of %p days', async (days) => {
     const answer = await gateway.api<{ code: string }>('POST', links(), { expires_in_days: days });
     expect([answer.status, answer.body.code]).toEqual([400, 'validation_failed']);
   });
 
-  it('is for owners and the operator; to members of others the organization does not exist', async () => {
+  it('allows owners and the operator; the organization does not exist for members of others', async () => {
     const own = await gateway.makeOrganization();
     const olivia = await signIn(gateway, own, 'olivia');
     const carl = await signIn(gateway, own, 'carl');
@@ -92,7 +92,7 @@ describe('setup links: the API', () => {
     }
   });
 
-  it('finds no link of another organization to revoke', async () => {
+  it('does not find a link of another organization to revoke', async () => {
     const { id } = await make({}, globex.slug);
     const answer = await gateway.api<{ code: string }>('DELETE', `${links()}/${id}`);
     expect([answer.status, answer.body.code]).toEqual([404, 'not_found']);
@@ -114,8 +114,8 @@ describe('setup links: the API', () => {
   });
 });
 
-describe('setup links: used once', () => {
-  it('looking at one leaves it good; pressing Start uses it up', async () => {
+describe('setup links: single use', () => {
+  it('keeps the link valid when it is opened and uses it up when the setup starts', async () => {
     const { id, url } = await make();
     for (let looks = 0; looks < 3; looks++) expect((await new HttpBrowser().open(url)).status).toBe(200);
     expect((await listed(id))?.state).toBe('open');
@@ -126,7 +126,7 @@ describe('setup links: used once', () => {
     expect(await refusal(new HttpBrowser(), url, {})).toEqual([404, 'not_found']);
   });
 
-  it('of many who press Start at the same moment one gets in', async () => {
+  it('accepts one of many concurrent starts', async () => {
     const { url } = await make();
     const secret = url.split('/').at(-1) ?? '';
     const starts = Array.from({ length: 12 }, () => startSetupSession(gateway.runtime, { kind: 'anonymous' }, secret));
@@ -136,7 +136,7 @@ describe('setup links: used once', () => {
     expect(codes.sort()).toEqual(['in', ...Array.from({ length: 11 }, () => 'not_found')]);
   });
 
-  it('is not good after its days, once revoked, or if nobody made it', async () => {
+  it('rejects an expired, revoked or unknown link', async () => {
     const late = await make({ expires_in_days: 2 });
     const revoked = await make();
     await gateway.api('DELETE', `${links()}/${revoked.id}`);
@@ -148,14 +148,14 @@ describe('setup links: used once', () => {
     expect(await refusal(new HttpBrowser(), late.url, {})).toEqual([404, 'not_found']);
   });
 
-  it('a form of another site can’t press Start', async () => {
+  it('refuses a start that another site sent', async () => {
     const { id, url } = await make();
     const page = await new HttpBrowser().request(url, { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } });
     expect([page.status, page.code]).toEqual([403, 'forbidden']);
     expect((await listed(id))?.state).toBe('open');
   });
 
-  it('dies with its organization, and the setup with it', async () => {
+  it('ends the link and its setup when the organization is deleted', async () => {
     const gone = await makeTestOrganization(gateway);
     const open = await make({}, gone.slug);
     const browser = await begin((await make({}, gone.slug)).url);
@@ -166,8 +166,8 @@ describe('setup links: used once', () => {
   });
 });
 
-describe('setup links: what a setup may do', () => {
-  it('connects the identity provider of its organization, and the audit trail names the link', async () => {
+describe('setup links: the setup', () => {
+  it('connects the identity provider of its organization and names the link in the audit trail', async () => {
     const fresh = await makeTestOrganization(gateway);
     await gateway.api('DELETE', `/organizations/${fresh.slug}/identity-provider`);
     const { id, url } = await make({}, fresh.slug);
@@ -189,7 +189,7 @@ describe('setup links: what a setup may do', () => {
     expect(audit.body.items[0]?.actor).toMatchObject({ kind: 'setup_link', id });
   });
 
-  it('may use nothing else', async () => {
+  it('opens nothing but single sign-on', async () => {
     const browser = await begin((await make()).url);
     const page = await browser.open(`${gateway.url}/setup/single-sign-on`);
     const csrf = page.forms[0]?.fields.find(({ name }) => name === 'csrf')?.value ?? '';
@@ -209,7 +209,7 @@ describe('setup links: what a setup may do', () => {
   });
 
   it.each(['preview', 'save', 'settings', 'test'])(
-    'refuses the form %s without the token, and with that of another setup',
+    'refuses the form %s without the CSRF token and with that of another setup',
     async (form) => {
       const browser = await begin((await make()).url);
       const other = await begin((await make({}, globex.slug)).url);
@@ -222,7 +222,7 @@ describe('setup links: what a setup may do', () => {
     },
   );
 
-  it('its cookie is for this site’s pages only, and of no use for another organization', async () => {
+  it('binds its cookie to this site and to its organization', async () => {
     const browser = await begin((await make()).url);
     const cookie = browser.cookie('samlgate_setup');
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'lax', path: '/' });
@@ -235,7 +235,7 @@ describe('setup links: what a setup may do', () => {
     expect(await refusal(browser, `${gateway.url}/setup/single-sign-on`)).toEqual([401, 'unauthenticated']);
   });
 
-  it('ends after 24 hours, when its link is revoked, and when somebody ends it', async () => {
+  it('ends after 24 hours, when its link is revoked and when the user finishes it', async () => {
     const url = `${gateway.url}/setup/single-sign-on`;
     const aged = await begin((await make({ expires_in_days: 30 })).url);
     const link = await make();
@@ -256,7 +256,7 @@ describe('setup links: what a setup may do', () => {
 });
 
 describe('setup links: in the console', () => {
-  it('an owner makes one, sees it once and revokes it', async () => {
+  it('lets an owner create a link, shows it once and revokes it', async () => {
     const browser = new HttpBrowser();
     await acme.signIn(browser, 'olivia');
     const page = await browser.open(`${gateway.url}/console/single-sign-on`);
@@ -271,7 +271,7 @@ describe('setup links: in the console', () => {
     expect(await refusal(new HttpBrowser(), url)).toEqual([404, 'not_found']);
   });
 
-  it('is refused to collaborators, and without the token', async () => {
+  it('refuses collaborators and forms without the CSRF token', async () => {
     const carl = new HttpBrowser();
     await acme.signIn(carl, 'carl');
     const olivia = new HttpBrowser();
