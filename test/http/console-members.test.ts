@@ -244,7 +244,7 @@ describe('console: one member', () => {
     const question = await olivia.browser.follow(await open(olivia, `/members/${carl.id}`), 'Remove Carl Čapek …');
     const mistyped = await olivia.browser.submit(question, { confirmation: 'carl' }, '/remove');
     expect(mistyped.status).toBe(400);
-    expect(textOf(mistyped.text)).toContain('That is not it. Nothing was done.');
+    expect(textOf(mistyped.text)).toContain('The text does not match. Nothing has changed yet.');
     expect((await open(carl, '')).status).toBe(200);
     const page = await olivia.browser.submit(mistyped, { confirmation: 'carl@okta.acme.example' }, '/remove');
     expect(page.url).toBe(`${gateway.url}/console/members`);

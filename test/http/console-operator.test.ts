@@ -246,7 +246,7 @@ describe('operator: organizations', () => {
   });
 
   it.each([
-    ['an invalid slug', { slug: 'No Slug' }, 'slug: must be'],
+    ['an invalid slug', { slug: 'No Slug' }, 'slug: must have'],
     ['a reserved slug', { slug: 'api' }, 'This slug is reserved.'],
     ['an empty name', { name: ' ' }, 'name:'],
     ['an invalid domain', { domains: 'not a domain' }, 'must be a domain name'],

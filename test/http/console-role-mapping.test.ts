@@ -71,7 +71,7 @@ describe('role mapping: the form', () => {
   it('says what is wrong: a group twice', async () => {
     const page = await post('preview', { group_0: 'a', role_0: 'owner', group_1: 'a', role_1: 'collaborator', default_role: 'none' });
     expect(page.status).toBe(400);
-    expect(textOf(page.text)).toContain('a group must not appear twice');
+    expect(textOf(page.text)).toContain('must name each group only once');
     expect(await saved()).toEqual(BEFORE);
   });
 
