@@ -49,7 +49,7 @@ describe('setup link in Chromium', () => {
     await page.fill('input[name=password]', 'olivia-pass');
     await page.press('input[name=password]', 'Enter');
     await page.waitForURL(/\/setup\/sign-ins\/att_/);
-    expect(await page.textContent('h1')).toBe('The test sign-in worked');
+    expect(await page.textContent('h1')).toBe('The test sign-in succeeded');
     expect(await page.locator('tr', { hasText: 'failed' }).count()).toBe(0);
     expect(await page.locator('td .badge', { hasText: 'passed' }).count()).toBeGreaterThan(20);
     expect(await inspectLooks(page, 'setup-test-worked')).toEqual([]);
@@ -97,7 +97,7 @@ describe('single sign-on pages of an owner in Chromium', () => {
       .getByRole('link', { name: /refused/ })
       .first()
       .click();
-    expect(await page.textContent('h1')).toBe('A refused sign-in');
+    expect(await page.textContent('h1')).toBe('Refused sign-in');
     expect(await inspectLooks(page, 'console-sign-in-refused')).toEqual([]);
     expect(complaints).toEqual([]);
     await context.close();

@@ -33,7 +33,7 @@ describe('console: profile', () => {
   it('says that the default role applies', async () => {
     const carl = await signedIn(gateway, acme, 'carl');
     const text = textOf((await credentialsOf(carl)).text);
-    expect(text).toContain('collaborator: No rule fits the groups');
+    expect(text).toContain('collaborator: No rule matches your groups, so the default role applies');
     expect(text).toContain(carl.id);
   });
 });

@@ -152,7 +152,7 @@ describe('console: access to members', () => {
       }
     }
     const text = textOf((await open(olivia, `/members/${carl.id}`)).text);
-    expect(text).toContain('collaborator No rule fits');
+    expect(text).toContain('collaborator No rule matches the member’s groups');
     expect(text).not.toContain('suspended');
     expect((await open(carl, '')).status).toBe(200);
   });

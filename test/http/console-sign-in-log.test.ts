@@ -22,7 +22,7 @@ afterAll(() => gateway.stop());
 
 const at = (path: string): string => `${gateway.url}${path}`;
 
-/** What the identity provider is asked by a test that was started on this page. */
+/** Starts a test with the button of this page and reads the request to the identity provider. */
 async function startTest(browser: HttpBrowser, page: Page) {
   const form = page.forms.find(({ action }) => action.endsWith('/test'));
   const csrf = form?.fields.find(({ name }) => name === 'csrf')?.value ?? '';
@@ -32,7 +32,7 @@ async function startTest(browser: HttpBrowser, page: Page) {
   return { relayState: query.get('RelayState') ?? '', inResponseTo: /\sID="([^"]+)"/.exec(request)?.[1] ?? '' };
 }
 
-/** A test from its button to its result. */
+/** Runs a test from its button to the page with its result. */
 async function test(browser: HttpBrowser, start: string, options: Parameters<TestOrganization['respond']>[0] = {}): Promise<Page> {
   const { relayState, inResponseTo } = await startTest(browser, await browser.open(at(start)));
   const answer = await acme.post(browser, acme.respond({ inResponseTo, ...options }), relayState);
@@ -40,7 +40,7 @@ async function test(browser: HttpBrowser, start: string, options: Parameters<Tes
   return browser.open(answer.location ?? '');
 }
 
-async function setup(organization: TestOrganization): Promise<HttpBrowser> {
+async function startSetup(organization: TestOrganization): Promise<HttpBrowser> {
   const { body } = await gateway.api<{ url: string }>('POST', `/organizations/${organization.slug}/setup-links`, {});
   const browser = new HttpBrowser();
   await browser.submit(await browser.open(body.url));
@@ -48,7 +48,7 @@ async function setup(organization: TestOrganization): Promise<HttpBrowser> {
 }
 
 describe('sign-in log: the list', () => {
-  it('shows who came in and who was refused, with the code, and filters', async () => {
+  it('shows accepted and refused sign-ins with their codes, and filters them', async () => {
     await acme.signIn(new HttpBrowser(), 'carl');
     await acme.signIn(new HttpBrowser(), 'carl', { spEntityId: 'https://elsewhere.example' });
     const page = await olivia.open(at('/console/sign-ins'));
@@ -59,10 +59,10 @@ describe('sign-in log: the list', () => {
     expect(refused).toContain('saml_audience_mismatch');
     expect(refused).not.toContain('accepted just now');
     const other = await olivia.open(at('/console/sign-ins?code=saml_replayed'));
-    expect(textOf(other.text)).toContain('No sign-in fits');
+    expect(textOf(other.text)).toContain('No matching sign-ins');
   });
 
-  it('goes on page by page', async () => {
+  it('pages through all entries', async () => {
     for (let i = 0; i < 55; i++) await acme.signIn(new HttpBrowser(), 'carl');
     const first = await olivia.open(at('/console/sign-ins?outcome=accepted'));
     const ids = (page: Page) => readLinks(page.text, page.url).flatMap(({ href }) => /\/sign-ins\/(att_\w+)$/.exec(href)?.[1] ?? []);
@@ -80,7 +80,7 @@ describe('sign-in log: one sign-in', () => {
     return olivia.open(found?.href ?? '');
   };
 
-  it('shows every check with wanted and got, the screen to change, and the message without the person', async () => {
+  it('shows every check with the expected and received values, the setting to change, and the response without personal data', async () => {
     await acme.signIn(new HttpBrowser(), 'nina', { spEntityId: 'https://elsewhere.example' });
     const page = await open(/^refused/);
     const text = textOf(page.text);
@@ -92,7 +92,7 @@ describe('sign-in log: one sign-in', () => {
     expect(page.text).not.toContain('nina@okta.acme.example');
   });
 
-  it('gives a bundle without the person', async () => {
+  it('downloads a bundle without personal data', async () => {
     await acme.signIn(new HttpBrowser(), 'nina', { spEntityId: 'https://elsewhere.example' });
     const page = await open(/^refused/);
     const bundle = await olivia.request(`${page.url}/bundle`);
@@ -101,17 +101,17 @@ describe('sign-in log: one sign-in', () => {
     expect(bundle.text).not.toMatch(/nina/i);
   });
 
-  it('is not found under another organization’s console, nor where there is none', async () => {
+  it('answers 404 in the console of another organization and for an ID that does not exist', async () => {
     const page = await open(/^refused/);
-    const stranger = new HttpBrowser();
-    await globex.signIn(stranger);
+    const otherOwner = new HttpBrowser();
+    await globex.signIn(otherOwner);
     for (const url of [page.url, `${page.url}/bundle`, at('/console/sign-ins/att_0')]) {
-      const answer = await stranger.request(url);
+      const answer = await otherOwner.request(url);
       expect([answer.status, answer.code]).toEqual([404, 'not_found']);
     }
   });
 
-  it('is for owners', async () => {
+  it('is refused to collaborators, and a test without the CSRF token to everyone', async () => {
     const carl = new HttpBrowser();
     await acme.signIn(carl, 'carl');
     for (const path of ['/console/sign-ins', '/console/sign-ins/att_0', '/console/sign-ins/att_0/bundle']) {
@@ -124,7 +124,7 @@ describe('sign-in log: one sign-in', () => {
     }
   });
 
-  it('shows markup in what was sent as text', async () => {
+  it('escapes markup from the response', async () => {
     await acme.signIn(new HttpBrowser(), 'carl', { spEntityId: 'https://x.example/<b>bold</b>' });
     const page = await open(/^refused/);
     expect(page.text).toContain('https://x.example/&lt;b>bold&lt;/b>');
@@ -133,43 +133,43 @@ describe('sign-in log: one sign-in', () => {
 });
 
 describe('test sign-in', () => {
-  it('runs the whole way from the button to a result with every check, and lets nobody in', async () => {
+  it('runs from the button to a result with every check, and creates no session', async () => {
     const before = olivia.cookie('samlgate_session')?.value;
     const page = await test(olivia, '/console/sign-ins', { user: 'carl' });
     expect(page.url).toMatch(/\/console\/sign-ins\/att_\w+$/);
     const text = textOf(page.text);
-    expect(text).toContain('The test sign-in worked');
-    expect(text).toContain('Every check has passed');
-    expect(text).toContain('Role collaborator, by the default');
+    expect(text).toContain('The test sign-in succeeded');
+    expect(text).toContain('Every check passed');
+    expect(text).toContain('Role collaborator, by default');
     expect(text).not.toContain(' failed ');
     expect(olivia.cookie('samlgate_session')?.value).toBe(before);
   });
 
-  it('says what was wrong', async () => {
+  it('explains a refusal', async () => {
     const page = await test(olivia, '/console/single-sign-on', { nowMs: Date.now() - 3_600_000 });
     const text = textOf(page.text);
     expect(text).toContain('The test sign-in was refused');
-    expect(text).toMatch(/the message was made 3,60\d seconds before it came/);
+    expect(text).toMatch(/the response was created 3,60\d seconds before it arrived/);
     expect(page.text).toContain('<span class="badge bad">failed</span>');
   });
 
-  it('works from a setup, which sees its own tests and nothing else of the log', async () => {
-    const browser = await setup(acme);
+  it('works during a setup, which sees its own tests and nothing else of the log', async () => {
+    const browser = await startSetup(acme);
     const page = await test(browser, '/setup/single-sign-on', { user: 'carl' });
     expect(page.url).toMatch(/\/setup\/sign-ins\/att_\w+$/);
-    expect(textOf(page.text)).toContain('The test sign-in worked');
+    expect(textOf(page.text)).toContain('The test sign-in succeeded');
     expect(page.text).not.toContain('/members/');
     expect((await browser.request(`${page.url}/bundle`)).status).toBe(200);
     const own = page.url.split('/').at(-1);
     const ofOwner = (await test(olivia, '/console/sign-ins')).url.split('/').at(-1);
-    const [other, foreign] = await Promise.all([setup(acme), setup(globex)]);
-    for (const [who, id] of [
+    const [other, foreign] = await Promise.all([startSetup(acme), startSetup(globex)]);
+    for (const [visitor, id] of [
       [browser, ofOwner],
       [other, own],
       [foreign, own],
     ] as const) {
       for (const path of [`/setup/sign-ins/${id}`, `/setup/sign-ins/${id}/bundle`, '/setup/sign-ins']) {
-        const answer = await who.request(at(path));
+        const answer = await visitor.request(at(path));
         expect([answer.status, answer.code]).toEqual([404, 'not_found']);
       }
     }

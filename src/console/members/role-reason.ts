@@ -1,20 +1,33 @@
 import type { Member } from '../../organizations/members.ts';
 import { visibleText } from '../parts/foreign-text.tsx';
 
-/** Why a member has the role, as they read it themselves (`you`) or as others read it about them. */
-export function roleReason({ role, roleSource }: Pick<Member, 'role' | 'roleSource'>, whose: 'you' | 'they'): string {
-  const who = whose === 'you' ? 'you are' : 'the person is';
-  if (role === 'none') return `At the last sign-in no rule gave a role, and the default gives none.`;
+type Reader = 'you' | 'they';
+type GroupsState = Member['groupsState'];
+
+/** Explains why a member has the role, to the member (`you`) or to others (`they`). */
+export function roleReason({ role, roleSource, groupsState }: Pick<Member, 'role' | 'roleSource' | 'groupsState'>, reader: Reader): string {
+  if (role === 'none') return `${withoutRule(groupsState, reader)}, and the default role is none.`;
   if (roleSource.kind === 'rule') {
-    return `The identity provider says that ${who} in the group “${visibleText(roleSource.group)}”, and a rule gives this role for it.`;
+    const member = reader === 'you' ? 'you are' : 'the member is';
+    return `The identity provider says that ${member} in the group “${visibleText(roleSource.group)}”, and a rule gives this role to that group.`;
   }
-  if (roleSource.kind === 'manual') return 'An owner of the organization, or the operator, gave this role.';
-  return 'No rule fits the groups, so this is the role that everybody else has.';
+  if (roleSource.kind === 'manual') return 'An owner of the organization or the operator assigned this role.';
+  return `${withoutRule(groupsState, reader)}, so the default role applies.`;
 }
 
-/** The groups of the last sign-in, or why there are none. */
+/** Explains why no rule decided: the three reasons call for different changes. */
+function withoutRule(groupsState: GroupsState, reader: Reader): string {
+  const your = reader === 'you' ? 'your' : 'the member’s';
+  if (groupsState === 'absent') return `The identity provider did not send ${your} groups at the last sign-in`;
+  if (groupsState === 'over_limit') {
+    return `At the last sign-in, the identity provider did not send ${your} groups because there are too many`;
+  }
+  return `No rule matches ${your} groups`;
+}
+
+/** Lists the groups of the last sign-in, or explains why there are none. */
 export function groupsText({ groups, groupsState }: Pick<Member, 'groups' | 'groupsState'>): string {
-  if (groupsState === 'over_limit') return 'more than the identity provider sends';
-  if (groupsState === 'absent') return 'none were sent by the identity provider';
+  if (groupsState === 'over_limit') return 'not sent by the identity provider, because there are too many';
+  if (groupsState === 'absent') return 'not sent by the identity provider';
   return groups.length === 0 ? 'none' : groups.map(visibleText).join(', ');
 }

@@ -1,6 +1,6 @@
 import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
 import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
-import { ERRORS } from '../../errors.ts';
+import { errorText } from '../../errors.ts';
 import { hintFor } from '../../saml/explain/idp-screens.ts';
 import type { MaskedAttribute, MaskedRow, MaskedValue } from '../../saml/explain/masking.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -17,12 +17,12 @@ import { OutcomeBadge } from './sign-in-log-page.tsx';
 export interface SignInPageProps {
   readonly frame: Frame;
   readonly entry: SignInLogEntry;
-  /** Of the member whose sign-in it was. */
+  /** Email address of the member who signed in. */
   readonly address: string | undefined;
   readonly canTest: boolean;
 }
 
-/** One sign-in: what came of it, every check with wanted and got, and what to change where. */
+/** One sign-in: its outcome, every check with the expected and the received value, and the setting to change. */
 export function SignInPage({ frame, entry, address, canTest }: SignInPageProps) {
   const isSetup = frame.viewer.kind === 'setup';
   const path = `${frame.base}/sign-ins`;
@@ -36,7 +36,7 @@ export function SignInPage({ frame, entry, address, canTest }: SignInPageProps) 
       actions={
         <>
           <a class="button quiet" href={`${path}/${entry.id}/bundle`} download>
-            Download for a ticket
+            Download support bundle
           </a>
           {canTest ? (
             <PostForm action={`${path}/test`} csrfToken={frame.csrfToken} inline>
@@ -49,8 +49,8 @@ export function SignInPage({ frame, entry, address, canTest }: SignInPageProps) 
       }
     >
       <Verdict entry={entry} />
-      <section class="panel" aria-labelledby="facts">
-        <h2 id="facts">What is known</h2>
+      <section class="panel" aria-labelledby="details">
+        <h2 id="details">Details</h2>
         <EntryFacts frame={frame} entry={entry} address={address} />
       </section>
       <Checks entry={entry} />
@@ -62,48 +62,48 @@ export function SignInPage({ frame, entry, address, canTest }: SignInPageProps) 
 const titleOf = ({ kind, outcome }: SignInLogEntry): string =>
   kind === 'test'
     ? outcome === 'accepted'
-      ? 'The test sign-in worked'
+      ? 'The test sign-in succeeded'
       : 'The test sign-in was refused'
     : outcome === 'accepted'
-      ? 'An accepted sign-in'
-      : 'A refused sign-in';
+      ? 'Accepted sign-in'
+      : 'Refused sign-in';
 
-function Verdict({ entry: { kind, outcome, code, refusal, idpKind, isVerified } }: { readonly entry: SignInLogEntry }) {
-  if (outcome === 'accepted') {
-    if (kind !== 'test') return null;
-    return (
-      <div class="notice done">
-        <p>Every check has passed: people can sign in like this. Nobody was let in by the test, and no member has changed.</p>
-      </div>
-    );
-  }
-  const hint = code && hintFor(code, idpKind);
+function Verdict({ entry }: { readonly entry: SignInLogEntry }) {
+  if (entry.outcome === 'refused') return <Refusal entry={entry} />;
+  if (entry.kind !== 'test') return null;
   return (
-    <div class="notice problem">
-      <p>
-        <strong>{code === undefined ? 'It was refused.' : `${ERRORS[code].administrator.title}.`}</strong>{' '}
-        {refusal?.detail === undefined ? (
-          code === undefined ? (
-            ''
-          ) : (
-            ERRORS[code].administrator.advice
-          )
-        ) : (
-          <ForeignText text={refusal.detail} />
-        )}
-      </p>
-      <WantedAndGot {...refusal} />
-      {hint ? (
-        <p>
-          <strong>What to change:</strong> {hint.text}
-        </p>
-      ) : null}
-      {isVerified ? null : <p>No good signature covers the message, so nothing in it need be true.</p>}
+    <div class="notice done">
+      <p>Every check passed, so users can sign in with these settings. The test created no session and changed no member.</p>
     </div>
   );
 }
 
-function WantedAndGot({ wanted, got }: { readonly wanted?: string; readonly got?: string }) {
+function Refusal({ entry: { code, variant, refusal, idpKind, isVerified } }: { readonly entry: SignInLogEntry }) {
+  const text = code && errorText(code, 'administrator', variant);
+  const hint = code && hintFor(code, idpKind);
+  return (
+    <div class="notice problem">
+      <p>
+        <strong>{text ? `${text.title}.` : 'The sign-in was refused.'}</strong>
+        {refusal?.detail === undefined ? null : (
+          <>
+            {' '}
+            <ForeignText text={refusal.detail} />
+          </>
+        )}
+      </p>
+      <ComparedValues {...refusal} />
+      {hint || text ? (
+        <p>
+          <strong>What to change:</strong> {hint ? hint.text : text?.advice}
+        </p>
+      ) : null}
+      {isVerified ? null : <p>No valid signature covers the response, so nothing in it need be true.</p>}
+    </div>
+  );
+}
+
+function ComparedValues({ wanted, got }: { readonly wanted?: string; readonly got?: string }) {
   if (wanted === undefined && got === undefined) return null;
   const code = (text: string | undefined) => text && <code>{visibleText(text)}</code>;
   return (
@@ -118,15 +118,15 @@ function WantedAndGot({ wanted, got }: { readonly wanted?: string; readonly got?
 
 function EntryFacts({ frame, entry, address }: Omit<SignInPageProps, 'canTest'>) {
   const { memberId, role, roleSource, groups, examination, requestId } = entry;
-  const reason = roleSource?.kind === 'rule' ? `by the group ${visibleText(roleSource.group)}` : 'by the default';
+  const reason = roleSource?.kind === 'rule' ? `by the rule for the group ${visibleText(roleSource.group)}` : 'by default';
   const member = address ?? memberId;
   return (
     <Facts
       facts={[
         ['Result', <OutcomeBadge entry={entry} />],
-        ['When', <Moment ms={entry.atMs} />],
-        ['From', entry.address],
-        ['Request id', requestId && <code>{requestId}</code>],
+        ['Time', <Moment ms={entry.atMs} />],
+        ['IP address', entry.address],
+        ['Request ID', requestId && <code>{requestId}</code>],
         [
           'Member',
           member === undefined || frame.viewer.kind === 'setup' ? undefined : (
@@ -138,34 +138,36 @@ function EntryFacts({ frame, entry, address }: Omit<SignInPageProps, 'canTest'>)
         ['Role', role && `${role}, ${reason}`],
         ['Groups', groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
         ['Attributes', entry.attributeNames.length === 0 ? undefined : entry.attributeNames.map(visibleText).join(', ')],
-        ['Their clock', examination?.clockOffsetMs === undefined ? undefined : clockText(examination.clockOffsetMs)],
-        [
-          'Signed by',
-          examination === undefined || examination.verifiedBy.length === 0
-            ? undefined
-            : examination.verifiedBy.map(({ part, fingerprint, isExpired }) => (
-                <div>
-                  {part}: <code>{fingerprint}</code> {isExpired ? <span class="badge warning">certificate expired</span> : null}
-                </div>
-              )),
-        ],
+        ['Identity provider’s clock', examination?.clockOffsetMs === undefined ? undefined : clockText(examination.clockOffsetMs)],
+        ['Signed with', signersText(entry)],
       ]}
     />
   );
 }
 
-/** Ahead is a fault; behind by a few seconds is the way under way. */
+/** A clock that is ahead is wrong. A few seconds behind is the time that the response was on its way. */
 function clockText(offsetMs: number): string {
   const seconds = Math.round(Math.abs(offsetMs) / 1000);
-  if (seconds < 2) return 'as ours';
-  return `the message was made ${seconds.toLocaleString('en')} seconds ${offsetMs > 0 ? 'in our future: that clock is ahead' : 'before it came'}`;
+  if (seconds < 2) return 'in sync with the gateway';
+  return offsetMs > 0
+    ? `${seconds.toLocaleString('en')} seconds ahead of the gateway`
+    : `the response was created ${seconds.toLocaleString('en')} seconds before it arrived`;
+}
+
+function signersText({ examination }: SignInLogEntry) {
+  if (examination === undefined || examination.verifiedBy.length === 0) return undefined;
+  return examination.verifiedBy.map(({ part, fingerprint, isExpired }) => (
+    <div>
+      {part}: <code>{fingerprint}</code> {isExpired ? <span class="badge warning">certificate expired</span> : null}
+    </div>
+  ));
 }
 
 function Checks({ entry: { examination, idpKind } }: { readonly entry: SignInLogEntry }) {
   if (!examination) {
     return (
       <Callout kind="note">
-        <p>The message itself was not examined: too many were refused at the time, or there was none that could be read.</p>
+        <p>The response was not examined, because it could not be read or too many were refused at that time.</p>
       </Callout>
     );
   }
@@ -173,14 +175,14 @@ function Checks({ entry: { examination, idpKind } }: { readonly entry: SignInLog
   const notReached = examination.checks.filter(({ outcome }) => outcome === 'not_reached');
   return (
     <section class="panel" aria-labelledby="checks">
-      <h2 id="checks">Every check</h2>
+      <h2 id="checks">Checks</h2>
       <DataTable
         label="Checks"
         rows={reached}
         columns={[
           { label: 'Check', kind: 'heading', cell: ({ name }) => CHECK_TITLES[name] },
           { label: 'Result', cell: ({ outcome }) => <span class={outcome === 'passed' ? 'badge good' : 'badge bad'}>{outcome}</span> },
-          { label: 'Found', cell: (check) => <Finding check={check} hint={check.code && hintFor(check.code, idpKind)?.text} /> },
+          { label: 'Finding', cell: (check) => <Finding check={check} hint={check.code && hintFor(check.code, idpKind)?.text} /> },
         ]}
       />
       {notReached.length === 0 ? null : (
@@ -209,15 +211,15 @@ function Finding({ check, hint }: { readonly check: LoggedCheck; readonly hint: 
       )}
       {wanted === undefined ? null : (
         <div>
-          wanted <code>{visibleText(wanted)}</code>
+          expected <code>{visibleText(wanted)}</code>
         </div>
       )}
       {got === undefined ? null : (
         <div>
-          got <code>{visibleText(got)}</code>
+          received <code>{visibleText(got)}</code>
         </div>
       )}
-      {isUnsigned ? <span class="sub">Not signed: anybody can have written it.</span> : null}
+      {isUnsigned ? <span class="sub">Not signed, so anyone can have written it.</span> : null}
       {outcome === 'failed' && hint !== undefined ? <span class="sub">{hint}</span> : null}
     </>
   );
@@ -227,13 +229,13 @@ function Structure({ entry: { examination } }: { readonly entry: SignInLogEntry 
   if (!examination || examination.structure.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="structure">
-      <h2 id="structure">How the message is built</h2>
-      <p class="small">Values about the person are masked; of the message itself nothing else is kept.</p>
-      <Rows rows={examination.structure} label="Structure of the message" />
+      <h2 id="structure">Structure of the SAML response</h2>
+      <p class="small">Values about the user are masked. Nothing else of the response is stored.</p>
+      <Rows rows={examination.structure} label="Structure of the SAML response" />
       {examination.decryptedStructure ? (
         <>
-          <h3>What was encrypted in it</h3>
-          <Rows rows={examination.decryptedStructure} label="Structure of what was encrypted" />
+          <h3>Decrypted assertion</h3>
+          <Rows rows={examination.decryptedStructure} label="Structure of the decrypted assertion" />
         </>
       ) : null}
     </section>
@@ -241,7 +243,7 @@ function Structure({ entry: { examination } }: { readonly entry: SignInLogEntry 
 }
 
 const Rows = ({ rows, label }: { readonly rows: readonly MaskedRow[]; readonly label: string }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable content must be reachable by keyboard
   <section class="structure" aria-label={label} tabIndex={0}>
     <pre>
       <code>{rows.map(rowText).join('\n')}</code>

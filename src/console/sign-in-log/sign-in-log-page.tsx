@@ -1,5 +1,5 @@
 import type { SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
-import { ERRORS } from '../../errors.ts';
+import { ERRORS, errorText } from '../../errors.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { DataTable } from '../parts/data-table.tsx';
@@ -10,7 +10,7 @@ import { PostForm } from '../parts/form.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
 
-/** As it was asked for; empty: all. */
+/** The filter as requested. An empty value matches all. */
 export interface SignInFilter {
   readonly outcome: string;
   readonly code: string;
@@ -20,16 +20,16 @@ export interface SignInLogPageProps {
   readonly frame: Frame;
   readonly entries: readonly SignInLogSummary[];
   readonly filter: SignInFilter;
-  /** Id to address, for the members who still are. */
+  /** Email addresses by member ID, of members who still exist. */
   readonly addresses: ReadonlyMap<string, string>;
-  /** How long an entry is kept; 0: only tests are. */
+  /** How many days entries are stored. With 0, only tests are. */
   readonly keptDays: number;
   readonly canTest: boolean;
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
 }
 
-/** The last sign-ins, and why they were refused. */
+/** The list of sign-ins, with the reason of each refusal. */
 export function SignInLogPage(props: SignInLogPageProps) {
   const { frame, entries, filter, addresses, keptDays, canTest, cursor, nextCursor } = props;
   const path = `${frame.base}/sign-ins`;
@@ -41,8 +41,8 @@ export function SignInLogPage(props: SignInLogPageProps) {
       title="Sign-in log"
       lead={
         keptDays === 0
-          ? 'This gateway keeps no sign-ins; what came of a test is kept for an hour.'
-          : `Who came in or was refused, and why. Kept for ${keptDays === 1 ? 'one day' : `${keptDays} days`}.`
+          ? 'This gateway stores no sign-ins. Results of test sign-ins are stored for one hour.'
+          : `Accepted and refused sign-ins, with the reason of each refusal. They are stored for ${keptDays === 1 ? 'one day' : `${keptDays} days`}.`
       }
       actions={
         canTest ? (
@@ -57,7 +57,7 @@ export function SignInLogPage(props: SignInLogPageProps) {
       <section class="panel" aria-label="Sign-ins">
         <FilterForm path={path} filter={filter} isFiltered={isFiltered} />
         {entries.length === 0 ? (
-          <EmptyState title={isFiltered ? 'No sign-in fits' : 'No sign-in yet'} />
+          <EmptyState title={isFiltered ? 'No matching sign-ins' : 'No sign-ins yet'} />
         ) : (
           <DataTable
             label="Sign-ins"
@@ -72,9 +72,9 @@ export function SignInLogPage(props: SignInLogPageProps) {
                   </a>
                 ),
               },
-              { label: 'Reason', cell: ({ code }) => (code === undefined ? '–' : <Reason code={code} />) },
-              { label: 'Member', cell: (entry) => <Who entry={entry} base={frame.base} addresses={addresses} /> },
-              { label: 'From', cell: ({ address }) => (address === undefined ? '–' : <ForeignText text={address} />) },
+              { label: 'Reason', cell: (entry) => <Reason entry={entry} /> },
+              { label: 'Member', cell: (entry) => <MemberLink entry={entry} base={frame.base} addresses={addresses} /> },
+              { label: 'IP address', cell: ({ address }) => (address === undefined ? '–' : <ForeignText text={address} />) },
             ]}
           />
         )}
@@ -119,28 +119,31 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
   );
 }
 
-/** “accepted”, “test refused”. */
+/** The outcome of a sign-in, for example “accepted” or “test refused”. */
 export function OutcomeBadge({ entry: { kind, outcome } }: { readonly entry: SignInLogSummary }) {
   return <span class={`badge ${outcome === 'accepted' ? 'good' : 'bad'}`}>{kind === 'test' ? `test ${outcome}` : outcome}</span>;
 }
 
-const Reason = ({ code }: { readonly code: NonNullable<SignInLogSummary['code']> }) => (
-  <>
-    {ERRORS[code].administrator.title}
-    <span class="sub">
-      <code>{code}</code>
-    </span>
-  </>
-);
+function Reason({ entry: { code, variant } }: { readonly entry: SignInLogSummary }) {
+  if (code === undefined) return <>–</>;
+  return (
+    <>
+      {errorText(code, 'administrator', variant).title}
+      <span class="sub">
+        <code>{code}</code>
+      </span>
+    </>
+  );
+}
 
-interface WhoProps {
+interface MemberLinkProps {
   readonly entry: SignInLogSummary;
   readonly base: string;
   readonly addresses: ReadonlyMap<string, string>;
 }
 
-function Who({ entry: { memberId, isVerified }, base, addresses }: WhoProps) {
-  if (memberId === undefined) return <>{isVerified ? 'nobody who is known yet' : 'not known: nothing genuine says so'}</>;
+function MemberLink({ entry: { memberId, isVerified }, base, addresses }: MemberLinkProps) {
+  if (memberId === undefined) return <>{isVerified ? 'not a member yet' : 'unknown (no valid signature)'}</>;
   return (
     <a href={`${base}/members/${memberId}`}>
       <ForeignText text={addresses.get(memberId) ?? memberId} />
