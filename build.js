@@ -1,6 +1,6 @@
-// `npm run build`: what the package and the image hold. All code in few files, as a start of the gateway reads 500 modules
-// otherwise, which takes twice the time and 6 MB more; not minified, so that a stack trace and a reviewer can read it.
-// `node build.js DIRECTORY` builds to there instead of dist/.
+// `npm run build` creates what the package and the image contain. The code is bundled, because a gateway would otherwise load 500
+// modules at its start, which takes twice as long and 6 MB more memory. It is not minified, so that stack traces stay readable.
+// `node build.js DIRECTORY` builds into that directory instead of dist/.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -27,12 +27,12 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node22.18',
-  // A part of Jest's that one of our packages takes where it finds it.
+  // An optional dependency of one of the packages. It is installed here only because Jest depends on it.
   external: ['supports-color'],
-  // For CommonJS packages, which ask for Node's own modules this way.
+  // CommonJS packages load built-in modules with require().
   banner: { js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);" },
   legalComments: 'eof',
-  // Packages go by where they are installed, wherever that is a link to.
+  // Identifies packages by the path in node_modules, even if it is a symbolic link.
   preserveSymlinks: true,
   metafile: true,
   logLevel: 'warning',
@@ -40,9 +40,9 @@ const { metafile } = await build({
 chmodSync(path.join(OUT, 'main.js'), 0o755);
 cpSync(path.join(ROOT, 'src/console/assets'), path.join(OUT, 'console/assets'), { recursive: true });
 cpSync(path.join(MODULES, '@picocss/pico/css/pico.min.css'), path.join(OUT, 'pico.min.css'));
-// The package `open` runs it where the system has none; it looks for it beside its own code.
+// The package `open` runs xdg-open from its own folder if the system has none.
 cpSync(path.join(MODULES, 'open/xdg-open'), path.join(OUT, 'xdg-open'));
-// The viewer's package reports installations to a third party, so it is no dependency of ours.
+// swagger-ui-dist reports installations to a third party, so it is copied here instead of being a dependency.
 for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js', 'LICENSE', 'NOTICE']) {
   cpSync(path.join(MODULES, 'swagger-ui-dist', file), path.join(OUT, 'api-viewer', file));
 }
@@ -50,7 +50,7 @@ const packages = packagesOf(Object.keys(metafile.inputs));
 refuseDevelopmentPackages(packages);
 writeFileSync(path.join(OUT, 'THIRD-PARTY-LICENSES.txt'), licensesOf(packages));
 
-/** The folders of the packages that these files belong to. */
+/** Returns the folders of the packages that these files belong to. */
 function packagesOf(files) {
   const folders = new Set(
     files.map((file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0]).filter((folder) => folder !== undefined),
@@ -58,19 +58,22 @@ function packagesOf(files) {
   return [...folders].sort();
 }
 
-/** What ships must be what `npm audit --omit=dev` looks at. */
+/** Fails if the bundle contains a package that `npm audit --omit=dev` does not check. */
 function refuseDevelopmentPackages(folders) {
   const { packages: locked } = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'));
   const wrong = folders.filter((folder) => !locked[folder] || locked[folder].dev);
-  if (wrong.length > 0) throw new Error(`These are no dependencies of what ships, and got into it: ${wrong.join(', ')}`);
+  if (wrong.length > 0)
+    throw new Error(
+      `The bundle contains packages that are not production dependencies: ${wrong.join(', ')}. Move them to "dependencies" in package.json.`,
+    );
 }
 
-/** Each with its licence, which goes where its code goes. */
+/** Returns the licences of the bundled packages, which must be distributed with their code. */
 function licensesOf(folders) {
   const texts = folders.map((folder) => {
     const { name, version, license, author } = JSON.parse(readFileSync(path.join(ROOT, folder, 'package.json'), 'utf8'));
     const file = readdirSync(path.join(ROOT, folder)).find((each) => /^licen[cs]e/i.test(each));
-    return `${name} ${version} (${license})\n\n${file ? readFileSync(path.join(ROOT, folder, file), 'utf8').trim() : `Its package has no licence text. Author: ${author?.name ?? author}`}\n`;
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(path.join(ROOT, folder, file), 'utf8').trim() : `The package contains no licence text. Author: ${author?.name ?? author}`}\n`;
   });
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }

@@ -1,4 +1,4 @@
-/** What can be known about docker/ without a container engine: its files fit the project and each other, and its parts run. */
+/** Tests docker/ without a container engine: the files are consistent with the project and each other, and their parts run. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -34,7 +34,7 @@ interface Instruction {
   readonly value: string;
 }
 
-/** Stages of the Dockerfile, each a list of instructions that begins with FROM. */
+/** Returns the stages of the Dockerfile, each a list of instructions that starts with FROM. */
 function readStages(): Instruction[][] {
   const lines = textOf('docker/Dockerfile')
     .replace(/^#.*\n/gm, '')
@@ -54,12 +54,12 @@ const stages = readStages();
 const valuesOf = (stage: readonly Instruction[], name: string) => stage.filter((each) => each.name === name).map(({ value }) => value);
 const lastStage = stages.at(-1) ?? [];
 
-/** ENV of the image. */
+/** Environment variables of the image. */
 const imageEnvironment = Object.fromEntries(
   valuesOf(lastStage, 'ENV').flatMap((value) => value.split(/\s+/).map((pair) => pair.split('=') as [string, string])),
 );
 
-/** As the builder reads .dockerignore: the last rule that fits the path or a folder above it decides. */
+/** Applies .dockerignore as the builder does: the last rule that matches the path or a parent folder decides. */
 function isIgnored(file: string): boolean {
   const rules = textOf('.dockerignore')
     .split('\n')
@@ -74,7 +74,7 @@ function isIgnored(file: string): boolean {
 }
 
 describe('docker/Dockerfile', () => {
-  test('copies only what is there and what .dockerignore lets through', () => {
+  test('copies only existing files that .dockerignore does not exclude', () => {
     const sources = stages.flatMap((stage) => valuesOf(stage, 'COPY')).filter((value) => !value.startsWith('--from'));
     const files = sources.flatMap((value) => value.split(/\s+/).slice(0, -1));
     expect(files.length).toBeGreaterThan(5);
@@ -82,20 +82,20 @@ describe('docker/Dockerfile', () => {
       expect([file, existsSync(path.join(ROOT, file))]).toEqual([file, true]);
       expect([file, isIgnored(file)]).toEqual([file, false]);
     }
-    // What the package names for installation is in the image as well, but for pages about the project.
+    // The files that the package publishes are in the image too, except for Markdown files.
     const { files: published } = JSON.parse(textOf('package.json')) as { files: string[] };
     const copied = valuesOf(lastStage, 'COPY').join(' ');
     for (const file of published.filter((name) => !name.endsWith('.md') && !name.startsWith('!'))) expect(copied).toContain(file);
   });
 
   test.each(['.git', 'data/secret', 'docker/secrets.env', 'dist', 'node_modules', 'test', '.env'])(
-    '%s does not go to the builder',
+    'excludes %s from the build context',
     (file) => {
       expect(isIgnored(file)).toBe(true);
     },
   );
 
-  test('runs `serve` without root, keeps its data in /data, and has no build tools in what is kept', () => {
+  test('runs `serve` without root, stores data in /data, and contains no build tools', () => {
     expect(valuesOf(lastStage, 'USER')).toEqual(['1000:1000']);
     expect(valuesOf(lastStage, 'VOLUME')).toEqual(['/data']);
     expect(valuesOf(lastStage, 'ENTRYPOINT')).toEqual(['["node", "dist/main.js"]']);
@@ -112,7 +112,7 @@ describe('docker/Dockerfile', () => {
   });
 });
 
-describe('what the image runs, from a folder with the same files', () => {
+describe('the commands of the image, in a folder with the same files', () => {
   let built: BuiltPackage;
   let data: string;
   let redis: RedisServer | undefined;
@@ -143,7 +143,7 @@ describe('what the image runs, from a folder with the same files', () => {
       .filter((file) => !file.startsWith('data/'));
 
   test(
-    'serves, is healthy, writes nowhere but into its data, answers commands beside it, and ends with 0',
+    'serve is healthy, writes only to its data folder, answers commands, and exits with 0',
     async () => {
       const environment = imageAt(await freePort());
       expect(program).toBe('node');
@@ -163,11 +163,11 @@ describe('what the image runs, from a folder with the same files', () => {
   );
 
   test(
-    'with Redis takes its secrets from the file that the README makes',
+    'serve with Redis reads its secrets from the file that the README creates',
     async () => {
-      const making = /^\(umask 077; .*$/m.exec(textOf('docker/README.md'))?.[0] ?? 'false';
+      const createSecrets = /^\(umask 077; .*$/m.exec(textOf('docker/README.md'))?.[0] ?? 'false';
       mkdirSync(path.join(built.directory, 'docker'), { recursive: true });
-      execFileSync('sh', ['-c', making], { cwd: built.directory });
+      execFileSync('sh', ['-c', createSecrets], { cwd: built.directory });
       const file = path.join(built.directory, 'docker/secrets.env');
       expect(statSync(file).mode & 0o777).toBe(0o600);
       const { entrypoint = [], command = [] } = readCompose('redis').services['gateway-1'] ?? {};
@@ -214,8 +214,8 @@ interface Compose {
 
 const fileOf = (store: string) => `docker/compose.${store}.yaml`;
 const readCompose = (store: string): Compose => parse(textOf(fileOf(store)), { merge: true });
-/** `${NAME:-default}` as it is where nothing is set. */
-const filled = (environment: Readonly<Record<string, string>>) =>
+/** Resolves `${NAME:-default}` to the default. */
+const withDefaults = (environment: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-([^}]*)\}/g, '$1')]));
 const isGateway = ({ build }: Service) => build !== undefined;
 
@@ -224,8 +224,8 @@ describe.each(['sqlite', 'redis'])('docker/compose.%s.yaml', (store) => {
   const services = Object.entries(compose.services);
   const gateways = services.filter(([, service]) => isGateway(service));
 
-  test('names only volumes, networks, secrets, services and files that there are', () => {
-    // Whether every key is spelled right, only Compose itself can tell, where there is one.
+  test('refers only to existing volumes, networks, secrets, services and files', () => {
+    // Only Compose itself checks the spelling of every key, if it is installed.
     if (spawnSync('docker', ['compose', 'version']).status === 0)
       execFileSync('docker', ['compose', '-f', path.join(ROOT, fileOf(store)), 'config', '-q']);
     for (const [, service] of services) {
@@ -247,11 +247,11 @@ describe.each(['sqlite', 'redis'])('docker/compose.%s.yaml', (store) => {
     }
   });
 
-  test('gives gateways an environment that they start with, and time to end', () => {
+  test('gives gateways a valid environment and enough time to stop', () => {
     for (const [, { environment = {}, stop_grace_period }] of gateways) {
       for (const name of Object.keys(environment)) expect(VARIABLES.map((variable) => variable.name)).toContain(name);
       const secrets = { SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex') };
-      expect(readConfig({ ...imageEnvironment, ...filled(environment), ...secrets })).toMatchObject({
+      expect(readConfig({ ...imageEnvironment, ...withDefaults(environment), ...secrets })).toMatchObject({
         baseUrl: 'http://localhost:8080',
         store: store === 'redis' ? 'redis://redis:6379' : 'sqlite:/data/samlgate.db',
         trustProxy: store === 'redis' ? 1 : false,
@@ -260,7 +260,7 @@ describe.each(['sqlite', 'redis'])('docker/compose.%s.yaml', (store) => {
     }
   });
 
-  test('gives nobody more than is needed, and nothing to other machines', () => {
+  test('gives services minimal privileges and publishes no port to other machines', () => {
     for (const [name, service] of services) {
       expect([name, service.read_only, service.cap_drop]).toEqual([name, true, ['ALL']]);
       for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
@@ -273,7 +273,7 @@ describe.each(['sqlite', 'redis'])('docker/compose.%s.yaml', (store) => {
 describe('docker/compose.redis.yaml: Redis as the store of record', () => {
   const { services, networks } = readCompose('redis');
 
-  test('keeps what it acknowledged, and is reached by the gateways only', () => {
+  test('persists acknowledged writes, and only the gateways can reach it', () => {
     const { command = [], networks: reach } = services.redis ?? {};
     const option = (name: string) => command[command.indexOf(name) + 1];
     expect([option('--appendonly'), option('--appendfsync'), option('--maxmemory-policy')]).toEqual(['yes', 'always', 'noeviction']);
@@ -283,16 +283,16 @@ describe('docker/compose.redis.yaml: Redis as the store of record', () => {
     expect(others.map(([name]) => name)).toEqual(['gateway-1', 'gateway-2']);
   });
 
-  test('a real redis-server takes that command line', () => {
+  test('has a command line that redis-server accepts', () => {
     const { command = [] } = services.redis ?? {};
     const asked = spawnSync('redis-server', [...command.slice(1), '--port', '0', '--bind', '127.0.0.1', '--dir', '/nonexistent'], {
       encoding: 'utf8',
     });
-    // It goes on to the last option, the folder that is not there, only where the ones before were good.
+    // redis-server reaches the last option, a missing folder, only if it accepts the options before.
     expect(asked.stdout + asked.stderr).toMatch(/'dir "?\/nonexistent"?'\s[\s\S]*No such file or directory/);
   });
 
-  test('nginx has the gateways as its upstream, and they are where it looks', () => {
+  test('runs the gateways that nginx has as upstreams', () => {
     const upstreams = [...textOf('docker/nginx.conf').matchAll(/^\s+server ([\w-]+):(\d+) /gm)].map(([, name, port]) => [name, port]);
     expect(upstreams).toEqual([
       ['gateway-1', '8080'],
@@ -310,7 +310,7 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
 
   beforeAll(async () => {
     directory = mkdtempSync(path.join(tmpdir(), 'samlgate-nginx-'));
-    chmodSync(directory, 0o711); // workers of a root's nginx are somebody else
+    chmodSync(directory, 0o711); // workers of an nginx that root started run as another user
     const port = await freePort();
     front = `http://localhost:${port}`;
     const environment = {
@@ -322,7 +322,7 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
     for (let i = 0; i < 2; i++) gateways.push(await startGateway({ store: 'redis', environment }));
     const conf = path.join(directory, 'nginx.conf');
     writeFileSync(conf, localConf(port));
-    // Fails with what nginx says against the conf.
+    // Fails with the error message of nginx if the configuration is invalid.
     execFileSync('nginx', ['-t', '-q', '-p', directory, '-c', conf], { env: { PATH } });
     nginx = spawn('nginx', ['-p', directory, '-c', conf, '-g', 'daemon off;'], { env: { PATH }, stdio: 'ignore' });
     for (let i = 0; i < 200 && !(await answers(front)); i++) await new Promise((resolve) => setTimeout(resolve, 25));
@@ -334,7 +334,7 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  /** The conf as it is, but for names, ports and folders that only containers have. */
+  /** Returns the configuration with host names, ports and folders of this machine. */
   function localConf(port: number): string {
     const ports = gateways.map(({ runtime }) => runtime.config.listen.port);
     return textOf('docker/nginx.conf')
@@ -351,7 +351,7 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
       ({ ok }) => ok,
       () => false,
     );
-  const comeIn = () => signIn(new HttpBrowser(), `${front}/saml/${slug}/login`, 'carl');
+  const signInCarl = () => signIn(new HttpBrowser(), `${front}/saml/${slug}/login`, 'carl');
   const post = (resource: string, size: number) =>
     fetch(`${front}${resource}`, {
       method: 'POST',
@@ -359,15 +359,15 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
       body: new URLSearchParams({ SAMLResponse: 'A'.repeat(size) }),
     });
 
-  test('people come in, whichever gateway they meet on the way', async () => {
-    for (let i = 0; i < 3; i++) expect((await comeIn()).page).toMatchObject({ status: 200, url: `${front}/console` });
-    const metUpstreams = new Set(
+  test('signs users in through either gateway', async () => {
+    for (let i = 0; i < 3; i++) expect((await signInCarl()).page).toMatchObject({ status: 200, url: `${front}/console` });
+    const usedUpstreams = new Set(
       [...readFileSync(path.join(directory, 'access.log'), 'utf8').matchAll(/127\.0\.0\.1:\d+/g)].map(([address]) => address),
     );
-    expect(metUpstreams.size).toBe(2);
+    expect(usedUpstreams.size).toBe(2);
   });
 
-  test('the audit trail has the address that nginx saw, not the one that a client claims', async () => {
+  test('records the address that nginx sees in the audit trail, not one that the client sends', async () => {
     const page = await new HttpBrowser().open(`${front}/saml/${slug}/acs`, {
       method: 'POST',
       body: new URLSearchParams({ SAMLResponse: 'AAAA' }),
@@ -379,23 +379,23 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
     expect(JSON.stringify(body.items)).not.toContain('203.0.113.7');
   });
 
-  test('too large a sign-in message meets the gateway’s refusal, and far too large a one that of nginx', async () => {
+  test('lets the gateway refuse a response that is too large, and refuses a much larger one itself', async () => {
     const large = await post(`/saml/${slug}/acs`, 700 * 1024);
     expect([large.status, await large.json()]).toMatchObject([413, { code: 'payload_too_large' }]);
     const far = await post(`/saml/${slug}/acs`, 1100 * 1024);
     expect([far.status, far.headers.get('x-request-id')]).toEqual([413, null]);
   });
 
-  test('figures are not for everybody, and no URL is in the log', async () => {
+  test('hides metrics and logs no URLs', async () => {
     expect((await fetch(`${front}/metrics`)).status).toBe(404);
-    await comeIn();
+    await signInCarl();
     const log = readFileSync(path.join(directory, 'access.log'), 'utf8');
     expect(log).toMatch(/ POST 303 /);
     expect(log).not.toMatch(/saml|RelayState|console/i);
   });
 
-  test('one gateway is enough', async () => {
+  test('signs users in with one gateway down', async () => {
     await gateways.pop()?.stop();
-    for (let i = 0; i < 3; i++) expect((await comeIn()).page.status).toBe(200);
+    for (let i = 0; i < 3; i++) expect((await signInCarl()).page.status).toBe(200);
   });
 });

@@ -35,7 +35,7 @@ type Row = readonly [
 ];
 
 const { engineering, 'platform-admins': admins } = ENTRA_GROUP_IDS;
-/** What each example makes of each person of that identity provider. */
+/** The expected role and groups of each person, by example. */
 const PEOPLE: readonly Row[] = [
   ['okta', 'olivia', 'owner', 'present', ['platform-admins', 'engineering'], 'platform-admins'],
   ['okta', 'carl', 'collaborator', 'present', ['engineering'], undefined],
@@ -60,7 +60,7 @@ afterAll(() => gateway.stop());
 
 const personOf = (habit: HabitName, key: string) => {
   const person = HABITS[habit].people.find((each) => each.key === key);
-  if (!person) throw new Error(`${habit} knows no ${key}`);
+  if (!person) throw new Error(`${habit} has no person ${key}`);
   return person;
 };
 const organizationPath = (name: string) => `/organizations/${exampleOf(name).slug}`;
@@ -69,10 +69,10 @@ const membersAt = async (name: string, email: string) => {
   return (await gateway.api<{ items: Record<string, unknown>[] }>('GET', `${organizationPath(name)}/${query}`)).body.items;
 };
 const memberOf = (habit: HabitName, key: string) => membersAt(habit, personOf(habit, key).email);
-const comeIn = (habit: HabitName, key: string, browser = new HttpBrowser()): Promise<SignedIn> =>
+const signInAs = (habit: HabitName, key: string, browser = new HttpBrowser()): Promise<SignedIn> =>
   signIn(browser, gateway.loginUrl(exampleOf(habit).slug), key);
 
-/** Applies the example with the metadata of the mock, and this default role. */
+/** Applies the example with the metadata of the mock identity provider. */
 async function applyWithMock(habit: HabitName, defaultRole?: string): Promise<void> {
   await applyWith(habit, await (await fetch((await gateway.mockIdp()).metadataUrl(habit))).text(), defaultRole);
 }
@@ -84,7 +84,7 @@ async function applyWith(name: string, metadata_xml: string, defaultRole?: strin
   await applyPlan(api, await planChanges(api, { ...rest, identity_provider: { ...settings, metadata_xml }, role_mapping: mapping }));
 }
 
-test('every example has a login here', () => {
+test('every example is tested here', () => {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
   expect(files.sort()).toEqual(EXAMPLE_NAMES.map((name) => `${name}.yaml`).sort());
   for (const habit of HABIT_NAMES) {
@@ -92,8 +92,8 @@ test('every example has a login here', () => {
   }
 });
 
-describe('config/idp-examples over the API', () => {
-  test.each(EXAMPLE_NAMES)('%s: is taken as it stands, and then nothing is left to change', async (name) => {
+describe('config/idp-examples', () => {
+  test.each(EXAMPLE_NAMES)('%s is applied, and then has no changes left', async (name) => {
     const file = exampleOf(name);
     await applyPlan(api, await planChanges(api, file));
     expect((await planChanges(api, file)).changes).toEqual([]);
@@ -103,11 +103,11 @@ describe('config/idp-examples over the API', () => {
   });
 });
 
-describe('a login with a response of that shape, set up by the example', () => {
+describe('sign-in at the mock identity provider with the example’s settings', () => {
   beforeAll(() => Promise.all(HABIT_NAMES.map((habit) => applyWithMock(habit))));
 
-  test.each(PEOPLE)('%s: %s comes in as %s (groups %s)', async (habit, key, role, state, groups, ruleGroup) => {
-    const { answer, page } = await comeIn(habit, key);
+  test.each(PEOPLE)('%s: %s signs in as %s (groups %s)', async (habit, key, role, state, groups, ruleGroup) => {
+    const { answer, page } = await signInAs(habit, key);
     expect([answer.status, answer.location]).toEqual([303, `${gateway.url}/console`]);
     const { firstName, lastName, email } = personOf(habit, key);
     expect(textOf(page.text)).toContain(`You are signed in as ${firstName} ${lastName}.`);
@@ -123,22 +123,22 @@ describe('a login with a response of that shape, set up by the example', () => {
     ]);
   });
 
-  test.each(HABIT_NAMES)('%s: a sign-in that starts at the identity provider leads where it says', async (habit) => {
+  test.each(HABIT_NAMES)('%s: a sign-in that starts at the identity provider redirects to its RelayState', async (habit) => {
     const query = new URLSearchParams({ organization: exampleOf(habit).slug, RelayState: '/console?from=idp' });
     const start = `${(await gateway.mockIdp()).url}/${habit}/start?${query}`;
     const { answer, page } = await signIn(new HttpBrowser(), start, 'carl');
     expect([answer.status, answer.location, page.status]).toEqual([303, `${gateway.url}/console?from=idp`, 200]);
   });
 
-  test('the second login of a person is the same member, also for a guest whose name is no address', async () => {
+  test('a second sign-in finds the same member, including a guest whose user name is not an email address', async () => {
     const [before] = await memberOf('entra-id', 'ada');
-    await comeIn('entra-id', 'ada');
+    await signInAs('entra-id', 'ada');
     const after = await memberOf('entra-id', 'ada');
     expect(after.map(({ id }) => id)).toEqual([before?.id]);
   });
 });
 
-describe('a login with default_role none: who is in no group with a role is told which of three reasons it is', () => {
+describe('sign-in without a matching group and with default_role none', () => {
   const words: Readonly<Record<GroupsState, string>> = {
     absent: 'did not send your groups',
     over_limit: 'in more groups than your identity provider sends',
@@ -148,28 +148,31 @@ describe('a login with default_role none: who is in no group with a role is told
   beforeAll(async () => {
     await applyWithMock('okta');
     carl = new HttpBrowser();
-    await comeIn('okta', 'carl', carl);
+    await signInAs('okta', 'carl', carl);
     await Promise.all(HABIT_NAMES.map((habit) => applyWithMock(habit, 'none')));
   });
 
-  test.each(PEOPLE.filter(([, , role]) => role !== 'owner'))('%s: %s is refused', async (habit, key, _role, state) => {
-    const browser = new HttpBrowser();
-    const { answer } = await comeIn(habit, key, browser);
-    expect([answer.status, answer.code]).toEqual([403, 'saml_role_denied']);
-    expect(answer.text).toContain(`<code>groups: ${state}</code>`);
-    expect(answer.text).toContain(words[state]);
-    expect(browser.cookie('samlgate_session')).toBeUndefined();
-    const { body } = await gateway.api<{ items: { event: string }[] }>('GET', `${organizationPath(habit)}/audit?event=login.refused`);
-    expect(body.items[0]).toMatchObject({ code: 'saml_role_denied', details: { got: `groups: ${state}` } });
-  });
+  test.each(PEOPLE.filter(([, , role]) => role !== 'owner'))(
+    '%s: %s is denied with the reason for missing groups',
+    async (habit, key, _role, state) => {
+      const browser = new HttpBrowser();
+      const { answer } = await signInAs(habit, key, browser);
+      expect([answer.status, answer.code]).toEqual([403, 'saml_role_denied']);
+      expect(answer.text).toContain(`<code>groups: ${state}</code>`);
+      expect(answer.text).toContain(words[state]);
+      expect(browser.cookie('samlgate_session')).toBeUndefined();
+      const { body } = await gateway.api<{ items: { event: string }[] }>('GET', `${organizationPath(habit)}/audit?event=login.refused`);
+      expect(body.items[0]).toMatchObject({ code: 'saml_role_denied', details: { got: `groups: ${state}` } });
+    },
+  );
 
-  test.each(PEOPLE.filter(([, , role]) => role === 'owner'))('%s: %s comes in as before', async (habit, key) => {
-    const { page } = await comeIn(habit, key);
+  test.each(PEOPLE.filter(([, , role]) => role === 'owner'))('%s: %s signs in as before', async (habit, key) => {
+    const { page } = await signInAs(habit, key);
     expect(textOf(page.text)).toContain('Role owner');
   });
 
-  test('the refusal ends the session that the person had', async () => {
-    await comeIn('okta', 'carl');
+  test('ends the session that the member had', async () => {
+    await signInAs('okta', 'carl');
     const console = await carl.request(`${gateway.url}/console`);
     expect(console.location).toBe(`${gateway.url}/login?return_to=%2Fconsole`);
     expect(await memberOf('okta', 'carl')).toMatchObject([{ role: 'none' }]);
@@ -177,10 +180,10 @@ describe('a login with default_role none: who is in no group with a role is told
 });
 
 interface ProductLogin {
-  /** What the product signs and how it encrypts when it is set up as the file says. */
+  /** What the product signs, and how it encrypts, if it is configured as the file describes. */
   readonly signs: readonly ('assertionId' | 'responseId')[];
   readonly encrypts?: ContentEncryption;
-  /** What it sends, where the file says under which names. */
+  /** Attributes that it sends, if the file prescribes their names. */
   readonly sent?: NonNullable<SetUp['sent']>;
 }
 
@@ -199,7 +202,7 @@ const PRODUCT_LOGINS: Readonly<Record<ProductName, ProductLogin>> = {
   jumpcloud: { signs: ['responseId'], sent: [...PERSON, ['memberOf', 'engineering', 'platform-admins']] },
 };
 
-describe('a login with a response of a product that is not mocked, set up by the example', () => {
+describe('sign-in with a response of a product without a mock, with the example’s settings', () => {
   let idpKey: KeyAndCertificate;
   const bare = (pem: string) => pem.replace(/-----[A-Z ]+-----|\s/g, '');
   const urlOf = (name: string, endpoint: string) => `${gateway.url}/saml/${exampleOf(name).slug}/${endpoint}`;
@@ -214,14 +217,14 @@ describe('a login with a response of a product that is not mocked, set up by the
     await Promise.all(PRODUCT_NAMES.map((name) => applyWith(name, withKey(metadataOf(name)))));
   });
 
-  /** The certificate for which an identity provider that imports the metadata of the gateway encrypts. */
+  /** Returns the encryption certificate in the gateway's metadata. */
   async function encryptionCertificate(name: string): Promise<string> {
     const metadata = await (await fetch(urlOf(name, 'metadata'))).text();
     const [, base64 = ''] = /use="encryption">.*?X509Certificate>([^<]+)</s.exec(metadata) ?? [];
     return `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
   }
 
-  /** The fixture's message, for this gateway and this moment, with changes. */
+  /** Returns the fixture's response with changes, readdressed to this gateway and the current time. */
   async function respond(name: ProductName, change: (xml: string) => string): Promise<string> {
     const { signs, encrypts } = PRODUCT_LOGINS[name];
     const product = productOf(name);
@@ -245,8 +248,8 @@ describe('a login with a response of a product that is not mocked, set up by the
     return browser.request(urlOf(name, 'acs'), { method: 'POST', body, headers: { 'sec-fetch-site': 'cross-site' } });
   };
 
-  /** Where the sign-in led first, and what the gateway answered to the response. */
-  async function goThrough(name: ProductName, change = (xml: string) => xml): Promise<{ at: URL; answer: Page }> {
+  /** Signs in. Returns the URL at the identity provider and the gateway's answer to the response. */
+  async function signInWith(name: ProductName, change = (xml: string) => xml): Promise<{ at: URL; answer: Page }> {
     const browser = new HttpBrowser();
     const at = new URL((await browser.request(gateway.loginUrl(exampleOf(name).slug))).location ?? '');
     const { id } = readAuthnRequest(decodeSamlRequest(at.searchParams.get('SAMLRequest') ?? '', 'redirect'));
@@ -258,10 +261,10 @@ describe('a login with a response of a product that is not mocked, set up by the
   const ruleGroup = (name: string) => exampleOf(name).role_mapping?.rules[0]?.group ?? '';
 
   test.each(PRODUCT_NAMES)(
-    '%s: goes to the address in its metadata, and who is in the group of the rule comes in as owner',
+    '%s: is redirected to the address in its metadata, and signs in a member of the rule’s group as owner',
     async (name) => {
       const metadata = metadataOf(name);
-      const { at, answer } = await goThrough(name);
+      const { at, answer } = await signInWith(name);
       const addresses = [...metadata.matchAll(/SingleSignOnService [^>]*Location="([^"]+)"/g)].map(([, address]) => address);
       expect(addresses).toContain(at.origin + at.pathname);
       expect(at.searchParams.has('Signature')).toBe(metadata.includes('WantAuthnRequestsSigned="true"'));
@@ -280,17 +283,17 @@ describe('a login with a response of a product that is not mocked, set up by the
     },
   );
 
-  test.each(PRODUCT_NAMES)('%s: the same member comes in as collaborator once the group is gone', async (name) => {
+  test.each(PRODUCT_NAMES)('%s: the same member signs in as collaborator after leaving the group', async (name) => {
     const { email } = productOf(name).person;
-    await goThrough(name);
+    await signInWith(name);
     const [before] = await membersAt(name, email);
     expect(before).toMatchObject({ role: 'owner' });
-    const { answer } = await goThrough(name, (xml) => xml.replaceAll(`>${ruleGroup(name)}<`, '>others<'));
+    const { answer } = await signInWith(name, (xml) => xml.replaceAll(`>${ruleGroup(name)}<`, '>others<'));
     expect(accepted(answer)).toEqual([undefined, 303, `${gateway.url}/console`]);
     expect(await membersAt(name, email)).toMatchObject([{ id: before?.id, role: 'collaborator', role_source: { kind: 'default' } }]);
   });
 
-  test.each(PRODUCT_NAMES)('%s: a sign-in that starts at the identity provider leads where it says', async (name) => {
+  test.each(PRODUCT_NAMES)('%s: a sign-in that starts at the identity provider redirects to its RelayState', async (name) => {
     const xml = await respond(name, (text) => text.replaceAll(` InResponseTo="${REQUEST_ID}"`, ''));
     const answer = await post(new HttpBrowser(), name, xml, '/console?from=idp');
     expect(accepted(answer)).toEqual([undefined, 303, `${gateway.url}/console?from=idp`]);

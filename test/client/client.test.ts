@@ -7,7 +7,7 @@ import { freePort } from '../support/redis-server.ts';
 import { type StubAnswer, type StubGateway, startStubGateway } from './stub-gateway.ts';
 
 let gateway: StubGateway;
-/** Somebody else. */
+/** Another server. */
 let other: StubGateway;
 
 beforeAll(async () => {
@@ -19,7 +19,7 @@ beforeEach(() => gateway.forget());
 
 const clientOf = (options: object = {}) => createClient({ url: gateway.url, token: 'samlgate_cli_x', ...options });
 
-/** The answers in this order, the last one for all that follow. */
+/** Sends these answers in order, and the last one for all further requests. */
 function answerInTurn(...answers: readonly StubAnswer[]): void {
   let turn = 0;
   gateway.answer(() => answers[Math.min(turn++, answers.length - 1)] ?? {});
@@ -44,7 +44,7 @@ const PROBLEM = {
 };
 
 describe('samlgate/client: calls', () => {
-  test('carry the token, JSON and who is calling', async () => {
+  test('sends the token, JSON and a user agent', async () => {
     answerInTurn({ body: { id: 'usr_1' } });
     expect(await clientOf().members.change('acme', 'usr_1', { suspended: true })).toEqual({ id: 'usr_1' });
     expect(gateway.requests).toMatchObject([
@@ -58,7 +58,7 @@ describe('samlgate/client: calls', () => {
     expect(gateway.requests[0]?.headers['user-agent']).toBe(`samlgate/${VERSION} node/${process.versions.node}`);
   });
 
-  test('send metadata documents as they are, octet by octet', async () => {
+  test('sends metadata documents unchanged', async () => {
     answerInTurn({ body: {} });
     await clientOf().identityProvider.set('acme', { document: Buffer.from('\ufeff<x/>') }, { dryRun: true, entityId: 'a&b' });
     expect(gateway.requests).toMatchObject([
@@ -67,7 +67,7 @@ describe('samlgate/client: calls', () => {
     expect(gateway.requests[0]?.headers['content-type']).toBe('application/samlmetadata+xml');
   });
 
-  test('give undefined where there is no content', async () => {
+  test('returns undefined if the response has no content', async () => {
     answerInTurn({ status: 204 });
     expect(await clientOf().members.remove('acme', 'usr_1')).toBeUndefined();
   });
@@ -76,19 +76,19 @@ describe('samlgate/client: calls', () => {
     ['a/../b', '/api/v1/organizations/a%2F..%2Fb'],
     ['a?b#c', '/api/v1/organizations/a%3Fb%23c'],
     ['ä %', '/api/v1/organizations/%C3%A4%20%25'],
-  ])('keep the name %j one segment of the path', async (name, url) => {
+  ])('keeps the name %j in one segment of the path', async (name, url) => {
     answerInTurn({ body: {} });
     await clientOf().organizations.get(name);
     expect(gateway.requests).toMatchObject([{ url }]);
   });
 
-  test.each(['', '.', '..'])('refuse the name %j, which would lead elsewhere', async (name) => {
+  test.each(['', '.', '..'])('refuses the name %j, which would change the path', async (name) => {
     expect(() => clientOf().members.list(name)).toThrow(SamlgateError);
     expect((await refusalOf(clientOf().organizations.remove(name))).code).toBe('argument_invalid');
     expect(gateway.requests).toEqual([]);
   });
 
-  test('the version is that of the package', () => {
+  test('has the version of the package', () => {
     const { version } = JSON.parse(readFileSync(path.join(import.meta.dirname, '../../package.json'), 'utf8'));
     expect(VERSION).toBe(version);
   });
@@ -97,13 +97,13 @@ describe('samlgate/client: calls', () => {
 describe('samlgate/client: lists', () => {
   const pages = new Map([
     [null, { items: [{ id: 'usr_1' }, { id: 'usr_2' }], next_cursor: 'a+b' }],
-    // A page may be empty and yet not the last.
+    // An empty page need not be the last one.
     ['a+b', { items: [], next_cursor: 'c' }],
     ['c', { items: [{ id: 'usr_3' }], next_cursor: null }],
   ]);
   beforeEach(() => gateway.answer(({ url }) => ({ body: pages.get(new URL(url, gateway.url).searchParams.get('cursor')) })));
 
-  test('are read to the end, page by page', async () => {
+  test('reads all pages', async () => {
     const list = clientOf().members.list('acme', { email: 'a+b@acme.example' });
     expect(gateway.requests).toEqual([]);
     expect(await list.toArray()).toEqual([{ id: 'usr_1' }, { id: 'usr_2' }, { id: 'usr_3' }]);
@@ -114,20 +114,20 @@ describe('samlgate/client: lists', () => {
     ]);
   });
 
-  test('fetch no page that nobody reads', async () => {
+  test('fetches a page only when it is read', async () => {
     for await (const { id } of clientOf().members.list('acme')) if (id === 'usr_2') break;
     expect(gateway.requests).toHaveLength(1);
   });
 
-  test('give single pages', async () => {
+  test('returns single pages', async () => {
     const page = await clientOf().members.list('acme').page({ cursor: 'c', limit: 7 });
     expect(page).toEqual({ items: [{ id: 'usr_3' }], next_cursor: null });
     expect(gateway.requests[0]?.url).toBe('/api/v1/organizations/acme/members?cursor=c&limit=7');
   });
 });
 
-describe('samlgate/client: refusals', () => {
-  test('have code, status, detail and request id of the problem', async () => {
+describe('samlgate/client: errors', () => {
+  test('have the code, status, detail and request id of the problem details', async () => {
     answerInTurn({ status: 409, body: PROBLEM });
     const error = await refusalOf(clientOf().members.remove('acme', 'usr_1'));
     expect(error).toMatchObject({
@@ -142,7 +142,7 @@ describe('samlgate/client: refusals', () => {
     expect(JSON.stringify(error) + String(error.stack)).not.toContain('samlgate_cli_x');
   });
 
-  test('of an OAuth endpoint have its code', async () => {
+  test('have the code of an OAuth error response', async () => {
     answerInTurn({ status: 400, body: { ...PROBLEM, error: 'invalid_grant', error_description: 'No.' } });
     expect((await refusalOf(clientOf().call('POST', '/oauth/token', { body: new URLSearchParams() }))).code).toBe('invalid_grant');
   });
@@ -152,24 +152,24 @@ describe('samlgate/client: refusals', () => {
     ['an error page', { status: 404, body: '<html>' }],
     ['other JSON', { status: 400, body: [1] }],
     ['text as a code', { status: 400, body: { code: 7 } }],
-  ])('%s is no answer of a gateway', async (_what, answer) => {
+  ])('reports %s as a server that is not a gateway', async (_what, answer) => {
     answerInTurn(answer);
     expect(await refusalOf(clientOf().me())).toMatchObject({ code: 'not_a_gateway', status: answer.status ?? 200 });
   });
 
-  test('nobody there', async () => {
+  test('reports a refused connection', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const error = await refusalOf(clientOf({ url, maxRetries: 0 }).me());
     expect(error).toMatchObject({ code: 'gateway_unreachable', status: undefined });
     expect(error.message).toContain(`The connection to the gateway at ${url} was refused (ECONNREFUSED)`);
   });
 
-  test('no answer in time', async () => {
+  test('reports a timeout', async () => {
     answerInTurn({ silent: true });
     expect((await refusalOf(clientOf({ timeoutMs: 50, maxRetries: 0 }).me())).code).toBe('gateway_timeout');
   });
 
-  test('a redirect is not followed: the token is for this gateway only', async () => {
+  test('follows no redirect, because the token is for this gateway only', async () => {
     other.answer(() => ({ body: {} }));
     answerInTurn({ status: 307, headers: { location: `${other.url}/api/v1/me` } });
     expect((await refusalOf(clientOf({ maxRetries: 0 }).me())).code).toBe('gateway_unreachable');
@@ -177,7 +177,7 @@ describe('samlgate/client: refusals', () => {
   });
 });
 
-describe('samlgate/client: repeats', () => {
+describe('samlgate/client: retries', () => {
   const busy = (status: number, seconds?: string): StubAnswer => ({
     status,
     body: { ...PROBLEM, code: status === 429 ? 'rate_limited' : 'store_unavailable' },
@@ -189,9 +189,9 @@ describe('samlgate/client: repeats', () => {
     ['429', busy(429, '0')],
     ['503', busy(503, '0')],
     ['503 until a date', busy(503, inAMoment())],
-    ['502 without a word', { status: 502, body: '<html>' }],
+    ['502 without problem details', { status: 502, body: '<html>' }],
     ['a broken connection', { hangUp: true }],
-  ])('a GET after %s, as often as it may', async (_what, answer) => {
+  ])('retries a GET after %s, at most maxRetries times', async (_what, answer) => {
     answerInTurn(answer, answer, { body: { ok: true } });
     expect(await clientOf().me()).toEqual({ ok: true });
     expect(gateway.requests).toHaveLength(3);
@@ -202,11 +202,11 @@ describe('samlgate/client: repeats', () => {
   });
 
   test.each<[string, StubAnswer, number]>([
-    ['429, before anything was done', busy(429, '0'), 3],
-    ['503, after which nobody knows', busy(503, '0'), 1],
+    ['429', busy(429, '0'), 3],
+    ['503', busy(503, '0'), 1],
     ['a broken connection', { hangUp: true }, 1],
     ['409', { status: 409, body: PROBLEM }, 1],
-  ])('any other method after %s', async (_what, answer, times) => {
+  ])('retries another method only if nothing was changed: %s', async (_what, answer, times) => {
     const client = clientOf();
     for (const call of [() => client.tokens.rotate(), () => client.tokens.revoke('tok_1'), () => client.roleMapping.set('acme', MAPPING)]) {
       gateway.forget();
@@ -217,19 +217,19 @@ describe('samlgate/client: repeats', () => {
   });
   const MAPPING: RoleMapping = { rules: [], default_role: 'none' };
 
-  test('no GET after a refusal', async () => {
+  test('does not retry a GET after a refusal', async () => {
     answerInTurn({ status: 403, body: { ...PROBLEM, code: 'forbidden' } });
     expect((await refusalOf(clientOf().me())).code).toBe('forbidden');
     expect(gateway.requests).toHaveLength(1);
   });
 
-  test('not where the gateway asks for more patience than a minute’s half, which the caller is told', async () => {
+  test('does not wait for a Retry-After of more than 30 seconds, but reports it', async () => {
     answerInTurn(busy(429, '31'));
     expect(await refusalOf(clientOf().me())).toMatchObject({ code: 'rate_limited', retryAfterSeconds: 31 });
     expect(gateway.requests).toHaveLength(1);
   });
 
-  test('the caller ends a call also while it waits', async () => {
+  test('aborts a call during the wait before a retry', async () => {
     const stop = new AbortController();
     gateway.answer(() => {
       setImmediate(() => stop.abort());

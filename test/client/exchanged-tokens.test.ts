@@ -6,52 +6,52 @@ afterEach(() => void jest.restoreAllMocks());
 
 const atTime = (nowMs: number) => jest.spyOn(Date, 'now').mockReturnValue(nowMs);
 
-function counting(answer: (token: string) => Promise<{ expiresAtMs: number }>, maxKept?: number) {
-  const asked: string[] = [];
+function countExchanges(answer: (token: string) => Promise<{ expiresAtMs: number }>, maxEntries?: number) {
+  const exchanged: string[] = [];
   const tokens = new ExchangedTokens((token) => {
-    asked.push(token);
+    exchanged.push(token);
     return answer(token);
-  }, maxKept);
-  return { asked, tokens };
+  }, maxEntries);
+  return { exchanged, tokens };
 }
 
 describe('samlgate/express: exchanged tokens', () => {
-  test('of more than it keeps, the one that was not needed longest goes', async () => {
+  test('evicts the least recently used token first', async () => {
     atTime(0);
-    const { asked, tokens } = counting(async () => ({ expiresAtMs: 600_000 }), 3);
+    const { exchanged, tokens } = countExchanges(async () => ({ expiresAtMs: 600_000 }), 3);
     for (const token of ['a', 'b', 'c', 'a', 'd']) await tokens.get(token);
-    expect(asked.splice(0)).toEqual(['a', 'b', 'c', 'd']);
+    expect(exchanged.splice(0)).toEqual(['a', 'b', 'c', 'd']);
     for (const token of ['a', 'c', 'd', 'b']) await tokens.get(token);
-    expect(asked).toEqual(['b']);
+    expect(exchanged).toEqual(['b']);
   });
 
-  test('are fetched anew 30 seconds before they end', async () => {
+  test('exchanges a token again 30 seconds before the session token expires', async () => {
     const time = atTime(0);
-    const { asked, tokens } = counting(async () => ({ expiresAtMs: 600_000 }));
+    const { exchanged, tokens } = countExchanges(async () => ({ expiresAtMs: 600_000 }));
     await tokens.get('a');
     time.mockReturnValue(569_999);
     await tokens.get('a');
-    expect(asked).toHaveLength(1);
+    expect(exchanged).toHaveLength(1);
     time.mockReturnValue(570_000);
     expect(tokens.find('a')).toBeUndefined();
     await tokens.get('a');
-    expect(asked).toHaveLength(2);
+    expect(exchanged).toHaveLength(2);
   });
 
-  test('a refusal is kept for 5 seconds, and that nobody could tell not at all', async () => {
+  test('caches a refusal for 5 seconds, and an unavailable gateway not at all', async () => {
     const time = atTime(0);
-    const { asked, tokens } = counting(async (token) => {
+    const { exchanged, tokens } = countExchanges(async (token) => {
       throw new TokenError(token === 'bad' ? 'refused' : 'unavailable');
     });
     const ask = (token: string) => expect(tokens.get(token)).rejects.toBeInstanceOf(TokenError);
     await ask('bad');
     time.mockReturnValue(4999);
     await ask('bad');
-    expect(asked.splice(0)).toEqual(['bad']);
+    expect(exchanged.splice(0)).toEqual(['bad']);
     time.mockReturnValue(5000);
     await ask('bad');
     await ask('away');
     await ask('away');
-    expect(asked).toEqual(['bad', 'away', 'away']);
+    expect(exchanged).toEqual(['bad', 'away', 'away']);
   });
 });

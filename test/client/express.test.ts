@@ -26,22 +26,22 @@ const IN_AN_HOUR = () => Math.floor(Date.now() / 1000) + 3600;
 const CLAIMS = { sub: 'usr_1', org: 'org_1', email: 'ada@acme.example', name: 'Ada', role: 'collaborator', sid: 'ses_1', jti: 'j1' };
 
 let gateway: StubGateway;
-let good: Key;
+let published: Key;
 let unpublished: Key;
 const servers: Server[] = [];
-/** What the gateway makes of a CLI token. */
+/** Answers the token endpoint of the gateway. */
 let exchange: (
   body: URLSearchParams,
 ) => { status?: number; body?: unknown; hangUp?: boolean } | Promise<{ status?: number; body?: unknown }>;
 
 beforeAll(async () => {
-  [good, unpublished] = await Promise.all([makeKey('k1'), makeKey('k2')]);
+  [published, unpublished] = await Promise.all([makeKey('k1'), makeKey('k2')]);
 });
-// Each test has a gateway of its own, because keys and exchanged tokens are kept for each issuer.
+// Each test has its own gateway, because keys and exchanged tokens are cached per issuer.
 beforeEach(async () => {
   gateway = await startStubGateway();
   gateway.answer(({ url, body }) => {
-    if (url === '/.well-known/jwks.json') return { body: { keys: [good.jwk] } };
+    if (url === '/.well-known/jwks.json') return { body: { keys: [published.jwk] } };
     return url === '/oauth/token' ? exchange(new URLSearchParams(body)) : { status: 404, body: {} };
   });
 });
@@ -57,13 +57,13 @@ afterAll(() => expect(servers).toEqual([]));
 
 type Claims = Readonly<Record<string, unknown>>;
 
-function sign(claims: Claims = {}, { key = good, typ = 'at+jwt', kid = key.kid }: { key?: Key; typ?: string; kid?: string } = {}) {
+function sign(claims: Claims = {}, { key = published, typ = 'at+jwt', kid = key.kid }: { key?: Key; typ?: string; kid?: string } = {}) {
   const base = { ...CLAIMS, iss: gateway.url, aud: gateway.url, iat: IN_AN_HOUR() - 3600, exp: IN_AN_HOUR() };
   const payload = Object.fromEntries(Object.entries({ ...base, ...claims }).filter(([, value]) => value !== undefined));
   return new SignJWT(payload).setProtectedHeader({ alg: key.alg, kid, typ }).sign(key.privateKey);
 }
 
-const cliToken = async (claims: Claims = {}, key = good) =>
+const cliToken = async (claims: Claims = {}, key = published) =>
   `samlgate_cli_${await sign({ aud: undefined, exp: undefined, role: undefined, ...claims }, { key, typ: 'samlgate-cli+jwt' })}`;
 
 type Options = Partial<Parameters<typeof requireAuth>[0]>;
@@ -104,20 +104,20 @@ const INVALID = {
 };
 
 describe('samlgate/express requireAuth: session tokens', () => {
-  test('are verified without asking the gateway again, and tell who it is', async () => {
+  test('are verified offline and identify the member', async () => {
     const service = await startService();
     const exp = IN_AN_HOUR();
     for (let i = 0; i < 3; i++) expect((await ask(service, await sign({ exp }))).body).toEqual({ ...AUTH, expiresAtMs: exp * 1000 });
     expect(gateway.requests.map(({ url }) => url)).toEqual(['/.well-known/jwks.json']);
   });
 
-  test.each(['ES256', 'RS256', 'EdDSA'])('signed with %s are good', async (alg) => {
-    good = await makeKey('other', alg);
+  test.each(['ES256', 'RS256', 'EdDSA'])('are accepted if signed with %s', async (alg) => {
+    published = await makeKey('other', alg);
     expect((await ask(await startService(), await sign())).status).toBe(200);
-    good = await makeKey('k1');
+    published = await makeKey('k1');
   });
 
-  test('no token: who asks is told how', async () => {
+  test('are required: answers 401 with a challenge without one', async () => {
     const { status, challenge, body, headers } = await ask(await startService());
     expect({ status, challenge, body }).toMatchObject({
       status: 401,
@@ -128,17 +128,17 @@ describe('samlgate/express requireAuth: session tokens', () => {
     expect(headers.get('cache-control')).toBe('no-store');
   });
 
-  test.each(['Basic dTpw', 'Bearer', 'Bearer a b', 'Bearer "a"', 'bearer\ta'])('%j is no token', async (authorization) => {
+  test.each(['Basic dTpw', 'Bearer', 'Bearer a b', 'Bearer "a"', 'bearer\ta'])('answers 401 to the header %j', async (authorization) => {
     const response = await fetch(await startService(), { headers: { authorization } });
     expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="samlgate"']);
   });
 
   test.each<[string, () => Promise<string> | string]>([
-    ['of another key with a known kid', () => sign({}, { key: unpublished, kid: 'k1' })],
-    ['of a key that is not published', () => sign({}, { key: unpublished })],
-    ['that ended', () => sign({ exp: IN_AN_HOUR() - 3610 })],
-    ['without an end', () => sign({ exp: undefined })],
-    ['that does not begin yet', () => sign({ nbf: IN_AN_HOUR() })],
+    ['signed by another key with a known kid', () => sign({}, { key: unpublished, kid: 'k1' })],
+    ['signed by a key that is not published', () => sign({}, { key: unpublished })],
+    ['that has expired', () => sign({ exp: IN_AN_HOUR() - 3610 })],
+    ['without an expiry', () => sign({ exp: undefined })],
+    ['that is not valid yet', () => sign({ nbf: IN_AN_HOUR() })],
     ['of another issuer', () => sign({ iss: 'https://other.example' })],
     ['without an issuer', () => sign({ iss: undefined })],
     ['for another audience', () => sign({ aud: 'https://other.example' })],
@@ -148,37 +148,37 @@ describe('samlgate/express requireAuth: session tokens', () => {
       () =>
         new SignJWT({ ...CLAIMS, iss: gateway.url, aud: gateway.url, exp: IN_AN_HOUR() })
           .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
-          .sign(good.privateKey),
+          .sign(published.privateKey),
     ],
     ['of the type of CLI tokens', () => sign({}, { typ: 'samlgate-cli+jwt' })],
     ['of the type of ID tokens', () => sign({}, { typ: 'JWT' })],
     ['without a subject', () => sign({ sub: undefined })],
     ['without an organization', () => sign({ org: undefined })],
     ['without a role', () => sign({ role: undefined })],
-    ['with a role that is none', () => sign({ role: 'none' })],
-    ['that nobody signed', () => new UnsecuredJWT({ ...CLAIMS, iss: gateway.url, aud: gateway.url, exp: IN_AN_HOUR() }).encode()],
-    ['with an HMAC by the public key', hmacByPublicKey],
-    ['that is none', () => 'not.a.token'],
+    ['with an unknown role', () => sign({ role: 'none' })],
+    ['without a signature', () => new UnsecuredJWT({ ...CLAIMS, iss: gateway.url, aud: gateway.url, exp: IN_AN_HOUR() }).encode()],
+    ['with an HMAC keyed with the public key', hmacByPublicKey],
+    ['that is not a JWT', () => 'not.a.token'],
     ['that is too long', () => sign({ name: 'A'.repeat(8192) })],
-  ])('refuses one %s', async (_what, make) => {
+  ])('reject a token %s', async (_what, make) => {
     expect(await ask(await startService(), await make())).toMatchObject(INVALID);
   });
 
   async function hmacByPublicKey(): Promise<string> {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const signed = `${part({ alg: 'HS256', kid: 'k1', typ: 'at+jwt' })}.${part({ ...CLAIMS, iss: gateway.url, aud: gateway.url, exp: IN_AN_HOUR() })}`;
-    return `${signed}.${createHmac('sha256', await exportSPKI(good.publicKey))
+    return `${signed}.${createHmac('sha256', await exportSPKI(published.publicKey))
       .update(signed)
       .digest('base64url')}`;
   }
 
-  test('clocks may be 5 seconds apart', async () => {
+  test('allow clocks to differ by 5 seconds', async () => {
     const service = await startService();
     expect((await ask(service, await sign({ exp: IN_AN_HOUR() - 3602 }))).status).toBe(200);
     expect((await ask(await startService({ clockToleranceSeconds: 0 }), await sign({ exp: IN_AN_HOUR() - 3602 }))).status).toBe(401);
   });
 
-  test('an audience of the service’s own', async () => {
+  test('are checked for the audience of the service', async () => {
     const service = await startService({ audience: 'https://reports.example' });
     expect((await ask(service, await sign({ aud: ['x', 'https://reports.example'] }))).status).toBe(200);
     expect(await ask(service, await sign())).toMatchObject(INVALID);
@@ -190,7 +190,7 @@ describe('samlgate/express requireAuth: session tokens', () => {
     ['collaborator', 'owner', 200],
     ['owner', 'owner', 200],
     ['owner', 'collaborator', 403],
-  ])('where %s is asked for, %s gets %i', async (role, held, status) => {
+  ])('with the required role %s, a token with the role %s gets %i', async (role, held, status) => {
     const answer = await ask(await startService({ role }), await sign({ role: held }));
     expect(answer.status).toBe(status);
     if (status !== 403) return;
@@ -198,7 +198,7 @@ describe('samlgate/express requireAuth: session tokens', () => {
     expect(answer.challenge).toBe('Bearer realm="samlgate", error="insufficient_scope"');
   });
 
-  test('where one organization is named, members of others are strangers, owners too', async () => {
+  test('of other organizations are refused if an organization is set, even those of owners', async () => {
     const service = await startService({ organization: 'org_1' });
     expect((await ask(service, await sign())).status).toBe(200);
     for (const org of ['org_2', 'org_1 ', 'ORG_1']) {
@@ -208,31 +208,31 @@ describe('samlgate/express requireAuth: session tokens', () => {
 
   test.each<[string, () => void]>([
     ['does not answer', () => gateway.answer(() => ({ hangUp: true }))],
-    ['has lost its keys', () => gateway.answer(() => ({ status: 503, body: {} }))],
+    ['has no keys', () => gateway.answer(() => ({ status: 503, body: {} }))],
     ['is something else', () => gateway.answer(() => ({ body: '<html>' }))],
     ['is something else with JSON', () => gateway.answer(() => ({ body: { keys: 'none' } }))],
     ['sends somewhere else', () => gateway.answer(() => ({ status: 302, headers: { location: '/' } }))],
-  ])('503 where the gateway %s, and no longer than that', async (_what, breakIt) => {
+  ])('get 503 while the gateway %s', async (_what, breakIt) => {
     const service = await startService();
     const token = await sign();
     breakIt();
     const answer = await ask(service, token);
     expect(answer).toMatchObject({ status: 503, challenge: null, body: { code: 'gateway_unreachable' } });
     expect(answer.headers.get('retry-after')).toBe('2');
-    gateway.answer(() => ({ body: { keys: [good.jwk] } }));
+    gateway.answer(() => ({ body: { keys: [published.jwk] } }));
     expect((await ask(service, token)).status).toBe(200);
   });
 
-  test('an issuer that is no URL is told at once', () => {
+  test('requireAuth throws for an invalid issuer', () => {
     expect(() => requireAuth({ issuer: 'sso.example.com' })).toThrow('https://sso.example.com');
   });
 
-  test('a gateway that is not there is no reason to let anybody in', async () => {
+  test('get 503 if the gateway can’t be reached', async () => {
     const issuer = `http://127.0.0.1:${await freePort()}`;
     expect((await ask(await startService({ issuer }), await sign())).status).toBe(503);
   });
 
-  test('works in front of a plain node:http handler', async () => {
+  test('are verified in front of a plain node:http handler too', async () => {
     const middleware = requireAuth({ issuer: gateway.url });
     const server = createServer((request: Parameters<typeof middleware>[0], response) =>
       middleware(request, response, () => response.end(JSON.stringify({ user: request.auth?.userId }))),
@@ -249,7 +249,7 @@ describe('samlgate/express requireAuth: CLI tokens', () => {
     exchange = async () => ({ body: { access_token: await sign(claims), token_type: 'Bearer' } });
   };
 
-  test('are exchanged once for a session token, however many ask at once', async () => {
+  test('are exchanged once for many concurrent requests', async () => {
     answerSessionToken({ role: 'owner' });
     const service = await startService();
     const token = await cliToken();
@@ -265,14 +265,14 @@ describe('samlgate/express requireAuth: CLI tokens', () => {
     });
   });
 
-  test('are exchanged for the service’s own audience', async () => {
+  test('are exchanged for the audience of the service', async () => {
     const audience = 'https://reports.example';
     answerSessionToken({ aud: audience });
     expect((await ask(await startService({ audience }), await cliToken())).status).toBe(200);
     expect(new URLSearchParams(exchanges()[0]?.body).get('audience')).toBe(audience);
   });
 
-  test('are exchanged anew shortly before the session token ends', async () => {
+  test('are exchanged again shortly before the session token expires', async () => {
     const service = await startService();
     const token = await cliToken();
     answerSessionToken({ exp: Math.floor(Date.now() / 1000) + 29 });
@@ -285,7 +285,7 @@ describe('samlgate/express requireAuth: CLI tokens', () => {
     expect(exchanges()).toHaveLength(3);
   });
 
-  test('one that the gateway refuses is not asked about again for some seconds', async () => {
+  test('are not exchanged again for some seconds after a refusal', async () => {
     exchange = () => ({ status: 400, body: { error: 'invalid_grant' } });
     const service = await startService();
     const token = await cliToken();
@@ -301,8 +301,8 @@ describe('samlgate/express requireAuth: CLI tokens', () => {
   test.each<[string, () => void]>([
     ['does not answer', () => (exchange = () => ({ hangUp: true }))],
     ['has no store', () => (exchange = () => ({ status: 503, body: { code: 'store_unavailable' } }))],
-    ['has had enough', () => (exchange = () => ({ status: 429, body: { code: 'rate_limited' } }))],
-  ])('503 where the gateway %s, and the next request asks again', async (_what, breakIt) => {
+    ['rate-limits the service', () => (exchange = () => ({ status: 429, body: { code: 'rate_limited' } }))],
+  ])('get 503 if the gateway %s, and are exchanged by the next request', async (_what, breakIt) => {
     breakIt();
     const service = await startService();
     const token = await cliToken();
@@ -314,29 +314,29 @@ describe('samlgate/express requireAuth: CLI tokens', () => {
   test.each<[string, () => Promise<string>]>([
     ['that the gateway never signed', () => cliToken({}, unpublished)],
     ['of another issuer', () => cliToken({ iss: 'https://other.example' })],
-    ['that ended', () => cliToken({ exp: IN_AN_HOUR() - 3610 })],
+    ['that has expired', () => cliToken({ exp: IN_AN_HOUR() - 3610 })],
     ['with a session token in it', async () => `samlgate_cli_${await sign()}`],
     ['with nothing in it', async () => 'samlgate_cli_'],
-  ])('one %s does not even reach the gateway', async (_what, make) => {
+  ])('reject a token %s without a request to the gateway', async (_what, make) => {
     answerSessionToken();
     expect(await ask(await startService(), await make())).toMatchObject(INVALID);
     expect(exchanges()).toEqual([]);
   });
 
-  test('without the prefix is no session token', async () => {
+  test('are rejected without their prefix', async () => {
     answerSessionToken();
     const token = (await cliToken({ aud: gateway.url, exp: IN_AN_HOUR(), role: 'owner' })).slice('samlgate_cli_'.length);
     expect(await ask(await startService(), token)).toMatchObject(INVALID);
   });
 
-  test('what comes back is verified like any session token', async () => {
+  test('are rejected if the session token is invalid', async () => {
     answerSessionToken({ aud: 'https://other.example' });
     expect(await ask(await startService(), await cliToken())).toMatchObject(INVALID);
   });
 });
 
 describe('samlgate/express requireAuth: secrets', () => {
-  test('no token is written anywhere', async () => {
+  test('prints no token', async () => {
     const written: string[] = [];
     for (const stream of [process.stdout, process.stderr]) {
       jest.spyOn(stream, 'write').mockImplementation((text) => {

@@ -43,7 +43,7 @@ afterEach(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-const kept = (token: string): SavedCredential => ({
+const saved = (token: string): SavedCredential => ({
   token,
   token_id: 'tok_1',
   user_id: 'usr_1',
@@ -69,72 +69,77 @@ const codeOf = (call: () => unknown): string => {
 };
 
 type Found = [url: string, token: string, source: string];
-const find = (environment: Record<string, string>, wish: object = {}): Found => {
-  const { url, token, source } = findGateway({ ...wish, environment: { HOME: home, ...environment } });
+const find = (environment: Record<string, string>, options: object = {}): Found => {
+  const { url, token, source } = findGateway({ ...options, environment: { HOME: home, ...environment } });
   return [url, token, source];
 };
 
-const SIGNED_IN = { current: B, gateways: { [A]: kept('kept-a'), [B]: kept('kept-b') } };
+const SIGNED_IN = { current: B, gateways: { [A]: saved('saved-a'), [B]: saved('saved-b') } };
 
-describe('where the gateway is and with which token', () => {
+describe('findGateway', () => {
   beforeEach(() => writeCredentials(SIGNED_IN));
 
   test.each<[string, Record<string, string>, object, Found]>([
-    ['an argument before everything', { SAMLGATE_URL: A, SAMLGATE_CLI_TOKEN: 'env' }, { url: B, token: 'given' }, [B, 'given', 'argument']],
-    ['the environment before the file', { SAMLGATE_URL: A, SAMLGATE_CLI_TOKEN: 'env' }, {}, [A, 'env', 'environment']],
-    ['the file for the gateway of the environment', { SAMLGATE_URL: `${A}/` }, {}, [A, 'kept-a', 'credentials-file']],
-    ['the file for the gateway of the argument', {}, { url: 'https://A.example:443' }, [A, 'kept-a', 'credentials-file']],
-    ['the gateway of the last login', {}, {}, [B, 'kept-b', 'credentials-file']],
-    ['empty variables as if they were not there', { SAMLGATE_URL: '', SAMLGATE_CLI_TOKEN: '' }, {}, [B, 'kept-b', 'credentials-file']],
+    ['options first', { SAMLGATE_URL: A, SAMLGATE_CLI_TOKEN: 'env' }, { url: B, token: 'given' }, [B, 'given', 'argument']],
+    ['the environment before the credentials file', { SAMLGATE_URL: A, SAMLGATE_CLI_TOKEN: 'env' }, {}, [A, 'env', 'environment']],
+    ['the credentials file for a gateway of the environment', { SAMLGATE_URL: `${A}/` }, {}, [A, 'saved-a', 'credentials-file']],
+    ['the credentials file for a gateway of the options', {}, { url: 'https://A.example:443' }, [A, 'saved-a', 'credentials-file']],
+    ['the gateway of the last sign-in', {}, {}, [B, 'saved-b', 'credentials-file']],
+    ['nothing from empty variables', { SAMLGATE_URL: '', SAMLGATE_CLI_TOKEN: '' }, {}, [B, 'saved-b', 'credentials-file']],
     [
-      'a token of the environment never for a gateway of the file',
+      'a token of the environment never for a gateway of the credentials file',
       { SAMLGATE_CLI_TOKEN: 'env' },
       {},
       ['http://localhost:8080', 'env', 'environment'],
     ],
     [
-      'the operator’s token not for a member',
+      'never the operator token for a member',
       { SAMLGATE_URL: A, SAMLGATE_OPERATOR_TOKEN: 'op', SAMLGATE_CLI_TOKEN: 'env' },
       {},
       [A, 'env', 'environment'],
     ],
     [
-      'the operator’s token first for the operator',
+      'the operator token first for the operator',
       { SAMLGATE_URL: A, SAMLGATE_OPERATOR_TOKEN: 'op', SAMLGATE_CLI_TOKEN: 'env' },
       { as: 'operator' },
       [A, 'op', 'environment'],
     ],
     [
-      'an owner’s token where there is no operator’s',
+      'a member’s token for the operator without an operator token',
       { SAMLGATE_URL: A, SAMLGATE_CLI_TOKEN: 'env' },
       { as: 'operator' },
       [A, 'env', 'environment'],
     ],
-    ['an owner’s kept token likewise', { SAMLGATE_URL: A }, { as: 'operator' }, [A, 'kept-a', 'credentials-file']],
-  ])('%s', (_what, environment, wish, found) => {
-    expect(find(environment, wish)).toEqual(found);
+    [
+      'a member’s saved token for the operator without an operator token',
+      { SAMLGATE_URL: A },
+      { as: 'operator' },
+      [A, 'saved-a', 'credentials-file'],
+    ],
+  ])('uses %s', (_case, environment, options, found) => {
+    expect(find(environment, options)).toEqual(found);
   });
 
   test.each<[string, Record<string, string>, object, string]>([
-    ['a gateway that nobody signed in to', { SAMLGATE_URL: 'https://c.example' }, {}, 'no_token'],
-    ['a gateway that is called like a property of objects', {}, { url: 'http://constructor' }, 'no_token'],
-    ['what is no URL', { SAMLGATE_URL: 'sso.example.com' }, {}, 'gateway_url_invalid'],
-    ['what is no web address', { SAMLGATE_URL: 'file:///etc/passwd' }, {}, 'gateway_url_invalid'],
-    ['an address with a password', { SAMLGATE_URL: 'https://u:p@a.example' }, {}, 'gateway_url_invalid'],
-  ])('refuses %s', (_what, environment, wish, code) => {
-    expect(codeOf(() => find(environment, wish))).toBe(code);
+    ['a gateway without a saved token', { SAMLGATE_URL: 'https://c.example' }, {}, 'no_token'],
+    ['a gateway with the name of an object property', {}, { url: 'http://constructor' }, 'no_token'],
+    ['an invalid URL', { SAMLGATE_URL: 'sso.example.com' }, {}, 'gateway_url_invalid'],
+    ['a URL that is not http or https', { SAMLGATE_URL: 'file:///etc/passwd' }, {}, 'gateway_url_invalid'],
+    ['a URL with a password', { SAMLGATE_URL: 'https://u:p@a.example' }, {}, 'gateway_url_invalid'],
+  ])('refuses %s', (_case, environment, options, code) => {
+    expect(codeOf(() => find(environment, options))).toBe(code);
   });
 
-  test('the operator’s kept token is for this machine only, and for nobody but the operator', () => {
+  test('uses the operator token file only for a gateway on this machine, and only for the operator', () => {
     mkdirSync('data');
-    writeFileSync('data/operator-token', 'kept-operator\n');
+    writeFileSync('data/operator-token', 'saved-operator\n');
     const local = 'http://localhost:8080';
-    expect(find({ SAMLGATE_URL: local }, { as: 'operator' })).toEqual([local, 'kept-operator', 'operator-file']);
-    expect(find({ SAMLGATE_URL: A }, { as: 'operator' })).toEqual([A, 'kept-a', 'credentials-file']);
+    expect(find({ SAMLGATE_URL: local }, { as: 'operator' })).toEqual([local, 'saved-operator', 'operator-file']);
+    expect(find({ SAMLGATE_URL: A }, { as: 'operator' })).toEqual([A, 'saved-a', 'credentials-file']);
     expect(codeOf(() => find({ SAMLGATE_URL: local }))).toBe('no_token');
   });
 
-  test('a client is made of it', () => {
+  test('finds the gateway of a client', () => {
     expect(createClient({ environment: { HOME: home } })).toMatchObject({ url: B, tokenSource: 'credentials-file' });
   });
 });
@@ -142,15 +147,15 @@ describe('where the gateway is and with which token', () => {
 describe('~/.samlgate/credentials.json', () => {
   const environment = () => ({ HOME: home });
 
-  test('is not there at first', () => {
+  test('is empty if it does not exist', () => {
     expect(readCredentials(environment())).toEqual({ current: null, gateways: {} });
     expect(codeOf(() => find({}))).toBe('no_token');
   });
 
-  test('is made for its owner only, whatever the umask, and leaves nothing beside it', async () => {
+  test('is created readable by its owner only, whatever the umask, without leftovers', async () => {
     const umask = process.umask(0);
     try {
-      await changeCredentials(() => ({ current: A, gateways: { [A]: kept('one') } }), environment());
+      await changeCredentials(() => ({ current: A, gateways: { [A]: saved('one') } }), environment());
     } finally {
       process.umask(umask);
     }
@@ -159,13 +164,13 @@ describe('~/.samlgate/credentials.json', () => {
     expect(readdirSync(path.dirname(file))).toEqual(['credentials.json']);
   });
 
-  test('keeps the other gateways', async () => {
+  test('keeps other gateways', async () => {
     writeCredentials(SIGNED_IN);
-    await changeCredentials(({ gateways }) => ({ current: A, gateways: { ...gateways, [A]: kept('new') } }), environment());
-    expect(readCredentials(environment())).toEqual({ current: A, gateways: { [A]: kept('new'), [B]: kept('kept-b') } });
+    await changeCredentials(({ gateways }) => ({ current: A, gateways: { ...gateways, [A]: saved('new') } }), environment());
+    expect(readCredentials(environment())).toEqual({ current: A, gateways: { [A]: saved('new'), [B]: saved('saved-b') } });
   });
 
-  test.each([0o640, 0o604, 0o660, 0o666])('is refused with mode %o, with the command that mends it', (mode) => {
+  test.each([0o640, 0o604, 0o660, 0o666])('is refused with mode %o, with the command that corrects it', (mode) => {
     writeCredentials(SIGNED_IN, mode);
     expect(() => readCredentials(environment())).toThrow(`(mode ${mode.toString(8)}). Run: chmod 600 ${file}`);
     expect(codeOf(() => readCredentials(environment()))).toBe('credentials_file_unusable');
@@ -173,13 +178,13 @@ describe('~/.samlgate/credentials.json', () => {
     expect(readCredentials(environment())).toEqual(SIGNED_IN);
   });
 
-  test('is refused in a directory that others can look into', () => {
+  test('is refused in a directory that other users can read', () => {
     writeCredentials(SIGNED_IN);
     chmodSync(path.dirname(file), 0o755);
     expect(() => readCredentials(environment())).toThrow(`Run: chmod 700 ${path.dirname(file)}`);
   });
 
-  test('names in the command are safe to paste', () => {
+  test('quotes file names in commands', () => {
     home = path.join(home, "it's; rm");
     mkdirSync(home);
     file = credentialsPath({ HOME: home });
@@ -190,16 +195,16 @@ describe('~/.samlgate/credentials.json', () => {
   });
 
   test.each([
-    ['no JSON', '{'],
+    ['invalid JSON', '{'],
     ['no object', 'null'],
     ['an entry without a token', { gateways: { [A]: {} } }],
-    ['an entry that is nothing', { gateways: { [A]: null } }],
-  ])('is refused where it is damaged: %s', (_what, content) => {
+    ['an empty entry', { gateways: { [A]: null } }],
+  ])('is refused if it is damaged: %s', (_what, content) => {
     writeCredentials(content);
     expect(() => readCredentials(environment())).toThrow('is damaged');
   });
 
-  test('stays as it was where a change fails', async () => {
+  test('stays unchanged if the change fails', async () => {
     writeCredentials(SIGNED_IN);
     const failing = changeCredentials(() => Promise.reject(new Error('the gateway said no')), environment());
     await expect(failing).rejects.toThrow('the gateway said no');
@@ -207,7 +212,7 @@ describe('~/.samlgate/credentials.json', () => {
     expect(readdirSync(path.dirname(file))).toEqual(['credentials.json']);
   });
 
-  test('calls no change where it can’t be written', async () => {
+  test('is not changed if it can’t be written', async () => {
     symlinkSync('/dev/null', path.join(home, '.samlgate'));
     let called = false;
     const change = changeCredentials((before) => {
@@ -218,7 +223,7 @@ describe('~/.samlgate/credentials.json', () => {
     expect(called).toBe(false);
   });
 
-  test('a lock that a process left that died is in nobody’s way', async () => {
+  test('ignores the lock of a process that died', async () => {
     writeCredentials(SIGNED_IN);
     writeFileSync(`${file}.lock`, '');
     const aMinuteAgo = Date.now() / 1000 - 61;
@@ -228,7 +233,7 @@ describe('~/.samlgate/credentials.json', () => {
     expect(readdirSync(path.dirname(file))).toEqual(['credentials.json']);
   });
 
-  test('loses no change of processes that write at the same time', async () => {
+  test('loses no changes of concurrent processes', async () => {
     const script = `
       import { changeCredentials } from ${JSON.stringify(path.join(import.meta.dirname, '../../src/client/credentials-file.ts'))};
       for (let i = 0; i < 10; i++) await changeCredentials((file) => {
@@ -244,7 +249,7 @@ describe('~/.samlgate/credentials.json', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(readCredentials(environment()));
   });
 
-  test('one gateway is one key, however its URL was typed', () => {
+  test('has one key per gateway, however its URL is written', () => {
     expect(new Set(['https://A.example', 'https://a.example:443/', 'https://a.example/console?x#y'].map(gatewayKey))).toEqual(new Set([A]));
     expect(gatewayKey('https://a.example:8443')).toBe('https://a.example:8443');
   });

@@ -1,11 +1,11 @@
-/** Answers as a test says, and remembers what it was asked. */
+/** An HTTP server that answers as a test says and records its requests. */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface StubRequest {
   readonly method: string;
-  /** Path and query. */
+  /** Path with query. */
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
@@ -14,9 +14,9 @@ export interface StubRequest {
 export interface StubAnswer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON, text as it is. */
+  /** Sent as JSON; strings are sent unchanged. */
   readonly body?: unknown;
-  /** Ends the connection without an answer. */
+  /** Closes the connection without an answer. */
   readonly hangUp?: boolean;
   /** Never answers. */
   readonly silent?: boolean;
@@ -25,7 +25,7 @@ export interface StubAnswer {
 export interface StubGateway {
   readonly url: string;
   readonly requests: readonly StubRequest[];
-  /** From now on. */
+  /** Sets how to answer further requests. */
   answer(with_: (request: StubRequest) => StubAnswer | Promise<StubAnswer>): void;
   forget(): void;
   close(): Promise<void>;

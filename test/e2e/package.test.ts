@@ -310,12 +310,12 @@ describe('examples in the documentation', () => {
     expect((await runClient(token)).split('\n')).toEqual(
       expect.arrayContaining([
         `${olivia.email} is owner of ${acme.name}`,
-        `token ${name}: without an end`,
+        `token ${name}: never expires`,
         `member ${olivia.email}: owner`,
         `member ${carl.email}: collaborator`,
       ]),
     );
-    expect(await runClient((await carl.makeToken()).token)).toMatch(/Only owners see the members\.\n$/);
+    expect(await runClient((await carl.makeToken()).token)).toMatch(/Only owners can list members\.\n$/);
   });
 
   test('express.mjs accepts session tokens and CLI tokens, and lets only owners delete', async () => {

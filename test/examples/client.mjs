@@ -1,4 +1,5 @@
-// Who am I, which tokens do I have, and who else is here? After `samlgate login`, or with SAMLGATE_URL and SAMLGATE_CLI_TOKEN:
+// Prints your user, your CLI tokens and the members of your organization. Sign in with `samlgate login` first, or set SAMLGATE_URL and
+// SAMLGATE_CLI_TOKEN:
 //   node client.mjs
 import { createClient, SamlgateError } from 'samlgate/client';
 
@@ -6,9 +7,9 @@ const client = createClient();
 const { user, organization } = await client.me();
 console.log(`${user.email} is ${user.role} of ${organization.name}`);
 
-// A list fetches its pages as they are read.
+// Lists fetch their pages as they are read.
 for await (const token of client.tokens.list()) {
-  console.log(`token ${token.name}: ${token.expires_at ?? 'without an end'}`);
+  console.log(`token ${token.name}: ${token.expires_at ?? 'never expires'}`);
 }
 
 try {
@@ -16,7 +17,7 @@ try {
     console.log(`member ${member.email}: ${member.role}`);
   }
 } catch (error) {
-  // Codes are part of the public interface.
+  // Error codes are part of the public interface.
   if (!(error instanceof SamlgateError) || error.code !== 'forbidden') throw error;
-  console.log('Only owners see the members.');
+  console.log('Only owners can list members.');
 }

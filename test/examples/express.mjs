@@ -1,10 +1,10 @@
-// A service that lets in whoever a gateway vouches for: session tokens are verified here, CLI tokens are exchanged for one.
+// A service for members of one organization. Session tokens are verified offline; CLI tokens are exchanged for session tokens.
 //   SAMLGATE_URL=http://localhost:8080 SAMLGATE_ORGANIZATION=org_… node express.mjs
 import express from 'express';
 import { requireAuth } from 'samlgate/express';
 
 const issuer = process.env.SAMLGATE_URL ?? 'http://localhost:8080';
-// A gateway serves many companies; without this, members of all of them come in.
+// A gateway serves many companies. Without this, members of all of them have access.
 const organization = process.env.SAMLGATE_ORGANIZATION;
 const app = express();
 

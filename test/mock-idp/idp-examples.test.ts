@@ -7,7 +7,7 @@ import { ENTRA_GROUPS_CLAIM, GOOGLE_ATTRIBUTE_NAMES } from '../../src/mock-idp/a
 import { findHabit, HABIT_NAMES, HABITS, personOf } from '../../src/mock-idp/habits.ts';
 
 const FOLDER = new URL('../../config/idp-examples/', import.meta.url);
-/** Those of the mock and all others. */
+/** Includes the products that have no mock. */
 const EXAMPLES = readdirSync(FOLDER).flatMap((file) => (file.endsWith('.yaml') ? [file.replace('.yaml', '')] : []));
 
 interface Example {
@@ -20,8 +20,8 @@ interface Example {
 const textOf = (name: string) => readFile(new URL(name, FOLDER), 'utf8');
 const exampleOf = async (name: string): Promise<Example> => parse(await textOf(`${name}.yaml`));
 
-describe('config/idp-examples and the mock identity provider fit together', () => {
-  test.each(EXAMPLES)('%s: the metadata is that identity provider’s, with certificates that say they are for tests', async (name) => {
+describe('config/idp-examples matches the mock identity provider', () => {
+  test.each(EXAMPLES)('%s has metadata of that product, with certificates that are marked as test only', async (name) => {
     const { metadata_file } = (await exampleOf(name)).identity_provider;
     expect(metadata_file).toBe(`${name}-metadata.xml`);
     const metadata = await textOf(metadata_file);
@@ -37,7 +37,7 @@ describe('config/idp-examples and the mock identity provider fit together', () =
     }
   });
 
-  test.each(HABIT_NAMES)('%s: the rule makes Olivia an owner and nobody else of the ordinary people', async (habit) => {
+  test.each(HABIT_NAMES)('%s makes only Olivia an owner', async (habit) => {
     const { role_mapping, domains } = await exampleOf(habit);
     const groupsOf = (key: string) => personOf(habit, key).groups;
     const [rule] = role_mapping.rules;
@@ -48,7 +48,7 @@ describe('config/idp-examples and the mock identity provider fit together', () =
     expect(domains).toEqual([personOf(habit, 'olivia').email.split('@')[1]]);
   });
 
-  test('the groups of Google come under the name that the example maps; those of the others under known names', async () => {
+  test('maps the groups attribute of Google, and relies on known names for the others', async () => {
     expect((await exampleOf('google-workspace')).identity_provider.attribute_mapping?.groups).toEqual([GOOGLE_ATTRIBUTE_NAMES.groups]);
     expect((await exampleOf('okta')).identity_provider.attribute_mapping).toBeUndefined();
     expect((await exampleOf('entra-id')).identity_provider.attribute_mapping).toBeUndefined();
@@ -56,7 +56,7 @@ describe('config/idp-examples and the mock identity provider fit together', () =
     expect(names).toContain(ENTRA_GROUPS_CLAIM);
   });
 
-  test.each(EXAMPLES)('%s: the comments name the URLs of that very slug, and the file', async (name) => {
+  test.each(EXAMPLES)('%s names its own URLs and file in the comments', async (name) => {
     const text = await textOf(`${name}.yaml`);
     const { slug } = await exampleOf(name);
     for (const endpoint of ['acs', 'metadata', 'login']) expect(text).toContain(`{SAMLGATE_BASE_URL}/saml/${slug}/${endpoint}`);
@@ -64,14 +64,14 @@ describe('config/idp-examples and the mock identity provider fit together', () =
     expect([...text.matchAll(/\/saml\/(acme-\w+)/g)].filter(([, other]) => other !== slug)).toEqual([]);
   });
 
-  test('no two of them share a slug or a domain, so that all can be applied', async () => {
+  test('has unique slugs and domains, so that all files can be applied', async () => {
     const examples = await Promise.all(EXAMPLES.map(exampleOf));
     for (const values of [examples.map(({ slug }) => slug), examples.flatMap(({ domains }) => domains)]) {
       expect(new Set(values).size).toBe(values.length);
     }
   });
 
-  test('no file has a private key', async () => {
+  test('contains no private key', async () => {
     for (const name of await readdir(FOLDER)) expect(await textOf(name)).not.toContain('PRIVATE KEY');
   });
 });

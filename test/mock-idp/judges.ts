@@ -1,4 +1,4 @@
-/** Two judges of signatures that share no code with each other or, but for xml-crypto, with the mock identity provider. */
+/** Two independent signature verifiers. Only xml-crypto shares code with the mock identity provider. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { SignedXml } from 'xml-crypto';
 
 export type SignedElement = 'Response' | 'Assertion';
 
-/** Whether xmlsec1 finds the signature of that element good for that certificate or public key (PEM). */
+/** Checks with xmlsec1 whether the signature of an element is valid for a certificate or public key (PEM). */
 export async function xmlsec1Verifies(
   xml: string,
   signed: SignedElement | 'EntityDescriptor' | 'AuthnRequest' | 'LogoutRequest' | 'LogoutResponse',
@@ -21,7 +21,7 @@ export async function xmlsec1Verifies(
     const uri = signed === 'EntityDescriptor' ? 'metadata' : signed === 'Assertion' ? 'assertion' : 'protocol';
     return await succeeds('xmlsec1', [
       '--verify',
-      // Nothing from the message's own KeyInfo.
+      // Ignores the KeyInfo of the message.
       '--enabled-key-data',
       'key-name',
       keyOption,
@@ -40,14 +40,14 @@ export async function xmlsec1Verifies(
 function succeeds(command: string, options: readonly string[]): Promise<boolean> {
   return new Promise((resolve, reject) => {
     execFile(command, options, (error) => {
-      // A string is the system's code: the command itself is missing. That is not a verdict.
+      // A string code means that the command is missing, which is not a verdict.
       if (typeof error?.code === 'string') reject(error);
       else resolve(error === null);
     });
   });
 }
 
-/** What xml-crypto finds signed by that certificate: the canonical octets, or undefined where the signature is not good. */
+/** Returns the canonical octets that the certificate signed according to xml-crypto, or undefined if the signature is invalid. */
 export function xmlCryptoVerifies(xml: string, signed: SignedElement, certificatePem: string): string | undefined {
   const verifier = new SignedXml({ publicCert: certificatePem, getCertFromKeyInfo: () => null });
   verifier.loadSignature(signatureOf(xml, signed));
@@ -58,7 +58,7 @@ export function xmlCryptoVerifies(xml: string, signed: SignedElement, certificat
   }
 }
 
-/** The text of the signature that stands directly after the element's Issuer. */
+/** Returns the signature directly after the element's Issuer. */
 export function signatureOf(xml: string, signed: SignedElement): string {
   const inside = xml.slice(xml.search(new RegExp(`<[a-z0-9]*:?${signed} `)));
   return /^<[^>]+><(?:\w+:)?Issuer\b[^>]*>[^<]*<\/(?:\w+:)?Issuer>(<(?:ds:)?Signature .*?<\/(?:ds:)?Signature>)/s.exec(inside)?.[1] ?? '';

@@ -17,8 +17,8 @@ beforeAll(async () => {
 
 const count = (text: string, part: string | RegExp) => text.split(part).length - 1;
 
-describe('IdP metadata (saml-metadata §2.4.3)', () => {
-  test.each(HABIT_NAMES)('%s: well-formed, with entityID, both endpoints and the certificate', (habit) => {
+describe('mock metadata (saml-metadata §2.4.3)', () => {
+  test.each(HABIT_NAMES)('%s is well-formed, with entityID, both endpoints and the certificate', (habit) => {
     const xml = makeMetadata(habit, { ssoUrl: SSO_URL, certificatesPem: [key.certificatePem], randomBytes });
     const root = parseXml(xml.replace('\uFEFF', ''));
     expect(root.attributes.find(({ local }) => local === 'entityID')?.value).toBe(HABITS[habit].issuer);
@@ -32,7 +32,7 @@ describe('IdP metadata (saml-metadata §2.4.3)', () => {
     expect(read).toBe(given);
   });
 
-  test('Okta says whether it wants signed requests', () => {
+  test('Okta states whether it wants signed requests', () => {
     const make = (wanted: object) =>
       makeMetadata('okta', { ssoUrl: SSO_URL, certificatesPem: [key.certificatePem], randomBytes, ...wanted });
     expect(make({})).toContain('<md:IDPSSODescriptor WantAuthnRequestsSigned="false" ');
@@ -40,13 +40,13 @@ describe('IdP metadata (saml-metadata §2.4.3)', () => {
     expect(make({})).toMatch(/HTTP-POST.*HTTP-Redirect/s);
   });
 
-  test('Google’s ends with its certificate', () => {
+  test('Google is valid until its certificate expires', () => {
     const xml = makeMetadata('google-workspace', { ssoUrl: SSO_URL, certificatesPem: [key.certificatePem], randomBytes });
     expect(/ validUntil="([^"]+)"/.exec(xml)?.[1]).toBe(new Date(new X509Certificate(key.certificatePem).validTo).toISOString());
     expect(xml).toMatch(/HTTP-Redirect.*HTTP-POST/s);
   });
 
-  test('Entra ID’s begins with a byte order mark, repeats all certificates in WS-Federation descriptors, and is signed', async () => {
+  test('Entra ID starts with a byte order mark, repeats all certificates in WS-Federation descriptors, and is signed', async () => {
     const xml = makeMetadata('entra-id', {
       ssoUrl: SSO_URL,
       sloUrl: 'https://login.example/slo',

@@ -17,19 +17,19 @@ beforeAll(async () => {
 const BOTH = ['Response', 'Assertion'] as const;
 const respond = (habit: HabitName, person?: string) => makeResponse(signInOf(habit, key, person));
 
-async function expectGood(xml: string, signed: SignedElement, certificate: KeyAndCertificate) {
+async function expectValid(xml: string, signed: SignedElement, certificate: KeyAndCertificate) {
   expect(await xmlsec1Verifies(xml, signed, certificate.certificatePem)).toBe(true);
   expect(xmlCryptoVerifies(xml, signed, certificate.certificatePem)).toContain(`${signed} `);
 }
 
-describe('what each habit signs', () => {
+describe('signatures', () => {
   test.each([
     ['okta', ['Response', 'Assertion']],
     ['entra-id', ['Assertion']],
     ['google-workspace', ['Response']],
-  ] as const)('%s: %j, good for xmlsec1 and xml-crypto, and nothing else', async (habit, signed) => {
+  ] as const)('%s signs %j and nothing else, accepted by xmlsec1 and xml-crypto', async (habit, signed) => {
     const xml = respond(habit);
-    for (const element of signed) await expectGood(xml, element, key);
+    for (const element of signed) await expectValid(xml, element, key);
     for (const element of BOTH.filter((one) => !(signed as readonly string[]).includes(one))) expect(signatureOf(xml, element)).toBe('');
   });
 
@@ -42,22 +42,22 @@ describe('what each habit signs', () => {
         { response: false, assertion: false },
       ].map((signing) => ({ habit, signing })),
     ),
-  )('$habit signs as asked: $signing', async ({ habit, signing }) => {
+  )('$habit signs as configured: $signing', async ({ habit, signing }) => {
     const xml = makeResponse({ ...signInOf(habit, key), signing });
     for (const element of BOTH) {
-      if (element === 'Response' ? signing.response : signing.assertion) await expectGood(xml, element, key);
+      if (element === 'Response' ? signing.response : signing.assertion) await expectValid(xml, element, key);
       else expect(signatureOf(xml, element)).toBe('');
     }
   });
 
-  test.each(HABIT_NAMES)('%s: every person’s response is good', (habit) => {
+  test.each(HABIT_NAMES)('%s signs the response of each person', (habit) => {
     for (const person of HABITS[habit].people) {
       const signed = HABITS[habit].signs.assertion ? 'Assertion' : 'Response';
       expect(xmlCryptoVerifies(respond(habit, person.key), signed, key.certificatePem)).toContain(person.email);
     }
   });
 
-  test.each(HABIT_NAMES)('%s: a changed word or another key is not good', async (habit) => {
+  test.each(HABIT_NAMES)('%s: changed content or another key makes the signature invalid', async (habit) => {
     const signed = HABITS[habit].signs.assertion ? 'Assertion' : 'Response';
     const changed = respond(habit).replace('>Olivia', '>Olivier');
     expect(await xmlsec1Verifies(changed, signed, key.certificatePem)).toBe(false);
@@ -65,14 +65,14 @@ describe('what each habit signs', () => {
     expect(await xmlsec1Verifies(respond(habit), signed, otherKey.certificatePem)).toBe(false);
   });
 
-  test('two keys, one for each signature', async () => {
+  test('can use two keys, one per signature', async () => {
     const xml = makeResponse({ ...signInOf('okta', key), signing: { assertionKey: otherKey } });
-    await expectGood(xml, 'Response', key);
-    await expectGood(xml, 'Assertion', otherKey);
+    await expectValid(xml, 'Response', key);
+    await expectValid(xml, 'Assertion', otherKey);
   });
 });
 
-describe('algorithms', () => {
+describe('signature algorithms', () => {
   const more = 'http://www.w3.org/2001/04/xmldsig-more#';
   const pem = (options: { publicKey: string; privateKey: string }) => ({
     key: { privateKeyPem: options.privateKey, certificatePem: '' },
@@ -92,7 +92,7 @@ describe('algorithms', () => {
     [`${more}rsa-sha512`, 'http://www.w3.org/2001/04/xmlenc#sha512'],
     ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha256', 'http://www.w3.org/2000/09/xmldsig#sha1'],
     ['http://www.w3.org/2000/09/xmldsig#rsa-sha1', 'http://www.w3.org/2001/04/xmlenc#sha256'],
-  ])('%s with digest %s', async (signatureAlgorithm, digestAlgorithm) => {
+  ])('signs with %s and digest %s', async (signatureAlgorithm, digestAlgorithm) => {
     const xml = makeResponse({ ...signInOf('google-workspace', key), signing: { signatureAlgorithm, digestAlgorithm } });
     expect(await xmlsec1Verifies(xml, 'Response', key.certificatePem)).toBe(true);
     expect(xml).toContain(`<ds:SignatureMethod Algorithm="${signatureAlgorithm}"/>`);
@@ -103,7 +103,7 @@ describe('algorithms', () => {
     ['ecdsa-sha256', 'prime256v1'],
     ['ecdsa-sha384', 'secp384r1'],
     ['ecdsa-sha512', 'secp521r1'],
-  ])('%s on %s', async (name, curve) => {
+  ])('signs with %s on %s', async (name, curve) => {
     const pair = ec(curve);
     const signing = { signatureAlgorithm: `${more}${name}`, keyInfo: false };
     const xml = makeResponse({ ...signInOf('entra-id', pair.key), signing });
@@ -115,8 +115,8 @@ describe('algorithms', () => {
   });
 });
 
-describe('habits of Okta', () => {
-  test('saml2 prefixes, numeric IDs, wordy issuers, InclusiveNamespaces, AuthnStatement before AttributeStatement', () => {
+describe('Okta', () => {
+  test('writes saml2 prefixes, numeric IDs, Format on issuers, InclusiveNamespaces, AuthnStatement before AttributeStatement', () => {
     const xml = respond('okta');
     expect(xml).toMatch(
       /^<\?xml version="1\.0" encoding="UTF-8"\?><saml2p:Response Destination="[^"]+" ID="id\d{25}" InResponseTo="_request" /,
@@ -130,20 +130,20 @@ describe('habits of Okta', () => {
     expect(xml).toContain('NotBefore="2026-01-02T02:59:05.678Z" NotOnOrAfter="2026-01-02T03:09:05.678Z"');
   });
 
-  test('groups are filtered, and absent where none passes', () => {
+  test('filters groups, and omits the attribute if none matches', () => {
     const groups = (xml: string) => /<saml2:Attribute Name="groups".*?<\/saml2:Attribute>/s.exec(xml)?.[0];
     expect(groups(respond('okta', 'olivia'))).toMatch(/>platform-admins<.*>engineering</s);
     expect(groups(respond('okta', 'olivia'))).not.toContain('Everyone');
     expect(groups(respond('okta', 'nina'))).toBeUndefined();
   });
 
-  test('NameID unspecified where the application says so', () => {
+  test('sends an unspecified NameID if configured', () => {
     const xml = makeResponse({ ...signInOf('okta', key), nameIdFormat: 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified' });
     expect(xml).toContain('<saml2:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified">olivia@okta.acme.example<');
   });
 });
 
-describe('habits of Entra ID', () => {
+describe('Entra ID', () => {
   const claim = (xml: string, name: string) => {
     const found = new RegExp(`<Attribute Name="${name}">(.*?)</Attribute>`, 's').exec(xml)?.[1];
     return found?.split(/<\/?AttributeValue>/).filter((value) => value !== '');
@@ -151,7 +151,7 @@ describe('habits of Entra ID', () => {
   const groups = 'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups';
   const link = 'http://schemas.microsoft.com/claims/groups.link';
 
-  test('default namespaces, GUID IDs, no XML declaration, an hour of validity', () => {
+  test('writes default namespaces, GUID IDs, no XML declaration, one hour of validity', () => {
     const xml = respond('entra-id');
     expect(xml).toMatch(/^<samlp:Response ID="_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}" Version="2\.0" IssueInstant="/);
     expect(xml).toMatch(
@@ -163,21 +163,21 @@ describe('habits of Entra ID', () => {
     expect(xml).not.toContain('NameFormat');
   });
 
-  test('claims, with groups as object IDs', () => {
+  test('sends claims, with groups as object IDs', () => {
     const xml = respond('entra-id');
     expect(claim(xml, 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress')).toEqual(['olivia@entra.acme.example']);
     expect(claim(xml, 'http://schemas.microsoft.com/identity/claims/objectidentifier')).toHaveLength(1);
     expect(claim(xml, groups)).toEqual(['3f2a6c1e-58d4-4b90-8c7a-1e9d05b4f6a3', 'a81e5d27-0c49-4f63-b2d1-6f7c380e9b54']);
   });
 
-  test('a guest has a NameID that is no address, and the address in a claim', () => {
+  test('sends a guest’s user name as NameID, and the email address in a claim', () => {
     const xml = respond('entra-id', 'ada');
     expect(xml).toContain(':emailAddress">ada_corp.example#EXT#@acmeexample.onmicrosoft.com</NameID>');
     expect(claim(xml, 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress')).toEqual(['ada@corp.example']);
     expect(claim(xml, 'http://schemas.microsoft.com/identity/claims/identityprovider')).not.toEqual([HABITS['entra-id'].issuer]);
   });
 
-  test('more than 150 groups: a link instead; none: no claim', () => {
+  test('sends a link for more than 150 groups, and no claim for none', () => {
     expect(claim(respond('entra-id', 'oscar'), groups)).toBeUndefined();
     expect(claim(respond('entra-id', 'oscar'), link)).toEqual([expect.stringMatching(/\/getMemberObjects$/)]);
     expect(claim(respond('entra-id', 'nina'), groups)).toBeUndefined();
@@ -186,7 +186,7 @@ describe('habits of Entra ID', () => {
     expect(claim(makeResponse({ ...signInOf('entra-id', key), person }), groups)).toHaveLength(150);
   });
 
-  test('a persistent NameID is opaque, the same at each sign-in, and another for another application', () => {
+  test('sends a persistent NameID that is opaque, stable, and different per application', () => {
     const persistent = (spEntityId: string) => {
       const xml = makeResponse({
         ...signInOf('entra-id', key),
@@ -201,8 +201,8 @@ describe('habits of Entra ID', () => {
   });
 });
 
-describe('habits of Google Workspace', () => {
-  test('hexadecimal IDs, lines of base64, subject name, attributes of any type under typed names', () => {
+describe('Google Workspace', () => {
+  test('writes hexadecimal IDs, base64 in lines, subject name, attributes of type anyType', () => {
     const xml = respond('google-workspace');
     expect(xml).toMatch(
       /^<\?xml version="1\.0" encoding="UTF-8" standalone="no"\?><saml2p:Response xmlns:saml2p="[^"]+" Destination="[^"]+" ID="_[0-9a-f]{32}" /,
@@ -215,8 +215,8 @@ describe('habits of Google Workspace', () => {
   });
 });
 
-describe('what a test may change', () => {
-  test('a sign-in that starts at the identity provider has no InResponseTo', () => {
+describe('makeResponse options', () => {
+  test('omit InResponseTo for a sign-in that starts at the identity provider', () => {
     for (const habit of HABIT_NAMES) {
       const xml = makeResponse({ ...signInOf(habit, key), inResponseTo: undefined });
       expect(xml).not.toContain('InResponseTo');
@@ -224,7 +224,7 @@ describe('what a test may change', () => {
     }
   });
 
-  test('each value can be another one', () => {
+  test('replace each value', () => {
     const values = {
       responseVersion: '1.1',
       responseId: '_r',
@@ -271,7 +271,7 @@ describe('what a test may change', () => {
     );
   });
 
-  test('and be left out, also what the signature stands after', () => {
+  test('leave values out, including the element before the signature', () => {
     const values = { responseIssuer: undefined, assertionIssuer: undefined, destination: undefined, nameId: undefined, attributes: [] };
     const xml = makeResponse({ ...signInOf('google-workspace', key), values, signing: { assertion: true } });
     expect(xml).not.toMatch(/Issuer>|Destination|NameID>|AttributeStatement/);
@@ -280,7 +280,7 @@ describe('what a test may change', () => {
     expect(makeResponse({ ...signInOf('okta', key), values: rest })).not.toMatch(/Conditions|AuthnStatement|Status/);
   });
 
-  test('a refusal has a status and no assertion, and can be signed', async () => {
+  test('create a signed error response without an assertion', async () => {
     const status = { code: 'urn:oasis:names:tc:SAML:2.0:status:Responder', message: 'AADSTS50105' };
     const values = { status, hasAssertion: false };
     const xml = makeResponse({ ...signInOf('entra-id', key), values, signing: { response: true } });
@@ -288,13 +288,13 @@ describe('what a test may change', () => {
     expect(await xmlsec1Verifies(xml, 'Response', key.certificatePem)).toBe(true);
   });
 
-  test('same time, same randomness, same key: same response', () => {
+  test('create the same response for the same time, randomness and key', () => {
     const make = () => makeResponse({ ...signInOf('okta', key), randomBytes: (size) => new Uint8Array(size).fill(7) });
     expect(make()).toBe(make());
     expect(makeResponse(signInOf('okta', key))).not.toBe(makeResponse(signInOf('okta', key)));
   });
 
-  test('markup and line breaks in values come out as they went in', async () => {
+  test('escape markup and line breaks in values', async () => {
     const nasty = `<&>"'\t\n]]> é 😀`;
     const attributes = [{ name: nasty, values: [nasty, ''] }];
     const xml = makeResponse({ ...signInOf('okta', key), values: { attributes, recipient: nasty } });
@@ -304,7 +304,7 @@ describe('what a test may change', () => {
     expect(() => makeResponse({ ...signInOf('okta', key), values: { recipient: '\0' } })).toThrow('XML 1.0');
   });
 
-  test('time and addresses come from the arguments', () => {
+  test('set time and URLs', () => {
     const xml = makeResponse({ ...signInOf('okta', key), nowMs: NOW_MS + 86_400_000, randomBytes });
     expect(xml).toContain('IssueInstant="2026-01-03T03:04:05.678Z"');
     expect(xml).toContain(`Recipient="${ACS_URL}"`);

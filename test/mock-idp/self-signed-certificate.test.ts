@@ -8,7 +8,7 @@ const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const DAY_MS = 86_400_000;
 
 describe('self-signed certificate (RFC 5280 §4.1)', () => {
-  test('signed by its own key, from an hour ago for the days that were asked', async () => {
+  test('is signed by its own key and valid from one hour ago for the requested days', async () => {
     const made = await createSelfSignedCertificate({ commonName: 'samlgate acme', days: 3650, nowMs: NOW_MS });
     const certificate = new X509Certificate(made.certificatePem);
     expect(certificate.verify(certificate.publicKey)).toBe(true);
@@ -22,7 +22,7 @@ describe('self-signed certificate (RFC 5280 §4.1)', () => {
     expect(made.privateKeyPem).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
   });
 
-  test('openssl reads the same: sha256WithRSAEncryption, version 3, critical extensions', async () => {
+  test('is read by openssl with sha256WithRSAEncryption, version 3 and critical extensions', async () => {
     const { certificatePem } = await createSelfSignedCertificate({ commonName: 'x', days: 1, nowMs: NOW_MS, rsaBits: 2048 });
     const openssl = promisify(execFile)('openssl', ['x509', '-noout', '-text']);
     openssl.child.stdin?.end(certificatePem);
@@ -34,19 +34,19 @@ describe('self-signed certificate (RFC 5280 §4.1)', () => {
     expect(text).toMatch(/Key Usage: critical\s+Digital Signature, Key Encipherment\n/);
   });
 
-  test('positive serials of 16 octets, never the same', async () => {
+  test('has a positive, random serial number of 16 octets', async () => {
     const make = () => createSelfSignedCertificate({ commonName: 'x', days: 1, nowMs: NOW_MS, rsaBits: 2048 });
     const serials = (await Promise.all([make(), make()])).map(({ certificatePem }) => new X509Certificate(certificatePem).serialNumber);
     expect(serials[0]).toMatch(/^[4-7][0-9A-F]{31}$/);
     expect(serials[0]).not.toBe(serials[1]);
   });
 
-  test.each(['Größe, "1" + <2> = #3; \\ 😀', 'x'.repeat(200), '/CN=other'])('any common name: %s', async (commonName) => {
+  test.each(['Größe, "1" + <2> = #3; \\ 😀', 'x'.repeat(200), '/CN=other'])('has the common name %s', async (commonName) => {
     const { certificatePem } = await createSelfSignedCertificate({ commonName, days: 1, nowMs: NOW_MS, rsaBits: 2048 });
     expect(new X509Certificate(certificatePem).toLegacyObject().subject.CN).toBe(commonName);
   });
 
-  test('ends after 2049, where the form of the date changes', async () => {
+  test('can expire after 2049, when the date format changes', async () => {
     const days = 365 * 40;
     const { certificatePem } = await createSelfSignedCertificate({ commonName: 'x', days, nowMs: NOW_MS, rsaBits: 2048 });
     expect(Date.parse(new X509Certificate(certificatePem).validTo)).toBe(Math.floor(NOW_MS / 1000) * 1000 + days * DAY_MS);

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => idp.close());
 
-/** Mocks of one test only. */
+/** Servers of one test. */
 const others: MockIdp[] = [];
 afterEach(async () => {
   for (const other of others.splice(0)) await other.close();
@@ -43,17 +43,17 @@ const redirect = (habit: string, xml: string, relayState = 'state "1" <&>') =>
 const post = (path: string, fields: Record<string, string>) =>
   fetch(`${idp.url}${path}`, { method: 'POST', body: new URLSearchParams(fields) });
 
-/** The only form of a page, with what a browser would send of it. */
+/** Returns the first form of a page, with the fields that a browser would send. */
 function formOf(html: string) {
   const [form] = readForms(html, idp.url);
-  if (!form) throw new Error(`a page without a form:\n${html}`);
+  if (!form) throw new Error(`The page has no form:\n${html}`);
   return {
     action: form.action,
     fields: Object.fromEntries(form.fields.filter(({ isSent }) => isSent).map(({ name, value }) => [name, value])),
   };
 }
 
-/** Presses a person's button on the page of people, and reads the page that comes then. */
+/** Chooses a person on the people page and returns the next page. */
 async function choose(peoplePage: Response, person: string) {
   const html = await peoplePage.text();
   expect(html).toContain(`<button type="submit" name="person" value="${person}"`);
@@ -65,8 +65,8 @@ async function choose(peoplePage: Response, person: string) {
   return { html: answerHtml, action, fields, xml: Buffer.from(fields.SAMLResponse ?? '', 'base64').toString('utf8') };
 }
 
-describe('a sign-in over HTTP', () => {
-  test.each(HABIT_NAMES)('%s, asked for by redirect: a person, then a posted form', async (habit) => {
+describe('mock identity provider: sign-in', () => {
+  test.each(HABIT_NAMES)('%s answers a redirect request with the people page and a posted form', async (habit) => {
     const { action, fields, xml } = await choose(await redirect(habit, authnRequest()), 'carl');
     expect(action).toBe(ACS_URL);
     expect(fields.RelayState).toBe('state "1" <&>');
@@ -76,24 +76,24 @@ describe('a sign-in over HTTP', () => {
     expect(xmlCryptoVerifies(xml, HABITS[habit].signs.assertion ? 'Assertion' : 'Response', key.certificatePem)).toContain('>carl@');
   });
 
-  test('asked for by POST, without RelayState', async () => {
+  test('answers a POST request without RelayState', async () => {
     const page = await post('/okta/sso', { SAMLRequest: Buffer.from(authnRequest()).toString('base64') });
     const { fields, xml } = await choose(page, 'olivia');
     expect(fields).not.toHaveProperty('RelayState');
     expect(xml).toContain('>platform-admins<');
   });
 
-  test('without ACS URL in the request: that of the same organization', async () => {
+  test('uses the ACS URL of the same organization if the request has none', async () => {
     expect((await choose(await redirect('okta', authnRequest('')), 'nina')).action).toBe(ACS_URL);
   });
 
-  test('Entra ID gives the NameID that the request’s policy asks for', async () => {
+  test('Entra ID sends the NameID format that the request asks for', async () => {
     const policy = '<samlp:NameIDPolicy Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"/>';
     const { xml } = await choose(await redirect('entra-id', authnRequest(undefined, policy)), 'ada');
     expect(xml).toContain('<NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">');
   });
 
-  test('started here, by URLs or by slug: no InResponseTo', async () => {
+  test('starts a sign-in without InResponseTo, by URLs or by slug', async () => {
     const query = new URLSearchParams({ sp: SP_ENTITY_ID, acs: ACS_URL, RelayState: '/console' });
     for (const parameters of [query.toString(), 'organization=acme&RelayState=%2Fconsole']) {
       const { action, fields, xml } = await choose(await fetch(`${idp.url}/google-workspace/start?${parameters}`), 'carl');
@@ -104,7 +104,7 @@ describe('a sign-in over HTTP', () => {
     }
   });
 
-  test('metadata as the file that the gateway gets', async () => {
+  test('serves metadata', async () => {
     for (const habit of HABIT_NAMES) {
       const response = await fetch(idp.metadataUrl(habit));
       expect(response.headers.get('content-type')).toMatch(/^application\/samlmetadata\+xml/);
@@ -115,8 +115,8 @@ describe('a sign-in over HTTP', () => {
   });
 });
 
-describe('pages', () => {
-  test('say that this is a mock, and need neither inline script nor inline style', async () => {
+describe('mock identity provider: pages', () => {
+  test('warn that this is a mock, without inline scripts and styles', async () => {
     const pages = [await fetch(idp.url), await redirect('okta', authnRequest()), await fetch(`${idp.url}/nobody/sso`)];
     for (const page of pages) {
       expect(page.headers.get('content-security-policy')).not.toContain('unsafe');
@@ -128,16 +128,16 @@ describe('pages', () => {
     expect(await (await fetch(idp.url)).text()).toContain(idp.metadataUrl('entra-id'));
   });
 
-  test('the front page leads to the organizations that it is told of, and says what becomes of whom', async () => {
-    const told = await startOther({
+  test('link to the sign-in of each organization and show the expected outcomes', async () => {
+    const withOrganizations = await startOther({
       organizations: [{ habit: 'okta', slug: 'acme', name: 'Acme <b>', outcomes: { olivia: 'owner', carl: 'refused' } }],
     });
-    const html = await (await fetch(told.url)).text();
-    expect(readLinks(html, told.url)).toContainEqual({ href: `${GATEWAY}/saml/acme/login`, text: 'Sign in to Acme <b>' });
+    const html = await (await fetch(withOrganizations.url)).text();
+    expect(readLinks(html, withOrganizations.url)).toContainEqual({ href: `${GATEWAY}/saml/acme/login`, text: 'Sign in to Acme <b>' });
     expect(textOf(html)).toMatch(
       /Olivia Okafor, olivia@okta\.acme\.example: .+ At the gateway: owner Carl Čapek, .+ At the gateway: refused/,
     );
-    const started = readForms(html, told.url).map(({ action, fields }) => [new URL(action).pathname, fields[0]?.value]);
+    const started = readForms(html, withOrganizations.url).map(({ action, fields }) => [new URL(action).pathname, fields[0]?.value]);
     expect(started).toEqual([
       ['/okta/start', 'acme'],
       ['/entra-id/start', ''],
@@ -150,14 +150,17 @@ describe('pages', () => {
     ['http://localhost:8080', 'localhost'],
     ['http://127.0.0.1:8080', '127.0.0.1'],
     ['http://sso.test:8080', '127.0.0.1'],
-  ])('beside the gateway %s it is called %s: a browser keeps Lax cookies from what another site posts', async (gatewayBaseUrl, name) => {
-    const beside = await startOther({ gatewayBaseUrl });
-    expect(new URL(beside.url).hostname).toBe(name);
-    expect(new URL(beside.metadataUrl('okta')).hostname).toBe(name);
-    expect((await fetch(beside.url)).status).toBe(200);
-  });
+  ])(
+    'for the gateway %s are served on %s, so that the browser sends Lax cookies with the posted response',
+    async (gatewayBaseUrl, name) => {
+      const beside = await startOther({ gatewayBaseUrl });
+      expect(new URL(beside.url).hostname).toBe(name);
+      expect(new URL(beside.metadataUrl('okta')).hostname).toBe(name);
+      expect((await fetch(beside.url)).status).toBe(200);
+    },
+  );
 
-  test('submit themselves by a served script, or by a button', async () => {
+  test('submit the response by script or by a button', async () => {
     const { html } = await choose(await redirect('okta', authnRequest()), 'carl');
     expect(html).toContain('<script src="/mock-idp.js" defer');
     expect(html).toContain('<button type="submit">Continue</button>');
@@ -166,7 +169,7 @@ describe('pages', () => {
     expect(await script.text()).toContain('.submit()');
   });
 
-  test('escape what came in', async () => {
+  test('escape values of the request', async () => {
     const attack = '"><script>alert(1)</script>';
     const parameters = new URLSearchParams({ sp: attack, acs: `${ACS_URL}?${attack}`, RelayState: attack });
     const page = await fetch(`${idp.url}/okta/start?${parameters}`);
@@ -179,7 +182,7 @@ describe('pages', () => {
   });
 });
 
-describe('refusals', () => {
+describe('mock identity provider: refusals', () => {
   test.each(['https://gateway.example', 'https://localhost:8443', 'ftp://localhost', 'localhost:8080', 'nonsense'])(
     'does not start for the gateway %s',
     async (gatewayBaseUrl) => {
@@ -209,7 +212,7 @@ describe('refusals', () => {
     }
   });
 
-  test('a gateway below a path gets nothing beside it', async () => {
+  test('posts nothing outside the base path of a gateway', async () => {
     const below = await startOther({ gatewayBaseUrl: `${GATEWAY}/sso/` });
     const start = (acs: string) => fetch(`${below.url}/okta/start?${new URLSearchParams({ sp: 'x', acs })}`);
     expect((await start(`${GATEWAY}/sso/saml/acme/acs`)).status).toBe(200);
@@ -218,20 +221,20 @@ describe('refusals', () => {
   });
 
   test.each([
-    ['no request', ''],
-    ['not base64 of deflate', 'SAMLRequest=%3C%3E'],
-    ['not XML', `SAMLRequest=${encodeURIComponent(deflateRawSync('hello').toString('base64'))}`],
+    ['no SAMLRequest', ''],
+    ['invalid base64 or DEFLATE data', 'SAMLRequest=%3C%3E'],
+    ['text that is not XML', `SAMLRequest=${encodeURIComponent(deflateRawSync('hello').toString('base64'))}`],
     ['broken XML', `SAMLRequest=${encodeURIComponent(deflateRawSync('<a><b></a>').toString('base64'))}`],
     ['another message', `SAMLRequest=${encodeURIComponent(deflateRawSync('<LogoutRequest ID="_1"/>').toString('base64'))}`],
-    ['100 KB and more', `SAMLRequest=${encodeURIComponent(deflateRawSync(authnRequest() + ' '.repeat(100 * 1024)).toString('base64'))}`],
-    ['twice', 'SAMLRequest=a&SAMLRequest=b'],
-  ])('a request that is %s gets a page with 400', async (_what, query) => {
+    ['more than 100 KB', `SAMLRequest=${encodeURIComponent(deflateRawSync(authnRequest() + ' '.repeat(100 * 1024)).toString('base64'))}`],
+    ['two SAMLRequests', 'SAMLRequest=a&SAMLRequest=b'],
+  ])('answers 400 to a request with %s', async (_what, query) => {
     const response = await fetch(`${idp.url}/okta/sso?${query}`);
     expect(response.status).toBe(400);
     expect(await response.text()).toContain('role="alert"');
   });
 
-  test('unknown people, habits and pages; too large or unreadable forms; characters that XML can’t hold', async () => {
+  test('refuses unknown people, habits and pages, invalid forms, and characters that XML does not allow', async () => {
     const fields = { acs: ACS_URL, sp: SP_ENTITY_ID, person: 'olivia' };
     expect((await post('/okta/answer', { ...fields, person: 'mallory' })).status).toBe(400);
     expect((await post('/okta/answer', { ...fields, person: '__proto__' })).status).toBe(400);

@@ -7,7 +7,7 @@ export const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 export const ACS_URL = 'http://localhost:8080/saml/acme/acs';
 export const SP_ENTITY_ID = 'http://localhost:8080/saml/acme/metadata';
 
-/** An ordinary sign-in that the gateway asked for. */
+/** Returns a sign-in that the gateway requested. */
 export function signInOf(habit: HabitName, key: KeyAndCertificate, person = 'olivia'): ResponseOptions {
   return {
     habit,

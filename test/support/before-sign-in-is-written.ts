@@ -1,16 +1,19 @@
 import type { Store } from '../../src/store/store.ts';
 import type { TestGateway } from './gateway.ts';
 
-/** Does something, once or more often, when a message has been judged and what comes of it is about to be written. */
+/**
+ * Runs `work` after a response was verified and before the sign-in is written to the store, for tests of concurrent changes.
+ * @param times number of sign-in commits before which it runs
+ */
 export function beforeSignInIsWritten(gateway: TestGateway, work: () => Promise<unknown>, times = 1): void {
   const store = gateway.runtime.store as { commit: Store['commit'] };
   const { commit } = store;
-  let left = times;
-  store.commit = async (...asked) => {
-    if (asked[1].some((step) => step.do === 'claim' && step.key.startsWith('assertion:'))) {
-      if (--left === 0) store.commit = commit;
+  let remaining = times;
+  store.commit = async (...args) => {
+    if (args[1].some((step) => step.do === 'claim' && step.key.startsWith('assertion:'))) {
+      if (--remaining === 0) store.commit = commit;
       await work();
     }
-    return commit.apply(store, asked);
+    return commit.apply(store, args);
   };
 }

@@ -12,7 +12,7 @@ let answer: Handler;
 let browser: HttpBrowser;
 const at = (path: string, host = 'localhost') => `http://${host}:${port}${path}`;
 
-/** Says what came in. */
+/** Answers with the request as JSON. */
 const echo: Handler = ({ method, url, headers }, body, response) => {
   response.setHeader('content-type', 'application/json');
   response.end(
@@ -20,7 +20,7 @@ const echo: Handler = ({ method, url, headers }, body, response) => {
   );
 };
 
-/** Answers with a page at `/page`, and says what came in anywhere else. */
+/** Answers with a page at `/page`, and with the request as JSON everywhere else. */
 const page =
   (html: string, headers: Record<string, string> = {}): Handler =>
   (request, body, response) => {
@@ -46,39 +46,39 @@ beforeEach(() => {
   answer = echo;
 });
 
-async function take(...cookies: string[]): Promise<void> {
+async function receiveCookies(...cookies: string[]): Promise<void> {
   answer = (_request, _body, response) => response.setHeader('set-cookie', cookies).end();
   await browser.open(at('/'));
   answer = echo;
 }
 const cookiesSentTo = async (url: string) => (JSON.parse((await browser.open(url)).text) as { cookie: string }).cookie;
 
-describe('the tests’ browser: cookies', () => {
-  test('are kept by host and path, replaced, and end', async () => {
-    await take('a=1; Path=/', 'b=2; Path=/in', 'c=3; Max-Age=0', 'd=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT');
+describe('HttpBrowser: cookies', () => {
+  test('stores cookies by host and path, replaces and expires them', async () => {
+    await receiveCookies('a=1; Path=/', 'b=2; Path=/in', 'c=3; Max-Age=0', 'd=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT');
     expect(await cookiesSentTo(at('/'))).toBe('a=1');
     expect(await cookiesSentTo(at('/in/side'))).toBe('a=1; b=2');
     expect(await cookiesSentTo(at('/inside'))).toBe('a=1');
     expect(await cookiesSentTo(at('/', '127.0.0.1'))).toBe('');
-    await take('a=x=y; Path=/');
+    await receiveCookies('a=x=y; Path=/');
     expect(await cookiesSentTo(at('/'))).toBe('a=x=y');
-    await take('a=; Max-Age=0; Path=/');
+    await receiveCookies('a=; Max-Age=0; Path=/');
     expect(await cookiesSentTo(at('/'))).toBe('');
   });
 
-  test('that are Secure do not go over http, and __Host- holds its owner to its rules', async () => {
-    await take('a=1; Secure');
+  test('sends no Secure cookies over http, and enforces the rules of __Host-', async () => {
+    await receiveCookies('a=1; Secure');
     expect(browser.cookie('a')).toMatchObject({ secure: true, httpOnly: false, sameSite: 'lax' });
     expect(await cookiesSentTo(at('/'))).toBe('');
-    await expect(take('__Host-a=1; Path=/')).rejects.toThrow('No browser takes');
+    await expect(receiveCookies('__Host-a=1; Path=/')).rejects.toThrow('No browser accepts');
   });
 
   test.each([
     ['127.0.0.1', 'post', 'n=1', 'cross-site'],
     ['127.0.0.1', 'get', 'n=1; l=1; i=1', 'cross-site'],
     ['localhost', 'post', 'n=1; l=1; s=1; i=1', 'same-origin'],
-  ])('a form on %s that makes a %s brings %s', async (host, method, cookie, site) => {
-    await take('n=1; SameSite=None', 'l=1; SameSite=Lax', 's=1; SameSite=Strict', 'i=1');
+  ])('a form on %s with the method %s sends %s', async (host, method, cookie, site) => {
+    await receiveCookies('n=1; SameSite=None', 'l=1; SameSite=Lax', 's=1; SameSite=Strict', 'i=1');
     answer = page(`<form method="${method}" action="${at('/to')}"></form>`);
     const { text } = await browser.submit(await browser.open(at('/page', host)));
     expect(JSON.parse(text)).toMatchObject({ cookie, site });
@@ -88,19 +88,19 @@ describe('the tests’ browser: cookies', () => {
     ['no-referrer', 'localhost', 'null'],
     ['same-origin', '127.0.0.1', 'null'],
     ['strict-origin', '127.0.0.1', 'http://127.0.0.1:PORT'],
-  ])('a page with Referrer-Policy %s on %s tells the origin %s', async (policy, host, origin) => {
+  ])('a page with Referrer-Policy %s on %s sends the origin %s', async (policy, host, origin) => {
     answer = page(`<form method="post" action="${at('/to')}"></form>`, { 'referrer-policy': policy });
     const { text } = await browser.submit(await browser.open(at('/page', host)));
     expect(JSON.parse(text)).toMatchObject({ origin: origin.replace('PORT', String(port)) });
   });
 });
 
-describe('the tests’ browser: redirects and links', () => {
+describe('HttpBrowser: redirects and links', () => {
   test.each([
     [303, 'GET', ''],
     [302, 'GET', ''],
     [307, 'POST', 'a=1'],
-  ])('%i goes on with %s', async (status, method, body) => {
+  ])('follows %i with %s', async (status, method, body) => {
     answer = (request, sent, response) =>
       request.url === '/from' ? response.writeHead(status, { location: '/to' }).end() : echo(request, sent, response);
     const end = await browser.open(at('/from'), { method: 'POST', body: new URLSearchParams({ a: '1' }) });
@@ -108,20 +108,20 @@ describe('the tests’ browser: redirects and links', () => {
     expect(browser.history.map(({ status }) => status)).toEqual([status, 200]);
   });
 
-  test('without end are an error; so is any other machine', async () => {
+  test('rejects redirect loops and other machines', async () => {
     answer = (_request, _body, response) => response.writeHead(302, { location: '/' }).end();
-    await expect(browser.open(at('/'))).rejects.toThrow('redirects without end');
+    await expect(browser.open(at('/'))).rejects.toThrow('redirects in a loop');
     await expect(browser.open('http://example.com/')).rejects.toThrow('not on this machine');
   });
 
-  test('a link is found by its text', async () => {
+  test('finds a link by its text', async () => {
     answer = page('<!-- <a href="/not">To it</a> --><a class="x" href="to?a=1&amp;b=2"><b>To</b>\n it</a>');
     const { text } = await browser.follow(await browser.open(at('/page')), 'To it');
     expect(JSON.parse(text)).toMatchObject({ url: '/to?a=1&b=2', site: 'same-origin' });
   });
 });
 
-describe('the tests’ browser: forms', () => {
+describe('HttpBrowser: forms', () => {
   const FORM = `<form method="post" action="/to">
     <input type="hidden" name="h" value="&quot;&lt;&#39;&#x3e;&amp;"><input name=t value='x > y'><input name="off" value="1" disabled>
     <input type="checkbox" name="c"><input type="checkbox" name="d" value="2" checked><input type="radio" name="r" value="a" checked><input type="radio" name="r" value="b">
@@ -134,7 +134,7 @@ describe('the tests’ browser: forms', () => {
   };
   const UNTOUCHED = { h: '"<\'>&', t: 'x > y', d: '2', r: 'a', s: 'two', area: 'a & b' };
 
-  test('go out as the page has them, with what is filled in and the button that is pressed', async () => {
+  test('submits the values of the page, the values filled in, and the pressed button', async () => {
     expect(await sent({})).toEqual(UNTOUCHED);
     expect(await sent({ go: 'right', t: 'typed', c: 'on', h: 'forged' })).toEqual({
       ...UNTOUCHED,
@@ -145,8 +145,8 @@ describe('the tests’ browser: forms', () => {
     });
   });
 
-  test('a field, a button or a form that the page has not is an error', async () => {
-    await expect(sent({ go: 'up' })).rejects.toThrow('offers no such choice: go=up');
+  test('rejects a field, button or form that the page does not have', async () => {
+    await expect(sent({ go: 'up' })).rejects.toThrow('has no choice go=up');
     await expect(sent({ off: '1' })).rejects.toThrow('has no form with off');
     answer = page('<form action="/one"><input name="q"></form><form method="post" action="/two"><input name="q"></form>');
     const two = await browser.open(at('/page'));
@@ -155,7 +155,7 @@ describe('the tests’ browser: forms', () => {
     await expect(browser.submit(two, {}, '/three')).rejects.toThrow('has no form with anything to /three');
   });
 
-  test('files go as multipart', async () => {
+  test('submits files as multipart', async () => {
     answer = page(
       '<form method="post" action="/to" enctype="multipart/form-data"><input type="file" name="f"><input name="t" value="1"></form>',
     );
@@ -163,7 +163,7 @@ describe('the tests’ browser: forms', () => {
     expect(text).toMatch(/name=\\"f\\"; filename=\\"a\.xml\\".*content.*name=\\"t\\"/);
   });
 
-  test('the code of a refusal is read from its page or its problem', async () => {
+  test('reads the error code of a page or of problem details', async () => {
     answer = page('<p>Code <code>saml_expired</code>, request <code>x</code></p>');
     expect((await browser.open(at('/page'))).code).toBe('saml_expired');
     answer = (_request, _body, response) =>

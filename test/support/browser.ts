@@ -1,10 +1,10 @@
 /**
- * A browser as far as a login needs one: cookies with their rules, redirects, links and forms, over plain HTTP to this
- * machine. It runs no scripts: a form that a script would submit, the test submits.
+ * A browser for sign-in tests: cookies with their rules, redirects, links and forms, over plain HTTP to this machine. It runs no
+ * scripts, so tests submit the forms that a script would submit.
  */
 import { type Form, readForms, readLinks } from './html.ts';
 
-/** One answer. */
+/** One response. */
 export interface Page {
   readonly method: string;
   readonly url: string;
@@ -12,9 +12,9 @@ export interface Page {
   readonly headers: Headers;
   readonly text: string;
   readonly forms: readonly Form[];
-  /** The code of a refusal: that of an error page or of problem+json. */
+  /** Error code of an error page or of problem+json. */
   readonly code: string | undefined;
-  /** Absolute; where a redirect leads. */
+  /** Absolute URL of a redirect. */
   readonly location: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface Cookie {
   readonly path: string;
   readonly secure: boolean;
   readonly httpOnly: boolean;
-  /** `lax` where the server does not say, as browsers have it. */
+  /** `lax` if the server sets none, as in browsers. */
   readonly sameSite: string;
 }
 
@@ -33,18 +33,18 @@ export interface RequestOptions {
   readonly method?: string;
   readonly body?: URLSearchParams | FormData | string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The page that the request comes from; without it, it is an address that was typed. */
+  /** The page that the request comes from. Undefined for an address that the user entered. */
   readonly from?: Page | undefined;
 }
 
-/** What a form is filled with. The name of a button is one of its fields. */
+/** Values of a form by field name. A pressed button is a field too. */
 export type FormValues = Readonly<Record<string, string | File>>;
 
 const MAX_REDIRECTS = 20;
 const TIMEOUT_MS = 20_000;
 
 export class HttpBrowser {
-  /** Every answer, redirects too, oldest first. */
+  /** All responses, including redirects, oldest first. */
   readonly history: Page[] = [];
   #cookies: readonly Cookie[] = [];
 
@@ -56,20 +56,20 @@ export class HttpBrowser {
     return this.#cookies.find((cookie) => cookie.name === name);
   }
 
-  /** Replaces a cookie's value, or plants a cookie as an attacker on the same host could. */
+  /** Sets a cookie, as an attacker on the same host could. */
   setCookie(url: string, name: string, value: string): void {
-    this.#keep({ name, value, host: new URL(url).hostname, path: '/', secure: false, httpOnly: true, sameSite: 'lax' });
+    this.#storeCookie({ name, value, host: new URL(url).hostname, path: '/', secure: false, httpOnly: true, sameSite: 'lax' });
   }
 
   clearCookies(): void {
     this.#cookies = [];
   }
 
-  /** Goes to an address and follows redirects. */
+  /** Opens a URL and follows redirects. */
   async open(url: string, options: RequestOptions = {}): Promise<Page> {
     let page = await this.request(url, options);
     for (let i = 0; page.location !== undefined; i++) {
-      if (i === MAX_REDIRECTS) throw new Error(`${url} redirects without end, at last to ${page.location}`);
+      if (i === MAX_REDIRECTS) throw new Error(`${url} redirects in a loop, last to ${page.location}`);
       const keepsMethod = page.status === 307 || page.status === 308;
       const { from } = options;
       page = await this.request(page.location, keepsMethod ? options : { from });
@@ -78,8 +78,8 @@ export class HttpBrowser {
   }
 
   /**
-   * Fills in a form, submits it and follows redirects. Fields that are not named keep what the page has.
-   * @param action a part of the form's action; without it, it is the first form that has all named fields
+   * Fills in a form, submits it and follows redirects. Other fields keep the values of the page.
+   * @param action part of the form's action. Default: the first form that has all the fields
    */
   async submit(page: Page, values: FormValues = {}, action = ''): Promise<Page> {
     const names = Object.keys(values);
@@ -94,14 +94,14 @@ export class HttpBrowser {
     return this.open(form.action, { method: 'POST', body: encode(form, entries), from: page });
   }
 
-  /** Clicks on the link with this text. */
+  /** Clicks the link with this text. */
   follow(page: Page, text: string): Promise<Page> {
     const link = readLinks(page.text, page.url).find((each) => each.text === text);
     if (!link) throw new Error(`${page.url} has no link “${text}”:\n${page.text}`);
     return this.open(link.href, { from: page });
   }
 
-  /** One request; a redirect is not followed. */
+  /** Sends one request without following redirects. */
   async request(href: string, options: RequestOptions = {}): Promise<Page> {
     const url = new URL(href);
     if (!/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) throw new Error(`${href} is not on this machine`);
@@ -113,38 +113,38 @@ export class HttpBrowser {
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    for (const line of response.headers.getSetCookie()) this.#keep(readCookie(line, url));
+    for (const line of response.headers.getSetCookie()) this.#storeCookie(readCookie(line, url));
     const page = await readPage(method, url, response);
     this.history.push(page);
     return page;
   }
 
-  #keep(cookie: Cookie & { readonly isGone?: boolean }): void {
-    const { isGone = false, ...kept } = cookie;
-    const others = this.#cookies.filter(({ name, host, path }) => name !== kept.name || host !== kept.host || path !== kept.path);
-    this.#cookies = isGone ? others : [...others, kept];
+  #storeCookie(cookie: Cookie & { readonly isExpired?: boolean }): void {
+    const { isExpired = false, ...stored } = cookie;
+    const others = this.#cookies.filter(({ name, host, path }) => name !== stored.name || host !== stored.host || path !== stored.path);
+    this.#cookies = isExpired ? others : [...others, stored];
   }
 
   #cookieHeader(url: URL, method: string, from: Page | undefined): Record<string, string> {
-    const fitting = this.#cookies.filter((cookie) => {
-      const pathFits = url.pathname === cookie.path || url.pathname.startsWith(cookie.path.replace(/\/?$/, '/'));
+    const matching = this.#cookies.filter((cookie) => {
+      const pathMatches = url.pathname === cookie.path || url.pathname.startsWith(cookie.path.replace(/\/?$/, '/'));
       return (
-        cookie.host === url.hostname && pathFits && (!cookie.secure || url.protocol === 'https:') && travels(cookie, url, method, from)
+        cookie.host === url.hostname && pathMatches && (!cookie.secure || url.protocol === 'https:') && isSent(cookie, url, method, from)
       );
     });
-    return fitting.length === 0 ? {} : { cookie: fitting.map(({ name, value }) => `${name}=${value}`).join('; ') };
+    return matching.length === 0 ? {} : { cookie: matching.map(({ name, value }) => `${name}=${value}`).join('; ') };
   }
 }
 
-/** SameSite: a Lax cookie stays at home when another site posts here. Ports make no other site. */
-function travels({ sameSite }: Cookie, url: URL, method: string, from: Page | undefined): boolean {
+/** Applies SameSite: a Lax cookie is not sent with a POST from another site. A different port is the same site. */
+function isSent({ sameSite }: Cookie, url: URL, method: string, from: Page | undefined): boolean {
   if (sameSite === 'none' || from === undefined || isSameSite(url, new URL(from.url))) return true;
   return sameSite === 'lax' && method === 'GET';
 }
 
 const isSameSite = (a: URL, b: URL): boolean => a.protocol === b.protocol && a.hostname === b.hostname;
 
-/** What browsers send by themselves. A page's Referrer-Policy also decides about Origin. */
+/** Returns the headers that browsers add. The Referrer-Policy of a page also applies to Origin. */
 function navigationHeaders(url: URL, method: string, from: Page | undefined): Record<string, string> {
   const accept = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
   if (from === undefined) return { ...accept, 'sec-fetch-site': 'none' };
@@ -155,13 +155,13 @@ function navigationHeaders(url: URL, method: string, from: Page | undefined): Re
   return { ...accept, 'sec-fetch-site': site, ...(method === 'GET' ? {} : { origin: hidden ? 'null' : source.origin }) };
 }
 
-function readCookie(line: string, url: URL): Cookie & { readonly isGone: boolean } {
+function readCookie(line: string, url: URL): Cookie & { readonly isExpired: boolean } {
   const [pair = '', ...rest] = line.split(';').map((part) => part.trim());
   const attributes = new Map(rest.map((part) => [part.split('=')[0]?.toLowerCase(), part.slice(part.indexOf('=') + 1)]));
   const name = pair.slice(0, pair.indexOf('='));
   const path = attributes.get('path') ?? '/';
   const secure = attributes.has('secure');
-  if (name.startsWith('__Host-') && (!secure || path !== '/' || attributes.has('domain'))) throw new Error(`No browser takes: ${line}`);
+  if (name.startsWith('__Host-') && (!secure || path !== '/' || attributes.has('domain'))) throw new Error(`No browser accepts: ${line}`);
   const maxAge = attributes.get('max-age');
   const expires = attributes.get('expires');
   return {
@@ -172,7 +172,7 @@ function readCookie(line: string, url: URL): Cookie & { readonly isGone: boolean
     secure,
     httpOnly: attributes.has('httponly'),
     sameSite: attributes.get('samesite')?.toLowerCase() ?? 'lax',
-    isGone: maxAge === undefined ? expires !== undefined && Date.parse(expires) <= Date.now() : Number(maxAge) <= 0,
+    isExpired: maxAge === undefined ? expires !== undefined && Date.parse(expires) <= Date.now() : Number(maxAge) <= 0,
   };
 }
 
@@ -193,21 +193,21 @@ async function readPage(method: string, url: URL, response: Response): Promise<P
   };
 }
 
-/** What is sent: buttons only where they are pressed, boxes only where they are ticked. */
+/** Returns the fields to send. Buttons are sent only if pressed, check boxes only if selected. */
 function entriesOf({ fields }: Form, values: FormValues): [string, string | File][] {
-  const given = new Set(Object.keys(values));
+  const unused = new Set(Object.keys(values));
   const entries: [string, string | File][] = [];
   for (const { name, type, value, isSent } of fields) {
-    const wanted = values[name];
-    if (wanted === undefined) {
+    const given = values[name];
+    if (given === undefined) {
       if (isSent) entries.push([name, value]);
       continue;
     }
     const isChoice = type === 'submit' || type === 'radio' || type === 'checkbox';
-    if ((isChoice && wanted !== value) || !given.delete(name)) continue;
-    entries.push([name, wanted]);
+    if ((isChoice && given !== value) || !unused.delete(name)) continue;
+    entries.push([name, given]);
   }
-  if (given.size > 0) throw new Error(`The form offers no such choice: ${[...given].map((name) => `${name}=${values[name]}`).join(', ')}`);
+  if (unused.size > 0) throw new Error(`The form has no choice ${[...unused].map((name) => `${name}=${values[name]}`).join(', ')}`);
   return entries;
 }
 
@@ -219,8 +219,8 @@ function encode(form: Form, entries: readonly (readonly [string, string | File])
 }
 
 /**
- * Goes from a sign-in's start (the gateway's `/saml/SLUG/login`, or the mock identity provider's `/HABIT/start`) to the page
- * whose form carries the response for `person`. Submitting it is left to the caller.
+ * Starts a sign-in (at the gateway's `/saml/SLUG/login` or the mock identity provider's `/HABIT/start`) and returns the page whose
+ * form contains the response for `person`. The caller submits it.
  */
 export async function askForResponse(browser: HttpBrowser, start: string, person: string): Promise<Page> {
   let page = await browser.open(start);
@@ -229,13 +229,13 @@ export async function askForResponse(browser: HttpBrowser, start: string, person
 }
 
 export interface SignedIn {
-  /** What the assertion consumer service answered. */
+  /** Response of the assertion consumer service. */
   readonly answer: Page;
-  /** Where that led. */
+  /** Page after its redirects. */
   readonly page: Page;
 }
 
-/** A whole sign-in of a person of the mock identity provider. */
+/** Signs in a person of the mock identity provider. */
 export async function signIn(browser: HttpBrowser, start: string, person: string): Promise<SignedIn> {
   const responsePage = await askForResponse(browser, start, person);
   const before = browser.history.length;

@@ -1,4 +1,4 @@
-/** The package as the image has it: built from these sources, with the files it names, and no other package. */
+/** The package as in the image: built from these sources, with the files that package.json lists, and without other packages. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,11 +13,11 @@ type Environment = Readonly<Record<string, string>>;
 
 export interface BuiltPackage {
   readonly directory: string;
-  /** Runs `samlgate` with these arguments to its end. */
+  /** Runs `samlgate` with these arguments until it exits. */
   run(args: readonly string[], environment?: Environment): Promise<Ended>;
-  /** Starts `samlgate` with these arguments. Arguments for node itself come last here. */
+  /** Starts `samlgate` with these arguments. `nodeArguments` are for Node.js itself. */
   start(args: readonly string[], environment?: Environment, nodeArguments?: readonly string[]): RunningCommand;
-  /** Ends what still runs, and deletes all. */
+  /** Ends all running commands and deletes the package. */
   remove(): Promise<void>;
 }
 
@@ -29,9 +29,9 @@ export interface Ended {
 
 export interface RunningCommand {
   readonly process: ChildProcess;
-  /** Waits until standard output has this. @throws Error with all output where the command ends before */
+  /** Waits for a match in standard output. @throws Error with all output if the command ends before */
   says(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Sends a signal, where one is given, and waits for the end. */
+  /** Sends a signal, if given, and waits until the command exits. */
   end(signal?: NodeJS.Signals): Promise<Ended>;
 }
 
@@ -62,7 +62,7 @@ export async function buildPackage(): Promise<BuiltPackage> {
 
 const readJson = (name: string): unknown => JSON.parse(readFileSync(path.join(ROOT, name), 'utf8'));
 
-/** Folders right below node_modules that an installation without development dependencies has. */
+/** Returns the folders directly below node_modules of an installation without development dependencies. */
 export function productionDependencies(): string[] {
   const { packages } = readJson('package-lock.json') as { packages: Record<string, { dev?: boolean }> };
   return Object.entries(packages)
@@ -71,7 +71,7 @@ export function productionDependencies(): string[] {
 }
 
 function startCommand(directory: string, args: readonly string[], environment: Environment): RunningCommand {
-  // Nothing of the machine's own settings.
+  // Ignores the settings of this machine.
   const env = { PATH: process.env.PATH, ...environment };
   const child = spawn(process.execPath, args, {
     cwd: directory,

@@ -1,4 +1,4 @@
-/** `samlgate` from these sources, in a process and a home directory of its own. Commands that make pages need the built package. */
+/** Runs `samlgate` from these sources in its own process and home directory. Commands that render pages need the built package. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ export interface Ended {
 }
 
 export interface Running {
-  /** Waits until standard error has this. @throws Error with all output where the command ends before */
+  /** Waits for a match in standard error. @throws Error with all output if the command ends before */
   tells(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<Ended>;
 }
@@ -25,14 +25,14 @@ export interface Home {
   run(args: readonly string[], environment?: Readonly<Record<string, string>>, input?: string): Promise<Ended>;
   readonly credentialsFile: string;
   readCredentials(): CredentialsFile;
-  /** As if somebody had signed in to these gateways: URL to token. */
+  /** Saves these tokens by gateway URL, as `samlgate login` does. */
   keepCredentials(tokens: Readonly<Record<string, string>>, current: string | null): void;
   remove(): void;
 }
 
-const KEPT = { token_id: 'tok_1', user_id: 'usr_1', email: 'ada@acme.example', organization: 'acme', expires_at: null };
+const CREDENTIAL = { token_id: 'tok_1', user_id: 'usr_1', email: 'ada@acme.example', organization: 'acme', expires_at: null };
 
-/** Somebody's home directory, which is also where their commands are started. */
+/** Creates a home directory. Commands start in it. */
 export function makeHome(): Home {
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-home-'));
   const start: Home['start'] = (args, environment = {}, input = '') => {
@@ -66,7 +66,7 @@ export function makeHome(): Home {
     credentialsFile,
     readCredentials: () => JSON.parse(readFileSync(credentialsFile, 'utf8')) as CredentialsFile,
     keepCredentials: (tokens, current) => {
-      const entries = Object.entries(tokens).map(([url, token]) => [url, { ...KEPT, token }]);
+      const entries = Object.entries(tokens).map(([url, token]) => [url, { ...CREDENTIAL, token }]);
       mkdirSync(path.dirname(credentialsFile), { recursive: true, mode: 0o700 });
       writeFileSync(credentialsFile, JSON.stringify({ current, gateways: Object.fromEntries(entries) }), { mode: 0o600 });
     },

@@ -1,4 +1,4 @@
-/** A real gateway of a test's own, on a free port, over SQLite in a directory of its own or over a redis-server. */
+/** Starts a real gateway for a test, on a free port, with SQLite in its own directory or with a redis-server. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,9 +14,9 @@ import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 export { newSlug } from './new-slug.ts';
 
 export interface TestGatewayOptions extends GatewayOverrides {
-  /** `redis` is one redis-server for all gateways of a test file that run at the same time; they need the same SAMLGATE_SECRET. */
+  /** `redis` starts one redis-server for all concurrent gateways of a test file. They need the same SAMLGATE_SECRET. */
   readonly store?: 'sqlite' | 'redis';
-  /** More of the environment, or other values. */
+  /** Environment variables that are added or replaced. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +26,7 @@ export interface Answer<Body> {
   readonly body: Body;
 }
 
-/** As the API shows it; what tests most often need. */
+/** The fields of an organization that tests need most often. */
 export interface OrganizationJson {
   readonly id: string;
   readonly slug: string;
@@ -37,13 +37,13 @@ export interface TestGateway {
   readonly url: string;
   readonly operatorToken: string;
   readonly runtime: Gateway['runtime'];
-  /** Calls `/api/v1` + path with JSON (text goes as it is, as metadata), as the operator where no token is given. */
+  /** Calls `/api/v1` + path with a JSON body (a string is sent as metadata). Default token: the operator's. */
   api<Body = Record<string, unknown>>(method: string, path: string, body?: unknown, token?: string): Promise<Answer<Body>>;
-  /** Made where it is first asked for. */
+  /** Started at the first call. */
   mockIdp(): Promise<MockIdp>;
-  /** An organization whose people sign in at the mock identity provider; platform-admins are owners, others collaborators. */
+  /** Creates an organization with the mock identity provider. Members of platform-admins are owners, others collaborators. */
   makeOrganization(slug?: string, habit?: HabitName): Promise<OrganizationJson>;
-  /** Where a sign-in starts. */
+  /** Returns the URL that starts a sign-in. */
   loginUrl(slug: string): string;
   stop(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
     SAMLGATE_SECRET: randomBytes(32).toString('base64'),
     SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
     SAMLGATE_LOG_LEVEL: 'silent',
-    // Suites refuse more than people do.
+    // Tests send more requests than users do.
     SAMLGATE_RATE_LIMITS: 'off',
     ...environment,
   });
@@ -92,7 +92,7 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
     runtime: gateway.runtime,
     api,
     mockIdp,
-    makeOrganization: async (slug = newSlug(), habit = 'okta') => makeOrganization(api, await mockIdp(), slug, habit),
+    makeOrganization: async (slug = newSlug(), habit = 'okta') => createOrganization(api, await mockIdp(), slug, habit),
     loginUrl: (slug) => `${url}/saml/${slug}/login`,
     stop: async () => {
       await (await idp)?.close();
@@ -102,7 +102,7 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
   };
 }
 
-/** Of this test file: keys in a store are wrapped with one secret, so files can't share it. */
+/** Shared within a test file only, because the keys in a store are encrypted with the secret of that file. */
 let sharedRedis: { readonly server: Promise<RedisServer>; users: number } | undefined;
 
 async function useRedis(): Promise<{ readonly url: string; leave(): Promise<void> }> {
@@ -133,19 +133,19 @@ async function callApi<Body>(base: string, method: string, resource: string, bod
   return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as Body };
 }
 
-async function makeOrganization(api: TestGateway['api'], idp: MockIdp, slug: string, habit: HabitName): Promise<OrganizationJson> {
-  const made = await api<OrganizationJson>('POST', '/organizations', { slug, name: `Test ${slug}` });
-  mustBe(201, made);
+async function createOrganization(api: TestGateway['api'], idp: MockIdp, slug: string, habit: HabitName): Promise<OrganizationJson> {
+  const created = await api<OrganizationJson>('POST', '/organizations', { slug, name: `Test ${slug}` });
+  expectStatus(201, created);
   const metadata = await (await fetch(idp.metadataUrl(habit))).text();
-  mustBe(200, await api('PUT', `/organizations/${slug}/identity-provider`, metadata));
+  expectStatus(200, await api('PUT', `/organizations/${slug}/identity-provider`, metadata));
   if (habit === 'google-workspace')
-    mustBe(200, await api('PATCH', `/organizations/${slug}/identity-provider`, { attribute_mapping: { groups: ['teams'] } }));
+    expectStatus(200, await api('PATCH', `/organizations/${slug}/identity-provider`, { attribute_mapping: { groups: ['teams'] } }));
   const group = habit === 'entra-id' ? ENTRA_GROUP_IDS['platform-admins'] : 'platform-admins';
   const mapping = { rules: [{ group, role: 'owner' }], default_role: 'collaborator' };
-  mustBe(200, await api('PUT', `/organizations/${slug}/role-mapping`, mapping));
-  return made.body;
+  expectStatus(200, await api('PUT', `/organizations/${slug}/role-mapping`, mapping));
+  return created.body;
 }
 
-function mustBe(status: number, answer: Answer<unknown>): void {
+function expectStatus(status: number, answer: Answer<unknown>): void {
   if (answer.status !== status) throw new Error(`The gateway answered ${answer.status}: ${JSON.stringify(answer.body)}`);
 }

@@ -1,16 +1,16 @@
-/** Reads the forms and links of a page: enough for pages whose markup is well-formed, as ours and the mock's are. */
+/** Reads the forms and links of pages with well-formed markup, like those of the gateway and the mock identity provider. */
 
 export interface FormField {
   readonly name: string;
   /** `submit`, `hidden`, `text`…; `select` and `textarea` for those elements. */
   readonly type: string;
   readonly value: string;
-  /** False for buttons, and for boxes and radio buttons that are not ticked: they are sent only when a test says so. */
+  /** False for buttons, and for check boxes and radio buttons that are not selected. They are sent only if a test sets them. */
   readonly isSent: boolean;
 }
 
 export interface Form {
-  /** Absolute. */
+  /** Absolute URL. */
   readonly action: string;
   readonly method: 'GET' | 'POST';
   readonly encoding: string;
@@ -22,7 +22,7 @@ type Attributes = ReadonlyMap<string, string>;
 interface Element {
   readonly name: string;
   readonly attributes: Attributes;
-  /** Markup between its tags; empty for void elements. */
+  /** Markup between the tags. Empty for void elements. */
   readonly content: string;
 }
 
@@ -42,7 +42,7 @@ const readAttributes = (tag: string): Attributes =>
     ]),
   );
 
-/** The elements of these names, in the order of the page. None of them may lie in another of the same name. */
+/** Returns the elements with these names in document order. They must not be nested in an element of the same name. */
 function elements(html: string, names: readonly string[]): Element[] {
   const tag = new RegExp(`<(${names.join('|')})((?:\\s(?:[^>"']|"[^"]*"|'[^']*')*)?)>`, 'gi');
   return [...html.replace(/<!--[\s\S]*?-->/g, '').matchAll(tag)].map((match) => {
@@ -82,7 +82,7 @@ function givenValue(element: string, attributes: Attributes, content: string): s
   return chosen && (chosen.attributes.get('value') ?? textOf(chosen.content));
 }
 
-/** The text that people read: without tags, white space as one space, and one between paragraphs, items and the like. */
+/** Returns the visible text, with white space and block boundaries as one space. */
 export const textOf = (html: string): string =>
   decode(html.replace(/<\/?(?:a|b|code|em|span|strong)(?:\s[^>]*)?>/g, '').replace(/<[^>]*>/g, ' '))
     .replace(/\s+/g, ' ')

@@ -1,4 +1,4 @@
-/** An identity provider that says whatever a test wants: responses of the mock's shapes, signed with a key of the test's own. */
+/** An identity provider whose responses a test controls. They look like those of the mock and are signed with the test's own key. */
 import { randomBytes } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { HABITS, personOf } from '../../src/mock-idp/habits.ts';
@@ -13,19 +13,19 @@ export interface TestOrganization {
   readonly slug: string;
   readonly acsUrl: string;
   readonly metadata: string;
-  /** Of the identity provider. */
+  /** Signing key of the identity provider. */
   readonly key: KeyAndCertificate;
-  /** A response of the shape of Okta for this organization; unsolicited where `inResponseTo` is left out. */
+  /** Returns a response like Okta's for this organization. Without `inResponseTo` it is unsolicited. */
   respond(options?: Partial<ResponseOptions> & { readonly user?: string }): string;
-  /** Starts a sign-in in this browser: what the identity provider would get. */
+  /** Starts a sign-in in this browser and returns what the identity provider receives. */
   start(browser: HttpBrowser, returnTo?: string): Promise<{ readonly relayState: string; readonly requestId: string }>;
   /** Posts a response to the ACS, as the identity provider's page in this browser would. */
   post(browser: HttpBrowser, xml: string, relayState?: string): Promise<Page>;
-  /** A whole sign-in. */
+  /** Signs in a user. */
   signIn(browser: HttpBrowser, user?: string, options?: Partial<ResponseOptions>): Promise<Page>;
 }
 
-/** A gateway in this process or in one of its own. */
+/** A gateway in this process or in another one. */
 export interface GatewayUnderTest {
   readonly url: string;
   api<Body = Record<string, unknown>>(
@@ -36,7 +36,7 @@ export interface GatewayUnderTest {
 }
 
 /**
- * @param nowMs the clock of the identity provider
+ * @param nowMs returns the current time of the identity provider
  * @param logoutServices SingleLogoutService elements for its metadata
  */
 export async function makeTestOrganization(
@@ -98,7 +98,7 @@ export async function makeTestOrganization(
   return organization;
 }
 
-/** What a redirect to the identity provider asks for. */
+/** Returns RelayState and request id of a redirect to the identity provider. */
 export function startedBy({ location }: Page): { readonly relayState: string; readonly requestId: string } {
   const { searchParams } = new URL(location ?? '');
   const request = inflateRawSync(Buffer.from(searchParams.get('SAMLRequest') ?? '', 'base64')).toString();

@@ -1,4 +1,4 @@
-/** Given to a process by `--import`: at its end it writes the modules that it loaded to the file that MODULE_LIST names. */
+/** Loaded with `--import`. At exit, it writes the list of loaded modules to the file that MODULE_LIST names. */
 import { writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 

@@ -1,11 +1,11 @@
-/** Logout messages of an identity provider, written and signed by hand: everything can be bent. */
+/** Logout messages of an identity provider, written and signed without a library, so that a test can change every part. */
 import { type KeyObject, sign as signOctets } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import { ASSERTION, type HandSigning, MORE, PROTOCOL, sign } from '../saml/fixture-cases/hand-made.ts';
 
 export type LogoutField = 'SAMLRequest' | 'SAMLResponse';
 
-/** Every part is text that goes in as it is. */
+/** Every part is inserted unchanged. */
 export interface LogoutParts {
   name: 'LogoutRequest' | 'LogoutResponse';
   id: string;
@@ -52,21 +52,21 @@ export const issuer = (entityId: string): string => `<saml:Issuer>${entityId}</s
 const write = ({ name, id, attributes, issuer, content }: LogoutParts): string =>
   `<samlp:${name} xmlns:samlp="${PROTOCOL}" xmlns:saml="${ASSERTION}" ID="${id}" ${attributes}>${issuer}${content}</samlp:${name}>`;
 
-/** For HTTP-POST. */
-export const signXml = (xml: string, key: KeyObject, bent: Partial<HandSigning> = {}): string =>
-  sign(xml, key, { id: '_logout1', ...bent });
+/** Signs a message for HTTP-POST. */
+export const signXml = (xml: string, key: KeyObject, changes: Partial<HandSigning> = {}): string =>
+  sign(xml, key, { id: '_logout1', ...changes });
 
 export interface QuerySigning {
   readonly key: KeyObject;
   readonly relayState?: string;
   readonly algorithm?: string;
   readonly hash?: string;
-  /** Changes the parameters before they are signed, and after. */
+  /** Change the parameters before and after they are signed. */
   readonly before?: (parameters: string) => string;
   readonly after?: (query: string) => string;
 }
 
-/** For HTTP-Redirect: the query of the URL. */
+/** Returns the signed query of a URL for HTTP-Redirect. */
 export function signQuery(field: LogoutField, xml: string, signing: QuerySigning): string {
   const { key, relayState, algorithm = `${MORE}rsa-sha256`, hash = 'sha256', before = (text) => text, after = (text) => text } = signing;
   const relay = relayState === undefined ? '' : `&RelayState=${encodeURIComponent(relayState)}`;

@@ -1,4 +1,4 @@
 import { randomBytes } from 'node:crypto';
 
-/** A slug that no other test has. */
+/** Returns a random slug. */
 export const newSlug = (): string => `t-${randomBytes(8).toString('hex')}`;

@@ -1,4 +1,4 @@
-/** A real redis-server of the tests' own, on a free port of the loopback address, with nothing kept on disk but what a test asks for. */
+/** Starts redis-server for tests, on a free port of the loopback address, without persistence unless a test configures it. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,8 @@ export async function freePort(): Promise<number> {
 
 /**
  * Starts redis-server and waits until it answers.
- * @param options more of its command line, such as `['--appendonly', 'yes']`; `directory` is kept where it is given
+ * @param options command-line options, such as `['--appendonly', 'yes']`
+ * @param given port and directory; a given directory is not deleted
  */
 export async function startRedis(options: readonly string[] = [], given: { port?: number; directory?: string } = {}): Promise<RedisServer> {
   const port = given.port ?? (await freePort());
@@ -33,7 +34,7 @@ export async function startRedis(options: readonly string[] = [], given: { port?
   const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...options], {
     stdio: 'ignore',
   });
-  await answers(child, port);
+  await waitUntilReady(child, port);
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -45,7 +46,7 @@ export async function startRedis(options: readonly string[] = [], given: { port?
   };
 }
 
-/** Starts a Sentinel that watches one primary under a name and alone decides on a failover, half a second after it is gone. */
+/** Starts a Sentinel that monitors one primary and decides on a failover alone, half a second after the primary fails. */
 export async function startSentinel(name: string, primaryPort: number): Promise<RedisServer> {
   const port = await freePort();
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-sentinel-'));
@@ -60,7 +61,7 @@ export async function startSentinel(name: string, primaryPort: number): Promise<
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
   const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
-  await answers(child, port);
+  await waitUntilReady(child, port);
   return {
     port,
     url: `redis+sentinel://127.0.0.1:${port}/${name}`,
@@ -79,8 +80,8 @@ export interface RedisCluster {
 }
 
 /**
- * Starts a Redis Cluster of three primaries, which share the slots, and waits until each of them says that it is whole.
- * @param replicas of each
+ * Starts a Redis Cluster of three primaries and waits until each node reports that all slots are served.
+ * @param replicas number of replicas per primary
  */
 export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
@@ -111,14 +112,14 @@ export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
   }
 }
 
-/** Waits until each node of a cluster says that all slots are served. */
+/** Waits until each node of a cluster reports that all slots are served. */
 export async function isWhole(nodes: readonly RedisServer[]): Promise<void> {
   for (const { port } of nodes) {
     while (!(await runRedisCli('-p', String(port), 'cluster', 'info')).includes('cluster_state:ok')) await pause();
   }
 }
 
-/** @returns what `redis-cli` printed */
+/** Runs `redis-cli` and returns its output. */
 export async function runRedisCli(...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('redis-cli', args);
   return stdout;
@@ -132,13 +133,13 @@ async function kill(child: ChildProcess): Promise<void> {
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, 25));
 
-async function answers(child: ChildProcess, port: number): Promise<void> {
+async function waitUntilReady(child: ChildProcess, port: number): Promise<void> {
   let failure: unknown;
   child.once('error', (error) => {
     failure = error;
   });
   for (let i = 0; i < 200; i++) {
-    if (failure) throw new Error('redis-server can’t be started; install it (apt-get install redis-server)', { cause: failure });
+    if (failure) throw new Error('redis-server could not be started. Install it with: apt-get install redis-server', { cause: failure });
     if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
     if (await connects(port)) return;
     await pause();
@@ -152,7 +153,7 @@ function connects(port: number): Promise<boolean> {
     socket.setTimeout(1000, () => socket.destroy());
     socket.once('data', (data) => {
       socket.destroy();
-      // A server that asks for a password answers too.
+      // A server that requires a password is ready too.
       resolve(/^\+PONG|^-NOAUTH/.test(data.toString()));
     });
     socket.once('error', () => resolve(false));

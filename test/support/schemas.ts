@@ -1,4 +1,4 @@
-/** The OASIS schemas as a judge of what samlgate writes: xmllint with the schema files of Debian's opensaml-schemas and xmltooling-schemas. */
+/** Validates XML against the OASIS schemas, with xmllint and Debian's packages opensaml-schemas and xmltooling-schemas. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,14 +7,14 @@ import { promisify } from 'node:util';
 
 const OPENSAML = '/usr/share/xml/opensaml';
 const XMLTOOLING = '/usr/share/xml/xmltooling';
-/** Where the schemas say that others are, and where those are here. */
+/** Maps the URLs that the schemas import to local files. */
 const LOCATIONS: Readonly<Record<string, string>> = {
   'http://www.w3.org/TR/2002/REC-xmldsig-core-20020212/xmldsig-core-schema.xsd': `${XMLTOOLING}/xmldsig-core-schema.xsd`,
   'http://www.w3.org/TR/2002/REC-xmlenc-core-20021210/xenc-schema.xsd': `${XMLTOOLING}/xenc-schema.xsd`,
   'http://www.w3.org/2001/xml.xsd': `${XMLTOOLING}/xml.xsd`,
 };
 
-/** @returns nothing where the document is valid, else what xmllint says */
+/** Returns the messages of xmllint, or an empty string if the document is valid. */
 export async function schemaProblems(xml: string, schema: 'metadata' | 'protocol'): Promise<string> {
   const folder = mkdtempSync(path.join(tmpdir(), 'samlgate-schema-'));
   try {
@@ -31,9 +31,9 @@ export async function schemaProblems(xml: string, schema: 'metadata' | 'protocol
     const { stderr } = await promisify(execFile)('xmllint', options, {
       env: { ...process.env, XML_CATALOG_FILES: path.join(folder, 'catalog.xml') },
     });
-    // It validates also where it could not load a schema, with a warning. That two schemas import a third one is no trouble.
-    const told = stderr.split('\n').filter((line) => line !== '' && !line.includes('since this namespace was already imported'));
-    return told.join('\n') === `${file} validates` ? '' : stderr;
+    // xmllint only warns about a schema that it could not load. The warning about a schema that is imported twice is harmless.
+    const lines = stderr.split('\n').filter((line) => line !== '' && !line.includes('since this namespace was already imported'));
+    return lines.join('\n') === `${file} validates` ? '' : stderr;
   } catch (error) {
     return (error as { stderr?: string }).stderr ?? String(error);
   } finally {

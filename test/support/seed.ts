@@ -1,6 +1,6 @@
 /**
- * An organization with a member who has a session, written into a store by the gateway's own functions: for tests and
- * measurements that have no browser, and for processes that can't compile pages.
+ * Writes an organization with a signed-in member into a store, with the gateway's own functions. For tests and benchmarks without a
+ * browser, and for processes that can't compile pages.
  */
 import type { Actor } from '../../src/audit.ts';
 import { prepareSigningKeys } from '../../src/auth/keys/signing-keys.ts';
@@ -17,7 +17,7 @@ import { openStore } from '../../src/store/open-store.ts';
 
 export const OPERATOR: Actor = { kind: 'operator' };
 
-/** A gateway without its HTTP side, on a store that others may use too. */
+/** Creates the runtime of a gateway without its HTTP server. Other processes may use the same store. */
 export async function makeRuntime(environment: Readonly<Record<string, string>>, now: () => number = Date.now): Promise<Runtime> {
   const config = readConfig({ SAMLGATE_LOG_LEVEL: 'silent', ...environment });
   const runtime: Runtime = {
@@ -32,11 +32,11 @@ export async function makeRuntime(environment: Readonly<Record<string, string>>,
   return runtime;
 }
 
-/** @param slug of an organization that nobody else has */
+/** Creates an organization. @param slug must be unique in the store */
 export const seedOrganization = (runtime: Runtime, slug: string): Promise<Organization> =>
   createOrganization(runtime, OPERATOR, { slug, name: slug, domains: [], allowedReturnUrls: [] });
 
-/** A person who has just signed in. */
+/** Creates a member who has just signed in. */
 export async function seedMember(runtime: Runtime, organizationId: string, more: Partial<Member> = {}): Promise<Member> {
   const nowMs = runtime.now();
   const id = newId('usr');
@@ -56,7 +56,7 @@ export async function seedMember(runtime: Runtime, organizationId: string, more:
     cliTokens: [],
     ...more,
   };
-  const made = await runtime.store.commit(organizationId, [{ do: 'insert', collection: MEMBERS, id, value: member }]);
-  if (!made.ok) throw new Error('the member could not be made');
+  const result = await runtime.store.commit(organizationId, [{ do: 'insert', collection: MEMBERS, id, value: member }]);
+  if (!result.ok) throw new Error('The member could not be created.');
   return member;
 }

@@ -1,4 +1,4 @@
-/** A person who has signed in with a browser, and what they do with the JSON API. */
+/** A member who has signed in with a browser, and their calls of the JSON API. */
 import { HttpBrowser, signIn } from './browser.ts';
 import type { Answer, OrganizationJson, TestGateway } from './gateway.ts';
 
@@ -14,13 +14,13 @@ export interface SignedIn {
   readonly id: string;
   readonly email: string;
   readonly browser: HttpBrowser;
-  /** The Cookie header. */
+  /** Value of the Cookie header. */
   readonly cookie: string;
   readonly csrfToken: string;
   /** Calls `/api/v1` + path with the session cookie. */
   api<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<Answer<Body>>;
-  /** Makes a CLI token with the session. */
-  makeToken(wish?: { name?: string; expires_in_days?: number }): Promise<NewTokenJson>;
+  /** Creates a CLI token with the session. */
+  makeToken(options?: { name?: string; expires_in_days?: number }): Promise<NewTokenJson>;
 }
 
 interface MeJson {
@@ -28,7 +28,7 @@ interface MeJson {
   readonly csrf_token: string;
 }
 
-/** @param person of the mock identity provider */
+/** Signs in a person of the mock identity provider. @param person key of the person */
 export async function signedIn(gateway: TestGateway, { slug }: Pick<OrganizationJson, 'slug'>, person: string): Promise<SignedIn> {
   const browser = new HttpBrowser();
   await signIn(browser, gateway.loginUrl(slug), person);
@@ -56,10 +56,10 @@ export async function signedIn(gateway: TestGateway, { slug }: Pick<Organization
     cookie,
     csrfToken,
     api: (method, path, body) => call(method, path, body, csrfToken),
-    makeToken: async (wish = {}) => {
-      const made = await call<NewTokenJson>('POST', '/me/tokens', { name: 'test', ...wish }, csrfToken);
-      if (made.status !== 201) throw new Error(`No token was made: ${JSON.stringify(made.body)}`);
-      return made.body;
+    makeToken: async (options = {}) => {
+      const created = await call<NewTokenJson>('POST', '/me/tokens', { name: 'test', ...options }, csrfToken);
+      if (created.status !== 201) throw new Error(`The token could not be created: ${JSON.stringify(created.body)}`);
+      return created.body;
     },
   };
 }
