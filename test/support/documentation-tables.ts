@@ -5,6 +5,8 @@
 import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-checks.ts';
 import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
+import { OPERATIONS } from '../../src/http/api/api.ts';
+import type { Who } from '../../src/http/api/operation.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { PERSON_CHECKS, RESPONSE_CHECKS } from '../../src/saml/response/checks.ts';
 
@@ -88,11 +90,28 @@ function signInChecks(): string {
   return checkTable(checks, Object.keys(RESPONSE_CHECKS).length + 1);
 }
 
+const CALLERS: Readonly<Record<Who, string>> = {
+  public: 'everyone',
+  authenticated: 'members, operator',
+  member: 'members',
+  owner: 'owners, operator',
+  operator: 'operator',
+};
+
+function operations(): string {
+  const rows = Object.values(OPERATIONS).flat();
+  return table(
+    ['method', 'path', 'available to', 'summary'],
+    rows.map(({ method, path, who, summary }) => [method.toUpperCase(), `\`${path}\``, CALLERS[who], summary]),
+  );
+}
+
 /** Page to its tables, by the name in the page's markers. */
 export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
   'docs/configuration.md': { variables },
   'docs/operations.md': { metrics },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
+  'docs/api.md': { operations },
   'docs/saml-checks.md': { 'response-checks': responseChecks, 'sign-in-checks': signInChecks },
 };
 

@@ -28,7 +28,7 @@ const OPENAPI = operation({
   method: 'get',
   path: '/api/v1/openapi.json',
   id: 'getOpenApi',
-  summary: 'Retrieve this document',
+  summary: 'Retrieve the OpenAPI document',
   who: 'public',
   status: 200,
   answer: answers.OPENAPI,
