@@ -96,16 +96,16 @@ describe('samlgate login on a terminal', () => {
       await page.getByRole('heading', { name: 'The terminal is signed in' }).waitFor();
     });
     const { code: exitCode, screen } = await login.ended;
-    expect([exitCode, screen]).toEqual([0, expect.stringContaining(`owner of ${acme.name}.`)]);
+    expect([exitCode, screen]).toEqual([0, expect.stringContaining(`(owner of ${acme.name}) at ${gateway.url}.`)]);
     expect(screen).toMatch(/[|/\\-] Waiting for you to confirm in the browser …/);
     expect(screen).not.toContain('samlgate_cli_');
     expect(statSync(path.join(home, '.samlgate/credentials.json')).mode & 0o777).toBe(0o600);
 
     const members = await onTerminal('members list').ended;
     expect([members.code, members.screen]).toEqual([0, expect.stringContaining('owner')]);
-    expect((await onTerminal('token rotate').ended).screen).toContain('1 token(s) revoked; the new one is saved.');
+    expect((await onTerminal('token rotate').ended).screen).toContain('Revoked 1 token and saved a new one.');
     expect((await onTerminal('whoami').ended).screen).toContain(`${acme.name} (${acme.slug})`);
-    expect((await onTerminal('logout').ended).screen).toContain('the token is revoked.');
+    expect((await onTerminal('logout').ended).screen).toContain('and revoked the token.');
     expect((await onTerminal('whoami').ended).code).toBe(2);
   }, 60_000);
 

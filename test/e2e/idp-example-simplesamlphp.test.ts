@@ -40,10 +40,10 @@ describe('config/idp-examples/simplesamlphp.yaml with SimpleSAMLphp', () => {
   }, 30_000);
 
   it('is applied after a dry run, and leaves nothing to change', async () => {
-    expect(await apply('--dry-run')).toContain(`${SLUG}: would make the organization “Acme (SimpleSAMLphp)”`);
+    expect(await apply('--dry-run')).toContain(`${SLUG}: would create the organization “Acme (SimpleSAMLphp)”`);
     expect((await gateway.api('GET', `/organizations/${SLUG}`)).body).toMatchObject({ code: 'organization_unknown' });
-    expect(await apply()).toContain(`${SLUG}: make the organization “Acme (SimpleSAMLphp)”`);
-    expect(await apply('--dry-run')).toEqual([`${SLUG}: nothing to change`]);
+    expect(await apply()).toContain(`${SLUG}: create the organization “Acme (SimpleSAMLphp)”`);
+    expect(await apply('--dry-run')).toEqual([`${SLUG}: no changes`]);
     expect((await gateway.api('GET', `/organizations/${SLUG}/identity-provider`)).body).toMatchObject({ entity_id: idp.metadataUrl });
   });
 

@@ -189,7 +189,7 @@ describe('npm package', () => {
       cwd: project,
       env: environment({ SAMLGATE_URL: url }),
     });
-    expect(applied.stdout).toContain('acme-okta: would make the organization');
+    expect(applied.stdout).toContain('acme-okta: would create the organization');
     const exit = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await exit).toEqual([0, null]);
