@@ -84,7 +84,7 @@ describe.each(['sqlite', 'redis'] as const)('sign-in in Chromium (store: %s)', (
       await typePassword(page, 'nina');
       await page.getByRole('heading', { name: 'You do not have access to this organization' }).waitFor();
       const text = await page.innerText('main');
-      expect(text).toContain('sent no groups');
+      expect(text).toContain('did not send your groups');
       expect(text).toContain('saml_role_denied');
       await screenshot(page, `refused-${store}`);
       await page.getByRole('link', { name: 'Try again' }).click();

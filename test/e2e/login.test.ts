@@ -56,7 +56,7 @@ describe.each(['sqlite', 'redis'] as const)('sign-in with SimpleSAMLphp (store: 
     const browser = new HttpBrowser();
     const { answer } = await signInAt(browser, loginUrl('strict'), 'nina');
     expect([answer.status, answer.code]).toEqual([403, 'saml_role_denied']);
-    expect(answer.text).toContain('sent no groups');
+    expect(answer.text).toContain('did not send your groups');
     expect((await whoAmI(browser, gateway.url)).status).toBe(401);
     const { body } = await gateway.api('GET', '/organizations/strict/audit?event=login.refused');
     expect(body.items).toMatchObject([{ event: 'login.refused', code: 'saml_role_denied' }]);

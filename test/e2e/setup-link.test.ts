@@ -58,9 +58,9 @@ describe('setup link in Chromium', () => {
     await page.getByRole('link', { name: 'Settings' }).click();
     expect(await inspectLooks(page, 'setup-settings')).toEqual([]);
     await page.getByRole('button', { name: 'End setup' }).click();
-    expect(await page.textContent('h1')).toContain('The setup is over');
+    expect(await page.textContent('h1')).toContain('The setup has ended');
     await page.goto(link.body.url);
-    expect(await page.textContent('main')).toContain('Ask who sent it for a new one');
+    expect(await page.textContent('main')).toContain('Ask the person who sent it for a new one');
     expect(complaints).toEqual([]);
     await context.close();
   }, 120_000);
