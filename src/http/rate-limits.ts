@@ -45,7 +45,7 @@ export type LimitName = keyof typeof LIMITS;
 /** A failed decryption could serve as an oracle, so a tenth of the refusals reach the limit. */
 const COST: Partial<Record<ErrorCode, number>> = { saml_decryption_failed: 10 };
 
-/** Addresses share 65,536 places, so that an attacker with a million of them takes no more memory than that. */
+/** Addresses share 65,536 places, which bounds the memory that an attacker with many addresses can use. */
 const PLACE_HEX_DIGITS = 4;
 
 /** A request has a place of its own. Only as many exist as were started, and no user may use up the tries of another. */

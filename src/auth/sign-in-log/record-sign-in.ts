@@ -113,7 +113,7 @@ const isGenuine = ({ assertion, error }: RefusedSignIn): boolean => assertion !=
 
 /**
  * Reserves one examination in the current minute of this replica. Genuine responses have an allowance of their own, which
- * nobody without the identity provider's key can exhaust.
+ * an attacker without the identity provider's key cannot exhaust.
  */
 function reserveExamination(runtime: Runtime, organization: Organization, signIn: RefusedSignIn): boolean {
   const recorder = recorderOf(runtime);

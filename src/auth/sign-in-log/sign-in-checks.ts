@@ -66,7 +66,7 @@ export function checksUntil(runtime: Runtime, error: GatewayError | undefined): 
   const names = signInChecks(runtime);
   if (!error) return names.map((name) => ({ name, outcome: 'not_reached' }));
   const failedAt = names.findIndex((name) => codesOf(name).includes(error.code));
-  // A refusal that belongs to none of these checks is about the user, who is read after the request was found.
+  // Any other code is about the user, which a sign-in reads after the request check.
   const passed = failedAt < 0 ? names.indexOf('request') + 1 : failedAt;
   return names.map((name, at) => {
     if (at < passed) return { name, outcome: 'passed' };

@@ -1,7 +1,7 @@
 /**
  * Stores the last sign-ins of an organization, so that its owners can find out why one was refused. No SAML response is stored,
  * only what `examineResponse` reports about it. Each entry is an expiring value; one record lists the entries and limits their
- * number. Everything is encrypted, lies in the organization's partition and is deleted with it.
+ * number. Everything is stored encrypted in the organization's partition, and deleted with it.
  */
 import { type ErrorCode, type ErrorVariantName, GatewayError } from '../../errors.ts';
 import type { RoleSource } from '../../organizations/members.ts';
@@ -74,7 +74,7 @@ const PLACES = { accepted: 70, refused: 60, unverified: 40, test: 30 } as const;
 const classOf = ({ kind, outcome, isVerified }: SignInLogSummary): keyof typeof PLACES =>
   kind === 'test' ? 'test' : outcome === 'accepted' ? 'accepted' : isVerified ? 'refused' : 'unverified';
 
-/** Of one entry, as JSON. */
+/** Limits the JSON of one entry. */
 const MAX_OCTETS = 32 * 1024;
 const MAX_GROUPS_OCTETS = 8 * 1024;
 /** How long the result of a test is stored if the log is turned off. */

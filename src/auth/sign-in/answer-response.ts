@@ -1,6 +1,6 @@
 /**
- * Answers a SAML response that a browser posts to the assertion consumer service. This is the one place that decides, from the
- * decoded form to an outcome; `http/` only carries out what the outcome says.
+ * Answers a SAML response that a browser posts to the assertion consumer service. The decision is made here, from the form to
+ * the outcome. `http/` reads the request, and sets the cookie or redirects as the outcome says.
  */
 import { auditStep } from '../../audit.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
@@ -22,13 +22,13 @@ import { isTestRelayState } from './test-sign-in.ts';
 
 /** The rate limits of the assertion consumer service. `http/rate-limits.ts` counts them. */
 export interface ResponseLimits {
-  /** Whether so many responses from this address, or for this organization, were refused that the next one needs a reason. */
+  /** Returns whether too many responses from this address, or for this organization, were refused to examine the next without a reason. */
   isOverRefusals(source: ResponseSource): boolean;
-  /** Counts one more try for the request with this RelayState, and tells whether it is still allowed. */
+  /** Counts a response to the request with this RelayState. Returns whether it may be examined. */
   countTry(relayState: string | undefined): Promise<boolean>;
-  /** Counts a refusal, and tells whether that was one too many, so that nothing is to be written about it. */
+  /** Counts a refusal. Returns whether it exceeds the limit, so that it is not recorded. */
   countRefusal(source: ResponseSource, refusal: CountedRefusal): Promise<boolean>;
-  /** The refusal of a response that is not examined. */
+  /** Returns the refusal of a response that is not examined. */
   tooManyRefusals(): GatewayError;
 }
 
@@ -55,14 +55,14 @@ export interface PostedResponse {
 
 export type SignInOutcome =
   | Exclude<SignInResult, { kind: 'outdated' }>
-  /** A test sign-in has a result, good or bad. */
+  /** A test sign-in has a result, accepted or refused. */
   | { readonly kind: 'tested'; readonly resultAt: string }
   | { readonly kind: 'refused'; readonly error: GatewayError };
 
-/** A response that is judged again this often has met an organization that changes all the time. */
+/** Gives up on an organization that changes faster than a response can be judged. */
 const MAX_ROUNDS = 20;
 
-/** One judgement of a response, and how far it came. */
+/** One attempt to judge a response, and how far it came. */
 interface Round {
   readonly organization: Stored<Organization>;
   readonly posted: PostedResponse;
@@ -74,10 +74,10 @@ interface Round {
 }
 
 /**
- * Decides about a posted response and records the outcome: audit trail, rate limits, metrics, log, sign-in log.
+ * Decides about a posted response and records the outcome in audit trail, rate limits, metrics, log and sign-in log.
  *
- * An administrator's change that happens during the decision takes effect: the response is then judged again, by the changed
- * organization, as if it had just arrived.
+ * If an administrator changes the organization during the decision, the response is judged again, as if it had arrived after
+ * the change.
  * @param organization the organization whose ACS received the response
  * @throws organization_unknown if the organization is deleted meanwhile; store_unavailable if a refusal cannot be recorded
  */
@@ -95,7 +95,7 @@ export async function answerResponse(runtime: Runtime, organization: Stored<Orga
 const tooManyChanges = (): GatewayError =>
   new GatewayError('conflict', 'The settings of the organization changed too often during this sign-in. Sign in again.');
 
-/** The decision about a response, in order. */
+/** Judges a response, step by step. A GatewayError of any step becomes a refusal. */
 async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutcome | SignInResult> {
   const { posted, isFirst } = round;
   const { browser } = posted;
@@ -104,12 +104,12 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     requireIdentityProvider(organization);
     const { unverifiedXml, unverifiedRelayState: relayState } = posted.readForm();
     round.unverifiedXml = unverifiedXml;
-    // A test is examined however many responses were refused, because only the browser that started it gets that far, once.
+    // Tests are exempt from the refusal limits: only the browser that started the test passes its first check, and only once.
     if (isTestRelayState(relayState)) {
       const resultAt = await finishTestSignIn(runtime, organization, { unverifiedXml, relayState, browser });
       return { kind: 'tested', resultAt };
     }
-    // Once per response, because asking counts as a try.
+    // In the first round only, because this counts as a try.
     if (isFirst) await requireReasonToExamine(runtime, organization, { posted, relayState });
     const verified = await verifyResponse(runtime, organization, unverifiedXml);
     round.assertion = verified.assertion;
@@ -121,7 +121,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
 }
 
 /**
- * Checks that a response is worth examining. After too many refusals, only an answer to a sign-in that this browser started is.
+ * Checks that a response is worth examining. After too many refusals, it must answer a sign-in that this browser started.
  * @throws rate_limited
  */
 async function requireReasonToExamine(
@@ -165,8 +165,8 @@ function reportExpiredCertificates(runtime: Runtime, organization: Organization,
 }
 
 /**
- * Counts a refusal, writes it to the audit trail and notes it for the sign-in log. A store that cannot be reached is only
- * counted in the metrics, and so is a response that was not examined because there are too many.
+ * Counts a refusal, writes it to the audit trail and records it in the sign-in log. Failures of the gateway and responses that
+ * exceed a limit appear in the metrics only.
  */
 async function recordRefusal(runtime: Runtime, round: Round, error: GatewayError): Promise<void> {
   const { posted, unverifiedXml, assertion } = round;

@@ -73,7 +73,7 @@ export async function verifyResponse(runtime: Runtime, organization: Organizatio
 export interface AssertionChecks<Failed extends undefined> {
   readonly verified: VerifiedResponse;
   readonly run: RunCheck<Failed>;
-  /** Finds the request that the assertion answers, and throws if there is none. */
+  /** Finds the request that the assertion answers. Throws if no request matches. */
   readonly matchRequest: () => Promise<RequestMatch>;
 }
 
@@ -120,22 +120,22 @@ const ROLE_DENIALS: Readonly<
   absent: {
     variant: 'groups_absent',
     detail: 'Your identity provider did not send your groups, and roles in this organization depend on them.',
-    administratorDetail: 'The SAML response has no groups attribute, and the default role is none.',
+    administratorDetail: 'The SAML response has no groups attribute, and the organization has no default role.',
   },
   over_limit: {
     variant: 'groups_over_limit',
     detail: 'You are in more groups than your identity provider sends, and roles in this organization depend on them.',
     administratorDetail:
-      'The identity provider sent a link instead of the groups because the user is in too many, and the default role is none.',
+      'The identity provider sent a link instead of the groups because the user is in too many, and the organization has no default role.',
   },
   present: {
     variant: 'groups_unmatched',
     detail: 'None of the groups that your identity provider sent has a role in this organization.',
-    administratorDetail: 'No role rule matches the groups in the SAML response, and the default role is none.',
+    administratorDetail: 'No role rule matches the groups in the SAML response, and the organization has no default role.',
   },
 };
 
-/** The refusal of a user without a role. Its texts depend on why no rule matched the user's groups. */
+/** Returns the refusal of a user without a role. Its texts depend on why no rule matched. */
 export const roleDenied = ({ person: { groupsState } }: IdentifiedUser): GatewayError =>
   new GatewayError('saml_role_denied', { ...ROLE_DENIALS[groupsState], got: `groups: ${groupsState}` });
 

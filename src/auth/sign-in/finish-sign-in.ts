@@ -13,6 +13,7 @@ import { signOut } from '../sessions/sign-out.ts';
 import type { BrowserContext } from './browser-context.ts';
 import {
   checkAssertion,
+  type IdentifiedUser,
   type RequestMatch,
   requireNotSuspended,
   roleDenied,
@@ -44,26 +45,38 @@ export type SignInResult =
  *   saml_unsolicited_forbidden, saml_replayed, saml_name_id_missing, saml_email_missing, saml_expired (single logout ended
  *   the identity provider's session), saml_role_denied, member_suspended, conflict, store_unavailable
  */
-export async function finishSignIn(
-  runtime: Runtime,
-  { value: organization, version }: Stored<Organization>,
-  answer: SignInAnswer,
-): Promise<SignInResult> {
+export async function finishSignIn(runtime: Runtime, organization: Stored<Organization>, answer: SignInAnswer): Promise<SignInResult> {
   const { verified, browser } = answer;
-  const { assertion } = verified;
-  const checked = await checkAssertion(runtime, organization, {
+  const checked = await checkAssertion(runtime, organization.value, {
     verified,
     run: stopAtFirstFailure,
-    matchRequest: () => matchRequest(runtime, organization, answer),
+    matchRequest: () => matchRequest(runtime, organization.value, answer),
   });
   if (checked.kind === 'bounced') return checked;
   const { match, user } = checked;
   const formerLogin =
     match.formerLogin ?? (browser.sid === undefined ? undefined : await readSession(runtime, MEMBER_SESSION, browser.sid));
+  return commitSignIn(runtime, organization, { verified, browser, user, match, formerLogin });
+}
+
+interface CheckedSignIn {
+  readonly verified: VerifiedResponse;
+  readonly browser: BrowserContext;
+  readonly user: IdentifiedUser;
+  readonly match: Extract<RequestMatch, { kind: 'matched' }>;
+  /** The session that this browser had. */
+  readonly formerLogin: Login | undefined;
+}
+
+async function commitSignIn(
+  runtime: Runtime,
+  { value: organization, version }: Stored<Organization>,
+  { verified: { assertion, settings }, browser, user, match, formerLogin }: CheckedSignIn,
+): Promise<SignInResult> {
   const nowMs = runtime.now();
   const claims: Step[] = [
     ...requireSessionNotEnded(organization, assertion),
-    claimAssertion(verified.settings.idpEntityId, assertion, nowMs),
+    claimAssertion(settings.idpEntityId, assertion, nowMs),
     ...match.take,
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version },
   ];
@@ -141,6 +154,6 @@ async function endFormerSession(runtime: Runtime, actor: Actor, { formerLogin, m
     await signOut(runtime, { ...actor, kind: 'member', id: formerLogin.memberId }, formerLogin);
   } catch (error) {
     const code = codeOf(error);
-    runtime.log.warn({ code, member: formerLogin.memberId }, 'the former session of this browser was not ended');
+    runtime.log.warn({ code, member: formerLogin.memberId }, 'could not end the former session of this browser');
   }
 }

@@ -120,13 +120,13 @@ interface Consumption {
   readonly answer: TestAnswer;
   /** Undefined if the response was refused, so that there is no assertion to claim. */
   readonly verified: VerifiedResponse | undefined;
-  /** @param isFirstUse whether the assertion was not used before; undefined if there is none */
+  /** @param isFirstUse undefined if the response was refused, so that it has no assertion */
   readonly entryFor: (isFirstUse: boolean | undefined) => SignInLogEntry;
 }
 
 /**
  * Consumes the request and claims the assertion, in one commit with the audit entry. An assertion that was used before fails
- * the test, but the request is consumed all the same.
+ * the test, and the request is consumed without it.
  */
 async function consume(runtime: Runtime, organization: Organization, { answer, verified, entryFor }: Consumption): Promise<SignInLogEntry> {
   for (const isFirstUse of verified ? [true, false] : [undefined]) {

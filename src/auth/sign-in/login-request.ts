@@ -8,6 +8,7 @@ import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import { createAuthnRequest } from '../../saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
+import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Login } from '../sessions/member-sessions.ts';
 import { safeReturnTo } from './return-to.ts';
@@ -56,21 +57,12 @@ export async function createLoginRequest(
     browserHash: sha256(browserNonce),
     idpEntityId: metadata.entityId,
   };
-  const { redirect, post } = metadata.singleSignOn;
-  const ssoUrl = redirect ?? post;
-  if (ssoUrl === undefined) {
-    throw new GatewayError('idp_not_configured', {
-      detail: 'The identity provider of this organization has no sign-on URL that the gateway can use.',
-      administratorDetail: 'The metadata has no SingleSignOnService with HTTP-Redirect or HTTP-POST binding.',
-    });
-  }
   const isSigned = settings.signRequests ?? metadata.wantAuthnRequestsSigned;
   const message = await createAuthnRequest({
     id: request.requestId,
     entityId,
     acsUrl,
-    ssoUrl,
-    binding: redirect === undefined ? 'post' : 'redirect',
+    ...findSsoEndpoint(metadata),
     relayState,
     signWith: isSigned ? await openMessageSigningKey(runtime, organization) : undefined,
     nameIdFormat: settings.nameIdFormat,
@@ -78,6 +70,16 @@ export async function createLoginRequest(
     authnContext: settings.authnContext,
   });
   return { message, request };
+}
+
+/** @throws idp_not_configured */
+function findSsoEndpoint({ singleSignOn: { redirect, post } }: IdpMetadata) {
+  if (redirect !== undefined) return { ssoUrl: redirect, binding: 'redirect' } as const;
+  if (post !== undefined) return { ssoUrl: post, binding: 'post' } as const;
+  throw new GatewayError('idp_not_configured', {
+    detail: 'The identity provider of this organization has no sign-on URL that the gateway can use.',
+    administratorDetail: 'The metadata has no SingleSignOnService with the HTTP-Redirect or HTTP-POST binding.',
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-/** What a sign-in writes: the member, the session and the audit entries. */
+/** Builds what a sign-in writes: member, session and audit entries. */
 import { type Actor, auditStep } from '../../audit.ts';
 import { newId, newSecret } from '../../ids.ts';
 import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
@@ -13,7 +13,7 @@ import { type Login, putLogin } from '../sessions/member-sessions.ts';
 import type { BrowserContext } from './browser-context.ts';
 import type { IdentifiedUser } from './check-assertion.ts';
 
-/** A member keeps this many sessions. A new one ends the oldest. */
+/** Sessions per member. One more ends the oldest. */
 const MAX_SESSIONS = 20;
 
 export interface SessionOptions {
@@ -127,7 +127,7 @@ function auditSteps({ before, member, actor, nowMs }: SignInAudit): Step[] {
   return [...steps, auditStep(nowMs, memberActor, 'login.accepted', { member_id, details: { role, ...roleSource } })];
 }
 
-/** A member whose groups give no role any more loses all sessions and, without a role, the use of every token. */
+/** Returns the steps for a user without a role: a member loses the role and all sessions. Tokens are useless without a role. */
 export function revokeAccess(known: Stored<Member> | undefined): Step[] {
   if (!known) return [];
   const value: Member = { ...known.value, role: 'none', roleSource: { kind: 'default' }, sessions: [] };

@@ -6,7 +6,7 @@ type GroupsState = Member['groupsState'];
 
 /** Explains why a member has the role, to the member (`you`) or to others (`they`). */
 export function roleReason({ role, roleSource, groupsState }: Pick<Member, 'role' | 'roleSource' | 'groupsState'>, reader: Reader): string {
-  if (role === 'none') return `${withoutRule(groupsState, reader)}, and the default role is none.`;
+  if (role === 'none') return `${withoutRule(groupsState, reader)}, and the organization has no default role.`;
   if (roleSource.kind === 'rule') {
     const member = reader === 'you' ? 'you are' : 'the member is';
     return `The identity provider says that ${member} in the group “${visibleText(roleSource.group)}”, and a rule gives this role to that group.`;
