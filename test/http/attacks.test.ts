@@ -1,4 +1,4 @@
-/** What somebody tried once, or would: each against the running gateway. */
+/** Attacks that were tried or are likely, each against a running gateway. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -23,26 +23,26 @@ afterAll(() => gateway.stop());
 const me = async (browser: HttpBrowser) =>
   (await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } })).status;
 
-/** The store, with something that goes wrong for a while. */
+/** Makes the purge of a partition fail until the returned function is called. */
 function breakPurge(): () => void {
   const { store } = gateway.runtime;
   const purge = store.purge.bind(store);
-  store.purge = () => Promise.reject(new Error('the store went away'));
+  store.purge = () => Promise.reject(new Error('the store failed'));
   return () => {
     store.purge = purge;
   };
 }
 
-describe('the deletion of an organization that dies half-way', () => {
-  it('lets nobody of it in any more, and may be repeated', async () => {
+describe('a deletion of an organization that fails half-way', () => {
+  it('ends all access immediately and can be repeated', async () => {
     const doomed = await makeTestOrganization(gateway);
     const browser = new HttpBrowser();
     await doomed.signIn(browser);
     expect(await me(browser)).toBe(200);
-    const mend = breakPurge();
+    const repair = breakPurge();
     expect((await gateway.api('DELETE', `/organizations/${doomed.slug}`)).status).toBe(500);
-    mend();
-    // A replica may believe for two seconds that the organization is there.
+    repair();
+    // A replica may use the cached organization for two seconds.
     await new Promise((resolve) => setTimeout(resolve, 2100));
     expect(await me(browser)).toBe(401);
     expect((await doomed.signIn(new HttpBrowser()).catch(() => undefined))?.status).not.toBe(303);
@@ -51,12 +51,12 @@ describe('the deletion of an organization that dies half-way', () => {
     expect((await gateway.api('POST', '/organizations', { slug: doomed.slug, name: 'x' })).status).toBe(201);
   });
 
-  it('a slug that comes free this way takes nothing of the former organization along', async () => {
+  it('frees the slug without leaving data of the former organization to the next one', async () => {
     const doomed = await makeTestOrganization(gateway);
     await doomed.signIn(new HttpBrowser());
-    const mend = breakPurge();
+    const repair = breakPurge();
     await gateway.api('DELETE', `/organizations/${doomed.slug}`);
-    mend();
+    repair();
     aheadMs += 120_000;
     expect((await gateway.api('POST', '/organizations', { slug: doomed.slug, name: 'x' })).status).toBe(201);
     const { store } = gateway.runtime;
@@ -65,8 +65,8 @@ describe('the deletion of an organization that dies half-way', () => {
   });
 });
 
-describe('a session token in the hands of a service', () => {
-  it('reads, but changes nothing in the organization of the owner whose it is', async () => {
+describe('a session token held by a service', () => {
+  it('can read the owner’s organization but not change it', async () => {
     const organization = await gateway.makeOrganization();
     const olivia = await signedIn(gateway, organization, 'olivia');
     const { body } = await olivia.api<{ token: string }>('POST', '/me/session-token');
@@ -84,11 +84,11 @@ describe('a session token in the hands of a service', () => {
   });
 });
 
-describe('metadata of an owner who means ill', () => {
-  it('the computer that the gateway runs on is out of reach, but for a gateway on localhost', async () => {
-    let asked = 0;
+describe('metadata of a malicious owner', () => {
+  it('is never fetched from the gateway’s own host, except by a gateway on localhost', async () => {
+    let requests = 0;
     const inside = createServer((_request, response) => {
-      asked++;
+      requests++;
       response.statusCode = 418;
       response.end();
     });
@@ -109,12 +109,12 @@ describe('metadata of an owner who means ill', () => {
       const answer = await api('PUT', '/organizations/evil/identity-provider?dry_run=true', { metadata_url });
       expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, 'idp_metadata_invalid']);
     }
-    expect(asked).toBe(0);
+    expect(requests).toBe(0);
     await open.stop();
     inside.close();
   });
 
-  it('a certificate without a subject is one like any other, and what one organization serves stops no other’s refresh', async () => {
+  it('may hold a certificate without a subject, and never stops the refresh of other organizations', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'samlgate-attack-'));
     execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '9', '-subj', '/', '-keyout', 'k', '-out', 'c'], {
       cwd: folder,
@@ -134,15 +134,15 @@ describe('metadata of an owner who means ill', () => {
     const fetched: string[] = [];
     await refreshDueMetadata(gateway.runtime, (_runtime, url) => {
       fetched.push(url);
-      throw new TypeError('a defect that this metadata brings out');
+      throw new TypeError('a defect that this metadata triggers');
     });
     expect(fetched).toHaveLength(organizations.length);
     served.close();
   });
 });
 
-describe('paths in another spelling', () => {
-  it('are no other way in', async () => {
+describe('paths in another case or with a trailing slash', () => {
+  it('answer 404', async () => {
     for (const resource of ['/METRICS', '/metrics/', '/API/v1/organizations', '/Auth/verify', '/SAML/acme/metadata', '/Console']) {
       expect([resource, (await fetch(gateway.url + resource, { redirect: 'manual' })).status]).toEqual([resource, 404]);
     }

@@ -8,7 +8,7 @@ import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
 
-/** People sign in here; what is changed is changed at the other. */
+/** Users sign in at `gateway`; changes are made at `elsewhere`. */
 let gateway: TestGateway;
 let elsewhere: TestGateway;
 let acme: TestOrganization;
@@ -24,8 +24,8 @@ beforeEach(async () => {
   acme = await makeTestOrganization(gateway);
 });
 
-const verdict = ({ status, code }: Page) => (status === 303 ? 'in' : code);
-const enter = async (options: Parameters<TestOrganization['respond']>[0] = {}): Promise<Page> =>
+const verdict = ({ status, code }: Page) => (status === 303 ? 'accepted' : code);
+const signIn = async (options: Parameters<TestOrganization['respond']>[0] = {}): Promise<Page> =>
   acme.post(new HttpBrowser(), acme.respond(options));
 const change = async (method: string, path: string, body?: unknown): Promise<void> => {
   expect((await elsewhere.api(method, `/organizations/${acme.slug}${path}`, body)).status).toBeLessThan(300);
@@ -36,7 +36,7 @@ const newKey = () => createSelfSignedCertificate({ commonName: 'test only', days
 
 const beforeItIsWritten = (work: () => Promise<unknown>, times = 1): void => beforeSignInIsWritten(gateway, work, times);
 
-const told = async () => {
+const recorded = async () => {
   await flushSignInLog(gateway.runtime);
   const path = `/organizations/${acme.slug}`;
   const audit = await gateway.api<{ items: { event: string }[] }>('GET', `${path}/audit?limit=50`);
@@ -48,20 +48,20 @@ const told = async () => {
   };
 };
 
-describe('what is changed while a message is judged counts for it', () => {
-  test('a certificate that is taken away', async () => {
+describe('a change during a sign-in', () => {
+  test('of the certificate rejects a response signed with the old key', async () => {
     beforeItIsWritten(async () => trust(OKTA_ISSUER, await newKey()));
-    expect(verdict(await enter())).toBe('saml_signature_invalid');
-    expect(await told()).toEqual({ events: ['login.refused'], codes: ['saml_signature_invalid'], members: 0 });
+    expect(verdict(await signIn())).toBe('saml_signature_invalid');
+    expect(await recorded()).toEqual({ events: ['login.refused'], codes: ['saml_signature_invalid'], members: 0 });
     expect((await gateway.api<{ items: unknown[] }>('GET', `/organizations/${acme.slug}/members`)).body.items).toEqual([]);
   });
 
-  test('another identity provider', async () => {
+  test('of the identity provider rejects a response from the old one', async () => {
     beforeItIsWritten(async () => trust('https://other.example', acme.key));
-    expect(verdict(await enter())).toBe('saml_issuer_unknown');
+    expect(verdict(await signIn())).toBe('saml_issuer_unknown');
   });
 
-  test('a role rule', async () => {
+  test('of a role rule decides the role', async () => {
     beforeItIsWritten(() =>
       change('PUT', '/role-mapping', {
         rules: [{ group: 'platform-admins', role: 'collaborator' }],
@@ -70,95 +70,95 @@ describe('what is changed while a message is judged counts for it', () => {
       }),
     );
     const browser = new HttpBrowser();
-    expect(verdict(await acme.post(browser, acme.respond()))).toBe('in');
+    expect(verdict(await acme.post(browser, acme.respond()))).toBe('accepted');
     const me = await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } });
     expect((JSON.parse(me.text) as { user: { role: string } }).user.role).toBe('collaborator');
-    expect(await told()).toEqual({ events: ['login.accepted'], codes: [null], members: 1 });
+    expect(await recorded()).toEqual({ events: ['login.accepted'], codes: [null], members: 1 });
   });
 
-  test('a role rule that leaves the person none, and one that gives it back', async () => {
+  test('of a role rule denies the user, or admits the user again', async () => {
     beforeItIsWritten(() =>
       change('PUT', '/role-mapping', { rules: [{ group: 'nobody-has-it', role: 'owner' }], default_role: 'none', allow_no_owner: true }),
     );
-    expect(verdict(await enter())).toBe('saml_role_denied');
+    expect(verdict(await signIn())).toBe('saml_role_denied');
     beforeItIsWritten(() => change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'none' }));
-    expect(verdict(await enter())).toBe('in');
-    expect((await told()).events).toEqual(['login.accepted', 'login.refused']);
+    expect(verdict(await signIn())).toBe('accepted');
+    expect((await recorded()).events).toEqual(['login.accepted', 'login.refused']);
   });
 
-  test('that no sign-in may begin at the identity provider', async () => {
+  test('of idp_initiated rejects an unsolicited response', async () => {
     beforeItIsWritten(() => change('PATCH', '/identity-provider', { idp_initiated: 'reject' }));
-    expect(verdict(await enter())).toBe('saml_unsolicited_forbidden');
+    expect(verdict(await signIn())).toBe('saml_unsolicited_forbidden');
   });
 
-  test('the end of the organization', async () => {
+  test('that deletes the organization ends the sign-in', async () => {
     beforeItIsWritten(() => change('DELETE', ''));
-    expect(verdict(await enter())).toBe('organization_unknown');
+    expect(verdict(await signIn())).toBe('organization_unknown');
   });
 
-  test('another organization by its name: only its own identity provider', async () => {
+  test('that replaces the organization rejects the response: the new one has an identity provider of its own', async () => {
     let next: TestOrganization | undefined;
     beforeItIsWritten(async () => {
       await change('DELETE', '');
       next = await makeTestOrganization(elsewhere, Date.now, acme.slug);
     });
-    expect(verdict(await enter())).toBe('saml_signature_invalid');
-    expect(verdict(await enter({ key: next?.key ?? acme.key }))).toBe('in');
+    expect(verdict(await signIn())).toBe('saml_signature_invalid');
+    expect(verdict(await signIn({ key: next?.key ?? acme.key }))).toBe('accepted');
   });
 
-  test('a change that does not matter to it: the message is still good, once', async () => {
+  test('of the name still accepts the response, once', async () => {
     const xml = acme.respond();
     beforeItIsWritten(() => change('PATCH', '', { name: 'Another name' }));
-    expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('in');
+    expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('accepted');
     expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('saml_replayed');
-    expect((await told()).events).toEqual(['login.refused', 'login.accepted']);
+    expect((await recorded()).events).toEqual(['login.refused', 'login.accepted']);
   });
 });
 
-describe('what was changed since somebody last signed in here counts', () => {
+describe('a change on another replica', () => {
   beforeEach(async () => {
-    expect(verdict(await enter())).toBe('in');
+    expect(verdict(await signIn())).toBe('accepted');
   });
 
-  test('another certificate: for who is refused by it, and for who comes in by it', async () => {
+  test('of the certificate rejects the old key and accepts the new one', async () => {
     const key = await newKey();
     await trust(OKTA_ISSUER, key);
-    expect(verdict(await enter())).toBe('saml_signature_invalid');
+    expect(verdict(await signIn())).toBe('saml_signature_invalid');
     const another = await newKey();
     await trust(OKTA_ISSUER, another);
-    expect(verdict(await enter({ key: another }))).toBe('in');
-    expect(await told()).toEqual({
+    expect(verdict(await signIn({ key: another }))).toBe('accepted');
+    expect(await recorded()).toEqual({
       events: ['login.accepted', 'login.refused', 'login.accepted'],
       codes: [null, 'saml_signature_invalid', null],
       members: 2,
     });
   });
 
-  test('that there is no identity provider, and that there is one', async () => {
+  test('that removes the identity provider ends sign-ins until a new one is set', async () => {
     await change('DELETE', '/identity-provider');
-    expect(verdict(await enter())).toBe('idp_not_configured');
+    expect(verdict(await signIn())).toBe('idp_not_configured');
     await trust(OKTA_ISSUER, acme.key);
-    expect(verdict(await enter())).toBe('in');
+    expect(verdict(await signIn())).toBe('accepted');
   });
 
-  test('role rules: nobody keeps what they give no more', async () => {
+  test('of the role rules denies the user, or admits the user again', async () => {
     await change('PUT', '/role-mapping', {
       rules: [{ group: 'nobody-has-it', role: 'owner' }],
       default_role: 'none',
       allow_no_owner: true,
     });
-    expect(verdict(await enter())).toBe('saml_role_denied');
+    expect(verdict(await signIn())).toBe('saml_role_denied');
     await change('PUT', '/role-mapping', { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'none' });
-    expect(verdict(await enter())).toBe('in');
+    expect(verdict(await signIn())).toBe('accepted');
   });
 
-  test('who is shut out hears why, even when the organization is changed at that moment', async () => {
+  test('right after a denial does not hide its reason', async () => {
     await change('PUT', '/role-mapping', {
       rules: [{ group: 'nobody-has-it', role: 'owner' }],
       default_role: 'none',
       allow_no_owner: true,
     });
-    expect(verdict(await enter())).toBe('saml_role_denied');
+    expect(verdict(await signIn())).toBe('saml_role_denied');
     const store = gateway.runtime.store as { commit: Store['commit'] };
     const { commit } = store;
     store.commit = async (...asked) => {
@@ -167,32 +167,32 @@ describe('what was changed since somebody last signed in here counts', () => {
       await change('PATCH', '', { name: 'Another name' });
       return result;
     };
-    expect(verdict(await enter())).toBe('saml_role_denied');
-    expect((await told()).events).toEqual(['login.refused', 'login.refused', 'login.accepted']);
+    expect(verdict(await signIn())).toBe('saml_role_denied');
+    expect((await recorded()).events).toEqual(['login.refused', 'login.refused', 'login.accepted']);
   });
 
-  test('whether sign-ins may begin at the identity provider, and how they go on', async () => {
+  test('of idp_initiated applies to the next unsolicited response', async () => {
     await change('PATCH', '/identity-provider', { idp_initiated: 'reject' });
-    expect(verdict(await enter())).toBe('saml_unsolicited_forbidden');
+    expect(verdict(await signIn())).toBe('saml_unsolicited_forbidden');
     await change('PATCH', '/identity-provider', { idp_initiated: 'bounce' });
-    expect((await enter()).location).toBe(`${gateway.url}/saml/${acme.slug}/login?return_to=%2Fconsole`);
+    expect((await signIn()).location).toBe(`${gateway.url}/saml/${acme.slug}/login?return_to=%2Fconsole`);
     await change('PATCH', '/identity-provider', { idp_initiated: 'accept' });
-    expect((await enter()).location).toBe(`${gateway.url}/console`);
+    expect((await signIn()).location).toBe(`${gateway.url}/console`);
   });
 
-  test('the end of the organization', async () => {
+  test('that deletes the organization ends sign-ins', async () => {
     await change('DELETE', '');
-    expect(verdict(await enter())).toBe('organization_unknown');
+    expect(verdict(await signIn())).toBe('organization_unknown');
   });
 
-  test('another organization by its name, changed as often', async () => {
+  test('that replaces the organization by one with the same slug and version is noticed', async () => {
     await change('DELETE', '');
     const next = await makeTestOrganization(elsewhere, Date.now, acme.slug);
-    expect(verdict(await enter({ key: next.key }))).toBe('in');
-    expect(verdict(await enter())).toBe('saml_signature_invalid');
+    expect(verdict(await signIn({ key: next.key }))).toBe('accepted');
+    expect(verdict(await signIn())).toBe('saml_signature_invalid');
   });
 
-  test('one that has its version again, as after a failover that has lost a change', async () => {
+  test('with a version number that occurred before, as after a failover, is noticed', async () => {
     const path = `/organizations/${acme.slug}/identity-provider`;
     const [lost, key] = [await newKey(), await newKey()];
     const raw = gateway.runtime.store.limiterClient as {
@@ -202,16 +202,16 @@ describe('what was changed since somebody last signed in here counts', () => {
     const record = `samlgate:{${acme.id}}:r:organization:organization`;
     const before = await raw.hgetall(record);
     await gateway.api('PUT', path, { entity_id: OKTA_ISSUER, sso_url: 'https://idp.example/sso', certificates: [lost.certificatePem] });
-    expect(verdict(await enter({ key: lost }))).toBe('in');
+    expect(verdict(await signIn({ key: lost }))).toBe('accepted');
     const { v: lostVersion } = await raw.hgetall(record);
     await raw.hset(record, before);
     await trust(OKTA_ISSUER, key);
     expect((await raw.hgetall(record)).v).toBe(lostVersion);
-    expect(verdict(await enter({ key: lost }))).toBe('saml_signature_invalid');
-    expect(verdict(await enter({ key }))).toBe('in');
+    expect(verdict(await signIn({ key: lost }))).toBe('saml_signature_invalid');
+    expect(verdict(await signIn({ key }))).toBe('accepted');
   });
 
-  test('for a test sign-in: it is judged once, and by what is so now', async () => {
+  test('of the certificate applies to a test sign-in', async () => {
     const owner = new HttpBrowser();
     await acme.signIn(owner);
     const { relayState, requestId } = startedBy(await owner.request(`${gateway.url}/saml/${acme.slug}/login?test=1`));
@@ -221,34 +221,34 @@ describe('what was changed since somebody last signed in here counts', () => {
     expect(body).toMatchObject({ kind: 'test', outcome: 'refused', code: 'saml_signature_invalid' });
   });
 
-  test('a store that is away lets nobody in, and refuses nobody for good', async () => {
+  test('cannot be read while the store is unavailable, so sign-ins fail until it is back', async () => {
     const { store } = gateway.runtime;
     const { get, getUnique } = store;
     const away = () => Promise.reject(storeUnavailable('test'));
     Object.assign(store, { get: away, getUnique: away });
-    const verdicts = [verdict(await enter()), verdict(await enter({ key: await newKey() }))];
+    const verdicts = [verdict(await signIn()), verdict(await signIn({ key: await newKey() }))];
     Object.assign(store, { get, getUnique });
     expect(verdicts).toEqual(['store_unavailable', 'store_unavailable']);
-    expect(verdict(await enter())).toBe('in');
+    expect(verdict(await signIn())).toBe('accepted');
   });
 });
 
-test('what changes all the time ends somewhere: refused, told of, and the message is not used up', async () => {
+test('gives up after 20 changes during one sign-in, records the refusal and consumes nothing', async () => {
   const xml = acme.respond();
   let name = 0;
   beforeItIsWritten(() => change('PATCH', '', { name: `Acme ${++name}` }), 20);
   expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('conflict');
-  expect(await told()).toEqual({ events: ['login.refused'], codes: ['conflict'], members: 0 });
-  expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('in');
+  expect(await recorded()).toEqual({ events: ['login.refused'], codes: ['conflict'], members: 0 });
+  expect(verdict(await acme.post(new HttpBrowser(), xml))).toBe('accepted');
   expect(name).toBe(20);
 });
 
-test('many sign-ins while the organization changes: nobody is turned away', async () => {
-  const signIns = Array.from({ length: 40 }, (_, i) => enter({ user: i % 2 === 0 ? 'olivia' : 'carl' }));
+test('accepts many simultaneous sign-ins while the organization changes', async () => {
+  const signIns = Array.from({ length: 40 }, (_, i) => signIn({ user: i % 2 === 0 ? 'olivia' : 'carl' }));
   const changes = (async () => {
     for (let i = 0; i < 8; i++) await change('PATCH', '', { name: `Acme ${i}` });
   })();
   const verdicts = (await Promise.all(signIns)).map(verdict);
   await changes;
-  expect(verdicts).toEqual(Array(40).fill('in'));
+  expect(verdicts).toEqual(Array(40).fill('accepted'));
 });

@@ -5,7 +5,7 @@ import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
 
-describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => {
+describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
   let gateway: TestGateway;
   let acme: TestOrganization;
   let address = 0;
@@ -17,7 +17,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
   });
   afterAll(() => gateway.stop());
 
-  /** An address that nobody has used yet. */
+  /** Returns an address that no test has used yet. */
   const newAddress = () => `192.0.2.${++address}`;
   const from = (ip: string) => ({ 'x-forwarded-for': ip });
   const post = (ip: string, xml: string, relayState?: string, browser = new HttpBrowser(), organization = acme) => {
@@ -27,7 +27,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
   const flood = async (ip: string, times: number, organization = acme) => {
     await Promise.all(Array.from({ length: times }, () => post(ip, '<a/>', undefined, undefined, organization)));
   };
-  /** How many there are in the audit trail. */
+  /** Counts the refusals in the audit trail. */
   const refusals = async ({ slug } = acme) => {
     let count = 0;
     for (let cursor: string | null = ''; cursor !== null; ) {
@@ -42,24 +42,24 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     return count;
   };
 
-  it('after so many messages that nobody has signed an address is not listened to, and nothing more is written about it', async () => {
+  it('stops examining and recording responses from an address after too many without a valid signature', async () => {
     const ip = newAddress();
     const before = await refusals();
     await flood(ip, BY_ADDRESS);
-    // This one is one too many: it is still looked at, and no longer written down.
+    // The first one over the limit is still examined, but not recorded.
     expect((await post(ip, '<a/>')).code).toBe('saml_malformed');
     const page = await post(ip, '<a/>');
     expect([page.status, page.code]).toEqual([429, 'rate_limited']);
     expect(Number(page.headers.get('retry-after'))).toBeGreaterThan(0);
     await flood(ip, 10);
     expect((await refusals()) - before).toBe(BY_ADDRESS);
-    // A genuine message that nobody asked for is not looked at either; elsewhere it comes in.
+    // A genuine unsolicited response is not examined either. From another address it is accepted.
     const xml = acme.respond();
     expect((await post(ip, xml)).code).toBe('rate_limited');
     expect((await post(newAddress(), xml)).status).toBe(303);
   });
 
-  it('who has started a sign-in here comes in all the same, from behind the same address', async () => {
+  it('accepts a sign-in that was started at the gateway from the same address', async () => {
     const ip = newAddress();
     await flood(ip, BY_ADDRESS + 1);
     const browser = new HttpBrowser();
@@ -67,7 +67,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     expect((await post(ip, acme.respond({ inResponseTo: requestId }), relayState, browser)).status).toBe(303);
   });
 
-  it('a message counts once for its request, however often it is judged as the organization changes', async () => {
+  it('counts a response once, however often it is judged again because the organization changes', async () => {
     const organization = await makeTestOrganization(gateway);
     const ip = newAddress();
     await flood(ip, BY_ADDRESS + 1, organization);
@@ -80,7 +80,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     expect(name).toBe(LIMITS.tries_of_request.points + 1);
   });
 
-  it('but a request that was started is no leave for any number of messages, nor for another browser', async () => {
+  it('examines at most five responses to one request, and none in another browser', async () => {
     const ip = newAddress();
     await flood(ip, BY_ADDRESS + 1);
     const browser = new HttpBrowser();
@@ -92,12 +92,12 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     expect((await post(ip, '<a/>', other.relayState)).code).toBe('rate_limited');
   });
 
-  it('accepted sign-ins are never counted', async () => {
+  it('never counts accepted sign-ins', async () => {
     const ip = newAddress();
     for (let i = 0; i < 40; i++) expect((await post(ip, acme.respond())).status).toBe(303);
   });
 
-  it('nor are genuine messages that are refused; they are only no longer written down', async () => {
+  it('refuses any number of genuine responses, but records only the first ones', async () => {
     const organization = await makeTestOrganization(gateway);
     const ip = newAddress();
     const xml = organization.respond();
@@ -109,7 +109,7 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     expect(await refusals(organization)).toBe(LIMITS.genuine_refusals.points);
   });
 
-  it('an organization that is flooded from everywhere: its own people come in, other organizations notice nothing', async () => {
+  it('keeps sign-ins working in an organization that is flooded from many addresses, and in all others', async () => {
     const [flooded, other] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
     const addresses = Math.ceil(LIMITS.refusals_by_organization.points / (BY_ADDRESS - 50)) + 1;
     for (let i = 0; i < addresses; i++) await flood(newAddress(), BY_ADDRESS - 50, flooded);
@@ -126,29 +126,29 @@ describe.each(['sqlite', 'redis'] as const)('limits, counted in %s', (store) => 
     ['/oauth/device_authorization', 60],
     ['/oauth/token', 600],
     ['/console/operator/sign-in', 10],
-  ])('POST %s: %d from one address, then 429; another address goes on', async (resource, points) => {
+  ])('limits POST %s to %d per address', async (resource, points) => {
     const ip = newAddress();
-    const ask = async (at: string) => {
+    const send = async (at: string) => {
       const body = new URLSearchParams({ who: 'nobody', grant_type: 'nothing', client_id: 'samlgate-cli', token: 'x'.repeat(64) });
       const headers = { ...from(at), origin: gateway.url, 'sec-fetch-site': 'same-origin' };
       return (await fetch(gateway.url + resource, { method: 'POST', body, headers, redirect: 'manual' })).status;
     };
-    const statuses = await Promise.all(Array.from({ length: points }, () => ask(ip)));
+    const statuses = await Promise.all(Array.from({ length: points }, () => send(ip)));
     expect(statuses).not.toContain(429);
-    expect(await ask(ip)).toBe(429);
-    expect(await ask(newAddress())).not.toBe(429);
+    expect(await send(ip)).toBe(429);
+    expect(await send(newAddress())).not.toBe(429);
   });
 
-  it('single logout: 300 messages from one address, then 429; the same for the organization go on from another one', async () => {
+  it('limits single logout to 300 messages per address, and not per organization', async () => {
     const ip = newAddress();
-    const say = async (at: string, method = 'GET') =>
+    const send = async (at: string, method = 'GET') =>
       (await fetch(acme.acsUrl.replace(/acs$/, 'slo'), { method, headers: from(at), redirect: 'manual' })).status;
-    const statuses = await Promise.all(Array.from({ length: 300 }, (_, i) => say(ip, i % 2 === 0 ? 'GET' : 'POST')));
+    const statuses = await Promise.all(Array.from({ length: 300 }, (_, i) => send(ip, i % 2 === 0 ? 'GET' : 'POST')));
     expect(new Set(statuses)).toEqual(new Set([400]));
-    expect([await say(ip), await say(ip, 'POST'), await say(newAddress())]).toEqual([429, 429, 400]);
+    expect([await send(ip), await send(ip, 'POST'), await send(newAddress())]).toEqual([429, 429, 400]);
   });
 
-  it('guessing device codes', async () => {
+  it('limits guesses of device codes per address', async () => {
     const ip = newAddress();
     const browser = new HttpBrowser();
     await acme.signIn(browser);
@@ -184,7 +184,7 @@ describe('places over a limit', () => {
   });
 });
 
-describe('an address', () => {
+describe('address groups', () => {
   it.each([
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
@@ -194,5 +194,5 @@ describe('an address', () => {
     ['::1', '0:0:0:0'],
     ['fe80::1%eth0', 'fe80:0:0:0'],
     [undefined, 'unknown'],
-  ])('%s counts as %s', (address, group) => expect(addressGroup(address)).toBe(group));
+  ])('counts %s as %s', (address, group) => expect(addressGroup(address)).toBe(group));
 });

@@ -12,7 +12,7 @@ import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER } from '../support/identity-provider.ts';
 import { type RedisServer, runRedisCli, startRedis } from '../support/redis-server.ts';
 
-/** Redis with one replica; where that does not follow, what must not be lost by a failover is not acknowledged. */
+/** Redis with one replica. While the replica is stopped, no change that a failover could undo may be acknowledged. */
 let primary: RedisServer;
 let replica: RedisServer;
 let gateway: TestGateway;
@@ -28,7 +28,7 @@ afterAll(async () => {
   await Promise.all([primary.stop(), replica.stop()]);
 });
 
-test('a change of who may come in is acknowledged only when every replica of the store has it', async () => {
+test('acknowledges changes of sign-in settings only when every replica has them', async () => {
   const { certificatePem } = await createSelfSignedCertificate({ commonName: 'test only', days: 1, nowMs: Date.now(), rsaBits: 2048 });
   const manual = { entity_id: OKTA_ISSUER, sso_url: 'https://idp.example/sso', certificates: [certificatePem] };
   const changes = [
@@ -42,20 +42,20 @@ test('a change of who may come in is acknowledged only when every replica of the
   const all = () =>
     Promise.all(
       changes.map(async ([method, path, body], i) => {
-        const { status, body: told } = await gateway.api(method, `/organizations/${organizations[i]?.slug}${path}`, body);
-        return [method, path, status < 300 ? 'acknowledged' : told?.code];
+        const { status, body: answer } = await gateway.api(method, `/organizations/${organizations[i]?.slug}${path}`, body);
+        return [method, path, status < 300 ? 'acknowledged' : answer?.code];
       }),
     );
   replica.process.kill('SIGSTOP');
-  const without = [await all(), await all()];
+  const whileStopped = [await all(), await all()];
   replica.process.kill('SIGCONT');
-  // The second time it is done already, but it is not to be relied on yet.
+  // At the second attempt the change is stored, but a failover could still undo it.
   const refused = changes.map(([method, path]) => [method, path, 'store_unavailable']);
-  expect(without).toEqual([refused, refused]);
-  expect((await all()).map(([, , told]) => told)).toEqual(changes.map(() => 'acknowledged'));
+  expect(whileStopped).toEqual([refused, refused]);
+  expect((await all()).map(([, , outcome]) => outcome)).toEqual(changes.map(() => 'acknowledged'));
 });
 
-test('what ends a credential is not said to have ended, nor to be unknown, before every replica of the store knows', async () => {
+test('reports the end of a credential, or that it is unknown, only when every replica knows', async () => {
   const { id: organizationId, slug, post, respond } = await makeTestOrganization(gateway);
   for (const user of ['olivia', 'carl', 'nina']) expect((await post(new HttpBrowser(), respond({ user }))).status).toBe(303);
   const { body } = await gateway.api<{ items: { id: string; email: string }[] }>('GET', `/organizations/${slug}/members`);
@@ -81,28 +81,28 @@ test('what ends a credential is not said to have ended, nor to be unknown, befor
     'revoke key': () => revokeSigningKey(runtime, operator, listed?.key.kid ?? ''),
     suspend: () => changeMember(runtime, operator, { ...nina, changes: { suspended: true } }),
   };
-  /** In turn, as three of them change the same member. */
+  /** Runs them one after the other, because three of them change the same member. */
   const all = async () => {
-    const told: string[] = [];
-    for (const end of Object.values(ends)) told.push((await codeOf(end)).replace(/^answered.*/, 'done'));
-    return told;
+    const outcomes: string[] = [];
+    for (const end of Object.values(ends)) outcomes.push((await codeOf(end)).replace(/^answered.*/, 'done'));
+    return outcomes;
   };
   replica.process.kill('SIGSTOP');
-  const without = [await all(), await all()];
+  const whileStopped = [await all(), await all()];
   replica.process.kill('SIGCONT');
   const refused = Object.keys(ends).map(() => 'store_unavailable');
-  expect(without).toEqual([refused, refused]);
+  expect(whileStopped).toEqual([refused, refused]);
   expect(await all()).toEqual(['not_found', 'not_found', 'done', 'done', 'conflict', 'done']);
 });
 
-test('a browser is not told that it is signed out before every replica of the store knows', async () => {
+test('confirms a sign-out only when every replica knows', async () => {
   const acme = await makeTestOrganization(gateway);
   const browser = new HttpBrowser();
   await acme.signIn(browser);
   const console = await browser.request(`${gateway.url}/console`);
   const form = console.forms.find(({ action }) => action.endsWith('/logout'));
   const csrf = form?.fields.find(({ name }) => name === 'csrf')?.value ?? '';
-  const leave = async () => {
+  const signOut = async () => {
     const { status, code } = await browser.request(`${gateway.url}/logout`, {
       method: 'POST',
       body: new URLSearchParams({ csrf }),
@@ -111,10 +111,10 @@ test('a browser is not told that it is signed out before every replica of the st
     return status === 503 ? code : status;
   };
   replica.process.kill('SIGSTOP');
-  const without = [await leave(), await leave()];
+  const whileStopped = [await signOut(), await signOut()];
   replica.process.kill('SIGCONT');
-  expect(without).toEqual(['store_unavailable', 'store_unavailable']);
-  expect(await leave()).toBe(303);
+  expect(whileStopped).toEqual(['store_unavailable', 'store_unavailable']);
+  expect(await signOut()).toBe(303);
 });
 
 const sessionOf = async ({ organizationId, memberId }: SessionOwner): Promise<string> =>

@@ -23,7 +23,7 @@ const counted = async (outcome: string): Promise<number> => {
 const alarms = () => lines.filter(({ level }) => level === 50);
 
 describe('SAMLGATE_SECOND_OPINION=node-saml', () => {
-  it.each(HABIT_NAMES)('people of %s come in, and their agreement is counted', async (habit) => {
+  it.each(HABIT_NAMES)('accepts sign-ins of %s and counts the agreement', async (habit) => {
     const { slug } = await gateway.makeOrganization(undefined, habit);
     const before = await counted('agreed');
     const { page } = await signIn(new HttpBrowser(), gateway.loginUrl(slug), 'olivia');
@@ -32,15 +32,15 @@ describe('SAMLGATE_SECOND_OPINION=node-saml', () => {
     expect(alarms()).toEqual([]);
   });
 
-  it('a message that only ours accepts lets nobody in, claims nothing, and raises an alarm', async () => {
+  it('refuses a response that only the gateway’s own verifier accepts, claims nothing and raises an alarm', async () => {
     const browser = new HttpBrowser();
-    // node-saml wants an IssueInstant; ours has no use for it.
+    // node-saml requires an IssueInstant on the assertion; the gateway does not read it.
     const xml = acme.respond({ values: { assertionIssueInstant: undefined, assertionId: '_without-instant' } });
     for (const times of [1, 2]) {
       const page = await acme.post(browser, xml);
       expect([page.status, page.code]).toEqual([400, 'saml_structure_ambiguous']);
       expect(page.text).toContain('Two independent verifiers disagree about this SAML response');
-      expect(await counted('refused')).toBe(times); // and not saml_replayed
+      expect(await counted('refused')).toBe(times); // the second copy is not a replay
     }
     expect(browser.cookie('samlgate_session')).toBeUndefined();
     expect(alarms()).toHaveLength(2);
@@ -54,14 +54,14 @@ describe('SAMLGATE_SECOND_OPINION=node-saml', () => {
     expect(JSON.stringify(lines)).not.toContain('olivia@okta.acme.example');
   });
 
-  it('is not asked about what ours refuses', async () => {
+  it('is not asked about a response that the gateway refuses', async () => {
     const before = [await counted('agreed'), await counted('refused'), await counted('differs')];
     const page = await acme.post(new HttpBrowser(), acme.respond({ values: { audiences: [['https://other.example']] } }));
     expect(page.code).toBe('saml_audience_mismatch');
     expect([await counted('agreed'), await counted('refused'), await counted('differs')]).toEqual(before);
   });
 
-  it('is not asked where the operator does not want it', async () => {
+  it('is not asked if the operator has not turned it on', async () => {
     const plain = await startGateway();
     const organization = await makeTestOrganization(plain);
     const page = await organization.post(new HttpBrowser(), organization.respond({ values: { assertionIssueInstant: undefined } }));

@@ -18,9 +18,9 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 let aheadMs = 0;
-/** Where a test counts minutes. */
-let stoodStillMs: number | undefined;
-const now = () => (stoodStillMs ?? Date.now()) + aheadMs;
+/** Stops the clock for tests that count minutes. */
+let stoppedAtMs: number | undefined;
+const now = () => (stoppedAtMs ?? Date.now()) + aheadMs;
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 afterEach(() => {
   jest.restoreAllMocks();
-  stoodStillMs = undefined;
+  stoppedAtMs = undefined;
 });
 
 type Listed = z.infer<typeof SIGN_IN_PAGE>;
@@ -40,7 +40,7 @@ const list = async ({ slug }: TestOrganization, query = '', of = gateway) =>
   (await of.api<Listed>('GET', `/organizations/${slug}/sign-ins${query}`)).body;
 const details = async ({ slug }: TestOrganization, id: string) =>
   (await gateway.api<Details>('GET', `/organizations/${slug}/sign-ins/${id}`)).body;
-/** The last sign-in, with all that is kept of it. */
+/** Returns the last sign-in with all details. */
 const last = async (organization: TestOrganization) => details(organization, (await list(organization)).items[0]?.id ?? '');
 const memberNamed = async ({ slug }: TestOrganization, name: string) => {
   const { body } = await gateway.api<{ items: { id: string }[] }>('GET', `/organizations/${slug}/members?query=${name}`);
@@ -51,8 +51,8 @@ const failures = ({ checks }: Details) => Object.fromEntries(checks.filter((c) =
 const outcomes = ({ checks }: Details, ...names: string[]) => names.map((name) => checks.find((c) => c.name === name)?.outcome);
 const wrongAudience = { values: { audiences: [['https://other.example']] } };
 
-describe('the sign-in log: what is kept', () => {
-  it('of an accepted one: whose it was, the role and why, the groups that were sent, names of attributes', async () => {
+describe('the sign-in log: entries', () => {
+  it('stores member, role with its reason, groups and attribute names of an accepted sign-in', async () => {
     const acme = await newOrganization();
     const browser = new HttpBrowser();
     expect((await acme.signIn(browser)).status).toBe(303);
@@ -84,7 +84,7 @@ describe('the sign-in log: what is kept', () => {
     });
   });
 
-  it('of a refused one: every check, what was wanted and got, and which setting of the identity provider to change', async () => {
+  it('stores every check of a refused sign-in with expected and received values and the setting to change', async () => {
     const acme = await newOrganization();
     const refused = await acme.signIn(new HttpBrowser(), 'olivia', {
       values: { audiences: [['https://other.example']], destination: 'https://other.example/acs' },
@@ -119,12 +119,12 @@ describe('the sign-in log: what is kept', () => {
       unsigned: false,
       hint: { key: 'saml_audience_mismatch.okta', text: expect.stringContaining('Audience URI') },
     });
-    // It had not come to what is checked with the store.
+    // The response was refused before the checks that need the store.
     expect(outcomes(found, 'request', 'member', 'once', 'role')).toEqual(Array(4).fill('not_reached'));
     expect(Math.abs(found.clock_offset_seconds ?? 99)).toBeLessThan(30);
   });
 
-  it('nothing that a message says about a person but the groups', async () => {
+  it('stores no personal data of the response except the groups', async () => {
     const acme = await newOrganization();
     await acme.post(new HttpBrowser(), acme.respond(wrongAudience));
     const { groups: _, ...found } = await last(acme);
@@ -132,14 +132,14 @@ describe('the sign-in log: what is kept', () => {
     expect(JSON.stringify(found)).not.toMatch(/olivia|okafor|platform-admins/i);
   });
 
-  it('groups only where a signature covers them', async () => {
+  it('stores groups only if a signature covers them', async () => {
     const acme = await newOrganization();
     const changed = acme.respond().replaceAll('platform-admins', 'made-up');
     expect((await acme.post(new HttpBrowser(), changed)).code).toBe('saml_signature_invalid');
     expect(await last(acme)).toMatchObject({ verified: false, examined: true, groups: null, member_id: null, certificates: [] });
   });
 
-  it('how far a genuine message came: request, member, once, role', async () => {
+  it('shows how far a genuine response came: request, member, once, role', async () => {
     const acme = await newOrganization();
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser);
@@ -147,7 +147,7 @@ describe('the sign-in log: what is kept', () => {
     expect((await acme.post(new HttpBrowser(), xml, relayState)).code).toBe('saml_login_not_started_here');
     let found = await last(acme);
     expect(outcomes(found, 'request', 'member', 'once', 'role')).toEqual(['failed', 'not_reached', 'not_reached', 'not_reached']);
-    expect(found.member_id).toBeNull(); // nobody has signed in yet
+    expect(found.member_id).toBeNull(); // the user is not a member yet
 
     expect((await acme.post(browser, xml, relayState)).status).toBe(303);
     expect((await acme.post(browser, xml, relayState)).code).toBe('saml_replayed');
@@ -167,7 +167,7 @@ describe('the sign-in log: what is kept', () => {
     expect(outcomes(await last(acme), 'request', 'member', 'once', 'role')).toEqual(['passed', 'passed', 'passed', 'failed']);
   });
 
-  it('of a message that can’t be read its code, of a large one its size', async () => {
+  it('stores the code of an unreadable response and the size of a large one', async () => {
     const acme = await newOrganization();
     const form = (body: string) =>
       new HttpBrowser().request(acme.acsUrl, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
@@ -178,7 +178,7 @@ describe('the sign-in log: what is kept', () => {
     expect(await last(acme)).toMatchObject({ code: 'saml_audience_mismatch', examined: false, message_octets: Buffer.byteLength(large) });
   });
 
-  it('a person’s many groups as many as there is room for, each whole', async () => {
+  it('stores as many groups as fit, each unabridged', async () => {
     const acme = await newOrganization();
     const values = Array.from({ length: 700 }, (_, i) => `group number ${i}`);
     const attributes = [
@@ -191,7 +191,7 @@ describe('the sign-in log: what is kept', () => {
     expect([groups, (groups?.length ?? 0) + omitted]).toEqual([values.slice(0, groups?.length), 700]);
   });
 
-  it('lies encrypted in the store, the list as well', async () => {
+  it('encrypts entries and the list in the store', async () => {
     const acme = await newOrganization();
     await acme.signIn(new HttpBrowser());
     const { id } = await last(acme);
@@ -200,7 +200,7 @@ describe('the sign-in log: what is kept', () => {
     expect(entry).toMatch(/^[\w-]{16}\.[\w-]{100,}$/);
     const log = await store.find(acme.id, { name: 'sign_in_log', indexes: { all: () => [''] }, unique: {} }, 'all', { limit: 5 });
     expect(log.items.map(({ value }) => value)).toEqual([{ sealed: expect.stringMatching(/^[\w-]{16}\.[\w-]{100,}$/) }]);
-    // What belongs to one organization can't be laid under another.
+    // An entry of one organization cannot be read in another.
     const other = await newOrganization();
     await store.commit(other.id, [{ do: 'put', key: `sign-in:${id}`, value: entry ?? '', ttlSeconds: 60 }]);
     expect((await gateway.api('GET', `/organizations/${other.slug}/sign-ins/${id}`)).status).toBe(404);
@@ -208,7 +208,7 @@ describe('the sign-in log: what is kept', () => {
 });
 
 describe('the sign-in log: lists', () => {
-  it('newest first, by outcome and code, page by page', async () => {
+  it('sorts entries, filters them by outcome and code, and pages through them', async () => {
     const acme = await newOrganization();
     for (const options of [{}, wrongAudience, {}, { values: { destination: 'urn:x' } }, {}]) {
       await acme.post(new HttpBrowser(), acme.respond(options));
@@ -236,13 +236,13 @@ describe('the sign-in log: lists', () => {
     expect(pages.flatMap(({ items }) => items)).toEqual(all.items);
   });
 
-  test.each(['cursor=x', 'cursor=att_', 'outcome=maybe', 'code=none', 'limit=0'])('refuses ?%s', async (query) => {
+  test.each(['cursor=x', 'cursor=att_', 'outcome=maybe', 'code=none', 'limit=0'])('rejects ?%s', async (query) => {
     const { slug } = await newOrganization();
     const { status, body } = await gateway.api('GET', `/organizations/${slug}/sign-ins?${query}`);
     expect([status, body.code]).toEqual([400, 'validation_failed']);
   });
 
-  it('a sign-in of another organization is not there', async () => {
+  it('answers 404 for a sign-in of another organization', async () => {
     const [acme, other] = [await newOrganization(), await newOrganization()];
     await acme.signIn(new HttpBrowser());
     const { id } = await last(acme);
@@ -253,8 +253,8 @@ describe('the sign-in log: lists', () => {
   });
 });
 
-describe('the sign-in log: a bundle for a ticket', () => {
-  it('has the checks and the structure, and nothing by which one could tell whose sign-in it was', async () => {
+describe('the sign-in log: support bundle', () => {
+  it('contains checks and structure, and nothing that identifies the user', async () => {
     const acme = await newOrganization();
     const message = 'AADSTS50105: The signed in user "Olivia Okafor" (olivia@okta.acme.example) is not assigned.';
     await acme.signIn(new HttpBrowser());
@@ -262,7 +262,7 @@ describe('the sign-in log: a bundle for a ticket', () => {
     const page = await acme.post(new HttpBrowser(), acme.respond({ values: { status: { code: responder, message } } }));
     expect(page.code).toBe('saml_status_not_success');
     const { id, detail } = await last(acme);
-    expect(detail).toContain('Olivia'); // the owner is told all that the person was
+    expect(detail).toContain('Olivia'); // owners see the text of the identity provider unchanged
     const { headers, body } = await gateway.api('GET', `/organizations/${acme.slug}/sign-ins/${id}/bundle`);
     expect(headers.get('content-disposition')).toBe(`attachment; filename="samlgate-${id}.json"`);
     expect(SIGN_IN_BUNDLE.parse(body)).toMatchObject({
@@ -291,13 +291,13 @@ describe('the sign-in log: a bundle for a ticket', () => {
 });
 
 describe('the sign-in log: limits', () => {
-  it('a flood of garbage costs a few examinations a minute, and pushes out nothing that is genuine', async () => {
-    stoodStillMs = Date.now();
+  it('examines a few forged responses per minute and keeps every genuine entry', async () => {
+    stoppedAtMs = Date.now();
     const acme = await newOrganization();
     await acme.signIn(new HttpBrowser());
     const genuine = acme.respond(wrongAudience);
-    const garbage = acme.respond().replaceAll('platform-admins', 'made-up');
-    for (let i = 0; i < 30; i++) expect((await acme.post(new HttpBrowser(), garbage)).code).toBe('saml_signature_invalid');
+    const forged = acme.respond().replaceAll('platform-admins', 'made-up');
+    for (let i = 0; i < 30; i++) expect((await acme.post(new HttpBrowser(), forged)).code).toBe('saml_signature_invalid');
     const replay = acme.respond();
     await acme.post(new HttpBrowser(), replay);
     expect((await acme.post(new HttpBrowser(), replay)).code).toBe('saml_replayed');
@@ -306,10 +306,10 @@ describe('the sign-in log: limits', () => {
       return Object.fromEntries([...Map.groupBy(items, ({ code }) => code ?? 'accepted')].map(([code, all]) => [code, all.length]));
     };
     expect(await counts()).toEqual({ accepted: 2, saml_replayed: 1, saml_signature_invalid: 20 });
-    // The next minute has an allowance of its own; of all garbage only so much is kept.
+    // The next minute has its own allowance. The log keeps only 40 entries without a valid signature.
     for (let minute = 0; minute < 2; minute++) {
       aheadMs += MINUTE_MS;
-      for (let i = 0; i < 21; i++) await acme.post(new HttpBrowser(), garbage);
+      for (let i = 0; i < 21; i++) await acme.post(new HttpBrowser(), forged);
     }
     expect((await acme.post(new HttpBrowser(), genuine)).code).toBe('saml_audience_mismatch');
     expect(await counts()).toEqual({ accepted: 2, saml_replayed: 1, saml_audience_mismatch: 1, saml_signature_invalid: 40 });
@@ -330,7 +330,7 @@ describe('the sign-in log: limits', () => {
     return { ...base, idpKind: 'other', attributeNames: [], ...changes };
   };
 
-  it('of a busy moment the first accepted ones are kept, and every refused one', async () => {
+  it('keeps the first accepted sign-ins of a busy moment, and every refused one', async () => {
     const acme = await newOrganization();
     await acme.signIn(new HttpBrowser());
     await flushSignInLog(gateway.runtime);
@@ -349,20 +349,20 @@ describe('the sign-in log: limits', () => {
     expect(items.slice(1, -1).map(({ address }) => address)).toEqual(addresses.slice(0, 50).toReversed());
   });
 
-  it('200 are kept, of each kind the last, and nothing is left of the others', async () => {
+  it('keeps the last entries of each class, 200 in all, and deletes the others', async () => {
     const acme = await newOrganization();
     const kinds = [{}, { outcome: 'refused' }, { outcome: 'refused', isVerified: false }, { kind: 'test' }] as const;
-    const made: SignInLogEntry[] = [];
+    const saved: SignInLogEntry[] = [];
     for (let round = 0; round < 4; round++) {
       for (const kind of kinds) {
         const batch = Array.from({ length: 25 }, () => entry(kind));
-        made.push(...batch);
+        saved.push(...batch);
         await saveLogEntries(gateway.runtime, acme.id, batch);
       }
     }
     const { items } = await listLogEntries(gateway.runtime, acme.id, { limit: 500 });
     const lastOf = (fits: (one: SignInLogEntry) => boolean, count: number) =>
-      made
+      saved
         .filter(fits)
         .slice(-count)
         .map(({ id }) => id);
@@ -374,11 +374,11 @@ describe('the sign-in log: limits', () => {
     ];
     expect(items.map(({ id }) => id).toSorted()).toEqual(expected.toSorted());
     expect(items).toHaveLength(200);
-    const left = await Promise.all(made.map(({ id }) => gateway.runtime.store.peek(acme.id, `sign-in:${id}`)));
+    const left = await Promise.all(saved.map(({ id }) => gateway.runtime.store.peek(acme.id, `sign-in:${id}`)));
     expect(left.filter((value) => value !== undefined)).toHaveLength(200);
   });
 
-  it('each takes no more than its place: a large structure gives way', async () => {
+  it('shortens a large structure', async () => {
     const acme = await newOrganization();
     const row = {
       depth: 1,
@@ -393,7 +393,7 @@ describe('the sign-in log: limits', () => {
     expect((await details(acme, large.id)).structure?.length).toBeLessThan(20);
   });
 
-  it('is kept for as many days as the operator wants', async () => {
+  it('deletes entries after SAMLGATE_SIGN_IN_LOG_DAYS', async () => {
     const acme = await newOrganization();
     await acme.signIn(new HttpBrowser());
     const { id } = await last(acme);
@@ -404,7 +404,7 @@ describe('the sign-in log: limits', () => {
     expect((await gateway.api('GET', `/organizations/${acme.slug}/sign-ins/${id}`)).status).toBe(404);
   });
 
-  it('goes with the organization, also what is written late', async () => {
+  it('deletes the log with the organization, and writes nothing afterwards', async () => {
     const acme = await newOrganization();
     await acme.signIn(new HttpBrowser());
     const { id } = await last(acme);
@@ -417,7 +417,7 @@ describe('the sign-in log: limits', () => {
     expect(log.items).toEqual([]);
   });
 
-  it('what can’t be noted reaches no sign-in; it is counted', async () => {
+  it('counts entries that could not be written, without affecting the sign-in', async () => {
     const acme = await newOrganization();
     const { store, metrics } = gateway.runtime;
     const commit = store.commit.bind(store);
@@ -436,7 +436,7 @@ describe('the sign-in log: limits', () => {
     expect((await list(acme)).items).toEqual([]);
   });
 
-  it('nothing is kept where no log is wanted', async () => {
+  it('stores nothing if the log is turned off', async () => {
     const quiet = await startGateway({ environment: { SAMLGATE_SIGN_IN_LOG_DAYS: '0' } });
     try {
       const acme = await makeTestOrganization(quiet);
@@ -448,14 +448,13 @@ describe('the sign-in log: limits', () => {
     }
   });
 
-  it('is written when the gateway stops, and read by another replica', async () => {
+  it('writes pending entries when the gateway stops, for other replicas to read', async () => {
     const environment = { SAMLGATE_SECRET: randomBytes(32).toString('base64') };
     const [one, two] = [await startGateway({ store: 'redis', environment }), await startGateway({ store: 'redis', environment })];
     const running = [one, two];
     try {
       const acme = await makeTestOrganization(one);
       const elsewhere: TestOrganization = { ...acme, acsUrl: acme.acsUrl.replace(one.url, two.url) };
-      // Both write at the same time, each one after the other.
       const write = async ({ runtime }: TestGateway) => {
         for (let i = 0; i < 20; i++) await saveLogEntries(runtime, acme.id, [entry({})]);
       };
@@ -487,20 +486,20 @@ describe('a test sign-in', () => {
     return startedBy(await browser.request(url));
   }
 
-  /** Tries the sign-in and gives the result. */
-  async function tryIt(options: Parameters<TestOrganization['respond']>[0] = {}): Promise<Details> {
+  /** Runs a test sign-in and returns its result. */
+  async function runTest(options: Parameters<TestOrganization['respond']>[0] = {}): Promise<Details> {
     const { relayState, requestId } = await start(owner);
     const page = await acme.post(owner, acme.respond({ inResponseTo: requestId, ...options }), relayState);
     expect([page.status, page.location]).toEqual([303, expect.stringMatching(`^${gateway.url}/console/sign-ins/att_`)]);
     return details(acme, page.location?.split('/').at(-1) ?? '');
   }
 
-  it('runs the real one to the end, shows every check, and lets nobody in', async () => {
+  it('runs every check of a sign-in and creates no session', async () => {
     const session = owner.cookie('samlgate_session')?.value;
     const members = async () => (await gateway.api('GET', `/organizations/${acme.slug}/members`)).body;
     const before = await members();
-    aheadMs += MINUTE_MS; // a sign-in would change last_login_at
-    const result = await tryIt({ user: 'carl' });
+    aheadMs += MINUTE_MS; // so that a sign-in would change last_login_at
+    const result = await runTest({ user: 'carl' });
     expect(result).toMatchObject({
       kind: 'test',
       outcome: 'accepted',
@@ -521,49 +520,49 @@ describe('a test sign-in', () => {
     expect(body.items[0]).toMatchObject({ event: 'login.tested', details: { outcome: 'accepted', sign_in: result.id } });
   });
 
-  it('whoever it is about: the member, the role and the rule that gives it', async () => {
-    expect(await tryIt()).toMatchObject({
+  it('shows the member, the role and the rule that gives it', async () => {
+    expect(await runTest()).toMatchObject({
       member_id: (await memberNamed(acme, 'olivia'))?.id,
       role: 'owner',
       role_group: 'platform-admins',
     });
   });
 
-  it('a refusal is a result as well', async () => {
-    const refused = await tryIt({ values: { audiences: [['urn:other']], destination: 'urn:other' } });
+  it('shows a refusal', async () => {
+    const refused = await runTest({ values: { audiences: [['urn:other']], destination: 'urn:other' } });
     expect(refused).toMatchObject({ outcome: 'refused', code: 'saml_destination_mismatch', wanted: acme.acsUrl, got: 'urn:other' });
     expect(failures(refused)).toEqual({ destination: 'saml_destination_mismatch', audience: 'saml_audience_mismatch' });
     expect(outcomes(refused, 'request', 'member', 'once', 'role')).toEqual(Array(4).fill('not_reached'));
   });
 
-  it('tells also what only the gateway knows: another request, a role that nothing gives, a suspension, an assertion that was used', async () => {
-    expect(failures(await tryIt({ inResponseTo: '_other' }))).toEqual({ request: 'saml_in_response_to_unknown' });
+  it('shows another request, a missing role, a suspension and a used assertion', async () => {
+    expect(failures(await runTest({ inResponseTo: '_other' }))).toEqual({ request: 'saml_in_response_to_unknown' });
     const mapping = (default_role: string) =>
       gateway.api('PUT', `/organizations/${acme.slug}/role-mapping`, {
         rules: [{ group: 'platform-admins', role: 'owner' }],
         default_role,
       });
     await mapping('none');
-    expect(failures(await tryIt({ user: 'carl' }))).toEqual({ role: 'saml_role_denied' });
+    expect(failures(await runTest({ user: 'carl' }))).toEqual({ role: 'saml_role_denied' });
     await mapping('collaborator');
     await acme.signIn(new HttpBrowser(), 'carl');
     const carl = await memberNamed(acme, 'carl');
     await gateway.api('PATCH', `/organizations/${acme.slug}/members/${carl?.id}`, { suspended: true });
-    expect(failures(await tryIt({ user: 'carl' }))).toEqual({ member: 'member_suspended' });
+    expect(failures(await runTest({ user: 'carl' }))).toEqual({ member: 'member_suspended' });
     const values = { assertionId: '_used' };
-    expect(failures(await tryIt({ values }))).toEqual({});
-    const again = await tryIt({ values });
+    expect(failures(await runTest({ values }))).toEqual({});
+    const again = await runTest({ values });
     expect([failures(again), again.code]).toEqual([{ once: 'saml_replayed' }, 'saml_replayed']);
   });
 
-  it('uses up the assertion: nobody signs in with it afterwards', async () => {
+  it('consumes the assertion', async () => {
     const { relayState } = await start(owner);
     const unsolicited = acme.respond();
     expect((await acme.post(owner, unsolicited, relayState)).status).toBe(303);
     expect(verdict(await acme.post(new HttpBrowser(), unsolicited))).toEqual([400, 'saml_replayed']);
   });
 
-  it('has one result, in the browser that started it; no other way leads to a session', async () => {
+  it('has one result, in the browser that started it, and never leads to a session', async () => {
     const { relayState, requestId } = await start(owner);
     const xml = acme.respond({ inResponseTo: requestId });
     const other = new HttpBrowser();
@@ -574,8 +573,8 @@ describe('a test sign-in', () => {
       400,
       'saml_in_response_to_unknown',
     ]);
-    const made = `samlgate-test.${'x'.repeat(43)}`;
-    expect(verdict(await acme.post(other, acme.respond(), made))).toEqual([400, 'saml_in_response_to_unknown']);
+    const invented = `samlgate-test.${'x'.repeat(43)}`;
+    expect(verdict(await acme.post(other, acme.respond(), invented))).toEqual([400, 'saml_in_response_to_unknown']);
     const second = await start(owner);
     const bare = acme.respond({ inResponseTo: second.requestId });
     for (const wrong of [undefined, second.relayState.slice('samlgate-test.'.length)])
@@ -583,7 +582,7 @@ describe('a test sign-in', () => {
     expect(other.cookie('samlgate_session')).toBeUndefined();
   });
 
-  it('is started by an owner of the organization only', async () => {
+  it('can be started only by an owner of the organization', async () => {
     const collaborator = new HttpBrowser();
     await acme.signIn(collaborator, 'nina');
     expect(verdict(await collaborator.request(loginUrl()))).toEqual([403, 'forbidden']);
@@ -592,7 +591,7 @@ describe('a test sign-in', () => {
     expect(verdict(await owner.request(loginUrl(other)))).toEqual([404, 'organization_unknown']);
   });
 
-  it('comes through where so many messages were refused that others are not looked at; of those nothing is written', async () => {
+  it('works while other responses are not examined, because too many were refused', async () => {
     const limiting = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
     try {
       const other = await makeTestOrganization(limiting);
@@ -618,8 +617,8 @@ describe('a test sign-in', () => {
     }
   });
 
-  it('is listed among the sign-ins', async () => {
-    const { id } = await tryIt();
+  it('is listed with the sign-ins', async () => {
+    const { id } = await runTest();
     expect((await list(acme)).items[0]).toMatchObject({ id, kind: 'test' });
   });
 });

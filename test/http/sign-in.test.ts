@@ -12,7 +12,7 @@ import { type RedisServer, startRedis } from '../support/redis-server.ts';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** Ahead of the real clock where a test has moved it. */
+/** How far tests have moved the clock ahead. */
 let aheadMs = 0;
 const now = () => Date.now() + aheadMs;
 
@@ -30,7 +30,7 @@ const me = async (browser: HttpBrowser, url = gateway.url) =>
 const settings = (changes: Record<string, unknown>, { slug } = acme) =>
   gateway.api('PATCH', `/organizations/${slug}/identity-provider`, changes);
 const verdict = ({ status, code }: Page) => [status, code];
-const refused = async (organization: TestOrganization) => {
+const lastRefusal = async (organization: TestOrganization) => {
   const { body } = await gateway.api<{ items: { code: string }[] }>(
     'GET',
     `/organizations/${organization.slug}/audit?event=login.refused&limit=1`,
@@ -38,21 +38,21 @@ const refused = async (organization: TestOrganization) => {
   return body.items[0]?.code;
 };
 
-describe('the request that a response answers (saml-profiles §4.1.4.3)', () => {
-  it('comes back once, to the browser that asked, with the place that it asked for', async () => {
+describe('matching a response to its request (saml-profiles §4.1.4.3)', () => {
+  it('accepts one response to a request and redirects to its return URL', async () => {
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser, '/console?a=b#c');
     const page = await acme.post(browser, acme.respond({ inResponseTo: requestId }), relayState);
     expect([page.status, page.location]).toEqual([303, `${gateway.url}/console?a=b#c`]);
     expect((await me(browser)).status).toBe(200);
-    // Another assertion for the same request: the request is used up.
+    // Another assertion cannot use the same request again.
     expect(verdict(await acme.post(browser, acme.respond({ inResponseTo: requestId }), relayState))).toEqual([
       400,
       'saml_in_response_to_unknown',
     ]);
   });
 
-  it('is not found without its RelayState, under another one, or at another organization', async () => {
+  it('rejects a response without its RelayState, with another one, or with that of another organization', async () => {
     const other = await makeTestOrganization(gateway, now);
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser);
@@ -61,31 +61,31 @@ describe('the request that a response answers (saml-profiles §4.1.4.3)', () => 
     for (const wrong of [undefined, '', '/console', 'x'.repeat(43), elsewhere.relayState]) {
       expect(verdict(await acme.post(browser, xml, wrong))).toEqual([400, 'saml_in_response_to_unknown']);
     }
-    expect(await refused(acme)).toBe('saml_in_response_to_unknown');
-    // Nothing of that consumed the request or the assertion.
+    expect(await lastRefusal(acme)).toBe('saml_in_response_to_unknown');
+    // The refusals consumed neither request nor assertion.
     expect((await acme.post(browser, xml, relayState)).status).toBe(303);
   });
 
-  it('must be the one that the assertion names', async () => {
+  it('rejects a response whose InResponseTo names another request', async () => {
     const browser = new HttpBrowser();
     const [first, second] = [await acme.start(browser), await acme.start(browser)];
     const page = await acme.post(browser, acme.respond({ inResponseTo: first.requestId }), second.relayState);
     expect(verdict(page)).toEqual([400, 'saml_in_response_to_unknown']);
   });
 
-  it('belongs to a browser: another one, or the same without its nonce, does not get in, and the right one still does', async () => {
+  it('rejects the response in another browser or without the nonce cookie, and still accepts it in the right browser', async () => {
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser);
     const xml = acme.respond({ inResponseTo: requestId });
     const victim = new HttpBrowser();
     expect(verdict(await acme.post(victim, xml, relayState))).toEqual([400, 'saml_login_not_started_here']);
-    await acme.start(victim); // has a nonce of its own now
+    await acme.start(victim); // now with a nonce of its own
     expect(verdict(await acme.post(victim, xml, relayState))).toEqual([400, 'saml_login_not_started_here']);
     expect(victim.cookie('samlgate_session')).toBeUndefined();
     expect((await acme.post(browser, xml, relayState)).status).toBe(303);
   });
 
-  it('several tabs of one browser sign in side by side', async () => {
+  it('lets several tabs of one browser sign in at the same time', async () => {
     const browser = new HttpBrowser();
     const tabs = [await acme.start(browser), await acme.start(browser), await acme.start(browser)];
     for (const { relayState, requestId } of tabs.reverse()) {
@@ -93,7 +93,7 @@ describe('the request that a response answers (saml-profiles §4.1.4.3)', () => 
     }
   });
 
-  it('waits half an hour and no longer', async () => {
+  it('rejects the response when the request is 30 minutes old', async () => {
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser);
     aheadMs += 30 * MINUTE_MS;
@@ -103,7 +103,7 @@ describe('the request that a response answers (saml-profiles §4.1.4.3)', () => 
     ]);
   });
 
-  it('does not outlive the identity provider that it was sent to', async () => {
+  it('rejects the response if the organization has changed its identity provider since the request', async () => {
     const browser = new HttpBrowser();
     const moved = await makeTestOrganization(gateway, now);
     const { relayState, requestId } = await moved.start(browser);
@@ -115,31 +115,31 @@ describe('the request that a response answers (saml-profiles §4.1.4.3)', () => 
   });
 });
 
-describe('a response that nobody asked for (saml-profiles §4.1.5)', () => {
+describe('unsolicited responses (saml-profiles §4.1.5)', () => {
   afterAll(() => settings({ idp_initiated: 'accept' }));
 
-  it('accept: comes in, and its RelayState is a place to go where that is safe', async () => {
+  it('idp_initiated=accept signs the user in and redirects to the RelayState if it is an allowed return URL', async () => {
     await settings({ idp_initiated: 'accept' });
-    for (const [relayState, place] of [
+    for (const [relayState, returnTo] of [
       [undefined, '/console'],
       ['/console?x=1', '/console?x=1'],
       ['https://evil.example/', '/console'],
     ] as const) {
       const browser = new HttpBrowser();
       const page = await acme.post(browser, acme.respond(), relayState);
-      expect([page.status, page.location]).toEqual([303, gateway.url + place]);
+      expect([page.status, page.location]).toEqual([303, gateway.url + returnTo]);
       expect((await me(browser)).status).toBe(200);
     }
   });
 
-  it('with an InResponseTo it is none, whatever the setting', async () => {
+  it('never accepts a response with an unknown InResponseTo as unsolicited', async () => {
     expect(verdict(await acme.post(new HttpBrowser(), acme.respond({ inResponseTo: '_made-up' })))).toEqual([
       400,
       'saml_in_response_to_unknown',
     ]);
   });
 
-  it('bounce: nobody comes in; a sign-in from here starts instead', async () => {
+  it('idp_initiated=bounce discards the response and starts a sign-in at the gateway', async () => {
     await settings({ idp_initiated: 'bounce' });
     const browser = new HttpBrowser();
     const page = await acme.post(browser, acme.respond(), '/console?x=1');
@@ -148,7 +148,7 @@ describe('a response that nobody asked for (saml-profiles §4.1.5)', () => {
     expect((await acme.signIn(browser)).status).toBe(303);
   });
 
-  it('reject: 403', async () => {
+  it('idp_initiated=reject answers 403', async () => {
     await settings({ idp_initiated: 'reject' });
     const browser = new HttpBrowser();
     expect(verdict(await acme.post(browser, acme.respond()))).toEqual([403, 'saml_unsolicited_forbidden']);
@@ -156,8 +156,8 @@ describe('a response that nobody asked for (saml-profiles §4.1.5)', () => {
   });
 });
 
-describe('once (saml-profiles §4.1.4.5)', () => {
-  it('of twenty copies at the same moment one comes in, nineteen are replays', async () => {
+describe('using an assertion once (saml-profiles §4.1.4.5)', () => {
+  it('accepts one of 20 simultaneous copies and rejects the others as replays', async () => {
     for (let round = 0; round < 5; round++) {
       const xml = acme.respond();
       const pages = await Promise.all(Array.from({ length: 20 }, () => acme.post(new HttpBrowser(), xml)));
@@ -166,7 +166,7 @@ describe('once (saml-profiles §4.1.4.5)', () => {
     }
   });
 
-  it('twenty copies of an answer to one request: one comes in', async () => {
+  it('accepts one of 20 simultaneous copies of a solicited response', async () => {
     const browser = new HttpBrowser();
     const { relayState, requestId } = await acme.start(browser);
     const xml = acme.respond({ inResponseTo: requestId });
@@ -176,16 +176,16 @@ describe('once (saml-profiles §4.1.4.5)', () => {
     for (const { code } of pages.filter(({ status }) => status !== 303)) expect(code).toBe('saml_replayed');
   });
 
-  it('a replay is refused as long as the assertion could be accepted', async () => {
+  it('rejects a replay for as long as the assertion could be accepted', async () => {
     const xml = acme.respond();
     expect((await acme.post(new HttpBrowser(), xml)).status).toBe(303);
-    aheadMs += 7 * MINUTE_MS; // five of validity, three of skew
+    aheadMs += 7 * MINUTE_MS; // within 5 minutes of validity and 3 minutes of skew
     expect((await acme.post(new HttpBrowser(), xml)).code).toBe('saml_replayed');
     aheadMs += 2 * MINUTE_MS;
     expect((await acme.post(new HttpBrowser(), xml)).code).toBe('saml_expired');
   });
 
-  it('by whichever of its confirmations, and with whatever skew is set meanwhile', async () => {
+  it('rejects a replay with regard to every confirmation and to a larger skew that is set later', async () => {
     const at = (minutes: number) => new Date(now() + minutes * MINUTE_MS).toISOString();
     const second = { method: 'urn:oasis:names:tc:SAML:2.0:cm:bearer', recipient: acme.acsUrl, notOnOrAfter: at(60) };
     const values = { confirmationNotOnOrAfter: at(1), otherConfirmations: [second], notOnOrAfter: at(60) };
@@ -202,7 +202,7 @@ describe('once (saml-profiles §4.1.4.5)', () => {
     await settings({ clock_skew_seconds: 180 });
   });
 
-  it('the same assertion ID of another identity provider is another assertion', async () => {
+  it('accepts the same assertion ID from another identity provider', async () => {
     const other = await makeTestOrganization(gateway, now);
     const values = { assertionId: '_same' };
     expect((await acme.post(new HttpBrowser(), acme.respond({ values }))).status).toBe(303);
@@ -210,14 +210,14 @@ describe('once (saml-profiles §4.1.4.5)', () => {
     expect((await acme.post(new HttpBrowser(), acme.respond({ values }))).code).toBe('saml_replayed');
   });
 
-  it('what was refused may come again, corrected', async () => {
+  it('accepts an assertion ID again if the earlier response was rejected', async () => {
     const values = { assertionId: '_corrected' };
     const broken = acme.respond({ values: { ...values, audiences: [['https://other.example']] } });
     expect((await acme.post(new HttpBrowser(), broken)).code).toBe('saml_audience_mismatch');
     expect((await acme.post(new HttpBrowser(), acme.respond({ values }))).status).toBe(303);
   });
 
-  it('a response for one organization is none for another, even of the same identity provider', async () => {
+  it('rejects a response for another organization, even from the same identity provider', async () => {
     const twin = await makeTestOrganization(gateway, now);
     await gateway.api('PUT', `/organizations/${twin.slug}/identity-provider`, acme.metadata);
     const page = await twin.post(new HttpBrowser(), acme.respond());
@@ -227,7 +227,7 @@ describe('once (saml-profiles §4.1.4.5)', () => {
   });
 });
 
-describe('the form (saml-bindings §3.5)', () => {
+describe('reading the form (saml-bindings §3.5)', () => {
   const send = (
     body: string,
     headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' },
@@ -236,30 +236,30 @@ describe('the form (saml-bindings §3.5)', () => {
   const encoded = (xml = acme.respond()) => encodeURIComponent(Buffer.from(xml).toString('base64'));
 
   it.each([
-    ['no body', ''],
-    ['another field', 'SAMLRequest=abc'],
+    ['an empty body', ''],
+    ['another field only', 'SAMLRequest=abc'],
     ['an empty field', 'SAMLResponse='],
-    ['not base64', 'SAMLResponse=%%%'],
-    ['the URL alphabet of base64', 'SAMLResponse=PD-_'],
+    ['a value that is not base64', 'SAMLResponse=%%%'],
+    ['base64url instead of base64', 'SAMLResponse=PD-_'],
     ['base64 without padding', 'SAMLResponse=PGE'],
-    ['not XML', `SAMLResponse=${encodeURIComponent('aGVsbG8=')}`],
-  ])('%s: saml_malformed', async (_what, body) => {
+    ['a value that is not XML', `SAMLResponse=${encodeURIComponent('aGVsbG8=')}`],
+  ])('rejects a form with %s', async (_case, body) => {
     expect(verdict(await send(body))).toEqual([400, 'saml_malformed']);
   });
 
-  it('a field that is there twice, even with the same value', async () => {
+  it('rejects a repeated field, even with the same value', async () => {
     const field = encoded();
     for (const body of [`SAMLResponse=${field}&SAMLResponse=${field}`, `SAMLResponse=${field}&RelayState=a&RelayState=a`]) {
       expect(verdict(await send(body))).toEqual([400, 'saml_malformed']);
     }
   });
 
-  it('line breaks in base64 are allowed', async () => {
+  it('accepts line breaks in base64', async () => {
     const folded = Buffer.from(acme.respond()).toString('base64').replace(/.{76}/g, '$&\r\n');
     expect((await send(`SAMLResponse=${encodeURIComponent(folded)}`)).status).toBe(303);
   });
 
-  it('JSON, multipart, text or a compressed body: refused, never read', async () => {
+  it('rejects JSON, multipart, text and compressed bodies without reading them', async () => {
     expect((await send(JSON.stringify({ SAMLResponse: 'x' }), { 'content-type': 'application/json' })).code).toBe('saml_malformed');
     expect((await send('x', { 'content-type': 'multipart/form-data; boundary=x' })).code).toBe('saml_malformed');
     expect((await send('x', { 'content-type': 'text/plain' })).code).toBe('saml_malformed');
@@ -268,13 +268,13 @@ describe('the form (saml-bindings §3.5)', () => {
     expect([compressed.status, compressed.code]).toEqual([400, 'validation_failed']);
   });
 
-  it('more than 256 KiB of XML, or a form that is larger than any such: 413', async () => {
+  it('answers 413 to more than 256 KiB of XML, and to a larger form', async () => {
     const large = acme.respond().replace('</saml2p:Response>', `${' '.repeat(256 * 1024)}</saml2p:Response>`);
     expect(verdict(await send(`SAMLResponse=${encoded(large)}`))).toEqual([413, 'payload_too_large']);
     expect(verdict(await send(`SAMLResponse=${'A'.repeat(700_000)}`))).toEqual([413, 'payload_too_large']);
   });
 
-  it('GET has nothing to say here; an unknown organization is 404; one without identity provider says so', async () => {
+  it('answers 404 to GET, for an unknown organization and for one without an identity provider', async () => {
     const browser = new HttpBrowser();
     expect((await browser.request(acme.acsUrl)).status).toBe(404);
     expect(verdict(await send('SAMLResponse=x', undefined, `${gateway.url}/saml/nobody-here/acs`))).toEqual([404, 'organization_unknown']);
@@ -286,7 +286,7 @@ describe('the form (saml-bindings §3.5)', () => {
     expect(verdict(await browser.request(gateway.loginUrl(`${acme.slug}x`)))).toEqual([404, 'idp_not_configured']);
   });
 
-  it('slugs are exact: no case folding, no trailing slash, no encoded separator', async () => {
+  it('compares slugs exactly: no case folding, no trailing slash, no encoded separator', async () => {
     for (const slug of [acme.slug.toUpperCase(), `${acme.slug}/`, `x%2F..%2F${acme.slug}`, `${acme.slug}%00`, '%E0%A4%A']) {
       const page = await send(`SAMLResponse=${encoded()}`, undefined, `${gateway.url}/saml/${slug}/acs`);
       expect([400, 404]).toContain(page.status);
@@ -295,7 +295,7 @@ describe('the form (saml-bindings §3.5)', () => {
   });
 });
 
-describe('who comes in', () => {
+describe('members and roles', () => {
   const member = async (browser: HttpBrowser) => {
     const { user } = JSON.parse((await me(browser)).text) as { user: { id: string; role: string; email: string; groups: string[] } };
     return user;
@@ -303,7 +303,7 @@ describe('who comes in', () => {
   const mapping = (organization: TestOrganization, body: unknown) =>
     gateway.api('PUT', `/organizations/${organization.slug}/role-mapping`, body);
 
-  it('the same person at the next sign-in, with the present role, groups and address', async () => {
+  it('keeps the member at the next sign-in and updates role, groups and email address', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const [first, second] = [new HttpBrowser(), new HttpBrowser()];
     await organization.signIn(first, 'olivia');
@@ -314,11 +314,11 @@ describe('who comes in', () => {
     const after = await member(second);
     expect(after.id).toBe(before.id);
     expect(after.role).toBe('collaborator');
-    // The role is the record's, so the first session has it as well.
+    // The role belongs to the member, so the first session has it as well.
     expect((await member(first)).role).toBe('collaborator');
   });
 
-  it('a person of another identity provider is another person, even with the same identifier and address', async () => {
+  it('creates another member for a user of another identity provider, even with the same identifier and email address', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const [first, second] = [new HttpBrowser(), new HttpBrowser()];
     await organization.signIn(first);
@@ -330,7 +330,7 @@ describe('who comes in', () => {
     expect((await member(second)).email).toBe((await member(first)).email);
   });
 
-  it('no role any more: refused, and the sessions that were there end', async () => {
+  it('refuses a member whose groups give no role any longer, and ends the member’s sessions', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const [first, second] = [new HttpBrowser(), new HttpBrowser()];
     await organization.signIn(first, 'carl');
@@ -340,11 +340,10 @@ describe('who comes in', () => {
     expect(verdict(page)).toEqual([403, 'saml_role_denied']);
     expect(second.cookie('samlgate_session')).toBeUndefined();
     expect(verdict(await me(first))).toEqual([401, 'unauthenticated']);
-    // The refused message is used up: a rule that is made now needs a new sign-in.
-    expect(await refused(organization)).toBe('saml_role_denied');
+    expect(await lastRefusal(organization)).toBe('saml_role_denied');
   });
 
-  it('a suspended member: 403, nothing changes; after the suspension they come in again', async () => {
+  it('refuses a suspended member, and accepts the same member after the suspension', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const browser = new HttpBrowser();
     await organization.signIn(browser, 'carl');
@@ -354,24 +353,24 @@ describe('who comes in', () => {
     expect((await me(browser)).status).toBe(401);
     expect(verdict(await organization.signIn(new HttpBrowser(), 'carl'))).toEqual([403, 'member_suspended']);
     await gateway.api('PATCH', path, { suspended: false });
-    expect((await me(browser)).status).toBe(401); // what ended stays ended
+    expect((await me(browser)).status).toBe(401); // lifting a suspension restores no session
     await organization.signIn(browser, 'carl');
     expect((await member(browser)).id).toBe(id);
   });
 
-  it('a removed member who signs in again is a new member; old sessions are not theirs', async () => {
+  it('creates a new member when a removed one signs in again, and restores no session', async () => {
     const organization = await makeTestOrganization(gateway, now);
-    const [old, young] = [new HttpBrowser(), new HttpBrowser()];
-    await organization.signIn(old, 'carl');
-    const { id } = await member(old);
+    const [removed, created] = [new HttpBrowser(), new HttpBrowser()];
+    await organization.signIn(removed, 'carl');
+    const { id } = await member(removed);
     expect((await gateway.api('DELETE', `/organizations/${organization.slug}/members/${id}`)).status).toBe(204);
-    expect((await me(old)).status).toBe(401);
-    await organization.signIn(young, 'carl');
-    expect((await member(young)).id).not.toBe(id);
-    expect((await me(old)).status).toBe(401);
+    expect((await me(removed)).status).toBe(401);
+    await organization.signIn(created, 'carl');
+    expect((await member(created)).id).not.toBe(id);
+    expect((await me(removed)).status).toBe(401);
   });
 
-  it('a role that was given by hand stays where no rule matches, and yields to a rule', async () => {
+  it('keeps a manually assigned role while no rule matches', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const browser = new HttpBrowser();
     await organization.signIn(browser, 'carl');
@@ -384,7 +383,7 @@ describe('who comes in', () => {
     expect((await member(browser)).role).toBe('collaborator');
   });
 
-  it('what a message says about a person does not make every later check slow', async () => {
+  it('bounds what a response can add to the member’s record', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const browser = new HttpBrowser();
     const groups = Array.from({ length: 1200 }, (_, i) => `group-number-${i}`);
@@ -396,14 +395,14 @@ describe('who comes in', () => {
     const values = { attributes, nameId: { value: 'x'.repeat(20_000) }, sessionIndex: 'y'.repeat(5000) };
     for (let i = 0; i < 5; i++) expect((await organization.signIn(browser, 'olivia', { values })).status).toBe(303);
     const user = await member(browser);
-    // The rule saw the last group as well.
+    // The rule was applied to all groups, also to those that are not stored.
     expect(user.role).toBe('owner');
     expect(user.groups).toHaveLength(500);
     const stored = await gateway.runtime.store.get(organization.id, MEMBERS, user.id);
     expect(JSON.stringify(stored?.value).length).toBeLessThan(20_000);
   });
 
-  it('groups are compared code point by code point', async () => {
+  it('compares groups code point by code point', async () => {
     const organization = await makeTestOrganization(gateway, now);
     const name = 'platform-admins';
     for (const lookalike of [
@@ -423,8 +422,8 @@ describe('who comes in', () => {
   });
 });
 
-describe('the session', () => {
-  it('is a new one at every sign-in, and the one before in that browser ends', async () => {
+describe('sessions', () => {
+  it('creates a new session at every sign-in and ends the former one of the browser', async () => {
     const browser = new HttpBrowser();
     await acme.signIn(browser);
     const first = browser.cookie('samlgate_session');
@@ -438,7 +437,7 @@ describe('the session', () => {
     expect((await me(browser)).status).toBe(200);
   });
 
-  it('the one before ends also where the response’s cross-site POST brings no session cookie, and whoever signs in now', async () => {
+  it('ends the former session even if the cross-site POST carries no session cookie, also for another member or organization', async () => {
     const other = await makeTestOrganization(gateway, now);
     for (const [organization, user] of [
       [acme, 'olivia'],
@@ -448,7 +447,7 @@ describe('the session', () => {
       const browser = new HttpBrowser();
       await acme.signIn(browser, 'olivia');
       const { relayState, requestId } = await organization.start(browser);
-      // As browsers do it: the nonce travels (SameSite=None on https), the session does not.
+      // Browsers send the nonce with a cross-site POST (SameSite=None on https), but not the session.
       const crossSite = new HttpBrowser();
       crossSite.setCookie(gateway.url, 'samlgate_login', browser.cookie('samlgate_login')?.value ?? '');
       const xml = organization.respond({ user, inResponseTo: requestId });
@@ -458,14 +457,14 @@ describe('the session', () => {
     }
   });
 
-  it('a cookie that was planted before the sign-in is not the session after it', async () => {
+  it('ignores a session cookie that was planted before the sign-in', async () => {
     const browser = new HttpBrowser();
     browser.setCookie(gateway.url, 'samlgate_session', 's%3Aorg_00000000000000000000.planted');
     await acme.signIn(browser);
     expect(browser.cookie('samlgate_session')?.value).not.toContain('planted');
   });
 
-  it('a cookie with another signature, another id or none is nobody’s', async () => {
+  it('rejects session cookies with an invalid signature or without a session ID', async () => {
     const browser = new HttpBrowser();
     await acme.signIn(browser);
     const { value = '' } = browser.cookie('samlgate_session') ?? {};
@@ -478,22 +477,22 @@ describe('the session', () => {
     }
   });
 
-  it('is made, although the store fails before the session of another person in this browser has ended', async () => {
+  it('signs in although the store fails before the former member’s session is ended', async () => {
     const { store } = gateway.runtime;
     const commit = store.commit.bind(store);
     const browser = new HttpBrowser();
     await acme.signIn(browser, 'carl');
     const { relayState, requestId } = await acme.start(browser);
-    // Other things are written meanwhile, such as the sign-in log: only what follows the login and is about a member fails.
-    let isIn = false;
+    // Only the change of a member after the sign-in fails. The sign-in log, for example, is written meanwhile.
+    let isSignedIn = false;
     let failures = 0;
     store.commit = (partition, steps, options) => {
       const isAboutMember = steps.some((step) => step.do === 'replace' && step.collection.name === MEMBERS.name);
-      if (isIn && isAboutMember) {
+      if (isSignedIn && isAboutMember) {
         failures++;
         return Promise.reject(new GatewayError('store_unavailable'));
       }
-      isIn ||= steps.some((step) => step.do === 'claim');
+      isSignedIn ||= steps.some((step) => step.do === 'claim');
       return commit(partition, steps, options);
     };
     const page = await acme.post(browser, acme.respond({ inResponseTo: requestId }), relayState).finally(() => {
@@ -504,7 +503,7 @@ describe('the session', () => {
     expect(failures).toBe(1);
   });
 
-  it('ends after eight idle hours, and not while it is used', async () => {
+  it('ends a session after eight idle hours, and not while it is used', async () => {
     const [idle, busy] = [new HttpBrowser(), new HttpBrowser()];
     await acme.signIn(idle);
     await acme.signIn(busy);
@@ -515,7 +514,7 @@ describe('the session', () => {
     expect((await me(idle)).status).toBe(401);
   });
 
-  it('ends after a day, however much it is used', async () => {
+  it('ends a session after 24 hours, however much it is used', async () => {
     const browser = new HttpBrowser();
     await acme.signIn(browser);
     for (let hours = 0; hours < 21; hours += 7) {
@@ -526,7 +525,7 @@ describe('the session', () => {
     expect((await me(browser)).status).toBe(401);
   });
 
-  it('ends when the identity provider says so (SessionNotOnOrAfter)', async () => {
+  it('ends a session at SessionNotOnOrAfter', async () => {
     const browser = new HttpBrowser();
     const sessionNotOnOrAfter = new Date(now() + HOUR_MS).toISOString();
     expect((await acme.signIn(browser, 'olivia', { values: { sessionNotOnOrAfter } })).status).toBe(303);
@@ -536,7 +535,7 @@ describe('the session', () => {
     expect((await me(browser)).status).toBe(401);
   });
 
-  it('signs out: the session ends here, a form of another session or site does not end it', async () => {
+  it('ends the session on sign-out, and only with the CSRF token of that session', async () => {
     const [browser, other] = [new HttpBrowser(), new HttpBrowser()];
     await acme.signIn(browser);
     await acme.signIn(other);
@@ -557,7 +556,7 @@ describe('the session', () => {
     expect((await me(other)).status).toBe(200);
   });
 
-  it('with the cookie an unsafe method of the API needs the session’s own token', async () => {
+  it('requires the session’s CSRF token for unsafe API methods with the session cookie', async () => {
     const browser = new HttpBrowser();
     await acme.signIn(browser);
     const path = `${gateway.url}/api/v1/organizations/${acme.slug}/role-mapping`;
@@ -573,7 +572,7 @@ describe('the session', () => {
     expect((await put({ 'x-samlgate-csrf': csrf_token })).status).toBe(200);
   });
 
-  it('a member has at most twenty; the oldest give way', async () => {
+  it('keeps at most 20 sessions per member and ends the oldest', async () => {
     const browsers = Array.from({ length: 21 }, () => new HttpBrowser());
     for (const browser of browsers) await acme.signIn(browser, 'nina');
     const [oldest, ...others] = await Promise.all(browsers.map(async (browser) => (await me(browser)).status));
@@ -582,10 +581,10 @@ describe('the session', () => {
   });
 });
 
-describe('where a sign-in leads', () => {
-  it('only to paths of the gateway and URLs of the allow-list', async () => {
+describe('return URLs', () => {
+  it('redirects only to paths at the gateway and to URLs on the allow-list', async () => {
     await gateway.api('PATCH', `/organizations/${acme.slug}`, { allowed_return_urls: ['https://app.example/area'] });
-    for (const [wanted, place] of [
+    for (const [returnTo, expected] of [
       ['/', '/'],
       ['/console/x?y#z', '/console/x?y#z'],
       ['https://app.example/area', 'https://app.example/area'],
@@ -615,15 +614,15 @@ describe('where a sign-in leads', () => {
       [`/${'a'.repeat(3000)}`, '/console'],
     ] as const) {
       const browser = new HttpBrowser();
-      const { relayState, requestId } = await acme.start(browser, wanted);
+      const { relayState, requestId } = await acme.start(browser, returnTo);
       const page = await acme.post(browser, acme.respond({ inResponseTo: requestId }), relayState);
-      expect([wanted, page.location]).toEqual([wanted, new URL(place, gateway.url).href]);
+      expect([returnTo, page.location]).toEqual([returnTo, new URL(expected, gateway.url).href]);
     }
   });
 });
 
-describe('with the store out of reach', () => {
-  it('503, nothing accepted, nothing consumed; the same response goes through when it is back, without a restart', async () => {
+describe('while the store is unavailable', () => {
+  it('answers 503 and consumes nothing, and accepts the same response when the store is back', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-redis-'));
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always'];
     let redis: RedisServer = await startRedis(durable, { directory });

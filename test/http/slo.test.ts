@@ -56,7 +56,7 @@ interface Sent {
   readonly browser?: HttpBrowser;
 }
 
-/** What the identity provider says, brought by a browser that has no cookie of ours. */
+/** Sends a message of the identity provider in a browser without the gateway's cookies. */
 function say(
   organization: TestOrganization,
   binding: Binding,
@@ -84,7 +84,7 @@ function say(
 const ask = (organization: TestOrganization, binding: Binding, content: string, { id = freshId(), ...sent }: Sent = {}) =>
   say(organization, binding, 'SAMLRequest', logoutRequest(addressed(organization), content, { id }), sent);
 
-/** A message of ours, as the browser got it on the way to the identity provider. */
+/** A message from the gateway that the browser carries to the identity provider. */
 interface Ours {
   readonly binding: Binding;
   readonly to: string;
@@ -110,7 +110,7 @@ function oursIn(page: Page): Ours {
   };
 }
 
-/** By the certificate in the organization's SP metadata: that is all that an identity provider has. */
+/** Verifies the signature with the certificate in the organization's SP metadata, as an identity provider does. */
 async function isSignedByUs(organization: TestOrganization, ours: Ours): Promise<boolean> {
   const metadata = await (await fetch(organization.acsUrl.replace(/acs$/, 'metadata'))).text();
   const [, der = ''] = /use="signing">.*?<ds:X509Certificate>([^<]+)</s.exec(metadata) ?? [];
@@ -140,7 +140,7 @@ async function signOut(browser: HttpBrowser, url = gateway.url): Promise<Page> {
   return browser.request(`${url}/logout`, { method: 'POST', body: new URLSearchParams({ csrf }), from: console });
 }
 
-describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (binding) => {
+describe.each(BINDINGS)('a logout that starts at the gateway, by %s (saml-profiles §4.4.3.1)', (binding) => {
   let acme: TestOrganization;
   beforeAll(async () => {
     acme = await makeOrganization(binding === 'redirect' ? REDIRECT + POST : POST);
@@ -155,7 +155,7 @@ describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (
     );
   const begun = async (browser: HttpBrowser) => attributeOf(oursIn(await signOut(browser)).root, 'ID') ?? '';
 
-  it('has ended here before the identity provider is asked, with its own words and signed', async () => {
+  it('ends the session, then sends a signed LogoutRequest with the NameID and SessionIndex of the assertion', async () => {
     const browser = await signedIn(acme, 'index-1', { nameQualifier: 'nq', spNameQualifier: 'spnq' });
     const page = await signOut(browser);
     expect(page.status).toBe(binding === 'redirect' ? 303 : 200);
@@ -171,13 +171,13 @@ describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (
     ]);
   });
 
-  it('an identity provider that never answers keeps nobody in', async () => {
+  it('ends the session even if the identity provider never answers', async () => {
     const browser = await signedIn(acme, 'index-2');
     const cookie = browser.cookie('samlgate_session')?.value ?? '';
     await signOut(browser);
     browser.setCookie(gateway.url, 'samlgate_session', cookie);
     expect(await isIn(browser)).toBe(false);
-    // Also where the cookie's value had outlived it: the member's record has it no more.
+    // The session is also gone from the member's record.
     const named = { equals: nameIdKey(OKTA_ISSUER, { value: olivia, format: EMAIL }), limit: 1 };
     const { items } = await gateway.runtime.store.find(acme.id, MEMBERS, 'nameId', named);
     expect(items.flatMap(({ value }) => value.sessions.map(({ sessionIndex: index }) => index))).not.toContain('index-2');
@@ -190,7 +190,7 @@ describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (
       'could not reach every application',
     ],
     [status('Responder'), 'could not sign you out'],
-  ])('the page says what came of it: %s', async (content, words) => {
+  ])('shows the outcome: %s', async (content, words) => {
     const browser = await signedIn(acme, undefined);
     const page = await answer(await begun(browser), { content, browser });
     expect([page.status, page.location]).toEqual([303, `${gateway.url}/logout`]);
@@ -198,7 +198,7 @@ describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (
     expect((await browser.request(page.location ?? '')).text).toContain('You may still be signed in at your identity provider');
   });
 
-  it('the answer counts once, and only to what was asked here', async () => {
+  it('accepts one answer per request, and none without a request', async () => {
     const asked = await begun(await signedIn(acme, undefined));
     expect(verdict(await answer('_never-asked'))).toEqual([400, 'saml_in_response_to_unknown']);
     const other = await makeOrganization(REDIRECT + POST);
@@ -208,7 +208,7 @@ describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (
     expect(verdict(await answer(asked))).toEqual([400, 'saml_in_response_to_unknown']);
   });
 
-  it('an answer that is unsigned, or signed by somebody else, does nothing', async () => {
+  it('rejects an answer that is unsigned or signed with another key', async () => {
     const browser = await signedIn(acme, undefined);
     const asked = await begun(browser);
     expect(verdict(await answer(asked, { key: 'none', browser }))).toEqual([400, 'saml_signature_missing']);
@@ -217,15 +217,15 @@ describe.each(BINDINGS)('a logout from here, by %s (saml-profiles §4.4.3.1)', (
     expect((await answer(asked)).status).toBe(303);
   });
 
-  it('is waited for ten minutes', async () => {
+  it('accepts the answer for ten minutes', async () => {
     const asked = await begun(await signedIn(acme, undefined));
     aheadMs += 10 * 60_000;
     expect(verdict(await answer(asked))).toEqual([400, 'saml_in_response_to_unknown']);
   });
 });
 
-describe('a logout from here', () => {
-  it('ends at the gateway where the identity provider has no single logout', async () => {
+describe('a logout that starts at the gateway', () => {
+  it('stays at the gateway if the identity provider has no single logout', async () => {
     const plain = await makeOrganization('');
     const browser = await signedIn(plain, 'index');
     const page = await signOut(browser);
@@ -233,7 +233,7 @@ describe('a logout from here', () => {
     expect(await isIn(browser)).toBe(false);
   });
 
-  it('has no outcome to tell where a cookie makes one up', async () => {
+  it('ignores an unknown outcome in the cookie', async () => {
     const browser = new HttpBrowser();
     browser.setCookie(gateway.url, 'samlgate_logout', '<b>success</b>');
     const { text } = await browser.request(`${gateway.url}/logout`);
@@ -242,14 +242,14 @@ describe('a logout from here', () => {
   });
 });
 
-describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profiles §4.4.3.2)', (binding) => {
+describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (saml-profiles §4.4.3.2)', (binding) => {
   let acme: TestOrganization;
   beforeAll(async () => {
     acme = await makeOrganization(REDIRECT + POST);
   });
   const EVERY = nameId(olivia);
 
-  it('ends the session that is named, and no other', async () => {
+  it('ends the named session and no other', async () => {
     const [one, two, three] = [await signedIn(acme, 'one'), await signedIn(acme, 'two'), await signedIn(acme, undefined)];
     const carl = new HttpBrowser();
     expect((await acme.signIn(carl, 'carl', { values: { sessionIndex: 'one' } })).status).toBe(303);
@@ -257,7 +257,7 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     expect(await Promise.all([one, two, three, carl].map((browser) => isIn(browser)))).toEqual([false, true, true, true]);
   });
 
-  it('ends several that are named, and all where none is', async () => {
+  it('ends several named sessions, and all if none is named', async () => {
     const all = [await signedIn(acme, 'a'), await signedIn(acme, 'b'), await signedIn(acme, 'c'), await signedIn(acme, undefined)];
     await ask(acme, binding, EVERY + sessionIndex('a') + sessionIndex('c') + sessionIndex('unknown'));
     expect(await Promise.all(all.map((browser) => isIn(browser)))).toEqual([false, true, false, true]);
@@ -266,26 +266,26 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
   });
 
   it.each([
-    ['another format', {}, nameId(olivia, ' Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"'), true],
+    ['a different format', {}, nameId(olivia, ' Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"'), true],
     ['no format', {}, nameId(olivia, ''), true],
-    ['another case', {}, nameId(olivia.toUpperCase()), true],
-    ['another qualifier', { nameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" NameQualifier="b"`), true],
-    ['another qualifier of ours', { spNameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" SPNameQualifier="b"`), true],
-    ['the identity provider for a qualifier', {}, nameId(olivia, ` Format="${EMAIL}" NameQualifier="${OKTA_ISSUER}"`), false],
+    ['a different case', {}, nameId(olivia.toUpperCase()), true],
+    ['a different NameQualifier', { nameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" NameQualifier="b"`), true],
+    ['a different SPNameQualifier', { spNameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" SPNameQualifier="b"`), true],
+    ['the identity provider as NameQualifier', {}, nameId(olivia, ` Format="${EMAIL}" NameQualifier="${OKTA_ISSUER}"`), false],
     [
-      'the qualifiers that it gave',
+      'the same qualifiers',
       { nameQualifier: 'a', spNameQualifier: 'b' },
       nameId(olivia, ` Format="${EMAIL}" NameQualifier="a" SPNameQualifier="b"`),
       false,
     ],
-  ])('by %s', async (_case, recorded, content, stays) => {
+  ])('compares NameIDs: %s', async (_case, recorded, content, stays) => {
     const browser = await signedIn(acme, undefined, recorded);
     const page = await ask(acme, binding, content);
     expect(attributeOf(oursIn(page).root, 'InResponseTo')).toMatch(/^_idp-/);
     expect(await isIn(browser)).toBe(stays);
   });
 
-  it('is answered in the same binding, signed, with its RelayState', async () => {
+  it('is answered in the same binding, with a signature and the RelayState', async () => {
     await signedIn(acme, undefined);
     const page = await ask(acme, binding, EVERY, { id: '_the-request', relayState: 'a b&c=ü' });
     const ours = oursIn(page);
@@ -295,13 +295,13 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     expect(statusOf(ours)).toEqual(['urn:oasis:names:tc:SAML:2.0:status:Success']);
   });
 
-  it('of somebody whom nobody knows is a success: no session of theirs is left', async () => {
+  it('is answered with Success for an unknown NameID', async () => {
     const browser = await signedIn(acme, 'index');
     expect(statusOf(oursIn(await ask(acme, binding, nameId('nobody@acme.test'))))).toEqual(['urn:oasis:names:tc:SAML:2.0:status:Success']);
     expect(await isIn(browser)).toBe(true);
   });
 
-  it('that is unsigned, signed by somebody else, or not for us does nothing', async () => {
+  it('is rejected if it is unsigned, signed with another key or for another recipient', async () => {
     const browser = await signedIn(acme, 'index');
     const other = await makeOrganization(REDIRECT + POST);
     expect(verdict(await ask(acme, binding, EVERY, { key: 'none' }))).toEqual([400, 'saml_signature_missing']);
@@ -313,7 +313,7 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     expect(trail.body.items).toEqual([]);
   });
 
-  it('counts once: a copy of it ends nothing that came later', async () => {
+  it('is accepted once: a copy ends no later session', async () => {
     const first = await signedIn(acme, 'index');
     const xml = logoutRequest(addressed(acme), EVERY, { id: '_once' });
     expect(verdict(await say(acme, binding, 'SAMLRequest', xml))[1]).toBeUndefined();
@@ -321,14 +321,14 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     const second = await signedIn(acme, 'index');
     expect(verdict(await say(acme, binding, 'SAMLRequest', xml))).toEqual([400, 'saml_replayed']);
     expect(await isIn(second)).toBe(true);
-    // The claim lasts as long as the message could be accepted.
+    // The claim is kept for as long as the message could be accepted.
     aheadMs += 8 * 60_000 - 5000;
     expect(verdict(await say(acme, binding, 'SAMLRequest', xml))).toEqual([400, 'saml_replayed']);
     aheadMs += 10_000;
     expect(verdict(await say(acme, binding, 'SAMLRequest', xml))).toEqual([400, 'saml_expired']);
   });
 
-  it('of twenty copies at once, one is answered', async () => {
+  it('is answered once if 20 copies arrive at the same time', async () => {
     await Promise.all([signedIn(acme, 'copies-1'), signedIn(acme, 'copies-2')]);
     const xml = logoutRequest(addressed(acme), EVERY, { id: freshId() });
     const pages = await Promise.all(Array.from({ length: 20 }, () => say(acme, binding, 'SAMLRequest', xml)));
@@ -336,7 +336,7 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     expect(codes).toEqual(['answered', ...Array(19).fill('saml_replayed')]);
   });
 
-  it('leaves people of the same name elsewhere alone: in another organization, and of an identity provider of before', async () => {
+  it('ends no session of the same NameID in another organization or of a former identity provider', async () => {
     const other = await makeOrganization(REDIRECT + POST);
     const elsewhere = await signedIn(other, 'index');
     await ask(acme, binding, EVERY);
@@ -348,25 +348,25 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     expect(await isIn(elsewhere)).toBe(true);
   });
 
-  it('keeps an assertion out that was still under way (saml-core §3.7.3.2)', async () => {
+  it('blocks an assertion of the ended session that was still on its way (saml-core §3.7.3.2)', async () => {
     await ask(acme, binding, EVERY + sessionIndex('under-way'));
     expect(verdict(await acme.signIn(new HttpBrowser(), 'olivia', values('under-way')))).toEqual([400, 'saml_expired']);
     expect((await acme.signIn(new HttpBrowser(), 'olivia', values('a-new-one'))).status).toBe(303);
     expect((await acme.signIn(new HttpBrowser(), 'carl', { values: { sessionIndex: 'under-way' } })).status).toBe(303);
   });
 
-  describe('while it is at work', () => {
+  describe('during the logout', () => {
     const person = `new-${binding}@okta.acme.example`;
     const store = () => gateway.runtime.store;
 
-    /** Does something after each look for sessions, and before the logout writes. */
-    async function meddling(own: TestOrganization, request: string, meddle: (look: number) => Promise<unknown>): Promise<Page> {
+    /** Runs `interfere` after each read of sessions, before the logout writes. */
+    async function interfered(own: TestOrganization, request: string, interfere: (read: number) => Promise<unknown>): Promise<Page> {
       const find = store().find.bind(store());
-      let look = 0;
+      let read = 0;
       store().find = async (...query) => {
-        if (query[2] === 'nameId' && ++look === 2) await meddle(look);
+        if (query[2] === 'nameId' && ++read === 2) await interfere(read);
         const page = await find(...query);
-        if (query[2] === 'nameId' && look === 1) await meddle(look);
+        if (query[2] === 'nameId' && read === 1) await interfere(read);
         return page;
       };
       try {
@@ -377,32 +377,32 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
     }
 
     it.each([
-      ['that names it', sessionIndex('meanwhile')],
-      ['of all sessions', ''],
-    ])('a new person who is let in has no session after a request %s', async (_which, index) => {
+      ['that names this session', sessionIndex('meanwhile')],
+      ['for all sessions', ''],
+    ])('ends the session of a new member who signs in during a request %s', async (_case, index) => {
       const own = await makeOrganization(REDIRECT + POST);
       const browser = new HttpBrowser();
       const response = own.respond({ values: { sessionIndex: 'meanwhile', nameId: { value: person, format: EMAIL } } });
       let answer: Page | undefined;
-      await meddling(own, nameId(person) + index, async (look) => {
-        if (look === 1) answer = await own.post(browser, response);
+      await interfered(own, nameId(person) + index, async (read) => {
+        if (read === 1) answer = await own.post(browser, response);
       });
       expect(answer?.status).toBe(303);
       expect(await isIn(browser)).toBe(false);
     });
 
-    it('a store that fails after the sessions have ended makes it no failure', async () => {
+    it('succeeds although the store fails after the sessions have ended', async () => {
       const own = await makeOrganization(REDIRECT + POST);
       const browser = await signedIn(own, 'index');
-      const answer = await meddling(own, nameId(olivia), async (look) => {
-        if (look === 2) throw new GatewayError('store_unavailable');
+      const answer = await interfered(own, nameId(olivia), async (read) => {
+        if (read === 2) throw new GatewayError('store_unavailable');
       });
       expect(verdict(answer)[1]).toBeUndefined();
       expect(await isIn(browser)).toBe(false);
     });
   });
 
-  it('is in the audit trail, as done by the identity provider', async () => {
+  it('is written to the audit trail with the identity provider as actor', async () => {
     const browser = await signedIn(acme, 'index');
     const { body: me } = await gateway.api<{ items: { id: string }[] }>(
       'GET',
@@ -423,12 +423,12 @@ describe.each(BINDINGS)('a logout from the identity provider, by %s (saml-profil
 const statusOf = ({ root }: Ours) =>
   [...walk(root)].filter(({ local }) => local === 'StatusCode').map((code) => attributeOf(code, 'Value'));
 
-describe('where the answer goes', () => {
+describe('the endpoint for the answer', () => {
   it.each([
-    ['to the only binding that there is', POST, 'redirect', 'post', SLO],
-    ['to the only binding that there is', REDIRECT, 'post', 'redirect', SLO],
-    ['to the address for answers', service('Redirect', ` ResponseLocation="${ANSWERS}"`) + POST, 'redirect', 'redirect', ANSWERS],
-    ['to the address for answers', REDIRECT + service('POST', ` ResponseLocation="${ANSWERS}"`), 'post', 'post', ANSWERS],
+    ['has the only binding that the identity provider offers', POST, 'redirect', 'post', SLO],
+    ['has the only binding that the identity provider offers', REDIRECT, 'post', 'redirect', SLO],
+    ['is the ResponseLocation', service('Redirect', ` ResponseLocation="${ANSWERS}"`) + POST, 'redirect', 'redirect', ANSWERS],
+    ['is the ResponseLocation', REDIRECT + service('POST', ` ResponseLocation="${ANSWERS}"`), 'post', 'post', ANSWERS],
   ] as const)('%s: %s', async (_case, services, from, binding, to) => {
     const organization = await makeOrganization(services);
     const browser = await signedIn(organization, 'index');
@@ -438,12 +438,12 @@ describe('where the answer goes', () => {
     expect(await isIn(browser)).toBe(false);
   });
 
-  it('requests go to the address for requests', async () => {
+  it('is never used for requests', async () => {
     const organization = await makeOrganization(service('Redirect', ` ResponseLocation="${ANSWERS}"`));
     expect(oursIn(await signOut(await signedIn(organization, 'index'))).to).toBe(SLO);
   });
 
-  it('nowhere, where the identity provider takes none: the sessions have ended all the same', async () => {
+  it('may be missing: the sessions end without an answer', async () => {
     const organization = await makeOrganization('');
     const browser = await signedIn(organization, 'index');
     const page = await ask(organization, 'redirect', nameId(olivia));
@@ -452,8 +452,8 @@ describe('where the answer goes', () => {
   });
 });
 
-describe('the endpoint', () => {
-  it('refuses what is no message, and knows its organizations', async () => {
+describe('the single logout endpoint', () => {
+  it('rejects malformed messages and unknown organizations', async () => {
     const browser = new HttpBrowser();
     const organization = await makeOrganization(REDIRECT);
     const post = (body: URLSearchParams | string) => browser.request(sloUrl(organization), { method: 'POST', body });
@@ -481,7 +481,7 @@ describe('the endpoint', () => {
 });
 
 describe('two gateways on one Redis', () => {
-  it('a session that one of them ends is dead at the other at once; a logout that one began, the other finishes', async () => {
+  it('ends a session on both immediately, and finishes a logout on the other gateway', async () => {
     const secrets = { SAMLGATE_SECRET: Buffer.alloc(32, 7).toString('base64'), SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32) };
     const one = await startGateway({ store: 'redis', environment: secrets, now });
     const port = await freePort();
@@ -503,7 +503,7 @@ describe('two gateways on one Redis', () => {
     }
   });
 
-  it('a store that is away ends nothing and says so', async () => {
+  it('answers 503 and ends nothing while the store is unavailable', async () => {
     const redis = await startRedis();
     const alone = await startGateway({ environment: { SAMLGATE_STORE: redis.url }, now });
     try {
