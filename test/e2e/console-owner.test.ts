@@ -70,7 +70,7 @@ describe('members pages in Chromium', () => {
     await page.getByRole('button', { name: 'Suspend' }).click();
     await page.getByText('The member is suspended').waitFor();
     expect(await inspectLooks(page, 'member-suspended')).toEqual([]);
-    await page.getByRole('button', { name: 'Lift the suspension' }).click();
+    await page.getByRole('button', { name: 'Lift suspension' }).click();
     await page.getByText('The member is no longer suspended').waitFor();
     expect(complaints).toEqual([]);
     await context.close();

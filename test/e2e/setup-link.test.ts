@@ -80,13 +80,13 @@ describe('single sign-on pages of an owner in Chromium', () => {
     expect(await inspectLooks(page, 'console-single-sign-on')).toEqual([]);
 
     await page.goto(`${console}/roles`);
-    await page.getByLabel('Or groups, one a line').fill('platform-admins');
-    await page.getByRole('button', { name: 'Try', exact: true }).click();
+    await page.getByLabel('Or groups, one per line').fill('platform-admins');
+    await page.getByRole('button', { name: 'Test rules' }).click();
     expect(await page.getByRole('status').textContent()).toContain('the role owner');
     expect(await inspectLooks(page, 'console-roles')).toEqual([]);
     await page.getByLabel('Group').first().fill('on-call');
-    await page.getByRole('button', { name: 'Preview the change' }).click();
-    expect(await page.textContent('main')).toContain('No owner would be left');
+    await page.getByRole('button', { name: 'Preview changes' }).click();
+    expect(await page.textContent('main')).toContain('would leave the organization without an owner');
     expect(await inspectLooks(page, 'console-roles-preview')).toEqual([]);
 
     await fetch(`${gateway.url}/saml/acme/acs`, { method: 'POST', body: new URLSearchParams({ SAMLResponse: 'PHgvPg==' }) });

@@ -46,7 +46,7 @@ describe('console: list of members', () => {
 
   it('shows name, email, role with its source, last sign-in and the ID to copy', async () => {
     const page = await open(olivia, `/members?query=olivia`);
-    expect(textOf(page.text)).toMatch(/Olivia Okafor olivia@okta\.acme\.example owner by the group platform-admins just now usr_\w{20}/);
+    expect(textOf(page.text)).toMatch(/Olivia Okafor olivia@okta\.acme\.example owner from the group platform-admins just now usr_\w{20}/);
     expect(page.text).toContain(`data-copy="${olivia.id}"`);
   });
 
@@ -255,7 +255,7 @@ describe('console: one member', () => {
 
   it('protects the last owner: the page explains why and has no buttons, and the forms are refused', async () => {
     const page = await open(olivia, `/members/${olivia.id}`);
-    expect(textOf(page.text)).toContain('This is the last owner. Without an owner nobody could manage the organization');
+    expect(textOf(page.text)).toContain('This is the last owner. Without an owner, no member could manage the organization');
     const actions = page.forms.map(({ action }) => new URL(action).pathname);
     expect(actions.filter((action) => /suspend|role|remove/.test(action))).toEqual([]);
     for (const [path, fields] of [
@@ -285,5 +285,33 @@ describe('console: one member', () => {
       expect(text).not.toMatch(/<img src=x|<b>a|[\u0000\u0007\u202e]/);
     }
     expect((await open(olivia, `/members/${id}`)).text).toContain('&lt;b>a&lt;/b>, x⟨U+0000⟩y');
+  });
+});
+
+describe('console: reason of a role', () => {
+  const cases = [
+    ['present', 'collaborator', 'No rule matches the member’s groups, so the default role applies.', 'Groups on-call'],
+    [
+      'absent',
+      'collaborator',
+      'The identity provider did not send the member’s groups at the last sign-in, so the default role applies.',
+      'Groups not sent',
+    ],
+    [
+      'over_limit',
+      'none',
+      'did not send the member’s groups because there are too many, and the default role is none.',
+      'because there are too many First sign-in',
+    ],
+  ] as const;
+
+  it.each(cases)('tells groups that are %s apart from the other two states', async (groupsState, role, reason, groupsLine) => {
+    const acme = await makeTestOrganization(gateway);
+    const olivia = await enter(acme, 'olivia');
+    const groups = groupsState === 'present' ? ['on-call'] : [];
+    const { id } = await seedMember(gateway.runtime, acme.id, { role, groups, groupsState });
+    const text = textOf((await open(olivia, `/members/${id}`)).text);
+    expect(text).toContain(reason);
+    expect(text).toContain(groupsLine);
   });
 });

@@ -31,8 +31,8 @@ const post = (path: string, fields: Record<string, string>, token = csrf, browse
 const saved = async () => (await gateway.api('GET', `/organizations/${acme.slug}/role-mapping`)).body;
 const BEFORE = { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'collaborator' };
 
-describe('role mapping: the form', () => {
-  it('has the rules as rows, and offers groups of recent sign-ins', async () => {
+describe('role mapping form in the console', () => {
+  it('shows the rules as rows and suggests groups of recent sign-ins', async () => {
     await seedMember(gateway.runtime, acme.id, { groups: ['mine alone', '<b>bold</b>'] });
     const page = await open();
     const form = page.forms.find(({ action }) => action.endsWith('/roles/preview'));
@@ -47,7 +47,7 @@ describe('role mapping: the form', () => {
     expect(page.text).not.toContain('<b>bold');
   });
 
-  it('previews, saves on confirmation and writes the audit trail', async () => {
+  it('previews a change, saves it and writes an audit entry', async () => {
     const page = await open();
     const preview = await olivia.submit(page, { group_1: ' engineering', role_1: 'owner', default_role: 'none' });
     expect(await saved()).toEqual(BEFORE);
@@ -61,21 +61,21 @@ describe('role mapping: the form', () => {
     expect(audit.body.items[0]?.actor.email).toBe('olivia@okta.acme.example');
   });
 
-  it('gives more rows and keeps what was typed', async () => {
+  it('adds rows and keeps what was entered', async () => {
     const page = await post('rows', { group_0: 'typed', role_0: 'owner', default_role: 'none' });
     expect(page.status).toBe(200);
     expect(page.text).toContain('value="typed"');
     expect(page.text).toContain('name="group_20"');
   });
 
-  it('says what is wrong: a group twice', async () => {
+  it('explains that a group has two rules', async () => {
     const page = await post('preview', { group_0: 'a', role_0: 'owner', group_1: 'a', role_1: 'collaborator', default_role: 'none' });
     expect(page.status).toBe(400);
     expect(textOf(page.text)).toContain('must name each group only once');
     expect(await saved()).toEqual(BEFORE);
   });
 
-  it('is for owners, and every form needs the token', async () => {
+  it('refuses collaborators, and every form without the CSRF token', async () => {
     const carl = new HttpBrowser();
     await acme.signIn(carl, 'carl');
     expect((await carl.request(`${gateway.url}/console/roles`)).code).toBe('forbidden');
@@ -88,51 +88,53 @@ describe('role mapping: the form', () => {
   });
 });
 
-describe('role mapping: try it', () => {
+describe('rule test in the console', () => {
   const typed = { group_0: 'platform-admins', role_0: 'owner', group_1: 'devs', role_1: 'collaborator', default_role: 'none' };
   const result = async (fields: Record<string, string>) => textOf((await post('try', { ...typed, ...fields })).text);
 
-  it('says role and deciding rule for pasted groups, with rules that are not saved', async () => {
+  it('shows the role and the deciding rule for groups, with unsaved rules', async () => {
     expect(await result({ try_groups: 'devs\r\nplatform-admins' })).toContain(
-      'the role owner: the rule for the group “platform-admins” decides.',
+      'would have the role owner, because a rule gives it to the group “platform-admins”.',
     );
-    expect(await result({ try_groups: 'devs' })).toContain('the role collaborator: the rule for the group “devs” decides.');
-    expect(await result({ try_groups: 'Devs' })).toContain('no role and could not come in: no rule fits');
+    expect(await result({ try_groups: 'devs' })).toContain(
+      'would have the role collaborator, because a rule gives it to the group “devs”.',
+    );
+    expect(await result({ try_groups: 'Devs' })).toContain('would be denied access, because no rule matches');
     expect(await saved()).toEqual(BEFORE);
   });
 
-  it('says it for a member, by address or id, of this organization only', async () => {
+  it('shows the role of a member of this organization, found by email or user ID', async () => {
     const ada = await seedMember(gateway.runtime, acme.id, { email: 'ada@x.example', groups: ['devs'] });
-    const words = 'ada@x.example would have the role collaborator: the rule for the group “devs” decides.';
+    const words = 'ada@x.example would have the role collaborator, because a rule gives it to the group “devs”.';
     expect(await result({ try_member: 'ADA@x.example' })).toContain(words);
     expect(await result({ try_member: ada.id })).toContain(words);
     const other = await makeTestOrganization(gateway);
     const bob = await seedMember(gateway.runtime, other.id, { email: 'bob@x.example' });
-    expect(await result({ try_member: bob.id })).toContain('There is no member with this address or id.');
+    expect(await result({ try_member: bob.id })).toContain('No member has this email address or user ID.');
   });
 
-  it('knows that the role given by an owner stays where no rule fits', async () => {
+  it('keeps a role that was set manually if no rule matches', async () => {
     const manual = { role: 'owner', roleSource: { kind: 'manual' }, groups: [] } as const;
     await seedMember(gateway.runtime, acme.id, { email: 'mia@x.example', ...manual });
     expect(await result({ try_member: 'mia@x.example', default_role: 'collaborator' })).toContain(
-      'the role owner: no rule fits, so the role that an owner or the operator gave stays.',
+      'would have the role owner, because no rule matches and an owner or the operator set it.',
     );
-    expect(await result({ try_member: 'mia@x.example' })).toContain('no role and could not come in');
+    expect(await result({ try_member: 'mia@x.example' })).toContain('would be denied access');
   });
 });
 
-describe('role mapping: the difference', () => {
+describe('preview of new role rules in the console', () => {
   const owner = { role: 'owner', roleSource: { kind: 'rule', group: 'platform-admins' }, groups: ['platform-admins'] } as const;
   const swapped = { group_0: 'chiefs', role_0: 'owner', default_role: 'collaborator' };
 
-  it('says how many change to what, who they are, and that you would lose owner', async () => {
+  it('counts and names the members whose role changes, and warns owners who lose their own role', async () => {
     await seedMember(gateway.runtime, acme.id, { email: 'oscar@x.example', ...owner });
     await seedMember(gateway.runtime, acme.id, { email: 'chief@x.example', groups: ['chiefs'] });
     const page = await post('preview', swapped);
     const text = textOf(page.text);
     expect(text).toContain('2 owners would become collaborators: olivia@okta.acme.example , oscar@x.example');
     expect(text).toContain('1 collaborator would become an owner: chief@x.example');
-    expect(text).toContain('You would lose owner at your next sign-in');
+    expect(text).toContain('You would lose the owner role at your next sign-in');
     const unconfirmed = await post('save', swapped);
     expect([unconfirmed.status, unconfirmed.code]).toEqual([409, 'conflict']);
     expect(await saved()).toEqual(BEFORE);
@@ -140,7 +142,7 @@ describe('role mapping: the difference', () => {
     expect(await saved()).toEqual({ rules: [{ group: 'chiefs', role: 'owner' }], default_role: 'collaborator' });
   });
 
-  it('refuses to leave no owner, also where nobody asked for a preview', async () => {
+  it('refuses rules that leave no owner, with and without a preview', async () => {
     await seedMember(gateway.runtime, acme.id, { email: 'gone@x.example', ...owner, groups: ['chiefs'], suspended: true });
     const page = await post('preview', swapped);
     expect(textOf(page.text)).toContain('because no member was in a group with the role owner at their last sign-in');
@@ -150,13 +152,13 @@ describe('role mapping: the difference', () => {
     expect(await saved()).toEqual(BEFORE);
   });
 
-  it('refuses an owner who confirms that no owner is left', async () => {
+  it('refuses a confirmation by an owner', async () => {
     const forced = await post('save', { default_role: 'none', confirmed: 'yes', allow_no_owner: 'yes' });
     expect([forced.status, forced.code]).toEqual([403, 'forbidden']);
     expect(await saved()).toEqual(BEFORE);
   });
 
-  it('lets the operator save rules that leave no owner, if confirmed', async () => {
+  it('saves rules that leave no owner if the operator confirms', async () => {
     const operator = new HttpBrowser();
     await operator.submit(await operator.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
     const page = await operator.open(`${gateway.url}/console/operator/organizations/${acme.slug}/roles`);
@@ -170,13 +172,13 @@ describe('role mapping: the difference', () => {
     expect(await saved()).toEqual({ rules: [], default_role: 'collaborator' });
   });
 
-  it('says who could not come in any more', async () => {
+  it('names the members who would lose access', async () => {
     await seedMember(gateway.runtime, acme.id, { email: 'dev@x.example', groups: [] });
     const text = textOf((await post('preview', { group_0: 'platform-admins', role_0: 'owner', default_role: 'none' })).text);
-    expect(text).toContain('1 collaborator could not come in any more: dev@x.example');
+    expect(text).toContain('1 collaborator would lose access: dev@x.example');
   });
 
-  it('looks through thousands of members, page by page', async () => {
+  it('counts thousands of members', async () => {
     const value = await seedMember(gateway.runtime, acme.id, { email: 'm@x.example' });
     for (let block = 0; block < 15; block++) {
       const members = Array.from({ length: 100 }, (_, i) => `usr_${String(block * 100 + i).padStart(20, '0')}`);
@@ -186,7 +188,7 @@ describe('role mapping: the difference', () => {
       );
     }
     const text = textOf((await post('preview', { group_0: 'platform-admins', role_0: 'owner', default_role: 'none' })).text);
-    expect(text).toContain('1,501 collaborators could not come in any more');
+    expect(text).toContain('1,501 collaborators would lose access');
     expect(text).toContain('and 1496 more');
   });
 });

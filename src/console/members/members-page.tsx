@@ -7,6 +7,7 @@ import { TokensTable } from '../credentials/tokens-table.tsx';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
 import { Copy } from '../parts/copy.tsx';
+import { counted } from '../parts/counted.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
@@ -15,18 +16,18 @@ import { PostForm } from '../parts/form.tsx';
 import { Moment, Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { Paging } from '../parts/paging.tsx';
-import { groupsText, roleReason } from './role-reason.ts';
+import { groupsText, roleReason, shortRoleReason } from './role-reason.ts';
 
 export interface MembersPageProps {
   readonly frame: Frame;
   readonly members: readonly Member[];
-  /** What is searched for. */
+  /** The search text, empty without a search. */
   readonly query: string;
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
 }
 
-/** Everybody in the organization, by address. */
+/** Lists the members of an organization in the order of their email addresses. */
 export function MembersPage({ frame, members, query, cursor, nextCursor }: MembersPageProps) {
   const path = `${frame.base}/members`;
   return (
@@ -34,7 +35,7 @@ export function MembersPage({ frame, members, query, cursor, nextCursor }: Membe
       frame={frame}
       section="members"
       title="Members"
-      lead="Everybody who has signed in. People become members by their first sign-in, and get their role from their groups."
+      lead="All users who have signed in. A user becomes a member at the first sign-in and gets a role from their groups."
     >
       <section class="panel" aria-label="Members">
         <search>
@@ -47,7 +48,7 @@ export function MembersPage({ frame, members, query, cursor, nextCursor }: Membe
                 value={query}
                 maxlength={254}
                 autocomplete="off"
-                placeholder="A part of name or address, or a user id"
+                placeholder="Part of a name or email, or a user ID"
               />
             </label>
             <button type="submit" class="secondary">
@@ -55,7 +56,7 @@ export function MembersPage({ frame, members, query, cursor, nextCursor }: Membe
             </button>
             {query === '' ? null : (
               <a class="button quiet" href={path}>
-                Show all
+                Show all members
               </a>
             )}
           </form>
@@ -72,11 +73,17 @@ export function MembersPage({ frame, members, query, cursor, nextCursor }: Membe
 }
 
 function NoMembers({ query, hasMore }: { readonly query: string; readonly hasMore: boolean }) {
-  if (query === '') return <EmptyState title="Nobody has signed in yet" />;
+  if (query === '') {
+    return (
+      <EmptyState title="No members yet">
+        <p>Users become members at their first sign-in.</p>
+      </EmptyState>
+    );
+  }
   return (
-    <EmptyState title={hasMore ? 'Nobody so far' : 'Nobody fits'}>
+    <EmptyState title={hasMore ? 'No results so far' : 'No results'}>
       <p>
-        {hasMore ? 'The next page searches on for' : 'No name or address has'} “<ForeignText text={query} />
+        {hasMore ? 'The next page continues the search for' : 'No name or email contains'} “<ForeignText text={query} />
         ”.
       </p>
     </EmptyState>
@@ -108,12 +115,12 @@ function MembersTable({ frame, members }: { readonly frame: Frame; readonly memb
           cell: (member) => (
             <>
               <RoleBadge member={member} />
-              <div class="sub">{shortReason(member)}</div>
+              <div class="sub">{shortRoleReason(member)}</div>
             </>
           ),
         },
         { label: 'Last sign-in', cell: ({ lastLoginAt }) => <Near ms={Date.parse(lastLoginAt)} nowMs={frame.nowMs} /> },
-        { label: 'User id', cell: ({ id }) => <Copy value={id} what="user id" /> },
+        { label: 'User ID', cell: ({ id }) => <Copy value={id} what="user ID" /> },
       ]}
     />
   );
@@ -130,24 +137,18 @@ function RoleBadge({ member: { role, suspended } }: { readonly member: Member })
   );
 }
 
-function shortReason({ role, roleSource }: Member): string {
-  if (role === 'none') return 'no group gives one';
-  if (roleSource.kind === 'rule') return `by the group ${visibleText(roleSource.group)}`;
-  return roleSource.kind === 'manual' ? 'given by hand' : 'by default';
-}
-
 export interface MemberPageProps {
   readonly frame: Frame;
   readonly member: Member;
   readonly tokens: readonly ListedCliToken[];
-  /** Live ones, newest first. */
+  /** Sessions that have not ended, newest first. */
   readonly sessions: readonly MemberSession[];
-  /** The session of who looks, where it is their own page. */
+  /** The viewer's own session, if this is the viewer's own page. */
   readonly currentSessionId: string | undefined;
   readonly isLastOwner: boolean;
 }
 
-/** One member: who it is, what acts in their name, and what can be done about it. */
+/** Shows a member, the member's credentials, and the actions that owners and the operator have. */
 export function MemberPage({ frame, member, tokens, sessions, currentSessionId, isLastOwner }: MemberPageProps) {
   const path = `${frame.base}/members/${member.id}`;
   const { csrfToken, viewer } = frame;
@@ -174,8 +175,8 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
         {isLastOwner ? (
           <Callout kind="note">
             <p>
-              <strong>This is the last owner.</strong> Without an owner nobody could manage the organization, so this person can be neither
-              suspended nor removed, nor made a collaborator. Make somebody else an owner first.
+              <strong>This is the last owner.</strong> Without an owner, no member could manage the organization, so this member cannot be
+              suspended, removed or made a collaborator. Make another member an owner first.
             </p>
           </Callout>
         ) : null}
@@ -190,13 +191,13 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
               action={`${path}/tokens/rotate`}
               csrfToken={csrfToken}
               label="Revoke all tokens"
-              question={`Revoke all CLI tokens of ${visibleText(member.name)}? A new one is theirs to make.`}
+              question={`Revoke all CLI tokens of ${visibleText(member.name)}? Only the member can create new ones.`}
               danger
             />
           )}
         </header>
         {tokens.length === 0 ? (
-          <EmptyState title="None" />
+          <EmptyState title="No CLI tokens" />
         ) : (
           <TokensTable frame={frame} tokens={tokens} revokeAction={(id) => `${path}/tokens/${id}/revoke`} />
         )}
@@ -208,13 +209,13 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
             <ButtonForm
               action={`${path}/sessions/end-all`}
               csrfToken={csrfToken}
-              label={isSelf ? 'End all others' : 'End all sessions'}
+              label={isSelf ? 'End all other sessions' : 'End all sessions'}
               danger
             />
           )}
         </header>
         {sessions.length === 0 ? (
-          <EmptyState title="Not signed in" />
+          <EmptyState title="No sessions" />
         ) : (
           <SessionsTable
             frame={frame}
@@ -224,14 +225,15 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
           />
         )}
       </section>
-      <section class="panel danger" aria-labelledby="end">
-        <h2 id="end">Remove</h2>
+      <section class="panel danger" aria-labelledby="remove">
+        <h2 id="remove">Removal</h2>
         <p>
-          All sessions and tokens end at once, and the record of the person is gone. As long as the identity provider lets them sign in,
-          they come back as a new member by doing so; to keep them out, suspend them or take the application from them there.
+          Removing a member ends all sessions and tokens immediately and deletes the member’s record. A user whom the identity provider
+          still lets sign in becomes a new member at the next sign-in. To prevent that, suspend the member, or remove the user’s access to
+          the application at the identity provider.
         </p>
         {isLastOwner ? (
-          <p>The last owner can’t be removed.</p>
+          <p>The last owner cannot be removed.</p>
         ) : (
           <a class="button quiet danger" href={`${path}/remove`}>
             Remove <ForeignText text={member.name} />…
@@ -247,8 +249,8 @@ function MemberFacts({ member }: { readonly member: Member }) {
     <Facts
       facts={[
         ['Name', member.name],
-        ['E-mail', member.email],
-        ['User id', <Copy value={member.id} what="user id" />],
+        ['Email', member.email],
+        ['User ID', <Copy value={member.id} what="user ID" />],
         [
           'Role',
           <>
@@ -274,8 +276,8 @@ function RoleChange({ member: { role, roleSource }, path, csrfToken, isLastOwner
   if (roleSource.kind === 'rule') {
     return (
       <p>
-        A role rule decides this member’s role. To change it, change the rule, or the person’s groups at the identity provider; it counts
-        from the next sign-in on.
+        A role rule decides this member’s role. To change it, change the rule, or the member’s groups at the identity provider. The change
+        takes effect at the next sign-in.
       </p>
     );
   }
@@ -286,11 +288,11 @@ function RoleChange({ member: { role, roleSource }, path, csrfToken, isLastOwner
       <p>
         {other === 'owner'
           ? 'An owner manages members, single sign-on and role rules, and reads the audit trail.'
-          : 'A collaborator only has their own credentials.'}{' '}
-        The role stays until a rule fits the person’s groups.
+          : 'A collaborator manages only their own credentials.'}{' '}
+        The role stays until a rule matches the member’s groups.
       </p>
       <button type="submit" class="secondary" name="role" value={other}>
-        Make {other === 'owner' ? 'an owner' : 'a collaborator'}
+        Change role to {other}
       </button>
     </PostForm>
   );
@@ -302,11 +304,11 @@ function Suspension({ member: { suspended }, path, csrfToken, isLastOwner }: Cha
     <PostForm action={`${path}/${suspended ? 'unsuspend' : 'suspend'}`} csrfToken={csrfToken}>
       <p>
         {suspended
-          ? 'This person is suspended: they can’t sign in, and their tokens are refused. When the suspension is lifted, the tokens work again.'
-          : 'A suspension ends all sessions, and keeps the person out until it is lifted; tokens rest as long.'}
+          ? 'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted.'
+          : 'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until the suspension is lifted.'}
       </p>
       <button type="submit" class={suspended ? 'secondary' : 'quiet danger'}>
-        {suspended ? 'Lift the suspension' : 'Suspend'}
+        {suspended ? 'Lift suspension' : 'Suspend member'}
       </button>
     </PostForm>
   );
@@ -320,6 +322,7 @@ export interface RemoveMemberPageProps {
   readonly mistyped: boolean;
 }
 
+/** Asks for confirmation before a member is removed. */
 export function RemoveMemberPage({ frame, member, tokens, sessions, mistyped }: RemoveMemberPageProps) {
   const path = `${frame.base}/members/${member.id}`;
   return (
@@ -330,16 +333,17 @@ export function RemoveMemberPage({ frame, member, tokens, sessions, mistyped }: 
       action={`${path}/remove`}
       yes={`Remove ${member.name}`}
       cancelHref={path}
-      typed={{ label: 'Type the member’s address to confirm', expected: member.email }}
+      typed={{ label: 'Type the member’s email address to confirm', expected: member.email }}
       mistyped={mistyped}
     >
       <p>
-        <ForeignText text={member.email} />, {member.role === 'none' ? 'without role' : member.role}. At once, and for good:
+        <ForeignText text={member.email} />, {member.role === 'none' ? 'without a role' : member.role}. This takes effect immediately and
+        cannot be undone:
       </p>
       <ul>
-        <li>{sessions === 0 ? 'there are no sessions to end' : `${sessions} of their sessions end`}</li>
-        <li>{tokens === 0 ? 'there are no CLI tokens to revoke' : `${tokens} of their CLI tokens can no longer be used`}</li>
-        <li>a role that was given by hand is forgotten</li>
+        <li>{sessions === 0 ? 'there are no sessions to end' : `${counted(sessions, 'session')} must sign in again`}</li>
+        <li>{tokens === 0 ? 'there are no CLI tokens to revoke' : `${counted(tokens, 'CLI token')} can no longer be used`}</li>
+        <li>a role that was set manually is lost</li>
       </ul>
     </ConfirmationPage>
   );

@@ -1,6 +1,12 @@
 import type { Member } from '../../organizations/members.ts';
 import type { RoleDecision, RoleMapping } from '../../organizations/role-mapping.ts';
-import { NO_OWNER_TEXTS, type NoOwnerReason, type RoleChange, type RoleMappingEffect } from '../../organizations/role-mapping-effect.ts';
+import {
+  type GroupCount,
+  NO_OWNER_TEXTS,
+  type NoOwnerReason,
+  type RoleChange,
+  type RoleMappingEffect,
+} from '../../organizations/role-mapping-effect.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { counted } from '../parts/counted.ts';
@@ -12,33 +18,35 @@ export interface TypedRule {
   readonly role: 'owner' | 'collaborator';
 }
 
-/** The rules as they stand in the form, saved or not. */
+/** The rules in the form, saved or not. */
 export interface TypedMapping {
   readonly rules: readonly TypedRule[];
   readonly defaultRole: RoleMapping['defaultRole'];
 }
 
-export interface Tried {
+/** A test of the rules on a member or on groups. */
+export interface RuleTest {
   readonly member: string;
   readonly groups: string;
-  /** Undefined where nothing was tried, or nobody was found. */
-  readonly result?: { readonly who: string | undefined; readonly role: Member['role']; readonly decision: RoleDecision };
+  /** Absent if there was no test, or no such member. `email` is absent for a test on groups. */
+  readonly result?: { readonly email: string | undefined; readonly role: Member['role']; readonly decision: RoleDecision };
   readonly problem?: string;
 }
 
 export interface RoleMappingPageProps {
   readonly frame: Frame;
   readonly mapping: TypedMapping;
-  /** Empty rows below the rules. */
+  /** The number of empty rows below the rules. */
   readonly blankRows: number;
-  readonly seen: readonly { readonly group: string; readonly members: number }[];
-  readonly tried: Tried;
+  /** Groups of recent sign-ins, suggested as the user types. */
+  readonly knownGroups: readonly GroupCount[];
+  readonly test: RuleTest;
 }
 
-const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'no role: they may not come in' } as const;
+const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no access)' } as const;
 
-/** Which groups give which role; decided anew at each sign-in. */
-export function RoleMappingPage({ frame, mapping, blankRows, seen, tried }: RoleMappingPageProps) {
+/** Shows the rules as a form. */
+export function RoleMappingPage({ frame, mapping, blankRows, knownGroups, test }: RoleMappingPageProps) {
   const path = `${frame.base}/roles`;
   const rows: readonly TypedRule[] = [
     ...mapping.rules,
@@ -49,13 +57,13 @@ export function RoleMappingPage({ frame, mapping, blankRows, seen, tried }: Role
       frame={frame}
       section="roles"
       title="Role mapping"
-      lead="Groups of your identity provider give roles here, anew at each sign-in. Where several rules fit, owner wins; their order means nothing."
+      lead="Groups from your identity provider give members their roles, again at every sign-in. If several rules match, owner wins; the order of the rules does not matter."
     >
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
         <section class="panel" aria-labelledby="rules">
           <h2 id="rules">Rules</h2>
-          <datalist id="groups-seen">
-            {seen.map(({ group, members }) => (
+          <datalist id="known-groups">
+            {knownGroups.map(({ group, members }) => (
               <option value={group} label={`${visibleText(group)} (${counted(members, 'member')})`} />
             ))}
           </datalist>
@@ -63,11 +71,11 @@ export function RoleMappingPage({ frame, mapping, blankRows, seen, tried }: Role
             <RuleRow rule={rule} index={index} />
           ))}
           <p class="hint">
-            A rule without a group is left out. Groups count letter by letter, as the identity provider sends them; those of recent sign-ins
-            are offered as you type.
+            Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower
+            case. Groups of recent sign-ins are suggested as you type.
           </p>
           <label>
-            Everybody else
+            Default role, for members in none of these groups
             <select name="default_role">
               {(['collaborator', 'owner', 'none'] as const).map((role) => (
                 <option value={role} selected={role === mapping.defaultRole}>
@@ -77,13 +85,13 @@ export function RoleMappingPage({ frame, mapping, blankRows, seen, tried }: Role
             </select>
           </label>
           <div class="buttons">
-            <button type="submit">Preview the change</button>
+            <button type="submit">Preview changes</button>
             <button type="submit" class="secondary" formaction={`${path}/rows`}>
-              More rows
+              Add rows
             </button>
           </div>
         </section>
-        <TryIt path={path} tried={tried} />
+        <TestSection path={path} test={test} />
       </PostForm>
     </ConsolePage>
   );
@@ -94,7 +102,7 @@ const RuleRow = ({ rule: { group, role }, index }: { readonly rule: TypedRule; r
     <legend class="unseen">Rule {index + 1}</legend>
     <label>
       Group
-      <input name={`group_${index}`} type="text" value={group} list="groups-seen" maxlength={1024} autocomplete="off" spellcheck={false} />
+      <input name={`group_${index}`} type="text" value={group} list="known-groups" maxlength={1024} autocomplete="off" spellcheck={false} />
     </label>
     <label class="narrow">
       Role
@@ -110,55 +118,54 @@ const RuleRow = ({ rule: { group, role }, index }: { readonly rule: TypedRule; r
   </fieldset>
 );
 
-const TryIt = ({ path, tried }: { readonly path: string; readonly tried: Tried }) => (
+const TestSection = ({ path, test }: { readonly path: string; readonly test: RuleTest }) => (
   <section class="panel" aria-labelledby="try">
-    <h2 id="try">Try it</h2>
-    <p>With the rules as they stand above, saved or not. It changes nothing.</p>
+    <h2 id="try">Rule test</h2>
+    <p>Tests the rules above, saved or not, and changes nothing.</p>
     <label>
-      A member
-      <input name="try_member" type="text" value={tried.member} maxlength={254} autocomplete="off" placeholder="Address or user id" />
+      Member
+      <input name="try_member" type="text" value={test.member} maxlength={254} autocomplete="off" placeholder="Email or user ID" />
     </label>
     <label>
-      Or groups, one a line
+      Or groups, one per line
       <textarea name="try_groups" rows={3} spellcheck={false}>
-        {tried.groups}
+        {test.groups}
       </textarea>
     </label>
     <button type="submit" class="secondary" formaction={`${path}/try#try`}>
-      Try
+      Test rules
     </button>
-    {tried.problem === undefined ? null : (
+    {test.problem === undefined ? null : (
       <div class="notice problem" role="alert">
-        <p>{visibleText(tried.problem)}</p>
+        <p>{visibleText(test.problem)}</p>
       </div>
     )}
-    {tried.result ? <TryResult {...tried.result} /> : null}
+    {test.result ? <TestResult {...test.result} /> : null}
   </section>
 );
 
-function TryResult({ who, role, decision }: NonNullable<Tried['result']>) {
+function TestResult({ email, role, decision }: NonNullable<RuleTest['result']>) {
   return (
     <div class="notice done" role="status">
       <p>
-        {who === undefined ? 'Somebody in these groups' : <ForeignText text={who} />} would have{' '}
+        {email === undefined ? 'A user in these groups' : <ForeignText text={email} />} would{' '}
         {role === 'none' ? (
-          <strong>no role and could not come in</strong>
+          <strong>be denied access</strong>
         ) : (
           <>
-            the role <strong>{role}</strong>
+            have the role <strong>{role}</strong>
           </>
         )}
-        : {reasonOf(role, decision)}
+        , because {reasonOf(role, decision)}.
       </p>
     </div>
   );
 }
 
 function reasonOf(role: Member['role'], { role: decided, group }: RoleDecision): string {
-  if (group !== undefined) return `the rule for the group “${visibleText(group)}” decides.`;
-  return role === decided
-    ? 'no rule fits, so it is what everybody else gets.'
-    : 'no rule fits, so the role that an owner or the operator gave stays.';
+  if (group !== undefined) return `a rule gives it to the group “${visibleText(group)}”`;
+  if (role === 'none') return 'no rule matches and the default role is none';
+  return role === decided ? 'no rule matches and it is the default role' : 'no rule matches and an owner or the operator set it';
 }
 
 export interface RolePreviewPageProps {
@@ -179,15 +186,15 @@ export function RolePreviewPage({ frame, mapping, effect, noOwner }: RolePreview
       frame={frame}
       section="roles"
       title="Save these rules?"
-      lead={`By the groups of the last sign-in of ${counted(effect.members, 'member')}. Each changes at the next sign-in.`}
+      lead={`Based on the groups that ${counted(effect.members, 'member')} had at their last sign-in. Each role changes at the next sign-in.`}
       back={{ href: path, label: 'Role mapping' }}
     >
-      <section class={losesOwn || noOwner !== undefined ? 'panel danger' : 'panel'} aria-label="What would change">
-        {effect.isPartial ? <p>There are more members than these; of the rest nothing is said.</p> : null}
-        {effect.changes.length === 0 ? <p>Nobody’s role would change.</p> : <Changes frame={frame} changes={effect.changes} />}
+      <section class={losesOwn || noOwner !== undefined ? 'panel danger' : 'panel'} aria-label="Changes">
+        {effect.isPartial ? <p>The organization has more members. The changes for the others are not shown.</p> : null}
+        {effect.changes.length === 0 ? <p>No member’s role would change.</p> : <Changes frame={frame} changes={effect.changes} />}
         {losesOwn ? (
           <p>
-            <strong>You would lose owner</strong> at your next sign-in, and could not change this back.
+            <strong>You would lose the owner role</strong> at your next sign-in, and could not undo this yourself.
           </p>
         ) : null}
         {noOwner === undefined ? null : (
@@ -223,7 +230,7 @@ function SaveRules({ frame, mapping, losesOwn, leavesNoOwner }: SaveRulesProps) 
       <input type="hidden" name="default_role" value={mapping.defaultRole} />
       {losesOwn ? (
         <label>
-          <input type="checkbox" name="confirmed" value="yes" required /> I know that I would lose owner
+          <input type="checkbox" name="confirmed" value="yes" required /> I understand that this removes my own owner role
         </label>
       ) : null}
       {leavesNoOwner ? (
@@ -233,7 +240,7 @@ function SaveRules({ frame, mapping, losesOwn, leavesNoOwner }: SaveRulesProps) 
       ) : null}
       <div class="buttons">
         <button type="submit" class={losesOwn || leavesNoOwner ? 'danger' : ''}>
-          Save the rules
+          Save rules
         </button>
         <a class="button secondary" href={path}>
           Cancel
@@ -247,7 +254,7 @@ const Changes = ({ frame, changes }: { readonly frame: Frame; readonly changes: 
   <ul>
     {changes.map((change) => (
       <li>
-        {sentenceOf(change)}:{' '}
+        {describeChange(change)}:{' '}
         {change.examples.map(({ id, email }, index) => (
           <>
             {index === 0 ? '' : ', '}
@@ -262,12 +269,9 @@ const Changes = ({ frame, changes }: { readonly frame: Frame; readonly changes: 
   </ul>
 );
 
-/** “2 owners would become collaborators”. */
-export function sentenceOf({ from, to, count }: Pick<RoleChange, 'from' | 'to' | 'count'>): string {
-  const who =
-    from === 'none'
-      ? counted(count, 'member without a role').replace('member without a roles', 'members without a role')
-      : counted(count, from);
-  if (to === 'none') return `${who} could not come in any more`;
-  return `${who} would become ${count === 1 ? `${to === 'owner' ? 'an' : 'a'} ${to}` : `${to}s`}`;
+/** Describes a change: “2 owners would become collaborators”. */
+function describeChange({ from, to, count }: Pick<RoleChange, 'from' | 'to' | 'count'>): string {
+  const members = from === 'none' ? `${counted(count, 'member')} without a role` : counted(count, from);
+  if (to === 'none') return `${members} would lose access`;
+  return `${members} would become ${count === 1 ? `${to === 'owner' ? 'an' : 'a'} ${to}` : `${to}s`}`;
 }

@@ -11,7 +11,7 @@ export function roleReason({ role, roleSource, groupsState }: Pick<Member, 'role
     const member = reader === 'you' ? 'you are' : 'the member is';
     return `The identity provider says that ${member} in the group “${visibleText(roleSource.group)}”, and a rule gives this role to that group.`;
   }
-  if (roleSource.kind === 'manual') return 'An owner of the organization or the operator assigned this role.';
+  if (roleSource.kind === 'manual') return 'An owner of the organization or the operator set this role.';
   return `${withoutRule(groupsState, reader)}, so the default role applies.`;
 }
 
@@ -23,6 +23,19 @@ function withoutRule(groupsState: GroupsState, reader: Reader): string {
     return `At the last sign-in, the identity provider did not send ${your} groups because there are too many`;
   }
   return `No rule matches ${your} groups`;
+}
+
+const NO_ROLE: Readonly<Record<GroupsState, string>> = {
+  present: 'no rule matches',
+  absent: 'no groups sent',
+  over_limit: 'too many groups',
+};
+
+/** Explains a role in a few words, for a table. */
+export function shortRoleReason({ role, roleSource, groupsState }: Pick<Member, 'role' | 'roleSource' | 'groupsState'>): string {
+  if (role === 'none') return NO_ROLE[groupsState];
+  if (roleSource.kind === 'rule') return `from the group ${visibleText(roleSource.group)}`;
+  return roleSource.kind === 'manual' ? 'set manually' : 'default role';
 }
 
 /** Lists the groups of the last sign-in, or explains why there are none. */

@@ -1,10 +1,10 @@
-/** Role rules: as a form, tried on members and groups, and previewed before they count. */
+/** The form of the role rules: testing them on members and groups, previewing a change, and saving it. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Request, type Response, Router } from 'express';
 import {
   RoleMappingPage,
   RolePreviewPage,
-  type Tried,
+  type RuleTest,
   type TypedMapping,
   type TypedRule,
 } from '../../console/members/role-mapping-page.tsx';
@@ -30,26 +30,26 @@ export function roleMappingPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => show(runtime, request, response, organizationOf(response).roleMapping));
   router.post('/rows', (request, response) => show(runtime, request, response, typedIn(request), { blankRows: 20 }));
-  router.post('/try', (request, response) => tryOut(runtime, request, response));
+  router.post('/try', (request, response) => testRules(runtime, request, response));
   router.post('/preview', (request, response) => preview(runtime, request, response));
   router.post('/save', (request, response) => save(runtime, request, response));
   return router;
 }
 
-const NOTHING_TRIED: Tried = { member: '', groups: '' };
+const NO_TEST: RuleTest = { member: '', groups: '' };
 const BLANK_ROWS = 3;
 
-interface Shown {
-  readonly tried?: Tried;
+interface FormState {
+  readonly test?: RuleTest;
   readonly blankRows?: number;
   readonly problem?: { readonly notice: Notice; readonly status: number };
 }
 
-async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, shown: Shown = {}): Promise<void> {
-  const { tried = NOTHING_TRIED, blankRows = BLANK_ROWS, problem } = shown;
-  const seen = await countGroups(runtime.store, organizationOf(response).id);
+async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, state: FormState = {}): Promise<void> {
+  const { test = NO_TEST, blankRows = BLANK_ROWS, problem } = state;
+  const knownGroups = await countGroups(runtime.store, organizationOf(response).id);
   const frame = frameOf(runtime, request, response, problem?.notice);
-  const page = <RoleMappingPage frame={frame} mapping={mapping} blankRows={blankRows} seen={seen} tried={tried} />;
+  const page = <RoleMappingPage frame={frame} mapping={mapping} blankRows={blankRows} knownGroups={knownGroups} test={test} />;
   sendConsolePage(response, page, problem?.status);
 }
 
@@ -60,7 +60,7 @@ const textIn = (request: Request, name: string): string => {
   return typeof value === 'string' ? value : '';
 };
 
-/** The rows that have a group, as they are: white space is part of a group's name. */
+/** Returns the rows that have a group. White space is kept, because it is part of a group's name. */
 function typedIn(request: Request): TypedMapping {
   const rules: TypedRule[] = [];
   for (let index = 0; index < MAX_RULES; index++) {
@@ -71,35 +71,35 @@ function typedIn(request: Request): TypedMapping {
   return { rules, defaultRole: role === 'owner' || role === 'none' ? role : 'collaborator' };
 }
 
-async function tryOut(runtime: Runtime, request: Request, response: Response): Promise<void> {
+async function testRules(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const mapping = typedIn(request);
   const typed = { member: textIn(request, 'try_member').trim(), groups: textIn(request, 'try_groups') };
-  await show(runtime, request, response, mapping, { tried: await triedWith(runtime, response, mapping, typed) });
+  await show(runtime, request, response, mapping, { test: await runTest(runtime, response, mapping, typed) });
 }
 
-async function triedWith(runtime: Runtime, response: Response, mapping: RoleMapping, typed: Tried): Promise<Tried> {
+async function runTest(runtime: Runtime, response: Response, mapping: RoleMapping, typed: RuleTest): Promise<RuleTest> {
   if (typed.member === '') {
     const decision = decideRole(
       mapping,
       typed.groups.split(/\r?\n/).filter((line) => line !== ''),
     );
-    return { ...typed, result: { who: undefined, role: decision.role, decision } };
+    return { ...typed, result: { email: undefined, role: decision.role, decision } };
   }
-  const member = await findOne(runtime, organizationOf(response).id, typed.member);
-  if (!member) return { ...typed, problem: 'There is no member with this address or id.' };
+  const member = await findTestMember(runtime, organizationOf(response).id, typed.member);
+  if (!member) return { ...typed, problem: 'No member has this email address or user ID.' };
   const decision = decideRole(mapping, member.groups);
-  return { ...typed, result: { who: member.email, role: roleAfterNextSignIn(mapping, member), decision } };
+  return { ...typed, result: { email: member.email, role: roleAfterNextSignIn(mapping, member), decision } };
 }
 
-/** By id or whole address. */
-async function findOne({ store }: Runtime, organizationId: string, text: string): Promise<Member | undefined> {
-  const ask = text.includes('@') ? { email: text } : { query: text };
-  if (ask.email === undefined && !/^usr_[0-9a-z]{20}$/.test(text)) return undefined;
-  const { items } = await listMembers(store, organizationId, { ...ask, limit: 1 });
+/** Finds a member by user ID or exact email address. */
+async function findTestMember({ store }: Runtime, organizationId: string, text: string): Promise<Member | undefined> {
+  const filter = text.includes('@') ? { email: text } : { query: text };
+  if (filter.email === undefined && !/^usr_[0-9a-z]{20}$/.test(text)) return undefined;
+  const { items } = await listMembers(store, organizationId, { ...filter, limit: 1 });
   return items[0]?.value;
 }
 
-/** What was typed, as the API would take it. @throws validation_failed */
+/** Returns the rules of the form, with the checks of the API. @throws validation_failed */
 function mappingIn(request: Request): RoleMapping {
   const { rules, default_role: defaultRole } = checkShape(NEW_ROLE_MAPPING, {
     rules: typedIn(request).rules,
@@ -108,7 +108,7 @@ function mappingIn(request: Request): RoleMapping {
   return { rules, defaultRole };
 }
 
-const effectOf = (runtime: Runtime, response: Response, mapping: RoleMapping): Promise<RoleMappingEffect> => {
+const effectFor = (runtime: Runtime, response: Response, mapping: RoleMapping): Promise<RoleMappingEffect> => {
   const { viewer } = visitOf(response);
   const ownId = viewer.kind === 'member' ? viewer.id : undefined;
   return foreseeRoles(runtime.store, { organizationId: organizationOf(response).id, mapping, ownId });
@@ -123,7 +123,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
     const notice: Notice = { kind: 'problem', text: error.facts.detail ?? error.code };
     return show(runtime, request, response, typedIn(request), { problem: { notice, status: error.status } });
   }
-  const effect = await effectOf(runtime, response, mapping);
+  const effect = await effectFor(runtime, response, mapping);
   const frame = frameOf(runtime, request, response);
   const isUnchanged = isDeepStrictEqual(mapping, organizationOf(response).roleMapping);
   const noOwner = isUnchanged ? undefined : noOwnerReason(mapping, effect);
@@ -139,7 +139,12 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
     roleMapping,
     allowNoOwner: textIn(request, 'allow_no_owner') === 'yes',
   });
-  redirectWithNotice(runtime, response, `${visitOf(response).base}/roles`, 'The rules are saved. They count from each next sign-in on.');
+  redirectWithNotice(
+    runtime,
+    response,
+    `${visitOf(response).base}/roles`,
+    'The rules are saved. They apply from each member’s next sign-in.',
+  );
 }
 
 /** @throws conflict if the rules take the owner role from the viewer, who has not confirmed it */
