@@ -24,7 +24,7 @@ export const AUDIT_EVENTS = {
   'identity_provider.changed': 'metadata of the identity provider was saved',
   'identity_provider.refreshed': 'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',
   'identity_provider.settings_changed': 'settings of the identity provider were changed',
-  'identity_provider.removed': 'the identity provider was removed, so that nobody can sign in',
+  'identity_provider.removed': 'the identity provider was removed, so sign-ins are no longer possible',
   'role_mapping.changed': 'the role rules were changed',
   'setup_link.created': 'a setup link was created',
   'setup_link.used': 'a setup was started with a setup link',

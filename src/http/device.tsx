@@ -82,6 +82,6 @@ async function answerDevice(runtime: Runtime, request: Request, response: Respon
     throw new GatewayError('forbidden', 'The terminal wants to sign in to another organization than the one you are signed in to.');
   }
   const approved = action === 'approve';
-  await answerDeviceLogin(runtime, actorOf(request, response, principal), principal, userCode, approved);
+  await answerDeviceLogin(runtime, actorOf(request, response, principal), principal, { userCode, isApproved: approved });
   sendPage(response, 200, renderPage(<DeviceAnsweredPage approved={approved} />));
 }

@@ -12,7 +12,7 @@ import type { MemberPrincipal, Principal } from '../auth/principal.ts';
 import { readRequestSession } from '../auth/sessions/browser-sessions.ts';
 import { MEMBER_SESSION, renewLogin } from '../auth/sessions/member-sessions.ts';
 import { tokenPolicyOf } from '../auth/tokens/token-policy.ts';
-import { noteTokenUse } from '../auth/tokens/token-use.ts';
+import { recordTokenUse } from '../auth/tokens/token-use.ts';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { OperationDescription } from './api/operation.ts';
@@ -118,7 +118,7 @@ async function authenticateRequest(runtime: Runtime, app: Express, request: Inco
 
 function recordUse(runtime: Runtime, app: Express, request: IncomingMessage, principal: Principal): void {
   if (principal.kind !== 'member' || principal.credential.kind !== 'cli_token') return;
-  noteTokenUse(runtime, principal.organizationId, principal.credential.id, () => ({
+  recordTokenUse(runtime, principal.organizationId, principal.credential.id, () => ({
     address: addressOf(app, request),
     userAgent: request.headers['user-agent'],
   }));

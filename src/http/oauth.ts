@@ -12,7 +12,7 @@ import {
   POLL_INTERVAL_SECONDS,
   startDeviceLogin,
 } from '../auth/tokens/device-login.ts';
-import { mintSessionToken, revokeSessionToken } from '../auth/tokens/session-tokens.ts';
+import { issueSessionToken, revokeSessionToken } from '../auth/tokens/session-tokens.ts';
 import { type VerifiedToken, verifyToken } from '../auth/tokens/verify-token.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
@@ -221,7 +221,7 @@ function requireKnownClient(clientId: string): void {
 async function exchangeToken(runtime: Runtime, request: Request, response: Response, body: ExchangeRequest) {
   const principal = await authenticateSubject(runtime, body.subject_token);
   noteUseAfterAnswer(runtime, request, response, principal);
-  const { token: accessToken, expiresAtMs } = await mintSessionToken(runtime, principal, body.audience).catch((error: unknown) => {
+  const { token: accessToken, expiresAtMs } = await issueSessionToken(runtime, principal, body.audience).catch((error: unknown) => {
     if (!(error instanceof GatewayError) || error.status >= 500) throw error;
     throw oauthRefusal(error.code === 'validation_failed' ? 'invalid_target' : 'invalid_request', error.facts.detail ?? error.code);
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { authenticateSession } from '../../src/auth/authenticate.ts';
-import { mintSessionToken } from '../../src/auth/tokens/session-tokens.ts';
+import { issueSessionToken } from '../../src/auth/tokens/session-tokens.ts';
 import { type Answer, type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { seedMember } from '../support/seed.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
@@ -162,7 +162,7 @@ describe('session tokens (POST /me/session-token, RFC 9068)', () => {
       endsAtMs: 0,
       touchedAtMs: 0,
     };
-    const { token } = await mintSessionToken(runtime, await authenticateSession(runtime, login));
+    const { token } = await issueSessionToken(runtime, await authenticateSession(runtime, login));
     expect(decodeJwt(token).name).toBe('𝔄'.repeat(200));
     const verified = await fetch(`${gateway.url}/auth/verify`, { headers: { authorization: `Bearer ${token}` } });
     expect(verified.status).toBe(200);
@@ -183,7 +183,7 @@ describe('session tokens (POST /me/session-token, RFC 9068)', () => {
         endsAtMs: 0,
         touchedAtMs: 0,
       };
-      const { token } = await mintSessionToken(runtime, await authenticateSession(runtime, login));
+      const { token } = await issueSessionToken(runtime, await authenticateSession(runtime, login));
       const verified = await fetch(`${gateway.url}/auth/verify`, { headers: { authorization: `Bearer ${token}` } });
       expect([verified.status, verified.headers.get('x-samlgate-role')]).toEqual([200, 'collaborator']);
       expect(decodeURIComponent(verified.headers.get('x-samlgate-email') ?? '')).toBe(email);

@@ -9,7 +9,7 @@ import { authenticateBearer } from '../../src/auth/authenticate.ts';
 import { currentSigner, publicKeySet, verifyingKey } from '../../src/auth/keys/key-lease.ts';
 import { KEY_RING, KEY_RING_RECORD, type KeyState, readKeyRing } from '../../src/auth/keys/key-ring.ts';
 import {
-  forgetDeadKeys,
+  deleteOldKeys,
   listSigningKeys,
   prepareSigningKeys,
   revokeSigningKey,
@@ -18,7 +18,7 @@ import {
 } from '../../src/auth/keys/signing-keys.ts';
 import type { MemberPrincipal } from '../../src/auth/principal.ts';
 import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
-import { mintSessionToken } from '../../src/auth/tokens/session-tokens.ts';
+import { issueSessionToken } from '../../src/auth/tokens/session-tokens.ts';
 import { ConfigError } from '../../src/config.ts';
 import { GatewayError } from '../../src/errors.ts';
 import { createOrganization } from '../../src/organizations/organization-lifecycle.ts';
@@ -78,7 +78,7 @@ async function holder(runtime: Runtime) {
   return {
     cliToken: async (by = runtime, expiresInDays?: number) =>
       (await createCliToken(by, OPERATOR, { organizationId, memberId: member.id, credential }, { name: 'test', expiresInDays })).token,
-    sessionToken: async (by = runtime) => (await mintSessionToken(by, principal)).token,
+    sessionToken: async (by = runtime) => (await issueSessionToken(by, principal)).token,
   };
 }
 
@@ -212,11 +212,11 @@ describe('what retired keys are kept for', () => {
     const token = await cliToken(runtime, 20);
     await rotateSigningKeys(runtime, OPERATOR);
     offsetMs += 19 * DAY_MS;
-    await forgetDeadKeys(runtime);
+    await deleteOldKeys(runtime);
     expect(await states(runtime)).toEqual(['active', 'next', 'retired']);
     expect(await check(runtime, token)).toBe('done');
     offsetMs += 2 * DAY_MS;
-    await forgetDeadKeys(runtime);
+    await deleteOldKeys(runtime);
     expect(await states(runtime)).toEqual(['active', 'next']);
   });
 
@@ -226,7 +226,7 @@ describe('what retired keys are kept for', () => {
     const token = await cliToken();
     await rotateSigningKeys(runtime, OPERATOR);
     offsetMs += 3650 * DAY_MS;
-    await forgetDeadKeys(runtime);
+    await deleteOldKeys(runtime);
     expect(await check(runtime, token)).toBe('done');
   });
 
@@ -236,10 +236,10 @@ describe('what retired keys are kept for', () => {
     const token = await sessionToken();
     await rotateSigningKeys(runtime, OPERATOR);
     offsetMs += 10 * MINUTE_MS - 5000;
-    await forgetDeadKeys(runtime);
+    await deleteOldKeys(runtime);
     expect(await check(runtime, token)).toBe('done');
     offsetMs += 11 * MINUTE_MS;
-    await forgetDeadKeys(runtime);
+    await deleteOldKeys(runtime);
     expect(await states(runtime)).toEqual(['active', 'next']);
   });
 });
@@ -364,7 +364,7 @@ describe('another master secret (SAMLGATE_SECRET)', () => {
     const ring = await readKeyRing(before);
     const start = replica(file, { SAMLGATE_SECRET: NEW_SECRET });
     await expect(start).rejects.toThrow(ConfigError);
-    await expect(start).rejects.toThrow(/^SAMLGATE_SECRET is not the secret .* SAMLGATE_SECRET_PREVIOUS$/);
+    await expect(start).rejects.toThrow(/^SAMLGATE_SECRET is not the secret .* SAMLGATE_SECRET_PREVIOUS to it$/);
     const neither = { SAMLGATE_SECRET: NEW_SECRET, SAMLGATE_SECRET_PREVIOUS: randomBytes(32).toString('base64') };
     await expect(replica(file, neither)).rejects.toThrow(ConfigError);
     expect(await readKeyRing(before)).toEqual(ring);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { lastUseOf, noteTokenUse } from '../../src/auth/tokens/token-use.ts';
+import { lastUseOf, recordTokenUse } from '../../src/auth/tokens/token-use.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import type { Store } from '../../src/store/store.ts';
 import { storeUnavailable } from '../../src/store/store.ts';
@@ -36,7 +36,7 @@ function replicaOf(other: Runtime): Runtime {
   return { ...other, store };
 }
 
-const note = (by: Runtime, userAgent: string) => noteTokenUse(by, 'org_1', 'tok_1', () => ({ address: '192.0.2.1', userAgent }));
+const note = (by: Runtime, userAgent: string) => recordTokenUse(by, 'org_1', 'tok_1', () => ({ address: '192.0.2.1', userAgent }));
 const last = () => lastUseOf(runtime, 'org_1', 'tok_1');
 
 describe('the last use of a CLI token', () => {
@@ -58,7 +58,7 @@ describe('the last use of a CLI token', () => {
 
   test('of each token by itself', async () => {
     note(runtime, 'client');
-    noteTokenUse(runtime, 'org_1', 'tok_2', () => ({ address: undefined, userAgent: undefined }));
+    recordTokenUse(runtime, 'org_1', 'tok_2', () => ({ address: undefined, userAgent: undefined }));
     expect(commits).toBe(2);
   });
 

@@ -82,7 +82,7 @@ describe('samlgate login', () => {
     await answer(command, 'deny');
     const { code, stdout, stderr } = await command.ended;
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toContain('The person refused the login.');
+    expect(stderr).toContain('The user denied the sign-in.');
     expect(existsSync(home.credentialsFile)).toBe(false);
   }, 30_000);
 

@@ -122,7 +122,7 @@ describe('samlgate login on a terminal', () => {
       await page.getByRole('heading', { name: 'The terminal was denied access' }).waitFor();
     });
     const { code: exitCode, screen } = await login.ended;
-    expect([exitCode, screen]).toEqual([1, expect.stringContaining('The person refused the login.')]);
+    expect([exitCode, screen]).toEqual([1, expect.stringContaining('The user denied the sign-in.')]);
     expect(existsSync(login.opened)).toBe(false);
   });
 });

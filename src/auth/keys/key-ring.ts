@@ -1,24 +1,24 @@
-/** The ring: all keys that sign tokens, as one record of the global partition, so that a change of states is one compare-and-set. */
+/** The key ring: all token signing keys in one record of the global partition, so that one compare-and-set changes their states. */
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, exportPKCS8, generateKeyPair, importPKCS8, type JWK } from 'jose';
 import type { TokenAlgorithm } from '../../config.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Collection, GLOBAL } from '../../store/store.ts';
 
 /**
- * - `next` stands in the JWKS, and signs nothing yet
+ * - `next` is published in the JWKS, but signs nothing yet
  * - `active` signs
- * - `retired` only verifies; its private part is gone
- * - `revoked`: as if it had never been
+ * - `retired` only verifies; its private key is deleted
+ * - `revoked` neither signs nor verifies
  */
 export type KeyState = 'next' | 'active' | 'retired' | 'revoked';
 
 export interface SigningKey {
-  /** Thumbprint of the public key (RFC 7638), so a `kid` never means another key. */
+  /** The thumbprint of the public key (RFC 7638), so that a `kid` never identifies two keys. */
   readonly kid: string;
   readonly algorithm: TokenAlgorithm;
   readonly state: KeyState;
   readonly publicJwk: JWK;
-  /** PKCS#8 PEM, wrapped for this `kid`; while it signs or will. */
+  /** PKCS#8 PEM, wrapped for this `kid`. Only `next` and `active` keys have one. */
   readonly wrappedPrivateKey?: string;
   readonly createdAtMs: number;
   readonly activatedAtMs?: number;
@@ -39,8 +39,8 @@ export const keyIn = (ring: KeyRing, state: KeyState): SigningKey | undefined =>
 export const readKeyRing = async ({ store }: Runtime): Promise<KeyRing | undefined> =>
   (await store.get(GLOBAL, KEY_RING, KEY_RING_RECORD))?.value;
 
-/** A new key, in the algorithm of the setting, that is to be the next one. */
-export async function makeSigningKey({ secrets, config }: Runtime, nowMs: number): Promise<SigningKey> {
+/** Creates a `next` key with the configured algorithm. */
+export async function createSigningKey({ secrets, config }: Runtime, nowMs: number): Promise<SigningKey> {
   const algorithm = config.tokenAlgorithm;
   const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
   const publicJwk = await exportJWK(publicKey);
@@ -49,9 +49,9 @@ export async function makeSigningKey({ secrets, config }: Runtime, nowMs: number
   return { kid, algorithm, state: 'next', publicJwk, wrappedPrivateKey, createdAtMs: nowMs };
 }
 
-/** For which its private part is wrapped. */
+/** Returns the purpose that a private key is wrapped for. */
 export const purposeOf = (kid: string): string => `signing-key ${kid}`;
 
-/** The private part of a key that signs. */
+/** Unwraps the private key of a `next` or `active` key. @throws internal if it was wrapped with another secret */
 export const openSigningKey = async ({ secrets }: Runtime, key: SigningKey): Promise<CryptoKey> =>
   importPKCS8(await secrets.unwrap(purposeOf(key.kid), key.wrappedPrivateKey ?? ''), key.algorithm);

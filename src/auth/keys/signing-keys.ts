@@ -1,10 +1,10 @@
 /**
- * The life of the keys that sign tokens:
+ * The life cycle of the token signing keys:
  *
- *     next ──> active ──> retired ──> (forgotten, when nothing that it signed can live any more)
+ *     next ──> active ──> retired ──> (deleted when every token that it signed has expired)
  *       └────────┴───────────┴──────> revoked
  *
- * Each step is one compare-and-set of the ring, so two replicas never both do it. How soon every replica knows: `key-lease.ts`.
+ * Each step is one compare-and-set of the ring, so only one replica performs it. `key-lease.ts` tells when the others apply it.
  */
 import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';
 import { ConfigError } from '../../config.ts';
@@ -16,15 +16,15 @@ import { GLOBAL } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { DAY_MS, MINUTE_MS } from '../../time.ts';
 import { dropKeyLease, KEY_LEASE_MS, waitOutKeyLeases } from './key-lease.ts';
-import { KEY_RING, KEY_RING_RECORD, type KeyRing, keyIn, makeSigningKey, purposeOf, readKeyRing, type SigningKey } from './key-ring.ts';
+import { createSigningKey, KEY_RING, KEY_RING_RECORD, type KeyRing, keyIn, purposeOf, readKeyRing, type SigningKey } from './key-ring.ts';
 
-/** How long others may keep the JWKS. */
+/** The time for which others may cache the JWKS. */
 export const JWKS_MAX_AGE_SECONDS = 60;
-/** After this long the next key is in every verifier's copy of the JWKS. */
+/** After this time, every verifier's copy of the JWKS contains the next key. */
 const PUBLISHED_AFTER_MS = JWKS_MAX_AGE_SECONDS * 1000 + 2 * KEY_LEASE_MS;
-/** Longer than a session token lives, and than a replica may go on to sign with a key that was just retired. */
-const FORGET_AFTER_MS = 20 * MINUTE_MS;
-const FORGET_REVOKED_AFTER_MS = 400 * DAY_MS;
+/** Longer than a session token is valid, and longer than a replica may sign with a key that was just retired. */
+const DELETE_RETIRED_AFTER_MS = 20 * MINUTE_MS;
+const DELETE_REVOKED_AFTER_MS = 400 * DAY_MS;
 const MAINTAIN_EVERY_MS = 10 * MINUTE_MS;
 
 const RING_RECORD = { partition: GLOBAL, collection: KEY_RING, id: KEY_RING_RECORD };
@@ -32,14 +32,14 @@ const RING_RECORD = { partition: GLOBAL, collection: KEY_RING, id: KEY_RING_RECO
 const GATEWAY: Actor = { kind: 'gateway' };
 
 /**
- * At the start: makes the first keys where there are none, and wraps all private keys in the store anew where the previous
- * secret wrapped them. The ring comes last, so that a start that died half-way is seen by the next one.
- * @throws ConfigError where the secret is not the one that wrapped them
+ * Prepares the keys at startup. Creates the first keys, and wraps all private keys again that were wrapped with the previous
+ * secret. The ring comes last, so that an interrupted startup is completed by the next one.
+ * @throws ConfigError if the keys were wrapped with another secret
  */
 export async function prepareSigningKeys(runtime: Runtime): Promise<void> {
-  const ring = (await readKeyRing(runtime)) ?? (await makeKeyRing(runtime));
+  const ring = (await readKeyRing(runtime)) ?? (await createKeyRing(runtime));
   const wrapped = ring.keys.filter(({ wrappedPrivateKey }) => wrappedPrivateKey !== undefined);
-  for (const key of wrapped) await openKeptKey(runtime, key);
+  for (const key of wrapped) await unwrapKey(runtime, key);
   if (wrapped.some(({ wrappedPrivateKey = '' }) => runtime.secrets.isOutdated(wrappedPrivateKey))) {
     await rewrapSpKeys(runtime);
     await rewrapKeyRing(runtime, ring);
@@ -47,12 +47,12 @@ export async function prepareSigningKeys(runtime: Runtime): Promise<void> {
   if (keyIn(ring, 'next')?.algorithm !== runtime.config.tokenAlgorithm) await replaceNextKey(runtime);
 }
 
-async function openKeptKey({ secrets }: Runtime, { kid, wrappedPrivateKey = '' }: SigningKey): Promise<string> {
+async function unwrapKey({ secrets }: Runtime, { kid, wrappedPrivateKey = '' }: SigningKey): Promise<string> {
   try {
     return await secrets.unwrap(purposeOf(kid), wrappedPrivateKey);
   } catch {
     throw new ConfigError([
-      'SAMLGATE_SECRET is not the secret that the keys in the store are wrapped with. Give that one again; to replace it, give the new one as SAMLGATE_SECRET and the former one as SAMLGATE_SECRET_PREVIOUS',
+      'SAMLGATE_SECRET is not the secret that the keys in the store are wrapped with. Set it to that secret. To replace that secret, also set SAMLGATE_SECRET_PREVIOUS to it',
     ]);
   }
 }
@@ -62,7 +62,7 @@ async function rewrapKeyRing(runtime: Runtime, ring: KeyRing): Promise<void> {
   const rewrapped = new Map<string, string>();
   for (const key of ring.keys) {
     if (key.wrappedPrivateKey === undefined || !secrets.isOutdated(key.wrappedPrivateKey)) continue;
-    rewrapped.set(key.wrappedPrivateKey, await secrets.wrap(purposeOf(key.kid), await openKeptKey(runtime, key)));
+    rewrapped.set(key.wrappedPrivateKey, await secrets.wrap(purposeOf(key.kid), await unwrapKey(runtime, key)));
   }
   await updateRecord(store, {
     ...RING_RECORD,
@@ -75,25 +75,25 @@ async function rewrapKeyRing(runtime: Runtime, ring: KeyRing): Promise<void> {
   });
 }
 
-async function makeKeyRing(runtime: Runtime): Promise<KeyRing> {
+async function createKeyRing(runtime: Runtime): Promise<KeyRing> {
   const nowMs = runtime.now();
-  const active: SigningKey = { ...(await makeSigningKey(runtime, nowMs)), state: 'active', activatedAtMs: nowMs };
-  const ring: KeyRing = { keys: [active, await makeSigningKey(runtime, nowMs)] };
+  const active: SigningKey = { ...(await createSigningKey(runtime, nowMs)), state: 'active', activatedAtMs: nowMs };
+  const ring: KeyRing = { keys: [active, await createSigningKey(runtime, nowMs)] };
   const { algorithm, kid } = active;
   await runtime.store.commit(GLOBAL, [
     { do: 'insert', collection: KEY_RING, id: KEY_RING_RECORD, value: ring },
     auditStep(nowMs, GATEWAY, 'signing_key.created', { details: { kid, algorithm } }),
   ]);
-  // Another replica may have been faster: what stands in the store counts.
-  const made = await readKeyRing(runtime);
-  if (!made) throw new GatewayError('store_unavailable', { cause: 'the store did not keep the signing keys' });
-  return made;
+  // Another replica may have created the ring first, so the stored one is used.
+  const stored = await readKeyRing(runtime);
+  if (!stored) throw new GatewayError('store_unavailable', { cause: 'the store did not keep the signing keys' });
+  return stored;
 }
 
-/** The setting names another algorithm than the next key has; that key has signed nothing yet. */
+/** Replaces the next key, which has signed nothing yet, with one of the configured algorithm. */
 async function replaceNextKey(runtime: Runtime): Promise<void> {
   const { tokenAlgorithm } = runtime.config;
-  const fresh = await makeSigningKey(runtime, runtime.now());
+  const fresh = await createSigningKey(runtime, runtime.now());
   await updateRecord(runtime.store, {
     ...RING_RECORD,
     change: (ring) => {
@@ -105,37 +105,40 @@ async function replaceNextKey(runtime: Runtime): Promise<void> {
 
 export interface ListedKey {
   readonly key: SigningKey;
-  /** How many would die with it. */
+  /** The number of valid CLI tokens that it signed. */
   readonly cliTokens: number;
 }
 
-/** Newest first. @throws store_unavailable */
+/** Returns all keys, newest first. @throws store_unavailable */
 export async function listSigningKeys(runtime: Runtime): Promise<ListedKey[]> {
   const keys = (await readKeyRing(runtime))?.keys ?? [];
-  const alive = await countCliTokensByKey(runtime.store, runtime.now());
-  return keys.toReversed().map((key) => ({ key, cliTokens: key.state === 'revoked' ? 0 : (alive.get(key.kid) ?? 0) }));
+  const tokenCounts = await countCliTokensByKey(runtime.store, runtime.now());
+  return keys.toReversed().map((key) => ({ key, cliTokens: key.state === 'revoked' ? 0 : (tokenCounts.get(key.kid) ?? 0) }));
 }
 
 /**
- * The next key signs from now on, the active one only verifies.
+ * Activates the next key and retires the active one.
  * @returns the key that signs now
- * @throws conflict where the next key has not been published for long enough (another rotation was just done)
+ * @throws conflict if the next key has not been published for long enough, because of another rotation
  */
 export async function rotateSigningKeys(runtime: Runtime, actor: Actor): Promise<ListedKey> {
-  const keys = await changeRing(runtime, actor, 'signing_key.rotated', (ring, fresh, nowMs) => {
-    const waitMs = unpublishedForMs(ring, nowMs);
-    if (waitMs <= 0) return advance(ring, fresh, nowMs);
-    throw new GatewayError('conflict', {
-      detail: `The next key was published a moment ago; services that keep the key list do not know it yet. Try again in ${Math.ceil(waitMs / 1000)} seconds.`,
-      retryAfterSeconds: Math.ceil(waitMs / 1000),
-    });
+  const keys = await changeRing(runtime, actor, {
+    event: 'signing_key.rotated',
+    change: (ring, fresh, nowMs) => {
+      const waitMs = unpublishedForMs(ring, nowMs);
+      if (waitMs <= 0) return advance(ring, fresh, nowMs);
+      throw new GatewayError('conflict', {
+        detail: `The next key was published a moment ago, and services that cache the JWKS do not know it yet. Try again in ${Math.ceil(waitMs / 1000)} seconds.`,
+        retryAfterSeconds: Math.ceil(waitMs / 1000),
+      });
+    },
   });
   const key = keyIn({ keys }, 'active');
   if (!key) throw new GatewayError('internal', { cause: 'a rotation left no active key' });
   return { key, cliTokens: 0 };
 }
 
-/** How long until every verifier knows the next key. The first two keys were published together, so nobody has only one of them. */
+/** Returns the time until every verifier knows the next key. The first two keys were published together, so verifiers know both. */
 function unpublishedForMs(ring: KeyRing, nowMs: number): number {
   const next = keyIn(ring, 'next');
   if (!next || next.createdAtMs === keyIn(ring, 'active')?.createdAtMs) return 0;
@@ -156,16 +159,17 @@ function withoutPrivateKey({ wrappedPrivateKey: _, ...key }: SigningKey): Signin
 }
 
 /**
- * Revokes a key: whatever it signed is refused by every replica from the moment when this returns (so it takes a little over
- * {@link KEY_LEASE_MS}). Where it was active, the next key signs from then on.
- * @returns the key, and how many live CLI tokens died with it
- * @throws not_found, conflict where it is revoked already
+ * Revokes a key. When this resolves, after a little more than {@link KEY_LEASE_MS}, every replica rejects all tokens that the key
+ * signed. If the key was active, the next key signs from then on.
+ * @returns the key, with the number of valid CLI tokens that were revoked with it
+ * @throws not_found, conflict if the key is already revoked
  */
 export async function revokeSigningKey(runtime: Runtime, actor: Actor, kid: string): Promise<ListedKey> {
   const cliTokens = (await countCliTokensByKey(runtime.store, runtime.now())).get(kid) ?? 0;
-  const keys = await changeRing(runtime, actor, 'signing_key.revoked', (ring, fresh, nowMs) => revoke(ring, kid, fresh, nowMs), {
-    kid,
-    cli_tokens: cliTokens,
+  const keys = await changeRing(runtime, actor, {
+    event: 'signing_key.revoked',
+    details: { kid, cli_tokens: cliTokens },
+    change: (ring, fresh, nowMs) => revoke(ring, kid, fresh, nowMs),
   });
   await waitOutKeyLeases();
   const key = keys.find((each) => each.kid === kid);
@@ -175,8 +179,8 @@ export async function revokeSigningKey(runtime: Runtime, actor: Actor, kid: stri
 
 function revoke(ring: KeyRing, kid: string, fresh: SigningKey, nowMs: number): KeyRing {
   const key = ring.keys.find((each) => each.kid === kid);
-  if (!key) throw new GatewayError('not_found', 'There is no such key.');
-  if (key.state === 'revoked') throw new GatewayError('conflict', 'This key is revoked already.');
+  if (!key) throw new GatewayError('not_found', 'This signing key does not exist.');
+  if (key.state === 'revoked') throw new GatewayError('conflict', 'This signing key is already revoked.');
   const { keys } = key.state === 'active' ? advance(ring, fresh, nowMs) : ring;
   const after = keys.map(
     (each): SigningKey => (each.kid === kid ? { ...withoutPrivateKey(each), state: 'revoked', revokedAtMs: nowMs } : each),
@@ -184,21 +188,19 @@ function revoke(ring: KeyRing, kid: string, fresh: SigningKey, nowMs: number): K
   return { keys: key.state === 'next' ? [...after, fresh] : after };
 }
 
-type RingPlan = (ring: KeyRing, fresh: SigningKey, nowMs: number) => KeyRing | undefined;
+interface RingChange {
+  readonly event: AuditEvent;
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Returns the new ring, or undefined to leave it unchanged. `fresh` is a new key that may become the next one. */
+  readonly change: (ring: KeyRing, fresh: SigningKey, nowMs: number) => KeyRing | undefined;
+}
 
-/** @param plan is given a new key that it may make the next one; undefined leaves everything as it is */
-async function changeRing(
-  runtime: Runtime,
-  actor: Actor,
-  event: AuditEvent,
-  plan: RingPlan,
-  details: Readonly<Record<string, unknown>> = {},
-): Promise<readonly SigningKey[]> {
+async function changeRing(runtime: Runtime, actor: Actor, { event, details = {}, change }: RingChange): Promise<readonly SigningKey[]> {
   const nowMs = runtime.now();
-  const fresh = await makeSigningKey(runtime, nowMs);
+  const fresh = await createSigningKey(runtime, nowMs);
   const stored = await updateRecord(runtime.store, {
     ...RING_RECORD,
-    change: (ring) => plan(ring, fresh, nowMs),
+    change: (ring) => change(ring, fresh, nowMs),
     extraSteps: (_before, after) => [auditStep(nowMs, actor, event, { details: { ...details, active: keyIn(after, 'active')?.kid } })],
     replicated: true,
   });
@@ -207,46 +209,48 @@ async function changeRing(
   return stored.value.keys;
 }
 
-/** Rotates where the active key is as old as the setting allows. Of several replicas one does it; the others find it done. */
+/** Rotates if the active key has reached the configured age. Only one replica does it; the others find it done. */
 export async function rotateWhenDue(runtime: Runtime): Promise<void> {
   const { keyRotationDays } = runtime.config;
   const isDue = (ring: KeyRing, nowMs: number) =>
     keyRotationDays > 0 && nowMs - (keyIn(ring, 'active')?.activatedAtMs ?? nowMs) >= keyRotationDays * DAY_MS;
   const ring = await readKeyRing(runtime);
   if (!ring || !isDue(ring, runtime.now())) return;
-  await changeRing(runtime, GATEWAY, 'signing_key.rotated', (now, fresh, nowMs) =>
-    isDue(now, nowMs) && unpublishedForMs(now, nowMs) <= 0 ? advance(now, fresh, nowMs) : undefined,
-  );
+  await changeRing(runtime, GATEWAY, {
+    event: 'signing_key.rotated',
+    change: (current, fresh, nowMs) =>
+      isDue(current, nowMs) && unpublishedForMs(current, nowMs) <= 0 ? advance(current, fresh, nowMs) : undefined,
+  });
 }
 
-/** Drops retired keys when nothing that they signed can live any more, and what was revoked long ago. */
-export async function forgetDeadKeys(runtime: Runtime): Promise<void> {
+/** Deletes retired keys when every token that they signed has expired, and keys that were revoked long ago. */
+export async function deleteOldKeys(runtime: Runtime): Promise<void> {
   const nowMs = runtime.now();
   const isOld = (key: SigningKey) =>
-    nowMs - (key.retiredAtMs ?? nowMs) > FORGET_AFTER_MS || nowMs - (key.revokedAtMs ?? nowMs) > FORGET_REVOKED_AFTER_MS;
+    nowMs - (key.retiredAtMs ?? nowMs) > DELETE_RETIRED_AFTER_MS || nowMs - (key.revokedAtMs ?? nowMs) > DELETE_REVOKED_AFTER_MS;
   if (!(await readKeyRing(runtime))?.keys.some(isOld)) return;
-  const alive = await countCliTokensByKey(runtime.store, nowMs);
+  const tokenCounts = await countCliTokensByKey(runtime.store, nowMs);
   await updateRecord(runtime.store, {
     ...RING_RECORD,
     change: ({ keys }) => {
-      const kept = keys.filter((key) => !isDead(key));
+      const kept = keys.filter((key) => !isDeletable(key));
       return kept.length === keys.length ? undefined : { keys: kept };
     },
   });
-  function isDead(key: SigningKey): boolean {
-    if (key.state === 'retired') return isOld(key) && !alive.has(key.kid);
-    return key.state === 'revoked' && nowMs - (key.revokedAtMs ?? nowMs) > FORGET_REVOKED_AFTER_MS;
+  function isDeletable(key: SigningKey): boolean {
+    if (key.state === 'retired') return isOld(key) && !tokenCounts.has(key.kid);
+    return key.state === 'revoked' && nowMs - (key.revokedAtMs ?? nowMs) > DELETE_REVOKED_AFTER_MS;
   }
 }
 
-/** Rotates and forgets from time to time. @returns how to end it */
+/** Rotates and deletes keys from time to time. Returns how to stop it. */
 export function maintainSigningKeys(runtime: Runtime): () => void {
   const maintain = async () => {
     try {
       await rotateWhenDue(runtime);
-      await forgetDeadKeys(runtime);
+      await deleteOldKeys(runtime);
     } catch (error) {
-      runtime.log.warn({ code: codeOf(error) }, 'signing keys could not be maintained');
+      runtime.log.warn({ code: codeOf(error) }, 'signing key maintenance failed');
     }
   };
   const timer = setInterval(maintain, MAINTAIN_EVERY_MS).unref();

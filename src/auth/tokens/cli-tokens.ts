@@ -1,6 +1,6 @@
 /**
- * CLI tokens: persistent JWTs of a member, for programs. A token is good while its member's record lists it; the token itself
- * is shown once and kept nowhere. Making and ending tokens is one commit of that record with its audit entry.
+ * CLI tokens: persistent JWTs with which programs act as a member. A token is valid while its member's record lists it. The token
+ * itself is shown once and never stored. One commit changes the record and writes the audit entry.
  */
 import { SignJWT } from 'jose';
 import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';
@@ -10,24 +10,27 @@ import { type CliToken, getMember, isActive, MEMBERS, type Member } from '../../
 import type { Runtime } from '../../runtime.ts';
 import type { Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
-import { DAY_MS } from '../../time.ts';
+import { DAY_SECONDS } from '../../time.ts';
 import { currentSigner, verifyingKey } from '../keys/key-lease.ts';
 import type { Credential } from '../principal.ts';
 import { cliTokenEndMs, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
-import { forgetUse, lastUseOf, type TokenUse } from './token-use.ts';
+import { deleteTokenUse, lastUseOf, type TokenUse } from './token-use.ts';
 import { CLI_TOKEN_PREFIX, TOKEN_TYPES } from './verify-token.ts';
 
 const MAX_TOKENS = 50;
 const DEFAULT_NAME = 'CLI token';
 
-/** Who asks for a token, and by what: both must still be good at the moment when the token comes into being. */
-export interface Minter {
+export interface TokenOwner {
   readonly organizationId: string;
   readonly memberId: string;
+}
+
+/** The member who creates a token, and the credential of the request. Both must still be valid when the token is written. */
+export interface TokenCreator extends TokenOwner {
   readonly credential: Credential;
 }
 
-export interface TokenWish {
+export interface TokenOptions {
   readonly name?: string | undefined;
   readonly expiresInDays?: number | undefined;
 }
@@ -39,111 +42,133 @@ export interface NewCliToken {
 }
 
 /**
- * Makes a CLI token. Of a token that is made with another one neither the end is later, nor does it survive a revocation that
- * came before it: else who has got hold of a token could keep what they have.
+ * Creates a CLI token. A token that is created with another token does not expire later than that token, and that token must
+ * still be valid when the new one is written. Otherwise an attacker with a stolen token could keep the access.
  * @throws forbidden, validation_failed, conflict, unauthenticated, store_unavailable
  */
-export async function createCliToken(runtime: Runtime, actor: Actor, minter: Minter, wish: TokenWish): Promise<NewCliToken> {
-  const made = await makeToken(runtime, minter, wish);
+export async function createCliToken(runtime: Runtime, actor: Actor, creator: TokenCreator, options: TokenOptions): Promise<NewCliToken> {
+  const created = await signToken(runtime, creator, options);
   const nowMs = runtime.now();
-  const { name } = made.record;
-  const after = await changeTokens(runtime, actor, minter, 'cli_token.created', { token_id: made.record.id, name }, (member) => {
-    requireStillGood(member, minter.credential, nowMs);
-    const live = member.cliTokens.filter((token) => token.expiresAtMs === undefined || token.expiresAtMs > nowMs);
-    if (live.length >= MAX_TOKENS) {
-      throw new GatewayError('conflict', `A member has at most ${MAX_TOKENS} CLI tokens. Revoke one that is no longer needed.`);
-    }
-    return [...live, made.record];
+  const { id, name } = created.record;
+  const after = await changeTokens(runtime, actor, creator, {
+    event: 'cli_token.created',
+    details: { token_id: id, name },
+    change: (member) => {
+      requireValidCredential(member, creator.credential, nowMs);
+      const live = liveTokens(member, nowMs);
+      if (live.length >= MAX_TOKENS) {
+        throw new GatewayError('conflict', `You already have ${MAX_TOKENS} CLI tokens, the maximum. Revoke one that you no longer need.`);
+      }
+      return [...live, created.record];
+    },
   });
   if (!after) throw new GatewayError('unauthenticated');
-  return made;
+  return created;
 }
 
 /**
- * Revokes all CLI tokens of the member and makes a new one, in one commit. Without a name it gets that of the token that asks.
+ * Revokes all CLI tokens of the member and creates a new one, in one commit. By default, the new token gets the name of the token
+ * that the request was made with.
  * @throws forbidden, conflict, unauthenticated, store_unavailable
  */
 export async function rotateCliTokens(
   runtime: Runtime,
   actor: Actor,
-  minter: Minter,
-  wish: Pick<TokenWish, 'name'>,
-): Promise<{ readonly revoked: number; readonly made: NewCliToken }> {
-  const made = await makeToken(runtime, minter, wish);
+  creator: TokenCreator,
+  options: Pick<TokenOptions, 'name'>,
+): Promise<{ readonly revoked: number; readonly created: NewCliToken }> {
+  const created = await signToken(runtime, creator, options);
   const nowMs = runtime.now();
   let revoked = 0;
-  const after = await changeTokens(runtime, actor, minter, 'cli_tokens.rotated', { token_id: made.record.id }, (member) => {
-    requireStillGood(member, minter.credential, nowMs);
-    revoked = liveAt(member, nowMs);
-    const former = member.cliTokens.find(({ id }) => id === minter.credential.id);
-    return [{ ...made.record, name: wish.name ?? former?.name ?? DEFAULT_NAME }];
+  const after = await changeTokens(runtime, actor, creator, {
+    event: 'cli_tokens.rotated',
+    details: { token_id: created.record.id },
+    change: (member) => {
+      requireValidCredential(member, creator.credential, nowMs);
+      revoked = liveTokens(member, nowMs).length;
+      const former = member.cliTokens.find(({ id }) => id === creator.credential.id);
+      return [{ ...created.record, name: options.name ?? former?.name ?? DEFAULT_NAME }];
+    },
   });
   const record = after?.value.cliTokens[0];
   if (!record) throw new GatewayError('unauthenticated');
-  return { revoked, made: { ...made, record } };
+  return { revoked, created: { ...created, record } };
 }
 
 /**
- * Revokes all CLI tokens of a member. The new one is the member's to fetch.
- * @returns how many there were
+ * Revokes all CLI tokens of a member, without a replacement.
+ * @returns how many valid tokens were revoked
  * @throws not_found, conflict, store_unavailable
  */
 export async function revokeAllCliTokens(runtime: Runtime, actor: Actor, organizationId: string, memberId: string): Promise<number> {
   const nowMs = runtime.now();
   let revoked = 0;
-  const after = await changeTokens(runtime, actor, { organizationId, memberId }, 'cli_tokens.rotated', {}, (member) => {
-    revoked = liveAt(member, nowMs);
-    return [];
-  });
-  if (!after) throw new GatewayError('not_found', 'There is no such member.');
+  const after = await changeTokens(
+    runtime,
+    actor,
+    { organizationId, memberId },
+    {
+      event: 'cli_tokens.rotated',
+      details: {},
+      change: (member) => {
+        revoked = liveTokens(member, nowMs).length;
+        return [];
+      },
+    },
+  );
+  if (!after) throw new GatewayError('not_found', 'This member does not exist.');
   return revoked;
 }
 
 /** @throws not_found, conflict, store_unavailable */
-export async function revokeCliToken(
-  runtime: Runtime,
-  actor: Actor,
-  owner: Pick<Minter, 'organizationId' | 'memberId'>,
-  tokenId: string,
-): Promise<void> {
-  const noSuchToken = () => new GatewayError('not_found', 'There is no such CLI token.');
-  const after = await changeTokens(runtime, actor, owner, 'cli_token.revoked', { token_id: tokenId }, (member) => {
-    const others = member.cliTokens.filter(({ id }) => id !== tokenId);
-    if (others.length === member.cliTokens.length) throw noSuchToken();
-    return others;
+export async function revokeCliToken(runtime: Runtime, actor: Actor, owner: TokenOwner, tokenId: string): Promise<void> {
+  const noSuchToken = () => new GatewayError('not_found', 'This CLI token does not exist. It may have been revoked already.');
+  const after = await changeTokens(runtime, actor, owner, {
+    event: 'cli_token.revoked',
+    details: { token_id: tokenId },
+    change: (member) => {
+      const others = member.cliTokens.filter(({ id }) => id !== tokenId);
+      if (others.length === member.cliTokens.length) throw noSuchToken();
+      return others;
+    },
   });
   if (!after) throw noSuchToken();
 }
 
-const liveAt = (member: Member, nowMs: number): number =>
-  member.cliTokens.filter(({ expiresAtMs }) => expiresAtMs === undefined || expiresAtMs > nowMs).length;
+const liveTokens = (member: Member, nowMs: number): CliToken[] =>
+  member.cliTokens.filter(({ expiresAtMs }) => expiresAtMs === undefined || expiresAtMs > nowMs);
 
-/** The list of a member's tokens, their audit entry and what is to be forgotten with them: one commit. */
+interface TokenChange {
+  readonly event: AuditEvent;
+  readonly details: Readonly<Record<string, unknown>>;
+  /** Returns the new list of tokens. */
+  readonly change: (member: Member) => readonly CliToken[];
+}
+
+/** Changes the tokens of a member. The same commit writes the audit entry and deletes the recorded uses of removed tokens. */
 function changeTokens(
   runtime: Runtime,
   actor: Actor,
-  owner: Pick<Minter, 'organizationId' | 'memberId'>,
-  event: AuditEvent,
-  details: Readonly<Record<string, unknown>>,
-  change: (member: Member) => readonly CliToken[],
+  { organizationId, memberId }: TokenOwner,
+  { event, details, change }: TokenChange,
 ): Promise<Stored<Member> | undefined> {
   return updateRecord(runtime.store, {
-    partition: owner.organizationId,
+    partition: organizationId,
     collection: MEMBERS,
-    id: owner.memberId,
+    id: memberId,
     change: (member) => ({ ...member, cliTokens: change(member) }),
     extraSteps: (before, after) => {
       const kept = new Set(after.cliTokens.map(({ id }) => id));
-      const gone = before.cliTokens.filter(({ id }) => !kept.has(id));
-      const all = gone.length === 0 ? details : { ...details, ended: gone.map(({ id }) => id) };
-      return [auditStep(runtime.now(), actor, event, { member_id: owner.memberId, details: all }), ...gone.map(({ id }) => forgetUse(id))];
+      const ended = before.cliTokens.map(({ id }) => id).filter((id) => !kept.has(id));
+      const allDetails = ended.length === 0 ? details : { ...details, ended };
+      return [auditStep(runtime.now(), actor, event, { member_id: memberId, details: allDetails }), ...ended.map(deleteTokenUse)];
     },
     replicated: true,
   });
 }
 
-/** The credential was good when the request came; since then its tokens may have been revoked, or the member suspended. */
-function requireStillGood(member: Member, credential: Credential, nowMs: number): void {
+/** Checks the credential again at the time of the write: it may have been revoked, or the member suspended, since the request came in. */
+function requireValidCredential(member: Member, credential: Credential, nowMs: number): void {
   const isListed =
     credential.kind === 'session'
       ? member.sessions.some(({ id, endsAtMs }) => id === credential.id && endsAtMs > nowMs)
@@ -151,16 +176,16 @@ function requireStillGood(member: Member, credential: Credential, nowMs: number)
   if (!isListed || !isActive(member)) throw new GatewayError('unauthenticated');
 }
 
-async function makeToken(runtime: Runtime, minter: Minter, wish: TokenWish): Promise<NewCliToken> {
-  const { organizationId, memberId, credential } = minter;
+async function signToken(runtime: Runtime, creator: TokenCreator, options: TokenOptions): Promise<NewCliToken> {
+  const { organizationId, memberId, credential } = creator;
   if (credential.kind === 'session_token') {
-    // It is handed to other services. Whoever has one for ten minutes must not get something that lasts.
-    throw new GatewayError('forbidden', 'A session token makes no CLI tokens. Use a CLI token, or sign in.');
+    // Other services receive session tokens. A token that is valid for ten minutes must not yield one that lasts.
+    throw new GatewayError('forbidden', 'A session token cannot create CLI tokens. Use a CLI token, or sign in.');
   }
   const policy = await tokenPolicyOf(runtime, organizationId);
   if (!policy) throw new GatewayError('unauthenticated');
   const createdAt = Math.floor(runtime.now() / 1000);
-  const expiresAt = endOf(wish.expiresInDays, createdAt, policy, credential);
+  const expiresAt = expiryOf(options.expiresInDays, createdAt, policy, credential);
   const { kid, algorithm, privateKey } = await currentSigner(runtime);
   const id = newId('tok');
   const jwt = new SignJWT({ org: organizationId })
@@ -172,7 +197,7 @@ async function makeToken(runtime: Runtime, minter: Minter, wish: TokenWish): Pro
   if (expiresAt !== undefined) jwt.setExpirationTime(expiresAt);
   const record: CliToken = {
     id,
-    name: wish.name ?? DEFAULT_NAME,
+    name: options.name ?? DEFAULT_NAME,
     kid,
     createdAtMs: createdAt * 1000,
     ...(expiresAt === undefined ? {} : { expiresAtMs: expiresAt * 1000 }),
@@ -181,21 +206,22 @@ async function makeToken(runtime: Runtime, minter: Minter, wish: TokenWish): Pro
 }
 
 /**
- * Seconds since 1970; undefined where nothing sets an end.
- * @throws validation_failed where more is asked for than the organization, or the token that makes it, allows
+ * Returns the expiry in seconds since 1970, or undefined if the token never expires.
+ * @throws validation_failed if the requested expiry is later than the organization, or the credential of the request, allows
  */
-function endOf(wishDays: number | undefined, createdAt: number, policy: TokenPolicy, credential: Credential): number | undefined {
-  const byPolicy = policy.maxDays === undefined ? Number.POSITIVE_INFINITY : createdAt + policy.maxDays * (DAY_MS / 1000);
-  const ofMaker = credential.kind === 'cli_token' ? Math.floor((credential.expiresAtMs ?? Number.POSITIVE_INFINITY) / 1000) : Infinity;
-  const latest = Math.min(byPolicy, ofMaker);
-  if (wishDays === undefined) return Number.isFinite(latest) ? latest : undefined;
-  const wished = createdAt + wishDays * (DAY_MS / 1000);
-  if (wished <= latest) return wished;
+function expiryOf(requestedDays: number | undefined, createdAt: number, policy: TokenPolicy, credential: Credential): number | undefined {
+  const policyLimit = policy.maxDays === undefined ? Number.POSITIVE_INFINITY : createdAt + policy.maxDays * DAY_SECONDS;
+  const credentialLimit =
+    credential.kind === 'cli_token' ? Math.floor((credential.expiresAtMs ?? Number.POSITIVE_INFINITY) / 1000) : Number.POSITIVE_INFINITY;
+  const latest = Math.min(policyLimit, credentialLimit);
+  if (requestedDays === undefined) return Number.isFinite(latest) ? latest : undefined;
+  const requested = createdAt + requestedDays * DAY_SECONDS;
+  if (requested <= latest) return requested;
   throw new GatewayError(
     'validation_failed',
-    byPolicy < ofMaker
-      ? `expires_in_days: the organization allows at most ${policy.maxDays}.`
-      : 'expires_in_days: a token that is made with another one ends no later than that one. Sign in to make one that lives longer.',
+    policyLimit < credentialLimit
+      ? `expires_in_days: your organization allows at most ${policy.maxDays}.`
+      : 'expires_in_days: a token that is created with another token cannot expire later than that token. Sign in to create one that is valid longer.',
   );
 }
 
@@ -205,7 +231,7 @@ export interface ListedCliToken {
   readonly lastUse: TokenUse | undefined;
 }
 
-/** The member's live tokens, newest first. @throws not_found, store_unavailable */
+/** Returns the valid tokens of a member, newest first. @throws not_found, store_unavailable */
 export async function listCliTokens(runtime: Runtime, organizationId: string, memberId: string): Promise<ListedCliToken[]> {
   const { value: member } = await getMember(runtime.store, organizationId, memberId);
   const policy = await tokenPolicyOf(runtime, organizationId);

@@ -1,7 +1,7 @@
 /**
- * A login from a terminal (RFC 8628): the terminal asks for a code, a person who is signed in with a browser says yes to it,
- * and the terminal fetches a CLI token. What waits lies in the global partition as expiring values, since nobody knows yet
- * whose it will be; a device code is kept as a hash only.
+ * Signs in from a terminal with the device authorization grant (RFC 8628). The terminal requests a code, a user confirms it in a
+ * browser, and the terminal fetches a CLI token. Pending logins are expiring values of the global partition, because their
+ * organization is not known yet. Only the hash of a device code is stored.
  */
 import { randomInt } from 'node:crypto';
 import { type Actor, auditStep } from '../../audit.ts';
@@ -14,27 +14,27 @@ import { createCliToken, type NewCliToken } from './cli-tokens.ts';
 
 export const DEVICE_LOGIN_SECONDS = 600;
 export const POLL_INTERVAL_SECONDS = 5;
-/** After its end it is still known for a while, so that a terminal is told that it came too late. */
-const KNOWN_AFTERWARDS_SECONDS = 300;
-/** Without vowels and what is mistaken for another: no words, 34 bits. */
+/** An expired login stays known for a while, so that the terminal learns that it has expired. */
+const KNOWN_AFTER_EXPIRY_SECONDS = 300;
+/** No vowels, so that codes contain no words, and no letters that look like others. A code has 34 bits. */
 const LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 const CODE_LENGTH = 8;
 
-/** Who waits, as the page that asks for confirmation shows it. All of it but the address is what the terminal says of itself. */
+/** A pending login, as the confirmation page shows it. The terminal chose everything except the address. */
 export interface DeviceRequest {
   readonly userCode: string;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
-  /** What the token will be called. */
+  /** The name that the token will get. */
   readonly tokenName: string;
-  /** The slug of the organization that the person is to be signed in to, where the terminal wants one in particular. */
+  /** The slug of the organization that the terminal asked for, if it did. */
   readonly organization: string | undefined;
   readonly startedAtMs: number;
   readonly endsAtMs: number;
 }
 
-/** What the person said. */
-interface DeviceAnswer {
+/** The user's answer, as stored for the terminal. */
+interface StoredAnswer {
   readonly approved?: { readonly organizationId: string; readonly memberId: string; readonly email: string; readonly sessionId: string };
 }
 
@@ -47,64 +47,69 @@ const takenKey = (userCode: string): string => `device-user-code-taken:${userCod
 export const oauthRefusal = (oauthError: OAuthErrorCode, detail: string): GatewayError =>
   new GatewayError('validation_failed', { detail, oauthError });
 
-export type DeviceWish = Pick<DeviceRequest, 'address' | 'userAgent' | 'tokenName' | 'organization'>;
+export type DeviceLoginOptions = Pick<DeviceRequest, 'address' | 'userAgent' | 'tokenName' | 'organization'>;
 
-/** @throws store_unavailable */
+/** Starts a login and returns its codes. @throws store_unavailable */
 export async function startDeviceLogin(
   runtime: Runtime,
-  wish: DeviceWish,
+  options: DeviceLoginOptions,
 ): Promise<{ readonly deviceCode: string; readonly userCode: string }> {
   const startedAtMs = runtime.now();
   const deviceCode = newSecret();
   const hash = sha256(deviceCode);
   for (let attempt = 0; attempt < 5; attempt++) {
     const userCode = newUserCode();
-    const request: DeviceRequest = { ...wish, userCode, startedAtMs, endsAtMs: startedAtMs + DEVICE_LOGIN_SECONDS * 1000 };
+    const request: DeviceRequest = { ...options, userCode, startedAtMs, endsAtMs: startedAtMs + DEVICE_LOGIN_SECONDS * 1000 };
     const result = await runtime.store.commit(GLOBAL, [
-      { do: 'claim', key: takenKey(userCode), ttlSeconds: DEVICE_LOGIN_SECONDS + KNOWN_AFTERWARDS_SECONDS },
+      { do: 'claim', key: takenKey(userCode), ttlSeconds: DEVICE_LOGIN_SECONDS + KNOWN_AFTER_EXPIRY_SECONDS },
       { do: 'put', key: userCodeKey(userCode), value: hash, ttlSeconds: DEVICE_LOGIN_SECONDS },
-      { do: 'put', key: deviceKey(hash), value: JSON.stringify(request), ttlSeconds: DEVICE_LOGIN_SECONDS + KNOWN_AFTERWARDS_SECONDS },
+      { do: 'put', key: deviceKey(hash), value: JSON.stringify(request), ttlSeconds: DEVICE_LOGIN_SECONDS + KNOWN_AFTER_EXPIRY_SECONDS },
     ]);
     if (result.ok) return { deviceCode, userCode };
   }
-  throw new GatewayError('internal', { cause: 'no user code was free' });
+  throw new GatewayError('internal', { cause: 'five random user codes were already taken' });
 }
 
-/** `XXXX-XXXX` */
+/** Creates a code like `XXXX-XXXX`. */
 function newUserCode(): string {
   const letters = Array.from({ length: CODE_LENGTH }, () => LETTERS[randomInt(LETTERS.length)]).join('');
   return `${letters.slice(0, 4)}-${letters.slice(4)}`;
 }
 
-/** What somebody typed, as the code is written; undefined where it can't be one. */
+/** Normalizes a code as a user typed it. Returns undefined if it cannot be a code. */
 export function readUserCode(typed: string): string | undefined {
   const letters = typed.toUpperCase().replace(/[\s-]/g, '');
   const isCode = letters.length === CODE_LENGTH && [...letters].every((letter) => LETTERS.includes(letter));
   return isCode ? `${letters.slice(0, 4)}-${letters.slice(4)}` : undefined;
 }
 
-/** The login that waits for an answer under this code. @throws store_unavailable */
+/** Finds the pending login of a code. @throws store_unavailable */
 export async function findDeviceLogin({ store }: Runtime, userCode: string): Promise<DeviceRequest | undefined> {
   const hash = await store.peek(GLOBAL, userCodeKey(userCode));
   const value = hash === undefined ? undefined : await store.peek(GLOBAL, deviceKey(hash));
   return value === undefined ? undefined : (JSON.parse(value) as DeviceRequest);
 }
 
+export interface DeviceLoginAnswer {
+  readonly userCode: string;
+  readonly isApproved: boolean;
+}
+
 /**
- * What the person says, once. The token is made when the terminal fetches it, and only if their session is still good then.
- * @throws not_found where nothing waits under this code (any more), store_unavailable
+ * Stores the user's answer, once. The token is created when the terminal fetches it, and only if the session of the user is
+ * still valid then.
+ * @throws not_found if no login is pending with this code, store_unavailable
  */
 export async function answerDeviceLogin(
   runtime: Runtime,
   actor: Actor,
   principal: SessionPrincipal,
-  userCode: string,
-  approves: boolean,
+  { userCode, isApproved }: DeviceLoginAnswer,
 ): Promise<void> {
   const { store } = runtime;
   const { organizationId, member, credential } = principal;
   const hash = await store.peek(GLOBAL, userCodeKey(userCode));
-  const answer: DeviceAnswer = approves
+  const answer: StoredAnswer = isApproved
     ? { approved: { organizationId, memberId: member.id, email: member.email, sessionId: credential.id } }
     : {};
   const result =
@@ -114,57 +119,59 @@ export async function answerDeviceLogin(
           { do: 'take', key: userCodeKey(userCode) },
           { do: 'put', key: answerKey(hash), value: JSON.stringify(answer), ttlSeconds: DEVICE_LOGIN_SECONDS },
         ]);
-  if (!result.ok) throw new GatewayError('not_found', 'This code is not known. It may have been used, or have waited for too long.');
-  if (!approves) await store.commit(organizationId, [auditStep(runtime.now(), actor, 'device_login.denied', { member_id: member.id })]);
+  if (!result.ok) {
+    throw new GatewayError('not_found', 'This code is invalid, expired or already used. Start the sign-in in the terminal again.');
+  }
+  if (!isApproved) await store.commit(organizationId, [auditStep(runtime.now(), actor, 'device_login.denied', { member_id: member.id })]);
 }
 
 /**
- * What came of a device code; the CLI token, once.
- * @param from where the terminal asks from
+ * Returns the CLI token of a confirmed device code, once.
+ * @param origin the request of the terminal
  * @throws validation_failed with authorization_pending, slow_down, expired_token, access_denied or invalid_grant; store_unavailable
  */
 export async function collectDeviceLogin(
   runtime: Runtime,
-  from: Pick<Actor, 'address' | 'requestId'>,
+  origin: Pick<Actor, 'address' | 'requestId'>,
   deviceCode: string,
 ): Promise<NewCliToken> {
   const { store } = runtime;
   const hash = sha256(deviceCode);
   const value = await store.peek(GLOBAL, deviceKey(hash));
-  if (value === undefined) throw oauthRefusal('invalid_grant', 'The device code is not known, or was used.');
+  if (value === undefined) throw oauthRefusal('invalid_grant', 'The device code is invalid, expired or already used.');
   const request = JSON.parse(value) as DeviceRequest;
-  // A second less than told, for what the way takes.
+  // One second less than the advertised interval allows for network delays.
   const poll = await store.commit(GLOBAL, [{ do: 'claim', key: pollKey(hash), ttlSeconds: POLL_INTERVAL_SECONDS - 1 }]);
-  if (!poll.ok) throw oauthRefusal('slow_down', `Ask every ${POLL_INTERVAL_SECONDS} seconds at most.`);
+  if (!poll.ok) throw oauthRefusal('slow_down', `Poll at most once every ${POLL_INTERVAL_SECONDS} seconds.`);
   const answered = await store.peek(GLOBAL, answerKey(hash));
   if (answered === undefined) {
-    if (request.endsAtMs <= runtime.now()) throw oauthRefusal('expired_token', 'Nobody confirmed the code in time.');
-    throw oauthRefusal('authorization_pending', 'The code was not confirmed yet.');
+    if (request.endsAtMs <= runtime.now()) throw oauthRefusal('expired_token', 'The code has expired before it was confirmed.');
+    throw oauthRefusal('authorization_pending', 'The code has not been confirmed yet.');
   }
-  // Of two who ask at the same moment, one gets it.
+  // If two requests arrive at the same time, only one gets the token.
   const taken = await store.commit(GLOBAL, [
     { do: 'take', key: deviceKey(hash) },
     { do: 'take', key: answerKey(hash) },
   ]);
-  if (!taken.ok) throw oauthRefusal('invalid_grant', 'The device code was used.');
-  const { approved } = JSON.parse(answered) as DeviceAnswer;
-  if (!approved) throw oauthRefusal('access_denied', 'The person refused the login.');
-  return makeDeviceToken(runtime, from, approved, request.tokenName);
+  if (!taken.ok) throw oauthRefusal('invalid_grant', 'The device code was already used.');
+  const { approved } = JSON.parse(answered) as StoredAnswer;
+  if (!approved) throw oauthRefusal('access_denied', 'The user denied the sign-in.');
+  return createDeviceToken(runtime, origin, approved, request.tokenName);
 }
 
-async function makeDeviceToken(
+async function createDeviceToken(
   runtime: Runtime,
-  from: Pick<Actor, 'address' | 'requestId'>,
-  { organizationId, memberId, email, sessionId }: NonNullable<DeviceAnswer['approved']>,
+  origin: Pick<Actor, 'address' | 'requestId'>,
+  { organizationId, memberId, email, sessionId }: NonNullable<StoredAnswer['approved']>,
   name: string,
 ): Promise<NewCliToken> {
-  const actor: Actor = { kind: 'member', id: memberId, email, ...from };
+  const actor: Actor = { kind: 'member', id: memberId, email, ...origin };
   const credential = { kind: 'session', id: sessionId, expiresAtMs: undefined } as const;
   try {
     return await createCliToken(runtime, actor, { organizationId, memberId, credential }, { name });
   } catch (error) {
     if (!(error instanceof GatewayError) || error.status >= 500) throw error;
-    const detail = error.code === 'unauthenticated' ? 'The session that confirmed the login has ended since.' : error.facts.detail;
-    throw oauthRefusal('access_denied', detail ?? 'The member may not have another token.');
+    const detail = error.code === 'unauthenticated' ? 'The session that confirmed the sign-in has ended.' : error.facts.detail;
+    throw oauthRefusal('access_denied', detail ?? 'The member cannot create another token.');
   }
 }

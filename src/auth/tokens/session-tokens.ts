@@ -1,4 +1,4 @@
-/** Session tokens: short-lived JWTs that stand for a session, or for a CLI token, towards other services (RFC 9068). */
+/** Session tokens: short-lived JWTs (RFC 9068) with which a session or a CLI token is used at other services. */
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { type Actor, auditStep } from '../../audit.ts';
@@ -12,11 +12,11 @@ import type { MemberPrincipal } from '../principal.ts';
 import { TOKEN_TYPES, type VerifiedToken } from './verify-token.ts';
 
 export const SESSION_TOKEN_TTL_SECONDS = 600;
-/** More in ten minutes is no honest use. None may be dropped before its end, for that would bring it back to life. */
+/** No legitimate use revokes more in ten minutes. An entry may not be dropped before the token expires, or the token would be valid again. */
 const MAX_REVOKED = 200;
 const MAX_NAME_LENGTH = 200;
-/** What has ended by the clock of this replica may be good by that of another one. */
-const CLOCKS_DIFFER_BY_MS = 60_000;
+/** A token that has expired by the clock of this replica may still be valid by the clock of another. */
+const CLOCK_DIFFERENCE_MS = 60_000;
 
 export interface SessionToken {
   readonly token: string;
@@ -24,22 +24,25 @@ export interface SessionToken {
 }
 
 /**
- * Makes a session token that ends no later than what it is made from. A session token makes no other: ten minutes would
- * become as long as somebody likes.
- * @param audience whom it is for: the gateway itself, or one that the organization lists
+ * Issues a session token that expires no later than the credential of the request. A session token cannot be used to issue
+ * another one, because access would then never end.
+ * @param audience one of the organization's `session_token_audiences`; by default the gateway itself
  * @throws forbidden, validation_failed, unauthenticated, store_unavailable
  */
-export async function mintSessionToken(runtime: Runtime, principal: MemberPrincipal, audience?: string): Promise<SessionToken> {
+export async function issueSessionToken(runtime: Runtime, principal: MemberPrincipal, audience?: string): Promise<SessionToken> {
   const { member, credential, organizationId } = principal;
   if (credential.kind === 'session_token') {
-    throw new GatewayError('forbidden', 'A session token makes no other one. Use the session or the CLI token that it came from.');
+    throw new GatewayError(
+      'forbidden',
+      'A session token cannot be exchanged for another one. Use the session or the CLI token that it was issued for.',
+    );
   }
   const { baseUrl } = runtime.config;
   if (audience !== undefined && audience !== baseUrl) await requireAudience(runtime, organizationId, audience);
   const issuedAt = Math.floor(runtime.now() / 1000);
   const sourceEnd = Math.floor((credential.expiresAtMs ?? Number.POSITIVE_INFINITY) / 1000);
   const expiresAt = Math.min(issuedAt + SESSION_TOKEN_TTL_SECONDS, sourceEnd);
-  if (expiresAt <= issuedAt) throw new GatewayError('unauthenticated', 'What this token is made from has just ended.');
+  if (expiresAt <= issuedAt) throw new GatewayError('unauthenticated', 'The credential of this request has just expired.');
   const { kid, algorithm, privateKey } = await currentSigner(runtime);
   const { email, name, role } = member;
   const token = await new SignJWT({ org: organizationId, email, name: shorten(name), role, sid: credential.id })
@@ -54,18 +57,18 @@ export async function mintSessionToken(runtime: Runtime, principal: MemberPrinci
   return { token, expiresAtMs: expiresAt * 1000 };
 }
 
-/** Without half a character at the end. */
+/** Shortens a name by characters, so that no surrogate pair is split. */
 const shorten = (name: string): string => [...name].slice(0, MAX_NAME_LENGTH).join('');
 
 async function requireAudience({ store }: Runtime, organizationId: string, audience: string): Promise<void> {
   const organization = await getOrganizationById(store, organizationId);
   if (organization?.sessionTokenAudiences?.includes(audience)) return;
-  throw new GatewayError('validation_failed', 'audience: is not among the session_token_audiences of the organization.');
+  throw new GatewayError('validation_failed', 'audience: must be one of the organization’s session_token_audiences.');
 }
 
 /**
- * Revokes one session token before its end.
- * @throws rate_limited where a member revokes too many, store_unavailable
+ * Revokes one session token before it expires.
+ * @throws rate_limited if the member revoked too many, store_unavailable
  */
 export async function revokeSessionToken(runtime: Runtime, actor: Actor, token: VerifiedToken): Promise<void> {
   const nowMs = runtime.now();
@@ -75,7 +78,7 @@ export async function revokeSessionToken(runtime: Runtime, actor: Actor, token: 
     collection: MEMBERS,
     id: memberId,
     change: (member) => {
-      const kept = (member.revokedSessionTokens ?? []).filter((revoked) => revoked.expiresAtMs > nowMs - CLOCKS_DIFFER_BY_MS);
+      const kept = (member.revokedSessionTokens ?? []).filter((revoked) => revoked.expiresAtMs > nowMs - CLOCK_DIFFERENCE_MS);
       if (kept.some((revoked) => revoked.jti === jti)) return undefined;
       if (kept.length >= MAX_REVOKED) throw new GatewayError('rate_limited', { retryAfterSeconds: SESSION_TOKEN_TTL_SECONDS });
       return { ...member, revokedSessionTokens: [...kept, { jti, expiresAtMs }] };

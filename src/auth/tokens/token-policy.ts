@@ -1,4 +1,4 @@
-/** What an organization asks of its CLI tokens, as every check needs it. */
+/** The rules of an organization for its CLI tokens, cached because every check needs them. */
 import { BoundedCache } from '../../bounded-cache.ts';
 import type { CliToken, Member } from '../../organizations/members.ts';
 import { getOrganizationById } from '../../organizations/organizations.ts';
@@ -6,21 +6,21 @@ import { perRuntime, type Runtime } from '../../runtime.ts';
 import { Lease } from '../../store/lease.ts';
 import { DAY_MS } from '../../time.ts';
 
-/** A changed policy holds on every replica after this long at the latest. */
+/** Every replica applies a changed policy after this time at the latest. */
 const POLICY_LEASE_MS = 2000;
 const MAX_ORGANIZATIONS = 10_000;
 
 export interface TokenPolicy {
   readonly slug: string;
-  /** A CLI token ends this long after it was made, whatever it says itself. */
+  /** CLI tokens expire this many days after they were created, even if their own expiry is later. */
   readonly maxDays: number | undefined;
-  /** A CLI token pauses while its member's last login is longer ago. */
+  /** CLI tokens do not work while the member's last sign-in is longer ago than this many days. */
   readonly ssoWithinDays: number | undefined;
 }
 
 const leasesOf = perRuntime(() => new BoundedCache<Lease<TokenPolicy | undefined>>(MAX_ORGANIZATIONS));
 
-/** @returns undefined where there is no such organization (any more) */
+/** Returns the policy, or undefined if the organization does not exist. Returns a promise only if the policy must be read. */
 export function tokenPolicyOf(runtime: Runtime, organizationId: string): TokenPolicy | undefined | Promise<TokenPolicy | undefined> {
   const leases = leasesOf(runtime);
   let lease = leases.get(organizationId);
@@ -38,14 +38,14 @@ async function readPolicy({ store }: Runtime, organizationId: string): Promise<T
   );
 }
 
-/** When a CLI token ends: by itself or by the policy, whichever is sooner. */
+/** Returns when a CLI token expires, by itself or by the policy, whichever is sooner. Undefined if it never expires. */
 export function cliTokenEndMs(token: Pick<CliToken, 'createdAtMs' | 'expiresAtMs'>, policy: TokenPolicy): number | undefined {
-  const byPolicy = policy.maxDays === undefined ? undefined : token.createdAtMs + policy.maxDays * DAY_MS;
-  if (token.expiresAtMs === undefined || byPolicy === undefined) return token.expiresAtMs ?? byPolicy;
-  return Math.min(token.expiresAtMs, byPolicy);
+  const policyEndMs = policy.maxDays === undefined ? undefined : token.createdAtMs + policy.maxDays * DAY_MS;
+  if (token.expiresAtMs === undefined || policyEndMs === undefined) return token.expiresAtMs ?? policyEndMs;
+  return Math.min(token.expiresAtMs, policyEndMs);
 }
 
-/** Whether this member must sign in again before a CLI token works. */
+/** Returns whether the member must sign in again before CLI tokens work. */
 export function isPaused(member: Member, policy: TokenPolicy, nowMs: number): boolean {
   return policy.ssoWithinDays !== undefined && nowMs - Date.parse(member.lastLoginAt) > policy.ssoWithinDays * DAY_MS;
 }

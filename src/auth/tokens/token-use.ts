@@ -1,4 +1,4 @@
-/** When, from where and by what a CLI token was last used: beside the member's record, so that a check writes nothing. */
+/** Records the last use of a CLI token. It is stored apart from the member's record, so that most checks write nothing. */
 import { BoundedCache } from '../../bounded-cache.ts';
 import { codeOf } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
@@ -11,39 +11,39 @@ export interface TokenUse {
   readonly userAgent: string | undefined;
 }
 
-const NOTE_EVERY_SECONDS = 60;
+const RECORD_EVERY_SECONDS = 60;
 const KEEP_SECONDS = 400 * DAY_SECONDS;
-const MAX_REMEMBERED = 10_000;
+const MAX_CACHED_TOKENS = 10_000;
 
 const useKey = (tokenId: string): string => `cli-token-use:${tokenId}`;
-const notedKey = (tokenId: string): string => `cli-token-use-noted:${tokenId}`;
+const recordedKey = (tokenId: string): string => `cli-token-use-noted:${tokenId}`;
 
-/** When this replica last noted a use of a token, so that it asks the store no more than once a minute. */
-const notedOf = perRuntime(() => new BoundedCache<number>(MAX_REMEMBERED));
+/** When this replica last recorded a use of each token, so that it accesses the store at most once a minute. */
+const lastRecordedOf = perRuntime(() => new BoundedCache<number>(MAX_CACHED_TOKENS));
 
 /**
- * Notes a use, at most once a minute for each token (the claim sees to it among replicas). To be called after the answer:
- * nobody waits for it, and where it fails it is counted and logged.
+ * Records a use, at most once a minute for each token (the claim ensures it across replicas). Call it after the response: it
+ * runs in the background, and failures are counted and logged.
  */
-export function noteTokenUse(runtime: Runtime, organizationId: string, tokenId: string, readUse: () => Omit<TokenUse, 'atMs'>): void {
-  if (!isNoteDue(runtime, tokenId)) return;
+export function recordTokenUse(runtime: Runtime, organizationId: string, tokenId: string, readUse: () => Omit<TokenUse, 'atMs'>): void {
+  if (!isDue(runtime, tokenId)) return;
   const { address, userAgent } = readUse();
   const value: TokenUse = { atMs: runtime.now(), address, userAgent: userAgent?.slice(0, 256) };
   const steps: Step[] = [
-    { do: 'claim', key: notedKey(tokenId), ttlSeconds: NOTE_EVERY_SECONDS },
+    { do: 'claim', key: recordedKey(tokenId), ttlSeconds: RECORD_EVERY_SECONDS },
     { do: 'put', key: useKey(tokenId), value: JSON.stringify(value), ttlSeconds: KEEP_SECONDS },
   ];
   runtime.store.commit(organizationId, steps).catch((error: unknown) => {
     runtime.metrics.tokenUseFailures.inc();
-    runtime.log.warn({ code: codeOf(error), token_id: tokenId }, 'the use of a token was not noted');
+    runtime.log.warn({ code: codeOf(error), token_id: tokenId }, 'the use of a CLI token could not be recorded');
   });
 }
 
-function isNoteDue(runtime: Runtime, tokenId: string): boolean {
-  const noted = notedOf(runtime);
+function isDue(runtime: Runtime, tokenId: string): boolean {
+  const lastRecorded = lastRecordedOf(runtime);
   const nowMs = runtime.now();
-  if (nowMs - (noted.get(tokenId) ?? Number.NEGATIVE_INFINITY) < NOTE_EVERY_SECONDS * 1000) return false;
-  noted.set(tokenId, nowMs);
+  if (nowMs - (lastRecorded.get(tokenId) ?? Number.NEGATIVE_INFINITY) < RECORD_EVERY_SECONDS * 1000) return false;
+  lastRecorded.set(tokenId, nowMs);
   return true;
 }
 
@@ -53,5 +53,5 @@ export async function lastUseOf({ store }: Runtime, organizationId: string, toke
   return value === undefined ? undefined : (JSON.parse(value) as TokenUse);
 }
 
-/** The steps that forget the uses of a token that is no more. */
-export const forgetUse = (tokenId: string): Step => ({ do: 'drop', key: useKey(tokenId) });
+/** Returns the step that deletes the recorded use of a revoked token. */
+export const deleteTokenUse = (tokenId: string): Step => ({ do: 'drop', key: useKey(tokenId) });

@@ -1,7 +1,7 @@
 /** The authenticated caller of a request, for handlers of the API and the console. */
 import type { Request, Response } from 'express';
 import type { Principal } from '../../auth/principal.ts';
-import { noteTokenUse } from '../../auth/tokens/token-use.ts';
+import { recordTokenUse } from '../../auth/tokens/token-use.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -39,6 +39,6 @@ export function noteUseAfterAnswer(runtime: Runtime, request: Request, response:
   if (principal.kind !== 'member' || principal.credential.kind !== 'cli_token') return;
   const { organizationId, credential } = principal;
   response.once('finish', () => {
-    noteTokenUse(runtime, organizationId, credential.id, () => ({ address: request.ip, userAgent: request.headers['user-agent'] }));
+    recordTokenUse(runtime, organizationId, credential.id, () => ({ address: request.ip, userAgent: request.headers['user-agent'] }));
   });
 }

@@ -1,5 +1,5 @@
 /** `/me`: the current member, and session tokens that represent the member to other services. */
-import { mintSessionToken } from '../../auth/tokens/session-tokens.ts';
+import { issueSessionToken } from '../../auth/tokens/session-tokens.ts';
 import { GatewayError } from '../../errors.ts';
 import { getOrganizationById } from '../../organizations/organizations.ts';
 import * as answers from './answer-shapes.ts';
@@ -36,6 +36,6 @@ export const ME = [
     status: 200,
     answer: answers.SESSION_TOKEN,
     refusals: ['forbidden'],
-    handle: async ({ runtime, principal, body }) => sessionTokenJson(await mintSessionToken(runtime, principal, body.audience)),
+    handle: async ({ runtime, principal, body }) => sessionTokenJson(await issueSessionToken(runtime, principal, body.audience)),
   }),
 ];

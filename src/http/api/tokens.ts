@@ -5,9 +5,9 @@ import {
   createCliToken,
   type ListedCliToken,
   listCliTokens,
-  type Minter,
   revokeCliToken,
   rotateCliTokens,
+  type TokenCreator,
 } from '../../auth/tokens/cli-tokens.ts';
 import { invalidCursor } from '../../store/cursor.ts';
 import * as answers from './answer-shapes.ts';
@@ -16,7 +16,11 @@ import { cliTokenJson, newCliTokenJson, pageJson } from './representations.ts';
 import { json, optionalJson } from './request-body.ts';
 import { NEW_TOKEN, PAGE_QUERY, TOKEN_ROTATION } from './request-shapes.ts';
 
-const minterOf = ({ organizationId, member, credential }: MemberPrincipal): Minter => ({ organizationId, memberId: member.id, credential });
+const tokenCreatorOf = ({ organizationId, member, credential }: MemberPrincipal): TokenCreator => ({
+  organizationId,
+  memberId: member.id,
+  credential,
+});
 
 export const TOKENS = [
   operation({
@@ -44,7 +48,7 @@ export const TOKENS = [
     answer: answers.NEW_CLI_TOKEN,
     refusals: ['forbidden', 'conflict'],
     handle: async ({ runtime, actor, principal, body: { name, expires_in_days: expiresInDays } }) =>
-      newCliTokenJson(await createCliToken(runtime, actor, minterOf(principal), { name, expiresInDays })),
+      newCliTokenJson(await createCliToken(runtime, actor, tokenCreatorOf(principal), { name, expiresInDays })),
   }),
   operation({
     method: 'delete',
@@ -55,7 +59,7 @@ export const TOKENS = [
     who: 'member',
     status: 204,
     refusals: ['not_found'],
-    handle: ({ runtime, actor, principal, params }) => revokeCliToken(runtime, actor, minterOf(principal), params.id),
+    handle: ({ runtime, actor, principal, params }) => revokeCliToken(runtime, actor, tokenCreatorOf(principal), params.id),
   }),
   operation({
     method: 'post',
@@ -69,8 +73,8 @@ export const TOKENS = [
     answer: answers.ROTATED_TOKENS,
     refusals: ['forbidden'],
     handle: async ({ runtime, actor, principal, body: { name } }) => {
-      const { revoked, made } = await rotateCliTokens(runtime, actor, minterOf(principal), { name });
-      return { revoked, token: newCliTokenJson(made) };
+      const { revoked, created } = await rotateCliTokens(runtime, actor, tokenCreatorOf(principal), { name });
+      return { revoked, token: newCliTokenJson(created) };
     },
   }),
 ];

@@ -2,7 +2,7 @@
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
-import { createCliToken, listCliTokens, type Minter, revokeAllCliTokens, revokeCliToken } from '../../auth/tokens/cli-tokens.ts';
+import { createCliToken, listCliTokens, revokeAllCliTokens, revokeCliToken, type TokenCreator } from '../../auth/tokens/cli-tokens.ts';
 import { cliTokenEndMs, tokenPolicyOf } from '../../auth/tokens/token-policy.ts';
 import { CredentialsPage, NewTokenPage, RevokeAllPage } from '../../console/credentials/credentials-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
@@ -43,7 +43,7 @@ export function credentialPages(runtime: Runtime): Router {
   return router;
 }
 
-function ownerOf(response: Response): SessionOwner & Minter {
+function ownerOf(response: Response): SessionOwner & TokenCreator {
   const { organizationId, member, credential } = sessionPrincipalOf(response);
   return { organizationId, memberId: member.id, credential };
 }
