@@ -1,39 +1,68 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { IDP_SETTINGS } from '../src/http/api/request-shapes.ts';
 import { GENERATED, withTables } from './support/documentation-tables.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
-const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
+const readmesBelow = (folder: string): string[] =>
+  (readdirSync(path.join(ROOT, folder), { recursive: true }) as string[])
+    .filter((file) => file.endsWith('README.md'))
+    .map((file) => `${folder}/${file}`);
 
-describe('the README and the code', () => {
-  it.each(Object.keys(GENERATED))('%s holds the tables that the code gives; `npm run docs` writes them', async (file) => {
-    const text = readFileSync(path.join(ROOT, file), 'utf8');
-    expect(await withTables(file, text)).toBe(text);
+const PAGES: readonly string[] = [
+  ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docker/README.md'],
+  ...readdirSync(path.join(ROOT, 'docs'))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+  ...readmesBelow('src'),
+  ...readmesBelow('test'),
+];
+
+/** Returns the anchors of a page's headings, as GitHub builds them. */
+const anchorsOf = (page: string): string[] =>
+  [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+describe('documentation', () => {
+  it.each(Object.keys(GENERATED))('%s holds the tables that the code gives (npm run docs writes them)', async (file) => {
+    expect(await withTables(file, read(file))).toBe(read(file));
   });
 
-  it('docs/configuration.md describes every setting of an identity provider', () => {
-    const configuration = readFileSync(path.join(ROOT, 'docs/configuration.md'), 'utf8');
+  it('describes every setting of an identity provider', () => {
+    const configuration = read('docs/configuration.md');
     for (const name of Object.keys(IDP_SETTINGS.shape)) expect(configuration).toMatch(new RegExp(`^\\|[^|]*\`${name}\``, 'm'));
   });
 
-  it('every example organization is linked, and the code examples are the files that the tests run', () => {
+  it('links every example organization from the README', () => {
     for (const file of readdirSync(path.join(ROOT, 'config/idp-examples')).filter((name) => name.endsWith('.yaml'))) {
-      expect(readme).toContain(`(config/idp-examples/${file})`);
-    }
-    for (const file of readdirSync(path.join(ROOT, 'test/examples'))) {
-      expect(readme).toContain(`\`\`\`js\n${readFileSync(path.join(ROOT, 'test/examples', file), 'utf8').trim()}\n\`\`\``);
+      expect(read('README.md')).toContain(`(config/idp-examples/${file})`);
     }
   });
 
-  it('every script that it names is there, and every file that it links', () => {
-    const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
-    const named = [...readme.matchAll(/npm (?:run )?(?:-s )?(start|test|demo|samlgate|test:e2e|bench:\w+)/g)].map(([, name = '']) => name);
-    const benches = [...readme.matchAll(/`(bench:\w+)`/g)].map(([, name = '']) => name);
-    for (const name of [...named, ...benches]) expect([name, scripts[name] !== undefined]).toEqual([name, true]);
-    for (const [, target = ''] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
-      expect(() => readFileSync(path.join(ROOT, target))).not.toThrow(/ENOENT/);
+  it.each(PAGES)('%s links only to files and headings that exist', (page) => {
+    for (const [, target = '', anchor] of read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
+      const file = target === '' ? page : path.join(path.dirname(page), target);
+      expect([target, existsSync(path.join(ROOT, file))]).toEqual([target, true]);
+      if (anchor !== undefined) expect(anchorsOf(read(file))).toContain(anchor);
     }
+  });
+
+  it.each(PAGES)('%s names only npm scripts that exist', (page) => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...read(page).matchAll(/npm (?:(start|test)\b|run (?:-s )?([a-z][\w:]*))/g)].map(([, own, run]) => own ?? run ?? '');
+    const benches = [...read(page).matchAll(/`(bench:\w+)`/g)].map(([, name = '']) => name);
+    for (const name of [...named, ...benches]) expect(Object.keys(scripts)).toContain(name);
+  });
+});
+
+describe('README', () => {
+  it('has at most 180 lines', () => {
+    expect(read('README.md').split('\n').length).toBeLessThanOrEqual(181);
   });
 });

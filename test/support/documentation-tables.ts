@@ -2,6 +2,9 @@
  * The tables in docs/ that are made from tables in the code. Each page marks where its tables go; everything else on the page is
  * written by hand. `npm run docs` writes the tables, and `documentation.test.ts` fails while a page differs from the code.
  */
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-checks.ts';
 import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
@@ -106,12 +109,16 @@ function operations(): string {
   );
 }
 
+/** An example as a code block. `package.test.ts` runs the same file in a project of its own. */
+const example = (name: string) => (): string =>
+  `\`\`\`js\n${readFileSync(path.join(import.meta.dirname, '../examples', name), 'utf8').trim()}\n\`\`\``;
+
 /** Page to its tables, by the name in the page's markers. */
 export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
   'docs/configuration.md': { variables },
   'docs/operations.md': { metrics },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
-  'docs/api.md': { operations },
+  'docs/api.md': { operations, 'example-client': example('client.mjs'), 'example-express': example('express.mjs') },
   'docs/saml-checks.md': { 'response-checks': responseChecks, 'sign-in-checks': signInChecks },
 };
 
