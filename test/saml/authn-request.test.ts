@@ -29,12 +29,12 @@ const xmlOf = (message: BrowserMessage): string =>
     ? inflateRawSync(Buffer.from(new URL(message.url).searchParams.get('SAMLRequest') ?? '', 'base64')).toString('utf8')
     : Buffer.from(message.fields.SAMLRequest ?? '', 'base64').toString('utf8');
 
-describe.each(['redirect', 'post'] as const)('AuthnRequest by %s (saml-core §3.4.1)', (binding) => {
-  const make = async (options: Partial<AuthnRequestOptions> = {}) => createAuthnRequest({ ...PLAIN, binding, ...options });
+describe.each(['redirect', 'post'] as const)('createAuthnRequest() by %s (saml-core §3.4.1)', (binding) => {
+  const create = async (options: Partial<AuthnRequestOptions> = {}) => createAuthnRequest({ ...PLAIN, binding, ...options });
   const signWith = () => ({ privateKeyPem: key.privateKeyPem, certificatePem: key.certificatePem });
 
-  it('says who asks, where to, and where the answer goes; nothing else', async () => {
-    const xml = xmlOf(await make());
+  it('contains only the issuer, the destination and the ACS URL by default', async () => {
+    const xml = xmlOf(await create());
     expect(await schemaProblems(xml, 'protocol')).toBe('');
     const root = parseXml(xml);
     expect(Object.fromEntries(root.attributes.map(({ local, value }) => [local, value]))).toEqual({
@@ -45,15 +45,15 @@ describe.each(['redirect', 'post'] as const)('AuthnRequest by %s (saml-core §3.
       Destination: PLAIN.ssoUrl,
       AssertionConsumerServiceURL: PLAIN.acsUrl,
     });
-    // No NameIDPolicy and no RequestedAuthnContext: Entra ID and Okta refuse what does not fit.
+    // There is no NameIDPolicy and no RequestedAuthnContext, because Entra ID and Okta refuse requests that do not match.
     expect(childElements(root).map(({ local }) => local)).toEqual(['Issuer']);
     expect(childElements(root).map(textOf)).toEqual([PLAIN.entityId]);
   });
 
-  it('carries what is set', async () => {
+  it('contains the configured options', async () => {
     const classes = ['https://refeds.org/profile/mfa', 'urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken'];
     const nameIdFormat = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
-    const xml = xmlOf(await make({ forceAuthn: true, nameIdFormat, authnContext: classes }));
+    const xml = xmlOf(await create({ forceAuthn: true, nameIdFormat, authnContext: classes }));
     expect(await schemaProblems(xml, 'protocol')).toBe('');
     const root = parseXml(xml);
     expect(attributeOf(root, 'ForceAuthn')).toBe('true');
@@ -63,8 +63,8 @@ describe.each(['redirect', 'post'] as const)('AuthnRequest by %s (saml-core §3.
     expect(named('AuthnContextClassRef').map(textOf)).toEqual(classes);
   });
 
-  it('signed, it is valid and verified by others', async () => {
-    const message = await make({ signWith: signWith(), nameIdFormat: 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent' });
+  it('is valid by the schema and has a signature that xmlsec1 or openssl verifies', async () => {
+    const message = await create({ signWith: signWith(), nameIdFormat: 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent' });
     const xml = xmlOf(message);
     expect(await schemaProblems(xml, 'protocol')).toBe('');
     if (message.binding === 'post') {
@@ -73,7 +73,7 @@ describe.each(['redirect', 'post'] as const)('AuthnRequest by %s (saml-core §3.
       expect(childElements(parseXml(xml)).map(({ local }) => local)).toEqual(['Issuer', 'Signature', 'NameIDPolicy']);
       expect(xml).toContain('http://www.w3.org/2001/04/xmldsig-more#rsa-sha256');
     } else {
-      // saml-bindings §3.4.4.1: over the octets as they are sent.
+      // saml-bindings §3.4.4.1: the signature covers the octets exactly as sent.
       const query = message.url.slice(message.url.indexOf('SAMLRequest='));
       const [signed = '', signature = ''] = query.split('&Signature=');
       expect(signed).toMatch(
@@ -85,8 +85,8 @@ describe.each(['redirect', 'post'] as const)('AuthnRequest by %s (saml-core §3.
     }
   });
 
-  it('the relay state and the endpoint’s own query go along', async () => {
-    const message = await make();
+  it('keeps the RelayState and the query of the endpoint', async () => {
+    const message = await create();
     if (message.binding === 'post') {
       expect(message.action).toBe(PLAIN.ssoUrl);
       expect(message.fields.RelayState).toBe(PLAIN.relayState);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
 import { decodeBase64 } from '../../src/saml/xml/base64.ts';
 
-/** The octets, or the code of the refusal. */
+/** Returns the octets, or the code of the error. */
 function decoded(text: string): Buffer | string {
   try {
     return decodeBase64(text);
@@ -13,7 +13,7 @@ function decoded(text: string): Buffer | string {
   }
 }
 
-describe('base64 (RFC 4648 §4)', () => {
+describe('decodeBase64() (RFC 4648 §4)', () => {
   test.each([
     ['Zg==', 'f'],
     ['Zm8=', 'fo'],
@@ -21,41 +21,41 @@ describe('base64 (RFC 4648 §4)', () => {
     ['Zm9vYg==', 'foob'],
     ['Zm9vYmE=', 'fooba'],
     ['Zm9vYmFy', 'foobar'],
-  ])('%s is %s', (text, octets) => {
+  ])('decodes %s to %s', (text, octets) => {
     expect(decodeBase64(text).toString()).toBe(octets);
   });
 
-  test('all 64 characters', () => {
+  test('decodes all 64 characters', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
     expect(decodeBase64(alphabet).toString('base64')).toBe(alphabet);
   });
 
   test.each([
-    ['Zm9v\nYmFy', 'lines'],
-    ['Zm9v\r\nYmFy\r\n', 'lines as in mail'],
-    ['\n\t  Zm 9v\tYmFy ', 'white space anywhere'],
-    ['Zm9vYg=\n=', 'white space between the padding'],
-  ])('%j: %s', (text) => {
+    ['Zm9v\nYmFy', 'line feeds'],
+    ['Zm9v\r\nYmFy\r\n', 'lines as in email'],
+    ['\n\t  Zm 9v\tYmFy ', 'whitespace anywhere'],
+    ['Zm9vYg=\n=', 'whitespace inside the padding'],
+  ])('decodes %j: %s', (text) => {
     expect(decodeBase64(text).toString()).toMatch(/^foob(?:ar)?$/);
   });
 
   test.each([
-    ['', 'nothing'],
-    [' \n', 'only white space'],
+    ['', 'empty text'],
+    [' \n', 'only whitespace'],
     ['Zg', 'no padding'],
-    ['Zm9v Ym\u0146y', 'a character whose lower octet would fit, beside white space'],
+    ['Zm9v Ym\u0146y', 'a character whose lower octet would be valid, beside whitespace'],
     ['Zg=', 'half the padding'],
     ['Zg===', 'too much padding'],
-    ['Zm9v=', 'padding where none belongs'],
+    ['Zm9v=', 'unnecessary padding'],
     ['Zm9v====', 'a group of padding'],
     ['=', 'only padding'],
     ['====', 'only a group of padding'],
     ['=Zm9', 'padding first'],
-    ['Zg==Zm8=', 'two values after each other'],
+    ['Zg==Zm8=', 'two values in sequence'],
     ['Z===', 'one character and padding'],
     ['Zm9vY', 'one character too many'],
-    ['Zh==', 'bits left over in the last of two'],
-    ['Zm9=', 'bits left over in the last of three'],
+    ['Zh==', 'leftover bits in the second character'],
+    ['Zm9=', 'leftover bits in the third character'],
     ['_-_-', 'the URL alphabet'],
     ['Zm9v-w==', 'one character of the URL alphabet'],
     ['Zm9v.YmFy', 'another character'],
@@ -67,15 +67,15 @@ describe('base64 (RFC 4648 §4)', () => {
     ['Zm9v\u000cYmFy', 'a form feed'],
     ['\ufeffZm9v', 'a byte order mark'],
     ['Zm9v\u2028YmFy', 'a line separator'],
-    ['Ｚｍ９ｖ', 'letters of another width'],
+    ['Ｚｍ９ｖ', 'fullwidth letters'],
     ['Zm9%76', 'a percent escape'],
-    ['-----BEGIN X-----Zm9v', 'an armour'],
+    ['-----BEGIN X-----Zm9v', 'a PEM header'],
     ['data:;base64,Zm9v', 'a data URL'],
-  ])('refuses %j: %s', (text) => {
+  ])('rejects %j: %s', (text) => {
     expect(decoded(text)).toBe('saml_malformed');
   });
 
-  test('octets come back, wherever the lines break', () => {
+  test('decodes every encoding of octets, wherever it has whitespace', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ minLength: 1, maxLength: 200 }),
@@ -89,12 +89,12 @@ describe('base64 (RFC 4648 §4)', () => {
     );
   });
 
-  test('each text is refused, or is the one spelling of its octets', () => {
+  test('rejects every text that is not the one encoding of its octets', () => {
     const texts = fc.string({ unit: fc.constantFrom('A', 'Q', 'g', 'w', '0', '/', '+', '=', '-', '_', '.'), minLength: 1, maxLength: 9 });
     fc.assert(
       fc.property(texts, (text) => {
         const result = decoded(text);
-        // As a grammar: no bits left over in the last character before the padding.
+        // The grammar allows no leftover bits in the last character before the padding.
         const isBase64 = /^(?:[\w+/]{4})*(?:[\w+/]{4}|[\w+/][AQgw]==|[\w+/]{2}[AEIMQUYcgkosw048]=)$/.test(text) && !text.includes('_');
         expect(typeof result === 'string' ? result : result.toString('base64')).toBe(isBase64 ? text : 'saml_malformed');
       }),

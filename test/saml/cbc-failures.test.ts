@@ -1,6 +1,6 @@
 /**
- * With AES-CBC in a response that is not signed all failures must look alike from outside, and cost alike. What they cost is
- * counted, not timed: the operations of node:crypto, and how much the parser and the digest of the signature went through.
+ * With AES-CBC in an unsigned response, all failures must look the same from outside and do the same work. The work is counted,
+ * not timed: the operations of node:crypto, and the number of characters that the parser and the signature's digest processed.
  */
 import * as crypto from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -10,7 +10,7 @@ import type { CipherName } from './encrypting.ts';
 import { BAD_CIPHERTEXTS, BAD_PLAINTEXTS, GENUINE_BUT_REFUSED } from './encryption-cases.ts';
 import { NOW_MS } from './fixture-cases/hand-made.ts';
 
-/** What was done since it was last emptied. `parsed` and `digested` are characters, one number for each time. */
+/** The work since the last reset. `parsed` and `digested` contain one number of characters per call. */
 const work = { unwrapped: 0, decrypted: 0, parsed: [] as number[], digested: [] as number[] };
 
 const saxes = createRequire(import.meta.url)('saxes') as typeof import('saxes');
@@ -19,7 +19,7 @@ jest.unstable_mockModule('saxes', () => ({
   ...saxes,
   SaxesParser: class extends saxes.SaxesParser {
     override write(text: string | null): this {
-      if (text === null) return super.write(text); // at the end
+      if (text === null) return super.write(text); // The end of the text.
       let read = text.length;
       try {
         return super.write(text);
@@ -44,13 +44,13 @@ jest.unstable_mockModule('node:crypto', () => ({
     return crypto.createDecipheriv(name, key, iv);
   },
   hash: (name: string, data: string | Buffer, encoding: 'buffer') => {
-    // Only a signature’s digest is made from text at once.
+    // Only the digest of a signature hashes a string.
     if (typeof data === 'string') work.digested.push(data.length);
     return crypto.hash(name, data, encoding);
   },
 }));
 
-// What the tests' own helpers have loaded already has the real ones.
+// Modules that the test helpers have already loaded use the real functions.
 jest.resetModules();
 const { acceptResponse } = await import('../../src/saml/response/response.ts');
 
@@ -65,11 +65,11 @@ const CBC: readonly CipherName[] = ['aes128-cbc', 'aes256-cbc'];
 function refusal(xml: string) {
   Object.assign(work, { unwrapped: 0, decrypted: 0, parsed: [], digested: [] });
   const { code, facts, message, status } = refusalOf(acceptResponse, xml, settingsOf(parties));
-  const { cause: _forTheLog, ...told } = facts;
-  return { told: { code, message, status, ...told }, work: structuredClone(work) };
+  const { cause: _forTheLog, ...publicFacts } = facts;
+  return { answer: { code, message, status, ...publicFacts }, work: structuredClone(work) };
 }
 
-/** Lengths: of the wrapped keys, and last of the data. */
+/** Returns the lengths of the wrapped keys and, last, of the data. */
 const cipherValues = (xml: string): number[] =>
   [...xml.matchAll(/<xenc:CipherValue>(.*?)</g)].map(([, base64 = '']) => Buffer.from(base64, 'base64').length);
 
@@ -81,17 +81,17 @@ const FAILURES = [
   })),
 ];
 
-describe('AES-CBC in a response that is not signed (xmlenc-core1 §6.1.1)', () => {
-  const oneAnswer = () => refusal(encrypted(parties, 'x', { cipher: 'aes256-cbc' })).told;
+describe('AES-CBC in an unsigned response (xmlenc-core1 §6.1.1)', () => {
+  const oneAnswer = () => refusal(encrypted(parties, 'x', { cipher: 'aes256-cbc' })).answer;
 
-  test('a good one is accepted, or the rest would mean nothing', () => {
+  test('accepts a valid assertion, without which the other tests would prove nothing', () => {
     for (const cipher of CBC) {
       const { attributes } = acceptResponse(encrypted(parties, signedAssertion(parties), { cipher }), settingsOf(parties), NOW_MS);
       expect(attributes.get('email')).toEqual(['olivia@acme.test']);
     }
   });
 
-  test('the one answer says nothing of the message', () => {
+  test('has one error that reveals nothing about the message', () => {
     expect(oneAnswer()).toEqual({
       code: 'saml_decryption_failed',
       status: 400,
@@ -100,22 +100,22 @@ describe('AES-CBC in a response that is not signed (xmlenc-core1 §6.1.1)', () =
     });
   });
 
-  test.each(FAILURES)('one answer: $name', ({ make }) => {
+  test.each(FAILURES)('returns that error for: $name', ({ make }) => {
     for (const cipher of CBC) {
       const xml = make(parties, cipher);
-      // A ciphertext that says GCM is authenticated, and has an answer of its own.
+      // A ciphertext that declares GCM is authenticated, so it has its own error.
       if (!xml.includes('-cbc"')) continue;
-      expect(refusal(xml).told).toEqual(oneAnswer());
+      expect(refusal(xml).answer).toEqual(oneAnswer());
     }
   });
 
-  test.each(FAILURES)('the same work: $name', ({ make }) => {
+  test.each(FAILURES)('does the same work for: $name', ({ make }) => {
     const xml = make(parties, 'aes256-cbc');
     if (!xml.includes('-cbc"')) return;
     const { unwrapped, decrypted, parsed, digested } = refusal(xml).work;
     const octets = cipherValues(xml);
     const size = octets.at(-1) as number;
-    // Who sends a wrapped key of another length than our modulus knows himself that it is none.
+    // A sender knows that a wrapped key of another length than the modulus is invalid.
     expect(unwrapped).toBe(octets.slice(0, -1).filter((length) => length === 384).length);
     expect(decrypted).toBe(1);
     const [message, ...plaintext] = parsed;
@@ -123,19 +123,19 @@ describe('AES-CBC in a response that is not signed (xmlenc-core1 §6.1.1)', () =
     const sum = plaintext.reduce((a, b) => a + b, 0);
     expect(sum).toBeGreaterThan(size * 0.95 - 50);
     expect(sum).toBeLessThan(size + 50);
-    // Of a plaintext that can be read, without the signature; of the stand-in all.
+    // Either the readable plaintext without its signature, or the whole stand-in.
     expect(digested).toHaveLength(1);
     expect(digested[0]).toBeGreaterThan(size * 0.4);
     expect(digested[0]).toBeLessThan(size * 1.2 + 300);
   });
 
-  test('what is genuine is refused with its own reason', () => {
+  test('returns the specific error for a validly signed assertion', () => {
     for (const { make, code } of GENUINE_BUT_REFUSED)
-      for (const cipher of CBC) expect(refusal(encrypted(parties, make(parties), { cipher })).told.code).toBe(code);
+      for (const cipher of CBC) expect(refusal(encrypted(parties, make(parties), { cipher })).answer.code).toBe(code);
   });
 
-  test('in a signed response the reason is told', () => {
+  test('returns the specific error in a signed response', () => {
     const xml = encrypted(parties, `${signedAssertion(parties)}x`, { cipher: 'aes256-cbc' });
-    expect(refusal(signedResponse(parties, xml)).told.code).toBe('saml_malformed');
+    expect(refusal(signedResponse(parties, xml)).answer.code).toBe('saml_malformed');
   });
 });

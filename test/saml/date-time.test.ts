@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
 import { readDateTime } from '../../src/saml/xml/date-time.ts';
 
-/** As an ISO text in UTC, or the code of the refusal. */
+/** Returns the instant as ISO text in UTC, or the code of the error. */
 function read(text: string): string {
   try {
     return new Date(readDateTime(text)).toISOString();
@@ -13,7 +13,7 @@ function read(text: string): string {
   }
 }
 
-describe('instants (xs:dateTime with a zone, saml-core §1.3.3)', () => {
+describe('readDateTime() (xs:dateTime, saml-core §1.3.3)', () => {
   test.each([
     ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.000Z'],
     ['2026-01-02T03:04:05.6Z', '2026-01-02T03:04:05.600Z'],
@@ -39,7 +39,7 @@ describe('instants (xs:dateTime with a zone, saml-core §1.3.3)', () => {
     ['0099-01-01T00:00:00Z', '0099-01-01T00:00:00.000Z'],
     ['9999-12-31T23:59:59Z', '9999-12-31T23:59:59.000Z'],
     ['9999-12-31T24:00:00-14:00', '+010000-01-01T14:00:00.000Z'],
-  ])('%s', (text, utc) => {
+  ])('reads %s', (text, utc) => {
     expect(read(text)).toBe(utc);
   });
 
@@ -49,12 +49,12 @@ describe('instants (xs:dateTime with a zone, saml-core §1.3.3)', () => {
     ['a day only', '2026-01-02'],
     ['a day with a zone', '2026-01-02Z'],
     ['no seconds', '2026-01-02T03:04Z'],
-    ['nothing', ''],
-    ['white space before', ' 2026-01-02T03:04:05Z'],
-    ['white space after', '2026-01-02T03:04:05Z '],
+    ['an empty text', ''],
+    ['whitespace before', ' 2026-01-02T03:04:05Z'],
+    ['whitespace after', '2026-01-02T03:04:05Z '],
     ['a line feed after', '2026-01-02T03:04:05Z\n'],
-    ['a second one after', '2026-01-02T03:04:05Z2026-01-02T03:04:05Z'],
-    ['a blank for T', '2026-01-02 03:04:05Z'],
+    ['two values in sequence', '2026-01-02T03:04:05Z2026-01-02T03:04:05Z'],
+    ['a space instead of T', '2026-01-02 03:04:05Z'],
     ['t in lower case', '2026-01-02t03:04:05Z'],
     ['z in lower case', '2026-01-02T03:04:05z'],
     ['UTC', '2026-01-02T03:04:05UTC'],
@@ -66,15 +66,15 @@ describe('instants (xs:dateTime with a zone, saml-core §1.3.3)', () => {
     ['an offset beyond 14 hours', '2026-01-02T03:04:05+14:01'],
     ['an offset of 15 hours', '2026-01-02T03:04:05-15:00'],
     ['an offset of 60 minutes', '2026-01-02T03:04:05+01:60'],
-    ['a minus sign of typographers', '2026-01-02T03:04:05−01:00'],
+    ['a typographic minus sign', '2026-01-02T03:04:05−01:00'],
     ['no digits after the point', '2026-01-02T03:04:05.Z'],
-    ['a comma for the point', '2026-01-02T03:04:05,5Z'],
+    ['a comma instead of the point', '2026-01-02T03:04:05,5Z'],
     ['thirteen digits after the point', '2026-01-02T03:04:05.1234567890123Z'],
     ['one digit for the month', '2026-1-02T03:04:05Z'],
     ['two digits for the year', '26-01-02T03:04:05Z'],
     ['five digits for the year', '12026-01-02T03:04:05Z'],
-    ['a year before the first', '0000-01-01T00:00:00Z'],
-    ['a year below zero', '-0001-01-01T00:00:00Z'],
+    ['the year 0', '0000-01-01T00:00:00Z'],
+    ['a negative year', '-0001-01-01T00:00:00Z'],
     ['a sign before the year', '+2026-01-02T03:04:05Z'],
     ['digits of another script', '２０２６-01-02T03:04:05Z'],
     ['the basic format', '20260102T030405Z'],
@@ -87,9 +87,9 @@ describe('instants (xs:dateTime with a zone, saml-core §1.3.3)', () => {
     ['day 32', '2026-01-32T03:04:05Z'],
     ['30 February', '2026-02-30T03:04:05Z'],
     ['31 April', '2026-04-31T03:04:05Z'],
-    ['29 February of no leap year', '2026-02-29T03:04:05Z'],
-    ['29 February of 1900', '1900-02-29T03:04:05Z'],
-    ['29 February of 2100', '2100-02-29T03:04:05Z'],
+    ['29 February in a common year', '2026-02-29T03:04:05Z'],
+    ['29 February in 1900', '1900-02-29T03:04:05Z'],
+    ['29 February in 2100', '2100-02-29T03:04:05Z'],
     ['hour 25', '2026-01-02T25:00:00Z'],
     ['a minute past 24:00', '2026-01-02T24:01:00Z'],
     ['a second past 24:00', '2026-01-02T24:00:01Z'],
@@ -98,11 +98,11 @@ describe('instants (xs:dateTime with a zone, saml-core §1.3.3)', () => {
     ['minute 60', '2026-01-02T03:60:05Z'],
     ['a leap second', '2016-12-31T23:59:60Z'],
     ['second 61', '2026-01-02T03:04:61Z'],
-  ])('refuses %s', (_, text) => {
+  ])('rejects %s', (_, text) => {
     expect(read(text)).toBe('saml_malformed');
   });
 
-  test('every instant comes back, in whatever zone it is written', () => {
+  test('reads every instant in every time zone', () => {
     const zone = fc.integer({ min: -14 * 60, max: 14 * 60 });
     const instant = fc.date({ min: new Date('0002-01-01'), max: new Date('9998-12-31'), noInvalidDate: true });
     fc.assert(

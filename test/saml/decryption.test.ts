@@ -53,9 +53,9 @@ const accept = (xml: string, changes?: Partial<ResponseSettings>): VerifiedAsser
 const refusal = (xml: string, changes?: Partial<ResponseSettings>) => refusalOf(acceptResponse, xml, settingsOf(parties, changes));
 const expectOlivia = ({ attributes }: VerifiedAssertion) => expect(attributes.get('email')).toEqual(['olivia@acme.test']);
 
-describe('EncryptedAssertion: what others encrypt is read (xmlenc-core1 §5)', () => {
+describe('EncryptedAssertion from other software (xmlenc-core1 §5)', () => {
   test.each(CIPHER_NAMES.flatMap((cipher) => (['sha1', 'sha256'] as const).map((digest) => ({ cipher, digest }))))(
-    'xml-encryption: $cipher, OAEP with $digest',
+    'decrypts $cipher and OAEP with $digest from xml-encryption',
     async ({ cipher, digest }) => {
       const { certificatePem, publicKey } = parties.ours;
       const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -65,7 +65,7 @@ describe('EncryptedAssertion: what others encrypt is read (xmlenc-core1 §5)', (
     },
   );
 
-  test.each(CIPHER_NAMES)('xmlsec1: %s, in place, so that the plaintext inherits its namespaces', async (cipher) => {
+  test.each(CIPHER_NAMES)('decrypts %s from xmlsec1, whose plaintext inherits namespaces from the response', async (cipher) => {
     const xml = await xmlsec1Encrypts(wrapped(signedAssertion(parties)), cipher, parties.ours.certificatePem);
     expect(xml).not.toContain('olivia');
     expectOlivia(accept(xml));
@@ -86,18 +86,18 @@ describe('EncryptedAssertion: what others encrypt is read (xmlenc-core1 §5)', (
     { method: `${XENC11}rsa-oaep`, digest: 'sha256', mgf: 'sha1', methodContent: SHA256 },
     { method: `${XENC11}rsa-oaep`, digest: 'sha1', mgf: 'sha256', methodContent: MGF_SHA256 },
     { method: `${XENC11}rsa-oaep`, digest: 'sha256', mgf: 'sha256', methodContent: SHA256 + MGF_SHA256 },
-  ] as const)('openssl: $method with $digest, MGF1 with $mgf', async ({ digest, mgf, ...written }) => {
+  ] as const)('unwraps a key of openssl: $method with $digest, MGF1 with $mgf', async ({ digest, mgf, ...method }) => {
     for (const cipher of CIPHER_NAMES) {
       const key = randomBytes(keyOctetsOf(cipher));
-      const inside = encryptedKey(await opensslWraps(key, parties.ours.certificatePem, { digest, mgf }), written);
+      const inside = encryptedKey(await opensslWraps(key, parties.ours.certificatePem, { digest, mgf }), method);
       expectOlivia(accept(encrypted(parties, signedAssertion(parties), { cipher, key, inside })));
     }
   });
 });
 
-describe('EncryptedAssertion: what mock-idp encrypts is read by others and by the gateway', () => {
+describe('EncryptedAssertion from mock-idp', () => {
   test.each(HABIT_NAMES.flatMap((habit) => CIPHER_NAMES.map((content: ContentEncryption) => ({ habit, content }))))(
-    '$habit, $content: xmlsec1, xml-encryption and the gateway',
+    'is decrypted by xmlsec1, xml-encryption and the gateway: $habit, $content',
     async ({ habit, content }) => {
       const { idp, ours } = parties;
       const options = signInOf(habit, idp);
@@ -117,7 +117,7 @@ describe('EncryptedAssertion: what mock-idp encrypts is read by others and by th
     },
   );
 
-  test('rsa-oaep of XML Encryption 1.1: openssl unwraps the key', async () => {
+  test('has a key that openssl unwraps with rsa-oaep of XML Encryption 1.1', async () => {
     const encryption = { certificatePem: parties.ours.certificatePem, content: 'aes128-gcm', keyTransport: 'rsa-oaep' } as const;
     const xml = makeResponse({ ...signInOf('okta', parties.idp), encryption });
     const wrappedKey = /<xenc:EncryptedKey.*?<xenc:CipherValue>(.*?)</s.exec(xml)?.[1] ?? '';
@@ -125,18 +125,18 @@ describe('EncryptedAssertion: what mock-idp encrypts is read by others and by th
     expect(key).toHaveLength(16);
   });
 
-  test('nothing of the assertion is left in plain', () => {
+  test('contains no plaintext of the assertion', () => {
     const xml = makeResponse({ ...signInOf('okta', parties.idp), encryption: { certificatePem: parties.ours.certificatePem } });
     for (const word of ['olivia', 'NameID', 'AttributeValue', '<saml2:Assertion']) expect(xml.includes(word)).toBe(false);
   });
 
-  test('without an assertion there is nothing to encrypt', () => {
+  test('is not created from a response without assertion', () => {
     const { certificatePem } = parties.ours;
     expect(() => encryptAssertion('<samlp:Response/>', { certificatePem }, randomBytes)).toThrow(/no assertion/);
   });
 });
 
-describe('EncryptedAssertion: which key opens it (saml-core §2.3.4)', () => {
+describe('EncryptedAssertion: keys (saml-core §2.3.4)', () => {
   const key = Buffer.alloc(32, 7);
   const forUs = (attributes = '') => encryptedKey(wrap(key, parties.ours.publicKey), { attributes });
   const forStranger = () => encryptedKey(wrap(key, parties.stranger.publicKey), { attributes: `Recipient="${ENTITY_ID}"` });
@@ -144,24 +144,24 @@ describe('EncryptedAssertion: which key opens it (saml-core §2.3.4)', () => {
     `<ds:KeyInfo xmlns:ds="${DSIG}"><ds:RetrievalMethod Type="${XENC}EncryptedKey" URI="${uri}"/></ds:KeyInfo>`;
 
   test.each<[string, () => Partial<HandEncryption>]>([
-    ['inside EncryptedData', () => ({ inside: forUs() })],
-    ['beside EncryptedData', () => ({ beside: forUs() })],
-    ['beside it, with a RetrievalMethod that names it', () => ({ beside: forUs('Id="k1"'), keyInfo: retrieval('#k1') })],
-    ['beside it, with a RetrievalMethod to elsewhere', () => ({ beside: forUs(), keyInfo: retrieval('http://127.0.0.1:1/key') })],
-    ['the second of two', () => ({ inside: forStranger() + forUs() })],
-    ['the last of four', () => ({ inside: forStranger().repeat(2), beside: forStranger() + forUs() })],
-    ['after one with RSA 1.5', () => ({ inside: encryptedKey(Buffer.alloc(256), { method: `${XENC}rsa-1_5` }) + forUs() })],
-    ['with a hint for somebody else', () => ({ inside: forUs('Recipient="https://other.test"') })],
+    ['a key inside EncryptedData', () => ({ inside: forUs() })],
+    ['a key beside EncryptedData', () => ({ beside: forUs() })],
+    ['a key beside it that a RetrievalMethod references', () => ({ beside: forUs('Id="k1"'), keyInfo: retrieval('#k1') })],
+    ['a key beside it and a RetrievalMethod with another URL', () => ({ beside: forUs(), keyInfo: retrieval('http://127.0.0.1:1/key') })],
+    ['the second of two keys', () => ({ inside: forStranger() + forUs() })],
+    ['the last of four keys', () => ({ inside: forStranger().repeat(2), beside: forStranger() + forUs() })],
+    ['a key after one with RSA 1.5', () => ({ inside: encryptedKey(Buffer.alloc(256), { method: `${XENC}rsa-1_5` }) + forUs() })],
+    ['a key with a hint for another recipient', () => ({ inside: forUs('Recipient="https://other.test"') })],
     [
-      'with a KeyInfo of its own',
+      'a key with its own KeyInfo',
       () => ({ inside: forUs().replace('<xenc:CipherData', '<ds:KeyInfo><ds:KeyName>any</ds:KeyName></ds:KeyInfo><xenc:CipherData') }),
     ],
-  ])('%s', (_place, bent) => {
+  ])('decrypts with %s', (_place, changes) => {
     for (const cipher of ['aes256-gcm', 'aes256-cbc'] as const)
-      expectOlivia(accept(encrypted(parties, signedAssertion(parties), { ...bent(), key, cipher })));
+      expectOlivia(accept(encrypted(parties, signedAssertion(parties), { ...changes(), key, cipher })));
   });
 
-  test.each(CIPHER_NAMES)('%s: a key of before opens it too, whatever the order', (cipher) => {
+  test.each(CIPHER_NAMES)('decrypts %s with a former key, in any order', (cipher) => {
     const { ours, former } = parties;
     const xml = wrapped(encrypt(signedAssertion(parties), former.publicKey, { cipher }));
     for (const keys of [[ours, former], [former, ours], [former]])
@@ -169,7 +169,7 @@ describe('EncryptedAssertion: which key opens it (saml-core §2.3.4)', () => {
     expect(refusal(xml).code).toBe('saml_decryption_failed');
   });
 
-  test('another organization’s key, a key of another kind, no key: it stays closed', () => {
+  test('rejects it without the organization’s key', () => {
     const xml = encrypted(parties, signedAssertion(parties));
     const { privateKey: elliptic } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     const { privateKey: small } = generateKeyPairSync('rsa', { modulusLength: 1024 });
@@ -179,7 +179,7 @@ describe('EncryptedAssertion: which key opens it (saml-core §2.3.4)', () => {
     }
   });
 
-  test('whether keys are needed shows in the text', () => {
+  test('shows in the text of a message whether keys are needed', () => {
     expect(mayBeEncrypted(encrypted(parties, signedAssertion(parties)))).toBe(true);
     expect(mayBeEncrypted(message({ nameId: `<saml:EncryptedID>${encrypt(NAME_ID, parties.ours.publicKey)}</saml:EncryptedID>` }))).toBe(
       true,
@@ -188,49 +188,49 @@ describe('EncryptedAssertion: which key opens it (saml-core §2.3.4)', () => {
   });
 });
 
-describe('EncryptedAssertion: the plaintext stands where it was encrypted (xmlenc-core1 §4.4)', () => {
+describe('EncryptedAssertion: namespaces of the plaintext (xmlenc-core1 §4.4)', () => {
   const XS = 'http://www.w3.org/2001/XMLSchema';
   const wrapper = (declarations: string, content: string) =>
     `<saml:EncryptedAssertion ${declarations}>${content}</saml:EncryptedAssertion>`;
 
-  test('it inherits prefixes from the Response and from the EncryptedAssertion', () => {
+  test('inherit prefixes from the Response and the EncryptedAssertion', () => {
     const assertion = signedAssertion(parties).replaceAll(/(<\/?)saml:/g, '$1other:');
     const unsigned = assertion.replace(/<ds:Signature .*<\/ds:Signature>/s, '');
     const content = encrypt(unsigned, parties.ours.publicKey);
     const xml = message({ assertion: wrapper(`xmlns:other="${ASSERTION}"`, content) });
     expect(refusal(xml).code).toBe('saml_signature_missing');
-    // Exclusive C14N keeps only what is used, so the prefix must be used outside, too, to be signed.
+    // Exclusive C14N keeps only used prefixes, so the prefix is signed only if it is also used outside the plaintext.
     const used = message({ assertion: wrapper(`xmlns:other="${ASSERTION}"`, content).replaceAll('saml:Encrypted', 'other:Encrypted') });
     expectOlivia(accept(signedResponse(parties, used)));
   });
 
-  test('of several declarations it inherits the innermost', () => {
+  test('inherit the innermost declaration', () => {
     const assertion = assertionIn(message()).replaceAll(/(<\/?)saml:/g, '$1other:');
     const content = encrypt(assertion, parties.ours.publicKey);
     const inner = wrapper(`xmlns:other="${ASSERTION}"`, content);
     const response = (uri: string) => `xmlns:samlp="${PROTOCOL}" xmlns:saml="${ASSERTION}" xmlns:other="${uri}"`;
-    // It comes as far as the signature, or is no assertion.
+    // The result shows whether the element was an assertion, which is checked before its signature.
     expect(refusal(message({ assertion: inner, responseNamespaces: response('urn:x:outer') })).code).toBe('saml_signature_missing');
-    const turned = inner.replace(`xmlns:other="${ASSERTION}"`, 'xmlns:other="urn:x:inner"');
-    expect(refusal(message({ assertion: turned, responseNamespaces: response(ASSERTION) })).code).toBe('saml_malformed');
+    const swapped = inner.replace(`xmlns:other="${ASSERTION}"`, 'xmlns:other="urn:x:inner"');
+    expect(refusal(message({ assertion: swapped, responseNamespaces: response(ASSERTION) })).code).toBe('saml_malformed');
   });
 
-  test('it inherits the default namespace, if that is not undone', () => {
+  test('inherit the default namespace unless it is undeclared', () => {
     const assertion = assertionIn(message()).replaceAll(/(<\/?)saml:/g, '$1');
     const content = encrypt(assertion, parties.ours.publicKey);
     const xml = message({ assertion: `<EncryptedAssertion xmlns="${ASSERTION}">${content}</EncryptedAssertion>` });
     expectOlivia(accept(signedResponse(parties, xml)));
-    const undone = message({ assertion: `<saml:EncryptedAssertion xmlns="">${content}</saml:EncryptedAssertion>` });
-    expect(refusal(signedResponse(parties, undone)).code).toBe('saml_malformed');
+    const undeclared = message({ assertion: `<saml:EncryptedAssertion xmlns="">${content}</saml:EncryptedAssertion>` });
+    expect(refusal(signedResponse(parties, undeclared)).code).toBe('saml_malformed');
   });
 
-  test('a prefix that no signature covers is not inherited from a signed response', () => {
+  test('do not inherit an unsigned prefix from a signed response', () => {
     const assertion = assertionIn(message()).replaceAll(/(<\/?)saml:/g, '$1other:');
     const xml = message({ assertion: wrapper(`xmlns:other="${ASSERTION}"`, encrypt(assertion, parties.ours.publicKey)) });
     expect(refusal(signedResponse(parties, xml)).code).toBe('saml_malformed');
   });
 
-  test('a signature inside that includes an inherited prefix is good', () => {
+  test('allow a signature inside that includes an inherited prefix', () => {
     const declared = message({ responseNamespaces: `xmlns:samlp="${PROTOCOL}" xmlns:saml="${ASSERTION}" xmlns:xs="${XS}"` });
     const inclusive = `<i:InclusiveNamespaces xmlns:i="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="xs"/>`;
     const signed = sign(declared, parties.idp.privateKey, {
@@ -245,7 +245,7 @@ describe('EncryptedAssertion: the plaintext stands where it was encrypted (xmlen
     expect(refusal(wrapped(content)).code).toBe('saml_signature_invalid');
   });
 
-  test.each(['__proto__', 'constructor', 'toString'])('a prefix %s is a prefix like any other', (prefix) => {
+  test.each(['__proto__', 'constructor', 'toString'])('allow the prefix %s', (prefix) => {
     const assertion = assertionIn(message()).replaceAll(/(<\/?)saml:/g, `$1${prefix}:`);
     const content = encrypt(assertion, parties.ours.publicKey);
     const bound = `<${prefix}:EncryptedAssertion xmlns:${prefix}="${ASSERTION}">${content}</${prefix}:EncryptedAssertion>`;
@@ -253,13 +253,13 @@ describe('EncryptedAssertion: the plaintext stands where it was encrypted (xmlen
     expect(refusal(signedResponse(parties, wrapped(content))).code).toBe('saml_malformed');
   });
 
-  test('white space around the element, comments in it and CDATA are as in any message', () => {
+  test('allow whitespace around the element, and comments and CDATA inside it', () => {
     const assertion = signedAssertion(parties, { nameId: NAME_ID.replace('u-olivia', 'u-<!-- x -->oliv<![CDATA[ia]]>') });
     for (const cipher of ['aes256-gcm', 'aes256-cbc'] as const)
       expect(accept(encrypted(parties, `\n\t ${assertion}\r\n`, { cipher })).nameId?.value).toBe('u-olivia');
   });
 
-  test('with CBC all of the padding but its last octet may be anything, and it may be a whole block', () => {
+  test('allow arbitrary CBC padding before its last octet, up to a whole block', () => {
     const assertion = signedAssertion(parties);
     for (let spaces = 0; spaces < 16; spaces++) {
       const pad = (octets: Buffer) => padded(octets, undefined, 0xfe);
@@ -267,8 +267,8 @@ describe('EncryptedAssertion: the plaintext stands where it was encrypted (xmlen
     }
   });
 
-  test('KeySize that says what the algorithm says, and EncryptedData without Type', () => {
-    const bent = { methodContent: '<xenc:KeySize>256</xenc:KeySize>', dataAttributes: 'Id="d1" MimeType="text/xml"' };
-    expectOlivia(accept(encrypted(parties, signedAssertion(parties), bent)));
+  test('allow a KeySize that matches the algorithm, and EncryptedData without Type', () => {
+    const changes = { methodContent: '<xenc:KeySize>256</xenc:KeySize>', dataAttributes: 'Id="d1" MimeType="text/xml"' };
+    expectOlivia(accept(encrypted(parties, signedAssertion(parties), changes)));
   });
 });

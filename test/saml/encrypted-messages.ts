@@ -1,4 +1,4 @@
-/** Who sends and who reads in the tests of encryption, and messages between them, made by hand. */
+/** The parties of the encryption tests, and hand-written messages between them. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { GatewayError } from '../../src/errors.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
@@ -15,7 +15,7 @@ export interface Party extends KeyAndCertificate {
 
 export interface Parties {
   readonly idp: Party;
-  /** Our key in use and the one of before. */
+  /** Our current key and the former one. */
   readonly ours: Party;
   readonly former: Party;
   /** The key of another organization. */
@@ -24,8 +24,8 @@ export interface Parties {
 
 export async function makeParties(): Promise<Parties> {
   const make = async (commonName: string, rsaBits: 2048 | 3072): Promise<Party> => {
-    const made = await createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits });
-    return { ...made, privateKey: createPrivateKey(made.privateKeyPem), publicKey: createPublicKey(made.certificatePem) };
+    const pem = await createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits });
+    return { ...pem, privateKey: createPrivateKey(pem.privateKeyPem), publicKey: createPublicKey(pem.certificatePem) };
   };
   const [idp, ours, former, stranger] = await Promise.all([
     make('idp', 2048),
@@ -36,7 +36,7 @@ export async function makeParties(): Promise<Parties> {
   return { idp, ours, former, stranger };
 }
 
-/** The same from the keys of the fixtures. */
+/** Returns parties with the keys of the fixtures. */
 export function partiesOf({ rsa, own, second, rogue }: Keys): Parties {
   const [idp, ours, former, stranger] = [rsa, own, second, rogue].map(({ key, ...pem }) => ({
     ...pem,
@@ -65,7 +65,7 @@ export function settingsOf({ idp, ours }: Parties, changes: Partial<ResponseSett
 
 type Accept = (xml: string, settings: ResponseSettings, nowMs: number) => VerifiedAssertion;
 
-/** @param accept acceptResponse, as the test has imported it */
+/** @param accept the test's own import of acceptResponse, which may be mocked */
 export function refusalOf(accept: Accept, xml: string, settings: ResponseSettings): GatewayError {
   try {
     accept(xml, settings, NOW_MS);
@@ -73,21 +73,21 @@ export function refusalOf(accept: Accept, xml: string, settings: ResponseSetting
     if (error instanceof Error && error.name === 'GatewayError') return error as GatewayError;
     throw error;
   }
-  throw new Error('It was accepted.');
+  throw new Error('The response was accepted.');
 }
 
-/** The assertion as it stands in a response; it has no namespace declaration of its own. */
+/** Returns the text of the assertion. It has no namespace declarations of its own. */
 export const assertionIn = (xml: string): string => /<saml:Assertion .*<\/saml:Assertion>/s.exec(xml)?.[0] ?? '';
 
-export const signedAssertion = ({ idp }: Parties, parts: Partial<Parts> = {}, bent: Partial<HandSigning> = {}): string =>
-  assertionIn(sign(message(parts), idp.privateKey, bent));
+export const signedAssertion = ({ idp }: Parties, parts: Partial<Parts> = {}, changes: Partial<HandSigning> = {}): string =>
+  assertionIn(sign(message(parts), idp.privateKey, changes));
 
-/** A response with this in the EncryptedAssertion. */
+/** Returns a response with this content in an EncryptedAssertion. */
 export const wrapped = (content: string, parts: Partial<Parts> = {}): string =>
   message({ ...parts, assertion: `<saml:EncryptedAssertion>${content}</saml:EncryptedAssertion>` });
 
-/** A response with this encrypted for us. */
-export const encrypted = ({ ours }: Parties, plaintext: string | Buffer, bent?: Partial<HandEncryption>): string =>
-  wrapped(encrypt(plaintext, ours.publicKey, bent));
+/** Returns a response with this plaintext encrypted for us. */
+export const encrypted = ({ ours }: Parties, plaintext: string | Buffer, changes?: Partial<HandEncryption>): string =>
+  wrapped(encrypt(plaintext, ours.publicKey, changes));
 
 export const signedResponse = ({ idp }: Parties, xml: string): string => sign(xml, idp.privateKey, { id: '_response1' });

@@ -1,6 +1,6 @@
 /**
- * Elements encrypted by hand, part by part: what no library would write must be possible here. What libraries write comes from
- * `encryption-judges.ts`, what identity providers write from `src/mock-idp`.
+ * Encrypts elements by hand, part by part, so that the tests can write what no library would. Output of libraries comes from
+ * `encryption-judges.ts`, output of identity providers from `src/mock-idp`.
  */
 import { constants, createCipheriv, createPublicKey, type KeyObject, publicEncrypt, randomBytes } from 'node:crypto';
 
@@ -22,29 +22,29 @@ export const keyOctetsOf = (name: CipherName): number => CIPHERS[name].keyOctets
 
 export interface HandEncryption {
   readonly cipher: CipherName;
-  /** The Algorithm that EncryptionMethod names, and its content; as `cipher` where nothing is said. */
+  /** The Algorithm of EncryptionMethod, `cipher` by default, and its content. */
   readonly method: string;
   readonly methodContent: string;
   readonly key: Buffer;
   /** Attributes of EncryptedData. */
   readonly dataAttributes: string;
-  /** Octets before their encryption with CBC: by default padded as xmlenc has it, with zeros before the length. */
+  /** Pads octets for CBC. By default as in xmlenc, with zeros before the length. */
   readonly pad: (octets: Buffer) => Buffer;
-  /** IV, ciphertext and tag, after the encryption. */
+  /** Changes IV, ciphertext and tag after the encryption. */
   readonly change: (octets: Buffer) => Buffer;
-  /** In place of CipherData of EncryptedData. */
+  /** Replaces the CipherData of EncryptedData. */
   readonly cipherData: string | undefined;
-  /** EncryptedKey elements that stand inside KeyInfo of EncryptedData, and beside it. */
+  /** EncryptedKey elements inside the KeyInfo of EncryptedData, and beside EncryptedData. */
   readonly inside: string;
   readonly beside: string;
-  /** In place of KeyInfo of EncryptedData with `inside`. */
+  /** Replaces the KeyInfo of EncryptedData that contains `inside`. */
   readonly keyInfo: string | undefined;
 }
 
-/** The content of an EncryptedAssertion or EncryptedID for that reader. */
-export function encrypt(plaintext: string | Buffer, reader: KeyObject, bent: Partial<HandEncryption> = {}): string {
-  const cipher = bent.cipher ?? 'aes256-gcm';
-  const key = bent.key ?? randomBytes(keyOctetsOf(cipher));
+/** Returns the content of an EncryptedAssertion or EncryptedID for a recipient. */
+export function encrypt(plaintext: string | Buffer, recipient: KeyObject, changes: Partial<HandEncryption> = {}): string {
+  const cipher = changes.cipher ?? 'aes256-gcm';
+  const key = changes.key ?? randomBytes(keyOctetsOf(cipher));
   const e: HandEncryption = {
     cipher,
     method: methodOf(cipher),
@@ -54,10 +54,10 @@ export function encrypt(plaintext: string | Buffer, reader: KeyObject, bent: Par
     pad: padded,
     change: (octets) => octets,
     cipherData: undefined,
-    inside: bent.beside === undefined ? encryptedKey(wrap(key, reader)) : '',
+    inside: changes.beside === undefined ? encryptedKey(wrap(key, recipient)) : '',
     beside: '',
     keyInfo: undefined,
-    ...bent,
+    ...changes,
   };
   const octets = e.change(encryptOctets(e, Buffer.from(plaintext as string)));
   const keyInfo = e.keyInfo ?? (e.inside === '' ? '' : `<ds:KeyInfo xmlns:ds="${DSIG}">${e.inside}</ds:KeyInfo>`);
@@ -77,7 +77,7 @@ function encryptOctets({ cipher, key, pad }: HandEncryption, octets: Buffer): Bu
   return Buffer.concat([iv, cbc.update(pad(octets)), cbc.final()]);
 }
 
-/** Padding whose last octet is `last`, and whose others are `others`. */
+/** Adds padding with this last octet and these other octets. */
 export function padded(octets: Buffer, last?: number, others = 0): Buffer {
   const padding = Buffer.alloc(16 - (octets.length % 16), others);
   padding.writeUInt8(last ?? padding.length, padding.length - 1);
@@ -89,8 +89,8 @@ export const cipherValue = (octets: Buffer): string =>
 
 export const publicHalf = (key: KeyObject): KeyObject => createPublicKey(key);
 
-export const wrap = (key: Buffer, reader: KeyObject, oaepHash = 'sha1'): Buffer =>
-  publicEncrypt({ key: reader, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash }, key);
+export const wrap = (key: Buffer, recipient: KeyObject, oaepHash = 'sha1'): Buffer =>
+  publicEncrypt({ key: recipient, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash }, key);
 
 export interface HandKey {
   readonly method: string;
@@ -100,9 +100,15 @@ export interface HandKey {
   readonly cipherData: string;
 }
 
-/** An EncryptedKey around an already wrapped key. */
-export function encryptedKey(wrapped: Buffer, bent: Partial<HandKey> = {}): string {
-  const { method = `${XENC}rsa-oaep-mgf1p`, methodContent = '', attributes = '', keyInfo = '', cipherData = cipherValue(wrapped) } = bent;
+/** Returns an EncryptedKey that contains a wrapped key. */
+export function encryptedKey(wrapped: Buffer, changes: Partial<HandKey> = {}): string {
+  const {
+    method = `${XENC}rsa-oaep-mgf1p`,
+    methodContent = '',
+    attributes = '',
+    keyInfo = '',
+    cipherData = cipherValue(wrapped),
+  } = changes;
   return `<xenc:EncryptedKey xmlns:xenc="${XENC}" xmlns:ds="${DSIG}" ${attributes}><xenc:EncryptionMethod Algorithm="${method}">${methodContent}</xenc:EncryptionMethod>${keyInfo}${cipherData}</xenc:EncryptedKey>`;
 }
 

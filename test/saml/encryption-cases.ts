@@ -1,4 +1,4 @@
-/** What must not open, and what must not be accepted when it has opened; walked with every cipher, by two tests. */
+/** Ciphertexts that must not decrypt, and plaintexts that must be rejected. Two tests try them with every cipher. */
 import { constants, privateDecrypt, publicEncrypt, randomBytes } from 'node:crypto';
 import type { ErrorCode } from '../../src/errors.ts';
 import { assertionIn, encrypted, type Parties, signedAssertion, wrapped } from './encrypted-messages.ts';
@@ -9,7 +9,7 @@ export interface BadCiphertext {
   readonly name: string;
   readonly make: (parties: Parties, cipher: CipherName) => string;
   readonly onlyCbc?: true;
-  /** With CBC a key that opens, and then noise whose padding may be right by chance. */
+  /** With CBC, decryption returns noise whose padding may be valid by chance. */
   readonly cbcIsReadable?: true;
 }
 
@@ -34,7 +34,7 @@ const changed = (name: string, change: Change, facts: Partial<BadCiphertext> = {
   ...facts,
 });
 
-/** `wrappedOf` makes the EncryptedKey's octets from the right key. */
+/** `wrappedOf` returns the octets of the EncryptedKey for a valid key. */
 const withKey = (
   name: string,
   wrappedOf: (key: Buffer, parties: Parties, cipher: CipherName) => Buffer,
@@ -48,7 +48,7 @@ const withKey = (
   },
 });
 
-const bent = (
+const altered = (
   name: string,
   changes: (cipher: CipherName, parties: Parties) => Partial<HandEncryption>,
   facts: Partial<BadCiphertext> = {},
@@ -63,10 +63,10 @@ const forUs = (key: Buffer, { ours }: Parties): Buffer => wrap(key, ours.publicK
 const otherMode = (cipher: CipherName): CipherName =>
   cipher.endsWith('gcm') ? (cipher.replace('gcm', 'cbc') as CipherName) : (cipher.replace('cbc', 'gcm') as CipherName);
 
-/** After white space up to the end of a block, so that all of the assertion is there if the last block is left away. */
+/** Fills the last block with spaces, so that the assertion is complete even without the block of padding. */
 const lastOctet = (last: number) => {
   const pad = (octets: Buffer) => padded(Buffer.concat([octets, Buffer.alloc(16 - (octets.length % 16), ' ')]), last);
-  return bent(`padding that says ${last}`, () => ({ pad }), { onlyCbc: true });
+  return altered(`a padding length of ${last}`, () => ({ pad }), { onlyCbc: true });
 };
 
 export const BAD_CIPHERTEXTS: readonly BadCiphertext[] = [
@@ -79,11 +79,11 @@ export const BAD_CIPHERTEXTS: readonly BadCiphertext[] = [
   withKey('a key with a zero before it', (key, parties) => forUs(Buffer.concat([Buffer.of(0), key]), parties)),
   withKey('a key of half the length', (key, parties) => forUs(key.subarray(0, key.length / 2), parties)),
   withKey('an empty key', (_key, parties) => forUs(Buffer.alloc(0), parties)),
-  withKey('a key wrapped with another hash than is said', (key, { ours }) => wrap(key, ours.publicKey, 'sha256')),
-  withKey('a key wrapped with a label that is not said', (key, { ours }) =>
+  withKey('a key wrapped with another hash than declared', (key, { ours }) => wrap(key, ours.publicKey, 'sha256')),
+  withKey('a key wrapped with an undeclared label', (key, { ours }) =>
     publicEncrypt({ key: ours.publicKey, oaepLabel: Buffer.from('label') }, key),
   ),
-  withKey('a key wrapped with a one in place of the first zero', (key, parties) => {
+  withKey('a key wrapped with a one instead of the first zero', (key, parties) => {
     const { privateKey, publicKey } = parties.ours;
     const encoded = privateDecrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, forUs(key, parties));
     return publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, flip(0)(encoded));
@@ -92,13 +92,13 @@ export const BAD_CIPHERTEXTS: readonly BadCiphertext[] = [
   withKey('a wrapped key with its last octet changed', (key, parties) => flip(-1)(forUs(key, parties))),
   withKey('a wrapped key of zeros', (key, parties) => forUs(key, parties).fill(0)),
   withKey('a wrapped key that is 1', (key, parties) => flip(-1)(forUs(key, parties).fill(0))),
-  withKey('a wrapped key over the modulus', (key, parties) => forUs(key, parties).fill(0xff)),
-  withKey('a wrapped key that is cut off', (key, parties) => forUs(key, parties).subarray(0, -1)),
-  withKey('a wrapped key with an octet more', (key, parties) => Buffer.concat([forUs(key, parties), Buffer.of(0)])),
+  withKey('a wrapped key larger than the modulus', (key, parties) => forUs(key, parties).fill(0xff)),
+  withKey('a truncated wrapped key', (key, parties) => forUs(key, parties).subarray(0, -1)),
+  withKey('a wrapped key with an octet appended', (key, parties) => Buffer.concat([forUs(key, parties), Buffer.of(0)])),
   withKey('a wrapped key with a zero before it', (key, parties) => Buffer.concat([Buffer.of(0), forUs(key, parties)])),
-  withKey('random octets for a wrapped key', (key, parties) => randomBytes(forUs(key, parties).length).fill(0, 0, 1)),
+  withKey('random octets as wrapped key', (key, parties) => randomBytes(forUs(key, parties).length).fill(0, 0, 1)),
   {
-    name: 'four keys of which none is right',
+    name: 'four wrong keys',
     cbcIsReadable: true,
     make: (parties, cipher) => {
       const inside = encryptedKey(forUs(randomBytes(keyOctetsOf(cipher)), parties)).repeat(4);
@@ -106,15 +106,15 @@ export const BAD_CIPHERTEXTS: readonly BadCiphertext[] = [
     },
   },
   {
-    name: 'only for another organization, with a hint for us',
+    name: 'a message for another organization',
     make: (parties, cipher) => wrapped(encrypt(signedAssertion(parties), parties.stranger.publicKey, { cipher })),
   },
-  bent(
-    'the other mode of the same key is said',
+  altered(
+    'the other mode for the same key',
     (cipher) => ({ method: methodOf(otherMode(cipher)), change: (octets) => octets.subarray(0, octets.length - (octets.length % 16)) }),
     { cbcIsReadable: true },
   ),
-  bent('the other length of key is said', (cipher) => ({
+  altered('the other key length', (cipher) => ({
     method: methodOf((cipher.includes('256') ? cipher.replace('256', '128') : cipher.replace('128', '256')) as CipherName),
   })),
   changed('the IV changed in its first octet', flip(0), { cbcIsReadable: true }),
@@ -124,12 +124,12 @@ export const BAD_CIPHERTEXTS: readonly BadCiphertext[] = [
   changed('the last octet of the tag changed', flip(-1), { cbcIsReadable: true }),
   changed('the first octet of the tag changed', flip(-16), { cbcIsReadable: true }),
   changed('the last block before the tag changed', flip(-17), { cbcIsReadable: true }),
-  changed('all changed', (octets) => randomBytes(octets.length), { cbcIsReadable: true }),
-  changed('a block cut off', cut(16), { cbcIsReadable: true }),
-  changed('all but two blocks cut off', (octets) => octets.subarray(0, 32), { cbcIsReadable: true }),
-  changed('a block added', (octets) => Buffer.concat([octets, Buffer.alloc(16)]), { cbcIsReadable: true }),
+  changed('all octets changed', (octets) => randomBytes(octets.length), { cbcIsReadable: true }),
+  changed('the last block removed', cut(16), { cbcIsReadable: true }),
+  changed('all but two blocks removed', (octets) => octets.subarray(0, 32), { cbcIsReadable: true }),
+  changed('a block appended', (octets) => Buffer.concat([octets, Buffer.alloc(16)]), { cbcIsReadable: true }),
   changed(
-    'two blocks exchanged',
+    'two blocks swapped',
     (octets) => Buffer.concat([octets.subarray(0, 16), octets.subarray(32, 48), octets.subarray(16, 32), octets.subarray(48)]),
     { cbcIsReadable: true },
   ),
@@ -138,14 +138,16 @@ export const BAD_CIPHERTEXTS: readonly BadCiphertext[] = [
   lastOctet(255),
 ];
 
-/** The tag of GCM can't be shorter than 16 octets: what is cut off is octets of the ciphertext. */
-export const CUT_TAGS: readonly BadCiphertext[] = [1, 3, 4, 8, 12].map((length) => changed(`the tag ${length} octets short`, cut(length)));
+/** A GCM tag always has 16 octets, so removing its end moves the end of the ciphertext into the tag. */
+export const CUT_TAGS: readonly BadCiphertext[] = [1, 3, 4, 8, 12].map((length) =>
+  changed(`the last ${length === 1 ? 'octet' : `${length} octets`} removed`, cut(length)),
+);
 
 export interface BadPlaintext {
   readonly name: string;
   readonly make: (parties: Parties) => string | Buffer;
   readonly code: ErrorCode;
-  /** In a signed response; as `code` where nothing is said. */
+  /** The code in a signed response, `code` by default. */
   readonly signedCode?: ErrorCode | 'accepted';
 }
 
@@ -156,13 +158,13 @@ const plain = (name: string, code: ErrorCode, make: BadPlaintext['make'], signed
   ...(signedCode === undefined ? {} : { signedCode }),
 });
 
-/** The good assertion with this done to its text. */
+/** Edits the text of the valid assertion. */
 const edited = (name: string, code: ErrorCode, edit: (assertion: string, parties: Parties) => string | Buffer) =>
   plain(name, code, (parties) => edit(signedAssertion(parties), parties));
 
 export const BAD_PLAINTEXTS: readonly BadPlaintext[] = [
   edited('two assertions', 'saml_malformed', (assertion) => assertion + assertion),
-  edited('two assertions with white space between', 'saml_malformed', (assertion) => `${assertion}\n${assertion}`),
+  edited('two assertions with whitespace between', 'saml_malformed', (assertion) => `${assertion}\n${assertion}`),
   edited('an empty element after it', 'saml_malformed', (assertion) => `${assertion}<x/>`),
   edited('a comment before it', 'saml_malformed', (assertion) => `<!-- x -->${assertion}`),
   edited('a comment after it', 'saml_malformed', (assertion) => `${assertion}<!-- x -->`),
@@ -181,17 +183,17 @@ export const BAD_PLAINTEXTS: readonly BadPlaintext[] = [
     (assertion) => `</saml:EncryptedAssertion>${assertion}<saml:EncryptedAssertion>`,
   ),
   edited('the end of the Response after it', 'saml_malformed', (assertion) => `${assertion}</saml:EncryptedAssertion></samlp:Response>`),
-  edited('the end of its element cut off', 'saml_malformed', (assertion) => assertion.slice(0, -1)),
-  edited('the half of it', 'saml_malformed', (assertion) => assertion.slice(0, assertion.length / 2)),
+  edited('its last character removed', 'saml_malformed', (assertion) => assertion.slice(0, -1)),
+  edited('its first half', 'saml_malformed', (assertion) => assertion.slice(0, assertion.length / 2)),
   edited('an octet that is not UTF-8', 'saml_malformed', (assertion) => Buffer.concat([Buffer.from(assertion), Buffer.of(0xff)])),
   edited('UTF-16', 'saml_malformed', (assertion) => Buffer.from(assertion, 'utf16le')),
   edited('a NUL', 'saml_malformed', (assertion) => `${assertion}\0`),
-  edited('a prefix that is bound nowhere', 'saml_malformed', (assertion) => assertion.replace('<saml:Subject>', '<none:x/>$&')),
-  edited('nesting without end', 'saml_malformed', (assertion) =>
+  edited('an undeclared prefix', 'saml_malformed', (assertion) => assertion.replace('<saml:Subject>', '<none:x/>$&')),
+  edited('nesting over the limit', 'saml_malformed', (assertion) =>
     assertion.replace('<saml:Subject>', `${'<x>'.repeat(60)}${'</x>'.repeat(60)}$&`),
   ),
-  edited('elements without end', 'saml_malformed', (assertion) => assertion.replace('<saml:Subject>', `${'<x/>'.repeat(12_000)}$&`)),
-  plain('white space only', 'saml_malformed', () => ' \n'),
+  edited('elements over the limit', 'saml_malformed', (assertion) => assertion.replace('<saml:Subject>', `${'<x/>'.repeat(12_000)}$&`)),
+  plain('only whitespace', 'saml_malformed', () => ' \n'),
   plain('one octet', 'saml_malformed', () => 'x'),
   plain('an empty element', 'saml_malformed', () => '<x/>'),
   edited('a Response around it', 'saml_malformed', (assertion) => `<samlp:Response ID="_r2" Version="2.0">${assertion}</samlp:Response>`),
@@ -246,7 +248,7 @@ export const BAD_PLAINTEXTS: readonly BadPlaintext[] = [
     assertion.replace(/<ds:Signature .*<\/ds:Signature>/s, `<ds:Signature xmlns:ds="${DSIG}"/>`),
   ),
   edited('a changed address', 'saml_signature_invalid', (assertion) => assertion.replace('olivia@acme.test', 'mallory@acme.test')),
-  edited('an attribute more', 'saml_signature_invalid', (assertion) =>
+  edited('an additional attribute', 'saml_signature_invalid', (assertion) =>
     assertion.replace('</saml:AttributeStatement>', `${attribute('role', 'owner')}$&`),
   ),
   edited('another NameID', 'saml_signature_invalid', (assertion) => assertion.replace(NAME_ID, NAME_ID.replace('olivia', 'carl'))),
@@ -256,11 +258,11 @@ export const BAD_PLAINTEXTS: readonly BadPlaintext[] = [
   edited('a changed signature value', 'saml_signature_invalid', (assertion) =>
     assertion.replace(/(<ds:SignatureValue>)(.)/, (_all, tag, first) => tag + (first === 'A' ? 'B' : 'A')),
   ),
-  plain('the signature of another', 'saml_signature_invalid', ({ stranger }) => assertionIn(sign(message(), stranger.privateKey))),
+  plain('the signature of another key', 'saml_signature_invalid', ({ stranger }) => assertionIn(sign(message(), stranger.privateKey))),
   plain('a signature with SHA-1', 'saml_algorithm_forbidden', (parties) =>
     signedAssertion(parties, {}, { signatureMethod: `${DSIG}rsa-sha1` }),
   ),
-  plain('a signature of something else', 'saml_structure_ambiguous', (parties) =>
+  plain('a signature of another element', 'saml_structure_ambiguous', (parties) =>
     signedAssertion(parties, {}, { reference: 'URI="#_response1"' }),
   ),
   plain('inclusive canonicalization', 'saml_algorithm_forbidden', (parties) =>
@@ -268,7 +270,7 @@ export const BAD_PLAINTEXTS: readonly BadPlaintext[] = [
   ),
 ];
 
-/** Refused after the signature inside was found good, and so each with its own code, CBC or not. */
+/** Rejected after the signature inside was verified, so each has its own code, even with CBC. */
 export const GENUINE_BUT_REFUSED: readonly BadPlaintext[] = [
   plain('another issuer', 'saml_issuer_unknown', (parties) =>
     signedAssertion(parties, { assertionIssuer: '<saml:Issuer>https://other.test</saml:Issuer>' }),

@@ -1,4 +1,4 @@
-/** Others that encrypt and decrypt XML, and share no code with the gateway: the npm package xml-encryption, xmlsec1, openssl. */
+/** Encrypts and decrypts XML with software that shares no code with the gateway: xml-encryption (npm), xmlsec1 and openssl. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -17,7 +17,7 @@ const xmlEncryption = createRequire(import.meta.url)('xml-encryption') as {
   decrypt(xml: string, options: Record<string, string | boolean>, done: Done): void;
 };
 
-/** EncryptedData as xml-encryption writes it, which is what node-saml and Auth0 encrypt with. */
+/** Returns EncryptedData from xml-encryption, which node-saml and Auth0 use. */
 export function xmlEncryptionEncrypts(
   plaintext: string,
   cipher: CipherName,
@@ -35,7 +35,7 @@ export function xmlEncryptionEncrypts(
   return promisify(xmlEncryption.encrypt)(plaintext, options);
 }
 
-/** The plaintext of the EncryptedData in a message. */
+/** Returns the plaintext of the EncryptedData in a message. */
 export const xmlEncryptionDecrypts = (xml: string, privateKeyPem: string): Promise<string> =>
   promisify(xmlEncryption.decrypt)(xml, { key: privateKeyPem, disallowDecryptionWithInsecureAlgorithm: true });
 
@@ -56,7 +56,7 @@ async function inFolder<T>(
 const template = (cipher: CipherName): string =>
   `<xenc:EncryptedData xmlns:xenc="${XENC}" Type="${XENC}Element"><xenc:EncryptionMethod Algorithm="${methodOf(cipher)}"/><ds:KeyInfo xmlns:ds="${DSIG}"><xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="${XENC}rsa-oaep-mgf1p"/><ds:KeyInfo><ds:KeyName/></ds:KeyInfo><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedData>`;
 
-/** Replaces the one Assertion in a message by EncryptedData, as xmlsec1 does: what is inherited is not declared in the plaintext. */
+/** Replaces the Assertion in a message with EncryptedData. xmlsec1 does not declare inherited namespaces in the plaintext. */
 export function xmlsec1Encrypts(xml: string, cipher: CipherName, certificatePem: string): Promise<string> {
   return inFolder({ 'message.xml': xml, 'template.xml': template(cipher), 'reader.pem': certificatePem }, async (path) => {
     await run('xmlsec1', [
@@ -77,7 +77,7 @@ export function xmlsec1Encrypts(xml: string, cipher: CipherName, certificatePem:
   });
 }
 
-/** The message with EncryptedData replaced by what xmlsec1 decrypts. */
+/** Replaces EncryptedData in a message with its plaintext. */
 export function xmlsec1Decrypts(xml: string, privateKeyPem: string): Promise<string> {
   return inFolder({ 'message.xml': xml, 'reader.pem': privateKeyPem }, async (path) => {
     await run('xmlsec1', ['--decrypt', '--privkey-pem', path('reader.pem'), '--output', path('plain.xml'), path('message.xml')]);
@@ -93,7 +93,7 @@ export interface OaepHashes {
 const oaepOptions = ({ digest, mgf }: OaepHashes): string[] =>
   ['rsa_padding_mode:oaep', `rsa_oaep_md:${digest}`, `rsa_mgf1_md:${mgf}`].flatMap((option) => ['-pkeyopt', option]);
 
-/** A key wrapped by openssl, which can set the two hashes of OAEP apart. */
+/** Wraps a key with openssl, which can set the two hashes of OAEP separately. */
 export function opensslWraps(key: Buffer, certificatePem: string, hashes: OaepHashes): Promise<Buffer> {
   return inFolder({ key, 'reader.pem': certificatePem }, async (path) => {
     const files = ['-certin', '-inkey', path('reader.pem'), '-in', path('key'), '-out', path('wrapped')];

@@ -1,10 +1,9 @@
 /**
- * Changes genuine messages in every way that comes to mind, and holds what the gateway makes of them against three promises:
- * nothing but a refusal is thrown, the work is bounded, and whoever is let in is somebody whom the identity provider has
- * signed for, with all that was signed.
+ * Mutates genuine responses and checks three promises: the gateway throws nothing but a GatewayError, its work is bounded, and
+ * it accepts only users whom the identity provider signed for, with exactly the signed content.
  *
- * By hand: `node test/saml/fuzz.ts --seconds 600 --seed 1`; one case again: `--seed 1 --only 4711` (with fixtures for corpus;
- * the keys of the mock identity providers are new at each run).
+ * To run it by hand: `node test/saml/fuzz.ts --seconds 600 --seed 1`. To repeat one case: `--seed 1 --only 4711`. Only cases
+ * from fixtures can be repeated, because the keys of the mock identity providers are new in each run.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -24,21 +23,21 @@ import { BASE64_MUTATIONS, OCTET_MUTATIONS } from './fuzzing/octets.ts';
 import { Random } from './fuzzing/random.ts';
 import { WRAPPING } from './fuzzing/signature-mutations.ts';
 
-/** One broken promise, with what is needed to see it again. */
+/** A broken promise, with everything needed to reproduce it. */
 export interface Finding {
-  readonly promise: 'only refusals are thrown' | 'the work is bounded' | 'only who was signed for comes in';
+  readonly promise: 'only gateway errors are thrown' | 'the work is bounded' | 'only signed users are accepted';
   readonly seed: number;
   readonly iteration: number;
   readonly genuine: string;
   readonly mutations: readonly string[];
-  /** The form field. */
+  /** The value of the form field. */
   readonly message: string;
   readonly detail: string;
 }
 
 export interface FuzzReport {
   readonly iterations: number;
-  /** How often each code refused; `accepted` for what was let in, rightly. */
+  /** The number of responses by error code. `accepted` counts those that were rightly accepted. */
   readonly outcomes: ReadonlyMap<string, number>;
   readonly slowestMs: number;
   readonly findings: readonly Finding[];
@@ -52,10 +51,10 @@ export interface FuzzOptions {
   readonly to: number;
 }
 
-/** Enough to see what is wrong. */
+/** The fuzzer stops after this many. */
 const MAX_FINDINGS = 5;
 
-/** Runs the iterations; of the same corpus, the same seed makes the same messages. */
+/** Runs the iterations. The same seed and corpus produce the same messages. */
 export function fuzz({ corpus, seed, from = 0, to }: FuzzOptions): FuzzReport {
   const withKey = corpus.filter(({ idpKey }) => idpKey);
   const outcomes = new Map<string, number>();
@@ -65,8 +64,8 @@ export function fuzz({ corpus, seed, from = 0, to }: FuzzOptions): FuzzReport {
   for (; iteration < to && findings.length < MAX_FINDINGS; iteration++) {
     const random = new Random(`${seed}/${iteration}`);
     const genuine = random.pick(withKey.length > 0 && random.chance(2) ? withKey : corpus);
-    const { message, mutations, isSignedAnew } = mutate(random, genuine, corpus);
-    const { outcome, broken, ms } = hold(message, genuine, isSignedAnew ? undefined : corpus);
+    const { message, mutations, isSignedAgain } = mutate(random, genuine, corpus);
+    const { outcome, broken, ms } = check(message, genuine, isSignedAgain ? undefined : corpus);
     slowestMs = Math.max(slowestMs, ms);
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     if (broken) findings.push({ ...broken, seed, iteration, genuine: genuine.name, mutations, message });
@@ -77,17 +76,17 @@ export function fuzz({ corpus, seed, from = 0, to }: FuzzOptions): FuzzReport {
 interface Mutated {
   readonly message: string;
   readonly mutations: readonly string[];
-  /** Whether the identity provider itself has signed what came of it, so that nobody can say who should come in. */
-  readonly isSignedAnew: boolean;
+  /** Whether the identity provider's key signed the mutated message. Then any user may rightly be accepted. */
+  readonly isSignedAgain: boolean;
 }
 
 const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 
-type Forging = 'nothing' | 'digests' | 'signed by a stranger' | 'signed anew';
+type Forging = 'nothing' | 'digests' | 'signed by a stranger' | 'signed again';
 
-/** How the message is made whole again after it was changed. */
-const FORGING: readonly Forging[] = ['nothing', 'nothing', 'nothing', 'digests', 'signed by a stranger', 'signed anew'];
-/** How many changes: of more than one or two little is left. */
+/** How digests and signatures are repaired after the mutations. */
+const FORGING: readonly Forging[] = ['nothing', 'nothing', 'nothing', 'digests', 'signed by a stranger', 'signed again'];
+/** The number of mutations. After more than one or two, little is left of the message. */
 const COUNTS = [0, 1, 1, 1, 1, 1, 2, 2, 2, 3, 4];
 
 function mutate(random: Random, genuine: Genuine, corpus: readonly Genuine[]): Mutated {
@@ -98,25 +97,25 @@ function mutate(random: Random, genuine: Genuine, corpus: readonly Genuine[]): M
     return table[name] as M;
   };
   const drawn = random.pick(FORGING);
-  const forging = drawn === 'signed anew' && !genuine.idpKey ? 'nothing' : drawn;
+  const forging = drawn === 'signed again' && !genuine.idpKey ? 'nothing' : drawn;
   const others = [random.pick(corpus).xml, random.pick(corpus).xml];
   let xml = genuine.xml;
   if (forging === 'nothing' && random.chance(2)) xml = named(WRAPPING)(random, xml, others);
-  const groups = forging === 'signed anew' ? MEANING_MUTATIONS : MUTATIONS;
+  const groups = forging === 'signed again' ? MEANING_MUTATIONS : MUTATIONS;
   const count = xml === genuine.xml ? random.pick(COUNTS) : Number(random.chance(4));
   for (let left = count; left > 0; left--) xml = named(random.pick(groups))(random, xml, others);
   if (forging !== 'nothing') {
     mutations.push(forging);
-    xml = forge(xml, { digests: undefined, 'signed by a stranger': stranger, 'signed anew': genuine.idpKey }[forging]);
+    xml = forge(xml, { digests: undefined, 'signed by a stranger': stranger, 'signed again': genuine.idpKey }[forging]);
   }
   if (genuine.encrypt && random.chance(6) && xml.includes('Assertion>')) {
     mutations.push('encrypt');
     xml = encrypted(xml, genuine.encrypt);
   }
-  return { ...transported(random, xml, named), mutations, isSignedAnew: forging === 'signed anew' };
+  return { ...transported(random, xml, named), mutations, isSignedAgain: forging === 'signed again' };
 }
 
-/** As octets and as base64, where more goes wrong. */
+/** Encodes the message, with mutations of its octets and its base64. */
 function transported(random: Random, xml: string, named: <M>(table: Readonly<Record<string, M>>) => M): { message: string } {
   const octets = Buffer.from(xml);
   const message = (random.chance(12) ? named(OCTET_MUTATIONS)(random, octets) : octets).toString('base64');
@@ -127,21 +126,21 @@ function encrypted(xml: string, encrypt: (xml: string) => string): string {
   try {
     return encrypt(xml);
   } catch {
-    return xml; // no assertion is left in it
+    return xml; // The mutations removed the assertion.
   }
 }
 
-interface Held {
+interface Checked {
   readonly outcome: string;
-  /** For people only: no promise hangs on a clock. */
+  /** For information only. No promise depends on a clock. */
   readonly ms: number;
   readonly broken?: Pick<Finding, 'promise' | 'detail'>;
 }
 
-/** @param corpus undefined where whoever comes in is right */
-function hold(message: string, genuine: Genuine, corpus: readonly Genuine[] | undefined): Held {
+/** @param corpus undefined if any user may be accepted */
+function check(message: string, genuine: Genuine, corpus: readonly Genuine[] | undefined): Checked {
   const work: Work = { keyReads: 0 };
-  const begin = performance.now();
+  const startMs = performance.now();
   let reading: string | undefined;
   let thrown: unknown;
   try {
@@ -149,34 +148,34 @@ function hold(message: string, genuine: Genuine, corpus: readonly Genuine[] | un
   } catch (error) {
     thrown = error;
   }
-  const ms = performance.now() - begin;
+  const ms = performance.now() - startMs;
   if (reading === undefined) {
     if (thrown instanceof GatewayError && (thrown.code.startsWith('saml_') || thrown.code === 'payload_too_large'))
       return { outcome: thrown.code, ms, ...overworked(work, genuine) };
-    return { outcome: 'thrown', ms, broken: { promise: 'only refusals are thrown', detail: String(thrown) } };
+    return { outcome: 'thrown', ms, broken: { promise: 'only gateway errors are thrown', detail: String(thrown) } };
   }
   if (corpus && !isSignedFor(reading, genuine, corpus))
-    return { outcome: 'accepted wrongly', ms, broken: { promise: 'only who was signed for comes in', detail: reading } };
-  return { outcome: corpus ? 'accepted' : 'accepted, signed anew', ms, ...overworked(work, genuine) };
+    return { outcome: 'accepted wrongly', ms, broken: { promise: 'only signed users are accepted', detail: reading } };
+  return { outcome: corpus ? 'accepted' : 'accepted, signed again', ms, ...overworked(work, genuine) };
 }
 
 interface Work {
-  /** How often a key was looked at: to see whether it fits, and to verify or decrypt with it. */
+  /** The number of accesses to keys, to check their type and to verify or decrypt with them. */
   keyReads: number;
 }
 
-/** Two signatures, of which each asks a key whether it fits and then tries it; four wrapped keys at most. */
+/** Each of two signatures checks the type of a key and then tries it. There are at most four wrapped keys. */
 const MAX_READS_OF_A_KEY = 4;
 
-function overworked({ keyReads }: Work, { settings }: Genuine): Pick<Held, 'broken'> {
-  const most = MAX_READS_OF_A_KEY * (settings.keys.length + settings.decryptionKeys.length) + STAND_IN_READS;
-  return keyReads > most ? { broken: { promise: 'the work is bounded', detail: `${keyReads} reads of keys` } } : {};
+function overworked({ keyReads }: Work, { settings }: Genuine): Pick<Checked, 'broken'> {
+  const limit = MAX_READS_OF_A_KEY * (settings.keys.length + settings.decryptionKeys.length) + STAND_IN_READS;
+  return keyReads > limit ? { broken: { promise: 'the work is bounded', detail: `${keyReads} reads of keys` } } : {};
 }
 
-/** A failure of CBC does the work of a verification once more. */
+/** A failure with CBC verifies a stand-in as well. */
 const STAND_IN_READS = 2;
 
-/** From the form field to person and role, as at a login. What is signed comes back as one text. */
+/** Processes the form field up to user and role, as a sign-in does. Returns all signed content as one text. */
 function receive(message: string, { settings, attributeMapping, roleMapping, nowMs }: Genuine, work: Work): string {
   const octets = decodeBase64(message);
   if (octets.length > MAX_XML_OCTETS) throw new GatewayError('payload_too_large');
@@ -187,7 +186,7 @@ function receive(message: string, { settings, attributeMapping, roleMapping, now
   return JSON.stringify({ person, role, ...signed, attributes: [...signed.attributes] });
 }
 
-/** The same settings with keys that count how often they are looked at. */
+/** Returns the same settings with keys that count their accesses. */
 function counted(settings: ResponseSettings, work: Work): ResponseSettings {
   const keys = settings.keys.map((key) => ({
     ...key,
@@ -207,10 +206,7 @@ function counted(settings: ResponseSettings, work: Work): ResponseSettings {
 
 const readings = new WeakMap<Genuine, string | undefined>();
 
-/**
- * What is read from the genuine message itself, which the identity provider has signed as it is; undefined where it is refused,
- * which would make a poor corpus.
- */
+/** Returns the content of the genuine message itself, or undefined if it is rejected, which would make the corpus useless. */
 export function readingOf(genuine: Genuine): string | undefined {
   if (!readings.has(genuine)) readings.set(genuine, readingOfAnother(genuine, genuine));
   return readings.get(genuine);
@@ -224,46 +220,46 @@ function readingOfAnother(other: Genuine, genuine: Genuine): string | undefined 
   }
 }
 
-/** Whether it is just what that message says, or what another genuine one does to the same organization: splicing may give that. */
+/** Whether this is the content of the genuine message, or of another genuine message to the same organization, as splicing can produce that. */
 const isSignedFor = (reading: string, genuine: Genuine, corpus: readonly Genuine[]): boolean =>
   reading === readingOf(genuine) || corpus.some((other) => reading === readingOfAnother(other, genuine));
 
-// By hand: a worker fuzzes, and this thread watches that it comes on.
+// When run by hand, a worker fuzzes and this thread watches its progress.
 
 const BATCH = 500;
 const HANGS_AFTER_MS = 30_000;
 
-interface HandOptions {
+interface RunOptions {
   readonly seed: number;
   readonly seconds: number;
   readonly only: number | undefined;
 }
 
-async function work({ seed, seconds, only }: HandOptions): Promise<void> {
+async function work({ seed, seconds, only }: RunOptions): Promise<void> {
   const corpus = await makeCorpus();
-  const end = performance.now() + seconds * 1000;
-  for (let from = only ?? 0; only === undefined ? performance.now() < end : from === only; from += BATCH) {
+  const endMs = performance.now() + seconds * 1000;
+  for (let from = only ?? 0; only === undefined ? performance.now() < endMs : from === only; from += BATCH) {
     const report = fuzz({ corpus, seed, from, to: only === undefined ? from + BATCH : only + 1 });
     parentPort?.postMessage(report);
     if (report.findings.length > 0) return;
   }
 }
 
-function watch(options: HandOptions): void {
+function watch(options: RunOptions): void {
   const worker = new Worker(new URL(import.meta.url), { workerData: { fuzz: options } });
   const total = new Map<string, number>();
   let iterations = 0;
   let slowestMs = 0;
-  const hangs = () => {
+  const reportHang = () => {
     console.error(
-      `Nothing for ${HANGS_AFTER_MS / 1000} s: it hangs in one of the ${BATCH} iterations from ${iterations} of seed ${options.seed}.`,
+      `No progress for ${HANGS_AFTER_MS / 1000} s, in one of the ${BATCH} iterations from ${iterations} of seed ${options.seed}.`,
     );
     process.exit(1);
   };
-  let timer = setTimeout(hangs, HANGS_AFTER_MS);
+  let timer = setTimeout(reportHang, HANGS_AFTER_MS);
   worker.on('message', (report: FuzzReport) => {
     clearTimeout(timer);
-    timer = setTimeout(hangs, HANGS_AFTER_MS);
+    timer = setTimeout(reportHang, HANGS_AFTER_MS);
     iterations += report.iterations;
     slowestMs = Math.max(slowestMs, report.slowestMs);
     for (const [outcome, count] of report.outcomes) total.set(outcome, (total.get(outcome) ?? 0) + count);
@@ -279,7 +275,7 @@ function watch(options: HandOptions): void {
   });
 }
 
-const asWorker: HandOptions | undefined = isMainThread ? undefined : workerData?.fuzz;
+const asWorker: RunOptions | undefined = isMainThread ? undefined : workerData?.fuzz;
 
 if (asWorker) await work(asWorker);
 else if (import.meta.main) {

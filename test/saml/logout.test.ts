@@ -47,8 +47,8 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 
 beforeAll(async () => {
   const make = async (commonName: string): Promise<Party> => {
-    const made = await createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
-    return { ...made, key: createPrivateKey(made.privateKeyPem), publicKey: createPublicKey(made.certificatePem) };
+    const pem = await createSelfSignedCertificate({ commonName, days: 1, nowMs: Date.now(), rsaBits: 2048 });
+    return { ...pem, key: createPrivateKey(pem.privateKeyPem), publicKey: createPublicKey(pem.certificatePem) };
   };
   [idp, ours, stranger] = await Promise.all([make('idp'), make('sp'), make('stranger')]);
 });
@@ -63,8 +63,8 @@ const settings = (changes: Partial<LogoutSettings> = {}): LogoutSettings => ({
 });
 
 type Field = 'SAMLRequest' | 'SAMLResponse';
-const overPost = (field: Field, xml: string, key = idp.key, bent: Partial<HandSigning> = {}): UnverifiedMessage =>
-  unsigned(field, signXml(xml, key, bent));
+const overPost = (field: Field, xml: string, key = idp.key, changes: Partial<HandSigning> = {}): UnverifiedMessage =>
+  unsigned(field, signXml(xml, key, changes));
 const unsigned = (field: Field, xml: string): UnverifiedMessage => ({
   binding: 'post',
   field,
@@ -95,18 +95,18 @@ const verdict = (message: () => UnverifiedMessage, changes: Partial<LogoutSettin
       : acceptLogoutResponse(read, settings(changes), nowMs);
   });
 
-describe.each(BINDINGS)('a LogoutRequest over %s (saml-core §3.7.1)', (_name, send) => {
+describe.each(BINDINGS)('acceptLogoutRequest() over %s (saml-core §3.7.1)', (_name, send) => {
   const judged = (xml: string, changes?: Partial<LogoutSettings>, nowMs?: number) =>
     verdict(() => send('SAMLRequest', xml), changes, nowMs);
 
-  test('says who, which sessions, and until when it is to be remembered', () => {
+  test('returns the NameID, the sessions and how long to remember the request', () => {
     const qualified = nameId('<![CDATA[o]]>livia<!-- -->&amp;', ` Format="f" NameQualifier="n" SPNameQualifier="s"`);
     const xml = logoutRequest(TO, qualified + sessionIndex('one') + sessionIndex('two'));
     expect(acceptLogoutRequest(send('SAMLRequest', xml), settings(), NOW_MS)).toEqual({
       requestId: '_logout1',
       nameId: { value: 'olivia&', format: 'f', nameQualifier: 'n', spNameQualifier: 's' },
       sessionIndexes: ['one', 'two'],
-      acceptableUntilMs: NOW_MS + (5 + 5) * 60_000, // with the largest skew that can be set
+      acceptableUntilMs: NOW_MS + (5 + 5) * 60_000, // with the largest possible clock skew
     });
     expect(acceptLogoutRequest(send('SAMLRequest', logoutRequest(TO, nameId('o', ''))), settings(), NOW_MS)).toMatchObject({
       nameId: { value: 'o', format: NAME_ID_UNSPECIFIED },
@@ -114,7 +114,7 @@ describe.each(BINDINGS)('a LogoutRequest over %s (saml-core §3.7.1)', (_name, s
     });
   });
 
-  test('reads an encrypted NameID', () => {
+  test('decrypts the NameID', () => {
     const content = encrypt(
       `<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" Format="f">olivia</saml:NameID>`,
       ours.publicKey,
@@ -129,45 +129,45 @@ describe.each(BINDINGS)('a LogoutRequest over %s (saml-core §3.7.1)', (_name, s
   const attributes = (more: string) => ({ attributes: `Version="2.0" IssueInstant="${NOW}" Destination="${SLO}"${more}` });
 
   test.each([
-    ['as it should be', () => request(), 'accepted'],
-    ['of another identity provider', () => request(OLIVIA, {}, { idp: `${IDP}/` }), 'saml_issuer_unknown'],
+    ['that is valid', () => request(), 'accepted'],
+    ['from another identity provider', () => request(OLIVIA, {}, { idp: `${IDP}/` }), 'saml_issuer_unknown'],
     ['without an Issuer', () => request(OLIVIA, { issuer: '' }), 'saml_issuer_unknown'],
     ['with two Issuers', () => request(OLIVIA, { issuer: issuer(IDP) + issuer(IDP) }), 'saml_structure_ambiguous'],
-    ['for another address', () => request(OLIVIA, {}, { destination: SLO.replace('acme', 'other') }), 'saml_destination_mismatch'],
-    ['for nearly this address', () => request(OLIVIA, {}, { destination: `${SLO}/` }), 'saml_destination_mismatch'],
+    ['for another Destination', () => request(OLIVIA, {}, { destination: SLO.replace('acme', 'other') }), 'saml_destination_mismatch'],
+    ['for almost the same Destination', () => request(OLIVIA, {}, { destination: `${SLO}/` }), 'saml_destination_mismatch'],
     ['with an empty Destination', () => request(OLIVIA, {}, { destination: '' }), 'saml_destination_mismatch'],
     ['without NameID', () => request(sessionIndex('one')), 'saml_name_id_missing'],
     ['with two NameIDs', () => request(OLIVIA + OLIVIA), 'saml_structure_ambiguous'],
     ['with markup in the NameID', () => request(nameId('olivia<b/>')), 'saml_malformed'],
     ['with markup in a SessionIndex', () => request(OLIVIA + sessionIndex('a<b/>')), 'saml_malformed'],
     [
-      'of another version',
+      'with another version',
       () => request(OLIVIA, { attributes: `Version="1.1" IssueInstant="${NOW}" Destination="${SLO}"` }),
       'saml_malformed',
     ],
-    ['without an instant', () => request(OLIVIA, { attributes: `Version="2.0" Destination="${SLO}"` }), 'saml_malformed'],
-    ['at an instant without zone', () => request(OLIVIA, {}, { instant: NOW.replace('Z', '') }), 'saml_malformed'],
-    ['that expires as it comes', () => request(OLIVIA, attributes(` NotOnOrAfter="${minutes(-3)}"`)), 'saml_expired'],
-    ['that expires right after', () => request(OLIVIA, attributes(` NotOnOrAfter="${minutes(-2.99)}"`)), 'accepted'],
-    ['issued too long ago', () => request(OLIVIA, {}, { instant: minutes(-8) }), 'saml_expired'],
-    ['issued long ago', () => request(OLIVIA, {}, { instant: minutes(-7.99) }), 'accepted'],
-    ['from the future', () => request(OLIVIA, {}, { instant: minutes(3.01) }), 'saml_not_yet_valid'],
-    ['from a clock ahead', () => request(OLIVIA, {}, { instant: minutes(3) }), 'accepted'],
-    ['of too many sessions', () => request(OLIVIA + sessionIndex('s').repeat(101)), 'saml_malformed'],
-    ['with an ID twice', () => request(OLIVIA.replace('<saml:NameID', '<saml:NameID ID="_logout1"')), 'saml_structure_ambiguous'],
+    ['without IssueInstant', () => request(OLIVIA, { attributes: `Version="2.0" Destination="${SLO}"` }), 'saml_malformed'],
+    ['with an IssueInstant without time zone', () => request(OLIVIA, {}, { instant: NOW.replace('Z', '') }), 'saml_malformed'],
+    ['whose NotOnOrAfter has just passed', () => request(OLIVIA, attributes(` NotOnOrAfter="${minutes(-3)}"`)), 'saml_expired'],
+    ['whose NotOnOrAfter is about to pass', () => request(OLIVIA, attributes(` NotOnOrAfter="${minutes(-2.99)}"`)), 'accepted'],
+    ['issued 5 minutes and the skew ago', () => request(OLIVIA, {}, { instant: minutes(-8) }), 'saml_expired'],
+    ['issued almost 5 minutes and the skew ago', () => request(OLIVIA, {}, { instant: minutes(-7.99) }), 'accepted'],
+    ['issued later than the skew allows', () => request(OLIVIA, {}, { instant: minutes(3.01) }), 'saml_not_yet_valid'],
+    ['issued as late as the skew allows', () => request(OLIVIA, {}, { instant: minutes(3) }), 'accepted'],
+    ['with too many SessionIndexes', () => request(OLIVIA + sessionIndex('s').repeat(101)), 'saml_malformed'],
+    ['with the same ID twice', () => request(OLIVIA.replace('<saml:NameID', '<saml:NameID ID="_logout1"')), 'saml_structure_ambiguous'],
     ['with a processing instruction', () => request(`<?x y?>${OLIVIA}`), 'saml_malformed'],
-    ['with a document type', () => `<!DOCTYPE x>${request()}`, 'saml_dtd_forbidden'],
-    ['with a response’s name', () => request(OLIVIA, { name: 'LogoutResponse' }), 'saml_malformed'],
-  ])('%s', (_case, xml, expected) => {
+    ['with a document type declaration', () => `<!DOCTYPE x>${request()}`, 'saml_dtd_forbidden'],
+    ['with the name of a response', () => request(OLIVIA, { name: 'LogoutResponse' }), 'saml_malformed'],
+  ])('judges a request %s', (_case, xml, expected) => {
     expect(judged(xml())).toBe(expected);
   });
 
-  test('NotOnOrAfter ends what is to be remembered', () => {
+  test('shortens how long to remember the request to NotOnOrAfter', () => {
     const xml = request(OLIVIA, attributes(` NotOnOrAfter="${minutes(1)}"`));
     expect(acceptLogoutRequest(send('SAMLRequest', xml), settings(), NOW_MS).acceptableUntilMs).toBe(NOW_MS + (1 + 5) * 60_000);
   });
 
-  test('by the key of somebody else, or by none of ours', () => {
+  test('rejects a signature of another key', () => {
     const keys = [{ key: stranger.publicKey, fingerprint: 'AA', notAfterMs: 0 }];
     expect(judged(request(), { keys })).toBe('saml_signature_invalid');
     expect(judged(request(), { keys: [...keys, ...settings().keys] })).toBe('accepted');
@@ -175,7 +175,7 @@ describe.each(BINDINGS)('a LogoutRequest over %s (saml-core §3.7.1)', (_name, s
   });
 });
 
-describe.each(BINDINGS)('a LogoutResponse over %s (saml-core §3.7.2)', (_name, send) => {
+describe.each(BINDINGS)('acceptLogoutResponse() over %s (saml-core §3.7.2)', (_name, send) => {
   const response = (content = status('Success'), inResponseTo: string | undefined = '_asked') =>
     logoutResponse(TO, inResponseTo, { content });
   const read = (xml: string) => acceptLogoutResponse(send('SAMLResponse', xml), settings(), NOW_MS);
@@ -188,123 +188,131 @@ describe.each(BINDINGS)('a LogoutResponse over %s (saml-core §3.7.2)', (_name, 
     ['partial', status('Success', partial)],
     ['partial', status('Responder', partial)],
     ['partial', status('PartialLogout')],
-  ])('is %s', (outcome, content) => {
+  ])('returns the outcome %s', (outcome, content) => {
     expect(read(response(content))).toEqual({ inResponseTo: '_asked', outcome });
   });
 
   test.each([
-    ['that answers nothing', () => logoutResponse(TO, undefined), 'saml_in_response_to_unknown'],
+    ['without InResponseTo', () => logoutResponse(TO, undefined), 'saml_in_response_to_unknown'],
     ['without a Status', () => response(''), 'saml_malformed'],
-    ['with two', () => response(status('Responder') + status('Success')), 'saml_structure_ambiguous'],
-    ['of another identity provider', () => logoutResponse({ ...TO, idp: 'x' }, '_asked'), 'saml_issuer_unknown'],
-    ['for another address', () => logoutResponse({ ...TO, destination: 'x' }, '_asked'), 'saml_destination_mismatch'],
-    ['too old', () => logoutResponse({ ...TO, instant: minutes(-8) }, '_asked'), 'saml_expired'],
-    ['from the future', () => logoutResponse({ ...TO, instant: minutes(4) }, '_asked'), 'saml_not_yet_valid'],
-    ['with a request’s name', () => logoutResponse(TO, '_asked', { name: 'LogoutRequest' }), 'saml_malformed'],
-  ])('%s', (_case, xml, expected) => {
+    ['with two Statuses', () => response(status('Responder') + status('Success')), 'saml_structure_ambiguous'],
+    ['from another identity provider', () => logoutResponse({ ...TO, idp: 'x' }, '_asked'), 'saml_issuer_unknown'],
+    ['for another Destination', () => logoutResponse({ ...TO, destination: 'x' }, '_asked'), 'saml_destination_mismatch'],
+    ['that is too old', () => logoutResponse({ ...TO, instant: minutes(-8) }, '_asked'), 'saml_expired'],
+    ['issued later than the skew allows', () => logoutResponse({ ...TO, instant: minutes(4) }, '_asked'), 'saml_not_yet_valid'],
+    ['with the name of a request', () => logoutResponse(TO, '_asked', { name: 'LogoutRequest' }), 'saml_malformed'],
+  ])('rejects a response %s', (_case, xml, expected) => {
     expect(verdict(() => send('SAMLResponse', xml()))).toBe(expected);
   });
 });
 
-describe('signatures over HTTP-POST (saml-core §5.4)', () => {
+describe('acceptLogoutRequest(): signatures over HTTP-POST (saml-core §5.4)', () => {
   const xml = () => logoutRequest(TO, OLIVIA);
 
   test.each([
-    ['without', () => unsigned('SAMLRequest', xml()), 'saml_signature_missing'],
-    ['a response without', () => unsigned('SAMLResponse', logoutResponse(TO, '_asked')), 'saml_signature_missing'],
-    ['by somebody else', () => overPost('SAMLRequest', xml(), stranger.key), 'saml_signature_invalid'],
-    ['of other content', () => unsigned('SAMLRequest', signXml(xml(), idp.key).replace('olivia', 'carl')), 'saml_signature_invalid'],
+    ['a request without signature', () => unsigned('SAMLRequest', xml()), 'saml_signature_missing'],
+    ['a response without signature', () => unsigned('SAMLResponse', logoutResponse(TO, '_asked')), 'saml_signature_missing'],
+    ['a signature of another key', () => overPost('SAMLRequest', xml(), stranger.key), 'saml_signature_invalid'],
+    ['altered content', () => unsigned('SAMLRequest', signXml(xml(), idp.key).replace('olivia', 'carl')), 'saml_signature_invalid'],
     [
-      'with SHA-1',
+      'a signature with SHA-1',
       () => overPost('SAMLRequest', xml(), idp.key, { signatureMethod: 'http://www.w3.org/2000/09/xmldsig#rsa-sha1' }),
       'saml_algorithm_forbidden',
     ],
     [
-      'with a digest by SHA-1',
+      'a digest with SHA-1',
       () => overPost('SAMLRequest', xml(), idp.key, { digestMethod: 'http://www.w3.org/2000/09/xmldsig#sha1' }),
       'saml_algorithm_forbidden',
     ],
-    ['that refers elsewhere', () => overPost('SAMLRequest', xml(), idp.key, { reference: 'URI=""' }), 'saml_structure_ambiguous'],
-    ['in another place', () => overPost('SAMLRequest', xml(), idp.key, { place: 'last' }), 'saml_structure_ambiguous'],
     [
-      'around an element that was added',
+      'a signature that references the document',
+      () => overPost('SAMLRequest', xml(), idp.key, { reference: 'URI=""' }),
+      'saml_structure_ambiguous',
+    ],
+    ['a signature in another place', () => overPost('SAMLRequest', xml(), idp.key, { place: 'last' }), 'saml_structure_ambiguous'],
+    [
+      'an added element',
       () => unsigned('SAMLRequest', signXml(xml(), idp.key).replace(OLIVIA, `${OLIVIA}${sessionIndex('x')}`)),
       'saml_signature_invalid',
     ],
     [
-      'without Destination',
+      'a signed request without Destination',
       () => overPost('SAMLRequest', logoutRequest({ ...TO, destination: undefined }, OLIVIA)),
       'saml_destination_mismatch',
     ],
-    [
-      'of the query, which is no signature here',
-      () => ({ ...overRedirect('SAMLRequest', xml()), binding: 'post' }),
-      'saml_signature_missing',
-    ],
-  ] as const)('%s', (_case, message, expected) => {
+    ['a signature of the query alone', () => ({ ...overRedirect('SAMLRequest', xml()), binding: 'post' }), 'saml_signature_missing'],
+  ] as const)('rejects %s', (_case, message, expected) => {
     expect(verdict(message as () => UnverifiedMessage)).toBe(expected);
   });
 
-  test('another request around the signed one is not read', () => {
+  test('rejects another request around the signed one', () => {
     const signed = signXml(xml(), idp.key);
     const evil = logoutRequest(TO, `${nameId('carl@acme.test')}<samlp:Extensions>${signed}</samlp:Extensions>`, { id: '_evil' });
     expect(verdict(() => unsigned('SAMLRequest', evil))).toBe('saml_structure_ambiguous');
   });
 });
 
-describe('signatures over HTTP-Redirect (saml-bindings §3.4.4.1)', () => {
+describe('readRedirect() and signatures over HTTP-Redirect (saml-bindings §3.4.4.1)', () => {
   const xml = () => logoutRequest(TO, OLIVIA);
   const query = (signing: Partial<QuerySigning> = {}, text = xml()) => signQuery('SAMLRequest', text, { key: idp.key, ...signing });
   const without = (name: string) => (text: string) => text.replace(new RegExp(`&?${name}=[^&]*`), '');
 
   test.each([
-    ['good, with a RelayState', () => query({ relayState: 'a b+c&ü=' }), 'accepted'],
-    ['good, with an empty RelayState', () => query({ relayState: '' }), 'accepted'],
+    ['a valid signature with a RelayState', () => query({ relayState: 'a b+c&ü=' }), 'accepted'],
+    ['a valid signature with an empty RelayState', () => query({ relayState: '' }), 'accepted'],
     [
-      'good, in another order, beside what is not ours',
+      'a valid signature with reordered and additional parameters',
       () => query({ after: (text) => `x=1&${text.split('&').reverse().join('&')}&y` }),
       'accepted',
     ],
     [
-      'good, percent-encoded in another way',
+      'a valid signature over another percent-encoding',
       () => query({ before: (text) => text.replaceAll('%3D', '%3d').replaceAll('%2B', '%2b') }),
       'accepted',
     ],
-    ['good, by RSA with SHA-512', () => query({ algorithm: `${MORE}rsa-sha512`, hash: 'sha512' }), 'accepted'],
-    ['none', () => `SAMLRequest=${deflated(xml())}`, 'saml_signature_missing'],
-    ['none, with an algorithm', () => query({ after: without('Signature') }), 'saml_signature_missing'],
-    ['none of a response', () => `SAMLResponse=${deflated(logoutResponse(TO, '_asked'))}`, 'saml_signature_missing'],
-    ['without algorithm', () => query({ after: without('SigAlg') }), 'saml_algorithm_forbidden'],
-    ['by SHA-1', () => query({ algorithm: 'http://www.w3.org/2000/09/xmldsig#rsa-sha1', hash: 'sha1' }), 'saml_algorithm_forbidden'],
-    ['by SHA-1 that is called SHA-256', () => query({ hash: 'sha1' }), 'saml_signature_invalid'],
-    ['by somebody else', () => query({ key: stranger.key }), 'saml_signature_invalid'],
+    ['a valid signature by RSA with SHA-512', () => query({ algorithm: `${MORE}rsa-sha512`, hash: 'sha512' }), 'accepted'],
+    ['no signature', () => `SAMLRequest=${deflated(xml())}`, 'saml_signature_missing'],
+    ['no signature, but an algorithm', () => query({ after: without('Signature') }), 'saml_signature_missing'],
+    ['no signature of a response', () => `SAMLResponse=${deflated(logoutResponse(TO, '_asked'))}`, 'saml_signature_missing'],
+    ['a signature without algorithm', () => query({ after: without('SigAlg') }), 'saml_algorithm_forbidden'],
     [
-      'of another RelayState',
+      'a signature with SHA-1',
+      () => query({ algorithm: 'http://www.w3.org/2000/09/xmldsig#rsa-sha1', hash: 'sha1' }),
+      'saml_algorithm_forbidden',
+    ],
+    ['a signature with SHA-1 that is declared as SHA-256', () => query({ hash: 'sha1' }), 'saml_signature_invalid'],
+    ['a signature of another key', () => query({ key: stranger.key }), 'saml_signature_invalid'],
+    [
+      'an altered RelayState',
       () => query({ relayState: 'a', after: (text) => text.replace('RelayState=a', 'RelayState=b') }),
       'saml_signature_invalid',
     ],
-    ['of no RelayState', () => query({ after: (text) => `${text}&RelayState=b` }), 'saml_signature_invalid'],
-    ['of a RelayState that is gone', () => query({ relayState: 'a', after: without('RelayState') }), 'saml_signature_invalid'],
+    ['an added RelayState', () => query({ after: (text) => `${text}&RelayState=b` }), 'saml_signature_invalid'],
+    ['a removed RelayState', () => query({ relayState: 'a', after: without('RelayState') }), 'saml_signature_invalid'],
     [
-      'of another encoding of the same',
+      'an altered percent-encoding',
       () => query({ after: (text) => text.replace('SigAlg=http%3A', 'SigAlg=http:') }),
       'saml_signature_invalid',
     ],
     [
-      'of another message',
+      'another message',
       () => query({ after: (text) => text.replace(/SAMLRequest=[^&]+/, `SAMLRequest=${deflated(xml().replace('olivia', 'carl'))}`) }),
       'saml_signature_invalid',
     ],
-    ['of a request, called a response', () => query({ after: (text) => text.replace('SAMLRequest', 'SAMLResponse') }), 'saml_malformed'],
-    ['in the XML instead', () => `SAMLRequest=${deflated(signXml(xml(), idp.key))}`, 'saml_structure_ambiguous'],
-    ['in the XML as well', () => query({}, signXml(xml(), idp.key)), 'saml_structure_ambiguous'],
-    ['that is no base64', () => query({ after: (text) => text.replace(/Signature=.*/, 'Signature=a-_') }), 'saml_malformed'],
-    ['without Destination', () => query({}, logoutRequest({ ...TO, destination: undefined }, OLIVIA)), 'accepted'],
-  ])('%s', (_case, text, expected) => {
+    [
+      'a request that is sent as a response',
+      () => query({ after: (text) => text.replace('SAMLRequest', 'SAMLResponse') }),
+      'saml_malformed',
+    ],
+    ['a signature in the XML only', () => `SAMLRequest=${deflated(signXml(xml(), idp.key))}`, 'saml_structure_ambiguous'],
+    ['a second signature in the XML', () => query({}, signXml(xml(), idp.key)), 'saml_structure_ambiguous'],
+    ['a signature that is not base64', () => query({ after: (text) => text.replace(/Signature=.*/, 'Signature=a-_') }), 'saml_malformed'],
+    ['a signed request without Destination', () => query({}, logoutRequest({ ...TO, destination: undefined }, OLIVIA)), 'accepted'],
+  ])('judges %s', (_case, text, expected) => {
     expect(verdict(() => readRedirect(text()))).toBe(expected);
   });
 
-  test('by ECDSA: r and s, not DER', () => {
+  test('accepts ECDSA with r and s', () => {
     const keys = [{ key: ec.publicKey, fingerprint: 'AA', notAfterMs: 0 }];
     const signed = query({ key: ec.privateKey, algorithm: `${MORE}ecdsa-sha256` });
     expect(verdict(() => readRedirect(signed), { keys })).toBe('accepted');
@@ -316,39 +324,39 @@ describe('signatures over HTTP-Redirect (saml-bindings §3.4.4.1)', () => {
     ['a signature twice', (text: string) => `${text}&Signature=AAAA`],
     ['an algorithm twice', (text: string) => `${text}&SigAlg=x`],
     ['two RelayStates', (text: string) => `RelayState=a&${text}&RelayState=a`],
-    ['request and response', (text: string) => `${text}&SAMLResponse=${deflated('x')}`],
-    ['a name in disguise', (text: string) => `${text}&RelayStat%65=a`],
-    ['neither', () => 'x=1'],
-    ['nothing', () => ''],
-    ['another encoding', (text: string) => `${text}&SAMLEncoding=gzip`],
-    ['broken percent-encoding', (text: string) => `${text}&RelayState=%e0%80`],
-    ['no DEFLATE', () => 'SAMLRequest=AAAA'],
+    ['a request and a response', (text: string) => `${text}&SAMLResponse=${deflated('x')}`],
+    ['a percent-encoded name', (text: string) => `${text}&RelayStat%65=a`],
+    ['no message', () => 'x=1'],
+    ['an empty query', () => ''],
+    ['another SAMLEncoding', (text: string) => `${text}&SAMLEncoding=gzip`],
+    ['invalid percent-encoding', (text: string) => `${text}&RelayState=%e0%80`],
+    ['a message that is not compressed', () => 'SAMLRequest=AAAA'],
     ['an empty message', () => 'SAMLRequest='],
-    ['a message that was cut', () => `SAMLRequest=${encodeURIComponent(deflateRawSync(xml()).subarray(0, -3).toString('base64'))}`],
+    ['a truncated message', () => `SAMLRequest=${encodeURIComponent(deflateRawSync(xml()).subarray(0, -3).toString('base64'))}`],
     [
-      'something after the message',
+      'data after the message',
       () => `SAMLRequest=${encodeURIComponent(Buffer.concat([deflateRawSync(xml()), Buffer.of(0)]).toString('base64'))}`,
     ],
     [
       'two messages in one',
       () => `SAMLRequest=${encodeURIComponent(Buffer.concat([deflateRawSync(xml()), deflateRawSync(xml())]).toString('base64'))}`,
     ],
-    ['no UTF-8', () => `SAMLRequest=${deflated(Buffer.from([0xff]))}`],
-  ])('%s is malformed', (_case, change) => {
+    ['a message that is not UTF-8', () => `SAMLRequest=${deflated(Buffer.from([0xff]))}`],
+  ])('rejects %s', (_case, change) => {
     expect(codeOf(() => readRedirect(change(query())))).toBe('saml_malformed');
   });
 
-  test('a bomb is stopped at 256 KiB', () => {
+  test('stops decompression at 256 KiB', () => {
     expect(codeOf(() => readRedirect(`SAMLRequest=${deflated(Buffer.alloc(256 * 1024 + 1, ' '))}`))).toBe('payload_too_large');
     expect(readRedirect(`SAMLRequest=${deflated(Buffer.alloc(256 * 1024, ' '))}`).unverifiedXml).toHaveLength(256 * 1024);
   });
 
-  test('SAMLEncoding may say what is so', () => {
+  test('accepts SAMLEncoding=DEFLATE', () => {
     const encoding = encodeURIComponent('urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE');
     expect(verdict(() => readRedirect(`${query()}&SAMLEncoding=${encoding}`))).toBe('accepted');
   });
 
-  test('a RelayState is kept as it is, and has an end', () => {
+  test('returns the RelayState unchanged, and limits its length', () => {
     expect(readRedirect(query({ relayState: 'a b+c&ü=' })).unverifiedRelayState).toBe('a b+c&ü=');
     expect(codeOf(() => readRedirect(query({ relayState: 'x'.repeat(2049) })))).toBe('saml_malformed');
     expect(codeOf(() => checkRelayState('x'.repeat(2049)))).toBe('saml_malformed');
@@ -364,7 +372,7 @@ const xmlOf = (message: BrowserMessage, field: Field): string =>
 const LOCATION = 'https://idp.example/slo?tenant=1&x=a%20b';
 const HOSTILE = { value: `o<&>"'\t\n\r ü😀]]>`, format: 'f"&<', nameQualifier: 'n"\n', spNameQualifier: "s'<" };
 
-describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => {
+describe.each(['redirect', 'post'] as const)('createLogoutRequest() and createLogoutResponse() by %s', (binding) => {
   const common = () => ({
     id: `_${randomBytes(16).toString('hex')}`,
     nowMs: NOW_MS,
@@ -377,7 +385,7 @@ describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => 
     createLogoutRequest({ ...common(), nameId: HOSTILE, sessionIndex: 'a<b', ...more });
   const response = (relayState?: string) => createLogoutResponse({ ...common(), inResponseTo: '_asked', relayState });
 
-  test('a request is valid by the schema and says what was recorded', async () => {
+  test('create a valid request with the recorded NameID and SessionIndex', async () => {
     const xml = xmlOf(await request(), 'SAMLRequest');
     expect(await schemaProblems(xml, 'protocol')).toBe('');
     const root = parseXml(xml);
@@ -404,7 +412,7 @@ describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => 
     ]);
   });
 
-  test('a request leaves out what was not recorded', async () => {
+  test('omit what was not recorded', async () => {
     const message = await request({ nameId: { value: 'o', format: NAME_ID_UNSPECIFIED }, sessionIndex: undefined });
     const xml = xmlOf(message, 'SAMLRequest');
     expect(await schemaProblems(xml, 'protocol')).toBe('');
@@ -412,7 +420,7 @@ describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => 
     expect(rest.map(({ local, attributes }) => [local, attributes.length])).toEqual([['NameID', 0]]);
   });
 
-  test('a response is valid by the schema and gives the RelayState back', async () => {
+  test('create a valid response with the RelayState', async () => {
     const message = await response('a b&c');
     const xml = xmlOf(message, 'SAMLResponse');
     expect(await schemaProblems(xml, 'protocol')).toBe('');
@@ -425,7 +433,7 @@ describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => 
     else expect(message.url.startsWith(`${LOCATION}&SAMLResponse=`)).toBe(true);
   });
 
-  test('node-saml accepts a request and a response of ours', async () => {
+  test('create messages that node-saml accepts', async () => {
     const nameIdOf = { value: 'olivia@acme.test', format: 'f' };
     const nodeSaml = new SAML({
       idpCert: ours.certificatePem,
@@ -455,32 +463,35 @@ describe.each(['redirect', 'post'] as const)('our messages by %s', (binding) => 
     }
   });
 
-  test(binding === 'post' ? 'xmlsec1 verifies them' : 'openssl verifies them over the octets as sent', async () => {
-    for (const [field, name, message] of [
-      ['SAMLRequest', 'LogoutRequest', await request()],
-      ['SAMLResponse', 'LogoutResponse', await response('relay')],
-    ] as const) {
-      if (message.binding === 'post') {
-        const xml = xmlOf(message, field);
-        expect(await xmlsec1Verifies(xml, name, ours.certificatePem)).toBe(true);
-        expect(await xmlsec1Verifies(xml.replace(ENTITY_ID, `${ENTITY_ID}x`), name, ours.certificatePem)).toBe(false);
-      } else {
-        const sent = message.url.slice(LOCATION.length + 1);
-        const signed = sent.slice(0, sent.indexOf('&Signature='));
-        expect(signed.split('&').map((parameter) => parameter.split('=')[0])).toEqual([
-          field,
-          ...(name === 'LogoutResponse' ? ['RelayState'] : []),
-          'SigAlg',
-        ]);
-        const value = Buffer.from(parametersOf(message).get('Signature') ?? '', 'base64');
-        expect(parametersOf(message).get('SigAlg')).toBe(`${MORE}rsa-sha256`);
-        expect(opensslVerifies(signed, value, ours.publicKey)).toBe(true);
-        expect(opensslVerifies(`${signed}x`, value, ours.publicKey)).toBe(false);
+  test(
+    binding === 'post' ? 'create signatures that xmlsec1 verifies' : 'create signatures that openssl verifies over the sent octets',
+    async () => {
+      for (const [field, name, message] of [
+        ['SAMLRequest', 'LogoutRequest', await request()],
+        ['SAMLResponse', 'LogoutResponse', await response('relay')],
+      ] as const) {
+        if (message.binding === 'post') {
+          const xml = xmlOf(message, field);
+          expect(await xmlsec1Verifies(xml, name, ours.certificatePem)).toBe(true);
+          expect(await xmlsec1Verifies(xml.replace(ENTITY_ID, `${ENTITY_ID}x`), name, ours.certificatePem)).toBe(false);
+        } else {
+          const sent = message.url.slice(LOCATION.length + 1);
+          const signed = sent.slice(0, sent.indexOf('&Signature='));
+          expect(signed.split('&').map((parameter) => parameter.split('=')[0])).toEqual([
+            field,
+            ...(name === 'LogoutResponse' ? ['RelayState'] : []),
+            'SigAlg',
+          ]);
+          const value = Buffer.from(parametersOf(message).get('Signature') ?? '', 'base64');
+          expect(parametersOf(message).get('SigAlg')).toBe(`${MORE}rsa-sha256`);
+          expect(opensslVerifies(signed, value, ours.publicKey)).toBe(true);
+          expect(opensslVerifies(`${signed}x`, value, ours.publicKey)).toBe(false);
+        }
       }
-    }
-  });
+    },
+  );
 
-  test('what we send, our own verdict accepts', async () => {
+  test('create a request that acceptLogoutRequest() accepts', async () => {
     const message = await request();
     const read: UnverifiedMessage =
       message.binding === 'redirect'
@@ -517,8 +528,8 @@ function opensslVerifies(octets: string, value: Buffer, key: KeyObject): boolean
 const broken = (base64 = ''): string =>
   Buffer.from(Buffer.from(base64, 'base64').toString('utf8').replace('olivia', 'carl')).toString('base64');
 
-describe('node-saml 5.1, which has no say here', () => {
-  test('lets an unsigned LogoutRequest in a URL pass; the verdict does not', async () => {
+describe('acceptLogoutRequest() compared with node-saml 5.1', () => {
+  test('rejects an unsigned LogoutRequest in a URL, which node-saml accepts', async () => {
     const query = `SAMLRequest=${deflated(logoutRequest(TO, OLIVIA))}`;
     const nodeSaml = new SAML({
       idpCert: idp.certificatePem,

@@ -24,13 +24,13 @@ const keyOf = ({ publicKey }: Pair, fingerprint = '', notAfterMs = Number.MAX_SA
   notAfterMs,
 });
 
-interface Bent {
+interface SigningChanges {
   readonly by: Pair;
   readonly signatureMethod: string;
   readonly digestMethod: string;
-  /** Changes the text of SignedInfo before it is signed. */
+  /** Changes the text of SignedInfo before signing. */
   readonly signedInfo: (text: string) => string;
-  /** Changes the whole element after it was signed. */
+  /** Changes the whole element after signing. */
   readonly element: (text: string) => string;
   readonly signature: (octets: Buffer) => Buffer;
   readonly encoding: 'ieee-p1363' | 'der';
@@ -39,9 +39,9 @@ interface Bent {
 const NAMESPACES = `xmlns:ds="${XMLDSIG}" xmlns:n="urn:n" xmlns="urn:unused"`;
 const hashOf = (method: string): string => /sha\d+$/.exec(method)?.[0] ?? 'sha256';
 
-/** An element with a good enveloped signature, but for what is bent. */
-function signed(bent: Partial<Bent> = {}): string {
-  const { by = rsa, signatureMethod = `${MORE}rsa-sha256`, digestMethod = `${XMLENC}sha256`, encoding = 'ieee-p1363' } = bent;
+/** Returns an element with a valid enveloped signature, except for the changes. */
+function signed(changes: Partial<SigningChanges> = {}): string {
+  const { by = rsa, signatureMethod = `${MORE}rsa-sha256`, digestMethod = `${XMLENC}sha256`, encoding = 'ieee-p1363' } = changes;
   const element = (signature: string) => `<n:a ${NAMESPACES} ID="_1">${signature}<n:b c="d">text</n:b></n:a>`;
   const digest = createHash(hashOf(digestMethod))
     .update(canonicalize(parseXml(element(''))))
@@ -52,11 +52,11 @@ function signed(bent: Partial<Bent> = {}): string {
     `<ds:Transform Algorithm="${XMLDSIG}enveloped-signature"/><ds:Transform Algorithm="${EXCLUSIVE_C14N}"/></ds:Transforms>`,
     `<ds:DigestMethod Algorithm="${digestMethod}"/><ds:DigestValue>${digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>`,
   ].join('');
-  const signedInfo = (bent.signedInfo ?? String)(plain);
+  const signedInfo = (changes.signedInfo ?? String)(plain);
   const [toSign] = childElements(parseXml(`<n:a ${NAMESPACES}>${signedInfo}</n:a>`));
   const octets = sign(hashOf(signatureMethod), Buffer.from(canonicalize(toSign!)), { key: by.privateKey, dsaEncoding: encoding });
-  const value = (bent.signature ?? ((same) => same))(octets).toString('base64');
-  return (bent.element ?? String)(element(`<ds:Signature>${signedInfo}<ds:SignatureValue>${value}</ds:SignatureValue></ds:Signature>`));
+  const value = (changes.signature ?? ((same) => same))(octets).toString('base64');
+  return (changes.element ?? String)(element(`<ds:Signature>${signedInfo}<ds:SignatureValue>${value}</ds:SignatureValue></ds:Signature>`));
 }
 
 function verified(xml: string, keys: readonly VerificationKey[] = [keyOf(rsa)]): SignedOctets | ErrorCode {
@@ -69,13 +69,13 @@ function verified(xml: string, keys: readonly VerificationKey[] = [keyOf(rsa)]):
   }
 }
 
-describe('what a good signature gives (rules 9, 11)', () => {
-  test('the canonical octets without the signature, and nothing that is not signed', () => {
+describe('verifySignature(): valid signatures', () => {
+  test('returns the canonical octets of the signed element without the signature', () => {
     expect(verified(signed())).toEqual({ octets: '<n:a xmlns:n="urn:n" ID="_1"><n:b c="d">text</n:b></n:a>', key: keyOf(rsa) });
   });
 
   test.each(['256', '384', '512'].flatMap((bits) => ['256', '384', '512'].map((digest) => [bits, digest])))(
-    'rsa-sha%s with digest sha%s',
+    'accepts rsa-sha%s with digest sha%s',
     (bits, digest) => {
       const digestMethod = digest === '384' ? `${MORE}sha384` : `${XMLENC}sha${digest}`;
       expect(verified(signed({ signatureMethod: `${MORE}rsa-sha${bits}`, digestMethod }))).toHaveProperty('octets');
@@ -83,39 +83,39 @@ describe('what a good signature gives (rules 9, 11)', () => {
   );
 
   test.each(['P-256', 'P-384', 'P-521'].flatMap((curve) => ['256', '384', '512'].map((bits) => [curve, bits])))(
-    'ecdsa on %s with sha%s',
+    'accepts ECDSA on %s with sha%s',
     (curve, bits) => {
       const by = ec(curve!);
       expect(verified(signed({ by, signatureMethod: `${MORE}ecdsa-sha${bits}` }), [keyOf(by)])).toHaveProperty('octets');
     },
   );
 
-  test.each([2048, 3072, 4096])('RSA of %d bits', (modulusLength) => {
+  test.each([2048, 3072, 4096])('accepts RSA with %d bits', (modulusLength) => {
     const by = generateKeyPairSync('rsa', { modulusLength });
     expect(verified(signed({ by }), [keyOf(by)])).toHaveProperty('octets');
   });
 
-  test('line breaks in the values, and white space between the elements of a signature', () => {
+  test('accepts line breaks in values and whitespace between the elements of a signature', () => {
     const wide = (text: string) => text.replaceAll('><ds:', '>\n  <ds:');
     const element = (text: string) => text.replace(/(?<=SignatureValue>)[^<]+/, (value) => `\n${value.replace(/.{76}/g, '$&\r\n')}\n`);
     expect(verified(signed({ signedInfo: wide, element }))).toHaveProperty('octets');
   });
 });
 
-describe('keys (rules 7, 8)', () => {
+describe('verifySignature(): keys', () => {
   const xml = signed();
 
-  test('each is tried, and the one that fits is told', () => {
+  test('tries each key and returns the one that verifies', () => {
     const keys = [keyOf(otherRsa, 'first'), keyOf(p256, 'second'), keyOf(rsa, 'third'), keyOf(rsa, 'fourth')];
     expect(verified(xml, keys)).toHaveProperty('key.fingerprint', 'third');
     expect(verified(xml, keys.toReversed())).toHaveProperty('key.fingerprint', 'fourth');
   });
 
-  test('one whose certificate has expired verifies, and is told with its date', () => {
+  test('accepts a key whose certificate has expired, and returns its date', () => {
     expect(verified(xml, [keyOf(otherRsa), keyOf(rsa, 'expired', 1)])).toHaveProperty('key', keyOf(rsa, 'expired', 1));
   });
 
-  test('none is good where another one signed', () => {
+  test('rejects a signature of another key', () => {
     expect(verified(xml, [keyOf(otherRsa)])).toBe('saml_signature_invalid');
     expect(verified(xml, [keyOf(otherRsa), keyOf(otherRsa)])).toBe('saml_signature_invalid');
   });
@@ -131,13 +131,13 @@ describe('keys (rules 7, 8)', () => {
     ['no key at all', xml, []],
     ['RSA of 1024 bits', signed({ by: weak }), [weak]],
     ['RSA of 2040 bits', signed({ by: almost }), [almost]],
-    ['an RSA key that is for PSS only', xml, [pss]],
-    ['an RSA signature where there is an EC key', xml, [p256]],
-    ['an ECDSA signature where there is an RSA key', signed({ by: p256, ...ecdsa }), [rsa]],
+    ['an RSA key for PSS only', xml, [pss]],
+    ['an RSA signature with an EC key', xml, [p256]],
+    ['an ECDSA signature with an RSA key', signed({ by: p256, ...ecdsa }), [rsa]],
     ['secp256k1', signed({ by: secp256k1, ...ecdsa }), [secp256k1]],
     ['P-224', signed({ by: secp224r1, ...ecdsa }), [secp224r1]],
     ['Ed25519', xml, [generateKeyPairSync('ed25519')]],
-  ])('no key fits: %s', (_, message, keys) => {
+  ])('forbids %s', (_, message, keys) => {
     expect(
       verified(
         message,
@@ -146,21 +146,21 @@ describe('keys (rules 7, 8)', () => {
     ).toBe('saml_algorithm_forbidden');
   });
 
-  test('a key that does not fit stands in nobody’s way', () => {
-    expect(verified(xml, [keyOf(weak), keyOf(p256), keyOf(pss), keyOf(rsa, 'fits')])).toHaveProperty('key.fingerprint', 'fits');
+  test('ignores unusable keys if another key is usable', () => {
+    expect(verified(xml, [keyOf(weak), keyOf(p256), keyOf(pss), keyOf(rsa, 'usable')])).toHaveProperty('key.fingerprint', 'usable');
     expect(verified(signed({ by: weak }), [keyOf(weak), keyOf(rsa)])).toBe('saml_signature_invalid');
   });
 
-  test('a public key that came as JWK or PEM is the same key', () => {
+  test('accepts a public key that was imported again', () => {
     const again = createPublicKey(rsa.publicKey.export({ type: 'spki', format: 'pem' }));
     expect(verified(xml, [{ ...keyOf(rsa), key: again }])).toHaveProperty('octets');
   });
 });
 
-describe('signature values (rule 9, XML Signature §6.4.3)', () => {
+describe('verifySignature(): signature values (XML Signature §6.4.3)', () => {
   const ecdsa = { by: p256, signatureMethod: `${MORE}ecdsa-sha256` };
 
-  test('DER in place of r and s is no ECDSA signature', () => {
+  test('rejects an ECDSA signature in DER form', () => {
     expect(verified(signed({ ...ecdsa, encoding: 'der' }), [keyOf(p256)])).toBe('saml_signature_invalid');
     const p521 = ec('P-521');
     expect(verified(signed({ by: p521, signatureMethod: `${MORE}ecdsa-sha512`, encoding: 'der' }), [keyOf(p521)])).toBe(
@@ -169,69 +169,69 @@ describe('signature values (rule 9, XML Signature §6.4.3)', () => {
   });
 
   const changes: [string, (octets: Buffer) => Buffer][] = [
-    ['one bit', (octets) => Buffer.concat([octets.subarray(0, -1), Buffer.of(octets.at(-1)! ^ 1)])],
-    ['one octet less', (octets) => octets.subarray(1)],
-    ['one octet more', (octets) => Buffer.concat([octets, Buffer.of(0)])],
-    ['a zero before', (octets) => Buffer.concat([Buffer.of(0), octets])],
-    ['one octet', () => Buffer.of(0)],
-    ['zeros', (octets) => Buffer.alloc(octets.length)],
-    ['ones', (octets) => Buffer.alloc(octets.length, 1)],
-    ['all bits', (octets) => Buffer.alloc(octets.length, 0xff)],
-    ['chance', (octets) => randomBytes(octets.length)],
-    ['100 kB', () => Buffer.alloc(100_000, 7)],
+    ['with one bit flipped', (octets) => Buffer.concat([octets.subarray(0, -1), Buffer.of(octets.at(-1)! ^ 1)])],
+    ['without its first octet', (octets) => octets.subarray(1)],
+    ['with an octet appended', (octets) => Buffer.concat([octets, Buffer.of(0)])],
+    ['with a zero prepended', (octets) => Buffer.concat([Buffer.of(0), octets])],
+    ['of one octet', () => Buffer.of(0)],
+    ['of zeros', (octets) => Buffer.alloc(octets.length)],
+    ['of ones', (octets) => Buffer.alloc(octets.length, 1)],
+    ['of 0xFF octets', (octets) => Buffer.alloc(octets.length, 0xff)],
+    ['of random octets', (octets) => randomBytes(octets.length)],
+    ['of 100 kB', () => Buffer.alloc(100_000, 7)],
   ];
 
-  test.each(changes)('RSA: %s is refused', (_, signature) => {
+  test.each(changes)('rejects an RSA signature %s', (_, signature) => {
     expect(verified(signed({ signature }))).toBe('saml_signature_invalid');
   });
 
-  test.each(changes)('ECDSA: %s is refused', (_, signature) => {
+  test.each(changes)('rejects an ECDSA signature %s', (_, signature) => {
     expect(verified(signed({ ...ecdsa, signature }), [keyOf(p256)])).toBe('saml_signature_invalid');
   });
 });
 
-describe('the profile (rules 6, 7; saml-core §5.4)', () => {
-  const beforehand = (from: string | RegExp, to: string): Partial<Bent> => ({ signedInfo: (text) => text.replace(from, to) });
-  const afterwards = (from: string | RegExp, to: string): Partial<Bent> => ({ element: (text) => text.replace(from, to) });
+describe('verifySignature(): the profile (saml-core §5.4)', () => {
+  const beforehand = (from: string | RegExp, to: string): Partial<SigningChanges> => ({ signedInfo: (text) => text.replace(from, to) });
+  const afterwards = (from: string | RegExp, to: string): Partial<SigningChanges> => ({ element: (text) => text.replace(from, to) });
   const list = (prefixes: string) => `<i:InclusiveNamespaces xmlns:i="${EXCLUSIVE_C14N}" PrefixList="${prefixes}"/>`;
   const canonicalization = `<ds:CanonicalizationMethod Algorithm="${EXCLUSIVE_C14N}"`;
   const exclusive = `<ds:Transform Algorithm="${EXCLUSIVE_C14N}"`;
   const inTransform = (content: string) => beforehand(`${exclusive}/>`, `${exclusive}>${content}</ds:Transform>`);
   const many = Array.from({ length: 32 }, (_, i) => `p${i}`).join(' ');
 
-  test.each<[what: string, bent: Partial<Bent>]>([
+  test.each<[what: string, changes: Partial<SigningChanges>]>([
     [
-      'a PrefixList that is empty, for SignedInfo',
+      'an empty PrefixList for SignedInfo',
       beforehand(`${canonicalization}/>`, `${canonicalization}>${list('')}</ds:CanonicalizationMethod>`),
     ],
-    ['32 prefixes that are bound nowhere', inTransform(list(many))],
+    ['32 prefixes without a binding', inTransform(list(many))],
     ['an empty PrefixList', inTransform(list(' \n'))],
     ['InclusiveNamespaces without a list', inTransform(`<i:InclusiveNamespaces xmlns:i="${EXCLUSIVE_C14N}"/>`)],
-    ['attributes that mean nothing here', beforehand('<ds:Reference ', '<ds:Reference Id="r" Type="t" ')],
-    ['a KeyInfo, whatever is in it', afterwards('</ds:Signature>', '<ds:KeyInfo><n:x/>text</ds:KeyInfo></ds:Signature>')],
+    ['attributes without a meaning', beforehand('<ds:Reference ', '<ds:Reference Id="r" Type="t" ')],
+    ['a KeyInfo with any content', afterwards('</ds:Signature>', '<ds:KeyInfo><n:x/>text</ds:KeyInfo></ds:Signature>')],
     ['comments anywhere', afterwards('<ds:Signature>', '<!-- 1 --><ds:Signature><!-- 2 -->')],
-  ])('allows %s', (_, bent) => {
-    expect(verified(signed(bent))).toHaveProperty('octets');
+  ])('allows %s', (_, changes) => {
+    expect(verified(signed(changes))).toHaveProperty('octets');
   });
 
-  test.each(['ds', '#default', 'nowhere #default'])('PrefixList %j adds to what is digested and to what is signed', (prefixes) => {
-    // Here it was digested and signed without them.
+  test.each(['ds', '#default', 'nowhere #default'])('applies PrefixList %j to the digested and to the signed octets', (prefixes) => {
+    // The digest and the signature were computed without these prefixes.
     expect(verified(signed(inTransform(list(prefixes))))).toBe('saml_signature_invalid');
     const inMethod = beforehand(`${canonicalization}/>`, `${canonicalization}>${list(prefixes)}</ds:CanonicalizationMethod>`);
-    const isWrittenAnyway = prefixes === 'ds';
-    expect(verified(signed(inMethod)) !== 'saml_signature_invalid').toBe(isWrittenAnyway);
+    const isRenderedAnyway = prefixes === 'ds';
+    expect(verified(signed(inMethod)) !== 'saml_signature_invalid').toBe(isRenderedAnyway);
   });
 
   const NAMED = ['SignedInfo', 'CanonicalizationMethod', 'SignatureMethod', 'Reference', 'Transforms', 'DigestMethod', 'DigestValue'];
 
-  test.each(NAMED)('refuses %s of another namespace or name', (name) => {
-    const ofNamespace = beforehand(new RegExp(`ds:${name}(?=[ />])`, 'g'), `n:${name}`);
-    expect(verified(signed(ofNamespace))).toBe('saml_structure_ambiguous');
-    const ofName = beforehand(new RegExp(`ds:${name}(?=[ />])`, 'g'), `ds:${name}s`);
-    expect(verified(signed(ofName))).toBe('saml_structure_ambiguous');
+  test.each(NAMED)('rejects %s with another namespace or name', (name) => {
+    const otherNamespace = beforehand(new RegExp(`ds:${name}(?=[ />])`, 'g'), `n:${name}`);
+    expect(verified(signed(otherNamespace))).toBe('saml_structure_ambiguous');
+    const otherName = beforehand(new RegExp(`ds:${name}(?=[ />])`, 'g'), `ds:${name}s`);
+    expect(verified(signed(otherName))).toBe('saml_structure_ambiguous');
   });
 
-  test.each<[what: string, bent: Partial<Bent>, code: ErrorCode]>([
+  test.each<[what: string, changes: Partial<SigningChanges>, code: ErrorCode]>([
     ['SignedInfo twice', afterwards('<ds:SignedInfo>', '<ds:SignedInfo/><ds:SignedInfo>'), 'saml_structure_ambiguous'],
     ['no SignatureValue', afterwards(/<ds:SignatureValue>.*<\/ds:SignatureValue>/, ''), 'saml_structure_ambiguous'],
     ['KeyInfo before SignatureValue', afterwards('<ds:SignatureValue>', '<ds:KeyInfo/><ds:SignatureValue>'), 'saml_structure_ambiguous'],
@@ -258,7 +258,7 @@ describe('the profile (rules 6, 7; saml-core §5.4)', () => {
     ['two DigestValues', beforehand(/<ds:DigestValue>.*<\/ds:DigestValue>/, '$&$&'), 'saml_structure_ambiguous'],
     ['a child element in DigestValue', beforehand('</ds:DigestValue>', '<n:x/></ds:DigestValue>'), 'saml_malformed'],
     ['a child element in SignatureValue', afterwards('</ds:SignatureValue>', '<n:x/></ds:SignatureValue>'), 'saml_malformed'],
-    ['a reference to nothing', beforehand('#_1', '#_2'), 'saml_structure_ambiguous'],
+    ['a reference to a missing ID', beforehand('#_1', '#_2'), 'saml_structure_ambiguous'],
     ['a reference to the document', beforehand('#_1', ''), 'saml_structure_ambiguous'],
     ['an element without ID', afterwards(' ID="_1"', ''), 'saml_structure_ambiguous'],
     ['an element with Id', afterwards(' ID="_1"', ' Id="_1"'), 'saml_structure_ambiguous'],
@@ -305,17 +305,17 @@ describe('the profile (rules 6, 7; saml-core §5.4)', () => {
     ['hmac-sha256', beforehand(`${MORE}rsa-sha256`, `${MORE}hmac-sha256`), 'saml_algorithm_forbidden'],
     ['rsa-sha256 in other letters', beforehand(`${MORE}rsa-sha256`, `${MORE}RSA-SHA256`), 'saml_algorithm_forbidden'],
     ['RSA-PSS', beforehand(`${MORE}rsa-sha256`, 'http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1'), 'saml_algorithm_forbidden'],
-    ['rsa-sha512 said of a signature with SHA-256', afterwards(`${MORE}rsa-sha256`, `${MORE}rsa-sha512`), 'saml_signature_invalid'],
+    ['rsa-sha512 for a signature with SHA-256', afterwards(`${MORE}rsa-sha256`, `${MORE}rsa-sha512`), 'saml_signature_invalid'],
     ['a changed digest', beforehand(/<ds:DigestValue>.../, '<ds:DigestValue>AAA'), 'saml_signature_invalid'],
     ['changed content', afterwards('text', 'Text'), 'saml_signature_invalid'],
     ['a changed SignedInfo', afterwards('<ds:Reference ', '<ds:Reference Id="r" '), 'saml_signature_invalid'],
-  ])('refuses %s', (_, bent, code) => {
-    expect(signed(bent)).not.toBe(signed());
-    expect(verified(signed(bent))).toBe(code);
+  ])('rejects %s', (_, changes, code) => {
+    expect(signed(changes)).not.toBe(signed());
+    expect(verified(signed(changes))).toBe(code);
   });
 });
 
-describe('octets as they are (HTTP-Redirect, saml-bindings §3.4.4.1)', () => {
+describe('verifySignedOctets() (HTTP-Redirect, saml-bindings §3.4.4.1)', () => {
   const octets = Buffer.from('SAMLRequest=a&SigAlg=b');
   const value = sign('sha256', octets, rsa.privateKey);
   const judged = (data: Buffer, signature: Buffer, algorithm: string, keys: readonly VerificationKey[]) => {
@@ -327,7 +327,7 @@ describe('octets as they are (HTTP-Redirect, saml-bindings §3.4.4.1)', () => {
     }
   };
 
-  test('the key that verifies is told', () => {
+  test('returns the key that verifies', () => {
     expect(judged(octets, value, `${MORE}rsa-sha256`, [keyOf(otherRsa, 'one'), keyOf(rsa, 'two')])).toBe('two');
   });
 
@@ -338,7 +338,7 @@ describe('octets as they are (HTTP-Redirect, saml-bindings §3.4.4.1)', () => {
     ['another kind of key', octets, value, `${MORE}ecdsa-sha256`, 'saml_algorithm_forbidden'],
     ['rsa-sha1', octets, sign('sha1', octets, rsa.privateKey), `${XMLDSIG}rsa-sha1`, 'saml_algorithm_forbidden'],
     ['no algorithm', octets, value, '', 'saml_algorithm_forbidden'],
-  ])('refuses %s', (_, data, signature, algorithm, code) => {
+  ])('rejects %s', (_, data, signature, algorithm, code) => {
     expect(judged(data, signature, algorithm, [keyOf(rsa)])).toBe(code);
   });
 });

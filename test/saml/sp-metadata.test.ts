@@ -27,14 +27,14 @@ const FULL: ServiceProviderDescription = {
   contactEmail: 'it@acme.example',
 };
 
-describe('SP metadata (saml-metadata §2.4.4)', () => {
-  it('is valid against the schema, with everything and with the least', async () => {
+describe('service provider metadata (saml-metadata §2.4.4)', () => {
+  it('is valid by the schema, with all and with only required values', async () => {
     expect(await schemaProblems(createSpMetadata(FULL), 'metadata')).toBe('');
-    const { nameIdFormat: _, displayName: __, logoUrl: ___, contactEmail: ____, ...least } = FULL;
-    expect(await schemaProblems(createSpMetadata({ ...least, certificates: ['AAAA'] }), 'metadata')).toBe('');
+    const { nameIdFormat: _, displayName: __, logoUrl: ___, contactEmail: ____, ...required } = FULL;
+    expect(await schemaProblems(createSpMetadata({ ...required, certificates: ['AAAA'] }), 'metadata')).toBe('');
   });
 
-  it('the schema is a judge: elements in another order are refused', async () => {
+  it('would be invalid by the schema with elements in another order', async () => {
     const swapped = createSpMetadata(FULL).replace(
       /(<md:NameIDFormat>.*?<\/md:NameIDFormat>)(<md:AssertionConsumerService [^>]*>)/,
       '$2$1',
@@ -42,7 +42,7 @@ describe('SP metadata (saml-metadata §2.4.4)', () => {
     expect(await schemaProblems(swapped, 'metadata')).toContain('NameIDFormat');
   });
 
-  it('names our endpoints, and nothing from the Host header', async () => {
+  it('contains the endpoints of the gateway, regardless of forwarded headers', async () => {
     const organization = await makeTestOrganization(gateway);
     const url = `${gateway.url}/saml/${organization.slug}/metadata`;
     const response = await fetch(url, { headers: { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' } });
@@ -61,7 +61,7 @@ describe('SP metadata (saml-metadata §2.4.4)', () => {
     expect(all(root, 'NameIDFormat')).toEqual([]);
   });
 
-  it('has a self-signed RSA-3072 certificate of the organization alone, for signing and for encryption', async () => {
+  it('has a self-signed RSA-3072 certificate per organization, for signing and encryption', async () => {
     const certificates = [];
     for (const organization of [await makeTestOrganization(gateway), await makeTestOrganization(gateway)]) {
       const root = parseXml(await (await fetch(`${gateway.url}/saml/${organization.slug}/metadata`)).text());
@@ -77,7 +77,7 @@ describe('SP metadata (saml-metadata §2.4.4)', () => {
     expect(certificates[0]).not.toBe(certificates[1]);
   });
 
-  it('says what the settings say', async () => {
+  it('reflects the settings of the organization', async () => {
     const organization = await makeTestOrganization(gateway);
     await gateway.api('PATCH', `/organizations/${organization.slug}`, {
       contact_email: 'it@acme.example',

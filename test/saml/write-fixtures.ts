@@ -1,6 +1,6 @@
 /**
- * Writes all fixtures anew: `node test/saml/write-fixtures.ts`. Fresh keys, so every signature changes; nothing else does
- * unless a case did. Private keys are never written.
+ * Writes all fixtures: `node test/saml/write-fixtures.ts`. The keys are new each time, so every signature changes, but nothing
+ * else does unless a case changed. Private keys are never written.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -31,12 +31,12 @@ function emptyFolder(name: string): string {
 function writeCase(folder: string, fixture: FixtureCase): void {
   const octets = Buffer.from(fixture.xml);
   if (octets.length > MAX_BYTES) throw new Error(`${fixture.name} has ${octets.length} octets; make it a live case.`);
-  mkdirSync(folder); // throws for a name that is there already
+  mkdirSync(folder); // Throws if two cases have the same name.
   writeFileSync(path.join(folder, 'response.xml'), octets);
   writeFileSync(path.join(folder, 'case.json'), `${JSON.stringify(writtenCase(fixture), undefined, 2)}\n`);
 }
 
-/** Only those that some case trusts. */
+/** Writes only certificates that a case trusts. */
 function writeCertificates(folder: string): void {
   const used = new Set(
     Object.values(verdicts).flatMap((cases) => cases.flatMap((fixture) => fixture.settings?.trusted ?? ['rsa' as const])),

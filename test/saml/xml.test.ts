@@ -24,21 +24,21 @@ function codeOf(act: () => unknown): ErrorCode | 'nothing thrown' {
   return 'nothing thrown';
 }
 
-/** A tree in short: name, attributes, children. */
-const short = (node: XmlElement | string): unknown =>
+/** Summarizes a tree as name, attributes and children. */
+const summarize = (node: XmlElement | string): unknown =>
   isElement(node)
     ? [
         node.uri === '' ? node.local : `{${node.uri}}${node.local}`,
         ...node.attributes.map(({ uri, local, value }) => `@${uri === '' ? local : `{${uri}}${local}`}=${value}`),
-        ...node.children.map(short),
+        ...node.children.map(summarize),
       ]
     : node;
 
-describe('characters: strict UTF-8 (rule 2)', () => {
+describe('decodeUtf8(): strict UTF-8', () => {
   const octets = (...parts: (string | number[])[]) =>
     Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))));
 
-  test('a byte order mark is dropped, any other U+FEFF is text', () => {
+  test('removes a byte order mark and keeps every other U+FEFF', () => {
     expect(decodeUtf8(octets([0xef, 0xbb, 0xbf], '<a/>'))).toBe('<a/>');
     expect(decodeUtf8(octets('<a>\ufeff</a>'))).toBe('<a>\ufeff</a>');
   });
@@ -46,7 +46,7 @@ describe('characters: strict UTF-8 (rule 2)', () => {
   test.each([
     ['up to U+10FFFF', [0xf4, 0x8f, 0xbf, 0xbf], '\u{10ffff}'],
     ['a noncharacter', [0xef, 0xbf, 0xbf], '\uffff'],
-    ['nothing', [], ''],
+    ['no octets', [], ''],
   ])('decodes %s', (_, bytes, text) => {
     expect(decodeUtf8(octets(bytes))).toBe(text);
   });
@@ -59,14 +59,14 @@ describe('characters: strict UTF-8 (rule 2)', () => {
     ['a surrogate pair in six octets', [0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80]],
     ['beyond U+10FFFF', [0xf4, 0x90, 0x80, 0x80]],
     ['five octets', [0xf8, 0x88, 0x80, 0x80, 0x80]],
-    ['a continuation alone', [0x80]],
-    ['a character cut off', [0xe2, 0x82]],
-    ['a character cut off by another one', [0xe2, 0x82, 0x41]],
+    ['a continuation octet alone', [0x80]],
+    ['a truncated character', [0xe2, 0x82]],
+    ['a truncated character before another one', [0xe2, 0x82, 0x41]],
     ['0xFF', [0xff]],
     ['UTF-16 with its byte order mark', [0xff, 0xfe, 0x3c, 0x00]],
     ['UTF-16, big endian', [0xfe, 0xff, 0x00, 0x3c]],
     ['Latin-1', [0xe9, 0x3c]],
-  ])('refuses %s', (_, bytes) => {
+  ])('rejects %s', (_, bytes) => {
     expect(codeOf(() => decodeUtf8(octets('<a>', bytes, '</a>')))).toBe('saml_malformed');
   });
 
@@ -75,12 +75,12 @@ describe('characters: strict UTF-8 (rule 2)', () => {
     ['UTF-32 without byte order mark', '<\0\0\0a\0\0\0/\0\0\0>\0\0\0'],
     ['UTF-7', '+ADw-a+AD4-'],
     ['EBCDIC', 'L\x6fam'],
-  ])('%s is no XML', (_, text) => {
+  ])('%s is rejected as XML', (_, text) => {
     expect(codeOf(() => parseXml(text))).toBe('saml_malformed');
   });
 });
 
-describe('a document type declaration is refused (rule 3)', () => {
+describe('parseXml(): document type declarations', () => {
   test.each([
     '<!DOCTYPE a><a/>',
     '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
@@ -91,11 +91,11 @@ describe('a document type declaration is refused (rule 3)', () => {
     '<a/><!DOCTYPE a>',
     '<!DOCTYPE',
     'x<!DOCTYPE a><a/>',
-    // Nobody needs these, and some parser somewhere might take them for one.
+    // No message needs these, and another parser might read them as a declaration.
     '<a><![CDATA[<!DOCTYPE a>]]></a>',
     '<a><!-- <!DOCTYPE a> --></a>',
     "<a b='<!DOCTYPE a>'/>",
-  ])('%j', (xml) => {
+  ])('rejects %j', (xml) => {
     expect(codeOf(() => parseXml(xml))).toBe('saml_dtd_forbidden');
   });
 
@@ -107,38 +107,46 @@ describe('a document type declaration is refused (rule 3)', () => {
     '<!ELEMENT a ANY><a/>',
     '<!><a/>',
     '<![CDATA[x]]><a/>',
-  ])('%j is no XML at all', (xml) => {
+  ])('rejects %j as not well-formed', (xml) => {
     expect(codeOf(() => parseXml(xml))).toBe('saml_malformed');
   });
 
-  test('the words as text are text', () => {
+  test('accepts the words as escaped text', () => {
     expect(textOf(parseXml('<a>DOCTYPE &lt;!DOCTYPE a&gt;</a>'))).toBe('DOCTYPE <!DOCTYPE a>');
   });
 });
 
-describe('one reading (rule 3)', () => {
+describe('parseXml(): one reading of each text', () => {
   test.each<[behaviour: string, xml: string, tree: unknown]>([
-    ['a comment leaves no trace in a text', '<a>admin@acme.test<!-- x -->.evil.test</a>', ['a', 'admin@acme.test.evil.test']],
-    ['comments side by side leave none', '<a><!--1--><!--2-->t<!----></a>', ['a', 't']],
-    ['CDATA is text, and one with its neighbours', '<a>1<![CDATA[<b>&amp;]]>2<![CDATA[]]>3</a>', ['a', '1<b>&amp;23']],
-    ['an empty CDATA is no text', '<a><![CDATA[]]></a>', ['a']],
-    ['character references and the five entities are text', '<a>&#65;&#x42;&amp;&lt;&gt;&quot;&apos;&#x1F600;</a>', ['a', 'AB&<>"\'😀']],
-    ['a reference is not read twice', '<a>&amp;lt;&#38;lt;</a>', ['a', '&lt;&lt;']],
-    ['line ends are one line feed, by the rule of XML 1.0', '<a>1\r\n2\r3\n4\u00855\u2028</a>', ['a', '1\n2\n3\n4\u00855\u2028']],
-    ['a carriage return by reference stays', '<a>&#13;&#10;</a>', ['a', '\r\n']],
-    ['white space in attributes is blanks, by reference it stays', '<a b="1\t2\n3\r\n4&#9;&#10;&#13;"/>', ['a', '@b=1 2 3 4\t\n\r']],
-    ['blanks around values stay', '<a b=" 1 "> 2 </a>', ['a', '@b= 1 ', ' 2 ']],
-    ['white space around the root goes', '\n<!-- --> <a/> \n', ['a']],
-    ['an XML declaration of UTF-8', "<?xml version='1.0' encoding='utf-8' standalone='yes'?><a/>", ['a']],
-    ['names in any script', '<é 名="1"><a·b/></é>', ['é', '@名=1', ['a·b']]],
+    ['removes a comment inside a text', '<a>admin@acme.test<!-- x -->.evil.test</a>', ['a', 'admin@acme.test.evil.test']],
+    ['removes adjacent comments', '<a><!--1--><!--2-->t<!----></a>', ['a', 't']],
+    ['joins CDATA sections with the text around them', '<a>1<![CDATA[<b>&amp;]]>2<![CDATA[]]>3</a>', ['a', '1<b>&amp;23']],
+    ['ignores an empty CDATA section', '<a><![CDATA[]]></a>', ['a']],
     [
-      'names of the language’s own objects',
+      'resolves character references and the five predefined entities',
+      '<a>&#65;&#x42;&amp;&lt;&gt;&quot;&apos;&#x1F600;</a>',
+      ['a', 'AB&<>"\'😀'],
+    ],
+    ['resolves a reference only once', '<a>&amp;lt;&#38;lt;</a>', ['a', '&lt;&lt;']],
+    ['normalizes line ends by the rules of XML 1.0', '<a>1\r\n2\r3\n4\u00855\u2028</a>', ['a', '1\n2\n3\n4\u00855\u2028']],
+    ['keeps a carriage return that is a reference', '<a>&#13;&#10;</a>', ['a', '\r\n']],
+    ['normalizes whitespace in attributes, except references', '<a b="1\t2\n3\r\n4&#9;&#10;&#13;"/>', ['a', '@b=1 2 3 4\t\n\r']],
+    ['keeps spaces around values', '<a b=" 1 "> 2 </a>', ['a', '@b= 1 ', ' 2 ']],
+    ['ignores whitespace around the root', '\n<!-- --> <a/> \n', ['a']],
+    ['accepts an XML declaration with UTF-8', "<?xml version='1.0' encoding='utf-8' standalone='yes'?><a/>", ['a']],
+    ['accepts names in any script', '<é 名="1"><a·b/></é>', ['é', '@名=1', ['a·b']]],
+    [
+      'accepts element names of JavaScript’s built-in properties',
       '<__proto__ constructor="1"><toString/></__proto__>',
       ['__proto__', '@constructor=1', ['toString']],
     ],
-    ['attributes of such names', '<a __proto__="1" hasOwnProperty="2"/>', ['a', '@__proto__=1', '@hasOwnProperty=2']],
+    [
+      'accepts attribute names of JavaScript’s built-in properties',
+      '<a __proto__="1" hasOwnProperty="2"/>',
+      ['a', '@__proto__=1', '@hasOwnProperty=2'],
+    ],
   ])('%s', (_, xml, tree) => {
-    expect(short(parseXml(xml))).toEqual(tree);
+    expect(summarize(parseXml(xml))).toEqual(tree);
   });
 
   test.each([
@@ -201,14 +209,14 @@ describe('one reading (rule 3)', () => {
     '<a/><?b?>',
     '<a><?php echo 1 ?></a>',
     '<?xml-stylesheet href="a"?><a/>',
-  ])('refuses %j', (xml) => {
+  ])('rejects %j', (xml) => {
     expect(codeOf(() => parseXml(xml))).toBe('saml_malformed');
   });
 
-  test('what is refused is not quoted to the person', () => {
+  test('does not quote the input in the error detail', () => {
     try {
       parseXml('<a><secret:b/></a>');
-      throw new Error('not refused');
+      throw new Error('nothing was thrown');
     } catch (error) {
       expect((error as GatewayError).facts.detail).toBe('The XML is not well-formed (line 1, column 14).');
       expect(String((error as GatewayError).facts.cause)).toContain('secret');
@@ -216,13 +224,13 @@ describe('one reading (rule 3)', () => {
   });
 });
 
-describe('namespaces', () => {
-  test('prefixes mean nothing, bindings do, the default one does not hold for attributes', () => {
+describe('parseXml(): namespaces', () => {
+  test('resolves prefixes by their binding, and applies the default namespace to elements only', () => {
     const xml = '<a xmlns="urn:1" xmlns:p="urn:2" b="" p:b=""><p:c xmlns:p="urn:3"/><d xmlns=""/><p:e/></a>';
-    expect(short(parseXml(xml))).toEqual(['{urn:1}a', '@b=', '@{urn:2}b=', ['{urn:3}c'], ['d'], ['{urn:2}e']]);
+    expect(summarize(parseXml(xml))).toEqual(['{urn:1}a', '@b=', '@{urn:2}b=', ['{urn:3}c'], ['d'], ['{urn:2}e']]);
   });
 
-  test('declarations are no attributes, and stand where they were written', () => {
+  test('returns declarations apart from the attributes of their element', () => {
     const root = parseXml('<a xmlns="urn:1" xmlns:p="urn:2"><b xmlns="" xmlns:p="urn:2"/></a>');
     expect([...root.declarations]).toEqual([
       ['', 'urn:1'],
@@ -235,9 +243,9 @@ describe('namespaces', () => {
     expect(root.attributes).toEqual([]);
   });
 
-  test('a prefix of the language’s own objects is a prefix', () => {
+  test('accepts prefixes of JavaScript’s built-in properties', () => {
     const xml = '<__proto__:a xmlns:__proto__="urn:1" constructor:b="" xmlns:constructor="urn:2"/>';
-    expect(short(parseXml(xml))).toEqual(['{urn:1}a', '@{urn:2}b=']);
+    expect(summarize(parseXml(xml))).toEqual(['{urn:1}a', '@{urn:2}b=']);
     expect(codeOf(() => parseXml('<toString:a/>'))).toBe('saml_malformed');
   });
 
@@ -258,13 +266,16 @@ describe('namespaces', () => {
     '<:a/>',
     '<a :b=""/>',
     '<a: xmlns:a="urn:1"/>',
-  ])('refuses %j', (xml) => {
+  ])('rejects %j', (xml) => {
     expect(codeOf(() => parseXml(xml))).toBe('saml_malformed');
   });
 
-  test.each(['urn:a', 'http://a.example/b?c=d#e', 'a:', 'a+b.c-d:e', 'urn:a%20b', "urn:~!$'()*,;=@_"])('%j is an absolute URI', (uri) => {
-    expect(parseXml(`<a xmlns="${uri}"/>`).uri).toBe(uri);
-  });
+  test.each(['urn:a', 'http://a.example/b?c=d#e', 'a:', 'a+b.c-d:e', 'urn:a%20b', "urn:~!$'()*,;=@_"])(
+    'accepts %j as an absolute URI',
+    (uri) => {
+      expect(parseXml(`<a xmlns="${uri}"/>`).uri).toBe(uri);
+    },
+  );
 
   test.each([
     'a',
@@ -286,14 +297,14 @@ describe('namespaces', () => {
     'urn:%zz',
     'urn:\\',
     'urn:a\n',
-  ])('%j is none, and refused', (uri) => {
-    const written = uri.replaceAll('<', '&lt;').replaceAll('"', '&quot;').replaceAll('\n', '&#10;');
-    expect(codeOf(() => parseXml(`<a xmlns="${written}"/>`))).toBe('saml_malformed');
-    expect(codeOf(() => parseXml(`<a><b xmlns:p="${written}"/></a>`))).toBe('saml_malformed');
+  ])('rejects %j, which is not an absolute URI', (uri) => {
+    const escaped = uri.replaceAll('<', '&lt;').replaceAll('"', '&quot;').replaceAll('\n', '&#10;');
+    expect(codeOf(() => parseXml(`<a xmlns="${escaped}"/>`))).toBe('saml_malformed');
+    expect(codeOf(() => parseXml(`<a><b xmlns:p="${escaped}"/></a>`))).toBe('saml_malformed');
   });
 });
 
-describe('what a message may cost', () => {
+describe('parseXml(): limits', () => {
   const nested = (depth: number) => `${'<a>'.repeat(depth)}${'</a>'.repeat(depth)}`;
   const attributes = (count: number) => `<a ${Array.from({ length: count }, (_, i) => `a${i}=""`).join(' ')}/>`;
   const inAll = (count: number) =>
@@ -311,12 +322,12 @@ describe('what a message may cost', () => {
     ['16,000 attributes and declarations', inAll, 16_000],
     ['256 characters in a namespace', (length: number) => `<a xmlns="${uriOf(length)}"/>`, 256],
     ['1,000,000 characters of the namespaces of attributes', qualified, 1_000_000],
-  ])('%s, and not one more', (_, make, most) => {
+  ])('accepts %s and rejects one more', (_, make, most) => {
     expect(codeOf(() => parseXml(make(most)))).toBe('nothing thrown');
     expect(codeOf(() => parseXml(make(most + 1)))).toBe('saml_malformed');
   });
 
-  test('a crowded tag is refused at the first attribute too many, whatever is behind it', () => {
+  test('rejects a tag at the first attribute over the limit, whatever follows', () => {
     const detailOf = (text: string) => {
       try {
         parseXml(text);
@@ -334,26 +345,26 @@ describe('what a message may cost', () => {
     ];
     for (const write of crowded) expect(broken(write, 97)).toContain('too many attributes');
     for (const write of crowded) expect(broken(write, 96)).toContain('not well-formed');
-    // Those of one tag: none is left from the one before.
+    // Each tag is counted separately.
     const full = `<y${Array.from({ length: 64 }, (_, i) => ` a${i}=""`).join('')}/>`;
     expect(codeOf(() => parseXml(`<a>${full}${full}</a>`))).toBe('nothing thrown');
   });
 
-  test('levels are counted, not elements that were closed', () => {
+  test('counts open levels only', () => {
     expect(codeOf(() => parseXml(`<a>${nested(47)}${nested(47)}</a>`))).toBe('nothing thrown');
     expect(codeOf(() => parseXml(`<a>${nested(47)}${nested(48)}</a>`))).toBe('saml_malformed');
   });
 
-  test('refused at the first too many, not after the whole message', () => {
+  test('stops at the first element over the limit, not at the end of the text', () => {
     expect(codeOf(() => parseXml('<a>'.repeat(1_000_000)))).toBe('saml_malformed');
     expect(codeOf(() => parseXml(`<a>${'<!DOCTYPE a>'}${'<a>'.repeat(1_000_000)}`))).toBe('saml_dtd_forbidden');
   });
 });
 
-describe('readers of the tree', () => {
+describe('functions that read the tree', () => {
   const root = parseXml('<a xmlns:p="urn:p" p:ID="p" ID="1"><b>t</b><p:b/>x<b/><c><b/></c></a>');
 
-  test('by namespace and name, children only', () => {
+  test('find children by namespace and name', () => {
     expect(childElements(root)).toHaveLength(4);
     expect(childrenNamed(root, '', 'b')).toHaveLength(2);
     expect(childrenNamed(root, 'urn:p', 'b')).toHaveLength(1);
@@ -361,20 +372,20 @@ describe('readers of the tree', () => {
     expect([...walk(root)].map(({ local }) => local)).toEqual(['a', 'b', 'b', 'b', 'c', 'b']);
   });
 
-  test('an attribute is the one without namespace', () => {
+  test('return only attributes without namespace', () => {
     expect(attributeOf(root, 'ID')).toBe('1');
     expect(attributeOf(root, 'id')).toBeUndefined();
     expect(attributeOf(parseXml('<a xmlns:p="urn:p" p:ID="p"/>'), 'ID')).toBeUndefined();
   });
 
-  test('the only child, none, or several', () => {
+  test('return the only child, or throw if there are several', () => {
     const several = () => new GatewayError('saml_structure_ambiguous');
     expect(onlyChild(root, '', 'c', several)?.local).toBe('c');
     expect(onlyChild(root, '', 'd', several)).toBeUndefined();
     expect(codeOf(() => onlyChild(root, '', 'b', several))).toBe('saml_structure_ambiguous');
   });
 
-  test('a text is whole or refused', () => {
+  test('return a whole text, or throw', () => {
     expect(textOf(parseXml('<a/>'))).toBe('');
     expect(textOf(parseXml('<a>1<!-- -->2</a>'))).toBe('12');
     for (const xml of ['<a>1<b/></a>', '<a><b/>1</a>', '<a><b>1</b></a>', '<a>1<b/>2</a>', '<a><b/></a>']) {

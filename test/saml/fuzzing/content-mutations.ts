@@ -1,4 +1,4 @@
-/** Tokens, text, attributes, and what is not an element. */
+/** Mutates tokens, text, attributes and everything outside elements. */
 import { cut, inserted, replaced, scan } from './markup.ts';
 import { inside, type Mutations, pickElement, pickGap, without } from './mutation.ts';
 

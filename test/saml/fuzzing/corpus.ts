@@ -1,4 +1,4 @@
-/** The genuine messages that the fuzzer changes: made by the mock identity providers with fresh keys, and accepted fixtures. */
+/** The genuine responses that the fuzzer mutates: from the mock identity providers with fresh keys, and accepted fixtures. */
 import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { encryptAssertion } from '../../../src/mock-idp/encryption.ts';
 import { HABIT_NAMES, HABITS, type HabitName, personOf } from '../../../src/mock-idp/habits.ts';
@@ -10,7 +10,7 @@ import type { ResponseSettings } from '../../../src/saml/response/response-setti
 import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import { readFixtures, settingsOf } from '../judges/fixtures.ts';
 
-/** A message as it was signed, and whom it is for. */
+/** A response as it was signed, and the settings for which it is accepted. */
 export interface Genuine {
   readonly name: string;
   readonly xml: string;
@@ -18,15 +18,15 @@ export interface Genuine {
   readonly attributeMapping: AttributeMapping;
   readonly roleMapping: RoleMapping;
   readonly nowMs: number;
-  /** Encrypts the assertion in a text, as everybody can who has our certificate. */
+  /** Encrypts the assertion in a text, which only needs our certificate. */
   readonly encrypt?: (xml: string) => string;
-  /** The identity provider's own key, where it is at hand: to be wrong in what is well signed. */
+  /** The identity provider's own key, if known, to sign mutated messages. */
   readonly idpKey?: KeyObject;
 }
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const BASE = 'https://sso.example.test/saml/acme';
-/** Larger ones make the fuzzer slow and show nothing more. */
+/** Larger fixtures slow the fuzzer down without finding more. */
 const MAX_FIXTURE_CHARACTERS = 12_000;
 const ROLES: RoleMapping = { rules: [{ group: 'platform-admins', role: 'owner' }], defaultRole: 'collaborator' };
 
@@ -36,7 +36,7 @@ export async function makeCorpus(): Promise<Genuine[]> {
   return [...HABIT_NAMES.flatMap((habit) => fromMock(habit, idp, ours)), ...fromFixtures()];
 }
 
-/** Every combination of signatures, of several people, in plain and encrypted. */
+/** Returns every combination of signatures, users and encryption. */
 function fromMock(habit: HabitName, idp: KeyAndCertificate, ours: KeyAndCertificate): Genuine[] {
   const signings = [{}, { response: true, assertion: true }, { response: true, assertion: false }, { response: false, assertion: true }];
   const encryptions = [

@@ -1,4 +1,4 @@
-/** Elements, their names, and the namespaces that these are in. */
+/** Mutates elements, their names and their namespaces. */
 import { XMLDSIG, XMLENC } from '../../../src/saml/names.ts';
 import { cut, type ElementSpan, inserted, localName, replaced, scan } from './markup.ts';
 import { BINDINGS, type Mutations, pickElement, pickGap, without } from './mutation.ts';

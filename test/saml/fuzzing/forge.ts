@@ -1,4 +1,4 @@
-/** Makes a changed message whole again, as far as somebody can who has the key that is given, or none. */
+/** Repairs digests and signatures of a mutated message, as far as an attacker with the given key, or without one, could. */
 import { createHash, type KeyObject, sign } from 'node:crypto';
 import { EXCLUSIVE_C14N, XMLDSIG } from '../../../src/saml/names.ts';
 import { canonicalize } from '../../../src/saml/xml/canonical-xml.ts';
@@ -6,8 +6,8 @@ import { attributeOf, childElements, isNamed, parseXml, walk, type XmlElement } 
 import { cut, localName, replaced, scan } from './markup.ts';
 
 /**
- * Puts into each signature the digest of the element that it stands in, the inner ones first, and where there is a key the
- * signature value too. What can't be read any more stays as it is.
+ * Writes the digest of its parent element into each signature, inner signatures first. With a key, it also writes the signature
+ * values. Text that can no longer be parsed stays unchanged.
  */
 export function forge(text: string, key: KeyObject | undefined): string {
   let forged = text;
@@ -15,12 +15,12 @@ export function forge(text: string, key: KeyObject | undefined): string {
     const count = signaturesOf(parseXml(text)).length;
     for (let index = count - 1; index >= 0; index--) forged = forgeOne(forged, index, key);
   } catch {
-    // as far as it went
+    // The text is forged as far as possible.
   }
   return forged;
 }
 
-/** In document order, so that what is inside comes after what is around it. */
+/** Returns the signatures in document order, so that inner ones come after outer ones. */
 const signaturesOf = (root: XmlElement): XmlElement[] => [...walk(root)].filter((element) => isNamed(element, XMLDSIG, 'Signature'));
 
 function forgeOne(text: string, index: number, key: KeyObject | undefined): string {
@@ -49,7 +49,7 @@ function prefixesOf(method: XmlElement | undefined): ReadonlySet<string> {
   return new Set(prefixes.map((prefix) => (prefix === '#default' ? '' : prefix)));
 }
 
-/** The text of the first element of that name in the signature of that number replaced. */
+/** Replaces the text of the first element with this name in the signature with this index. */
 function withText(text: string, index: number, local: string, value: string): string {
   const elements = scan(text).elements.toSorted((a, b) => a.start - b.start);
   const signature = elements.filter(({ name }) => localName(name) === 'Signature')[index];

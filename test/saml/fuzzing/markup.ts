@@ -1,6 +1,6 @@
 /**
- * Where things stand in a text that was XML once. A scanner of its own, so that the fuzzer does not see with the eyes of the
- * parser that it tests, and goes on where that one stops.
+ * Finds markup in text that was XML once. The fuzzer has its own scanner, so that it does not depend on the parser that it
+ * tests and also works on text that the parser rejects.
  */
 export interface Span {
   readonly start: number;
@@ -9,7 +9,7 @@ export interface Span {
 
 export interface ElementSpan extends Span {
   readonly name: string;
-  /** Start tag and end tag; the same for an element without content. */
+  /** The start tag and the end tag. They are the same for an empty-element tag. */
   readonly open: Span;
   readonly close: Span;
 }
@@ -23,7 +23,7 @@ export interface Markup {
   readonly tokens: readonly Span[];
   readonly elements: readonly ElementSpan[];
   readonly attributes: readonly AttributeSpan[];
-  /** Runs of text, not only of white space. */
+  /** Text, except pure whitespace. */
   readonly texts: readonly Span[];
 }
 
@@ -74,7 +74,6 @@ export const localName = (name: string): string => name.slice(name.indexOf(':') 
 
 export const cut = (text: string, { start, end }: Span): string => text.slice(start, end);
 
-/** The text with that part replaced. */
 export const replaced = (text: string, { start, end }: Span, by: string): string => text.slice(0, start) + by + text.slice(end);
 
 export const inserted = (text: string, at: number, what: string): string => text.slice(0, at) + what + text.slice(at);

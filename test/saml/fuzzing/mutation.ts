@@ -3,7 +3,7 @@ import { type ElementSpan, inserted, localName, replaced, type Span, scan } from
 import type { Random } from './random.ts';
 
 /**
- * One way to change a text that was XML once, whatever it is now.
+ * Changes a text that was XML once.
  * @param others other genuine messages, to splice from
  */
 export type Mutation = (random: Random, text: string, others: readonly string[]) => string;
@@ -13,7 +13,7 @@ export type Mutations = Readonly<Record<string, Mutation>>;
 export const pickElement = (random: Random, text: string, ...names: string[]): ElementSpan | undefined =>
   random.pickAny(scan(text).elements.filter(({ name }) => names.length === 0 || names.includes(localName(name))));
 
-/** Somewhere between two tokens, inside the root as a rule. */
+/** Returns a position between two tokens, usually inside the root. */
 export function pickGap(random: Random, text: string): number {
   const gaps = scan(text).tokens.slice(1);
   return random.pickAny(gaps)?.start ?? 0;
@@ -23,5 +23,5 @@ export const without = (text: string, span: Span): string => replaced(text, span
 
 export const inside = (random: Random, outer: string, inner: string): string => inserted(outer, pickGap(random, outer), inner);
 
-/** Wrappers bring their own bindings, as they may go anywhere. */
+/** Wrappers declare their own namespaces, because they can be inserted anywhere. */
 export const BINDINGS = `xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" xmlns:ds="${XMLDSIG}"`;

@@ -1,4 +1,4 @@
-/** What goes wrong below XML: bytes, character encodings, base64. */
+/** Mutates octets, character encodings and base64. */
 import type { Random } from './random.ts';
 
 const BYTES: readonly (readonly number[])[] = [

@@ -1,8 +1,8 @@
-/** Chance that can be had again: the same seed makes the same choices. */
+/** Reproducible random choices: the same seed makes the same choices. */
 export class Random {
   #state: number;
 
-  /** @param seed any text; one that differs in a letter gives other numbers */
+  /** @param seed any text. Seeds that differ in one letter give different choices. */
   constructor(seed: string) {
     this.#state = [...seed].reduce((hash, letter) => Math.imul(hash ^ (letter.codePointAt(0) as number), 0x01000193), 0x811c9dc5 | 0);
     for (let i = 0; i < 4; i++) this.#next();
@@ -16,7 +16,7 @@ export class Random {
     return (t ^ (t >>> 14)) >>> 0;
   }
 
-  /** 0 to `bound` - 1. */
+  /** Returns a number from 0 to `bound` - 1. */
   below(bound: number): number {
     return bound < 2 ? 0 : this.#next() % bound;
   }
@@ -29,7 +29,7 @@ export class Random {
     return choices[this.below(choices.length)] as T;
   }
 
-  /** One of the choices, or undefined where there is none. */
+  /** Returns one of the choices, or undefined if there are none. */
   pickAny<T>(choices: readonly T[]): T | undefined {
     return choices.length === 0 ? undefined : this.pick(choices);
   }

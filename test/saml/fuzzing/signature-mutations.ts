@@ -1,10 +1,10 @@
-/** Signature wrapping: the signed assertion or response stays as it is somewhere, and one that says something else comes in. */
+/** Signature wrapping keeps the signed assertion or response somewhere in the message and adds one with other content. */
 import { ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, XMLDSIG, XMLENC } from '../../../src/saml/names.ts';
 import { cut, type ElementSpan, inserted, localName, replaced, scan } from './markup.ts';
 import { BINDINGS, inside, type Mutations, pickElement, without } from './mutation.ts';
 import type { Random } from './random.ts';
 
-/** The same with other people in it; as a rule under another ID, and without the signature, which would be refused for its place. */
+/** Returns a copy with other users, usually with another ID and without the signature, whose place would be rejected. */
 function evilTwin(random: Random, text: string, element: ElementSpan): string {
   let twin = cut(text, element)
     .replace(/\b(?:olivia|carl|nina|ada|oscar)\b/gi, 'mallory')
