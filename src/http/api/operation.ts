@@ -1,5 +1,5 @@
 /**
- * API operations: one row for row. The route, the authorization, the validation of input, the status of the answer and the
+ * API operations: one row for each. The route, the authorization, the validation of input, the status of the answer and the
  * OpenAPI document derive from the row, so none of them can differ from the others.
  */
 import { type Request, type RequestHandler, type Response, Router } from 'express';

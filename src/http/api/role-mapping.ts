@@ -23,7 +23,7 @@ export const ROLE_MAPPINGS = [
     id: 'setRoleMapping',
     summary: 'Replace the role rules',
     description:
-      'If several rules match a user, owner wins. The default role `none` denies access. Rules that leave the organization without an owner are refused (409 `conflict`): no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the role owner or the organization has an owner now. Only the operator can confirm them, with `"allow_no_owner": true`; from anyone else this is 403 `forbidden`.',
+      'Replaces all rules. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the role owner or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Other callers who send it get 403.',
     who: 'owner',
     body: json(NEW_ROLE_MAPPING),
     status: 200,
