@@ -148,6 +148,20 @@ describe('setup links: single use', () => {
     expect(await refusal(new HttpBrowser(), late.url, {})).toEqual([404, 'not_found']);
   });
 
+  it('tells the user of a used link and of an ended setup to ask for a new link', async () => {
+    const { id, url } = await make();
+    const browser = await begin(url);
+    const used = textOf((await new HttpBrowser().request(url)).text);
+    expect(used).toContain('This setup link is invalid, expired or already used');
+    expect(used).toContain('Ask the person who sent it for a new one.');
+    expect(used).not.toContain('Check the address');
+    await gateway.api('DELETE', `${links()}/${id}`);
+    const ended = textOf((await browser.request(`${gateway.url}/setup/single-sign-on`)).text);
+    expect(ended).toContain('This setup has ended');
+    expect(ended).toContain('Ask the person who sent you the setup link for a new one.');
+    expect(ended).not.toContain('Sign in and try again');
+  });
+
   it('refuses a start that another site sent', async () => {
     const { id, url } = await make();
     const page = await new HttpBrowser().request(url, { method: 'POST', headers: { 'sec-fetch-site': 'cross-site' } });
