@@ -231,7 +231,7 @@ function Structure({ entry: { examination } }: { readonly entry: SignInLogEntry 
     <section class="panel" aria-labelledby="structure">
       <h2 id="structure">Structure of the SAML response</h2>
       <p class="small">Values about the user are masked. Nothing else of the response is stored.</p>
-      <Rows rows={examination.structure} label="Structure of the SAML response" />
+      <Rows rows={examination.structure} label="Elements of the SAML response" />
       {examination.decryptedStructure ? (
         <>
           <h3>Decrypted assertion</h3>
