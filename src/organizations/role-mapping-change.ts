@@ -22,8 +22,8 @@ export interface RoleMappingChange {
  * Saves role rules with an audit entry, on every replica of the store before it returns.
  *
  * Rules that leave no owner (see {@link noOwnerReason}) are refused without a confirmation by the operator. The members are
- * read after the organization's record and the commit requires its version, which every change that takes the owner role
- * from a member by hand increments. So an owner who is counted here is not removed, suspended or demoted in between.
+ * read after the organization's record and the commit requires its version, which every removal, suspension
+ * or demotion of an owner increments. So an owner who is counted here cannot be removed, suspended or demoted in between.
  * @throws conflict for rules that leave no owner; forbidden if anyone but the operator confirms them; organization_unknown
  */
 export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: RoleMappingChange): Promise<Organization> {

@@ -80,11 +80,11 @@ function countChange(
 export type NoOwnerReason = 'no_owner_rule' | 'no_owner_member';
 
 /**
- * Returns why rules leave an organization without an owner, undefined if they do not.
+ * Returns why rules leave an organization without an owner, or undefined if they leave one.
  *
- * They do not as long as one known member, who is not suspended, is an owner after the next sign-in with the same groups. That
- * includes an owner whose role was set by hand and whom no rule matches. Rules that can make a user an owner are also allowed if
- * the organization has no owner to lose, and if it has more members than were read.
+ * They leave one if a known member, not suspended, is an owner after the next sign-in with the same groups. That includes a
+ * manually set owner whom no rule matches. If there is no such member, rules that can make a user an owner are still accepted
+ * while the organization has no owner to lose, or has more members than were read.
  */
 export function noOwnerReason(
   mapping: RoleMapping,

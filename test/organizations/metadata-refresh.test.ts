@@ -39,8 +39,8 @@ const path = (slug: string) => `/organizations/${slug}/identity-provider`;
 const idpOf = async (slug: string) => (await gateway.api<Idp>('GET', path(slug))).body;
 const fingerprint = async (slug: string) => (await idpOf(slug)).certificates[0]?.fingerprint_sha256;
 
-describe('metadata from a URL is fetched again', () => {
-  it('daily by default, taken when the certificate changed, and by nobody before it is due', async () => {
+describe('metadata refresh', () => {
+  it('fetches metadata daily by default, on one replica only, and saves a new certificate', async () => {
     const [organization, twin] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
     served = organization.metadata;
     const { body } = await gateway.api<Idp>('PUT', path(organization.slug), { metadata_url: url });
@@ -66,7 +66,7 @@ describe('metadata from a URL is fetched again', () => {
     ]);
   });
 
-  it('another identity provider, garbage or no answer changes nothing, is told, and is tried again after an hour', async () => {
+  it('changes nothing for another entityID, an invalid document or no response, shows the problem and retries after an hour', async () => {
     const organization = await makeTestOrganization(gateway);
     served = organization.metadata;
     await gateway.api('PUT', path(organization.slug), { metadata_url: url });
@@ -85,7 +85,7 @@ describe('metadata from a URL is fetched again', () => {
     expect((await idpOf(organization.slug)).refresh?.problem).toBeNull();
   });
 
-  it('another entity ID is refused even where the document is otherwise good', async () => {
+  it('refuses a valid document with another entityID', async () => {
     const organization = await makeTestOrganization(gateway);
     served = organization.metadata;
     await gateway.api('PUT', path(organization.slug), { metadata_url: url });
@@ -95,7 +95,7 @@ describe('metadata from a URL is fetched again', () => {
     expect((await idpOf(organization.slug)).refresh?.problem).toContain('another entity ID');
   });
 
-  it('what an owner sets while it is under way wins', async () => {
+  it('keeps metadata that an owner saves during the refresh', async () => {
     const [organization, twin] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
     served = organization.metadata;
     await gateway.api('PUT', path(organization.slug), { metadata_url: url });
@@ -107,7 +107,7 @@ describe('metadata from a URL is fetched again', () => {
     expect(await fingerprint(organization.slug)).toBe(await fingerprint(twin.slug));
   });
 
-  it('null turns it off; an uploaded document has none', async () => {
+  it('is off for uploaded metadata, and after metadata_refresh_hours is set to null', async () => {
     const organization = await makeTestOrganization(gateway);
     expect((await idpOf(organization.slug)).metadata_refresh_hours).toBeNull();
     expect((await gateway.api('PATCH', path(organization.slug), { metadata_refresh_hours: 1 })).status).toBe(400);
@@ -120,8 +120,8 @@ describe('metadata from a URL is fetched again', () => {
   });
 });
 
-describe('an entity ID that another organization has', () => {
-  it('is allowed, and told to both', async () => {
+describe('entityID of another organization', () => {
+  it('is allowed, with a warning to both organizations', async () => {
     const [first, second] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
     for (const { slug } of [first, second]) {
       const metadata = first.metadata.replace(/entityID="[^"]+"/, 'entityID="https://shared.example/"');

@@ -39,7 +39,7 @@ beforeEach(async () => {
 const save = (roleMapping: RoleMapping, actor: Actor = OWNER, allowNoOwner = false) =>
   changeRoleMapping(runtime, actor, { organizationId, roleMapping, allowNoOwner });
 const saved = async () => (await getOrganizationById(runtime.store, organizationId))?.roleMapping;
-/** The mapping is in force, no matter whether it could be saved. */
+/** Puts a mapping in force, even one that leaves no owner. */
 const start = (mapping: RoleMapping) => save(mapping, OPERATOR, true);
 
 describe('rules without an owner', () => {
@@ -85,13 +85,13 @@ describe('rules without an owner', () => {
     expect(await saved()).toEqual(ALL_DENIED);
   });
 
-  it('accepts rules under which an owner set by hand stays owner, until the default denies access', async () => {
+  it('accepts rules under which a manually set owner stays owner, but not with a default role that denies access', async () => {
     await seedMember(runtime, organizationId, BY_HAND);
     await save({ rules: [{ group: 'devs', role: 'collaborator' }], defaultRole: 'collaborator' });
     await expect(save(ALL_DENIED)).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('does not count an owner set by hand who is suspended', async () => {
+  it('does not count a manually set owner if suspended', async () => {
     await seedMember(runtime, organizationId, { ...BY_HAND, suspended: true });
     await expect(save({ ...NO_RULES, rules: [{ group: 'devs', role: 'collaborator' }] })).rejects.toMatchObject({ code: 'conflict' });
   });
@@ -141,7 +141,7 @@ describe('rules that take the owner role from every member', () => {
   });
 });
 
-it('writes to the audit trail that the operator confirmed, if that was needed', async () => {
+it('records in the audit trail that the operator confirmed, if that was needed', async () => {
   await save(ADMINS, OPERATOR, true);
   await save(NO_RULES, OPERATOR, true);
   const { items } = await readAudit(runtime.store, organizationId, { limit: 10, event: 'role_mapping.changed' });
@@ -151,7 +151,7 @@ it('writes to the audit trail that the operator confirmed, if that was needed', 
   ]);
 });
 
-it('counts the members again if an owner is removed while the rules are saved', async () => {
+it('checks the members again if an owner is removed while the rules are saved', async () => {
   await start(ADMINS);
   await seedMember(runtime, organizationId, BY_RULE);
   const mia = await seedMember(runtime, organizationId, BY_HAND);
