@@ -5,8 +5,8 @@ import { type Check, runChecks, type ValueName } from '../../src/saml/response/r
 
 const rows = Object.entries(CHECKS) as [string, Check<never>][];
 
-describe('the rows of the checks', () => {
-  it('run the response checks before the person checks', () => {
+describe('RESPONSE_CHECKS and PERSON_CHECKS', () => {
+  it('are listed in this order in CHECKS', () => {
     expect(Object.keys(CHECKS)).toEqual([...Object.keys(RESPONSE_CHECKS), ...Object.keys(PERSON_CHECKS)]);
   });
 
@@ -51,7 +51,7 @@ describe('runChecks()', () => {
     expect(ran).toEqual(['a', 'b']);
   });
 
-  it('skips the checks of the other form, and those of either form if there is no assertion', () => {
+  it('skips checks of a plain or an encrypted assertion if there is no assertion', () => {
     const ran: string[] = [];
     const ofForm = (form: 'Assertion' | 'EncryptedAssertion'): Check<undefined> => ({ ...noting(ran, form), form });
     runChecks([ofForm('Assertion'), ofForm('EncryptedAssertion')], {}, undefined);

@@ -49,7 +49,7 @@ const examine = (xml: string, changes: Partial<ResponseSettings> = {}, nowMs = N
   );
 const signed = (xml: string, bent = {}) => sign(xml, parties.idp.privateKey, bent);
 
-describe('examineResponse(): the same verdict as acceptResponse() and readPerson()', () => {
+describe('examineResponse() compared with acceptResponse() and readPerson()', () => {
   const FOLDER = path.join(import.meta.dirname, 'fixtures');
   const writtenPem = (file: string): string => readFileSync(path.join(FOLDER, 'certificates', file), 'utf8');
 
@@ -68,12 +68,12 @@ describe('examineResponse(): the same verdict as acceptResponse() and readPerson
       try {
         xml = decodeUtf8(octets);
       } catch {
-        return; // refused before there is anything to examine
+        return; // refused before the examination
       }
       const attributeMapping = { ...DEFAULT_ATTRIBUTE_MAPPING, ...settings.attributeMapping };
-      const heldAgainst = { ...responseSettingsOf(settings, pemOf, [keys.own.key]), attributeMapping };
+      const examinationSettings = { ...responseSettingsOf(settings, pemOf, [keys.own.key]), attributeMapping };
       const outcome = judge(octets, settings, pemOf, [keys.own.key]);
-      examined[verdict].push({ name, outcome, examination: examineResponse(xml, heldAgainst, settings.nowMs) });
+      examined[verdict].push({ name, outcome, examination: examineResponse(xml, examinationSettings, settings.nowMs) });
     };
     for (const verdict of ['accepted', 'rejected'] as const) {
       for (const name of readdirSync(path.join(FOLDER, verdict))) {
@@ -85,7 +85,7 @@ describe('examineResponse(): the same verdict as acceptResponse() and readPerson
     }
   }, 120_000);
 
-  test('every accepted case passes every check, and its groups are those of the person', () => {
+  test('passes every check of every accepted case, and reports the groups of the user', () => {
     const wrong = examined.accepted.filter(({ outcome, examination }) => {
       const { groups, groupsState } = 'person' in outcome ? outcome.person : { groups: [], groupsState: 'absent' };
       return (
@@ -99,30 +99,30 @@ describe('examineResponse(): the same verdict as acceptResponse() and readPerson
     expect(examined.accepted.length).toBeGreaterThan(300);
   });
 
-  test('of every rejected case the first check that fails has the code and the words of the refusal', () => {
+  test('reports the code and the detail of the refusal at the first failed check of every rejected case', () => {
     const wrong = examined.rejected.filter(({ outcome, examination }) => {
       const [first] = failed(examination);
-      // That no group has a role is decided by the role rules, which are no part of a message.
-      const [code, says] = 'code' in outcome && outcome.code !== 'saml_role_denied' ? [outcome.code, outcome.says] : [];
-      return first?.code !== code || first?.detail !== says;
+      // Role rules are not part of a response, so the examination does not report a missing role.
+      const [code, detail] = 'code' in outcome && outcome.code !== 'saml_role_denied' ? [outcome.code, outcome.detail] : [];
+      return first?.code !== code || first?.detail !== detail;
     });
     expect(wrong).toEqual([]);
     expect(examined.rejected.length).toBeGreaterThan(900);
   });
 
-  test('a check fails only with the codes of its row', () => {
+  test('refuses at each check only with the codes of its row', () => {
     const wrong = examined.rejected.flatMap(({ name: folder, examination }) =>
       failed(examination).flatMap(({ name, code }) => (code && CHECKS[name].codes.includes(code) ? [] : [[folder, name, code]])),
     );
     expect(wrong).toEqual([]);
   });
 
-  test('every check makes a rejected case fail', () => {
+  test('fails each check in at least one rejected case', () => {
     const found = new Set(examined.rejected.flatMap(({ examination }) => failed(examination).map(({ name }) => name)));
     expect(Object.keys(CHECKS).filter((name) => !found.has(name as CheckName))).toEqual([]);
   });
 
-  test('whatever the message is: each check of the list once at most, in its order, and nothing too large to keep', () => {
+  test('reports each check at most once, in order, and never more than can be stored', () => {
     const order = Object.keys(CHECKS);
     for (const { examination } of [...examined.accepted, ...examined.rejected]) {
       const places = examination.checks.map(({ name }) => order.indexOf(name));
@@ -132,7 +132,7 @@ describe('examineResponse(): the same verdict as acceptResponse() and readPerson
     }
   });
 
-  test('no accepted case shows whom it is about', () => {
+  test('reveals the user of no accepted case', () => {
     const wrong = examined.accepted.filter(({ outcome, examination: { groups: _, ...rest } }) => {
       if (!('person' in outcome)) return false;
       const { person, statement } = outcome;
@@ -144,8 +144,8 @@ describe('examineResponse(): the same verdict as acceptResponse() and readPerson
   });
 });
 
-describe('examineResponse(): all checks to the end', () => {
-  it('goes on after a check that failed', () => {
+describe('examineResponse() after a failure', () => {
+  it('continues with the other checks', () => {
     const xml = signed(
       message({
         responseAttributes: `ID="_response1" Version="2.0" IssueInstant="${minutes(-20)}" Destination="https://other.example/acs" InResponseTo="_request1"`,
@@ -166,7 +166,7 @@ describe('examineResponse(): all checks to the end', () => {
     expect(examination.isVerified).toBe(true);
   });
 
-  it('says what each wanted and got, also where it passed', () => {
+  it('reports expected and received values, also of checks that passed', () => {
     const examination = examine(signed(message()));
     const facts = (name: CheckName) => {
       const { wanted, got } = named(examination, name) ?? {};
@@ -192,7 +192,7 @@ describe('examineResponse(): all checks to the end', () => {
     expect(examination.verifiedBy).toEqual([{ part: 'assertion', fingerprint, isExpired: false }]);
   });
 
-  it('tells how far the clock of the identity provider is from ours', () => {
+  it('reports the clock difference to the identity provider', () => {
     const xml = signed(message());
     expect(examine(xml)).toMatchObject({ issuedAtMs: NOW_MS, clockOffsetMs: 0 });
     expect(examine(xml, {}, NOW_MS + 95_000)).toMatchObject({ clockOffsetMs: -95_000 });
@@ -202,7 +202,7 @@ describe('examineResponse(): all checks to the end', () => {
     expect(examine(signed(message({ responseAttributes: 'ID="_r" Version="2.0" IssueInstant="yesterday"' }))).issuedAtMs).toBeUndefined();
   });
 
-  it('reads on where a signature is not good, and marks what nobody signed', () => {
+  it('continues after an invalid signature, and marks unsigned parts', () => {
     const other = { keys: [{ ...settingsOf(parties).keys[0]!, key: parties.stranger.publicKey }] };
     const examination = examine(
       signed(message({ conditions: `<saml:Conditions ${CONDITIONS_TIMES}>${audience('urn:other')}</saml:Conditions>` })),
@@ -214,26 +214,26 @@ describe('examineResponse(): all checks to the end', () => {
     expect(named(examination, 'audience')?.isUnsigned).toBe(true);
     expect(named(examination, 'xml')?.isUnsigned).toBeUndefined();
     expect(examination).toMatchObject({ isVerified: false, verifiedBy: [] });
-    // Anybody can write groups.
+    // Anyone can write groups into an unsigned assertion.
     expect(examination.groups).toBeUndefined();
     expect(examination.attributeNames).toEqual(['email', 'displayName', 'groups']);
   });
 
-  it('marks Status and Destination where only the assertion is signed, and nothing where the response is', () => {
+  it('marks checks of the response if only the assertion is signed, and none if the response is signed', () => {
     const marked = (xml: string) => examine(xml).checks.flatMap(({ name, isUnsigned }) => (isUnsigned ? [name] : []));
     expect(marked(signed(message()))).toEqual(['response_issuer', 'answer', 'status', 'destination']);
     expect(marked(signedResponse(parties, message()))).toEqual([]);
     expect(marked(message()).length).toBeGreaterThan(15);
   });
 
-  it('a response whose signature is not good is read as it came, the good signature of its assertion notwithstanding', () => {
+  it('reads a response with an invalid signature as unverified, even if its assertion has a valid one', () => {
     const xml = signedResponse(parties, signed(message())).replace('_request1', '_request2');
     const examination = examine(xml);
     expect(failures(examination)).toEqual({ response_signature: 'saml_signature_invalid', in_response_to: 'saml_in_response_to_unknown' });
     expect(examination).toMatchObject({ isVerified: false, verifiedBy: [{ part: 'assertion' }] });
   });
 
-  it('looks at no assertion where there are two, but at all around them', () => {
+  it('examines neither of two assertions, but everything around them', () => {
     const assertion = signedAssertion(parties);
     const xml = message({
       assertion,
@@ -250,7 +250,7 @@ describe('examineResponse(): all checks to the end', () => {
     expect(outcomes(examination, 'response_issuer', 'destination')).toEqual(['passed', 'passed']);
   });
 
-  it('of an answer that says why there is none only the status is told', () => {
+  it('reports the status of a response without an assertion', () => {
     const status = `<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"/><samlp:StatusMessage>AADSTS50105</samlp:StatusMessage></samlp:Status>`;
     const examination = examine(message({ assertion: '', status }));
     expect(failures(examination)).toEqual({ answer: 'saml_status_not_success', status: 'saml_status_not_success' });
@@ -262,7 +262,7 @@ describe('examineResponse(): all checks to the end', () => {
     expect(outcomes(examination, 'audience')).toEqual(['not_reached']);
   });
 
-  it('ends where nothing is left to read', () => {
+  it('stops if the root is not a response', () => {
     for (const [xml, name, code] of [
       ['', 'xml', 'saml_malformed'],
       ['<a', 'xml', 'saml_malformed'],
@@ -277,18 +277,18 @@ describe('examineResponse(): all checks to the end', () => {
     }
   });
 
-  it('of several confirmations the good one is told of, and of several bad ones the first', () => {
-    const [good, bad] = [bearer(confirmationData()), bearer(confirmationData().replace(ACS_URL, 'urn:other'))];
-    expect(failures(examine(signed(message({ confirmation: bad + good }))))).toEqual({});
+  it('examines the valid one of several confirmations, or the first if none is valid', () => {
+    const [valid, invalid] = [bearer(confirmationData()), bearer(confirmationData().replace(ACS_URL, 'urn:other'))];
+    expect(failures(examine(signed(message({ confirmation: invalid + valid }))))).toEqual({});
     const late = bearer(confirmationData().replace(minutes(5), minutes(-9)));
-    expect(failures(examine(signed(message({ confirmation: bad + late }))))).toEqual({ recipient: 'saml_recipient_mismatch' });
+    expect(failures(examine(signed(message({ confirmation: invalid + late }))))).toEqual({ recipient: 'saml_recipient_mismatch' });
   });
 });
 
-describe('examineResponse(): what is encrypted (rule 10)', () => {
+describe('examineResponse() of encrypted content (xmlenc-core1 §6.1.1)', () => {
   const change = (octets: Buffer) => Buffer.concat([octets.subarray(0, -1), Buffer.from([octets.at(-1)! ^ 0x55])]);
 
-  it('tells of AES-CBC that no signature covers no more than the sign-in does', () => {
+  it('reports no more about unsigned AES-CBC than the sign-in does', () => {
     const [padding, content] = [{ cipher: 'aes256-cbc', change } as const, { cipher: 'aes256-cbc' } as const];
     for (const xml of [encrypted(parties, signedAssertion(parties), padding), encrypted(parties, '<a/>', content)]) {
       const refusal = refusalOf(acceptResponse, xml, settingsOf(parties));
@@ -300,7 +300,7 @@ describe('examineResponse(): what is encrypted (rule 10)', () => {
     }
   });
 
-  it('opens nothing in a response whose signature is not good: it would be told how that fails', () => {
+  it('decrypts nothing in a response with an invalid signature, because the result would be a decryption oracle', () => {
     const xml = signedResponse(parties, encrypted(parties, signedAssertion(parties), { cipher: 'aes256-cbc', change })).replace(
       'Destination=',
       'Consent="urn:x" Destination=',
@@ -310,16 +310,16 @@ describe('examineResponse(): what is encrypted (rule 10)', () => {
     expect(outcomes(examination, 'decryption')).toEqual(['not_reached']);
   });
 
-  it('opens no EncryptedID of an assertion that nobody signed', () => {
+  it('decrypts no EncryptedID of an unsigned assertion', () => {
     const nameId = `<saml:EncryptedID>${encrypt('<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">x</saml:NameID>', parties.ours.publicKey, { cipher: 'aes256-cbc', change })}</saml:EncryptedID>`;
     const unsigned = examine(message({ nameId }));
     expect(outcomes(unsigned, 'name_id', 'identifier', 'email')).toEqual(['not_reached', 'not_reached', 'not_reached']);
     expect(failures(unsigned)).toEqual({ coverage: 'saml_signature_missing' });
-    // Signed, it may be told.
+    // In a signed assertion the failure is reported.
     expect(named(examine(signed(message({ nameId }))), 'name_id')?.outcome).toBe('failed');
   });
 
-  it('shows the structure of what could be opened, and no check of what comes in plain', () => {
+  it('shows the decrypted structure, and hides the checks of plain assertions', () => {
     const examination = examine(encrypted(parties, signedAssertion(parties)));
     expect(failures(examination)).toEqual({});
     expect(examination.isVerified).toBe(true);
@@ -328,17 +328,17 @@ describe('examineResponse(): what is encrypted (rule 10)', () => {
     expect(examination.groups?.groups).toEqual(OLIVIA.groups);
   });
 
-  it('says where the organization asks for encryption and the assertion is in plain', () => {
+  it('reports a plain assertion if the organization requires encryption', () => {
     const examination = examine(signed(message()), { requireEncryptedAssertion: true });
     expect(failures(examination)).toEqual({ encryption: 'saml_decryption_failed' });
     expect(named(examination, 'encryption')).toMatchObject({ wanted: 'encrypted', got: 'not encrypted' });
   });
 });
 
-describe('maskElement(): what is shown of a message', () => {
+describe('maskElement()', () => {
   const rowsOf = (xml: string, maxRows = 300) => maskElement(parseXml(xml), maxRows);
 
-  it('shows what software is called and what it did, and tells length and form of the rest', () => {
+  it('shows identifiers of software and timestamps, and the length and form of all other values', () => {
     const rows = rowsOf(signed(message()));
     const row = (name: string) => rows.find((each) => each.name === name);
     expect(rows[0]).toEqual({
@@ -376,14 +376,14 @@ describe('maskElement(): what is shown of a message', () => {
     expect(rows.find(({ name }) => name === 'saml:Attribute')?.attributes).toEqual([{ name: 'Name', shown: 'email' }]);
   });
 
-  it('shows a name on the list only where the specifications have it', () => {
+  it('shows a listed value only on the elements of the specifications', () => {
     const rows = rowsOf(
       '<a xmlns="urn:x" Destination="olivia" Name="olivia" Value="olivia" xmlns:s="urn:oasis:names:tc:SAML:2.0:assertion"><Issuer>olivia</Issuer><s:NameID Value="olivia" Name="olivia">olivia<b/></s:NameID><s:Issuer>olivia<b/></s:Issuer></a>',
     );
     expect(JSON.stringify(rows)).not.toContain('olivia');
   });
 
-  it('tells of many alike how many there are, and stops where it is enough', () => {
+  it('counts repeated elements instead of showing them, and limits the number of rows', () => {
     const xml = `<a>${'<b>1</b>'.repeat(50)}<c/>${'<b/>'.repeat(4)}</a>`;
     expect(rowsOf(xml).map(({ name, omitted }) => [name, omitted])).toEqual([
       ['a', undefined],
@@ -414,20 +414,20 @@ describe('maskElement(): what is shown of a message', () => {
     [`${'QUJD'.repeat(20)}\n${'QUJD'.repeat(20)}=`, '162 characters, base64'],
     ['Olivia Owner', '12 characters, several words'],
     ['x\ud83d\ude00', '3 characters'],
-  ])('%j is %s', (value, described) => {
+  ])('describes %j as "%s"', (value, described) => {
     expect(describeValue(value)).toBe(described);
   });
 
-  it('a value that is long and strange takes no longer than another', () => {
-    // A pattern that tries every beginning with every end would still be at it when the test is given up.
+  it('describes long values in linear time', () => {
+    // A pattern with quadratic backtracking would exceed the time limit of the test.
     expect(describeValue(`a${' '.repeat(200_000)}!`)).toBe('200002 characters, several words');
     expect(describeValue(`${'a'.repeat(200_000)}!`)).toBe('200001 characters');
     expect(describeValue(`a${'@'.repeat(200_000)}`)).toBe('200001 characters');
   });
 });
 
-describe('what leaves the house', () => {
-  it('has no address, wherever it stands, and no words of the identity provider but error numbers', () => {
+describe('withoutPersons() and withoutAddresses()', () => {
+  it('remove all email addresses, and all of a StatusMessage except error numbers', () => {
     const text = 'AADSTS50105: The signed in user "Olivia Owner" (olivia@acme.example) is not assigned to a role for AADSTS50105.';
     const status = `<samlp:Status><samlp:StatusCode Value="urn:x:olivia@acme.example"/><samlp:StatusMessage>${text}</samlp:StatusMessage></samlp:Status>`;
     const xml = message({ status, responseIssuer: '<saml:Issuer>https://x/?u=olivia%40acme.example</saml:Issuer>' });
@@ -441,7 +441,7 @@ describe('what leaves the house', () => {
     expect(errorNumbersOf('no number')).toBe('9 characters, several words');
   });
 
-  it('an address in a name or a path is one too', () => {
+  it('remove an address inside a URL', () => {
     expect(withoutAddresses('see https://x.example/a@b.c/d, or <olivia@acme.example>.')).not.toMatch(/@/);
   });
 });

@@ -9,12 +9,12 @@ const EXAMPLES = path.join(import.meta.dirname, '../../config/idp-examples');
 const KINDS: readonly IdpKind[] = ['okta', 'entra-id', 'google-workspace', 'other'];
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
-describe('idpKindOf(): which product an identity provider is', () => {
+describe('idpKindOf()', () => {
   test.each([
     ['okta', 'okta'],
     ['entra-id', 'entra-id'],
     ['google-workspace', 'google-workspace'],
-  ] as const)('the example of %s is %s', (name, kind) => {
+  ] as const)('recognizes the example of %s as %s', (name, kind) => {
     const { metadata } = readIdpMetadata(readFileSync(path.join(EXAMPLES, `${name}-metadata.xml`)), { nowMs: Date.now() });
     expect(idpKindOf(metadata.entityId, undefined)).toBe(kind);
     expect(idpKindOf(metadata.entityId, metadata.singleSignOn.redirect)).toBe(kind);
@@ -30,13 +30,13 @@ describe('idpKindOf(): which product an identity provider is', () => {
     ['other', 'https://evil.example/http://www.okta.com/', 'https://acme.okta.com.evil.example/sso'],
     ['other', 'https://idp.example/metadata', 'https://notokta.com/sso'],
     ['other', 'https://idp.example/metadata', 'no url'],
-  ])('%s: %s, %s', (kind, entityId, ssoUrl) => {
+  ])('recognizes %s by entityID %s and single sign-on URL %s', (kind, entityId, ssoUrl) => {
     expect(idpKindOf(entityId, ssoUrl)).toBe(kind);
   });
 });
 
-describe('hintFor(): which setting of which screen', () => {
-  it('where there is a hint for a code there is one for each kind, with a key of its own', () => {
+describe('hintFor()', () => {
+  it('has a hint with a unique key for every kind, or for none, of each code', () => {
     const keys = CODES.flatMap((code) => {
       const hints = KINDS.map((kind) => hintFor(code, kind));
       expect([code, new Set(hints.map((hint) => hint === undefined)).size]).toEqual([code, 1]);

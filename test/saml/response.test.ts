@@ -22,8 +22,8 @@ const freshPem = (file: string): string => keys[path.basename(file, '.crt') as K
 
 function expectOutcome(outcome: Outcome, expected: Expected): void {
   if ('code' in expected) {
-    const says = expected.says === undefined ? {} : { says: expect.stringContaining(expected.says) };
-    expect(outcome).toEqual(expect.objectContaining({ code: expected.code, ...says }));
+    const detail = expected.detail === undefined ? {} : { detail: expect.stringContaining(expected.detail) };
+    expect(outcome).toEqual(expect.objectContaining({ code: expected.code, ...detail }));
   } else {
     const { person, role, statement } = expected;
     expect(outcome).toEqual({ person, role, statement: expect.objectContaining(statement) });
@@ -39,27 +39,27 @@ describe.each(['accepted', 'rejected'] as const)('acceptResponse(), readPerson()
 
   const live = generated[verdict].filter((fixture) => fixture.live);
   if (live.length === 0) return;
-  test.each(live)('live: $name', (fixture) => {
+  test.each(live)('$name (created by the test)', (fixture) => {
     const { settings, expected } = writtenCase(fixture);
     expectOutcome(judge(Buffer.from(fixture.xml), settings, freshPem, [keys.own.key]), expected);
   });
 });
 
-describe('the generator and the folders', () => {
-  const toBeWritten = (verdict: keyof typeof generated): FixtureCase[] => generated[verdict].filter(({ live }) => !live);
+describe('the fixture folders', () => {
+  const writtenCases = (verdict: keyof typeof generated): FixtureCase[] => generated[verdict].filter(({ live }) => !live);
 
-  test.each(['accepted', 'rejected'] as const)('have the same %s cases', (verdict) => {
+  test.each(['accepted', 'rejected'] as const)('contain the %s cases of the generator', (verdict) => {
     expect(written[verdict].toSorted()).toEqual(
-      toBeWritten(verdict)
+      writtenCases(verdict)
         .map(({ name }) => name)
         .sort(),
     );
   });
 
   test.each(['accepted', 'rejected'] as const)(
-    'agree on what each of the %s cases is (else: node test/saml/write-fixtures.ts)',
+    'contain the %s cases as the generator creates them (otherwise run node test/saml/write-fixtures.ts)',
     (verdict) => {
-      for (const fixture of toBeWritten(verdict)) {
+      for (const fixture of writtenCases(verdict)) {
         const folder = `${verdict}/${fixture.name}`;
         expect([folder, caseOf(folder)]).toEqual([folder, JSON.parse(JSON.stringify(writtenCase(fixture)))]);
         expect([folder, withoutKeys(octetsOf(folder))]).toEqual([folder, withoutKeys(Buffer.from(fixture.xml))]);
@@ -67,18 +67,18 @@ describe('the generator and the folders', () => {
     },
   );
 
-  test('are many', () => {
+  test('contain at least 60 accepted and 200 rejected cases', () => {
     expect(written.accepted.length).toBeGreaterThanOrEqual(60);
     expect(written.rejected.length).toBeGreaterThanOrEqual(200);
   });
 
-  test('hold no private key', () => {
+  test('contain no private key', () => {
     const files = readdirSync(FOLDER, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     for (const { parentPath, name } of files) expect(readFileSync(path.join(parentPath, name), 'utf8')).not.toContain('PRIVATE KEY');
   });
 });
 
-/** What is new with every key goes away: long runs of base64, and what stands in a signature's values and certificates. */
+/** Removes everything that changes with the keys: the values and certificates of signatures, and long runs of base64. */
 function withoutKeys(octets: Buffer): string {
   return octets
     .toString('latin1')
@@ -86,7 +86,7 @@ function withoutKeys(octets: Buffer): string {
     .replaceAll(/[A-Za-z0-9+/]{100,}={0,2}/g, '…');
 }
 
-describe('another judge: what is accepted, xmlsec1 finds well signed', () => {
+describe('xmlsec1 verifies the accepted cases', () => {
   const signed = written.accepted.flatMap((name) => {
     const folder = `accepted/${name}`;
     const { certificates } = caseOf(folder).settings;
@@ -97,21 +97,24 @@ describe('another judge: what is accepted, xmlsec1 finds well signed', () => {
     ({ element, certificates: [certificate] }) => `${element} by ${certificate}`,
   );
 
-  test('every accepted case is signed', () => {
+  test('finds a signature in every accepted case', () => {
     expect(new Set(signed.map(({ folder }) => folder)).size).toBe(written.accepted.length);
   });
 
-  test.each([...byOne])('%s', async (_, cases) => {
+  test.each([...byOne])('verifies %s', async (_, cases) => {
     const { element, certificates } = cases[0]!;
     const folders = cases.map(({ folder }) => folder);
-    const found = await xmlsec1Finds(element, certificates[0]!, folders);
-    expect(found).toEqual({ good: cases.length, error: '' });
+    const found = await verifyWithXmlsec1(element, certificates[0]!, folders);
+    expect(found).toEqual({ valid: cases.length, error: '' });
   });
 
-  test.each(signed.filter(({ certificates }) => certificates.length > 1))('$element of $folder by one of several', async (one) => {
-    const found = await Promise.all(one.certificates.map((certificate) => xmlsec1Finds(one.element, certificate, [one.folder])));
-    expect(found.map(({ good }) => good)).toContain(1);
-  });
+  test.each(signed.filter(({ certificates }) => certificates.length > 1))(
+    'verifies $element of $folder by one of several certificates',
+    async (one) => {
+      const found = await Promise.all(one.certificates.map((certificate) => verifyWithXmlsec1(one.element, certificate, [one.folder])));
+      expect(found.map(({ valid }) => valid)).toContain(1);
+    },
+  );
 });
 
 type SignedElement = 'Response' | 'Assertion';
@@ -125,16 +128,16 @@ function signedElements(octets: Buffer): SignedElement[] {
   ];
 }
 
-/** How many of the messages it finds well signed before the first that is not, and what it says about that one. */
-async function xmlsec1Finds(element: SignedElement, certificate: string, folders: readonly string[]) {
+/** Returns the number of validly signed responses before the first invalid one, and the error for that one. */
+async function verifyWithXmlsec1(element: SignedElement, certificate: string, folders: readonly string[]) {
   const namespace = element === 'Response' ? PROTOCOL : ASSERTION;
   const options = [
-    ...['--verify', '--enabled-key-data', 'key-name'], // nothing from the message's own KeyInfo
+    ...['--verify', '--enabled-key-data', 'key-name'], // ignores the KeyInfo of the response
     ...['--pubkey-cert-pem', path.join(FOLDER, 'certificates', certificate)],
     ...['--id-attr:ID', `${namespace}:${element}`],
     ...['--node-xpath', `//*[local-name()='${element}']/*[local-name()='Signature']`],
   ];
   const files = folders.map((folder) => path.join(FOLDER, folder, 'response.xml'));
   const { stderr } = await promisify(execFile)('xmlsec1', [...options, ...files]).catch((error: { stderr: string }) => error);
-  return { good: stderr.match(/^OK$/gm)?.length ?? 0, error: /^Error: .*/m.exec(stderr)?.[0] ?? '' };
+  return { valid: stderr.match(/^OK$/gm)?.length ?? 0, error: /^Error: .*/m.exec(stderr)?.[0] ?? '' };
 }

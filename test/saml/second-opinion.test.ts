@@ -41,7 +41,7 @@ const settingsOf = (habit: HabitName, changes: Partial<ResponseSettings> = {}): 
 const responseOf = (habit: HabitName, person = 'olivia', options: Partial<ResponseOptions> = {}) =>
   makeResponse({ ...signInOf(habit, idp, person), ...options });
 
-/** What node-saml makes of a message that ours has accepted. */
+/** The second opinion on a response that the gateway accepts. */
 const opinionOn = (xml: string, settings: ResponseSettings, change: (ours: VerifiedAssertion) => VerifiedAssertion = (same) => same) =>
   secondOpinion(xml, change(acceptResponse(xml, settings, NOW_MS)), settings, NOW_MS);
 
@@ -52,7 +52,7 @@ const SIGNED = [
   { response: false, assertion: true },
 ];
 
-describe('node-saml agrees about genuine sign-ins', () => {
+describe('secondOpinion() agrees with genuine sign-ins', () => {
   test.each(PEOPLE)('$habit: $person', async ({ habit, person }) => {
     expect(await opinionOn(responseOf(habit, person), settingsOf(habit))).toBeUndefined();
   });
@@ -67,7 +67,7 @@ describe('node-saml agrees about genuine sign-ins', () => {
 
   const CIPHERS: readonly ContentEncryption[] = ['aes128-cbc', 'aes256-cbc', 'aes128-gcm', 'aes256-gcm'];
   test.each(HABIT_NAMES.flatMap((habit) => CIPHERS.map((content) => ({ habit, content }))))(
-    '$habit, encrypted with $content, for the second of our keys',
+    '$habit, encrypted with $content for the second decryption key',
     async ({ habit, content }) => {
       const xml = responseOf(habit, 'olivia', { signing: { response: false, assertion: true } });
       const encrypted = encryptAssertion(xml, { certificatePem: ours.certificatePem, content }, randomBytes);
@@ -75,7 +75,7 @@ describe('node-saml agrees about genuine sign-ins', () => {
     },
   );
 
-  test('values that xml2js reads in a way of its own', async () => {
+  test('with attribute values that xml2js reads differently', async () => {
     const values = ['', ' ', '\n', ' a ', 'a\r\nb', '\u00a0', '😀', 'a]]>b', '<b>', '&amp;'];
     const attributes = [
       ...values.map((value, i) => ({ name: `v${i}`, values: [value, value] })),
@@ -92,21 +92,21 @@ describe('node-saml agrees about genuine sign-ins', () => {
   });
 });
 
-describe('node-saml and the accepted fixtures', () => {
-  // Each reason is one of node-saml's, and none of them is about the person.
+describe('secondOpinion() on the accepted fixtures', () => {
+  // The reasons for which node-saml refuses. None depends on the user.
   const REASONS = [
-    'an algorithm that it does not know',
-    'Invalid signature', // xmldom takes other characters for line breaks, and does not see what a comment or CDATA splits
-    'Invalid signature from encrypted assertion', // the namespaces that it inherits
-    'Error parsing IssueInstant', // it wants one
-    'Error parsing NotOnOrAfter', // it wants one beside NotBefore
-    'cant find encryption algorithm', // of a key beside the data
-    'error', // a key for somebody else that comes first
+    'an unsupported algorithm',
+    'Invalid signature', // xmldom has other line breaks, and misreads text that a comment or CDATA splits
+    'Invalid signature from encrypted assertion', // with inherited namespaces
+    'Error parsing IssueInstant', // node-saml requires one
+    'Error parsing NotOnOrAfter', // node-saml requires one beside NotBefore
+    'cant find encryption algorithm', // for a key beside the data
+    'error', // if the first key is for another recipient
   ];
 
-  test('it refuses some, and reads nobody else in any', async () => {
+  test('refuses some of them, and reads a different user in none', async () => {
     const keys = await makeKeys();
-    const told = new Map<string, number>();
+    const counts = new Map<string, number>();
     for (const fixture of acceptedCases(keys)) {
       const { certificates, nowMs, attributeMapping: _1, roleMapping: _2, ...rest } = writtenCase(fixture).settings;
       const trusted = certificates.map((file) => keyIn(keys[file.replace('.crt', '') as KeyName].certificatePem));
@@ -115,14 +115,14 @@ describe('node-saml and the accepted fixtures', () => {
       const opinion = await secondOpinion(xml, acceptResponse(xml, settings, nowMs), settings, nowMs);
       expect([fixture.name, opinion?.kind]).not.toEqual([fixture.name, 'differs']);
       const reason = opinion?.about ?? 'agrees';
-      told.set(reason, (told.get(reason) ?? 0) + 1);
+      counts.set(reason, (counts.get(reason) ?? 0) + 1);
     }
-    expect(REASONS).toEqual(expect.arrayContaining([...told.keys()].filter((reason) => reason !== 'agrees')));
-    expect(told.get('agrees')).toBeGreaterThan(300);
+    expect(REASONS).toEqual(expect.arrayContaining([...counts.keys()].filter((reason) => reason !== 'agrees')));
+    expect(counts.get('agrees')).toBeGreaterThan(300);
   }, 90_000);
 });
 
-describe('a disagreement', () => {
+describe('secondOpinion() disagrees', () => {
   test.each([
     ['assertion ID', { assertionId: '_other' }],
     ['NameID', { nameId: { value: 'mallory', format: HABITS.okta.nameIdFormat } }],
@@ -133,12 +133,12 @@ describe('a disagreement', () => {
     ['attributes', { attributes: new Map() }],
     ['attributes', { attributes: new Map([['email', ['mallory@evil.test']]]) }],
     ['NameID, SessionIndex', { nameId: undefined, sessionIndex: undefined }],
-  ] as const)('about the %s is one: %j', async (about, change) => {
+  ] as const)('about a different %s: %j', async (about, change) => {
     const opinion = await opinionOn(responseOf('okta'), settingsOf('okta'), (same) => ({ ...same, ...change }) as VerifiedAssertion);
     expect(opinion).toEqual({ kind: 'differs', about });
   });
 
-  test('about the issuer is one', async () => {
+  test('about a different issuer', async () => {
     const xml = responseOf('okta');
     const verified = acceptResponse(xml, settingsOf('okta'), NOW_MS);
     const settings = settingsOf('okta', { idpEntityId: 'https://other.example' });
@@ -146,9 +146,9 @@ describe('a disagreement', () => {
   });
 
   test.each([
-    ['of one group more', (xml: string) => xml, (values: readonly string[]) => [...values, 'platform-admins-2']],
-    ['of the order', (xml: string) => xml, (values: readonly string[]) => values.toReversed()],
-  ])('about groups is one: %s', async (_case, _same, change) => {
+    ['one more group', (xml: string) => xml, (values: readonly string[]) => [...values, 'platform-admins-2']],
+    ['another order', (xml: string) => xml, (values: readonly string[]) => values.toReversed()],
+  ])('about different groups: %s', async (_case, _same, change) => {
     const opinion = await opinionOn(responseOf('okta'), settingsOf('okta'), (same) => {
       const attributes = new Map(same.attributes);
       attributes.set('groups', change(attributes.get('groups') as string[]));
@@ -162,7 +162,7 @@ describe('a disagreement', () => {
     return secondOpinion(xml, verified, settings, nowMs);
   };
 
-  test('it holds the message against all that it can, at the instant of our verdict', async () => {
+  test('with a response that node-saml refuses by the same settings at the same time', async () => {
     const xml = responseOf('okta');
     const keys = [keyIn(former.certificatePem)];
     expect(await refused(xml, settingsOf('okta', { keys }))).toEqual({ kind: 'refused', about: 'Invalid document signature' });
@@ -171,7 +171,7 @@ describe('a disagreement', () => {
       about: 'SAML assertion audience mismatch. Expected',
     });
     expect(await refused(xml, settingsOf('okta'), NOW_MS + 8 * 60_000)).toEqual({ kind: 'refused', about: 'SAML assertion expired' });
-    expect(await refused(xml, settingsOf('okta'), NOW_MS + 8 * 60_000 - 1)).toMatchObject({ kind: 'differs' }); // another ID: it is another message
+    expect(await refused(xml, settingsOf('okta'), NOW_MS + 8 * 60_000 - 1)).toMatchObject({ kind: 'differs' }); // the IDs differ because it is another response
     expect(await refused(xml, settingsOf('okta'), NOW_MS - 8 * 60_000 - 1)).toEqual({
       kind: 'refused',
       about: 'SAML assertion not yet valid',
@@ -183,12 +183,12 @@ describe('a disagreement', () => {
     });
   });
 
-  test('it does not know ECDSA, which ours does', async () => {
+  test('with ECDSA, which node-saml does not support', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     const key = { privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), certificatePem: idp.certificatePem };
     const signatureAlgorithm = 'http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256';
     const xml = responseOf('okta', 'olivia', { key, signing: { signatureAlgorithm } });
     const settings = settingsOf('okta', { keys: [{ key: publicKey, fingerprint: 'AA', notAfterMs: Number.MAX_SAFE_INTEGER }] });
-    expect(await opinionOn(xml, settings)).toEqual({ kind: 'refused', about: 'an algorithm that it does not know' });
+    expect(await opinionOn(xml, settings)).toEqual({ kind: 'refused', about: 'an unsupported algorithm' });
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Writes all fixtures: `node test/saml/write-fixtures.ts`. The keys are new each time, so every signature changes, but nothing
- * else does unless a case changed. Private keys are never written.
+ * Writes all fixtures: `node test/saml/write-fixtures.ts`. The keys are new, so every signature changes. Everything else changes only if
+ * its case did. Private keys are never written.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -30,13 +30,13 @@ function emptyFolder(name: string): string {
 
 function writeCase(folder: string, fixture: FixtureCase): void {
   const octets = Buffer.from(fixture.xml);
-  if (octets.length > MAX_BYTES) throw new Error(`${fixture.name} has ${octets.length} octets; make it a live case.`);
-  mkdirSync(folder); // Throws if two cases have the same name.
+  if (octets.length > MAX_BYTES) throw new Error(`${fixture.name} has ${octets.length} octets. Make it a live case.`);
+  mkdirSync(folder); // throws if the name is taken
   writeFileSync(path.join(folder, 'response.xml'), octets);
   writeFileSync(path.join(folder, 'case.json'), `${JSON.stringify(writtenCase(fixture), undefined, 2)}\n`);
 }
 
-/** Writes only certificates that a case trusts. */
+/** Writes the certificates that at least one case trusts. */
 function writeCertificates(folder: string): void {
   const used = new Set(
     Object.values(verdicts).flatMap((cases) => cases.flatMap((fixture) => fixture.settings?.trusted ?? ['rsa' as const])),

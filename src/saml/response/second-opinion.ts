@@ -48,7 +48,7 @@ async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings,
     }
   }
   const root = parseXml(unverifiedXml);
-  if (!knowsAlgorithms(root)) return 'an algorithm that it does not know';
+  if (!supportsAlgorithms(root)) return 'an unsupported algorithm';
   const [assertion] = childrenNamed(root, ASSERTION, 'Assertion');
   const responseIsSigned = childrenNamed(root, XMLDSIG, 'Signature').length > 0;
   const assertionIsSigned = assertion && childrenNamed(assertion, XMLDSIG, 'Signature').length > 0;
@@ -78,14 +78,14 @@ async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings,
   return refusal;
 }
 
-const KNOWN_ALGORITHM = /#(rsa-)?sha(256|512)$/;
+const SUPPORTED_ALGORITHM = /#(rsa-)?sha(256|512)$/;
 
 /** Tells an unsupported algorithm, which the identity provider chose, from a disagreement, which looks like an attack. */
-function knowsAlgorithms(root: XmlElement): boolean {
+function supportsAlgorithms(root: XmlElement): boolean {
   const methods = [...walk(root)].filter((element) => element.uri === XMLDSIG && /^(Signature|Digest)Method$/.test(element.local));
   // A DigestMethod in an EncryptionMethod belongs to RSA-OAEP.
   const ofSignatures = methods.filter(({ parent }) => parent?.uri === XMLDSIG);
-  return ofSignatures.every((method) => KNOWN_ALGORITHM.test(attributeOf(method, 'Algorithm') ?? ''));
+  return ofSignatures.every((method) => SUPPORTED_ALGORITHM.test(attributeOf(method, 'Algorithm') ?? ''));
 }
 
 const privateKeyPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();

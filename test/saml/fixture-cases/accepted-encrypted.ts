@@ -42,7 +42,7 @@ export function acceptedEncrypted(keys: Keys): AcceptedCase[] {
   ];
 }
 
-/** Those that sign the assertion alone: with a signature around it, it is encrypted before that. */
+/** Only cases whose assertion alone is signed: a signed response would have to be signed after the encryption. */
 function mockIdps(keys: Keys): AcceptedCase[] {
   const { certificatePem } = keys.own;
   const plain = acceptedMockIdps(keys).filter(({ name }) => name.endsWith('-assertion-signed'));

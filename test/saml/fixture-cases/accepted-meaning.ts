@@ -1,4 +1,4 @@
-/** Accepted: addressing, time, subject and statements at their limits. */
+/** Accepted: addresses, times, subjects and statements at the limits of what is valid. */
 import type { AcceptedCase, CaseSettings } from './case.ts';
 import {
   ACS_URL,

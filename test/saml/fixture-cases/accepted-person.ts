@@ -1,4 +1,4 @@
-/** Accepted: who the person is: identifier, address, name, groups, role. */
+/** Accepted: identifier, email address, name, groups and role of the user. */
 import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
 import { attribute, ENTITY_ID, IDP, message, OLIVIA, type Parts, sign } from './hand-made.ts';

@@ -1,6 +1,6 @@
 /**
- * Accepted: what identity providers send. Okta, Entra ID and Google Workspace come from the mock identity provider and are
- * signed by xml-crypto; the others are written out in `products.ts`.
+ * Accepted: responses as identity providers send them. The mock identity provider creates those of Okta, Entra ID and Google Workspace
+ * and signs them with xml-crypto. `products.ts` contains the others.
  */
 import { createHash } from 'node:crypto';
 import { HABITS, type HabitName } from '../../../src/mock-idp/habits.ts';
@@ -18,8 +18,8 @@ export function acceptedProducts({ rsa }: Keys): AcceptedCase[] {
   return Object.values(PRODUCTS).flatMap((make): AcceptedCase[] => {
     const { name, idp, xml, responseId, assertionId, signature, person, settings } = make(certificate);
     const signed = (...ids: string[]) => ids.reduce((text, id) => sign(text, rsa.key, { ...signature, id }), xml);
-    const accepted = (what: string, text: string): AcceptedCase => ({
-      name: `${name}-${what}-signed`,
+    const accepted = (part: string, text: string): AcceptedCase => ({
+      name: `${name}-${part}-signed`,
       xml: text,
       settings: { idpEntityId: idp, ...settings },
       person,
@@ -33,13 +33,13 @@ export function acceptedProducts({ rsa }: Keys): AcceptedCase[] {
   });
 }
 
-/** Not random, so that writing the fixtures again changes keys and signatures only. */
+/** Deterministic, so that writing the fixtures again changes only keys and signatures. */
 function countedOctets(seed: string): (size: number) => Uint8Array {
   let count = 0;
   return (size) => createHash('sha256').update(`${seed} ${count++}`).digest().subarray(0, size);
 }
 
-/** What the gateway must make of each person of the mock identity providers. */
+/** The expected result for each user of the mock identity providers. */
 const MOCK_PEOPLE: Readonly<Record<HabitName, (person: MockPerson) => Omit<AcceptedCase, 'name' | 'xml'>>> = {
   okta: ({ email, firstName, lastName, key }) => ({
     person: {

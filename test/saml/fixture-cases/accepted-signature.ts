@@ -1,4 +1,4 @@
-/** Accepted: every algorithm, key and form of a signature that must be good. */
+/** Accepted: every supported algorithm, key and form of a signature. */
 import { createPublicKey } from 'node:crypto';
 import type { AcceptedCase, CaseSettings } from './case.ts';
 import {
@@ -85,7 +85,7 @@ export function acceptedKeys(keys: Keys): AcceptedCase[] {
     ['good-certificate-beside-expired', good, { trusted: ['expired', 'rsa'] }, { expiredCertificates: [] }],
     ['info-empty', withKeyInfo('<ds:KeyInfo/>')],
     ['info-with-our-certificate', withKeyInfo(keyInfoOf(bare(rsa.certificatePem)))],
-    // KeyInfo gives nothing, so it takes nothing either.
+    // KeyInfo is ignored: it neither adds a trusted key nor makes a response invalid.
     ['info-with-certificate-of-somebody-else', withKeyInfo(keyInfoOf(bare(rogue.certificatePem)))],
     ['info-with-chain', withKeyInfo(keyInfoOf(bare(rsa.certificatePem), bare(second.certificatePem)))],
     ['info-with-certificate-in-lines', withKeyInfo(keyInfoOf(lines(bare(rsa.certificatePem), 64)))],
@@ -207,7 +207,7 @@ export function acceptedSignatures({ rsa, second }: Keys): AcceptedCase[] {
       ),
     ],
     ['types-without-inclusive-namespaces', of({}, typed)],
-    // What no signature covers is not read; it can't do harm either.
+    // Content that no signature covers is not read, so it does no harm.
     [
       'statement-beside-signed-assertion',
       of({}, { after: `<saml:AttributeStatement>${attribute('groups', 'x')}</saml:AttributeStatement>` }),

@@ -1,4 +1,4 @@
-/** Accepted: many spellings of one message. All of them mean the same to a reader who goes by the specifications of XML. */
+/** Accepted: many spellings of one response. By the XML specifications they all have the same meaning. */
 import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
 import { cut, into } from './evil-assertion.ts';
@@ -22,7 +22,7 @@ const EMAIL = attribute('email', 'olivia@acme.test');
 const GROUPS = attribute('groups', 'platform-admins', 'engineering');
 const NAMED = EMAIL + attribute('displayName', 'Olivia Owner');
 
-/** Another prefix for one of ours, everywhere; with an empty one the namespace becomes the default. */
+/** Replaces a prefix everywhere. An empty new prefix makes its namespace the default. */
 function respelled(xml: string, from: string, to: string): string {
   const renamed = xml.replaceAll(new RegExp(`(</?)${from}:`, 'g'), to === '' ? '$1' : `$1${to}:`);
   return renamed.replaceAll(`xmlns:${from}=`, to === '' ? 'xmlns=' : `xmlns:${to}=`);

@@ -1,4 +1,4 @@
-/** All cases. A new file of cases is one line here. */
+/** Lists all cases. Add one line here for each new file of cases. */
 import { acceptedEncrypted } from './accepted-encrypted.ts';
 import { acceptedAddressing, acceptedSubject, acceptedTime } from './accepted-meaning.ts';
 import { acceptedEmail, acceptedGroups, acceptedIdentity, acceptedNames } from './accepted-person.ts';

@@ -1,4 +1,4 @@
-/** What a fixture case is, and how it is written down. */
+/** The fixture cases and their file format. */
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { Role, RoleMapping } from '../../../src/organizations/role-mapping.ts';
 import type { AttributeMapping } from '../../../src/saml/response/attribute-mapping.ts';
@@ -8,20 +8,20 @@ import type { ResponseSettings } from '../../../src/saml/response/response-setti
 import { ACS_URL, ENTITY_ID, IDP, NOW_MS } from './hand-made.ts';
 import type { KeyName } from './keys.ts';
 
-/** What the message is held against, as `case.json` has it: whole, so that a changed default changes no case. */
+/** The settings of a case in `case.json`. They are complete, so that a changed default changes no case. */
 export interface WrittenSettings extends Omit<ResponseSettings, 'keys' | 'decryptionKeys'> {
-  /** Names of files in `fixtures/certificates/`. */
+  /** File names in `fixtures/certificates/`. */
   readonly certificates: readonly string[];
   readonly nowMs: number;
-  /** On top of the default mapping. */
+  /** Added to the default mapping. */
   readonly attributeMapping: Partial<AttributeMapping>;
   readonly roleMapping: RoleMapping;
 }
 
-/** What differs from {@link DEFAULTS}. */
+/** The settings of a case that differ from {@link DEFAULTS}. */
 export type CaseSettings = Partial<Omit<WrittenSettings, 'certificates'>> & { readonly trusted?: readonly KeyName[] };
 
-/** What an accepted message says, but for the person. Null stands for undefined, which JSON has not. */
+/** The content of an accepted response, except the user. Null stands for undefined, which JSON does not have. */
 export interface Statement {
   readonly assertionId: string;
   readonly inResponseTo: string | null;
@@ -30,35 +30,35 @@ export interface Statement {
   readonly sessionIndex: string | null;
   readonly sessionNotOnOrAfter: string | null;
   readonly authnContextClassRef: string | null;
-  /** File names. */
+  /** File names in `fixtures/certificates/`. */
   readonly expiredCertificates: readonly string[];
 }
 
 interface AnyCase {
-  /** Folder name: what is tried. */
+  /** The folder name, which says what the case tries. */
   readonly name: string;
   readonly xml: string | Buffer;
   readonly settings?: CaseSettings;
-  /** Made anew by the test and never written, because it is large, or nothing without a private key. */
+  /** Created by the test itself and never written, because it is large or needs a private key. */
   readonly live?: true;
 }
 
 export interface RejectedCase extends AnyCase {
   readonly code: ErrorCode;
-  /** A part of what the person is told. */
-  readonly says?: string;
+  /** A part of the error's detail. */
+  readonly detail?: string;
 }
 
 export interface AcceptedCase extends AnyCase {
   readonly person: Person;
-  /** `owner` where nothing is said. */
+  /** Default: `owner`. */
   readonly role?: Role;
   readonly statement?: Partial<Statement>;
 }
 
 export type FixtureCase = AcceptedCase | RejectedCase;
 
-export type Expected = Pick<RejectedCase, 'code' | 'says'> | { person: Person; role: Role; statement: Partial<Statement> };
+export type Expected = Pick<RejectedCase, 'code' | 'detail'> | { person: Person; role: Role; statement: Partial<Statement> };
 
 /** The content of `case.json`. */
 export interface WrittenCase {
@@ -90,5 +90,5 @@ export function writtenCase(fixture: FixtureCase): WrittenCase {
     const { person, role = 'owner', statement = {} } = fixture;
     return { settings, expected: { person, role, statement } };
   }
-  return { settings, expected: { code: fixture.code, ...(fixture.says === undefined ? {} : { says: fixture.says }) } };
+  return { settings, expected: { code: fixture.code, ...(fixture.detail === undefined ? {} : { detail: fixture.detail }) } };
 }

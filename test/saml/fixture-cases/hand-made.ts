@@ -1,6 +1,6 @@
 /**
- * Responses written by hand, part by part, and signed by hand: what no library would write must be possible here. Only for
- * fixtures; what identity providers really send comes from `src/mock-idp`.
+ * Writes responses part by part and signs them without a library, because fixtures need content that no library would write. Only for
+ * fixtures; `src/mock-idp` creates responses as identity providers send them.
  */
 import { createHash, createHmac, type KeyObject, sign as signOctets } from 'node:crypto';
 import type { Person } from '../../../src/saml/response/person.ts';
@@ -24,20 +24,20 @@ export const EXC = 'http://www.w3.org/2001/10/xml-exc-c14n#';
 export const ENVELOPED = `${DSIG}enveloped-signature`;
 export const MORE = 'http://www.w3.org/2001/04/xmldsig-more#';
 
-/** Every part is text that goes in as it is. */
+/** The parts of a response. Each is inserted as text, without escaping. */
 export interface Parts {
   declaration: string;
   responseName: string;
   responseNamespaces: string;
   responseAttributes: string;
   responseIssuer: string;
-  /** After the Issuer, where Extensions stand. */
+  /** Inserted after the Issuer, in the place of Extensions. */
   extensions: string;
   status: string;
-  /** Right before and after the assertion. */
+  /** Inserted immediately before and after the assertion. */
   before: string;
   after: string;
-  /** Undefined: made of the parts below. */
+  /** Default: built from the parts below. */
   assertion: string | undefined;
   assertionNamespaces: string;
   assertionAttributes: string;
@@ -46,7 +46,7 @@ export interface Parts {
   nameId: string;
   confirmation: string;
   conditions: string;
-  /** Between Conditions and AuthnStatement, where Advice stands. */
+  /** Inserted between Conditions and AuthnStatement, in the place of Advice. */
   advice: string;
   authn: string;
   attributes: string;
@@ -96,7 +96,7 @@ const DEFAULTS: Parts = {
   statements: undefined,
 };
 
-/** Parts with everything that the schema lets stand in a response of ours, for what must be possible everywhere. */
+/** Parts with every element that the schema allows in a response. */
 export const EVERYTHING: Partial<Parts> = {
   extensions: '<samlp:Extensions><x:note xmlns:x="urn:x">seen</x:note></samlp:Extensions>',
   status:
@@ -110,7 +110,7 @@ export const EVERYTHING: Partial<Parts> = {
   authn: `<saml:AuthnStatement AuthnInstant="${NOW}" SessionIndex="_session1" SessionNotOnOrAfter="${minutes(480)}"><saml:SubjectLocality Address="192.0.2.17" DNSName="desk.acme.test"/><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef><saml:AuthnContextDecl><x:by xmlns:x="urn:x"/></saml:AuthnContextDecl><saml:AuthenticatingAuthority>${IDP}</saml:AuthenticatingAuthority></saml:AuthnContext></saml:AuthnStatement>`,
 };
 
-/** Whom a message of the default parts is about. */
+/** The user of a response with the default parts. */
 export const OLIVIA: Person = {
   identity: '["NameID","u-olivia","",""]',
   email: 'olivia@acme.test',
@@ -130,39 +130,39 @@ export function message(parts: Partial<Parts> = {}): string {
 }
 
 export interface HandSigning {
-  /** `ID` of the element that is signed and in which the signature stands. */
+  /** The `ID` of the signed element, which also contains the signature. */
   id: string;
   key: KeyObject | string;
-  /** The URI attribute of the Reference, with its name. */
+  /** The URI attribute of the Reference, including its name. */
   reference: string;
   signatureMethod: string;
-  /** Content of SignatureMethod and DigestMethod. */
+  /** The content of SignatureMethod and DigestMethod. */
   methodContent: string;
   digestContent: string;
   digestMethod: string;
   canonicalizationMethod: string;
   canonicalizationContent: string;
-  /** Algorithm and content of each Transform. */
+  /** The algorithm and content of each Transform. */
   transforms: readonly (readonly [string, string])[];
-  /** Undefined: as the transforms are. */
+  /** Default: built from `transforms`. */
   transformsElement: string | undefined;
   inclusivePrefixes: readonly string[];
-  /** As `inclusivePrefixes`, for SignedInfo. */
+  /** Like `inclusivePrefixes`, for SignedInfo. */
   signedInfoPrefixes: readonly string[];
-  /** Of the elements of the signature; empty for the default namespace. */
+  /** The prefix of the elements of the signature; empty for the default namespace. */
   prefix: string;
   /** White space between the elements of the signature. */
   between: string;
   signatureAttributes: string;
-  /** Added inside SignedInfo after the Reference, and inside Signature at its end. */
+  /** Inserted in SignedInfo after the Reference. The next two are inserted at the end of Signature. */
   moreReferences: string;
   keyInfo: string;
   objects: string;
-  /** Changes to the values after they were computed. */
+  /** Changes a value after it was computed. */
   digestValue: (base64: string) => string;
   signatureValue: (base64: string) => string;
   ecdsaEncoding: 'ieee-p1363' | 'der';
-  /** Where the signature goes: after the Issuer of the element (default), first or last in it. */
+  /** The position of the signature in its element. */
   place: 'after-issuer' | 'first' | 'last';
 }
 
@@ -177,10 +177,10 @@ const HASHES: Record<string, string> = {
 export const RSA_SHA256 = `${MORE}rsa-sha256`;
 export const SHA256 = 'http://www.w3.org/2001/04/xmlenc#sha256';
 
-/** What an exclusive canonicalization is told to take along. */
+/** The InclusiveNamespaces parameter of an exclusive canonicalization. */
 export const inclusiveNamespaces = (prefixList: string): string => `<ec:InclusiveNamespaces xmlns:ec="${EXC}" PrefixList="${prefixList}"/>`;
 
-/** @param certificates base64 of their DER */
+/** @param certificates base64 of the DER form */
 export const keyInfoOf = (...certificates: string[]): string =>
   `<ds:KeyInfo><ds:X509Data>${certificates.map((base64) => `<ds:X509Certificate>${base64}</ds:X509Certificate>`).join('')}</ds:X509Data></ds:KeyInfo>`;
 
@@ -191,12 +191,12 @@ const find = (root: XmlElement, id: string): XmlElement => {
   throw new Error(`no element with ID ${id}`);
 };
 
-/** Signs by hand; everything can be bent. The signature is good as far as the bending leaves it so. */
-export function sign(xml: string, key: KeyObject | string, bent: Partial<HandSigning> = {}): string {
+/** Signs an element. `changes` can make every part of the signature invalid. */
+export function sign(xml: string, key: KeyObject | string, changes: Partial<HandSigning> = {}): string {
   const s: HandSigning = {
     id: '_assertion1',
     key,
-    reference: `URI="#${bent.id ?? '_assertion1'}"`,
+    reference: `URI="#${changes.id ?? '_assertion1'}"`,
     signatureMethod: RSA_SHA256,
     methodContent: '',
     digestContent: '',
@@ -220,7 +220,7 @@ export function sign(xml: string, key: KeyObject | string, bent: Partial<HandSig
     signatureValue: (value) => value,
     ecdsaEncoding: 'ieee-p1363',
     place: 'after-issuer',
-    ...bent,
+    ...changes,
   };
   const octets = canonicalize(find(parseXml(xml), s.id), { inclusivePrefixes: new Set(s.inclusivePrefixes) });
   const digest = s.digestValue(
@@ -264,7 +264,7 @@ function signatureOf(s: HandSigning, data: Buffer): string {
   return signOctets(hash, data, key.asymmetricKeyType === 'ec' ? { key, dsaEncoding: s.ecdsaEncoding } : key).toString('base64');
 }
 
-/** Text surgery: the document must stay exactly as it was around the signature. */
+/** Inserts the signature as text, so that the document around it does not change. */
 function insert(xml: string, s: HandSigning, signature: string): string {
   const open = xml.indexOf(`ID="${s.id}"`);
   const start = xml.indexOf('>', open) + 1;

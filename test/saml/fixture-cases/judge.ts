@@ -1,4 +1,4 @@
-/** Holds a message against the settings of its case: everything between the decoded form field and the role. */
+/** Runs a case through everything between the decoded form field and the role. */
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
 import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
@@ -9,9 +9,9 @@ import { MAX_CLOCK_SKEW_MS, type ResponseSettings } from '../../../src/saml/resp
 import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import type { Statement, WrittenSettings } from './case.ts';
 
-export type Outcome = { code: ErrorCode; says: string | undefined } | { person: Person; role: Role; statement: Statement };
+export type Outcome = { code: ErrorCode; detail: string | undefined } | { person: Person; role: Role; statement: Statement };
 
-/** As {@link judge} takes them. */
+/** Converts the settings of a case for {@link judge}. */
 export function responseSettingsOf(
   settings: WrittenSettings,
   pemOf: (file: string) => string,
@@ -26,9 +26,10 @@ export function responseSettingsOf(
 }
 
 /**
- * @param pemOf the certificate of that file name
- * @param decryptionKeys our own; none for a written case, as no private key is written
- * @throws whatever is no GatewayError: no message may cause such a thing
+ * Returns the outcome of a case.
+ * @param pemOf returns the certificate with this file name
+ * @param decryptionKeys the gateway's keys; empty for a written case, because no private key is written
+ * @throws every error that is not a GatewayError: no response may cause one
  */
 export function judge(
   octets: Uint8Array,
@@ -43,11 +44,11 @@ export function judge(
     const assertion = acceptResponse(decodeUtf8(octets), responseSettingsOf(settings, pemOf, decryptionKeys), nowMs);
     const person = readPerson(assertion, { ...DEFAULT_ATTRIBUTE_MAPPING, ...attributeMapping });
     const { role } = decideRole(roleMapping, person.groups);
-    if (role === 'none') return { code: 'saml_role_denied', says: undefined }; // as the sign-in does
+    if (role === 'none') return { code: 'saml_role_denied', detail: undefined }; // like a sign-in
     return { person, role, statement: statementOf(assertion, settings, fileOf) };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    return { code: error.code, says: error.facts.detail };
+    return { code: error.code, detail: error.facts.detail };
   }
 }
 
@@ -62,7 +63,7 @@ function statementOf(
   return {
     assertionId: assertion.assertionId,
     inResponseTo: assertion.inResponseTo ?? null,
-    // By the skew of the case; a claim lives by the largest that can be set.
+    // With the clock skew of the case. A claim is kept for the largest possible one.
     acceptableUntil: instant(assertion.acceptableUntilMs - MAX_CLOCK_SKEW_MS + clockSkewSeconds * 1000),
     nameId: assertion.nameId ?? null,
     sessionIndex: assertion.sessionIndex ?? null,

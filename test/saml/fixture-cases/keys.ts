@@ -1,4 +1,4 @@
-/** The keys of the fixtures. They live in memory only: what is written are the certificates. */
+/** The keys of the fixtures. They exist only in memory; only certificates are written. */
 import { execFile } from 'node:child_process';
 import { createPrivateKey, generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ const rsa = (modulusLength: number) => () => promisify(generateKeyPair)('rsa', {
 const curve = (namedCurve: string) => () => promisify(generateKeyPair)('ec', { namedCurve });
 
 const KEY_KINDS = {
-  /** The gateway's: what is encrypted is encrypted to it. */
+  /** The gateway's own key, for which assertions are encrypted. */
   own: rsa(2048),
   rsa: rsa(2048),
   second: rsa(2048),
@@ -25,7 +25,7 @@ const KEY_KINDS = {
   ed25519: () => promisify(generateKeyPair)('ed25519'),
 } as const;
 
-/** `expired` is one whose certificate ended before the fixtures' present. */
+/** The certificate of `expired` has expired at the time of the fixtures. */
 export type KeyName = keyof typeof KEY_KINDS | 'expired';
 
 export interface FixtureKey extends KeyAndCertificate {
@@ -34,21 +34,24 @@ export interface FixtureKey extends KeyAndCertificate {
 
 export type Keys = Readonly<Record<KeyName, FixtureKey>>;
 
-/** Fresh keys, with certificates that are valid for long, so that only what a case is about can fail. */
+/** Creates new keys with long-lived certificates, so that a case fails only for the reason that it tries. */
 export async function makeKeys(): Promise<Keys> {
-  const making = Object.entries(KEY_KINDS).map(async ([name, generate]): Promise<[string, FixtureKey]> => {
+  const generated = Object.entries(KEY_KINDS).map(async ([name, generate]): Promise<[string, FixtureKey]> => {
     const { privateKey: key } = await generate();
     const privateKeyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
     return [name, { key, privateKeyPem, certificatePem: await certify(name, privateKeyPem) }];
   });
   const expired = await createSelfSignedCertificate({ commonName: commonName('expired'), days: 365, nowMs: NOW_MS - 400 * 86_400_000 });
-  const made = { ...Object.fromEntries(await Promise.all(making)), expired: { ...expired, key: createPrivateKey(expired.privateKeyPem) } };
-  return made as Keys;
+  const keys = {
+    ...Object.fromEntries(await Promise.all(generated)),
+    expired: { ...expired, key: createPrivateKey(expired.privateKeyPem) },
+  };
+  return keys as Keys;
 }
 
 const commonName = (name: string): string => `samlgate fixture ${name}, test only`;
 
-/** By openssl, which makes certificates for every kind of key. The key goes through a pipe, never through a file. */
+/** Uses openssl, which creates certificates for every type of key. The key goes through a pipe, never through a file. */
 async function certify(name: string, privateKeyPem: string): Promise<string> {
   const command = 'cat | openssl req -x509 -key /dev/stdin -days 36500 -subj "$0"';
   const running = promisify(execFile)('sh', ['-c', command, `/CN=${commonName(name)}`]);

@@ -1,4 +1,4 @@
-/** Responses as identity providers write them, each spelled as the product spells it, to be signed by hand. */
+/** Responses as the identity provider products write them, unsigned. */
 import type { Person } from '../../../src/saml/response/person.ts';
 import type { CaseSettings } from './case.ts';
 import {
@@ -24,10 +24,10 @@ const PASSWORD = `${SAML2}:ac:classes:PasswordProtectedTransport`;
 const XS = 'http://www.w3.org/2001/XMLSchema';
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
-/** What an administrator decides at the identity provider; as in the fixtures where nothing is said. */
+/** The settings of an administrator at the identity provider. Default: those of the fixtures. */
 export interface SetUp {
   readonly idp?: string;
-  /** Only where the administrator types all names of attributes: what is sent. */
+  /** The attributes, for products in which the administrator chooses all attribute names. */
   readonly sent?: readonly (readonly [name: string, ...values: string[]])[];
 }
 
@@ -65,7 +65,7 @@ const adfs = (certificate: string, { idp = 'http://adfs.acme.test/adfs/services/
   };
 };
 
-/** Groups are paths here, in an attribute that the administrator names, `member` unless changed. */
+/** Groups are paths. The administrator names their attribute; the default is `member`. */
 const keycloak = (certificate: string, { idp = 'https://keycloak.acme.test/realms/acme' }: SetUp = {}): Product => {
   const [responseId, assertionId] = ['ID_2b0c7a5e-93d1-4b8f-8e64-5c1f0a7d3e92', 'ID_7e41d9c6-0b52-4af3-a9d8-61c3f5e2b074'];
   const session = '5f0d2c9e-7b14-4e6a-b3d8-8a92c1f7e605::0c8b6d3e-1f47-4a92-9e5d-b2a7f4c80d16';
@@ -95,7 +95,7 @@ const keycloak = (certificate: string, { idp = 'https://keycloak.acme.test/realm
   };
 };
 
-/** A transient NameID, and a subject-id that stays; eduPersonTargetedID holds an element by its definition. */
+/** A transient NameID and a persistent subject-id. eduPersonTargetedID contains an element by definition. */
 const shibboleth = (certificate: string, { idp = 'https://idp.university.test/idp/shibboleth' }: SetUp = {}): Product => {
   const [responseId, assertionId] = ['_4c0f6c2a5d9be7830e1f7a92bd64c518', '_a91e3b7f5c280d46e9f1c7b3d8506a2e'];
   const attribute = (friendlyName: string, name: string, ...values: string[]) =>
@@ -147,7 +147,7 @@ const simpleSamlPhp = (certificate: string, { idp = 'https://idp.acme.test/simpl
   };
 };
 
-/** Several roles come as one text with semicolons, which nothing here splits; the attribute names want a mapping. */
+/** Several roles arrive as one text with semicolons, which the gateway does not split. The attribute names need a mapping. */
 const oneLogin = (
   certificate: string,
   {
@@ -184,7 +184,7 @@ const oneLogin = (
   };
 };
 
-/** The entityID need not be a URL. */
+/** The entityID is not always a URL. */
 const ping = (
   certificate: string,
   {
@@ -260,5 +260,5 @@ const jumpCloud = (
   };
 };
 
-/** By the name of the product's organization file in `config/idp-examples`. */
+/** The products, by the name of their organization file in `config/idp-examples`. */
 export const PRODUCTS = { adfs, keycloak, shibboleth, simplesamlphp: simpleSamlPhp, onelogin: oneLogin, ping, jumpcloud: jumpCloud };

@@ -1,4 +1,4 @@
-/** Refused: what does not decrypt, what decrypts to something else than one good assertion, what is encrypted in another way. */
+/** Rejected: ciphertexts that cannot be decrypted, plaintexts other than one valid assertion, and unsupported encryption. */
 import type { ErrorCode } from '../../../src/errors.ts';
 import { assertionIn, encrypted, partiesOf, signedAssertion, signedResponse, wrapped } from '../encrypted-messages.ts';
 import { encrypt, encryptedKey, wrap, XENC } from '../encrypting.ts';
@@ -7,13 +7,13 @@ import type { CaseSettings, RejectedCase } from './case.ts';
 import { message, NAME_ID, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';
 
-const CLOSED = 'None of the gateway’s keys';
-/** All that is told of AES-CBC that no signature covers. */
+const UNDECRYPTABLE = 'None of the gateway’s keys';
+/** The only detail for AES-CBC that no signature covers. */
 const SAME_REFUSAL = 'The assertion could not be decrypted, or its content';
 
 const folderOf = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
 
-const row = (name: string, xml: string, code: ErrorCode, facts: { says?: string; settings?: CaseSettings } = {}): RejectedCase => ({
+const row = (name: string, xml: string, code: ErrorCode, facts: { detail?: string; settings?: CaseSettings } = {}): RejectedCase => ({
   name: `encrypted-${folderOf(name)}`,
   xml,
   code,
@@ -25,11 +25,13 @@ export function rejectedCiphertexts(keys: Keys): RejectedCase[] {
   const parties = partiesOf(keys);
   return [
     ...BAD_CIPHERTEXTS.filter(({ onlyCbc, name }) => !onlyCbc && !name.startsWith('the other mode')).map(({ name, make }) =>
-      row(`gcm ${name}`, make(parties, 'aes256-gcm'), 'saml_decryption_failed', { says: CLOSED }),
+      row(`gcm ${name}`, make(parties, 'aes256-gcm'), 'saml_decryption_failed', { detail: UNDECRYPTABLE }),
     ),
-    ...CUT_TAGS.map(({ name, make }) => row(`gcm ${name}`, make(parties, 'aes128-gcm'), 'saml_decryption_failed', { says: CLOSED })),
+    ...CUT_TAGS.map(({ name, make }) =>
+      row(`gcm ${name}`, make(parties, 'aes128-gcm'), 'saml_decryption_failed', { detail: UNDECRYPTABLE }),
+    ),
     ...BAD_CIPHERTEXTS.filter(({ name }) => !name.startsWith('the other mode')).map(({ name, make }) =>
-      row(`cbc ${name}`, make(parties, 'aes256-cbc'), 'saml_decryption_failed', { says: SAME_REFUSAL }),
+      row(`cbc ${name}`, make(parties, 'aes256-cbc'), 'saml_decryption_failed', { detail: SAME_REFUSAL }),
     ),
   ];
 }
@@ -43,7 +45,7 @@ export function rejectedPlaintexts(keys: Keys): RejectedCase[] {
       row(`gcm inside ${name}`, encrypted(parties, make(parties)), code),
       isGenuine
         ? row(`cbc inside ${name}`, byCbc, code)
-        : row(`cbc inside ${name}`, byCbc, 'saml_decryption_failed', { says: SAME_REFUSAL }),
+        : row(`cbc inside ${name}`, byCbc, 'saml_decryption_failed', { detail: SAME_REFUSAL }),
     ];
     return signedCode === 'accepted' ? rows : [...rows, row(`signed response inside ${name}`, signedResponse(parties, byCbc), signedCode)];
   });
@@ -72,7 +74,7 @@ export function rejectedEncryption(keys: Keys): RejectedCase[] {
     row('encryption wanted', sign(message(), idp.privateKey), 'saml_decryption_failed', { settings: { requireEncryptedAssertion: true } }),
     row('name id beside one in plain', plainWith(NAME_ID + encryptedId()), 'saml_structure_ambiguous'),
     row('name id twice', plainWith(encryptedId().repeat(2)), 'saml_structure_ambiguous'),
-    row('name id for another organization', plainWith(encryptedId(stranger)), 'saml_decryption_failed', { says: CLOSED }),
+    row('name id for another organization', plainWith(encryptedId(stranger)), 'saml_decryption_failed', { detail: UNDECRYPTABLE }),
     row('name id that is none', plainWith(encryptedId(ours, '<saml:BaseID/>')), 'saml_malformed'),
   ];
 }

@@ -1,11 +1,11 @@
-/** Refused: genuine messages of people who are in no group with a rule, though one of theirs looks like it. */
+/** Rejected: genuine responses of users in no group with a rule, some of whose groups look like one. */
 import type { RejectedCase } from './case.ts';
 import { attribute, message, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';
 
 const EMAIL = attribute('email', 'olivia@acme.test');
 
-/** Wanted by the rule, and sent. Compared code point by code point, so that no two of these are the same. */
+/** The group of the rule and the groups that are sent. They are compared code point by code point, so none is equal. */
 const LOOK_ALIKES: readonly (readonly [name: string, wanted: string, ...sent: string[]])[] = [
   ['in-upper-case', 'platform-admins', 'PLATFORM-ADMINS'],
   ['capitalized', 'platform-admins', 'Platform-Admins'],
@@ -77,7 +77,7 @@ const LOOK_ALIKES: readonly (readonly [name: string, wanted: string, ...sent: st
   ['none-of-three', 'platform-admins', 'engineering', 'sales', 'Everyone'],
 ];
 
-/** The group is there, but not where groups are read. */
+/** The name of the group occurs, but not as a value of the groups attribute. */
 const ELSEWHERE: readonly (readonly [name: string, attributes: string])[] = [
   ['in-no-attribute', ''],
   ['in-attribute-without-values', '<saml:Attribute Name="groups"/>'],

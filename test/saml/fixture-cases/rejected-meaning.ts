@@ -1,4 +1,4 @@
-/** Refused: well signed, but not for us, not now, or not about a person. */
+/** Rejected: validly signed responses for another service provider, another time, or without a usable user. */
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { CaseSettings, RejectedCase } from './case.ts';
 import {
@@ -528,13 +528,13 @@ export function rejectedSubject(keys: Keys): RejectedCase[] {
         status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"/><samlp:StatusMessage>AADSTS75011: authentication method mismatch</samlp:StatusMessage></samlp:Status>`,
       }),
       code: 'saml_status_not_success',
-      says: 'AADSTS75011: authentication method mismatch',
+      detail: 'AADSTS75011: authentication method mismatch',
     },
     {
       name: 'status-failed-without-assertion-in-signed-response',
       xml: sign(message({ assertion: '', status: FAILED }), keys.rsa.key, { id: '_response1' }),
       code: 'saml_status_not_success',
-      says: 'gave no reason',
+      detail: 'gave no reason',
     },
     {
       name: 'status-failed-in-signed-response',
@@ -549,7 +549,7 @@ export function rejectedSubject(keys: Keys): RejectedCase[] {
         { id: '_response1' },
       ),
       code: 'saml_status_not_success',
-      says: `“a <b> ${'c'.repeat(294)}…”`,
+      detail: `“a <b> ${'c'.repeat(294)}…”`,
     },
     {
       name: 'status-success-without-assertion',

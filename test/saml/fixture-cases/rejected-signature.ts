@@ -1,4 +1,4 @@
-/** Refused: signatures, references, transforms, algorithms, keys. */
+/** Rejected: signatures, references, transforms, algorithms and keys. */
 import { constants, createHash, createPublicKey, sign as signOctets } from 'node:crypto';
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { CaseSettings, RejectedCase } from './case.ts';
@@ -37,7 +37,7 @@ export function rejectedSignature(keys: Keys): RejectedCase[] {
   const inSignedResponse = (from: string, to: string) => sign(message(), rsa.key, { id: '_response1' }).replace(from, to);
   const [, goodSignature] = cut(good, 'ds:Signature');
   const [, rogueSignature] = cut(sign(message(), rogue.key), 'ds:Signature');
-  // Changed after it was signed; what the digest would have to be is in the SignedInfo that a rogue signed.
+  // Changed after signing. The digest that would match is in the SignedInfo that the rogue key signs.
   const evil = good.replace('olivia@acme.test', 'mallory@acme.test');
   const [, evilSignedInfo] = cut(sign(evil.replace(goodSignature, ''), rogue.key), 'ds:SignedInfo');
   const evilDigest = /<ds:DigestValue>([^<]*)/.exec(evilSignedInfo)?.[1] ?? '';
@@ -256,7 +256,7 @@ const flip = (base64: string): string => (base64.startsWith('A') ? `B${base64.sl
 
 const octets = (base64: string): Buffer => Buffer.from(base64, 'base64');
 
-/** The same octets to a lenient decoder: the bits that padding leaves over are not zero. */
+/** Sets the unused bits before the padding. A lenient decoder reads the same octets. */
 const leftover = (base64: string): string =>
   base64.replace(/(.)(=+)$/, (_, last: string, padding: string) => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -265,12 +265,12 @@ const leftover = (base64: string): string =>
 
 const x509Certificate = (pem: string): string => `<ds:X509Certificate>${pem.replace(/-----[A-Z ]+-----|\s/g, '')}</ds:X509Certificate>`;
 
-/** Two children of the signature change places. */
+/** Swaps two children of the signature. */
 function reordered(xml: string, first: string, second: string): string {
   return xml.replace(new RegExp(`(<ds:${first}[ >].*</ds:${first}>)(<ds:${second}[ >].*?</ds:${second}>)`), '$2$1');
 }
 
-/** Another number that leaves the same remainder: good for whoever does not compare with the modulus. */
+/** Adds the modulus to a signature value. It is valid for a verifier that does not compare it with the modulus. */
 function plusModulus(base64: string, certificatePem: string): string {
   const { n } = createPublicKey(certificatePem).export({ format: 'jwk' });
   const sum = BigInt(`0x${octets(base64).toString('hex')}`) + BigInt(`0x${Buffer.from(n ?? '', 'base64url').toString('hex')}`);

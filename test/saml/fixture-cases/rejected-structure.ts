@@ -1,4 +1,4 @@
-/** Refused: XML itself, structure, signature wrapping. */
+/** Rejected: malformed XML and ambiguous structure. */
 import { deflateRawSync } from 'node:zlib';
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { RejectedCase } from './case.ts';
@@ -159,7 +159,7 @@ export function rejectedXml({ rsa }: Keys): RejectedCase[] {
       live: true,
     },
     {
-      // Canonical XML would write the long namespace anew on each of the elements.
+      // Canonical XML would repeat the long namespace on each of the elements.
       ...bad(
         'canonical-form-of-gigabytes',
         good.replace(

@@ -1,6 +1,6 @@
 /**
- * Refused: a genuine message in the wrong place. Two organizations at one gateway, perhaps with one identity provider that
- * uses one entityID and one key for all its applications, as Entra ID and Google do.
+ * Rejected: a genuine response at the wrong organization. Two organizations of a gateway may use one identity provider that has the same
+ * entityID and key for all its applications, like Entra ID and Google.
  */
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { CaseSettings, RejectedCase } from './case.ts';

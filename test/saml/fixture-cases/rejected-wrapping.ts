@@ -1,11 +1,11 @@
-/** Refused: signature wrapping. The signed element is still in the message, but something else stands where it is looked for. */
+/** Rejected: signature wrapping. The signed element is still in the response, but another one is in its expected place. */
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { RejectedCase } from './case.ts';
 import { cut, evilAssertion, into } from './evil-assertion.ts';
 import { ACS_URL, attribute, DSIG, EVERYTHING, message, REQUEST_ID, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';
 
-/** Every element in which another one could hide, in the message of {@link EVERYTHING}. The first Issuer is that of the response. */
+/** Every element of {@link EVERYTHING} that could hide another one. The first Issuer belongs to the response. */
 const HIDING_PLACES = [
   ...['saml:Issuer', 'samlp:Extensions', 'x:note'],
   ...['samlp:Status', 'samlp:StatusCode', 'samlp:StatusMessage', 'samlp:StatusDetail', 'x:detail'],
@@ -19,7 +19,7 @@ const HIDING_PLACES = [
   ...['saml:AuthenticatingAuthority', 'saml:AttributeStatement', 'saml:Attribute', 'saml:AttributeValue'],
 ] as const;
 
-/** What is looked for twice: the evil assertion hidden in a good message, and the signed one hidden in an evil message. */
+/** Hides a forged assertion in a genuine response, and the signed assertion in a forged response. */
 export function rejectedHiding({ rsa }: Keys): RejectedCase[] {
   const keyInfo =
     '<ds:KeyInfo><ds:KeyName>k</ds:KeyName><ds:KeyValue><ds:RSAKeyValue><ds:Modulus>AQAB</ds:Modulus></ds:RSAKeyValue></ds:KeyValue><ds:X509Data><ds:X509Certificate>AQAB</ds:X509Certificate></ds:X509Data></ds:KeyInfo>';
@@ -37,7 +37,7 @@ export function rejectedHiding({ rsa }: Keys): RejectedCase[] {
   });
 }
 
-/** The eight wrappings of Somorovsky et al. (On Breaking SAML, 2012), and some more places to hide. */
+/** The eight wrapping attacks of Somorovsky et al. (On Breaking SAML, 2012), and more hiding places. */
 export function rejectedWrapping({ rsa, rogue }: Keys): RejectedCase[] {
   const bad = (name: string, xml: string, code: ErrorCode = 'saml_structure_ambiguous'): RejectedCase => ({
     name: `wrapping-${name}`,

@@ -1,17 +1,17 @@
 /**
- * XML documents of every kind that canonicalisation cares about, made from a tape of octets: each octet is one choice. So
- * fast-check can make, replay and shrink them as it does any array of numbers, and an octet 0 is always the plainest choice.
+ * Generates XML documents with everything that matters to canonicalization. A tape of octets determines the document: each octet is one
+ * choice, and 0 is always the simplest one. fast-check can therefore generate, replay and shrink documents like any array of numbers.
  */
 import { XMLDSIG } from '../../../src/saml/names.ts';
 
-/** A document and what of it is to be canonicalised. */
+/** A document and the element to canonicalize (the apex). */
 export interface Sample {
   readonly xml: string;
-  /** From the root down to the apex: which child element it is at each step. */
+  /** The indexes of child elements from the root down to the apex. */
   readonly apexPath: readonly number[];
-  /** Which child element of the apex is a signature that the enveloped-signature transform leaves out. */
+  /** The index of the child element that the enveloped-signature transform removes. */
   readonly signatureIndex: number | undefined;
-  /** A PrefixList as InclusiveNamespaces spells it, with `#default`. */
+  /** The PrefixList of InclusiveNamespaces, possibly with `#default`. */
   readonly prefixList: readonly string[];
 }
 
@@ -31,7 +31,7 @@ class Tape {
     return choices[this.next() % choices.length] as T;
   }
 
-  /** True `parts` of 16 times. */
+  /** Returns true with a probability of `parts` / 16. */
   chance(parts: number): boolean {
     return this.next() % 16 >= 16 - parts;
   }
@@ -42,7 +42,7 @@ class Tape {
 }
 
 interface Alphabet {
-  /** The empty one stands for no prefix. */
+  /** The empty string means no prefix. */
   readonly prefixes: readonly string[];
   readonly uris: readonly string[];
   readonly names: readonly string[];
@@ -64,7 +64,10 @@ const PLAIN: Alphabet = {
   cdata: ['<x a="1">', '&amp;', ']]', '>', '\r\n', 'é😀', ' '],
 };
 
-/** U+F900 comes before U+10400 (𐐀) by code points, and after it by UTF-16 units. Where XML libraries differ: capitals, names beyond the basic plane, URIs that must be escaped, line ends of XML 1.1. */
+/**
+ * Characters for which XML libraries differ: capitals, names beyond the basic plane, URIs that must be escaped, line ends of XML 1.1.
+ * U+F900 sorts before U+10400 (𐐀) by code points, and after it by UTF-16 units.
+ */
 const WILD: Alphabet = {
   prefixes: ['', 'a', 'A', 'B', 'b', 'é', '\uf900', '𐐀', '_', 'a-1', 'a.1'],
   uris: ['urn:a', 'urn:ab', 'urn:a:b', 'urn:a&amp;b', 'urn:a&apos;b', 'urn:A', 'u:', 'urn:a%20b', 'urn:_', 'urn:a?q=&#38;#f'],
@@ -83,7 +86,7 @@ type Scope = ReadonlyMap<string, string>;
 
 interface ElementPlan {
   readonly name: string;
-  /** Declarations and attributes, in the order in which they are written. */
+  /** Declarations and attributes, in document order. */
   readonly attributes: string[];
   readonly scope: Scope;
   readonly content: (ElementPlan | string)[];
@@ -92,13 +95,13 @@ interface ElementPlan {
 
 const isPlan = (node: ElementPlan | string): node is ElementPlan => typeof node !== 'string';
 
-/** The document that a tape stands for. */
+/** Generates the document of a tape. */
 export function sampleFrom(octets: Uint8Array): Sample {
   const tape = new Tape(octets);
   const planner = new Planner(tape, tape.chance(8) ? WILD : PLAIN);
   const root = planner.element(new Map(), 0);
   const [apex, apexPath] = tape.pick([...paths(root)]);
-  // As in SAML; and some libraries would add an ID of their own.
+  // As in SAML. Some libraries would otherwise add an ID of their own.
   apex.attributes.push('ID="apex"');
   const signatureIndex = tape.chance(6) ? planner.addSignature(apex) : undefined;
   const before = tape.pick(['', '<?xml version="1.0" encoding="UTF-8"?>', '<?xml version="1.0"?>\n<!-- before -->\n', '<!-- before -->']);
@@ -148,7 +151,7 @@ class Planner {
     const written = tape.several(5, () => {
       const prefix = tape.pick(prefixes);
       const local = tape.pick(this.#alphabet.names);
-      // Two prefixes may stand for one namespace, and then these would be one attribute twice.
+      // Two prefixes may be bound to one namespace, which would give the same attribute twice.
       const expanded = prefix === '' ? local : `${scope.get(prefix)} ${local}`;
       if (taken.has(expanded)) return '';
       taken.add(expanded);
@@ -174,7 +177,7 @@ class Planner {
     });
   }
 
-  /** Puts a signature into the apex; its content may be anything. Returns which child element it is. */
+  /** Inserts a signature with arbitrary content into the apex. Returns the index of the child element. */
   addSignature(apex: ElementPlan): number {
     const tape = this.#tape;
     const prefix = tape.pick(['ds', '']);

@@ -1,4 +1,4 @@
-/** The written fixture cases, as the judges need them. */
+/** Reads the written fixture cases for the judges. */
 import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -28,7 +28,7 @@ export const certificateFile = (name: string): string => path.join(FOLDER, 'cert
 export const certificatePems = ({ certificates }: WrittenSettings): string[] =>
   certificates.map((name) => readFileSync(certificateFile(name), 'utf8'));
 
-/** As {@link acceptResponse} takes them. */
+/** Converts the settings of a case for {@link acceptResponse}. */
 export function settingsOf(settings: WrittenSettings): ResponseSettings {
   const keys = certificatePems(settings).map((pem) => {
     const { publicKey, fingerprint256, validTo } = new X509Certificate(pem);

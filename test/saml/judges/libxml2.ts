@@ -1,11 +1,11 @@
-/** Exclusive C14N by libxml2, which shares no code with ours and is what xmlsec1, PHP, Python and Ruby use. */
+/** Exclusive C14N with libxml2, which shares no code with the gateway. xmlsec1, PHP, Python and Ruby use it. */
 import { ParseOption, XmlC14NMode, XmlDocument, XmlElement, type XmlNode } from 'libxml2-wasm';
 import type { Sample } from './documents.ts';
 
 /**
- * The canonical form of the sample's apex. Where libxml2 leaves an ampersand in a namespace URI as it is, which is no XML any
- * more, it is escaped here, as Canonical XML §2.3 has it for namespace nodes.
- * @throws XmlParseError where libxml2 does not read the document
+ * Returns the canonical form of the sample's apex. libxml2 does not escape an ampersand in a namespace URI, which leaves malformed XML,
+ * so it is escaped here as Canonical XML §2.3 requires.
+ * @throws XmlParseError if libxml2 cannot read the document
  */
 export function canonicalByLibxml2(sample: Sample): string {
   const document = XmlDocument.fromString(sample.xml, { option: ParseOption.XML_PARSE_NOERROR });
@@ -21,9 +21,9 @@ export function canonicalByLibxml2(sample: Sample): string {
 }
 
 function childElement(parent: XmlElement, index: number): XmlElement {
-  let left = index;
+  let remaining = index;
   for (let node: XmlNode | null = parent.firstChild; node; node = 'next' in node ? (node.next as XmlNode | null) : null) {
-    if (node instanceof XmlElement && left-- === 0) return node;
+    if (node instanceof XmlElement && remaining-- === 0) return node;
   }
-  throw new Error(`libxml2 sees no child element number ${index}`);
+  throw new Error(`libxml2 finds no child element with index ${index}`);
 }

@@ -1,10 +1,8 @@
-/** The verdict of @node-saml/node-saml, with options that fit the settings of a case. It has a clock of its own: `Date`. */
+/** The verdict of @node-saml/node-saml with the settings of a case. It reads the time from `Date`. */
 import { type Profile, SAML, ValidateInResponseTo } from '@node-saml/node-saml';
 import type { ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 
-/**
- * @returns what it says about the person, or undefined where it refuses
- */
+/** @returns the user that it reads, or undefined if it refuses the response */
 export async function nodeSamlVerdict(
   octets: Uint8Array,
   settings: Omit<ResponseSettings, 'keys' | 'decryptionKeys'>,

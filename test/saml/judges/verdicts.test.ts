@@ -9,7 +9,7 @@ import { findAssertion, findSignatures } from '../../../src/saml/response/respon
 import { decodeUtf8, parseXml, walk, type XmlElement } from '../../../src/saml/xml/xml.ts';
 import { certificateFile, certificatePems, type Fixture, readFixtures, settingsOf } from './fixtures.ts';
 import { nodeSamlVerdict } from './node-saml.ts';
-import { digestedByXmlsec1, goodForXmlsec1 } from './xmlsec1.ts';
+import { digestedByXmlsec1, validForXmlsec1 } from './xmlsec1.ts';
 
 const accepted = readFixtures('accepted');
 const rejected = readFixtures('rejected');
@@ -22,7 +22,7 @@ interface SignedPart {
   readonly octets: string;
 }
 
-/** What each signature of an accepted fixture covers by our own reading, and whose it is. */
+/** Returns the octets that each signature of an accepted fixture covers, and the certificate, as the gateway reads them. */
 function signedParts(fixture: Fixture): SignedPart[] {
   const { settings } = fixture.written;
   const response = parseXml(decodeUtf8(fixture.octets));
@@ -38,9 +38,9 @@ function signedParts(fixture: Fixture): SignedPart[] {
   return [...part('Response', response, signatures.response), ...part('Assertion', assertion, signatures.assertion)];
 }
 
-describe('what is accepted, xmlsec1', () => {
+describe('accepted fixtures and xmlsec1', () => {
   test(
-    'verifies, with the same key and over the same octets',
+    'xmlsec1 verifies each signature with the same key and over the same octets',
     async () => {
       const groups = Map.groupBy(accepted.flatMap(signedParts), ({ certificateFile, element }) => `${element} ${certificateFile}`);
       for (const parts of groups.values()) {
@@ -58,7 +58,7 @@ describe('what is accepted, xmlsec1', () => {
   );
 });
 
-// node-saml reads the clock, and its parser writes to the console what it does not like.
+// node-saml reads the clock, and its parser writes warnings to the console.
 beforeAll(() => {
   jest.useFakeTimers({
     doNotFake: [
@@ -89,7 +89,7 @@ function nodeSaml({ octets, written: { settings } }: Fixture): Promise<Profile |
 
 type Difference = 'verdict' | 'nameID' | 'sessionIndex' | 'attributes';
 
-/** In what node-saml's reading of an accepted response differs from ours. */
+/** Returns the values that node-saml reads differently from the gateway in an accepted response. */
 function differences(ours: VerifiedAssertion, profile: Profile | undefined): Difference[] {
   if (!profile) return ['verdict'];
   const attributes = Object.entries((profile.attributes ?? {}) as Record<string, unknown>).map(([name, value]) => [name, [value].flat()]);
@@ -117,9 +117,9 @@ const rows: Row[] = README.split('\n')
     return { judge, patterns: [...cases.matchAll(/`([^`]+)`/g)].map(([, pattern]) => pattern!), difference, why };
   });
 
-describe('what is accepted, node-saml', () => {
+describe('accepted fixtures and node-saml', () => {
   test(
-    'reads as the same person, but for the table in README.md, of which nothing is stale',
+    'node-saml reads the same user, except in the cases that README.md lists, and every row there applies',
     async () => {
       const found: string[] = [];
       for (const fixture of accepted) {
@@ -127,25 +127,25 @@ describe('what is accepted, node-saml', () => {
         const ours = acceptResponse(decodeUtf8(fixture.octets), settingsOf(settings), settings.nowMs);
         found.push(...differences(ours, await nodeSaml(fixture)).map((difference) => `${fixture.name}: ${difference}`));
       }
-      const told = rows.flatMap(({ patterns, difference }) =>
+      const documented = rows.flatMap(({ patterns, difference }) =>
         patterns.flatMap((pattern) => {
           const matching = found.filter((one) => path.matchesGlob(one, `${pattern}: ${difference}`));
           return matching.length > 0 ? matching : [`stale: ${pattern}: ${difference}`];
         }),
       );
-      expect(told.toSorted()).toEqual(found.toSorted());
+      expect(documented.toSorted()).toEqual(found.toSorted());
     },
     TIMEOUT_MS,
   );
 
-  test('the table has a reason in each row and fits on a screen', () => {
+  test('each row of the table has a reason, and the page has at most 25 lines', () => {
     expect(rows.length).toBeGreaterThan(5);
     for (const { why } of rows) expect(why).toMatch(/^\S.{10,}\.$/);
     expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
   });
 });
 
-/** The cases of one code of refusal that another program accepts, and why it does. */
+/** The cases with one error code that another program accepts, and the reason. */
 interface Stricter {
   readonly judge: 'node-saml' | 'xmlsec1';
   readonly code: string;
@@ -155,9 +155,9 @@ interface Stricter {
 
 const STRICTER_FILE = path.join(import.meta.dirname, 'stricter.json');
 
-/** node-saml has no opinion on who a person is and what role that gives, xmlsec1 on nothing but signatures and the XML around them. */
-const ABOUT_THE_PERSON: readonly string[] = ['saml_email_missing', 'saml_name_id_missing', 'saml_role_denied'];
-const ABOUT_THE_SIGNATURE: readonly string[] = [
+/** node-saml decides neither about the user nor about the role. xmlsec1 decides only about signatures and the XML around them. */
+const USER_CODES: readonly string[] = ['saml_email_missing', 'saml_name_id_missing', 'saml_role_denied'];
+const SIGNATURE_CODES: readonly string[] = [
   'saml_malformed',
   'saml_dtd_forbidden',
   'saml_structure_ambiguous',
@@ -168,7 +168,7 @@ const ABOUT_THE_SIGNATURE: readonly string[] = [
 
 const codeOf = ({ written: { expected } }: Fixture): string => ('code' in expected ? expected.code : '');
 
-/** As the formatter has it. */
+/** Formats a short list as the formatter would. */
 function shortListInOneLine(list: string, content: string): string {
   const line = `[${content.replaceAll(/\n {6}/g, ' ')}]`;
   return '    "cases": '.length + line.length <= 140 ? line : list;
@@ -193,36 +193,36 @@ function expectAsCommitted(judge: Stricter['judge'], fixtures: readonly Fixture[
   for (const row of found) expect([row.code, row.why]).toEqual([row.code, expect.stringMatching(/^\S.{20,}\.$/)]);
 }
 
-describe('where we are stricter (stricter.json; SAMLGATE_WRITE_STRICTER=1 writes it anew and keeps the reasons)', () => {
+describe('cases that only the gateway rejects (stricter.json; SAMLGATE_WRITE_STRICTER=1 writes it and keeps the reasons)', () => {
   test(
-    'what is refused here and accepted by node-saml',
+    'lists the cases that node-saml accepts',
     async () => {
-      const judged = rejected.filter((fixture) => !ABOUT_THE_PERSON.includes(codeOf(fixture)));
-      const goodForNodeSaml: Fixture[] = [];
-      for (const fixture of judged) if (await nodeSaml(fixture)) goodForNodeSaml.push(fixture);
-      expectAsCommitted('node-saml', goodForNodeSaml);
+      const judged = rejected.filter((fixture) => !USER_CODES.includes(codeOf(fixture)));
+      const acceptedByNodeSaml: Fixture[] = [];
+      for (const fixture of judged) if (await nodeSaml(fixture)) acceptedByNodeSaml.push(fixture);
+      expectAsCommitted('node-saml', acceptedByNodeSaml);
     },
     TIMEOUT_MS,
   );
 
   test(
-    'what is refused here for its XML or its signature, and well signed to xmlsec1',
+    'lists the cases with invalid XML or signature whose signature xmlsec1 accepts',
     async () => {
-      const judged = rejected.filter((fixture) => ABOUT_THE_SIGNATURE.includes(codeOf(fixture)));
+      const judged = rejected.filter((fixture) => SIGNATURE_CODES.includes(codeOf(fixture)));
       const runs = judged.flatMap((fixture) =>
         fixture.written.settings.certificates.map((certificate) => ({ certificate, file: fixture.file })),
       );
-      const good = new Set<string>();
+      const valid = new Set<string>();
       for (const [certificate, of] of Map.groupBy(runs, (run) => run.certificate)) {
-        for (const file of await goodForXmlsec1(
+        for (const file of await validForXmlsec1(
           of.map(({ file }) => file),
           certificateFile(certificate),
         ))
-          good.add(file);
+          valid.add(file);
       }
       expectAsCommitted(
         'xmlsec1',
-        judged.filter(({ file }) => good.has(file)),
+        judged.filter(({ file }) => valid.has(file)),
       );
     },
     TIMEOUT_MS,

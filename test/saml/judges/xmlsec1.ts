@@ -1,10 +1,10 @@
-/** Signatures by xmlsec1: libxml2 and OpenSSL, and none of our code. */
+/** Verifies signatures with xmlsec1, which uses libxml2 and OpenSSL and shares no code with the gateway. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 const OPTIONS = [
   '--verify',
-  // Nothing from the message's own KeyInfo.
+  // Ignores the KeyInfo of the response.
   ...['--enabled-key-data', 'key-name'],
   ...['--id-attr:ID', 'urn:oasis:names:tc:SAML:2.0:protocol:Response'],
   ...['--id-attr:ID', 'urn:oasis:names:tc:SAML:2.0:assertion:Assertion'],
@@ -12,8 +12,8 @@ const OPTIONS = [
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
 /**
- * The canonical octets over which xmlsec1 finds a good signature of that element, in each of several files.
- * @throws Error where it finds one that is not good
+ * Returns the canonical octets that the signature of the element covers, in each of several files.
+ * @throws Error if xmlsec1 finds a signature invalid
  */
 export async function digestedByXmlsec1(
   files: readonly string[],
@@ -29,8 +29,8 @@ export async function digestedByXmlsec1(
 const beforeEndOfBuffer = (output: string): string => output.slice(0, output.indexOf('\n== PreDigest data - end buffer'));
 
 /**
- * xmlsec1 stops at the first file that is not good, so each round begins after it. One shell for all rounds, because to start
- * a process from this large one takes longer than a verification. Options come first, then `--`, then files.
+ * xmlsec1 stops at the first file that fails, so each round begins after it. One shell runs all rounds, because starting a process from
+ * this large one takes longer than a verification. Options come first, then `--`, then files.
  */
 const ROUNDS = `
 IFS='
@@ -38,21 +38,21 @@ IFS='
 options=; while [ "$1" != -- ]; do options="$options
 $1"; shift; done; shift
 while [ $# -gt 0 ]; do
-  good=$(xmlsec1 $options "$@" 2>&1 | grep -c '^OK$')
-  echo "$good"
-  [ "$good" -lt $# ] && good=$((good + 1))
-  shift "$good"
+  valid=$(xmlsec1 $options "$@" 2>&1 | grep -c '^OK$')
+  echo "$valid"
+  [ "$valid" -lt $# ] && valid=$((valid + 1))
+  shift "$valid"
 done`;
 
-/** Those of the files whose first signature xmlsec1 finds good, as who calls it without much thought would ask. */
-export async function goodForXmlsec1(files: readonly string[], certificateFile: string): Promise<string[]> {
+/** Returns the files whose first signature is valid for xmlsec1 in its simplest use. */
+export async function validForXmlsec1(files: readonly string[], certificateFile: string): Promise<string[]> {
   const options = [...OPTIONS, '--pubkey-cert-pem', certificateFile];
   const { stdout } = await promisify(execFile)('sh', ['-c', ROUNDS, 'sh', ...options, '--', ...files]);
-  const good: string[] = [];
+  const valid: string[] = [];
   let at = 0;
   for (const count of stdout.trim().split('\n').map(Number)) {
-    good.push(...files.slice(at, at + count));
+    valid.push(...files.slice(at, at + count));
     at += count + 1;
   }
-  return good;
+  return valid;
 }
