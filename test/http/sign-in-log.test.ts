@@ -167,6 +167,38 @@ describe('the sign-in log: entries', () => {
     expect(outcomes(await last(acme), 'request', 'member', 'once', 'role')).toEqual(['passed', 'passed', 'passed', 'failed']);
   });
 
+  it.each([
+    ['sent no groups', [], 'did not send your groups', 'no groups attribute', 'Add a groups attribute'],
+    [
+      'sent a link instead of the groups',
+      [{ name: 'http://schemas.microsoft.com/claims/groups.link', values: ['https://graph.example'] }],
+      'in more groups than your identity provider sends',
+      'sent a link instead of the groups',
+      'limit the groups to those assigned',
+    ],
+    [
+      'sent groups without a rule',
+      [{ name: 'groups', values: ['nobody'] }],
+      'None of the groups that your identity provider sent',
+      'No role rule matches',
+      'Assign the user to a group',
+    ],
+  ])('tells user and owner apart why there is no role if the identity provider %s', async (_case, groups, forUser, detail, advice) => {
+    const acme = await newOrganization();
+    const rules = [{ group: 'platform-admins', role: 'owner' }];
+    await gateway.api('PUT', `/organizations/${acme.slug}/role-mapping`, { rules, default_role: 'none' });
+    const attributes = [{ name: 'email', values: ['olivia@acme.example'] }, ...groups];
+    const page = await acme.signIn(new HttpBrowser(), 'olivia', { values: { attributes } as never });
+    expect(verdict(page)).toEqual([403, 'saml_role_denied']);
+    expect(page.text).toContain(forUser);
+    expect(page.text).not.toContain(advice);
+    expect(await last(acme)).toMatchObject({
+      title: 'The user has no role in this organization',
+      detail: expect.stringContaining(detail),
+      advice: expect.stringContaining(advice),
+    });
+  });
+
   it('stores the code of an unreadable response and the size of a large one', async () => {
     const acme = await newOrganization();
     const form = (body: string) =>
