@@ -4,6 +4,7 @@
  */
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
+import { toIsoTime } from '../../time.ts';
 import { ACCEPTED_CURVES, MIN_RSA_BITS } from '../crypto/signature.ts';
 import { decodeBase64 } from '../xml/base64.ts';
 import { invalidMetadata } from './idp-metadata-values.ts';
@@ -147,7 +148,7 @@ function describeKey(key: KeyObject): Pick<Certificate, 'keyType' | 'keyBits' | 
 
 function instant(date: Date): string {
   if (Number.isNaN(date.getTime())) throw invalidMetadata('The dates in the certificate can’t be read.');
-  return date.toISOString();
+  return toIsoTime(date.getTime());
 }
 
 /** @param subject undefined if it is empty, contrary to Node's type */

@@ -2,6 +2,7 @@
  * Finds problems in usable metadata and describes them to the person who administers the identity provider. Runs when metadata
  * is uploaded and whenever it is shown, because certificates expire in between.
  */
+import { DAY_MS } from '../../time.ts';
 import { MIN_RSA_BITS } from '../crypto/signature.ts';
 import { NAME_ID_TRANSIENT } from '../names.ts';
 import { type Certificate, judgeKey } from './certificates.ts';
@@ -34,7 +35,6 @@ export interface MetadataWarning {
   readonly text: string;
 }
 
-const DAY_MS = 86_400_000;
 const CERTIFICATE_NOTICE_DAYS = 60;
 const METADATA_NOTICE_DAYS = 14;
 

@@ -1,4 +1,5 @@
 /** Reads an IDPSSODescriptor: endpoints, signing certificates, NameID formats and dates. */
+import { toIsoTime } from '../../time.ts';
 import { HTTP_POST, HTTP_REDIRECT, METADATA, XMLDSIG } from '../names.ts';
 import { readDateTime } from '../xml/date-time.ts';
 import { attributeOf, childrenNamed, onlyChild, textOf, type XmlElement } from '../xml/xml.ts';
@@ -98,7 +99,7 @@ export function readValidUntil(descriptor: XmlElement, nowMs: number): string | 
     }
   }
   if (earliest === Number.POSITIVE_INFINITY) return undefined;
-  const validUntil = new Date(earliest).toISOString();
+  const validUntil = toIsoTime(earliest);
   if (earliest <= nowMs) {
     throw invalidMetadata(`The metadata was valid until ${validUntil} and has expired. Download it again from the identity provider.`);
   }
