@@ -1,12 +1,11 @@
 /** Saves the role rules of an organization, unless they leave it without an owner. */
-import { isDeepStrictEqual } from 'node:util';
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import type { RoleMapping } from './role-mapping.ts';
-import { foreseeRoles, NO_OWNER_TEXTS, type NoOwnerReason, noOwnerReason } from './role-mapping-effect.ts';
+import { foreseeRoles, NO_OWNER_TEXTS, noOwnerReason } from './role-mapping-effect.ts';
 
 const HOW_TO_CONFIRM =
   'Only the operator can save the rules as they are, with "allow_no_owner": true in the API or --allow-no-owner at the command line.';
@@ -21,9 +20,9 @@ export interface RoleMappingChange {
 /**
  * Saves role rules with an audit entry, on every replica of the store before it returns.
  *
- * Rules that leave no owner (see {@link noOwnerReason}) are refused without a confirmation by the operator. The members are
- * read after the organization's record and the commit requires its version, which every removal, suspension
- * or demotion of an owner increments. So an owner who is counted here cannot be removed, suspended or demoted in between.
+ * Rules that leave no owner (see {@link noOwnerReason}) are refused, unless the operator confirms them. The members are read after
+ * the organization's record, and the commit requires its version, which every removal, suspension or demotion of an owner
+ * increments. So an owner who is counted here cannot be removed, suspended or demoted in between.
  * @throws conflict for rules that leave no owner; forbidden if anyone but the operator confirms them; organization_unknown
  */
 export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: RoleMappingChange): Promise<Organization> {
@@ -34,7 +33,8 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
   return compareAndSet(async () => {
     const stored = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!stored) throw new GatewayError('organization_unknown');
-    const reason = await whyNoOwner(runtime, stored.value, roleMapping);
+    const effect = await foreseeRoles(runtime.store, { organizationId, mapping: roleMapping });
+    const reason = noOwnerReason(stored.value.roleMapping, roleMapping, effect);
     if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
     const value: Organization = { ...stored.value, roleMapping };
     const details = {
@@ -53,10 +53,4 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     );
     return result.ok ? value : RETRY;
   });
-}
-
-/** Rules that are in force already are not refused, so that a repeated request succeeds. */
-async function whyNoOwner({ store }: Runtime, organization: Organization, roleMapping: RoleMapping): Promise<NoOwnerReason | undefined> {
-  if (isDeepStrictEqual(organization.roleMapping, roleMapping)) return undefined;
-  return noOwnerReason(roleMapping, await foreseeRoles(store, { organizationId: organization.id, mapping: roleMapping }));
 }

@@ -1,4 +1,5 @@
 /** Foresees what new role rules do to the members, by the groups of their last sign-in. */
+import { isDeepStrictEqual } from 'node:util';
 import { eachRecord } from '../store/each-record.ts';
 import type { Store } from '../store/store.ts';
 import { isActive, MEMBERS, type Member, resolveRole } from './members.ts';
@@ -80,18 +81,20 @@ function countChange(
 export type NoOwnerReason = 'no_owner_rule' | 'no_owner_member';
 
 /**
- * Returns why rules leave an organization without an owner, or undefined if they leave one.
+ * Returns why new rules leave an organization without an owner, or undefined if they leave one.
  *
  * They leave one if a known member, not suspended, is an owner after the next sign-in with the same groups. That includes a
  * manually set owner whom no rule matches. If there is no such member, rules that can make a user an owner are still accepted
- * while the organization has no owner to lose, or has more members than were read.
+ * while the organization has no owner to lose, or has more members than were read. Rules that are in force already are always
+ * accepted, so that a repeated request succeeds.
  */
 export function noOwnerReason(
-  mapping: RoleMapping,
+  present: RoleMapping,
+  next: RoleMapping,
   { ownersBefore, ownersAfter, isPartial }: Pick<RoleMappingEffect, 'ownersBefore' | 'ownersAfter' | 'isPartial'>,
 ): NoOwnerReason | undefined {
-  if (ownersAfter > 0) return undefined;
-  if (!givesOwner(mapping)) return 'no_owner_rule';
+  if (ownersAfter > 0 || isDeepStrictEqual(present, next)) return undefined;
+  if (!givesOwner(next)) return 'no_owner_rule';
   return ownersBefore > 0 && !isPartial ? 'no_owner_member' : undefined;
 }
 

@@ -1,5 +1,4 @@
 /** The form of the role rules: testing them on members and groups, previewing a change, and saving it. */
-import { isDeepStrictEqual } from 'node:util';
 import { type Request, type Response, Router } from 'express';
 import {
   RoleMappingPage,
@@ -125,8 +124,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   }
   const effect = await effectFor(runtime, response, mapping);
   const frame = frameOf(runtime, request, response);
-  const isUnchanged = isDeepStrictEqual(mapping, organizationOf(response).roleMapping);
-  const noOwner = isUnchanged ? undefined : noOwnerReason(mapping, effect);
+  const noOwner = noOwnerReason(organizationOf(response).roleMapping, mapping, effect);
   sendConsolePage(response, <RolePreviewPage frame={frame} mapping={mapping} effect={effect} noOwner={noOwner} />);
 }
 
