@@ -300,7 +300,7 @@ describe('console: reason of a role', () => {
     [
       'over_limit',
       'none',
-      'did not send the member’s groups because there are too many, and the default role is none.',
+      'did not send the member’s groups because there are too many, and the organization has no default role.',
       'because there are too many First sign-in',
     ],
   ] as const;

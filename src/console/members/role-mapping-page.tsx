@@ -48,10 +48,6 @@ const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no ac
 /** Shows the rules as a form. */
 export function RoleMappingPage({ frame, mapping, blankRows, knownGroups, test }: RoleMappingPageProps) {
   const path = `${frame.base}/roles`;
-  const rows: readonly TypedRule[] = [
-    ...mapping.rules,
-    ...Array.from({ length: blankRows }, () => ({ group: '', role: 'collaborator' }) as const),
-  ];
   return (
     <ConsolePage
       frame={frame}
@@ -60,40 +56,52 @@ export function RoleMappingPage({ frame, mapping, blankRows, knownGroups, test }
       lead="Groups from your identity provider give members their roles, again at every sign-in. If several rules match, owner wins; the order of the rules does not matter."
     >
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
-        <section class="panel" aria-labelledby="rules">
-          <h2 id="rules">Rules</h2>
-          <datalist id="known-groups">
-            {knownGroups.map(({ group, members }) => (
-              <option value={group} label={`${visibleText(group)} (${counted(members, 'member')})`} />
-            ))}
-          </datalist>
-          {rows.map((rule, index) => (
-            <RuleRow rule={rule} index={index} />
-          ))}
-          <p class="hint">
-            Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower
-            case. Groups of recent sign-ins are suggested as you type.
-          </p>
-          <label>
-            Default role, for members in none of these groups
-            <select name="default_role">
-              {(['collaborator', 'owner', 'none'] as const).map((role) => (
-                <option value={role} selected={role === mapping.defaultRole}>
-                  {ROLES[role]}
-                </option>
-              ))}
-            </select>
-          </label>
-          <div class="buttons">
-            <button type="submit">Preview changes</button>
-            <button type="submit" class="secondary" formaction={`${path}/rows`}>
-              Add rows
-            </button>
-          </div>
-        </section>
+        <RulesSection path={path} mapping={mapping} blankRows={blankRows} knownGroups={knownGroups} />
         <TestSection path={path} test={test} />
       </PostForm>
     </ConsolePage>
+  );
+}
+
+type RulesSectionProps = Pick<RoleMappingPageProps, 'mapping' | 'blankRows' | 'knownGroups'> & { readonly path: string };
+
+function RulesSection({ path, mapping, blankRows, knownGroups }: RulesSectionProps) {
+  const rows: readonly TypedRule[] = [
+    ...mapping.rules,
+    ...Array.from({ length: blankRows }, () => ({ group: '', role: 'collaborator' }) as const),
+  ];
+  return (
+    <section class="panel" aria-labelledby="rules">
+      <h2 id="rules">Rules</h2>
+      <datalist id="known-groups">
+        {knownGroups.map(({ group, members }) => (
+          <option value={group} label={`${visibleText(group)} (${counted(members, 'member')})`} />
+        ))}
+      </datalist>
+      {rows.map((rule, index) => (
+        <RuleRow rule={rule} index={index} />
+      ))}
+      <p class="hint">
+        Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower
+        case. Groups of recent sign-ins are suggested as you type.
+      </p>
+      <label>
+        Default role, for members in none of these groups
+        <select name="default_role">
+          {(['collaborator', 'owner', 'none'] as const).map((role) => (
+            <option value={role} selected={role === mapping.defaultRole}>
+              {ROLES[role]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <div class="buttons">
+        <button type="submit">Preview changes</button>
+        <button type="submit" class="secondary" formaction={`${path}/rows`}>
+          Add rows
+        </button>
+      </div>
+    </section>
   );
 }
 

@@ -3,7 +3,8 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { endAllSessions, endSession } from '../../auth/sessions/sign-out.ts';
 import { listCliTokens, revokeAllCliTokens, revokeCliToken } from '../../auth/tokens/cli-tokens.ts';
-import { MemberPage, MembersPage, RemoveMemberPage } from '../../console/members/members-page.tsx';
+import { MemberPage, RemoveMemberPage } from '../../console/members/member-page.tsx';
+import { MembersPage } from '../../console/members/members-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import {

@@ -1,0 +1,259 @@
+import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
+import type { Member, MemberSession } from '../../organizations/members.ts';
+import { ConfirmationPage } from '../confirmation-page.tsx';
+import { ConsolePage } from '../console-page.tsx';
+import { SessionsTable } from '../credentials/sessions-table.tsx';
+import { TokensTable } from '../credentials/tokens-table.tsx';
+import type { Frame } from '../navigation.ts';
+import { ButtonForm } from '../parts/button-form.tsx';
+import { Copy } from '../parts/copy.tsx';
+import { counted } from '../parts/counted.ts';
+import { EmptyState } from '../parts/empty-state.tsx';
+import { Facts } from '../parts/facts.tsx';
+import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { Moment } from '../parts/moment.tsx';
+import { Callout } from '../parts/notice.tsx';
+import { RoleBadge } from './role-badge.tsx';
+import { groupsText, roleReason } from './role-reason.ts';
+
+export interface MemberPageProps {
+  readonly frame: Frame;
+  readonly member: Member;
+  readonly tokens: readonly ListedCliToken[];
+  /** Sessions that have not ended, newest first. */
+  readonly sessions: readonly MemberSession[];
+  /** The viewer's own session, if this is the viewer's own page. */
+  readonly currentSessionId: string | undefined;
+  readonly isLastOwner: boolean;
+}
+
+/** Shows a member, the member's credentials, and the actions that owners and the operator have. */
+export function MemberPage({ frame, member, tokens, sessions, currentSessionId, isLastOwner }: MemberPageProps) {
+  const path = `${frame.base}/members/${member.id}`;
+  const { csrfToken, viewer } = frame;
+  const isSelf = viewer.kind === 'member' && viewer.id === member.id;
+  return (
+    <ConsolePage
+      frame={frame}
+      section="members"
+      title={member.name}
+      back={{ href: `${frame.base}/members`, label: 'Members' }}
+      scripts={['confirm.js']}
+    >
+      {isSelf ? (
+        <Callout kind="note">
+          <p>This is you.</p>
+        </Callout>
+      ) : null}
+      <section class="panel" aria-labelledby="who">
+        <h2 id="who">Member</h2>
+        <MemberFacts member={member} />
+      </section>
+      <AccessSection member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
+      <TokensSection frame={frame} member={member} path={path} tokens={tokens} />
+      <SessionsSection frame={frame} path={path} sessions={sessions} currentSessionId={currentSessionId} isSelf={isSelf} />
+      <RemovalSection member={member} path={path} isLastOwner={isLastOwner} />
+    </ConsolePage>
+  );
+}
+
+function MemberFacts({ member }: { readonly member: Member }) {
+  return (
+    <Facts
+      facts={[
+        ['Name', member.name],
+        ['Email', member.email],
+        ['User ID', <Copy value={member.id} what="user ID" />],
+        [
+          'Role',
+          <>
+            <RoleBadge member={member} /> {roleReason(member, 'they')}
+          </>,
+        ],
+        ['Groups', groupsText(member)],
+        ['First sign-in', <Moment ms={Date.parse(member.createdAt)} />],
+        ['Last sign-in', <Moment ms={Date.parse(member.lastLoginAt)} />],
+      ]}
+    />
+  );
+}
+
+interface ChangeProps {
+  readonly member: Member;
+  readonly path: string;
+  readonly csrfToken: string;
+  readonly isLastOwner: boolean;
+}
+
+function AccessSection({ member, path, csrfToken, isLastOwner }: ChangeProps) {
+  return (
+    <section class="panel" aria-labelledby="access">
+      <h2 id="access">Access</h2>
+      {isLastOwner ? (
+        <Callout kind="note">
+          <p>
+            <strong>This is the last owner.</strong> Without an owner, no member could manage the organization, so this member cannot be
+            suspended, removed or made a collaborator. Make another member an owner first.
+          </p>
+        </Callout>
+      ) : null}
+      <RoleChange member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
+      <Suspension member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
+    </section>
+  );
+}
+
+function RoleChange({ member: { role, roleSource }, path, csrfToken, isLastOwner }: ChangeProps) {
+  if (roleSource.kind === 'rule') {
+    return (
+      <p>
+        A role rule decides this member’s role. To change it, change the rule, or the member’s groups at the identity provider. The change
+        takes effect at the next sign-in.
+      </p>
+    );
+  }
+  const other = role === 'owner' ? 'collaborator' : 'owner';
+  if (isLastOwner && other === 'collaborator') return null;
+  return (
+    <PostForm action={`${path}/role`} csrfToken={csrfToken}>
+      <p>
+        {other === 'owner'
+          ? 'An owner manages members, single sign-on and role rules, and reads the audit trail.'
+          : 'A collaborator manages only their own credentials.'}{' '}
+        The role stays until a rule matches the member’s groups.
+      </p>
+      <button type="submit" class="secondary" name="role" value={other}>
+        Change role to {other}
+      </button>
+    </PostForm>
+  );
+}
+
+function Suspension({ member: { suspended }, path, csrfToken, isLastOwner }: ChangeProps) {
+  if (isLastOwner) return null;
+  return (
+    <PostForm action={`${path}/${suspended ? 'unsuspend' : 'suspend'}`} csrfToken={csrfToken}>
+      <p>
+        {suspended
+          ? 'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted.'
+          : 'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until the suspension is lifted.'}
+      </p>
+      <button type="submit" class={suspended ? 'secondary' : 'quiet danger'}>
+        {suspended ? 'Lift suspension' : 'Suspend member'}
+      </button>
+    </PostForm>
+  );
+}
+
+type TokensSectionProps = Pick<MemberPageProps, 'frame' | 'member' | 'tokens'> & { readonly path: string };
+
+function TokensSection({ frame, member, tokens, path }: TokensSectionProps) {
+  return (
+    <section class="panel" aria-labelledby="tokens">
+      <header>
+        <h2 id="tokens">CLI tokens</h2>
+        {tokens.length === 0 ? null : (
+          <ButtonForm
+            action={`${path}/tokens/rotate`}
+            csrfToken={frame.csrfToken}
+            label="Revoke all tokens"
+            question={`Revoke all CLI tokens of ${visibleText(member.name)}? Only the member can create new ones.`}
+            danger
+          />
+        )}
+      </header>
+      {tokens.length === 0 ? (
+        <EmptyState title="No CLI tokens" />
+      ) : (
+        <TokensTable frame={frame} tokens={tokens} revokeAction={(id) => `${path}/tokens/${id}/revoke`} />
+      )}
+    </section>
+  );
+}
+
+type SessionsSectionProps = Pick<MemberPageProps, 'frame' | 'sessions' | 'currentSessionId'> & {
+  readonly path: string;
+  readonly isSelf: boolean;
+};
+
+function SessionsSection({ frame, sessions, currentSessionId, path, isSelf }: SessionsSectionProps) {
+  return (
+    <section class="panel" aria-labelledby="sessions">
+      <header>
+        <h2 id="sessions">Sessions</h2>
+        {sessions.length === 0 ? null : (
+          <ButtonForm
+            action={`${path}/sessions/end-all`}
+            csrfToken={frame.csrfToken}
+            label={isSelf ? 'End all other sessions' : 'End all sessions'}
+            danger
+          />
+        )}
+      </header>
+      {sessions.length === 0 ? (
+        <EmptyState title="No sessions" />
+      ) : (
+        <SessionsTable
+          frame={frame}
+          sessions={sessions}
+          endAction={(id) => `${path}/sessions/${id}/end`}
+          {...(currentSessionId === undefined ? {} : { currentId: currentSessionId })}
+        />
+      )}
+    </section>
+  );
+}
+
+const RemovalSection = ({ member, path, isLastOwner }: Pick<MemberPageProps, 'member' | 'isLastOwner'> & { readonly path: string }) => (
+  <section class="panel danger" aria-labelledby="remove">
+    <h2 id="remove">Removal</h2>
+    <p>
+      Removing a member ends all sessions and tokens immediately and deletes the member’s record. A user whom the identity provider still
+      lets sign in becomes a new member at the next sign-in. To prevent that, suspend the member, or remove the user’s access to the
+      application at the identity provider.
+    </p>
+    {isLastOwner ? (
+      <p>The last owner cannot be removed.</p>
+    ) : (
+      <a class="button quiet danger" href={`${path}/remove`}>
+        Remove <ForeignText text={member.name} />…
+      </a>
+    )}
+  </section>
+);
+
+export interface RemoveMemberPageProps {
+  readonly frame: Frame;
+  readonly member: Member;
+  readonly tokens: number;
+  readonly sessions: number;
+  readonly mistyped: boolean;
+}
+
+/** Asks for confirmation before a member is removed. */
+export function RemoveMemberPage({ frame, member, tokens, sessions, mistyped }: RemoveMemberPageProps) {
+  const path = `${frame.base}/members/${member.id}`;
+  return (
+    <ConfirmationPage
+      frame={frame}
+      section="members"
+      title={`Remove ${member.name}?`}
+      action={`${path}/remove`}
+      yes={`Remove ${member.name}`}
+      cancelHref={path}
+      typed={{ label: 'Type the member’s email address to confirm', expected: member.email }}
+      mistyped={mistyped}
+    >
+      <p>
+        <ForeignText text={member.email} />, {member.role === 'none' ? 'without a role' : member.role}. This takes effect immediately and
+        cannot be undone:
+      </p>
+      <ul>
+        <li>{sessions === 0 ? 'there are no sessions to end' : `${counted(sessions, 'session')} must sign in again`}</li>
+        <li>{tokens === 0 ? 'there are no CLI tokens to revoke' : `${counted(tokens, 'CLI token')} can no longer be used`}</li>
+        <li>a role that was set manually is lost</li>
+      </ul>
+    </ConfirmationPage>
+  );
+}
