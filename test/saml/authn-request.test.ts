@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type AuthnRequestOptions, createAuthnRequest } from '../../src/saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../src/saml/messages/bindings.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
-import { attributeOf, childElements, parseXml, textOf, walk } from '../../src/saml/xml/xml.ts';
+import { parseXml } from '../../src/saml/xml/xml.ts';
+import { attributeOf, childElements, textOf, walk } from '../../src/saml/xml/xml-tree.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import { schemaProblems } from '../support/schemas.ts';
 

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { GatewayError } from '../../src/errors.ts';
 import { readCanonicalXml } from '../../src/saml/xml/canonical-reader.ts';
 import { canonicalize } from '../../src/saml/xml/canonical-xml.ts';
-import { parseXml, walk, type XmlElement } from '../../src/saml/xml/xml.ts';
+import { parseXml } from '../../src/saml/xml/xml.ts';
+import { walk, type XmlElement } from '../../src/saml/xml/xml-tree.ts';
 import { sampleFrom } from './judges/documents.ts';
 import { readFixtures } from './judges/fixtures.ts';
 

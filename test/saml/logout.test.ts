@@ -12,7 +12,8 @@ import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '
 import { createLogoutRequest, createLogoutResponse, type LogoutRequestOptions } from '../../src/saml/messages/logout-messages.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { NAME_ID_UNSPECIFIED } from '../../src/saml/names.ts';
-import { attributeOf, childElements, parseXml, textOf } from '../../src/saml/xml/xml.ts';
+import { parseXml } from '../../src/saml/xml/xml.ts';
+import { attributeOf, childElements, textOf } from '../../src/saml/xml/xml-tree.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import {
   type Addressed,

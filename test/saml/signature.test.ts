@@ -4,7 +4,8 @@ import { type ErrorCode, GatewayError } from '../../src/errors.ts';
 import { type SignedOctets, type VerificationKey, verifySignature, verifySignedOctets } from '../../src/saml/crypto/signature.ts';
 import { EXCLUSIVE_C14N, XMLDSIG, XMLENC } from '../../src/saml/names.ts';
 import { canonicalize } from '../../src/saml/xml/canonical-xml.ts';
-import { childElements, parseXml } from '../../src/saml/xml/xml.ts';
+import { parseXml } from '../../src/saml/xml/xml.ts';
+import { childElements } from '../../src/saml/xml/xml-tree.ts';
 
 const MORE = 'http://www.w3.org/2001/04/xmldsig-more#';
 

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createSpMetadata, type ServiceProviderDescription } from '../../src/saml/metadata/sp-metadata.ts';
-import { attributeOf, childrenNamed, parseXml, textOf, walk, type XmlElement } from '../../src/saml/xml/xml.ts';
+import { parseXml } from '../../src/saml/xml/xml.ts';
+import { attributeOf, childrenNamed, textOf, walk, type XmlElement } from '../../src/saml/xml/xml-tree.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 import { schemaProblems } from '../support/schemas.ts';

@@ -1,18 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import { type ErrorCode, GatewayError } from '../../src/errors.ts';
+import { decodeUtf8, parseXml } from '../../src/saml/xml/xml.ts';
 import {
   attributeOf,
   childElements,
   childrenNamed,
-  decodeUtf8,
   isElement,
   isNamed,
   onlyChild,
-  parseXml,
   textOf,
   walk,
   type XmlElement,
-} from '../../src/saml/xml/xml.ts';
+} from '../../src/saml/xml/xml-tree.ts';
 
 function codeOf(act: () => unknown): ErrorCode | 'nothing thrown' {
   try {

@@ -7,17 +7,8 @@ import { createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
 import { XMLDSIG, XMLENC, XMLENC11 } from '../names.ts';
 import { decodeBase64 } from '../xml/base64.ts';
-import {
-  attributeOf,
-  childElements,
-  childrenNamed,
-  decodeUtf8,
-  isNamed,
-  onlyChild,
-  parseXml,
-  textOf,
-  type XmlElement,
-} from '../xml/xml.ts';
+import { decodeUtf8, parseXml } from '../xml/xml.ts';
+import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, type XmlElement } from '../xml/xml-tree.ts';
 import { type OaepHash, type OaepParameters, type UnwrappedKey, unwrapKey } from './rsa-oaep.ts';
 
 interface GcmCipher {

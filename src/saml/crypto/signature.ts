@@ -7,7 +7,7 @@ import { GatewayError } from '../../errors.ts';
 import { ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, XMLDSIG } from '../names.ts';
 import { decodeBase64 } from '../xml/base64.ts';
 import { canonicalize } from '../xml/canonical-xml.ts';
-import { attributeOf, childElements, isElement, isNamed, textOf, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, childElements, isElement, isNamed, textOf, type XmlElement } from '../xml/xml-tree.ts';
 
 /** A key of one of the certificates that are configured for the organization. */
 export interface VerificationKey {

@@ -11,7 +11,7 @@ import type { ResponseSettings } from '../response/response-settings.ts';
 import { appliesTo, type Check, type CheckFacts, type CheckValues, type ValueName } from '../response/run-checks.ts';
 import { shownNames } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
-import { attributeOf, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, type XmlElement } from '../xml/xml-tree.ts';
 import { type MaskedRow, maskElement } from './masking.ts';
 import { type RefusalFacts, refusalFactsOf } from './refusal-facts.ts';
 

@@ -5,7 +5,7 @@
 import { isEmail } from '../email-address.ts';
 import { ASSERTION, PROTOCOL, XMLDSIG, XMLENC, XMLENC11 } from '../names.ts';
 import { shown } from '../shown-text.ts';
-import { isElement, isNamed, XML_NAMESPACE, type XmlAttribute, type XmlElement } from '../xml/xml.ts';
+import { isElement, isNamed, XML_NAMESPACE, type XmlAttribute, type XmlElement } from '../xml/xml-tree.ts';
 
 /** A value, or a description of its length and form. */
 export type MaskedValue = { readonly shown: string } | { readonly masked: string };

@@ -20,7 +20,8 @@ import {
 } from '../response/response-structure.ts';
 import { readCanonicalXml } from '../xml/canonical-reader.ts';
 import { readDateTime } from '../xml/date-time.ts';
-import { attributeOf, childrenNamed, isNamed, onlyChild, parseXml, textOf, walk, type XmlElement } from '../xml/xml.ts';
+import { parseXml } from '../xml/xml.ts';
+import { attributeOf, childrenNamed, isNamed, onlyChild, textOf, walk, type XmlElement } from '../xml/xml-tree.ts';
 import type { UnverifiedMessage } from './bindings.ts';
 
 /** The expected values of a logout message. URLs and entity IDs are compared as exact strings. */

@@ -1,7 +1,8 @@
 /** Finds the identity provider in a metadata document, which may describe many entities. */
 import type { GatewayError } from '../../errors.ts';
 import { METADATA, PROTOCOL } from '../names.ts';
-import { attributeOf, childElements, childrenNamed, isNamed, parseXml, type XmlElement } from '../xml/xml.ts';
+import { parseXml } from '../xml/xml.ts';
+import { attributeOf, childElements, childrenNamed, isNamed, type XmlElement } from '../xml/xml-tree.ts';
 import { invalidMetadata, readEntityId } from './idp-metadata-values.ts';
 
 const MAX_LISTED = 10;

@@ -2,7 +2,7 @@
 import { toIsoTime } from '../../time.ts';
 import { HTTP_POST, HTTP_REDIRECT, METADATA, XMLDSIG } from '../names.ts';
 import { readDateTime } from '../xml/date-time.ts';
-import { attributeOf, childrenNamed, onlyChild, textOf, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, childrenNamed, onlyChild, textOf, type XmlElement } from '../xml/xml-tree.ts';
 import { type Certificate, eachOnce, endCertificates, readCertificates } from './certificates.ts';
 import type { IdpMetadata, LogoutEndpoint } from './idp-metadata.ts';
 import { CERTIFICATE_CHAIN_IGNORED, KEY_WITHOUT_CERTIFICATE, type MetadataWarning } from './idp-metadata-lint.ts';

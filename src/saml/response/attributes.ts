@@ -1,6 +1,6 @@
 import { GatewayError } from '../../errors.ts';
 import { ASSERTION } from '../names.ts';
-import { attributeOf, childElements, childrenNamed, isElement, textOf, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, childElements, childrenNamed, isElement, textOf, type XmlElement } from '../xml/xml-tree.ts';
 
 /**
  * Attribute values by Name. The values of repeated Attribute elements are joined. A value is undefined if it has markup inside and

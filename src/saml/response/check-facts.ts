@@ -4,7 +4,7 @@ import type { VerificationKey } from '../crypto/signature.ts';
 import { PROTOCOL, STATUS_PREFIX, XMLDSIG } from '../names.ts';
 import { shown, shownNames } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
-import { attributeOf, childrenNamed, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, childrenNamed, type XmlElement } from '../xml/xml-tree.ts';
 import type { Attributes } from './attributes.ts';
 import type { CheckFacts } from './run-checks.ts';
 

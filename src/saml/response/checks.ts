@@ -6,7 +6,8 @@
 import { toIsoTime } from '../../time.ts';
 import { ASSERTION } from '../names.ts';
 import { shown } from '../shown-text.ts';
-import { childrenNamed, parseXml, walk, type XmlElement } from '../xml/xml.ts';
+import { parseXml } from '../xml/xml.ts';
+import { childrenNamed, walk, type XmlElement } from '../xml/xml-tree.ts';
 import type { AttributeMapping } from './attribute-mapping.ts';
 import { readAttributes } from './attributes.ts';
 import { ABSENT, anyOf, attributeIn, attributeNames, comparison, countOf, period, signatureFacts, statusOf } from './check-facts.ts';

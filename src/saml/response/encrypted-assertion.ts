@@ -14,7 +14,8 @@ import { type Decrypted, decryptAndParse, decryptElement, type EncryptedElement,
 import { type SignedOctets, type VerificationKey, verifySignature } from '../crypto/signature.ts';
 import { ASSERTION, ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, XMLDSIG, XMLENC } from '../names.ts';
 import { readCanonicalXml } from '../xml/canonical-reader.ts';
-import { decodeUtf8, parseXml, type XmlElement } from '../xml/xml.ts';
+import { decodeUtf8, parseXml } from '../xml/xml.ts';
+import type { XmlElement } from '../xml/xml-tree.ts';
 import { type OpenedAssertion, type OpenedResponse, onlyAssertion } from './opened-response.ts';
 import type { ResponseSettings } from './response-settings.ts';
 import { type DecryptedAssertion, readDecryptedStructure } from './response-structure.ts';

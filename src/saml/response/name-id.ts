@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
 import { decryptAndParse, readEncryptedElement } from '../crypto/decryption.ts';
 import { ASSERTION, NAME_ID_UNSPECIFIED } from '../names.ts';
-import { attributeOf, isNamed, onlyChild, textOf, walk, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, isNamed, onlyChild, textOf, walk, type XmlElement } from '../xml/xml-tree.ts';
 
 export interface NameId {
   readonly value: string;

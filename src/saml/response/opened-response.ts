@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts';
 import { type SignedOctets, type VerificationKey, verifySignature } from '../crypto/signature.ts';
 import { ASSERTION } from '../names.ts';
 import { readCanonicalXml } from '../xml/canonical-reader.ts';
-import { childrenNamed, type XmlElement } from '../xml/xml.ts';
+import { childrenNamed, type XmlElement } from '../xml/xml-tree.ts';
 import type { ResponseSettings } from './response-settings.ts';
 
 /** A response whose signature is valid. */

@@ -4,7 +4,7 @@ import { toIsoTime } from '../../time.ts';
 import { ASSERTION, CONFIRMATION_BEARER, PROTOCOL, STATUS_PREFIX, STATUS_SUCCESS } from '../names.ts';
 import { shown } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
-import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, type XmlElement } from '../xml/xml-tree.ts';
 import { ABSENT, comparison } from './check-facts.ts';
 import { type NameId, openNameId } from './name-id.ts';
 import type { ResponseSettings } from './response-settings.ts';

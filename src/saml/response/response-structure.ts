@@ -4,7 +4,7 @@
  */
 import { GatewayError } from '../../errors.ts';
 import { ASSERTION, NAME_ID_ENTITY, PROTOCOL, XMLDSIG, XMLENC } from '../names.ts';
-import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, walk, type XmlElement } from '../xml/xml.ts';
+import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, walk, type XmlElement } from '../xml/xml-tree.ts';
 
 const NCNAME = /^[\p{L}_][\p{L}\p{N}\p{M}_.\-·]*$/u;
 /** Matches nearly all IDs, in a quarter of the time. */

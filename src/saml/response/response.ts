@@ -1,5 +1,5 @@
 /** The verdict on a response: a {@link VerifiedAssertion} or a GatewayError, as a function of text, settings and time. */
-import { attributeOf } from '../xml/xml.ts';
+import { attributeOf } from '../xml/xml-tree.ts';
 import type { Attributes } from './attributes.ts';
 import { RESPONSE_CHECKS } from './checks.ts';
 import type { NameId } from './name-id.ts';

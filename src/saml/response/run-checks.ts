@@ -1,7 +1,7 @@
 /** What a check is, and how the checks decide: one after the other, until the first that fails. */
 import type { ErrorCode } from '../../errors.ts';
 import type { SignedOctets } from '../crypto/signature.ts';
-import type { XmlElement } from '../xml/xml.ts';
+import type { XmlElement } from '../xml/xml-tree.ts';
 import type { Attributes } from './attributes.ts';
 import type { NameId } from './name-id.ts';
 import type { OpenedAssertion, OpenedResponse } from './opened-response.ts';

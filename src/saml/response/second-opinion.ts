@@ -9,7 +9,8 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { ASSERTION, NAME_ID_UNSPECIFIED, XMLDSIG } from '../names.ts';
-import { attributeOf, childrenNamed, parseXml, walk, type XmlElement } from '../xml/xml.ts';
+import { parseXml } from '../xml/xml.ts';
+import { attributeOf, childrenNamed, walk, type XmlElement } from '../xml/xml-tree.ts';
 import type { VerifiedAssertion } from './response.ts';
 import type { ResponseSettings } from './response-settings.ts';
 

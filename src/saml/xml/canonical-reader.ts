@@ -7,16 +7,8 @@
  * @see https://www.w3.org/TR/xml-exc-c14n/ and https://www.w3.org/TR/xml-c14n §1.1
  */
 import { GatewayError } from '../../errors.ts';
-import {
-  MAX_IN_A_TAG,
-  NO_ATTRIBUTES,
-  NO_DECLARATIONS,
-  TreeBuilder,
-  XML_NAMESPACE,
-  XMLNS_NAMESPACE,
-  type XmlAttribute,
-  type XmlElement,
-} from './xml.ts';
+import { MAX_IN_A_TAG, NO_ATTRIBUTES, NO_DECLARATIONS, TreeBuilder } from './tree-builder.ts';
+import { XML_NAMESPACE, XMLNS_NAMESPACE, type XmlAttribute, type XmlElement } from './xml-tree.ts';
 
 const malformed = (): GatewayError => new GatewayError('saml_malformed', 'The signed content is not canonical XML.');
 
@@ -62,7 +54,7 @@ const VALUE_REFERENCES: ReadonlyMap<string, string> = new Map([
 
 /**
  * @param text the canonical form of one element
- * @throws saml_malformed for any other text, and for XML that exceeds a limit of `xml.ts`
+ * @throws saml_malformed for any other text, and for XML that exceeds a limit of `tree-builder.ts`
  */
 export function readCanonicalXml(text: string): XmlElement {
   if (FORBIDDEN_CHARACTER.test(text) || !text.isWellFormed()) throw malformed();

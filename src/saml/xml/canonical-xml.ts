@@ -5,7 +5,7 @@
  * @see https://www.w3.org/TR/xml-exc-c14n/ §3 (the algorithm), §4 (the implementation that is followed here)
  */
 import { GatewayError } from '../../errors.ts';
-import { isElement, walk, XML_NAMESPACE, type XmlAttribute, type XmlElement } from './xml.ts';
+import { isElement, walk, XML_NAMESPACE, type XmlAttribute, type XmlElement } from './xml-tree.ts';
 
 export interface CanonicalOptions {
   /** The InclusiveNamespaces PrefixList, with the empty string for the default namespace. */

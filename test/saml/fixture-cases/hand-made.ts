@@ -5,7 +5,8 @@
 import { createHash, createHmac, type KeyObject, sign as signOctets } from 'node:crypto';
 import type { Person } from '../../../src/saml/response/person.ts';
 import { canonicalize } from '../../../src/saml/xml/canonical-xml.ts';
-import { attributeOf, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml/xml.ts';
+import { parseXml } from '../../../src/saml/xml/xml.ts';
+import { attributeOf, isNamed, walk, type XmlElement } from '../../../src/saml/xml/xml-tree.ts';
 
 export const NOW = '2026-01-15T12:00:00Z';
 export const NOW_MS = Date.parse(NOW);

@@ -2,7 +2,8 @@
 import { createHash, type KeyObject, sign } from 'node:crypto';
 import { EXCLUSIVE_C14N, XMLDSIG } from '../../../src/saml/names.ts';
 import { canonicalize } from '../../../src/saml/xml/canonical-xml.ts';
-import { attributeOf, childElements, isNamed, parseXml, walk, type XmlElement } from '../../../src/saml/xml/xml.ts';
+import { parseXml } from '../../../src/saml/xml/xml.ts';
+import { attributeOf, childElements, isNamed, walk, type XmlElement } from '../../../src/saml/xml/xml-tree.ts';
 import { cut, localName, replaced, scan } from './markup.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Exclusive C14N with xml-crypto: runs its signer up to the octets that it would digest. */
 import { SignedXml } from 'xml-crypto';
 import { ENVELOPED_SIGNATURE, EXCLUSIVE_C14N } from '../../../src/saml/names.ts';
-import { walk, type XmlElement } from '../../../src/saml/xml/xml.ts';
+import { walk, type XmlElement } from '../../../src/saml/xml/xml-tree.ts';
 import type { Sample } from './documents.ts';
 
 const CAPTURE = 'urn:capture';
