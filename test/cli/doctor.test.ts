@@ -88,7 +88,7 @@ describe('samlgate doctor', () => {
     await startOnce();
     const findings = await examineGateway({ ...environment, SAMLGATE_BASE_URL: 'sso.example.com', SAMLGATE_LOG_LEVEL: 'loud' });
     expect(summary(findings)).toEqual(['configuration: error', 'configuration: error']);
-    expect(findings.map(({ text }) => text).join()).toMatch(/SAMLGATE_BASE_URL is not an absolute URL.*SAMLGATE_LOG_LEVEL is none of/);
+    expect(findings.map(({ text }) => text).join()).toMatch(/SAMLGATE_BASE_URL must be an absolute URL.*SAMLGATE_LOG_LEVEL must be one of/);
   });
 
   test('warns that the base URL is not https and can’t be reached', async () => {
