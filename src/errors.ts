@@ -9,7 +9,7 @@
 /** The role that can resolve an error. */
 export type Fixer = 'user' | 'owner' | 'idp-administrator' | 'operator';
 
-/** `user` made the request; `administrator` reads about somebody else's request. */
+/** `user` made the request; `administrator` reads about another user's request. */
 export type Reader = 'user' | 'administrator';
 
 export interface ErrorText {
@@ -94,7 +94,7 @@ export const ERRORS = {
     { title: 'The identity provider did not sign you in', advice: TRY_AGAIN_OR_ASK },
     {
       title: 'The identity provider did not sign the user in',
-      advice: 'The reason lies with the identity provider. Look for this sign-in in its log.',
+      advice: 'Look for this sign-in in the log of the identity provider. It has the reason.',
     },
   ),
   saml_destination_mismatch: row(
@@ -229,7 +229,7 @@ export const ERRORS = {
   idp_not_configured: row(
     404,
     'owner',
-    { title: 'This organization has no identity provider yet', advice: 'Ask an owner of your organization to set up single sign-on.' },
+    { title: 'This organization has no identity provider yet', advice: 'An owner of the organization must set up single sign-on first.' },
     { advice: 'Upload the metadata of the identity provider under Single sign-on.' },
   ),
   organization_unknown: row(404, 'user', {
@@ -257,9 +257,12 @@ export const ERRORS = {
     {
       title: 'The gateway cannot reach its store',
       advice:
-        'Nothing was accepted and nothing was lost. Try again in a moment. If this keeps happening, contact the operator of this gateway.',
+        'The request may or may not have taken effect. Try again in a moment. If this keeps happening, contact the operator of this gateway.',
     },
-    { advice: 'Nothing was accepted and nothing was lost. Check that the store (SQLite file or Redis) is available.' },
+    {
+      advice:
+        'The request may or may not have taken effect; repeat it. Check that the store (SQLite file or Redis) and its replicas are available.',
+    },
   ),
   internal: row(
     500,
@@ -314,6 +317,19 @@ export const ERROR_VARIANTS = {
     title: 'The metadata file is too large',
     advice: 'A metadata file may have at most 1 MiB. Upload only the metadata of your identity provider, not that of a whole federation.',
   }),
+  logout_unknown: variant('saml_in_response_to_unknown', {
+    title: 'This logout is unknown or already finished',
+    advice: 'If you are still signed in, sign out again.',
+  }),
+  logout_replayed: variant('saml_replayed', {
+    title: 'This logout request was already used',
+    advice: 'If you are still signed in, sign out again.',
+  }),
+  logout_expired: variant(
+    'saml_expired',
+    { title: 'This logout request has expired', advice: 'If you are still signed in, sign out again.' },
+    { advice: 'If this happens at every logout, check the clocks of the gateway and the identity provider.' },
+  ),
   setup_link_invalid: variant('not_found', {
     title: 'This setup link is invalid, expired or already used',
     advice: 'Ask the person who sent it for a new one.',

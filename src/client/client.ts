@@ -112,7 +112,7 @@ export interface Client {
     set(organization: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
     /** Changes the given settings. @throws SamlgateError idp_not_configured */
     change(organization: string, settings: IdentityProviderSettings): Promise<IdentityProvider>;
-    /** Removes the identity provider. Nobody can sign in to the organization until it has a new one. */
+    /** Removes the identity provider. Users cannot sign in to the organization until it has a new one. */
     remove(organization: string): Promise<void>;
   };
   /** The rules that assign roles to groups, for owners and the operator. */

@@ -40,7 +40,7 @@ export async function updateRecord<T>(store: Store, update: RecordUpdate<T>): Pr
     const steps: Step[] = [{ do: 'replace', collection, id, version: before.version, value }, ...extraSteps(before.value, value)];
     const result = await store.commit(partition, steps, { replicated });
     if (result.ok) return { id, version: before.version + 1, value };
-    if (result.failed !== 0) throw new GatewayError('conflict');
+    if (result.failed !== 0) throw new GatewayError('conflict', 'The data changed at the same time. Nothing was changed.');
     return RETRY;
   });
 }

@@ -90,7 +90,11 @@ async function endPresentSessions(
     if (claims.length + steps.length === 0) return 0;
     const result = await runtime.store.commit(organization.id, [...claims, ...steps], { replicated: true });
     if (result.ok) return affected.flatMap(({ value }) => value.sessions.filter(isNamed)).length;
-    if (result.failed === 0 && claims.length > 0) throw new GatewayError('saml_replayed', 'This logout request was already used.');
+    if (result.failed === 0 && claims.length > 0)
+      throw new GatewayError('saml_replayed', {
+        detail: 'This logout request was already used.',
+        variant: 'logout_replayed',
+      });
     return RETRY; // a member changed between read and write
   });
 }

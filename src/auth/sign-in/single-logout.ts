@@ -66,7 +66,10 @@ export async function finishSingleLogout(
   const { inResponseTo, outcome } = acceptLogoutResponse(message, settings, runtime.now());
   const taken = await runtime.store.commit(organization.id, [{ do: 'take', key: sentKey(inResponseTo) }]);
   if (!taken.ok) {
-    throw new GatewayError('saml_in_response_to_unknown', 'This logout was not started here, or it has already finished.');
+    throw new GatewayError('saml_in_response_to_unknown', {
+      detail: 'This logout was not started here, or it has already finished.',
+      variant: 'logout_unknown',
+    });
   }
   return outcome;
 }

@@ -22,7 +22,7 @@ export interface TestSignInStart {
   readonly browserNonce: string;
 }
 
-/** Marks the RelayState of a test, so that no other sign-in has to ask the store. */
+/** Marks the RelayState of a test, so that no other sign-in has to read the store. */
 const PREFIX = 'samlgate-test.';
 
 export const testRequestKey = (relayState: string): string => `login-test:${relayState.slice(PREFIX.length)}`;

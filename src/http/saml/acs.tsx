@@ -35,6 +35,7 @@ export function samlRoutes(runtime: Runtime): Router {
     startLogin(runtime, request, response),
   );
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
+  // Its rate limits depend on the outcome, so answerResponse() applies them.
   router.post('/saml/:org/acs', readForm, (request, response) => answerAcs(runtime, request, response));
   return router;
 }

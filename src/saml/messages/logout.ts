@@ -97,7 +97,11 @@ export function acceptLogoutResponse(message: UnverifiedMessage, settings: Logou
   checkDestination(response, message.binding, settings);
   checkTime(response, settings, nowMs);
   const inResponseTo = attributeOf(response, 'InResponseTo');
-  if (inResponseTo === undefined) throw new GatewayError('saml_in_response_to_unknown', 'The LogoutResponse has no InResponseTo.');
+  if (inResponseTo === undefined)
+    throw new GatewayError('saml_in_response_to_unknown', {
+      detail: 'The LogoutResponse has no InResponseTo.',
+      variant: 'logout_unknown',
+    });
   const statement: Omit<VerifiedLogoutResponse, typeof verified> = { inResponseTo, outcome: readOutcome(response) };
   return statement as VerifiedLogoutResponse;
 }
@@ -156,6 +160,7 @@ function checkTime(message: XmlElement, { clockSkewSeconds }: LogoutSettings, no
   const endMs = Math.min(issuedMs + MAX_AGE_MS, notOnOrAfter === undefined ? Number.POSITIVE_INFINITY : readDateTime(notOnOrAfter));
   if (nowMs >= endMs + skewMs) {
     throw new GatewayError('saml_expired', {
+      variant: 'logout_expired',
       detail: 'The logout message has expired.',
       wanted: `before ${toIsoTime(endMs)}`,
       got: toIsoTime(nowMs),

@@ -32,10 +32,8 @@ export function readAttributes(assertion: XmlElement): Attributes {
 
 function nameOf(attribute: XmlElement): string {
   if (attribute.uri === ASSERTION && attribute.local === 'EncryptedAttribute') {
-    throw new GatewayError(
-      'saml_decryption_failed',
-      'The assertion contains an encrypted attribute, which is not supported. The identity provider can encrypt the whole assertion instead.',
-    );
+    const detail = 'The assertion contains an encrypted attribute, which is not supported.';
+    throw new GatewayError('saml_decryption_failed', { detail, administratorDetail: `${detail} Encrypt the whole assertion instead.` });
   }
   if (attribute.uri !== ASSERTION || attribute.local !== 'Attribute')
     throw malformed('An AttributeStatement contains something other than attributes.');

@@ -81,7 +81,8 @@ const wasVerified = ({ value, error }: Attempt<SignedOctets>): boolean =>
 
 const sameRefusal = (cause: unknown): GatewayError =>
   new GatewayError('saml_decryption_failed', {
-    detail:
+    detail: 'The assertion could not be decrypted, or its content is not an assertion with a valid signature.',
+    administratorDetail:
       'The assertion could not be decrypted, or its content is not an assertion with a valid signature. For AES-CBC in an unsigned response, the gateway does not report which of the two. With AES-GCM, it reports the exact reason here.',
     cause,
   });
