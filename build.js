@@ -68,12 +68,12 @@ function refuseDevelopmentPackages(folders) {
     );
 }
 
-/** Returns the licences of the bundled packages, which must be distributed with their code. */
+/** Returns the licenses of the bundled packages, which must be distributed with their code. */
 function licensesOf(folders) {
   const texts = folders.map((folder) => {
     const { name, version, license, author } = JSON.parse(readFileSync(path.join(ROOT, folder, 'package.json'), 'utf8'));
     const file = readdirSync(path.join(ROOT, folder)).find((each) => /^licen[cs]e/i.test(each));
-    return `${name} ${version} (${license})\n\n${file ? readFileSync(path.join(ROOT, folder, file), 'utf8').trim() : `The package contains no licence text. Author: ${author?.name ?? author}`}\n`;
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(path.join(ROOT, folder, file), 'utf8').trim() : `The package contains no license text. Author: ${author?.name ?? author}`}\n`;
   });
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }

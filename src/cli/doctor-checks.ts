@@ -120,7 +120,7 @@ async function clockFindings({ baseUrl }: Config, now: () => number): Promise<Fi
     return [warning('gateway', title, detail)];
   }
   if (!response.ok) {
-    const advice = 'Check that the gateway is running and that SAMLGATE_BASE_URL leads to it.';
+    const advice = 'Check that the gateway is running and that SAMLGATE_BASE_URL points to it.';
     return [warning('gateway', `${baseUrl}/healthz answers with HTTP ${response.status}`, advice)];
   }
   const dateMs = Date.parse(response.headers.get('date') ?? '');

@@ -153,7 +153,7 @@ const withoutNull = (fields: Fields): Fields => Object.fromEntries(Object.entrie
 const differences = (current: Fields, desired: Fields): Fields =>
   Object.fromEntries(Object.entries(desired).filter(([name, value]) => !isDeepStrictEqual(current[name], value)));
 
-/** Makes the changes in order. @throws CommandError that names the first change that was refused */
+/** Applies the changes in order. @throws CommandError that names the first change that was refused */
 export async function applyPlan(client: Client, plan: Plan): Promise<void> {
   for (const change of plan.changes) {
     try {

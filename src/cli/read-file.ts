@@ -4,7 +4,7 @@ import { CommandError } from './command-error.ts';
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'The file does not exist. Check the path.',
   EACCES: 'You do not have permission to read it.',
-  EISDIR: 'It is a directory. Give the path of a file.',
+  EISDIR: 'It is a directory. Specify a file.',
 };
 
 /**

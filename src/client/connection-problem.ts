@@ -62,12 +62,12 @@ const issuerUnknown: Explanation = ({ url, code }) => ({
 
 const certificateExpired: Explanation = ({ url, code }) => ({
   title: `The certificate of the gateway at ${url.origin} has expired (${code})`,
-  detail: `The operator of the gateway must renew it. Check the clock of this machine too. It says ${new Date().toISOString()}.`,
+  detail: `The operator of the gateway must renew it. Check the clock of this machine too. Its time is ${new Date().toISOString()}.`,
 });
 
 const certificateNotYetValid: Explanation = ({ url, code }) => ({
   title: `The certificate of the gateway at ${url.origin} is not valid yet (${code})`,
-  detail: `Check the clock of this machine. It says ${new Date().toISOString()}.`,
+  detail: `Check the clock of this machine. Its time is ${new Date().toISOString()}.`,
 });
 
 const hostNameMismatch: Explanation = ({ url, code, cause }) => ({
@@ -76,7 +76,7 @@ const hostNameMismatch: Explanation = ({ url, code, cause }) => ({
 });
 
 const plainHttpServer: Explanation = ({ url, code }) => ({
-  title: `The server at ${url.origin} does not speak TLS (${code})`,
+  title: `The server at ${url.origin} does not use TLS (${code})`,
   detail: 'The port serves something else, most often plain http. Correct the URL or the port.',
 });
 

@@ -55,7 +55,7 @@ export async function awaitDeviceToken(connection: Connection, code: DeviceCode)
   }
   throw new SamlgateError({
     code: 'expired_token',
-    title: 'The code has expired before it was confirmed',
+    title: 'The code expired before it was confirmed',
     detail: 'Start again with: samlgate login',
   });
 }

@@ -108,7 +108,7 @@ const REFUSALS = {
     status: 403,
     code: 'forbidden',
     title: 'You are not allowed to do this',
-    detail: 'Only members of another organization have access.',
+    detail: 'Access is limited to members of another organization.',
     headers: { 'WWW-Authenticate': 'Bearer realm="samlgate", error="insufficient_scope"' },
   },
   unavailable: {

@@ -119,7 +119,7 @@ export function DeviceAnsweredPage({ approved }: { readonly approved: boolean })
         <p>Return to the terminal. You can close this window. Its token is in the list of your CLI tokens, where you can revoke it.</p>
       ) : (
         <p>
-          The terminal received no token. If you did not start this login, someone may have tried to access your account. Inform an owner of
+          The terminal received no token. If you did not start this sign-in, someone may have tried to access your account. Tell an owner of
           your organization.
         </p>
       )}

@@ -157,7 +157,7 @@ async function requireConditions(runtime: Runtime, principal: MemberPrincipal, q
   for (const required of query.getAll('organization')) {
     const { organizationId } = principal;
     const isOwn = required === organizationId || (await tokenPolicyOf(runtime, organizationId))?.slug === required;
-    if (!isOwn) throw new GatewayError('forbidden', 'Only members of another organization have access.');
+    if (!isOwn) throw new GatewayError('forbidden', 'Access is limited to members of another organization.');
   }
 }
 

@@ -25,7 +25,7 @@ const PAGE_SIZE = 200;
 type VersionSteps = (before: Organization, after: Organization) => readonly Step[];
 
 /**
- * Prepares the steps that store the new metadata as a version, in the commit that makes it the present one. If the organization
+ * Prepares the steps that store the new metadata as a version, in the commit that makes it the current one. If the organization
  * has no versions yet, they also store the metadata that is replaced.
  */
 export async function metadataVersionSteps(

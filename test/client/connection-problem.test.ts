@@ -119,7 +119,7 @@ describe('samlgate command against a gateway with a TLS problem', () => {
 
   test('says that a plain http server does not speak TLS', async () => {
     const port = await portOf(createHttpServer((_request, response) => response.end()));
-    expect(await messageOf(`https://localhost:${port}`)).toContain(`The server at https://localhost:${port} does not speak TLS`);
+    expect(await messageOf(`https://localhost:${port}`)).toContain(`The server at https://localhost:${port} does not use TLS`);
   });
 });
 

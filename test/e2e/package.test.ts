@@ -271,11 +271,11 @@ describe('types of the npm package', () => {
   });
 
   test.each([
-    ['a role that is none', CLIENT.replace("role: 'owner' }]", "role: 'king' }]"), 'king'],
+    ['an unknown role', CLIENT.replace("role: 'owner' }]", "role: 'king' }]"), 'king'],
     ['a field that is not known', CLIENT.replace("slug: 'acme',", "slug: 'acme', slogan: 'x',"), "'slogan'"],
     ['a field that no answer has', CLIENT.replace('member.email', 'member.mail'), "'mail'"],
-    ['a code that is none', CLIENT.replace("=== 'conflict'", "=== 'conflcit'"), 'conflcit'],
-    ['a role that nobody has', MIDDLEWARE.replace("role: 'owner' }", "role: 'admin' }"), 'admin'],
+    ['an unknown code', CLIENT.replace("=== 'conflict'", "=== 'conflcit'"), 'conflcit'],
+    ['a role that does not exist', MIDDLEWARE.replace("role: 'owner' }", "role: 'admin' }"), 'admin'],
     ['no issuer', MIDDLEWARE.replace("issuer: 'https://sso.example.com', ", ''), "'issuer'"],
   ])('reject %s', async (_what, source, words) => {
     expect(await complaints(source)).toContain(words);

@@ -164,7 +164,7 @@ describe('console: revoke all credentials', () => {
     const asked = textOf(question.text);
     expect(asked).toContain('3 CLI tokens can no longer be used');
     expect(asked).toContain('laptop');
-    expect(asked).toContain('1 other session must sign in again');
+    expect(asked).toContain('1 other session will end');
     expect(await statusOf(tokens[0]?.token ?? '')).toBe(200);
     const after = await here.browser.submit(question, {}, '/revoke-all');
     expect(textOf(after.text)).toContain('Revoked 3 CLI tokens and ended 1 other session.');

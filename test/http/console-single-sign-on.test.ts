@@ -121,7 +121,7 @@ describe('console: identity provider metadata', () => {
     const page = await open(owner, '/single-sign-on');
     const values = { entity_id: 'urn:typed:in', sso_url: 'https://typed.example/sso', certificates: acme.key.certificatePem };
     const preview = await owner.browser.submit(page, values);
-    expect(textOf(preview.text)).toContain('Entity ID urn:typed:in Sign-in https://typed.example/sso');
+    expect(textOf(preview.text)).toContain('Entity ID urn:typed:in Single sign-on URL https://typed.example/sso');
     await owner.browser.submit(preview, {}, '/save');
     expect((await ofAcme()).entity_id).toBe('urn:typed:in');
   });

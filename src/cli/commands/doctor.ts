@@ -11,7 +11,7 @@ export function addDoctor(program: Command): void {
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nRun it in the directory and with the environment of the gateway. Exits with 1 if there are errors; warnings do not count.\n' +
+      '\nRun it in the directory and with the environment of the gateway. Exits with 1 if there are errors. Warnings do not change the exit code.\n' +
         '\nExamples:\n  samlgate doctor\n  samlgate doctor --json',
     )
     .action(doctor);

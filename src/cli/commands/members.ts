@@ -38,7 +38,7 @@ export function addMembers(program: Command): void {
       );
     },
   );
-  add('suspend <id>', 'suspend a member: end all sessions and reject sign-ins', 'suspend usr_3w5e11264sg0')
+  add('suspend <id>', 'suspend a member, which ends all sessions and blocks sign-ins and CLI tokens', 'suspend usr_3w5e11264sg0')
     .option('--lift', 'lift the suspension')
     .action(async (id: string, { lift, ...options }: Options & { lift?: boolean }) => {
       const { client, org } = await organizationOf(options);

@@ -37,7 +37,7 @@ export function addOrg(program: Command): void {
     'create or change organizations so that they match YAML files, and print the changes',
     'apply config/idp-examples/okta.yaml --dry-run',
   )
-    .option('--dry-run', 'print the changes without making them')
+    .option('--dry-run', 'print the changes without applying them')
     .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(apply);
 }

@@ -229,9 +229,7 @@ export function RevokeAllPage({ frame, tokens, otherSessions }: RevokeAllPagePro
             </>
           )}
         </li>
-        <li>
-          {otherSessions === 0 ? 'there are no other sessions to end' : `${counted(otherSessions, 'other session')} must sign in again`}
-        </li>
+        <li>{otherSessions === 0 ? 'there are no other sessions to end' : `${counted(otherSessions, 'other session')} will end`}</li>
       </ul>
       <p>You stay signed in here and can create new tokens afterwards.</p>
     </ConfirmationPage>

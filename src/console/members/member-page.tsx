@@ -250,7 +250,7 @@ export function RemoveMemberPage({ frame, member, tokens, sessions, mistyped }: 
         cannot be undone:
       </p>
       <ul>
-        <li>{sessions === 0 ? 'there are no sessions to end' : `${counted(sessions, 'session')} must sign in again`}</li>
+        <li>{sessions === 0 ? 'there are no sessions to end' : `${counted(sessions, 'session')} will end`}</li>
         <li>{tokens === 0 ? 'there are no CLI tokens to revoke' : `${counted(tokens, 'CLI token')} can no longer be used`}</li>
         <li>a role that was set manually is lost</li>
       </ul>

@@ -27,7 +27,7 @@ export interface HealthPageProps {
 /** Shows the state of the store and the certificates that expire soon. */
 export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarnings, expiring, expiringDays }: HealthPageProps) {
   return (
-    <ConsolePage frame={frame} section="health" title="Health" lead="Problems that need your attention before users notice them.">
+    <ConsolePage frame={frame} section="health" title="Health" lead="Shows problems to resolve before users notice them.">
       <section class="panel" aria-labelledby="store">
         <h2 id="store">Gateway and store</h2>
         <Facts

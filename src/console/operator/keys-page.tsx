@@ -102,7 +102,7 @@ export function RevokeKeyPage({ frame, listed: { key, cliTokens } }: { readonly 
         <li>Session tokens that it signed are rejected. They would have expired within ten minutes.</li>
         {key.state === 'active' ? <li>The next key becomes active.</li> : null}
       </ul>
-      <p>This takes a few seconds, until every replica of the gateway knows.</p>
+      <p>This takes a few seconds, until every replica has applied it.</p>
     </ConfirmationPage>
   );
 }

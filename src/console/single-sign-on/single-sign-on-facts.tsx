@@ -20,7 +20,7 @@ export function IdpFacts({ metadata, metadataUrl }: IdpFactsProps) {
       facts={[
         ['Product', product === 'other' ? undefined : GUIDES[product].label],
         ['Entity ID', <Code text={metadata.entityId} />],
-        ['Sign-in', <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
+        ['Single sign-on URL', <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
         ['Single logout', singleLogout.redirect || singleLogout.post ? 'offered' : 'not offered'],
         ['Certificates', <Certificates metadata={metadata} />],
         ['Metadata from', metadataUrl === undefined ? undefined : <Code text={metadataUrl} />],

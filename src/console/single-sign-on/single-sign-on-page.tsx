@@ -107,7 +107,7 @@ const OwnValues = ({ values }: Pick<SingleSignOnPageProps, 'values'>) => (
       facts={[
         ['ACS URL', <Copy value={values.acs} what="ACS URL" />],
         ['Entity ID', <Copy value={values.entityId} what="entity ID" />],
-        ['Login URL', <Copy value={values.login} what="login URL" />],
+        ['Sign-in URL', <Copy value={values.login} what="sign-in URL" />],
         ['Metadata', <a href={values.metadata}>{values.metadata}</a>],
       ]}
     />
@@ -174,7 +174,7 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
             value={typed.metadata_url}
             required
             maxlength={2048}
-            hint="The gateway fetches it now and once a day, so that it learns about new certificates in time."
+            hint="The gateway fetches it now and once a day, so it picks up new certificates in time."
           />
           <WantedEntityId way="link" value={typed.wanted} />
           <Preview />
@@ -203,7 +203,14 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
         <summary>Enter values manually</summary>
         <PostForm action={action} csrfToken={csrfToken} kind="upload">
           <Field name="entity_id" label="Entity ID (issuer) of the identity provider" value={typed.entity_id} required maxlength={1024} />
-          <Field name="sso_url" label="Sign-in URL of the identity provider" type="url" value={typed.sso_url} required maxlength={2048} />
+          <Field
+            name="sso_url"
+            label="Single sign-on URL of the identity provider"
+            type="url"
+            value={typed.sso_url}
+            required
+            maxlength={2048}
+          />
           <Field
             name="certificates"
             label="Signing certificate of the identity provider"

@@ -79,7 +79,7 @@ const SignInFields = ({ values }: Values) => (
       value={values.idp_initiated}
       options={[
         ['accept', 'Accept'],
-        ['bounce', 'Restart them at the gateway (safer)'],
+        ['bounce', 'Restart at the gateway (safer)'],
         ['reject', 'Reject'],
       ]}
     />

@@ -88,7 +88,7 @@ export function acceptLogoutRequest(message: UnverifiedMessage, settings: Logout
 }
 
 /**
- * Accepts a LogoutResponse. The caller must check that it answers a request of ours.
+ * Accepts a LogoutResponse. The caller must check that it answers one of our requests.
  * @throws every `saml_…` code that a message can have. The caller must not have changed anything before.
  * @see saml-core §3.7.2
  */
