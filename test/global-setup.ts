@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from './support/redis-server.ts';
 
-/** One redis-server for all suites; each takes partitions of its own in it, or starts another one to break. */
+/** Starts one redis-server for all suites. Each suite uses its own partitions, or starts another server to break it. */
 export default async function setup(): Promise<void> {
   const redis = await startRedis(['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']);
   process.env.TEST_REDIS_URL = redis.url;

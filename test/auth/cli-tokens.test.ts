@@ -25,7 +25,7 @@ afterAll(() => gateway.stop());
 
 const members = () => `/organizations/${organization.slug}/members`;
 
-/** The code of a refusal, or the status. */
+/** Returns the error code of a refusal, or else the status. */
 const outcome = ({ status, body }: Answer<unknown>): unknown => (body as { code?: string }).code ?? status;
 
 const me = async (token: string): Promise<unknown> => outcome(await gateway.api('GET', '/me', undefined, token));
@@ -52,29 +52,29 @@ interface TokenJson {
 const listed = async (person: SignedIn): Promise<readonly TokenJson[]> =>
   (await person.api<{ items: TokenJson[] }>('GET', '/me/tokens?limit=200')).body.items;
 
-describe('making CLI tokens (POST /me/tokens)', () => {
-  test('a token is a JWT of the member with a prefix, without role and without end', async () => {
-    const made = await carl.makeToken({ name: 'laptop' });
-    expect(made.token).toMatch(/^samlgate_cli_eyJ/);
-    const jwt = made.token.slice('samlgate_cli_'.length);
+describe('creating CLI tokens (POST /me/tokens)', () => {
+  test('issues a JWT with a prefix, for the member, without a role and without an expiry', async () => {
+    const created = await carl.makeToken({ name: 'laptop' });
+    expect(created.token).toMatch(/^samlgate_cli_eyJ/);
+    const jwt = created.token.slice('samlgate_cli_'.length);
     expect(decodeProtectedHeader(jwt)).toEqual({ alg: 'ES256', typ: 'samlgate-cli+jwt', kid: expect.any(String) });
     expect(decodeJwt(jwt)).toEqual({
       iss: gateway.url,
       sub: carl.id,
       org: organization.id,
-      jti: made.id,
-      iat: Date.parse(made.created_at) / 1000,
+      jti: created.id,
+      iat: Date.parse(created.created_at) / 1000,
     });
-    expect(made).toEqual({
+    expect(created).toEqual({
       id: expect.stringMatching(/^tok_/),
       name: 'laptop',
-      token: made.token,
-      created_at: made.created_at,
+      token: created.token,
+      created_at: created.created_at,
       expires_at: null,
     });
   });
 
-  test('it works as the member, with the role that the member has now', async () => {
+  test('authenticates as the member, with the member’s current role', async () => {
     const { token, id } = await carl.makeToken();
     const { body } = await gateway.api<{ user: { id: string; role: string }; credential: unknown }>('GET', '/me', undefined, token);
     expect(body.user).toMatchObject({ id: carl.id, role: 'collaborator' });
@@ -87,7 +87,7 @@ describe('making CLI tokens (POST /me/tokens)', () => {
     expect(await gateway.api('GET', members(), undefined, token).then(outcome)).toBe('forbidden');
   });
 
-  test('the token itself is shown once and is nowhere in the store', async () => {
+  test('shows the token once and does not store it', async () => {
     const { token, id } = await carl.makeToken({ name: 'secret' });
     expect(JSON.stringify(await listed(carl))).not.toContain(token.split('.')[2]);
     const stored = await gateway.runtime.store.get(organization.id, { name: 'member', indexes: {}, unique: {} }, carl.id);
@@ -95,16 +95,16 @@ describe('making CLI tokens (POST /me/tokens)', () => {
     expect(JSON.stringify(stored)).not.toContain(token.split('.')[2]);
   });
 
-  test('an end that is asked for is in the token, and holds', async () => {
-    const made = await carl.makeToken({ expires_in_days: 30 });
-    const end = Date.parse(made.created_at) + 30 * DAY_MS;
-    expect(made.expires_at).toBe(new Date(end).toISOString());
-    expect(decodeJwt(made.token.slice('samlgate_cli_'.length)).exp).toBe(end / 1000);
-    expect(await me(made.token)).toBe(200);
-    expect(await later(30 * DAY_MS - 60_000, () => me(made.token))).toBe(200);
-    expect(await later(30 * DAY_MS, () => me(made.token))).toBe('unauthenticated');
-    expect(await later(30 * DAY_MS - 60_000, () => listed(carl))).toContainEqual(expect.objectContaining({ id: made.id }));
-    expect((await later(29 * DAY_MS, () => listed(carl))).map(({ id }) => id)).toContain(made.id);
+  test('writes a requested expiry into the token and enforces it', async () => {
+    const created = await carl.makeToken({ expires_in_days: 30 });
+    const end = Date.parse(created.created_at) + 30 * DAY_MS;
+    expect(created.expires_at).toBe(new Date(end).toISOString());
+    expect(decodeJwt(created.token.slice('samlgate_cli_'.length)).exp).toBe(end / 1000);
+    expect(await me(created.token)).toBe(200);
+    expect(await later(30 * DAY_MS - 60_000, () => me(created.token))).toBe(200);
+    expect(await later(30 * DAY_MS, () => me(created.token))).toBe('unauthenticated');
+    expect(await later(30 * DAY_MS - 60_000, () => listed(carl))).toContainEqual(expect.objectContaining({ id: created.id }));
+    expect((await later(29 * DAY_MS, () => listed(carl))).map(({ id }) => id)).toContain(created.id);
   });
 
   test.each([
@@ -117,11 +117,11 @@ describe('making CLI tokens (POST /me/tokens)', () => {
     { name: 'a', expires_in_days: 3651 },
     { name: 'a', expires_in_days: '7' },
     { name: 'a', role: 'owner' },
-  ])('refuses %j', async (body) => {
+  ])('rejects %j', async (body) => {
     expect(outcome(await carl.api('POST', '/me/tokens', body))).toBe('validation_failed');
   });
 
-  test('not without the CSRF token where the cookie is the credential', async () => {
+  test('requires the CSRF token if the session cookie is the credential', async () => {
     const response = await fetch(`${gateway.url}/api/v1/me/tokens`, {
       method: 'POST',
       headers: { cookie: carl.cookie, 'content-type': 'application/json' },
@@ -130,21 +130,21 @@ describe('making CLI tokens (POST /me/tokens)', () => {
     expect(((await response.json()) as { code: string }).code).toBe('forbidden');
   });
 
-  test('not with a session token: what is handed to services must not become something that lasts', async () => {
+  test('rejects session tokens, which services receive and must not exchange for lasting tokens', async () => {
     const { token } = (await carl.api<{ token: string }>('POST', '/me/session-token')).body;
     expect(await me(token)).toBe(200);
     expect(outcome(await gateway.api('POST', '/me/tokens', { name: 'a' }, token))).toBe('forbidden');
     expect(outcome(await gateway.api('POST', '/me/tokens/rotate', {}, token))).toBe('forbidden');
   });
 
-  test('not by the operator, who is no member', async () => {
+  test('rejects the operator, who is not a member', async () => {
     for (const path of ['/me/tokens', '/me/tokens/rotate', '/me/session-token']) {
       expect(outcome(await gateway.api('POST', path, { name: 'a' }))).toBe('forbidden');
     }
     expect(outcome(await gateway.api('GET', '/me/tokens'))).toBe('forbidden');
   });
 
-  test('a token that is made with another one ends no later than that one', async () => {
+  test('does not let a token that was created with another token expire later than that token', async () => {
     const first = await carl.makeToken({ expires_in_days: 7 });
     const make = (body: unknown) => gateway.api<NewTokenJson>('POST', '/me/tokens', body, first.token);
     expect((await make({ name: 'same end' })).body.expires_at).toBe(first.expires_at);
@@ -154,7 +154,7 @@ describe('making CLI tokens (POST /me/tokens)', () => {
     expect(rotated.body.token.expires_at).toBe(first.expires_at);
   });
 
-  test('a member has at most 50; expired ones make room', async () => {
+  test('allows 50 tokens per member, not counting expired ones', async () => {
     const member = await signedIn(gateway, await gateway.makeOrganization(), 'nina');
     await member.makeToken({ name: 'short', expires_in_days: 1 });
     for (let n = 1; n < 50; n++) await member.makeToken();
@@ -167,7 +167,7 @@ describe('making CLI tokens (POST /me/tokens)', () => {
 });
 
 describe('listing CLI tokens (GET /me/tokens)', () => {
-  test('newest first, page by page', async () => {
+  test('lists the newest tokens first, in pages', async () => {
     const nina = await signedIn(gateway, organization, 'nina');
     for (const name of ['one', 'two', 'three']) await nina.makeToken({ name });
     expect((await listed(nina)).map(({ name }) => name)).toEqual(['three', 'two', 'one']);
@@ -179,12 +179,12 @@ describe('listing CLI tokens (GET /me/tokens)', () => {
     expect(outcome(await nina.api('GET', '/me/tokens?cursor=tok_other'))).toBe('validation_failed');
   });
 
-  test('says when, from where and by what a token was last used, once a minute at most', async () => {
-    const made = await carl.makeToken({ name: 'used' });
-    const find = async () => (await listed(carl)).find(({ id }) => id === made.id);
+  test('shows time, address and user agent of the last use, recorded at most once a minute', async () => {
+    const created = await carl.makeToken({ name: 'used' });
+    const find = async () => (await listed(carl)).find(({ id }) => id === created.id);
     expect(await find()).toMatchObject({ last_used_at: null, last_used_address: null, last_used_client: null });
     const use = (client: string) =>
-      fetch(`${gateway.url}/api/v1/me`, { headers: { authorization: `Bearer ${made.token}`, 'user-agent': client } });
+      fetch(`${gateway.url}/api/v1/me`, { headers: { authorization: `Bearer ${created.token}`, 'user-agent': client } });
     await use('first/1.0');
     const noted = await until(find, (token) => token?.last_used_at != null);
     expect(noted).toMatchObject({ last_used_address: '127.0.0.1', last_used_client: 'first/1.0' });
@@ -194,7 +194,7 @@ describe('listing CLI tokens (GET /me/tokens)', () => {
     expect(await until(find, (token) => token?.last_used_client !== 'first/1.0')).toMatchObject({ last_used_client: 'fourth/1.0' });
   });
 
-  test('forward auth and token exchange are uses too', async () => {
+  test('records forward auth and token exchange as uses', async () => {
     const ask: ((token: string) => Promise<unknown>)[] = [
       (token) => fetch(`${gateway.url}/auth/verify`, { headers: { authorization: `Bearer ${token}` } }),
       (token) =>
@@ -208,15 +208,15 @@ describe('listing CLI tokens (GET /me/tokens)', () => {
         }),
     ];
     for (const use of ask) {
-      const made = await carl.makeToken();
-      await use(made.token);
-      const find = async () => (await listed(carl)).find(({ id }) => id === made.id);
+      const created = await carl.makeToken();
+      await use(created.token);
+      const find = async () => (await listed(carl)).find(({ id }) => id === created.id);
       expect(await until(find, (token) => token?.last_used_at != null)).toMatchObject({ last_used_address: '127.0.0.1' });
     }
   });
 });
 
-/** Asks until the answer is as wanted: what happens after an answer has no moment of its own. */
+/** Repeats a request until the answer is as expected, because uses are recorded some time after the response. */
 async function until<T>(ask: () => Promise<T>, isGood: (answer: T) => boolean): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     const answer = await ask();
@@ -225,8 +225,8 @@ async function until<T>(ask: () => Promise<T>, isGood: (answer: T) => boolean): 
   }
 }
 
-describe('ending CLI tokens', () => {
-  test('DELETE /me/tokens/{id} ends one and leaves the others', async () => {
+describe('revoking CLI tokens', () => {
+  test('revokes one token and keeps the others (DELETE /me/tokens/{id})', async () => {
     const [gone, kept] = [await carl.makeToken(), await carl.makeToken()];
     expect((await carl.api('DELETE', `/me/tokens/${gone.id}`)).status).toBe(204);
     expect([await me(gone.token), await me(kept.token)]).toEqual(['unauthenticated', 200]);
@@ -234,13 +234,13 @@ describe('ending CLI tokens', () => {
     expect(outcome(await carl.api('DELETE', `/me/tokens/${gone.id}`))).toBe('not_found');
   });
 
-  test('nobody ends the token of another member', async () => {
-    const made = await carl.makeToken();
-    expect(outcome(await owner.api('DELETE', `/me/tokens/${made.id}`))).toBe('not_found');
-    expect(await me(made.token)).toBe(200);
+  test('does not let a member revoke the token of another member', async () => {
+    const created = await carl.makeToken();
+    expect(outcome(await owner.api('DELETE', `/me/tokens/${created.id}`))).toBe('not_found');
+    expect(await me(created.token)).toBe(200);
   });
 
-  test('POST /me/tokens/rotate ends all and makes one new', async () => {
+  test('revokes all tokens and creates a new one (POST /me/tokens/rotate)', async () => {
     await carl.api('POST', '/me/tokens/rotate', {});
     const old = [await carl.makeToken({ name: 'a' }), await carl.makeToken({ name: 'b' })];
     const { body } = await carl.api<{ revoked: number; token: NewTokenJson }>('POST', '/me/tokens/rotate', { name: 'fresh' });
@@ -250,25 +250,25 @@ describe('ending CLI tokens', () => {
     expect((await listed(carl)).map(({ id }) => id)).toEqual([body.token.id]);
   });
 
-  test('a token rotates itself away, and the new one keeps its name', async () => {
-    const made = await carl.makeToken({ name: 'build server' });
-    const { body } = await gateway.api<{ token: NewTokenJson }>('POST', '/me/tokens/rotate', undefined, made.token);
+  test('gives the new token the name of the token that requested the rotation', async () => {
+    const created = await carl.makeToken({ name: 'build server' });
+    const { body } = await gateway.api<{ token: NewTokenJson }>('POST', '/me/tokens/rotate', undefined, created.token);
     expect(body.token.name).toBe('build server');
-    expect([await me(made.token), await me(body.token.token)]).toEqual(['unauthenticated', 200]);
+    expect([await me(created.token), await me(body.token.token)]).toEqual(['unauthenticated', 200]);
   });
 
-  test('an owner ends all of a member, and learns how many there were', async () => {
-    const made = [await carl.makeToken(), await carl.makeToken()];
+  test('lets an owner revoke all tokens of a member, and returns their number', async () => {
+    const created = [await carl.makeToken(), await carl.makeToken()];
     const { body } = await owner.api<{ revoked: number }>('POST', `${members()}/${carl.id}/tokens/rotate`);
     expect(body).toEqual({ revoked: 3 });
-    for (const { token } of made) expect(await me(token)).toBe('unauthenticated');
+    for (const { token } of created) expect(await me(token)).toBe('unauthenticated');
     expect(await listed(carl)).toEqual([]);
     expect((await owner.api('POST', `${members()}/${carl.id}/tokens/rotate`)).body).toEqual({ revoked: 0 });
     expect((await carl.api('GET', '/me')).status).toBe(200);
   });
 
-  test('nobody else does: no collaborator, no owner of another organization, for no unknown member', async () => {
-    const made = await carl.makeToken();
+  test('refuses collaborators, owners of other organizations, and unknown members', async () => {
+    const created = await carl.makeToken();
     const stranger = await signedIn(gateway, await gateway.makeOrganization(), 'olivia');
     const path = `${members()}/${carl.id}/tokens/rotate`;
     expect(outcome(await carl.api('POST', path))).toBe('forbidden');
@@ -278,53 +278,53 @@ describe('ending CLI tokens', () => {
       'not_found',
     );
     expect(outcome(await owner.api('POST', `${members()}/usr_00000000000000000000/tokens/rotate`))).toBe('not_found');
-    expect(await me(made.token)).toBe(200);
+    expect(await me(created.token)).toBe(200);
     expect(outcome(await gateway.api('POST', path))).toBe(200);
-    expect(await me(made.token)).toBe('unauthenticated');
+    expect(await me(created.token)).toBe('unauthenticated');
   });
 
-  test('a suspension stops them, and lifting it brings them back', async () => {
-    const made = await carl.makeToken();
+  test('rejects tokens during a suspension and accepts them afterwards', async () => {
+    const created = await carl.makeToken();
     expect(outcome(await owner.api('PATCH', `${members()}/${carl.id}`, { suspended: true }))).toBe(200);
-    expect(await me(made.token)).toBe('unauthenticated');
+    expect(await me(created.token)).toBe('unauthenticated');
     expect(outcome(await owner.api('PATCH', `${members()}/${carl.id}`, { suspended: false }))).toBe(200);
-    expect(await me(made.token)).toBe(200);
+    expect(await me(created.token)).toBe(200);
     carl = await signedIn(gateway, organization, 'carl');
   });
 
-  test('a removed member who comes again never gets old tokens back', async () => {
-    const made = await carl.makeToken();
+  test('does not restore the tokens of a removed member who signs in again', async () => {
+    const created = await carl.makeToken();
     const former = carl.id;
     expect(outcome(await owner.api('DELETE', `${members()}/${carl.id}`))).toBe(204);
-    expect(await me(made.token)).toBe('unauthenticated');
+    expect(await me(created.token)).toBe('unauthenticated');
     carl = await signedIn(gateway, organization, 'carl');
     expect(carl.id).not.toBe(former);
-    expect(await me(made.token)).toBe('unauthenticated');
+    expect(await me(created.token)).toBe('unauthenticated');
     expect(await listed(carl)).toEqual([]);
   });
 
-  test('the end of the session does not end them', async () => {
+  test('keeps tokens valid after their session has ended', async () => {
     const nina = await signedIn(gateway, organization, 'nina');
-    const made = await nina.makeToken();
+    const created = await nina.makeToken();
     const page = await nina.browser.open(`${gateway.url}/console`);
     await nina.browser.submit(page, {}, '/logout');
     expect(outcome(await nina.api('GET', '/me'))).toBe('unauthenticated');
-    expect(await me(made.token)).toBe(200);
+    expect(await me(created.token)).toBe(200);
   });
 
-  test('they end with the organization', async () => {
+  test('rejects tokens of a deleted organization', async () => {
     const other = await gateway.makeOrganization();
     const member = await signedIn(gateway, other, 'carl');
-    const made = await member.makeToken();
+    const created = await member.makeToken();
     expect((await gateway.api('DELETE', `/organizations/${other.slug}`)).status).toBe(204);
-    expect(await me(made.token)).toBe('unauthenticated');
+    expect(await me(created.token)).toBe('unauthenticated');
   });
 });
 
 const slugOf = async (person: SignedIn): Promise<string> =>
   (await person.api<{ organization: { slug: string } }>('GET', '/me')).body.organization.slug;
 
-describe('the policy of an organization', () => {
+describe('token policy of an organization', () => {
   const LEASE_MS = 2100;
   let slug: string;
   let person: SignedIn;
@@ -337,7 +337,7 @@ describe('the policy of an organization', () => {
     person = await signedIn(gateway, { slug }, 'carl');
   });
 
-  test('is shown with the organization, and only as the operator sets it', async () => {
+  test('is part of the organization, and only the operator can change it', async () => {
     const policy = { cli_token_max_days: 90, cli_token_sso_within_days: 30, session_token_audiences: ['https://orders.example.com'] };
     const none = { cli_token_max_days: null, cli_token_sso_within_days: null, session_token_audiences: [] };
     expect((await gateway.api('GET', `/organizations/${slug}`)).body).toMatchObject(none);
@@ -356,11 +356,11 @@ describe('the policy of an organization', () => {
     expect(outcome(await admin.api('PATCH', `/organizations/${slug}`, policy))).toBe('forbidden');
   });
 
-  test('a greatest lifetime gives every new token an end, and ends older ones by their age', async () => {
+  test('limits the lifetime of new tokens and expires older ones by their age', async () => {
     const older = await person.makeToken({ name: 'older' });
     await setPolicy({ cli_token_max_days: 10 });
-    const made = await person.makeToken({ name: 'newer' });
-    expect(made.expires_at).toBe(new Date(Date.parse(made.created_at) + 10 * DAY_MS).toISOString());
+    const created = await person.makeToken({ name: 'newer' });
+    expect(created.expires_at).toBe(new Date(Date.parse(created.created_at) + 10 * DAY_MS).toISOString());
     expect(outcome(await person.api('POST', '/me/tokens', { name: 'a', expires_in_days: 11 }))).toBe('validation_failed');
     expect((await listed(person)).find(({ id }) => id === older.id)?.expires_at).not.toBeNull();
     expect(await later(9 * DAY_MS, () => me(older.token))).toBe(200);
@@ -370,7 +370,7 @@ describe('the policy of an organization', () => {
     await setPolicy({ cli_token_max_days: null });
   });
 
-  test('a token pauses while the last sign-in is too long ago, and the next one wakes it', async () => {
+  test('pauses tokens while the last sign-in is too long ago, until the next sign-in', async () => {
     await setPolicy({ cli_token_sso_within_days: 7 });
     const { token } = await person.makeToken();
     expect(await later(7 * DAY_MS - 60_000, () => me(token))).toBe(200);
@@ -385,10 +385,10 @@ describe('the policy of an organization', () => {
   });
 });
 
-describe('two at once', () => {
+describe('concurrent requests', () => {
   const rotate = (token: string) => gateway.api<{ revoked: number; token: NewTokenJson }>('POST', '/me/tokens/rotate', {}, token);
 
-  test('of two rotations with the same token one is done: it has ended the other one’s right to', async () => {
+  test('performs one of two rotations with the same token, because it revokes the credential of the other', async () => {
     for (let round = 0; round < 20; round++) {
       const { token } = await carl.makeToken();
       const answers = await Promise.all([rotate(token), rotate(token)]);
@@ -399,7 +399,7 @@ describe('two at once', () => {
     }
   });
 
-  test('of two rotations with a session both are done, and one token is left', async () => {
+  test('performs both rotations with a session, and leaves one token', async () => {
     for (let round = 0; round < 20; round++) {
       const answers = await Promise.all([0, 1].map(() => carl.api<{ token: NewTokenJson }>('POST', '/me/tokens/rotate', {})));
       expect(answers.map(outcome)).toEqual([200, 200]);
@@ -408,27 +408,27 @@ describe('two at once', () => {
     }
   });
 
-  test('a token that is made with a leaked one does not survive the rotation that ends that one', async () => {
+  test('does not let a token that was created with a leaked token survive the rotation of that token', async () => {
     for (let round = 0; round < 40; round++) {
       const leaked = (await carl.makeToken()).token;
-      const [made] = await Promise.all([
+      const [created] = await Promise.all([
         gateway.api<NewTokenJson>('POST', '/me/tokens', { name: 'thief' }, leaked),
         carl.api('POST', '/me/tokens/rotate', {}),
       ]);
       expect(await me(leaked)).toBe('unauthenticated');
-      // Made before, and ended by it; or refused.
-      if (made.status === 201) expect(await me(made.body.token)).toBe('unauthenticated');
-      else expect(outcome(made)).toBe('unauthenticated');
+      // Either created before the rotation and revoked by it, or refused.
+      if (created.status === 201) expect(await me(created.body.token)).toBe('unauthenticated');
+      else expect(outcome(created)).toBe('unauthenticated');
       expect(await listed(carl)).toHaveLength(1);
     }
   });
 });
 
-describe('the audit trail of CLI tokens', () => {
-  test('tells who made and ended which, and never the token', async () => {
+describe('audit trail of CLI tokens', () => {
+  test('records who created and revoked each token, but not the token itself', async () => {
     const nina = await signedIn(gateway, organization, 'nina');
-    const made = await nina.makeToken({ name: 'audited' });
-    await nina.api('DELETE', `/me/tokens/${made.id}`);
+    const created = await nina.makeToken({ name: 'audited' });
+    await nina.api('DELETE', `/me/tokens/${created.id}`);
     await nina.api('POST', '/me/tokens/rotate', {});
     await owner.api('POST', `${members()}/${nina.id}/tokens/rotate`);
     type Entry = { event: string; actor: { id: string }; details: Record<string, unknown> };
@@ -440,7 +440,7 @@ describe('the audit trail of CLI tokens', () => {
       ['cli_token.revoked', nina.id],
       ['cli_token.created', nina.id],
     ]);
-    expect(items[3]?.details).toMatchObject({ token_id: made.id, name: 'audited' });
-    expect(JSON.stringify(items)).not.toContain(made.token.split('.')[2]);
+    expect(items[3]?.details).toMatchObject({ token_id: created.id, name: 'audited' });
+    expect(JSON.stringify(items)).not.toContain(created.token.split('.')[2]);
   });
 });

@@ -38,7 +38,7 @@ async function start(more: Record<string, string> = {}): Promise<DeviceJson> {
   return body as unknown as DeviceJson;
 }
 
-/** What the terminal is told: the token, or the error of OAuth. Each question is asked when it may be. */
+/** Polls as a terminal, at the allowed interval. Returns the token or the OAuth error. */
 async function poll({ device_code }: DeviceJson): Promise<string> {
   offsetMs += 5000;
   const { body } = await post('token', { grant_type: DEVICE_CODE, device_code, client_id: 'samlgate-cli' });
@@ -47,12 +47,12 @@ async function poll({ device_code }: DeviceJson): Promise<string> {
 
 const codeOf = (page: Page): string | number => page.code ?? page.status;
 const open = (code: DeviceJson, person = carl): Promise<Page> => person.browser.open(code.verification_uri_complete);
-const say = async (code: DeviceJson, action: 'approve' | 'deny', person = carl): Promise<Page> =>
+const answer = async (code: DeviceJson, action: 'approve' | 'deny', person = carl): Promise<Page> =>
   person.browser.submit(await open(code, person), { action }, '/device');
 const meStatus = async (token: string): Promise<number> => (await gateway.api('GET', '/me', undefined, token)).status;
 
 describe('device authorization (RFC 8628)', () => {
-  test('a terminal gets codes that people can tell apart', async () => {
+  test('gives the terminal an unambiguous user code', async () => {
     const code = await start();
     expect(code).toEqual({
       device_code: expect.stringMatching(/^[\w-]{43}$/),
@@ -64,7 +64,7 @@ describe('device authorization (RFC 8628)', () => {
     });
   });
 
-  test('waits until the person says yes, and gives a CLI token of that person, once', async () => {
+  test('waits for the approval, and returns a CLI token of the user once', async () => {
     const code = await start({ token_name: 'ada’s laptop' });
     expect(await poll(code)).toBe('authorization_pending');
     const page = await open(code);
@@ -83,27 +83,27 @@ describe('device authorization (RFC 8628)', () => {
     expect(await poll(code)).toBe('invalid_grant');
   });
 
-  test('gives nothing where the person says no, and tells the audit trail', async () => {
+  test('returns no token after a denial, and records the denial in the audit trail', async () => {
     const code = await start();
-    expect((await say(code, 'deny')).text).toContain('The terminal was denied access');
+    expect((await answer(code, 'deny')).text).toContain('The terminal was denied access');
     expect(await poll(code)).toBe('access_denied');
     expect(await poll(code)).toBe('invalid_grant');
     const { items } = (await gateway.api<{ items: { event: string }[] }>('GET', `/organizations/${organization.slug}/audit?limit=1`)).body;
     expect(items[0]?.event).toBe('device_login.denied');
   });
 
-  test('asks to slow down whoever asks more often than every five seconds (§3.5)', async () => {
+  test('answers slow_down if polled more often than every five seconds (§3.5)', async () => {
     const code = await start();
     const ask = async () =>
       (await post('token', { grant_type: DEVICE_CODE, device_code: code.device_code, client_id: 'samlgate-cli' })).body.error;
     expect(await ask()).toBe('authorization_pending');
     expect(await ask()).toBe('slow_down');
-    await say(code, 'approve');
+    await answer(code, 'approve');
     expect(await ask()).toBe('slow_down');
     expect(await poll(code)).toMatch(/^samlgate_cli_/);
   });
 
-  test('a code is good for ten minutes, on both sides', async () => {
+  test('accepts both codes for ten minutes', async () => {
     const code = await start();
     offsetMs += 599_000 - 5000;
     expect(await poll(code)).toBe('authorization_pending');
@@ -114,7 +114,7 @@ describe('device authorization (RFC 8628)', () => {
     expect(await poll(code)).toBe('invalid_grant');
   });
 
-  test('an answer is given once: no yes after a no, and no second page', async () => {
+  test('accepts one answer, so that a denied code cannot be approved', async () => {
     const code = await start();
     const [first, second] = [await open(code), await open(code)];
     await carl.browser.submit(first, { action: 'deny' }, '/device');
@@ -123,9 +123,9 @@ describe('device authorization (RFC 8628)', () => {
     expect(await poll(code)).toBe('access_denied');
   });
 
-  test('of two terminals that ask with one code at the same moment one gets the token', async () => {
+  test('gives the token to one of two terminals that poll with the same code at the same time', async () => {
     const code = await start();
-    await say(code, 'approve');
+    await answer(code, 'approve');
     const ask = () => post('token', { grant_type: DEVICE_CODE, device_code: code.device_code, client_id: 'samlgate-cli' });
     const answers = await Promise.all([ask(), ask(), ask(), ask()]);
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
@@ -136,7 +136,7 @@ describe('device authorization (RFC 8628)', () => {
     [{ device_code: '' }, 'invalid_request'],
     [{}, 'invalid_request'],
     [{ device_code: 'x', client_id: 'other' }, 'invalid_client'],
-  ])('refuses the token request %j', async (form, error) => {
+  ])('rejects the token request %j', async (form, error) => {
     const { status, body } = await post('token', { grant_type: DEVICE_CODE, client_id: 'samlgate-cli', ...form } as Record<string, string>);
     expect([status, body.error, body.code]).toEqual([400, error, 'validation_failed']);
   });
@@ -146,19 +146,19 @@ describe('device authorization (RFC 8628)', () => {
     [{}, 'invalid_request'],
     [{ client_id: 'samlgate-cli', organization: 'NO/slug' }, 'invalid_request'],
     [{ client_id: 'samlgate-cli', token_name: 'a\nb' }, 'invalid_request'],
-  ])('refuses the device authorization request %j', async (form, error) => {
+  ])('rejects the device authorization request %j', async (form, error) => {
     const { status, body } = await post('device_authorization', form as Record<string, string>);
     expect([status, body.error]).toEqual([400, error]);
   });
 
-  test('the device code does not lie in the store as it is', async () => {
+  test('stores only the hash of the device code', async () => {
     const { device_code: deviceCode } = await start();
     expect(await gateway.runtime.store.peek('global', `device:${deviceCode}`)).toBeUndefined();
   });
 });
 
-describe('the page of the person (/device)', () => {
-  test('sends who is not signed in to sign in, and back with the code', async () => {
+describe('confirmation page (/device)', () => {
+  test('redirects to the sign-in and back with the code', async () => {
     const code = await start();
     const browser = new HttpBrowser();
     const login = await browser.request(code.verification_uri_complete);
@@ -175,7 +175,7 @@ describe('the page of the person (/device)', () => {
     expect(await meStatus(await poll(code))).toBe(200);
   });
 
-  test('straight to the organization that the terminal asks for', async () => {
+  test('redirects to the sign-in of the organization that the terminal asks for', async () => {
     const code = await start({ organization: organization.slug });
     expect(code.verification_uri_complete).toContain(`&organization=${organization.slug}`);
     const { location } = await new HttpBrowser().request(code.verification_uri_complete);
@@ -187,7 +187,7 @@ describe('the page of the person (/device)', () => {
     );
   });
 
-  test('people of another organization than the one that the terminal asks for can’t say yes', async () => {
+  test('does not let a member of another organization approve a request for a given organization', async () => {
     const other = await gateway.makeOrganization();
     const code = await start({ organization: other.slug });
     const page = await open(code);
@@ -198,7 +198,7 @@ describe('the page of the person (/device)', () => {
     expect(await poll(code)).toBe('authorization_pending');
   });
 
-  test('a code may be typed, in any case and with or without the dash', async () => {
+  test('accepts a typed code in any case, with or without the dash', async () => {
     const code = await start();
     const form = await carl.browser.open(`${gateway.url}/device`);
     for (const typed of [code.user_code, code.user_code.toLowerCase(), code.user_code.replace('-', ''), ` ${code.user_code} `]) {
@@ -207,12 +207,12 @@ describe('the page of the person (/device)', () => {
     }
   });
 
-  test.each(['BBBB-BBBB', 'AEIO-UAEI', 'x', '<script>alert(1)</script>', 'BBBBBBBBB'])('knows no code %s', async (typed) => {
+  test.each(['BBBB-BBBB', 'AEIO-UAEI', 'x', '<script>alert(1)</script>', 'BBBBBBBBB'])('does not find the code %s', async (typed) => {
     const page = await carl.browser.open(`${gateway.url}/device?user_code=${encodeURIComponent(typed)}`);
     expect([page.status, page.text.includes('<script>')]).toEqual([404, false]);
   });
 
-  test('no yes without the session’s own CSRF token', async () => {
+  test('requires the CSRF token of the session for an approval', async () => {
     const code = await start();
     const stranger = await signedIn(gateway, organization, 'nina');
     for (const csrf of ['', 'x', stranger.csrfToken]) {
@@ -224,7 +224,7 @@ describe('the page of the person (/device)', () => {
     expect(await poll(code)).toBe('authorization_pending');
   });
 
-  test('no yes without a session', async () => {
+  test('requires a session for an approval', async () => {
     const code = await start();
     const body = new URLSearchParams({ csrf: carl.csrfToken, user_code: code.user_code, action: 'approve' });
     const page = await new HttpBrowser().request(`${gateway.url}/device`, { method: 'POST', body });
@@ -232,7 +232,7 @@ describe('the page of the person (/device)', () => {
     expect(await poll(code)).toBe('authorization_pending');
   });
 
-  test('is never framed, and what a terminal says of itself is text', async () => {
+  test('forbids framing, and escapes what the terminal sent', async () => {
     const code = await start({ token_name: '<img src=x onerror=alert(1)>' });
     const page = await open(code);
     expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
@@ -241,15 +241,15 @@ describe('the page of the person (/device)', () => {
   });
 });
 
-describe('between the yes and the token', () => {
+describe('between approval and token', () => {
   const LOGGED_OUT = 'the session ends';
-  test.each([LOGGED_OUT, 'the member is suspended', 'the member is removed'])('nothing is given where %s', async (what) => {
+  test.each([LOGGED_OUT, 'the member is suspended', 'the member is removed'])('returns no token if %s', async (event) => {
     const nina = await signedIn(gateway, organization, 'nina');
     const code = await start();
-    await say(code, 'approve', nina);
+    await answer(code, 'approve', nina);
     const member = `/organizations/${organization.slug}/members/${nina.id}`;
-    if (what === LOGGED_OUT) await nina.browser.submit(await nina.browser.open(`${gateway.url}/console`), {}, '/logout');
-    else if (what === 'the member is suspended') await gateway.api('PATCH', member, { suspended: true });
+    if (event === LOGGED_OUT) await nina.browser.submit(await nina.browser.open(`${gateway.url}/console`), {}, '/logout');
+    else if (event === 'the member is suspended') await gateway.api('PATCH', member, { suspended: true });
     else await gateway.api('DELETE', member);
     expect(await poll(code)).toBe('access_denied');
     expect(await poll(code)).toBe('invalid_grant');

@@ -30,7 +30,7 @@ interface SessionTokenJson {
 const outcome = ({ status, body }: Answer<unknown>): unknown => (body as { code?: string }).code ?? status;
 const me = async (token: string): Promise<unknown> => outcome(await gateway.api('GET', '/me', undefined, token));
 const mint = async (person: SignedIn): Promise<SessionTokenJson> => (await person.api<SessionTokenJson>('POST', '/me/session-token')).body;
-const mintWith = (token: string, body?: unknown) => gateway.api<SessionTokenJson>('POST', '/me/session-token', body, token);
+const issueWith = (token: string, body?: unknown) => gateway.api<SessionTokenJson>('POST', '/me/session-token', body, token);
 
 async function later<T>(ms: number, run: () => Promise<T>): Promise<T> {
   offsetMs += ms;
@@ -42,7 +42,7 @@ async function later<T>(ms: number, run: () => Promise<T>): Promise<T> {
 }
 
 describe('session tokens (POST /me/session-token, RFC 9068)', () => {
-  test('says who the member is, and is verified by the JWKS alone', async () => {
+  test('identifies the member and can be verified with the JWKS alone', async () => {
     const { token, expires_at: expiresAt } = await mint(carl);
     const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', gateway.url));
     const { payload, protectedHeader } = await jwtVerify(token, keys, { issuer: gateway.url, audience: gateway.url, typ: 'at+jwt' });
@@ -63,39 +63,39 @@ describe('session tokens (POST /me/session-token, RFC 9068)', () => {
     expect(Number(payload.exp) - Number(payload.iat)).toBe(600);
   });
 
-  test('works for ten minutes', async () => {
+  test('is valid for ten minutes', async () => {
     const { token } = await mint(carl);
     expect(await me(token)).toBe(200);
     expect(await later(10 * MINUTE_MS - 2000, () => me(token))).toBe(200);
     expect(await later(10 * MINUTE_MS, () => me(token))).toBe('unauthenticated');
   });
 
-  test('never outlives the session that it came from', async () => {
+  test('does not expire later than its session', async () => {
     const { body } = await carl.api<{ credential: { expires_at: string } }>('GET', '/me');
     const sessionEndMs = Date.parse(body.credential.expires_at);
     await later(sessionEndMs - Date.now() - 5 * MINUTE_MS, async () => {
-      // A page of the console keeps the session from being idle.
+      // A request for a console page keeps the session from becoming idle.
       const { token, expires_at: expiresAt } = await mint(carl);
       expect(Date.parse(expiresAt)).toBe(Math.floor(sessionEndMs / 1000) * 1000);
       expect(decodeJwt(token).exp).toBe(Math.floor(sessionEndMs / 1000));
     });
   });
 
-  test('never outlives the CLI token that it came from, and carries its id', async () => {
-    const made = await carl.makeToken({ expires_in_days: 1 });
+  test('does not expire later than its CLI token, and carries the id of that token', async () => {
+    const created = await carl.makeToken({ expires_in_days: 1 });
     await later(86_400_000 - 3 * MINUTE_MS, async () => {
-      const { body } = await mintWith(made.token);
-      expect(body.expires_at).toBe(made.expires_at);
-      expect(decodeJwt(body.token).sid).toBe(made.id);
+      const { body } = await issueWith(created.token);
+      expect(body.expires_at).toBe(created.expires_at);
+      expect(decodeJwt(body.token).sid).toBe(created.id);
     });
   });
 
-  test('makes no other session token, so ten minutes stay ten minutes', async () => {
+  test('cannot be exchanged for another session token', async () => {
     const { token } = await mint(carl);
-    expect(outcome(await mintWith(token))).toBe('forbidden');
+    expect(outcome(await issueWith(token))).toBe('forbidden');
   });
 
-  test('ends with its session', async () => {
+  test('becomes invalid when its session ends', async () => {
     const nina = await signedIn(gateway, organization, 'nina');
     const { token } = await mint(nina);
     expect(await me(token)).toBe(200);
@@ -103,16 +103,16 @@ describe('session tokens (POST /me/session-token, RFC 9068)', () => {
     expect(await me(token)).toBe('unauthenticated');
   });
 
-  test('ends with its CLI token, by revocation and by rotation', async () => {
+  test('becomes invalid when its CLI token is revoked or rotated', async () => {
     const [one, two] = [await carl.makeToken(), await carl.makeToken()];
-    const [ofOne, ofTwo, ofSession] = [(await mintWith(one.token)).body, (await mintWith(two.token)).body, await mint(carl)];
+    const [ofOne, ofTwo, ofSession] = [(await issueWith(one.token)).body, (await issueWith(two.token)).body, await mint(carl)];
     await carl.api('DELETE', `/me/tokens/${one.id}`);
     expect([await me(ofOne.token), await me(ofTwo.token)]).toEqual(['unauthenticated', 200]);
     await carl.api('POST', '/me/tokens/rotate', {});
     expect([await me(ofTwo.token), await me(ofSession.token)]).toEqual(['unauthenticated', 200]);
   });
 
-  test('shows the role of now, not the one that stands in it', async () => {
+  test('authorizes with the current role, not with the role claim', async () => {
     const { token } = await mint(carl);
     const path = `/organizations/${organization.slug}/members`;
     const roleNow = async () =>
@@ -124,10 +124,10 @@ describe('session tokens (POST /me/session-token, RFC 9068)', () => {
     expect(outcome(await gateway.api('GET', path, undefined, token))).toBe('forbidden');
   });
 
-  test('ends with a suspension and with a removal', async () => {
+  test('becomes invalid when the member is suspended or removed', async () => {
     const nina = await signedIn(gateway, organization, 'nina');
     const member = `/organizations/${organization.slug}/members/${nina.id}`;
-    const [ofSession, ofToken] = [(await mint(nina)).token, (await mintWith((await nina.makeToken()).token)).body.token];
+    const [ofSession, ofToken] = [(await mint(nina)).token, (await issueWith((await nina.makeToken()).token)).body.token];
     await owner.api('PATCH', member, { suspended: true });
     expect([await me(ofSession), await me(ofToken)]).toEqual(['unauthenticated', 'unauthenticated']);
     await owner.api('PATCH', member, { suspended: false });
@@ -136,20 +136,20 @@ describe('session tokens (POST /me/session-token, RFC 9068)', () => {
     expect(await me(ofToken)).toBe('unauthenticated');
   });
 
-  test('is for the gateway, or for an audience that the organization lists', async () => {
+  test('accepts only the gateway or a listed audience of the organization as audience', async () => {
     const audience = 'https://orders.example.com';
-    const ask = (wanted: unknown) => carl.api<SessionTokenJson>('POST', '/me/session-token', { audience: wanted });
-    expect(outcome(await ask(audience))).toBe('validation_failed');
+    const request = (requested: unknown) => carl.api<SessionTokenJson>('POST', '/me/session-token', { audience: requested });
+    expect(outcome(await request(audience))).toBe('validation_failed');
     await gateway.api('PATCH', `/organizations/${organization.slug}`, { session_token_audiences: [audience] });
-    const { body } = await ask(audience);
+    const { body } = await request(audience);
     expect(decodeJwt(body.token).aud).toBe(audience);
     expect(await me(body.token)).toBe('unauthenticated');
-    expect(decodeJwt((await ask(gateway.url)).body.token).aud).toBe(gateway.url);
+    expect(decodeJwt((await request(gateway.url)).body.token).aud).toBe(gateway.url);
     for (const wrong of ['', `${audience}/`, 7, [audience], 'https://other.example.com'])
-      expect(outcome(await ask(wrong))).toBe('validation_failed');
+      expect(outcome(await request(wrong))).toBe('validation_failed');
   });
 
-  test('is short enough for every check, whatever the member is called', async () => {
+  test('stays within the length limit of token checks for members with long names', async () => {
     const { runtime } = gateway;
     const name = '𝔄'.repeat(600);
     const email = `${'é'.repeat(60)}@${'x'.repeat(60)}.${'y'.repeat(60)}.${'z'.repeat(60)}.example`;

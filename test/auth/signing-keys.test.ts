@@ -47,7 +47,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const newFile = (): string => path.join(directory, `${++files}.db`);
 
-/** A replica on a file; several on the same one are several processes as far as keys go. */
+/** Creates a runtime on a SQLite file. Several runtimes on one file have separate key leases, like several processes. */
 async function replica(file: string, environment: Record<string, string> = {}): Promise<Runtime> {
   const given = { SAMLGATE_STORE: `sqlite:${file}`, SAMLGATE_SECRET: SECRET, SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32), ...environment };
   const runtime = await makeRuntime(given, () => Date.now() + offsetMs);
@@ -59,9 +59,9 @@ async function states(runtime: Runtime): Promise<KeyState[]> {
   return ((await readKeyRing(runtime))?.keys ?? []).map(({ state }) => state).sort();
 }
 
-async function codeOf(asked: Promise<unknown>): Promise<string> {
+async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
-    await asked;
+    await promise;
     return 'done';
   } catch (error) {
     if (error instanceof GatewayError) return error.code;
@@ -69,7 +69,7 @@ async function codeOf(asked: Promise<unknown>): Promise<string> {
   }
 }
 
-/** A member with a session, and a way to make tokens of both kinds. */
+/** Creates a member with a session, and functions that create tokens of both kinds. */
 async function holder(runtime: Runtime) {
   const { id: organizationId } = await seedOrganization(runtime, `org-${++files}`);
   const member = await seedMember(runtime, organizationId);
@@ -85,8 +85,8 @@ async function holder(runtime: Runtime) {
 const check = (runtime: Runtime, token: string): Promise<string> => codeOf(authenticateBearer(runtime, `Bearer ${token}`));
 const kidOf = (token: string): string => String(decodeProtectedHeader(token.replace('samlgate_cli_', '')).kid);
 
-describe('the life of signing keys', () => {
-  test('a first start makes an active key and the next one, once for all replicas', async () => {
+describe('life cycle of signing keys', () => {
+  test('creates an active and a next key at first start, once for all replicas', async () => {
     const file = newFile();
     const replicas = await Promise.all([replica(file), replica(file), replica(file)]);
     for (const runtime of replicas) {
@@ -95,7 +95,7 @@ describe('the life of signing keys', () => {
     }
   });
 
-  test('private parts are wrapped in the store', async () => {
+  test('stores private keys wrapped', async () => {
     const runtime = await replica(newFile());
     const text = JSON.stringify(await readKeyRing(runtime));
     expect(text).not.toContain('PRIVATE KEY');
@@ -104,7 +104,7 @@ describe('the life of signing keys', () => {
       expect(key.wrappedPrivateKey).toMatch(/^eyJ[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/);
   });
 
-  test('the next key is published before it signs, and signs after a rotation', async () => {
+  test('publishes the next key before it signs, and signs with it after a rotation', async () => {
     const runtime = await replica(newFile());
     const published = (await publicKeySet(runtime)).keys.map(({ kid }) => kid);
     const { key } = await rotateSigningKeys(runtime, OPERATOR);
@@ -114,7 +114,7 @@ describe('the life of signing keys', () => {
     expect(await states(runtime)).toEqual(['active', 'next', 'retired']);
   });
 
-  test('a retired key still verifies what it signed, and its private part is gone', async () => {
+  test('verifies tokens with a retired key, whose private key is deleted', async () => {
     const runtime = await replica(newFile());
     const { cliToken } = await holder(runtime);
     const before = await cliToken();
@@ -127,7 +127,7 @@ describe('the life of signing keys', () => {
     expect(retired).not.toHaveProperty('wrappedPrivateKey');
   });
 
-  test('a rotation waits until the next key is in every copy of the JWKS', async () => {
+  test('refuses a rotation until every copy of the JWKS contains the next key', async () => {
     const runtime = await replica(newFile());
     await rotateSigningKeys(runtime, OPERATOR);
     expect(await codeOf(rotateSigningKeys(runtime, OPERATOR))).toBe('conflict');
@@ -137,7 +137,7 @@ describe('the life of signing keys', () => {
     expect(await codeOf(rotateSigningKeys(runtime, OPERATOR))).toBe('done');
   });
 
-  test('of replicas that rotate at the same moment one does', async () => {
+  test('lets one of several replicas rotate at the same time', async () => {
     const file = newFile();
     const replicas = await Promise.all([replica(file), replica(file), replica(file), replica(file)]);
     const codes = await Promise.all(replicas.map((runtime) => codeOf(rotateSigningKeys(runtime, OPERATOR))));
@@ -145,7 +145,7 @@ describe('the life of signing keys', () => {
     expect(await states(replicas[0] as Runtime)).toEqual(['active', 'next', 'retired']);
   });
 
-  test.each(['ES256', 'RS256', 'EdDSA'])('signs with %s where the setting says so', async (algorithm) => {
+  test.each(['ES256', 'RS256', 'EdDSA'])('signs with the configured algorithm %s', async (algorithm) => {
     const runtime = await replica(newFile(), { SAMLGATE_TOKEN_ALGORITHM: algorithm });
     const { cliToken, sessionToken } = await holder(runtime);
     for (const token of [await cliToken(), await sessionToken()]) {
@@ -155,7 +155,7 @@ describe('the life of signing keys', () => {
     expect((await publicKeySet(runtime)).keys.map(({ alg }) => alg)).toEqual([algorithm, algorithm]);
   });
 
-  test('another algorithm in the setting is that of the next key', async () => {
+  test('uses a newly configured algorithm for the next key', async () => {
     const file = newFile();
     const before = await replica(file);
     const { cliToken } = await holder(before);
@@ -171,7 +171,7 @@ describe('the life of signing keys', () => {
     expect(await check(runtime, old)).toBe('done');
   });
 
-  test('tells the audit trail', async () => {
+  test('writes to the audit trail', async () => {
     const runtime = await replica(newFile());
     const { key } = await rotateSigningKeys(runtime, OPERATOR);
     const { items } = await runtime.store.find<AuditEntry>('global', AUDIT, 'time', { equals: '', descending: true, limit: 2 });
@@ -184,7 +184,7 @@ describe('the life of signing keys', () => {
 });
 
 describe('rotation by age', () => {
-  test('is done when the key is as old as the setting says, once among replicas', async () => {
+  test('rotates when the key has reached the configured age, once for all replicas', async () => {
     const file = newFile();
     const replicas = await Promise.all([0, 1, 2].map(() => replica(file, { SAMLGATE_KEY_ROTATION_DAYS: '30' })));
     const rotate = async () => Promise.all(replicas.map(rotateWhenDue));
@@ -197,7 +197,7 @@ describe('rotation by age', () => {
     expect(await states(replicas[0] as Runtime)).toEqual(['active', 'next', 'retired']);
   });
 
-  test('is never done where the setting is 0', async () => {
+  test('does not rotate if the setting is 0', async () => {
     const runtime = await replica(newFile(), { SAMLGATE_KEY_ROTATION_DAYS: '0' });
     offsetMs += 3650 * DAY_MS;
     await rotateWhenDue(runtime);
@@ -205,8 +205,8 @@ describe('rotation by age', () => {
   });
 });
 
-describe('what retired keys are kept for', () => {
-  test('as long as a CLI token lives that it signed', async () => {
+describe('retention of retired keys', () => {
+  test('keeps a key until the CLI tokens that it signed have expired', async () => {
     const runtime = await replica(newFile());
     const { cliToken } = await holder(runtime);
     const token = await cliToken(runtime, 20);
@@ -220,7 +220,7 @@ describe('what retired keys are kept for', () => {
     expect(await states(runtime)).toEqual(['active', 'next']);
   });
 
-  test('without end for a token without end', async () => {
+  test('keeps a key forever for a token that never expires', async () => {
     const runtime = await replica(newFile());
     const { cliToken } = await holder(runtime);
     const token = await cliToken();
@@ -230,7 +230,7 @@ describe('what retired keys are kept for', () => {
     expect(await check(runtime, token)).toBe('done');
   });
 
-  test('as long as a session token may live that it signed', async () => {
+  test('keeps a key until the session tokens that it signed have expired', async () => {
     const runtime = await replica(newFile());
     const { sessionToken } = await holder(runtime);
     const token = await sessionToken();
@@ -245,17 +245,17 @@ describe('what retired keys are kept for', () => {
 });
 
 describe('revoking a key', () => {
-  test('kills all that it signed, on every replica, from the moment when it has answered', async () => {
+  test('rejects every token that the key signed, on every replica, when the revocation has succeeded', async () => {
     const file = newFile();
     const [a, b] = await Promise.all([replica(file), replica(file)]);
     const { cliToken, sessionToken } = await holder(a);
     const tokens = [await cliToken(), await cliToken(), await sessionToken()];
-    // Both have the key in memory, and tokens that they have verified before.
+    // Both replicas have cached the key, and tokens that they verified before.
     for (const runtime of [a, b]) for (const token of tokens) expect(await check(runtime, token)).toBe('done');
     const kid = kidOf(tokens[0] ?? '');
     expect((await listSigningKeys(a)).find(({ key }) => key.kid === kid)?.cliTokens).toBe(2);
     const revoking = revokeSigningKey(a, OPERATOR, kid);
-    // b goes on checking, so that its lease is as young as it can be.
+    // b keeps checking, so that its lease is as recent as possible.
     let isOver = false;
     const busy = (async () => {
       for (; !isOver; ) {
@@ -271,7 +271,7 @@ describe('revoking a key', () => {
     expect(revoked).toMatchObject({ cliTokens: 2, key: { kid, state: 'revoked' } });
   }, 20_000);
 
-  test('the active one: the next one signs, and a new one is next', async () => {
+  test('activates the next key when the active key is revoked, and creates a new next key', async () => {
     const runtime = await replica(newFile());
     const { cliToken } = await holder(runtime);
     const { kid } = await currentSigner(runtime);
@@ -282,7 +282,7 @@ describe('revoking a key', () => {
     expect(await codeOf(revokeSigningKey(runtime, OPERATOR, kid))).toBe('conflict');
   });
 
-  test('the next one: another one is next', async () => {
+  test('replaces the next key when it is revoked', async () => {
     const runtime = await replica(newFile());
     const next = (await listSigningKeys(runtime))[0]?.key.kid ?? '';
     const { kid } = await currentSigner(runtime);
@@ -291,14 +291,14 @@ describe('revoking a key', () => {
     expect((await currentSigner(runtime)).kid).toBe(kid);
   });
 
-  test('one that is not known is refused', async () => {
+  test('refuses an unknown key', async () => {
     const runtime = await replica(newFile());
     expect(await codeOf(revokeSigningKey(runtime, OPERATOR, 'unknown'))).toBe('not_found');
   });
 });
 
-describe('a kid that a replica does not know yet', () => {
-  test('is looked for in the store at once, but made-up ones at most once a second', async () => {
+describe('a kid that is unknown to a replica', () => {
+  test('is looked up in the store immediately, but at most once a second for forged ones', async () => {
     const runtime = await replica(newFile());
     let reads = 0;
     const { store } = runtime;
@@ -315,17 +315,17 @@ describe('a kid that a replica does not know yet', () => {
     const startedMs = performance.now();
     const before = reads;
     for (let n = 0; n < 200; n++) expect(await verifyingKey(counting, `made-up-${n}`)).toBeUndefined();
-    // One each second, and the ones that keep the lease young.
+    // One read per second, and those that renew the lease.
     expect(reads - before).toBeLessThanOrEqual(Math.ceil((2 * (performance.now() - startedMs)) / 1000));
   });
 
-  test('is known there as soon as a token comes that it signed', async () => {
+  test('is found when the first token that it signed is checked', async () => {
     const file = newFile();
     const [a, b] = await Promise.all([replica(file), replica(file)]);
     const { cliToken } = await holder(a);
     expect(await check(b, await cliToken())).toBe('done');
     await new Promise((resolve) => setTimeout(resolve, 1050));
-    // Made, published and active before the lease of the other replica has ended: it has never seen this key.
+    // Created, published and activated before the lease of the other replica ends, so it has never seen this key.
     await rotateSigningKeys(a, OPERATOR);
     offsetMs += 65_000;
     await rotateSigningKeys(a, OPERATOR);
@@ -333,10 +333,10 @@ describe('a kid that a replica does not know yet', () => {
   });
 });
 
-describe('another master secret (SAMLGATE_SECRET)', () => {
+describe('a changed master secret (SAMLGATE_SECRET)', () => {
   const NEW_SECRET = randomBytes(32).toString('base64');
 
-  test('together with the previous one wraps every private key anew', async () => {
+  test('wraps every private key again if the previous secret is given', async () => {
     const file = newFile();
     const before = await replica(file);
     const { cliToken } = await holder(before);
@@ -358,7 +358,7 @@ describe('another master secret (SAMLGATE_SECRET)', () => {
     return openSpKey(runtime, key);
   };
 
-  test('alone stops the start, with one line that says what to do, and changes nothing', async () => {
+  test('stops startup without the previous secret, with one line of instructions, and changes nothing', async () => {
     const file = newFile();
     const before = await replica(file);
     const ring = await readKeyRing(before);
@@ -370,7 +370,7 @@ describe('another master secret (SAMLGATE_SECRET)', () => {
     expect(await readKeyRing(before)).toEqual(ring);
   });
 
-  test('a key that was put in the place of another does not open', async () => {
+  test('refuses a wrapped key that was moved to another kid', async () => {
     const file = newFile();
     const runtime = await replica(file);
     const stored = await runtime.store.get('global', KEY_RING, KEY_RING_RECORD);

@@ -1,4 +1,4 @@
-// The peer of `npm run bench:acs`: what many applications have, passport-saml with its sessions in Redis by connect-redis.
+// The peer of `npm run bench:acs`: passport-saml with sessions in Redis (connect-redis), as in many applications.
 // Environment: PORT, REDIS_URL, BASE (its own URL), IDP_CERT (base64 of the DER), ISSUER.
 import { Strategy } from '@node-saml/passport-saml';
 import { RedisStore } from 'connect-redis';

@@ -1,13 +1,13 @@
 /**
- * `npm run bench:acs`: what an accepted login costs. Samlgate with Redis beside passport-saml with connect-redis, in one
- * interleaved run: CPU of all server processes (the gateway or the application, and its Redis) per accepted login, and logins
- * a second at 1, 8 and 32 at once. Every assertion is fresh. Two shapes: 50 groups and two signatures with their certificates
- * (9 KB), and one signature (3 KB). Both servers are warm: what they need for a start is `bench:start`. Each is measured for some
- * seconds at a time, and about as long as the other, as a server that has stood still finds its caches gone. The ratio is the median
- * of those of the rounds, as a machine that is slow for a moment is so for both. At the end, what the refusal of a hostile message of
- * 256 KiB costs.
+ * `npm run bench:acs`: the cost of an accepted sign-in. Compares samlgate on Redis with passport-saml and connect-redis in one
+ * interleaved run: the CPU time of all server processes (the gateway or the application, and its Redis) per accepted sign-in, and
+ * sign-ins per second at 1, 8 and 32 concurrent ones. Every assertion is new. There are two shapes: 50 groups and two signatures
+ * with their certificates (9 KB), and one signature (3 KB). Both servers are warm; `bench:start` measures startup. Each is measured
+ * for some seconds at a time and about as long as the other, because an idle server loses its caches. The ratio is the median of
+ * the ratios of the rounds, because a slow moment of the machine affects both. The end shows the cost of rejecting a hostile response
+ * of 256 KiB.
  *
- * Servers and client are kept on cores of their own where the machine has two. ROUNDS and LOGINS change how long it takes.
+ * Servers and client run on separate cores if the machine has two. ROUNDS and LOGINS change the duration.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ import { freePort, type RedisServer, startRedis } from '../support/redis-server.
 
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const LOGINS = Number(process.env.LOGINS ?? 3000);
-/** In the time that ours take. */
+/** A sign-in of passport-saml takes about 20 times as long. */
 const PEER_LOGINS = Math.ceil(LOGINS / 20);
 const AT_ONCE = [1, 8, 32] as const;
 const WARMING_LOGINS = 1000;
@@ -38,7 +38,7 @@ interface Target {
   readonly processes: readonly ChildProcess[];
 }
 
-/** Kept off the client's core. */
+/** Runs on another core than the client. */
 function pin(child: ChildProcess, core: number): void {
   if (availableParallelism() >= 2) spawn('taskset', ['-acp', String(core), String(child.pid)], { stdio: 'ignore' });
 }
@@ -51,7 +51,7 @@ const cpuMs = (processes: readonly ChildProcess[]): number =>
 
 let serial = 0;
 
-/** A fresh response, signed by hand, as the peers' own libraries would take 20 ms to sign one. */
+/** Creates a new response. It is signed by hand, because the peers' own libraries would take 20 ms to sign one. */
 function makeLogin(target: Target, shape: Shape, key: FixtureKey): string {
   const id = `_${(++serial).toString(16).padStart(32, '0')}`;
   const at = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
@@ -103,7 +103,7 @@ async function measure(target: Target, shape: Shape, atOnce: number, logins: num
     for (let body = bodies.pop(); body !== undefined; body = bodies.pop()) {
       const { status, location } = await post(agent, target.acsUrl(shape), body);
       if (status < 300 || status >= 400 || location.includes('failed'))
-        throw new Error(`${target.name} refused a login: ${status} ${location}`);
+        throw new Error(`${target.name} refused a sign-in: ${status} ${location}`);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
@@ -162,7 +162,7 @@ async function startPeer(redis: RedisServer, key: FixtureKey): Promise<Target & 
   };
 }
 
-/** Deep where it is deep, wide where it is wide, as large as may be: what the parser has to read to the end before it can refuse. */
+/** A response of the maximum size, depth and width, which the parser must read to the end before it can reject it. */
 function hostileMessage(): string {
   const wide = Array.from({ length: 11_000 }, (_, i) => `<a b="${i}"/>`).join('');
   return message({ extensions: `<samlp:Extensions>${wide}</samlp:Extensions>` }).padEnd(256 * 1024 - 100, ' ');
@@ -180,9 +180,9 @@ const kilobytes = (shape: Shape) => (makeLogin(targets[0] as Target, shape, key)
 console.log(
   `medians of ${ROUNDS} interleaved rounds, ${LOGINS} logins each (${PEER_LOGINS} of passport-saml, which take as long), node ${process.version}`,
 );
-console.log('shape    at once | CPU ms a login: samlgate  passport-saml  ratio | logins a second: samlgate  passport-saml');
-// Compiling goes on for some thousand logins (half a second of CPU between the ten thousandth and the fifteen thousandth of ours),
-// of which passport-saml's each do as much as many of ours.
+console.log('shape    at once | CPU ms per sign-in: samlgate  passport-saml  ratio | sign-ins per second: samlgate  passport-saml');
+// V8 keeps compiling for some thousand sign-ins (half a second of CPU time between samlgate's sign-ins 10,000 and 15,000). Each
+// sign-in of passport-saml runs as much code as many of samlgate's.
 for (const target of targets)
   for (const shape of SHAPES)
     for (let times = target.name === 'samlgate' ? 20 : 2; times > 0; times--) await measure(target, shape, 8, WARMING_LOGINS, key);
@@ -210,11 +210,11 @@ const gateway = targets[0] as Target;
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const hostile = formOf(hostileMessage());
 const HOSTILE = 50;
-// As above: the parser that reads it has had nothing to do so far.
+// As above: the code that rejects it has not run so far.
 for (let i = 0; i < 2 * HOSTILE; i++) await post(agent, gateway.acsUrl('large'), hostile);
 const before = cpuMs(gateway.processes);
 for (let i = 0; i < HOSTILE; i++) await post(agent, gateway.acsUrl('large'), hostile);
-console.log(`refusal of a hostile message of 256 KiB: ${((cpuMs(gateway.processes) - before) / HOSTILE).toFixed(1)} ms CPU`);
+console.log(`rejecting a hostile response of 256 KiB: ${((cpuMs(gateway.processes) - before) / HOSTILE).toFixed(1)} ms CPU`);
 agent.destroy();
 for (const target of targets) await target.stop();
 for (const redis of redises) await redis.stop();

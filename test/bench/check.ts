@@ -1,9 +1,9 @@
 /**
- * `npm run bench:check`: what a check of a token costs, `/auth/verify` with a CLI token on SQLite and on Redis, beside servers
- * that do less. Servers run on one core, wrk and Redis on another; the rounds go through all of them in turn, so that what
- * else the machine does falls on all alike. CPU is that of the server's process (/proc), which says more than requests per
- * second on a machine that is shared. One member's token in all requests, as a busy service sends it; beside it a gateway
- * that is asked about a thousand members in turn, whose checks share no read.
+ * `npm run bench:check`: the cost of a token check. Compares `/auth/verify` with a CLI token, on SQLite and on Redis, with servers
+ * that do less. Servers run on one core, wrk and Redis on another. Each round measures all servers in turn, so that other load on
+ * the machine affects all alike. The CPU time of the server's process (/proc) is more reliable than requests per second on a shared
+ * machine. All requests send the token of one member, like a busy service. One more gateway gets the tokens of a thousand members in
+ * turn, whose checks share no read.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,7 +33,7 @@ const JOSE = 'Express + jose + Redis GET';
 
 interface Contender {
   readonly name: string;
-  /** What wrk is told: whom to ask, and with which tokens. */
+  /** The arguments of wrk: the URL and the tokens. */
   readonly wrkArguments: readonly string[];
   readonly process: ChildProcess;
   /** By number of connections. */
@@ -54,7 +54,7 @@ try {
     await gateway('samlgate on Redis', `${redis.url}/1`),
     await gateway(`  of ${MEMBERS_IN_TURN} members in turn`, `${redis.url}/2`, MEMBERS_IN_TURN),
   ];
-  // What is compiled on the way and kept in memory is there from here on.
+  // Warm-up: compiles the code and fills the caches.
   for (const contender of contenders) await load(contender, CONNECTIONS[0] ?? 1, WARM_UP_SECONDS);
   for (let round = 0; round < ROUNDS; round++) {
     for (const connections of CONNECTIONS) {
@@ -83,7 +83,7 @@ async function peer(kind: string, name: string, environment: Record<string, stri
   return contender(name, port, [token], child);
 }
 
-/** With the same tokens as the gateway has, and a record of the same size in Redis. */
+/** Starts the peer with the same tokens as the gateway, and a record of the same size in Redis. */
 async function josePeer(name: string): Promise<Contender> {
   const runtime = await makeRuntime({
     SAMLGATE_STORE: `sqlite:${path.join(directory, 'peer.db')}`,
@@ -131,7 +131,7 @@ async function seed(runtime: Runtime, organizationId: string) {
   return { member, token };
 }
 
-/** A server on its core. */
+/** Starts a server on its core. */
 function start(args: readonly string[], environment: Record<string, string>): ChildProcess {
   const child = spawn('taskset', ['-c', SERVER_CORE, process.execPath, ...args], {
     cwd: directory,
@@ -149,7 +149,7 @@ function contender(name: string, port: number, tokens: readonly string[], child:
   return { name, wrkArguments: [...tokenArguments, `http://127.0.0.1:${port}/auth/verify`], process: child, measured };
 }
 
-/** A script for wrk: the next request has the next token. */
+/** Returns the arguments for a wrk script that sends the next token with each request. */
 function inTurn(tokens: readonly string[]): string[] {
   const file = path.join(directory, 'in-turn.lua');
   writeFileSync(
@@ -181,7 +181,7 @@ async function load(
   return { requests: Number(/(\d+) requests in/.exec(stdout)?.[1]), perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]) };
 }
 
-/** User and system time of a process with all its threads. */
+/** Returns the user and system time of a process with all its threads. */
 function cpuMs({ pid }: ChildProcess): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /, '')
@@ -201,6 +201,6 @@ function report(contenders: readonly Contender[], connections: number): void {
     const ratios = [`${(cpu / cpuOf(BARE)).toFixed(2)} x`, `${(cpuOf(JOSE) / cpu).toFixed(1)} x`];
     return line([name, median(measured.get(connections)?.requestsPerSecond ?? []).toFixed(0), cpu.toFixed(1), ...ratios]);
   });
-  const head = line([`${connections} at once, ${ROUNDS} rounds`, 'requests/s', 'CPU µs/request', 'that of node:http', 'less than jose']);
+  const head = line([`${connections} at once, ${ROUNDS} rounds`, 'requests/s', 'CPU µs/request', 'x node:http', 'jose / this']);
   process.stdout.write(`${[head, ...rows].join('\n')}\n`);
 }

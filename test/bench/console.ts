@@ -1,9 +1,9 @@
 /**
- * `npm run bench:console`: what a page of the console costs an owner of 10,000 members. The time is the server's, from the
- * request line to the last octet of the answer, one page at a time in a process of its own; the median and the worst of the
- * rounds are told. A page of 50 members must take 50 ms or less, else this ends with 1.
+ * `npm run bench:console`: the time for console pages of an organization with 10,000 members. Measures from the request line to the
+ * last octet of the response, one page at a time, with the server in a process of its own. Prints the median and the maximum of the
+ * rounds. Exits with 1 if a page of 50 members takes more than 50 ms.
  *
- * STORE=redis measures over Redis instead of SQLite. ROUNDS and MEMBERS change how much is done.
+ * STORE=redis uses Redis instead of SQLite. ROUNDS and MEMBERS change the amount of work.
  */
 import { Agent, request } from 'node:http';
 import { startGatewayProcess } from '../e2e/support/gateway-process.ts';
@@ -39,7 +39,7 @@ function get(url: string, cookie: string): Promise<Answer> {
   });
 }
 
-/** Written straight into the gateway's store, as 10,000 sign-ins would leave them. */
+/** Writes members directly into the gateway's store, like 10,000 sign-ins would. */
 async function seedMembers(environment: Readonly<Record<string, string>>, organizationId: string): Promise<void> {
   const runtime = await makeRuntime(environment);
   for (let i = 0; i < MEMBERS; i += AT_ONCE) {
@@ -58,7 +58,7 @@ async function measure(name: string, url: string, cookie: string, expected: RegE
   for (let round = 0; round < ROUNDS + 5; round++) {
     const { status, ms, text } = await get(url, cookie);
     if (status !== 200 || !expected.test(text)) throw new Error(`${name} answered ${status}:\n${text.slice(0, 500)}`);
-    // The first rounds are for the compiler.
+    // The first rounds are a warm-up.
     if (round >= 5) times.push(ms);
   }
   times.sort((a, b) => a - b);

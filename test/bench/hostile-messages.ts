@@ -1,6 +1,6 @@
 /**
- * The worst messages of up to 256 KiB that somebody without a key of the identity provider can send: built so that one part of
- * the reading has as much to do as it can. Each is as a form brings it.
+ * The most expensive requests of up to 256 KiB that an attacker without a key of the identity provider can send. Each is built to
+ * give one step of the processing as much work as possible, and has the form of a request body.
  */
 import { createHash, type KeyObject, randomBytes } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
@@ -21,21 +21,21 @@ import {
 } from '../saml/fixture-cases/hand-made.ts';
 
 export interface Senders {
-  /** The identity provider: what it has signed once, for the attacker, can be sent in anything that it has not signed. */
+  /** The key of the identity provider. An attacker can put an assertion that was signed for them into an unsigned response. */
   readonly idp: KeyObject;
-  /** Our key for encryption, which is public. */
+  /** The gateway's public encryption key. */
   readonly ours: KeyObject;
 }
 
 export interface HostileMessage {
   readonly name: string;
-  /** Of the form. */
+  /** The body of the form. */
   readonly body: Buffer;
 }
 
 const MAX_OCTETS = 256 * 1024;
 
-/** As often as it fits. */
+/** Repeats a text up to a length. */
 const filled = (unit: string | ((i: number) => string), octets: number): string => {
   const parts: string[] = [];
   for (let i = 0, size = 0; ; i++) {
@@ -49,7 +49,7 @@ const filled = (unit: string | ((i: number) => string), octets: number): string 
 const form = (xml: string | Buffer): Buffer =>
   Buffer.from(new URLSearchParams({ SAMLResponse: Buffer.from(xml).toString('base64') }).toString());
 
-/** A signature that has the right form and is checked to its end: digest and value are of nothing. */
+/** A well-formed signature with a wrong digest and value, which is checked completely. */
 const signature = (id: string, prefixes = ''): string => {
   const list = prefixes === '' ? '' : `<ec:InclusiveNamespaces xmlns:ec="${EXC}" PrefixList="${prefixes}"/>`;
   const digest = createHash('sha256').digest('base64');
@@ -57,14 +57,14 @@ const signature = (id: string, prefixes = ''): string => {
 };
 
 const PREFIXES = Array.from({ length: 30 }, (_, i) => `n${i}`).join(' ');
-/** A little below the limits of the parser. */
+/** Slightly below the limits of the parser. */
 const ELEMENTS = 7_900;
 const ATTRIBUTES = 15_900;
 
 const EMPTY = Buffer.byteLength(message());
 const ROOM = MAX_OCTETS - EMPTY - 4096;
 
-/** What is inside is canonicalized, as a signature of the response covers it. */
+/** The content is canonicalized, because a signature of the response covers it. */
 const signedAround = (content: string, parts: Partial<Parts> = {}, prefixes = ''): string =>
   message({ extensions: `${signature('_response1', prefixes)}<samlp:Extensions>${content}</samlp:Extensions>`, ...parts });
 
@@ -73,7 +73,7 @@ const namespaces = (count: number, length: number): string =>
     '',
   );
 
-/** In the unsigned response around an assertion that the identity provider has signed: read up to the end of all checks. */
+/** An unsigned response around an assertion that the identity provider signed, which passes through all checks. */
 const aroundSigned = (signed: string, content: string): string =>
   signed.replace('<samlp:Status>', () => `<samlp:Extensions>${content}</samlp:Extensions><samlp:Status>`);
 
@@ -198,13 +198,13 @@ export function hostileMessages(senders: Senders): HostileMessage[] {
     ...messages.map(([name, xml]) => ({ name, body: form(xml) })),
     { name: 'a form of many fields', body: Buffer.from(filled('a=&', 600_000)) },
     { name: 'a form of ampersands', body: Buffer.alloc(600_000, '&') },
-    { name: 'a form that is percent-encoded all through', body: Buffer.from(`SAMLResponse=${filled('%41', 600_000)}`) },
+    { name: 'a form with percent-encoding throughout', body: Buffer.from(`SAMLResponse=${filled('%41', 600_000)}`) },
     { name: 'base64 with white space everywhere', body: Buffer.from(`SAMLResponse=${filled('A+', 590_000)}`) },
-    { name: 'base64 that breaks at its end', body: Buffer.from(`SAMLResponse=${'A'.repeat(590_000)}!`) },
+    { name: 'base64 with an invalid last character', body: Buffer.from(`SAMLResponse=${'A'.repeat(590_000)}!`) },
   ];
 }
 
-/** @param keys how many; more than one is of noise, which every key of ours has to be tried on */
+/** @param keys how many encrypted keys; additional ones are random, and the gateway tries all its keys on each */
 function encryptedAssertion(ours: KeyObject, plaintext: string | Buffer, cipher: CipherName, keys = 1): string {
   const noise = () => encryptedKey(Buffer.concat([Buffer.of(0), randomBytes(383)]));
   const content = encrypt(plaintext, ours, { cipher, ...(keys === 1 ? {} : { inside: Array.from({ length: keys }, noise).join('') }) });
@@ -212,7 +212,7 @@ function encryptedAssertion(ours: KeyObject, plaintext: string | Buffer, cipher:
   return message({ assertion: `<saml:EncryptedAssertion>${content}</saml:EncryptedAssertion>`, responseAttributes });
 }
 
-/** For single logout over HTTP-Redirect; a URL has 16 KiB at most. */
+/** Queries for single logout with HTTP-Redirect. A URL has at most 16 KiB. */
 export function hostileQueries(): { name: string; query: string }[] {
   const inflated: [string, string | Buffer][] = [
     ['a deflate bomb of 12 MB', Buffer.alloc(12_000_000, ' ')],
@@ -227,6 +227,6 @@ export function hostileQueries(): { name: string; query: string }[] {
   return [
     ...queries,
     { name: 'a query of many parameters', query: filled('a&', 16_000) },
-    { name: 'a query that is percent-encoded all through', query: filled('%61', 16_000) },
+    { name: 'a query with percent-encoding throughout', query: filled('%61', 16_000) },
   ];
 }

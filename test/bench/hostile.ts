@@ -1,7 +1,7 @@
 /**
- * `npm run bench:hostile`: how long one hostile message holds the event loop, from the octets of its form to the refusal. Each
- * is read many times after a warm-up. The time is the thread's own on the processor, so that what else the machine does is
- * not in it; what collects garbage and compiles on the thread is.
+ * `npm run bench:hostile`: how long one hostile request blocks the event loop, from its body to the rejection. Each is processed
+ * many times after a warm-up. Measures the CPU time of the thread, which excludes other load on the machine but includes garbage
+ * collection and compilation on the thread.
  */
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { GatewayError } from '../../src/errors.ts';
@@ -70,7 +70,7 @@ const measured = [
   ...hostileQueries().map(({ name, query }) => measure(name, query.length, () => hear(query))),
 ].sort((a, b) => b.medianMs - a.medianMs);
 
-console.log('median ms  longest ms  octets of the form');
+console.log('median ms  longest ms  octets of the body');
 for (const { name, octets, medianMs, longestMs, verdict } of measured) {
   const mark = medianMs > LIMIT_MS ? '!' : ' ';
   console.log(

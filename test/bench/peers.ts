@@ -1,9 +1,9 @@
 /**
- * What the gateway's token check is measured against: `node peers.ts KIND PORT` with KIND
+ * Servers to compare the gateway's token check with: `node peers.ts KIND PORT`. KIND is one of
  *
- * - `node`: a server of node:http that only says hello
- * - `express`: the same in Express
- * - `express-jose-redis`: what one would write first: Express, jwtVerify of jose, one GET of Redis (REDIS_URL, JWKS in the environment)
+ * - `node`: a node:http server that only says hello
+ * - `express`: the same with Express
+ * - `express-jose-redis`: the obvious implementation with Express, jwtVerify of jose and one GET of Redis (environment: REDIS_URL, JWKS)
  */
 import { createServer } from 'node:http';
 import express from 'express';

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:start`: what a start costs, up to the first accepted login, and what the process weighs. A bare Express
- * application is measured in the same interleaved rounds, so that the figures of two machines can be held against each other.
+ * `npm run bench:start`: the CPU time of a start up to the first accepted sign-in, and the memory of the process. Measures a bare
+ * Express application in the same interleaved rounds, so that results of different machines can be compared.
  *
- * CPU is user and system time of the server process alone; RSS is read when it has been idle for two seconds.
+ * CPU time is user and system time of the server process only. RSS is read after two idle seconds.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,7 +40,7 @@ function rssMb(child: ChildProcess): number {
 async function measureGateway(directory: string): Promise<Figures> {
   const store = { SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}`, SAMLGATE_SECRET: SECRET };
   const prepared = await startGatewayProcess(store);
-  // The base URL is part of what is stored nowhere, so the second process may have another port.
+  // The base URL is not stored, so the second process may use another port.
   const organization = await makeTestOrganization(prepared);
   await prepared.stop();
   const gateway = await startGatewayProcess({ ...store, ...sameAddress(prepared.environment) });
@@ -49,7 +49,7 @@ async function measureGateway(directory: string): Promise<Figures> {
     const startCpuSeconds = cpuSeconds(gateway.process);
     const idleRssMb = rssMb(gateway.process);
     const answer = await organization.signIn(new HttpBrowser());
-    if (answer.status !== 303) throw new Error(`the login was refused: ${answer.code}`);
+    if (answer.status !== 303) throw new Error(`the sign-in was refused: ${answer.code}`);
     const loginCpuSeconds = cpuSeconds(gateway.process);
     await idle();
     return { startCpuSeconds, idleRssMb, loginCpuSeconds, rssAfterLoginMb: rssMb(gateway.process) };

@@ -1,4 +1,4 @@
-/** Processes of a test's own that use a store at the same time as it does: they print lines, and are told to go by lines. */
+/** Child processes that use a store at the same time as a test. They print lines, and receive lines as commands. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 export interface Child {
   readonly process: ChildProcess;
-  /** The next line that it prints. @throws where it ends first, with what it said about it */
+  /** Returns the next line that the child prints. @throws Error with its stderr if it ends first */
   nextLine(): Promise<string>;
   send(line: string): void;
-  /** Kills it at once, waits until it is gone, and gives the lines that nobody has read. */
+  /** Kills the child, waits until it has ended, and returns the lines that were not read. */
   kill(): Promise<string[]>;
 }
 
@@ -22,7 +22,7 @@ export function startChild(file: string, args: readonly string[]): Child {
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint += text;
   });
-  child.stdin.on('error', () => {}); // it was killed before it read
+  child.stdin.on('error', () => {}); // the child was killed before it read
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     process: child,
@@ -45,5 +45,5 @@ export function startChild(file: string, args: readonly string[]): Child {
   };
 }
 
-/** For a child: the lines that its parent sends. */
+/** Returns the lines that the parent sends. Called by a child. */
 export const linesFromParent = (): AsyncIterator<string> => createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -4,13 +4,13 @@ import type { Subject } from './conformance.ts';
 import { expectUnavailable } from './outages.ts';
 import { insert, newPartition, OK, PEOPLE, put } from './people.ts';
 
-export function closingPromises({ url, store }: Subject): void {
+export function closingGuarantees({ url, store }: Subject): void {
   describe('ping and close', () => {
-    test('ping resolves where the store answers', async () => {
+    test('resolves ping if the store answers', async () => {
       expect(await store().ping()).toBeUndefined();
     });
 
-    test('after close every method throws store_unavailable, and another store on the same place goes on', async () => {
+    test('throws store_unavailable from every method after close, without affecting other stores on the same data', async () => {
       const partition = newPartition();
       const closing = await openStore(url());
       expect(await closing.commit(partition, [insert('ada', { name: 'Ada' })])).toEqual(OK);
@@ -20,13 +20,13 @@ export function closingPromises({ url, store }: Subject): void {
       expect(await store().peek(partition, 'key')).toBeUndefined();
     });
 
-    test('close may be repeated', async () => {
+    test('allows close to be repeated', async () => {
       const closing = await openStore(url());
       await closing.close();
       expect(await closing.close()).toBeUndefined();
     });
 
-    test('what was acknowledged before close is there after it is opened again', async () => {
+    test('keeps acknowledged commits after it was closed and opened again', async () => {
       const partition = newPartition();
       const first = await openStore(url());
       expect(await first.commit(partition, [insert('ada', { name: 'Ada', email: 'ada@x' }), put('key', 'value')])).toEqual(OK);

@@ -23,34 +23,34 @@ import {
 
 const ADA = { name: 'Ada', email: 'ada@x', handles: ['ada', 'countess'], groups: ['math', 'poets'] };
 const BOB = { name: 'Bob', email: 'bob@x', groups: ['math'] };
-/** Every id, unique string and key that the table of failures uses. */
+/** All ids, unique strings and keys in the table of failures. */
 const KNOWN = ['ada', 'bob', 'new', 'gone', 'ada@x', 'bob@x', 'new@x', 'countess', 'kept', 'claimed', 'fresh'];
 
-/** Each makes a commit fail, after the beginning of {@link commitPromises}’ table. */
+/** Each row makes a commit fail that starts with steps that succeed. */
 const FAILURES: readonly (readonly [string, Step])[] = [
-  ['insert of an id that is there', insert('ada', { name: 'other' })],
+  ['insert of an existing id', insert('ada', { name: 'other' })],
   ['insert of a taken unique string', insert('other', { name: 'other', email: 'ada@x' })],
   ['insert of a taken unique string of several', insert('other', { name: 'other', handles: ['free', 'countess'] })],
   ['replace of an older version', replace('ada', 1, ADA)],
-  ['replace of a version to come', replace('ada', 3, ADA)],
+  ['replace of a future version', replace('ada', 3, ADA)],
   ['replace of version 0', replace('ada', 0, ADA)],
-  ['replace of a record that is not there', replace('gone', 1, ADA)],
+  ['replace of a missing record', replace('gone', 1, ADA)],
   ['replace of a record of another collection', replace('ada', 2, ADA, PETS)],
-  ['replace by a taken unique string', replace('bob', 1, { ...BOB, email: 'ada@x' })],
+  ['replace with a taken unique string', replace('bob', 1, { ...BOB, email: 'ada@x' })],
   ['delete of an older version', remove('ada', 1)],
-  ['delete of a version to come', remove('ada', 3)],
-  ['delete of a record that is not there', remove('gone', 1)],
-  ['require of a record that is not there', need('gone')],
+  ['delete of a future version', remove('ada', 3)],
+  ['delete of a missing record', remove('gone', 1)],
+  ['require of a missing record', need('gone')],
   ['require of an older version', need('ada', 1)],
-  ['require of a version to come', need('ada', 3)],
-  ['take of a key that is not there', take('gone')],
+  ['require of a future version', need('ada', 3)],
+  ['take of a missing key', take('gone')],
   ['claim of a key with a value', claim('kept')],
   ['claim of a claimed key', claim('claimed')],
   ['absent of a key with a value', absent('kept')],
   ['absent of a claimed key', absent('claimed')],
 ];
 
-/** Steps of every kind that succeed and would leave a trace. */
+/** Steps of every kind that succeed and leave a trace. */
 const TRACES: readonly Step[] = [
   insert('new', { name: 'New', email: 'new@x', groups: ['math', 'new'] }),
   replace('bob', 1, { name: 'Robert', groups: ['poets'] }),
@@ -59,8 +59,8 @@ const TRACES: readonly Step[] = [
   claim('new'),
 ];
 
-export function commitPromises({ store }: Subject): void {
-  /** A partition with records, indexes, unique strings and expiring values: `ada` has version 2, `bob` version 1. */
+export function commitGuarantees({ store }: Subject): void {
+  /** Creates a partition with records, indexes, unique strings and expiring values. `ada` has version 2, `bob` version 1. */
   async function furnished(): Promise<string> {
     const partition = newPartition();
     const steps = [insert('ada', BOB), replace('ada', 1, ADA), insert('bob', BOB), put('kept', 'precious'), claim('claimed')];
@@ -69,14 +69,14 @@ export function commitPromises({ store }: Subject): void {
   }
 
   describe('steps', () => {
-    test('insert writes version 1', async () => {
+    test('inserts version 1', async () => {
       const partition = newPartition();
       expect(await store().get(partition, PEOPLE, 'ada')).toBeUndefined();
       expect(await store().commit(partition, [insert('ada', ADA)])).toEqual(OK);
       expect(await store().get(partition, PEOPLE, 'ada')).toEqual({ id: 'ada', version: 1, value: ADA });
     });
 
-    test('replace counts versions and takes the whole value', async () => {
+    test('replaces the complete value and increments the version', async () => {
       const partition = await furnished();
       for (let version = 2; version < 13; version++) {
         expect(await store().commit(partition, [replace('ada', version, { name: `v${version + 1}` })])).toEqual(OK);
@@ -89,7 +89,7 @@ export function commitPromises({ store }: Subject): void {
       expect(await store().commit(partition, [replace('ada', 2, ADA)])).toEqual(failedAt(0));
     });
 
-    test('delete leaves nothing, and the id may be inserted again from version 1', async () => {
+    test('deletes everything of a record, whose id can be inserted again with version 1', async () => {
       const partition = await furnished();
       expect(await store().commit(partition, [remove('ada', 2)])).toEqual(OK);
       expect(await store().get(partition, PEOPLE, 'ada')).toBeUndefined();
@@ -100,7 +100,7 @@ export function commitPromises({ store }: Subject): void {
       expect((await store().get(partition, PEOPLE, 'ada'))?.version).toBe(1);
     });
 
-    test('require and absent change nothing', async () => {
+    test('changes nothing for require and absent', async () => {
       const partition = await furnished();
       const before = await everything(store(), partition, KNOWN);
       expect(
@@ -109,7 +109,7 @@ export function commitPromises({ store }: Subject): void {
       expect(await everything(store(), partition, KNOWN)).toEqual(before);
     });
 
-    test('put writes over what is there, take and drop delete', async () => {
+    test('overwrites with put, and deletes with take and drop', async () => {
       const partition = await furnished();
       expect(await store().peek(partition, 'kept')).toBe('precious');
       expect(await store().commit(partition, [put('kept', ''), put('claimed', 'no marker')])).toEqual(OK);
@@ -121,7 +121,7 @@ export function commitPromises({ store }: Subject): void {
       expect(await store().commit(partition, [take('kept')])).toEqual(failedAt(0));
     });
 
-    test('claim succeeds once, and again after its value was taken or dropped', async () => {
+    test('lets a claim succeed once, and again after its value was taken or dropped', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [claim('once')])).toEqual(OK);
       expect(await store().peek(partition, 'once')).not.toBeUndefined();
@@ -132,11 +132,11 @@ export function commitPromises({ store }: Subject): void {
       expect(await store().commit(partition, [claim('once')])).toEqual(OK);
     });
 
-    test('no step at all is a commit', async () => {
+    test('accepts a commit without steps', async () => {
       expect(await store().commit(newPartition(), [])).toEqual(OK);
     });
 
-    test('keys and ids are apart', async () => {
+    test('keeps keys and ids apart', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [put('ada', 'a key'), insert('ada', ADA), insert('ada', BOB, PETS)])).toEqual(OK);
       expect(await store().commit(partition, [drop('ada'), remove('ada', 1, PETS)])).toEqual(OK);
@@ -144,7 +144,7 @@ export function commitPromises({ store }: Subject): void {
       expect(await store().get(partition, PETS, 'ada')).toBeUndefined();
     });
 
-    test('a commit to more than one replica, where there are any, is a commit', async () => {
+    test('accepts a replicated commit if there are no replicas', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [insert('ada', ADA)], { replicated: true })).toEqual(OK);
       expect(await store().commit(partition, [insert('ada', ADA)], { replicated: true })).toEqual(failedAt(0));
@@ -152,8 +152,8 @@ export function commitPromises({ store }: Subject): void {
     });
   });
 
-  describe('a commit is all or nothing', () => {
-    test.each(FAILURES)('%s: its position is told, nothing is written', async (_title, failing) => {
+  describe('atomicity', () => {
+    test.each(FAILURES)('%s: returns the position of the failed step and writes nothing', async (_title, failing) => {
       const partition = await furnished();
       const before = await everything(store(), partition, KNOWN);
       for (const position of [0, 2, TRACES.length]) {
@@ -161,12 +161,12 @@ export function commitPromises({ store }: Subject): void {
         expect(await store().commit(partition, steps)).toEqual(failedAt(position));
         expect(await everything(store(), partition, KNOWN)).toEqual(before);
       }
-      // The trace that all of this would have left:
+      // The trace that the steps would have left:
       expect(await store().commit(partition, TRACES)).toEqual(OK);
       expect(await everything(store(), partition, KNOWN)).not.toEqual(before);
     });
 
-    test('what was to be deleted stays', async () => {
+    test('keeps what a failed commit would have deleted', async () => {
       const partition = await furnished();
       const before = await everything(store(), partition, KNOWN);
       const steps = [remove('ada', 2), take('kept'), drop('claimed'), replace('bob', 1, { name: 'Robert' }), need('gone')];
@@ -174,13 +174,13 @@ export function commitPromises({ store }: Subject): void {
       expect(await everything(store(), partition, KNOWN)).toEqual(before);
     });
 
-    test('the first of several that fail is told', async () => {
+    test('returns the position of the first step that fails', async () => {
       const partition = await furnished();
       expect(await store().commit(partition, [need('ada'), take('gone'), need('gone'), insert('ada', ADA)])).toEqual(failedAt(1));
     });
   });
 
-  describe('steps of one commit see those before them', () => {
+  describe('steps see the effects of earlier steps in the commit', () => {
     test.each<[string, readonly Step[]]>([
       ['insert, replace, require', [insert('new', ADA), replace('new', 1, BOB), need('new', 2)]],
       ['insert, delete, insert', [insert('new', ADA), remove('new', 1), insert('new', ADA), need('new', 1)]],
@@ -196,21 +196,21 @@ export function commitPromises({ store }: Subject): void {
       ['the same unique string twice', [insert('new', ADA), insert('other', { ...BOB, handles: ['countess'] })]],
       ['replace one version twice', [insert('new', ADA), replace('new', 1, ADA), replace('new', 1, BOB)]],
       ['delete twice', [insert('new', ADA), remove('new', 1), remove('new', 1)]],
-      ['require what was deleted', [insert('new', ADA), remove('new', 1), need('new')]],
+      ['require after delete', [insert('new', ADA), remove('new', 1), need('new')]],
       ['claim twice', [claim('new'), claim('new')]],
-      ['claim what was put', [put('new', ''), claim('new')]],
-      ['absent of what was put', [put('new', ''), absent('new')]],
-      ['absent of what was claimed', [claim('new'), absent('new')]],
+      ['claim after put', [put('new', ''), claim('new')]],
+      ['absent after put', [put('new', ''), absent('new')]],
+      ['absent after claim', [claim('new'), absent('new')]],
       ['take twice', [put('new', ''), take('new'), take('new')]],
-      ['take what was dropped', [put('new', ''), drop('new'), take('new')]],
-    ])('%s fails at the last', async (_title, steps) => {
+      ['take after drop', [put('new', ''), drop('new'), take('new')]],
+    ])('fails at the last step: %s', async (_title, steps) => {
       const partition = newPartition();
       const before = await everything(store(), partition, KNOWN);
       expect(await store().commit(partition, steps)).toEqual(failedAt(steps.length - 1));
       expect(await everything(store(), partition, KNOWN)).toEqual(before);
     });
 
-    test('the last of several values of one record is what stays, with its indexes only', async () => {
+    test('keeps the last of several values of one record, with its index entries only', async () => {
       const partition = newPartition();
       const steps = [insert('ada', ADA), replace('ada', 1, BOB), replace('ada', 2, { name: 'Last', email: 'last@x', groups: ['last'] })];
       expect(await store().commit(partition, steps)).toEqual(OK);
@@ -222,7 +222,7 @@ export function commitPromises({ store }: Subject): void {
       expect(idsOf(await findAll(store(), partition, PEOPLE, 'name'))).toEqual(['ada']);
     });
 
-    test('a thousand steps', async () => {
+    test('commits a thousand steps', async () => {
       const partition = newPartition();
       const steps = Array.from({ length: 500 }, (_, i) => [
         insert(`p${i}`, { name: `${i}`, email: `${i}@x` }),
@@ -235,7 +235,7 @@ export function commitPromises({ store }: Subject): void {
       expect(await store().peek(partition, 'k499')).toBe('499');
     });
 
-    test('five thousand records of one list', async () => {
+    test('commits five thousand records with one index string', async () => {
       const partition = newPartition();
       const ids = Array.from({ length: 5000 }, (_, i) => `p${i}`);
       const found = async () => (await findAll(store(), partition, PEOPLE, 'name')).length;

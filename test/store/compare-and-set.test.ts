@@ -33,7 +33,7 @@ describe.each(['redis', 'sqlite'])('on %s', (engine) => {
     for (const store of stores) await store.close();
   });
 
-  test(`${AT_ONCE} who change one record at once through two stores: all of them do`, async () => {
+  test(`applies ${AT_ONCE} concurrent changes of one record through two stores`, async () => {
     const changes = Array.from({ length: AT_ONCE }, (_, i) =>
       updateRecord(stores[i % 2] as Store, {
         partition: 'org_a',
@@ -47,7 +47,7 @@ describe.each(['redis', 'sqlite'])('on %s', (engine) => {
   });
 });
 
-test('what changes each time ends in a conflict, and says what came of it', async () => {
+test('throws conflict, with the given consequence, after 20 lost attempts', async () => {
   let tries = 0;
   const change = compareAndSet(async () => {
     tries++;
@@ -60,7 +60,7 @@ test('what changes each time ends in a conflict, and says what came of it', asyn
   expect(tries).toBe(20);
 });
 
-test('an error ends it at once', async () => {
+test('does not retry after an error', async () => {
   let tries = 0;
   const change = compareAndSet(async () => {
     tries++;

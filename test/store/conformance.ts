@@ -1,26 +1,26 @@
 /**
- * Every promise of the store's port (`src/store/store.ts`), proven over one engine. Each engine's own test file calls this
- * and adds what only it has: files, failover, clusters.
+ * Checks every guarantee of the store's interface (`src/store/store.ts`) on one engine. The test file of each engine calls this,
+ * and adds tests for what only that engine has: files, failover, clusters.
  */
 import { afterAll, beforeAll, describe, jest } from '@jest/globals';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
-import { closingPromises } from './closing.ts';
-import { commitPromises } from './commits.ts';
-import { cursorPromises } from './cursors.ts';
-import { expiringPromises } from './expiring.ts';
-import { indexPromises } from './indexes.ts';
-import { killPromises } from './kills.ts';
-import { partitionPromises } from './partitions.ts';
-import { racePromises } from './races.ts';
-import { uniquePromises } from './uniques.ts';
-import { updatePromises } from './updates.ts';
-import { valuePromises } from './values.ts';
+import { closingGuarantees } from './closing.ts';
+import { commitGuarantees } from './commits.ts';
+import { cursorGuarantees } from './cursors.ts';
+import { expiringGuarantees } from './expiring.ts';
+import { indexGuarantees } from './indexes.ts';
+import { killGuarantees } from './kills.ts';
+import { partitionGuarantees } from './partitions.ts';
+import { raceGuarantees } from './races.ts';
+import { uniqueGuarantees } from './uniques.ts';
+import { updateGuarantees } from './updates.ts';
+import { valueGuarantees } from './values.ts';
 
-// The proofs start processes and wait for values to expire, perhaps on a busy machine.
+// The tests start processes and wait for values to expire, possibly on a busy machine.
 jest.setTimeout(30_000);
 
-/** What the proofs get; both are there from the first test on. */
+/** The store under test. Both functions work from the first test on. */
 export interface Subject {
   readonly url: () => string;
   readonly store: () => Store;
@@ -31,7 +31,7 @@ export interface Place {
   cleanup(): Promise<void>;
 }
 
-/** @param makeUrl makes an empty place for a store, or a part of one that others use too: every test takes partitions of its own */
+/** @param makeUrl returns the URL of a store, which other tests may also use because every test uses its own partitions */
 export function storeConformance(name: string, makeUrl: () => Promise<Place>): void {
   let place: Place | undefined;
   let store: Store | undefined;
@@ -51,17 +51,17 @@ export function storeConformance(name: string, makeUrl: () => Promise<Place>): v
       await place?.cleanup();
     });
     for (const promises of [
-      commitPromises,
-      uniquePromises,
-      indexPromises,
-      cursorPromises,
-      valuePromises,
-      expiringPromises,
-      partitionPromises,
-      updatePromises,
-      racePromises,
-      killPromises,
-      closingPromises,
+      commitGuarantees,
+      uniqueGuarantees,
+      indexGuarantees,
+      cursorGuarantees,
+      valueGuarantees,
+      expiringGuarantees,
+      partitionGuarantees,
+      updateGuarantees,
+      raceGuarantees,
+      killGuarantees,
+      closingGuarantees,
     ]) {
       promises(subject);
     }

@@ -5,7 +5,7 @@ import { codeOf, findAll, idsOf, insert, newPartition, OK, PEOPLE, PETS, type Pe
 
 const nameOf = (i: number): string => `n${String(i).padStart(5, '0')}`;
 
-/** What somebody might send for a cursor who never got one. */
+/** Strings that were never a cursor. */
 const GARBAGE = [
   '',
   ' ',
@@ -36,7 +36,7 @@ const GARBAGE = [
   'A'.repeat(100_000),
 ];
 
-/** What to change in the text that a cursor may encode: other kinds, other partitions, strings before and behind. */
+/** Changes of the text that a cursor encodes: other collections, other partitions, strings before and after. */
 const TEXT_FORGERIES = [
   ['person', 'pet'],
   ['name', 'group'],
@@ -47,7 +47,7 @@ const TEXT_FORGERIES = [
   ['"g"', '""'],
 ];
 
-/** The cursor with one thing changed, at every place and in the text that it may encode. */
+/** Returns the cursor with one change, at every position and in the text that it encodes. */
 function forgeries(cursor: string): string[] {
   const changed = [cursor.slice(1), cursor.slice(0, -1), `${cursor}x`, `x${cursor}`, cursor + cursor, cursor.toUpperCase(), ` ${cursor}`];
   for (let i = 0; i < cursor.length; i += 3) changed.push(`${cursor.slice(0, i)}${cursor[i] === 'A' ? 'B' : 'A'}${cursor.slice(i + 1)}`);
@@ -58,8 +58,8 @@ function forgeries(cursor: string): string[] {
   return changed.filter((forged) => forged !== cursor);
 }
 
-export function cursorPromises({ store }: Subject): void {
-  /** 1,000 records with even numbers, so that others fit between; each is in the groups `all` and `g0` to `g9`. */
+export function cursorGuarantees({ store }: Subject): void {
+  /** Creates 1,000 records with even numbers, so that others fit between them. Each has the group `all` and one of `g0` to `g9`. */
   async function thousand(): Promise<string> {
     const partition = newPartition();
     for (let start = 0; start < 2000; start += 500) {
@@ -72,7 +72,7 @@ export function cursorPromises({ store }: Subject): void {
   }
 
   describe('cursors', () => {
-    test.each([false, true])('page over 1,000 records while others come and go, descending %s', async (descending) => {
+    test.each([false, true])('page through 1,000 records while others are inserted and deleted (descending: %s)', async (descending) => {
       const partition = await thousand();
       const seen: string[] = [];
       let cursor: string | undefined;
@@ -80,7 +80,7 @@ export function cursorPromises({ store }: Subject): void {
         const page: Page<Person> = await store().find(partition, PEOPLE, 'name', { limit: 60, descending, cursor });
         seen.push(...page.items.map(({ value }) => value.name));
         const last = Number(page.items.at(-1)?.id.slice(1));
-        // One before the place of the cursor, one behind it, and the record at the cursor itself goes.
+        // Inserts one record before the cursor and one after it, and deletes the record at the cursor.
         const others = [last - 1, last + 1].map((n) => insert(`p${n}`, { name: nameOf(n) }));
         expect(await store().commit(partition, [...others, remove(`p${last}`, 1)])).toEqual(OK);
         cursor = page.nextCursor ?? undefined;
@@ -90,12 +90,12 @@ export function cursorPromises({ store }: Subject): void {
       expect(seen).toEqual(descending ? seen.toSorted().toReversed() : seen.toSorted());
       const evens = seen.filter((name) => Number(name.slice(1)) % 2 === 0);
       expect(evens).toHaveLength(1000);
-      // What came behind the cursor is seen, what came before it is not.
+      // Records that were inserted after the cursor are returned, those before it are not.
       expect(seen.length).toBeGreaterThan(1000);
       expect(seen.length).toBeLessThanOrEqual(1000 + 17);
     });
 
-    test('page over one string', async () => {
+    test('page through the records of one string', async () => {
       const partition = await thousand();
       for (const descending of [false, true]) {
         const found = idsOf(await findAll(store(), partition, PEOPLE, 'group', { equals: 'all', limit: 200, descending }));
@@ -104,7 +104,7 @@ export function cursorPromises({ store }: Subject): void {
       }
     });
 
-    test('the same cursor gives the same page again', async () => {
+    test('return the same page when used again', async () => {
       const partition = await thousand();
       const { nextCursor } = await store().find(partition, PEOPLE, 'name', { limit: 3 });
       const range = { limit: 3, cursor: nextCursor ?? '' };
@@ -113,14 +113,14 @@ export function cursorPromises({ store }: Subject): void {
       expect(await store().find(partition, PEOPLE, 'name', range)).toEqual(page);
     });
 
-    test('may be followed with another limit', async () => {
+    test('work with another limit', async () => {
       const partition = await thousand();
       const { nextCursor } = await store().find(partition, PEOPLE, 'name', { limit: 2 });
       const page = await store().find(partition, PEOPLE, 'name', { limit: 4, cursor: nextCursor ?? '' });
       expect(idsOf(page.items)).toEqual(['p4', 'p6', 'p8', 'p10']);
     });
 
-    test('a cursor past the last record that is left gives an empty page', async () => {
+    test('return an empty page if all later records were deleted', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [insert('a', { name: 'a' }), insert('b', { name: 'b' })])).toEqual(OK);
       const { nextCursor } = await store().find(partition, PEOPLE, 'name', { limit: 1 });
@@ -130,7 +130,7 @@ export function cursorPromises({ store }: Subject): void {
     });
   });
 
-  describe('cursors that find did not make for this question', () => {
+  describe('foreign cursors', () => {
     const twoPages = async (partition: string, range: Partial<Range> = {}, index = 'name'): Promise<string> => {
       const steps = ['a', 'b', 'c'].map((name) => insert(name, { name: `n0${name}`, groups: ['f', 'g', 'h'] }));
       expect(await store().commit(partition, [...steps, put('a', 'expiring')])).toEqual(OK);
@@ -139,7 +139,7 @@ export function cursorPromises({ store }: Subject): void {
       return nextCursor ?? '';
     };
 
-    test('garbage is refused', async () => {
+    test('rejects garbage', async () => {
       const partition = newPartition();
       await twoPages(partition);
       for (const cursor of GARBAGE) {
@@ -148,14 +148,14 @@ export function cursorPromises({ store }: Subject): void {
       }
     });
 
-    test('of another partition are refused', async () => {
+    test('rejects cursors of another partition', async () => {
       const [one, other] = [newPartition(), newPartition()];
       const cursor = await twoPages(one);
       await twoPages(other);
       expect(await codeOf(() => store().find(other, PEOPLE, 'name', { limit: 5, cursor }))).toBe('validation_failed');
     });
 
-    test('of another collection, index, string or direction are refused', async () => {
+    test('rejects cursors of another collection, index, string or direction', async () => {
       const partition = newPartition();
       const cursor = await twoPages(partition, { equals: 'g' }, 'group');
       const asks = (collection: typeof PEOPLE, index: string, range: Partial<Range>) =>
@@ -171,7 +171,7 @@ export function cursorPromises({ store }: Subject): void {
     test.each<[string, string, Partial<Range>]>([
       ['the whole index', 'name', {}],
       ['one string', 'group', { equals: 'g' }],
-    ])('forged ones never lead out of the question: %s', async (_title, index, range) => {
+    ])('never leads out of the list with a forged cursor: %s', async (_title, index, range) => {
       const [partition, other] = [newPartition(), newPartition()];
       await twoPages(other, range, index);
       const cursor = await twoPages(partition, range, index);
@@ -186,7 +186,7 @@ export function cursorPromises({ store }: Subject): void {
             ({ items }) => items.map(({ id, value }) => (value.note === undefined ? id : 'a pet')),
             async () => codeOf(() => store().find(partition, PEOPLE, index, asked)),
           );
-        // A forger may come to another place of the same list, which could be asked for anyway; never elsewhere.
+        // A forged cursor may lead to another position of the same list, which the caller can read anyway, but never elsewhere.
         if (typeof answer === 'string') expect([forged, answer]).toEqual([forged, 'validation_failed']);
         else expect(all.join()).toContain(answer.join());
       }

@@ -3,11 +3,11 @@ import { describe, expect, test } from '@jest/globals';
 import type { Subject } from './conformance.ts';
 import { absent, claim, drop, failedAt, insert, need, newPartition, OK, put, take } from './people.ts';
 
-/** How far the clocks of gateway and store may differ here: both are this machine's, read in whole milliseconds. */
+/** The allowed difference between the clocks of gateway and store. Both are the clock of this machine, in whole milliseconds. */
 const ROUNDING_MS = 20;
 
-export function expiringPromises({ store }: Subject): void {
-  /** Reads until the key is gone. Tells the last moment at which a read that found it began, and the first at which one did not. */
+export function expiringGuarantees({ store }: Subject): void {
+  /** Reads until the key has expired. Returns when the last read that found it and the first that did not were started. */
   async function watch(partition: string, key: string): Promise<{ lastSeenMs: number; goneMs: number }> {
     let lastSeenMs = 0;
     for (;;) {
@@ -18,11 +18,11 @@ export function expiringPromises({ store }: Subject): void {
     }
   }
 
-  /** Resolves when the key, which has a ttl of one second, has gone. */
+  /** Resolves when the key, with a time to live of one second, has expired. */
   const gone = (partition: string, key: string) => watch(partition, key);
 
   describe('expiring values', () => {
-    test('live as long as they were given, and not longer', async () => {
+    test('expire after their time to live, not earlier and not later', async () => {
       const partition = newPartition();
       const beforeMs = performance.now();
       expect(await store().commit(partition, [put('put', 'value', 1), claim('claim', 1), put('long', 'value', 100)])).toEqual(OK);
@@ -34,7 +34,7 @@ export function expiringPromises({ store }: Subject): void {
       expect(await store().peek(partition, 'long')).toBe('value');
     });
 
-    test('never come back, and count for nothing once they are gone', async () => {
+    test('never reappear, and have no effect after they expired', async () => {
       const partition = newPartition();
       const keys = ['peeked', 'taken', 'claimed', 'dropped', 'put'];
       expect(await store().commit(partition, [...keys.map((key) => put(key, 'old', 1)), claim('marker', 1)])).toEqual(OK);
@@ -49,7 +49,7 @@ export function expiringPromises({ store }: Subject): void {
       for (const key of ['peeked', 'taken', 'dropped']) expect(await store().peek(partition, key)).toBeUndefined();
     });
 
-    test('have a time to live that is a number, or nothing is written; and none is too long', async () => {
+    test('reject a time to live that is not a number, and accept any length', async () => {
       const partition = newPartition();
       for (const nothing of [put('key', 'value', Number.NaN), claim('key', Number.NaN)])
         await expect(store().commit(partition, [insert('x', { name: 'x' }), nothing])).rejects.toThrow('a time to live is not a number');
@@ -60,7 +60,7 @@ export function expiringPromises({ store }: Subject): void {
       expect(await store().peek(partition, 'gone')).toBeUndefined();
     });
 
-    test('live as long as the last put says', async () => {
+    test('get the time to live of the last put', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [put('longer', 'first', 1), put('shorter', 'first', 600), put('clock', '', 1)])).toEqual(OK);
       expect(await store().commit(partition, [put('longer', 'second', 600), put('shorter', 'second', 1)])).toEqual(OK);
@@ -69,7 +69,7 @@ export function expiringPromises({ store }: Subject): void {
       expect(await store().commit(partition, [claim('shorter')])).toEqual(OK);
     });
 
-    test('a claim or put that failed does not lengthen what is there', async () => {
+    test('keep their time to live after a failed claim or put', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [claim('once', 1), put('value', 'first', 1)])).toEqual(OK);
       expect(await store().commit(partition, [claim('once', 600)])).toEqual(failedAt(0));
@@ -79,7 +79,7 @@ export function expiringPromises({ store }: Subject): void {
       expect(await store().commit(partition, [claim('once')])).toEqual(OK);
     });
 
-    test('may live for a year', async () => {
+    test('can live for a year', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [put('long', 'value', 366 * 86_400), claim('claim', 366 * 86_400)])).toEqual(OK);
       expect(await store().peek(partition, 'long')).toBe('value');

@@ -17,7 +17,7 @@ import {
   replace,
 } from './people.ts';
 
-/** Parts whose order, length or meaning differs between octets, code units, escapes, patterns and separators. */
+/** Strings that octets, code units, escapes, patterns and separators treat differently. */
 const PARTS = ['', ' ', '!', '"', '%', '*', ':', '[', '\\', '_', 'a', 'A', '{', '|', '}', '~', '\u0001', '\u007f'].concat([
   '\u0080',
   '\u00e9',
@@ -32,7 +32,7 @@ const PARTS = ['', ' ', '!', '"', '%', '*', ':', '[', '\\', '_', 'a', 'A', '{', 
 ]);
 const NASTY = [...new Set(PARTS.flatMap((first) => PARTS.map((second) => first + second)))];
 
-export function indexPromises({ store }: Subject): void {
+export function indexGuarantees({ store }: Subject): void {
   describe('indexes', () => {
     test('are ordered by string, then id, both by their octets, forwards and backwards', async () => {
       const partition = newPartition();
@@ -48,7 +48,7 @@ export function indexPromises({ store }: Subject): void {
       }
     });
 
-    test('equals is exact', async () => {
+    test('match equals exactly', async () => {
       const partition = newPartition();
       const steps = NASTY.map((name, i) => insert(`p${i}`, { name }));
       for (let i = 0; i < steps.length; i += 200) expect(await store().commit(partition, steps.slice(i, i + 200))).toEqual(OK);
@@ -59,7 +59,7 @@ export function indexPromises({ store }: Subject): void {
       }
     });
 
-    test('equals finds all records of a string by id, and none of a string that begins alike', async () => {
+    test('return all records of a string, ordered by id, and none of a string with the same prefix', async () => {
       const partition = newPartition();
       const names = ['b', 'a', 'c', 'ab'].flatMap((id) => ['x', 'x ', 'x\u0001', 'w', ''].map((name) => insert(`${id}-${name}`, { name })));
       expect(await store().commit(partition, names)).toEqual(OK);
@@ -72,7 +72,7 @@ export function indexPromises({ store }: Subject): void {
       expect(await findAll(store(), partition, PEOPLE, 'name', { equals: 'y' })).toEqual([]);
     });
 
-    test('strings of 1024 characters are strings like others', async () => {
+    test('accept strings of 1024 characters', async () => {
       const partition = newPartition();
       const names = ['x'.repeat(1024), `${'x'.repeat(1023)}y`, '\uffff'.repeat(1024), '\u{1f600}'.repeat(512)];
       expect(
@@ -88,7 +88,7 @@ export function indexPromises({ store }: Subject): void {
       }
     });
 
-    test('a record appears once for each of its strings', async () => {
+    test('return a record once for each of its strings', async () => {
       const partition = newPartition();
       const steps = [
         insert('ada', { name: 'Ada', groups: ['c', 'a', 'b'] }),
@@ -106,7 +106,7 @@ export function indexPromises({ store }: Subject): void {
       expect(idsOf(await findAll(store(), partition, PEOPLE, 'group', { equals: 'b' }))).toEqual(['ada', 'bob']);
     });
 
-    test('follow replace and delete, and not a commit that failed', async () => {
+    test('follow replace and delete, but not a failed commit', async () => {
       const partition = newPartition();
       const before = { name: 'Ada', groups: ['a', 'b'] };
       expect(await store().commit(partition, [insert('ada', before), insert('bob', before)])).toEqual(OK);
@@ -122,7 +122,7 @@ export function indexPromises({ store }: Subject): void {
       ]);
     });
 
-    test('leave nothing behind where the collection had other indexes when the record was written', async () => {
+    test('leave nothing behind if the collection had other indexes when the record was written', async () => {
       const partition = newPartition();
       const former: Collection<Person> = {
         ...PEOPLE,
@@ -145,7 +145,7 @@ export function indexPromises({ store }: Subject): void {
       expect(await store().commit(partition, others)).toEqual(OK);
     });
 
-    test('of collections and partitions are apart', async () => {
+    test('keep collections and partitions apart', async () => {
       const partition = newPartition();
       expect(await store().commit(partition, [insert('ada', { name: 'x' }), insert('cat', { name: 'x' }, PETS)])).toEqual(OK);
       expect(await store().commit(newPartition(), [insert('eve', { name: 'x' })])).toEqual(OK);
@@ -155,12 +155,12 @@ export function indexPromises({ store }: Subject): void {
     });
   });
 
-  describe('strings that can’t be kept', () => {
+  describe('invalid index strings', () => {
     test.each([
       ['of 1025 characters', 'x'.repeat(1025)],
       ['with a NUL', 'a\0b'],
       ['with half a surrogate pair', 'a\ud800'],
-    ])('%s are refused, and nothing is written', async (_title, text) => {
+    ])('rejects %s and writes nothing', async (_title, text) => {
       const partition = newPartition();
       for (const person of [{ name: text }, { name: 'x', email: text }]) {
         await expect(store().commit(partition, [insert('ada', { name: 'Ada' }), insert('bob', person)])).rejects.toThrow(TypeError);
@@ -173,7 +173,7 @@ export function indexPromises({ store }: Subject): void {
   });
 
   describe('limits', () => {
-    test('a page has as many as were asked for, and a cursor only where there is more', async () => {
+    test('return the requested number of records, and a cursor only if more follow', async () => {
       const partition = newPartition();
       const people = Array.from({ length: 201 }, (_, i) => insert(`p${i}`, { name: `${i}`.padStart(3, '0') }));
       expect(await store().commit(partition, people)).toEqual(OK);

@@ -1,6 +1,6 @@
 /**
- * Commits in a loop until it is killed: `node killed-writer.ts URL PARTITION`. After the line `go` it goes on from what is in the
- * store, and prints each number once the store has acknowledged it.
+ * Commits in a loop until it is killed: `node killed-writer.ts URL PARTITION`. After the line `go` it continues from the number in
+ * the store, and prints each number after the store has acknowledged it.
  */
 import { writeSync } from 'node:fs';
 import { openStore } from '../../src/store/open-store.ts';
@@ -16,6 +16,6 @@ const left = await store.get(partition, PEOPLE, 'left');
 for (let n = (left?.version ?? 0) + 1; ; n++) {
   const result = await store.commit(partition, agreement(n));
   if (!result.ok) throw new Error(`commit ${n} failed at ${result.failed}`);
-  // Down the pipe before the next commit begins: what is killed with this process was not acknowledged.
+  // Written to the pipe before the next commit starts, so that a kill loses no acknowledgement.
   writeSync(1, `${n}\n`);
 }

@@ -10,7 +10,7 @@ import { findAll, newPartition, PEOPLE } from './people.ts';
 const KILLS = 15;
 const MOST_MS_ALIVE = 60;
 
-/** @returns the number that all of it agrees on */
+/** Checks that all parts of the store agree on a number, and returns it. */
 export async function agreedNumber(store: Store, partition: string): Promise<number> {
   const left = await store.get(partition, PEOPLE, 'left');
   const n = left?.version ?? 0;
@@ -28,12 +28,12 @@ export async function agreedNumber(store: Store, partition: string): Promise<num
   return n;
 }
 
-export function killPromises({ url }: Subject): void {
-  describe('a process that is killed while it commits', () => {
-    test(`${KILLS} times: nothing is half-written, nothing acknowledged is lost`, async () => {
+export function killGuarantees({ url }: Subject): void {
+  describe('a process killed during commits', () => {
+    test(`leaves no partial commit and loses no acknowledged one, in ${KILLS} kills`, async () => {
       const partition = newPartition();
       const start = () => startChild('./killed-writer.ts', [url(), partition]);
-      // The next one starts while this one works, so that the time goes into commits.
+      // The next process starts while this one works, so that most of the time is spent in commits.
       let next: Child = start();
       let before = 0;
       for (let kill = 0; kill < KILLS; kill++) {

@@ -1,13 +1,13 @@
-/** What every method must do while a store can't answer, and when it is back. */
+/** Checks every method of a store during an outage and after it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { Store } from '../../src/store/store.ts';
 import { codeOf, PEOPLE, put } from './people.ts';
 
-/** Whoever waits for a sign-in is told by then. */
+/** A user who signs in gets an error by then. */
 export const TOLD_WITHIN_MS = 5000;
 
-/** Every way to ask a store, by name. */
+/** All methods of a store, by name. */
 const callsOf = (store: Store, partition: string): Record<string, () => Promise<unknown>> => ({
   get: () => store.get(partition, PEOPLE, 'ada'),
   getUnique: () => store.getUnique(partition, PEOPLE, 'email', 'ada@x'),
@@ -18,7 +18,7 @@ const callsOf = (store: Store, partition: string): Record<string, () => Promise<
   ping: () => store.ping(),
 });
 
-/** Every method throws `store_unavailable`, and does so in time. */
+/** Checks that every method throws `store_unavailable` in time. */
 export async function expectUnavailable(store: Store, partition: string): Promise<void> {
   const startedMs = performance.now();
   const calls = Object.entries(callsOf(store, partition));
@@ -27,7 +27,7 @@ export async function expectUnavailable(store: Store, partition: string): Promis
   expect(performance.now() - startedMs).toBeLessThan(TOLD_WITHIN_MS);
 }
 
-/** Resolves when a call is answered again; until then it must throw `store_unavailable`. */
+/** Resolves when a call succeeds again. Until then it must throw `store_unavailable`. */
 export async function answers(call: () => Promise<unknown>, withinMs = 10_000): Promise<void> {
   const startedMs = performance.now();
   for (let code = await codeOf(call); !code.startsWith('answered'); code = await codeOf(call)) {
@@ -37,5 +37,5 @@ export async function answers(call: () => Promise<unknown>, withinMs = 10_000): 
   }
 }
 
-/** Resolves when the store answers again, without being opened anew. */
+/** Resolves when the store answers again, without being opened again. */
 export const isBack = (store: Store): Promise<void> => answers(() => store.ping());

@@ -3,7 +3,7 @@ import { GLOBAL } from '../../src/store/store.ts';
 import type { Subject } from './conformance.ts';
 import { claim, everything, failedAt, findAll, idsOf, insert, newPartition, OK, PEOPLE, PETS, put, remove, take } from './people.ts';
 
-export function partitionPromises({ store }: Subject): void {
+export function partitionGuarantees({ store }: Subject): void {
   const furnish = async (partition: string, mark: string): Promise<void> => {
     const steps = [
       insert('ada', { name: mark, email: 'ada@x', groups: ['g'] }),
@@ -16,7 +16,7 @@ export function partitionPromises({ store }: Subject): void {
   const look = (partition: string) => everything(store(), partition, ['ada', 'ada@x', 'key', 'claimed']);
 
   describe('partitions', () => {
-    test('hold the same ids, unique strings and keys apart', async () => {
+    test('keep equal ids, unique strings and keys apart', async () => {
       const [one, other] = [newPartition(), newPartition()];
       await furnish(one, 'one');
       await furnish(other, 'other');
@@ -31,7 +31,7 @@ export function partitionPromises({ store }: Subject): void {
       expect(await look(other)).toEqual(before);
     });
 
-    test('the global one is one like others', async () => {
+    test('include the global partition, which works like the others', async () => {
       const [partition, id] = [newPartition(), newPartition()];
       expect(await store().commit(GLOBAL, [insert(id, { name: id, email: id }), put(id, id)])).toEqual(OK);
       expect((await store().getUnique(GLOBAL, PEOPLE, 'email', id))?.id).toBe(id);
@@ -42,9 +42,9 @@ export function partitionPromises({ store }: Subject): void {
   });
 
   describe('purge', () => {
-    test('leaves nothing of a partition, and all of the others', async () => {
+    test('deletes a partition completely, and nothing of the others', async () => {
       const base = newPartition();
-      // Names that begin alike, or that are patterns of the one that goes.
+      // Names with the same prefix, and names that are patterns for the purged one.
       const others = [`${base}0`, base.slice(0, -1), `${base.slice(0, -1)}_`, `x${base}`, newPartition(), GLOBAL];
       await furnish(base, 'gone');
       const kept = others.filter((partition) => partition !== GLOBAL);
@@ -67,7 +67,7 @@ export function partitionPromises({ store }: Subject): void {
       expect(await store().commit(partition, [claim('claimed')])).toEqual(failedAt(0));
     });
 
-    test('may be repeated, also over nothing', async () => {
+    test('can be repeated, also on an empty partition', async () => {
       const partition = newPartition();
       await store().purge(partition);
       await furnish(partition, 'x');
@@ -76,7 +76,7 @@ export function partitionPromises({ store }: Subject): void {
       expect(await store().get(partition, PEOPLE, 'ada')).toBeUndefined();
     });
 
-    test('of many thousand things leaves none', async () => {
+    test('deletes a partition with thousands of records', async () => {
       const partition = newPartition();
       for (let start = 0; start < 3000; start += 500) {
         const numbers = Array.from({ length: 500 }, (_, i) => start + i);

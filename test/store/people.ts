@@ -1,4 +1,4 @@
-/** What the proofs of the store write: collections with every kind of index, short steps, and one look at all that a partition holds. */
+/** Data for the store tests: collections with all kinds of indexes, short steps, and a view of everything in a partition. */
 import { randomUUID } from 'node:crypto';
 import { GatewayError } from '../../src/errors.ts';
 import type { Collection, Page, Range, Step, Store, Stored } from '../../src/store/store.ts';
@@ -17,10 +17,10 @@ export const PEOPLE: Collection<Person> = {
   unique: { email: (person) => (person.email === undefined ? [] : [person.email]), handle: (person) => person.handles ?? [] },
 };
 
-/** The same shape under another name: nothing of it may mix with {@link PEOPLE}. */
+/** The same shape with another name. Its records must never mix with {@link PEOPLE}. */
 export const PETS: Collection<Person> = { ...PEOPLE, name: 'pet' };
 
-/** For values that are no objects. */
+/** For values that are not objects. */
 export const ANYTHING: Collection<unknown> = { name: 'anything', indexes: {}, unique: {} };
 
 export const insert = (id: string, value: Person, collection = PEOPLE): Step => ({ do: 'insert', collection, id, value });
@@ -47,10 +47,10 @@ export const drop = (key: string): Step => ({ do: 'drop', key });
 export const OK = { ok: true };
 export const failedAt = (failed: number) => ({ ok: false, failed });
 
-/** A partition that nobody has used. */
+/** Returns the name of an unused partition. */
 export const newPartition = (): string => `org_${randomUUID()}`;
 
-/** The code of a refusal; for anything else words that are no code. */
+/** Returns the code of a refusal. For any other result, returns a text that is not a code. */
 export async function codeOf(call: () => Promise<unknown>): Promise<string> {
   try {
     const answer = await call();
@@ -60,7 +60,7 @@ export async function codeOf(call: () => Promise<unknown>): Promise<string> {
   }
 }
 
-/** All pages of an index, one after the other. */
+/** Reads all pages of an index. */
 export async function findAll<T>(
   store: Store,
   partition: string,
@@ -77,12 +77,12 @@ export async function findAll<T>(
   return items;
 }
 
-/** The order that indexes promise. */
+/** The guaranteed order of indexes. */
 export const byOctets = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 export const idsOf = (items: readonly { readonly id: string }[]): string[] => items.map(({ id }) => id);
 
-/** All that the four ways to read tell about a partition, under the ids, unique strings and keys that a test uses. */
+/** Reads everything in a partition in all four ways, with the ids, unique strings and keys of a test. */
 export async function everything(store: Store, partition: string, known: readonly string[]): Promise<unknown> {
   const seen: unknown[] = [];
   for (const collection of [PEOPLE, PETS]) {

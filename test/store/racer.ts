@@ -1,6 +1,6 @@
 /**
- * One of several processes that race for the same things: `node racer.ts URL PARTITION NAME ROUNDS`. Prints `ready`; each
- * line `RACE STARTMS` runs one race, whose rounds begin at the same moments in all racers, and prints what came of it.
+ * One of several processes that compete for the same data: `node racer.ts URL PARTITION NAME ROUNDS`. Prints `ready`. Each line
+ * `RACE STARTMS` runs one race, whose rounds start at the same time in all racers, and prints the result.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore } from '../../src/store/open-store.ts';
@@ -16,7 +16,7 @@ const rounds = Number(roundsText);
 const store = await openStore(url);
 const lines = linesFromParent();
 
-/** @returns the rounds in which the steps could be done */
+/** Returns the rounds in which the steps succeeded. */
 async function won(startMs: number, steps: (round: number) => readonly Step[]): Promise<number[]> {
   const mine: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -30,7 +30,7 @@ async function won(startMs: number, steps: (round: number) => readonly Step[]): 
 const increment = () =>
   updateRecord(store, { partition, collection: PEOPLE, id: 'counter', change: ({ name }) => ({ name: String(Number(name) + 1) }) });
 
-/** @returns how often somebody else was so much faster that updateRecord gave up */
+/** Returns how often updateRecord gave up because others were faster. */
 async function incrementInEachRound(): Promise<number> {
   let conflicts = 0;
   for (let round = 0; round < rounds; round++) {
@@ -42,7 +42,7 @@ async function incrementInEachRound(): Promise<number> {
   return conflicts;
 }
 
-/** Until the next line: lets two records agree on a number, and hands a unique string and a group from one to the other, in each commit. */
+/** Commits until the next line. Each commit writes one number to two records and moves a unique string and a group between them. */
 async function swap(): Promise<void> {
   let isStopped = false;
   const stopped = lines.next().then(() => {
@@ -55,7 +55,7 @@ async function swap(): Promise<void> {
       replace(to, n - 1, { name: 'pair', note: n, groups: ['busy'], email: 'baton' }),
     ];
     if (!(await store.commit(partition, steps)).ok) throw new Error(`swap ${n} failed`);
-    // SQLite answers without giving the line a chance to be read.
+    // SQLite answers synchronously, so the line could not be read without a pause.
     await new Promise(setImmediate);
   }
   await stopped;

@@ -6,7 +6,7 @@ import { claim, findAll, idsOf, insert, newPartition, OK, PEOPLE, put } from './
 const RACERS = 4;
 const ROUNDS = 40;
 
-export function racePromises({ url, store }: Subject): void {
+export function raceGuarantees({ url, store }: Subject): void {
   describe('racing processes', () => {
     const partition = newPartition();
     const racers: Child[] = [];
@@ -22,19 +22,19 @@ export function racePromises({ url, store }: Subject): void {
       for (const racer of racers) racer.send(`${name} ${startMs}`);
       return Promise.all(racers.map(async (racer) => JSON.parse(await racer.nextLine()) as unknown));
     }
-    /** Runs a race for things that one racer only may get in each round. */
+    /** Runs a race in which only one racer may succeed in each round. */
     async function winners(name: string): Promise<Map<number, string>> {
       const won = (await race(name)) as number[][];
       expect(won.flat().toSorted((a, b) => a - b)).toEqual(Array.from({ length: ROUNDS }, (_, round) => round));
       return new Map(won.flatMap((mine, i) => mine.map((round) => [round, `racer${i}`] as const)));
     }
 
-    test('one claims a key', async () => {
+    test('let one process claim a key', async () => {
       await winners('claim');
       for (let round = 0; round < ROUNDS; round++) expect(await store().peek(partition, `claimed${round}`)).not.toBeUndefined();
     });
 
-    test('one takes a value, and only that one’s other steps happen', async () => {
+    test('let one process take a value, with only its other steps', async () => {
       expect(
         await store().commit(
           partition,
@@ -47,14 +47,14 @@ export function racePromises({ url, store }: Subject): void {
       }
     });
 
-    test('one inserts a record, after a look at another one', async () => {
+    test('let one process insert a record after reading another', async () => {
       expect(await store().commit(partition, [insert('anchor', { name: 'Anchor' })])).toEqual(OK);
       for (const [round, winner] of await winners('insert')) {
         expect((await store().get(partition, PEOPLE, `same${round}`))?.value.name).toBe(winner);
       }
     });
 
-    test('one inserts a unique string', async () => {
+    test('let one process insert a unique string', async () => {
       for (const [round, winner] of await winners('unique')) {
         expect((await store().getUnique(partition, PEOPLE, 'email', `only${round}`))?.value.name).toBe(winner);
         const there = await Promise.all(racers.map((_, i) => store().get(partition, PEOPLE, `racer${i}-${round}`)));
@@ -62,14 +62,14 @@ export function racePromises({ url, store }: Subject): void {
       }
     });
 
-    test('one comes in with a login: two claims and a record', async () => {
+    test('let one process commit a sign-in of two claims and a record', async () => {
       for (const [round, winner] of await winners('login')) {
         const there = await Promise.all(racers.map((_, i) => store().get(partition, PEOPLE, `login${round}racer${i}`)));
         expect(there.flatMap((record) => (record ? [record.value.name] : []))).toEqual([winner]);
       }
     });
 
-    test('no update is lost', async () => {
+    test('lose no update', async () => {
       expect(await store().commit(partition, [insert('counter', { name: '0' })])).toEqual(OK);
       await race('increment');
       const total = RACERS * ROUNDS;
@@ -80,7 +80,7 @@ export function racePromises({ url, store }: Subject): void {
       });
     });
 
-    test('a reader sees each commit as a whole', async () => {
+    test('show each commit completely to readers', async () => {
       const mine = newPartition();
       const pair = { name: 'pair', note: 1 };
       const steps = [insert('left', { ...pair, groups: ['busy'], email: 'baton' }), insert('right', { ...pair, groups: ['idle'] })];
@@ -108,8 +108,8 @@ export function racePromises({ url, store }: Subject): void {
     });
   });
 
-  describe('racing calls of one process', () => {
-    test('one of twenty claims', async () => {
+  describe('concurrent calls of one process', () => {
+    test('let one of twenty claims succeed', async () => {
       const partition = newPartition();
       const results = await Promise.all(Array.from({ length: 20 }, () => store().commit(partition, [claim('once')])));
       expect(results.filter(({ ok }) => ok)).toHaveLength(1);

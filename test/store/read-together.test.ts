@@ -12,10 +12,10 @@ let made: Runtime;
 let store: Store;
 let organizationId: string;
 let member: Member;
-/** In the order in which they were begun. */
+/** In the order in which they started. */
 let reads: string[] = [];
 let isDown = false;
-/** A read has seen the record, and its answer is on the way until this resolves. */
+/** Delays the answer of a read that has already seen the record. */
 let wayBack: Promise<void> = Promise.resolve();
 
 beforeEach(async () => {
@@ -41,7 +41,7 @@ afterEach(() => made.store.close());
 const read = async (id = member.id, partition = organizationId): Promise<Member | undefined> =>
   (await readTogether(store, partition, MEMBERS, id))?.value;
 
-/** Somebody else's write, answered. */
+/** An acknowledged write of another caller. */
 const suspend = () =>
   updateRecord(made.store, {
     partition: organizationId,
@@ -50,14 +50,14 @@ const suspend = () =>
     change: (before) => ({ ...before, suspended: true }),
   });
 
-describe('questions for one record', () => {
-  test('that come together share one read', async () => {
+describe('concurrent reads of one record', () => {
+  test('share one store read', async () => {
     const all = await Promise.all(Array.from({ length: 100 }, () => read()));
     expect(reads).toEqual([`${organizationId} member ${member.id}`]);
     expect(all.map((each) => each?.id)).toEqual(Array(100).fill(member.id));
   });
 
-  test('hear of a change that was answered before they came, whatever is under way', async () => {
+  test('return a change that was acknowledged before the call, whatever read is in progress', async () => {
     let arrive = () => {};
     wayBack = new Promise((resolve) => {
       arrive = resolve;
@@ -72,21 +72,21 @@ describe('questions for one record', () => {
     expect(reads).toHaveLength(2);
   });
 
-  test('hear of a change that is answered while they wait for the read to begin', async () => {
+  test('return a change that is acknowledged before the shared read starts', async () => {
     const first = read();
     await suspend();
     const second = read();
     expect([(await first)?.suspended, (await second)?.suspended]).toEqual([true, true]);
   });
 
-  test('find out one by one that the member is gone', async () => {
+  test('return undefined one by one after the member was removed', async () => {
     expect((await read())?.id).toBe(member.id);
     const { version } = (await made.store.get(organizationId, MEMBERS, member.id)) ?? { version: 0 };
     await made.store.commit(organizationId, [{ do: 'delete', collection: MEMBERS, id: member.id, version }]);
     expect(await Promise.all([read(), read()])).toEqual([undefined, undefined]);
   });
 
-  test('are all told that the store is down, and the next ones are answered when it is back', async () => {
+  test('all throw store_unavailable during an outage, and succeed after it', async () => {
     isDown = true;
     const told = await Promise.all([read(), read()].map((each) => each.catch((error: { code?: string }) => error.code)));
     expect([told, reads.length]).toEqual([['store_unavailable', 'store_unavailable'], 1]);
@@ -95,15 +95,15 @@ describe('questions for one record', () => {
   });
 });
 
-describe('questions for different records', () => {
-  test('share none', async () => {
+describe('concurrent reads of different records', () => {
+  test('share no read', async () => {
     const other = await seedMember(made, organizationId);
     const found = await Promise.all([read(), read(other.id), read(), read(other.id)]);
     expect(found.map((each) => each?.id)).toEqual([member.id, other.id, member.id, other.id]);
     expect(reads).toHaveLength(2);
   });
 
-  test('of two kinds share none, were the ids the same', async () => {
+  test('share no read between collections with equal ids', async () => {
     const [asMember, organization] = await Promise.all([
       read(ORGANIZATION_RECORD),
       readTogether(store, organizationId, ORGANIZATION, ORGANIZATION_RECORD),
@@ -111,7 +111,7 @@ describe('questions for different records', () => {
     expect([asMember, organization?.value.id]).toEqual([undefined, organizationId]);
   });
 
-  test('of two organizations share none, were the ids the same', async () => {
+  test('share no read between organizations with equal ids', async () => {
     const elsewhere = (await seedOrganization(made, 'elsewhere')).id;
     expect((await Promise.all([read(), read(member.id, elsewhere), read(member.id, elsewhere)])).map((each) => each?.id)).toEqual([
       member.id,

@@ -31,7 +31,7 @@ describe('Redis Cluster', () => {
     await store.close();
   });
 
-  /** The place of the node that keeps a partition. */
+  /** Returns the index of the node that has a partition. */
   async function ownerOf(partition: string): Promise<number> {
     for (const [place, client] of clients.entries()) {
       if ((await client.cluster('COUNTKEYSINSLOT', await slotOf(partition))) > 0) return place;
@@ -54,26 +54,26 @@ describe('Redis Cluster', () => {
     return partition;
   }
 
-  test('partitions are spread over the nodes', async () => {
+  test('distributes partitions over the nodes', async () => {
     const owners = new Set<number>();
     for (let i = 0; i < 100 && owners.size < 3; i++) owners.add(await ownerOf(await furnished()));
     expect(owners.size).toBe(3);
   });
 
-  test('is opened by whichever of its nodes is there', async () => {
+  test('opens if one of the listed nodes answers', async () => {
     const live = cluster.url.split(',').at(-1);
     const opened = await openStore(`redis+cluster://127.0.0.1:${await freePort()},${live}`);
     expect(await opened.commit(newPartition(), [claim('once')])).toEqual(OK);
     await opened.close();
   });
 
-  test('is not opened where no node is there', async () => {
+  test('does not open if no node answers', async () => {
     const url = `redis+cluster://127.0.0.1:${await freePort()},127.0.0.1:${await freePort()}`;
     expect(await codeOf(() => openStore(url))).toBe('store_unavailable');
   });
 
-  test('a node that stops to answer: store_unavailable in time for its partitions, and all is as before when it is back', async () => {
-    // The node of the global partition, which ping asks for.
+  test('throws store_unavailable in time for the partitions of a silent node, and recovers with it', async () => {
+    // The node of the global partition, which ping reads.
     expect(await store.commit(GLOBAL, [put('here', '')])).toEqual(OK);
     const place = await ownerOf(GLOBAL);
     const [partition, other] = [await furnishedAt(place), await furnishedAt(place)];
@@ -83,14 +83,14 @@ describe('Redis Cluster', () => {
     await expectUnavailable(store, other);
     node.kill('SIGCONT');
     await isBack(store);
-    // The others may have given it up by then; they take it back a little later.
+    // The others may have marked it as failed by then, and accept it again a little later.
     await isWhole(cluster.nodes);
     expect(await everything(store, partition, KNOWN)).toEqual(before);
     expect(await store.commit(partition, [claim('claimed')])).toEqual(failedAt(0));
     expect(await store.commit(partition, [claim('other')])).toEqual(OK);
   });
 
-  test('while a slot moves, what is there counts or store_unavailable is thrown; then all is as before', async () => {
+  test('answers correctly or throws store_unavailable while a slot moves, and recovers afterwards', async () => {
     const partition = await furnished();
     const before = await everything(store, partition, KNOWN);
     const slot = await slotOf(partition);
@@ -135,7 +135,7 @@ describe('Redis Cluster', () => {
   });
 });
 
-test('Redis Cluster with replicas: what is acknowledged is there on them; while they don’t follow, only who asks for that is told so', async () => {
+test('Redis Cluster with replicas: replicated commits are on the replicas, and only they fail while replicas do not acknowledge', async () => {
   const replicated = await startRedisCluster(1);
   const [primaries, replicas] = [replicated.nodes.slice(0, 3), replicated.nodes.slice(3)];
   const store = await openStore(replicated.url);

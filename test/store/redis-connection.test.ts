@@ -3,7 +3,7 @@ import type { GatewayError } from '../../src/errors.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redis-server.ts';
 
-/** The detail of the refusal to open the store. */
+/** Returns the detail of the error with which the store does not open. */
 async function refusalOf(url: string): Promise<string | undefined> {
   const error = await openStore(url).then(
     (store) => store.close(),

@@ -1,4 +1,4 @@
-/** Redis with replicas, and with a Sentinel that lets one of them take over. */
+/** Redis with replicas, and with a Sentinel that promotes one of them. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,7 +39,7 @@ describe('commits that wait for replicas', () => {
     await Promise.all([primary.stop(), replica.stop()]);
   });
 
-  test('are there on the replica when they are acknowledged', async () => {
+  test('are on the replica when they are acknowledged', async () => {
     const partition = newPartition();
     const follower = await openStore(replica.url);
     for (let i = 0; i < 50; i++) {
@@ -50,7 +50,7 @@ describe('commits that wait for replicas', () => {
     await follower.close();
   });
 
-  test('throw store_unavailable in time where the replica does not follow; others don’t wait', async () => {
+  test('throw store_unavailable in time if the replica does not acknowledge, without delaying other commits', async () => {
     const partition = newPartition();
     replica.process.kill('SIGSTOP');
     const startedMs = performance.now();
@@ -58,7 +58,7 @@ describe('commits that wait for replicas', () => {
       'store_unavailable',
     );
     expect(performance.now() - startedMs).toBeLessThan(TOLD_WITHIN_MS);
-    // It has happened as a whole.
+    // The commit has happened completely.
     expect((await store.get(partition, PEOPLE, 'ada'))?.version).toBe(1);
     expect(await store.commit(partition, [claim('once')])).toEqual(failedAt(0));
     expect(await store.commit(partition, [claim('other')])).toEqual(OK);
@@ -66,7 +66,7 @@ describe('commits that wait for replicas', () => {
     await until(async () => (await codeOf(() => store.commit(partition, [put('key', '')], { replicated: true }))).startsWith('answered'));
   });
 
-  test('hold up nobody else while they wait, however many', async () => {
+  test('delay no other command while they wait, however many there are', async () => {
     const partition = newPartition();
     expect(await store.commit(partition, [insert('ada', { name: 'Ada' })])).toEqual(OK);
     replica.process.kill('SIGSTOP');
@@ -84,7 +84,7 @@ describe('commits that wait for replicas', () => {
     await until(async () => (await codeOf(() => store.commit(partition, [put('key', '')], { replicated: true }))).startsWith('answered'));
   });
 
-  test('end things also in a full Redis, and confirm what has ended; what adds something is refused', async () => {
+  test('revoke and confirm revocations in a full Redis, which refuses additions', async () => {
     const partition = newPartition();
     const replicated = (...steps: Step[]) => codeOf(() => store.commit(partition, steps, { replicated: true }));
     expect(await store.commit(partition, [insert('ada', { name: 'Ada' }), put('session', '')])).toEqual(OK);
@@ -100,7 +100,7 @@ describe('commits that wait for replicas', () => {
     }
   });
 
-  test('don’t wait for a replica that is gone, or that has only begun to copy', async () => {
+  test('do not wait for a replica that has disconnected or is still copying', async () => {
     const copying = await startRedis(['--replicaof', `127.0.0.1 ${primary.port}`]);
     await tell(primary, 'config', 'set', 'repl-diskless-sync-delay', '60');
     await tell(copying, 'replicaof', 'no', 'one');
@@ -114,7 +114,7 @@ describe('commits that wait for replicas', () => {
     await copying.stop();
   });
 
-  test('wait for a replica that has just come', async () => {
+  test('wait for a replica that has just connected', async () => {
     const [alone, partition] = [await startRedis(FAST_SYNC), newPartition()];
     const opened = await openStore(alone.url);
     expect(await opened.commit(partition, [claim('once')], { replicated: true })).toEqual(OK);
@@ -126,7 +126,7 @@ describe('commits that wait for replicas', () => {
     await Promise.all([alone.stop(), newcomer.stop()]);
   });
 
-  test('a replica itself is read, not written: store_unavailable', async () => {
+  test('throw store_unavailable on a replica, which can only be read', async () => {
     const [alone, partition] = [await startRedis(FAST_SYNC), newPartition()];
     const follower = await startRedis(replicaOf(alone));
     await until(() => isFollowing(follower));
@@ -156,7 +156,7 @@ describe('Redis Sentinel', () => {
     await Promise.all([primary, replica, sentinel].map((server) => server.stop()));
   });
 
-  test('names the primary', async () => {
+  test('finds the primary', async () => {
     const partition = newPartition();
     expect(await store.commit(partition, [insert('ada', { name: 'Ada', email: 'x' }), claim('once')])).toEqual(OK);
     expect((await store.getUnique(partition, PEOPLE, 'email', 'x'))?.id).toBe('ada');
@@ -165,7 +165,7 @@ describe('Redis Sentinel', () => {
     await direct.close();
   });
 
-  test('a name that it does not know, and a Sentinel that is not there: store_unavailable in time', async () => {
+  test('throws store_unavailable in time for an unknown name and for an unreachable Sentinel', async () => {
     const startedMs = performance.now();
     const absent = `redis+sentinel://127.0.0.1:${await freePort()}/samlgate`;
     const codes = [`redis+sentinel://127.0.0.1:${sentinel.port}/other`, absent].map((url) => codeOf(() => openStore(url)));
@@ -173,7 +173,7 @@ describe('Redis Sentinel', () => {
     expect(performance.now() - startedMs).toBeLessThan(TOLD_WITHIN_MS);
   });
 
-  test('may be silent, where another one answers', async () => {
+  test('opens if another Sentinel answers than a silent one', async () => {
     const silent = createServer();
     silent.listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -184,7 +184,7 @@ describe('Redis Sentinel', () => {
     silent.close();
   });
 
-  test('lets the replica take over: stores go on there, also an idle one whose old primary comes back; nothing replicated is lost', async () => {
+  test('follows a failover, even an idle store whose former primary comes back, and loses nothing replicated', async () => {
     const partition = newPartition();
     const idle = await openStore(sentinel.url);
     expect(await store.commit(partition, [insert('ada', { name: 'Ada' }), claim('once')], { replicated: true })).toEqual(OK);

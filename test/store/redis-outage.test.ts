@@ -1,4 +1,4 @@
-/** What callers see while Redis, or the way to it, is broken; and that it is over when that is over. */
+/** What callers see while Redis, or the connection to it, is broken, and that they recover. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,10 +16,10 @@ import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 jest.setTimeout(30_000);
 
-/** Every write is on disk before it is acknowledged, so that what was acknowledged outlives a kill. */
+/** Redis writes to disk before it acknowledges, so that acknowledged commits survive a kill. */
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
-describe('a Redis that stops to answer', () => {
+describe('a silent Redis', () => {
   let redis: RedisServer;
   let store: Store;
 
@@ -32,19 +32,19 @@ describe('a Redis that stops to answer', () => {
     await redis.stop();
   });
 
-  test('every method throws store_unavailable in time, and works again when it is back; what was refused never happens', async () => {
+  test('makes every method throw store_unavailable in time, and never applies a refused commit later', async () => {
     const partition = newPartition();
     const idle = await openStore(redis.url);
     expect(await store.commit(partition, [insert('ada', { name: 'Ada' }), put('key', 'before')])).toEqual(OK);
     redis.process.kill('SIGSTOP');
     const steps = [replace('ada', 1, { name: 'late' }), put('key', 'late'), insert('late', { name: 'late' })];
     const late = codeOf(() => store.commit(partition, steps));
-    // One store has just talked to the server, the other not yet.
+    // One store has already sent commands to the server, the other has not.
     await Promise.all([expectUnavailable(store, newPartition()), expectUnavailable(idle, newPartition())]);
     expect(await late).toBe('store_unavailable');
     redis.process.kill('SIGCONT');
     await Promise.all([isBack(store), isBack(idle)]);
-    // By then the server has answered all that was sent to it before.
+    // By then the server has answered all earlier commands.
     expect(await store.get(partition, PEOPLE, 'ada')).toEqual({ id: 'ada', version: 1, value: { name: 'Ada' } });
     expect(await idle.get(partition, PEOPLE, 'late')).toBeUndefined();
     expect(await store.peek(partition, 'key')).toBe('before');
@@ -52,7 +52,7 @@ describe('a Redis that stops to answer', () => {
     await idle.close();
   });
 
-  test('a store is not opened in vain: store_unavailable in time', async () => {
+  test('makes opening a store throw store_unavailable in time', async () => {
     redis.process.kill('SIGSTOP');
     const startedMs = performance.now();
     expect(await codeOf(() => openStore(redis.url))).toBe('store_unavailable');
@@ -62,8 +62,8 @@ describe('a Redis that stops to answer', () => {
   });
 });
 
-describe('a Redis that is killed and started again', () => {
-  test('every method throws store_unavailable while it is away, nothing is half-written, nothing acknowledged is lost', async () => {
+describe('a Redis that is killed and restarted', () => {
+  test('makes every method throw store_unavailable, leaves no partial commit and loses no acknowledged one', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-redis-'));
     const port = await freePort();
     const partition = newPartition();
@@ -97,14 +97,14 @@ describe('a Redis that is killed and started again', () => {
     rmSync(directory, { recursive: true });
   });
 
-  test('a store is not opened where nobody listens', async () => {
+  test('makes opening a store throw store_unavailable', async () => {
     const port = await freePort();
     expect(await codeOf(() => openStore(`redis://127.0.0.1:${port}`))).toBe('store_unavailable');
   });
 });
 
-describe('a Redis that refuses', () => {
-  test('a wrong password: store_unavailable, and a right one lets in', async () => {
+describe('a Redis that refuses commands', () => {
+  test('throws store_unavailable for a wrong password, and opens with the right one', async () => {
     const redis = await startRedis(['--requirepass', 'right: %/@']);
     const url = (password: string) => `redis://:${encodeURIComponent(password)}@127.0.0.1:${redis.port}`;
     expect(await codeOf(() => openStore(url('wrong')))).toBe('store_unavailable');
@@ -115,7 +115,7 @@ describe('a Redis that refuses', () => {
     await redis.stop();
   });
 
-  test('no memory left: store_unavailable, and nothing is half-written', async () => {
+  test('throws store_unavailable when out of memory, and leaves no partial commit', async () => {
     const redis = await startRedis();
     const store = await openStore(redis.url);
     const partition = newPartition();
@@ -124,7 +124,7 @@ describe('a Redis that refuses', () => {
     await config('1');
     expect(await codeOf(() => store.commit(partition, [put('more', 'more'), drop('kept')]))).toBe('store_unavailable');
     expect(await store.peek(partition, 'kept')).toBe('precious');
-    // What deletes is allowed when memory is out: it must not happen alone.
+    // Redis still allows deletions when out of memory. They must not happen without the rest of the commit.
     const steps = [drop('kept'), replace('ada', 1, { name: 'new', email: 'x' }), put('late', 'late')];
     const code = await codeOf(() => store.commit(partition, steps));
     const state = [
@@ -142,7 +142,7 @@ describe('a Redis that refuses', () => {
   });
 });
 
-describe('a broken way to Redis', () => {
+describe('a broken connection to Redis', () => {
   let proxy: TcpProxy;
   let store: Store;
   let partition: string;
@@ -159,7 +159,7 @@ describe('a broken way to Redis', () => {
     jest.restoreAllMocks();
   });
 
-  test('a commit whose answer was lost has happened once, and its caller is not told that it failed', async () => {
+  test('applies a commit once whose answer was lost, and throws store_unavailable', async () => {
     proxy.setMode('loseAnswers');
     const answered = proxy.nextAnswer();
     const code = codeOf(() => store.commit(partition, [replace('ada', 1, { name: 'new' }), claim('once')]));
@@ -172,7 +172,7 @@ describe('a broken way to Redis', () => {
     expect(await store.commit(partition, [claim('once')])).toEqual(failedAt(0));
   });
 
-  test('a commit that never arrived never happens', async () => {
+  test('never applies a commit that did not arrive', async () => {
     proxy.setMode('holdRequests');
     const code = codeOf(() => store.commit(partition, [replace('ada', 1, { name: 'new' })]));
     await sleep(50);
@@ -195,21 +195,21 @@ describe('a broken way to Redis', () => {
     expect(await store.commit(partition, [claim('once')])).toEqual(OK);
   }
 
-  test('a commit that arrives after its caller was told never happens', expectLateCommitNeverHappens);
+  test('never applies a commit that arrives after its caller got an error', expectLateCommitNeverHappens);
 
-  test('nor where the gateway’s clock has just been set five seconds forward', async () => {
+  test('never applies a late commit even if the gateway’s clock was just set five seconds forward', async () => {
     const now = Date.now;
     jest.spyOn(Date, 'now').mockImplementation(() => now() + 5000);
     await expectLateCommitNeverHappens();
   });
 
-  test.each([3_600_000, -3_600_000, 5000, -5000])('the gateway’s clock may jump by %d ms', async (offsetMs) => {
+  test.each([3_600_000, -3_600_000, 5000, -5000])('works when the gateway’s clock jumps by %d ms', async (offsetMs) => {
     const now = Date.now;
     jest.spyOn(Date, 'now').mockImplementation(() => now() + offsetMs);
     expect(await store.commit(partition, [replace('ada', 1, { name: 'new' })])).toEqual(OK);
   });
 
-  test('a way that swallows everything without a word is left for a new one', async () => {
+  test('replaces a connection that loses everything', async () => {
     proxy.silence();
     await expectUnavailable(store, partition);
     await isBack(store);

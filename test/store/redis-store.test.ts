@@ -10,7 +10,7 @@ const redisUrl = (): string => process.env.TEST_REDIS_URL ?? '';
 
 storeConformance('Redis', async () => ({ url: redisUrl(), cleanup: async () => {} }));
 
-describe('what lies in Redis', () => {
+describe('keys in Redis', () => {
   let store: Store;
   let redis: Redis;
 
@@ -26,7 +26,7 @@ describe('what lies in Redis', () => {
   const keysOf = async (partition: string): Promise<string[]> => (await redis.keys(`*${partition}*`)).toSorted();
   const ada = { name: 'Ada', email: 'x', handles: ['a', 'b'], groups: ['a', 'b'] };
 
-  test('is nothing of what was deleted, replaced or purged', async () => {
+  test('are removed with deleted, replaced and purged data', async () => {
     const partition = newPartition();
     expect(await store.commit(partition, [insert('ada', ada), put('key', 'value'), claim('once')])).toEqual(OK);
     expect((await keysOf(partition)).length).toBeGreaterThan(3);
@@ -37,7 +37,7 @@ describe('what lies in Redis', () => {
     expect(await keysOf(partition)).toEqual([]);
   });
 
-  test('is taken away though Redis is full, and nothing is added', async () => {
+  test('can be deleted but not added when Redis is full', async () => {
     const full = await startRedis();
     const own = await openStore(full.url);
     const client = new Redis(full.url);
@@ -45,7 +45,7 @@ describe('what lies in Redis', () => {
     try {
       expect(await own.commit(partition, [insert('ada', ada), insert('bob', { name: 'Bob' })])).toEqual(OK);
       await client.config('SET', 'maxmemory', '1');
-      // As whoever ends a credential does: the member, then what the audit trail is told.
+      // Like a revocation: the member, then the audit entry.
       expect(await own.commit(partition, [replace('ada', 1, { ...ada, note: 'same lists' }), insert('told', { name: 'T' })])).toEqual(OK);
       expect(await own.commit(partition, [replace('ada', 2, { name: 'Other lists' })])).toEqual(OK);
       expect(await own.commit(partition, [remove('bob', 1), insert('told too', { name: 'T' })])).toEqual(OK);
@@ -65,13 +65,13 @@ describe('what lies in Redis', () => {
     }
   });
 
-  test('a time to live that is no number is refused before anything is written', async () => {
+  test('are not written if a time to live is not a number', async () => {
     const partition = newPartition();
     await expect(store.commit(partition, [insert('ada', ada), put('key', 'value', Number.NaN)])).rejects.toThrow(TypeError);
     expect(await keysOf(partition)).toEqual([]);
   });
 
-  test('expires by itself, and leaves nothing', async () => {
+  test('expire without leaving anything', async () => {
     const partition = newPartition();
     expect(await store.commit(partition, [put('key', 'value', 1), claim('once', 1)])).toEqual(OK);
     const lives = await Promise.all((await keysOf(partition)).map((key) => redis.pttl(key)));
@@ -82,7 +82,7 @@ describe('what lies in Redis', () => {
     }
   });
 
-  test('is never found under the name of a partition that is a pattern or has a brace', async () => {
+  test('are not reachable with partition names that are patterns or contain braces', async () => {
     const partition = newPartition();
     expect(await store.commit(partition, [insert('ada', ada)])).toEqual(OK);
     for (const bad of ['*', '', `${partition}}`, `{${partition}`, `${partition.slice(0, -1)}?`, `${partition}:r`, 'x'.repeat(65)]) {
@@ -98,14 +98,14 @@ describe('what lies in Redis', () => {
   });
 });
 
-describe('what the operator is told', () => {
-  test('nothing where all is as it should be', async () => {
+describe('warnings for the operator', () => {
+  test('returns none if the settings are safe', async () => {
     const store = await openStore(redisUrl());
     expect(await store.warnings()).toEqual([]);
     await store.close();
   });
 
-  test('what to set where Redis would forget or throw away', async () => {
+  test('names the settings with which Redis could lose or evict data', async () => {
     const redis = await startRedis(['--maxmemory-policy', 'allkeys-lru']);
     const store = await openStore(redis.url);
     const warnings = await store.warnings();

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { ReplicaWait } from '../../src/store/redis/replica-wait.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
-/** Two servers without replicas: as far as numbers go, everything is everywhere at once. */
+/** Two servers without replicas, so that WAIT returns immediately. */
 let servers: readonly RedisServer[];
 let writer: Redis;
 let waits: ReplicaWait[];
@@ -19,26 +19,26 @@ afterAll(async () => {
   await Promise.all(servers.map((server) => server.stop()));
 });
 
-test('asks the server that has the change, and leaves no mark there', async () => {
+test('resolves on the server that has the commit, and deletes the mark', async () => {
   await writer.set('mark', '');
   await expect(waits[0]?.until('', 'mark', 0)).resolves.toBeUndefined();
   expect(await writer.exists('mark')).toBe(0);
 });
 
-test('what another server says counts for nothing, as after a failover between the change and the question', async () => {
+test('rejects the answer of another server, as after a failover between commit and wait', async () => {
   await writer.set('mark', '');
   await expect(waits[1]?.until('', 'mark', 0)).rejects.toThrow('another server');
   expect(await writer.exists('mark')).toBe(1);
 });
 
-test('one who asks for more replicas than there are is refused, and nobody else', async () => {
+test('rejects only the commits that need more replicas than there are', async () => {
   const marks = ['a', 'b', 'c', 'd'];
   for (const mark of marks) await writer.set(mark, '');
   const asked = marks.map((mark, i) => waits[0]?.until('', mark, i === 2 ? 1 : 0));
   expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
 });
 
-test('a connection that leads to another server is left, so that the next question finds the way', async () => {
+test('replaces a connection that leads to another server', async () => {
   let at = 1;
   const wait = new ReplicaWait(async () => new Redis(servers[at]?.url ?? ''));
   for (const mark of ['first', 'second']) await writer.set(mark, '');
@@ -49,7 +49,7 @@ test('a connection that leads to another server is left, so that the next questi
   await expect(wait.until('', 'first', 0)).rejects.toThrow('closed');
 });
 
-test('a connection that can’t be made is tried again with the next question', async () => {
+test('connects again for the next wait after a failed connection', async () => {
   let tries = 0;
   const wait = new ReplicaWait(async () => {
     if (++tries === 1) throw new Error('away');

@@ -14,7 +14,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'samlgate-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 let places = 0;
-/** A file that is not there yet, in a folder that is not there yet. */
+/** Returns the path of a new file in a new folder. */
 const newFile = (): string => path.join(folder, `data ${places++}`, 'store.db');
 
 storeConformance('SQLite', async () => ({ url: `sqlite:${newFile()}`, cleanup: async () => {} }));
@@ -36,7 +36,7 @@ describe('the SQLite file', () => {
       await store.close();
     }
   }
-  /** Looks into the file past the store. */
+  /** Reads the file without the store. */
   function inside<T>(look: (database: DatabaseSync) => T): T {
     const database = new DatabaseSync(file);
     try {
@@ -48,7 +48,7 @@ describe('the SQLite file', () => {
   const count = (table: string): number =>
     inside((database) => Number((database.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n));
 
-  test('can be read by nobody else, nor what SQLite puts beside it, nor its folder', async () => {
+  test('is readable only by its owner, like its folder and the files that SQLite adds', async () => {
     await withStore(async (store) => {
       expect(await store.commit(partition, [insert('ada', { name: 'Ada' })])).toEqual(OK);
       const directory = path.dirname(file);
@@ -62,13 +62,13 @@ describe('the SQLite file', () => {
     });
   });
 
-  test('is kept with a write-ahead log', async () => {
+  test('uses a write-ahead log', async () => {
     await withStore(async () => {
       expect(inside((database) => database.prepare('PRAGMA journal_mode').get())).toEqual({ journal_mode: 'wal' });
     });
   });
 
-  test('of a newer version is refused with words that say so, and left as it is', async () => {
+  test('is refused with an explanation and left unchanged if a newer version wrote it', async () => {
     await withStore((store) => store.commit(partition, [insert('ada', { name: 'Ada' })]));
     const version = inside((database) => {
       const { user_version: known } = database.prepare('PRAGMA user_version').get() as { user_version: number };
@@ -86,7 +86,7 @@ describe('the SQLite file', () => {
     expect(await withStore((store) => store.get(partition, PEOPLE, 'ada'))).toEqual({ id: 'ada', version: 1, value: { name: 'Ada' } });
   });
 
-  test('that is no database, or a folder: store_unavailable, and it is left as it is', async () => {
+  test('is refused with store_unavailable and left unchanged if it is not a database, or a folder', async () => {
     await withStore((store) => store.ping());
     const text = 'precious notes of somebody else, which are no database\n'.repeat(100);
     writeFileSync(file, text);
@@ -95,18 +95,18 @@ describe('the SQLite file', () => {
     expect(await codeOf(() => openStore(`sqlite:${path.dirname(file)}`))).toBe('store_unavailable');
   });
 
-  test('in memory is a store like others', async () => {
+  test('can be in memory', async () => {
     const store = await openStore('sqlite::memory:');
     expect(await store.commit(partition, [claim('once')])).toEqual(OK);
     expect(await store.commit(partition, [claim('once')])).toEqual(failedAt(0));
     await store.close();
   });
 
-  test('needs nothing from the operator', async () => {
+  test('has no warnings for the operator', async () => {
     expect(await withStore((store) => store.warnings())).toEqual([]);
   });
 
-  test('holds no row of what was deleted or purged', async () => {
+  test('contains no row of deleted or purged data', async () => {
     await withStore(async (store) => {
       const ada = { name: 'Ada', email: 'x', groups: ['a', 'b'] };
       expect(await store.commit(partition, [insert('ada', ada), put('key', 'value'), claim('once')])).toEqual(OK);
@@ -118,7 +118,7 @@ describe('the SQLite file', () => {
     });
   });
 
-  describe('what has expired', () => {
+  describe('expired values', () => {
     const START_MS = Date.UTC(2026, 0, 2);
     let nowMs: number;
     const clock = () => nowMs;
@@ -128,7 +128,7 @@ describe('the SQLite file', () => {
     const puts = (prefix: string, ttlSeconds: number, n: number) =>
       Array.from({ length: n }, (_, i) => put(`${prefix}${i}`, 'value', ttlSeconds));
 
-    test('is gone at the very millisecond', async () => {
+    test('expire at the exact millisecond', async () => {
       await withStore(async (store) => {
         expect(await store.commit(partition, [put('key', 'value', 5), claim('once', 5)])).toEqual(OK);
         nowMs = START_MS + 4999;
@@ -141,7 +141,7 @@ describe('the SQLite file', () => {
       }, clock);
     });
 
-    test('is swept when the store is opened, also thousands, and nothing else is', async () => {
+    test('are deleted when the store opens, thousands of them, without other values', async () => {
       await withStore((store) => store.commit(partition, [...puts('short', 5, 2500), ...puts('long', 3600, 3)]), clock);
       nowMs = START_MS + 5000;
       await withStore(async (store) => {
@@ -154,7 +154,7 @@ describe('the SQLite file', () => {
       expect(count('expiring')).toBe(3);
     });
 
-    test('is swept while the store is open', async () => {
+    test('are deleted while the store is open', async () => {
       jest.useFakeTimers({ doNotFake: ['Date', 'performance', 'nextTick', 'queueMicrotask', 'setImmediate', 'setTimeout'] });
       try {
         await withStore(async (store) => {
@@ -170,7 +170,7 @@ describe('the SQLite file', () => {
     });
   });
 
-  test('that another process has locked: reads go on, writes throw store_unavailable in time, and work when it is free', async () => {
+  test('can be read while another process has locked it; writes throw store_unavailable in time until it is free', async () => {
     await withStore(async (store) => {
       expect(await store.commit(partition, [insert('ada', { name: 'Ada' })])).toEqual(OK);
       const other = new DatabaseSync(file);
@@ -185,10 +185,10 @@ describe('the SQLite file', () => {
     });
   });
 
-  test('that can’t be written: store_unavailable, and nothing is half-written', async () => {
+  test('is left without partial commits if it cannot be written, and throws store_unavailable', async () => {
     await withStore(async (store) => {
       expect(await store.commit(partition, [insert('ada', { name: 'Ada' })])).toEqual(OK);
-      // As a full disk: the second record does not fit.
+      // Like a full disk, on which the second record does not fit.
       inside((database) =>
         database.exec("CREATE TRIGGER full BEFORE INSERT ON records WHEN NEW.id = 'late' BEGIN SELECT RAISE(ABORT, 'full'); END"),
       );
@@ -201,7 +201,7 @@ describe('the SQLite file', () => {
     });
   });
 
-  test('is made by one of several processes that start at once', async () => {
+  test('is created by one of several processes that start at the same time', async () => {
     for (let round = 0; round < 3; round++) {
       file = newFile();
       const children = Array.from({ length: 5 }, (_, i) => startChild('./racer.ts', [`sqlite:${file}`, partition, `racer${i}`, '1']));
@@ -213,7 +213,7 @@ describe('the SQLite file', () => {
     }
   }, 30_000);
 
-  test('keeps the mode that its owner gave it', async () => {
+  test('keeps the mode that its owner set', async () => {
     await withStore((store) => store.ping());
     chmodSync(file, 0o640);
     await withStore((store) => store.ping());

@@ -1,23 +1,23 @@
-/** A way to a server that can lose, hold back and cut, as networks do. */
+/** A proxy that loses, delays and cuts connections, like a network. */
 import { EventEmitter, once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 
 /**
- * What happens to what comes over connections that are there when it is set, and later ones:
- * `pass`; `loseAnswers`; `holdRequests` until {@link TcpProxy.deliver}.
+ * What the proxy does with data on current and later connections: `pass`, `loseAnswers`, or `holdRequests` until
+ * {@link TcpProxy.deliver}.
  */
 export type Mode = 'pass' | 'loseAnswers' | 'holdRequests';
 
 export interface TcpProxy {
   readonly port: number;
   setMode(mode: Mode): void;
-  /** Resolves when the server has answered something, whether the answer gets through or not. */
+  /** Resolves when the server has answered, whether or not the answer gets through. */
   nextAnswer(): Promise<void>;
-  /** Sends on what was held back, and resolves when the server has answered. */
+  /** Sends the held requests, and resolves when the server has answered. */
   deliver(): Promise<void>;
-  /** Breaks the connections that are there. */
+  /** Closes all current connections. */
   cut(): void;
-  /** From now on nothing gets through on the connections that are there, and nobody is told; new ones are good. */
+  /** Silently drops all data on current connections. New connections work. */
   silence(): void;
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     });
     for (const socket of [client, upstream]) socket.on('error', () => {});
     upstream.on('close', () => client.destroy());
-    // What was held back is on its way, whether the sender is still there or not.
+    // Held data is on its way, whether or not the sender still exists.
     client.on('close', () => held.some((request) => request.upstream === upstream) || upstream.destroy());
   });
   server.listen(0, '127.0.0.1');
@@ -61,7 +61,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     nextAnswer,
     deliver: async () => {
-      if (held.length === 0) throw new Error('nothing was held back');
+      if (held.length === 0) throw new Error('no request was held');
       const answered = nextAnswer();
       for (const { upstream, request } of held) upstream.write(request);
       await answered;

@@ -3,7 +3,7 @@ import type { Step } from '../../src/store/store.ts';
 import type { Subject } from './conformance.ts';
 import { failedAt, insert, newPartition, OK, PEOPLE, PETS, remove, replace } from './people.ts';
 
-export function uniquePromises({ store }: Subject): void {
+export function uniqueGuarantees({ store }: Subject): void {
   const holder = async (partition: string, email: string) => (await store().getUnique(partition, PEOPLE, 'email', email))?.id;
   const started = async (...steps: readonly Step[]): Promise<string> => {
     const partition = newPartition();
@@ -12,7 +12,7 @@ export function uniquePromises({ store }: Subject): void {
   };
 
   describe('unique strings', () => {
-    test('find the record that holds them, as a whole', async () => {
+    test('find the complete record that has them', async () => {
       const ada = { name: 'Ada', email: 'ada@x', handles: ['a', 'b'] };
       const partition = await started(insert('ada', ada), insert('bob', { name: 'Bob' }));
       for (const [unique, value] of [['email', 'ada@x'] as const, ['handle', 'a'] as const, ['handle', 'b'] as const]) {
@@ -23,7 +23,7 @@ export function uniquePromises({ store }: Subject): void {
       expect(await store().getUnique(partition, PETS, 'email', 'ada@x')).toBeUndefined();
     });
 
-    test('belong to one record of the partition', async () => {
+    test('belong to one record of a partition', async () => {
       const partition = await started(insert('ada', { name: 'Ada', email: 'x' }), insert('bob', { name: 'Bob', email: 'y' }));
       expect(await store().commit(partition, [insert('eve', { name: 'Eve', email: 'x' })])).toEqual(failedAt(0));
       expect(await store().commit(partition, [replace('bob', 1, { name: 'Bob', email: 'x' })])).toEqual(failedAt(0));
@@ -31,14 +31,14 @@ export function uniquePromises({ store }: Subject): void {
       expect(await holder(partition, 'y')).toBe('bob');
     });
 
-    test('may be the same under another name, in another collection, in another partition', async () => {
+    test('can be equal with another name, in another collection or in another partition', async () => {
       const partition = await started(insert('ada', { name: 'Ada', email: 'x' }));
       expect(await store().commit(partition, [insert('bob', { name: 'Bob', handles: ['x'] })])).toEqual(OK);
       expect(await store().commit(partition, [insert('ada', { name: 'Ada', email: 'x' }, PETS)])).toEqual(OK);
       expect(await store().commit(newPartition(), [insert('eve', { name: 'Eve', email: 'x' })])).toEqual(OK);
     });
 
-    test('are compared as they are', async () => {
+    test('are compared exactly', async () => {
       const strings = [
         'x',
         'X',
@@ -67,7 +67,7 @@ export function uniquePromises({ store }: Subject): void {
       }
     });
 
-    test('stay with a record that is replaced with them', async () => {
+    test('stay with a record that is replaced by a value with the same strings', async () => {
       const partition = await started(insert('ada', { name: 'Ada', email: 'x', handles: ['a', 'b'] }));
       expect(await store().commit(partition, [replace('ada', 1, { name: 'Countess', email: 'x', handles: ['b', 'c'] })])).toEqual(OK);
       expect((await store().getUnique(partition, PEOPLE, 'email', 'x'))?.version).toBe(2);
@@ -75,7 +75,7 @@ export function uniquePromises({ store }: Subject): void {
       expect(await store().getUnique(partition, PEOPLE, 'handle', 'a')).toBeUndefined();
     });
 
-    test('may be named twice by one value', async () => {
+    test('can occur twice in one value', async () => {
       const partition = await started(insert('ada', { name: 'Ada', handles: ['a', 'a'] }));
       expect((await store().getUnique(partition, PEOPLE, 'handle', 'a'))?.id).toBe('ada');
       expect(await store().commit(partition, [replace('ada', 1, { name: 'Ada', handles: ['b', 'b'] })])).toEqual(OK);
@@ -98,7 +98,7 @@ export function uniquePromises({ store }: Subject): void {
       expect(await holder(partition, 'x')).toBe('bob');
     });
 
-    test('are not freed by a commit that failed', async () => {
+    test('are not freed by a failed commit', async () => {
       const partition = await started(insert('ada', { name: 'Ada', email: 'x' }));
       expect(await store().commit(partition, [remove('ada', 1), remove('ada', 1)])).toEqual(failedAt(1));
       expect(await store().commit(partition, [replace('ada', 1, { name: 'Ada' }), remove('ada', 1)])).toEqual(failedAt(1));
@@ -106,7 +106,7 @@ export function uniquePromises({ store }: Subject): void {
       expect(await holder(partition, 'x')).toBe('ada');
     });
 
-    test('are not held by a commit that failed', async () => {
+    test('are not taken by a failed commit', async () => {
       const partition = await started(insert('ada', { name: 'Ada' }));
       expect(await store().commit(partition, [insert('bob', { name: 'Bob', email: 'x' }), insert('ada', { name: 'Ada' })])).toEqual(
         failedAt(1),
@@ -126,13 +126,13 @@ export function uniquePromises({ store }: Subject): void {
       expect(await store().commit(partition, [insert('eve', { name: 'Eve', email: 'y' })])).toEqual(OK);
     });
 
-    test('move to a record that is inserted in the place of the other', async () => {
+    test('move to a record that is inserted in place of the other', async () => {
       const partition = await started(insert('ada', { name: 'Ada', email: 'x' }));
       expect(await store().commit(partition, [remove('ada', 1), insert('ada', { name: 'New', email: 'x' })])).toEqual(OK);
       expect((await store().getUnique(partition, PEOPLE, 'email', 'x'))?.value.name).toBe('New');
     });
 
-    test('move around within one commit over a place between', async () => {
+    test('rotate between records within one commit', async () => {
       const partition = await started(insert('ada', { name: 'Ada', email: 'x' }), insert('bob', { name: 'Bob', email: 'y' }));
       const steps = [
         replace('ada', 1, { name: 'Ada' }),
@@ -143,7 +143,7 @@ export function uniquePromises({ store }: Subject): void {
       expect([await holder(partition, 'x'), await holder(partition, 'y')]).toEqual(['bob', 'ada']);
     });
 
-    test('can’t be taken before they are given up', async () => {
+    test('cannot be taken before they are freed', async () => {
       const partition = await started(insert('ada', { name: 'Ada', email: 'x' }), insert('bob', { name: 'Bob', email: 'y' }));
       const taken = [replace('bob', 1, { name: 'Bob', email: 'x' }), replace('ada', 1, { name: 'Ada' })];
       expect(await store().commit(partition, taken)).toEqual(failedAt(0));

@@ -4,7 +4,7 @@ import { updateRecord } from '../../src/store/update-record.ts';
 import type { Subject } from './conformance.ts';
 import { claim, codeOf, insert, newPartition, OK, PEOPLE, put, remove, replace, take } from './people.ts';
 
-export function updatePromises({ store }: Subject): void {
+export function updateGuarantees({ store }: Subject): void {
   const started = async (): Promise<string> => {
     const partition = newPartition();
     expect(await store().commit(partition, [insert('ada', { name: 'Ada', note: 0 }), insert('bob', { name: 'Bob', email: 'x' })])).toEqual(
@@ -14,7 +14,7 @@ export function updatePromises({ store }: Subject): void {
   };
 
   describe('updateRecord', () => {
-    test('writes what change makes and gives the record as written', async () => {
+    test('writes the changed value and returns the record', async () => {
       const partition = await started();
       const written = await updateRecord(store(), {
         partition,
@@ -26,7 +26,7 @@ export function updatePromises({ store }: Subject): void {
       expect(await store().get(partition, PEOPLE, 'ada')).toEqual(written);
     });
 
-    test('leaves the record where change gives undefined', async () => {
+    test('leaves the record unchanged if change returns undefined', async () => {
       const partition = await started();
       const left = await updateRecord(store(), {
         partition,
@@ -40,7 +40,7 @@ export function updatePromises({ store }: Subject): void {
       expect(await store().peek(partition, 'key')).toBeUndefined();
     });
 
-    test('gives undefined where there is no record', async () => {
+    test('returns undefined if there is no record', async () => {
       const partition = await started();
       expect(
         await updateRecord(store(), { partition, collection: PEOPLE, id: 'eve', change: (eve) => ({ ...eve, name: 'Eve' }) }),
@@ -65,7 +65,7 @@ export function updatePromises({ store }: Subject): void {
       expect(await store().peek(partition, 'to')).toBe('Ada!');
     });
 
-    test('starts over where somebody else was faster', async () => {
+    test('starts again after a concurrent change', async () => {
       const partition = await started();
       let calls = 0;
       const racing: Store = {
@@ -85,7 +85,7 @@ export function updatePromises({ store }: Subject): void {
       expect(written).toEqual({ id: 'ada', version: 5, value: { name: 'saw 3', note: 3 } });
     });
 
-    test('gives up with conflict where somebody else is always faster, and where the unique string is another’s', async () => {
+    test('throws conflict after repeated concurrent changes, and if a unique string is taken', async () => {
       const partition = await started();
       const racing: Store = {
         ...forwarding(store()),
@@ -106,7 +106,7 @@ export function updatePromises({ store }: Subject): void {
       ).toBe('conflict');
     });
 
-    test('gives undefined where the record goes while it is changed', async () => {
+    test('returns undefined if the record is deleted meanwhile', async () => {
       const partition = await started();
       const racing: Store = {
         ...forwarding(store()),
@@ -129,7 +129,7 @@ export function updatePromises({ store }: Subject): void {
   });
 }
 
-/** The same store as an object whose methods can be exchanged one by one. */
+/** Returns the store as an object whose methods can be replaced one by one. */
 function forwarding(store: Store): Store {
   return {
     get: (...args) => store.get(...args),

@@ -3,7 +3,7 @@ import type { Step } from '../../src/store/store.ts';
 import type { Subject } from './conformance.ts';
 import { ANYTHING, byOctets, drop, findAll, idsOf, insert, newPartition, OK, PEOPLE, put, remove, take } from './people.ts';
 
-/** JSON texts that a careless way through another language, a string or an object would change. */
+/** JSON texts that careless conversion by another language, a string or an object would change. */
 const JSON_TEXTS = [
   'null',
   'true',
@@ -73,9 +73,9 @@ const ODD_NAMES = [
   'x'.repeat(1024),
 ];
 
-export function valuePromises({ store }: Subject): void {
+export function valueGuarantees({ store }: Subject): void {
   describe('values', () => {
-    test.each(JSON_TEXTS.map((text) => [text.slice(0, 60), text] as const))('%s comes back as it was', async (_title, text) => {
+    test.each(JSON_TEXTS.map((text) => [text.slice(0, 60), text] as const))('returns %s unchanged', async (_title, text) => {
       const partition = newPartition();
       const given: unknown = JSON.parse(text);
       const person = { name: 'Ada', email: 'x', note: given };
@@ -93,7 +93,7 @@ export function valuePromises({ store }: Subject): void {
       expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
     });
 
-    test('of 1 MiB come back as they were', async () => {
+    test('are returned unchanged with 1 MiB', async () => {
       const partition = newPartition();
       const note = Array.from({ length: 1024 }, (_, i) => `${i}é`.padEnd(1022, '\u{1f600}"\\'));
       expect(await store().commit(partition, [insert('big', { name: 'Big', note }), put('big', JSON.stringify(note))])).toEqual(OK);
@@ -114,8 +114,8 @@ export function valuePromises({ store }: Subject): void {
     });
   });
 
-  describe('ids, keys and strings with odd characters', () => {
-    test('are apart from each other, in every way to read', async () => {
+  describe('ids, keys and strings with unusual characters', () => {
+    test('are distinct in every way to read', async () => {
       const partition = newPartition();
       const steps = ODD_NAMES.flatMap((odd): Step[] => [
         insert(odd, { name: odd, email: odd, groups: ['all'] }),
