@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { sign } from 'cookie-signature';
-import { readSession, type SessionKind } from '../../src/auth/sessions/browser-sessions.ts';
+import express, { type ErrorRequestHandler } from 'express';
+import { readSession, type SessionKind, sessionMiddleware } from '../../src/auth/sessions/browser-sessions.ts';
 import { MEMBER_SESSION } from '../../src/auth/sessions/member-sessions.ts';
 import { OPERATOR_SESSION } from '../../src/auth/sessions/operator-sessions.ts';
 import { SETUP_SESSION } from '../../src/auth/sessions/setup-sessions.ts';
@@ -156,5 +159,23 @@ describe('a browser with several sessions', () => {
     await browser.submit(home, {}, '/sign-out');
     expect(browser.cookie('samlgate_operator')).toBeUndefined();
     expect((await browser.request(`${gateway.url}/console`)).status).toBe(200);
+  });
+});
+
+describe('sessionMiddleware', () => {
+  it('refuses to give one request sessions of two kinds', async () => {
+    const app = express();
+    app.get('/same', sessionMiddleware(gateway.runtime, MEMBER_SESSION), sessionMiddleware(gateway.runtime, MEMBER_SESSION));
+    app.get('/two', sessionMiddleware(gateway.runtime, MEMBER_SESSION), sessionMiddleware(gateway.runtime, OPERATOR_SESSION));
+    app.use((_request, response) => void response.status(204).end());
+    app.use(((error, _request, response, _next) => void response.status(500).send(error.name)) as ErrorRequestHandler);
+    const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const cookie = `samlgate_session=${cookieValue('member')}; samlgate_operator=${cookieValue('operator')}`;
+    expect((await fetch(`${url}/same`, { headers: { cookie } })).status).toBe(204);
+    const refused = await fetch(`${url}/two`, { headers: { cookie } });
+    expect([refused.status, await refused.text()]).toEqual([500, 'TypeError']);
+    server.close();
   });
 });

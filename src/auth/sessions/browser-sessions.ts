@@ -7,6 +7,7 @@
  * cookie.
  */
 import type { IncomingMessage } from 'node:http';
+import type { RequestHandler } from 'express';
 import session from 'express-session';
 import { newSecret, sha256 } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -68,9 +69,18 @@ export async function readRequestSession<Value>(
   return sid === undefined || value === undefined ? undefined : { sid, value };
 }
 
-/** Returns the middleware that puts the session of a request into `request.session`, under the name of its kind. */
-export function sessionMiddleware<Value>(runtime: Runtime, kind: SessionKind<Value>): ReturnType<typeof session> {
-  return session({
+/**
+ * The kind of session that each request has. express-session keeps the first session of a request, so a second kind would silently
+ * read, renew and destroy a session of the first.
+ */
+const kindOfRequest = new WeakMap<IncomingMessage, string>();
+
+/**
+ * Returns the middleware that puts the session of a request into `request.session`, under the name of its kind.
+ * @throws TypeError if the request has passed the middleware of another kind
+ */
+export function sessionMiddleware<Value>(runtime: Runtime, kind: SessionKind<Value>): RequestHandler {
+  const middleware = session({
     name: cookieName(runtime.config, kind.name),
     secret: [...runtime.secrets.cookieKeys],
     store: new SessionStore(runtime, kind),
@@ -79,6 +89,12 @@ export function sessionMiddleware<Value>(runtime: Runtime, kind: SessionKind<Val
     saveUninitialized: false,
     cookie: cookieAttributes(runtime.config, kind.name),
   });
+  return (request, response, next) => {
+    const present = kindOfRequest.get(request) ?? kind.name;
+    if (present !== kind.name) throw new TypeError(`a request with a ${present} session cannot have a ${kind.name} session as well`);
+    kindOfRequest.set(request, kind.name);
+    middleware(request, response, next);
+  };
 }
 
 /** Ends the session of a request. Without a session it does nothing. @throws store_unavailable */
