@@ -57,7 +57,7 @@ export function SingleSignOnSettingsPage({ frame, values, hasUrl }: SettingsPage
             />
           ) : null}
           <div class="buttons">
-            <button type="submit">Save</button>
+            <button type="submit">Save settings</button>
             <a class="button secondary" href={path}>
               Cancel
             </a>
