@@ -96,6 +96,7 @@ describe('AES-CBC in an unsigned response (xmlenc-core1 §6.1.1)', () => {
       code: 'saml_decryption_failed',
       status: 400,
       detail: expect.stringMatching(/^The assertion could not be decrypted, or its content is not/),
+      administratorDetail: expect.stringMatching(/^The assertion could not be decrypted, or its content is not/),
       message: expect.stringMatching(/^saml_decryption_failed: The assertion could not be decrypted/),
     });
   });

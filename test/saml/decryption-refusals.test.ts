@@ -335,6 +335,6 @@ describe('EncryptedAttribute (saml-core §2.7.3.2)', () => {
     const xml = sign(message({ attributes: attribute('email', 'olivia@acme.test') + hidden }), parties.idp.privateKey);
     const { code, facts } = refusal(xml, { requireEncryptedAssertion: false });
     expect(code).toBe('saml_decryption_failed');
-    expect(facts.detail).toMatch(/encrypt the whole assertion/);
+    expect(facts.administratorDetail).toMatch(/Encrypt the whole assertion/);
   });
 });

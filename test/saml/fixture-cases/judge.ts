@@ -2,6 +2,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
 import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
+import { refusalFactsOf } from '../../../src/saml/explain/refusal-facts.ts';
 import { DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/attribute-mapping.ts';
 import { type Person, readPerson } from '../../../src/saml/response/person.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../../src/saml/response/response.ts';
@@ -48,7 +49,7 @@ export function judge(
     return { person, role, statement: statementOf(assertion, settings, fileOf) };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    return { code: error.code, detail: error.facts.detail };
+    return { code: error.code, detail: refusalFactsOf(error).detail };
   }
 }
 
