@@ -49,7 +49,7 @@ describe('the fuzzer', () => {
 
   const mock = () => corpus.filter(({ name }) => name.startsWith('okta olivia {}'));
 
-  test('reports an accepted user whom nobody signed for', () => {
+  test('reports an accepted user that no valid signature covers', () => {
     const [genuine] = mock();
     const nina = makeResponse({
       ...{ habit: 'okta', person: personOf('okta', 'nina'), nowMs: genuine!.nowMs, randomBytes, inResponseTo: '_request' },
