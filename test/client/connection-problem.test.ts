@@ -101,7 +101,7 @@ describe('samlgate command against a gateway with a TLS problem', () => {
     const { url, certificateFile } = await startSelfSigned('localhost', Date.now() - 3 * DAY_MS);
     const message = await messageOf(url, { NODE_EXTRA_CA_CERTS: certificateFile });
     expect(message).toContain(`The certificate of the gateway at ${url} has expired (CERT_HAS_EXPIRED).`);
-    expect(message).toContain('must renew it. Check the clock of this machine too. It says 2');
+    expect(message).toContain('must renew it. Check the clock of this machine too. Its time is 2');
   });
 
   test('names the clock for a certificate that is not valid yet', async () => {
