@@ -70,7 +70,7 @@ describe.each([
     expect(await asksForPassword(browser)).toBe(false);
     const page = await signOut(browser);
     expect([page.status, page.url]).toEqual([200, `${gateway.url}/logout`]);
-    expect(page.text).toContain('Your identity provider confirmed that you are signed out there too.');
+    expect(page.text).toContain('Your identity provider confirmed that you are signed out there as well.');
     expect(sloRequests(browser)).toEqual([METHOD]);
     expect((await whoAmI(browser, gateway.url)).status).toBe(401);
     expect(await asksForPassword(browser)).toBe(true);
