@@ -22,7 +22,10 @@ interface Limit {
 
 /** Each limit is far above what users and programs need, and far below what harms the gateway. */
 export const LIMITS = {
-  /** Responses without a valid signature. The worst of them costs 20 ms of CPU, so this is a tenth of one core. */
+  /**
+   * Responses without a valid signature. The slowest to examine cost about 20 ms of CPU, so this is a tenth of one core. The form is
+   * decoded before the limit applies; base64 with white space between all characters costs about 90 ms there.
+   */
   refusals_by_address: { points: 300, seconds: 60 },
   refusals_by_organization: { points: 1200, seconds: 60 },
   /** Genuine responses that were refused (a replay, a user without a role). More are refused as well, but no longer recorded. */

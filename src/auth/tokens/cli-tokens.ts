@@ -168,7 +168,7 @@ function changeTokens(
   });
 }
 
-/** Checks the credential again at the time of the write: it may have been revoked, or the member suspended, since the request came in. */
+/** Checks the credential again at the time of the write, because it may have been revoked, or the member suspended, after the request arrived. */
 function requireValidCredential(member: Member, credential: Credential, nowMs: number): void {
   const isListed =
     credential.kind === 'session'
