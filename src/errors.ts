@@ -180,6 +180,28 @@ export const ERRORS = {
     { title: 'This SAML response was already used', advice: 'Sign in again.' },
     { advice: 'Each response is accepted once. The user probably went back or reloaded the page. Ask the user to sign in again.' },
   ),
+  saml_proxy_restricted: row(
+    400,
+    'idp-administrator',
+    { title: 'The assertion must not be used for other services', advice: ASK },
+    {
+      advice:
+        'The assertion has a ProxyRestriction, but the gateway issues tokens to other services. At the identity provider, remove the ProxyRestriction for this application.',
+    },
+  ),
+  saml_authn_context_mismatch: row(
+    400,
+    'idp-administrator',
+    {
+      title: 'You did not authenticate in the way that this organization requires',
+      advice: 'Sign in again with the required method. If this keeps happening, contact your IT administrator.',
+    },
+    {
+      title: 'The user did not authenticate in the way that this organization requires',
+      advice:
+        'At the identity provider, require the expected authentication method for this application, or change the settings authn_context and force_authn.',
+    },
+  ),
   saml_decryption_failed: row(
     400,
     'idp-administrator',
@@ -194,6 +216,19 @@ export const ERRORS = {
     'idp-administrator',
     { title: 'The SAML response has no persistent user identifier', advice: ASK },
     { advice: 'At the identity provider, send a NameID that stays the same for each user (persistent or email address, not transient).' },
+  ),
+  saml_identifier_changed: row(
+    400,
+    'owner',
+    {
+      title: 'The SAML response does not identify you as before',
+      advice: 'Contact an owner of your organization or your IT administrator.',
+    },
+    {
+      title: 'The SAML response does not have the identifier of this connection',
+      advice:
+        'At the identity provider, send the identifier again that is shown under Single sign-on, with exactly one value. If the identity provider identifies users differently from now on, change the identifier there.',
+    },
   ),
   saml_email_missing: row(
     400,
@@ -215,6 +250,53 @@ export const ERRORS = {
       title: 'The user has no role in this organization',
       advice: 'Assign the user to a group that has a role here, or add a rule for one of the user’s groups under Role mapping.',
     },
+  ),
+  saml_identifier_ambiguous: row(
+    403,
+    'owner',
+    {
+      title: 'Your sign-in matches more than one member',
+      advice: 'Ask an owner of your organization to remove the accounts that you no longer use.',
+    },
+    {
+      title: 'The sign-in matches more than one member',
+      advice:
+        'The identifiers of these members differ only by upper and lower case, and the gateway never merges members. Remove or suspend all but one of them under Members.',
+    },
+  ),
+  saml_email_domain_forbidden: row(
+    403,
+    'owner',
+    {
+      title: 'Your email address is not allowed in this organization',
+      advice: 'Sign in with an account of your organization, or contact an owner.',
+    },
+    {
+      title: 'The email address of the user is not allowed in this organization',
+      advice: 'Add and verify the domain of the address under Domains, or change the setting email_policy.',
+    },
+  ),
+  member_not_provisioned: row(
+    403,
+    'idp-administrator',
+    {
+      title: 'You have no account in this organization yet',
+      advice: 'Ask your IT administrator to assign you to this application.',
+    },
+    {
+      title: 'The user has no account in this organization',
+      advice:
+        'This organization accepts only users that its directory provisions. At the identity provider, assign the user to the application and wait for the next provisioning run.',
+    },
+  ),
+  quota_exceeded: row(
+    403,
+    'operator',
+    {
+      title: 'This organization has reached a limit',
+      advice: 'Ask an owner of your organization to raise it with the operator of this gateway.',
+    },
+    { advice: 'Remove what is no longer needed, or ask the operator of this gateway to raise the quota of this organization.' },
   ),
   member_suspended: row(
     403,

@@ -103,6 +103,13 @@ const SCREENS: Partial<Record<ErrorCode, Readonly<Record<IdpKind, string>>>> = {
     'google-workspace': `${GOOGLE} > Service provider details > Name ID: set “Name ID format” to EMAIL or PERSISTENT, and “Name ID” to Basic Information > Primary email.`,
     other: 'Send a NameID that stays the same for each user (persistent or email address, not transient).',
   },
+  saml_authn_context_mismatch: {
+    okta: 'Okta: Applications > (the app) > Sign On > User authentication: choose a policy that requires the expected method. Leave authn_context empty here if the policy decides.',
+    'entra-id':
+      'Entra ID: Protection > Conditional Access: require the expected method for this application. Leave authn_context empty here if Conditional Access decides, because Entra ID reports only a few classes.',
+    'google-workspace': 'Google always reports the class unspecified. Leave authn_context empty here.',
+    other: 'Require the expected authentication method for this service provider, or change authn_context and force_authn here.',
+  },
   saml_email_missing: {
     okta: `${OKTA} > Attribute Statements: add the name “email” with the value user.email.`,
     'entra-id': `${ENTRA} > 2 Attributes & Claims: add the claim emailaddress with the value user.mail. The user needs a Mail in their profile.`,
