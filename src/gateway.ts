@@ -9,6 +9,7 @@ import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { refreshDueMetadata } from './organizations/metadata-refresh.ts';
 import type { Runtime } from './runtime.ts';
+import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';
 import { openStore } from './store/open-store.ts';
 
@@ -16,6 +17,8 @@ export interface Gateway {
   readonly runtime: Runtime;
   /** Starts listening. Resolves with the port, which the system chooses if the configuration has 0. */
   listen(): Promise<number>;
+  /** Resolves with a message for the operator if a newer program migrates the store. The process must end then. */
+  readonly outdated: Promise<string>;
   /** Stops accepting requests, finishes those in progress (for at most 8 s) and closes the store. */
   close(): Promise<void>;
 }
@@ -34,7 +37,10 @@ const REPEAT_EVERY_MS = 60_000;
 /** The time limit for writing the sign-in log: a store that does not answer must not delay shutdown. */
 const SETTLE_WITHIN_MS = 1_000;
 
-/** @throws ConfigError if the keys in the store were wrapped with another secret; store_unavailable */
+/**
+ * Migrates an older store before it returns.
+ * @throws ConfigError if a newer program has written the store, or if its keys were wrapped with another secret; store_unavailable
+ */
 export async function createGateway(config: Config, overrides: GatewayOverrides = {}): Promise<Gateway> {
   const log = overrides.log ?? createLog(config.logLevel);
   const store = await openStore(config.store, overrides.now);
@@ -46,10 +52,15 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
     metrics: createMetrics(),
     now: overrides.now ?? Date.now,
   };
-  await prepareSigningKeys(runtime).catch(async (error: unknown) => {
+  try {
+    await prepareSchema(runtime);
+    await prepareSigningKeys(runtime);
+  } catch (error) {
     await store.close();
     throw error;
-  });
+  }
+  const outdated = Promise.withResolvers<string>();
+  const stopWatching = watchSchema(runtime, outdated.resolve);
   const stopMaintenance = maintainSigningKeys(runtime);
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const server = createServer(withForwardAuth(runtime, makeApp(runtime)));
@@ -58,10 +69,12 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   server.requestTimeout = 30_000;
   return {
     runtime,
+    outdated: outdated.promise,
     listen: () => listenOn(server, config.listen),
     close: async () => {
       stopMaintenance();
       stopRefreshing();
+      stopWatching();
       await closeServer(server);
       await within(SETTLE_WITHIN_MS, flushSignInLog(runtime));
       await store.close();

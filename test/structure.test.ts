@@ -43,10 +43,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ['config', 'log', 'metrics', 'secrets', 'store'],
   audit: ['ids', 'store'],
   organizations: ['audit', 'errors', 'ids', 'runtime', 'saml', 'store'],
+  schema: ['config', 'runtime', 'store'],
   auth: ['audit', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'store'],
   console: ['audit', 'auth', 'errors', 'organizations', 'saml'],
   http: ['audit', 'auth', 'client', 'console', 'errors', 'files', 'ids', 'log', 'organizations', 'runtime', 'saml', 'store'],
-  gateway: ['auth', 'config', 'http', 'log', 'metrics', 'organizations', 'runtime', 'secrets', 'store'],
+  gateway: ['auth', 'config', 'http', 'log', 'metrics', 'organizations', 'runtime', 'schema', 'secrets', 'store'],
   // The client library and the mock identity provider do not depend on the server.
   client: [],
   'mock-idp': ['saml'],

@@ -24,6 +24,12 @@ async function serve(): Promise<void> {
   await exitOnFailure(() => gateway.listen());
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
 
+  void gateway.outdated.then((reason) => {
+    log.fatal({ reason }, 'stopped, because a newer version of samlgate migrates the store');
+    // Requests in flight are not finished, because they could write to a store whose layout this program does not know.
+    process.exit(1);
+  });
+
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) return;
@@ -42,7 +48,7 @@ async function serve(): Promise<void> {
 }
 
 /**
- * Runs one step of the start. Reports an expected failure without a stack trace and exits: with 2 for a wrong setting, with 1 for a
+ * Runs one step of the start. Reports an expected failure without a stack trace and exits: with 2 for a wrong setting or a store of a newer version, with 1 for a
  * store or an address that can't be used.
  */
 async function exitOnFailure<T>(step: () => T | Promise<T>): Promise<T> {
