@@ -190,7 +190,7 @@ export function responseLimits(runtime: Runtime): ResponseLimits {
     isOverRefusals: ({ address, organizationId }) =>
       isOn && (byAddress.isOver(addressGroup(address)) || byOrganization.isOver(organizationId)),
 
-    countTry: async (relayState = '') => (await counters('tries_of_request')(relayState)) === undefined,
+    countTry: async (requestId) => (await counters('tries_of_request')(requestId)) === undefined,
 
     async countRefusal({ address, organizationId }, { code, isGenuine }) {
       if (!isOn) return false;

@@ -84,12 +84,15 @@ describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
     const ip = newAddress();
     await flood(ip, BY_ADDRESS + 1);
     const browser = new HttpBrowser();
-    const { relayState } = await acme.start(browser);
+    const { requestId } = await acme.start(browser);
+    const claiming = (id: string) => `<a InResponseTo="${id}"/>`;
     const codes: (string | undefined)[] = [];
-    for (let i = 0; i < 7; i++) codes.push((await post(ip, '<a/>', relayState, browser)).code);
+    // Another RelayState gives no further tries.
+    for (let i = 0; i < 7; i++) codes.push((await post(ip, claiming(requestId), `state ${i}`, browser)).code);
     expect(codes).toEqual([...Array(5).fill('saml_malformed'), 'rate_limited', 'rate_limited']);
     const other = await acme.start(new HttpBrowser());
-    expect((await post(ip, '<a/>', other.relayState)).code).toBe('rate_limited');
+    for (const id of [other.requestId, '_invented', `${requestId}x`, other.relayState])
+      expect((await post(ip, claiming(id), other.relayState, browser)).code).toBe('rate_limited');
   });
 
   it('never counts accepted sign-ins', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
+import { sha256 } from '../../src/ids.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -52,25 +53,65 @@ describe('matching a response to its request (saml-profiles §4.1.4.3)', () => {
     ]);
   });
 
-  it('rejects a response without its RelayState, with another one, or with that of another organization', async () => {
-    const other = await makeTestOrganization(gateway, now);
+  it.each([
+    ['no', () => undefined],
+    ['an empty', () => ''],
+    ['another', () => 'x'.repeat(43)],
+    ['the default of the identity provider as', () => '/console?from=idp'],
+    ['a foreign URL as', () => 'https://evil.example/'],
+    ['the request ID as', (requestId: string) => requestId],
+    ['the marker of former test sign-ins as', () => `samlgate-test.${'x'.repeat(43)}`],
+  ])('redirects to the stored return URL of an answer with %s RelayState', async (_case, relayStateFor) => {
     const browser = new HttpBrowser();
-    const { relayState, requestId } = await acme.start(browser);
-    const elsewhere = await other.start(browser);
-    const xml = acme.respond({ inResponseTo: requestId });
-    for (const wrong of [undefined, '', '/console', 'x'.repeat(43), elsewhere.relayState]) {
-      expect(verdict(await acme.post(browser, xml, wrong))).toEqual([400, 'saml_in_response_to_unknown']);
-    }
-    expect(await lastRefusal(acme)).toBe('saml_in_response_to_unknown');
-    // The refusals consumed neither request nor assertion.
-    expect((await acme.post(browser, xml, relayState)).status).toBe(303);
+    const { requestId } = await acme.start(browser, '/console?started=here');
+    const page = await acme.post(browser, acme.respond({ inResponseTo: requestId }), relayStateFor(requestId));
+    expect([page.status, page.location]).toEqual([303, `${gateway.url}/console?started=here`]);
+    expect((await me(browser)).status).toBe(200);
   });
 
-  it('rejects a response whose InResponseTo names another request', async () => {
+  it('matches the request that the InResponseTo names, even with the RelayState of another one', async () => {
     const browser = new HttpBrowser();
-    const [first, second] = [await acme.start(browser), await acme.start(browser)];
+    const [first, second] = [await acme.start(browser, '/console?first'), await acme.start(browser, '/console?second')];
     const page = await acme.post(browser, acme.respond({ inResponseTo: first.requestId }), second.relayState);
-    expect(verdict(page)).toEqual([400, 'saml_in_response_to_unknown']);
+    expect([page.status, page.location]).toEqual([303, `${gateway.url}/console?first`]);
+    // The second request is still pending.
+    const next = await acme.post(browser, acme.respond({ inResponseTo: second.requestId }), first.relayState);
+    expect([next.status, next.location]).toEqual([303, `${gateway.url}/console?second`]);
+  });
+
+  it('sends an opaque RelayState of at most 80 octets, which differs for each request', async () => {
+    const browser = new HttpBrowser();
+    const states = [await acme.start(browser, '/console?secret'), await acme.start(browser, '/console?secret')].map(
+      (each) => each.relayState,
+    );
+    for (const relayState of states) expect(relayState).toMatch(/^[\w-]{1,80}$/);
+    expect(new Set(states).size).toBe(2);
+  });
+
+  it('rejects the request of another organization, and consumes neither request nor assertion', async () => {
+    const other = await makeTestOrganization(gateway, now);
+    const browser = new HttpBrowser();
+    const { relayState, requestId } = await other.start(browser);
+    const xml = acme.respond({ inResponseTo: requestId });
+    expect(verdict(await acme.post(browser, xml, relayState))).toEqual([400, 'saml_in_response_to_unknown']);
+    expect(await lastRefusal(acme)).toBe('saml_in_response_to_unknown');
+    expect((await other.post(browser, other.respond({ inResponseTo: requestId }), relayState)).status).toBe(303);
+  });
+
+  it('rejects an InResponseTo of the response that is not the one of the signed assertion', async () => {
+    const browser = new HttpBrowser();
+    const [mine, other] = [await acme.start(browser), await acme.start(new HttpBrowser())];
+    const signing = { response: false, assertion: true };
+    const bent = acme.respond({ inResponseTo: mine.requestId, signing, values: { confirmationInResponseTo: other.requestId } });
+    expect(verdict(await acme.post(browser, bent, mine.relayState))).toEqual([400, 'saml_in_response_to_unknown']);
+    expect(browser.cookie('samlgate_session')).toBeUndefined();
+  });
+
+  it('keeps requests only under a hash of their ID, and for 30 minutes', async () => {
+    const { requestId } = await acme.start(new HttpBrowser());
+    const { store } = gateway.runtime;
+    const stored = JSON.parse((await store.peek(acme.id, `saml-request:${sha256(requestId)}`)) ?? 'null');
+    expect(stored).toMatchObject({ kind: 'sign_in', requestId, returnTo: '/console', forceAuthn: false, issuedAtMs: expect.any(Number) });
   });
 
   it('rejects the response in another browser or without the nonce cookie, and still accepts it in the right browser', async () => {

@@ -17,15 +17,14 @@ import type { BrowserContext } from './browser-context.ts';
 import { verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
 import { finishTestSignIn } from './finish-test-sign-in.ts';
-import { hasStartedSignIn } from './login-request.ts';
-import { isTestRelayState } from './test-sign-in.ts';
+import { findClaimedRequest, type LoginRequest } from './login-request.ts';
 
 /** The rate limits of the assertion consumer service. `http/rate-limits.ts` counts them. */
 export interface ResponseLimits {
   /** Returns whether too many responses from this address, or for this organization, were refused to examine the next without a reason. */
   isOverRefusals(source: ResponseSource): boolean;
-  /** Counts a response to the request with this RelayState. Returns whether it may be examined. */
-  countTry(relayState: string | undefined): Promise<boolean>;
+  /** Counts a response to a pending request. Returns whether it may be examined. */
+  countTry(requestId: string): Promise<boolean>;
   /** Counts a refusal. Returns whether it exceeds the limit, so that it is not recorded. */
   countRefusal(source: ResponseSource, refusal: CountedRefusal): Promise<boolean>;
   /** Returns the refusal of a response that is not examined. */
@@ -102,18 +101,19 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
   const organization = round.organization.value;
   try {
     requireIdentityProvider(organization);
-    const { unverifiedXml, unverifiedRelayState: relayState } = posted.readForm();
+    const { unverifiedXml, unverifiedRelayState } = posted.readForm();
     round.unverifiedXml = unverifiedXml;
-    // Tests are exempt from the refusal limits: only the browser that started the test passes its first check, and only once.
-    if (isTestRelayState(relayState)) {
-      const resultAt = await finishTestSignIn(runtime, organization, { unverifiedXml, relayState, browser });
+    const claimedRequest = await findClaimedRequest(runtime, organization, { unverifiedXml, browserNonce: browser.nonce });
+    // Tests are exempt from the refusal limits: each has one result, in the browser that started it.
+    if (claimedRequest?.kind === 'test') {
+      const resultAt = await finishTestSignIn(runtime, organization, { unverifiedXml, request: claimedRequest, browser });
       return { kind: 'tested', resultAt };
     }
     // In the first round only, because this counts as a try.
-    if (isFirst) await requireReasonToExamine(runtime, organization, { posted, relayState });
+    if (isFirst) await requireReasonToExamine(organization, { posted, claimedRequest });
     const verified = await verifyResponse(runtime, organization, unverifiedXml);
     round.assertion = verified.assertion;
-    return await finishSignIn(runtime, round.organization, { verified, relayState, browser });
+    return await finishSignIn(runtime, round.organization, { verified, unverifiedRelayState, claimedRequest, browser });
   } catch (error) {
     if (error instanceof GatewayError) return { kind: 'refused', error };
     throw error;
@@ -121,18 +121,16 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
 }
 
 /**
- * Checks that a response is worth examining. After too many refusals, it must answer a sign-in that this browser started.
+ * Checks that a response is worth examining. After too many refusals, it must claim to answer a sign-in that this browser started.
  * @throws rate_limited
  */
 async function requireReasonToExamine(
-  runtime: Runtime,
   organization: Organization,
-  { posted, relayState }: { readonly posted: PostedResponse; readonly relayState: string | undefined },
+  { posted, claimedRequest }: { readonly posted: PostedResponse; readonly claimedRequest: LoginRequest | undefined },
 ): Promise<void> {
   const { browser, limits } = posted;
   if (!limits.isOverRefusals({ address: browser.actor.address, organizationId: organization.id })) return;
-  const isStarted = await hasStartedSignIn(runtime, organization, { relayState, browserNonce: browser.nonce });
-  if (!isStarted || !(await limits.countTry(relayState))) throw limits.tooManyRefusals();
+  if (!claimedRequest || !(await limits.countTry(claimedRequest.requestId))) throw limits.tooManyRefusals();
 }
 
 async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutcome): Promise<SignInOutcome> {

@@ -22,13 +22,16 @@ import {
 } from './check-assertion.ts';
 import { assertionKey, claimAssertion } from './claims.ts';
 import { requireSessionNotEnded } from './end-named-sessions.ts';
-import { type LoginRequest, loginRequestKey, requireAnswerTo, requireSameBrowser } from './login-request.ts';
+import { findLoginRequest, type LoginRequest, requireAnswerTo, requireSameBrowser, takeRequest } from './login-request.ts';
 import { openSession, revokeAccess } from './open-session.ts';
 import { safeReturnTo } from './return-to.ts';
 
 export interface SignInAnswer {
   readonly verified: VerifiedResponse;
-  readonly relayState: string | undefined;
+  /** The return URL of an unsolicited response. An answer to a request returns to the URL that is stored with the request. */
+  readonly unverifiedRelayState: string | undefined;
+  /** The pending request of this browser that the response claimed to answer before it was verified. */
+  readonly claimedRequest: LoginRequest | undefined;
   readonly browser: BrowserContext;
 }
 
@@ -103,26 +106,27 @@ async function commitSignIn(
 }
 
 /**
- * Finds the request that a response answers: a pending request of this organization, started in this browser and answered by
- * this assertion. An unsolicited response is treated as the organization's settings say.
+ * Finds the request that the verified InResponseTo names: a pending request of this organization, sent to this identity provider
+ * and started in this browser. An unsolicited response is treated as the organization's settings say.
  * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_unsolicited_forbidden, saml_replayed, store_unavailable
  * @see saml-profiles §4.1.4.3, §4.1.5
  */
 async function matchRequest(runtime: Runtime, organization: Organization, answer: SignInAnswer): Promise<RequestMatch> {
-  const { relayState, browser } = answer;
+  const { unverifiedRelayState, claimedRequest, browser } = answer;
   const { assertion, settings } = answer.verified;
-  if (assertion.inResponseTo === undefined) return matchUnsolicited(runtime, organization, relayState);
-  const key = relayState === undefined ? undefined : loginRequestKey(relayState);
-  const value = key === undefined ? undefined : await runtime.store.peek(organization.id, key);
-  if (key === undefined || value === undefined) {
+  const { inResponseTo } = assertion;
+  if (inResponseTo === undefined) return matchUnsolicited(runtime, organization, unverifiedRelayState);
+  const request = claimedRequest?.requestId === inResponseTo ? claimedRequest : await findLoginRequest(runtime, organization, inResponseTo);
+  if (!request) {
     // Read after the request was not found, so that the loser of a race between two copies learns the true reason.
     const isReplayed = (await runtime.store.peek(organization.id, assertionKey(settings.idpEntityId, assertion))) !== undefined;
     throw new GatewayError(isReplayed ? 'saml_replayed' : 'saml_in_response_to_unknown');
   }
-  const request = JSON.parse(value) as LoginRequest;
   requireAnswerTo(request, organization, assertion);
   requireSameBrowser(request, browser.nonce);
-  return { kind: 'matched', take: [{ do: 'take', key }], returnTo: request.returnTo, formerLogin: request.formerLogin };
+  // The answer to a test never creates a session, also if only the signed part of the response shows that it is one.
+  if (request.kind !== 'sign_in') throw new GatewayError('saml_in_response_to_unknown');
+  return { kind: 'matched', take: [takeRequest(request)], returnTo: request.returnTo, formerLogin: request.formerLogin };
 }
 
 function matchUnsolicited(runtime: Runtime, organization: Organization, relayState: string | undefined): RequestMatch {

@@ -24,35 +24,29 @@ import {
   verifyResponse,
 } from './check-assertion.ts';
 import { claimAssertion } from './claims.ts';
-import { requireAnswerTo, requireSameBrowser } from './login-request.ts';
-import { type TestRequest, testRequestKey } from './test-sign-in.ts';
+import { requireAnswerTo, type TestRequest, takeRequest } from './login-request.ts';
 
 export interface TestAnswer {
   readonly unverifiedXml: string;
-  /** A RelayState that `isTestRelayState` recognizes. */
-  readonly relayState: string;
+  /** The pending test of this browser that the response claims to answer. */
+  readonly request: TestRequest;
   readonly browser: BrowserContext;
 }
 
 /**
- * Finishes a test sign-in. A refusal is a result like any other.
+ * Finishes a test sign-in. A refusal is a result like any other, also if the response does not answer the request.
  * @returns the path of the page that shows the result
- * @throws saml_in_response_to_unknown if the test does not exist or already has a result; saml_login_not_started_here in
- *   another browser; idp_not_configured, organization_unknown, store_unavailable
+ * @throws saml_in_response_to_unknown if the test already has a result; idp_not_configured, organization_unknown, store_unavailable
  */
 export async function finishTestSignIn(runtime: Runtime, organization: Organization, answer: TestAnswer): Promise<string> {
-  const { unverifiedXml, relayState, browser } = answer;
-  const value = await runtime.store.peek(organization.id, testRequestKey(relayState));
-  if (value === undefined) throw new GatewayError('saml_in_response_to_unknown');
-  const request = JSON.parse(value) as TestRequest;
-  requireSameBrowser(request, browser.nonce);
+  const { unverifiedXml, request } = answer;
   const examination = await examine(runtime, organization, unverifiedXml);
   const verified = await valueOrRefused(() => verifyResponse(runtime, organization, unverifiedXml));
   const findings = verified ? await runChecks(runtime, organization, { request, verified }) : NO_FINDINGS;
   const entry = await consume(runtime, organization, {
     answer,
     verified,
-    entryFor: (isFirstUse) => makeEntry(runtime, organization, { answer, request, examination, findings, isFirstUse }),
+    entryFor: (isFirstUse) => makeEntry(runtime, organization, { answer, examination, findings, isFirstUse }),
   });
   await saveLogEntries(runtime, organization.id, [entry]);
   return `${request.resultsAt}/${entry.id}`;
@@ -105,7 +99,7 @@ async function runChecks(runtime: Runtime, organization: Organization, { request
     run,
     matchRequest: async () => {
       requireAnswerTo(request, organization, verified.assertion);
-      return { kind: 'matched', take: [], returnTo: request.returnTo };
+      return { kind: 'matched', take: [], returnTo: request.resultsAt };
     },
   });
   const user = checked.kind === 'identified' ? checked.user : undefined;
@@ -139,7 +133,7 @@ async function consume(runtime: Runtime, organization: Organization, { answer, v
     };
     const steps: Step[] = [
       { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
-      { do: 'take', key: testRequestKey(answer.relayState) },
+      takeRequest(answer.request),
       auditStep(runtime.now(), answer.browser.actor, 'login.tested', auditFields),
       ...(verified && isFirstUse ? [claimAssertion(verified.settings.idpEntityId, verified.assertion, runtime.now())] : []),
     ];
@@ -153,14 +147,13 @@ async function consume(runtime: Runtime, organization: Organization, { answer, v
 
 interface TestFacts {
   readonly answer: TestAnswer;
-  readonly request: TestRequest;
   readonly examination: Examination;
   readonly findings: Findings;
   readonly isFirstUse: boolean | undefined;
 }
 
 function makeEntry(runtime: Runtime, organization: Organization, facts: TestFacts): SignInLogEntry {
-  const { answer, request, examination, findings, isFirstUse } = facts;
+  const { answer, examination, findings, isFirstUse } = facts;
   const { member, decision } = findings;
   const checks = signInChecks(runtime).map((name): LoggedCheck => {
     if (name === 'once' && isFirstUse !== undefined) return onceCheck(isFirstUse);
@@ -170,7 +163,7 @@ function makeEntry(runtime: Runtime, organization: Organization, facts: TestFact
   return {
     ...entryBase(organization.identityProvider, { actor: answer.browser.actor, unverifiedXml: answer.unverifiedXml }, newEntryKey(runtime)),
     kind: 'test',
-    startedBy: request.startedBy,
+    startedBy: answer.request.startedBy,
     outcome: failure ? 'refused' : 'accepted',
     ...(failure ?? {}),
     ...examinedPart(examination, checks),

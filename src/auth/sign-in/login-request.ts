@@ -10,19 +10,27 @@ import { createAuthnRequest } from '../../saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
+import { unverifiedInResponseTo } from '../../saml/response/response-structure.ts';
+import type { Step } from '../../store/store.ts';
 import type { Login } from '../sessions/member-sessions.ts';
-import { safeReturnTo } from './return-to.ts';
 
 /** How long the user may take at the identity provider. */
 export const REQUEST_TTL_SECONDS = 30 * 60;
 
-/** The stored part of a request to the identity provider. The RelayState is its key. */
-export interface LoginRequest {
+/** What the gateway stores about every request to an identity provider. */
+interface RequestBase {
   readonly requestId: string;
-  readonly returnTo: string;
   /** SHA-256 of the browser's nonce cookie: only the browser that started the sign-in may finish it. */
   readonly browserHash: string;
   readonly idpEntityId: string;
+  readonly issuedAtMs: number;
+  readonly forceAuthn: boolean;
+}
+
+/** Whether the answer signs a user in is decided by the stored request alone, and by nothing that comes with the response. */
+export interface SignInRequest extends RequestBase {
+  readonly kind: 'sign_in';
+  readonly returnTo: string;
   /**
    * The session that this browser had when it started the sign-in, which ends when the sign-in succeeds. Stored here because
    * the response arrives in a cross-site POST, which carries no SameSite=Lax cookie.
@@ -30,32 +38,48 @@ export interface LoginRequest {
   readonly formerLogin?: Login | undefined;
 }
 
-export interface LoginRequestOptions {
-  readonly relayState: string;
-  /** Value of this browser's nonce cookie. */
-  readonly browserNonce: string;
-  /** Unvalidated; replaced by the default if it is not allowed. */
-  readonly returnTo: string | undefined;
+/** A request whose answer is examined but never creates a session. */
+export interface TestRequest extends RequestBase {
+  readonly kind: 'test';
+  readonly startedBy: string;
+  readonly resultsAt: string;
 }
 
-export const loginRequestKey = (relayState: string): string => `login:${sha256(relayState)}`;
+export type LoginRequest = SignInRequest | TestRequest;
+
+export interface LoginRequestOptions {
+  /** Value of this browser's nonce cookie. */
+  readonly browserNonce: string;
+  readonly purpose: Omit<SignInRequest, keyof RequestBase> | Omit<TestRequest, keyof RequestBase>;
+}
 
 /**
- * Builds an AuthnRequest to the organization's identity provider, and the record to store until the response arrives.
- * @throws idp_not_configured
+ * The key comes from the request ID, which the identity provider repeats inside the signature (InResponseTo). The RelayState is not
+ * signed, and identity providers drop, empty or replace it.
+ */
+const requestKey = (requestId: string): string => `saml-request:${sha256(requestId)}`;
+
+/** Returns the step that consumes a request, so that it is answered once. */
+export const takeRequest = ({ requestId }: LoginRequest): Step => ({ do: 'take', key: requestKey(requestId) });
+
+/**
+ * Stores a request to the organization's identity provider, and returns the message that brings it there.
+ * @throws idp_not_configured, store_unavailable
  */
 export async function createLoginRequest(
   runtime: Runtime,
   organization: Organization,
-  { relayState, browserNonce, returnTo }: LoginRequestOptions,
-): Promise<{ readonly message: BrowserMessage; readonly request: LoginRequest }> {
+  { browserNonce, purpose }: LoginRequestOptions,
+): Promise<BrowserMessage> {
   const { metadata, settings } = requireIdentityProvider(organization);
   const { entityId, acsUrl } = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
   const request: LoginRequest = {
     requestId: `_${newSecret()}`,
-    returnTo: safeReturnTo(returnTo, runtime.config.baseUrl, organization.allowedReturnUrls),
     browserHash: sha256(browserNonce),
     idpEntityId: metadata.entityId,
+    issuedAtMs: runtime.now(),
+    forceAuthn: settings.forceAuthn,
+    ...purpose,
   };
   const isSigned = settings.signRequests ?? metadata.wantAuthnRequestsSigned;
   const message = await createAuthnRequest({
@@ -63,13 +87,16 @@ export async function createLoginRequest(
     entityId,
     acsUrl,
     ...findSsoEndpoint(metadata),
-    relayState,
+    // Never read again. Some identity providers replace a missing RelayState with one of their own settings.
+    relayState: newSecret(),
     signWith: isSigned ? await openMessageSigningKey(runtime, organization) : undefined,
     nameIdFormat: settings.nameIdFormat,
-    forceAuthn: settings.forceAuthn,
+    forceAuthn: request.forceAuthn,
     authnContext: settings.authnContext,
   });
-  return { message, request };
+  const value = JSON.stringify(request);
+  await runtime.store.commit(organization.id, [{ do: 'put', key: requestKey(request.requestId), value, ttlSeconds: REQUEST_TTL_SECONDS }]);
+  return message;
 }
 
 /** @throws idp_not_configured */
@@ -98,14 +125,29 @@ export function requireSameBrowser(request: LoginRequest, browserNonce: string |
   if (!isSameBrowser(request, browserNonce)) throw new GatewayError('saml_login_not_started_here');
 }
 
-/** Checks whether this browser has a pending sign-in with this RelayState. Reads once and consumes nothing. */
-export async function hasStartedSignIn(
+/** Returns the pending request with this ID. Consumes nothing. @throws store_unavailable */
+export async function findLoginRequest(
   { store }: Runtime,
   organization: Organization,
-  { relayState, browserNonce }: { readonly relayState: string | undefined; readonly browserNonce: string | undefined },
-): Promise<boolean> {
-  const value = relayState === undefined ? undefined : await store.peek(organization.id, loginRequestKey(relayState));
-  return value !== undefined && isSameBrowser(JSON.parse(value) as LoginRequest, browserNonce);
+  requestId: string,
+): Promise<LoginRequest | undefined> {
+  const value = await store.peek(organization.id, requestKey(requestId));
+  return value === undefined ? undefined : (JSON.parse(value) as LoginRequest);
+}
+
+/**
+ * Returns the pending request of this browser that a response claims to answer. Nothing about the claim is verified, so it may only
+ * select rate limits, and the page that shows a test and its refusals.
+ * @throws store_unavailable
+ */
+export async function findClaimedRequest(
+  runtime: Runtime,
+  organization: Organization,
+  { unverifiedXml, browserNonce }: { readonly unverifiedXml: string; readonly browserNonce: string | undefined },
+): Promise<LoginRequest | undefined> {
+  const requestId = browserNonce === undefined ? undefined : unverifiedInResponseTo(unverifiedXml);
+  const request = requestId === undefined ? undefined : await findLoginRequest(runtime, organization, requestId);
+  return request && isSameBrowser(request, browserNonce) ? request : undefined;
 }
 
 const isSameBrowser = (request: LoginRequest, browserNonce: string | undefined): boolean =>

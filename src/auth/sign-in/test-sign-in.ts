@@ -1,18 +1,11 @@
 /** Starts a test sign-in: a real request to the real identity provider, whose response is examined but never creates a session. */
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { newSecret } from '../../ids.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import type { Principal } from '../principal.ts';
-import { createLoginRequest, type LoginRequest, REQUEST_TTL_SECONDS } from './login-request.ts';
-
-/** The stored part of a test request. */
-export interface TestRequest extends LoginRequest {
-  readonly startedBy: string;
-  readonly resultsAt: string;
-}
+import { createLoginRequest } from './login-request.ts';
 
 export interface TestSignInStart {
   readonly actor: Actor;
@@ -21,14 +14,6 @@ export interface TestSignInStart {
   /** Value of this browser's nonce cookie. */
   readonly browserNonce: string;
 }
-
-/** Marks the RelayState of a test, so that no other sign-in has to read the store. */
-const PREFIX = 'samlgate-test.';
-
-export const testRequestKey = (relayState: string): string => `login-test:${relayState.slice(PREFIX.length)}`;
-
-export const isTestRelayState = (relayState: string | undefined): relayState is string =>
-  relayState !== undefined && /^samlgate-test\.[\w-]{43}$/.test(relayState);
 
 /**
  * Checks that the caller may test the sign-in: an owner of the organization with a browser session, or the operator.
@@ -45,16 +30,11 @@ export function requireTester(principal: Principal | undefined, organization: Or
  * Starts a test sign-in. The caller has checked {@link requireTester}, or a setup link of the organization.
  * @throws idp_not_configured, store_unavailable
  */
-export async function startTestSignIn(
+export function startTestSignIn(
   runtime: Runtime,
   organization: Organization,
   { actor, resultsAt, browserNonce }: TestSignInStart,
 ): Promise<BrowserMessage> {
-  const relayState = `${PREFIX}${newSecret()}`;
-  const { message, request } = await createLoginRequest(runtime, organization, { relayState, browserNonce, returnTo: undefined });
-  const stored: TestRequest = { ...request, startedBy: actor.id ?? actor.kind, resultsAt };
-  await runtime.store.commit(organization.id, [
-    { do: 'put', key: testRequestKey(relayState), value: JSON.stringify(stored), ttlSeconds: REQUEST_TTL_SECONDS },
-  ]);
-  return message;
+  const purpose = { kind: 'test', startedBy: actor.id ?? actor.kind, resultsAt } as const;
+  return createLoginRequest(runtime, organization, { browserNonce, purpose });
 }

@@ -27,6 +27,15 @@ export function requireResponse(root: XmlElement): void {
   requireVersionAndId(root);
 }
 
+/** At most the length of IDs that the gateway creates, with room. No quantifier follows another one that can match the same text. */
+const IN_RESPONSE_TO = /\sInResponseTo\s?=\s?["']([\w.-]{1,128})["']/;
+
+/**
+ * Returns the request ID that the beginning of a response names, without parsing the response. Anyone can have written it.
+ * @returns undefined if no readable InResponseTo is in the first 8192 characters
+ */
+export const unverifiedInResponseTo = (unverifiedXml: string): string | undefined => IN_RESPONSE_TO.exec(unverifiedXml.slice(0, 8192))?.[1];
+
 /** Checks the Version and the ID of a plain assertion. @throws saml_malformed */
 export function requireAssertionVersion(assertion: XmlElement | undefined): void {
   if (assertion && isPlain(assertion)) requireVersionAndId(assertion);
