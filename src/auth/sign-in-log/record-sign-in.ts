@@ -107,6 +107,8 @@ const GENUINE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'saml_audience_mismatch',
   'saml_expired',
   'saml_not_yet_valid',
+  'saml_proxy_restricted',
+  'saml_authn_context_mismatch',
 ]);
 
 const isGenuine = ({ assertion, error }: RefusedSignIn): boolean => assertion !== undefined || GENUINE_CODES.has(error.code);

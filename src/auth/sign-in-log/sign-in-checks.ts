@@ -20,7 +20,7 @@ export const SIGN_IN_CHECKS = {
   request: {
     title: 'The response answers a pending request of this browser, or the organization accepts unsolicited responses',
     section: 'saml-profiles §4.1.4.3, §4.1.5',
-    codes: ['saml_in_response_to_unknown', 'saml_login_not_started_here', 'saml_unsolicited_forbidden'],
+    codes: ['saml_in_response_to_unknown', 'saml_login_not_started_here', 'saml_unsolicited_forbidden', 'saml_authn_context_mismatch'],
   },
   member: {
     title: 'The member is not suspended, and single logout has not ended the session at the identity provider',

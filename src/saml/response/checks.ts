@@ -25,6 +25,7 @@ import {
   checkKnownConditions,
   checkNotBefore,
   checkNotOnOrAfter,
+  checkProxyRestriction,
   checkRecipient,
   checkResponseIssuer,
   checkSameRequest,
@@ -32,6 +33,7 @@ import {
   checkStatus,
   chooseBearer,
   classRefsOf,
+  proxyLimitsOf,
   readAuthnStatements,
   readConditions,
   readNameId,
@@ -323,6 +325,15 @@ export const RESPONSE_CHECKS = {
       return comparison(settings.entityId, audiences.join(' ') || undefined);
     },
   }),
+  proxy_restriction: responseCheck({
+    title: 'The identity provider lets the gateway vouch for the user to other services',
+    section: 'saml-core §2.5.1.6',
+    codes: ['saml_proxy_restricted', 'saml_malformed'],
+    part: 'assertion',
+    needs: ['conditions'],
+    run: ({ conditions }) => checkProxyRestriction(conditions),
+    facts: ({ conditions }) => ({ wanted: 'no ProxyRestriction', got: proxyLimitsOf(conditions)[0] ?? 'none' }),
+  }),
   authn_statement: responseCheck({
     title: 'The assertion states that the user authenticated',
     section: 'saml-profiles §4.1.4.2',
@@ -345,7 +356,7 @@ export const RESPONSE_CHECKS = {
   authn_context: responseCheck({
     title: 'The user authenticated with a method that the organization accepts',
     section: 'saml-core §2.7.2.2',
-    codes: ['saml_status_not_success', 'saml_structure_ambiguous', 'saml_malformed'],
+    codes: ['saml_authn_context_mismatch', 'saml_structure_ambiguous', 'saml_malformed'],
     part: 'assertion',
     needs: ['authnStatements'],
     provides: 'authnContextClassRef',

@@ -129,10 +129,13 @@ export function checkConfirmationEnd(
 }
 
 /** Returns undefined if the confirmation can never be accepted, because its end is missing or unreadable. */
-function endOf(data: XmlElement): number | undefined {
-  const notOnOrAfter = attributeOf(data, 'NotOnOrAfter');
+const endOf = (data: XmlElement): number | undefined => instantIn(data, 'NotOnOrAfter');
+
+/** Returns undefined if the attribute is missing or unreadable. */
+function instantIn(element: XmlElement, name: string): number | undefined {
+  const text = attributeOf(element, name);
   try {
-    return notOnOrAfter === undefined ? undefined : readDateTime(notOnOrAfter);
+    return text === undefined ? undefined : readDateTime(text);
   } catch (error) {
     if (error instanceof GatewayError) return undefined;
     throw error;
@@ -203,7 +206,7 @@ export function checkNotOnOrAfter(conditions: XmlElement, settings: ResponseSett
   if (hasPassed(notOnOrAfterMs, settings, nowMs)) throw expired('The assertion', notOnOrAfterMs, nowMs);
 }
 
-/** OneTimeUse is satisfied because every assertion is claimed once. ProxyRestriction limits new SAML assertions, which are never issued here. */
+/** OneTimeUse is satisfied because every assertion is claimed once. {@link checkProxyRestriction} reads ProxyRestriction. */
 const KNOWN_CONDITIONS: ReadonlySet<string> = new Set(['AudienceRestriction', 'OneTimeUse', 'ProxyRestriction']);
 
 /** Checks that every condition is known: an assertion with an unknown condition must not be relied on (saml-core §2.5.1). */
@@ -225,6 +228,27 @@ export function checkAudience(conditions: XmlElement, { entityId }: ResponseSett
 }
 
 export const audiencesOf = (restriction: XmlElement): string[] => childrenNamed(restriction, ASSERTION, 'Audience').map(textOf);
+
+/**
+ * Checks that the gateway may vouch for the user to other services. A ProxyRestriction limits the assertions that are issued on the
+ * basis of this one, and the gateway's tokens serve the same purpose. The gateway cannot enforce a list of audiences, because it does
+ * not know which services accept its tokens. A count of 1 or more allows one further step, which is the token.
+ */
+export function checkProxyRestriction(conditions: XmlElement): void {
+  const got = proxyLimitsOf(conditions)[0];
+  if (got !== undefined) throw new GatewayError('saml_proxy_restricted', { wanted: 'no ProxyRestriction', got });
+}
+
+/** Describes each restriction that excludes the gateway's tokens. @throws saml_malformed for an invalid Count */
+export function proxyLimitsOf(conditions: XmlElement): string[] {
+  return childrenNamed(conditions, ASSERTION, 'ProxyRestriction').flatMap((restriction) => {
+    const count = attributeOf(restriction, 'Count');
+    if (count !== undefined && !/^\d{1,20}$/.test(count)) throw malformed('The Count of a ProxyRestriction is not a number.');
+    // Any child element counts as an audience, so that no spelling of one is overlooked.
+    if (childElements(restriction).length > 0) return ['a ProxyRestriction with audiences'];
+    return count !== undefined && Number(count) === 0 ? ['a ProxyRestriction with Count="0"'] : [];
+  });
+}
 
 export function readAuthnStatements(assertion: XmlElement): readonly XmlElement[] {
   const statements = childrenNamed(assertion, ASSERTION, 'AuthnStatement');
@@ -252,11 +276,23 @@ export function checkAuthnContext(statements: readonly XmlElement[], { authnCont
   if (authnContext.length === 0) return classRefs[0];
   const accepted = classRefs.find((ref) => authnContext.includes(ref));
   if (accepted !== undefined) return accepted;
-  throw new GatewayError('saml_status_not_success', {
+  throw new GatewayError('saml_authn_context_mismatch', {
     detail: 'The authentication method that was used at the identity provider is not one that this organization accepts.',
     wanted: authnContext.join(' or '),
     got: shown(classRefs.join(' ') || ABSENT),
   });
+}
+
+/**
+ * Returns the time of the latest authentication with an accepted method, ms since 1970; undefined if no such statement has a readable
+ * AuthnInstant. An older authentication with an accepted method does not become newer by one with another method.
+ */
+export function authnInstantOf(statements: readonly XmlElement[], { authnContext }: ResponseSettings): number | undefined {
+  const accepted = statements.filter(
+    (statement) => authnContext.length === 0 || classRefsOf(statement).some((ref) => authnContext.includes(ref)),
+  );
+  const instants = accepted.map((statement) => instantIn(statement, 'AuthnInstant')).filter((instant) => instant !== undefined);
+  return instants.length === 0 ? undefined : Math.max(...instants);
 }
 
 export const sessionIndexOf = (statements: readonly XmlElement[]): string | undefined =>

@@ -78,6 +78,8 @@ export function acceptedAddressing(keys: Keys): AcceptedCase[] {
       ['with-comment', audiences(audience(`${ENTITY_ID.slice(0, 9)}<!-- -->${ENTITY_ID.slice(9)}`))],
       ['with-one-time-use', audiences(audience(ENTITY_ID), '<saml:OneTimeUse/>')],
       ['with-proxy-restriction', audiences(proxy, audience(ENTITY_ID))],
+      ['with-proxy-restriction-of-many-steps', audiences(audience(ENTITY_ID), '<saml:ProxyRestriction Count="010"/>')],
+      ['with-proxy-restriction-without-limit', audiences(audience(ENTITY_ID), '<saml:ProxyRestriction/>')],
       ['after-one-time-use', audiences('<saml:OneTimeUse/>', proxy, audience(ENTITY_ID))],
     ]),
     ...rows(keys, 'in-response-to', [

@@ -105,7 +105,7 @@ export const EVERYTHING: Partial<Parts> = {
   confirmation: bearer(
     `${NAME_ID}${confirmationData(' Address="192.0.2.17"').replace('/>', '><x:more xmlns:x="urn:x"/></saml:SubjectConfirmationData>')}`,
   ),
-  conditions: `<saml:Conditions ${CONDITIONS_TIMES}>${audience(ENTITY_ID)}<saml:OneTimeUse/><saml:ProxyRestriction Count="0"><saml:Audience>urn:x:elsewhere</saml:Audience></saml:ProxyRestriction></saml:Conditions>`,
+  conditions: `<saml:Conditions ${CONDITIONS_TIMES}>${audience(ENTITY_ID)}<saml:OneTimeUse/><saml:ProxyRestriction Count="2"/></saml:Conditions>`,
   advice:
     '<saml:Advice><saml:AssertionIDRef>_earlier</saml:AssertionIDRef><saml:AssertionURIRef>urn:x:earlier</saml:AssertionURIRef></saml:Advice>',
   authn: `<saml:AuthnStatement AuthnInstant="${NOW}" SessionIndex="_session1" SessionNotOnOrAfter="${minutes(480)}"><saml:SubjectLocality Address="192.0.2.17" DNSName="desk.acme.test"/><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef><saml:AuthnContextDecl><x:by xmlns:x="urn:x"/></saml:AuthnContextDecl><saml:AuthenticatingAuthority>${IDP}</saml:AuthenticatingAuthority></saml:AuthnContext></saml:AuthnStatement>`,

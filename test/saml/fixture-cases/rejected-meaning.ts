@@ -293,6 +293,10 @@ export function rejectedTime(keys: Keys): RejectedCase[] {
 export function rejectedSubject(keys: Keys): RejectedCase[] {
   const plain = (method: string) => confirmationOf(method, confirmationData());
   const wanted = { authnContext: ['urn:mfa'] };
+  const proxied = (restriction: string, isFirst = false) => ({
+    conditions: conditions(CONDITIONS_TIMES, isFirst ? restriction + audience(ENTITY_ID) : audience(ENTITY_ID) + restriction),
+  });
+  const proxyAudiences = (...uris: string[]) => audience(...uris).replaceAll('AudienceRestriction', 'ProxyRestriction');
   const context = (classRef: string) =>
     `<saml:AuthnStatement AuthnInstant="${NOW}"><saml:AuthnContext><saml:AuthnContextClassRef>${classRef}</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`;
   return [
@@ -409,17 +413,17 @@ export function rejectedSubject(keys: Keys): RejectedCase[] {
         'saml_malformed',
       ],
       ['only-authz-decision', { authn: '<saml:AuthzDecisionStatement Resource="" Decision="Permit"/>' }, 'saml_malformed'],
-      ['context-in-other-case', { authn: context('URN:MFA') }, 'saml_status_not_success', wanted],
-      ['context-longer', { authn: context('urn:mfa2') }, 'saml_status_not_success', wanted],
-      ['context-with-white-space', { authn: context(' urn:mfa ') }, 'saml_status_not_success', wanted],
-      ['context-empty', { authn: context('') }, 'saml_status_not_success', { authnContext: ['urn:mfa', 'urn:token'] }],
+      ['context-in-other-case', { authn: context('URN:MFA') }, 'saml_authn_context_mismatch', wanted],
+      ['context-longer', { authn: context('urn:mfa2') }, 'saml_authn_context_mismatch', wanted],
+      ['context-with-white-space', { authn: context(' urn:mfa ') }, 'saml_authn_context_mismatch', wanted],
+      ['context-empty', { authn: context('') }, 'saml_authn_context_mismatch', { authnContext: ['urn:mfa', 'urn:token'] }],
       ['context-with-child', { authn: context('urn:<x xmlns="urn:x"/>mfa') }, 'saml_malformed', wanted],
       [
         'context-of-authority',
         {
           authn: `<saml:AuthnStatement AuthnInstant="${NOW}"><saml:AuthnContext><saml:AuthenticatingAuthority>urn:mfa</saml:AuthenticatingAuthority></saml:AuthnContext></saml:AuthnStatement>`,
         },
-        'saml_status_not_success',
+        'saml_authn_context_mismatch',
         wanted,
       ],
       [
@@ -428,14 +432,20 @@ export function rejectedSubject(keys: Keys): RejectedCase[] {
         'saml_structure_ambiguous',
         wanted,
       ],
-      ['context-not-as-asked', {}, 'saml_status_not_success', wanted],
-      ['context-absent-but-asked', { authn: `<saml:AuthnStatement AuthnInstant="${NOW}"/>` }, 'saml_status_not_success', wanted],
+      ['context-not-as-asked', {}, 'saml_authn_context_mismatch', wanted],
+      [
+        'context-requested-only-in-advice',
+        { advice: `<saml:Advice>${context('urn:mfa')}</saml:Advice>` },
+        'saml_authn_context_mismatch',
+        wanted,
+      ],
+      ['context-absent-but-asked', { authn: `<saml:AuthnStatement AuthnInstant="${NOW}"/>` }, 'saml_authn_context_mismatch', wanted],
       [
         'context-declaration-is-no-class',
         {
           authn: `<saml:AuthnStatement AuthnInstant="${NOW}"><saml:AuthnContext><saml:AuthnContextDeclRef>urn:mfa</saml:AuthnContextDeclRef></saml:AuthnContext></saml:AuthnStatement>`,
         },
-        'saml_status_not_success',
+        'saml_authn_context_mismatch',
         wanted,
       ],
       [
@@ -466,6 +476,40 @@ export function rejectedSubject(keys: Keys): RejectedCase[] {
         { conditions: conditions(CONDITIONS_TIMES, `${audience(ENTITY_ID)}<saml:Whatever/>`) },
         'saml_malformed',
       ],
+    ]),
+    ...rows(keys, 'proxy', [
+      ['count-zero', proxied('<saml:ProxyRestriction Count="0"/>'), 'saml_proxy_restricted'],
+      ['count-zero-before-audience', proxied('<saml:ProxyRestriction Count="0"/>', true), 'saml_proxy_restricted'],
+      ['count-several-zeros', proxied('<saml:ProxyRestriction Count="000"/>'), 'saml_proxy_restricted'],
+      [
+        'count-zero-in-unsolicited-response',
+        {
+          ...proxied('<saml:ProxyRestriction Count="0"/>'),
+          responseAttributes: responseAttributes(`Destination="${ACS_URL}"`),
+          confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(5)}"`),
+        },
+        'saml_proxy_restricted',
+      ],
+      ['audience-list', proxied(proxyAudiences('urn:x:elsewhere')), 'saml_proxy_restricted'],
+      ['audience-list-with-us', proxied(proxyAudiences(ENTITY_ID)), 'saml_proxy_restricted'],
+      ['audience-list-with-count', proxied(proxyAudiences('urn:x').replace('>', ' Count="5">')), 'saml_proxy_restricted'],
+      [
+        'audience-list-with-empty-audience',
+        proxied('<saml:ProxyRestriction><saml:Audience/></saml:ProxyRestriction>'),
+        'saml_proxy_restricted',
+      ],
+      [
+        'audience-in-other-namespace',
+        proxied('<saml:ProxyRestriction><samlp:Audience>urn:x</samlp:Audience></saml:ProxyRestriction>'),
+        'saml_proxy_restricted',
+      ],
+      ['second-of-two', proxied('<saml:ProxyRestriction Count="1"/><saml:ProxyRestriction Count="0"/>'), 'saml_proxy_restricted'],
+      ['first-of-two', proxied('<saml:ProxyRestriction Count="0"/><saml:ProxyRestriction Count="1"/>'), 'saml_proxy_restricted'],
+      ['count-negative', proxied('<saml:ProxyRestriction Count="-1"/>'), 'saml_malformed'],
+      ['count-empty', proxied('<saml:ProxyRestriction Count=""/>'), 'saml_malformed'],
+      ['count-in-words', proxied('<saml:ProxyRestriction Count="none"/>'), 'saml_malformed'],
+      ['count-hexadecimal', proxied('<saml:ProxyRestriction Count="0x1"/>'), 'saml_malformed'],
+      ['count-with-fraction', proxied('<saml:ProxyRestriction Count="0.5"/>'), 'saml_malformed'],
     ]),
     ...rows(keys, 'status', [
       ['responder', { status: `<samlp:Status><samlp:StatusCode Value="${STATUS}Responder"/></samlp:Status>` }, 'saml_status_not_success'],
