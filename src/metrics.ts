@@ -7,7 +7,7 @@ export interface Metrics {
   readonly logins: Counter<'outcome'>;
   /** Outcome: `agreed`, `refused` (node-saml would reject the response) or `differs` (node-saml reads another user from it). */
   readonly secondOpinions: Counter<'outcome'>;
-  /** Outcome: the answer of the identity provider, `by_identity_provider`, or the code of the rejection. */
+  /** Outcome: the answer of the identity provider, `by_identity_provider`, `unknown_principal`, or the code of the rejection. */
   readonly logouts: Counter<'outcome'>;
   /** By route and status class. */
   readonly requests: Histogram<'route' | 'status'>;

@@ -71,6 +71,8 @@ export interface Member {
   /** Oldest first. */
   readonly cliTokens: readonly CliToken[];
   readonly revokedSessionTokens?: readonly RevokedSessionToken[];
+  /** Hashes of the last NameIDs, so that single logout recognizes a user whose sessions have ended. Absent in older records. */
+  readonly seenNameIds?: readonly string[];
 }
 
 export const MEMBERS: Collection<Member> = {
@@ -79,6 +81,7 @@ export const MEMBERS: Collection<Member> = {
     email: (member) => [member.email.toLowerCase()],
     activeRole: (member) => (isActive(member) ? [member.role] : []),
     nameId: (member) => member.sessions.flatMap(nameIdKeys),
+    seenNameId: ({ seenNameIds = [] }) => seenNameIds,
     holdsTokens: (member) => (member.cliTokens.length > 0 ? [''] : []),
   },
   unique: { identity: (member) => [member.identity] },
@@ -110,6 +113,10 @@ export const liveSessions = ({ sessions }: Member, nowMs: number): MemberSession
 
 /** Returns the index string under which members with a session of this NameID are found. */
 export const nameIdKey = (idpEntityId: string, { value }: NameId): string => hashOf(idpEntityId, value);
+
+/** Where a NameID of a removed member (see {@link Member.seenNameIds}) is remembered for {@link REMOVED_NAME_ID_SECONDS}. */
+export const removedNameIdKey = (seenNameId: string): string => `logout:removed:${seenNameId}`;
+const REMOVED_NAME_ID_SECONDS = 24 * 60 * 60;
 
 /**
  * Returns the key that identifies a user. It includes the identity provider, because no identity provider may sign in the users
@@ -206,6 +213,9 @@ export async function removeMember(runtime: Runtime, actor: Actor, ref: MemberRe
     steps: [
       { do: 'delete', collection: MEMBERS, id, version },
       auditStep(runtime.now(), actor, 'member.removed', { member_id: id, details: { email: member.email } }),
+      ...(member.seenNameIds ?? []).map(
+        (nameId): Step => ({ do: 'put', key: removedNameIdKey(nameId), value: '', ttlSeconds: REMOVED_NAME_ID_SECONDS }),
+      ),
     ],
     after: member,
     losesOwner: isActiveOwner(member),

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, randomUUID, verify, X509Certificate } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
@@ -7,6 +7,7 @@ import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed
 import { parseXml } from '../../src/saml/xml/xml.ts';
 import { attributeOf, childElements, walk, type XmlElement } from '../../src/saml/xml/xml-tree.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
+import { encrypt } from '../saml/encrypting.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
@@ -111,11 +112,22 @@ function oursIn(page: Page): Ours {
   };
 }
 
-/** Verifies the signature with the certificate in the organization's SP metadata, as an identity provider does. */
-async function isSignedByUs(organization: TestOrganization, ours: Ours): Promise<boolean> {
+/** Returns a certificate of the organization's SP metadata. */
+async function certificateOf(organization: TestOrganization, use: 'signing' | 'encryption'): Promise<X509Certificate> {
   const metadata = await (await fetch(organization.acsUrl.replace(/acs$/, 'metadata'))).text();
-  const [, der = ''] = /use="signing">.*?<ds:X509Certificate>([^<]+)</s.exec(metadata) ?? [];
-  const certificate = new X509Certificate(Buffer.from(der, 'base64'));
+  const [, der = ''] = new RegExp(`use="${use}">.*?<ds:X509Certificate>([^<]+)<`, 's').exec(metadata) ?? [];
+  return new X509Certificate(Buffer.from(der, 'base64'));
+}
+
+async function encryptedFor(organization: TestOrganization, element: string): Promise<string> {
+  const { publicKey } = await certificateOf(organization, 'encryption');
+  const standalone = element.replace('<saml:NameID', '<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"');
+  return `<saml:EncryptedID>${encrypt(standalone, publicKey)}</saml:EncryptedID>`;
+}
+
+/** Verifies the signature as an identity provider does. */
+async function isSignedByUs(organization: TestOrganization, ours: Ours): Promise<boolean> {
+  const certificate = await certificateOf(organization, 'signing');
   if (ours.binding === 'post') return xmlsec1Verifies(ours.xml, ours.root.local as 'LogoutRequest', certificate.toString());
   const [signed = '', value = ''] = ours.query.split('&Signature=');
   return verify('sha256', Buffer.from(signed), createPublicKey(certificate.toString()), Buffer.from(decodeURIComponent(value), 'base64'));
@@ -250,26 +262,30 @@ describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (s
   });
   const EVERY = nameId(olivia);
 
-  it('ends the named session and no other', async () => {
+  it('ends the named session and those without SessionIndex, but no other', async () => {
     const [one, two, three] = [await signedIn(acme, 'one'), await signedIn(acme, 'two'), await signedIn(acme, undefined)];
     const carl = new HttpBrowser();
     expect((await acme.signIn(carl, 'carl', { values: { sessionIndex: 'one' } })).status).toBe(303);
     await ask(acme, binding, EVERY + sessionIndex('one'));
-    expect(await Promise.all([one, two, three, carl].map((browser) => isIn(browser)))).toEqual([false, true, true, true]);
+    expect(await Promise.all([one, two, three, carl].map((browser) => isIn(browser)))).toEqual([false, true, false, true]);
   });
 
   it('ends several named sessions, and all if none is named', async () => {
     const all = [await signedIn(acme, 'a'), await signedIn(acme, 'b'), await signedIn(acme, 'c'), await signedIn(acme, undefined)];
     await ask(acme, binding, EVERY + sessionIndex('a') + sessionIndex('c') + sessionIndex('unknown'));
-    expect(await Promise.all(all.map((browser) => isIn(browser)))).toEqual([false, true, false, true]);
+    expect(await Promise.all(all.map((browser) => isIn(browser)))).toEqual([false, true, false, false]);
+    all.push(await signedIn(acme, undefined));
     await ask(acme, binding, EVERY);
-    expect(await Promise.all(all.map((browser) => isIn(browser)))).toEqual([false, false, false, false]);
+    expect(await Promise.all(all.map((browser) => isIn(browser)))).toEqual([false, false, false, false, false]);
   });
 
   it.each([
     ['a different format', {}, nameId(olivia, ' Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"'), true],
-    ['no format', {}, nameId(olivia, ''), true],
+    ['no format', {}, nameId(olivia, ''), false],
+    ['no format in the assertion either', { format: undefined }, nameId(olivia, ''), false],
+    ['no format, but a different NameQualifier', { nameQualifier: 'a' }, nameId(olivia, ' NameQualifier="b"'), true],
     ['a different case', {}, nameId(olivia.toUpperCase()), true],
+    ['a different case without a format', {}, nameId(olivia.toUpperCase(), ''), true],
     ['a different NameQualifier', { nameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" NameQualifier="b"`), true],
     ['a different SPNameQualifier', { spNameQualifier: 'a' }, nameId(olivia, ` Format="${EMAIL}" SPNameQualifier="b"`), true],
     ['the identity provider as NameQualifier', {}, nameId(olivia, ` Format="${EMAIL}" NameQualifier="${OKTA_ISSUER}"`), false],
@@ -296,10 +312,104 @@ describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (s
     expect(statusOf(ours)).toEqual(['urn:oasis:names:tc:SAML:2.0:status:Success']);
   });
 
-  it('is answered with Success for an unknown NameID', async () => {
+  const SUCCESS = ['urn:oasis:names:tc:SAML:2.0:status:Success'];
+  const UNKNOWN = ['urn:oasis:names:tc:SAML:2.0:status:Responder', 'urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal'];
+  const answerTo = async (content: string, to = acme) => statusOf(oursIn(await ask(to, binding, content)));
+
+  it('is answered with UnknownPrincipal and audited if no user has signed in with the NameID', async () => {
     const browser = await signedIn(acme, 'index');
-    expect(statusOf(oursIn(await ask(acme, binding, nameId('nobody@acme.test'))))).toEqual(['urn:oasis:names:tc:SAML:2.0:status:Success']);
+    expect(await answerTo(nameId('nobody@acme.test') + sessionIndex('index'))).toEqual(UNKNOWN);
     expect(await isIn(browser)).toBe(true);
+    expect(await auditOf(acme)).toMatchObject([
+      {
+        event: 'logout.unknown_principal',
+        actor: { kind: 'identity_provider' },
+        details: { ended: 0, name_id: 'nobody@acme.test', format: EMAIL, session_index: 'index' },
+      },
+    ]);
+  });
+
+  it.each([
+    ['a different format', nameId(olivia, ' Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"')],
+    ['a different case', nameId(olivia.toUpperCase())],
+  ])('is not answered with Success if the session stays because of %s', async (_case, content) => {
+    const browser = await signedIn(acme, 'index');
+    expect(await answerTo(content)).toEqual(UNKNOWN);
+    expect(await isIn(browser)).toBe(true);
+  });
+
+  it.each<[string, (own: TestOrganization, browser: HttpBrowser, member: string) => Promise<unknown>]>([
+    ['by an earlier request', (own) => ask(own, binding, EVERY)],
+    ['because the user signed out', (_own, browser) => signOut(browser)],
+    ['because the member was suspended', (_own, _browser, member) => gateway.api('PATCH', member, { suspended: true })],
+    ['because the member was removed', (_own, _browser, member) => gateway.api('DELETE', member)],
+    [
+      'because the member lost the role',
+      async (own) => {
+        await gateway.api('PUT', `/organizations/${own.slug}/role-mapping`, {
+          rules: [{ group: 'other', role: 'owner' }],
+          default_role: 'none',
+          allow_no_owner: true,
+        });
+        expect((await own.signIn(new HttpBrowser(), 'olivia')).code).toBe('saml_role_denied');
+      },
+    ],
+  ])('is answered with Success if the session ended before: %s', async (_case, end) => {
+    const own = await makeOrganization(REDIRECT + POST);
+    await gateway.api('PUT', `/organizations/${own.slug}/role-mapping`, { rules: [{ group: 'x', role: 'owner' }], default_role: 'owner' });
+    const carl = new HttpBrowser();
+    await own.signIn(carl, 'carl');
+    const browser = await signedIn(own, 'ended-before');
+    const path = `/organizations/${own.slug}/members`;
+    const { body } = await gateway.api<{ items: { id: string }[] }>('GET', `${path}?email=${encodeURIComponent(olivia)}`);
+    await end(own, browser, `${path}/${body.items[0]?.id}`);
+    expect(await isIn(browser)).toBe(false);
+    expect(await answerTo(EVERY + sessionIndex('ended-before'), own)).toEqual(SUCCESS);
+    expect(await answerTo(nameId(olivia, '') + sessionIndex('ended-before'), own)).toEqual(SUCCESS);
+    expect(await auditOf(own)).toMatchObject([{ event: 'logout.identity_provider', details: { ended: 0 } }]);
+    expect(await isIn(carl)).toBe(true);
+  });
+
+  it('remembers the last ten NameIDs of a user', async () => {
+    const own = await makeOrganization(REDIRECT + POST);
+    const browser = new HttpBrowser();
+    const transient = (number: number) => ({ value: `_${number}`, format: 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient' });
+    const attributes = [
+      { name: 'http://schemas.microsoft.com/identity/claims/objectidentifier', values: ['olivia'] },
+      { name: 'email', values: [olivia] },
+    ];
+    for (let number = 0; number < 11; number++) {
+      expect((await own.signIn(browser, 'olivia', { values: { nameId: transient(number), attributes } })).status).toBe(303);
+    }
+    expect(await answerTo(nameId('_1', ''), own)).toEqual(SUCCESS);
+    expect(await answerTo(nameId('_0', ''), own)).toEqual(UNKNOWN);
+  });
+
+  it.each([
+    ['with the format of the assertion', (value: string) => nameId(value), false],
+    ['without a format', (value: string) => nameId(value, ''), false],
+    ['of another user', () => nameId('carl@okta.acme.example'), true],
+  ])('reads an encrypted NameID %s', async (_case, named, stays) => {
+    const browser = await signedIn(acme, 'encrypted');
+    const page = await ask(acme, binding, await encryptedFor(acme, named(olivia)));
+    expect(attributeOf(oursIn(page).root, 'InResponseTo')).toMatch(/^_idp-/);
+    expect(await isIn(browser)).toBe(stays);
+  });
+
+  it('ends the session if the request has the form of those of Entra ID', async () => {
+    for (const format of [EMAIL, 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent']) {
+      const value = 'e6270a7d@corp.example';
+      const index = `_${randomUUID()}`;
+      const browser = await signedIn(acme, index, { value, format });
+      const content = `<NameID xmlns="urn:oasis:names:tc:SAML:2.0:assertion">${value}</NameID>${sessionIndex(index)}`;
+      const until = new Date(now() + 60 * 60_000).toISOString();
+      const xml = logoutRequest(addressed(acme), content, { id: freshId() }).replace(
+        ' Destination=',
+        ` NotOnOrAfter="${until}" Destination=`,
+      );
+      expect(statusOf(oursIn(await say(acme, binding, 'SAMLRequest', xml)))).toEqual(SUCCESS);
+      expect(await isIn(browser)).toBe(false);
+    }
   });
 
   it('is rejected if it is unsigned, signed with another key or for another recipient', async () => {
@@ -404,23 +514,19 @@ describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (s
   });
 
   it('is written to the audit trail with the identity provider as actor', async () => {
-    const browser = await signedIn(acme, 'index');
-    const { body: me } = await gateway.api<{ items: { id: string }[] }>(
-      'GET',
-      `/organizations/${acme.slug}/members?email=${encodeURIComponent(olivia)}`,
-    );
-    await ask(acme, binding, EVERY);
+    const own = await makeOrganization(REDIRECT + POST);
+    const browser = await signedIn(own, 'index');
+    const { body: me } = await gateway.api<{ items: { id: string }[] }>('GET', `/organizations/${own.slug}/members`);
+    await ask(own, binding, EVERY);
     expect(await isIn(browser)).toBe(false);
-    const { body } = await gateway.api<{ items: object[] }>(
-      'GET',
-      `/organizations/${acme.slug}/audit?event=logout.identity_provider&limit=1`,
-    );
-    expect(body.items).toMatchObject([
-      { event: 'logout.identity_provider', member_id: me.items[0]?.id, actor: { kind: 'identity_provider' } },
+    expect(await auditOf(own)).toMatchObject([
+      { event: 'logout.identity_provider', member_id: me.items[0]?.id, actor: { kind: 'identity_provider' }, details: { ended: 1 } },
     ]);
   });
 });
 
+const auditOf = async ({ slug }: TestOrganization) =>
+  (await gateway.api<{ items: object[] }>('GET', `/organizations/${slug}/audit?limit=1`)).body.items;
 const statusOf = ({ root }: Ours) =>
   [...walk(root)].filter(({ local }) => local === 'StatusCode').map((code) => attributeOf(code, 'Value'));
 

@@ -9,11 +9,16 @@ import { SAML } from '@node-saml/node-saml';
 import type { GatewayError } from '../../src/errors.ts';
 import { type BrowserMessage, checkRelayState, readRedirect, type UnverifiedMessage } from '../../src/saml/messages/bindings.ts';
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../src/saml/messages/logout.ts';
-import { createLogoutRequest, createLogoutResponse, type LogoutRequestOptions } from '../../src/saml/messages/logout-messages.ts';
+import {
+  createLogoutRequest,
+  createLogoutResponse,
+  type LogoutRequestOptions,
+  type LogoutStatus,
+} from '../../src/saml/messages/logout-messages.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { NAME_ID_UNSPECIFIED } from '../../src/saml/names.ts';
 import { parseXml } from '../../src/saml/xml/xml.ts';
-import { attributeOf, childElements, textOf } from '../../src/saml/xml/xml-tree.ts';
+import { attributeOf, childElements, textOf, walk } from '../../src/saml/xml/xml-tree.ts';
 import { xmlsec1Verifies } from '../mock-idp/judges.ts';
 import {
   type Addressed,
@@ -106,13 +111,20 @@ describe.each(BINDINGS)('acceptLogoutRequest() over %s (saml-core §3.7.1)', (_n
     expect(acceptLogoutRequest(send('SAMLRequest', xml), settings(), NOW_MS)).toEqual({
       requestId: '_logout1',
       nameId: { value: 'olivia&', format: 'f', nameQualifier: 'n', spNameQualifier: 's' },
+      hasFormat: true,
       sessionIndexes: ['one', 'two'],
       acceptableUntilMs: NOW_MS + (5 + 5) * 60_000, // with the largest possible clock skew
     });
     expect(acceptLogoutRequest(send('SAMLRequest', logoutRequest(TO, nameId('o', ''))), settings(), NOW_MS)).toMatchObject({
       nameId: { value: 'o', format: NAME_ID_UNSPECIFIED },
+      hasFormat: false,
       sessionIndexes: [],
     });
+  });
+
+  test('ignores an empty SessionIndex, which names no session', () => {
+    const xml = logoutRequest(TO, OLIVIA + sessionIndex(''));
+    expect(acceptLogoutRequest(send('SAMLRequest', xml), settings(), NOW_MS).sessionIndexes).toEqual([]);
   });
 
   test('decrypts the NameID', () => {
@@ -384,7 +396,8 @@ describe.each(['redirect', 'post'] as const)('createLogoutRequest() and createLo
   });
   const request = (more: Partial<LogoutRequestOptions> = {}) =>
     createLogoutRequest({ ...common(), nameId: HOSTILE, sessionIndex: 'a<b', ...more });
-  const response = (relayState?: string) => createLogoutResponse({ ...common(), inResponseTo: '_asked', relayState });
+  const response = (relayState?: string, status: LogoutStatus = 'success') =>
+    createLogoutResponse({ ...common(), inResponseTo: '_asked', relayState, status });
 
   test('create a valid request with the recorded NameID and SessionIndex', async () => {
     const xml = xmlOf(await request(), 'SAMLRequest');
@@ -432,6 +445,16 @@ describe.each(['redirect', 'post'] as const)('createLogoutRequest() and createLo
     expect(relayStateOf(await response()) ?? undefined).toBeUndefined();
     if (message.binding === 'post') expect(message.action).toBe(LOCATION);
     else expect(message.url.startsWith(`${LOCATION}&SAMLResponse=`)).toBe(true);
+  });
+
+  test('create a valid response with Responder and UnknownPrincipal (saml-core §3.2.2.2)', async () => {
+    const xml = xmlOf(await response(undefined, 'unknown_principal'), 'SAMLResponse');
+    expect(await schemaProblems(xml, 'protocol')).toBe('');
+    const codes = walk(parseXml(xml)).filter(({ local }) => local === 'StatusCode');
+    expect(codes.map((code) => attributeOf(code, 'Value'))).toEqual([
+      'urn:oasis:names:tc:SAML:2.0:status:Responder',
+      'urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal',
+    ]);
   });
 
   test('create messages that node-saml accepts', async () => {

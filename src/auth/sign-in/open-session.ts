@@ -1,7 +1,7 @@
 /** Builds what a sign-in writes: member, session and audit entries. */
 import { type Actor, auditStep } from '../../audit.ts';
 import { newId, newSecret } from '../../ids.ts';
-import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
+import { requireIdentityProvider, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -12,6 +12,7 @@ import { newSid } from '../sessions/browser-sessions.ts';
 import { type Login, putLogin } from '../sessions/member-sessions.ts';
 import type { BrowserContext } from './browser-context.ts';
 import type { IdentifiedUser } from './check-assertion.ts';
+import { rememberNameId } from './end-named-sessions.ts';
 
 /** Sessions per member. One more ends the oldest. */
 const MAX_SESSIONS = 20;
@@ -38,7 +39,12 @@ export function openSession(runtime: Runtime, organization: Organization, option
   const { user, known, browser, formerLogin, nowMs } = options;
   const session = newSession(runtime, organization, options);
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
-  const member = memberAfterSignIn(user, known?.value, { sessions: [...kept.slice(-(MAX_SESSIONS - 1)), session], nowMs });
+  const sessions = [...kept.slice(-(MAX_SESSIONS - 1)), session];
+  const seenNameIds = rememberNameId(known?.value.seenNameIds, session.nameId, {
+    idpEntityId: requireIdentityProvider(organization).metadata.entityId,
+    entityId: serviceProviderUrls(runtime.config.baseUrl, organization.slug).entityId,
+  });
+  const member: Member = { ...memberAfterSignIn(user, known?.value, { sessions, nowMs }), seenNameIds };
   const sid = newSid(organization.id);
   const login: Login = {
     organizationId: organization.id,

@@ -21,7 +21,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage, MessageSigningKey, UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../saml/messages/logout.ts';
 import { createLogoutRequest, createLogoutResponse } from '../../saml/messages/logout-messages.ts';
-import { endNamedSessions } from './end-named-sessions.ts';
+import { type EndedSessions, endNamedSessions } from './end-named-sessions.ts';
 
 /** How long the browser may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
@@ -74,16 +74,15 @@ export async function finishSingleLogout(
   return outcome;
 }
 
-export interface AnsweredLogout {
-  /** The number of sessions that ended. */
-  readonly ended: number;
+export interface AnsweredLogout extends EndedSessions {
   /** Undefined if the identity provider has no endpoint for answers. */
   readonly answer: BrowserMessage | undefined;
 }
 
 /**
- * Ends the sessions that a LogoutRequest names and creates the answer. If no member has the NameID or no session is left, the
- * answer is Success too: an error would make the identity provider warn the user of a session that does not exist.
+ * Ends the sessions that a LogoutRequest names and creates the answer. If they have ended before, the answer is Success too: an
+ * error would make the identity provider warn the user of a session that does not exist. If no user has signed in with the NameID,
+ * the answer is UnknownPrincipal, because a session may be alive under a NameID that the identity provider does not send.
  * @throws the errors of {@link acceptLogoutRequest}; saml_replayed, idp_not_configured, store_unavailable; no session has
  *   ended then
  */
@@ -97,7 +96,7 @@ export async function answerLogoutRequest(
   const request = acceptLogoutRequest(message, settings, runtime.now());
   const ended = await endNamedSessions(runtime, organization, { request, actor });
   const endpoint = findEndpoint(identityProvider, message.binding);
-  if (!endpoint) return { ended, answer: undefined };
+  if (!endpoint) return { ...ended, answer: undefined };
   const answer = await createLogoutResponse({
     ...(await commonOptions(runtime, organization)),
     id: `_${newSecret()}`,
@@ -105,8 +104,9 @@ export async function answerLogoutRequest(
     binding: endpoint.binding,
     inResponseTo: request.requestId,
     relayState: message.unverifiedRelayState,
+    status: ended.isKnown ? 'success' : 'unknown_principal',
   });
-  return { ended, answer };
+  return { ...ended, answer };
 }
 
 async function logoutSettings(runtime: Runtime, organization: Organization, { unverifiedXml }: UnverifiedMessage): Promise<LogoutSettings> {

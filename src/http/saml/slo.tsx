@@ -57,12 +57,11 @@ interface LogoutMessage {
 
 async function handleLogoutRequest(runtime: Runtime, response: Response, { organization, message }: LogoutMessage): Promise<void> {
   const actor = actorOf(response.req, response);
-  const { ended, answer } = await answerLogoutRequest(runtime, organization, { message, actor });
-  runtime.metrics.logouts.inc({ outcome: 'by_identity_provider' });
-  runtime.log.info(
-    { organization: organization.slug, ended, request_id: response.locals.requestId },
-    'the identity provider ended sessions',
-  );
+  const { ended, isKnown, answer } = await answerLogoutRequest(runtime, organization, { message, actor });
+  runtime.metrics.logouts.inc({ outcome: isKnown ? 'by_identity_provider' : 'unknown_principal' });
+  const context = { organization: organization.slug, ended, request_id: response.locals.requestId };
+  if (isKnown) runtime.log.info(context, 'the identity provider ended sessions');
+  else runtime.log.warn(context, 'the identity provider logged out a user who never signed in here');
   if (answer) return sendBrowserMessage(response, answer);
   // Without an endpoint for the answer, the browser stays here, and the logout at the identity provider is done.
   showOutcome(runtime, response, 'success');

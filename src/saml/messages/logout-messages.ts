@@ -5,7 +5,7 @@
  */
 
 import { MINUTE_MS, toIsoTime } from '../../time.ts';
-import { ASSERTION, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_SUCCESS } from '../names.ts';
+import { ASSERTION, NAME_ID_UNSPECIFIED, PROTOCOL, STATUS_RESPONDER, STATUS_SUCCESS, STATUS_UNKNOWN_PRINCIPAL } from '../names.ts';
 import type { NameId } from '../response/name-id.ts';
 import { escapeXml } from '../xml/escape-xml.ts';
 import { type BrowserMessage, createBrowserMessage, type MessageSigningKey } from './bindings.ts';
@@ -49,11 +49,20 @@ export interface LogoutResponseOptions extends LogoutMessageOptions {
   readonly inResponseTo: string;
   /** The RelayState of the request, unchanged. */
   readonly relayState: string | undefined;
+  readonly status: LogoutStatus;
 }
 
-/** Creates a response that confirms that the sessions of a LogoutRequest have ended. */
+/** `success`: no session that the request names is left. `unknown_principal`: the gateway does not know the user (saml-core §3.2.2.2). */
+export type LogoutStatus = 'success' | 'unknown_principal';
+
+const STATUS_CODES: Readonly<Record<LogoutStatus, string>> = {
+  success: `<samlp:StatusCode Value="${STATUS_SUCCESS}"/>`,
+  unknown_principal: `<samlp:StatusCode Value="${STATUS_RESPONDER}"><samlp:StatusCode Value="${STATUS_UNKNOWN_PRINCIPAL}"/></samlp:StatusCode>`,
+};
+
+/** Creates the response to a LogoutRequest. */
 export function createLogoutResponse(options: LogoutResponseOptions): Promise<BrowserMessage> {
-  const status = `<samlp:Status><samlp:StatusCode Value="${STATUS_SUCCESS}"/></samlp:Status>`;
+  const status = `<samlp:Status>${STATUS_CODES[options.status]}</samlp:Status>`;
   const xml = writeMessage('LogoutResponse', options, attribute('InResponseTo', options.inResponseTo), status);
   return send('SAMLResponse', xml, options, options.relayState);
 }

@@ -8,8 +8,7 @@ import { GatewayError } from '../../errors.ts';
 import { MINUTE_MS, toIsoTime } from '../../time.ts';
 import { type VerificationKey, verifySignature, verifySignedOctets } from '../crypto/signature.ts';
 import { PROTOCOL, STATUS_PARTIAL_LOGOUT, STATUS_SUCCESS } from '../names.ts';
-import type { NameId } from '../response/name-id.ts';
-import { openNameId } from '../response/name-id.ts';
+import { type NameId, openNameIdElement, readNameId } from '../response/name-id.ts';
 import { MAX_CLOCK_SKEW_MS } from '../response/response-settings.ts';
 import {
   issuerOf,
@@ -44,6 +43,8 @@ export interface VerifiedLogoutRequest {
   /** Must be claimed, so that the request is accepted only once. */
   readonly requestId: string;
   readonly nameId: NameId;
+  /** Whether the NameID has a Format. Entra ID omits it in logout requests, even if its assertions have one. */
+  readonly hasFormat: boolean;
   /** The sessions to end. Empty for all sessions of the NameID. */
   readonly sessionIndexes: readonly string[];
   /** The end of its validity with the largest clock skew, ms since 1970. The claim must be kept until then. */
@@ -76,11 +77,13 @@ export function acceptLogoutRequest(message: UnverifiedMessage, settings: Logout
   const request = openSigned(message, 'LogoutRequest', settings);
   checkDestination(request, message.binding, settings);
   const acceptableUntilMs = checkTime(request, settings, nowMs);
-  const sessionIndexes = childrenNamed(request, PROTOCOL, 'SessionIndex').map(textOf);
+  const sessionIndexes = childrenNamed(request, PROTOCOL, 'SessionIndex')
+    .map(textOf)
+    .filter((index) => index !== '');
   if (sessionIndexes.length > MAX_SESSION_INDEXES) throw malformed('The LogoutRequest has too many SessionIndexes.');
   const statement: Omit<VerifiedLogoutRequest, typeof verified> = {
     requestId: attributeOf(request, 'ID') as string,
-    nameId: readLogoutNameId(request, settings),
+    ...readLogoutNameId(request, settings),
     sessionIndexes,
     acceptableUntilMs,
   };
@@ -169,10 +172,10 @@ function checkTime(message: XmlElement, { clockSkewSeconds }: LogoutSettings, no
   return endMs + MAX_CLOCK_SKEW_MS;
 }
 
-function readLogoutNameId(request: XmlElement, settings: LogoutSettings): NameId {
-  const nameId = openNameId(request, settings.decryptionKeys);
+function readLogoutNameId(request: XmlElement, settings: LogoutSettings): Pick<VerifiedLogoutRequest, 'nameId' | 'hasFormat'> {
+  const nameId = openNameIdElement(request, settings.decryptionKeys);
   if (!nameId) throw new GatewayError('saml_name_id_missing', 'The LogoutRequest has no NameID.');
-  return nameId;
+  return { nameId: readNameId(nameId), hasFormat: attributeOf(nameId, 'Format') !== undefined };
 }
 
 function readOutcome(response: XmlElement): VerifiedLogoutResponse['outcome'] {

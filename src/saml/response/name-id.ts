@@ -15,17 +15,31 @@ export interface NameId {
 const several = (name: string) => () => new GatewayError('saml_structure_ambiguous', `There is more than one ${name}.`);
 
 /**
- * Reads the NameID or EncryptedID of a signed element. An element with both could name two users, so it is refused.
+ * Reads the NameID or EncryptedID of a signed element.
+ * @returns undefined if the element has neither
+ * @throws the errors of {@link openNameIdElement}
+ */
+export function openNameId(parent: XmlElement, decryptionKeys: readonly KeyObject[]): NameId | undefined {
+  const nameId = openNameIdElement(parent, decryptionKeys);
+  return nameId && readNameId(nameId);
+}
+
+/**
+ * Returns the NameID element of a signed element, decrypted if it is an EncryptedID. An element with both could name two users,
+ * so it is refused.
  * @returns undefined if the element has neither
  * @throws saml_structure_ambiguous, saml_malformed, saml_algorithm_forbidden, saml_dtd_forbidden, saml_decryption_failed
  * @see saml-core §2.2.3, §2.2.4
  */
-export function openNameId(parent: XmlElement, decryptionKeys: readonly KeyObject[]): NameId | undefined {
+export function openNameIdElement(parent: XmlElement, decryptionKeys: readonly KeyObject[]): XmlElement | undefined {
   const encrypted = onlyChild(parent, ASSERTION, 'EncryptedID', several('EncryptedID'));
   const plain = onlyChild(parent, ASSERTION, 'NameID', several('NameID'));
   if (encrypted && plain) throw several('NameID')();
-  const nameId = encrypted ? openEncryptedId(encrypted, decryptionKeys) : plain;
-  if (!nameId) return undefined;
+  return encrypted ? openEncryptedId(encrypted, decryptionKeys) : plain;
+}
+
+/** Reads a NameID element. An absent Format means unspecified (saml-core §2.2.2). */
+export function readNameId(nameId: XmlElement): NameId {
   const nameQualifier = attributeOf(nameId, 'NameQualifier');
   const spNameQualifier = attributeOf(nameId, 'SPNameQualifier');
   return {
