@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Client } from '../client/client.ts';
 import { SamlgateError } from '../client/samlgate-error.ts';
+import type { CallOptions } from '../client/send-request.ts';
 import { CommandError, describeRefusal } from './command-error.ts';
 import { describeFileProblems } from './file-problems.ts';
 import { orUndefined } from './gateway-api.ts';
@@ -108,18 +109,20 @@ export async function planChanges(client: Client, file: OrganizationFile, option
 
 async function planIdentityProvider(client: Client, file: OrganizationFile, path: string, exists: boolean): Promise<Change[]> {
   const given = file.identity_provider ?? {};
-  const metadata = metadataBody(file);
+  const metadata = metadataRequest(file);
   const settings = Object.fromEntries(Object.entries(given).filter(([name]) => !(METADATA_FIELDS as readonly string[]).includes(name)));
   const before = exists ? ((await orUndefined(client.call('GET', path), 'idp_not_configured')) as Fields | undefined) : undefined;
   const changes: Change[] = [];
   if (metadata) {
     // The gateway reads metadata only for an existing organization. For a new one, mistakes are reported when it is created.
-    const parsed = exists ? ((await client.call('PUT', path, { query: { dry_run: true }, body: metadata })) as Fields) : undefined;
+    const parsed = exists
+      ? ((await client.call('PUT', path, { ...metadata, query: { ...metadata.query, dry_run: true } })) as Fields)
+      : undefined;
     if (!before || !parsed || !isDeepStrictEqual(identityOf(before), identityOf(parsed))) {
       const entityId = parsed ? ` ${String(parsed.entity_id)}` : '';
       changes.push({
         description: `set the identity provider${entityId}`,
-        run: (gateway) => gateway.call('PUT', path, { body: metadata }),
+        run: (gateway) => gateway.call('PUT', path, metadata),
       });
     }
   }
@@ -136,15 +139,16 @@ async function planIdentityProvider(client: Client, file: OrganizationFile, path
 /** Selects what makes two identity providers the same: entity ID, endpoints and certificates. */
 const identityOf = (idp: Fields): unknown => [idp.entity_id, idp.single_sign_on, idp.single_logout, idp.certificates, idp.metadata_url];
 
-function metadataBody(file: OrganizationFile): Fields | undefined {
+function metadataRequest(file: OrganizationFile): CallOptions | undefined {
   const { metadata_file, metadata_xml, metadata_url, entity_id, sso_url, slo_url, certificates } = file.identity_provider ?? {};
   if (metadata_file !== undefined) {
-    const content = readFile(path.resolve(path.dirname(file.source), metadata_file)).toString('utf8');
-    return withoutUndefined({ metadata_xml: content, entity_id });
+    // The octets of the file, because its XML declaration may name an encoding other than UTF-8.
+    const body = readFile(path.resolve(path.dirname(file.source), metadata_file));
+    return { body, contentType: 'application/samlmetadata+xml', query: { entity_id } };
   }
-  if (metadata_xml !== undefined) return withoutUndefined({ metadata_xml, entity_id });
-  if (metadata_url !== undefined) return withoutUndefined({ metadata_url, entity_id });
-  return sso_url === undefined ? undefined : withoutUndefined({ entity_id, sso_url, slo_url, certificates });
+  if (metadata_xml !== undefined) return { body: withoutUndefined({ metadata_xml, entity_id }) };
+  if (metadata_url !== undefined) return { body: withoutUndefined({ metadata_url, entity_id }) };
+  return sso_url === undefined ? undefined : { body: withoutUndefined({ entity_id, sso_url, slo_url, certificates }) };
 }
 
 const withoutUndefined = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

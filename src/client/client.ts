@@ -256,7 +256,9 @@ function identityProviderCalls(api: Api): Client['identityProvider'] {
     set: (organization, metadata, { entityId, dryRun } = {}) => {
       const query = { entity_id: entityId, dry_run: dryRun };
       if (!('document' in metadata)) return api.send('PUT', at(organization), metadata, { query });
-      return api.send('PUT', at(organization), metadata.document, { query, contentType: 'application/samlmetadata+xml' });
+      // Text is sent as UTF-8, whatever encoding its XML declaration names. The byte order mark takes precedence.
+      const document = typeof metadata.document === 'string' ? `\ufeff${metadata.document}` : metadata.document;
+      return api.send('PUT', at(organization), document, { query, contentType: 'application/samlmetadata+xml' });
     },
     change: (organization, settings) => api.send('PATCH', at(organization), settings),
     remove: (organization) => api.send('DELETE', at(organization)),

@@ -117,6 +117,22 @@ describe('console: identity provider metadata', () => {
     expect((await ofAcme()).entity_id).toBe('https://file.example/idp');
   });
 
+  it('saves pasted text that declares another encoding exactly as it was previewed', async () => {
+    const pasted = other('https://pasted.example/prüfstelle').replace('UTF-8', 'ISO-8859-1');
+    expect(pasted).toContain('encoding="ISO-8859-1"');
+    const preview = await owner.browser.submit(await open(owner, '/single-sign-on'), { metadata_xml: pasted });
+    expect(textOf(preview.text)).toContain('Entity ID https://pasted.example/prüfstelle');
+    await owner.browser.submit(preview, {}, '/save');
+    expect((await ofAcme()).entity_id).toBe('https://pasted.example/prüfstelle');
+  });
+
+  it('says that an empty file is empty', async () => {
+    const empty = new File([], 'metadata.xml', { type: 'text/xml' });
+    const page = await owner.browser.submit(await open(owner, '/single-sign-on'), { metadata_file: empty });
+    expect(page.status).toBe(400);
+    expect(textOf(page.text)).toContain('The file is empty.');
+  });
+
   it('accepts manually entered values', async () => {
     const page = await open(owner, '/single-sign-on');
     const values = { entity_id: 'urn:typed:in', sso_url: 'https://typed.example/sso', certificates: acme.key.certificatePem };

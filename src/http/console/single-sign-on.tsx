@@ -134,8 +134,9 @@ async function readMetadata(runtime: Runtime, form: MetadataForm): Promise<Enter
     const { source, carried } = documentOf(await fetchMetadataDocument(runtime, form.metadata_url), entityId);
     return { source, metadataUrl: form.metadata_url, carried: { ...carried, metadata_url: form.metadata_url } };
   }
-  if (form.metadata_file instanceof Uint8Array && form.metadata_file.length > 0) return documentOf(form.metadata_file, entityId);
-  if (form.metadata_xml) return documentOf(Buffer.from(form.metadata_xml), entityId);
+  if (form.metadata_file instanceof Uint8Array) return documentOf(form.metadata_file, entityId);
+  // The browser sends pasted text as UTF-8, whatever encoding its XML declaration names. The byte order mark takes precedence.
+  if (form.metadata_xml) return documentOf(Buffer.from(`\ufeff${form.metadata_xml}`), entityId);
   const { entity_id, sso_url, certificates } = form;
   if (entity_id !== undefined && sso_url !== undefined && certificates !== undefined) {
     return manualMetadata({ entity_id, sso_url, certificates });

@@ -1,9 +1,9 @@
 /** Finds the identity provider in a metadata document, which may describe many entities. */
 import type { GatewayError } from '../../errors.ts';
 import { METADATA, PROTOCOL } from '../names.ts';
-import { parseXml } from '../xml/xml.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, type XmlElement } from '../xml/xml-tree.ts';
 import { invalidMetadata, readEntityId } from './idp-metadata-values.ts';
+import { parseMetadataXml } from './metadata-xml.ts';
 
 const MAX_LISTED = 10;
 
@@ -13,7 +13,7 @@ const MAX_LISTED = 10;
  */
 export function parseMetadata(text: string): XmlElement {
   try {
-    return parseXml(text);
+    return parseMetadataXml(text);
   } catch (error) {
     // The parser's limits suit a single entity, so the file of a federation exceeds them.
     const entities = text.match(/<(?:[\w.-]{1,40}:)?EntityDescriptor\s/g) ?? [];

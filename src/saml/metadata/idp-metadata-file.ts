@@ -1,41 +1,31 @@
 /** Turns an uploaded file into text, and recognizes files that are something other than metadata. */
 import { GatewayError } from '../../errors.ts';
-import { decodeUtf8 } from '../xml/xml.ts';
 import { refusePrivateKey } from './certificates.ts';
 import { invalidMetadata } from './idp-metadata-values.ts';
+import { decodeMetadata } from './metadata-encoding.ts';
 
 const MAX_OCTETS = 1024 * 1024;
 /** The first octet of every DER certificate: a SEQUENCE. */
 const DER_SEQUENCE = 0x30;
 
 /**
- * Returns the text of a metadata file, without a byte order mark and without whitespace around it.
+ * Returns the text of a metadata file. It may start with whitespace and byte order marks, which positions in error texts include.
  * @param input the octets of the file, or its text
  * @throws idp_metadata_invalid with a detail that names the kind of file, if it is recognizably not metadata; payload_too_large
  */
 export function readMetadataFile(input: Uint8Array | string): string {
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength;
   if (size > MAX_OCTETS) throw new GatewayError('payload_too_large', { variant: 'metadata_too_large' });
+  const text = typeof input === 'string' ? input : decodeFile(input);
   // Pasted text often starts with an empty line. trim() also removes the byte order mark.
-  const text = (typeof input === 'string' ? input : decodeFile(input)).trim();
-  refuseOtherFiles(text);
-  return text;
+  refuseOtherFiles(text.trim());
+  return text.trimEnd();
 }
 
 function decodeFile(octets: Uint8Array): string {
   const [first, second] = octets;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    throw invalidMetadata('The file is UTF-16 text. Save it as UTF-8, or download it again, and upload that.');
-  }
   if (first === DER_SEQUENCE && second !== undefined && second >= 0x80) throw certificateInsteadOfMetadata();
-  try {
-    return decodeUtf8(octets);
-  } catch (cause) {
-    throw invalidMetadata(
-      'The file is not UTF-8 text. Upload the metadata file exactly as you downloaded it from the identity provider.',
-      cause,
-    );
-  }
+  return decodeMetadata(octets);
 }
 
 const certificateInsteadOfMetadata = (): GatewayError =>
