@@ -203,7 +203,7 @@ async function identityProviderFindings(runtime: Runtime, organization: Organiza
     ];
   }
   const { problem } = identityProvider.refresh ?? {};
-  const warnings = (await findMetadataWarnings(runtime, organization)).filter(({ level }) => level === 'warning');
+  const warnings = (await findMetadataWarnings(runtime, organization, { isOperator: true })).filter(({ level }) => level === 'warning');
   const findings = warnings.map(({ code, text }) => warning(slug, text, adviceFor(code, slug)));
   if (problem !== undefined) {
     const advice = `Check that ${identityProvider.metadataUrl ?? 'the metadata URL'} serves the metadata.`;

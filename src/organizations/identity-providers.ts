@@ -171,14 +171,26 @@ export function requireIdentityProvider(organization: Organization): IdentityPro
   return organization.identityProvider;
 }
 
+export interface WarningReader {
+  /**
+   * Only the operator learns that another organization uses the same identity provider. An owner could otherwise enter the
+   * entityIDs of companies to find out which of them are customers of this gateway.
+   */
+  readonly isOperator: boolean;
+  /** Metadata that was read just now. Its warnings include those that only the document can cause. */
+  readonly loaded?: LoadedMetadata | undefined;
+}
+
 /** Returns the present warnings about an identity provider. They change without a new upload, because certificates expire. */
 export async function findMetadataWarnings(
   { store, now }: Pick<Runtime, 'store' | 'now'>,
   organization: Organization,
-  loaded?: LoadedMetadata,
+  { isOperator, loaded }: WarningReader,
 ): Promise<readonly MetadataWarning[]> {
   const { metadata } = requireIdentityProvider(organization);
   const warnings = loaded?.warnings ?? lintIdpMetadata(metadata, now());
+  // Owners and setup links skip the lookup too, because its duration would tell them the same.
+  if (!isOperator) return warnings;
   return (await isEntityIdShared(store, organization.id, metadata.entityId)) ? [...warnings, ENTITY_ID_SHARED] : warnings;
 }
 

@@ -121,7 +121,7 @@ describe('metadata refresh', () => {
 });
 
 describe('entityID of another organization', () => {
-  it('is allowed, with a warning to both organizations', async () => {
+  it('is allowed, with a warning about both organizations to the operator', async () => {
     const [first, second] = [await makeTestOrganization(gateway), await makeTestOrganization(gateway)];
     for (const { slug } of [first, second]) {
       const metadata = first.metadata.replace(/entityID="[^"]+"/, 'entityID="https://shared.example/"');

@@ -1,6 +1,7 @@
 /** `/organizations/{org}/identity-provider`: the metadata of the identity provider and the settings. */
 import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
+import type { Principal } from '../../auth/principal.ts';
 import { GatewayError } from '../../errors.ts';
 import {
   changeIdpSettings,
@@ -50,7 +51,7 @@ export const IDENTITY_PROVIDERS = [
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_not_configured'],
-    handle: ({ runtime, organization }) => describe(runtime, organization),
+    handle: ({ runtime, principal, organization }) => describe(runtime, principal, organization),
   }),
   operation({
     method: 'put',
@@ -65,11 +66,11 @@ export const IDENTITY_PROVIDERS = [
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_metadata_invalid', 'payload_too_large'],
-    handle: async ({ runtime, actor, organization, query, body }) => {
+    handle: async ({ runtime, principal, actor, organization, query, body }) => {
       const source = body.kind === 'manual' ? body : { ...body, entityId: body.entityId ?? query.entity_id };
       const loaded = await loadMetadata(runtime, source);
-      if (query.dry_run === 'true') return describe(runtime, withMetadata(organization, loaded, runtime.now()), loaded);
-      return describe(runtime, await setIdentityProvider(runtime, actor, { organization, loaded }), loaded);
+      if (query.dry_run === 'true') return describe(runtime, principal, withMetadata(organization, loaded, runtime.now()), loaded);
+      return describe(runtime, principal, await setIdentityProvider(runtime, actor, { organization, loaded }), loaded);
     },
   }),
   operation({
@@ -83,8 +84,8 @@ export const IDENTITY_PROVIDERS = [
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_not_configured'],
-    handle: async ({ runtime, actor, organization, body }) =>
-      describe(runtime, await changeIdpSettings(runtime, actor, { organization, changes: toSettings(body) })),
+    handle: async ({ runtime, principal, actor, organization, body }) =>
+      describe(runtime, principal, await changeIdpSettings(runtime, actor, { organization, changes: toSettings(body) })),
   }),
   operation({
     method: 'delete',
@@ -100,9 +101,9 @@ export const IDENTITY_PROVIDERS = [
   }),
 ];
 
-async function describe(runtime: Runtime, organization: Organization, loaded?: LoadedMetadata) {
+async function describe(runtime: Runtime, principal: Principal, organization: Organization, loaded?: LoadedMetadata) {
   const identityProvider = requireIdentityProvider(organization);
-  const warnings = await findMetadataWarnings(runtime, organization, loaded);
+  const warnings = await findMetadataWarnings(runtime, organization, { isOperator: principal.kind === 'operator', loaded });
   return identityProviderJson(organization, identityProvider, warnings, runtime.config.baseUrl);
 }
 

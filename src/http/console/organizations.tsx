@@ -17,7 +17,7 @@ import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../api/request-shapes.ts';
 import { OPERATOR_HOME, organizationBase } from './operator-visit.ts';
-import { confirmationOf, frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
+import { confirmationOf, frameOf, isOperator, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
 /** Routes below the operator's home. */
 export function organizationsPages(runtime: Runtime): Router {
@@ -59,7 +59,9 @@ export function organizationPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', async (request, response) => {
     const organization = organizationOf(response);
-    const warnings = organization.identityProvider ? await findMetadataWarnings(runtime, organization) : [];
+    const warnings = organization.identityProvider
+      ? await findMetadataWarnings(runtime, organization, { isOperator: isOperator(response) })
+      : [];
     const urls = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
     const frame = frameOf(runtime, request, response);
     sendConsolePage(response, <OrganizationPage frame={frame} organization={organization} warnings={warnings} urls={urls} />);

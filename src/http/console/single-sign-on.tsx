@@ -34,7 +34,7 @@ import { sendPage } from '../pages.ts';
 import { visitActorOf } from './setup-visit.ts';
 import { beginTest } from './sign-in-log.tsx';
 import { singleSignOnSettingsPages } from './single-sign-on-settings.tsx';
-import { frameOf, parseForm, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
+import { frameOf, isOperator, parseForm, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
 const pathOf = (response: Response): string => `${visitOf(response).base}/single-sign-on`;
 
@@ -84,7 +84,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
       frame={frame}
       values={{ acs: acsUrl, entityId, login: loginUrl, metadata: entityId }}
       identityProvider={identityProvider}
-      warnings={identityProvider ? await findMetadataWarnings(runtime, organization) : []}
+      warnings={identityProvider ? await findMetadataWarnings(runtime, organization, { isOperator: isOperator(response) }) : []}
       guide={isGuide(guide) ? guide : currentGuide}
       typed={rejected?.typed ?? NOTHING_TYPED}
     >
@@ -184,7 +184,12 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
         frame={frameOf(runtime, request, response)}
         metadata={loaded.metadata}
         metadataUrl={metadataUrl}
-        warnings={await findMetadataWarnings(runtime, withMetadata(organization, loaded, runtime.now()), loaded)}
+        warnings={
+          await findMetadataWarnings(runtime, withMetadata(organization, loaded, runtime.now()), {
+            isOperator: isOperator(response),
+            loaded,
+          })
+        }
         presentEntityId={organization.identityProvider?.metadata.entityId}
         carried={carried}
       />

@@ -73,6 +73,8 @@ export const requireManager: RequestHandler = (_request, response, next) => {
   next();
 };
 
+export const isOperator = (response: Response): boolean => visitOf(response).viewer.kind === 'operator';
+
 /** @throws unauthenticated */
 export function visitOf(response: Response): Visit {
   const { visit } = response.locals;
