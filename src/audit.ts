@@ -21,6 +21,7 @@ export const AUDIT_EVENTS = {
   'member.removed': 'a member was removed, with all sessions and tokens',
   'organization.created': 'an organization was created',
   'organization.changed': 'settings of an organization were changed',
+  'organization.without_owner': 'a sign-in, new role rules or a change of a connection left the organization without an owner',
   'organization.deleted': 'an organization was deleted, with all its data',
   'identity_provider.changed': 'metadata of the identity provider was saved',
   'identity_provider.refreshed': 'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',

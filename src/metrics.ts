@@ -12,6 +12,8 @@ export interface Metrics {
   /** By route and status class. */
   readonly requests: Histogram<'route' | 'status'>;
   readonly expiredCertificates: Counter;
+  /** By the kind of the change. */
+  readonly ownerLosses: Counter<'cause'>;
   readonly tokenUseFailures: Counter;
   /** By the name of the limit. */
   readonly limited: Counter<'limit'>;
@@ -45,6 +47,7 @@ export function createMetrics(): Metrics {
       'samlgate_expired_certificate_logins_total',
       'Sign-ins verified with an identity provider certificate that has expired',
     ),
+    ownerLosses: counter('samlgate_owner_losses_total', 'Organizations that lost their last owner, by cause', ['cause']),
     limited: counter('samlgate_limited_total', 'Requests refused by a rate limit, by limit', ['limit']),
     tokenUseFailures: counter('samlgate_token_use_failures_total', 'Uses of CLI tokens that could not be recorded'),
     signInRecords: counter('samlgate_sign_in_records_total', 'Sign-in attempts for the sign-in log, by outcome', ['outcome']),

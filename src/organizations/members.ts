@@ -13,7 +13,7 @@ import { confirmReplicated } from '../store/confirm-replicated.ts';
 import { eachRecord } from '../store/each-record.ts';
 import type { Collection, Step, Store, Stored } from '../store/store.ts';
 import { organizationIds } from './directory.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD } from './organizations.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
 
 /** Why a member has the role: the rule of a group, the default role, or a choice by an owner or the operator (`manual`). */
@@ -175,7 +175,7 @@ export async function changeMember(
       { do: 'replace', collection: MEMBERS, id, version, value: after },
       ...events.map(([event, details]) => auditStep(runtime.now(), actor, event, { member_id: id, ...(details ? { details } : {}) })),
     ];
-    return { steps, after, losesOwner: isActiveOwner(before) && !isActiveOwner(after) };
+    return { steps, after, losesOwner: isActiveOwner(before) && !isActiveOwner(after), gainsOwner: isActiveOwner(after) };
   });
 }
 
@@ -219,15 +219,19 @@ export async function removeMember(runtime: Runtime, actor: Actor, ref: MemberRe
     ],
     after: member,
     losesOwner: isActiveOwner(member),
+    gainsOwner: false,
   }));
 }
 
-const isActiveOwner = (member: Member): boolean => isActive(member) && member.role === 'owner';
+/** Returns whether a member is an owner whose credentials can be valid. */
+export const isActiveOwner = (member: Member): boolean => isActive(member) && member.role === 'owner';
 
 interface MemberWrite {
   readonly steps: readonly Step[];
   readonly after: Member;
   readonly losesOwner: boolean;
+  /** Whether the member is an active owner now. */
+  readonly gainsOwner: boolean;
 }
 
 /**
@@ -255,6 +259,9 @@ async function writeMember(
       await requireAnotherOwner(runtime.store, organizationId, memberId);
       const { version, value } = organization;
       steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value });
+    } else if (write.gainsOwner && organization.value.withoutOwnerSince !== undefined) {
+      const value: Organization = { ...organization.value, withoutOwnerSince: undefined };
+      steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: organization.version, value });
     }
     return (await runtime.store.commit(organizationId, steps, { replicated: true })).ok ? write.after : RETRY;
   });
@@ -265,7 +272,8 @@ async function requireAnotherOwner(store: Store, organizationId: string, id: str
   throw new GatewayError('conflict', 'This is the last owner of the organization. Make another member an owner first.');
 }
 
-async function hasAnotherOwner(store: Store, organizationId: string, id: string): Promise<boolean> {
+/** Returns whether the organization has an active owner other than this member. */
+export async function hasAnotherOwner(store: Store, organizationId: string, id: string): Promise<boolean> {
   const owners = await store.find(organizationId, MEMBERS, 'activeRole', { equals: 'owner', limit: 2 });
   return owners.items.some((owner) => owner.id !== id);
 }

@@ -62,6 +62,8 @@ export interface Organization {
   readonly spKeys: readonly SpKey[];
   readonly identityProvider?: IdentityProvider | undefined;
   readonly roleMapping: RoleMapping;
+  /** RFC 3339. Since when no member is an owner, or will be after the next sign-in. Undefined before the first owner. */
+  readonly withoutOwnerSince?: string | undefined;
   /** Longest lifetime of a CLI token. */
   readonly cliTokenMaxDays?: number | undefined;
   /** A CLI token is refused while its member's last sign-in is older than this. */

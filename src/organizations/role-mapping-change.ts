@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
+import { ownerLossStep, reportOwnerLoss, withOwner, withoutOwner } from './owners/owner-loss.ts';
 import type { RoleMapping } from './role-mapping.ts';
 import { foreseeRoles, NO_OWNER_TEXTS, noOwnerReason } from './role-mapping-effect.ts';
 
@@ -36,7 +37,11 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     const effect = await foreseeRoles(runtime.store, { organizationId, mapping: roleMapping });
     const reason = noOwnerReason(stored.value.roleMapping, roleMapping, effect);
     if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
+    const nowMs = runtime.now();
     const value: Organization = { ...stored.value, roleMapping };
+    const marked = reason !== undefined && effect.ownersBefore > 0 ? withoutOwner(value, nowMs) : undefined;
+    const hasOwner = effect.ownersBefore > 0 && effect.ownersAfter > 0;
+    const saved = marked ?? (hasOwner ? withOwner(value) : value);
     const details = {
       rules: roleMapping.rules,
       default_role: roleMapping.defaultRole,
@@ -45,12 +50,15 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     const result = await runtime.store.commit(
       organizationId,
       [
-        { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value },
-        auditStep(runtime.now(), actor, 'role_mapping.changed', { details }),
+        { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value: saved },
+        auditStep(nowMs, actor, 'role_mapping.changed', { details }),
+        ...(marked ? [ownerLossStep(nowMs, actor, 'role_mapping')] : []),
       ],
       // A failover must not bring back rules that were replaced.
       { replicated: true },
     );
-    return result.ok ? value : RETRY;
+    if (!result.ok) return RETRY;
+    if (marked) await reportOwnerLoss(runtime, saved, 'role_mapping');
+    return saved;
   });
 }

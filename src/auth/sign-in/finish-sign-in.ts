@@ -3,7 +3,8 @@ import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
 import { MEMBERS, type Member } from '../../organizations/members.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
+import type { Organization } from '../../organizations/organizations.ts';
+import { foreseeOwnerChange, reportOwnerLoss } from '../../organizations/owners/owner-loss.ts';
 import type { Runtime } from '../../runtime.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Stored } from '../../store/store.ts';
@@ -73,15 +74,15 @@ interface CheckedSignIn {
 
 async function commitSignIn(
   runtime: Runtime,
-  { value: organization, version }: Stored<Organization>,
+  stored: Stored<Organization>,
   { verified: { assertion, settings }, browser, user, match, formerLogin }: CheckedSignIn,
 ): Promise<SignInResult> {
   const nowMs = runtime.now();
+  const { value: organization } = stored;
   const claims: Step[] = [
     ...requireSessionNotEnded(organization, assertion),
     claimAssertion(settings.idpEntityId, assertion, nowMs),
     ...match.take,
-    { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version },
   ];
   return compareAndSet<SignInResult>(async () => {
     const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', user.identity);
@@ -92,14 +93,18 @@ async function commitSignIn(
         : openSession(runtime, organization, { assertion, user, known, browser, formerLogin, nowMs });
     const steps = opened?.steps ?? revokeAccess(known);
     // Revocations wait for replicas, so that a failover cannot undo them.
-    const result = await runtime.store.commit(organization.id, [...claims, ...steps], { replicated: !opened && steps.length > 0 });
+    const { organizationStep, auditSteps } = await foreseeOwnerChange(runtime, stored, { before: known?.value, after: opened?.member });
+    const result = await runtime.store.commit(organization.id, [...claims, organizationStep, ...steps, ...auditSteps], {
+      replicated: !opened && steps.length > 0,
+    });
     if (result.ok) {
+      if (auditSteps.length > 0) await reportOwnerLoss(runtime, organization, 'sign_in');
       if (!opened) throw roleDenied(user);
       await endFormerSession(runtime, browser.actor, { formerLogin, member: opened.member });
       return { kind: 'signed_in', sid: opened.sid, returnTo: match.returnTo, member: opened.member };
     }
+    if (result.failed === claims.length) return { kind: 'outdated' };
     const failed = claims[result.failed];
-    if (failed?.do === 'require') return { kind: 'outdated' };
     if (failed) throw claimError(failed);
     return RETRY; // the member changed between read and write, for example because the same user signed in elsewhere
   }, 'you were not signed in');

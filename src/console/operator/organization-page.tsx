@@ -32,6 +32,15 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
         </a>
       }
     >
+      {organization.withoutOwnerSince === undefined ? null : (
+        <Callout kind="warning">
+          <p>
+            This organization lost its last owner <Near ms={Date.parse(organization.withoutOwnerSince)} nowMs={frame.nowMs} />, so only you
+            can change its settings. <a href={`${frame.base}/members`}>Make a member an owner</a>, or{' '}
+            <a href={`${frame.base}/roles`}>change the role rules</a> so that an owner can sign in.
+          </p>
+        </Callout>
+      )}
       <section class="panel" aria-labelledby="facts">
         <h2 id="facts">Organization</h2>
         <OrganizationFacts organization={organization} urls={urls} />

@@ -1,12 +1,14 @@
 import type { Organization } from '../../organizations/organizations.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
+import { counted } from '../parts/counted.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Near } from '../parts/moment.tsx';
+import { Callout } from '../parts/notice.tsx';
 import { Paging } from '../parts/paging.tsx';
 
 export interface OrganizationsPageProps {
@@ -36,6 +38,7 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
       }
       scripts={['filter.js']}
     >
+      <OwnerlessCallout organizations={organizations} />
       <section class="panel" aria-label="Organizations">
         {isEmpty ? (
           <EmptyState title="No organizations yet">
@@ -79,6 +82,7 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
                         <ForeignText text={organization.name} />
                       </a>
                       <div class="sub">{organization.slug}</div>
+                      {organization.withoutOwnerSince === undefined ? null : <span class="badge warning">no owner</span>}
                     </>
                   ),
                 },
@@ -92,6 +96,29 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
         )}
       </section>
     </ConsolePage>
+  );
+}
+
+/** Warns of the organizations on this page that have lost their last owner. */
+function OwnerlessCallout({ organizations }: Pick<OrganizationsPageProps, 'organizations'>) {
+  const ownerless = organizations.filter(({ withoutOwnerSince }) => withoutOwnerSince !== undefined);
+  if (ownerless.length === 0) return null;
+  return (
+    <Callout kind="warning">
+      <p>
+        {counted(ownerless.length, 'organization')} on this page lost the last owner, so only you can change{' '}
+        {ownerless.length === 1 ? 'its' : 'their'} settings:
+      </p>
+      <ul>
+        {ownerless.map((organization) => (
+          <li>
+            <a href={hrefOf(organization)}>
+              <ForeignText text={organization.name} />
+            </a>
+          </li>
+        ))}
+      </ul>
+    </Callout>
   );
 }
 

@@ -45,6 +45,9 @@ export const ORGANIZATION = z.strictObject({
   cli_token_max_days: z.int().nullable().describe('The longest validity of a CLI token, counted from its creation.'),
   cli_token_sso_within_days: z.int().nullable().describe('CLI tokens are rejected while their member’s last sign-in is older than this.'),
   session_token_audiences: z.array(z.string()).describe('The allowed audiences of session tokens, besides the gateway itself.'),
+  without_owner_since: time
+    .nullable()
+    .describe('Since when the organization has no owner, for example because role rules changed. `null` if it has one, or never had one.'),
   created_at: time,
 });
 export const ORGANIZATION_PAGE = pageOf(ORGANIZATION);

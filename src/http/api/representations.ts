@@ -31,6 +31,7 @@ export const organizationJson = (organization: Organization) => ({
   cli_token_max_days: organization.cliTokenMaxDays ?? null,
   cli_token_sso_within_days: organization.cliTokenSsoWithinDays ?? null,
   session_token_audiences: organization.sessionTokenAudiences ?? [],
+  without_owner_since: organization.withoutOwnerSince ?? null,
   created_at: organization.createdAt,
 });
 
