@@ -1,4 +1,5 @@
 /** The checks of `samlgate doctor`. Each returns its findings and changes nothing. */
+
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/keys/key-ring.ts';
@@ -8,6 +9,7 @@ import { type Config, ConfigError, readConfig } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
+import type { OrganizationConnection } from '../organizations/connections.ts';
 import { organizationIds } from '../organizations/directory.ts';
 import { findMetadataWarnings } from '../organizations/identity-providers.ts';
 import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
@@ -196,17 +198,25 @@ async function organizationFindings(runtime: Runtime): Promise<Finding[]> {
 }
 
 async function identityProviderFindings(runtime: Runtime, organization: Organization): Promise<Finding[]> {
-  const { slug, identityProvider } = organization;
-  if (!identityProvider) {
+  const { slug, connections } = organization;
+  if (connections.length === 0) {
     return [
       warning(slug, 'has no identity provider, so its members can’t sign in', `Run: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`),
     ];
   }
-  const { problem } = identityProvider.refresh ?? {};
-  const warnings = (await findMetadataWarnings(runtime, organization, { isOperator: true })).filter(({ level }) => level === 'warning');
+  const findings = await Promise.all(connections.map((connection) => connectionFindings(runtime, { organization, connection })));
+  return findings.flat();
+}
+
+async function connectionFindings(runtime: Runtime, { organization, connection }: OrganizationConnection): Promise<Finding[]> {
+  const { slug } = organization;
+  const { problem } = connection.refresh ?? {};
+  const warnings = (await findMetadataWarnings(runtime, { organization, connection }, { isOperator: true })).filter(
+    ({ level }) => level === 'warning',
+  );
   const findings = warnings.map(({ code, text }) => warning(slug, text, adviceFor(code, slug)));
   if (problem !== undefined) {
-    const advice = `Check that ${identityProvider.metadataUrl ?? 'the metadata URL'} serves the metadata.`;
+    const advice = `Check that ${connection.metadataUrl ?? 'the metadata URL'} serves the metadata.`;
     findings.push(warning(slug, `the metadata could not be refreshed: ${problem}`, advice));
   }
   return findings;

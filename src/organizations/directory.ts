@@ -2,6 +2,7 @@
  * The directory of organizations in the global partition. It makes slugs and email domains unique and finds organizations by
  * them. A slug or domain in the directory is only a pointer: the organization's own record decides.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { BoundedCache } from '../bounded-cache.ts';
 import { GatewayError } from '../errors.ts';
 import { sha256 } from '../ids.ts';
@@ -9,22 +10,29 @@ import { eachRecord } from '../store/each-record.ts';
 import { readTogether } from '../store/read-together.ts';
 import { type Collection, GLOBAL, type Store, type Stored } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
+import { findConnectionByEntityId } from './connections.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 
 export interface DirectoryEntry {
   readonly slug: string;
   readonly domains: readonly string[];
   readonly createdAtMs: number;
-  /** SHA-256 of the identity provider's entityID, to find organizations that share one. May be out of date, like `refreshesMetadata`. */
+  /** SHA-256 of the entityID of each connection, to find organizations that share one. May be out of date, like `refreshesMetadata`. */
+  readonly idpEntityHashes?: readonly string[] | undefined;
+  /** The hash of the only identity provider, as written before connections existed. */
   readonly idpEntityHash?: string | undefined;
   readonly refreshesMetadata?: boolean | undefined;
+}
+
+function entityHashesOf({ idpEntityHashes, idpEntityHash }: DirectoryEntry): readonly string[] {
+  return idpEntityHashes ?? (idpEntityHash === undefined ? [] : [idpEntityHash]);
 }
 
 export const DIRECTORY: Collection<DirectoryEntry> = {
   name: 'directory',
   indexes: {
     slug: (entry) => [entry.slug],
-    idp: (entry) => (entry.idpEntityHash === undefined ? [] : [entry.idpEntityHash]),
+    idp: entityHashesOf,
     refreshing: (entry) => (entry.refreshesMetadata ? [''] : []),
   },
   unique: { slug: (entry) => [entry.slug], domain: (entry) => entry.domains },
@@ -105,31 +113,31 @@ export async function* organizationsWithRefresh(store: Store): AsyncGenerator<Or
 }
 
 /**
- * Updates what the directory knows about an organization's identity provider. Call it before the organization itself changes: a
- * crash between the two then leaves an entry that points to nothing, and not an organization that no index finds.
+ * Updates what the directory knows about an organization's connections. Call it before the organization itself changes: a crash
+ * between the two then leaves an entry that points to nothing, and not an organization that no index finds.
  */
-export async function noteIdentityProvider(store: Store, id: string, idp: { entityId: string; refreshesMetadata: boolean }): Promise<void> {
-  const idpEntityHash = sha256(idp.entityId);
-  const { refreshesMetadata } = idp;
+export async function noteConnections(store: Store, { id, connections }: Organization): Promise<void> {
+  const idpEntityHashes = connections.map(({ metadata }) => sha256(metadata.entityId)).sort();
+  const refreshesMetadata = connections.some(({ settings }) => settings.metadataRefreshHours !== undefined);
   const entry = await updateRecord(store, {
     partition: GLOBAL,
     collection: DIRECTORY,
     id,
     change: (before) =>
-      before.idpEntityHash === idpEntityHash && before.refreshesMetadata === refreshesMetadata
+      isDeepStrictEqual(entityHashesOf(before), idpEntityHashes) && (before.refreshesMetadata ?? false) === refreshesMetadata
         ? undefined
-        : { ...before, idpEntityHash, refreshesMetadata },
+        : { ...before, idpEntityHash: undefined, idpEntityHashes, refreshesMetadata },
   });
   if (!entry) throw new GatewayError('organization_unknown');
 }
 
-/** Returns whether the identity provider of another organization has this entityID. */
+/** Returns whether a connection of another organization has this entityID. */
 export async function isEntityIdShared(store: Store, id: string, entityId: string): Promise<boolean> {
   const { items } = await store.find(GLOBAL, DIRECTORY, 'idp', { equals: sha256(entityId), limit: 200 });
   for (const entry of items) {
     if (entry.id === id) continue;
     const organization = await getOrganizationById(store, entry.id);
-    if (organization?.identityProvider?.metadata.entityId === entityId) return true;
+    if (organization && findConnectionByEntityId(organization, entityId)) return true;
   }
   return false;
 }

@@ -21,11 +21,13 @@ export async function findExpiringCertificates(store: Store, untilMs: number): P
   for await (const id of organizationIds(store)) {
     const organization = await getOrganizationById(store, id);
     if (!organization) continue;
-    const certificates = organization.identityProvider?.metadata.signingCertificates ?? [];
-    const expiring = certificates.filter(({ notAfter }) => Date.parse(notAfter) < untilMs);
-    const successors = certificates.length - expiring.length;
-    for (const { fingerprintSha256, subject, notAfter } of expiring) {
-      found.push({ organization, fingerprintSha256, subject, endsAtMs: Date.parse(notAfter), successors });
+    for (const { metadata } of organization.connections) {
+      const certificates = metadata.signingCertificates;
+      const expiring = certificates.filter(({ notAfter }) => Date.parse(notAfter) < untilMs);
+      const successors = certificates.length - expiring.length;
+      for (const { fingerprintSha256, subject, notAfter } of expiring) {
+        found.push({ organization, fingerprintSha256, subject, endsAtMs: Date.parse(notAfter), successors });
+      }
     }
   }
   return found.sort((a, b) => a.endsAtMs - b.endsAtMs);

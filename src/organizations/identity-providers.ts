@@ -1,4 +1,4 @@
-/** The identity provider of an organization: its metadata, the settings, and what both mean for a SAML response. */
+/** The metadata and the settings of a connection, and what both mean for a SAML response. */
 import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Actor } from '../audit.ts';
@@ -15,27 +15,16 @@ import { isLoopbackHost } from '../saml/metadata/loopback-host.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/response/attribute-mapping.ts';
 import type { ResponseSettings } from '../saml/response/response-settings.ts';
 import { toIsoTime } from '../time.ts';
-import { isEntityIdShared, noteIdentityProvider } from './directory.ts';
+import { newConnection, type OrganizationConnection, requireConnection, withConnection } from './connections.ts';
+import { isEntityIdShared, noteConnections } from './directory.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
-import { type IdentityProvider, type IdpSettings, type Organization, updateOrganization } from './organizations.ts';
+import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from './organizations.ts';
 import { openDecryptionKeys } from './sp-keys.ts';
 
-export const DEFAULT_SETTINGS: IdpSettings = {
-  idpInitiated: 'accept',
-  attributeMapping: {},
-  clockSkewSeconds: 180,
-  requireSignedAssertion: false,
-  requireSignedResponse: false,
-  requireEncryptedAssertion: false,
-  signRequests: undefined,
-  nameIdFormat: undefined,
-  forceAuthn: false,
-  authnContext: [],
-  metadataRefreshHours: undefined,
-};
-
 const DEFAULT_REFRESH_HOURS = 24;
+/** The name of a default connection that is created by setting its metadata. */
+const DEFAULT_NAME = 'Default';
 
 /** Metadata as administrators give it: a document, the URL of one, or values entered manually. */
 export type MetadataSource =
@@ -69,45 +58,57 @@ export const fetchMetadataDocument = ({ config }: Pick<Runtime, 'config'>, url: 
   // Only a gateway that itself runs on a loopback address, for development, may fetch from one.
   fetchMetadata(url, { allowLoopback: isLoopbackHost(new URL(config.baseUrl).hostname) });
 
-/**
- * Returns the organization with new metadata and its present settings. Metadata from a new URL is refreshed daily; for a known
- * URL the refresh stays as the owner has set it.
- */
-export function withMetadata(organization: Organization, { metadata, metadataUrl }: LoadedMetadata, nowMs: number): Organization {
-  const before = organization.identityProvider;
-  const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
-  const metadataRefreshHours =
-    metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
-  const settings = { ...(before?.settings ?? DEFAULT_SETTINGS), metadataRefreshHours };
-  return { ...organization, identityProvider: { metadata, settings, metadataUrl, updatedAt: toIsoTime(nowMs) } };
-}
-
-export interface IdentityProviderChange {
+export interface MetadataChange {
   readonly organization: Organization;
+  /** The default connection if undefined. It is created if the organization has none. */
+  readonly connectionId?: string | undefined;
   readonly loaded: LoadedMetadata;
   /** Further details of the audit entry. */
   readonly auditDetails?: Readonly<Record<string, unknown>>;
 }
 
-/** Saves loaded metadata. Users of an identity provider with another entityID never become members of the previous one. */
-export async function setIdentityProvider(
-  runtime: Runtime,
-  actor: Actor,
-  { organization, loaded, auditDetails = {} }: IdentityProviderChange,
-): Promise<Organization> {
-  await updateDirectory(runtime, withMetadata(organization, loaded, runtime.now()));
+/**
+ * Returns the organization with new metadata of a connection, and the connection's present settings. Metadata from a new URL is
+ * refreshed daily; for a known URL the refresh stays as the owner has set it. Users of an identity provider with another entityID
+ * never become members of the previous one.
+ * @throws not_found; conflict if another connection has the same identity provider
+ */
+export function withMetadata({ organization, connectionId, loaded }: MetadataChange, nowMs: number): Organization {
+  const { metadata, metadataUrl } = loaded;
+  const isFirst = connectionId === undefined && organization.connections.length === 0;
+  const before = isFirst ? undefined : requireConnection(organization, connectionId);
+  const connection = before ?? newConnection({ name: DEFAULT_NAME, state: 'active', metadata }, nowMs);
+  const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
+  const metadataRefreshHours =
+    metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
+  return withConnection(organization, {
+    ...connection,
+    metadata,
+    metadataUrl,
+    settings: { ...connection.settings, metadataRefreshHours },
+    updatedAt: toIsoTime(nowMs),
+    refresh: undefined,
+    identityScope: connection.metadata.entityId === metadata.entityId ? connection.identityScope : metadata.entityId,
+  });
+}
+
+/** Saves loaded metadata. @throws not_found, conflict */
+export async function setIdentityProvider(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<Organization> {
+  const { organization, connectionId, loaded, auditDetails = {} } = change;
+  await noteConnections(runtime.store, withMetadata(change, runtime.now()));
   const changed = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.changed',
     details: {
       entity_id: loaded.metadata.entityId,
       certificates: loaded.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
+      ...(connectionId === undefined ? {} : { connection: connectionId }),
       ...auditDetails,
     },
-    change: (before) => withMetadata(before, loaded, runtime.now()),
-    extraSteps: await metadataVersionSteps(runtime, actor, organization.id),
+    change: (before) => withMetadata({ ...change, organization: before }, runtime.now()),
+    extraSteps: await metadataVersionSteps(runtime, actor, { organization, connectionId }),
   });
-  await pruneMetadataVersions(runtime.store, organization.id);
+  await pruneMetadataVersions(runtime.store, changed.id, requireConnection(changed, connectionId));
   return changed;
 }
 
@@ -120,55 +121,49 @@ export async function restoreMetadataVersion(
   actor: Actor,
   { organization, versionId }: { readonly organization: Organization; readonly versionId: string },
 ): Promise<Organization> {
-  const { metadata, metadataUrl } = await getMetadataVersion(runtime.store, organization.id, versionId);
+  const { metadata, metadataUrl, connectionId } = await getMetadataVersion(runtime.store, organization.id, versionId);
   const loaded: LoadedMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
-  return setIdentityProvider(runtime, actor, { organization, loaded, auditDetails: { returned_to: versionId } });
+  return setIdentityProvider(runtime, actor, { organization, connectionId, loaded, auditDetails: { returned_to: versionId } });
 }
 
-/** Updates the directory before the organization changes, as {@link noteIdentityProvider} requires. */
-async function updateDirectory({ store }: Runtime, { id, identityProvider }: Organization): Promise<void> {
-  if (!identityProvider) return;
-  const { metadata, settings } = identityProvider;
-  await noteIdentityProvider(store, id, { entityId: metadata.entityId, refreshesMetadata: settings.metadataRefreshHours !== undefined });
+export interface SettingsChange {
+  readonly organization: Organization;
+  /** The default connection if undefined. */
+  readonly connectionId?: string | undefined;
+  readonly changes: Partial<ConnectionSettings>;
 }
 
-/** @throws idp_not_configured; validation_failed for a refresh without a metadata URL */
-export async function changeIdpSettings(
-  runtime: Runtime,
-  actor: Actor,
-  { organization, changes }: { readonly organization: Organization; readonly changes: Partial<IdpSettings> },
-): Promise<Organization> {
-  const present = requireIdentityProvider(organization);
-  await updateDirectory(runtime, { ...organization, identityProvider: { ...present, settings: { ...present.settings, ...changes } } });
+/** @throws idp_not_configured, not_found; validation_failed for a refresh without a metadata URL */
+export async function changeIdpSettings(runtime: Runtime, actor: Actor, change: SettingsChange): Promise<Organization> {
+  const { organization, connectionId, changes } = change;
+  await noteConnections(runtime.store, withSettings(change));
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.settings_changed',
-    details: { changes },
+    details: { changes, ...(connectionId === undefined ? {} : { connection: connectionId }) },
     change: (before) => {
-      const identityProvider = requireIdentityProvider(before);
-      const settings = { ...identityProvider.settings, ...changes };
-      if (settings.metadataRefreshHours !== undefined && identityProvider.metadataUrl === undefined) {
-        throw new GatewayError('validation_failed', 'metadata_refresh_hours is only possible if the metadata came from a URL.');
-      }
-      if (isDeepStrictEqual(settings, identityProvider.settings)) return undefined;
-      return { ...before, identityProvider: { ...identityProvider, settings } };
+      const after = withSettings({ ...change, organization: before });
+      return isDeepStrictEqual(after, before) ? undefined : after;
     },
   });
 }
 
-/** Removes the identity provider. No user can sign in after that; members and sessions stay. */
+function withSettings({ organization, connectionId, changes }: SettingsChange): Organization {
+  const connection = requireConnection(organization, connectionId);
+  const settings = { ...connection.settings, ...changes };
+  if (settings.metadataRefreshHours !== undefined && connection.metadataUrl === undefined) {
+    throw new GatewayError('validation_failed', 'metadata_refresh_hours is only possible if the metadata came from a URL.');
+  }
+  return withConnection(organization, { ...connection, settings });
+}
+
+/** Removes the default connection. Its users cannot sign in after that; members and sessions stay. */
 export function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.removed',
-    change: (before) => (before.identityProvider ? { ...before, identityProvider: undefined } : undefined),
+    change: (before) => (before.connections.length === 0 ? undefined : { ...before, connections: before.connections.slice(1) }),
   });
-}
-
-/** @throws idp_not_configured */
-export function requireIdentityProvider(organization: Organization): IdentityProvider {
-  if (!organization.identityProvider) throw new GatewayError('idp_not_configured');
-  return organization.identityProvider;
 }
 
 export interface WarningReader {
@@ -184,10 +179,9 @@ export interface WarningReader {
 /** Returns the present warnings about an identity provider. They change without a new upload, because certificates expire. */
 export async function findMetadataWarnings(
   { store, now }: Pick<Runtime, 'store' | 'now'>,
-  organization: Organization,
+  { organization, connection: { metadata } }: OrganizationConnection,
   { isOperator, loaded }: WarningReader,
 ): Promise<readonly MetadataWarning[]> {
-  const { metadata } = requireIdentityProvider(organization);
   const warnings = loaded?.warnings ?? lintIdpMetadata(metadata, now());
   // Owners and setup links skip the lookup too, because its duration would tell them the same.
   if (!isOperator) return warnings;
@@ -222,12 +216,14 @@ function verificationKeyOf(pem: string): KeyObject {
 }
 
 /**
- * Returns what a SAML response for this organization is checked against.
+ * Returns what a SAML response of this connection is checked against.
  * @param decryptionKeys from {@link decryptionKeysFor}
- * @throws idp_not_configured
  */
-export function responseSettings(organization: Organization, baseUrl: string, decryptionKeys: readonly KeyObject[] = []): ResponseSettings {
-  const { metadata, settings } = requireIdentityProvider(organization);
+export function responseSettings(
+  { organization, connection: { metadata, settings } }: OrganizationConnection,
+  baseUrl: string,
+  decryptionKeys: readonly KeyObject[] = [],
+): ResponseSettings {
   const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
     entityId,
@@ -249,8 +245,11 @@ export function responseSettings(organization: Organization, baseUrl: string, de
   };
 }
 
+/** Returns whether requests to the identity provider are signed: as set, or else as its metadata asks. */
+export const signsRequests = ({ metadata, settings }: Connection): boolean => settings.signRequests ?? metadata.wantAuthnRequestsSigned;
+
 /** Returns the attribute names that are read, the defaults included. */
-export const attributeMappingOf = ({ settings }: IdentityProvider): AttributeMapping => ({
+export const attributeMappingOf = ({ settings }: Connection): AttributeMapping => ({
   ...DEFAULT_ATTRIBUTE_MAPPING,
   ...settings.attributeMapping,
 });

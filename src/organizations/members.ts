@@ -56,6 +56,8 @@ export interface Member {
   readonly id: string;
   /** Identifies the user at each sign-in: see {@link identityKey}. */
   readonly identity: string;
+  /** The connection of the last sign-in. Absent before the first sign-in since connections exist: the default connection. */
+  readonly connectionId?: string | undefined;
   readonly email: string;
   readonly name: string;
   /** `none`: the rules gave no role at the last sign-in, so that access is denied and no credential is valid. */

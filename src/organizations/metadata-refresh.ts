@@ -7,10 +7,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { HOUR_MS, toIsoTime } from '../time.ts';
+import { findConnection, type OrganizationConnection, withConnection } from './connections.ts';
 import { organizationsWithRefresh } from './directory.ts';
 import { type LoadedMetadata, loadMetadata } from './identity-providers.ts';
 import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
-import { type IdentityProvider, type Organization, updateOrganization } from './organizations.ts';
+import { type Connection, type Organization, updateOrganization } from './organizations.ts';
 
 /** Time until the next attempt after a failure. */
 const RETRY_AFTER_MS = HOUR_MS;
@@ -23,26 +24,30 @@ type LoadAgain = (runtime: Runtime, url: string, entityId: string) => Promise<Lo
 const loadFromUrl: LoadAgain = (runtime, url, entityId) => loadMetadata(runtime, { kind: 'url', url, entityId });
 
 /**
- * Refreshes the metadata of all organizations that are due. Only one replica does it for an organization.
+ * Refreshes the metadata of all organizations that are due. Only one replica does it for a connection.
  * @param load replaced by tests, for hosts that do not exist
  */
 export async function refreshDueMetadata(runtime: Runtime, load: LoadAgain = loadFromUrl): Promise<void> {
   for await (const organization of organizationsWithRefresh(runtime.store)) {
-    const { identityProvider } = organization;
-    if (!identityProvider || !isDue(identityProvider, runtime.now())) continue;
-    const claim = { do: 'claim', key: 'metadata-refresh', ttlSeconds: CLAIM_SECONDS } as const;
-    if (!(await runtime.store.commit(organization.id, [claim])).ok) continue;
-    try {
-      await refresh(runtime, organization, await fetchMetadataOf(runtime, identityProvider, load));
-    } catch (error) {
-      // The metadata of one organization must not keep the others from being refreshed.
-      const name = error instanceof Error ? error.name : 'unknown';
-      runtime.log.error({ organization: organization.slug, name }, 'identity provider metadata could not be refreshed');
+    for (const connection of organization.connections) {
+      if (isDue(connection, runtime.now())) await refreshOnce(runtime, { organization, connection }, load);
     }
   }
 }
 
-function isDue({ metadataUrl, settings, updatedAt, refresh: last }: IdentityProvider, nowMs: number): boolean {
+async function refreshOnce(runtime: Runtime, { organization, connection }: OrganizationConnection, load: LoadAgain): Promise<void> {
+  const claim = { do: 'claim', key: `metadata-refresh:${connection.id}`, ttlSeconds: CLAIM_SECONDS } as const;
+  if (!(await runtime.store.commit(organization.id, [claim])).ok) return;
+  try {
+    await refresh(runtime, organization, await fetchMetadataOf(runtime, connection, load));
+  } catch (error) {
+    // The metadata of one connection must not keep the others from being refreshed.
+    const name = error instanceof Error ? error.name : 'unknown';
+    runtime.log.error({ organization: organization.slug, name }, 'identity provider metadata could not be refreshed');
+  }
+}
+
+function isDue({ metadataUrl, settings, updatedAt, refresh: last }: Connection, nowMs: number): boolean {
   if (metadataUrl === undefined || settings.metadataRefreshHours === undefined) return false;
   const everyMs = settings.metadataRefreshHours * HOUR_MS;
   if (last?.problem !== undefined) return nowMs >= Date.parse(last.at) + Math.min(everyMs, RETRY_AFTER_MS);
@@ -50,12 +55,12 @@ function isDue({ metadataUrl, settings, updatedAt, refresh: last }: IdentityProv
 }
 
 /** Metadata that was fetched again, or the reason why it is not used. */
-type Refreshed = { readonly before: IdentityProvider } & (
+type Refreshed = { readonly before: Connection } & (
   | { readonly loaded: LoadedMetadata; readonly problem?: undefined }
   | { readonly loaded?: undefined; readonly problem: string }
 );
 
-async function fetchMetadataOf(runtime: Runtime, before: IdentityProvider, load: LoadAgain): Promise<Refreshed> {
+async function fetchMetadataOf(runtime: Runtime, before: Connection, load: LoadAgain): Promise<Refreshed> {
   try {
     const { entityId } = before.metadata;
     const loaded = await load(runtime, before.metadataUrl ?? '', entityId);
@@ -77,14 +82,14 @@ async function refresh(runtime: Runtime, organization: Organization, { before, l
   const isChanged = loaded !== undefined && !isDeepStrictEqual(loaded.metadata, before.metadata);
   if (problem !== undefined) runtime.log.warn({ organization: organization.slug, problem }, 'identity provider metadata was not refreshed');
   const updatedAt = isChanged ? at : before.updatedAt;
-  const identityProvider = { ...before, metadata: loaded?.metadata ?? before.metadata, updatedAt, refresh: { at, problem } };
+  const connection = { ...before, metadata: loaded?.metadata ?? before.metadata, updatedAt, refresh: { at, problem } };
   await updateOrganization(runtime, ACTOR, {
     organizationId: organization.id,
     event: isChanged || problem !== undefined ? 'identity_provider.refreshed' : undefined,
     details: loaded ? { certificates: loaded.metadata.signingCertificates.map((each) => each.fingerprintSha256) } : { problem },
     // An owner's change since the fetch wins.
-    change: (present) => (isDeepStrictEqual(present.identityProvider, before) ? { ...present, identityProvider } : undefined),
-    extraSteps: isChanged ? await metadataVersionSteps(runtime, ACTOR, organization.id) : undefined,
+    change: (present) => (isDeepStrictEqual(findConnection(present, before.id), before) ? withConnection(present, connection) : undefined),
+    extraSteps: isChanged ? await metadataVersionSteps(runtime, ACTOR, { organization, connectionId: before.id }) : undefined,
   });
-  if (isChanged) await pruneMetadataVersions(runtime.store, organization.id);
+  if (isChanged) await pruneMetadataVersions(runtime.store, organization.id, before);
 }

@@ -42,6 +42,7 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
     ...input,
     createdAt: toIsoTime(nowMs),
     spKeys: [await createSpKey(runtime, input.slug)],
+    connections: [],
     roleMapping: INITIAL_ROLE_MAPPING,
   };
   await store.commit(id, [

@@ -11,8 +11,8 @@ import type { Collection, Step, Store } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
-/** Settings that owners change. The API documents each of them. */
-export interface IdpSettings {
+/** Settings of a connection, which owners change. The API documents each of them. */
+export interface ConnectionSettings {
   readonly idpInitiated: 'accept' | 'bounce' | 'reject';
   readonly attributeMapping: Partial<AttributeMapping>;
   readonly clockSkewSeconds: number;
@@ -28,14 +28,28 @@ export interface IdpSettings {
   readonly metadataRefreshHours: number | undefined;
 }
 
-export interface IdentityProvider {
+/**
+ * `draft`: only test sign-ins are possible. `active`: users can sign in. `disabled`: no response of this identity provider is
+ * accepted, not even to a request that was sent before.
+ */
+export type ConnectionState = 'draft' | 'active' | 'disabled';
+
+/** An identity provider of an organization, with its settings. `connections.ts` has the functions that read and change it. */
+export interface Connection {
+  readonly id: string;
+  readonly name: string;
+  readonly state: ConnectionState;
   readonly metadata: IdpMetadata;
-  readonly settings: IdpSettings;
+  readonly settings: ConnectionSettings;
   /** The URL of the metadata, if it came from one. */
   readonly metadataUrl?: string | undefined;
   readonly updatedAt: string;
   /** The last refresh of metadata from a URL. `problem` is the reason why the fetched metadata was not used. */
   readonly refresh?: { readonly at: string; readonly problem?: string | undefined } | undefined;
+  /** Part of the key of each member of this connection, so that a new value means new members. */
+  readonly identityScope: string;
+  /** Members may still have a key of the format without source, as written before connections existed. */
+  readonly readsFormerKeys?: true | undefined;
 }
 
 /** A key pair of the service provider. It signs requests and decrypts assertions. */
@@ -60,7 +74,8 @@ export interface Organization {
   readonly createdAt: string;
   /** The key in use comes first. The others are kept for a rollover. */
   readonly spKeys: readonly SpKey[];
-  readonly identityProvider?: IdentityProvider | undefined;
+  /** At most ten. The first one is the default connection. */
+  readonly connections: readonly Connection[];
   readonly roleMapping: RoleMapping;
   /** RFC 3339. Since when no member is an owner, or will be after the next sign-in. Undefined before the first owner. */
   readonly withoutOwnerSince?: string | undefined;

@@ -34,7 +34,7 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
   return compareAndSet(async () => {
     const stored = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!stored) throw new GatewayError('organization_unknown');
-    const effect = await foreseeRoles(runtime.store, { organizationId, mapping: roleMapping });
+    const effect = await foreseeRoles(runtime.store, { organization: stored.value, mapping: roleMapping });
     const reason = noOwnerReason(stored.value.roleMapping, roleMapping, effect);
     if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
     const nowMs = runtime.now();

@@ -2,7 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { eachRecord } from '../store/each-record.ts';
 import type { Store } from '../store/store.ts';
+import { roleScopeOf } from './connections.ts';
 import { isActive, MEMBERS, type Member, resolveRole } from './members.ts';
+import type { Organization } from './organizations.ts';
 import { decideRole, givesOwner, type Role, type RoleMapping } from './role-mapping.ts';
 
 export interface RoleChange {
@@ -30,8 +32,11 @@ const MAX_MEMBERS = 20_000;
 const MAX_EXAMPLES = 5;
 
 /** Returns the role after the next sign-in with the same groups. */
-export const roleAfterNextSignIn = (mapping: RoleMapping, member: Pick<Member, 'groups' | 'role' | 'roleSource'>): Role | 'none' =>
-  resolveRole(decideRole(mapping, member.groups), member).role;
+export const roleAfterNextSignIn = (
+  organization: Organization,
+  mapping: RoleMapping,
+  member: Pick<Member, 'groups' | 'role' | 'roleSource' | 'connectionId'>,
+): Role | 'none' => resolveRole(decideRole(mapping, member.groups, roleScopeOf(organization, member.connectionId)), member).role;
 
 /**
  * Returns what new rules would do to the members. At most 20,000 members are read.
@@ -40,23 +45,23 @@ export const roleAfterNextSignIn = (mapping: RoleMapping, member: Pick<Member, '
 export async function foreseeRoles(
   store: Store,
   {
-    organizationId,
+    organization,
     mapping,
     ownId,
-  }: { readonly organizationId: string; readonly mapping: RoleMapping; readonly ownId?: string | undefined },
+  }: { readonly organization: Organization; readonly mapping: RoleMapping; readonly ownId?: string | undefined },
 ): Promise<RoleMappingEffect> {
   const changes = new Map<string, RoleChange>();
   let [ownersBefore, ownersAfter, members] = [0, 0, 0];
   let isPartial = false;
   let own: RoleMappingEffect['own'];
-  for await (const { value: member } of membersOf(store, organizationId)) {
+  for await (const { value: member } of membersOf(store, organization.id)) {
     if (members === MAX_MEMBERS) {
       isPartial = true;
       break;
     }
     members++;
     const from = member.role;
-    const to = roleAfterNextSignIn(mapping, member);
+    const to = roleAfterNextSignIn(organization, mapping, member);
     if (isActive(member) && from === 'owner') ownersBefore++;
     if (!member.suspended && to === 'owner') ownersAfter++;
     if (member.id === ownId) own = { from, to };

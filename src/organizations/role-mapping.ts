@@ -1,10 +1,29 @@
 /** Role rules: which groups of the identity provider give which role. The role is decided again at every sign-in. */
 export type Role = 'owner' | 'collaborator';
 
-export interface RoleMapping {
+export interface RoleRule {
   /** Groups are compared code point by code point, without trimming or case folding. */
-  readonly rules: readonly { readonly group: string; readonly role: Role }[];
-  /** The role of users who are in no group with a rule. `none` denies them access. */
+  readonly group: string;
+  readonly role: Role;
+  /**
+   * The connection whose users the rule applies to, or {@link ANY_CONNECTION}. Absent: the default connection only, so that a
+   * further identity provider cannot create owners by sending the same group name.
+   */
+  readonly connection?: string | undefined;
+}
+
+/** In a rule: applies to the users of every connection. */
+export const ANY_CONNECTION = '*';
+
+/** The connection of a user, as role rules see it. */
+export interface RoleScope {
+  readonly connectionId: string | undefined;
+  readonly isDefault: boolean;
+}
+
+export interface RoleMapping {
+  readonly rules: readonly RoleRule[];
+  /** The role of users of the default connection who are in no group with a rule. `none` denies them access. */
   readonly defaultRole: Role | 'none';
 }
 
@@ -17,12 +36,20 @@ export interface RoleDecision {
   readonly group?: string;
 }
 
+/** The scope of users of the default connection. */
+const DEFAULT_SCOPE: RoleScope = { connectionId: undefined, isDefault: true };
+
 /** Decides the role of a user by their groups. If several rules match, owner wins; the order of the rules does not matter. */
-export function decideRole(mapping: RoleMapping, groups: readonly string[]): RoleDecision {
+export function decideRole(mapping: RoleMapping, groups: readonly string[], scope: RoleScope = DEFAULT_SCOPE): RoleDecision {
   const held = new Set(groups);
-  const matching = mapping.rules.filter((rule) => held.has(rule.group));
+  const matching = mapping.rules.filter((rule) => held.has(rule.group) && appliesTo(rule, scope));
   const rule = matching.find(({ role }) => role === 'owner') ?? matching[0];
-  return rule ? { role: rule.role, group: rule.group } : { role: mapping.defaultRole };
+  return rule ? { role: rule.role, group: rule.group } : { role: scope.isDefault ? mapping.defaultRole : 'none' };
+}
+
+function appliesTo({ connection }: RoleRule, { connectionId, isDefault }: RoleScope): boolean {
+  if (connection === undefined) return isDefault;
+  return connection === ANY_CONNECTION || connection === connectionId;
 }
 
 /** Returns whether some groups, or the default role, make a user an owner. */

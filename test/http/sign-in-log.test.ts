@@ -371,7 +371,12 @@ describe('the sign-in log: limits', () => {
     const error = new GatewayError('saml_malformed');
     const addresses = Array.from({ length: 60 }, (_, i) => `192.0.2.${i}`);
     const note = (address: string, result: { member: Member } | { error: GatewayError }) => {
-      const response = { actor: { kind: 'anonymous', address } as const, unverifiedXml: undefined, assertion: undefined };
+      const response = {
+        actor: { kind: 'anonymous', address } as const,
+        connection: undefined,
+        unverifiedXml: undefined,
+        assertion: undefined,
+      };
       recordSignIn(gateway.runtime, organization, { ...response, ...result });
     };
     for (const address of addresses) note(address, { member });

@@ -182,6 +182,7 @@ describe('readIdpMetadata(): other files', () => {
     certificates: [A],
     wantAssertionsSigned: true,
     authnRequestsSigned: false,
+    nameIdFormats: [],
   });
   const privateKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 

@@ -22,7 +22,7 @@ const FULL: ServiceProviderDescription = {
   certificates: ['AAAA', 'BBBB'],
   wantAssertionsSigned: true,
   authnRequestsSigned: true,
-  nameIdFormat: 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
+  nameIdFormats: ['urn:oasis:names:tc:SAML:2.0:nameid-format:persistent'],
   displayName: 'Acme <&> "Söhne"',
   logoUrl: 'https://acme.example/logo.png?a=1&b=2',
   contactEmail: 'it@acme.example',
@@ -31,8 +31,8 @@ const FULL: ServiceProviderDescription = {
 describe('service provider metadata (saml-metadata §2.4.4)', () => {
   it('is valid by the schema, with all and with only required values', async () => {
     expect(await schemaProblems(createSpMetadata(FULL), 'metadata')).toBe('');
-    const { nameIdFormat: _, displayName: __, logoUrl: ___, contactEmail: ____, ...required } = FULL;
-    expect(await schemaProblems(createSpMetadata({ ...required, certificates: ['AAAA'] }), 'metadata')).toBe('');
+    const { displayName: _, logoUrl: __, contactEmail: ___, ...required } = FULL;
+    expect(await schemaProblems(createSpMetadata({ ...required, nameIdFormats: [], certificates: ['AAAA'] }), 'metadata')).toBe('');
   });
 
   it('would be invalid by the schema with elements in another order', async () => {

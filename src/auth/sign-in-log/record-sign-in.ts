@@ -65,7 +65,7 @@ function recordAccepted(runtime: Runtime, organization: Organization, { signIn, 
   }
   pending.accepted++;
   try {
-    pending.entries.push(deepCopy(acceptedEntry(organization, signIn, key)));
+    pending.entries.push(deepCopy(acceptedEntry(signIn, key)));
   } catch (error) {
     reportFailure(runtime, error, 1);
   }

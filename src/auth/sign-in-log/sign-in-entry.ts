@@ -2,14 +2,10 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newTimeOrderedId } from '../../ids.ts';
-import {
-  attributeMappingOf,
-  decryptionKeysFor,
-  requireIdentityProvider,
-  responseSettings,
-} from '../../organizations/identity-providers.ts';
+import { findDefaultConnection, type OrganizationConnection } from '../../organizations/connections.ts';
+import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/identity-providers.ts';
 import { identityKey, MEMBERS, type Member } from '../../organizations/members.ts';
-import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Examination, examineResponse } from '../../saml/explain/examine-response.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
@@ -23,6 +19,8 @@ import { boundedGroups, type LoggedExamination, type SignInLogEntry } from './si
 /** A posted response, as far as the sign-in came with it. */
 interface ProcessedResponse {
   readonly actor: Actor;
+  /** Undefined if the Issuer selected none. */
+  readonly connection: Connection | undefined;
   /** Undefined if the form could not be decoded. */
   readonly unverifiedXml: string | undefined;
   /** Undefined if the response was not verified. */
@@ -48,13 +46,13 @@ export function newEntryKey({ now }: Runtime): EntryKey {
   return { id: newTimeOrderedId('att', atMs), atMs };
 }
 
-export function acceptedEntry({ identityProvider }: Organization, signIn: AcceptedSignIn, key: EntryKey): SignInLogEntry {
-  const { assertion, member } = signIn;
+export function acceptedEntry(signIn: AcceptedSignIn, key: EntryKey): SignInLogEntry {
+  const { connection, assertion, member } = signIn;
   const { id, role, roleSource } = member;
   // The member's record has no room for all groups, so they are read from the assertion.
-  const sent = assertion && identityProvider ? readPerson(assertion, attributeMappingOf(identityProvider)) : member;
+  const sent = assertion && connection ? readPerson(assertion, attributeMappingOf(connection)) : member;
   return {
-    ...entryBase(identityProvider, signIn, key),
+    ...entryBase(connection, signIn, key),
     outcome: 'accepted',
     isVerified: true,
     memberId: id,
@@ -71,20 +69,21 @@ export async function refusedEntry(
   { signIn, key }: { readonly signIn: RefusedSignIn; readonly key: EntryKey },
 ): Promise<SignInLogEntry> {
   const { unverifiedXml, assertion, error } = signIn;
-  const { identityProvider } = organization;
+  // A response of an unknown Issuer is examined with the default connection, which it probably was meant for.
+  const connection = signIn.connection ?? findDefaultConnection(organization);
   const { variant } = error.facts;
   const refused = {
-    ...entryBase(identityProvider, signIn, key),
+    ...entryBase(connection, signIn, key),
     outcome: 'refused',
     code: error.code,
     ...(variant === undefined ? {} : { variant }),
     refusal: refusalFactsOf(error),
   } as const;
-  if (unverifiedXml === undefined || unverifiedXml.length > MAX_EXAMINED_CHARACTERS || !identityProvider) {
+  if (unverifiedXml === undefined || unverifiedXml.length > MAX_EXAMINED_CHARACTERS || !connection) {
     return { ...refused, isVerified: assertion !== undefined, attributeNames: [] };
   }
-  const examination = await examine(runtime, organization, unverifiedXml);
-  const memberId = assertion && (await findMember(runtime, organization, assertion))?.id;
+  const examination = await examine(runtime, { organization, connection }, unverifiedXml);
+  const memberId = assertion && (await findMember(runtime, { organization, connection }, assertion))?.id;
   return {
     ...refused,
     ...examinedPart(examination, checksUntil(runtime, assertion === undefined ? undefined : error)),
@@ -94,7 +93,7 @@ export async function refusedEntry(
 
 /** Returns the members that every entry has. */
 export function entryBase(
-  identityProvider: IdentityProvider | undefined,
+  connection: Connection | undefined,
   { actor, unverifiedXml }: Pick<ProcessedResponse, 'actor' | 'unverifiedXml'>,
   key: EntryKey,
 ) {
@@ -104,20 +103,22 @@ export function entryBase(
     ...(actor.requestId === undefined ? {} : { requestId: actor.requestId }),
     ...(actor.address === undefined ? {} : { address: actor.address }),
     ...(unverifiedXml === undefined ? {} : { messageOctets: Buffer.byteLength(unverifiedXml) }),
-    idpKind: identityProvider ? kindOf(identityProvider) : ('other' as const),
+    idpKind: connection ? kindOf(connection) : ('other' as const),
     isExamined: false,
   };
 }
 
-const kindOf = ({ metadata }: IdentityProvider) =>
-  idpKindOf(metadata.entityId, metadata.singleSignOn.redirect ?? metadata.singleSignOn.post);
+const kindOf = ({ metadata }: Connection) => idpKindOf(metadata.entityId, metadata.singleSignOn.redirect ?? metadata.singleSignOn.post);
 
-/** Runs all checks of the response, whatever its outcome. @throws idp_not_configured, store_unavailable */
-export async function examine(runtime: Runtime, organization: Organization, unverifiedXml: string): Promise<Examination> {
-  const identityProvider = requireIdentityProvider(organization);
+/** Runs all checks of the response, whatever its outcome. @throws store_unavailable */
+export async function examine(
+  runtime: Runtime,
+  { organization, connection }: OrganizationConnection,
+  unverifiedXml: string,
+): Promise<Examination> {
   const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
-  const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
-  return examineResponse(unverifiedXml, { ...settings, attributeMapping: attributeMappingOf(identityProvider) }, runtime.now());
+  const settings = responseSettings({ organization, connection }, runtime.config.baseUrl, decryptionKeys);
+  return examineResponse(unverifiedXml, { ...settings, attributeMapping: attributeMappingOf(connection) }, runtime.now());
 }
 
 /**
@@ -130,12 +131,14 @@ export function examinedPart({ checks, groups, attributeNames, isVerified, ...re
 }
 
 /** Returns the member whom a verified assertion identifies. */
-async function findMember(runtime: Runtime, organization: Organization, assertion: VerifiedAssertion): Promise<Member | undefined> {
-  const { identityProvider } = organization;
-  if (!identityProvider) return undefined;
+async function findMember(
+  runtime: Runtime,
+  { organization, connection }: OrganizationConnection,
+  assertion: VerifiedAssertion,
+): Promise<Member | undefined> {
   try {
-    const person = readPerson(assertion, attributeMappingOf(identityProvider));
-    const identity = identityKey(identityProvider.metadata.entityId, person);
+    const person = readPerson(assertion, attributeMappingOf(connection));
+    const identity = identityKey(connection.metadata.entityId, person);
     return (await runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity))?.value;
   } catch (error) {
     if (error instanceof GatewayError && error.code !== 'store_unavailable') return undefined; // the assertion identifies no user

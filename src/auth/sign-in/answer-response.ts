@@ -4,9 +4,9 @@
  */
 import { auditStep } from '../../audit.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
+import { requireDefaultConnection } from '../../organizations/connections.ts';
 import { getStoredOrganization } from '../../organizations/directory.ts';
-import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
@@ -18,6 +18,7 @@ import { verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
 import { finishTestSignIn } from './finish-test-sign-in.ts';
 import { findClaimedRequest, type LoginRequest } from './login-request.ts';
+import { requireActive, selectConnection } from './select-connection.ts';
 
 /** The rate limits of the assertion consumer service. `http/rate-limits.ts` counts them. */
 export interface ResponseLimits {
@@ -68,6 +69,8 @@ interface Round {
   readonly isFirst: boolean;
   /** Set once the form is decoded. */
   unverifiedXml?: string;
+  /** Set once the Issuer has selected it. */
+  connection?: Connection;
   /** Set once the response is verified. */
   assertion?: VerifiedAssertion;
 }
@@ -100,7 +103,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
   const { browser } = posted;
   const organization = round.organization.value;
   try {
-    requireIdentityProvider(organization);
+    requireDefaultConnection(organization);
     const { unverifiedXml, unverifiedRelayState } = posted.readForm();
     round.unverifiedXml = unverifiedXml;
     const claimedRequest = await findClaimedRequest(runtime, organization, { unverifiedXml, browserNonce: browser.nonce });
@@ -111,8 +114,11 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     }
     // In the first round only, because this counts as a try.
     if (isFirst) await requireReasonToExamine(organization, { posted, claimedRequest });
-    const verified = await verifyResponse(runtime, organization, unverifiedXml);
+    const connection = selectConnection(organization, unverifiedXml);
+    round.connection = connection;
+    const verified = await verifyResponse(runtime, { organization, connection }, unverifiedXml);
     round.assertion = verified.assertion;
+    requireActive(connection);
     return await finishSignIn(runtime, round.organization, { verified, unverifiedRelayState, claimedRequest, browser });
   } catch (error) {
     if (error instanceof GatewayError) return { kind: 'refused', error };
@@ -134,7 +140,7 @@ async function requireReasonToExamine(
 }
 
 async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutcome): Promise<SignInOutcome> {
-  const { posted, unverifiedXml, assertion } = round;
+  const { posted, connection, unverifiedXml, assertion } = round;
   const { actor } = posted.browser;
   const organization = round.organization.value;
   if (assertion) reportExpiredCertificates(runtime, organization, assertion);
@@ -147,7 +153,7 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
       { organization: organization.slug, member: member.id, role: member.role, request_id: actor.requestId },
       'sign-in accepted',
     );
-    posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, unverifiedXml, assertion, member }));
+    posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, member }));
   }
   return outcome;
 }
@@ -167,14 +173,14 @@ function reportExpiredCertificates(runtime: Runtime, organization: Organization,
  * exceed a limit appear in the metrics only.
  */
 async function recordRefusal(runtime: Runtime, round: Round, error: GatewayError): Promise<void> {
-  const { posted, unverifiedXml, assertion } = round;
+  const { posted, connection, unverifiedXml, assertion } = round;
   const { actor } = posted.browser;
   const organization = round.organization.value;
   runtime.metrics.logins.inc({ outcome: error.code });
   if (error.status >= 500 || error.code === 'rate_limited') return;
   const source = { address: actor.address, organizationId: organization.id };
   if (await posted.limits.countRefusal(source, { code: error.code, isGenuine: assertion !== undefined })) return;
-  posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, unverifiedXml, assertion, error }));
+  posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, error }));
   const { detail, wanted, got } = refusalFactsOf(error);
   const step = auditStep(runtime.now(), actor, 'login.refused', { code: error.code, details: { detail, wanted, got } });
   await runtime.store.commit(organization.id, [step]);

@@ -3,14 +3,10 @@
  * sign-ins run this one list: a sign-in stops at the first failure, a test records the failure and continues.
  */
 import { type ErrorVariantName, GatewayError } from '../../errors.ts';
-import {
-  attributeMappingOf,
-  decryptionKeysFor,
-  requireIdentityProvider,
-  responseSettings,
-} from '../../organizations/identity-providers.ts';
+import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections.ts';
+import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/identity-providers.ts';
 import { identityKey, type Member } from '../../organizations/members.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Person, readPerson } from '../../saml/response/person.ts';
@@ -23,6 +19,8 @@ import { askSecondOpinion } from './ask-second-opinion.ts';
 
 /** A response that passed every check of the response itself. */
 export interface VerifiedResponse {
+  /** The connection that its Issuer selected. */
+  readonly connection: Connection;
   readonly unverifiedXml: string;
   readonly settings: ResponseSettings;
   readonly assertion: VerifiedAssertion;
@@ -61,13 +59,17 @@ export type RunCheck<Failed extends undefined> = <T>(name: SignInStepName, check
 export const stopAtFirstFailure: RunCheck<never> = async (_name, check) => check();
 
 /**
- * Verifies a response with the keys and settings of the organization.
- * @throws the errors of {@link acceptResponse}; idp_not_configured, store_unavailable
+ * Verifies a response with the keys and settings of the connection that its Issuer selected.
+ * @throws the errors of {@link acceptResponse}; store_unavailable
  */
-export async function verifyResponse(runtime: Runtime, organization: Organization, unverifiedXml: string): Promise<VerifiedResponse> {
+export async function verifyResponse(
+  runtime: Runtime,
+  { organization, connection }: OrganizationConnection,
+  unverifiedXml: string,
+): Promise<VerifiedResponse> {
   const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
-  const settings = responseSettings(organization, runtime.config.baseUrl, decryptionKeys);
-  return { unverifiedXml, settings, assertion: acceptResponse(unverifiedXml, settings, runtime.now()) };
+  const settings = responseSettings({ organization, connection }, runtime.config.baseUrl, decryptionKeys);
+  return { connection, unverifiedXml, settings, assertion: acceptResponse(unverifiedXml, settings, runtime.now()) };
 }
 
 export interface AssertionChecks<Failed extends undefined> {
@@ -94,18 +96,17 @@ export async function checkAssertion<Failed extends undefined>(
   await run('second_opinion', () => askSecondOpinion(runtime, organization, verified));
   const match = await run('request', matchRequest);
   if (match !== undefined && match.kind === 'bounced') return match;
-  const user = await run('user', () => identifyUser(organization, verified.assertion));
+  const user = await run('user', () => identifyUser(organization, verified));
   return { kind: 'identified', match, user };
 }
 
-/** @throws saml_name_id_missing, saml_email_missing, idp_not_configured */
-function identifyUser(organization: Organization, assertion: VerifiedAssertion): IdentifiedUser {
-  const identityProvider = requireIdentityProvider(organization);
-  const person = readPerson(assertion, attributeMappingOf(identityProvider));
+/** @throws saml_name_id_missing, saml_email_missing */
+function identifyUser(organization: Organization, { connection, assertion }: VerifiedResponse): IdentifiedUser {
+  const person = readPerson(assertion, attributeMappingOf(connection));
   return {
     person,
-    identity: identityKey(identityProvider.metadata.entityId, person),
-    decision: decideRole(organization.roleMapping, person.groups),
+    identity: identityKey(connection.metadata.entityId, person),
+    decision: decideRole(organization.roleMapping, person.groups, roleScopeOf(organization, connection.id)),
   };
 }
 

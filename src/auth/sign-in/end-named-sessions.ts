@@ -2,9 +2,10 @@
 import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { hashOf } from '../../ids.ts';
+import type { OrganizationConnection } from '../../organizations/connections.ts';
 import { responseSettings } from '../../organizations/identity-providers.ts';
 import { MEMBERS, type Member, type MemberSession, nameIdKey, removedNameIdKey } from '../../organizations/members.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { Connection } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { VerifiedLogoutRequest } from '../../saml/messages/logout.ts';
 import type { NameId } from '../../saml/response/name-id.ts';
@@ -24,9 +25,8 @@ const endedKey = (idpEntityId: string, { value }: NameId, sessionIndex: string):
  * sign out while the assertion is on its way. Returns no step if the identity provider has no single logout.
  * @see saml-core §3.7.3.2
  */
-export function requireSessionNotEnded({ identityProvider }: Organization, { nameId, sessionIndex }: VerifiedAssertion): Step[] {
-  if (!identityProvider || !nameId || sessionIndex === undefined) return [];
-  const { metadata } = identityProvider;
+export function requireSessionNotEnded({ metadata }: Connection, { nameId, sessionIndex }: VerifiedAssertion): Step[] {
+  if (!nameId || sessionIndex === undefined) return [];
   if (Object.keys(metadata.singleLogout).length === 0) return [];
   return [{ do: 'absent', key: endedKey(metadata.entityId, nameId, sessionIndex) }];
 }
@@ -53,20 +53,28 @@ export interface EndedSessions {
  * If the store fails during the second pass, that is only logged, because the request is consumed and sessions have ended.
  * @throws saml_replayed, conflict, store_unavailable; no session has ended then
  */
-export async function endNamedSessions(runtime: Runtime, organization: Organization, named: NamedSessions): Promise<EndedSessions> {
-  const { idpEntityId } = responseSettings(organization, runtime.config.baseUrl);
+export async function endNamedSessions(
+  runtime: Runtime,
+  { organization, connection }: OrganizationConnection,
+  named: NamedSessions,
+): Promise<EndedSessions> {
+  const { idpEntityId } = responseSettings({ organization, connection }, runtime.config.baseUrl);
   const { nameId, sessionIndexes, requestId, acceptableUntilMs } = named.request;
   const claim = claimUntil(answeredKey(idpEntityId, requestId), acceptableUntilMs, runtime.now());
   const { ttlSeconds } = claim;
-  const first = await endPresentSessions(runtime, organization, {
-    ...named,
-    claims: [
-      claim,
-      ...sessionIndexes.map((index): Step => ({ do: 'put', key: endedKey(idpEntityId, nameId, index), value: '', ttlSeconds })),
-    ],
-  });
+  const first = await endPresentSessions(
+    runtime,
+    { organization, connection },
+    {
+      ...named,
+      claims: [
+        claim,
+        ...sessionIndexes.map((index): Step => ({ do: 'put', key: endedKey(idpEntityId, nameId, index), value: '', ttlSeconds })),
+      ],
+    },
+  );
   try {
-    const second = await endPresentSessions(runtime, organization, { ...named, claims: [] });
+    const second = await endPresentSessions(runtime, { organization, connection }, { ...named, claims: [] });
     return { ended: first.ended + second.ended, isKnown: first.isKnown || second.isKnown };
   } catch (error) {
     const code = codeOf(error);
@@ -82,10 +90,10 @@ interface PresentSessions extends NamedSessions {
 
 async function endPresentSessions(
   runtime: Runtime,
-  organization: Organization,
+  { organization, connection }: OrganizationConnection,
   { request, actor: { address, requestId }, claims }: PresentSessions,
 ): Promise<EndedSessions> {
-  const { idpEntityId, entityId } = responseSettings(organization, runtime.config.baseUrl);
+  const { idpEntityId, entityId } = responseSettings({ organization, connection }, runtime.config.baseUrl);
   const parties: Parties = { idpEntityId, entityId };
   const isNamed = sessionMatcher(request, parties);
   const actor: Actor = { kind: 'identity_provider', ...(address && { address }), ...(requestId && { requestId }) };

@@ -1,7 +1,6 @@
 /** Turns a verified response into a session, once. */
 import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
-import { requireIdentityProvider } from '../../organizations/identity-providers.ts';
 import { MEMBERS, type Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { foreseeOwnerChange, reportOwnerLoss } from '../../organizations/owners/owner-loss.ts';
@@ -75,12 +74,13 @@ interface CheckedSignIn {
 async function commitSignIn(
   runtime: Runtime,
   stored: Stored<Organization>,
-  { verified: { assertion, settings }, browser, user, match, formerLogin }: CheckedSignIn,
+  { verified, browser, user, match, formerLogin }: CheckedSignIn,
 ): Promise<SignInResult> {
+  const { connection, assertion, settings } = verified;
   const nowMs = runtime.now();
   const { value: organization } = stored;
   const claims: Step[] = [
-    ...requireSessionNotEnded(organization, assertion),
+    ...requireSessionNotEnded(connection, assertion),
     claimAssertion(settings.idpEntityId, assertion, nowMs),
     ...match.take,
   ];
@@ -90,7 +90,7 @@ async function commitSignIn(
     const opened =
       user.decision.role === 'none'
         ? undefined
-        : openSession(runtime, organization, { assertion, user, known, browser, formerLogin, nowMs });
+        : openSession(runtime, { organization, connection }, { assertion, user, known, browser, formerLogin, nowMs });
     const steps = opened?.steps ?? revokeAccess(known);
     // Revocations wait for replicas, so that a failover cannot undo them.
     const { organizationStep, auditSteps } = await foreseeOwnerChange(runtime, stored, { before: known?.value, after: opened?.member });
@@ -117,27 +117,27 @@ async function commitSignIn(
  * @see saml-profiles §4.1.4.3, §4.1.5
  */
 async function matchRequest(runtime: Runtime, organization: Organization, answer: SignInAnswer): Promise<RequestMatch> {
-  const { unverifiedRelayState, claimedRequest, browser } = answer;
+  const { claimedRequest, browser } = answer;
   const { assertion, settings } = answer.verified;
   const { inResponseTo } = assertion;
-  if (inResponseTo === undefined) return matchUnsolicited(runtime, organization, unverifiedRelayState);
+  if (inResponseTo === undefined) return matchUnsolicited(runtime, organization, answer);
   const request = claimedRequest?.requestId === inResponseTo ? claimedRequest : await findLoginRequest(runtime, organization, inResponseTo);
   if (!request) {
     // Read after the request was not found, so that the loser of a race between two copies learns the true reason.
     const isReplayed = (await runtime.store.peek(organization.id, assertionKey(settings.idpEntityId, assertion))) !== undefined;
     throw new GatewayError(isReplayed ? 'saml_replayed' : 'saml_in_response_to_unknown');
   }
-  requireAnswerTo(request, organization, assertion);
+  requireAnswerTo(request, answer.verified);
   requireSameBrowser(request, browser.nonce);
   // The answer to a test never creates a session, also if only the signed part of the response shows that it is one.
   if (request.kind !== 'sign_in') throw new GatewayError('saml_in_response_to_unknown');
   return { kind: 'matched', take: [takeRequest(request)], returnTo: request.returnTo, formerLogin: request.formerLogin };
 }
 
-function matchUnsolicited(runtime: Runtime, organization: Organization, relayState: string | undefined): RequestMatch {
-  const { idpInitiated } = requireIdentityProvider(organization).settings;
+function matchUnsolicited(runtime: Runtime, organization: Organization, { verified, unverifiedRelayState }: SignInAnswer): RequestMatch {
+  const { idpInitiated } = verified.connection.settings;
   if (idpInitiated === 'reject') throw new GatewayError('saml_unsolicited_forbidden');
-  const returnTo = safeReturnTo(relayState, runtime.config.baseUrl, organization.allowedReturnUrls);
+  const returnTo = safeReturnTo(unverifiedRelayState, runtime.config.baseUrl, organization.allowedReturnUrls);
   return idpInitiated === 'bounce' ? { kind: 'bounced', returnTo } : { kind: 'matched', take: [], returnTo };
 }
 

@@ -4,8 +4,9 @@
  */
 import { auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
+import { requireConnection } from '../../organizations/connections.ts';
 import { MEMBERS, type Member, type RoleSource } from '../../organizations/members.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
+import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import type { RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Examination } from '../../saml/explain/examine-response.ts';
@@ -40,13 +41,15 @@ export interface TestAnswer {
  */
 export async function finishTestSignIn(runtime: Runtime, organization: Organization, answer: TestAnswer): Promise<string> {
   const { unverifiedXml, request } = answer;
-  const examination = await examine(runtime, organization, unverifiedXml);
-  const verified = await valueOrRefused(() => verifyResponse(runtime, organization, unverifiedXml));
+  // The response is examined with the connection under test, whatever its Issuer, so that a wrong Issuer is a finding.
+  const connection = requireConnection(organization, request.connectionId);
+  const examination = await examine(runtime, { organization, connection }, unverifiedXml);
+  const verified = await valueOrRefused(() => verifyResponse(runtime, { organization, connection }, unverifiedXml));
   const findings = verified ? await runChecks(runtime, organization, { request, verified }) : NO_FINDINGS;
   const entry = await consume(runtime, organization, {
     answer,
     verified,
-    entryFor: (isFirstUse) => makeEntry(runtime, organization, { answer, examination, findings, isFirstUse }),
+    entryFor: (isFirstUse) => makeEntry(runtime, connection, { answer, examination, findings, isFirstUse }),
   });
   await saveLogEntries(runtime, organization.id, [entry]);
   return `${request.resultsAt}/${entry.id}`;
@@ -98,7 +101,7 @@ async function runChecks(runtime: Runtime, organization: Organization, { request
     verified,
     run,
     matchRequest: async () => {
-      requireAnswerTo(request, organization, verified.assertion);
+      requireAnswerTo(request, verified);
       return { kind: 'matched', take: [], returnTo: request.resultsAt };
     },
   });
@@ -152,7 +155,7 @@ interface TestFacts {
   readonly isFirstUse: boolean | undefined;
 }
 
-function makeEntry(runtime: Runtime, organization: Organization, facts: TestFacts): SignInLogEntry {
+function makeEntry(runtime: Runtime, connection: Connection, facts: TestFacts): SignInLogEntry {
   const { answer, examination, findings, isFirstUse } = facts;
   const { member, decision } = findings;
   const checks = signInChecks(runtime).map((name): LoggedCheck => {
@@ -161,7 +164,7 @@ function makeEntry(runtime: Runtime, organization: Organization, facts: TestFact
   });
   const failure = firstFailure([...examination.checks, ...checks]);
   return {
-    ...entryBase(organization.identityProvider, { actor: answer.browser.actor, unverifiedXml: answer.unverifiedXml }, newEntryKey(runtime)),
+    ...entryBase(connection, { actor: answer.browser.actor, unverifiedXml: answer.unverifiedXml }, newEntryKey(runtime)),
     kind: 'test',
     startedBy: answer.request.startedBy,
     outcome: failure ? 'refused' : 'accepted',

@@ -2,17 +2,18 @@
 import { timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
 import { newSecret, sha256 } from '../../ids.ts';
-import { requireIdentityProvider, serviceProviderUrls } from '../../organizations/identity-providers.ts';
+import type { OrganizationConnection } from '../../organizations/connections.ts';
+import { serviceProviderUrls, signsRequests } from '../../organizations/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import { createAuthnRequest } from '../../saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
-import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import { unverifiedInResponseTo } from '../../saml/response/response-structure.ts';
 import type { Step } from '../../store/store.ts';
 import type { Login } from '../sessions/member-sessions.ts';
+import type { VerifiedResponse } from './check-assertion.ts';
 
 /** How long the user may take at the identity provider. */
 export const REQUEST_TTL_SECONDS = 30 * 60;
@@ -23,6 +24,8 @@ interface RequestBase {
   /** SHA-256 of the browser's nonce cookie: only the browser that started the sign-in may finish it. */
   readonly browserHash: string;
   readonly idpEntityId: string;
+  /** The connection that the request was sent to. */
+  readonly connectionId: string;
   readonly issuedAtMs: number;
   readonly forceAuthn: boolean;
 }
@@ -63,25 +66,25 @@ const requestKey = (requestId: string): string => `saml-request:${sha256(request
 export const takeRequest = ({ requestId }: LoginRequest): Step => ({ do: 'take', key: requestKey(requestId) });
 
 /**
- * Stores a request to the organization's identity provider, and returns the message that brings it there.
+ * Stores a request to the identity provider of a connection, and returns the message that brings it there.
  * @throws idp_not_configured, store_unavailable
  */
 export async function createLoginRequest(
   runtime: Runtime,
-  organization: Organization,
+  { organization, connection }: OrganizationConnection,
   { browserNonce, purpose }: LoginRequestOptions,
 ): Promise<BrowserMessage> {
-  const { metadata, settings } = requireIdentityProvider(organization);
+  const { metadata, settings } = connection;
   const { entityId, acsUrl } = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
   const request: LoginRequest = {
     requestId: `_${newSecret()}`,
     browserHash: sha256(browserNonce),
     idpEntityId: metadata.entityId,
+    connectionId: connection.id,
     issuedAtMs: runtime.now(),
     forceAuthn: settings.forceAuthn,
     ...purpose,
   };
-  const isSigned = settings.signRequests ?? metadata.wantAuthnRequestsSigned;
   const message = await createAuthnRequest({
     id: request.requestId,
     entityId,
@@ -89,7 +92,7 @@ export async function createLoginRequest(
     ...findSsoEndpoint(metadata),
     // Never read again. Some identity providers replace a missing RelayState with one of their own settings.
     relayState: newSecret(),
-    signWith: isSigned ? await openMessageSigningKey(runtime, organization) : undefined,
+    signWith: signsRequests(connection) ? await openMessageSigningKey(runtime, organization) : undefined,
     nameIdFormat: settings.nameIdFormat,
     forceAuthn: request.forceAuthn,
     authnContext: settings.authnContext,
@@ -110,12 +113,16 @@ function findSsoEndpoint({ singleSignOn: { redirect, post } }: IdpMetadata) {
 }
 
 /**
- * Checks that a verified assertion answers this request, and comes from the identity provider that the request was sent to.
+ * Checks that a verified assertion answers this request, and comes from the connection and the identity provider that the request
+ * was sent to.
  * @throws saml_in_response_to_unknown
  * @see saml-profiles §4.1.4.3
  */
-export function requireAnswerTo({ requestId, idpEntityId }: LoginRequest, organization: Organization, assertion: VerifiedAssertion): void {
-  if (requestId !== assertion.inResponseTo || idpEntityId !== organization.identityProvider?.metadata.entityId) {
+export function requireAnswerTo(
+  { requestId, idpEntityId, connectionId }: LoginRequest,
+  { connection, assertion }: Pick<VerifiedResponse, 'connection' | 'assertion'>,
+): void {
+  if (requestId !== assertion.inResponseTo || connectionId !== connection.id || idpEntityId !== connection.metadata.entityId) {
     throw new GatewayError('saml_in_response_to_unknown');
   }
 }

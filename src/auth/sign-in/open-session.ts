@@ -1,9 +1,10 @@
 /** Builds what a sign-in writes: member, session and audit entries. */
 import { type Actor, auditStep } from '../../audit.ts';
 import { newId, newSecret } from '../../ids.ts';
-import { requireIdentityProvider, serviceProviderUrls } from '../../organizations/identity-providers.ts';
+import type { OrganizationConnection } from '../../organizations/connections.ts';
+import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { Connection } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step, Stored } from '../../store/store.ts';
@@ -35,16 +36,20 @@ export interface OpenedSession {
 }
 
 /** Returns the steps that create a session, with a new session ID, and create or update its member. */
-export function openSession(runtime: Runtime, organization: Organization, options: SessionOptions): OpenedSession {
+export function openSession(
+  runtime: Runtime,
+  { organization, connection }: OrganizationConnection,
+  options: SessionOptions,
+): OpenedSession {
   const { user, known, browser, formerLogin, nowMs } = options;
-  const session = newSession(runtime, organization, options);
+  const session = newSession(runtime, connection, options);
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
   const sessions = [...kept.slice(-(MAX_SESSIONS - 1)), session];
   const seenNameIds = rememberNameId(known?.value.seenNameIds, session.nameId, {
-    idpEntityId: requireIdentityProvider(organization).metadata.entityId,
+    idpEntityId: connection.metadata.entityId,
     entityId: serviceProviderUrls(runtime.config.baseUrl, organization.slug).entityId,
   });
-  const member: Member = { ...memberAfterSignIn(user, known?.value, { sessions, nowMs }), seenNameIds };
+  const member: Member = { ...memberAfterSignIn(user, known?.value, { connectionId: connection.id, sessions, nowMs }), seenNameIds };
   const sid = newSid(organization.id);
   const login: Login = {
     organizationId: organization.id,
@@ -64,7 +69,7 @@ export function openSession(runtime: Runtime, organization: Organization, option
   return { steps, sid, member };
 }
 
-function newSession(runtime: Runtime, organization: Organization, { assertion, browser, nowMs }: SessionOptions): MemberSession {
+function newSession(runtime: Runtime, connection: Connection, { assertion, browser, nowMs }: SessionOptions): MemberSession {
   const absoluteEndMs = nowMs + runtime.config.sessionAbsoluteSeconds * 1000;
   return {
     id: newId('ses'),
@@ -72,7 +77,7 @@ function newSession(runtime: Runtime, organization: Organization, { assertion, b
     endsAtMs: Math.min(absoluteEndMs, assertion.sessionNotOnOrAfterMs ?? absoluteEndMs),
     address: browser.actor.address,
     userAgent: browser.userAgent?.slice(0, 256),
-    idpEntityId: requireIdentityProvider(organization).metadata.entityId,
+    idpEntityId: connection.metadata.entityId,
     ...(fitsRecord(assertion) ? { nameId: assertion.nameId, sessionIndex: assertion.sessionIndex } : {}),
   };
 }
@@ -85,13 +90,14 @@ const fitsRecord = ({ nameId, sessionIndex = '' }: VerifiedAssertion): boolean =
 function memberAfterSignIn(
   { person, identity, decision }: IdentifiedUser,
   before: Member | undefined,
-  { sessions, nowMs }: { readonly sessions: Member['sessions']; readonly nowMs: number },
+  { connectionId, sessions, nowMs }: { readonly connectionId: string; readonly sessions: Member['sessions']; readonly nowMs: number },
 ): Member {
   const now = toIsoTime(nowMs);
   const { email, name, groupsState } = person;
   const base = before ?? { id: newId('usr'), identity, createdAt: now, suspended: false, cliTokens: [] };
   return {
     ...base,
+    connectionId,
     email,
     name,
     groups: groupsToKeep(person.groups),

@@ -8,20 +8,17 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { hashOf, newSecret } from '../../ids.ts';
-import {
-  decryptionKeysFor,
-  requireIdentityProvider,
-  responseSettings,
-  serviceProviderUrls,
-} from '../../organizations/identity-providers.ts';
+import { findConnectionByEntityId, findDefaultConnection, type OrganizationConnection } from '../../organizations/connections.ts';
+import { decryptionKeysFor, responseSettings, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import type { MemberSession } from '../../organizations/members.ts';
-import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage, MessageSigningKey, UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../saml/messages/logout.ts';
 import { createLogoutRequest, createLogoutResponse } from '../../saml/messages/logout-messages.ts';
 import { type EndedSessions, endNamedSessions } from './end-named-sessions.ts';
+import { selectConnection } from './select-connection.ts';
 
 /** How long the browser may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
@@ -36,9 +33,10 @@ const sentKey = (requestId: string): string => `logout:sent:${hashOf(requestId)}
 export async function startSingleLogout(
   runtime: Runtime,
   organization: Organization,
-  { nameId, sessionIndex }: MemberSession,
+  { idpEntityId, nameId, sessionIndex }: MemberSession,
 ): Promise<BrowserMessage | undefined> {
-  const endpoint = organization.identityProvider && findEndpoint(organization.identityProvider, 'redirect');
+  const connection = idpEntityId === undefined ? findDefaultConnection(organization) : findConnectionByEntityId(organization, idpEntityId);
+  const endpoint = connection && findEndpoint(connection, 'redirect');
   if (!endpoint || !nameId) return undefined;
   const id = `_${newSecret()}`;
   const message = await createLogoutRequest({
@@ -62,7 +60,8 @@ export async function finishSingleLogout(
   organization: Organization,
   message: UnverifiedMessage,
 ): Promise<'success' | 'partial' | 'failed'> {
-  const settings = await logoutSettings(runtime, organization, message);
+  const connection = selectConnection(organization, message.unverifiedXml);
+  const settings = await logoutSettings(runtime, { organization, connection }, message);
   const { inResponseTo, outcome } = acceptLogoutResponse(message, settings, runtime.now());
   const taken = await runtime.store.commit(organization.id, [{ do: 'take', key: sentKey(inResponseTo) }]);
   if (!taken.ok) {
@@ -91,11 +90,11 @@ export async function answerLogoutRequest(
   organization: Organization,
   { message, actor }: { readonly message: UnverifiedMessage; readonly actor: Actor },
 ): Promise<AnsweredLogout> {
-  const identityProvider = requireIdentityProvider(organization);
-  const settings = await logoutSettings(runtime, organization, message);
+  const connection = selectConnection(organization, message.unverifiedXml);
+  const settings = await logoutSettings(runtime, { organization, connection }, message);
   const request = acceptLogoutRequest(message, settings, runtime.now());
-  const ended = await endNamedSessions(runtime, organization, { request, actor });
-  const endpoint = findEndpoint(identityProvider, message.binding);
+  const ended = await endNamedSessions(runtime, { organization, connection }, { request, actor });
+  const endpoint = findEndpoint(connection, message.binding);
   if (!endpoint) return { ...ended, answer: undefined };
   const answer = await createLogoutResponse({
     ...(await commonOptions(runtime, organization)),
@@ -109,10 +108,14 @@ export async function answerLogoutRequest(
   return { ...ended, answer };
 }
 
-async function logoutSettings(runtime: Runtime, organization: Organization, { unverifiedXml }: UnverifiedMessage): Promise<LogoutSettings> {
+async function logoutSettings(
+  runtime: Runtime,
+  { organization, connection }: OrganizationConnection,
+  { unverifiedXml }: UnverifiedMessage,
+): Promise<LogoutSettings> {
   const { baseUrl } = runtime.config;
   const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
-  const { idpEntityId, keys, clockSkewSeconds } = responseSettings(organization, baseUrl);
+  const { idpEntityId, keys, clockSkewSeconds } = responseSettings({ organization, connection }, baseUrl);
   return { sloUrl: serviceProviderUrls(baseUrl, organization.slug).sloUrl, idpEntityId, keys, decryptionKeys, clockSkewSeconds };
 }
 
@@ -123,7 +126,7 @@ interface LogoutEndpoint {
 }
 
 /** Returns the endpoint with the preferred binding, or else the other one. */
-function findEndpoint({ metadata }: IdentityProvider, preferred: 'redirect' | 'post'): LogoutEndpoint | undefined {
+function findEndpoint({ metadata }: Connection, preferred: 'redirect' | 'post'): LogoutEndpoint | undefined {
   const { redirect, post } = metadata.singleLogout;
   const offered: LogoutEndpoint[] = [
     ...(redirect ? [{ binding: 'redirect', ...redirect } as const] : []),

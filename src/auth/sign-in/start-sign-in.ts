@@ -1,4 +1,4 @@
-import type { Organization } from '../../organizations/organizations.ts';
+import type { OrganizationConnection } from '../../organizations/connections.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import type { Login } from '../sessions/member-sessions.ts';
@@ -20,9 +20,9 @@ export interface SignInStart {
  */
 export function startSignIn(
   runtime: Runtime,
-  organization: Organization,
+  { organization, connection }: OrganizationConnection,
   { returnTo: requested, browserNonce, formerLogin }: SignInStart,
 ): Promise<BrowserMessage> {
   const returnTo = safeReturnTo(requested, runtime.config.baseUrl, organization.allowedReturnUrls);
-  return createLoginRequest(runtime, organization, { browserNonce, purpose: { kind: 'sign_in', returnTo, formerLogin } });
+  return createLoginRequest(runtime, { organization, connection }, { browserNonce, purpose: { kind: 'sign_in', returnTo, formerLogin } });
 }

@@ -1,6 +1,7 @@
 /** Starts a test sign-in: a real request to the real identity provider, whose response is examined but never creates a session. */
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
+import type { OrganizationConnection } from '../../organizations/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
@@ -32,9 +33,9 @@ export function requireTester(principal: Principal | undefined, organization: Or
  */
 export function startTestSignIn(
   runtime: Runtime,
-  organization: Organization,
+  { organization, connection }: OrganizationConnection,
   { actor, resultsAt, browserNonce }: TestSignInStart,
 ): Promise<BrowserMessage> {
   const purpose = { kind: 'test', startedBy: actor.id ?? actor.kind, resultsAt } as const;
-  return createLoginRequest(runtime, organization, { browserNonce, purpose });
+  return createLoginRequest(runtime, { organization, connection }, { browserNonce, purpose });
 }

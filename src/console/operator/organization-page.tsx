@@ -1,3 +1,4 @@
+import { findDefaultConnection } from '../../organizations/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
@@ -19,7 +20,8 @@ export interface OrganizationPageProps {
 
 /** Shows one organization to the operator. */
 export function OrganizationPage({ frame, organization, warnings, urls }: OrganizationPageProps) {
-  const { slug, identityProvider } = organization;
+  const { slug } = organization;
+  const connection = findDefaultConnection(organization);
   return (
     <ConsolePage
       frame={frame}
@@ -47,15 +49,15 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
       </section>
       <section class="panel" aria-labelledby="idp">
         <h2 id="idp">Identity provider</h2>
-        {identityProvider ? (
+        {connection ? (
           <>
             <Facts
               facts={[
-                ['Entity ID', identityProvider.metadata.entityId],
-                ['Changed', <Near ms={Date.parse(identityProvider.updatedAt)} nowMs={frame.nowMs} />],
+                ['Entity ID', connection.metadata.entityId],
+                ['Changed', <Near ms={Date.parse(connection.updatedAt)} nowMs={frame.nowMs} />],
                 [
                   'Certificates',
-                  identityProvider.metadata.signingCertificates.map(({ notAfter }) => (
+                  connection.metadata.signingCertificates.map(({ notAfter }) => (
                     <div>
                       expires <Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />
                     </div>

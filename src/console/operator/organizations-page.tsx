@@ -1,3 +1,4 @@
+import { findDefaultConnection } from '../../organizations/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -122,9 +123,10 @@ function OwnerlessCallout({ organizations }: Pick<OrganizationsPageProps, 'organ
   );
 }
 
-function IdpState({ organization: { identityProvider }, nowMs }: { readonly organization: Organization; readonly nowMs: number }) {
-  if (!identityProvider) return <span class="badge warning">not configured</span>;
-  const { entityId, signingCertificates } = identityProvider.metadata;
+function IdpState({ organization, nowMs }: { readonly organization: Organization; readonly nowMs: number }) {
+  const connection = findDefaultConnection(organization);
+  if (!connection) return <span class="badge warning">not configured</span>;
+  const { entityId, signingCertificates } = connection.metadata;
   const isExpired = signingCertificates.every(({ notAfter }) => Date.parse(notAfter) < nowMs);
   return (
     <>

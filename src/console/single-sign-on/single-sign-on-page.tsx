@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { IdentityProvider } from '../../organizations/organizations.ts';
+import type { Connection } from '../../organizations/organizations.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -35,7 +35,7 @@ export const NOTHING_TYPED: TypedMetadata = {
 export interface SingleSignOnPageProps {
   readonly frame: Frame;
   readonly values: Readonly<Record<OwnValue, string>>;
-  readonly identityProvider: IdentityProvider | undefined;
+  readonly connection: Connection | undefined;
   readonly warnings: readonly MetadataWarning[];
   readonly guide: IdpKind;
   readonly typed: TypedMetadata;
@@ -45,7 +45,7 @@ export interface SingleSignOnPageProps {
 
 /** Leads from an organization without an identity provider to a working sign-in. */
 export function SingleSignOnPage(props: SingleSignOnPageProps) {
-  const { frame, values, identityProvider, warnings, guide, typed, children } = props;
+  const { frame, values, connection, warnings, guide, typed, children } = props;
   const path = `${frame.base}/single-sign-on`;
   return (
     <ConsolePage
@@ -55,7 +55,7 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
       lead="Connect your identity provider: copy the values below into its screens, provide its metadata, then test the sign-in."
       scripts={['confirm.js']}
     >
-      <Present frame={frame} path={path} identityProvider={identityProvider} warnings={warnings} />
+      <Present frame={frame} path={path} connection={connection} warnings={warnings} />
       <OwnValues values={values} />
       <Steps path={path} guide={guide} values={values} />
       <MetadataForms frame={frame} path={path} typed={typed} />
@@ -64,24 +64,24 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
   );
 }
 
-interface PresentProps extends Pick<SingleSignOnPageProps, 'frame' | 'identityProvider' | 'warnings'> {
+interface PresentProps extends Pick<SingleSignOnPageProps, 'frame' | 'connection' | 'warnings'> {
   readonly path: string;
 }
 
-function Present({ frame, path, identityProvider, warnings }: PresentProps) {
+function Present({ frame, path, connection, warnings }: PresentProps) {
   return (
     <section class="panel" aria-labelledby="present">
       <header>
         <h2 id="present">Identity provider</h2>
-        {identityProvider ? (
+        {connection ? (
           <a class="button quiet" href={`${path}/settings`}>
             Settings
           </a>
         ) : null}
       </header>
-      {identityProvider ? (
+      {connection ? (
         <>
-          <IdpFacts metadata={identityProvider.metadata} metadataUrl={identityProvider.metadataUrl} />
+          <IdpFacts metadata={connection.metadata} metadataUrl={connection.metadataUrl} />
           <Lint warnings={warnings} />
           <PostForm action={`${path}/test`} csrfToken={frame.csrfToken}>
             <p class="hint">
@@ -238,7 +238,7 @@ const Preview = () => <button type="submit">Preview</button>;
 
 export interface PreviewPageProps {
   readonly frame: Frame;
-  readonly metadata: IdentityProvider['metadata'];
+  readonly metadata: Connection['metadata'];
   readonly metadataUrl: string | undefined;
   readonly warnings: readonly MetadataWarning[];
   /** The entity ID of the current identity provider. */

@@ -1,8 +1,10 @@
 /** `/organizations/{org}/identity-provider`: the metadata of the identity provider and the settings. */
+
 import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
 import type { Principal } from '../../auth/principal.ts';
 import { GatewayError } from '../../errors.ts';
+import { requireDefaultConnection } from '../../organizations/connections.ts';
 import {
   changeIdpSettings,
   findMetadataWarnings,
@@ -10,7 +12,6 @@ import {
   loadMetadata,
   type MetadataSource,
   removeIdentityProvider,
-  requireIdentityProvider,
   setIdentityProvider,
   withMetadata,
 } from '../../organizations/identity-providers.ts';
@@ -69,7 +70,7 @@ export const IDENTITY_PROVIDERS = [
     handle: async ({ runtime, principal, actor, organization, query, body }) => {
       const source = body.kind === 'manual' ? body : { ...body, entityId: body.entityId ?? query.entity_id };
       const loaded = await loadMetadata(runtime, source);
-      if (query.dry_run === 'true') return describe(runtime, principal, withMetadata(organization, loaded, runtime.now()), loaded);
+      if (query.dry_run === 'true') return describe(runtime, principal, withMetadata({ organization, loaded }, runtime.now()), loaded);
       return describe(runtime, principal, await setIdentityProvider(runtime, actor, { organization, loaded }), loaded);
     },
   }),
@@ -102,9 +103,9 @@ export const IDENTITY_PROVIDERS = [
 ];
 
 async function describe(runtime: Runtime, principal: Principal, organization: Organization, loaded?: LoadedMetadata) {
-  const identityProvider = requireIdentityProvider(organization);
-  const warnings = await findMetadataWarnings(runtime, organization, { isOperator: principal.kind === 'operator', loaded });
-  return identityProviderJson(organization, identityProvider, warnings, runtime.config.baseUrl);
+  const connection = requireDefaultConnection(organization);
+  const warnings = await findMetadataWarnings(runtime, { organization, connection }, { isOperator: principal.kind === 'operator', loaded });
+  return identityProviderJson({ organization, connection }, warnings, runtime.config.baseUrl);
 }
 
 /** Reads metadata in each of the accepted forms. @throws validation_failed, idp_metadata_invalid, payload_too_large */

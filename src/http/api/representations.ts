@@ -1,12 +1,14 @@
 /** Domain values as JSON, with the field names of the API. Only {@link newCliTokenJson} and {@link sessionTokenJson} return a secret. */
+
 import type { AuditEntry } from '../../audit.ts';
 import type { ListedKey } from '../../auth/keys/signing-keys.ts';
 import type { Principal } from '../../auth/principal.ts';
 import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { SessionToken } from '../../auth/tokens/session-tokens.ts';
+import type { OrganizationConnection } from '../../organizations/connections.ts';
 import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import type { Member } from '../../organizations/members.ts';
-import type { IdentityProvider, Organization } from '../../organizations/organizations.ts';
+import type { Organization } from '../../organizations/organizations.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
 import { type SetupLink, setupLinkState } from '../../organizations/setup-links.ts';
 import type { LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
@@ -75,8 +77,8 @@ type Warnings = LoadedMetadata['warnings'];
 const endpointJson = (endpoint: LogoutEndpoint | undefined) =>
   endpoint && { location: endpoint.location, response_location: endpoint.responseLocation };
 
-export function identityProviderJson(organization: Organization, identityProvider: IdentityProvider, warnings: Warnings, baseUrl: string) {
-  const { metadata } = identityProvider;
+export function identityProviderJson({ organization, connection }: OrganizationConnection, warnings: Warnings, baseUrl: string) {
+  const { metadata } = connection;
   const { entityId, acsUrl, sloUrl, loginUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
     entity_id: metadata.entityId,
@@ -92,11 +94,11 @@ export function identityProviderJson(organization: Organization, identityProvide
     })),
     want_authn_requests_signed: metadata.wantAuthnRequestsSigned,
     valid_until: metadata.validUntil ?? null,
-    metadata_url: identityProvider.metadataUrl ?? null,
-    updated_at: identityProvider.updatedAt,
-    refresh: identityProvider.refresh ? { at: identityProvider.refresh.at, problem: identityProvider.refresh.problem ?? null } : null,
+    metadata_url: connection.metadataUrl ?? null,
+    updated_at: connection.updatedAt,
+    refresh: connection.refresh ? { at: connection.refresh.at, problem: connection.refresh.problem ?? null } : null,
     warnings,
-    ...fromSettings(identityProvider.settings),
+    ...fromSettings(connection.settings),
     service_provider: { entity_id: entityId, acs_url: acsUrl, slo_url: sloUrl, login_url: loginUrl, metadata_url: entityId },
   };
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
-import type { IdpSettings, OrganizationChanges } from '../../organizations/organizations.ts';
+import type { ConnectionSettings, OrganizationChanges } from '../../organizations/organizations.ts';
 import { isEmail } from '../../saml/email-address.ts';
 import { describeIssue, problemsOf } from './validation-messages.ts';
 
@@ -123,7 +123,7 @@ const SETTINGS_FIELDS = {
 
 export const IDP_SETTINGS = z.strictObject(SETTINGS_FIELDS).partial();
 
-const SETTING_NAMES: Readonly<Record<keyof typeof SETTINGS_FIELDS, keyof IdpSettings>> = {
+const SETTING_NAMES: Readonly<Record<keyof typeof SETTINGS_FIELDS, keyof ConnectionSettings>> = {
   idp_initiated: 'idpInitiated',
   attribute_mapping: 'attributeMapping',
   clock_skew_seconds: 'clockSkewSeconds',
@@ -137,12 +137,12 @@ const SETTING_NAMES: Readonly<Record<keyof typeof SETTINGS_FIELDS, keyof IdpSett
   metadata_refresh_hours: 'metadataRefreshHours',
 };
 
-export const toSettings = (body: z.infer<typeof IDP_SETTINGS>): Partial<IdpSettings> => renameFields(body, SETTING_NAMES);
+export const toSettings = (body: z.infer<typeof IDP_SETTINGS>): Partial<ConnectionSettings> => renameFields(body, SETTING_NAMES);
 
 type SettingsJson = z.infer<z.ZodObject<typeof SETTINGS_FIELDS>>;
 
 /** Returns the settings as the API shows them: `null` for a setting that has no value. */
-export const fromSettings = (settings: IdpSettings): SettingsJson =>
+export const fromSettings = (settings: ConnectionSettings): SettingsJson =>
   Object.fromEntries(Object.entries(SETTING_NAMES).map(([name, field]) => [name, settings[field] ?? null])) as SettingsJson;
 
 const entityId = z.string().min(1).max(1024).optional();

@@ -1,4 +1,5 @@
 /** The operator's pages about organizations: list, create, show, edit and delete. */
+
 import { type Request, type Response, Router } from 'express';
 import { DeleteOrganizationPage, OrganizationPage } from '../../console/operator/organization-page.tsx';
 import {
@@ -9,6 +10,7 @@ import {
   type OrganizationValues,
 } from '../../console/operator/organizations-page.tsx';
 import { GatewayError } from '../../errors.ts';
+import { findDefaultConnection } from '../../organizations/connections.ts';
 import { listOrganizations } from '../../organizations/directory.ts';
 import { findMetadataWarnings, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
@@ -59,8 +61,9 @@ export function organizationPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', async (request, response) => {
     const organization = organizationOf(response);
-    const warnings = organization.identityProvider
-      ? await findMetadataWarnings(runtime, organization, { isOperator: isOperator(response) })
+    const connection = findDefaultConnection(organization);
+    const warnings = connection
+      ? await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response) })
       : [];
     const urls = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
     const frame = frameOf(runtime, request, response);

@@ -1,4 +1,5 @@
 /** The form of the role rules: testing them on members and groups, previewing a change, and saving it. */
+
 import { type Request, type Response, Router } from 'express';
 import {
   RoleMappingPage,
@@ -9,6 +10,7 @@ import {
 } from '../../console/members/role-mapping-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
+import { roleScopeOf } from '../../organizations/connections.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, type Member } from '../../organizations/members.ts';
 import { decideRole, type RoleMapping } from '../../organizations/role-mapping.ts';
@@ -86,8 +88,8 @@ async function runTest(runtime: Runtime, response: Response, mapping: RoleMappin
   }
   const member = await findTestMember(runtime, organizationOf(response).id, typed.member);
   if (!member) return { ...typed, problem: 'No member has this email address or user ID.' };
-  const decision = decideRole(mapping, member.groups);
-  return { ...typed, result: { email: member.email, role: roleAfterNextSignIn(mapping, member), decision } };
+  const decision = decideRole(mapping, member.groups, roleScopeOf(organizationOf(response), member.connectionId));
+  return { ...typed, result: { email: member.email, role: roleAfterNextSignIn(organizationOf(response), mapping, member), decision } };
 }
 
 /** Finds a member by user ID or exact email address. */
@@ -110,7 +112,7 @@ function mappingIn(request: Request): RoleMapping {
 const effectFor = (runtime: Runtime, response: Response, mapping: RoleMapping): Promise<RoleMappingEffect> => {
   const { viewer } = visitOf(response);
   const ownId = viewer.kind === 'member' ? viewer.id : undefined;
-  return foreseeRoles(runtime.store, { organizationId: organizationOf(response).id, mapping, ownId });
+  return foreseeRoles(runtime.store, { organization: organizationOf(response), mapping, ownId });
 };
 
 async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {
@@ -150,6 +152,6 @@ async function requireOwnLossConfirmed({ store }: Runtime, request: Request, res
   const { viewer } = visitOf(response);
   if (viewer.kind !== 'member' || textIn(request, 'confirmed') === 'yes') return;
   const { value: member } = await getMember(store, organizationOf(response).id, viewer.id);
-  if (member.role !== 'owner' || roleAfterNextSignIn(mapping, member) === 'owner') return;
+  if (member.role !== 'owner' || roleAfterNextSignIn(organizationOf(response), mapping, member) === 'owner') return;
   throw new GatewayError('conflict', 'This removes your own owner role. Confirm to continue. Nothing has changed yet.');
 }

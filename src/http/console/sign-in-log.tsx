@@ -1,4 +1,5 @@
 /** The sign-in log: the list, one sign-in with all its checks, the bundle for a support ticket, and the test sign-in. */
+
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { flushSignInLog } from '../../auth/sign-in-log/record-sign-in.ts';
 import { getLogEntry, listLogEntries, type SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
@@ -6,6 +7,7 @@ import { renderPage } from '../../console/layout.tsx';
 import { SignInPage } from '../../console/sign-in-log/sign-in-log-entry-page.tsx';
 import { SignInLogPage } from '../../console/sign-in-log/sign-in-log-page.tsx';
 import { GatewayError } from '../../errors.ts';
+import { requireDefaultConnection } from '../../organizations/connections.ts';
 import { MEMBERS } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
@@ -27,12 +29,15 @@ export function signInPages(runtime: Runtime): Router {
 /** Starts a test sign-in, whose result is shown in the sign-in log. */
 export const beginTest =
   (runtime: Runtime): RequestHandler =>
-  (request, response) =>
-    sendTestSignIn(runtime, response, {
-      organization: organizationOf(response),
+  (request, response) => {
+    const organization = organizationOf(response);
+    return sendTestSignIn(runtime, response, {
+      organization,
+      connection: requireDefaultConnection(organization),
       actor: visitActorOf(request, response),
       resultsAt: `${visitOf(response).base}/sign-ins`,
     });
+  };
 
 /** The test sign-in and the page of one sign-in. During a setup, only the setup's own tests are found. */
 export function oneSignInPages(runtime: Runtime): Router {
@@ -67,7 +72,7 @@ async function showLog(runtime: Runtime, request: Request, response: Response): 
         )
       }
       keptDays={runtime.config.signInLogDays}
-      canTest={organization.identityProvider !== undefined}
+      canTest={organization.connections.length > 0}
       cursor={query.cursor}
       nextCursor={nextCursor}
     />
@@ -107,7 +112,7 @@ async function showSignIn(runtime: Runtime, request: Request, response: Response
       frame={frameOf(runtime, request, response)}
       entry={entry}
       address={memberId === undefined ? undefined : addresses.get(memberId)}
-      canTest={organization.identityProvider !== undefined}
+      canTest={organization.connections.length > 0}
     />
   );
   sendWithTest(response, page);

@@ -1,4 +1,5 @@
 /** The settings of an organization's identity provider. */
+
 import { type Request, type Response, Router } from 'express';
 import type { Notice } from '../../console/navigation.ts';
 import {
@@ -8,7 +9,8 @@ import {
   SingleSignOnSettingsPage,
 } from '../../console/single-sign-on/single-sign-on-settings-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { changeIdpSettings, requireIdentityProvider } from '../../organizations/identity-providers.ts';
+import { requireDefaultConnection } from '../../organizations/connections.ts';
+import { changeIdpSettings } from '../../organizations/identity-providers.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, IDP_SETTINGS, toSettings } from '../api/request-shapes.ts';
@@ -29,14 +31,14 @@ interface SettingsForm {
 }
 
 function showSettings(runtime: Runtime, request: Request, response: Response, { values, notice, status }: SettingsForm): void {
-  const { metadataUrl } = requireIdentityProvider(organizationOf(response));
+  const { metadataUrl } = requireDefaultConnection(organizationOf(response));
   const frame = frameOf(runtime, request, response, notice);
   const page = <SingleSignOnSettingsPage frame={frame} values={values} hasUrl={metadataUrl !== undefined} />;
   sendConsolePage(response, page, status);
 }
 
 function valuesOf(response: Response): SettingsValues {
-  const { settings } = requireIdentityProvider(organizationOf(response));
+  const { settings } = requireDefaultConnection(organizationOf(response));
   const lines = (texts: readonly string[] = []) => texts.join('\n');
   const box = (isTicked: boolean) => (isTicked ? 'yes' : '');
   return {

@@ -1,4 +1,5 @@
 /** The identity provider of an organization: the values to copy, the metadata with its preview, and the start of a test sign-in. */
+
 import { deflateSync, inflateSync } from 'node:zlib';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
@@ -14,6 +15,7 @@ import {
 } from '../../console/single-sign-on/single-sign-on-page.tsx';
 import { VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
+import { findDefaultConnection, requireDefaultConnection } from '../../organizations/connections.ts';
 import {
   fetchMetadataDocument,
   findMetadataWarnings,
@@ -70,21 +72,21 @@ interface RejectedForm {
 
 async function showPage(runtime: Runtime, request: Request, response: Response, rejected?: RejectedForm): Promise<void> {
   const organization = organizationOf(response);
-  const { identityProvider } = organization;
+  const connection = findDefaultConnection(organization);
   const { acsUrl, entityId, loginUrl } = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
   const { guide } = request.query;
-  const sso = identityProvider?.metadata.singleSignOn;
-  const currentGuide = identityProvider ? idpKindOf(identityProvider.metadata.entityId, sso?.redirect ?? sso?.post) : 'okta';
+  const sso = connection?.metadata.singleSignOn;
+  const currentGuide = connection ? idpKindOf(connection.metadata.entityId, sso?.redirect ?? sso?.post) : 'okta';
   const isSetup = visitOf(response).viewer.kind === 'setup';
   const links = isSetup ? undefined : await listedLinks(runtime, organization.id);
-  const versions = isSetup ? [] : await listMetadataVersions(runtime.store, organization.id);
+  const versions = isSetup || !connection ? [] : await listMetadataVersions(runtime.store, organization.id, connection);
   const frame = frameOf(runtime, request, response, rejected?.notice);
   const page = (
     <SingleSignOnPage
       frame={frame}
       values={{ acs: acsUrl, entityId, login: loginUrl, metadata: entityId }}
-      identityProvider={identityProvider}
-      warnings={identityProvider ? await findMetadataWarnings(runtime, organization, { isOperator: isOperator(response) }) : []}
+      connection={connection}
+      warnings={connection ? await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response) }) : []}
       guide={isGuide(guide) ? guide : currentGuide}
       typed={rejected?.typed ?? NOTHING_TYPED}
     >
@@ -179,18 +181,14 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
     const { source, metadataUrl, carried } = await readMetadata(runtime, form);
     const loaded = await loadMetadata(runtime, source);
     const organization = organizationOf(response);
+    const connection = requireDefaultConnection(withMetadata({ organization, loaded }, runtime.now()));
     const page = (
       <MetadataPreviewPage
         frame={frameOf(runtime, request, response)}
         metadata={loaded.metadata}
         metadataUrl={metadataUrl}
-        warnings={
-          await findMetadataWarnings(runtime, withMetadata(organization, loaded, runtime.now()), {
-            isOperator: isOperator(response),
-            loaded,
-          })
-        }
-        presentEntityId={organization.identityProvider?.metadata.entityId}
+        warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
+        presentEntityId={findDefaultConnection(organization)?.metadata.entityId}
         carried={carried}
       />
     );

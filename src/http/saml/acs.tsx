@@ -8,10 +8,12 @@ import { loginOf, MEMBER_SESSION, readLogin } from '../../auth/sessions/member-s
 import { answerResponse } from '../../auth/sign-in/answer-response.ts';
 import { startSignIn } from '../../auth/sign-in/start-sign-in.ts';
 import { requireTester, startTestSignIn } from '../../auth/sign-in/test-sign-in.ts';
+import { GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
+import { activeConnections, type OrganizationConnection, requireConnection } from '../../organizations/connections.ts';
 import { getOrganization, getStoredOrganization } from '../../organizations/directory.ts';
-import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import { serviceProviderUrls, signsRequests } from '../../organizations/identity-providers.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { createSpMetadata } from '../../saml/metadata/sp-metadata.ts';
 import { limited, responseLimits } from '../rate-limits.ts';
@@ -48,26 +50,45 @@ async function startLogin(runtime: Runtime, request: Request, response: Response
     const principal = await findSessionPrincipal(runtime, loginOf(request));
     requireTester(principal, organization);
     const actor = actorOf(request, response, principal);
-    return sendTestSignIn(runtime, response, { organization, actor, resultsAt: '/console/sign-ins' });
+    const connection = requireConnection(organization, connectionIdIn(request.query.connection));
+    return sendTestSignIn(runtime, response, { organization, connection, actor, resultsAt: '/console/sign-ins' });
   }
   const { return_to: returnTo } = request.query;
-  const message = await startSignIn(runtime, organization, {
-    returnTo: typeof returnTo === 'string' ? returnTo : undefined,
-    browserNonce: renewNonce(runtime, response),
-    formerLogin: await readLogin(runtime, request),
-  });
+  const message = await startSignIn(
+    runtime,
+    { organization, connection: chooseConnection(organization, request.query.connection) },
+    {
+      returnTo: typeof returnTo === 'string' ? returnTo : undefined,
+      browserNonce: renewNonce(runtime, response),
+      formerLogin: await readLogin(runtime, request),
+    },
+  );
   sendBrowserMessage(response, message);
 }
 
-/** Returns the SP metadata of an organization. Its URL is the entityID. */
+const connectionIdIn = (parameter: unknown): string | undefined => (typeof parameter === 'string' ? parameter : undefined);
+
+/**
+ * Returns the connection that a sign-in uses: the one that the request names, or else the first active one.
+ * @throws idp_not_configured if no connection is active, or if the named one does not exist or is not active
+ */
+function chooseConnection(organization: Organization, parameter: unknown): Connection {
+  const id = connectionIdIn(parameter);
+  const connection = activeConnections(organization).find((active) => id === undefined || active.id === id);
+  if (!connection) throw new GatewayError('idp_not_configured');
+  return connection;
+}
+
+/** Returns the SP metadata of an organization, one document for all its connections. Its URL is the entityID. */
 export function spMetadataOf({ config }: Pick<Runtime, 'config'>, organization: Organization): string {
-  const settings = organization.identityProvider?.settings;
+  const { connections } = organization;
+  const formats = connections.flatMap(({ settings: { nameIdFormat } }) => (nameIdFormat === undefined ? [] : [nameIdFormat]));
   return createSpMetadata({
     ...serviceProviderUrls(config.baseUrl, organization.slug),
     certificates: organization.spKeys.map((key) => key.certificate),
-    wantAssertionsSigned: settings?.requireSignedAssertion ?? false,
-    authnRequestsSigned: settings?.signRequests ?? organization.identityProvider?.metadata.wantAuthnRequestsSigned ?? false,
-    nameIdFormat: settings?.nameIdFormat,
+    wantAssertionsSigned: connections.some(({ settings }) => settings.requireSignedAssertion),
+    authnRequestsSigned: connections.some(signsRequests),
+    nameIdFormats: [...new Set(formats)],
     displayName: organization.name,
     logoUrl: organization.logoUrl,
     contactEmail: organization.contactEmail,
@@ -82,8 +103,7 @@ function renewNonce(runtime: Runtime, response: Response): string {
   return nonce;
 }
 
-export interface TestSignIn {
-  readonly organization: Organization;
+export interface TestSignIn extends OrganizationConnection {
   /** Who tests. The caller has checked that they may. */
   readonly actor: Actor;
   /** Path of the page below which the result will be shown. */
@@ -91,9 +111,13 @@ export interface TestSignIn {
 }
 
 /** Sends the browser to the identity provider for a test sign-in. */
-export async function sendTestSignIn(runtime: Runtime, response: Response, { organization, actor, resultsAt }: TestSignIn): Promise<void> {
+export async function sendTestSignIn(
+  runtime: Runtime,
+  response: Response,
+  { organization, connection, actor, resultsAt }: TestSignIn,
+): Promise<void> {
   const browserNonce = renewNonce(runtime, response);
-  sendBrowserMessage(response, await startTestSignIn(runtime, organization, { actor, resultsAt, browserNonce }));
+  sendBrowserMessage(response, await startTestSignIn(runtime, { organization, connection }, { actor, resultsAt, browserNonce }));
 }
 
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {

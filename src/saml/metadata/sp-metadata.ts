@@ -9,7 +9,7 @@ export interface ServiceProviderDescription {
   readonly certificates: readonly string[];
   readonly wantAssertionsSigned: boolean;
   readonly authnRequestsSigned: boolean;
-  readonly nameIdFormat?: string | undefined;
+  readonly nameIdFormats: readonly string[];
   readonly displayName?: string | undefined;
   readonly logoUrl?: string | undefined;
   readonly contactEmail?: string | undefined;
@@ -38,7 +38,7 @@ export function createSpMetadata(sp: ServiceProviderDescription): string {
     ...sp.certificates.slice(0, 1).map((certificate) => keyDescriptor('encryption', certificate)),
     `<md:SingleLogoutService Binding="${HTTP_REDIRECT}" Location="${xml(sp.sloUrl)}"/>`,
     `<md:SingleLogoutService Binding="${HTTP_POST}" Location="${xml(sp.sloUrl)}"/>`,
-    sp.nameIdFormat === undefined ? '' : `<md:NameIDFormat>${xml(sp.nameIdFormat)}</md:NameIDFormat>`,
+    ...sp.nameIdFormats.map((format) => `<md:NameIDFormat>${xml(format)}</md:NameIDFormat>`),
     `<md:AssertionConsumerService Binding="${HTTP_POST}" Location="${xml(sp.acsUrl)}" index="0" isDefault="true"/>`,
     '</md:SPSSODescriptor>',
     sp.contactEmail === undefined

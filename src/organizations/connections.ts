@@ -1,0 +1,101 @@
+/** The connections of an organization: its identity providers. Pure functions of the organization's record. */
+import { GatewayError } from '../errors.ts';
+import { newId } from '../ids.ts';
+import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
+import { toIsoTime } from '../time.ts';
+import type { Connection, ConnectionSettings, Organization } from './organizations.ts';
+import type { RoleScope } from './role-mapping.ts';
+
+/** Connections per organization. */
+export const MAX_CONNECTIONS = 10;
+
+export const DEFAULT_SETTINGS: ConnectionSettings = {
+  idpInitiated: 'accept',
+  attributeMapping: {},
+  clockSkewSeconds: 180,
+  requireSignedAssertion: false,
+  requireSignedResponse: false,
+  requireEncryptedAssertion: false,
+  signRequests: undefined,
+  nameIdFormat: undefined,
+  forceAuthn: false,
+  authnContext: [],
+  metadataRefreshHours: undefined,
+};
+
+/** A connection together with its organization. */
+export interface OrganizationConnection {
+  readonly organization: Organization;
+  readonly connection: Connection;
+}
+
+/** Returns the default connection, which is the first one. Undefined if the organization has no identity provider yet. */
+export const findDefaultConnection = ({ connections }: Organization): Connection | undefined => connections[0];
+
+/** @throws idp_not_configured */
+export function requireDefaultConnection(organization: Organization): Connection {
+  const connection = findDefaultConnection(organization);
+  if (!connection) throw new GatewayError('idp_not_configured');
+  return connection;
+}
+
+export const isDefaultConnection = ({ connections }: Organization, { id }: Pick<Connection, 'id'>): boolean => connections[0]?.id === id;
+
+/** Returns the scope of role rules for users of a connection. An undefined ID means the default connection. */
+export const roleScopeOf = (organization: Organization, connectionId: string | undefined): RoleScope => ({
+  connectionId: connectionId ?? organization.connections[0]?.id,
+  isDefault: connectionId === undefined || connectionId === organization.connections[0]?.id,
+});
+
+export const findConnection = ({ connections }: Organization, id: string): Connection | undefined =>
+  connections.find((connection) => connection.id === id);
+
+/** Returns the connection with this ID, or the default connection if no ID is given. @throws not_found, idp_not_configured */
+export function requireConnection(organization: Organization, id: string | undefined): Connection {
+  if (id === undefined) return requireDefaultConnection(organization);
+  const connection = findConnection(organization, id);
+  if (!connection) throw new GatewayError('not_found', 'This organization has no such connection.');
+  return connection;
+}
+
+export const activeConnections = ({ connections }: Organization): readonly Connection[] =>
+  connections.filter(({ state }) => state === 'active');
+
+/** Returns the connection whose identity provider has this entityID. */
+export const findConnectionByEntityId = ({ connections }: Organization, entityId: string): Connection | undefined =>
+  connections.find(({ metadata }) => metadata.entityId === entityId);
+
+/**
+ * Returns the organization with this connection, replaced or added.
+ * @throws conflict if another connection of the organization has the same identity provider, or if there are too many
+ */
+export function withConnection(organization: Organization, connection: Connection): Organization {
+  const { connections } = organization;
+  const { id, metadata } = connection;
+  if (connections.some((other) => other.id !== id && other.metadata.entityId === metadata.entityId)) {
+    throw new GatewayError('conflict', 'Another connection of this organization uses the identity provider with this entity ID.');
+  }
+  if (connections.some((other) => other.id === id)) {
+    return { ...organization, connections: connections.map((other) => (other.id === id ? connection : other)) };
+  }
+  if (connections.length >= MAX_CONNECTIONS) {
+    throw new GatewayError('conflict', `An organization can have at most ${MAX_CONNECTIONS} connections.`);
+  }
+  return { ...organization, connections: [...connections, connection] };
+}
+
+/** Returns a connection with default settings. */
+export function newConnection(
+  { name, state, metadata }: Pick<Connection, 'name' | 'state'> & { readonly metadata: IdpMetadata },
+  nowMs: number,
+): Connection {
+  return {
+    id: newId('con'),
+    name,
+    state,
+    metadata,
+    settings: DEFAULT_SETTINGS,
+    updatedAt: toIsoTime(nowMs),
+    identityScope: metadata.entityId,
+  };
+}
