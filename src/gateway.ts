@@ -7,7 +7,7 @@ import { makeApp } from './http/app.ts';
 import { withForwardAuth } from './http/forward-auth.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { refreshDueMetadata } from './organizations/metadata-refresh.ts';
+import { refreshDueMetadata } from './organizations/connections/metadata-refresh.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';

@@ -10,7 +10,7 @@ import { eachRecord } from '../store/each-record.ts';
 import { readTogether } from '../store/read-together.ts';
 import { type Collection, GLOBAL, type Store, type Stored } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
-import { findConnectionByEntityId } from './connections.ts';
+import { findConnectionByEntityId } from './connections/connections.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 
 export interface DirectoryEntry {

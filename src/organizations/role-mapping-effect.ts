@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { eachRecord } from '../store/each-record.ts';
 import type { Store } from '../store/store.ts';
-import { roleScopeOf } from './connections.ts';
+import { roleScopeOf } from './connections/connections.ts';
 import { isActive, MEMBERS, type Member, resolveRole } from './members.ts';
 import type { Organization } from './organizations.ts';
 import { decideRole, givesOwner, type Role, type RoleMapping } from './role-mapping.ts';

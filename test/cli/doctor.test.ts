@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { examineGateway, type Finding } from '../../src/cli/doctor-checks.ts';
-import { loadMetadata, setIdentityProvider } from '../../src/organizations/identity-providers.ts';
+import { loadMetadata, setIdentityProvider } from '../../src/organizations/connections/identity-providers.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { openStore } from '../../src/store/open-store.ts';

@@ -16,7 +16,7 @@ import type { TLSSocket } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
-import { type FetchDependencies, fetchMetadata, isPublicAddress } from '../../src/organizations/fetch-metadata.ts';
+import { type FetchDependencies, fetchMetadata, isPublicAddress } from '../../src/organizations/connections/fetch-metadata.ts';
 
 const PUBLIC = '93.184.215.14';
 const METADATA = '<EntityDescriptor/>';

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
-import { loadMetadata } from '../../src/organizations/identity-providers.ts';
-import { refreshDueMetadata } from '../../src/organizations/metadata-refresh.ts';
+import { loadMetadata } from '../../src/organizations/connections/identity-providers.ts';
+import { refreshDueMetadata } from '../../src/organizations/connections/metadata-refresh.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 

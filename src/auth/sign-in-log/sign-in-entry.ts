@@ -2,8 +2,8 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newTimeOrderedId } from '../../ids.ts';
-import { findDefaultConnection, type OrganizationConnection } from '../../organizations/connections.ts';
-import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/identity-providers.ts';
+import { findDefaultConnection, type OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/connections/identity-providers.ts';
 import { identityKey, MEMBERS, type Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';

@@ -4,7 +4,7 @@
  */
 import { auditStep } from '../../audit.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
-import { requireDefaultConnection } from '../../organizations/connections.ts';
+import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import { getStoredOrganization } from '../../organizations/directory.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';

@@ -3,8 +3,8 @@
  * sign-ins run this one list: a sign-in stops at the first failure, a test records the failure and continues.
  */
 import { type ErrorVariantName, GatewayError } from '../../errors.ts';
-import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections.ts';
-import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/identity-providers.ts';
+import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections/connections.ts';
+import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/connections/identity-providers.ts';
 import { identityKey, type Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';

@@ -2,8 +2,8 @@
 import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { hashOf } from '../../ids.ts';
-import type { OrganizationConnection } from '../../organizations/connections.ts';
-import { responseSettings } from '../../organizations/identity-providers.ts';
+import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { responseSettings } from '../../organizations/connections/identity-providers.ts';
 import { MEMBERS, type Member, type MemberSession, nameIdKey, removedNameIdKey } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';

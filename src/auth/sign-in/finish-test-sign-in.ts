@@ -4,7 +4,7 @@
  */
 import { auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { requireConnection } from '../../organizations/connections.ts';
+import { requireConnection } from '../../organizations/connections/connections.ts';
 import { MEMBERS, type Member, type RoleSource } from '../../organizations/members.ts';
 import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import type { RoleDecision } from '../../organizations/role-mapping.ts';

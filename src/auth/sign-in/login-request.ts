@@ -2,8 +2,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../../errors.ts';
 import { newSecret, sha256 } from '../../ids.ts';
-import type { OrganizationConnection } from '../../organizations/connections.ts';
-import { serviceProviderUrls, signsRequests } from '../../organizations/identity-providers.ts';
+import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { serviceProviderUrls, signsRequests } from '../../organizations/connections/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { openMessageSigningKey } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';

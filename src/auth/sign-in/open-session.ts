@@ -1,8 +1,8 @@
 /** Builds what a sign-in writes: member, session and audit entries. */
 import { type Actor, auditStep } from '../../audit.ts';
 import { newId, newSecret } from '../../ids.ts';
-import type { OrganizationConnection } from '../../organizations/connections.ts';
-import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
+import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';

@@ -1,6 +1,6 @@
 /** Selects the connection that a SAML message belongs to: by its Issuer, among the connections of the organization in the URL. */
 import { GatewayError } from '../../errors.ts';
-import { activeConnections } from '../../organizations/connections.ts';
+import { activeConnections } from '../../organizations/connections/connections.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { unverifiedIssuerOf } from '../../saml/messages/unverified-issuer.ts';
 

@@ -8,8 +8,12 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { hashOf, newSecret } from '../../ids.ts';
-import { findConnectionByEntityId, findDefaultConnection, type OrganizationConnection } from '../../organizations/connections.ts';
-import { decryptionKeysFor, responseSettings, serviceProviderUrls } from '../../organizations/identity-providers.ts';
+import {
+  findConnectionByEntityId,
+  findDefaultConnection,
+  type OrganizationConnection,
+} from '../../organizations/connections/connections.ts';
+import { decryptionKeysFor, responseSettings, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import type { MemberSession } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { openMessageSigningKey } from '../../organizations/sp-keys.ts';

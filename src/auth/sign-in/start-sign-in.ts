@@ -1,4 +1,4 @@
-import type { OrganizationConnection } from '../../organizations/connections.ts';
+import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import type { Login } from '../sessions/member-sessions.ts';

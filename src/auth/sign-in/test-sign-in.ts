@@ -1,7 +1,7 @@
 /** Starts a test sign-in: a real request to the real identity provider, whose response is examined but never creates a session. */
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import type { OrganizationConnection } from '../../organizations/connections.ts';
+import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';

@@ -1,4 +1,4 @@
-import type { ExpiringCertificate } from '../../organizations/expiring-certificates.ts';
+import type { ExpiringCertificate } from '../../organizations/connections/expiring-certificates.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { counted } from '../parts/counted.ts';

@@ -1,4 +1,4 @@
-import { findDefaultConnection } from '../../organizations/connections.ts';
+import { findDefaultConnection } from '../../organizations/connections/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';

@@ -1,4 +1,4 @@
-import { findDefaultConnection } from '../../organizations/connections.ts';
+import { findDefaultConnection } from '../../organizations/connections/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';

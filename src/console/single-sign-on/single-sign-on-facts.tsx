@@ -1,4 +1,4 @@
-import type { LoadedMetadata } from '../../organizations/identity-providers.ts';
+import type { LoadedMetadata } from '../../organizations/connections/identity-providers.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';

@@ -1,4 +1,4 @@
-import type { MetadataVersion } from '../../organizations/metadata-versions.ts';
+import type { MetadataVersion } from '../../organizations/connections/metadata-versions.ts';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
 import { DataTable } from '../parts/data-table.tsx';

@@ -4,7 +4,7 @@ import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
 import type { Principal } from '../../auth/principal.ts';
 import { GatewayError } from '../../errors.ts';
-import { requireDefaultConnection } from '../../organizations/connections.ts';
+import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import {
   changeIdpSettings,
   findMetadataWarnings,
@@ -14,7 +14,7 @@ import {
   removeIdentityProvider,
   setIdentityProvider,
   withMetadata,
-} from '../../organizations/identity-providers.ts';
+} from '../../organizations/connections/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import * as answers from './answer-shapes.ts';

@@ -3,7 +3,7 @@ import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-c
 import type { SignInLogEntry, SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { VERSION } from '../../client/version.ts';
 import { errorText } from '../../errors.ts';
-import { serviceProviderUrls } from '../../organizations/identity-providers.ts';
+import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { hintFor, type IdpKind } from '../../saml/explain/idp-screens.ts';
 import { errorNumbersOf, type MaskedRow, withoutAddresses, withoutPersons } from '../../saml/explain/masking.ts';

@@ -12,7 +12,7 @@ import { KeysPage, RevokeKeyPage } from '../../console/operator/keys-page.tsx';
 import { OperatorSignInPage } from '../../console/operator/operator-sign-in-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { GatewayError } from '../../errors.ts';
-import { findExpiringCertificates } from '../../organizations/expiring-certificates.ts';
+import { findExpiringCertificates } from '../../organizations/connections/expiring-certificates.ts';
 import type { Runtime } from '../../runtime.ts';
 import { DAY_MS } from '../../time.ts';
 import { callerOf } from '../api/callers.ts';

@@ -10,9 +10,9 @@ import {
   type OrganizationValues,
 } from '../../console/operator/organizations-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { findDefaultConnection } from '../../organizations/connections.ts';
+import { findDefaultConnection } from '../../organizations/connections/connections.ts';
+import { findMetadataWarnings, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { listOrganizations } from '../../organizations/directory.ts';
-import { findMetadataWarnings, serviceProviderUrls } from '../../organizations/identity-providers.ts';
 import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../console/members/role-mapping-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
-import { roleScopeOf } from '../../organizations/connections.ts';
+import { roleScopeOf } from '../../organizations/connections/connections.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, type Member } from '../../organizations/members.ts';
 import { decideRole, type RoleMapping } from '../../organizations/role-mapping.ts';

@@ -7,7 +7,7 @@ import { renderPage } from '../../console/layout.tsx';
 import { SignInPage } from '../../console/sign-in-log/sign-in-log-entry-page.tsx';
 import { SignInLogPage } from '../../console/sign-in-log/sign-in-log-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { requireDefaultConnection } from '../../organizations/connections.ts';
+import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import { MEMBERS } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';

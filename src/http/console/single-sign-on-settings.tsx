@@ -9,8 +9,8 @@ import {
   SingleSignOnSettingsPage,
 } from '../../console/single-sign-on/single-sign-on-settings-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { requireDefaultConnection } from '../../organizations/connections.ts';
-import { changeIdpSettings } from '../../organizations/identity-providers.ts';
+import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
+import { changeIdpSettings } from '../../organizations/connections/identity-providers.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, IDP_SETTINGS, toSettings } from '../api/request-shapes.ts';

@@ -15,7 +15,7 @@ import {
 } from '../../console/single-sign-on/single-sign-on-page.tsx';
 import { VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
-import { findDefaultConnection, requireDefaultConnection } from '../../organizations/connections.ts';
+import { findDefaultConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import {
   fetchMetadataDocument,
   findMetadataWarnings,
@@ -26,8 +26,8 @@ import {
   serviceProviderUrls,
   setIdentityProvider,
   withMetadata,
-} from '../../organizations/identity-providers.ts';
-import { listMetadataVersions } from '../../organizations/metadata-versions.ts';
+} from '../../organizations/connections/identity-providers.ts';
+import { listMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';

@@ -1,10 +1,10 @@
 /** The connections of an organization: its identity providers. Pure functions of the organization's record. */
-import { GatewayError } from '../errors.ts';
-import { newId } from '../ids.ts';
-import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
-import { toIsoTime } from '../time.ts';
-import type { Connection, ConnectionSettings, Organization } from './organizations.ts';
-import type { RoleScope } from './role-mapping.ts';
+import { GatewayError } from '../../errors.ts';
+import { newId } from '../../ids.ts';
+import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
+import { toIsoTime } from '../../time.ts';
+import type { Connection, ConnectionSettings, Organization } from '../organizations.ts';
+import type { RoleScope } from '../role-mapping.ts';
 
 /** Connections per organization. */
 export const MAX_CONNECTIONS = 10;

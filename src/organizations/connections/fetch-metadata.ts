@@ -11,8 +11,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { BlockList, isIP, isIPv4, type LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
-import { GatewayError } from '../errors.ts';
-import { isLoopbackHost } from '../saml/metadata/loopback-host.ts';
+import { GatewayError } from '../../errors.ts';
+import { isLoopbackHost } from '../../saml/metadata/loopback-host.ts';
 
 export interface ResolvedAddress {
   readonly address: string;

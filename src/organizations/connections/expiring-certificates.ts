@@ -1,6 +1,6 @@
-import type { Store } from '../store/store.ts';
-import { organizationIds } from './directory.ts';
-import { getOrganizationById, type Organization } from './organizations.ts';
+import type { Store } from '../../store/store.ts';
+import { organizationIds } from '../directory.ts';
+import { getOrganizationById, type Organization } from '../organizations.ts';
 
 /** A signing certificate of an organization's identity provider that expires soon or has expired. */
 export interface ExpiringCertificate {

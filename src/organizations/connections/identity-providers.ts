@@ -1,26 +1,26 @@
 /** The metadata and the settings of a connection, and what both mean for a SAML response. */
 import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Actor } from '../audit.ts';
-import { BoundedCache } from '../bounded-cache.ts';
-import { GatewayError } from '../errors.ts';
-import type { Runtime } from '../runtime.ts';
-import { mayBeEncrypted } from '../saml/crypto/decryption.ts';
-import type { VerificationKey } from '../saml/crypto/signature.ts';
-import { publicKeyOf } from '../saml/metadata/certificates.ts';
-import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
-import { ENTITY_ID_SHARED, lintIdpMetadata, type MetadataWarning } from '../saml/metadata/idp-metadata-lint.ts';
-import { type ManualIdp, readIdpMetadata, readManualIdp } from '../saml/metadata/idp-metadata-reader.ts';
-import { isLoopbackHost } from '../saml/metadata/loopback-host.ts';
-import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../saml/response/attribute-mapping.ts';
-import type { ResponseSettings } from '../saml/response/response-settings.ts';
-import { toIsoTime } from '../time.ts';
+import type { Actor } from '../../audit.ts';
+import { BoundedCache } from '../../bounded-cache.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Runtime } from '../../runtime.ts';
+import { mayBeEncrypted } from '../../saml/crypto/decryption.ts';
+import type { VerificationKey } from '../../saml/crypto/signature.ts';
+import { publicKeyOf } from '../../saml/metadata/certificates.ts';
+import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
+import { ENTITY_ID_SHARED, lintIdpMetadata, type MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
+import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../saml/metadata/idp-metadata-reader.ts';
+import { isLoopbackHost } from '../../saml/metadata/loopback-host.ts';
+import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
+import type { ResponseSettings } from '../../saml/response/response-settings.ts';
+import { toIsoTime } from '../../time.ts';
+import { isEntityIdShared, noteConnections } from '../directory.ts';
+import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
+import { openDecryptionKeys } from '../sp-keys.ts';
 import { newConnection, type OrganizationConnection, requireConnection, withConnection } from './connections.ts';
-import { isEntityIdShared, noteConnections } from './directory.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
-import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from './organizations.ts';
-import { openDecryptionKeys } from './sp-keys.ts';
 
 const DEFAULT_REFRESH_HOURS = 24;
 /** The name of a default connection that is created by setting its metadata. */

@@ -4,14 +4,14 @@
  * metadata stays in force and the reason is shown to the owners.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { GatewayError } from '../errors.ts';
-import type { Runtime } from '../runtime.ts';
-import { HOUR_MS, toIsoTime } from '../time.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Runtime } from '../../runtime.ts';
+import { HOUR_MS, toIsoTime } from '../../time.ts';
+import { organizationsWithRefresh } from '../directory.ts';
+import { type Connection, type Organization, updateOrganization } from '../organizations.ts';
 import { findConnection, type OrganizationConnection, withConnection } from './connections.ts';
-import { organizationsWithRefresh } from './directory.ts';
 import { type LoadedMetadata, loadMetadata } from './identity-providers.ts';
 import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
-import { type Connection, type Organization, updateOrganization } from './organizations.ts';
 
 /** Time until the next attempt after a failure. */
 const RETRY_AFTER_MS = HOUR_MS;

@@ -1,12 +1,12 @@
 /** The last versions of a connection's metadata. A change that locks users out is undone by restoring the version before. */
-import type { Actor } from '../audit.ts';
-import { GatewayError } from '../errors.ts';
-import { newTimeOrderedId } from '../ids.ts';
-import type { Runtime } from '../runtime.ts';
-import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
-import type { Collection, Step, Store, Stored } from '../store/store.ts';
+import type { Actor } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
+import { newTimeOrderedId } from '../../ids.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
+import type { Collection, Step, Store, Stored } from '../../store/store.ts';
+import type { Connection, Organization } from '../organizations.ts';
 import { findConnection, requireConnection } from './connections.ts';
-import type { Connection, Organization } from './organizations.ts';
 
 export interface MetadataVersion {
   /** Absent in versions from before connections existed. They belong to the default connection. */
