@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findMetadataWarnings } from '../../src/organizations/identity-providers.ts';
+import { requireDefaultConnection } from '../../src/organizations/connections/connections.ts';
+import { findMetadataWarnings } from '../../src/organizations/connections/identity-providers.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -87,15 +88,14 @@ describe('an entityID that another organization uses', () => {
     const { store, now } = gateway.runtime;
     const organization = await getOrganizationById(store, attacker.id);
     if (!organization) throw new Error('the organization does not exist');
+    const at = { organization, connection: requireDefaultConnection(organization) };
     const unreadable = new Proxy(store, {
       get: () => {
         throw new Error('the store was read');
       },
     });
-    const warnings = await findMetadataWarnings({ store: unreadable, now }, organization, { isOperator: false });
+    const warnings = await findMetadataWarnings({ store: unreadable, now }, at, { isOperator: false });
     expect(warnings.map(({ code }) => code)).not.toContain('entity_id_shared');
-    await expect(findMetadataWarnings({ store: unreadable, now }, organization, { isOperator: true })).rejects.toThrow(
-      'the store was read',
-    );
+    await expect(findMetadataWarnings({ store: unreadable, now }, at, { isOperator: true })).rejects.toThrow('the store was read');
   });
 });
