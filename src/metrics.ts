@@ -29,7 +29,7 @@ export function createMetrics(): Metrics {
     new Counter({ name, help, labelNames, registers });
   return {
     registry,
-    logins: counter('samlgate_logins_total', 'Sign-ins accepted and refused, by outcome', ['outcome']),
+    logins: counter('samlgate_logins_total', 'Sign-ins accepted, repeated by the browser and refused, by outcome', ['outcome']),
     secondOpinions: counter(
       'samlgate_second_opinions_total',
       'Accepted SAML responses that node-saml also checked, by outcome. Any outcome except agreed is an alarm',

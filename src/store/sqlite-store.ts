@@ -179,7 +179,7 @@ class SqliteStore implements Store {
       case 'take':
         return changed(this.#statements.take.run(partition, step.key, this.#nowMs()));
       case 'claim':
-        return changed(this.#statements.claim.run(partition, step.key, '', this.#expiryOf(step.ttlSeconds), this.#nowMs()));
+        return changed(this.#statements.claim.run(partition, step.key, step.value ?? '', this.#expiryOf(step.ttlSeconds), this.#nowMs()));
       case 'absent':
         return this.#statements.peek.get(partition, step.key, this.#nowMs()) === undefined;
       case 'drop':

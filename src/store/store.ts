@@ -54,8 +54,8 @@ export type Step =
   | { readonly do: 'put'; readonly key: string; readonly value: string; readonly ttlSeconds: number }
   /** Deletes an expiring value. Fails if the key has no value, or an expired one. */
   | { readonly do: 'take'; readonly key: string }
-  /** Writes a marker. Fails if the key has a value, so a claim succeeds once until it expires. */
-  | { readonly do: 'claim'; readonly key: string; readonly ttlSeconds: number }
+  /** Writes a value (empty, if none is given). Fails if the key has a value, so a claim succeeds once until it expires. */
+  | { readonly do: 'claim'; readonly key: string; readonly value?: string; readonly ttlSeconds: number }
   /** Changes nothing. Fails if the key has a value. */
   | { readonly do: 'absent'; readonly key: string }
   /** Deletes an expiring value, if there is one. Never fails. */

@@ -207,14 +207,20 @@ describe('using an assertion once (saml-profiles §4.1.4.5)', () => {
     }
   });
 
-  it('accepts one of 20 simultaneous copies of a solicited response', async () => {
-    const browser = new HttpBrowser();
-    const { relayState, requestId } = await acme.start(browser);
-    const xml = acme.respond({ inResponseTo: requestId });
-    const pages = await Promise.all(Array.from({ length: 20 }, () => acme.post(browser, xml, relayState)));
-    const accepted = pages.filter(({ status }) => status === 303);
-    expect(accepted).toHaveLength(1);
-    for (const { code } of pages.filter(({ status }) => status !== 303)) expect(code).toBe('saml_replayed');
+  it('creates one session for 20 simultaneous copies in one browser, and redirects all of them to the return URL', async () => {
+    const organization = await makeTestOrganization(gateway, now);
+    for (let round = 0; round < 5; round++) {
+      const browser = new HttpBrowser();
+      const { relayState, requestId } = await organization.start(browser, '/console?round');
+      const xml = organization.respond({ inResponseTo: requestId });
+      const pages = await Promise.all(Array.from({ length: 20 }, () => organization.post(browser, xml, relayState)));
+      expect(pages.map(({ status, location }) => [status, location])).toEqual(Array(20).fill([303, `${gateway.url}/console?round`]));
+      expect(pages.filter(givesSession)).toHaveLength(1);
+      const { text } = await me(browser);
+      const { user } = JSON.parse(text) as { user: { id: string } };
+      const member = await gateway.runtime.store.get(organization.id, MEMBERS, user.id);
+      expect(member?.value.sessions).toHaveLength(round + 1);
+    }
   });
 
   it('rejects a replay for as long as the assertion could be accepted', async () => {
@@ -265,6 +271,182 @@ describe('using an assertion once (saml-profiles §4.1.4.5)', () => {
     expect(page.code).toBe('saml_destination_mismatch');
     const bent = acme.respond({ values: { destination: twin.acsUrl } });
     expect((await twin.post(new HttpBrowser(), bent)).code).toBe('saml_recipient_mismatch');
+  });
+});
+
+/** Whether a page sets the session cookie. */
+const givesSession = ({ headers }: Page): boolean => headers.getSetCookie().some((cookie) => cookie.startsWith('samlgate_session='));
+
+describe('a response that a browser sends again (double click, reload, back button)', () => {
+  let organization: TestOrganization;
+  beforeAll(async () => {
+    organization = await makeTestOrganization(gateway, now);
+  });
+
+  /** Signs a user in and returns what the browser can send again. */
+  async function signInOnce(user = 'olivia', options: Parameters<TestOrganization['respond']>[0] = {}) {
+    const browser = new HttpBrowser();
+    const { relayState, requestId } = await organization.start(browser, '/console?page');
+    const xml = organization.respond({ user, inResponseTo: requestId, ...options });
+    expect((await organization.post(browser, xml, relayState)).status).toBe(303);
+    return { browser, again: (from = browser, at = organization) => at.post(from, xml, relayState) };
+  }
+
+  const idOf = async (browser: HttpBrowser) => (JSON.parse((await me(browser)).text) as { user: { id: string } }).user.id;
+  const memberPath = (id: string) => `/organizations/${organization.slug}/members/${id}`;
+
+  it('redirects to the stored return URL without a new cookie, as often as it is sent', async () => {
+    const { browser, again } = await signInOnce();
+    const session = browser.cookie('samlgate_session')?.value;
+    for (let times = 0; times < 3; times++) {
+      const page = await again();
+      expect([page.status, page.location, page.headers.getSetCookie()]).toEqual([303, `${gateway.url}/console?page`, []]);
+    }
+    expect(browser.cookie('samlgate_session')?.value).toBe(session);
+    expect((await me(browser)).status).toBe(200);
+  });
+
+  it('recognizes a sign-in that started at the identity provider by the nonce of its first answer', async () => {
+    const browser = new HttpBrowser();
+    const xml = organization.respond();
+    expect((await organization.post(browser, xml, '/console?idp')).status).toBe(303);
+    const page = await organization.post(browser, xml, '/console?changed');
+    expect([page.status, page.location, givesSession(page)]).toEqual([303, `${gateway.url}/console?idp`, false]);
+    expect(verdict(await organization.post(new HttpBrowser(), xml, '/console?idp'))).toEqual([400, 'saml_replayed']);
+  });
+
+  it('rejects it in another browser, with or without a nonce of its own', async () => {
+    const { again } = await signInOnce();
+    const thief = new HttpBrowser();
+    expect(verdict(await again(thief))).toEqual([400, 'saml_replayed']);
+    await organization.signIn(thief, 'carl');
+    expect(verdict(await again(thief))).toEqual([400, 'saml_replayed']);
+  });
+
+  it('gives a thief who has response and nonce, but not the session cookie, no session', async () => {
+    const { browser, again } = await signInOnce();
+    const thief = new HttpBrowser();
+    thief.setCookie(gateway.url, 'samlgate_login', browser.cookie('samlgate_login')?.value ?? '');
+    const page = await again(thief);
+    expect([page.status, page.headers.getSetCookie()]).toEqual([303, []]);
+    expect((await me(thief)).status).toBe(401);
+  });
+
+  it.each([
+    [
+      'the user signed out',
+      async (browser: HttpBrowser) => {
+        const { csrf_token: csrf } = JSON.parse((await me(browser)).text) as { csrf_token: string };
+        await browser.request(`${gateway.url}/logout`, {
+          method: 'POST',
+          body: new URLSearchParams({ csrf }),
+          headers: { origin: gateway.url, 'sec-fetch-site': 'same-origin' },
+        });
+      },
+    ],
+    [
+      'the member was suspended',
+      async (browser: HttpBrowser) => {
+        const path = memberPath(await idOf(browser));
+        await gateway.api('PATCH', path, { suspended: true });
+      },
+    ],
+    [
+      'the member was suspended and reinstated',
+      async (browser: HttpBrowser) => {
+        const path = memberPath(await idOf(browser));
+        await gateway.api('PATCH', path, { suspended: true });
+        await gateway.api('PATCH', path, { suspended: false });
+      },
+    ],
+    [
+      'the member was removed',
+      async (browser: HttpBrowser) => {
+        await gateway.api('DELETE', memberPath(await idOf(browser)));
+      },
+    ],
+    [
+      'another user signed in in this browser',
+      async (browser: HttpBrowser) => {
+        await organization.signIn(browser, 'nina');
+      },
+    ],
+  ])('rejects it after %s', async (_case, end) => {
+    const { browser, again } = await signInOnce('carl');
+    await end(browser);
+    const page = await again();
+    expect(givesSession(page)).toBe(false);
+    expect(['saml_replayed', 'member_suspended']).toContain(page.code);
+    // Nothing else is left that would let the user in.
+    const members = await gateway.api<{ items: { id: string; suspended: boolean }[] }>(
+      'GET',
+      `/organizations/${organization.slug}/members`,
+    );
+    for (const { id, suspended } of members.body.items) if (suspended) await gateway.api('DELETE', memberPath(id));
+  });
+
+  it('rejects it after the session has expired, also by its idle time', async () => {
+    const values = { sessionNotOnOrAfter: new Date(now() + 2 * MINUTE_MS).toISOString() };
+    const { again } = await signInOnce('olivia', { values });
+    expect((await again()).status).toBe(303);
+    aheadMs += 3 * MINUTE_MS;
+    expect((await again()).code).toBe('saml_expired');
+    const idle = await signInOnce();
+    const { store } = gateway.runtime;
+    const key = `session:${sha256(
+      decodeURIComponent(idle.browser.cookie('samlgate_session')?.value ?? '')
+        .slice(2)
+        .replace(/\.[^.]*$/, ''),
+    )}`;
+    expect((await store.commit(organization.id, [{ do: 'take', key }])).ok).toBe(true); // as when its time to live ends
+    expect(verdict(await idle.again())).toEqual([400, 'saml_replayed']);
+  });
+
+  it('passes the full verdict again: a removed certificate, an expired assertion and a lost role reject it', async () => {
+    const { again } = await signInOnce('carl');
+    await gateway.api('PUT', `/organizations/${organization.slug}/role-mapping`, {
+      rules: [{ group: 'platform-admins', role: 'owner' }],
+      default_role: 'none',
+    });
+    expect(verdict(await again())).toEqual([400, 'saml_replayed']);
+    await gateway.api('PUT', `/organizations/${organization.slug}/role-mapping`, {
+      rules: [{ group: 'platform-admins', role: 'owner' }],
+      default_role: 'collaborator',
+    });
+    await gateway.api('PUT', `/organizations/${organization.slug}/identity-provider`, acme.metadata);
+    expect(verdict(await again())).toEqual([400, 'saml_signature_invalid']);
+    await gateway.api('PUT', `/organizations/${organization.slug}/identity-provider`, organization.metadata);
+    expect((await again()).status).toBe(303);
+    aheadMs += 10 * MINUTE_MS;
+    expect(verdict(await again())).toEqual([400, 'saml_expired']);
+  });
+
+  it('rejects it at another organization of the same identity provider', async () => {
+    const twin = await makeTestOrganization(gateway, now);
+    await gateway.api('PUT', `/organizations/${twin.slug}/identity-provider`, organization.metadata);
+    const { browser, again } = await signInOnce();
+    expect(verdict(await again(browser, twin))).toEqual([400, 'saml_destination_mismatch']);
+  });
+
+  it('redirects to the console if the return URL is no longer allowed', async () => {
+    const path = `/organizations/${organization.slug}`;
+    await gateway.api('PATCH', path, { allowed_return_urls: ['https://app.example/'] });
+    const browser = new HttpBrowser();
+    const { relayState, requestId } = await organization.start(browser, 'https://app.example/page');
+    const xml = organization.respond({ inResponseTo: requestId });
+    expect((await organization.post(browser, xml, relayState)).location).toBe('https://app.example/page');
+    expect((await organization.post(browser, xml, relayState)).location).toBe('https://app.example/page');
+    await gateway.api('PATCH', path, { allowed_return_urls: [] });
+    expect((await organization.post(browser, xml, relayState)).location).toBe(`${gateway.url}/console`);
+  });
+
+  it('is not recorded as another sign-in', async () => {
+    const { again } = await signInOnce();
+    const audit = async () =>
+      (await gateway.api<{ items: { id: string }[] }>('GET', `/organizations/${organization.slug}/audit?limit=1`)).body;
+    const before = await audit();
+    await again();
+    expect(await audit()).toEqual(before);
   });
 });
 

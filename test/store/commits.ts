@@ -4,6 +4,7 @@ import type { Subject } from './conformance.ts';
 import {
   absent,
   claim,
+  claimWith,
   drop,
   everything,
   failedAt,
@@ -119,6 +120,15 @@ export function commitGuarantees({ store }: Subject): void {
       expect(await store().peek(partition, 'kept')).toBeUndefined();
       expect(await store().peek(partition, 'claimed')).toBeUndefined();
       expect(await store().commit(partition, [take('kept')])).toEqual(failedAt(0));
+    });
+
+    test('keeps the value of the claim that succeeded, which is empty if it has none', async () => {
+      const partition = newPartition();
+      expect(await store().commit(partition, [claim('plain'), claimWith('with', 'first “✓”')])).toEqual(OK);
+      expect(await store().commit(partition, [claimWith('with', 'second')])).toEqual(failedAt(0));
+      expect(await store().commit(partition, [claimWith('plain', 'second')])).toEqual(failedAt(0));
+      expect(await store().peek(partition, 'with')).toBe('first “✓”');
+      expect(await store().peek(partition, 'plain')).toBe('');
     });
 
     test('lets a claim succeed once, and again after its value was taken or dropped', async () => {

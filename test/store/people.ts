@@ -41,6 +41,7 @@ export const need = (id: string, version?: number): Step => ({
 export const put = (key: string, value: string, ttlSeconds = 600): Step => ({ do: 'put', key, value, ttlSeconds });
 export const take = (key: string): Step => ({ do: 'take', key });
 export const claim = (key: string, ttlSeconds = 600): Step => ({ do: 'claim', key, ttlSeconds });
+export const claimWith = (key: string, value: string): Step => ({ do: 'claim', key, value, ttlSeconds: 600 });
 export const absent = (key: string): Step => ({ do: 'absent', key });
 export const drop = (key: string): Step => ({ do: 'drop', key });
 

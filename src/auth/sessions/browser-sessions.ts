@@ -31,18 +31,6 @@ export interface SessionKind<Value> {
 /** Returns a new session ID: the partition that holds the session, and 256 random bits. */
 export const newSid = (partition: string): string => `${partition}.${newSecret()}`;
 
-interface Place {
-  readonly partition: string;
-  readonly key: string;
-}
-
-/** Returns the place of a session in the store; undefined if this cannot be a session ID of this kind. */
-function placeOf<Value>(kind: SessionKind<Value>, sid: string): Place | undefined {
-  const [, partition] = /^([\w-]+)\.[\w-]{43}$/.exec(sid) ?? [];
-  if (partition === undefined || !kind.partition.test(partition)) return undefined;
-  return { partition, key: keyOf(kind, sid) };
-}
-
 const keyOf = <Value>({ keyPrefix }: SessionKind<Value>, sid: string): string => `${keyPrefix}:${sha256(sid)}`;
 
 /** Returns the step that writes a session, to be committed in the partition of its ID. */
@@ -53,9 +41,31 @@ export function putSession<Value>(kind: SessionKind<Value>, sid: string, value: 
 /** Returns the session with this ID; undefined if there is none, or if it is no longer valid. @throws store_unavailable */
 export async function readSession<Value>(runtime: Runtime, kind: SessionKind<Value>, sid: string): Promise<Value | undefined> {
   const place = placeOf(kind, sid);
-  const text = place && (await runtime.store.peek(place.partition, place.key));
+  return place && readSessionAt(runtime, kind, place);
+}
+
+/** Like {@link readSession}, for a session whose ID is not known. @throws store_unavailable */
+export async function readSessionAt<Value>(
+  runtime: Runtime,
+  kind: SessionKind<Value>,
+  { partition, key }: SessionPlace,
+): Promise<Value | undefined> {
+  const text = await runtime.store.peek(partition, key);
   const value = text === undefined ? undefined : (JSON.parse(text) as Value);
   return value !== undefined && kind.isValid(runtime, value) ? value : undefined;
+}
+
+/** Where a session is in the store. Does not reveal its ID, so it may be stored elsewhere. */
+export interface SessionPlace {
+  readonly partition: string;
+  readonly key: string;
+}
+
+/** Returns the place of a session in the store; undefined if this cannot be a session ID of this kind. */
+export function placeOf<Value>(kind: SessionKind<Value>, sid: string): SessionPlace | undefined {
+  const [, partition] = /^([\w-]+)\.[\w-]{43}$/.exec(sid) ?? [];
+  if (partition === undefined || !kind.partition.test(partition)) return undefined;
+  return { partition, key: keyOf(kind, sid) };
 }
 
 /** Returns the session of a request that express-session has not seen. @throws store_unavailable */

@@ -154,6 +154,8 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
       'sign-in accepted',
     );
     posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, member }));
+  } else if (outcome.kind === 'repeated') {
+    runtime.metrics.logins.inc({ outcome: 'repeated' });
   }
   return outcome;
 }

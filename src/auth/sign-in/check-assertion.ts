@@ -35,6 +35,8 @@ export type RequestMatch =
       readonly returnTo: string;
       readonly formerLogin?: Login | undefined;
     }
+  /** The assertion was used before, and the request that it answered is consumed. `claim` is the value of the assertion's claim. */
+  | { readonly kind: 'used'; readonly claim: string }
   /** `idp_initiated: bounce`: the assertion is discarded, and a new sign-in starts at the gateway. */
   | { readonly kind: 'bounced'; readonly returnTo: string };
 
@@ -83,7 +85,7 @@ export type CheckedAssertion<Failed extends undefined> =
   | Extract<RequestMatch, { kind: 'bounced' }>
   | {
       readonly kind: 'identified';
-      readonly match: Extract<RequestMatch, { kind: 'matched' }> | Failed;
+      readonly match: Exclude<RequestMatch, { kind: 'bounced' }> | Failed;
       readonly user: IdentifiedUser | Failed;
     };
 

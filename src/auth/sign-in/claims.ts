@@ -18,6 +18,11 @@ export const claimUntil = (key: string, acceptableUntilMs: number, nowMs: number
 export const assertionKey = (idpEntityId: string, { assertionId }: VerifiedAssertion): string =>
   `assertion:${hashOf(idpEntityId, assertionId)}`;
 
-/** Returns the step that claims an assertion, so that it is used once. */
-export const claimAssertion = (idpEntityId: string, assertion: VerifiedAssertion, nowMs: number): ClaimStep =>
-  claimUntil(assertionKey(idpEntityId, assertion), assertion.acceptableUntilMs, nowMs);
+/**
+ * Returns the step that claims an assertion, so that it is used once.
+ * @param value what the claim keeps, to recognize the same response when it is sent again
+ */
+export const claimAssertion = (idpEntityId: string, assertion: VerifiedAssertion, nowMs: number, value = ''): ClaimStep => ({
+  ...claimUntil(assertionKey(idpEntityId, assertion), assertion.acceptableUntilMs, nowMs),
+  value,
+});

@@ -1,6 +1,7 @@
 /** Turns a verified response into a session, once. */
 import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
+import { newSecret } from '../../ids.ts';
 import { MEMBERS, type Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { foreseeOwnerChange, reportOwnerLoss } from '../../organizations/owners/owner-loss.ts';
@@ -23,7 +24,8 @@ import {
 import { assertionKey, claimAssertion } from './claims.ts';
 import { requireSessionNotEnded } from './end-named-sessions.ts';
 import { findLoginRequest, type LoginRequest, requireAnswerTo, requireSameBrowser, takeRequest } from './login-request.ts';
-import { openSession, revokeAccess } from './open-session.ts';
+import { type OpenedSession, openSession, revokeAccess } from './open-session.ts';
+import { describeSignIn, requireSameSignIn } from './repeated-response.ts';
 import { safeReturnTo } from './return-to.ts';
 
 export interface SignInAnswer {
@@ -36,7 +38,16 @@ export interface SignInAnswer {
 }
 
 export type SignInResult =
-  | { readonly kind: 'signed_in'; readonly sid: string; readonly returnTo: string; readonly member: Member }
+  | {
+      readonly kind: 'signed_in';
+      readonly sid: string;
+      readonly returnTo: string;
+      readonly member: Member;
+      /** Value of the nonce cookie. It is new if the browser had none. */
+      readonly browserNonce: string;
+    }
+  /** The browser sent a response again that has signed it in, and still has the session. Nothing was written. */
+  | { readonly kind: 'repeated'; readonly returnTo: string }
   /** The organization changed after it was read. Nothing was written; the response must be judged again. */
   | { readonly kind: 'outdated' }
   | Extract<RequestMatch, { kind: 'bounced' }>;
@@ -57,6 +68,7 @@ export async function finishSignIn(runtime: Runtime, organization: Stored<Organi
   });
   if (checked.kind === 'bounced') return checked;
   const { match, user } = checked;
+  if (match.kind === 'used') return answerRepeat(runtime, organization.value, { browser, user, claim: match.claim });
   const formerLogin =
     match.formerLogin ?? (browser.sid === undefined ? undefined : await readSession(runtime, MEMBER_SESSION, browser.sid));
   return commitSignIn(runtime, organization, { verified, browser, user, match, formerLogin });
@@ -79,9 +91,15 @@ async function commitSignIn(
   const { connection, assertion, settings } = verified;
   const nowMs = runtime.now();
   const { value: organization } = stored;
-  const claims: Step[] = [
+  const browserNonce = browser.nonce ?? newSecret();
+  const claimsFor = (opened: OpenedSession | undefined): Step[] => [
     ...requireSessionNotEnded(connection, assertion),
-    claimAssertion(settings.idpEntityId, assertion, nowMs),
+    claimAssertion(
+      settings.idpEntityId,
+      assertion,
+      nowMs,
+      opened && describeSignIn({ browserNonce, returnTo: match.returnTo, sid: opened.sid }),
+    ),
     ...match.take,
   ];
   return compareAndSet<SignInResult>(async () => {
@@ -91,6 +109,7 @@ async function commitSignIn(
       user.decision.role === 'none'
         ? undefined
         : openSession(runtime, { organization, connection }, { assertion, user, known, browser, formerLogin, nowMs });
+    const claims = claimsFor(opened);
     const steps = opened?.steps ?? revokeAccess(known);
     // Revocations wait for replicas, so that a failover cannot undo them.
     const { organizationStep, auditSteps } = await foreseeOwnerChange(runtime, stored, { before: known?.value, after: opened?.member });
@@ -101,10 +120,12 @@ async function commitSignIn(
       if (auditSteps.length > 0) await reportOwnerLoss(runtime, organization, 'sign_in');
       if (!opened) throw roleDenied(user);
       await endFormerSession(runtime, browser.actor, { formerLogin, member: opened.member });
-      return { kind: 'signed_in', sid: opened.sid, returnTo: match.returnTo, member: opened.member };
+      return { kind: 'signed_in', sid: opened.sid, returnTo: match.returnTo, member: opened.member, browserNonce };
     }
     if (result.failed === claims.length) return { kind: 'outdated' };
     const failed = claims[result.failed];
+    if (failed?.do === 'claim')
+      return answerRepeat(runtime, organization, { browser, user, claim: await readClaim(runtime, organization, failed.key) });
     if (failed) throw claimError(failed);
     return RETRY; // the member changed between read and write, for example because the same user signed in elsewhere
   }, 'you were not signed in');
@@ -124,8 +145,9 @@ async function matchRequest(runtime: Runtime, organization: Organization, answer
   const request = claimedRequest?.requestId === inResponseTo ? claimedRequest : await findLoginRequest(runtime, organization, inResponseTo);
   if (!request) {
     // Read after the request was not found, so that the loser of a race between two copies learns the true reason.
-    const isReplayed = (await runtime.store.peek(organization.id, assertionKey(settings.idpEntityId, assertion))) !== undefined;
-    throw new GatewayError(isReplayed ? 'saml_replayed' : 'saml_in_response_to_unknown');
+    const claim = await runtime.store.peek(organization.id, assertionKey(settings.idpEntityId, assertion));
+    if (claim === undefined) throw new GatewayError('saml_in_response_to_unknown');
+    return { kind: 'used', claim };
   }
   requireAnswerTo(request, answer.verified);
   requireSameBrowser(request, browser.nonce);
@@ -141,6 +163,21 @@ function matchUnsolicited(runtime: Runtime, organization: Organization, { verifi
   return idpInitiated === 'bounce' ? { kind: 'bounced', returnTo } : { kind: 'matched', take: [], returnTo };
 }
 
+interface Repeat {
+  readonly browser: BrowserContext;
+  readonly user: IdentifiedUser;
+  readonly claim: string;
+}
+
+/** @throws saml_replayed */
+async function answerRepeat(runtime: Runtime, organization: Organization, { browser, user, claim }: Repeat): Promise<SignInResult> {
+  if (user.decision.role === 'none') throw new GatewayError('saml_replayed');
+  return { kind: 'repeated', ...(await requireSameSignIn(runtime, organization, { claim, browserNonce: browser.nonce })) };
+}
+
+/** A claim that has just expired keeps nothing. */
+const readClaim = async ({ store }: Runtime, { id }: Organization, key: string): Promise<string> => (await store.peek(id, key)) ?? '';
+
 function claimError(step: Step): GatewayError {
   if (step.do === 'absent') {
     return new GatewayError('saml_expired', {
@@ -148,7 +185,7 @@ function claimError(step: Step): GatewayError {
       administratorDetail: 'The identity provider ended this session by single logout before the sign-in finished.',
     });
   }
-  return new GatewayError(step.do === 'claim' ? 'saml_replayed' : 'saml_in_response_to_unknown');
+  return new GatewayError('saml_in_response_to_unknown');
 }
 
 interface SessionChange {

@@ -1,4 +1,5 @@
 /** The SAML endpoints of an organization: SP metadata, start of a sign-in, assertion consumer service. */
+import type { IncomingMessage } from 'node:http';
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Actor } from '../../audit.ts';
 import { findSessionPrincipal } from '../../auth/authenticate.ts';
@@ -97,10 +98,14 @@ export function spMetadataOf({ config }: Pick<Runtime, 'config'>, organization: 
 
 /** Returns the nonce that binds sign-ins to this browser and extends the lifetime of its cookie. All tabs share one nonce. */
 function renewNonce(runtime: Runtime, response: Response): string {
-  const present = readCookie(runtime, response.req, 'signInNonce');
-  const nonce = present !== undefined && /^[\w-]{43}$/.test(present) ? present : newSecret();
+  const nonce = readNonce(runtime, response.req) ?? newSecret();
   setCookie(runtime, response, 'signInNonce', nonce);
   return nonce;
+}
+
+function readNonce(runtime: Runtime, request: IncomingMessage): string | undefined {
+  const present = readCookie(runtime, request, 'signInNonce');
+  return present !== undefined && /^[\w-]{43}$/.test(present) ? present : undefined;
 }
 
 export interface TestSignIn extends OrganizationConnection {
@@ -129,7 +134,7 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
     readForm: () => readMessageForm(request.body, ['SAMLResponse']),
     browser: {
       actor: actorOf(request, response),
-      nonce: readCookie(runtime, request, 'signInNonce'),
+      nonce: readNonce(runtime, request),
       sid: readSignedCookie(runtime, request, 'member'),
       userAgent: request.headers['user-agent'],
     },
@@ -145,6 +150,10 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
       return redirectTo(response, `${loginPath}?return_to=${encodeURIComponent(outcome.returnTo)}`);
     case 'signed_in':
       setSignedCookie(runtime, response, 'member', outcome.sid);
+      // So that the browser is recognized if it sends the same response again.
+      setCookie(runtime, response, 'signInNonce', outcome.browserNonce);
+      return redirectTo(response, outcome.returnTo);
+    case 'repeated':
       return redirectTo(response, outcome.returnTo);
   }
 }

@@ -123,8 +123,8 @@ function run.take(name)
   write('DEL', key)
   return true
 end
-function run.claim(name, ttl)
-  return not is_present(prefix .. 'e:' .. name) and run.put(name, '', ttl)
+function run.claim(name, value, ttl)
+  return not is_present(prefix .. 'e:' .. name) and run.put(name, value, ttl)
 end
 function run.absent(name)
   return not is_present(prefix .. 'e:' .. name)

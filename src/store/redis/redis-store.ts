@@ -230,7 +230,7 @@ function stepArguments(step: Step): (string | number)[] {
     case 'put':
       return ['put', step.key, step.value, toTtlMs(step.ttlSeconds)];
     case 'claim':
-      return ['claim', step.key, toTtlMs(step.ttlSeconds)];
+      return ['claim', step.key, step.value ?? '', toTtlMs(step.ttlSeconds)];
     case 'take':
     case 'absent':
     case 'drop':
