@@ -363,12 +363,24 @@ describe('readIdpMetadata(): endpoints (saml-metadata §2.2.2)', () => {
     expect(refusal(() => withSso(location))).toMatch(detail);
   });
 
-  it('checks logout URLs in the same way', () => {
+  it('ignores a logout endpoint with an invalid URL, with a warning', () => {
     const withLogout = (attributes: string) =>
       read(entity(idp(`${signing(A)}${sso()}<SingleLogoutService Binding="${BINDINGS}:HTTP-POST" ${attributes}/>`)));
-    expect(refusal(() => withLogout('Location="javascript:x"'))).toMatch(/SingleLogoutService must be an absolute/);
-    expect(refusal(() => withLogout('Location="https://idp.example.com" ResponseLocation="x"'))).toMatch(/ResponseLocation/);
-    expect(refusal(() => withLogout(''))).toMatch(/Location/);
+    for (const attributes of ['Location="javascript:x"', 'Location=""', '', 'Location="https://idp.example.com" ResponseLocation="x"']) {
+      const { metadata, warnings } = withLogout(attributes);
+      expect(metadata.singleLogout).toEqual({});
+      expect(codesOf(warnings)).toEqual(['single_logout_missing', 'slo_url_invalid']);
+    }
+    expect(withLogout('Location="javascript:x"').warnings[1]?.text).toMatch(/SingleLogoutService must be an absolute/);
+    expect(withLogout('Location="https://idp.example.com" ResponseLocation="x"').warnings[1]?.text).toMatch(/ResponseLocation/);
+  });
+
+  it('uses the next valid endpoint of a binding, and warns about the invalid one', () => {
+    const both = `${sso('javascript:x')}${sso('https://two.example')}${sso('', 'HTTP-POST')}`;
+    const { metadata, warnings } = read(entity(idp(signing(A) + both)));
+    expect(metadata.singleSignOn).toEqual({ redirect: 'https://two.example' });
+    expect(codesOf(warnings)).toEqual(['single_logout_missing', 'sso_url_invalid']);
+    expect(refusal(() => read(entity(idp(signing(A) + sso('javascript:x') + sso('', 'HTTP-POST')))))).toMatch(/must be an absolute/);
   });
 
   it('reads the first endpoint of each supported binding', () => {
@@ -438,9 +450,38 @@ describe('readIdpMetadata(): signing keys (saml-metadata §2.4.1.1)', () => {
     expect(codesOf(both.warnings)).toContain('key_without_certificate');
   });
 
-  it('rejects the metadata if one certificate is invalid, with the number of the certificate', () => {
-    expect(refusal(() => withKeys(signing(A) + signing('AAAA')))).toMatch(/^Signing certificate number 2 is invalid\. /);
-    expect(refusal(() => withKeys(signing(A) + signing('')))).toMatch(/number 2 is invalid\. .*empty/);
+  it('ignores a KeyDescriptor with an unreadable certificate, and names the number of the certificate', () => {
+    for (const text of ['AAAA', '', 'x', LEAF_SIGNED_BY_A.slice(0, 400), `${A}${B}`, '-----BEGIN CERTIFICATE-----']) {
+      const result = withKeys(signing(A) + signing(text) + signing(B));
+      expect(derOf(result)).toEqual([A, B]);
+      expect(result.warnings.find(({ code }) => code === 'certificate_unreadable')?.text).toMatch(
+        /^Signing certificate number 2 .*ignored\./,
+      );
+      expect(lintIdpMetadata(result.metadata, NOW)).toEqual(result.warnings);
+    }
+  });
+
+  it('never trusts the issuer of an unreadable certificate', () => {
+    const chain = signing(LEAF_SIGNED_BY_A.slice(0, 400), A);
+    expect(derOf(withKeys(chain + signing(B)))).toEqual([B]);
+    expect(refusal(() => withKeys(chain))).toMatch(/^Signing certificate number 1 is invalid\. /);
+    expect(refusal(() => withKeys(signing(A, '')))).toMatch(/number 2 is invalid\. .*empty/);
+  });
+
+  it('rejects metadata without a readable certificate, and metadata that contains a private key', () => {
+    expect(refusal(() => withKeys(signing('') + signing('AAAA')))).toMatch(/^Signing certificate number 1 is invalid\. .*empty/);
+    const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+    expect(refusal(() => withKeys(signing(A) + signing(key)))).toMatch(/private key/);
+  });
+
+  it('counts unreadable certificates for the limit', () => {
+    expect(derOf(withKeys(signing(A) + signing('x').repeat(19)))).toEqual([A]);
+    expect(refusal(() => withKeys(signing(A) + signing('x').repeat(20)))).toMatch(/more than 20/);
+  });
+
+  it('trusts a key without use beside keys for encryption', () => {
+    const encryption = signing(C).replace('use="signing"', 'use="encryption"');
+    expect(derOf(withKeys(`<KeyDescriptor>${keyInfo(A)}</KeyDescriptor>${encryption}`))).toEqual([A]);
   });
 
   it('rejects two KeyInfo elements in one KeyDescriptor, and more than 20 certificates', () => {
@@ -505,15 +546,26 @@ describe('readIdpMetadata(): validUntil, WantAuthnRequestsSigned, NameIDFormat',
     expect(read(entity(idp(undefined, ` WantAuthnRequestsSigned="${text}"`))).metadata.wantAuthnRequestsSigned).toBe(wanted);
   });
 
-  it.each([['TRUE'], ['yes'], ['']])('rejects WantAuthnRequestsSigned="%s"', (text) => {
-    expect(refusal(() => read(entity(idp(undefined, ` WantAuthnRequestsSigned="${text}"`))))).toMatch(/neither true nor false/);
+  it.each<[string, boolean]>([
+    ['True', true],
+    ['TRUE', true],
+    ['yes', true],
+    ['False', false],
+    ['', false],
+  ])('reads WantAuthnRequestsSigned="%s" with a warning', (text, wanted) => {
+    const { metadata, warnings } = read(entity(idp(undefined, ` WantAuthnRequestsSigned="${text}"`)));
+    expect(metadata.wantAuthnRequestsSigned).toBe(wanted);
+    expect(codesOf(warnings)).toContain('want_authn_requests_signed_invalid');
   });
 
-  it('reads each NameIDFormat once, and rejects one that is not a URI and more than 32', () => {
+  it('reads each NameIDFormat once, ignores one that is not a URI with a warning, and rejects more than 32', () => {
     const formats = (...texts: string[]) =>
       read(entity(idp(signing(A) + texts.map((text) => `<NameIDFormat>${text}</NameIDFormat>`).join('') + sso()))).metadata.nameIdFormats;
     expect(formats(' urn:a\n', 'urn:b', 'urn:a')).toEqual(['urn:a', 'urn:b']);
-    for (const text of ['', 'a b', 'ü', 'x'.repeat(257)]) expect(refusal(() => formats(text))).toMatch(/not a URI/);
+    for (const text of ['', 'a b', 'ü', 'x'.repeat(257)]) {
+      expect(formats('urn:a', text)).toEqual(['urn:a']);
+      expect(codes(entity(idp(`${signing(A)}<NameIDFormat>${text}</NameIDFormat>${sso()}`)))).toContain('name_id_format_invalid');
+    }
     expect(refusal(() => formats(...Array<string>(33).fill('urn:a')))).toMatch(/more than 32/);
   });
 });

@@ -1,6 +1,6 @@
 import { findDefaultConnection } from '../../organizations/connections/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
-import type { MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
+import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
-import type { MetadataWarning } from '../../saml/metadata/idp-metadata-lint.ts';
+import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { Copy } from '../parts/copy.tsx';

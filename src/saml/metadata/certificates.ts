@@ -69,20 +69,28 @@ export function readCertificate(text: string): Certificate {
 
 /**
  * Reads several certificates.
- * @param before how many were read before, for the number in the error text and for the limit
  * @throws idp_metadata_invalid with the number of the invalid certificate, or for more than {@link MAX_CERTIFICATES}
  */
-export function readCertificates(texts: readonly string[], before = 0): Certificate[] {
-  if (before + texts.length > MAX_CERTIFICATES) throw invalidMetadata(`There are more than ${MAX_CERTIFICATES} signing certificates.`);
+export function readCertificates(texts: readonly string[]): Certificate[] {
+  refuseTooManyCertificates(texts.length);
   return texts.map((text, index) => {
     try {
       return readCertificate(text);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      throw invalidMetadata(`Signing certificate number ${before + index + 1} is invalid. ${error.facts.detail ?? ''}`, error);
+      throw numbered(index + 1, error);
     }
   });
 }
+
+/** @throws idp_metadata_invalid for more than {@link MAX_CERTIFICATES} */
+export function refuseTooManyCertificates(count: number): void {
+  if (count > MAX_CERTIFICATES) throw invalidMetadata(`There are more than ${MAX_CERTIFICATES} signing certificates.`);
+}
+
+/** Returns the error of a certificate with its number in the text, counted from 1. */
+export const numbered = (number: number, error: GatewayError): GatewayError =>
+  invalidMetadata(`Signing certificate number ${number} is invalid. ${error.facts.detail ?? ''}`, error);
 
 /** Removes duplicates and keeps the order. */
 export const eachOnce = (certificates: readonly Certificate[]): Certificate[] => [

@@ -6,34 +6,8 @@ import { DAY_MS } from '../../time.ts';
 import { MIN_RSA_BITS } from '../crypto/signature.ts';
 import { NAME_ID_TRANSIENT } from '../names.ts';
 import { type Certificate, judgeKey } from './certificates.ts';
-import type { IdpMetadata } from './idp-metadata.ts';
+import type { IdpMetadata, MetadataWarning, MetadataWarningCode } from './idp-metadata.ts';
 import { isLoopbackHost } from './loopback-host.ts';
-
-export type MetadataWarningCode =
-  | 'certificate_expired'
-  | 'certificate_not_yet_valid'
-  | 'certificate_expires_soon'
-  | 'certificate_key_weak'
-  | 'certificate_key_unsupported'
-  | 'certificates_several'
-  | 'certificate_chain_ignored'
-  | 'key_without_certificate'
-  | 'sso_url_plain_http'
-  | 'slo_url_plain_http'
-  | 'single_logout_missing'
-  | 'name_id_transient_only'
-  | 'requests_signed'
-  | 'entity_id_shared'
-  | 'metadata_expired'
-  | 'metadata_expires_soon';
-
-export interface MetadataWarning {
-  readonly code: MetadataWarningCode;
-  /** `warning` needs action; `info` does not. */
-  readonly level: 'warning' | 'info';
-  /** What it means and what to do, for an IT administrator. Repeats no input except dates, numbers and fingerprints. */
-  readonly text: string;
-}
 
 const CERTIFICATE_NOTICE_DAYS = 60;
 const METADATA_NOTICE_DAYS = 14;
@@ -55,6 +29,35 @@ export const CERTIFICATE_CHAIN_IGNORED = info(
 export const KEY_WITHOUT_CERTIFICATE = warning(
   'key_without_certificate',
   'A signing key in the metadata has no certificate and is ignored. Responses signed with it are rejected. Set the identity provider to publish the key as a certificate.',
+);
+
+/** @param number counts the signing certificates of the document from 1 */
+export const certificateUnreadable = (number: number, detail: string): MetadataWarning =>
+  warning(
+    'certificate_unreadable',
+    `Signing certificate number ${number} of the metadata is unreadable, so its KeyDescriptor is ignored. ${detail} Responses signed with it are rejected. Correct it at the identity provider and upload the new metadata.`,
+  );
+
+export const ssoUrlInvalid = (detail: string): MetadataWarning =>
+  warning(
+    'sso_url_invalid',
+    `A sign-in endpoint in the metadata is ignored, and another one is used. ${detail} Correct it at the identity provider and upload the new metadata.`,
+  );
+
+export const sloUrlInvalid = (detail: string): MetadataWarning =>
+  warning(
+    'slo_url_invalid',
+    `A single logout URL in the metadata is ignored. ${detail} Sign-ins work without it. For single logout, correct it at the identity provider and upload the new metadata.`,
+  );
+
+export const WANT_SIGNED_INVALID = warning(
+  'want_authn_requests_signed_invalid',
+  'WantAuthnRequestsSigned in the metadata is neither “true” nor “false”, so its meaning was guessed. Choose in the settings whether the gateway signs its requests.',
+);
+
+export const NAME_ID_FORMAT_INVALID = warning(
+  'name_id_format_invalid',
+  'A NameIDFormat in the metadata is not a URI and is ignored. Sign-ins work without it.',
 );
 
 const NAME_ID_TRANSIENT_ONLY = warning(
@@ -84,6 +87,7 @@ export function lintIdpMetadata(metadata: IdpMetadata, nowMs: number): MetadataW
     ...(signingCertificates.length > 1 ? [certificatesSeveral(signingCertificates.length)] : []),
     ...(metadata.wantAuthnRequestsSigned ? [REQUESTS_SIGNED] : []),
     ...(singleLogout.redirect || singleLogout.post ? [] : [SINGLE_LOGOUT_MISSING]),
+    ...(metadata.documentWarnings ?? []),
   ];
 }
 

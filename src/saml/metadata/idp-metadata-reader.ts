@@ -7,11 +7,17 @@
  */
 import { GatewayError } from '../../errors.ts';
 import { type Certificate, eachOnce, judgeKey, readCertificates } from './certificates.ts';
-import type { IdpMetadata } from './idp-metadata.ts';
+import type { IdpMetadata, MetadataWarning } from './idp-metadata.ts';
 import { chooseIdentityProvider, parseMetadata } from './idp-metadata-entities.ts';
 import { readMetadataFile } from './idp-metadata-file.ts';
-import { lintIdpMetadata, type MetadataWarning } from './idp-metadata-lint.ts';
-import { readBoolean, readEndpoints, readNameIdFormats, readSigningCertificates, readValidUntil } from './idp-metadata-role.ts';
+import { lintIdpMetadata } from './idp-metadata-lint.ts';
+import {
+  readEndpoints,
+  readNameIdFormats,
+  readSigningCertificates,
+  readValidUntil,
+  readWantAuthnRequestsSigned,
+} from './idp-metadata-role.ts';
 import { invalidMetadata, readEntityId, readUrl } from './idp-metadata-values.ts';
 
 export interface ReadOptions {
@@ -48,17 +54,18 @@ export function readIdpMetadata(input: Uint8Array | string, { nowMs, entityId }:
   return asMetadataErrors(() => {
     const chosen = chooseIdentityProvider(parseMetadata(text), entityId);
     const validUntil = readValidUntil(chosen.descriptor, nowMs);
-    const { certificates, warnings } = readSigningCertificates(chosen.descriptor);
+    const documentWarnings: MetadataWarning[] = [];
     const metadata: IdpMetadata = {
       entityId: chosen.entityId,
-      ...readEndpoints(chosen.descriptor),
-      signingCertificates: certificates,
-      wantAuthnRequestsSigned: readBoolean(chosen.descriptor, 'WantAuthnRequestsSigned'),
-      nameIdFormats: readNameIdFormats(chosen.descriptor),
+      ...readEndpoints(chosen.descriptor, documentWarnings),
+      signingCertificates: readSigningCertificates(chosen.descriptor, documentWarnings),
+      wantAuthnRequestsSigned: readWantAuthnRequestsSigned(chosen.descriptor, documentWarnings),
+      nameIdFormats: readNameIdFormats(chosen.descriptor, documentWarnings),
       ...(validUntil === undefined ? {} : { validUntil }),
+      ...(documentWarnings.length === 0 ? {} : { documentWarnings }),
     };
     requireUsable(metadata);
-    return { metadata, warnings: [...lintIdpMetadata(metadata, nowMs), ...warnings] };
+    return { metadata, warnings: lintIdpMetadata(metadata, nowMs) };
   });
 }
 
