@@ -33,6 +33,8 @@ export interface Config {
   readonly keyRotationDays: number;
   /** 0 turns the sign-in log off. */
   readonly signInLogDays: number;
+  /** Undefined: the DNS servers of the system. */
+  readonly dnsServers: readonly string[] | undefined;
 }
 
 export interface Variable {
@@ -111,6 +113,12 @@ export const VARIABLES: readonly Variable[] = [
     '30',
   ),
   variable('SAMLGATE_SIGN_IN_LOG_DAYS', '7', 'Days that the sign-in log keeps attempts (encrypted). 0 turns the log off.', '30'),
+  variable(
+    'SAMLGATE_DNS_SERVERS',
+    'those of the system',
+    'DNS servers that verify domains: ADDRESS or ADDRESS:PORT, separated by commas.',
+    '192.0.2.53,[2001:db8::53]:5353',
+  ),
 ];
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -173,6 +181,7 @@ const SHAPE = z.object({
   ),
   SAMLGATE_KEY_ROTATION_DAYS: days('SAMLGATE_KEY_ROTATION_DAYS', 3650),
   SAMLGATE_SIGN_IN_LOG_DAYS: days('SAMLGATE_SIGN_IN_LOG_DAYS', 90),
+  SAMLGATE_DNS_SERVERS: z.string().transform(parseDnsServers).optional(),
 });
 
 /**
@@ -207,6 +216,7 @@ export function readConfig(environment: Environment): Config {
     tokenAlgorithm: value.SAMLGATE_TOKEN_ALGORITHM,
     keyRotationDays: value.SAMLGATE_KEY_ROTATION_DAYS,
     signInLogDays: value.SAMLGATE_SIGN_IN_LOG_DAYS,
+    dnsServers: value.SAMLGATE_DNS_SERVERS,
   });
 }
 
@@ -258,6 +268,18 @@ function parseTrustProxy(given: string, context: Context): boolean | number | st
     code: 'custom',
     message: 'must be off, a number of proxies, or a list of addresses (like 10.0.0.0/8), loopback, linklocal and uniquelocal',
   });
+  return z.NEVER;
+}
+
+function parseDnsServers(given: string, context: Context): readonly string[] {
+  const servers = given.split(',').map((part) => part.trim());
+  const isServer = (text: string): boolean => {
+    const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text);
+    const port = Number(match?.[3] ?? 53);
+    return isIP(text) !== 0 || ((isIP(match?.[1] ?? '') === 6 || isIP(match?.[2] ?? '') === 4) && port >= 1 && port <= 65_535);
+  };
+  if (servers.every(isServer)) return servers;
+  context.addIssue({ code: 'custom', message: 'must be a list of addresses, each with or without a port' });
   return z.NEVER;
 }
 

@@ -8,6 +8,7 @@ import { withForwardAuth } from './http/forward-auth.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { refreshDueMetadata } from './organizations/connections/metadata-refresh.ts';
+import { recheckDueDomains } from './organizations/domains/recheck-domains.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';
@@ -63,6 +64,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopWatching = watchSchema(runtime, outdated.resolve);
   const stopMaintenance = maintainSigningKeys(runtime);
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
+  const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
   const server = createServer(withForwardAuth(runtime, makeApp(runtime)));
   // Browsers and proxies send a request within seconds. Slower clients only occupy connections.
   server.headersTimeout = 15_000;
@@ -75,6 +77,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopMaintenance();
       stopRefreshing();
       stopWatching();
+      stopRechecking();
       await closeServer(server);
       await within(SETTLE_WITHIN_MS, flushSignInLog(runtime));
       await store.close();

@@ -43,6 +43,9 @@ function inBase32(value: number, length: number): string {
 /** Creates a bearer secret of 256 random bits: 43 URL-safe characters. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');
 
+/** Creates a token of 128 random bits for a DNS record, in lower case because forms for DNS records may change the case. */
+export const newDomainToken = (): string => randomBytes(16).toString('hex');
+
 /** Returns the SHA-256 hash as 43 base64url characters. `hash` creates no Hash object, which would live until a full collection. */
 export const sha256 = (text: string): string => hash('sha256', text, 'base64url');
 

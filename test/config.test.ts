@@ -54,6 +54,7 @@ describe('configuration', () => {
       SAMLGATE_SESSION_MAX_MINUTES: 'a day',
       SAMLGATE_KEY_ROTATION_DAYS: '-1',
       SAMLGATE_SIGN_IN_LOG_DAYS: '91',
+      SAMLGATE_DNS_SERVERS: 'dns.example',
     });
     for (const name of [
       'SAMLGATE_BASE_URL',
@@ -68,6 +69,7 @@ describe('configuration', () => {
       'SAMLGATE_SESSION_MAX_MINUTES',
       'SAMLGATE_KEY_ROTATION_DAYS',
       'SAMLGATE_SIGN_IN_LOG_DAYS',
+      'SAMLGATE_DNS_SERVERS',
     ]) {
       const lines = problems.filter((line) => line.startsWith(`${name} `));
       expect([name, lines.length]).toEqual([name, 1]);
@@ -150,5 +152,15 @@ describe('configuration', () => {
     expect(problemsOf({ SAMLGATE_TRUST_PROXY: 'true' })).toHaveLength(1);
     expect(problemsOf({ SAMLGATE_TRUST_PROXY: '0.0.0.0/0' })).toHaveLength(1);
     expect(problemsOf({ SAMLGATE_TRUST_PROXY: 'nonsense' })).toHaveLength(1);
+  });
+
+  it('reads DNS servers by address, with or without a port', () => {
+    const servers = (given: string) => readConfig({ SAMLGATE_STORE: store, SAMLGATE_DNS_SERVERS: given }).dnsServers;
+    expect(readConfig({ SAMLGATE_STORE: store }).dnsServers).toBeUndefined();
+    expect(servers('192.0.2.53')).toEqual(['192.0.2.53']);
+    expect(servers('192.0.2.53:5353, 2001:db8::53,[2001:db8::53]:53')).toEqual(['192.0.2.53:5353', '2001:db8::53', '[2001:db8::53]:53']);
+    for (const given of ['dns.example', '192.0.2.53:0', '192.0.2.53:70000', '192.0.2.53,', '[192.0.2.53]:53', '192.0.2.53:x']) {
+      expect([given, problemsOf({ SAMLGATE_DNS_SERVERS: given }).length]).toEqual([given, 1]);
+    }
   });
 });

@@ -33,6 +33,7 @@ const FILE = z.strictObject({
   allowed_return_urls: z.array(z.string()).optional(),
   contact_email: z.string().nullable().optional(),
   logo_url: z.string().nullable().optional(),
+  email_policy: z.string().optional(),
   identity_provider: IDENTITY_PROVIDER.optional(),
   role_mapping: z
     .strictObject({ rules: z.array(z.object({ group: z.string(), role: z.string() })).default([]), default_role: z.string() })
@@ -81,9 +82,9 @@ export interface PlanOptions {
 /** Returns the changes that make the gateway match the file. Changes nothing. */
 export async function planChanges(client: Client, file: OrganizationFile, options: PlanOptions = { allowNoOwner: false }): Promise<Plan> {
   const root = `/api/v1/organizations/${encodeURIComponent(file.slug)}`;
-  const { slug, name, domains, allowed_return_urls, contact_email, logo_url } = file;
+  const { slug, name, domains, allowed_return_urls, contact_email, logo_url, email_policy } = file;
   const current = (await orUndefined(client.call('GET', root), 'organization_unknown')) as Fields | undefined;
-  const desired = withoutUndefined({ name, domains, allowed_return_urls, contact_email, logo_url });
+  const desired = withoutUndefined({ name, domains, allowed_return_urls, contact_email, logo_url, email_policy });
   const changes: Change[] = [];
   const add = (description: string, method: string, url: string, body: unknown) =>
     changes.push({ description, run: (gateway) => gateway.call(method, url, { body }) });

@@ -12,6 +12,7 @@ export type RotatedTokens = z.infer<typeof answers.ROTATED_TOKENS>;
 export type Member = z.infer<typeof answers.MEMBER>;
 export type Organization = z.infer<typeof answers.ORGANIZATION>;
 export type IdentityProvider = z.infer<typeof answers.IDENTITY_PROVIDER>;
+export type Domain = z.infer<typeof answers.DOMAIN>;
 export type RoleMapping = z.infer<typeof answers.ROLE_MAPPING_ANSWER>;
 export type AuditEntry = z.infer<typeof answers.AUDIT_ENTRY>;
 export type SigningKey = z.infer<typeof answers.SIGNING_KEY>;
@@ -23,6 +24,8 @@ export type MemberChanges = z.input<typeof shapes.MEMBER_CHANGES>;
 export type IdentityProviderSettings = z.input<typeof shapes.IDP_SETTINGS>;
 /** SAML metadata as text or URL, or entity ID, sign-in URL and certificates. */
 export type MetadataInput = z.input<typeof shapes.METADATA_INPUT>;
+/** `confirm` and `transfer` are for the operator. */
+export type DomainVerification = z.input<typeof shapes.DOMAIN_VERIFICATION>;
 /** With `allow_no_owner` the operator confirms rules that leave the organization without an owner. */
 export type NewRoleMapping = z.input<typeof shapes.NEW_ROLE_MAPPING>;
 export type NewToken = z.input<typeof shapes.NEW_TOKEN>;

@@ -3,6 +3,8 @@ import type {
   AuditEntry,
   AuditQuery,
   CliToken,
+  Domain,
+  DomainVerification,
   IdentityProvider,
   IdentityProviderSettings,
   Me,
@@ -104,6 +106,16 @@ export interface Client {
     /** Deletes an organization with its members, sessions and tokens. */
     remove(organization: string): Promise<void>;
   };
+  /** The domains that an organization verifies, for its owners and the operator. */
+  readonly domains: {
+    list(organization: string): Promise<readonly Domain[]>;
+    /** Adds a domain and returns the DNS record to publish. Until it is verified, the domain has no effect. */
+    add(organization: string, domain: string): Promise<Domain>;
+    /** Looks up the DNS record. @throws SamlgateError conflict if DNS does not have it, or if another organization has the domain */
+    verify(organization: string, domain: string, options?: DomainVerification): Promise<Domain>;
+    /** Removes a domain, which then no longer routes sign-ins. */
+    remove(organization: string, domain: string): Promise<void>;
+  };
   /** The identity provider of an organization, for its owners and the operator. */
   readonly identityProvider: {
     /** @throws SamlgateError idp_not_configured */
@@ -164,6 +176,7 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
     tokens: tokenCalls(api),
     members: memberCalls(api),
     organizations: organizationCalls(api),
+    domains: domainCalls(api),
     identityProvider: identityProviderCalls(api),
     roleMapping: {
       get: (organization) => api.get(['organizations', organization, 'role-mapping']),
@@ -246,6 +259,16 @@ function organizationCalls(api: Api): Client['organizations'] {
     create: (organization) => api.send('POST', ['organizations'], organization),
     change: (organization, changes) => api.send('PATCH', ['organizations', organization], changes),
     remove: (organization) => api.send('DELETE', ['organizations', organization]),
+  };
+}
+
+function domainCalls(api: Api): Client['domains'] {
+  const at = (organization: string, ...rest: readonly string[]) => ['organizations', organization, 'domains', ...rest];
+  return {
+    list: async (organization) => (await api.get<ListPage<Domain>>(at(organization))).items,
+    add: (organization, domain) => api.send('POST', at(organization), { domain }),
+    verify: (organization, domain, options = {}) => api.send('POST', at(organization, domain, 'verify'), options),
+    remove: (organization, domain) => api.send('DELETE', at(organization, domain)),
   };
 }
 

@@ -16,7 +16,7 @@ export function LoginPage({ returnTo, unknown, last }: LoginPageProps) {
       {unknown === undefined ? null : (
         <p class="notice problem" role="alert">
           No organization matches “<ForeignText text={unknown} />
-          ”. Enter your work email address, or ask your IT administrator for the organization’s short name.
+          ”. Enter your work email address or its domain, or ask your IT administrator for the organization’s short name.
         </p>
       )}
       {last === undefined ? (

@@ -70,10 +70,9 @@ async function submitLogin(runtime: Runtime, request: Request, response: Respons
   response.redirect(303, signInHref(slug, returnTo));
 }
 
-/** Finds an organization by the domain of an email address, or by its slug. */
+/** Finds an organization by an email address, by a domain, or by its slug, which has no dot. */
 async function findSlug(runtime: Runtime, entry: string): Promise<string | undefined> {
-  const at = entry.lastIndexOf('@');
-  if (at >= 0) return (await findOrganizationByDomain(runtime.store, entry.slice(at + 1)))?.slug;
+  if (/[@.]/.test(entry)) return (await findOrganizationByDomain(runtime.store, entry.slice(entry.lastIndexOf('@') + 1)))?.slug;
   try {
     return (await getOrganization(runtime.store, entry.toLowerCase())).slug;
   } catch (error) {

@@ -40,6 +40,8 @@ export const LIMITS = {
   /** Guesses of another user's device code, which has eight letters and lives for ten minutes. */
   device_code: { points: 60, seconds: 300 },
   token: { points: 600, seconds: 60 },
+  /** Look-ups in DNS that the members of an organization start. */
+  domain_check: { points: 100, seconds: 600 },
   operator_sign_in: { points: 10, seconds: 300 },
 } as const satisfies Record<string, Limit>;
 
@@ -167,9 +169,16 @@ export function addressGroup(address: string | undefined): string {
 const tooMany = (ms: number): GatewayError => new GatewayError('rate_limited', { retryAfterSeconds: Math.max(1, Math.ceil(ms / 1000)) });
 
 /** @throws rate_limited */
-export async function requireWithinLimit(runtime: Runtime, name: LimitName, request: Request): Promise<void> {
+export const requireWithinLimit = (runtime: Runtime, name: LimitName, request: Request): Promise<void> =>
+  requireKeyWithinLimit(runtime, name, addressGroup(request.ip));
+
+/**
+ * Counts by something other than the address, such as an organization.
+ * @throws rate_limited
+ */
+export async function requireKeyWithinLimit(runtime: Runtime, name: LimitName, key: string): Promise<void> {
   if (!runtime.config.rateLimits) return;
-  const waitMs = await countersOf(runtime)(name)(addressGroup(request.ip));
+  const waitMs = await countersOf(runtime)(name)(key);
   if (waitMs !== undefined) throw tooMany(waitMs);
 }
 

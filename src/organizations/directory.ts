@@ -11,11 +11,16 @@ import { readTogether } from '../store/read-together.ts';
 import { type Collection, GLOBAL, type Store, type Stored } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
 import { findConnectionByEntityId } from './connections/connections.ts';
+import { hasVerifiedDomain } from './domains/domain-claims.ts';
+import { normalizeDomain } from './domains/domain-name.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 
 export interface DirectoryEntry {
   readonly slug: string;
+  /** Set by the operator. */
   readonly domains: readonly string[];
+  /** Verified by the organization. `claimedAtMs` is when the verification began. */
+  readonly verifiedDomains?: readonly { readonly domain: string; readonly token: string; readonly claimedAtMs: number }[] | undefined;
   readonly createdAtMs: number;
   /** SHA-256 of the entityID of each connection, to find organizations that share one. May be out of date, like `refreshesMetadata`. */
   readonly idpEntityHashes?: readonly string[] | undefined;
@@ -27,6 +32,9 @@ export interface DirectoryEntry {
 function entityHashesOf({ idpEntityHashes, idpEntityHash }: DirectoryEntry): readonly string[] {
   return idpEntityHashes ?? (idpEntityHash === undefined ? [] : [idpEntityHash]);
 }
+const allDomainsOf = ({ domains, verifiedDomains = [] }: DirectoryEntry): readonly string[] => [
+  ...new Set([...domains, ...verifiedDomains.map(({ domain }) => domain)]),
+];
 
 export const DIRECTORY: Collection<DirectoryEntry> = {
   name: 'directory',
@@ -34,8 +42,9 @@ export const DIRECTORY: Collection<DirectoryEntry> = {
     slug: (entry) => [entry.slug],
     idp: entityHashesOf,
     refreshing: (entry) => (entry.refreshesMetadata ? [''] : []),
+    verified: ({ verifiedDomains = [] }) => (verifiedDomains.length === 0 ? [] : ['']),
   },
-  unique: { slug: (entry) => [entry.slug], domain: (entry) => entry.domains },
+  unique: { slug: (entry) => [entry.slug], domain: allDomainsOf },
 };
 
 /**
@@ -81,12 +90,13 @@ export async function organizationIdOf(store: Store, slug: string): Promise<stri
   return entry.id;
 }
 
-/** Returns the organization with this email domain. */
-export async function findOrganizationByDomain(store: Store, domain: string): Promise<Organization | undefined> {
-  const lowerCase = domain.toLowerCase();
-  const entry = await store.getUnique(GLOBAL, DIRECTORY, 'domain', lowerCase);
+/** Returns the organization that has this domain, because it is verified or because the operator set it. */
+export async function findOrganizationByDomain(store: Store, given: string): Promise<Organization | undefined> {
+  const domain = normalizeDomain(given);
+  const entry = domain === undefined ? undefined : await store.getUnique(GLOBAL, DIRECTORY, 'domain', domain);
   const organization = entry && (await getOrganizationById(store, entry.id));
-  return organization?.domains.includes(lowerCase) ? organization : undefined;
+  if (!organization || domain === undefined) return undefined;
+  return organization.domains.includes(domain) || hasVerifiedDomain(organization, domain) ? organization : undefined;
 }
 
 /** Returns one page of all organizations, in the order of their slugs. */
@@ -107,6 +117,14 @@ export async function* organizationIds(store: Store): AsyncGenerator<string> {
 /** Yields the organizations whose metadata is refreshed from its URL. The caller checks each one, because the index may be out of date. */
 export async function* organizationsWithRefresh(store: Store): AsyncGenerator<Organization> {
   for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'refreshing' })) {
+    const organization = await getOrganizationById(store, id);
+    if (organization) yield organization;
+  }
+}
+
+/** Yields the organizations with verified domains. The caller checks each one, because the index may be out of date. */
+export async function* organizationsWithVerifiedDomains(store: Store): AsyncGenerator<Organization> {
+  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'verified' })) {
     const organization = await getOrganizationById(store, id);
     if (organization) yield organization;
   }
@@ -140,18 +158,4 @@ export async function isEntityIdShared(store: Store, id: string, entityId: strin
     if (organization && findConnectionByEntityId(organization, entityId)) return true;
   }
   return false;
-}
-
-/**
- * Replaces the domains of an organization in the directory. Call it before the organization itself changes, so that its record
- * never has a domain that the directory gives to another one.
- * @throws conflict if another organization has one of the domains; organization_unknown
- */
-export async function claimDomains(store: Store, id: string, domains: readonly string[]): Promise<void> {
-  for (const domain of domains) {
-    const holder = await store.getUnique(GLOBAL, DIRECTORY, 'domain', domain);
-    if (holder && holder.id !== id) throw new GatewayError('conflict', 'Another organization has one of these domains.');
-  }
-  const entry = await updateRecord(store, { partition: GLOBAL, collection: DIRECTORY, id, change: (before) => ({ ...before, domains }) });
-  if (!entry) throw new GatewayError('organization_unknown');
 }

@@ -5,7 +5,8 @@ import { newId } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { GLOBAL, type Step, type Store } from '../store/store.ts';
 import { toIsoTime } from '../time.ts';
-import { claimDomains, DIRECTORY, type DirectoryEntry } from './directory.ts';
+import { DIRECTORY, type DirectoryEntry } from './directory.ts';
+import { claimDomains, requireDomainsFree } from './domains/domain-holders.ts';
 import {
   getOrganizationById,
   type NewOrganization,
@@ -30,6 +31,7 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   const { store } = runtime;
   const nowMs = runtime.now();
   await removeAbandonedEntry(store, input.slug, nowMs);
+  await requireDomainsFree(runtime, undefined, input.domains);
   const id = newId('org');
   const entry: DirectoryEntry = { slug: input.slug, domains: input.domains, createdAtMs: nowMs };
   const reserved = await store.commit(GLOBAL, [
@@ -72,7 +74,7 @@ export async function changeOrganization(
   actor: Actor,
   { organizationId, changes }: OrganizationChange,
 ): Promise<Organization> {
-  if (changes.domains) await claimDomains(runtime.store, organizationId, changes.domains);
+  if (changes.domains) await claimDomains(runtime, organizationId, changes.domains);
   return updateOrganization(runtime, actor, {
     organizationId,
     event: 'organization.changed',

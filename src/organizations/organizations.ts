@@ -9,6 +9,7 @@ import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
 import type { AttributeMapping } from '../saml/response/attribute-mapping.ts';
 import type { Collection, Step, Store } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
+import type { DomainClaim, EmailPolicy } from './domains/domain-claims.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
 /** Settings of a connection, which owners change. The API documents each of them. */
@@ -64,7 +65,7 @@ export interface Organization {
   readonly id: string;
   readonly slug: string;
   readonly name: string;
-  /** In lower case. A domain belongs to one organization only. */
+  /** Set by the operator, as `normalizeDomain()` returns them. A domain belongs to one organization only. */
   readonly domains: readonly string[];
   /** URLs that `return_to` and RelayState may name, besides paths of the gateway. */
   readonly allowedReturnUrls: readonly string[];
@@ -85,6 +86,9 @@ export interface Organization {
   readonly cliTokenSsoWithinDays?: number | undefined;
   /** Allowed audiences of session tokens, besides the gateway itself. */
   readonly sessionTokenAudiences?: readonly string[] | undefined;
+  /** Domains that owners add and verify. */
+  readonly domainClaims?: readonly DomainClaim[] | undefined;
+  readonly emailPolicy?: EmailPolicy | undefined;
 }
 
 /**
@@ -104,6 +108,7 @@ export interface NewOrganization {
   readonly cliTokenMaxDays?: number | undefined;
   readonly cliTokenSsoWithinDays?: number | undefined;
   readonly sessionTokenAudiences?: readonly string[] | undefined;
+  readonly emailPolicy?: EmailPolicy | undefined;
 }
 
 export type OrganizationChanges = Partial<Omit<NewOrganization, 'slug'>>;

@@ -40,7 +40,7 @@ const ADDERS = [addServe, addLogin, addLogout, addWhoami, addToken, addMembers, 
 
 /** The commands of the public interface. */
 const PUBLIC_COMMANDS = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
-|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|keys list|keys rotate|keys revoke|mock-idp|demo|doctor`;
+|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org domain list|org domain add|org domain verify|org domain remove|keys list|keys rotate|keys revoke|mock-idp|demo|doctor`;
 
 function leaves(command: Command, prefix = ''): [string, Command][] {
   return command.commands.flatMap((each) => {

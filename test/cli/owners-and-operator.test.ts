@@ -17,7 +17,8 @@ let owner: Record<string, string>;
 let operator: Record<string, string>;
 
 beforeAll(async () => {
-  gateway = await startGateway();
+  // No DNS server listens there.
+  gateway = await startGateway({ environment: { SAMLGATE_DNS_SERVERS: '127.0.0.1:1' } });
   acme = await gateway.makeOrganization();
   [olivia, carl] = await Promise.all([signedIn(gateway, acme, 'olivia'), signedIn(gateway, acme, 'carl')]);
   owner = { SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: (await olivia.makeToken()).token };
@@ -31,6 +32,42 @@ afterEach(() => home.remove());
 
 const statusOf = async (token: string) => (await gateway.api('GET', '/me', undefined, token)).status;
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
+
+describe('samlgate org domain', () => {
+  test('adds, verifies, lists and removes a domain', async () => {
+    const domain = `${newSlug()}.example`;
+    const added = await home.run(['org', 'domain', 'add', acme.slug, domain.toUpperCase()], owner);
+    expect(added.stdout).toMatch(
+      new RegExp(
+        `^Publish this record in the DNS of ${domain}.*\n  name   _samlgate\\.${domain}\n  type   TXT\n  value  samlgate-verification=\\w{32}\n`,
+      ),
+    );
+    const verify = ['org', 'domain', 'verify', acme.slug, domain];
+    const missing = await home.run(verify, { ...owner });
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining(domain)]);
+    const forbidden = await home.run([...verify, '--confirm'], owner);
+    expect([forbidden.code, forbidden.stderr]).toEqual([1, expect.stringContaining('Only the operator')]);
+    expect((await home.run([...verify, '--confirm'], operator)).stdout).toContain(`Verified ${domain}.`);
+    expect((await home.run(['org', 'domain', 'list', acme.slug], owner)).stdout).toMatch(
+      new RegExp(`^${domain} +verified +operator `, 'm'),
+    );
+    const listed = await home.run(['org', 'domain', 'list', acme.slug, '--json'], owner);
+    expect(JSON.parse(listed.stdout)).toMatchObject([{ domain, state: 'verified' }]);
+    expect((await home.run(['org', 'domain', 'remove', acme.slug, domain], owner)).code).toBe(0);
+    expect((await home.run(['org', 'domain', 'list', acme.slug], owner)).stdout).toContain('has no domains yet');
+  });
+
+  test('transfers a domain for the operator', async () => {
+    const domain = `${newSlug()}.example`;
+    const other = await gateway.makeOrganization();
+    for (const slug of [acme.slug, other.slug]) await home.run(['org', 'domain', 'add', slug, domain], operator);
+    await home.run(['org', 'domain', 'verify', acme.slug, domain, '--confirm'], operator);
+    const verify = ['org', 'domain', 'verify', other.slug, domain, '--confirm'];
+    expect((await home.run(verify, operator)).code).toBe(1);
+    expect((await home.run([...verify, '--transfer'], operator)).code).toBe(0);
+    expect((await home.run(['org', 'domain', 'remove', acme.slug, domain], operator)).code).toBe(0);
+  });
+});
 
 describe('samlgate members', () => {
   test('lists and shows members of the owner’s organization', async () => {

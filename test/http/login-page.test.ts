@@ -21,6 +21,7 @@ const remembered = (text: string) => readLinks(text, gateway.url).find((link) =>
 describe('sign-in page: email address or organization', () => {
   it.each([
     ['an email address of a known domain', () => 'somebody@ACME.example'],
+    ['a bare domain', () => 'ACME.example.'],
     ['a slug', () => ` ${acme.slug.toUpperCase()} `],
   ])('redirects %s to the sign-in of the organization and keeps the return URL', async (_what, who) => {
     const browser = new HttpBrowser();
@@ -30,18 +31,25 @@ describe('sign-in page: email address or organization', () => {
     expect(answer.location).toBe(`${gateway.url}/saml/${acme.slug}/login?return_to=%2Fconsole%3Fa%3Db%26c%3Dd`);
   });
 
-  it.each(['nobody@nowhere.example', 'no-such-organization', '@', '<b>x</b>', 'x\u202ey'])(
-    'says that no organization matches %j',
-    async (who) => {
-      const browser = new HttpBrowser();
-      const page = await browser.submit(await openLogin(browser, '?return_to=/console'), { who });
-      expect(page.status).toBe(404);
-      expect(page.text).toContain('No organization matches “<bdi>');
-      expect(page.text).not.toMatch(/<b>x|\u202ey</);
-      expect(page.forms[0]?.fields.find(({ name }) => name === 'return_to')?.value).toBe('/console');
-      expect(browser.cookie('samlgate_organization')).toBeUndefined();
-    },
-  );
+  it.each([
+    'nobody@nowhere.example',
+    'nowhere.example',
+    'a@sub.acme.example',
+    'acme',
+    'acme.example@evil.example',
+    'no-such-organization',
+    '@',
+    '<b>x</b>',
+    'x\u202ey',
+  ])('says that no organization matches %j', async (who) => {
+    const browser = new HttpBrowser();
+    const page = await browser.submit(await openLogin(browser, '?return_to=/console'), { who });
+    expect(page.status).toBe(404);
+    expect(page.text).toContain('No organization matches “<bdi>');
+    expect(page.text).not.toMatch(/<b>x|\u202ey</);
+    expect(page.forms[0]?.fields.find(({ name }) => name === 'return_to')?.value).toBe('/console');
+    expect(browser.cookie('samlgate_organization')).toBeUndefined();
+  });
 
   it('refuses an empty form with a link back', async () => {
     const page = await new HttpBrowser().request(`${gateway.url}/login`, { method: 'POST', body: new URLSearchParams({ who: ' ' }) });

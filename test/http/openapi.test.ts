@@ -137,6 +137,8 @@ const lastSignIn = async () => {
   return body.items[0]?.id ?? '';
 };
 const newSetupLink = async () => (await gateway.api<{ id: string }>('POST', `/organizations/${acme.slug}/setup-links`, {})).body.id;
+const newDomain = async () =>
+  (await gateway.api<{ domain: string }>('POST', `/organizations/${acme.slug}/domains`, { domain: `${newSlug()}.example` })).body.domain;
 const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
 
 /** One valid call of each operation, by an owner for operations of members, otherwise by the operator. */
@@ -167,6 +169,10 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   }),
   changeIdentityProviderSettings: () => ({ params: inAcme(), sending: { body: { authn_context: [], sign_requests: null } } }),
   removeIdentityProvider: async () => ({ params: await makeOrganization() }),
+  listDomains: () => ({ params: inAcme() }),
+  addDomain: () => ({ params: inAcme(), sending: { body: { domain: 'Example.NET' } } }),
+  verifyDomain: async () => ({ params: inAcme({ domain: await newDomain() }), sending: { body: { confirm: true } } }),
+  removeDomain: async () => ({ params: inAcme({ domain: await newDomain() }) }),
   listSetupLinks: () => ({ params: inAcme() }),
   createSetupLink: () => ({ params: inAcme(), sending: { body: { expires_in_days: 3 } } }),
   revokeSetupLink: async () => ({ params: inAcme({ id: await newSetupLink() }) }),

@@ -28,6 +28,10 @@ export const SIGN_IN_CHECKS = {
     codes: ['saml_expired', 'member_suspended'],
   },
   once: { title: 'The assertion is used for the first time', section: 'saml-profiles §4.1.4.5', codes: ['saml_replayed'] },
+  email_domain: {
+    title: 'The email policy of the organization allows the domain of the email address',
+    codes: ['saml_email_domain_forbidden'],
+  },
   role: { title: 'A role rule or the default role gives the user a role', codes: ['saml_role_denied'] },
 } as const satisfies Record<string, SignInCheck>;
 

@@ -5,6 +5,7 @@
 import { type ErrorVariantName, GatewayError } from '../../errors.ts';
 import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections/connections.ts';
 import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/connections/identity-providers.ts';
+import { isEmailAllowed } from '../../organizations/domains/domain-claims.ts';
 import { identityKey, type Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
@@ -115,6 +116,24 @@ function identifyUser(organization: Organization, { connection, assertion }: Ver
 /** @throws member_suspended */
 export function requireNotSuspended(member: Member | undefined): void {
   if (member?.suspended) throw new GatewayError('member_suspended');
+}
+
+/**
+ * Returns the refusal of an email address that the organization's `email_policy` does not allow. It is returned instead of thrown,
+ * because a sign-in claims the assertion before it refuses the user.
+ */
+export function emailRefusal(organization: Organization, { person: { email } }: IdentifiedUser): GatewayError | undefined {
+  if (isEmailAllowed(organization, email)) return undefined;
+  return new GatewayError('saml_email_domain_forbidden', {
+    detail: 'Your email address is not in a verified domain of this organization.',
+    administratorDetail: 'The email address in the SAML response is not in a verified domain of the organization.',
+  });
+}
+
+/** @throws saml_email_domain_forbidden */
+export function requireAllowedEmail(organization: Organization, user: IdentifiedUser): void {
+  const refusal = emailRefusal(organization, user);
+  if (refusal) throw refusal;
 }
 
 const ROLE_DENIALS: Readonly<

@@ -14,6 +14,7 @@ import { signOut } from '../sessions/sign-out.ts';
 import type { BrowserContext } from './browser-context.ts';
 import {
   checkAssertion,
+  emailRefusal,
   type IdentifiedUser,
   type RequestMatch,
   requireNotSuspended,
@@ -57,7 +58,7 @@ export type SignInResult =
  * entries are one commit, which succeeds only while the organization is as it was when the response was judged.
  * @throws saml_structure_ambiguous (second opinion), saml_in_response_to_unknown, saml_login_not_started_here,
  *   saml_unsolicited_forbidden, saml_replayed, saml_name_id_missing, saml_email_missing, saml_expired (single logout ended
- *   the identity provider's session), saml_role_denied, member_suspended, conflict, store_unavailable
+ *   the identity provider's session), saml_email_domain_forbidden, saml_role_denied, member_suspended, conflict, store_unavailable
  */
 export async function finishSignIn(runtime: Runtime, organization: Stored<Organization>, answer: SignInAnswer): Promise<SignInResult> {
   const { verified, browser } = answer;
@@ -105,19 +106,22 @@ async function commitSignIn(
   return compareAndSet<SignInResult>(async () => {
     const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', user.identity);
     requireNotSuspended(known?.value);
+    const refusal = emailRefusal(organization, user);
     const opened =
-      user.decision.role === 'none'
+      refusal || user.decision.role === 'none'
         ? undefined
         : openSession(runtime, { organization, connection }, { assertion, user, known, browser, formerLogin, nowMs });
     const claims = claimsFor(opened);
-    const steps = opened?.steps ?? revokeAccess(known);
+    const steps = refusal ? [] : (opened?.steps ?? revokeAccess(known));
     // Revocations wait for replicas, so that a failover cannot undo them.
-    const { organizationStep, auditSteps } = await foreseeOwnerChange(runtime, stored, { before: known?.value, after: opened?.member });
+    const after = refusal ? known?.value : opened?.member; // a refused address changes no member
+    const { organizationStep, auditSteps } = await foreseeOwnerChange(runtime, stored, { before: known?.value, after });
     const result = await runtime.store.commit(organization.id, [...claims, organizationStep, ...steps, ...auditSteps], {
       replicated: !opened && steps.length > 0,
     });
     if (result.ok) {
       if (auditSteps.length > 0) await reportOwnerLoss(runtime, organization, 'sign_in');
+      if (refusal) throw refusal;
       if (!opened) throw roleDenied(user);
       await endFormerSession(runtime, browser.actor, { formerLogin, member: opened.member });
       return { kind: 'signed_in', sid: opened.sid, returnTo: match.returnTo, member: opened.member, browserNonce };

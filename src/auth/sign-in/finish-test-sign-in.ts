@@ -19,6 +19,7 @@ import type { BrowserContext } from './browser-context.ts';
 import {
   checkAssertion,
   type RunCheck,
+  requireAllowedEmail,
   requireNotSuspended,
   requireRole,
   type VerifiedResponse,
@@ -109,6 +110,7 @@ async function runChecks(runtime: Runtime, organization: Organization, { request
   if (!user) return { ...NO_FINDINGS, checks };
   const member = (await runtime.store.getUnique(organization.id, MEMBERS, 'identity', user.identity))?.value;
   await run('member', () => requireNotSuspended(member));
+  await run('email_domain', () => requireAllowedEmail(organization, user));
   await run('role', () => requireRole(user));
   return { checks, member, decision: user.decision };
 }

@@ -5,6 +5,7 @@ import { UsageError } from '../command-error.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
 import { countOf, print, printJson, printLine, printTable } from '../output.ts';
 import { readFile } from '../read-file.ts';
+import { addOrgDomain } from './org-domain.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
@@ -40,6 +41,7 @@ export function addOrg(program: Command): void {
     .option('--dry-run', 'print the changes without applying them')
     .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(apply);
+  addOrgDomain(org);
 }
 
 async function list(options: GatewayOptions): Promise<void> {

@@ -48,9 +48,28 @@ export const ORGANIZATION = z.strictObject({
   without_owner_since: time
     .nullable()
     .describe('Since when the organization has no owner, for example because role rules changed. `null` if it has one, or never had one.'),
+  email_policy: z
+    .enum(['any', 'verified_domains'])
+    .describe('`verified_domains`: sign-ins need an email address in one of the verified domains of the organization.'),
   created_at: time,
 });
 export const ORGANIZATION_PAGE = pageOf(ORGANIZATION);
+
+export const DOMAIN = z.strictObject({
+  domain: z.string().describe('In lower case and in ASCII.'),
+  state: z.enum(['pending', 'verified', 'unverified']).describe('`unverified`: was verified before. Only `verified` has any effect.'),
+  record: z
+    .strictObject({ type: z.literal('TXT'), name: z.string(), value: z.string() })
+    .describe('The DNS record that verifies the domain.'),
+  verified_by: z.enum(['dns', 'operator']).nullable(),
+  verified_at: time.nullable(),
+  proven_at: time.nullable().describe('When DNS last had the record, or when the operator confirmed the domain.'),
+  checked_at: time.nullable().describe('The last check of a domain that DNS verified. It is checked every day.'),
+  missing_since: time.nullable().describe('When a check first found no record. The domain stays verified for 30 days.'),
+  warning: z.string().nullable(),
+  created_at: time,
+});
+export const DOMAIN_PAGE = pageOf(DOMAIN);
 
 export const MEMBER = z.strictObject({
   id: z.string(),

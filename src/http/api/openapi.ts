@@ -138,6 +138,7 @@ const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
   org: { schema: schemaOf(shapes.SLUG), description: 'The slug of the organization.' },
   id: { schema: { type: 'string' } },
   kid: { schema: { type: 'string' } },
+  domain: { schema: { type: 'string' } },
 };
 
 const pathParameters = (path: string): Json[] =>

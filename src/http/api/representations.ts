@@ -7,6 +7,7 @@ import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.t
 import type { SessionToken } from '../../auth/tokens/session-tokens.ts';
 import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
+import { type DomainClaim, domainState, domainWarning, recordName, recordValue } from '../../organizations/domains/domain-claims.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
@@ -34,7 +35,21 @@ export const organizationJson = (organization: Organization) => ({
   cli_token_sso_within_days: organization.cliTokenSsoWithinDays ?? null,
   session_token_audiences: organization.sessionTokenAudiences ?? [],
   without_owner_since: organization.withoutOwnerSince ?? null,
+  email_policy: organization.emailPolicy ?? 'any',
   created_at: organization.createdAt,
+});
+
+export const domainJson = (claim: DomainClaim) => ({
+  domain: claim.domain,
+  state: domainState(claim),
+  record: { type: 'TXT' as const, name: recordName(claim.domain), value: recordValue(claim.token) },
+  verified_by: claim.verifiedBy ?? null,
+  verified_at: timeOrNull(claim.verifiedAtMs),
+  proven_at: timeOrNull(claim.provenAtMs),
+  checked_at: timeOrNull(claim.lastCheck?.atMs),
+  missing_since: timeOrNull(claim.missing?.sinceMs),
+  warning: domainWarning(claim) ?? null,
+  created_at: toIsoTime(claim.addedAtMs),
 });
 
 export const memberJson = (member: Member) => ({

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
+import { normalizeDomain } from '../../organizations/domains/domain-name.ts';
 import type { ConnectionSettings, OrganizationChanges } from '../../organizations/organizations.ts';
 import { isEmail } from '../../saml/email-address.ts';
 import { describeIssue, problemsOf } from './validation-messages.ts';
@@ -23,9 +24,9 @@ const rangeMessage = (min: number, max: number) => `must be a whole number betwe
 
 const domain = z
   .string()
-  .max(253)
-  .regex(/^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9-]{2,63}$/, 'must be a domain name such as example.com')
-  .transform((text) => text.toLowerCase());
+  .max(1024)
+  .refine((text) => normalizeDomain(text) !== undefined, 'must be a domain name such as example.com')
+  .transform((text) => normalizeDomain(text) ?? text);
 
 const absoluteUrl = z
   .string()
@@ -53,6 +54,7 @@ const organizationFields = {
   cli_token_max_days: wholeNumber(1, 3650).nullable(),
   cli_token_sso_within_days: wholeNumber(1, 365).nullable(),
   session_token_audiences: z.array(line(512)).max(20).transform(unique),
+  email_policy: z.enum(['any', 'verified_domains']),
 };
 
 export const NEW_ORGANIZATION = z.strictObject({
@@ -71,6 +73,7 @@ const ORGANIZATION_FIELD_NAMES: Readonly<Record<keyof typeof organizationFields,
   cli_token_max_days: 'cliTokenMaxDays',
   cli_token_sso_within_days: 'cliTokenSsoWithinDays',
   session_token_audiences: 'sessionTokenAudiences',
+  email_policy: 'emailPolicy',
 };
 
 export const toOrganizationChanges = (body: z.infer<typeof ORGANIZATION_CHANGES>): OrganizationChanges =>
@@ -83,6 +86,12 @@ const renameFields = <Name extends string>(body: Partial<Record<Name, unknown>>,
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [names[name as Name], value ?? undefined]),
   );
+
+export const NEW_DOMAIN = z.strictObject({ domain });
+export const DOMAIN_VERIFICATION = z.strictObject({
+  confirm: z.boolean().default(false).describe('The operator vouches for the domain. DNS is not asked, and no record is needed.'),
+  transfer: z.boolean().default(false).describe('The operator takes the domain from the organization that has it.'),
+});
 
 const role = z.enum(['owner', 'collaborator']);
 

@@ -1,0 +1,44 @@
+/**
+ * Checks every day that verified domains still have their record in DNS. A record that was missing for 7 days is a warning; after
+ * 30 days the domain is unverified. Domains that the operator confirmed need no record.
+ */
+import type { Runtime } from '../../runtime.ts';
+import { DAY_MS, HOUR_MS } from '../../time.ts';
+import { organizationsWithVerifiedDomains } from '../directory.ts';
+import type { Organization } from '../organizations.ts';
+import { claimsOf, type DomainClaim } from './domain-claims.ts';
+import { lookUpRecord } from './look-up-record.ts';
+import { saveChecks } from './save-check.ts';
+
+/** Time until the next check if no DNS server answered. */
+const RETRY_AFTER_MS = HOUR_MS;
+/** Longer than the look-ups of one organization. If this replica crashes, another one checks after that. */
+const CLAIM_SECONDS = 300;
+
+/** Checks the domains of all organizations that are due. Only one replica does it for an organization. */
+export async function recheckDueDomains(runtime: Runtime): Promise<void> {
+  const { store, log, now } = runtime;
+  for await (const organization of organizationsWithVerifiedDomains(store)) {
+    const due = claimsOf(organization).filter((claim) => isDue(claim, now()));
+    if (due.length === 0) continue;
+    const claim = { do: 'claim', key: 'domain-check', ttlSeconds: CLAIM_SECONDS } as const;
+    if (!(await store.commit(organization.id, [claim])).ok) continue;
+    try {
+      await recheck(runtime, organization, due);
+    } catch (error) {
+      // A failure for one organization must not keep the others from being checked.
+      const name = error instanceof Error ? error.name : 'unknown';
+      log.error({ organization: organization.slug, name }, 'domains could not be checked');
+    }
+  }
+}
+
+function isDue({ verifiedBy, verifiedAtMs = 0, lastCheck }: DomainClaim, nowMs: number): boolean {
+  if (verifiedBy !== 'dns') return false;
+  return nowMs >= (lastCheck?.atMs ?? verifiedAtMs) + (lastCheck?.result === 'unknown' ? RETRY_AFTER_MS : DAY_MS);
+}
+
+async function recheck(runtime: Runtime, { id }: Organization, due: readonly DomainClaim[]): Promise<void> {
+  const checks = await Promise.all(due.map(async (claim) => ({ claim, result: (await lookUpRecord(runtime, claim)).result })));
+  await saveChecks(runtime, id, checks);
+}
