@@ -412,6 +412,10 @@ export const ERROR_VARIANTS = {
     { title: 'This logout request has expired', advice: 'If you are still signed in, sign out again.' },
     { advice: 'If this happens at every logout, check the clocks of the gateway and the identity provider.' },
   ),
+  acs_opened: variant('not_found', {
+    title: 'This address receives SAML responses',
+    advice: 'Sign in. If you are setting up an identity provider, enter this address there as the ACS URL, with the binding HTTP-POST.',
+  }),
   setup_link_invalid: variant('not_found', {
     title: 'This setup link is invalid, expired or already used',
     advice: 'Ask the person who sent it for a new one.',

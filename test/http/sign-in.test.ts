@@ -497,9 +497,25 @@ describe('reading the form (saml-bindings §3.5)', () => {
     expect(verdict(await send(`SAMLResponse=${'A'.repeat(700_000)}`))).toEqual([413, 'payload_too_large']);
   });
 
-  it('answers 404 to GET, for an unknown organization and for one without an identity provider', async () => {
+  it('explains itself to a browser that opens the address, and offers to sign in', async () => {
     const browser = new HttpBrowser();
-    expect((await browser.request(acme.acsUrl)).status).toBe(404);
+    for (const url of [acme.acsUrl, `${acme.acsUrl}?SAMLResponse=%3Cscript%3E&RelayState=https://evil.example`]) {
+      const page = await browser.request(url);
+      expect(verdict(page)).toEqual([404, 'not_found']);
+      expect(page.text).toContain('This address receives SAML responses');
+      expect(page.text).not.toMatch(/<script>|evil\.example/);
+      expect(page.headers.getSetCookie()).toEqual([]);
+      expect((await browser.follow(page, 'Sign in').catch((error: Error) => error)).toString()).toContain('https://idp.example/sso');
+    }
+    const problem = await browser.request(acme.acsUrl, { headers: { accept: 'application/json' } });
+    expect(problem.headers.get('content-type')).toContain('application/problem+json');
+    expect(JSON.parse(problem.text)).toMatchObject({ status: 404, code: 'not_found', title: 'This address receives SAML responses' });
+    expect((await browser.request(acme.acsUrl, { method: 'HEAD' })).status).toBe(404);
+    expect(verdict(await browser.request(`${gateway.url}/saml/nobody-here/acs`))).toEqual([404, 'organization_unknown']);
+  });
+
+  it('answers 404 for an unknown organization and for one without an identity provider', async () => {
+    const browser = new HttpBrowser();
     expect(verdict(await send('SAMLResponse=x', undefined, `${gateway.url}/saml/nobody-here/acs`))).toEqual([404, 'organization_unknown']);
     await gateway.api('POST', '/organizations', { slug: `${acme.slug}x`, name: 'No IdP' });
     expect(verdict(await send('SAMLResponse=x', undefined, acme.acsUrl.replace(acme.slug, `${acme.slug}x`)))).toEqual([
@@ -840,6 +856,52 @@ describe('return URLs', () => {
       const { relayState, requestId } = await acme.start(browser, returnTo);
       const page = await acme.post(browser, acme.respond({ inResponseTo: requestId }), relayState);
       expect([returnTo, page.location]).toEqual([returnTo, new URL(expected, gateway.url).href]);
+    }
+  });
+
+  it('accepts absolute URLs of the gateway’s own origin under the same exclusions as paths', async () => {
+    const { host, hostname, port } = new URL(gateway.url);
+    // Even an entry for the gateway itself lifts no exclusion.
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { allowed_return_urls: [`${gateway.url}/`, 'https://app.example/area'] });
+    for (const [returnTo, expected] of [
+      [`${gateway.url}/console/x?y#z`, '/console/x?y#z'],
+      [gateway.url, '/'],
+      [`HTTP://${host.toUpperCase()}/x`, '/x'],
+      [`${gateway.url}/x/../y`, '/y'],
+      [`${gateway.url}/%2fevil.example`, '/%2fevil.example'],
+      [`${gateway.url}/saml/evil/login`, '/console'],
+      [`${gateway.url}/x/../login`, '/console'],
+      [`${gateway.url}/x/%2e%2e/LOGIN`, '/console'],
+      [`${gateway.url}/logout`, '/console'],
+      [`${gateway.url}/setup/secret`, '/console'],
+      [`${gateway.url}//evil.example`, '/console'],
+      [`${gateway.url}/..//evil.example`, '/console'],
+      [`${gateway.url}/x\\evil.example`, '/console'],
+      [`${gateway.url}\\@evil.example/`, '/console'],
+      [`${gateway.url}@evil.example/`, '/console'],
+      [`http://user@${host}/console/x`, '/console'],
+      [`http://user:secret@${host}/console/x`, '/console'],
+      [`http://:@${host}/console/x`, '/console/x'],
+      [`http://${hostname}:${Number(port) + 1}/console/x`, '/console'],
+      [`http://${hostname}/console/x`, '/console'],
+      [`https://${host}/console/x`, '/console'],
+      [`http://${hostname}.:${port}/console/x`, '/console'],
+      [`http://${hostname}.evil.example:${port}/console/x`, '/console'],
+      [`http:console/x`, '/console'],
+      [`//${host}/console/x`, '/console'],
+      [`blob:${gateway.url}/x`, '/console'],
+      [`blob:${gateway.url}/saml/evil/login`, '/console'],
+      [`view-source:${gateway.url}/x`, '/console'],
+      [` ${gateway.url}/x`, '/console'],
+      [`${gateway.url}/x\n`, '/console'],
+      [`${gateway.url}/${'a'.repeat(3000)}`, '/console'],
+    ] as const) {
+      const browser = new HttpBrowser();
+      const absolute = new URL(expected, gateway.url).href;
+      const { requestId } = await acme.start(browser, returnTo);
+      const solicited = await acme.post(browser, acme.respond({ inResponseTo: requestId }));
+      const unsolicited = await acme.post(new HttpBrowser(), acme.respond(), returnTo);
+      expect([returnTo, solicited.location, unsolicited.location]).toEqual([returnTo, absolute, absolute]);
     }
   });
 });

@@ -4,24 +4,29 @@ export const DEFAULT_RETURN_TO = '/console';
 const SIGN_IN_PATHS = /^\/(?:saml|login|logout|setup)(?:\/|$)/i;
 
 /**
- * Accepts a path at the gateway, or a URL on the organization's allow-list (the origin of an entry, and its path or one below it).
- * @returns a path that begins with exactly one `/`, or an absolute URL
+ * Accepts a page of the gateway, as a path or as an absolute URL, or a URL on the organization's allow-list (the origin of an entry,
+ * and its path or one below it).
+ * @returns a path that begins with exactly one `/`, or an absolute URL of another origin
  */
 export function safeReturnTo(requested: string | undefined, baseUrl: string, allowedReturnUrls: readonly string[]): string {
   if (requested === undefined || requested === '' || requested.length > 2048) return DEFAULT_RETURN_TO;
   // Browsers strip tabs and line breaks and read `\` as `/`. No legitimate URL needs them.
   if (/[\p{Cc}\\\s]/u.test(requested)) return DEFAULT_RETURN_TO;
-  if (requested.startsWith('/')) {
-    if (requested.startsWith('//') || !URL.canParse(requested, baseUrl)) return DEFAULT_RETURN_TO;
-    const url = new URL(requested, baseUrl);
-    // A sign-in that continues with another one could end at an identity provider of an attacker's choice.
-    if (SIGN_IN_PATHS.test(url.pathname)) return DEFAULT_RETURN_TO;
-    return url.origin === baseUrl && !url.pathname.startsWith('//') ? `${url.pathname}${url.search}${url.hash}` : DEFAULT_RETURN_TO;
-  }
-  if (!URL.canParse(requested)) return DEFAULT_RETURN_TO;
-  const url = new URL(requested);
-  const allowed = allowedReturnUrls.some((entry) => isWithin(url, new URL(entry)));
-  return allowed && url.username === '' && url.password === '' ? url.href : DEFAULT_RETURN_TO;
+  if (requested.startsWith('//')) return DEFAULT_RETURN_TO;
+  // Only a path is relative to the base URL. With a base, `http:x` would be a path too.
+  const url = requested.startsWith('/') ? URL.parse(requested, baseUrl) : URL.parse(requested);
+  if (url?.username !== '' || url.password !== '') return DEFAULT_RETURN_TO;
+  // A blob: URL has the origin of the URL inside it.
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return DEFAULT_RETURN_TO;
+  // Before the allow-list, so that an entry for the gateway itself does not lift the exclusions.
+  if (url.origin === baseUrl) return pathAtGateway(url);
+  return allowedReturnUrls.some((entry) => isWithin(url, new URL(entry))) ? url.href : DEFAULT_RETURN_TO;
+}
+
+function pathAtGateway({ pathname, search, hash }: URL): string {
+  // A sign-in that continues with another one could end at an identity provider of an attacker's choice.
+  if (SIGN_IN_PATHS.test(pathname) || pathname.startsWith('//')) return DEFAULT_RETURN_TO;
+  return `${pathname}${search}${hash}`;
 }
 
 function isWithin(url: URL, entry: URL): boolean {

@@ -37,6 +37,12 @@ export function samlRoutes(runtime: Runtime): Router {
   router.get('/saml/:org/login', limited(runtime, 'login_start'), sessionOfTester, (request, response) =>
     startLogin(runtime, request, response),
   );
+  router.get('/saml/:org/acs', async (request, response) => {
+    const { slug } = await getOrganization(runtime.store, request.params.org);
+    response.locals.wayOut = { href: `/saml/${slug}/login`, label: 'Sign in' };
+    const detail = 'Identity providers send users here with a SAML response. Your browser opened the address without one.';
+    throw new GatewayError('not_found', { detail, variant: 'acs_opened' });
+  });
   const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
   // Its rate limits depend on the outcome, so answerResponse() applies them.
   router.post('/saml/:org/acs', readForm, (request, response) => answerAcs(runtime, request, response));
