@@ -272,8 +272,44 @@ describe('readIdpMetadata(): several entities (saml-metadata §2.3.1)', () => {
     },
   );
 
-  it('rejects an entity ID that the document describes twice', () => {
-    expect(refusal(() => read(entities(idpOf('urn:a') + idpOf('urn:a', B)), 'urn:a'))).toMatch(/more than once/);
+  describe('that describe the same entity ID', () => {
+    const dated = (one: string, days?: number) =>
+      entity(idp(signing(one) + sso()), 'urn:a', days === undefined ? '' : ` validUntil="${iso(days)}"`);
+
+    it.each<[string, string]>([
+      ['the expired one is first', entities(dated(A, -1) + dated(B, 9))],
+      ['the expired one is last', entities(dated(B) + dated(A, -1))],
+      ['the group of one has expired', entities(entities(dated(A), ` validUntil="${iso(-1)}"`) + dated(B, 9))],
+      ['the role of one has expired', entities(entity(idp(undefined, ` validUntil="${iso(-1)}"`), 'urn:a') + dated(B, 9))],
+      ['the other has white space around its entity ID', entities(dated(B, 9) + dated(A, -1).replace('urn:a', ' urn:a&#10;'))],
+    ])('chooses the only description that is valid if %s', (_name, xml) => {
+      expect(derOf(read(xml))).toEqual([B]);
+      expect(derOf(read(xml, 'urn:a'))).toEqual([B]);
+    });
+
+    it('explains that several descriptions are valid, and never combines their keys', () => {
+      const twice = entities(dated(A, -1) + dated(B, 9) + dated(C));
+      for (const id of [undefined, 'urn:a']) {
+        expect(refusal(() => read(twice, id))).toMatch(/more than once, and 2 of the descriptions are valid now \(validUntil\)/);
+        expect(refusal(() => read(entities(idpOf('urn:a') + idpOf('urn:a')), id))).toMatch(/more than once/);
+      }
+    });
+
+    it('says that the metadata has expired if all descriptions have', () => {
+      expect(refusal(() => read(entities(dated(A, -1) + dated(B, -2)), 'urn:a'))).toMatch(/has expired/);
+    });
+
+    it('rejects a validUntil that is not a date, because the wrong description could be chosen', () => {
+      expect(refusal(() => read(entities(dated(A, 1).replace(/validUntil="[^"]+"/, 'validUntil="x"') + dated(B, -1))))).toMatch(
+        /validUntil is not/,
+      );
+    });
+
+    it('asks for an entity ID only if there are several', () => {
+      const three = entities(dated(A, -1) + dated(B, 9) + idpOf('urn:b'));
+      expect(refusal(() => read(three))).toMatch(/describes 2 identity providers.*: urn:a, urn:b$/);
+      expect(derOf(read(three, 'urn:a'))).toEqual([B]);
+    });
   });
 
   it('lists at most ten entity IDs, clipped, without markup and control characters', () => {
@@ -306,11 +342,19 @@ describe('readIdpMetadata(): entity ID (saml-core §8.3.6)', () => {
   it.each<[string, string, RegExp]>([
     ['that is empty', '', /missing/],
     ['of 1025 characters', 'x'.repeat(1025), /1024/],
-    ['with whitespace before it', ' x', /whitespace/],
+    ['that is only white space', ' &#9;&#10;&#13; ', /missing/],
+    ['with a no-break space before it', '&#160;x', /whitespace/],
+    ['with an ideographic space after it', 'x&#x3000;', /whitespace/],
     ['with a line feed', 'x&#10;y', /control/],
     ['with a character that changes the text direction', 'x&#x202e;y', /control/],
   ])('rejects an entity ID %s', (_name, id, detail) => {
     expect(refusal(() => read(entity(idp(), id)))).toMatch(detail);
+  });
+
+  it('removes the white space of xs:anyURI around an entity ID', () => {
+    const padded = entity(idp(), ' &#9;&#13;\n&#10;urn:a b&#10; ');
+    expect(read(padded).metadata.entityId).toBe('urn:a b');
+    expect(read(padded, 'urn:a b').metadata.entityId).toBe('urn:a b');
   });
 
   it('rejects an entity without entity ID', () => {
@@ -587,9 +631,13 @@ describe('readManualIdp()', () => {
     expect(codesOf(readManualIdp(values, NOW).warnings)).toContain('single_logout_missing');
   });
 
+  it('removes the white space of xs:anyURI around the entity ID', () => {
+    expect(readManualIdp({ ...values, entity_id: '\turn:a\r\n' }, NOW).metadata.entityId).toBe('urn:a');
+  });
+
   it.each<[string, Partial<ManualIdp>, RegExp]>([
     ['an empty entity_id', { entity_id: '' }, /^entity_id is missing/],
-    ['an entity_id with whitespace around it', { entity_id: 'x ' }, /^entity_id/],
+    ['an entity_id with a no-break space around it', { entity_id: 'x\u00a0' }, /^entity_id/],
     ['an invalid sso_url', { sso_url: 'idp.example.com' }, /^sso_url must/],
     ['an invalid slo_url', { slo_url: 'javascript:x' }, /^slo_url must/],
     ['no certificate', { certificates: [] }, /no signing certificate/],

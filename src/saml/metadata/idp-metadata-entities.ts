@@ -1,7 +1,9 @@
 /** Finds the identity provider in a metadata document, which may describe many entities. */
 import type { GatewayError } from '../../errors.ts';
 import { METADATA, PROTOCOL } from '../names.ts';
+import { trimAnyUri } from '../xml/any-uri.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, type XmlElement } from '../xml/xml-tree.ts';
+import { validUntilMs } from './idp-metadata-role.ts';
 import { invalidMetadata, readEntityId } from './idp-metadata-values.ts';
 import { parseMetadataXml } from './metadata-xml.ts';
 
@@ -31,26 +33,56 @@ export interface ChosenIdentityProvider {
   readonly descriptor: XmlElement;
 }
 
+export interface Choice {
+  /** The exact entity ID to choose. Required if the document describes several identity providers. */
+  readonly entityId: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
 /**
  * Returns the only identity provider of the document, or the one with the given entity ID.
  * @throws idp_metadata_invalid
  * @see saml-metadata §2.3.1
  */
-export function chooseIdentityProvider(root: XmlElement, entityId: string | undefined): ChosenIdentityProvider {
+export function chooseIdentityProvider(root: XmlElement, { entityId, nowMs }: Choice): ChosenIdentityProvider {
   const entities = entitiesIn(root);
   const providers = entities.filter((entity) => saml2Descriptors(entity).length > 0);
   if (providers.length === 0) throw noIdentityProvider(entities);
-  const matching = entityId === undefined ? providers : providers.filter((entity) => attributeOf(entity, 'entityID') === entityId);
-  const [entity, ...others] = matching;
-  if (!entity) {
-    throw invalidMetadata(`The metadata has no identity provider with this entity ID. It describes these: ${listEntityIds(providers)}`);
+  const byEntityId = Map.groupBy(providers, (entity) => trimAnyUri(attributeOf(entity, 'entityID') ?? ''));
+  const ids = [...byEntityId.keys()];
+  if (entityId === undefined && ids.length > 1) {
+    throw invalidMetadata(
+      `The metadata describes ${ids.length} identity providers. Choose one by its entity ID (entity_id): ${listEntityIds(ids)}`,
+    );
   }
-  if (others.length > 0) throw severalIdentityProviders(matching, entityId);
+  const [chosenId = ''] = entityId === undefined ? ids : [entityId];
+  const descriptions = byEntityId.get(chosenId);
+  if (!descriptions) {
+    throw invalidMetadata(`The metadata has no identity provider with this entity ID. It describes these: ${listEntityIds(ids)}`);
+  }
+  return { entityId: readEntityId(chosenId, 'The entityID'), descriptor: chooseDescriptor(descriptions, nowMs) };
+}
+
+/**
+ * Returns the descriptor of the only description that has not expired. Federations keep the previous description of an identity
+ * provider beside the new one until its validUntil. Keys are never combined.
+ */
+function chooseDescriptor(descriptions: readonly XmlElement[], nowMs: number): XmlElement {
+  const descriptors = descriptions.map(onlySaml2Descriptor);
+  const [first] = descriptors;
+  if (first && descriptors.length === 1) return first;
+  const [valid = first, ...others] = descriptors.filter((descriptor) => validUntilMs(descriptor) > nowMs);
+  if (valid && others.length === 0) return valid;
+  throw invalidMetadata(
+    `The metadata describes this entity ID more than once, and ${others.length + 1} of the descriptions are valid now (validUntil), so they contradict each other. Upload the metadata of your identity provider alone.`,
+  );
+}
+
+function onlySaml2Descriptor(entity: XmlElement): XmlElement {
   const [descriptor, ...more] = saml2Descriptors(entity);
-  if (!descriptor || more.length > 0) {
-    throw invalidMetadata('The identity provider has several IDPSSODescriptors for SAML 2.0. Upload metadata with exactly one.');
-  }
-  return { entityId: readEntityId(attributeOf(entity, 'entityID'), 'The entityID'), descriptor };
+  if (descriptor && more.length === 0) return descriptor;
+  throw invalidMetadata('The identity provider has several IDPSSODescriptors for SAML 2.0. Upload metadata with exactly one.');
 }
 
 function entitiesIn(root: XmlElement): XmlElement[] {
@@ -90,18 +122,8 @@ function noIdentityProvider(entities: readonly XmlElement[]): GatewayError {
   return invalidMetadata('The metadata describes no identity provider (IDPSSODescriptor). Upload the metadata of the identity provider.');
 }
 
-function severalIdentityProviders(matching: readonly XmlElement[], entityId: string | undefined): GatewayError {
-  return invalidMetadata(
-    entityId === undefined
-      ? `The metadata describes ${matching.length} identity providers. Choose one by its entity ID (entity_id): ${listEntityIds(matching)}`
-      : 'The metadata describes this entity ID more than once. Upload the metadata of your identity provider alone.',
-  );
-}
-
 /** Entity IDs are input, so they are clipped and stripped of everything that could be markup, a control character or layout. */
-function listEntityIds(entities: readonly XmlElement[]): string {
-  const ids = entities
-    .slice(0, MAX_LISTED)
-    .map((entity) => (attributeOf(entity, 'entityID') ?? '').replaceAll(/[\p{C}\p{Z}<>&"'`]/gu, '').slice(0, 100));
-  return `${ids.join(', ')}${entities.length > MAX_LISTED ? ', …' : ''}`;
+function listEntityIds(ids: readonly string[]): string {
+  const listed = ids.slice(0, MAX_LISTED).map((id) => id.replaceAll(/[\p{C}\p{Z}<>&"'`]/gu, '').slice(0, 100));
+  return `${listed.join(', ')}${ids.length > MAX_LISTED ? ', …' : ''}`;
 }

@@ -52,7 +52,7 @@ export interface ManualIdp {
 export function readIdpMetadata(input: Uint8Array | string, { nowMs, entityId }: ReadOptions): ReadMetadata {
   const text = readMetadataFile(input);
   return asMetadataErrors(() => {
-    const chosen = chooseIdentityProvider(parseMetadata(text), entityId);
+    const chosen = chooseIdentityProvider(parseMetadata(text), { entityId, nowMs });
     const validUntil = readValidUntil(chosen.descriptor, nowMs);
     const documentWarnings: MetadataWarning[] = [];
     const metadata: IdpMetadata = {

@@ -162,6 +162,18 @@ export function readNameIdFormats(descriptor: XmlElement, warnings: MetadataWarn
  * @throws idp_metadata_invalid if that date has passed
  */
 export function readValidUntil(descriptor: XmlElement, nowMs: number): string | undefined {
+  const earliest = validUntilMs(descriptor);
+  if (earliest === Number.POSITIVE_INFINITY) return undefined;
+  const validUntil = toIsoTime(earliest);
+  if (earliest > nowMs) return validUntil;
+  throw invalidMetadata(`The metadata was valid until ${validUntil} and has expired. Download it again from the identity provider.`);
+}
+
+/**
+ * Returns the same instant in milliseconds since 1970, or infinity.
+ * @throws idp_metadata_invalid if a validUntil is not a date
+ */
+export function validUntilMs(descriptor: XmlElement): number {
   let earliest = Number.POSITIVE_INFINITY;
   for (let element: XmlElement | undefined = descriptor; element; element = element.parent) {
     const text = attributeOf(element, 'validUntil');
@@ -172,12 +184,7 @@ export function readValidUntil(descriptor: XmlElement, nowMs: number): string | 
       throw invalidMetadata('validUntil is not a date and time with a time zone (xs:dateTime).', cause);
     }
   }
-  if (earliest === Number.POSITIVE_INFINITY) return undefined;
-  const validUntil = toIsoTime(earliest);
-  if (earliest <= nowMs) {
-    throw invalidMetadata(`The metadata was valid until ${validUntil} and has expired. Download it again from the identity provider.`);
-  }
-  return validUntil;
+  return earliest;
 }
 
 /**

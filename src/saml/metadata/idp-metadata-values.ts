@@ -1,5 +1,6 @@
 /** Reads single values of an identity provider, from metadata or entered manually. */
 import { GatewayError } from '../../errors.ts';
+import { trimAnyUri } from '../xml/any-uri.ts';
 
 const MAX_ENTITY_ID = 1024;
 const MAX_URL = 2048;
@@ -9,13 +10,14 @@ export const invalidMetadata = (detail: string, cause?: unknown): GatewayError =
   new GatewayError('idp_metadata_invalid', { detail, cause });
 
 /**
- * Returns the entity ID unchanged, because entity IDs are compared as exact strings.
+ * Returns the entity ID without the white space around it. The rest is unchanged, because entity IDs are compared as exact strings.
  * @param name of the value in the error text
  * @throws idp_metadata_invalid
  * @see saml-core §8.3.6 (at most 1024 characters)
  */
-export function readEntityId(value: string | undefined, name: string): string {
-  if (value === undefined || value === '') throw invalidMetadata(`${name} is missing.`);
+export function readEntityId(text: string | undefined, name: string): string {
+  const value = trimAnyUri(text ?? '');
+  if (value === '') throw invalidMetadata(`${name} is missing.`);
   if (value.length > MAX_ENTITY_ID) throw invalidMetadata(`${name} is longer than ${MAX_ENTITY_ID} characters.`);
   if (value !== value.trim() || /[\p{C}\p{Zl}\p{Zp}]/u.test(value)) {
     throw invalidMetadata(`${name} has whitespace around it or control characters in it.`);
