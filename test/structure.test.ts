@@ -43,7 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ['config', 'log', 'metrics', 'secrets', 'store'],
   audit: ['ids', 'store'],
   organizations: ['audit', 'errors', 'ids', 'runtime', 'saml', 'store'],
-  schema: ['config', 'runtime', 'store'],
+  schema: ['auth', 'config', 'organizations', 'runtime', 'store'],
   auth: ['audit', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'store'],
   console: ['audit', 'auth', 'errors', 'organizations', 'saml'],
   http: ['audit', 'auth', 'client', 'console', 'errors', 'files', 'ids', 'log', 'organizations', 'runtime', 'saml', 'store'],

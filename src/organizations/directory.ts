@@ -37,7 +37,7 @@ const allDomainsOf = ({ domains, verifiedDomains = [] }: DirectoryEntry): readon
 ];
 
 export const DIRECTORY: Collection<DirectoryEntry> = {
-  name: 'directory',
+  name: 'directory-2',
   indexes: {
     slug: (entry) => [entry.slug],
     idp: entityHashesOf,

@@ -95,7 +95,7 @@ export interface Organization {
  * The record in the organization's partition. Its version also locks changes that concern several members at once, such as
  * removing one of two owners.
  */
-export const ORGANIZATION: Collection<Organization> = { name: 'organization', indexes: {}, unique: {} };
+export const ORGANIZATION: Collection<Organization> = { name: 'organization-2', indexes: {}, unique: {} };
 export const ORGANIZATION_RECORD = 'organization';
 
 export interface NewOrganization {

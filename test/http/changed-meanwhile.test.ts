@@ -199,7 +199,7 @@ describe('a change on another replica', () => {
       hgetall(key: string): Promise<{ v: string }>;
       hset(key: string, value: object): unknown;
     };
-    const record = `samlgate:{${acme.id}}:r:organization:organization`;
+    const record = `samlgate:{${acme.id}}:r:organization-2:organization`;
     const before = await raw.hgetall(record);
     await gateway.api('PUT', path, { entity_id: OKTA_ISSUER, sso_url: 'https://idp.example/sso', certificates: [lost.certificatePem] });
     expect(verdict(await signIn({ key: lost }))).toBe('accepted');

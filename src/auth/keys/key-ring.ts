@@ -30,7 +30,7 @@ export interface KeyRing {
   readonly keys: readonly SigningKey[];
 }
 
-export const KEY_RING: Collection<KeyRing> = { name: 'key-ring', indexes: {}, unique: {} };
+export const KEY_RING: Collection<KeyRing> = { name: 'key-ring-2', indexes: {}, unique: {} };
 export const KEY_RING_RECORD = 'tokens';
 
 export const keyIn = (ring: KeyRing, state: KeyState): SigningKey | undefined => ring.keys.find((key) => key.state === state);

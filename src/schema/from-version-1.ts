@@ -1,0 +1,106 @@
+/**
+ * The migration from version 1. Programs of version 1 know no schema version, so the migration makes them fail: it moves the three
+ * collections through which everything is found (key ring, directory, organizations) to new names. A program of version 1 then
+ * does not start, and one that still runs answers `store_unavailable` or `organization_unknown`, and writes nothing that counts.
+ */
+import { KEY_RING, KEY_RING_RECORD, type KeyRing } from '../auth/keys/key-ring.ts';
+import { DIRECTORY, type DirectoryEntry } from '../organizations/directory.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations/organizations.ts';
+import type { Runtime } from '../runtime.ts';
+import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
+import { eachRecord } from '../store/each-record.ts';
+import { type Collection, GLOBAL, type Step, type Store, type Stored } from '../store/store.ts';
+
+/** In place of the key ring of version 1. Its `keys` are missing, so that a program of version 1 ends with an error at startup. */
+interface MovedKeyRing {
+  readonly movedTo: string;
+}
+
+const KEY_RING_1: Collection<KeyRing | MovedKeyRing> = { name: 'key-ring', indexes: {}, unique: {} };
+const DIRECTORY_1: Collection<DirectoryEntry> = { ...DIRECTORY, name: 'directory' };
+const ORGANIZATION_1: Collection<Organization> = { name: 'organization', indexes: {}, unique: {} };
+
+/** Directory entries in one commit, and organizations whose commits share one wait for replicas. */
+const BATCH_SIZE = 50;
+const LOG_EVERY = 1000;
+
+/**
+ * The order matters while a program of version 1 still runs. The key ring goes first: without it, that program is not ready within
+ * two seconds, and does not delete keys whose tokens it no longer finds. The directory goes before the organizations, because that
+ * program would delete everything of a slug whose organization is missing when the slug is used for a new organization.
+ */
+export async function migrateFromVersion1(runtime: Runtime): Promise<void> {
+  const { store } = runtime;
+  await moveKeyRing(store);
+  await forEachBatch(store, DIRECTORY_1, (entries) => moveEntries(store, entries));
+  let done = 0;
+  await forEachBatch(store, DIRECTORY, async (entries) => {
+    await Promise.all(entries.map(({ id }) => moveOrganization(store, id)));
+    done += entries.length;
+    if (done % LOG_EVERY === 0) runtime.log.info({ organizations: done }, 'migrating the store from schema version 1');
+  });
+  if (done > 0) runtime.log.info({ organizations: done }, 'migrated the store from schema version 1');
+}
+
+async function moveKeyRing(store: Store): Promise<void> {
+  await compareAndSet(async () => {
+    const ring = await store.get(GLOBAL, KEY_RING_1, KEY_RING_RECORD);
+    const marker = { collection: KEY_RING_1, id: KEY_RING_RECORD, value: { movedTo: KEY_RING.name } satisfies MovedKeyRing };
+    const steps: Step[] = [];
+    if (!ring) steps.push({ do: 'insert', ...marker });
+    else if ('keys' in ring.value) {
+      steps.push({ do: 'replace', version: ring.version, ...marker });
+      steps.push({ do: 'insert', collection: KEY_RING, id: KEY_RING_RECORD, value: ring.value });
+    }
+    return (await store.commit(GLOBAL, steps, { replicated: true })).ok ? undefined : RETRY;
+  });
+}
+
+/** Moves directory entries in one commit, or each in its own if one of them was moved or changed since it was read. */
+async function moveEntries(store: Store, entries: readonly Stored<DirectoryEntry>[]): Promise<void> {
+  const moved = await store.commit(GLOBAL, entries.flatMap(moveEntry), { replicated: true });
+  if (moved.ok) return;
+  for (const { id } of entries) {
+    await compareAndSet(async () => {
+      const entry = await store.get(GLOBAL, DIRECTORY_1, id);
+      const steps = entry ? moveEntry(entry) : [];
+      return (await store.commit(GLOBAL, steps, { replicated: true })).ok ? undefined : RETRY;
+    });
+  }
+}
+
+const moveEntry = ({ id, version, value }: Stored<DirectoryEntry>): Step[] => [
+  { do: 'delete', collection: DIRECTORY_1, id, version },
+  { do: 'insert', collection: DIRECTORY, id, value },
+];
+
+/**
+ * Moves the record of an organization. If it is missing, it was moved before or does not exist; the commit then only waits for the
+ * replicas, which may not have acknowledged the move.
+ */
+async function moveOrganization(store: Store, id: string): Promise<void> {
+  await compareAndSet(async () => {
+    const record = await store.get(id, ORGANIZATION_1, ORGANIZATION_RECORD);
+    const steps: Step[] = record
+      ? [
+          { do: 'delete', collection: ORGANIZATION_1, id: ORGANIZATION_RECORD, version: record.version },
+          { do: 'insert', collection: ORGANIZATION, id: ORGANIZATION_RECORD, value: record.value },
+        ]
+      : [];
+    return (await store.commit(id, steps, { replicated: true })).ok ? undefined : RETRY;
+  });
+}
+
+type BatchTask = (entries: readonly Stored<DirectoryEntry>[]) => Promise<void>;
+
+/** Runs a task for all entries of a directory. Entries that the task deletes do not disturb the order. */
+async function forEachBatch(store: Store, directory: Collection<DirectoryEntry>, task: BatchTask): Promise<void> {
+  let batch: Stored<DirectoryEntry>[] = [];
+  for await (const entry of eachRecord(store, { partition: GLOBAL, collection: directory, index: 'slug' })) {
+    batch.push(entry);
+    if (batch.length < BATCH_SIZE) continue;
+    await task(batch);
+    batch = [];
+  }
+  if (batch.length > 0) await task(batch);
+}
