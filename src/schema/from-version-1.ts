@@ -4,8 +4,9 @@
  * does not start, and one that still runs answers `store_unavailable` or `organization_unknown`, and writes nothing that counts.
  */
 import { KEY_RING, KEY_RING_RECORD, type KeyRing } from '../auth/keys/key-ring.ts';
+import { DEFAULT_SETTINGS, newConnection } from '../organizations/connections/connections.ts';
 import { DIRECTORY, type DirectoryEntry } from '../organizations/directory.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations/organizations.ts';
+import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { eachRecord } from '../store/each-record.ts';
@@ -18,7 +19,14 @@ interface MovedKeyRing {
 
 const KEY_RING_1: Collection<KeyRing | MovedKeyRing> = { name: 'key-ring', indexes: {}, unique: {} };
 const DIRECTORY_1: Collection<DirectoryEntry> = { ...DIRECTORY, name: 'directory' };
-const ORGANIZATION_1: Collection<Organization> = { name: 'organization', indexes: {}, unique: {} };
+
+/** An organization of version 1 has one identity provider or none. */
+type OrganizationOfVersion1 = Omit<Organization, 'connections'> & {
+  readonly identityProvider?: Pick<Connection, 'metadata' | 'metadataUrl' | 'updatedAt' | 'refresh'> & {
+    readonly settings: Partial<Connection['settings']>;
+  };
+};
+const ORGANIZATION_1: Collection<OrganizationOfVersion1> = { name: 'organization', indexes: {}, unique: {} };
 
 /** Directory entries in one commit, and organizations whose commits share one wait for replicas. */
 const BATCH_SIZE = 50;
@@ -84,11 +92,27 @@ async function moveOrganization(store: Store, id: string): Promise<void> {
     const steps: Step[] = record
       ? [
           { do: 'delete', collection: ORGANIZATION_1, id: ORGANIZATION_RECORD, version: record.version },
-          { do: 'insert', collection: ORGANIZATION, id: ORGANIZATION_RECORD, value: record.value },
+          { do: 'insert', collection: ORGANIZATION, id: ORGANIZATION_RECORD, value: organizationFromVersion1(record.value) },
         ]
       : [];
     return (await store.commit(id, steps, { replicated: true })).ok ? undefined : RETRY;
   });
+}
+
+/**
+ * Returns an organization of version 1 with its identity provider as the default connection. Its members keep their identity keys,
+ * which `readsFormerKeys` lets the next sign-in of each find.
+ */
+export function organizationFromVersion1({ identityProvider, ...organization }: OrganizationOfVersion1): Organization {
+  if (!identityProvider) return { ...organization, connections: [] };
+  const { settings, metadata, ...rest } = identityProvider;
+  const connection: Connection = {
+    ...newConnection({ name: 'Default', state: 'active', metadata }, Date.parse(rest.updatedAt)),
+    ...rest,
+    settings: { ...DEFAULT_SETTINGS, ...settings },
+    readsFormerKeys: true,
+  };
+  return { ...organization, connections: [connection] };
 }
 
 type BatchTask = (entries: readonly Stored<DirectoryEntry>[]) => Promise<void>;

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readConfig } from '../../src/config.ts';
 import { createGateway, type Gateway } from '../../src/gateway.ts';
 import { makeResponse } from '../../src/mock-idp/response.ts';
+import { DIRECTORY } from '../../src/organizations/directory.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import { SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-version.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { type Collection, GLOBAL } from '../../src/store/store.ts';
@@ -99,6 +101,26 @@ describe.each(ENGINES)('store of schema version 1 on %s', (_name, restore) => {
     expect((await store.find(GLOBAL, former('directory'), 'slug', { limit: 1 })).items).toEqual([]);
     expect(await store.get(facts.organization.id, former('organization'), 'organization')).toBeUndefined();
     expect((await store.get(GLOBAL, former('key-ring'), 'tokens'))?.value).toEqual({ movedTo: 'key-ring-2' });
+  });
+
+  test('has the identity provider as the active default connection, whose members keep their keys', async () => {
+    const { store } = gateway.runtime;
+    const organization = (await store.get(facts.organization.id, ORGANIZATION, ORGANIZATION_RECORD))?.value;
+    const entityId = /entityID="([^"]+)"/.exec(facts.organization.metadata)?.[1];
+    expect(organization?.connections).toEqual([
+      expect.objectContaining({
+        id: expect.stringMatching(/^con_/),
+        name: 'Default',
+        state: 'active',
+        identityScope: entityId,
+        readsFormerKeys: true,
+        metadata: expect.objectContaining({ entityId }),
+        settings: expect.objectContaining({ clockSkewSeconds: 120, idpInitiated: 'bounce' }),
+      }),
+    ]);
+    expect(organization).not.toHaveProperty('identityProvider');
+    const { id } = (await store.getUnique(GLOBAL, DIRECTORY, 'slug', 'unconnected')) ?? {};
+    expect((await store.get(id ?? '', ORGANIZATION, ORGANIZATION_RECORD))?.value.connections).toEqual([]);
   });
 
   test.each(['olivia', 'carl', 'nina'] as const)('keeps id, role, session and CLI token of %s', async (name) => {
