@@ -34,6 +34,8 @@ export const INITIAL_ROLE_MAPPING: RoleMapping = { rules: [], defaultRole: 'coll
 export interface RoleDecision {
   readonly role: Role | 'none';
   readonly group?: string;
+  /** A group of the user that would match a rule if white space around one of them did not differ. Only if no rule matches. */
+  readonly nearlyMatching?: string;
 }
 
 /** The scope of users of the default connection. */
@@ -44,7 +46,10 @@ export function decideRole(mapping: RoleMapping, groups: readonly string[], scop
   const held = new Set(groups);
   const matching = mapping.rules.filter((rule) => held.has(rule.group) && appliesTo(rule, scope));
   const rule = matching.find(({ role }) => role === 'owner') ?? matching[0];
-  return rule ? { role: rule.role, group: rule.group } : { role: scope.isDefault ? mapping.defaultRole : 'none' };
+  if (rule) return { role: rule.role, group: rule.group };
+  const trimmedRules = new Set(mapping.rules.filter((each) => appliesTo(each, scope)).map(({ group }) => group.trim()));
+  const nearlyMatching = groups.find((group) => trimmedRules.has(group.trim()));
+  return { role: scope.isDefault ? mapping.defaultRole : 'none', ...(nearlyMatching === undefined ? {} : { nearlyMatching }) };
 }
 
 function appliesTo({ connection }: RoleRule, { connectionId, isDefault }: RoleScope): boolean {

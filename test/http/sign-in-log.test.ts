@@ -183,6 +183,20 @@ describe('the sign-in log: entries', () => {
       'No role rule matches',
       'Assign the user to a group',
     ],
+    [
+      'sent only empty groups',
+      [{ name: 'groups', values: ['', ''] }],
+      'did not send your groups',
+      'no groups attribute',
+      'Add a groups attribute',
+    ],
+    [
+      'sent a group that differs from that of a rule by a line break',
+      [{ name: 'groups', values: ['nobody', 'platform-admins\n'] }],
+      'None of the groups that your identity provider sent',
+      'The group "platform-admins⏎" differs from the group of a rule only by white space',
+      'Assign the user to a group',
+    ],
   ])('tells user and owner apart why there is no role if the identity provider %s', async (_case, groups, forUser, detail, advice) => {
     const acme = await newOrganization();
     const rules = [{ group: 'platform-admins', role: 'owner' }];

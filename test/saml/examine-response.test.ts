@@ -145,6 +145,43 @@ describe('examineResponse() compared with acceptResponse() and readPerson()', ()
   });
 });
 
+describe('examineResponse() on white space', () => {
+  const withAudience = (uri: string) =>
+    signed(message({ conditions: `<saml:Conditions ${CONDITIONS_TIMES}>${audience(uri)}</saml:Conditions>` }));
+
+  test('shows the character that makes an audience differ from the expected one', () => {
+    expect(named(examine(withAudience(`${ENTITY_ID}\u00a0`)), 'audience')).toMatchObject({
+      code: 'saml_audience_mismatch',
+      wanted: ENTITY_ID,
+      got: `"${ENTITY_ID}⟨U+00A0⟩"`,
+    });
+  });
+
+  test('shows white space in an authentication context and around an attribute name', () => {
+    const authn = `<saml:AuthnStatement AuthnInstant="${minutes(0)}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:mfa&#10;</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`;
+    expect(named(examine(signed(message({ authn })), { authnContext: ['urn:mfa'] }), 'authn_context')).toMatchObject({
+      code: 'saml_authn_context_mismatch',
+      wanted: 'urn:mfa',
+      got: '"urn:mfa⏎"',
+    });
+    const attributes = attribute('email ', 'olivia@acme.test');
+    expect(named(examine(signed(message({ attributes }))), 'email')).toMatchObject({ got: 'attributes "email␣"' });
+  });
+
+  test('shows only the white space of an email address', () => {
+    const attributes = attribute('email', 'olivia @acme.test');
+    const { detail } = named(examine(signed(message({ attributes }))), 'email') ?? {};
+    expect(detail).toBe('The email attribute has white space or invisible characters inside its value: "…␣…".');
+  });
+
+  test('shows white space in the structure, and describes it in masked values', () => {
+    const xml = withAudience(`${ENTITY_ID}\n`).replace('olivia@acme.test', 'olivia@acme.test\n');
+    const texts = examine(xml).structure.flatMap(({ text }) => (text ? Object.values(text) : []));
+    expect(texts).toContain(`"${ENTITY_ID}⏎"`);
+    expect(texts).toContain('17 characters, an email address, with white space around it');
+  });
+});
+
 describe('examineResponse() after a failure', () => {
   it('continues with the other checks', () => {
     const xml = signed(

@@ -13,6 +13,7 @@ import type { Runtime } from '../../runtime.ts';
 import { type Person, readPerson } from '../../saml/response/person.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
+import { shownExactly } from '../../saml/shown-text.ts';
 import type { Step } from '../../store/store.ts';
 import type { Login } from '../sessions/member-sessions.ts';
 import type { SignInCheckName } from '../sign-in-log/sign-in-checks.ts';
@@ -158,8 +159,18 @@ const ROLE_DENIALS: Readonly<
 };
 
 /** Returns the refusal of a user without a role. Its texts depend on why no rule matched. */
-export const roleDenied = ({ person: { groupsState } }: IdentifiedUser): GatewayError =>
-  new GatewayError('saml_role_denied', { ...ROLE_DENIALS[groupsState], got: `groups: ${groupsState}` });
+export function roleDenied({ person: { groupsState }, decision: { nearlyMatching } }: IdentifiedUser): GatewayError {
+  const denial = ROLE_DENIALS[groupsState];
+  const difference =
+    nearlyMatching === undefined
+      ? ''
+      : ` The group ${shownExactly(nearlyMatching)} differs from the group of a rule only by white space. Correct the rule, or the group at the identity provider.`;
+  return new GatewayError('saml_role_denied', {
+    ...denial,
+    administratorDetail: denial.administratorDetail + difference,
+    got: `groups: ${groupsState}`,
+  });
+}
 
 /** @throws saml_role_denied */
 export function requireRole(user: IdentifiedUser): void {

@@ -4,7 +4,8 @@
  */
 import { isEmail } from '../email-address.ts';
 import { ASSERTION, PROTOCOL, XMLDSIG, XMLENC, XMLENC11 } from '../names.ts';
-import { shown } from '../shown-text.ts';
+import { shown, shownExactly } from '../shown-text.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { isElement, isNamed, XML_NAMESPACE, type XmlAttribute, type XmlElement } from '../xml/xml-tree.ts';
 
 /** A value, or a description of its length and form. */
@@ -127,7 +128,7 @@ const nameOf = ({ prefix, local }: { prefix: string; local: string }): string =>
   shown(prefix === '' ? local : `${prefix}:${local}`, MAX_NAME);
 
 function maskAttribute(element: XmlElement, attribute: XmlAttribute): MaskedAttribute {
-  const value = isShown(element, attribute) ? { shown: shown(attribute.value) } : { masked: describeValue(attribute.value) };
+  const value = isShown(element, attribute) ? { shown: shownExactly(attribute.value) } : { masked: describeValue(attribute.value) };
   return { name: nameOf(attribute), ...value };
 }
 
@@ -144,7 +145,8 @@ function maskText(element: XmlElement): MaskedValue | undefined {
   const hasElements = element.children.some(isElement);
   if (hasElements ? text.trim() === '' : element.children.length === 0) return undefined;
   const isListed = !hasElements && SHOWN_TEXTS.some(([uri, local]) => isNamed(element, uri, local));
-  return isListed ? { shown: shown(text) } : { masked: describeValue(text) };
+  if (!isListed) return { masked: describeValue(text) };
+  return { shown: element.local === 'StatusMessage' ? shown(text) : shownExactly(text) };
 }
 
 const FORMS: readonly (readonly [form: string, matches: (value: string) => boolean])[] = [
@@ -162,8 +164,9 @@ const FORMS: readonly (readonly [form: string, matches: (value: string) => boole
 export function describeValue(value: string): string {
   if (value === '') return 'empty';
   const length = value.length === 1 ? '1 character' : `${value.length} characters`;
-  const form = FORMS.find(([, matches]) => matches(value))?.[0];
-  return form === undefined ? length : `${length}, ${form}`;
+  const inner = trimXmlSpace(value);
+  const form = FORMS.find(([, matches]) => matches(inner))?.[0];
+  return [length, form, inner === value ? undefined : 'with white space around it'].filter((part) => part !== undefined).join(', ');
 }
 
 /** Email addresses in a shown text, including those with a percent-encoded `@`. */

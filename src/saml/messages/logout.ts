@@ -17,13 +17,15 @@ import {
   requireVersionAndId,
   signatureAfterIssuer,
 } from '../response/response-structure.ts';
+import { shownExactly } from '../shown-text.ts';
 import { readCanonicalXml } from '../xml/canonical-reader.ts';
 import { readDateTime } from '../xml/date-time.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { parseXml } from '../xml/xml.ts';
 import { attributeOf, childrenNamed, isNamed, onlyChild, textOf, walk, type XmlElement } from '../xml/xml-tree.ts';
 import type { UnverifiedMessage } from './bindings.ts';
 
-/** The expected values of a logout message. URLs and entity IDs are compared as exact strings. */
+/** The expected values of a logout message. URLs and entity IDs are compared as exact strings, without white space around them. */
 export interface LogoutSettings {
   /** Our single logout URL for this organization. */
   readonly sloUrl: string;
@@ -148,8 +150,11 @@ function checkIssuer(message: XmlElement, settings: LogoutSettings): void {
  */
 function checkDestination(message: XmlElement, binding: UnverifiedMessage['binding'], { sloUrl }: LogoutSettings): void {
   const destination = attributeOf(message, 'Destination');
-  if (destination === sloUrl || (destination === undefined && binding === 'redirect')) return;
-  throw new GatewayError('saml_destination_mismatch', { wanted: sloUrl, got: destination?.slice(0, 300) ?? '(absent)' });
+  if ((destination !== undefined && trimXmlSpace(destination) === sloUrl) || (destination === undefined && binding === 'redirect')) return;
+  throw new GatewayError('saml_destination_mismatch', {
+    wanted: sloUrl,
+    got: destination === undefined ? '(absent)' : shownExactly(destination),
+  });
 }
 
 /** @returns the end of its validity with the largest clock skew, ms since 1970 */

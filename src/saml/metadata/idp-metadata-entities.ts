@@ -1,7 +1,7 @@
 /** Finds the identity provider in a metadata document, which may describe many entities. */
 import type { GatewayError } from '../../errors.ts';
 import { METADATA, PROTOCOL } from '../names.ts';
-import { trimAnyUri } from '../xml/any-uri.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, type XmlElement } from '../xml/xml-tree.ts';
 import { validUntilMs } from './idp-metadata-role.ts';
 import { invalidMetadata, readEntityId } from './idp-metadata-values.ts';
@@ -49,7 +49,7 @@ export function chooseIdentityProvider(root: XmlElement, { entityId, nowMs }: Ch
   const entities = entitiesIn(root);
   const providers = entities.filter((entity) => saml2Descriptors(entity).length > 0);
   if (providers.length === 0) throw noIdentityProvider(entities);
-  const byEntityId = Map.groupBy(providers, (entity) => trimAnyUri(attributeOf(entity, 'entityID') ?? ''));
+  const byEntityId = Map.groupBy(providers, (entity) => trimXmlSpace(attributeOf(entity, 'entityID') ?? ''));
   const ids = [...byEntityId.keys()];
   if (entityId === undefined && ids.length > 1) {
     throw invalidMetadata(

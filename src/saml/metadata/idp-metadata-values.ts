@@ -1,6 +1,6 @@
 /** Reads single values of an identity provider, from metadata or entered manually. */
 import { GatewayError } from '../../errors.ts';
-import { trimAnyUri } from '../xml/any-uri.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 
 const MAX_ENTITY_ID = 1024;
 const MAX_URL = 2048;
@@ -16,7 +16,7 @@ export const invalidMetadata = (detail: string, cause?: unknown): GatewayError =
  * @see saml-core §8.3.6 (at most 1024 characters)
  */
 export function readEntityId(text: string | undefined, name: string): string {
-  const value = trimAnyUri(text ?? '');
+  const value = trimXmlSpace(text ?? '');
   if (value === '') throw invalidMetadata(`${name} is missing.`);
   if (value.length > MAX_ENTITY_ID) throw invalidMetadata(`${name} is longer than ${MAX_ENTITY_ID} characters.`);
   if (value !== value.trim() || /[\p{C}\p{Zl}\p{Zp}]/u.test(value)) {

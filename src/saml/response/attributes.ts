@@ -1,10 +1,12 @@
 import { GatewayError } from '../../errors.ts';
 import { ASSERTION } from '../names.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { attributeOf, childElements, childrenNamed, isElement, textOf, type XmlElement } from '../xml/xml-tree.ts';
 
 /**
- * Attribute values by Name. The values of repeated Attribute elements are joined. A value is undefined if it has markup inside and
- * cannot be read as text.
+ * Attribute values by Name. The values of repeated Attribute elements are joined. Empty values are left out, so that an attribute
+ * without a value has an empty list. A value is undefined if it has markup inside and cannot be read as
+ * text.
  */
 export type Attributes = ReadonlyMap<string, readonly (string | undefined)[]>;
 
@@ -21,14 +23,25 @@ export function readAttributes(assertion: XmlElement): Attributes {
     for (const attribute of childElements(statement)) {
       const name = nameOf(attribute);
       const values = attributes.get(name) ?? [];
-      // eduPersonTargetedID contains an element by definition, so such a value is refused only when it is needed as text.
-      for (const value of childrenNamed(attribute, ASSERTION, 'AttributeValue'))
-        values.push(value.children.some(isElement) ? undefined : textOf(value));
+      for (const value of childrenNamed(attribute, ASSERTION, 'AttributeValue')) {
+        // eduPersonTargetedID contains an element by definition, so such a value is refused only when it is needed as text.
+        if (!isEmpty(value)) values.push(value.children.some(isElement) ? undefined : textOf(value));
+      }
       attributes.set(name, values);
     }
   }
   return attributes;
 }
+
+const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
+
+const isNil = ({ attributes }: XmlElement): boolean =>
+  attributes.some(({ uri, local, value }) => uri === XSI && local === 'nil' && ['true', '1'].includes(trimXmlSpace(value)));
+
+const isBlank = ({ children }: XmlElement): boolean => children.every((child) => typeof child === 'string' && trimXmlSpace(child) === '');
+
+/** A nil value may contain no text, but formatters add line breaks. */
+const isEmpty = (value: XmlElement): boolean => value.children.every((child) => child === '') || (isNil(value) && isBlank(value));
 
 function nameOf(attribute: XmlElement): string {
   if (attribute.uri === ASSERTION && attribute.local === 'EncryptedAttribute') {

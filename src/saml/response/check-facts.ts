@@ -2,7 +2,7 @@
 import { toIsoTime } from '../../time.ts';
 import type { VerificationKey } from '../crypto/signature.ts';
 import { PROTOCOL, STATUS_PREFIX, XMLDSIG } from '../names.ts';
-import { shown, shownNames } from '../shown-text.ts';
+import { shown, shownExactly, shownNames } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
 import { attributeOf, childrenNamed, type XmlElement } from '../xml/xml-tree.ts';
 import type { Attributes } from './attributes.ts';
@@ -12,7 +12,7 @@ export const ABSENT = '(absent)';
 
 export const comparison = (wanted: string, got: string | undefined): CheckFacts => ({
   wanted,
-  got: got === undefined ? ABSENT : shown(got),
+  got: got === undefined ? ABSENT : shownExactly(got),
 });
 
 export const attributeIn = (element: XmlElement | undefined, name: string): string | undefined => element && attributeOf(element, name);

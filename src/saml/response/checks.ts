@@ -5,7 +5,7 @@
  */
 import { toIsoTime } from '../../time.ts';
 import { ASSERTION } from '../names.ts';
-import { shown } from '../shown-text.ts';
+import { shown, shownExactly } from '../shown-text.ts';
 import { parseXml } from '../xml/xml.ts';
 import { childrenNamed, walk, type XmlElement } from '../xml/xml-tree.ts';
 import type { AttributeMapping } from './attribute-mapping.ts';
@@ -322,7 +322,7 @@ export const RESPONSE_CHECKS = {
     run: ({ conditions }, { settings }) => checkAudience(conditions, settings),
     facts: ({ conditions }, { settings }) => {
       const audiences = childrenNamed(conditions, ASSERTION, 'AudienceRestriction').flatMap(audiencesOf);
-      return comparison(settings.entityId, audiences.join(' ') || undefined);
+      return { wanted: settings.entityId, got: shown(audiences.map((each) => shownExactly(each)).join(' ') || ABSENT) };
     },
   }),
   proxy_restriction: responseCheck({
@@ -363,7 +363,12 @@ export const RESPONSE_CHECKS = {
     run: ({ authnStatements }, { settings }) => checkAuthnContext(authnStatements, settings),
     facts: ({ authnStatements }, { settings }) => ({
       wanted: settings.authnContext.length === 0 ? 'any' : shown(settings.authnContext.join(' or ')),
-      got: shown(authnStatements.flatMap(classRefsOf).join(' ') || ABSENT),
+      got: shown(
+        authnStatements
+          .flatMap(classRefsOf)
+          .map((ref) => shownExactly(ref))
+          .join(' ') || ABSENT,
+      ),
     }),
   }),
   name_id: responseCheck({

@@ -1,10 +1,13 @@
 /**
  * Reads an identifier, an email address, groups and a name from the attributes and the NameID of an assertion. Values are compared
- * code point by code point. Nothing is trimmed, case-folded, split or normalized, because that could merge two users or two groups.
+ * code point by code point. Nothing but an email address is trimmed, and nothing is case-folded, split or normalized, because that
+ * could merge two users or two groups.
  */
 import { GatewayError } from '../../errors.ts';
 import { isEmail } from '../email-address.ts';
 import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_TRANSIENT } from '../names.ts';
+import { shownWithoutText } from '../shown-text.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { MS_CLAIMS, WS_CLAIMS } from './attribute-mapping.ts';
 import type { Attributes } from './attributes.ts';
 import type { NameId } from './name-id.ts';
@@ -25,7 +28,7 @@ const STABLE_IDENTIFIERS = [
 export interface Groups {
   readonly groups: readonly string[];
   /**
-   * Distinguishes three cases that look alike: no groups attribute at all (`absent`), more groups than the identity provider sends
+   * Distinguishes three cases that look alike: no groups at all (`absent`), more groups than the identity provider sends
    * (`over_limit`), and groups that were sent, possibly none with a role (`present`).
    */
   readonly groupsState: 'present' | 'absent' | 'over_limit';
@@ -52,26 +55,38 @@ function bounded(identifier: string): string {
   return identifier;
 }
 
+/** Reads the email address: one value, which may be repeated and may have white space around it. */
 export function readEmail(attributes: Attributes, nameId: NameId | undefined, names: readonly string[]): string {
   for (const name of names) {
-    const value = onlyValue(attributes, name);
-    if (value !== undefined && isEmail(value)) return value;
+    const values = new Set(texts(attributes, name)?.map(trimXmlSpace));
+    const [value] = values;
+    if (value !== undefined && values.size === 1 && isEmail(value)) return value;
   }
   const isSent = names.some((name) => (attributes.get(name) ?? []).length > 0);
   // A NameID is an email address only if its format says so, and is used only if no address was sent: Entra ID gives guests a
   // NameID of this format that is not their address (ada_corp.com#EXT#@tenant.onmicrosoft.com).
-  if (!isSent && nameId?.format === NAME_ID_EMAIL && isEmail(nameId.value) && !nameId.value.includes('#EXT#')) return nameId.value;
-  throw new GatewayError(
-    'saml_email_missing',
-    isSent ? 'The email attribute has several values, or none that is an email address.' : 'No attribute contains an email address.',
-  );
+  const address = trimXmlSpace(nameId?.value ?? '');
+  if (!isSent && nameId?.format === NAME_ID_EMAIL && isEmail(address) && !address.includes('#EXT#')) return address;
+  throw emailMissing(names.flatMap((name) => attributes.get(name) ?? []));
 }
 
-/** @returns the values of the first groups attribute that was sent; undefined if none was */
+/** @param values everything that was sent as an email address */
+function emailMissing(values: readonly (string | undefined)[]): GatewayError {
+  if (values.length === 0) return new GatewayError('saml_email_missing', 'No attribute contains an email address.');
+  const detail = 'The email attribute has several values, or none that is an email address.';
+  const padded = values.find((value) => value !== undefined && isEmail(value.replaceAll(/[\p{Cc}\p{Cf}\p{Z}]/gu, '')));
+  if (padded === undefined || isEmail(trimXmlSpace(padded))) return new GatewayError('saml_email_missing', detail);
+  return new GatewayError('saml_email_missing', {
+    detail,
+    administratorDetail: `The email attribute has white space or invisible characters inside its value: ${shownWithoutText(padded)}.`,
+  });
+}
+
+/** @returns the values of the first groups attribute that has any; undefined if none has */
 export function readGroups(attributes: Attributes, names: readonly string[]): readonly string[] | undefined {
   for (const name of names) {
     const values = texts(attributes, name);
-    if (values) return values;
+    if (values && values.length > 0) return values;
   }
   return undefined;
 }

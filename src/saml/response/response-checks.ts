@@ -2,8 +2,9 @@
 import { GatewayError } from '../../errors.ts';
 import { toIsoTime } from '../../time.ts';
 import { ASSERTION, CONFIRMATION_BEARER, PROTOCOL, STATUS_PREFIX, STATUS_SUCCESS } from '../names.ts';
-import { shown } from '../shown-text.ts';
+import { shown, shownExactly } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, type XmlElement } from '../xml/xml-tree.ts';
 import { ABSENT, comparison } from './check-facts.ts';
 import { type NameId, openNameId } from './name-id.ts';
@@ -20,6 +21,10 @@ function mismatch(
 ): GatewayError {
   return new GatewayError(code, comparison(wanted, got));
 }
+
+/** Compares a URI that was received with an expected one, without the white space around it (XML Schema part 2 §3.2.17). */
+const isSameUri = (received: string | undefined, expected: string): boolean =>
+  received !== undefined && trimXmlSpace(received) === expected;
 
 /** Checks the Issuer of the response, which is optional. The URL selects the organization; the response can only agree. */
 export function checkResponseIssuer(response: XmlElement, { idpEntityId }: ResponseSettings): void {
@@ -62,7 +67,7 @@ export function checkStatus(response: XmlElement, isSigned: boolean): void {
 export function checkDestination(response: XmlElement, isSigned: boolean, { acsUrl }: ResponseSettings): void {
   const destination = attributeOf(response, 'Destination');
   if (destination === undefined && !isSigned) return;
-  if (destination !== acsUrl) throw mismatch('saml_destination_mismatch', acsUrl, destination);
+  if (!isSameUri(destination, acsUrl)) throw mismatch('saml_destination_mismatch', acsUrl, destination);
 }
 
 export function checkAssertionIssuer(assertion: XmlElement, { idpEntityId }: ResponseSettings): void {
@@ -155,7 +160,7 @@ function throwIfAny(problem: GatewayError | undefined): void {
 function recipientProblem(data: ConfirmationData, { acsUrl }: ResponseSettings): GatewayError | undefined {
   if (!data) return malformed('The bearer confirmation has no SubjectConfirmationData.');
   const recipient = attributeOf(data, 'Recipient');
-  return recipient === acsUrl ? undefined : mismatch('saml_recipient_mismatch', acsUrl, recipient);
+  return isSameUri(recipient, acsUrl) ? undefined : mismatch('saml_recipient_mismatch', acsUrl, recipient);
 }
 
 /** @throws saml_malformed for an unreadable instant, which refuses the response even if another confirmation is valid */
@@ -223,8 +228,16 @@ export function checkAudience(conditions: XmlElement, { entityId }: ResponseSett
   if (restrictions.length === 0) throw mismatch('saml_audience_mismatch', entityId, undefined);
   for (const restriction of restrictions) {
     const audiences = audiencesOf(restriction);
-    if (!audiences.includes(entityId)) throw mismatch('saml_audience_mismatch', entityId, audiences.join(' '));
+    if (!audiences.some((audience) => isSameUri(audience, entityId))) throw audienceMismatch(entityId, audiences);
   }
+}
+
+/** @param audiences as they are spelled in the assertion */
+function audienceMismatch(entityId: string, audiences: readonly string[]): GatewayError {
+  return new GatewayError('saml_audience_mismatch', {
+    wanted: entityId,
+    got: shown(audiences.map((each) => shownExactly(each)).join(' ')),
+  });
 }
 
 export const audiencesOf = (restriction: XmlElement): string[] => childrenNamed(restriction, ASSERTION, 'Audience').map(textOf);
@@ -279,7 +292,7 @@ export function checkAuthnContext(statements: readonly XmlElement[], { authnCont
   throw new GatewayError('saml_authn_context_mismatch', {
     detail: 'The authentication method that was used at the identity provider is not one that this organization accepts.',
     wanted: authnContext.join(' or '),
-    got: shown(classRefs.join(' ') || ABSENT),
+    got: shown(classRefs.map((ref) => shownExactly(ref)).join(' ') || ABSENT),
   });
 }
 

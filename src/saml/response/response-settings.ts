@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { VerificationKey } from '../crypto/signature.ts';
 
-/** The expected values and the policy that a response is checked against. URLs and entityIDs are compared as exact strings. */
+/** The expected values and the policy that a response is checked against. URLs and entityIDs are compared as exact strings, without white space around them. */
 export interface ResponseSettings {
   /** The entityID of this organization's service provider: the expected audience. */
   readonly entityId: string;

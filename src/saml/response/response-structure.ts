@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../../errors.ts';
 import { ASSERTION, NAME_ID_ENTITY, PROTOCOL, XMLDSIG, XMLENC } from '../names.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { attributeOf, childElements, childrenNamed, isNamed, onlyChild, textOf, walk, type XmlElement } from '../xml/xml-tree.ts';
 
 const NCNAME = /^[\p{L}_][\p{L}\p{N}\p{M}_.\-·]*$/u;
@@ -87,7 +88,7 @@ export function readDecryptedStructure(root: XmlElement, wrapper: XmlElement): D
 const outermost = (element: XmlElement): XmlElement => (element.parent ? outermost(element.parent) : element);
 
 /**
- * Returns the text of the element's Issuer, or undefined if it has none.
+ * Returns the text of the element's Issuer without the white space around it, or undefined if it has none.
  * @throws saml_structure_ambiguous for several; saml_issuer_unknown for an Issuer that is not an entity (saml-core §8.3.6)
  */
 export function issuerOf(element: XmlElement): string | undefined {
@@ -96,7 +97,7 @@ export function issuerOf(element: XmlElement): string | undefined {
   const format = attributeOf(issuer, 'Format');
   if (format !== undefined && format !== NAME_ID_ENTITY)
     throw new GatewayError('saml_issuer_unknown', 'The Issuer is not an entity identifier.');
-  return textOf(issuer);
+  return trimXmlSpace(textOf(issuer));
 }
 
 /** Finds the only assertion, plain or encrypted. @throws saml_structure_ambiguous */

@@ -3,12 +3,13 @@
  * canonicalizes and verifies with xml-crypto, decrypts with xml-encryption and reads with xml2js. To admit an attacker, both verifiers
  * would need the same flaw.
  *
- * Differences that never change the user are not reported as disagreement: node-saml reads a value of only white space as empty, and
- * cannot read an encrypted NameID. Responses that it cannot verify at all are refused: ECDSA, SHA-384, RSA-OAEP by its newer name, an
+ * Differences that never change the user are not reported as disagreement: node-saml keeps empty values and the white space around
+ * URIs, reads a value of only white space as empty, and cannot read an encrypted NameID. Responses that it cannot verify at all are refused: ECDSA, SHA-384, RSA-OAEP by its newer name, an
  * EncryptedKey beside its data, and plaintext that inherits its namespaces.
  */
 import type { KeyObject } from 'node:crypto';
 import { ASSERTION, NAME_ID_UNSPECIFIED, XMLDSIG } from '../names.ts';
+import { trimXmlSpace } from '../xml/white-space.ts';
 import { parseXml } from '../xml/xml.ts';
 import { attributeOf, childrenNamed, walk, type XmlElement } from '../xml/xml-tree.ts';
 import type { VerifiedAssertion } from './response.ts';
@@ -46,6 +47,11 @@ async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings,
     /** Uses the time of our own verdict: the response could expire in between. */
     protected override checkTimestampsValidityError(_nowMs: number, notBefore: string, notOnOrAfter: string, limitMs?: number) {
       return super.checkTimestampsValidityError(nowMs, notBefore, notOnOrAfter, limitMs);
+    }
+
+    protected override checkAudienceValidityError(expected: string, restrictions: AudienceRestrictions) {
+      const trimmed = restrictions?.map(({ Audience = [] }) => ({ Audience: Audience.map(({ _ = '' }) => ({ _: trimXmlSpace(_) })) }));
+      return super.checkAudienceValidityError(expected, trimmed);
     }
   }
   const root = parseXml(unverifiedXml);
@@ -97,6 +103,9 @@ const withoutInput = (error: unknown): string =>
     .split(/[:'"\n]/)[0]
     ?.slice(0, 100) || 'no reason';
 
+/** As node-saml declares them. */
+type AudienceRestrictions = { Audience?: { _?: string }[] }[];
+
 /** The values that both verifiers read. */
 interface Reading {
   readonly 'assertion ID': string;
@@ -121,10 +130,12 @@ function readingOf({ assertionId, nameId, sessionIndex, attributes }: VerifiedAs
     ),
     SessionIndex: JSON.stringify(sessionIndex ?? null),
     attributes: JSON.stringify(
-      [...attributes].map(([name, values]) => [name, values.map((value) => (value === undefined ? null : nonBlank(value)))]),
+      [...attributes].map(([name, values]) => [name, nonEmpty(values.map((value) => (value === undefined ? null : nonBlank(value))))]),
     ),
   };
 }
+
+const nonEmpty = (values: readonly (string | null)[]): (string | null)[] => values.filter((value) => value !== '');
 
 /** xml2js reads a text of only white space as empty. */
 const nonBlank = (text: string): string => (text.trim() === '' ? '' : text);
@@ -155,7 +166,7 @@ function readingOfParsed(assertion: ParsedElement): Reading {
   const [sessionIndex] = childrenOf(assertion, 'AuthnStatement').flatMap((statement) => statement.$?.SessionIndex ?? []);
   return {
     'assertion ID': assertion.$?.ID ?? '',
-    issuer: childrenOf(assertion, 'Issuer').map(textIn).join(' '),
+    issuer: trimXmlSpace(childrenOf(assertion, 'Issuer').map(textIn).join(' ')),
     NameID: isEncrypted ? undefined : JSON.stringify(nameIds.map(nameIdIn)[0] ?? null),
     SessionIndex: JSON.stringify(sessionIndex ?? null),
     attributes: JSON.stringify([...attributesIn(assertion)]),
@@ -175,7 +186,7 @@ function attributesIn(assertion: ParsedElement): Map<string, (string | null)[]> 
   for (const attribute of childrenOf(assertion, 'AttributeStatement').flatMap((statement) => childrenOf(statement, 'Attribute'))) {
     const name = attribute.$?.Name ?? '';
     const values = childrenOf(attribute, 'AttributeValue').map((value) => (hasChildren(value) ? null : textIn(value)));
-    attributes.set(name, [...(attributes.get(name) ?? []), ...values]);
+    attributes.set(name, [...(attributes.get(name) ?? []), ...nonEmpty(values)]);
   }
   return attributes;
 }

@@ -15,6 +15,7 @@ const WS_CLAIMS = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims';
 const EMAIL = attribute('email', 'olivia@acme.test');
 const NAME = attribute('displayName', 'Olivia Owner');
 const GROUPS = attribute('groups', 'platform-admins', 'engineering');
+const NIL = '<saml:AttributeValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>';
 const identity = (...parts: string[]): string => JSON.stringify(parts);
 
 type Row = readonly [name: string, parts: Partial<Parts>, person: Partial<Person>, more?: Pick<AcceptedCase, 'role' | 'settings'>];
@@ -79,6 +80,10 @@ export function acceptedEmail(keys: Keys): AcceptedCase[] {
     { attributes: attribute('email', spelled) + NAME + GROUPS },
     { email: read },
   ];
+  const emails = (...spelled: string[]): [Partial<Parts>, Partial<Person>] => [
+    { attributes: attribute('email', ...spelled) + NAME + GROUPS },
+    {},
+  ];
   const named = (name: string) => ({ attributes: attribute(name, 'olivia@acme.test') + NAME + GROUPS });
   const addressed = { nameId: `<saml:NameID Format="${EMAIL_FORMAT}">olivia@acme.test</saml:NameID>` };
   const asAddress = { identity: identity('NameID', 'olivia@acme.test') };
@@ -105,6 +110,22 @@ export function acceptedEmail(keys: Keys): AcceptedCase[] {
       'urn:oid:0.9.2342.19200300.100.1.3',
       'urn:oid:1.2.840.113549.1.9.1',
     ].map((name): Row => [`in-attribute-${ATTRIBUTE_WORDS[name] ?? name.toLowerCase()}`, named(name), {}]),
+    ['with-white-space', ...email(' &#9;olivia@acme.test&#13;&#10;', 'olivia@acme.test')],
+    ['twice-the-same', ...emails('olivia@acme.test', 'olivia@acme.test')],
+    ['twice-the-same-in-two-elements', { attributes: EMAIL + EMAIL + NAME + GROUPS }, {}],
+    ['twice-the-same-with-white-space', ...emails('olivia@acme.test', 'olivia@acme.test&#10;')],
+    ['beside-empty-value', ...emails('', 'olivia@acme.test')],
+    [
+      'beside-nil-value',
+      { attributes: attribute('email', 'olivia@acme.test').replace('</saml:Attribute>', `${NIL}</saml:Attribute>`) + NAME + GROUPS },
+      {},
+    ],
+    [
+      'second-attribute-when-first-is-nil',
+      { attributes: `<saml:Attribute Name="email">${NIL}</saml:Attribute>${attribute('mail', 'olivia@acme.test')}${NAME}${GROUPS}` },
+      {},
+    ],
+    ['from-name-id-beside-empty-attribute', { ...addressed, attributes: attribute('email', '') + NAME + GROUPS }, asAddress],
     [
       'in-attribute-as-mapped',
       named('https://acme.test/mail'),
@@ -162,6 +183,7 @@ export function acceptedNames(keys: Keys): AcceptedCase[] {
   const named = (...attributes: string[]): Partial<Parts> => ({ attributes: EMAIL + attributes.join('') + GROUPS });
   return rows(keys, 'name', [
     ['absent-then-the-address', named(), { name: 'olivia@acme.test' }],
+    ['beside-empty-value', named(attribute('displayName', 'Olivia Owner', '')), {}],
     ['empty-then-the-address', named(attribute('displayName', ' ')), { name: 'olivia@acme.test' }],
     ['doubled-then-the-next', named(attribute('displayName', 'A', 'B'), attribute('cn', 'Olivia')), { name: 'Olivia' }],
     ['given-and-family', named(attribute('givenName', 'Olivia'), attribute('sn', 'Owner')), {}],
@@ -187,11 +209,34 @@ export function acceptedGroups(keys: Keys): AcceptedCase[] {
   const rule = (...list: string[]): Pick<AcceptedCase, 'role' | 'settings'> => ({
     settings: { roleMapping: { rules: list.map((group) => ({ group, role: 'owner' })), defaultRole: 'none' } },
   });
+  const attributeValue = (value: string) => `<saml:AttributeValue>${value}</saml:AttributeValue>`;
   const many = Array.from({ length: 1000 }, (_, i) => `group-${String(i).padStart(4, '0')}`);
   const entra = 'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups';
   return rows(keys, 'group', [
     ['absent', grouped(), none, collaborator],
-    ['attribute-without-values', grouped('<saml:Attribute Name="groups"/>'), { groups: [], groupsState: 'present' }, collaborator],
+    ['attribute-without-values', grouped('<saml:Attribute Name="groups"/>'), none, collaborator],
+    ['attribute-with-an-empty-value', grouped(attribute('groups', '')), none, collaborator],
+    ['attribute-with-empty-values', grouped(attribute('groups', '', ''), attribute('groups', '')), none, collaborator],
+    ['attribute-with-a-nil-value', grouped(`<saml:Attribute Name="groups">${NIL}</saml:Attribute>`), none, collaborator],
+    [
+      'attribute-with-a-nil-value-in-lines',
+      grouped(
+        `<saml:Attribute Name="groups">${NIL.replace('"true"/>', '" 1 ">\n</saml:AttributeValue>')}${attributeValue('platform-admins')}</saml:Attribute>`,
+      ),
+      only('platform-admins'),
+    ],
+    ['beside-empty-value', grouped(attribute('groups', '', 'platform-admins', '')), only('platform-admins')],
+    [
+      'nil-that-is-false-is-a-value',
+      grouped(attribute('groups', 'platform-admins').replace('<saml:AttributeValue>', NIL.replace('"true"/>', '"false">'))),
+      only('platform-admins'),
+    ],
+    [
+      'second-attribute-when-first-is-empty',
+      grouped(attribute('groups', ''), attribute('memberOf', 'platform-admins')),
+      only('platform-admins'),
+    ],
+    ['of-white-space-is-a-value', grouped(attribute('groups', ' ')), only(' '), collaborator],
     ['none-with-a-rule', grouped(attribute('groups', 'sales')), only('sales'), collaborator],
     [
       'repeated-attribute-joins',

@@ -199,7 +199,7 @@ export function acceptedSpelling({ rsa }: Keys): AcceptedCase[] {
     attributes(
       'empty-value',
       `${NAMED}<saml:Attribute Name="groups"><saml:AttributeValue/><saml:AttributeValue></saml:AttributeValue><saml:AttributeValue>platform-admins</saml:AttributeValue></saml:Attribute>`,
-      { groups: ['', 'platform-admins'] },
+      { groups: ['platform-admins'] },
     ),
     attributes(
       'text-between-values',
