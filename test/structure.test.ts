@@ -62,7 +62,7 @@ const MAY_ALSO_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Runs a complete gateway and predicts the role of each demo user.
   'cli/commands/demo.ts': ['organizations'],
   // Examines a gateway that may be unable to start, so it cannot ask the gateway.
-  'cli/doctor-checks.ts': ['auth', 'log', 'metrics', 'organizations', 'runtime', 'secrets', 'store'],
+  'cli/doctor-checks.ts': ['auth', 'log', 'metrics', 'organizations', 'runtime', 'schema', 'secrets', 'store'],
 };
 
 /** Folders that have too many files and are to be split. */

@@ -15,6 +15,7 @@ import { organizationIds } from '../organizations/directory.ts';
 import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import { openSpKey } from '../organizations/sp-keys.ts';
 import type { Runtime } from '../runtime.ts';
+import { findSchemaProblem } from '../schema/schema-version.ts';
 import { createSecrets } from '../secrets.ts';
 import { openStore } from '../store/open-store.ts';
 import { DAY_MS } from '../time.ts';
@@ -70,7 +71,10 @@ export async function examineGateway(environment: Environment, now: () => number
     const secrets = createSecrets(config.secret, config.previousSecret);
     const runtime: Runtime = { config, store, secrets, log: createLog('silent'), metrics: createMetrics(), now };
     try {
-      return [...findings, ...(await storeFindings(runtime)), ...(await keyFindings(runtime)), ...(await organizationFindings(runtime))];
+      findings.push(...(await storeFindings(runtime)));
+      const schema = await schemaFinding(runtime);
+      if (schema) return [...findings, schema];
+      return [...findings, ...(await keyFindings(runtime)), ...(await organizationFindings(runtime))];
     } finally {
       await store.close();
     }
@@ -140,6 +144,15 @@ async function storeFindings({ store }: Runtime): Promise<Finding[]> {
   const warnings = await store.warnings();
   if (warnings.length === 0) return [ok('store', 'answers, and its settings keep all data')];
   return warnings.map((text) => warning('store', text, 'Change the setting on the server and in its configuration file.'));
+}
+
+/** Without a finding, the store has the layout that this program reads. */
+async function schemaFinding({ store }: Runtime): Promise<Finding | undefined> {
+  const problem = await findSchemaProblem(store);
+  if (!problem) return undefined;
+  const { kind, text } = problem;
+  if (kind === 'newer') return failure('store', text, 'Run the doctor of the version that uses the store.');
+  return warning('store', text, 'Back up the store, stop all replicas, and start the gateway (samlgate serve).');
 }
 
 async function keyFindings(runtime: Runtime): Promise<Finding[]> {

@@ -64,6 +64,12 @@ async function moveKeyRing(store: Store): Promise<void> {
   });
 }
 
+/** Returns whether a program of version 1 has started on this store, and no migration has begun. */
+export async function isOfVersion1(store: Store): Promise<boolean> {
+  const ring = await store.get(GLOBAL, KEY_RING_1, KEY_RING_RECORD);
+  return ring !== undefined && 'keys' in ring.value;
+}
+
 /** Moves directory entries in one commit, or each in its own if one of them was moved or changed since it was read. */
 async function moveEntries(store: Store, entries: readonly Stored<DirectoryEntry>[]): Promise<void> {
   const moved = await store.commit(GLOBAL, entries.flatMap(moveEntry), { replicated: true });

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '../config.ts';
 import type { Runtime } from '../runtime.ts';
 import { type Collection, GLOBAL, type Store, type Stored } from '../store/store.ts';
+import { isOfVersion1 } from './from-version-1.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
 
 export interface SchemaVersion {
@@ -66,6 +67,23 @@ async function writeVersion(store: Store, before: Stored<SchemaVersion> | undefi
 function findNewerVersion({ version, migratingTo = version }: SchemaVersion, newest: number): string | undefined {
   if (migratingTo <= newest) return undefined;
   return `SAMLGATE_STORE has schema version ${migratingTo}, which a newer version of samlgate has written; this one supports versions up to ${newest}. Start the newer version, or restore a backup from before the upgrade.`;
+}
+
+/**
+ * Returns why this program cannot use the store as it is, for a program that does not migrate it. Undefined for a store of this
+ * version, and for a new one.
+ */
+export async function findSchemaProblem(store: Store): Promise<{ readonly kind: 'older' | 'newer'; readonly text: string } | undefined> {
+  const schema = (await store.get(GLOBAL, SCHEMA, SCHEMA_RECORD))?.value;
+  const newest = FIRST_VERSION + MIGRATIONS.length;
+  const newer = schema && findNewerVersion(schema, newest);
+  if (newer !== undefined) return { kind: 'newer', text: newer };
+  const version = schema?.version ?? ((await isOfVersion1(store)) ? FIRST_VERSION : newest);
+  if (version === newest) return undefined;
+  return {
+    kind: 'older',
+    text: `SAMLGATE_STORE has schema version ${version}; this version of samlgate migrates it to ${newest} at startup.`,
+  };
 }
 
 /**

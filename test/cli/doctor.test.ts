@@ -7,8 +7,11 @@ import { examineGateway, type Finding } from '../../src/cli/doctor-checks.ts';
 import { loadMetadata, setIdentityProvider } from '../../src/organizations/connections/identity-providers.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-version.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { GLOBAL } from '../../src/store/store.ts';
 import { type StubGateway, startStubGateway } from '../client/stub-gateway.ts';
+import { restoreSqlite } from '../schema/version-1/open-store.ts';
 import { type Home, makeHome } from '../support/command.ts';
 import { freePort, startRedis } from '../support/redis-server.ts';
 import { makeRuntime, OPERATOR, seedOrganization } from '../support/seed.ts';
@@ -125,6 +128,23 @@ describe('samlgate doctor', () => {
   test('reports missing signing keys', async () => {
     await (await openStore(environment.SAMLGATE_STORE ?? '')).close();
     expect(summary(notOk(await examineGateway(environment)))).toEqual(['signing keys: error']);
+  });
+
+  test('warns about a store that the next start migrates, and checks nothing else in it', async () => {
+    const file = path.join(directory, 'former.db');
+    const { secret } = restoreSqlite(file);
+    const findings = notOk(await examineGateway({ ...environment, SAMLGATE_STORE: `sqlite:${file}`, SAMLGATE_SECRET: secret }));
+    expect(findings).toMatchObject([{ check: 'store', level: 'warning', text: expect.stringMatching(/has schema version 1; .* to 2 at/) }]);
+  });
+
+  test('reports a store of a newer version', async () => {
+    await startOnce(async ({ store }) => {
+      const stored = await store.get(GLOBAL, SCHEMA, SCHEMA_RECORD);
+      const value = { version: 2, migratingTo: 99 };
+      await store.commit(GLOBAL, [{ do: 'replace', collection: SCHEMA, id: SCHEMA_RECORD, version: stored?.version ?? 0, value }]);
+    });
+    const findings = notOk(await examineGateway(environment));
+    expect(findings).toMatchObject([{ check: 'store', level: 'error', text: expect.stringContaining('has schema version 99') }]);
   });
 
   test('warns about a key whose rotation is overdue', async () => {

@@ -12,6 +12,7 @@ import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { createOrganization } from '../../src/organizations/organization-lifecycle.ts';
 import type { Organization } from '../../src/organizations/organizations.ts';
 import type { Runtime } from '../../src/runtime.ts';
+import { prepareSchema } from '../../src/schema/schema-version.ts';
 import { createSecrets } from '../../src/secrets.ts';
 import { openStore } from '../../src/store/open-store.ts';
 
@@ -28,6 +29,7 @@ export async function makeRuntime(environment: Readonly<Record<string, string>>,
     metrics: createMetrics(),
     now,
   };
+  await prepareSchema(runtime);
   await prepareSigningKeys(runtime);
   return runtime;
 }
