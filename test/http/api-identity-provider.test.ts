@@ -44,6 +44,30 @@ describe('identity provider', () => {
     });
   });
 
+  it('decodes a document by its XML declaration, and text by its characters', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const entityId = 'https://idp.example/prüfstelle';
+    const xml = organization.metadata.replaceAll(OKTA_ISSUER, entityId).replace('encoding="UTF-8"', 'encoding="ISO-8859-1"');
+    const form = new FormData();
+    form.set('metadata', xml);
+    const answers = [
+      await put(organization, Buffer.from(xml, 'latin1'), 'application/xml'),
+      await put(organization, Buffer.from(`\ufeff${xml}`, 'utf16le'), 'text/xml'),
+      await put(organization, form),
+      await put(organization, JSON.stringify({ metadata_xml: xml }), 'application/json'),
+    ];
+    for (const answer of answers) expect(await answer.json()).toMatchObject({ entity_id: entityId });
+  });
+
+  it('accepts several PEM blocks in one certificate value', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const { certificatePem } = (await makeTestOrganization(gateway)).key;
+    const certificates = [`subject=CN = idp\n${organization.key.certificatePem}${certificatePem}`];
+    const values = { entity_id: 'urn:idp', sso_url: 'https://idp.example/sso', certificates };
+    const { status, body } = await gateway.api<{ certificates: unknown[] }>('PUT', `${pathOf(organization)}/identity-provider`, values);
+    expect([status, body.certificates.length]).toEqual([200, 2]);
+  });
+
   it('accepts a form with a file or text, JSON with a document, and JSON with values', async () => {
     const organization = await makeTestOrganization(gateway);
     const form = new FormData();

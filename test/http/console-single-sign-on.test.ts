@@ -142,6 +142,18 @@ describe('console: identity provider metadata', () => {
     expect((await ofAcme()).entity_id).toBe('urn:typed:in');
   });
 
+  it('accepts several certificates in one field, as PEM with explanations and as base64 of PEM', async () => {
+    const { certificatePem } = globex.key;
+    for (const certificates of [
+      `subject=CN = acme\n${acme.key.certificatePem}subject=CN = globex\n${certificatePem}`,
+      Buffer.from(acme.key.certificatePem + certificatePem).toString('base64'),
+    ]) {
+      const values = { entity_id: 'urn:typed:in', sso_url: 'https://typed.example/sso', certificates };
+      await owner.browser.submit(await owner.browser.submit(await open(owner, '/single-sign-on'), values), {}, '/save');
+      expect((await ofAcme()).certificates).toHaveLength(2);
+    }
+  });
+
   it('explains invalid metadata and keeps the entered values', async () => {
     const page = await open(owner, '/single-sign-on');
     const again = await owner.browser.submit(page, { metadata_xml: '<html>not metadata</html>' });

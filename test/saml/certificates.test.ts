@@ -185,9 +185,9 @@ describe('readCertificate(): rejected texts', () => {
     ['more than 16 KiB', () => ' '.repeat(16 * 1024) + rsa, /16 KiB/],
     ['a private key', key, /private key/],
     ['a private key after the certificate', () => rsa + key(), /private key/],
-    ['two certificates', () => rsa + rsa, /several/],
+    ['two certificates', () => rsa + rsa, /PEM format/],
     ['a PEM text of another type', () => rsa.replaceAll('CERTIFICATE', 'PUBLIC KEY'), /PEM format/],
-    ['text before the PEM', () => `Bag Attributes\n${rsa}`, /neither PEM nor base64/],
+    ['text before the PEM', () => `Bag Attributes\n${rsa}`, /PEM format/],
     ['text after the PEM', () => `${rsa}x`, /PEM format/],
     ['a PEM text without end', () => rsa.slice(0, 200), /PEM format/],
     ['the URL alphabet of base64', () => bare(rsa).replace(/[A-Z]/, '-'), /base64/],
@@ -224,11 +224,78 @@ describe('readCertificate(): rejected texts', () => {
 describe('readCertificates() and eachOnce()', () => {
   it('names the position of an invalid certificate', () => {
     expect(refusal(() => readCertificates([rsa, 'x']))).toMatch(/^Signing certificate number 2 is invalid\. /);
+    expect(refusal(() => readCertificates([rsa + rsa, 'x']))).toMatch(/^Signing certificate number 3 is invalid\. /);
   });
 
   it('accepts at most 20', () => {
     expect(readCertificates(Array<string>(20).fill(rsa))).toHaveLength(20);
     expect(refusal(() => readCertificates(Array<string>(21).fill(rsa)))).toMatch(/more than 20/);
+    expect(readCertificates([rsa.repeat(20)])[0]).toHaveLength(20);
+    expect(refusal(() => readCertificates([rsa.repeat(10), rsa.repeat(11)]))).toMatch(/more than 20/);
+  });
+
+  it.each<[string, () => string]>([
+    ['PEM with the output of openssl x509 -text', () => openssl('x509', '-in', at('rsa.pem'), '-text')],
+    [
+      'PEM with bag attributes before and after',
+      () => `Bag Attributes\n    localKeyID: 01\nsubject=CN = idp\n${rsa}\nKey Attributes: <No Attributes>`,
+    ],
+    ['PEM after a byte order mark, with CRLF', () => `\ufeff${rsa.replaceAll('\n', '\r\n')}`],
+    ['PEM in one line', () => rsa.replaceAll('\n', ' ')],
+    ['base64 of PEM', () => Buffer.from(rsa).toString('base64')],
+    [
+      'base64 of PEM in lines',
+      () =>
+        (
+          Buffer.from(`# idp\n${rsa}`)
+            .toString('base64')
+            .match(/.{1,76}/g) ?? []
+        ).join('\n'),
+    ],
+    ['bare base64', () => bare(rsa)],
+  ])('reads %s (RFC 7468 §2)', (_name, text) => {
+    expect(readCertificates([text()])).toEqual([[readCertificate(rsa)]]);
+  });
+
+  it('reads several PEM blocks in one text, with explanations between them', () => {
+    const second = selfSigned('second', '-newkey', 'rsa:2048');
+    const expected = [[readCertificate(rsa), readCertificate(second)]];
+    for (const text of [
+      `${rsa}${second}`,
+      `${rsa.trim()}${second}`,
+      `one:\n${rsa}two:\n${second}end`,
+      Buffer.from(rsa + second).toString('base64'),
+    ]) {
+      expect(readCertificates([text])).toEqual(expected);
+    }
+  });
+
+  it.each<[string, () => string, RegExp]>([
+    ['a damaged block beside a complete one', () => `${rsa}${rsa.slice(0, 400)}`, /number 1 is invalid.*PEM format/],
+    ['a block of another type beside a certificate', () => `${rsa}${rsa.replaceAll('CERTIFICATE', 'PUBLIC KEY')}`, /PEM format/],
+    ['a block with other text inside', () => rsa.replace('\n', '\nProc-Type: 4\n'), /PEM format/],
+    ['a label that ends differently', () => rsa.replace('END CERTIFICATE', 'END PUBLIC KEY'), /PEM format/],
+    ['a private key beside a certificate', () => rsa + readFileSync(at('rsa.key'), 'utf8'), /private key/],
+    ['base64 of a private key', () => Buffer.from(readFileSync(at('rsa.key'))).toString('base64'), /private key/],
+    ['base64 of base64 of PEM', () => Buffer.from(Buffer.from(rsa).toString('base64')).toString('base64'), /not an X\.509/],
+    ['a text without a certificate', () => 'idp.pem', /neither PEM nor base64/],
+    ['explanations of more than 256 KiB', () => ' '.repeat(256 * 1024) + rsa, /16 KiB/],
+  ])('rejects %s', (_name, text, detail) => {
+    expect(refusal(() => readCertificates([text()]))).toMatch(detail);
+  });
+
+  it('never reads a DER certificate as text, even if a name in it looks like PEM', () => {
+    selfSigned('pem-name', '-newkey', 'rsa:2048', '-subj', '/CN=-----BEGIN CERTIFICATE-----MIIB-----END CERTIFICATE-----');
+    const pem = readFileSync(at('pem-name.pem'), 'utf8');
+    expect(readCertificates([bare(pem), pem])).toEqual([[readCertificate(pem)], [readCertificate(pem)]]);
+  });
+
+  it('splits hostile texts in linear time', () => {
+    const started = performance.now();
+    for (const part of ['-----BEGIN ', '-----BEGIN CERTIFICATE-----', '-----END CERTIFICATE-----', '-----BEGIN A ', ' ']) {
+      refusal(() => readCertificates(Array<string>(20).fill(part.repeat(260_000 / part.length))));
+    }
+    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('removes duplicates and keeps the order', () => {

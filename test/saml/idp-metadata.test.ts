@@ -505,6 +505,15 @@ describe('readIdpMetadata(): signing keys (saml-metadata §2.4.1.1)', () => {
     }
   });
 
+  it('reads PEM text in an X509Certificate, also a whole chain', () => {
+    const pem = (one: string, explanation = '') => `${explanation}-----BEGIN CERTIFICATE-----\n${lines(one)}\n-----END CERTIFICATE-----\n`;
+    expect(derOf(withKeys(signing(pem(A, 'subject=CN = a\n'))))).toEqual([A]);
+    const chain = withKeys(signing(pem(LEAF_SIGNED_BY_A) + pem(A)));
+    expect(derOf(chain)).toEqual([LEAF_SIGNED_BY_A]);
+    expect(codesOf(chain.warnings)).toContain('certificate_chain_ignored');
+    expect(refusal(() => withKeys(signing(pem(A).repeat(21))))).toMatch(/more than 20/);
+  });
+
   it('never trusts the issuer of an unreadable certificate', () => {
     const chain = signing(LEAF_SIGNED_BY_A.slice(0, 400), A);
     expect(derOf(withKeys(chain + signing(B)))).toEqual([B]);
@@ -629,6 +638,17 @@ describe('readManualIdp()', () => {
     });
     expect(codesOf(warnings)).toEqual(['certificates_several']);
     expect(codesOf(readManualIdp(values, NOW).warnings)).toContain('single_logout_missing');
+  });
+
+  it('trusts only the signing certificate of a pasted chain', () => {
+    const pem = (one: string) => `-----BEGIN CERTIFICATE-----\n${lines(one)}\n-----END CERTIFICATE-----\n`;
+    const certificates = (...texts: string[]) => {
+      const { metadata, warnings } = readManualIdp({ ...values, certificates: texts }, NOW);
+      return [metadata.signingCertificates.map(({ derBase64 }) => derBase64), codesOf(warnings).includes('certificate_chain_ignored')];
+    };
+    expect(certificates(pem(LEAF_SIGNED_BY_A) + pem(A))).toEqual([[LEAF_SIGNED_BY_A], true]);
+    expect(certificates(pem(B) + pem(C) + pem(B))).toEqual([[B, C], false]);
+    expect(certificates(LEAF_SIGNED_BY_A, A)).toEqual([[LEAF_SIGNED_BY_A, A], false]);
   });
 
   it('removes the white space of xs:anyURI around the entity ID', () => {

@@ -217,7 +217,7 @@ function MetadataForms({ frame: { csrfToken }, path, typed }: MetadataFormsProps
             value={typed.certificates}
             lines={6}
             required
-            hint="PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----. Enter several one after the other."
+            hint="PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, or base64. Enter several one after the other."
           />
           <Preview />
         </PostForm>

@@ -154,14 +154,8 @@ const documentOf = (content: Uint8Array, entityId: string): EnteredMetadata => (
 type ManualValues = Pick<TypedMetadata, 'entity_id' | 'sso_url' | 'certificates'>;
 
 function manualMetadata({ entity_id, sso_url, certificates }: ManualValues): EnteredMetadata {
-  const values = { entity_id, sso_url, certificates: splitCertificates(certificates) };
+  const values = { entity_id, sso_url, certificates: [certificates] };
   return { source: { kind: 'manual', values }, carried: { entity_id, sso_url, certificates } };
-}
-
-/** Splits the text into PEM blocks. Without one, the text is a single certificate in base64. */
-function splitCertificates(text: string): string[] {
-  const blocks = text.match(/-----BEGIN [^-]+-----[\s\S]*?-----END [^-]+-----/g);
-  return blocks ?? [text.trim()];
 }
 
 const MAX_DOCUMENT = 1024 * 1024;

@@ -7,6 +7,7 @@ import { GatewayError } from '../../errors.ts';
 import { toIsoTime } from '../../time.ts';
 import { ACCEPTED_CURVES, MIN_RSA_BITS } from '../crypto/signature.ts';
 import { decodeBase64 } from '../xml/base64.ts';
+import { refusePrivateKey, splitCertificates } from './certificate-blocks.ts';
 import { invalidMetadata } from './idp-metadata-values.ts';
 
 /** The contents of a certificate, as plain data that survives JSON. */
@@ -43,7 +44,7 @@ const PEM = /^-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE
 
 /**
  * Reads exactly one certificate, either PEM or the bare base64 of its DER encoding. Whitespace is ignored; other text around it
- * is not allowed. The octets must be one DER structure and nothing else, so that each certificate has exactly one fingerprint.
+ * is not allowed, see {@link splitCertificates}. The octets must be one DER structure and nothing else, so that each certificate has exactly one fingerprint.
  *
  * @example
  * const { fingerprintSha256, notAfter } = readCertificate(readFileSync('idp.pem', 'utf8'));
@@ -68,19 +69,24 @@ export function readCertificate(text: string): Certificate {
 }
 
 /**
- * Reads several certificates.
+ * Reads the certificates of several texts, each of which may contain several.
+ * @returns one list for each text
  * @throws idp_metadata_invalid with the number of the invalid certificate, or for more than {@link MAX_CERTIFICATES}
  */
-export function readCertificates(texts: readonly string[]): Certificate[] {
-  refuseTooManyCertificates(texts.length);
-  return texts.map((text, index) => {
-    try {
-      return readCertificate(text);
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      throw numbered(index + 1, error);
-    }
-  });
+export function readCertificates(texts: readonly string[]): Certificate[][] {
+  const split = texts.map(splitCertificates);
+  refuseTooManyCertificates(split.flat().length);
+  let number = 0;
+  return split.map((blocks) => blocks.map((block) => readNumbered(block, ++number)));
+}
+
+function readNumbered(text: string, number: number): Certificate {
+  try {
+    return readCertificate(text);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw numbered(number, error);
+  }
 }
 
 /** @throws idp_metadata_invalid for more than {@link MAX_CERTIFICATES} */
@@ -97,22 +103,12 @@ export const eachOnce = (certificates: readonly Certificate[]): Certificate[] =>
   ...new Map(certificates.map((certificate) => [certificate.derBase64, certificate])).values(),
 ];
 
-/** @throws idp_metadata_invalid if the text contains a private key */
-export function refusePrivateKey(text: string): void {
-  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return;
-  throw invalidMetadata(
-    'This is a private key, which must never leave the identity provider. Replace the key there, then upload only its certificate or the metadata.',
-  );
-}
-
 function decodeDer(trimmed: string): Buffer {
   refusePrivateKey(trimmed);
-  if (trimmed.split('-----BEGIN ', 3).length > 2)
-    throw invalidMetadata('The text contains several certificates. Enter each one separately.');
-  const body = trimmed.startsWith('-----') ? PEM.exec(trimmed)?.[1] : trimmed;
+  const body = trimmed.includes('-----') ? PEM.exec(trimmed)?.[1] : trimmed;
   if (body === undefined) {
     throw invalidMetadata(
-      'A certificate in PEM format must start with -----BEGIN CERTIFICATE----- and end with -----END CERTIFICATE-----, without other text.',
+      'A certificate in PEM format must start with -----BEGIN CERTIFICATE----- and end with -----END CERTIFICATE-----. Check that you copied all of it and that every block is a certificate.',
     );
   }
   try {

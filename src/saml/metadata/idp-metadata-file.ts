@@ -1,6 +1,6 @@
 /** Turns an uploaded file into text, and recognizes files that are something other than metadata. */
 import { GatewayError } from '../../errors.ts';
-import { refusePrivateKey } from './certificates.ts';
+import { refusePrivateKey } from './certificate-blocks.ts';
 import { invalidMetadata } from './idp-metadata-values.ts';
 import { decodeMetadata } from './metadata-encoding.ts';
 

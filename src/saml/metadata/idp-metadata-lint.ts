@@ -23,7 +23,7 @@ export const ENTITY_ID_SHARED = warning(
 
 export const CERTIFICATE_CHAIN_IGNORED = info(
   'certificate_chain_ignored',
-  'The metadata lists a signing certificate together with the certificates of its issuers. Only the signing certificate is trusted; the others are ignored.',
+  'A signing certificate is listed together with the certificates of its issuers. Only the signing certificate is trusted; the others are ignored.',
 );
 
 export const KEY_WITHOUT_CERTIFICATE = warning(

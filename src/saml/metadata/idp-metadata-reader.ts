@@ -6,11 +6,11 @@
  * without a signature, a person who can upload metadata decides who can sign in to the organization.
  */
 import { GatewayError } from '../../errors.ts';
-import { type Certificate, eachOnce, judgeKey, readCertificates } from './certificates.ts';
+import { type Certificate, eachOnce, endCertificates, judgeKey, readCertificates } from './certificates.ts';
 import type { IdpMetadata, MetadataWarning } from './idp-metadata.ts';
 import { chooseIdentityProvider, parseMetadata } from './idp-metadata-entities.ts';
 import { readMetadataFile } from './idp-metadata-file.ts';
-import { lintIdpMetadata } from './idp-metadata-lint.ts';
+import { CERTIFICATE_CHAIN_IGNORED, lintIdpMetadata } from './idp-metadata-lint.ts';
 import {
   readEndpoints,
   readNameIdFormats,
@@ -37,7 +37,7 @@ export interface ManualIdp {
   readonly entity_id: string;
   /** Used with the HTTP-Redirect binding, which every current identity provider supports. */
   readonly sso_url: string;
-  /** One certificate each, as PEM or bare base64. */
+  /** PEM with one or more certificates, bare base64 of one, or base64 of PEM. Explanatory text around PEM is ignored. */
   readonly certificates: readonly string[];
   /** Used with the HTTP-Redirect binding. */
   readonly slo_url?: string | undefined;
@@ -76,13 +76,18 @@ export function readIdpMetadata(input: Uint8Array | string, { nowMs, entityId }:
 export function readManualIdp(values: ManualIdp, nowMs: number): ReadMetadata {
   const redirect = readUrl(values.sso_url, 'sso_url');
   const logout = values.slo_url === undefined ? undefined : readUrl(values.slo_url, 'slo_url');
+  // A text with a chain is a signing certificate and its issuers, as in a KeyDescriptor.
+  const chains = readCertificates(values.certificates).map(eachOnce);
+  const trusted = chains.flatMap(endCertificates);
+  const hasIssuers = trusted.length < chains.flat().length;
   const metadata: IdpMetadata = {
     entityId: readEntityId(values.entity_id, 'entity_id'),
     singleSignOn: { redirect },
     singleLogout: logout === undefined ? {} : { redirect: { location: logout } },
-    signingCertificates: eachOnce(readCertificates(values.certificates)),
+    signingCertificates: eachOnce(trusted),
     wantAuthnRequestsSigned: false,
     nameIdFormats: [],
+    ...(hasIssuers ? { documentWarnings: [CERTIFICATE_CHAIN_IGNORED] } : {}),
   };
   requireUsable(metadata);
   return { metadata, warnings: lintIdpMetadata(metadata, nowMs) };

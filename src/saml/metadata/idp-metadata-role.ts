@@ -4,15 +4,8 @@ import { toIsoTime } from '../../time.ts';
 import { HTTP_POST, HTTP_REDIRECT, METADATA, XMLDSIG } from '../names.ts';
 import { readDateTime } from '../xml/date-time.ts';
 import { attributeOf, childrenNamed, onlyChild, textOf, type XmlElement } from '../xml/xml-tree.ts';
-import {
-  type Certificate,
-  eachOnce,
-  endCertificates,
-  numbered,
-  readCertificate,
-  refusePrivateKey,
-  refuseTooManyCertificates,
-} from './certificates.ts';
+import { splitCertificates } from './certificate-blocks.ts';
+import { type Certificate, eachOnce, endCertificates, numbered, readCertificate, refuseTooManyCertificates } from './certificates.ts';
 import type { IdpMetadata, LogoutEndpoint, MetadataWarning } from './idp-metadata.ts';
 import {
   CERTIFICATE_CHAIN_IGNORED,
@@ -139,9 +132,10 @@ function refuseWithoutCertificate(trusted: readonly Certificate[], [refusal]: re
 function certificateTexts(keyDescriptor: XmlElement): string[] {
   const keyInfo = onlyChild(keyDescriptor, XMLDSIG, 'KeyInfo', () => invalidMetadata('A KeyDescriptor has several KeyInfo elements.'));
   const data = keyInfo ? childrenNamed(keyInfo, XMLDSIG, 'X509Data') : [];
-  const texts = data.flatMap((element) => childrenNamed(element, XMLDSIG, 'X509Certificate')).map(textOf);
-  texts.forEach(refusePrivateKey);
-  return texts;
+  // Products put PEM text there too, sometimes a whole chain in one element.
+  return data
+    .flatMap((element) => childrenNamed(element, XMLDSIG, 'X509Certificate'))
+    .flatMap((element) => splitCertificates(textOf(element)));
 }
 
 /**
