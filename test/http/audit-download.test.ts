@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { csvLine } from '../../src/http/console/audit-download.ts';
+import { csvLine } from '../../src/http/console/audit/audit-download.ts';
 
 describe('CSV download: spreadsheet formulas (CWE-1236)', () => {
   it.each([

@@ -4,7 +4,7 @@ import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
 import { MEMBER_SESSION } from '../../auth/sessions/member-sessions.ts';
 import type { Runtime } from '../../runtime.ts';
 import { notFound } from '../error-exit.tsx';
-import { auditPages } from './audit.tsx';
+import { auditPages } from './audit/audit.tsx';
 import { credentialPages } from './credentials.tsx';
 import { memberPages } from './members.tsx';
 import { operatorPages } from './operator.tsx';

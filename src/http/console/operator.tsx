@@ -20,7 +20,7 @@ import { checkShape } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
 import { limited } from '../rate-limits.ts';
 import { actorOf } from '../request-context.ts';
-import { auditPages } from './audit.tsx';
+import { auditPages } from './audit/audit.tsx';
 import { loadOrganization, OPERATOR_HOME, operatorReturnPath, requireOperatorSession, requireOwnOrigin } from './operator-visit.ts';
 import { organizationPages, organizationsPages } from './organizations.tsx';
 import { frameOf, readPostedForm, runAndRedirect, sendConsolePage } from './visit.ts';

@@ -3,17 +3,17 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { type AuditEntry, type AuditQuery, eachAuditEntry, readAudit } from '../../audit.ts';
-import { type AuditFilter, AuditPage, isAuditEvent } from '../../console/audit-page.tsx';
-import { GatewayError } from '../../errors.ts';
-import { listMembers } from '../../organizations/member-list.ts';
-import { MEMBERS } from '../../organizations/members.ts';
-import type { Runtime } from '../../runtime.ts';
-import { GLOBAL } from '../../store/store.ts';
-import { DAY_MS, toIsoTime } from '../../time.ts';
-import { checkShape, PAGE_QUERY } from '../api/request-shapes.ts';
+import { type AuditEntry, type AuditQuery, eachAuditEntry, readAudit } from '../../../audit.ts';
+import { type AuditFilter, AuditPage, isAuditEvent } from '../../../console/audit-page.tsx';
+import { GatewayError } from '../../../errors.ts';
+import { listMembers } from '../../../organizations/member-list.ts';
+import { MEMBERS } from '../../../organizations/members.ts';
+import type { Runtime } from '../../../runtime.ts';
+import { GLOBAL } from '../../../store/store.ts';
+import { DAY_MS, toIsoTime } from '../../../time.ts';
+import { checkShape, PAGE_QUERY } from '../../api/request-shapes.ts';
+import { frameOf, sendConsolePage, visitOf } from '../visit.ts';
 import { DOWNLOAD_TYPES, downloadLines } from './audit-download.ts';
-import { frameOf, sendConsolePage, visitOf } from './visit.ts';
 
 const PAGE_SIZE = 50;
 
