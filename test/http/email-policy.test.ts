@@ -73,6 +73,17 @@ describe('email policy verified_domains', () => {
     await gateway.api('PATCH', `/organizations/${acme.slug}`, { email_policy: 'verified_domains' });
   });
 
+  it('does not answer a repeated response of a member whose address is no longer allowed', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const browser = new HttpBrowser();
+    const { relayState, requestId } = await organization.start(browser);
+    const xml = organization.respond({ inResponseTo: requestId });
+    expect((await organization.post(browser, xml, relayState)).status).toBe(303);
+    expect((await organization.post(browser, xml, relayState)).status).toBe(303);
+    await gateway.api('PATCH', `/organizations/${organization.slug}`, { email_policy: 'verified_domains' });
+    expect(verdict(await organization.post(browser, xml, relayState))).toEqual([400, 'saml_replayed']);
+  });
+
   it('refuses a member from the next sign-in on, and leaves the membership', async () => {
     const organization = await makeTestOrganization(gateway);
     const { id } = await newSession(gateway, organization, 'olivia');

@@ -175,7 +175,7 @@ interface Repeat {
 
 /** @throws saml_replayed */
 async function answerRepeat(runtime: Runtime, organization: Organization, { browser, user, claim }: Repeat): Promise<SignInResult> {
-  if (user.decision.role === 'none') throw new GatewayError('saml_replayed');
+  if (user.decision.role === 'none' || emailRefusal(organization, user)) throw new GatewayError('saml_replayed');
   return { kind: 'repeated', ...(await requireSameSignIn(runtime, organization, { claim, browserNonce: browser.nonce })) };
 }
 

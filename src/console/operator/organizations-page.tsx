@@ -148,6 +148,7 @@ export const ORGANIZATION_FIELDS = [
   'cli_token_max_days',
   'cli_token_sso_within_days',
   'session_token_audiences',
+  'email_policy',
 ] as const;
 export type OrganizationField = (typeof ORGANIZATION_FIELDS)[number];
 
@@ -244,6 +245,17 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
         lines={3}
         hint="One per line. Services other than this gateway for which members may request session tokens."
       />
+      <label>
+        Email addresses of users who sign in
+        <select name="email_policy">
+          <option value="any" selected={values.email_policy !== 'verified_domains'}>
+            in any domain
+          </option>
+          <option value="verified_domains" selected={values.email_policy === 'verified_domains'}>
+            only in verified domains
+          </option>
+        </select>
+      </label>
     </>
   );
 }

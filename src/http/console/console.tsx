@@ -6,6 +6,7 @@ import type { Runtime } from '../../runtime.ts';
 import { notFound } from '../error-exit.tsx';
 import { auditPages } from './audit/audit.tsx';
 import { credentialPages } from './credentials.tsx';
+import { domainPages } from './domains.tsx';
 import { memberPages } from './members.tsx';
 import { operatorPages } from './operator.tsx';
 import { roleMappingPages } from './role-mapping.tsx';
@@ -22,6 +23,7 @@ const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
   ['/single-sign-on', singleSignOnPages],
   ['/single-sign-on/setup-links', setupLinkPages],
   ['/single-sign-on/versions', metadataVersionPages],
+  ['/domains', domainPages],
   ['/roles', roleMappingPages],
   ['/sign-ins', signInPages],
   ['/audit', auditPages],

@@ -133,6 +133,7 @@ function toApiValue(field: OrganizationField, value: string): unknown {
   const text = value.trim();
   if (LISTS.has(field)) return text.split(/[\s,]+/).filter((line) => line !== '');
   if (field === 'slug' || field === 'name') return text;
+  if (field === 'email_policy') return text === '' ? undefined : text;
   if (text === '') return null;
   return NUMBERS.has(field) ? Number(text) : text;
 }
@@ -149,5 +150,6 @@ function valuesOf(organization?: Organization): OrganizationValues {
     cli_token_max_days: String(organization?.cliTokenMaxDays ?? ''),
     cli_token_sso_within_days: String(organization?.cliTokenSsoWithinDays ?? ''),
     session_token_audiences: lines(organization?.sessionTokenAudiences),
+    email_policy: organization?.emailPolicy ?? 'any',
   };
 }
