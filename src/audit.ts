@@ -26,6 +26,7 @@ export const AUDIT_EVENTS = {
   'identity_provider.changed': 'metadata of the identity provider was saved',
   'identity_provider.refreshed': 'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',
   'identity_provider.settings_changed': 'settings of the identity provider were changed',
+  'identifier.pinned': 'the first accepted sign-in or test decided by which attribute or NameID users are identified',
   'identity_provider.removed': 'the identity provider was removed, so sign-ins are no longer possible',
   'role_mapping.changed': 'the role rules were changed',
   'domain.added': 'a domain was added, to be verified',

@@ -373,6 +373,15 @@ const variant = (code: ErrorCode, user: Partial<ErrorText>, administrator: Parti
 
 /** Situations in which a code needs other words than its row has. A missing text falls back to that row. */
 export const ERROR_VARIANTS = {
+  identifier_undecided: variant(
+    'saml_identifier_changed',
+    { title: 'Your organization must first choose how users are identified' },
+    {
+      title: 'An administrator must choose how users are identified',
+      advice:
+        'Let a member who has an account sign in first: that chooses the identifier of this member. If the identity provider identifies users differently now, choose the identifier under Single sign-on.',
+    },
+  ),
   groups_absent: variant(
     'saml_role_denied',
     {},

@@ -6,6 +6,7 @@ import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../audi
 import { GatewayError } from '../errors.ts';
 import { hashOf } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
+import type { IdentifierSource } from '../saml/identifier/identifier.ts';
 import type { NameId } from '../saml/response/name-id.ts';
 import type { Person } from '../saml/response/person.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
@@ -52,10 +53,20 @@ export interface RevokedSessionToken {
   readonly expiresAtMs: number;
 }
 
+/** The identifier of a member, as the last sign-in had it. */
+export interface MemberIdentifier {
+  /** The connection and its `identityScope`, hashed: members of another scope are other users. */
+  readonly scope: string;
+  readonly source: IdentifierSource;
+  readonly value: string;
+}
+
 export interface Member {
   readonly id: string;
-  /** Identifies the user at each sign-in: see {@link identityKey}. */
+  /** The unique key under which sign-ins find the member. `identity/member-identity.ts` computes it. */
   readonly identity: string;
+  /** What `identity` was computed from. Undefined if an earlier version did, whose keys have no source. */
+  readonly identifier?: MemberIdentifier | undefined;
   /** The connection of the last sign-in. Absent before the first sign-in since connections exist: the default connection. */
   readonly connectionId?: string | undefined;
   readonly email: string;
@@ -84,6 +95,7 @@ export const MEMBERS: Collection<Member> = {
     activeRole: (member) => (isActive(member) ? [member.role] : []),
     nameId: (member) => member.sessions.flatMap(nameIdKeys),
     seenNameId: ({ seenNameIds = [] }) => seenNameIds,
+    identityScope: ({ identifier }) => (identifier ? [identifier.scope] : []),
     holdsTokens: (member) => (member.cliTokens.length > 0 ? [''] : []),
   },
   unique: { identity: (member) => [member.identity] },
@@ -119,12 +131,6 @@ export const nameIdKey = (idpEntityId: string, { value }: NameId): string => has
 /** Where a NameID of a removed member (see {@link Member.seenNameIds}) is remembered for {@link REMOVED_NAME_ID_SECONDS}. */
 export const removedNameIdKey = (seenNameId: string): string => `logout:removed:${seenNameId}`;
 const REMOVED_NAME_ID_SECONDS = 24 * 60 * 60;
-
-/**
- * Returns the key that identifies a user. It includes the identity provider, because no identity provider may sign in the users
- * of another one. It is a hash, because both parts may be long.
- */
-export const identityKey = (idpEntityId: string, person: Person): string => hashOf(idpEntityId, person.identity);
 
 /** @throws not_found */
 export async function getMember(store: Store, organizationId: string, id: string): Promise<Stored<Member>> {

@@ -5,6 +5,7 @@
 import { type Actor, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
+import type { IdentifierSetting } from '../saml/identifier/identifier.ts';
 import type { IdpMetadata } from '../saml/metadata/idp-metadata.ts';
 import type { AttributeMapping } from '../saml/response/attribute-mapping.ts';
 import type { Collection, Step, Store } from '../store/store.ts';
@@ -23,6 +24,10 @@ export interface ConnectionSettings {
   /** Undefined: as the metadata's WantAuthnRequestsSigned. */
   readonly signRequests: boolean | undefined;
   readonly nameIdFormat: string | undefined;
+  /** What identifies users. Undefined in records of earlier versions, which means `auto`. */
+  readonly identifier?: IdentifierSetting | undefined;
+  /** Allows the identity provider to create an identifier for a user. Undefined means true. */
+  readonly allowCreate?: boolean | undefined;
   readonly forceAuthn: boolean;
   readonly authnContext: readonly string[];
   /** Only set for metadata from a URL. */

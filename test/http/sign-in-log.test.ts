@@ -7,6 +7,7 @@ import { GatewayError } from '../../src/errors.ts';
 import { SIGN_IN_BUNDLE, type SIGN_IN_DETAILS, type SIGN_IN_PAGE } from '../../src/http/api/answer-shapes.ts';
 import { LIMITS } from '../../src/http/rate-limits.ts';
 import { newTimeOrderedId } from '../../src/ids.ts';
+import { HABITS } from '../../src/mock-idp/habits.ts';
 import { getOrganization } from '../../src/organizations/directory.ts';
 import { getMember, type Member } from '../../src/organizations/members.ts';
 import type { Step } from '../../src/store/store.ts';
@@ -156,7 +157,7 @@ describe('the sign-in log: entries', () => {
     expect(outcomes(found, 'request', 'member', 'once', 'role')).toEqual(['passed', 'passed', 'failed', 'not_reached']);
     expect(found.member_id).toBe(olivia?.id);
 
-    const noEmail = acme.respond({ user: 'carl', values: { attributes: [], nameId: { value: 'c-1', format: 'urn:x' } } });
+    const noEmail = acme.respond({ user: 'carl', values: { attributes: [], nameId: { value: 'c-1', format: HABITS.okta.nameIdFormat } } });
     expect((await acme.post(browser, noEmail)).code).toBe('saml_email_missing');
     found = await last(acme);
     expect(failures(found)).toEqual({ email: 'saml_email_missing' });

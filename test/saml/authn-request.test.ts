@@ -21,6 +21,7 @@ const PLAIN: AuthnRequestOptions = {
   ssoUrl: 'https://idp.example/sso?tenant=1&x=a%20b',
   binding: 'redirect',
   relayState: 'relay-state.1',
+  allowCreate: true,
   forceAuthn: false,
   authnContext: [],
 };
@@ -30,11 +31,20 @@ const xmlOf = (message: BrowserMessage): string =>
     ? inflateRawSync(Buffer.from(new URL(message.url).searchParams.get('SAMLRequest') ?? '', 'base64')).toString('utf8')
     : Buffer.from(message.fields.SAMLRequest ?? '', 'base64').toString('utf8');
 
+const PERSISTENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
+const TRANSIENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient';
+
+/** Returns the attributes of each NameIDPolicy. */
+const policyOf = (xml: string) =>
+  [...walk(parseXml(xml))]
+    .filter(({ local }) => local === 'NameIDPolicy')
+    .map(({ attributes }) => Object.fromEntries(attributes.map(({ local, value }) => [local, value])));
+
 describe.each(['redirect', 'post'] as const)('createAuthnRequest() by %s (saml-core §3.4.1)', (binding) => {
   const create = async (options: Partial<AuthnRequestOptions> = {}) => createAuthnRequest({ ...PLAIN, binding, ...options });
   const signWith = () => ({ privateKeyPem: key.privateKeyPem, certificatePem: key.certificatePem });
 
-  it('contains only the issuer, the destination and the ACS URL by default', async () => {
+  it('contains only the issuer, the destination, the ACS URL and AllowCreate by default', async () => {
     const xml = xmlOf(await create());
     expect(await schemaProblems(xml, 'protocol')).toBe('');
     const root = parseXml(xml);
@@ -46,9 +56,21 @@ describe.each(['redirect', 'post'] as const)('createAuthnRequest() by %s (saml-c
       Destination: PLAIN.ssoUrl,
       AssertionConsumerServiceURL: PLAIN.acsUrl,
     });
-    // There is no NameIDPolicy and no RequestedAuthnContext, because Entra ID and Okta refuse requests that do not match.
-    expect(childElements(root).map(({ local }) => local)).toEqual(['Issuer']);
-    expect(childElements(root).map(textOf)).toEqual([PLAIN.entityId]);
+    // There is no Format and no RequestedAuthnContext, because Entra ID and Okta refuse requests that do not match.
+    expect(childElements(root).map(({ local }) => local)).toEqual(['Issuer', 'NameIDPolicy']);
+    expect(childElements(root).map(textOf)).toEqual([PLAIN.entityId, '']);
+    expect(policyOf(xml)).toEqual([{ AllowCreate: 'true' }]);
+  });
+
+  it.each([
+    ['no NameIDPolicy if neither is configured', { allowCreate: false }, []],
+    ['a format without AllowCreate', { allowCreate: false, nameIdFormat: PERSISTENT }, [{ Format: PERSISTENT }]],
+    ['a format with AllowCreate', { nameIdFormat: PERSISTENT }, [{ Format: PERSISTENT, AllowCreate: 'true' }]],
+    ['never AllowCreate with a transient NameID', { nameIdFormat: TRANSIENT }, [{ Format: TRANSIENT }]],
+  ])('requests %s (saml-core §3.4.1.1)', async (_title, options, policies) => {
+    const xml = xmlOf(await create(options));
+    expect(await schemaProblems(xml, 'protocol')).toBe('');
+    expect(policyOf(xml)).toEqual(policies);
   });
 
   it('contains the configured options', async () => {

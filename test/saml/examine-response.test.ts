@@ -29,7 +29,7 @@ import {
   SUCCESS,
   sign,
 } from './fixture-cases/hand-made.ts';
-import { judge, type Outcome, responseSettingsOf } from './fixture-cases/judge.ts';
+import { judge, type Outcome, personContextOf, responseSettingsOf } from './fixture-cases/judge.ts';
 import { type KeyName, makeKeys } from './fixture-cases/keys.ts';
 
 let parties: Parties;
@@ -42,12 +42,10 @@ const failures = (examination: Examination) => Object.fromEntries(failed(examina
 const named = ({ checks }: Examination, wanted: CheckName): CheckResult | undefined => checks.find(({ name }) => name === wanted);
 const outcomes = (examination: Examination, ...names: CheckName[]) => names.map((name) => named(examination, name)?.outcome);
 
+const PERSON_SETTINGS = { attributeMapping: DEFAULT_ATTRIBUTE_MAPPING, identifier: 'auto', nameIdFormat: undefined } as const;
+
 const examine = (xml: string, changes: Partial<ResponseSettings> = {}, nowMs = NOW_MS): Examination =>
-  examineResponse(
-    xml,
-    { ...settingsOf(parties, { requireEncryptedAssertion: false, ...changes }), attributeMapping: DEFAULT_ATTRIBUTE_MAPPING },
-    nowMs,
-  );
+  examineResponse(xml, { ...settingsOf(parties, { requireEncryptedAssertion: false, ...changes }), ...PERSON_SETTINGS }, nowMs);
 const signed = (xml: string, bent = {}) => sign(xml, parties.idp.privateKey, bent);
 
 describe('examineResponse() compared with acceptResponse() and readPerson()', () => {
@@ -71,8 +69,7 @@ describe('examineResponse() compared with acceptResponse() and readPerson()', ()
       } catch {
         return; // refused before the examination
       }
-      const attributeMapping = { ...DEFAULT_ATTRIBUTE_MAPPING, ...settings.attributeMapping };
-      const examinationSettings = { ...responseSettingsOf(settings, pemOf, [keys.own.key]), attributeMapping };
+      const examinationSettings = { ...responseSettingsOf(settings, pemOf, [keys.own.key]), ...personContextOf(settings) };
       const outcome = judge(octets, settings, pemOf, [keys.own.key]);
       examined[verdict].push({ name, outcome, examination: examineResponse(xml, examinationSettings, settings.nowMs) });
     };
@@ -222,7 +219,10 @@ describe('examineResponse() after a failure', () => {
     expect(facts('not_on_or_after')).toEqual([`before ${minutes(5)}`, minutes(0)]);
     expect(facts('authn_context')).toEqual(['any', expect.stringContaining('PasswordProtectedTransport')]);
     expect(facts('name_id')).toEqual([undefined, 'format urn:oasis:names:tc:SAML:2.0:nameid-format:persistent']);
-    expect(facts('identifier')).toEqual([undefined, 'from NameID']);
+    expect(facts('identifier')).toEqual([
+      'a persistent identifier',
+      'the NameID of the format urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
+    ]);
     expect(facts('email')).toEqual([expect.stringMatching(/^one of email, mail, /), 'attributes email, displayName, groups']);
     expect(facts('groups')).toEqual([expect.stringMatching(/^one of groups, group, /), '2 groups']);
     expect(examination.attributeNames).toEqual(['email', 'displayName', 'groups']);

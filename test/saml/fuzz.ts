@@ -180,7 +180,8 @@ function receive(message: string, { settings, attributeMapping, roleMapping, now
   const octets = decodeBase64(message);
   if (octets.length > MAX_XML_OCTETS) throw new GatewayError('payload_too_large');
   const assertion = acceptResponse(decodeUtf8(octets), counted(settings, work), nowMs);
-  const person = readPerson(assertion, attributeMapping);
+  const { entityId, idpEntityId } = settings;
+  const person = readPerson(assertion, { attributeMapping, entityId, idpEntityId, identifier: 'auto', nameIdFormat: undefined });
   const { role } = decideRole(roleMapping, person.groups);
   const { expiredCertificates: _, ...signed } = assertion;
   return JSON.stringify({ person, role, ...signed, attributes: [...signed.attributes] });

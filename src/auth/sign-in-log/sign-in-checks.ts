@@ -23,9 +23,9 @@ export const SIGN_IN_CHECKS = {
     codes: ['saml_in_response_to_unknown', 'saml_login_not_started_here', 'saml_unsolicited_forbidden', 'saml_authn_context_mismatch'],
   },
   member: {
-    title: 'The member is not suspended, and single logout has not ended the session at the identity provider',
+    title: 'The user is one member at most, not suspended, and single logout has not ended the session at the identity provider',
     section: 'saml-core §3.7.3.2',
-    codes: ['saml_expired', 'member_suspended'],
+    codes: ['saml_expired', 'member_suspended', 'saml_identifier_ambiguous', 'saml_identifier_changed'],
   },
   once: { title: 'The assertion is used for the first time', section: 'saml-profiles §4.1.4.5', codes: ['saml_replayed'] },
   email_domain: {
@@ -69,7 +69,7 @@ export const failedCheck = (name: SignInCheckName, error: GatewayError): LoggedC
 export function checksUntil(runtime: Runtime, error: GatewayError | undefined): LoggedCheck[] {
   const names = signInChecks(runtime);
   if (!error) return names.map((name) => ({ name, outcome: 'not_reached' }));
-  const failedAt = names.findIndex((name) => codesOf(name).includes(error.code));
+  const failedAt = names.findIndex((name) => isFailureOf(name, error));
   // Any other code is about the user, which a sign-in reads after the request check.
   const passed = failedAt < 0 ? names.indexOf('request') + 1 : failedAt;
   return names.map((name, at) => {
@@ -78,4 +78,8 @@ export function checksUntil(runtime: Runtime, error: GatewayError | undefined): 
   });
 }
 
-const codesOf = (name: SignInCheckName): readonly ErrorCode[] => SIGN_IN_CHECKS[name].codes;
+function isFailureOf(name: SignInCheckName, { code, facts }: GatewayError): boolean {
+  const codes: readonly ErrorCode[] = SIGN_IN_CHECKS[name].codes;
+  // Without this variant, the response lacks the identifier, which the examination reports.
+  return codes.includes(code) && (code !== 'saml_identifier_changed' || facts.variant === 'identifier_undecided');
+}

@@ -3,14 +3,21 @@ import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newTimeOrderedId } from '../../ids.ts';
 import { findDefaultConnection, type OrganizationConnection } from '../../organizations/connections/connections.ts';
-import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/connections/identity-providers.ts';
-import { identityKey, MEMBERS, type Member } from '../../organizations/members.ts';
+import {
+  attributeMappingOf,
+  decryptionKeysFor,
+  personSettings,
+  responseSettings,
+} from '../../organizations/connections/identity-providers.ts';
+import { findIdentifiedMember } from '../../organizations/identity/member-identity.ts';
+import type { Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Examination, examineResponse } from '../../saml/explain/examine-response.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import { readPerson } from '../../saml/response/person.ts';
+import { type Groups, groupsOf, readGroups } from '../../saml/response/person-checks.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import { shownNames } from '../../saml/shown-text.ts';
 import { checksUntil, type LoggedCheck } from './sign-in-checks.ts';
@@ -50,7 +57,7 @@ export function acceptedEntry(signIn: AcceptedSignIn, key: EntryKey): SignInLogE
   const { connection, assertion, member } = signIn;
   const { id, role, roleSource } = member;
   // The member's record has no room for all groups, so they are read from the assertion.
-  const sent = assertion && connection ? readPerson(assertion, attributeMappingOf(connection)) : member;
+  const sent = assertion && connection ? readAllGroups(assertion, connection) : member;
   return {
     ...entryBase(connection, signIn, key),
     outcome: 'accepted',
@@ -61,6 +68,9 @@ export function acceptedEntry(signIn: AcceptedSignIn, key: EntryKey): SignInLogE
     groups: boundedGroups(sent),
   };
 }
+
+const readAllGroups = ({ attributes }: VerifiedAssertion, connection: Connection): Groups =>
+  groupsOf(attributes, readGroups(attributes, attributeMappingOf(connection).groups));
 
 /** @throws store_unavailable */
 export async function refusedEntry(
@@ -118,7 +128,7 @@ export async function examine(
 ): Promise<Examination> {
   const decryptionKeys = await decryptionKeysFor(runtime, organization, unverifiedXml);
   const settings = responseSettings({ organization, connection }, runtime.config.baseUrl, decryptionKeys);
-  return examineResponse(unverifiedXml, { ...settings, attributeMapping: attributeMappingOf(connection) }, runtime.now());
+  return examineResponse(unverifiedXml, { ...settings, ...personSettings(connection, settings) }, runtime.now());
 }
 
 /**
@@ -137,9 +147,9 @@ async function findMember(
   assertion: VerifiedAssertion,
 ): Promise<Member | undefined> {
   try {
-    const person = readPerson(assertion, attributeMappingOf(connection));
-    const identity = identityKey(connection.metadata.entityId, person);
-    return (await runtime.store.getUnique(organization.id, MEMBERS, 'identity', identity))?.value;
+    const settings = personSettings(connection, responseSettings({ organization, connection }, runtime.config.baseUrl));
+    const { identifier } = readPerson(assertion, settings);
+    return (await findIdentifiedMember(runtime.store, organization.id, { connection, identifier }))?.value;
   } catch (error) {
     if (error instanceof GatewayError && error.code !== 'store_unavailable') return undefined; // the assertion identifies no user
     throw error;

@@ -16,7 +16,7 @@ import { recordSignIn } from '../sign-in-log/record-sign-in.ts';
 import type { BrowserContext } from './browser-context.ts';
 import { verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
-import { finishTestSignIn } from './finish-test-sign-in.ts';
+import { finishTestSignIn, type TestResult } from './finish-test-sign-in.ts';
 import { findClaimedRequest, type LoginRequest } from './login-request.ts';
 import { requireActive, selectConnection } from './select-connection.ts';
 
@@ -56,7 +56,7 @@ export interface PostedResponse {
 export type SignInOutcome =
   | Exclude<SignInResult, { kind: 'outdated' }>
   /** A test sign-in has a result, accepted or refused. */
-  | { readonly kind: 'tested'; readonly resultAt: string }
+  | Extract<TestResult, { kind: 'tested' }>
   | { readonly kind: 'refused'; readonly error: GatewayError };
 
 /** Gives up on an organization that changes faster than a response can be judged. */
@@ -109,8 +109,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     const claimedRequest = await findClaimedRequest(runtime, organization, { unverifiedXml, browserNonce: browser.nonce });
     // Tests are exempt from the refusal limits: each has one result, in the browser that started it.
     if (claimedRequest?.kind === 'test') {
-      const resultAt = await finishTestSignIn(runtime, organization, { unverifiedXml, request: claimedRequest, browser });
-      return { kind: 'tested', resultAt };
+      return await finishTestSignIn(runtime, round.organization, { unverifiedXml, request: claimedRequest, browser });
     }
     // In the first round only, because this counts as a try.
     if (isFirst) await requireReasonToExamine(organization, { posted, claimedRequest });

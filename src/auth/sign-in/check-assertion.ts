@@ -4,12 +4,13 @@
  */
 import { type ErrorVariantName, GatewayError } from '../../errors.ts';
 import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections/connections.ts';
-import { attributeMappingOf, decryptionKeysFor, responseSettings } from '../../organizations/connections/identity-providers.ts';
+import { decryptionKeysFor, personSettings, responseSettings } from '../../organizations/connections/identity-providers.ts';
 import { isEmailAllowed } from '../../organizations/domains/domain-claims.ts';
-import { identityKey, type Member } from '../../organizations/members.ts';
+import type { SigningInUser } from '../../organizations/identity/resolve-member.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
+import { readAllIdentifiers } from '../../saml/identifier/identifier.ts';
 import { type Person, readPerson } from '../../saml/response/person.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
@@ -43,10 +44,8 @@ export type RequestMatch =
   | { readonly kind: 'bounced'; readonly returnTo: string };
 
 /** The user of a verified assertion. */
-export interface IdentifiedUser {
+export interface IdentifiedUser extends SigningInUser {
   readonly person: Person;
-  /** The unique key of the user's member record. */
-  readonly identity: string;
   readonly decision: RoleDecision;
 }
 
@@ -104,19 +103,17 @@ export async function checkAssertion<Failed extends undefined>(
   return { kind: 'identified', match, user };
 }
 
-/** @throws saml_name_id_missing, saml_email_missing */
-function identifyUser(organization: Organization, { connection, assertion }: VerifiedResponse): IdentifiedUser {
-  const person = readPerson(assertion, attributeMappingOf(connection));
+/** @throws saml_name_id_missing, saml_identifier_changed, saml_email_missing */
+function identifyUser(organization: Organization, { connection, assertion, settings }: VerifiedResponse): IdentifiedUser {
+  const context = personSettings(connection, settings);
+  const person = readPerson(assertion, context);
   return {
     person,
-    identity: identityKey(connection.metadata.entityId, person),
+    identifier: person.identifier,
+    identifiers: readAllIdentifiers(assertion, context),
+    email: person.email,
     decision: decideRole(organization.roleMapping, person.groups, roleScopeOf(organization, connection.id)),
   };
-}
-
-/** @throws member_suspended */
-export function requireNotSuspended(member: Member | undefined): void {
-  if (member?.suspended) throw new GatewayError('member_suspended');
 }
 
 /**

@@ -2,7 +2,8 @@
 import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
-import { MEMBERS, type Member } from '../../organizations/members.ts';
+import { pinIdentifier, resolveMember } from '../../organizations/identity/resolve-member.ts';
+import type { Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { foreseeOwnerChange, reportOwnerLoss } from '../../organizations/owners/owner-loss.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -17,7 +18,6 @@ import {
   emailRefusal,
   type IdentifiedUser,
   type RequestMatch,
-  requireNotSuspended,
   roleDenied,
   stopAtFirstFailure,
   type VerifiedResponse,
@@ -57,8 +57,9 @@ export type SignInResult =
  * Signs the user of a verified response in, once. The claims of assertion and request, the member, the session and the audit
  * entries are one commit, which succeeds only while the organization is as it was when the response was judged.
  * @throws saml_structure_ambiguous (second opinion), saml_in_response_to_unknown, saml_login_not_started_here,
- *   saml_unsolicited_forbidden, saml_replayed, saml_name_id_missing, saml_email_missing, saml_expired (single logout ended
- *   the identity provider's session), saml_email_domain_forbidden, saml_role_denied, member_suspended, conflict, store_unavailable
+ *   saml_unsolicited_forbidden, saml_replayed, saml_name_id_missing, saml_identifier_changed, saml_identifier_ambiguous,
+ *   saml_email_missing, saml_expired (single logout ended the identity provider's session), saml_email_domain_forbidden,
+ *   saml_role_denied, member_suspended, conflict, store_unavailable
  */
 export async function finishSignIn(runtime: Runtime, organization: Stored<Organization>, answer: SignInAnswer): Promise<SignInResult> {
   const { verified, browser } = answer;
@@ -104,8 +105,9 @@ async function commitSignIn(
     ...match.take,
   ];
   return compareAndSet<SignInResult>(async () => {
-    const known = await runtime.store.getUnique(organization.id, MEMBERS, 'identity', user.identity);
-    requireNotSuspended(known?.value);
+    const resolved = await resolveMember(runtime.store, stored, { connection, user });
+    if (resolved.kind === 'outdated') return resolved;
+    const { known } = resolved;
     const refusal = emailRefusal(organization, user);
     const opened =
       refusal || user.decision.role === 'none'
@@ -113,11 +115,16 @@ async function commitSignIn(
         : openSession(runtime, { organization, connection }, { assertion, user, known, browser, formerLogin, nowMs });
     const claims = claimsFor(opened);
     const steps = refusal ? [] : (opened?.steps ?? revokeAccess(known));
-    // Revocations wait for replicas, so that a failover cannot undo them.
     const after = refusal ? known?.value : opened?.member; // a refused address changes no member
-    const { organizationStep, auditSteps } = await foreseeOwnerChange(runtime, stored, { before: known?.value, after });
-    const result = await runtime.store.commit(organization.id, [...claims, organizationStep, ...steps, ...auditSteps], {
-      replicated: !opened && steps.length > 0,
+    const owners = await foreseeOwnerChange(runtime, stored, { before: known?.value, after });
+    const { auditSteps } = owners;
+    // A refused user pins nothing.
+    const pin = opened && resolved.pin;
+    const pinning = pin && pinIdentifier(owners.organizationStep, stored, { connection, source: pin, actor: browser.actor, nowMs });
+    const { organizationStep, pinSteps } = pinning ?? { organizationStep: owners.organizationStep, pinSteps: [] };
+    const result = await runtime.store.commit(organization.id, [...claims, organizationStep, ...steps, ...auditSteps, ...pinSteps], {
+      // Revocations and settings wait for replicas, so that a failover cannot undo them.
+      replicated: pin !== undefined || (!opened && steps.length > 0),
     });
     if (result.ok) {
       if (auditSteps.length > 0) await reportOwnerLoss(runtime, organization, 'sign_in');

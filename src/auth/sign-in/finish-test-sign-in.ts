@@ -5,13 +5,15 @@
 import { auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { requireConnection } from '../../organizations/connections/connections.ts';
-import { MEMBERS, type Member, type RoleSource } from '../../organizations/members.ts';
+import { type Outdated, pinIdentifier, type ResolvedMember, resolveMember } from '../../organizations/identity/resolve-member.ts';
+import type { RoleSource } from '../../organizations/members.ts';
 import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import type { RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Examination } from '../../saml/explain/examine-response.ts';
 import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
-import type { Step } from '../../store/store.ts';
+import type { IdentifierSource } from '../../saml/identifier/identifier.ts';
+import type { Step, Stored } from '../../store/store.ts';
 import { failedCheck, type LoggedCheck, type SignInCheckName, signInChecks } from '../sign-in-log/sign-in-checks.ts';
 import { entryBase, examine, examinedPart, newEntryKey } from '../sign-in-log/sign-in-entry.ts';
 import { type SignInLogEntry, saveLogEntries } from '../sign-in-log/sign-in-log.ts';
@@ -20,7 +22,6 @@ import {
   checkAssertion,
   type RunCheck,
   requireAllowedEmail,
-  requireNotSuspended,
   requireRole,
   type VerifiedResponse,
   verifyResponse,
@@ -35,25 +36,35 @@ export interface TestAnswer {
   readonly browser: BrowserContext;
 }
 
+export type TestResult =
+  | { readonly kind: 'tested'; readonly resultAt: string }
+  /** Nothing was written; the response must be judged again. */
+  | Outdated;
+
 /**
- * Finishes a test sign-in. A refusal is a result like any other, also if the response does not answer the request.
+ * Finishes a test sign-in. A refusal is a result like any other, also if the response does not answer the request. The first test that
+ * is accepted pins the identifier of the connection.
  * @returns the path of the page that shows the result
  * @throws saml_in_response_to_unknown if the test already has a result; idp_not_configured, organization_unknown, store_unavailable
  */
-export async function finishTestSignIn(runtime: Runtime, organization: Organization, answer: TestAnswer): Promise<string> {
+export async function finishTestSignIn(runtime: Runtime, stored: Stored<Organization>, answer: TestAnswer): Promise<TestResult> {
   const { unverifiedXml, request } = answer;
+  const organization = stored.value;
   // The response is examined with the connection under test, whatever its Issuer, so that a wrong Issuer is a finding.
   const connection = requireConnection(organization, request.connectionId);
   const examination = await examine(runtime, { organization, connection }, unverifiedXml);
   const verified = await valueOrRefused(() => verifyResponse(runtime, { organization, connection }, unverifiedXml));
-  const findings = verified ? await runChecks(runtime, organization, { request, verified }) : NO_FINDINGS;
-  const entry = await consume(runtime, organization, {
+  const findings = verified ? await runChecks(runtime, stored, { request, verified }) : NO_FINDINGS;
+  if (findings.kind === 'outdated') return findings;
+  const entry = await consume(runtime, stored, {
     answer,
     verified,
+    pin: findings.resolved?.pin,
     entryFor: (isFirstUse) => makeEntry(runtime, connection, { answer, examination, findings, isFirstUse }),
   });
+  if (!entry) return { kind: 'outdated' };
   await saveLogEntries(runtime, organization.id, [entry]);
-  return `${request.resultsAt}/${entry.id}`;
+  return { kind: 'tested', resultAt: `${request.resultsAt}/${entry.id}` };
 }
 
 /** Returns undefined if the verdict is a refusal. The examination holds the reason. */
@@ -70,13 +81,15 @@ async function valueOrRefused<T>(verdict: () => Promise<T>): Promise<T | undefin
 const isRefusal = (error: unknown): error is GatewayError => error instanceof GatewayError && error.status < 500;
 
 interface Findings {
+  readonly kind: 'found';
   /** Without `once`, which is known only when the assertion is claimed. */
   readonly checks: ReadonlyMap<SignInCheckName, LoggedCheck>;
-  readonly member: Member | undefined;
+  /** Undefined if no member can be determined, or if the member is suspended. */
+  readonly resolved: ResolvedMember | undefined;
   readonly decision: RoleDecision | undefined;
 }
 
-const NO_FINDINGS: Findings = { checks: new Map(), member: undefined, decision: undefined };
+const NO_FINDINGS: Findings = { kind: 'found', checks: new Map(), resolved: undefined, decision: undefined };
 
 interface TestCase {
   readonly request: TestRequest;
@@ -84,7 +97,8 @@ interface TestCase {
 }
 
 /** Runs the checks of a sign-in, each of them even if an earlier one failed. */
-async function runChecks(runtime: Runtime, organization: Organization, { request, verified }: TestCase): Promise<Findings> {
+async function runChecks(runtime: Runtime, stored: Stored<Organization>, { request, verified }: TestCase): Promise<Findings | Outdated> {
+  const organization = stored.value;
   const checks = new Map<SignInCheckName, LoggedCheck>();
   const run: RunCheck<undefined> = async (name, check) => {
     try {
@@ -108,26 +122,35 @@ async function runChecks(runtime: Runtime, organization: Organization, { request
   });
   const user = checked.kind === 'identified' ? checked.user : undefined;
   if (!user) return { ...NO_FINDINGS, checks };
-  const member = (await runtime.store.getUnique(organization.id, MEMBERS, 'identity', user.identity))?.value;
-  await run('member', () => requireNotSuspended(member));
+  const resolved = await run('member', () => resolveMember(runtime.store, stored, { connection: verified.connection, user }));
+  if (resolved?.kind === 'outdated') return resolved;
   await run('email_domain', () => requireAllowedEmail(organization, user));
   await run('role', () => requireRole(user));
-  return { checks, member, decision: user.decision };
+  return { kind: 'found', checks, resolved, decision: user.decision };
 }
 
 interface Consumption {
   readonly answer: TestAnswer;
   /** Undefined if the response was refused, so that there is no assertion to claim. */
   readonly verified: VerifiedResponse | undefined;
+  /** The source to pin if the test is accepted. */
+  readonly pin: IdentifierSource | undefined;
   /** @param isFirstUse undefined if the response was refused, so that it has no assertion */
   readonly entryFor: (isFirstUse: boolean | undefined) => SignInLogEntry;
 }
 
 /**
- * Consumes the request and claims the assertion, in one commit with the audit entry. An assertion that was used before fails
- * the test, and the request is consumed without it.
+ * Consumes the request and claims the assertion, in one commit with the audit entry and, if the test pins it, the identifier. An
+ * assertion that was used before fails the test, and the request is consumed without it.
+ * @returns undefined if the organization changed meanwhile
  */
-async function consume(runtime: Runtime, organization: Organization, { answer, verified, entryFor }: Consumption): Promise<SignInLogEntry> {
+async function consume(
+  runtime: Runtime,
+  stored: Stored<Organization>,
+  { answer, verified, pin, entryFor }: Consumption,
+): Promise<SignInLogEntry | undefined> {
+  const exists: Step = { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD };
+  const { actor } = answer.browser;
   for (const isFirstUse of verified ? [true, false] : [undefined]) {
     const entry = entryFor(isFirstUse);
     const { code, memberId, outcome, startedBy } = entry;
@@ -136,14 +159,20 @@ async function consume(runtime: Runtime, organization: Organization, { answer, v
       ...(code === undefined ? {} : { code }),
       details: { outcome, started_by: startedBy, sign_in: entry.id },
     };
+    const source = outcome === 'accepted' ? pin : undefined;
+    const nowMs = runtime.now();
+    const pinning = verified && source && pinIdentifier(exists, stored, { connection: verified.connection, source, actor, nowMs });
+    const { organizationStep, pinSteps } = pinning ?? { organizationStep: exists, pinSteps: [] };
     const steps: Step[] = [
-      { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+      organizationStep,
       takeRequest(answer.request),
-      auditStep(runtime.now(), answer.browser.actor, 'login.tested', auditFields),
-      ...(verified && isFirstUse ? [claimAssertion(verified.settings.idpEntityId, verified.assertion, runtime.now())] : []),
+      auditStep(nowMs, actor, 'login.tested', auditFields),
+      ...pinSteps,
+      ...(verified && isFirstUse ? [claimAssertion(verified.settings.idpEntityId, verified.assertion, nowMs)] : []),
     ];
-    const result = await runtime.store.commit(organization.id, steps);
+    const result = await runtime.store.commit(stored.value.id, steps, { replicated: pinning !== undefined });
     if (result.ok) return entry;
+    if (result.failed === 0 && pinning) return undefined;
     if (result.failed === 0) throw new GatewayError('organization_unknown');
     if (result.failed === 1) break;
   }
@@ -159,7 +188,8 @@ interface TestFacts {
 
 function makeEntry(runtime: Runtime, connection: Connection, facts: TestFacts): SignInLogEntry {
   const { answer, examination, findings, isFirstUse } = facts;
-  const { member, decision } = findings;
+  const { resolved, decision } = findings;
+  const member = resolved?.known?.value;
   const checks = signInChecks(runtime).map((name): LoggedCheck => {
     if (name === 'once' && isFirstUse !== undefined) return onceCheck(isFirstUse);
     return findings.checks.get(name) ?? { name, outcome: 'not_reached' };

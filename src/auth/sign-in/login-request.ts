@@ -94,6 +94,7 @@ export async function createLoginRequest(
     relayState: newSecret(),
     signWith: signsRequests(connection) ? await openMessageSigningKey(runtime, organization) : undefined,
     nameIdFormat: settings.nameIdFormat,
+    allowCreate: settings.allowCreate ?? true,
     forceAuthn: request.forceAuthn,
     authnContext: settings.authnContext,
   });

@@ -3,6 +3,7 @@ import { type Actor, auditStep } from '../../audit.ts';
 import { newId, newSecret } from '../../ids.ts';
 import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
+import { identityKey, memberIdentifier } from '../../organizations/identity/member-identity.ts';
 import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -49,7 +50,7 @@ export function openSession(
     idpEntityId: connection.metadata.entityId,
     entityId: serviceProviderUrls(runtime.config.baseUrl, organization.slug).entityId,
   });
-  const member: Member = { ...memberAfterSignIn(user, known?.value, { connectionId: connection.id, sessions, nowMs }), seenNameIds };
+  const member: Member = { ...memberAfterSignIn(user, known?.value, { connection, sessions, nowMs }), seenNameIds };
   const sid = newSid(organization.id);
   const login: Login = {
     organizationId: organization.id,
@@ -88,16 +89,19 @@ const fitsRecord = ({ nameId, sessionIndex = '' }: VerifiedAssertion): boolean =
   sessionIndex.length <= MAX_LOGOUT_NAME_LENGTH && JSON.stringify(nameId ?? null).length <= 2 * MAX_LOGOUT_NAME_LENGTH;
 
 function memberAfterSignIn(
-  { person, identity, decision }: IdentifiedUser,
+  { person, identifier, decision }: IdentifiedUser,
   before: Member | undefined,
-  { connectionId, sessions, nowMs }: { readonly connectionId: string; readonly sessions: Member['sessions']; readonly nowMs: number },
+  { connection, sessions, nowMs }: { readonly connection: Connection; readonly sessions: Member['sessions']; readonly nowMs: number },
 ): Member {
   const now = toIsoTime(nowMs);
   const { email, name, groupsState } = person;
-  const base = before ?? { id: newId('usr'), identity, createdAt: now, suspended: false, cliTokens: [] };
+  const base = before ?? { id: newId('usr'), createdAt: now, suspended: false, cliTokens: [] };
   return {
     ...base,
-    connectionId,
+    // Replaces a key of earlier versions.
+    identity: identityKey(connection, identifier),
+    identifier: memberIdentifier(connection, identifier),
+    connectionId: connection.id,
     email,
     name,
     groups: groupsToKeep(person.groups),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
+import { DEFAULT_SETTINGS } from '../../organizations/connections/connections.ts';
 import { normalizeDomain } from '../../organizations/domains/domain-name.ts';
 import type { ConnectionSettings, OrganizationChanges } from '../../organizations/organizations.ts';
 import { isEmail } from '../../saml/email-address.ts';
@@ -125,6 +126,14 @@ const SETTINGS_FIELDS = {
   require_encrypted_assertion: z.boolean(),
   sign_requests: z.boolean().nullable(),
   name_id_format: uri.nullable(),
+  identifier: z
+    .union(
+      [z.literal('auto'), z.strictObject({ attribute: line(512) }), z.strictObject({ name_id: uri })],
+      'must be "auto", {"attribute": NAME} or {"name_id": FORMAT}',
+    )
+    .nullable()
+    .describe('What identifies users. `auto` until the first accepted or test sign-in, which pins what it used.'),
+  allow_create: z.boolean().nullable().describe('Allows the identity provider to create an identifier for a user (AllowCreate).'),
   force_authn: z.boolean(),
   authn_context: z.array(uri).max(20),
   metadata_refresh_hours: wholeNumber(1, 720).nullable(),
@@ -141,6 +150,8 @@ const SETTING_NAMES: Readonly<Record<keyof typeof SETTINGS_FIELDS, keyof Connect
   require_encrypted_assertion: 'requireEncryptedAssertion',
   sign_requests: 'signRequests',
   name_id_format: 'nameIdFormat',
+  identifier: 'identifier',
+  allow_create: 'allowCreate',
   force_authn: 'forceAuthn',
   authn_context: 'authnContext',
   metadata_refresh_hours: 'metadataRefreshHours',
@@ -150,9 +161,11 @@ export const toSettings = (body: z.infer<typeof IDP_SETTINGS>): Partial<Connecti
 
 type SettingsJson = z.infer<z.ZodObject<typeof SETTINGS_FIELDS>>;
 
-/** Returns the settings as the API shows them: `null` for a setting that has no value. */
+/** Returns the settings as the API shows them: the default, or `null`, for a setting that has no value. */
 export const fromSettings = (settings: ConnectionSettings): SettingsJson =>
-  Object.fromEntries(Object.entries(SETTING_NAMES).map(([name, field]) => [name, settings[field] ?? null])) as SettingsJson;
+  Object.fromEntries(
+    Object.entries(SETTING_NAMES).map(([name, field]) => [name, settings[field] ?? DEFAULT_SETTINGS[field] ?? null]),
+  ) as SettingsJson;
 
 const entityId = z.string().min(1).max(1024).optional();
 

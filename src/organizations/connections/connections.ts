@@ -18,6 +18,8 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   requireEncryptedAssertion: false,
   signRequests: undefined,
   nameIdFormat: undefined,
+  identifier: 'auto',
+  allowCreate: true,
   forceAuthn: false,
   authnContext: [],
   metadataRefreshHours: undefined,

@@ -13,9 +13,11 @@ import { ENTITY_ID_SHARED, lintIdpMetadata } from '../../saml/metadata/idp-metad
 import { type ManualIdp, readIdpMetadata, readManualIdp } from '../../saml/metadata/idp-metadata-reader.ts';
 import { isLoopbackHost } from '../../saml/metadata/loopback-host.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
+import type { PersonContext } from '../../saml/response/checks.ts';
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
 import { toIsoTime } from '../../time.ts';
 import { isEntityIdShared, noteConnections } from '../directory.ts';
+import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
 import { newConnection, type OrganizationConnection, requireConnection, withConnection } from './connections.ts';
@@ -81,14 +83,16 @@ export function withMetadata({ organization, connectionId, loaded }: MetadataCha
   const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
   const metadataRefreshHours =
     metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
+  const isSameIdp = connection.metadata.entityId === metadata.entityId;
   return withConnection(organization, {
     ...connection,
     metadata,
     metadataUrl,
-    settings: { ...connection.settings, metadataRefreshHours },
+    // Another identity provider identifies its users in its own way.
+    settings: { ...connection.settings, metadataRefreshHours, ...(isSameIdp ? {} : { identifier: 'auto' }) },
     updatedAt: toIsoTime(nowMs),
     refresh: undefined,
-    identityScope: connection.metadata.entityId === metadata.entityId ? connection.identityScope : metadata.entityId,
+    identityScope: isSameIdp ? connection.identityScope : metadata.entityId,
   });
 }
 
@@ -151,6 +155,7 @@ export async function changeIdpSettings(runtime: Runtime, actor: Actor, change: 
 function withSettings({ organization, connectionId, changes }: SettingsChange): Organization {
   const connection = requireConnection(organization, connectionId);
   const settings = { ...connection.settings, ...changes };
+  if (changes.identifier !== undefined) requireUsableIdentifier(changes.identifier, attributeMappingOf({ settings }));
   if (settings.metadataRefreshHours !== undefined && connection.metadataUrl === undefined) {
     throw new GatewayError('validation_failed', 'metadata_refresh_hours is only possible if the metadata came from a URL.');
   }
@@ -248,8 +253,17 @@ export function responseSettings(
 /** Returns whether requests to the identity provider are signed: as set, or else as its metadata asks. */
 export const signsRequests = ({ metadata, settings }: Connection): boolean => settings.signRequests ?? metadata.wantAuthnRequestsSigned;
 
+/** Returns what the user of an assertion is read with. */
+export const personSettings = (connection: Connection, { idpEntityId, entityId }: ResponseSettings): PersonContext => ({
+  identifier: connection.settings.identifier ?? 'auto',
+  nameIdFormat: connection.settings.nameIdFormat,
+  attributeMapping: attributeMappingOf(connection),
+  idpEntityId,
+  entityId,
+});
+
 /** Returns the attribute names that are read, the defaults included. */
-export const attributeMappingOf = ({ settings }: Connection): AttributeMapping => ({
+export const attributeMappingOf = ({ settings }: Pick<Connection, 'settings'>): AttributeMapping => ({
   ...DEFAULT_ATTRIBUTE_MAPPING,
   ...settings.attributeMapping,
 });

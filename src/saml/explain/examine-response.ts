@@ -56,7 +56,7 @@ const MAX_ROWS = 300;
  * @param unverifiedXml the decoded response, whatever it contains
  */
 export function examineResponse(unverifiedXml: string, settings: ExaminationSettings, nowMs: number): Examination {
-  const examiner = new Examiner({ unverifiedXml, settings, nowMs, attributeMapping: settings.attributeMapping });
+  const examiner = new Examiner({ ...settings, unverifiedXml, settings, nowMs });
   const { isVerified } = examiner;
   const { unverifiedRoot: root, assertion, attributes, groups } = examiner.values;
   const issuedAtMs = root && issueInstantOf(root);

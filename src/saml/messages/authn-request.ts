@@ -1,9 +1,10 @@
 /**
  * Creates AuthnRequests with @node-saml/node-saml, without those of its defaults that break sign-ins: there is no
- * RequestedAuthnContext and no NameIDPolicy unless configured (Entra ID answers AADSTS75011, Okta refuses a mismatch), and
+ * RequestedAuthnContext and no NameIDPolicy Format unless configured (Entra ID answers AADSTS75011, Okta refuses a mismatch), and
  * HTTP-POST is never deflated.
  */
 import type { SamlConfig } from '@node-saml/node-saml';
+import { NAME_ID_TRANSIENT } from '../names.ts';
 import { type BrowserMessage, type MessageSigningKey, signEnveloped } from './bindings.ts';
 
 export interface AuthnRequestOptions {
@@ -19,6 +20,8 @@ export interface AuthnRequestOptions {
   /** Signs the request with rsa-sha256. */
   readonly signWith?: MessageSigningKey | undefined;
   readonly nameIdFormat?: string | undefined;
+  /** Allows the identity provider to create an identifier for the user. */
+  readonly allowCreate: boolean;
   readonly forceAuthn: boolean;
   /** AuthnContextClassRefs, required with Comparison="exact". Empty for no requirement. */
   readonly authnContext: readonly string[];
@@ -33,8 +36,10 @@ export async function createAuthnRequest(options: AuthnRequestOptions): Promise<
   class RequestWriter extends SAML {
     override async generateAuthorizeRequestAsync(isPassive: boolean, isPost: boolean): Promise<string> {
       const generated = await super.generateAuthorizeRequestAsync(isPassive, false);
-      // The library always writes a NameIDPolicy. Without a format it is useless, and some identity providers refuse it.
-      const request = options.nameIdFormat === undefined ? generated.replace(/<samlp:NameIDPolicy [^>]*\/>/, '') : generated;
+      // Without format and AllowCreate, a NameIDPolicy says nothing.
+      const isEmpty = options.nameIdFormat === undefined && !allowsCreate(options);
+      // Federations that forbid AllowCreate forbid the attribute, not only the value true.
+      const request = isEmpty ? generated.replace(/<samlp:NameIDPolicy [^>]*\/>/, '') : generated.replace(' AllowCreate="false"', '');
       return isPost && options.signWith ? signEnveloped(request, options.id, options.signWith) : request;
     }
   }
@@ -45,6 +50,12 @@ export async function createAuthnRequest(options: AuthnRequestOptions): Promise<
   const message = await writer.getAuthorizeMessageAsync(options.relayState);
   return { binding: 'post', action: options.ssoUrl, fields: { SAMLRequest: String(message.SAMLRequest), RelayState: options.relayState } };
 }
+
+/**
+ * LemonLDAP::NG sends no NameID without AllowCreate, and the Shibboleth SP sends it too. For transient NameIDs it must not be used.
+ * @see saml-core §3.4.1.1
+ */
+const allowsCreate = ({ allowCreate, nameIdFormat }: AuthnRequestOptions): boolean => allowCreate && nameIdFormat !== NAME_ID_TRANSIENT;
 
 function samlConfig(options: AuthnRequestOptions): SamlConfig {
   return {
@@ -58,7 +69,7 @@ function samlConfig(options: AuthnRequestOptions): SamlConfig {
     signatureAlgorithm: 'sha256',
     digestAlgorithm: 'sha256',
     identifierFormat: options.nameIdFormat ?? null,
-    allowCreate: true,
+    allowCreate: allowsCreate(options),
     forceAuthn: options.forceAuthn,
     disableRequestedAuthnContext: options.authnContext.length === 0,
     authnContext: [...options.authnContext],

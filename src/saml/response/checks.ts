@@ -4,17 +4,17 @@
  * log, the console, `samlgate doctor` and `docs/saml-checks.md` show them. To add a check, add a row.
  */
 import { toIsoTime } from '../../time.ts';
+import { describeSource, type IdentifierSettings, readIdentifier } from '../identifier/identifier.ts';
 import { ASSERTION } from '../names.ts';
 import { shown, shownExactly } from '../shown-text.ts';
 import { parseXml } from '../xml/xml.ts';
 import { childrenNamed, walk, type XmlElement } from '../xml/xml-tree.ts';
-import type { AttributeMapping } from './attribute-mapping.ts';
 import { readAttributes } from './attributes.ts';
 import { ABSENT, anyOf, attributeIn, attributeNames, comparison, countOf, period, signatureFacts, statusOf } from './check-facts.ts';
 import { checkPlainIsAllowed, openEncryptedAssertion } from './encrypted-assertion.ts';
 import { hasEncryptedId } from './name-id.ts';
 import { coveredAssertion, openResponse, verifyAssertion } from './opened-response.ts';
-import { readEmail, readGroups, readIdentifier, readName } from './person-checks.ts';
+import { readEmail, readGroups, readName } from './person-checks.ts';
 import {
   audiencesOf,
   checkAssertionIssuer,
@@ -60,9 +60,7 @@ export interface ResponseContext {
 }
 
 /** The input of the person checks, besides the values of the response checks. */
-export interface PersonContext {
-  readonly attributeMapping: AttributeMapping;
-}
+export type PersonContext = IdentifierSettings;
 
 const responseCheck = checkFor<ResponseContext>();
 const personCheck = checkFor<PersonContext>();
@@ -398,13 +396,15 @@ export const PERSON_CHECKS = {
   identifier: personCheck({
     title: 'The user has a persistent identifier',
     section: 'saml-core §8.3.7',
-    codes: ['saml_name_id_missing', 'saml_malformed'],
+    codes: ['saml_name_id_missing', 'saml_identifier_changed', 'saml_malformed'],
     part: 'assertion',
     needs: ['attributes', 'nameId'],
     provides: 'identifier',
-    run: ({ attributes, nameId }) => readIdentifier(attributes, nameId),
-    // The first part is the kind of the identifier, which describes no user.
-    facts: ({ identifier }) => (identifier === undefined ? {} : { got: `from ${shown(String((JSON.parse(identifier) as unknown[])[0]))}` }),
+    run: (subject, context) => readIdentifier(subject, context),
+    facts: ({ identifier }, { identifier: setting }) => ({
+      wanted: shown(setting === 'auto' ? 'a persistent identifier' : describeSource(setting)),
+      ...(identifier ? { got: shown(describeSource(identifier.source)) } : {}),
+    }),
   }),
   email: personCheck({
     title: 'The user has exactly one email address',

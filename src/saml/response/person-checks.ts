@@ -1,11 +1,11 @@
 /**
- * Reads an identifier, an email address, groups and a name from the attributes and the NameID of an assertion. Values are compared
- * code point by code point. Nothing but an email address is trimmed, and nothing is case-folded, split or normalized, because that
- * could merge two users or two groups.
+/**
+ * Reads an email address, groups and a name from the attributes and the NameID of an assertion. Values are compared code point by code
+ * point. Nothing but an email address is trimmed, and nothing is case-folded, split or normalized, because that could merge two groups.
  */
 import { GatewayError } from '../../errors.ts';
 import { isEmail } from '../email-address.ts';
-import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_TRANSIENT } from '../names.ts';
+import { NAME_ID_EMAIL } from '../names.ts';
 import { shownWithoutText } from '../shown-text.ts';
 import { trimXmlSpace } from '../xml/white-space.ts';
 import { MS_CLAIMS, WS_CLAIMS } from './attribute-mapping.ts';
@@ -18,13 +18,6 @@ const SURNAMES = ['lastName', 'surname', 'sn', 'last_name', `${WS_CLAIMS}/surnam
 /** Entra ID sends one of these instead of the groups for a user with more than 150 groups. */
 const OVER_LIMIT = [`${MS_CLAIMS}/claims/groups.link`, 'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups.link'];
 
-/** Identifiers that survive a change of name or email address, the most stable first. */
-const STABLE_IDENTIFIERS = [
-  `${MS_CLAIMS}/identity/claims/objectidentifier`,
-  'urn:oasis:names:tc:SAML:attribute:subject-id',
-  'urn:oasis:names:tc:SAML:attribute:pairwise-id',
-];
-
 export interface Groups {
   readonly groups: readonly string[];
   /**
@@ -32,27 +25,6 @@ export interface Groups {
    * (`over_limit`), and groups that were sent, possibly none with a role (`present`).
    */
   readonly groupsState: 'present' | 'absent' | 'over_limit';
-}
-
-/** @returns the kind of the identifier and its value as JSON: the key of a member within an organization and identity provider */
-export function readIdentifier(attributes: Attributes, nameId: NameId | undefined): string {
-  for (const name of STABLE_IDENTIFIERS) {
-    const value = onlyValue(attributes, name);
-    if (value !== undefined && value !== '') return bounded(JSON.stringify([name, value]));
-  }
-  if (!nameId || nameId.value.trim() === '') throw new GatewayError('saml_name_id_missing', 'The assertion has no NameID.');
-  if (nameId.format === NAME_ID_TRANSIENT) {
-    throw new GatewayError('saml_name_id_missing', 'The NameID is transient: it changes at every sign-in and identifies no user.');
-  }
-  // A persistent NameID is unique only together with its qualifiers (saml-core §8.3.7).
-  const qualifiers = nameId.format === NAME_ID_PERSISTENT ? [nameId.nameQualifier ?? '', nameId.spNameQualifier ?? ''] : [];
-  return bounded(JSON.stringify(['NameID', nameId.value, ...qualifiers]));
-}
-
-/** saml-core §8.3.7 allows 256 characters. With qualifiers and some margin, this limit still fits an index of the store. */
-function bounded(identifier: string): string {
-  if (identifier.length > 900) throw new GatewayError('saml_name_id_missing', 'The identifier of the user is too long.');
-  return identifier;
 }
 
 /** Reads the email address: one value, which may be repeated and may have white space around it. */

@@ -1,6 +1,7 @@
 /** What a check is, and how the checks decide: one after the other, until the first that fails. */
 import type { ErrorCode } from '../../errors.ts';
 import type { SignedOctets } from '../crypto/signature.ts';
+import type { Identifier } from '../identifier/identifier.ts';
 import type { XmlElement } from '../xml/xml-tree.ts';
 import type { Attributes } from './attributes.ts';
 import type { NameId } from './name-id.ts';
@@ -33,7 +34,7 @@ export interface CheckValues {
   readonly authnContextClassRef: string | undefined;
   readonly nameId: NameId | undefined;
   readonly attributes: Attributes;
-  readonly identifier: string;
+  readonly identifier: Identifier;
   readonly email: string;
   readonly groups: readonly string[] | undefined;
   readonly name: string | undefined;

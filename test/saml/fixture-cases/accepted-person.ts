@@ -1,7 +1,6 @@
 /** Accepted: identifier, email address, name, groups and role of the user. */
-import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
-import { attribute, ENTITY_ID, IDP, message, OLIVIA, type Parts, sign } from './hand-made.ts';
+import { attribute, ENTITY_ID, type ExpectedPerson, IDP, message, OLIVIA, type Parts, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';
 
 const EMAIL_FORMAT = 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress';
@@ -18,7 +17,7 @@ const GROUPS = attribute('groups', 'platform-admins', 'engineering');
 const NIL = '<saml:AttributeValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>';
 const identity = (...parts: string[]): string => JSON.stringify(parts);
 
-type Row = readonly [name: string, parts: Partial<Parts>, person: Partial<Person>, more?: Pick<AcceptedCase, 'role' | 'settings'>];
+type Row = readonly [name: string, parts: Partial<Parts>, person: Partial<ExpectedPerson>, more?: Pick<AcceptedCase, 'role' | 'settings'>];
 
 const rows = ({ rsa }: Keys, prefix: string, list: readonly Row[]): AcceptedCase[] =>
   list.map(([name, parts, person, more]) => ({
@@ -76,11 +75,11 @@ export function acceptedIdentity(keys: Keys): AcceptedCase[] {
 }
 
 export function acceptedEmail(keys: Keys): AcceptedCase[] {
-  const email = (spelled: string, read = spelled): [Partial<Parts>, Partial<Person>] => [
+  const email = (spelled: string, read = spelled): [Partial<Parts>, Partial<ExpectedPerson>] => [
     { attributes: attribute('email', spelled) + NAME + GROUPS },
     { email: read },
   ];
-  const emails = (...spelled: string[]): [Partial<Parts>, Partial<Person>] => [
+  const emails = (...spelled: string[]): [Partial<Parts>, Partial<ExpectedPerson>] => [
     { attributes: attribute('email', ...spelled) + NAME + GROUPS },
     {},
   ];
@@ -205,7 +204,7 @@ export function acceptedGroups(keys: Keys): AcceptedCase[] {
   const grouped = (...attributes: string[]): Partial<Parts> => ({ attributes: EMAIL + NAME + attributes.join('') });
   const collaborator = { role: 'collaborator' } as const;
   const none = { groups: [], groupsState: 'absent' } as const;
-  const only = (...groups: string[]): Partial<Person> => ({ groups });
+  const only = (...groups: string[]): Partial<ExpectedPerson> => ({ groups });
   const rule = (...list: string[]): Pick<AcceptedCase, 'role' | 'settings'> => ({
     settings: { roleMapping: { rules: list.map((group) => ({ group, role: 'owner' })), defaultRole: 'none' } },
   });

@@ -6,9 +6,8 @@ import { createHash } from 'node:crypto';
 import { HABITS, type HabitName } from '../../../src/mock-idp/habits.ts';
 import { ENTRA_GROUP_IDS, type Person as MockPerson } from '../../../src/mock-idp/people.ts';
 import { makeResponse } from '../../../src/mock-idp/response.ts';
-import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
-import { ACS_URL, ENTITY_ID, minutes, NOW_MS, REQUEST_ID, sign } from './hand-made.ts';
+import { ACS_URL, ENTITY_ID, type ExpectedPerson, minutes, NOW_MS, REQUEST_ID, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';
 import { PRODUCTS } from './products.ts';
 
@@ -77,7 +76,7 @@ const MOCK_PEOPLE: Readonly<Record<HabitName, (person: MockPerson) => Omit<Accep
   }),
 };
 
-const grouped = (groups: string[] | undefined): Pick<Person, 'groups' | 'groupsState'> =>
+const grouped = (groups: string[] | undefined): Pick<ExpectedPerson, 'groups' | 'groupsState'> =>
   groups ? { groups, groupsState: 'present' } : { groups: [], groupsState: 'absent' };
 
 export function acceptedMockIdps({ rsa }: Keys): AcceptedCase[] {

@@ -1,5 +1,4 @@
 /** Accepted: many spellings of one response. By the XML specifications they all have the same meaning. */
-import type { Person } from '../../../src/saml/response/person.ts';
 import type { AcceptedCase } from './case.ts';
 import { cut, into } from './evil-assertion.ts';
 import {
@@ -7,6 +6,7 @@ import {
   attribute,
   CONDITIONS_TIMES,
   EVERYTHING,
+  type ExpectedPerson,
   IDP,
   message,
   OLIVIA,
@@ -31,12 +31,13 @@ function respelled(xml: string, from: string, to: string): string {
 export function acceptedSpelling({ rsa }: Keys): AcceptedCase[] {
   const signed = (parts: Partial<Parts> = {}) => sign(message(parts), rsa.key);
   const good = signed();
-  const accepted = (name: string, xml: string | Buffer, person: Partial<Person> = {}): AcceptedCase => ({
+  const accepted = (name: string, xml: string | Buffer, person: Partial<ExpectedPerson> = {}): AcceptedCase => ({
     name: `xml-${name}`,
     xml,
     person: { ...OLIVIA, ...person },
   });
-  const attributes = (name: string, text: string, person: Partial<Person> = {}) => accepted(name, signed({ attributes: text }), person);
+  const attributes = (name: string, text: string, person: Partial<ExpectedPerson> = {}) =>
+    accepted(name, signed({ attributes: text }), person);
   const displayName = (name: string, spelled: string, read: string) =>
     attributes(name, EMAIL + attribute('displayName', spelled) + GROUPS, { name: read });
   const group = (name: string, spelled: string) => attributes(name, NAMED + attribute('groups', spelled), { groups: ['platform-admins'] });

@@ -1,11 +1,11 @@
 /** The fixture cases and their file format. */
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { Role, RoleMapping } from '../../../src/organizations/role-mapping.ts';
+import type { Identifier, IdentifierSetting } from '../../../src/saml/identifier/identifier.ts';
 import type { AttributeMapping } from '../../../src/saml/response/attribute-mapping.ts';
 import type { NameId } from '../../../src/saml/response/name-id.ts';
-import type { Person } from '../../../src/saml/response/person.ts';
 import type { ResponseSettings } from '../../../src/saml/response/response-settings.ts';
-import { ACS_URL, ENTITY_ID, IDP, NOW_MS } from './hand-made.ts';
+import { ACS_URL, ENTITY_ID, type ExpectedPerson, IDP, NOW_MS } from './hand-made.ts';
 import type { KeyName } from './keys.ts';
 
 /** The settings of a case in `case.json`. They are complete, so that a changed default changes no case. */
@@ -15,6 +15,9 @@ export interface WrittenSettings extends Omit<ResponseSettings, 'keys' | 'decryp
   readonly nowMs: number;
   /** Added to the default mapping. */
   readonly attributeMapping: Partial<AttributeMapping>;
+  /** Default: `auto`. */
+  readonly identifier?: IdentifierSetting;
+  readonly nameIdFormat?: string;
   readonly roleMapping: RoleMapping;
 }
 
@@ -25,6 +28,7 @@ export type CaseSettings = Partial<Omit<WrittenSettings, 'certificates'>> & { re
 export interface Statement {
   readonly assertionId: string;
   readonly inResponseTo: string | null;
+  readonly identifier: Omit<Identifier, 'formerForms'>;
   readonly acceptableUntil: string;
   readonly nameId: NameId | null;
   readonly sessionIndex: string | null;
@@ -50,7 +54,7 @@ export interface RejectedCase extends AnyCase {
 }
 
 export interface AcceptedCase extends AnyCase {
-  readonly person: Person;
+  readonly person: ExpectedPerson;
   /** Default: `owner`. */
   readonly role?: Role;
   readonly statement?: Partial<Statement>;
@@ -58,7 +62,7 @@ export interface AcceptedCase extends AnyCase {
 
 export type FixtureCase = AcceptedCase | RejectedCase;
 
-export type Expected = Pick<RejectedCase, 'code' | 'detail'> | { person: Person; role: Role; statement: Partial<Statement> };
+export type Expected = Pick<RejectedCase, 'code' | 'detail'> | { person: ExpectedPerson; role: Role; statement: Partial<Statement> };
 
 /** The content of `case.json`. */
 export interface WrittenCase {

@@ -112,7 +112,10 @@ export const EVERYTHING: Partial<Parts> = {
 };
 
 /** The user of a response with the default parts. */
-export const OLIVIA: Person = {
+/** The user of a case. `identity` is the form in which versions without formats and folding stored the identifier. */
+export type ExpectedPerson = Omit<Person, 'identifier'> & { readonly identity: string };
+
+export const OLIVIA: ExpectedPerson = {
   identity: '["NameID","u-olivia","",""]',
   email: 'olivia@acme.test',
   name: 'Olivia Owner',

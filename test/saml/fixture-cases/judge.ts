@@ -4,13 +4,15 @@ import { type ErrorCode, GatewayError } from '../../../src/errors.ts';
 import { decideRole, type Role } from '../../../src/organizations/role-mapping.ts';
 import { refusalFactsOf } from '../../../src/saml/explain/refusal-facts.ts';
 import { DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/attribute-mapping.ts';
-import { type Person, readPerson } from '../../../src/saml/response/person.ts';
+import type { PersonContext } from '../../../src/saml/response/checks.ts';
+import { readPerson } from '../../../src/saml/response/person.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../../src/saml/response/response.ts';
 import { MAX_CLOCK_SKEW_MS, type ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import type { Statement, WrittenSettings } from './case.ts';
+import type { ExpectedPerson } from './hand-made.ts';
 
-export type Outcome = { code: ErrorCode; detail: string | undefined } | { person: Person; role: Role; statement: Statement };
+export type Outcome = { code: ErrorCode; detail: string | undefined } | { person: ExpectedPerson; role: Role; statement: Statement };
 
 /** Converts the settings of a case for {@link judge}. */
 export function responseSettingsOf(
@@ -18,13 +20,22 @@ export function responseSettingsOf(
   pemOf: (file: string) => string,
   decryptionKeys: readonly KeyObject[],
 ): ResponseSettings {
-  const { certificates, nowMs: _, attributeMapping: __, roleMapping: ___, ...rest } = settings;
+  const { certificates, nowMs: _, attributeMapping: __, roleMapping: ___, identifier: ____, nameIdFormat: _____, ...rest } = settings;
   const keys = certificates.map((file) => {
     const { publicKey, fingerprint256, validTo } = new X509Certificate(pemOf(file));
     return { key: publicKey, fingerprint: fingerprint256, notAfterMs: Date.parse(validTo) };
   });
   return { ...rest, keys, decryptionKeys };
 }
+
+/** Converts the settings of a case for `readPerson()`. */
+export const personContextOf = ({ attributeMapping, identifier = 'auto', nameIdFormat, ...settings }: WrittenSettings): PersonContext => ({
+  identifier,
+  nameIdFormat,
+  attributeMapping: { ...DEFAULT_ATTRIBUTE_MAPPING, ...attributeMapping },
+  idpEntityId: settings.idpEntityId,
+  entityId: settings.entityId,
+});
 
 /**
  * Returns the outcome of a case.
@@ -38,15 +49,17 @@ export function judge(
   pemOf: (file: string) => string,
   decryptionKeys: readonly KeyObject[] = [],
 ): Outcome {
-  const { certificates, nowMs, attributeMapping, roleMapping } = settings;
+  const { certificates, nowMs, roleMapping } = settings;
   const fileOf = (fingerprint: string) =>
     certificates.find((file) => new X509Certificate(pemOf(file)).fingerprint256 === fingerprint) ?? fingerprint;
   try {
     const assertion = acceptResponse(decodeUtf8(octets), responseSettingsOf(settings, pemOf, decryptionKeys), nowMs);
-    const person = readPerson(assertion, { ...DEFAULT_ATTRIBUTE_MAPPING, ...attributeMapping });
+    const { identifier, ...person } = readPerson(assertion, personContextOf(settings));
     const { role } = decideRole(roleMapping, person.groups);
     if (role === 'none') return { code: 'saml_role_denied', detail: undefined }; // like a sign-in
-    return { person, role, statement: statementOf(assertion, settings, fileOf) };
+    const { formerForms, ...identified } = identifier;
+    const identity = formerForms[0] ?? '';
+    return { person: { identity, ...person }, role, statement: { ...statementOf(assertion, settings, fileOf), identifier: identified } };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return { code: error.code, detail: refusalFactsOf(error).detail };
@@ -59,7 +72,7 @@ function statementOf(
   assertion: VerifiedAssertion,
   { clockSkewSeconds }: WrittenSettings,
   fileOf: (fingerprint: string) => string,
-): Statement {
+): Omit<Statement, 'identifier'> {
   const { sessionNotOnOrAfterMs } = assertion;
   return {
     assertionId: assertion.assertionId,

@@ -1,5 +1,4 @@
 /** Responses as the identity provider products write them, unsigned. */
-import type { Person } from '../../../src/saml/response/person.ts';
 import type { CaseSettings } from './case.ts';
 import {
   ACS_URL,
@@ -7,6 +6,7 @@ import {
   ENTITY_ID,
   ENVELOPED,
   EXC,
+  type ExpectedPerson,
   type HandSigning,
   inclusiveNamespaces,
   keyInfoOf,
@@ -39,7 +39,7 @@ export interface Product {
   readonly responseId: string;
   readonly assertionId: string;
   readonly signature: Partial<HandSigning>;
-  readonly person: Person;
+  readonly person: ExpectedPerson;
   readonly settings?: CaseSettings;
 }
 

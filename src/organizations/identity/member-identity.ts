@@ -1,0 +1,117 @@
+/**
+ * Finds the member whom a sign-in identifies. A member is found by a key that includes the source of the identifier. Keys of earlier
+ * versions have no source; they are looked up until the member's first sign-in, which replaces them.
+ */
+import { GatewayError } from '../../errors.ts';
+import { hashOf } from '../../ids.ts';
+import { formerFormOf, type Identifier } from '../../saml/identifier/identifier.ts';
+import { eachRecord } from '../../store/each-record.ts';
+import type { Store, Stored } from '../../store/store.ts';
+import { MEMBERS, type Member, type MemberIdentifier } from '../members.ts';
+import type { Connection } from '../organizations.ts';
+
+/** Returns the key under which the member with this identifier is stored. No connection finds the members of another one. */
+export function identityKey(connection: Connection, { source, value, isFolded, qualifiers = ['', ''] }: Identifier): string {
+  const name = 'attribute' in source ? `attribute:${source.attribute}` : `name_id:${source.name_id}`;
+  // Folding is part of the key, so a change of the attribute mapping never merges users whose identifiers differ by case.
+  return hashOf('identity:2', connection.id, connection.identityScope, name, isFolded ? 'folded' : 'exact', value, ...qualifiers);
+}
+
+/** Returns what a member's record says about its identifier. */
+export const memberIdentifier = (connection: Connection, { source, value }: Identifier): MemberIdentifier => ({
+  scope: scopeKey(connection),
+  source,
+  value,
+});
+
+const scopeKey = ({ id, identityScope }: Connection): string => hashOf('identity-scope', id, identityScope);
+
+/** Returns whether a member belongs to the present scope of a connection, as far as the record tells. */
+export const isOfConnection = ({ identifier }: Member, connection: Connection): boolean =>
+  identifier ? identifier.scope === scopeKey(connection) : connection.readsFormerKeys === true;
+
+/** The key of earlier versions. The scope was the entityID of the identity provider. */
+const formerKey = ({ identityScope }: Connection, form: string): string => hashOf(identityScope, form);
+
+/**
+ * Finds the member with this identifier.
+ * @throws saml_identifier_ambiguous if several members have it, because earlier versions distinguished upper and lower case
+ */
+export async function findIdentifiedMember(
+  store: Store,
+  organizationId: string,
+  { connection, identifier }: { readonly connection: Connection; readonly identifier: Identifier },
+): Promise<Stored<Member> | undefined> {
+  const known = await store.getUnique(organizationId, MEMBERS, 'identity', identityKey(connection, identifier));
+  if (!connection.readsFormerKeys) return known;
+  const [asSent, ...others] = identifier.formerForms;
+  // Once a member has a new key, only a spelling that was not looked up before can be that of another member.
+  const forms = !known ? identifier.formerForms : identifier.isFolded && others.length > 0 && asSent !== undefined ? [asSent] : [];
+  const matches = new Map(known ? [[known.id, known]] : []);
+  for (const form of forms) {
+    const member = await store.getUnique(organizationId, MEMBERS, 'identity', formerKey(connection, form));
+    if (member) matches.set(member.id, member);
+  }
+  if (!known && identifier.isFolded) {
+    for (const member of await findOtherSpellings(store, organizationId, { connection, identifier })) matches.set(member.id, member);
+  }
+  if (matches.size > 1) throw new GatewayError('saml_identifier_ambiguous');
+  return [...matches.values()][0];
+}
+
+/** Finds members who are known under their email address in any spelling of the identifier. */
+async function findOtherSpellings(
+  store: Store,
+  organizationId: string,
+  { connection, identifier }: { readonly connection: Connection; readonly identifier: Identifier },
+): Promise<Stored<Member>[]> {
+  const found: Stored<Member>[] = [];
+  for await (const member of eachMemberWithEmail(store, organizationId, identifier.value)) {
+    const { identity, email } = member.value;
+    if (identity === formerKey(connection, formerFormOf(identifier.source, email))) found.push(member);
+  }
+  return found;
+}
+
+const eachMemberWithEmail = (store: Store, partition: string, email: string) =>
+  eachRecord(store, { partition, collection: MEMBERS, index: 'email', equals: email.toLowerCase() });
+
+export interface NewUser {
+  readonly email: string;
+  /** All identifiers of the assertion, whatever the connection uses. */
+  readonly identifiers: readonly Identifier[];
+}
+
+/**
+ * Checks that an unknown user is not a suspended member who returns with another identifier: the assertion must have no identifier and
+ * no email address of a suspended member.
+ * @throws member_suspended
+ */
+export async function requireNotSuspendedBefore(
+  store: Store,
+  organizationId: string,
+  { connection, user }: { readonly connection: Connection; readonly user: NewUser },
+): Promise<void> {
+  const keys = user.identifiers.flatMap((identifier) => [
+    identityKey(connection, identifier),
+    ...(connection.readsFormerKeys ? identifier.formerForms.map((form) => formerKey(connection, form)) : []),
+  ]);
+  for (const key of keys) {
+    const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);
+    if (member?.value.suspended) throw new GatewayError('member_suspended');
+  }
+  for await (const { value } of eachMemberWithEmail(store, organizationId, user.email)) {
+    if (value.suspended) throw new GatewayError('member_suspended');
+  }
+}
+
+/** Returns whether a connection has members, so that an unknown user may not choose the identifier. */
+export async function hasMembers(store: Store, organizationId: string, connection: Connection): Promise<boolean> {
+  const { items } = await store.find(organizationId, MEMBERS, 'identityScope', { equals: scopeKey(connection), limit: 1 });
+  if (items.length > 0) return true;
+  if (!connection.readsFormerKeys) return false;
+  for await (const { value } of eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email' })) {
+    if (!value.identifier) return true;
+  }
+  return false;
+}
