@@ -32,6 +32,8 @@ export const LIMITS = {
   genuine_refusals: { points: 300, seconds: 60 },
   /** Responses to one request of a browser. An accepted response consumes the request. */
   tries_of_request: { points: 5, seconds: 1800 },
+  /** Unsolicited responses with an unknown key, for which metadata is fetched. */
+  unsolicited_fetches: { points: 5, seconds: 300 },
   login_start: { points: 300, seconds: 60 },
   /** Single logout messages, by address only: no flood against an organization may keep its sessions from being ended. */
   logout: { points: 300, seconds: 60 },
@@ -200,6 +202,8 @@ export function responseLimits(runtime: Runtime): ResponseLimits {
       isOn && (byAddress.isOver(addressGroup(address)) || byOrganization.isOver(organizationId)),
 
     countTry: async (requestId) => (await counters('tries_of_request')(requestId)) === undefined,
+
+    countUnsolicitedFetch: async (address) => !isOn || (await counters('unsolicited_fetches')(addressGroup(address))) === undefined,
 
     async countRefusal({ address, organizationId }, { code, isGenuine }) {
       if (!isOn) return false;

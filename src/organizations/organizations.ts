@@ -52,6 +52,8 @@ export interface Connection {
   readonly updatedAt: string;
   /** The last refresh of metadata from a URL. `problem` is the reason why the fetched metadata was not used. */
   readonly refresh?: { readonly at: string; readonly problem?: string | undefined } | undefined;
+  /** Fingerprints of certificates that an administrator removed. A refresh never brings them back. */
+  readonly removedCertificates?: readonly string[] | undefined;
   /** Part of the key of each member of this connection, so that a new value means new members. */
   readonly identityScope: string;
   /** Members may still have a key of the format without source, as written before connections existed. */

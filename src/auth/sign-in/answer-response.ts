@@ -4,17 +4,22 @@
  */
 import { auditStep } from '../../audit.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
-import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
+import { type OrganizationConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
+import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
+import { canRecoverKeys, recoverKeys } from '../../organizations/connections/recover-keys.ts';
 import { getStoredOrganization } from '../../organizations/directory.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
+import { needsUnknownKey } from '../../saml/crypto/signature.ts';
 import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
+import { unverifiedDestinationOf } from '../../saml/messages/unverified-issuer.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
+import { unverifiedInResponseTo } from '../../saml/response/response-structure.ts';
 import type { Stored } from '../../store/store.ts';
 import { recordSignIn } from '../sign-in-log/record-sign-in.ts';
 import type { BrowserContext } from './browser-context.ts';
-import { verifyResponse } from './check-assertion.ts';
+import { type VerifiedResponse, verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
 import { finishTestSignIn, type TestResult } from './finish-test-sign-in.ts';
 import { findClaimedRequest, type LoginRequest } from './login-request.ts';
@@ -26,6 +31,8 @@ export interface ResponseLimits {
   isOverRefusals(source: ResponseSource): boolean;
   /** Counts a response to a pending request. Returns whether it may be examined. */
   countTry(requestId: string): Promise<boolean>;
+  /** Counts an unsolicited response for which metadata would be fetched. Returns whether it may be. */
+  countUnsolicitedFetch(address: string | undefined): Promise<boolean>;
   /** Counts a refusal. Returns whether it exceeds the limit, so that it is not recorded. */
   countRefusal(source: ResponseSource, refusal: CountedRefusal): Promise<boolean>;
   /** Returns the refusal of a response that is not examined. */
@@ -115,7 +122,8 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     if (isFirst) await requireReasonToExamine(organization, { posted, claimedRequest });
     const connection = selectConnection(organization, unverifiedXml);
     round.connection = connection;
-    const verified = await verifyResponse(runtime, { organization, connection }, unverifiedXml);
+    const verified = await verifyOrRecoverKeys(runtime, { organization, connection }, { unverifiedXml, posted, claimedRequest });
+    if (!verified) return { kind: 'outdated' };
     round.assertion = verified.assertion;
     requireActive(connection);
     return await finishSignIn(runtime, round.organization, { verified, unverifiedRelayState, claimedRequest, browser });
@@ -123,6 +131,46 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     if (error instanceof GatewayError) return { kind: 'refused', error };
     throw error;
   }
+}
+
+interface UnverifiedAnswer {
+  readonly unverifiedXml: string;
+  readonly posted: PostedResponse;
+  readonly claimedRequest: LoginRequest | undefined;
+}
+
+/**
+ * Verifies a response. If only a key is missing, because the identity provider has a new certificate, the metadata may be fetched.
+ * @returns undefined if the connection has new keys, so that the response must be judged again
+ */
+async function verifyOrRecoverKeys(
+  runtime: Runtime,
+  at: OrganizationConnection,
+  answer: UnverifiedAnswer,
+): Promise<VerifiedResponse | undefined> {
+  try {
+    return await verifyResponse(runtime, at, answer.unverifiedXml);
+  } catch (error) {
+    if (!needsUnknownKey(error) || !(await isWorthFetching(runtime, at, answer)) || !(await recoverKeys(runtime, at))) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Returns whether metadata may be fetched for a response with an unknown key. Its Issuer is that of the connection. It must be sent
+ * to this ACS, and claim to answer a pending request of this browser to this connection, or be unsolicited and within a rate limit.
+ */
+async function isWorthFetching(
+  { config }: Runtime,
+  { organization, connection }: OrganizationConnection,
+  { unverifiedXml, posted, claimedRequest }: UnverifiedAnswer,
+): Promise<boolean> {
+  if (!canRecoverKeys(connection)) return false;
+  const destination = unverifiedDestinationOf(unverifiedXml);
+  if (destination !== undefined && destination !== serviceProviderUrls(config.baseUrl, organization.slug).acsUrl) return false;
+  if (claimedRequest) return claimedRequest.connectionId === connection.id;
+  if (unverifiedInResponseTo(unverifiedXml) !== undefined || connection.settings.idpInitiated !== 'accept') return false;
+  return posted.limits.countUnsolicitedFetch(posted.browser.actor.address);
 }
 
 /**

@@ -23,6 +23,7 @@ import { openDecryptionKeys } from '../sp-keys.ts';
 import { newConnection, type OrganizationConnection, requireConnection, withConnection } from './connections.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
+import { removedCertificatesAfter } from './removed-certificates.ts';
 
 const DEFAULT_REFRESH_HOURS = 24;
 /** The name of a default connection that is created by setting its metadata. */
@@ -92,6 +93,7 @@ export function withMetadata({ organization, connectionId, loaded }: MetadataCha
     settings: { ...connection.settings, metadataRefreshHours, ...(isSameIdp ? {} : { identifier: 'auto' }) },
     updatedAt: toIsoTime(nowMs),
     refresh: undefined,
+    removedCertificates: removedCertificatesAfter(before, metadata),
     identityScope: isSameIdp ? connection.identityScope : metadata.entityId,
   });
 }

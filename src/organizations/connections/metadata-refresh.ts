@@ -1,7 +1,7 @@
 /**
  * Refreshes metadata from a URL every `metadata_refresh_hours`, so that a certificate rollover at the identity provider needs no
  * administrator. Fetched metadata must pass the checks of an upload and must have the same entityID. If it does not, the present
- * metadata stays in force and the reason is shown to the owners.
+ * metadata stays in force and the reason is shown to the owners. A certificate that an administrator removed is never fetched back.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../../errors.ts';
@@ -12,6 +12,7 @@ import { type Connection, type Organization, updateOrganization } from '../organ
 import { findConnection, type OrganizationConnection, withConnection } from './connections.ts';
 import { type LoadedMetadata, loadMetadata } from './identity-providers.ts';
 import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
+import { withoutRemovedCertificates } from './removed-certificates.ts';
 
 /** Time until the next attempt after a failure. */
 const RETRY_AFTER_MS = HOUR_MS;
@@ -54,22 +55,25 @@ function isDue({ metadataUrl, settings, updatedAt, refresh: last }: Connection, 
   return nowMs >= Date.parse(last?.at ?? updatedAt) + everyMs;
 }
 
+const OTHER_ENTITY_ID =
+  'The metadata URL now returns another identity provider, with another entity ID. If that is right, an owner must set the metadata again.';
+const ONLY_REMOVED =
+  'The metadata URL returns only certificates that an administrator removed. To accept them again, an owner must set the metadata again.';
+
 /** Metadata that was fetched again, or the reason why it is not used. */
 type Refreshed = { readonly before: Connection } & (
   | { readonly loaded: LoadedMetadata; readonly problem?: undefined }
   | { readonly loaded?: undefined; readonly problem: string }
 );
 
-async function fetchMetadataOf(runtime: Runtime, before: Connection, load: LoadAgain): Promise<Refreshed> {
+/** Fetches the metadata of a connection again. Certificates that an administrator removed are left out. */
+export async function fetchMetadataOf(runtime: Runtime, before: Connection, load: LoadAgain = loadFromUrl): Promise<Refreshed> {
   try {
     const { entityId } = before.metadata;
     const loaded = await load(runtime, before.metadataUrl ?? '', entityId);
-    if (loaded.metadata.entityId === entityId) return { before, loaded };
-    return {
-      before,
-      problem:
-        'The metadata URL now returns another identity provider, with another entity ID. If that is right, an owner must set the metadata again.',
-    };
+    if (loaded.metadata.entityId !== entityId) return { before, problem: OTHER_ENTITY_ID };
+    const metadata = withoutRemovedCertificates(before, loaded.metadata);
+    return metadata.signingCertificates.length === 0 ? { before, problem: ONLY_REMOVED } : { before, loaded: { ...loaded, metadata } };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return { before, problem: error.facts.detail ?? error.code };

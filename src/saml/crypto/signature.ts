@@ -18,6 +18,12 @@ export interface VerificationKey {
   readonly notAfterMs: number;
 }
 
+/** Marks refusals of signatures that another key of the identity provider might verify. */
+const UNKNOWN_KEY = 'unknown signing key';
+
+/** Returns whether a response was refused only because its signature needs a key that is not known. */
+export const needsUnknownKey = (error: unknown): boolean => error instanceof GatewayError && error.facts.cause === UNKNOWN_KEY;
+
 export interface SignedOctets {
   /** The canonical form of the signed element without its signature. Read only this from here on. */
   readonly octets: string;
@@ -102,12 +108,17 @@ function signatureAlgorithmOf(uri: string | undefined): Algorithm {
 function keyThatVerifies(algorithm: Algorithm, data: Buffer, signature: Buffer, keys: readonly VerificationKey[]): VerificationKey {
   const usable = keys.filter(({ key }) => isUsable(key, algorithm));
   if (usable.length === 0) {
-    throw forbidden(
-      'No certificate of this identity provider has a key for the signature’s algorithm. Accepted keys are RSA with at least 2048 bits, P-256, P-384 and P-521.',
-    );
+    throw new GatewayError('saml_algorithm_forbidden', {
+      detail:
+        'No certificate of this identity provider has a key for the signature’s algorithm. Accepted keys are RSA with at least 2048 bits, P-256, P-384 and P-521.',
+      cause: UNKNOWN_KEY,
+    });
   }
   const key = usable.find((candidate) => verifyOctets(algorithm, data, candidate.key, signature));
-  if (!key) throw new GatewayError('saml_signature_invalid', 'No certificate of this identity provider verifies the signature.');
+  if (!key) {
+    const detail = 'No certificate of this identity provider verifies the signature.';
+    throw new GatewayError('saml_signature_invalid', { detail, cause: UNKNOWN_KEY });
+  }
   return key;
 }
 

@@ -1,0 +1,84 @@
+/**
+ * Recovers from a certificate rollover between two daily refreshes. If a response is signed with a key that the gateway does not
+ * know, the metadata is fetched from its URL, and only its keys are adopted.
+ *
+ * Anyone can send such a response, so a fetch must cost little and decide nothing: the URL is the one that an administrator entered,
+ * the document passes the checks of a refresh, and the response is judged again from the beginning with the adopted keys.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { perRuntime, type Runtime } from '../../runtime.ts';
+import { toIsoTime } from '../../time.ts';
+import { type Connection, updateOrganization } from '../organizations.ts';
+import { findConnection, type OrganizationConnection, withConnection } from './connections.ts';
+import { fetchMetadataOf } from './metadata-refresh.ts';
+import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
+
+/** Pause between two fetches for one connection, on all replicas together. */
+const PAUSE_SECONDS = 300;
+/** Fetches that one gateway runs at a time. A slow server occupies one for 5 seconds. */
+const MAX_FETCHES = 4;
+
+const ACTOR = { kind: 'identity_provider' } as const;
+
+/** The running fetches, by connection. */
+const fetchesOf = perRuntime(() => new Map<string, Promise<boolean>>());
+
+/** Returns whether the keys of a connection may be fetched: if its metadata is refreshed from a URL, and users can sign in with it. */
+export const canRecoverKeys = ({ state, metadataUrl, settings }: Connection): boolean =>
+  state === 'active' && metadataUrl !== undefined && settings.metadataRefreshHours !== undefined;
+
+/**
+ * Fetches the metadata of a connection and adopts keys that are new. Responses that arrive during the fetch wait for it.
+ * @returns whether the connection has new keys
+ * @throws store_unavailable
+ */
+export async function recoverKeys(runtime: Runtime, { organization, connection }: OrganizationConnection): Promise<boolean> {
+  if (!canRecoverKeys(connection)) return false;
+  const fetches = fetchesOf(runtime);
+  const running = fetches.get(connection.id);
+  if (running) return running;
+  if (fetches.size >= MAX_FETCHES) return false;
+  const fetch = adoptKeysOnce(runtime, { organization, connection }).finally(() => fetches.delete(connection.id));
+  fetches.set(connection.id, fetch);
+  return fetch;
+}
+
+async function adoptKeysOnce(runtime: Runtime, { organization, connection }: OrganizationConnection): Promise<boolean> {
+  // Its own key: strangers must not be able to hold up the daily refresh.
+  const claim = { do: 'claim', key: `metadata-recovery:${connection.id}`, ttlSeconds: PAUSE_SECONDS } as const;
+  if (!(await runtime.store.commit(organization.id, [claim])).ok) return false;
+  const { loaded, problem } = await fetchMetadataOf(runtime, connection);
+  const known = new Set(connection.metadata.signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256));
+  const hasNewKey = loaded?.metadata.signingCertificates.some(({ fingerprintSha256 }) => !known.has(fingerprintSha256)) ?? false;
+  runtime.log.info(
+    { organization: organization.slug, connection: connection.id, hasNewKey, problem },
+    'fetched metadata for an unknown key',
+  );
+  if (!loaded || !hasNewKey) return false;
+  await adoptKeys(runtime, { organization, connection }, loaded.metadata);
+  return true;
+}
+
+async function adoptKeys(
+  runtime: Runtime,
+  { organization, connection: before }: OrganizationConnection,
+  { signingCertificates, validUntil }: Connection['metadata'],
+): Promise<void> {
+  const { validUntil: _former, ...present } = before.metadata;
+  const metadata = { ...present, signingCertificates, ...(validUntil === undefined ? {} : { validUntil }) };
+  const connection = { ...before, metadata, updatedAt: toIsoTime(runtime.now()) };
+  await updateOrganization(runtime, ACTOR, {
+    organizationId: organization.id,
+    event: 'identity_provider.refreshed',
+    details: {
+      reason: 'unknown_key',
+      connection: before.id,
+      certificates: signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256),
+    },
+    // An administrator's change since the fetch wins.
+    change: (organizationNow) =>
+      isDeepStrictEqual(findConnection(organizationNow, before.id), before) ? withConnection(organizationNow, connection) : undefined,
+    extraSteps: await metadataVersionSteps(runtime, ACTOR, { organization, connectionId: before.id }),
+  });
+  await pruneMetadataVersions(runtime.store, organization.id, before);
+}
