@@ -26,5 +26,5 @@ export function unverifiedDestinationOf(unverifiedXml: string): string | undefin
 function issuerIn(parent: XmlElement): string | undefined {
   const [issuer, ...others] = childrenNamed(parent, ASSERTION, 'Issuer');
   if (!issuer || others.length > 0 || issuer.children.some(isElement)) return undefined;
-  return issuer.children.join('').replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '');
+  return trimXmlSpace(issuer.children.join(''));
 }
