@@ -7,7 +7,7 @@ import { acceptedAlgorithms, acceptedKeys, acceptedSignatures } from './accepted
 import { acceptedSpelling } from './accepted-spelling.ts';
 import type { AcceptedCase, RejectedCase } from './case.ts';
 import type { Keys } from './keys.ts';
-import { rejectedCiphertexts, rejectedEncryption, rejectedPlaintexts } from './rejected-encrypted.ts';
+import { rejectedCiphertexts, rejectedCompanions, rejectedEncryption, rejectedPlaintexts } from './rejected-encrypted.ts';
 import { rejectedGroups } from './rejected-groups.ts';
 import { rejectedAddressing, rejectedPerson, rejectedSubject, rejectedTime } from './rejected-meaning.ts';
 import { rejectedAlgorithms, rejectedSignature } from './rejected-signature.ts';
@@ -49,5 +49,6 @@ export const rejectedCases = (keys: Keys): RejectedCase[] =>
     rejectedGroups,
     rejectedCiphertexts,
     rejectedPlaintexts,
+    rejectedCompanions,
     rejectedEncryption,
   ].flatMap((make) => make(keys));

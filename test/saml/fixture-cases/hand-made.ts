@@ -63,6 +63,15 @@ export const confirmationData = (more = ''): string =>
 export const bearer = (data: string): string =>
   `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">${data}</saml:SubjectConfirmation>`;
 
+/** A confirmation that holds only for the owner of a key, which the gateway cannot check. Everything else in it fits the gateway. */
+export const holderOfKey = (): string =>
+  `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:holder-of-key">${confirmationData(
+    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="saml:KeyInfoConfirmationDataType"',
+  ).replace(
+    '/>',
+    `><ds:KeyInfo xmlns:ds="${DSIG}"><ds:KeyName>device-key</ds:KeyName></ds:KeyInfo></saml:SubjectConfirmationData>`,
+  )}</saml:SubjectConfirmation>`;
+
 export const audience = (...uris: string[]): string =>
   `<saml:AudienceRestriction>${uris.map((uri) => `<saml:Audience>${uri}</saml:Audience>`).join('')}</saml:AudienceRestriction>`;
 

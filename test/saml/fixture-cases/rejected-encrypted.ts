@@ -1,9 +1,11 @@
 /** Rejected: ciphertexts that cannot be decrypted, plaintexts other than one valid assertion, and unsupported encryption. */
+import type { KeyObject } from 'node:crypto';
 import type { ErrorCode } from '../../../src/errors.ts';
 import { assertionIn, encrypted, partiesOf, signedAssertion, signedResponse, wrapped } from '../encrypted-messages.ts';
-import { encrypt, encryptedKey, wrap, XENC } from '../encrypting.ts';
+import { type CipherName, encrypt, encryptedKey, wrap, XENC } from '../encrypting.ts';
 import { BAD_CIPHERTEXTS, BAD_PLAINTEXTS, CUT_TAGS, GENUINE_BUT_REFUSED } from '../encryption-cases.ts';
 import type { CaseSettings, RejectedCase } from './case.ts';
+import { evilAssertion } from './evil-assertion.ts';
 import { message, NAME_ID, sign } from './hand-made.ts';
 import type { Keys } from './keys.ts';
 
@@ -50,6 +52,49 @@ export function rejectedPlaintexts(keys: Keys): RejectedCase[] {
     return signedCode === 'accepted' ? rows : [...rows, row(`signed response inside ${name}`, signedResponse(parties, byCbc), signedCode)];
   });
 }
+
+/** An attacker knows the gateway's certificate, so anyone can encrypt a forged assertion and add it to a genuine response. */
+export function rejectedCompanions(keys: Keys): RejectedCase[] {
+  const parties = partiesOf(keys);
+  const genuine = signedAssertion(parties);
+  const forms = (assertion: string) => ({
+    plain: assertion,
+    gcm: encryptedAssertion(assertion, parties.ours.publicKey, 'aes256-gcm'),
+    cbc: encryptedAssertion(assertion, parties.ours.publicKey, 'aes256-cbc'),
+  });
+  const [ours, forged, stolenId] = [genuine, evilAssertion(), evilAssertion('_assertion1')].map(forms) as [Forms, Forms, Forms];
+  const both = (name: string, first: string, second: string): RejectedCase[] => [
+    row(`${name} after`, message({ assertion: first + second }), 'saml_structure_ambiguous'),
+    row(`${name} before`, message({ assertion: second + first }), 'saml_structure_ambiguous'),
+    row(`${name} after if encryption is required`, message({ assertion: first + second }), 'saml_structure_ambiguous', {
+      settings: { requireEncryptedAssertion: true },
+    }),
+    row(`${name} before if a signed assertion is required`, message({ assertion: second + first }), 'saml_structure_ambiguous', {
+      settings: { requireSignedAssertion: true },
+    }),
+  ];
+  return [
+    ...both('forged gcm beside signed plain', ours.plain, forged.gcm),
+    ...both('forged cbc beside signed plain', ours.plain, forged.cbc),
+    ...both('forged gcm with the same id beside signed plain', ours.plain, stolenId.gcm),
+    ...both('forged plain beside signed gcm', ours.gcm, forged.plain),
+    ...both('forged plain beside signed cbc', ours.cbc, forged.plain),
+    ...both('forged gcm beside signed gcm', ours.gcm, forged.gcm),
+    row('forged inside the extensions', message({ assertion: ours.plain, extensions: extensions(forged.gcm) }), 'saml_structure_ambiguous'),
+    row(
+      'forged inside the advice of a signed assertion',
+      sign(message({ advice: `<saml:Advice>${forged.gcm}</saml:Advice>` }), parties.idp.privateKey),
+      'saml_structure_ambiguous',
+    ),
+  ];
+}
+
+type Forms = Readonly<Record<'plain' | 'gcm' | 'cbc', string>>;
+
+const extensions = (content: string): string => `<samlp:Extensions>${content}</samlp:Extensions>`;
+
+const encryptedAssertion = (assertion: string, key: KeyObject, cipher: CipherName): string =>
+  `<saml:EncryptedAssertion>${encrypt(assertion, key, { cipher })}</saml:EncryptedAssertion>`;
 
 export function rejectedEncryption(keys: Keys): RejectedCase[] {
   const parties = partiesOf(keys);

@@ -10,6 +10,7 @@ import {
   CONDITIONS_TIMES,
   confirmationData,
   ENTITY_ID,
+  holderOfKey,
   IDP,
   message,
   minutes,
@@ -316,6 +317,37 @@ export function rejectedSubject(keys: Keys): RejectedCase[] {
       ['without-confirmation', { confirmation: '' }, 'saml_malformed'],
       ['confirmation-without-data', { confirmation: bearer('') }, 'saml_malformed'],
       ['holder-of-key', { confirmation: plain('urn:oasis:names:tc:SAML:2.0:cm:holder-of-key') }, 'saml_malformed'],
+      ['holder-of-key-with-key', { confirmation: holderOfKey() }, 'saml_malformed'],
+      [
+        'holder-of-key-with-bearer-data',
+        { confirmation: holderOfKey().replace(HOLDER_OF_KEY, `${HOLDER_OF_KEY} ${BEARER}`) },
+        'saml_malformed',
+      ],
+      [
+        'holder-of-key-before-bearer-for-another-recipient',
+        { confirmation: holderOfKey() + data(`Recipient="https://x.test" NotOnOrAfter="${minutes(5)}" InResponseTo="${REQUEST_ID}"`) },
+        'saml_recipient_mismatch',
+      ],
+      [
+        'holder-of-key-after-expired-bearer',
+        { confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(-60)}" InResponseTo="${REQUEST_ID}"`) + holderOfKey() },
+        'saml_expired',
+      ],
+      [
+        'holder-of-key-after-bearer-of-another-request',
+        { confirmation: data(`Recipient="${ACS_URL}" NotOnOrAfter="${minutes(5)}" InResponseTo="_other"`) + holderOfKey() },
+        'saml_in_response_to_unknown',
+      ],
+      [
+        'bearer-inside-holder-of-key',
+        {
+          confirmation: holderOfKey().replace(
+            '</saml:SubjectConfirmationData>',
+            `${bearer(confirmationData())}</saml:SubjectConfirmationData>`,
+          ),
+        },
+        'saml_malformed',
+      ],
       ['sender-vouches', { confirmation: plain('urn:oasis:names:tc:SAML:2.0:cm:sender-vouches') }, 'saml_malformed'],
       ['bearer-of-saml-1', { confirmation: plain('urn:oasis:names:tc:SAML:1.0:cm:bearer') }, 'saml_malformed'],
       ['confirmation-method-in-other-case', { confirmation: plain('urn:oasis:names:tc:SAML:2.0:cm:Bearer') }, 'saml_malformed'],
@@ -627,6 +659,9 @@ export function rejectedSubject(keys: Keys): RejectedCase[] {
     },
   ];
 }
+
+const BEARER = 'urn:oasis:names:tc:SAML:2.0:cm:bearer';
+const HOLDER_OF_KEY = 'urn:oasis:names:tc:SAML:2.0:cm:holder-of-key';
 
 function confirmationOf(method: string, content: string): string {
   return `<saml:SubjectConfirmation Method="${method}">${content}</saml:SubjectConfirmation>`;
