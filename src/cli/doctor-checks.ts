@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/keys/key-ring.ts';
+import { findLatestGroupsSuggestion } from '../auth/sign-in-log/groups-suggestion.ts';
 import { explainConnectionError, explainTimeout } from '../client/connection-problem.ts';
 import { isLoopbackHost } from '../client/loopback.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
@@ -205,7 +206,11 @@ async function organizationFindings(runtime: Runtime): Promise<Finding[]> {
     const organization = await getOrganizationById(runtime.store, id);
     if (!organization) continue;
     count++;
-    findings.push(...(await identityProviderFindings(runtime, organization)), ...(await ownKeyFindings(runtime, organization)));
+    findings.push(
+      ...(await identityProviderFindings(runtime, organization)),
+      ...(await groupsFindings(runtime, organization)),
+      ...(await ownKeyFindings(runtime, organization)),
+    );
   }
   return findings.length === 0 ? [ok('organizations', `${count} checked, no problems`)] : findings;
 }
@@ -233,6 +238,15 @@ async function connectionFindings(runtime: Runtime, { organization, connection }
     findings.push(warning(slug, `the metadata could not be refreshed: ${problem}`, advice));
   }
   return findings;
+}
+
+/** Reports groups that are sent in an attribute that is not read. */
+async function groupsFindings(runtime: Runtime, organization: Organization): Promise<Finding[]> {
+  const name = await findLatestGroupsSuggestion(runtime, organization);
+  if (name === undefined) return [];
+  const text = `the last sign-in had no groups, but the attribute ${name}, in which some products send groups or roles`;
+  const advice = `If its values are groups, open that sign-in in the web console and choose “Read groups from ${name}”, or add the name to attribute_mapping.groups.`;
+  return [warning(organization.slug, text, advice)];
 }
 
 /** Returns the command that follows the advice in the warning's own text. */

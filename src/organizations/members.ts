@@ -74,8 +74,10 @@ export interface Member {
   /** `none`: the rules gave no role at the last sign-in, so that access is denied and no credential is valid. */
   readonly role: Role | 'none';
   readonly roleSource: RoleSource;
-  /** As sent at the last sign-in. */
+  /** As sent at the last sign-in. If the list is shortened, the group whose rule gave the role is in it. */
   readonly groups: readonly string[];
+  /** Whether more groups were sent than are stored. */
+  readonly groupsTruncated?: boolean | undefined;
   readonly groupsState: Person['groupsState'];
   readonly suspended: boolean;
   readonly createdAt: string;

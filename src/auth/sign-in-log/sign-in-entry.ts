@@ -114,6 +114,7 @@ export function entryBase(
     ...(actor.address === undefined ? {} : { address: actor.address }),
     ...(unverifiedXml === undefined ? {} : { messageOctets: Buffer.byteLength(unverifiedXml) }),
     idpKind: connection ? kindOf(connection) : ('other' as const),
+    ...(connection ? { connectionId: connection.id } : {}),
     isExamined: false,
   };
 }

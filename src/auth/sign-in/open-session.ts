@@ -104,7 +104,7 @@ function memberAfterSignIn(
     connectionId: connection.id,
     email,
     name,
-    groups: groupsToKeep(person.groups),
+    ...groupsToKeep(person.groups, decision.group),
     groupsState,
     ...resolveRole(decision, before),
     lastLoginAt: now,
@@ -116,7 +116,14 @@ function memberAfterSignIn(
 const MAX_GROUPS = 500;
 const MAX_GROUPS_LENGTH = 16_384;
 
-function groupsToKeep(groups: readonly string[]): readonly string[] {
+/** @param deciding the group whose rule gave the role, which is always kept */
+function groupsToKeep(groups: readonly string[], deciding: string | undefined): Pick<Member, 'groups' | 'groupsTruncated'> {
+  const first = firstGroups(groups);
+  const kept = deciding === undefined || first.includes(deciding) ? first : firstGroups([deciding, ...groups]);
+  return { groups: kept, groupsTruncated: kept.length < groups.length };
+}
+
+function firstGroups(groups: readonly string[]): readonly string[] {
   let length = 0;
   return groups.slice(0, MAX_GROUPS).filter((group) => {
     length += group.length;

@@ -39,8 +39,14 @@ export function shortRoleReason({ role, roleSource, groupsState }: Pick<Member, 
 }
 
 /** Lists the groups of the last sign-in, or explains why there are none. */
-export function groupsText({ groups, groupsState }: Pick<Member, 'groups' | 'groupsState'>): string {
+export function groupsText({
+  groups,
+  groupsState,
+  groupsTruncated = false,
+}: Pick<Member, 'groups' | 'groupsState' | 'groupsTruncated'>): string {
   if (groupsState === 'over_limit') return 'not sent by the identity provider, because there are too many';
   if (groupsState === 'absent') return 'not sent by the identity provider';
-  return groups.length === 0 ? 'none' : groups.map(visibleText).join(', ');
+  if (groups.length === 0) return 'none';
+  const list = groups.map(visibleText).join(', ');
+  return groupsTruncated ? `${list} (shortened, because the identity provider sent more groups than are stored)` : list;
 }

@@ -19,11 +19,13 @@ export interface SignInPageProps {
   readonly entry: SignInLogEntry;
   /** Email address of the member who signed in. */
   readonly address: string | undefined;
+  /** An attribute from which groups could be read, if none were sent. */
+  readonly groupsAttribute: string | undefined;
   readonly canTest: boolean;
 }
 
 /** One sign-in: its outcome, every check with the expected and the received value, and the setting to change. */
-export function SignInPage({ frame, entry, address, canTest }: SignInPageProps) {
+export function SignInPage({ frame, entry, address, groupsAttribute, canTest }: SignInPageProps) {
   const isSetup = frame.viewer.kind === 'setup';
   const path = `${frame.base}/sign-ins`;
   const back = isSetup ? { href: `${frame.base}/single-sign-on`, label: 'Single sign-on' } : { href: path, label: 'Sign-in log' };
@@ -49,6 +51,9 @@ export function SignInPage({ frame, entry, address, canTest }: SignInPageProps) 
       }
     >
       <Verdict entry={entry} />
+      {groupsAttribute === undefined ? null : (
+        <GroupsSuggestion action={`${path}/${entry.id}/groups-attribute`} csrfToken={frame.csrfToken} name={groupsAttribute} />
+      )}
       <section class="panel" aria-labelledby="details">
         <h2 id="details">Details</h2>
         <EntryFacts frame={frame} entry={entry} address={address} />
@@ -67,6 +72,24 @@ const titleOf = ({ kind, outcome }: SignInLogEntry): string =>
     : outcome === 'accepted'
       ? 'Accepted sign-in'
       : 'Refused sign-in';
+
+interface GroupsSuggestionProps {
+  readonly action: string;
+  readonly csrfToken: string;
+  readonly name: string;
+}
+
+const GroupsSuggestion = ({ action, csrfToken, name }: GroupsSuggestionProps) => (
+  <Callout kind="note">
+    <p>
+      The identity provider sent no groups, but it sent the attribute <code>{visibleText(name)}</code>, in which some products send groups
+      or roles. If its values are groups of your organization, the gateway can read them as groups. Role rules then apply to them.
+    </p>
+    <PostForm action={action} csrfToken={csrfToken} inline>
+      <button type="submit">Read groups from {visibleText(name)}</button>
+    </PostForm>
+  </Callout>
+);
 
 function Verdict({ entry }: { readonly entry: SignInLogEntry }) {
   if (entry.outcome === 'refused') return <Refusal entry={entry} />;
@@ -116,7 +139,7 @@ function ComparedValues({ wanted, got }: { readonly wanted?: string; readonly go
   );
 }
 
-function EntryFacts({ frame, entry, address }: Omit<SignInPageProps, 'canTest'>) {
+function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | 'entry' | 'address'>) {
   const { memberId, role, roleSource, groups, examination, requestId } = entry;
   const reason = roleSource?.kind === 'rule' ? `by the rule for the group ${visibleText(roleSource.group)}` : 'by default';
   const member = address ?? memberId;

@@ -81,6 +81,9 @@ export const MEMBER = z.strictObject({
     .describe('Why the member has this role.'),
   groups: z.array(z.string()).describe('The groups at the last sign-in.'),
   groups_state: z.enum(['present', 'absent', 'over_limit']),
+  groups_truncated: z
+    .boolean()
+    .describe('Whether `groups` is shortened, because more were sent than are stored. The group that gave the role is always in it.'),
   suspended: z.boolean(),
   created_at: time,
   last_login_at: time,
@@ -229,6 +232,10 @@ const examined = {
   certificates: z.array(z.strictObject({ part: z.enum(['response', 'assertion']), fingerprint_sha256: z.string(), expired: z.boolean() })),
   checks: z.array(SIGN_IN_CHECK),
   attribute_names: z.array(z.string()),
+  suggested_groups_attribute: z
+    .string()
+    .nullable()
+    .describe('An attribute in the response that may contain the groups, if none were read. Add it to `attribute_mapping.groups`.'),
   structure,
   decrypted_structure: structure,
 };

@@ -60,6 +60,7 @@ export const memberJson = (member: Member) => ({
   role_source: member.roleSource,
   groups: member.groups,
   groups_state: member.groupsState,
+  groups_truncated: member.groupsTruncated ?? false,
   suspended: member.suspended,
   created_at: member.createdAt,
   last_login_at: member.lastLoginAt,

@@ -1,4 +1,5 @@
 /** Entries of the sign-in log as JSON: for owners, and as a bundle for support tickets. */
+import { suggestGroupsAttribute } from '../../auth/sign-in-log/groups-suggestion.ts';
 import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
 import type { SignInLogEntry, SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { VERSION } from '../../client/version.ts';
@@ -36,7 +37,8 @@ export function signInDetailsJson(entry: SignInLogEntry) {
   };
 }
 
-function examinedJson({ code, variant, refusal, idpKind, messageOctets, examination, attributeNames }: SignInLogEntry) {
+function examinedJson(entry: SignInLogEntry) {
+  const { code, variant, refusal, idpKind, messageOctets, examination, attributeNames } = entry;
   const text = code && errorText(code, 'administrator', variant);
   return {
     title: text?.title ?? null,
@@ -55,6 +57,7 @@ function examinedJson({ code, variant, refusal, idpKind, messageOctets, examinat
     })),
     checks: (examination?.checks ?? []).map((check) => checkJson(check, idpKind)),
     attribute_names: attributeNames,
+    suggested_groups_attribute: suggestGroupsAttribute(entry) ?? null,
     structure: examination?.structure ?? null,
     decrypted_structure: examination?.decryptedStructure ?? null,
   };

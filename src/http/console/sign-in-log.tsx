@@ -1,6 +1,7 @@
 /** The sign-in log: the list, one sign-in with all its checks, the bundle for a support ticket, and the test sign-in. */
 
 import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { acceptGroupsSuggestion, findGroupsSuggestion } from '../../auth/sign-in-log/groups-suggestion.ts';
 import { flushSignInLog } from '../../auth/sign-in-log/record-sign-in.ts';
 import { getLogEntry, listLogEntries, type SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { renderPage } from '../../console/layout.tsx';
@@ -16,7 +17,7 @@ import { signInBundleJson } from '../api/sign-in-log-representations.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml/acs.tsx';
 import { visitActorOf } from './setup-visit.ts';
-import { frameOf, visitOf } from './visit.ts';
+import { frameOf, redirectWithNotice, visitOf } from './visit.ts';
 
 /** The whole log, for owners and the operator. */
 export function signInPages(runtime: Runtime): Router {
@@ -44,6 +45,13 @@ export function oneSignInPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/test', beginTest(runtime));
   router.get('/:id', (request, response) => showSignIn(runtime, request, response));
+  router.post('/:id/groups-attribute', async (request, response) => {
+    const entry = await requestedEntry(runtime, request, response);
+    const organization = organizationOf(response);
+    const name = await acceptGroupsSuggestion(runtime, visitActorOf(request, response), { organization, entry });
+    const notice = `From the next sign-in on, groups are also read from the attribute “${name}”.`;
+    redirectWithNotice(runtime, response, `${visitOf(response).base}/sign-ins/${entry.id}`, notice);
+  });
   router.get('/:id/bundle', async (request, response) => {
     const entry = await requestedEntry(runtime, request, response);
     response.setHeader('Content-Disposition', `attachment; filename="samlgate-${entry.id}.json"`);
@@ -112,6 +120,7 @@ async function showSignIn(runtime: Runtime, request: Request, response: Response
       frame={frameOf(runtime, request, response)}
       entry={entry}
       address={memberId === undefined ? undefined : addresses.get(memberId)}
+      groupsAttribute={findGroupsSuggestion(organization, entry)}
       canTest={organization.connections.length > 0}
     />
   );

@@ -8,6 +8,12 @@ export interface AttributeMapping {
 export const WS_CLAIMS = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims';
 export const MS_CLAIMS = 'http://schemas.microsoft.com';
 
+/**
+ * Attributes in which Keycloak and Entra ID send roles. They are suggested for groups, but not read by default: what was not a group
+ * yesterday would decide about roles today.
+ */
+export const ROLE_ATTRIBUTES: readonly string[] = ['Role', 'roles', `${MS_CLAIMS}/ws/2008/06/identity/claims/role`];
+
 /** The names that Okta, Entra ID, Google Workspace, ADFS and the OID profile use. */
 export const DEFAULT_ATTRIBUTE_MAPPING: AttributeMapping = {
   email: [
