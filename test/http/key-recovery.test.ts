@@ -227,6 +227,47 @@ describe('attacks on the recovery', () => {
     expect(acme.fetches()).toBe(0);
   });
 
+  it('fetches for an encrypted assertion only if its refusal may tell whether it was decrypted, so never for AES-CBC', async () => {
+    const acme = await makeRollingOrganization();
+    const { organization } = await recordOf(acme);
+    const certificatePem = `-----BEGIN CERTIFICATE-----\n${organization.spKeys[0]?.certificate}\n-----END CERTIFICATE-----\n`;
+    const signing = { response: false, assertion: true };
+    const send = (content: 'aes256-cbc' | 'aes256-gcm') =>
+      acme.signIn(new HttpBrowser(), 'olivia', { key: acme.newKey, signing, encryption: { certificatePem, content } });
+    expect(verdict(await send('aes256-cbc'))).toBe('saml_decryption_failed');
+    expect(acme.fetches()).toBe(0);
+    expect(verdict(await send('aes256-gcm'))).toBe(303);
+    expect(acme.fetches()).toBe(1);
+    expect(verdict(await send('aes256-cbc'))).toBe(303);
+  });
+
+  it('fetches once for two replicas on one Redis', async () => {
+    const environment = { SAMLGATE_SECRET: randomBytes(32).toString('base64') };
+    const [one, two] = [await startGateway({ now, store: 'redis', environment }), await startGateway({ now, store: 'redis', environment })];
+    try {
+      const acme = await makeRollingOrganization(one);
+      acme.serve(acme.metadata);
+      const forged = await newKey();
+      const elsewhere = { ...acme, acsUrl: acme.acsUrl.replace(one.url, two.url) };
+      // The public URL of the second replica differs in this test, so the response of each names its own ACS.
+      const responses = [acme.acsUrl, elsewhere.acsUrl].map((acsUrl) => acme.respond({ key: forged, acsUrl }));
+      const send = (url: string, xml = '') =>
+        new HttpBrowser().request(url, {
+          method: 'POST',
+          body: new URLSearchParams({ SAMLResponse: Buffer.from(xml).toString('base64') }),
+        });
+      const pages = await Promise.all([
+        ...Array.from({ length: 3 }, () => send(acme.acsUrl, responses[0])),
+        ...Array.from({ length: 3 }, () => send(elsewhere.acsUrl, responses[1])),
+      ]);
+      expect(pages.map(verdict)).toEqual(Array(6).fill('saml_signature_invalid'));
+      expect(acme.fetches()).toBe(1);
+    } finally {
+      await one.stop();
+      await two.stop();
+    }
+  });
+
   it('rejects metadata of another entity, expired metadata and documents that are no metadata', async () => {
     const acme = await makeRollingOrganization();
     const expired = new Date(now() - MINUTE_MS).toISOString();

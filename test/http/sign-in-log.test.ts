@@ -587,6 +587,15 @@ describe('a test sign-in', () => {
     expect(outcomes(refused, 'request', 'member', 'once', 'role')).toEqual(Array(4).fill('not_reached'));
   });
 
+  it('shows an authentication from before the request, if the organization requires a new one', async () => {
+    const path = `/organizations/${acme.slug}/identity-provider`;
+    await gateway.api('PATCH', path, { force_authn: true });
+    const values = { authnInstant: new Date(now() - 60 * MINUTE_MS).toISOString() };
+    expect(failures(await runTest({ values }))).toEqual({ request: 'saml_authn_context_mismatch' });
+    await gateway.api('PATCH', path, { force_authn: false });
+    expect(failures(await runTest({ values }))).toEqual({});
+  });
+
   it('shows a missing role, a suspension and a used assertion', async () => {
     const mapping = (default_role: string) =>
       gateway.api('PUT', `/organizations/${acme.slug}/role-mapping`, {

@@ -107,6 +107,23 @@ describe('matching a response to its request (saml-profiles §4.1.4.3)', () => {
     expect(browser.cookie('samlgate_session')).toBeUndefined();
   });
 
+  it('rejects an authentication from before the request, if the request asked for a new one (saml-core §3.4.1)', async () => {
+    const organization = await makeTestOrganization(gateway, now);
+    const authenticatedAt = (ms: number) => ({ authnInstant: new Date(ms).toISOString() });
+    await settings({ force_authn: true }, organization);
+    const browser = new HttpBrowser();
+    const { requestId } = await organization.start(browser);
+    const skewMs = 180_000;
+    // The setting at the time of the request counts, so turning it off meanwhile does not help an unattended browser.
+    await settings({ force_authn: false }, organization);
+    const old = organization.respond({ inResponseTo: requestId, values: authenticatedAt(now() - skewMs - 5000) });
+    expect(verdict(await organization.post(browser, old))).toEqual([400, 'saml_authn_context_mismatch']);
+    const fresh = organization.respond({ inResponseTo: requestId, values: authenticatedAt(now() - skewMs + 60_000) });
+    expect((await organization.post(browser, fresh)).status).toBe(303);
+    const values = authenticatedAt(now() - HOUR_MS);
+    expect((await organization.signIn(browser, 'olivia', { values })).status).toBe(303);
+  });
+
   it('keeps requests only under a hash of their ID, and for 30 minutes', async () => {
     const { requestId } = await acme.start(new HttpBrowser());
     const { store } = gateway.runtime;

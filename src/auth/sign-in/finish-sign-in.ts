@@ -24,7 +24,14 @@ import {
 } from './check-assertion.ts';
 import { assertionKey, claimAssertion } from './claims.ts';
 import { requireSessionNotEnded } from './end-named-sessions.ts';
-import { findLoginRequest, type LoginRequest, requireAnswerTo, requireSameBrowser, takeRequest } from './login-request.ts';
+import {
+  findLoginRequest,
+  type LoginRequest,
+  requireAnswerTo,
+  requireFreshAnswer,
+  requireSameBrowser,
+  takeRequest,
+} from './login-request.ts';
 import { type OpenedSession, openSession, revokeAccess } from './open-session.ts';
 import { describeSignIn, requireSameSignIn } from './repeated-response.ts';
 import { safeReturnTo } from './return-to.ts';
@@ -145,7 +152,8 @@ async function commitSignIn(
 /**
  * Finds the request that the verified InResponseTo names: a pending request of this organization, sent to this identity provider
  * and started in this browser. An unsolicited response is treated as the organization's settings say.
- * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_unsolicited_forbidden, saml_replayed, store_unavailable
+ * @throws saml_in_response_to_unknown, saml_login_not_started_here, saml_authn_context_mismatch, saml_unsolicited_forbidden,
+ *   store_unavailable
  * @see saml-profiles §4.1.4.3, §4.1.5
  */
 async function matchRequest(runtime: Runtime, organization: Organization, answer: SignInAnswer): Promise<RequestMatch> {
@@ -162,6 +170,7 @@ async function matchRequest(runtime: Runtime, organization: Organization, answer
   }
   requireAnswerTo(request, answer.verified);
   requireSameBrowser(request, browser.nonce);
+  requireFreshAnswer(request, answer.verified);
   // The answer to a test never creates a session, also if only the signed part of the response shows that it is one.
   if (request.kind !== 'sign_in') throw new GatewayError('saml_in_response_to_unknown');
   return { kind: 'matched', take: [takeRequest(request)], returnTo: request.returnTo, formerLogin: request.formerLogin };

@@ -27,7 +27,7 @@ import {
   verifyResponse,
 } from './check-assertion.ts';
 import { claimAssertion } from './claims.ts';
-import { requireAnswerTo, type TestRequest, takeRequest } from './login-request.ts';
+import { requireAnswerTo, requireFreshAnswer, type TestRequest, takeRequest } from './login-request.ts';
 
 export interface TestAnswer {
   readonly unverifiedXml: string;
@@ -117,6 +117,7 @@ async function runChecks(runtime: Runtime, stored: Stored<Organization>, { reque
     run,
     matchRequest: async () => {
       requireAnswerTo(request, verified);
+      requireFreshAnswer(request, verified);
       return { kind: 'matched', take: [], returnTo: request.resultsAt };
     },
   });

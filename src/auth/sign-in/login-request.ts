@@ -10,6 +10,7 @@ import type { Runtime } from '../../runtime.ts';
 import { createAuthnRequest } from '../../saml/messages/authn-request.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
 import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
+import { requireFreshAuthentication } from '../../saml/response/response.ts';
 import { unverifiedInResponseTo } from '../../saml/response/response-structure.ts';
 import type { Step } from '../../store/store.ts';
 import type { Login } from '../sessions/member-sessions.ts';
@@ -126,6 +127,14 @@ export function requireAnswerTo(
   if (requestId !== assertion.inResponseTo || connectionId !== connection.id || idpEntityId !== connection.metadata.entityId) {
     throw new GatewayError('saml_in_response_to_unknown');
   }
+}
+
+/**
+ * Checks that the user authenticated after this request, if it asked for that. The setting at the time of the request counts.
+ * @throws saml_authn_context_mismatch
+ */
+export function requireFreshAnswer({ forceAuthn, issuedAtMs }: LoginRequest, { assertion, settings }: VerifiedResponse): void {
+  requireFreshAuthentication(assertion, { forceAuthn, issuedAtMs, clockSkewSeconds: settings.clockSkewSeconds });
 }
 
 /** @throws saml_login_not_started_here */
