@@ -28,6 +28,11 @@ export const AUDIT_EVENTS = {
   'identity_provider.settings_changed': 'settings of the identity provider were changed',
   'identifier.pinned': 'the first accepted sign-in or test decided by which attribute or NameID users are identified',
   'identity_provider.removed': 'the identity provider was removed, so sign-ins are no longer possible',
+  'connection.created': 'a connection was created, as a draft',
+  'connection.changed': 'the name, state or settings of a connection were changed, or it became the default connection',
+  'connection.removed': 'a connection was deleted, so sign-ins through it are no longer possible',
+  'connection.credentials_revoked':
+    'the sessions and CLI tokens of the members of a disabled or deleted connection were revoked; `members` in the details counts them',
   'role_mapping.changed': 'the role rules were changed',
   'domain.added': 'a domain was added, to be verified',
   'domain.verified': 'a domain was verified by its DNS record, or confirmed by the operator',

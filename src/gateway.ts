@@ -8,6 +8,7 @@ import { withForwardAuth } from './http/forward-auth.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { refreshDueMetadata } from './organizations/connections/metadata-refresh.ts';
+import { resumeRevocations } from './organizations/connections/revoke-credentials.ts';
 import { recheckDueDomains } from './organizations/domains/recheck-domains.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
@@ -65,6 +66,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopMaintenance = maintainSigningKeys(runtime);
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
+  const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
   const server = createServer(withForwardAuth(runtime, makeApp(runtime)));
   // Browsers and proxies send a request within seconds. Slower clients only occupy connections.
   server.headersTimeout = 15_000;
@@ -76,6 +78,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
     close: async () => {
       stopMaintenance();
       stopRefreshing();
+      stopRevoking();
       stopWatching();
       stopRechecking();
       await closeServer(server);

@@ -5,6 +5,7 @@
  */
 import { GatewayError } from '../errors.ts';
 import { isSameSecret } from '../ids.ts';
+import { withoutCredentialsOf } from '../organizations/connections/revoke-credentials.ts';
 import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
 import type { Runtime } from '../runtime.ts';
 import { readTogether } from '../store/read-together.ts';
@@ -52,6 +53,7 @@ export async function authenticateToken(runtime: Runtime, token: VerifiedToken):
   const { organizationId, memberId, kind, jti } = token;
   const member = await readActiveMember(runtime, organizationId, memberId);
   const policy = await requireTokenPolicy(runtime, organizationId);
+  requireNotRevoking(member, token.sid ?? jti, policy);
   const endMs = liveUntilMs(member, token.sid ?? jti, policy, runtime.now());
   if (member.revokedSessionTokens?.some((revoked) => revoked.jti === jti)) throw tokenRevoked();
   const expiresAtMs = Math.min(token.expiresAtMs ?? Number.POSITIVE_INFINITY, endMs ?? Number.POSITIVE_INFINITY);
@@ -70,7 +72,7 @@ export async function authenticateToken(runtime: Runtime, token: VerifiedToken):
 export async function authenticateSession(runtime: Runtime, login: Login): Promise<SessionPrincipal> {
   const { organizationId, memberId, sessionId, csrfToken } = login;
   const member = await readActiveMember(runtime, organizationId, memberId);
-  await requireTokenPolicy(runtime, organizationId);
+  requireNotRevoking(member, sessionId, await requireTokenPolicy(runtime, organizationId));
   const expiresAtMs = sessionEndMs(member, sessionId, runtime.now());
   return { kind: 'member', organizationId, member, credential: { kind: 'session', id: sessionId, expiresAtMs }, csrfToken };
 }
@@ -96,6 +98,20 @@ async function requireTokenPolicy(runtime: Runtime, organizationId: string): Pro
   if (!policy) throw new GatewayError('unauthenticated');
   return policy;
 }
+
+/**
+ * Refuses the credentials that a disabled or deleted connection takes away, while they are still in the members' records. The call
+ * that disables the connection returns when none is left; this check is for a call that a crash has interrupted.
+ * @throws unauthenticated
+ */
+function requireNotRevoking(member: Member, id: string, { revoking }: TokenPolicy): void {
+  for (const connection of revoking) {
+    if (hasCredential(withoutCredentialsOf(member, connection) ?? member, id)) continue;
+    throw new GatewayError('unauthenticated');
+  }
+}
+
+const hasCredential = ({ sessions, cliTokens }: Member, id: string): boolean => [...sessions, ...cliTokens].some((each) => each.id === id);
 
 /**
  * Returns when the session or CLI token with this ID ends; undefined if it never expires.

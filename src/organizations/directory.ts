@@ -27,6 +27,8 @@ export interface DirectoryEntry {
   /** The hash of the only identity provider, as written before connections existed. */
   readonly idpEntityHash?: string | undefined;
   readonly refreshesMetadata?: boolean | undefined;
+  /** Whether credentials of a disabled or deleted connection are being revoked, so that a crash does not stop it for good. */
+  readonly revokesCredentials?: boolean | undefined;
 }
 
 function entityHashesOf({ idpEntityHashes, idpEntityHash }: DirectoryEntry): readonly string[] {
@@ -43,6 +45,7 @@ export const DIRECTORY: Collection<DirectoryEntry> = {
     idp: entityHashesOf,
     refreshing: (entry) => (entry.refreshesMetadata ? [''] : []),
     verified: ({ verifiedDomains = [] }) => (verifiedDomains.length === 0 ? [] : ['']),
+    revoking: (entry) => (entry.revokesCredentials ? [''] : []),
   },
   unique: { slug: (entry) => [entry.slug], domain: allDomainsOf },
 };
@@ -128,6 +131,24 @@ export async function* organizationsWithVerifiedDomains(store: Store): AsyncGene
     const organization = await getOrganizationById(store, id);
     if (organization) yield organization;
   }
+}
+
+/** Yields the organizations that may have an unfinished revocation. */
+export async function* organizationsWithRevocation(store: Store): AsyncGenerator<Organization> {
+  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'revoking' })) {
+    const organization = await getOrganizationById(store, id);
+    if (organization) yield organization;
+  }
+}
+
+/** Notes in the directory whether an organization revokes credentials. Call it before a revocation is saved, and when it is done. */
+export async function noteRevocation(store: Store, id: string, revokesCredentials: boolean): Promise<void> {
+  await updateRecord(store, {
+    partition: GLOBAL,
+    collection: DIRECTORY,
+    id,
+    change: (before) => ((before.revokesCredentials ?? false) === revokesCredentials ? undefined : { ...before, revokesCredentials }),
+  });
 }
 
 /**

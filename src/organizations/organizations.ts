@@ -32,6 +32,8 @@ export interface ConnectionSettings {
   readonly authnContext: readonly string[];
   /** Only set for metadata from a URL. */
   readonly metadataRefreshHours: number | undefined;
+  /** Users with an address in one of these domains sign in through this connection. In lower case. */
+  readonly emailDomains?: readonly string[] | undefined;
 }
 
 /**
@@ -60,6 +62,14 @@ export interface Connection {
   readonly readsFormerKeys?: true | undefined;
 }
 
+/** A connection whose members are losing their sessions and tokens, because it was disabled or deleted. */
+export interface RevokingConnection {
+  readonly connectionId: string;
+  readonly entityId: string;
+  /** Whether members without a connection, who last signed in before connections existed, belong to it. */
+  readonly hasFormerMembers: boolean;
+}
+
 /** A key pair of the service provider. It signs requests and decrypts assertions. */
 export interface SpKey {
   /** PKCS#8 PEM, wrapped with the gateway's secret. */
@@ -84,6 +94,8 @@ export interface Organization {
   readonly spKeys: readonly SpKey[];
   /** At most ten. The first one is the default connection. */
   readonly connections: readonly Connection[];
+  /** Saved in the commit that disables or deletes the connection, and removed when no credential of its members is left. */
+  readonly revokingConnections?: readonly RevokingConnection[] | undefined;
   readonly roleMapping: RoleMapping;
   /** RFC 3339. Since when no member is an owner, or will be after the next sign-in. Undefined before the first owner. */
   readonly withoutOwnerSince?: string | undefined;

@@ -3,9 +3,10 @@ import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
+import { findConnection } from './connections/connections.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import { ownerLossStep, reportOwnerLoss, withOwner, withoutOwner } from './owners/owner-loss.ts';
-import type { RoleMapping } from './role-mapping.ts';
+import { ANY_CONNECTION, type RoleMapping } from './role-mapping.ts';
 import { foreseeRoles, NO_OWNER_TEXTS, noOwnerReason } from './role-mapping-effect.ts';
 
 const HOW_TO_CONFIRM =
@@ -24,7 +25,7 @@ export interface RoleMappingChange {
  * Rules that leave no owner (see {@link noOwnerReason}) are refused, unless the operator confirms them. The members are read after
  * the organization's record, and the commit requires its version, which every removal, suspension or demotion of an owner
  * increments. So an owner who is counted here cannot be removed, suspended or demoted in between.
- * @throws conflict for rules that leave no owner; forbidden if anyone but the operator confirms them; organization_unknown
+ * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner; forbidden if anyone but the operator confirms them; organization_unknown
  */
 export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: RoleMappingChange): Promise<Organization> {
   const { organizationId, roleMapping, allowNoOwner } = change;
@@ -34,6 +35,7 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
   return compareAndSet(async () => {
     const stored = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!stored) throw new GatewayError('organization_unknown');
+    requireKnownConnections(stored.value, roleMapping);
     const effect = await foreseeRoles(runtime.store, { organization: stored.value, mapping: roleMapping });
     const reason = noOwnerReason(stored.value.roleMapping, roleMapping, effect);
     if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
@@ -61,4 +63,12 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     if (marked) await reportOwnerLoss(runtime, saved, 'role_mapping');
     return saved;
   });
+}
+
+/** @throws validation_failed */
+function requireKnownConnections(organization: Organization, { rules }: RoleMapping): void {
+  for (const { connection } of rules) {
+    if (connection === undefined || connection === ANY_CONNECTION || findConnection(organization, connection)) continue;
+    throw new GatewayError('validation_failed', 'rules: “connection” must be the ID of a connection of this organization, or “*”.');
+  }
 }

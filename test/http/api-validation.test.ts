@@ -67,7 +67,7 @@ describe('validation of requests', () => {
       'a group with two rules',
       NEW_ROLE_MAPPING,
       { rules: Array(2).fill({ group: 'a', role: 'owner' }), default_role: 'none' },
-      'rules: must name each group only once.',
+      'rules: must name each group only once for the same connection.',
     ],
     ['no form of metadata', METADATA_INPUT, {}, 'Send metadata_xml, or metadata_url, or entity_id with sso_url and certificates.'],
   ])('explains %s', (_kind, shape, value, expected) => {

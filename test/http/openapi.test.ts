@@ -139,6 +139,16 @@ const lastSignIn = async () => {
 const newSetupLink = async () => (await gateway.api<{ id: string }>('POST', `/organizations/${acme.slug}/setup-links`, {})).body.id;
 const newDomain = async () =>
   (await gateway.api<{ domain: string }>('POST', `/organizations/${acme.slug}/domains`, { domain: `${newSlug()}.example` })).body.domain;
+const otherMetadata = async () => (await metadata()).replace(/entityID="[^"]+"/, `entityID="https://${newSlug()}.example/"`);
+const connectionsOfAcme = () => `/organizations/${acme.slug}/connections`;
+const inConnection = async () => {
+  const { body } = await gateway.api<{ items: { id: string }[] }>('GET', connectionsOfAcme());
+  return inAcme({ con: body.items[0]?.id ?? '' });
+};
+const newConnection = async () => {
+  const body = { name: newSlug(), metadata_xml: await otherMetadata() };
+  return (await gateway.api<{ id: string }>('POST', connectionsOfAcme(), body)).body.id;
+};
 const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
 
 /** One valid call of each operation, by an owner for operations of members, otherwise by the operator. */
@@ -173,6 +183,21 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   addDomain: () => ({ params: inAcme(), sending: { body: { domain: 'Example.NET' } } }),
   verifyDomain: async () => ({ params: inAcme({ domain: await newDomain() }), sending: { body: { confirm: true } } }),
   removeDomain: async () => ({ params: inAcme({ domain: await newDomain() }) }),
+  listConnections: () => ({ params: inAcme() }),
+  createConnection: async () => ({
+    params: inAcme(),
+    sending: { body: await otherMetadata(), type: 'application/samlmetadata+xml', query: { name: 'Other', dry_run: 'true' } },
+  }),
+  getConnection: async () => ({ params: await inConnection() }),
+  setConnectionMetadata: async () => ({
+    params: await inConnection(),
+    sending: { body: { metadata_xml: await metadata() }, query: { dry_run: 'true' } },
+  }),
+  changeConnection: async () => ({
+    params: await inConnection(),
+    sending: { body: { name: 'Main', state: 'active', is_default: true, email_domains: ['Example.COM'] } },
+  }),
+  removeConnection: async () => ({ params: inAcme({ con: await newConnection() }), sending: { query: { keep_sessions: 'true' } } }),
   listSetupLinks: () => ({ params: inAcme() }),
   createSetupLink: () => ({ params: inAcme(), sending: { body: { expires_in_days: 3 } } }),
   revokeSetupLink: async () => ({ params: inAcme({ id: await newSetupLink() }) }),

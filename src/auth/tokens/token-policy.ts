@@ -1,7 +1,7 @@
-/** The rules of an organization for its CLI tokens, cached because every check needs them. */
+/** The rules of an organization for the credentials of its members, cached because every check needs them. */
 import { BoundedCache } from '../../bounded-cache.ts';
 import type { CliToken, Member } from '../../organizations/members.ts';
-import { getOrganizationById } from '../../organizations/organizations.ts';
+import { getOrganizationById, type RevokingConnection } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { Lease } from '../../store/lease.ts';
 import { DAY_MS } from '../../time.ts';
@@ -16,6 +16,8 @@ export interface TokenPolicy {
   readonly maxDays: number | undefined;
   /** CLI tokens do not work while the member's last sign-in is longer ago than this many days. */
   readonly ssoWithinDays: number | undefined;
+  /** Connections whose members are losing their credentials. */
+  readonly revoking: readonly RevokingConnection[];
 }
 
 const leasesOf = perRuntime(() => new BoundedCache<Lease<TokenPolicy | undefined>>(MAX_ORGANIZATIONS));
@@ -34,7 +36,12 @@ export function tokenPolicyOf(runtime: Runtime, organizationId: string): TokenPo
 async function readPolicy({ store }: Runtime, organizationId: string): Promise<TokenPolicy | undefined> {
   const organization = await getOrganizationById(store, organizationId);
   return (
-    organization && { slug: organization.slug, maxDays: organization.cliTokenMaxDays, ssoWithinDays: organization.cliTokenSsoWithinDays }
+    organization && {
+      slug: organization.slug,
+      maxDays: organization.cliTokenMaxDays,
+      ssoWithinDays: organization.cliTokenSsoWithinDays,
+      revoking: organization.revokingConnections ?? [],
+    }
   );
 }
 

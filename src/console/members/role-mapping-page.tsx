@@ -1,5 +1,6 @@
 import type { Member } from '../../organizations/members.ts';
-import type { RoleDecision, RoleMapping } from '../../organizations/role-mapping.ts';
+import type { Connection } from '../../organizations/organizations.ts';
+import { ANY_CONNECTION, type RoleDecision, type RoleMapping } from '../../organizations/role-mapping.ts';
 import {
   type GroupCount,
   NO_OWNER_TEXTS,
@@ -16,6 +17,8 @@ import { PostForm } from '../parts/form.tsx';
 export interface TypedRule {
   readonly group: string;
   readonly role: 'owner' | 'collaborator';
+  /** As in a {@link RoleRule}. */
+  readonly connection?: string | undefined;
 }
 
 /** The rules in the form, saved or not. */
@@ -40,13 +43,15 @@ export interface RoleMappingPageProps {
   readonly blankRows: number;
   /** Groups of recent sign-ins, suggested as the user types. */
   readonly knownGroups: readonly GroupCount[];
+  /** The connections of the organization, the default connection first. */
+  readonly connections: readonly Pick<Connection, 'id' | 'name'>[];
   readonly test: RuleTest;
 }
 
 const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no access)' } as const;
 
 /** Shows the rules as a form. */
-export function RoleMappingPage({ frame, mapping, blankRows, knownGroups, test }: RoleMappingPageProps) {
+export function RoleMappingPage({ frame, mapping, blankRows, knownGroups, connections, test }: RoleMappingPageProps) {
   const path = `${frame.base}/roles`;
   return (
     <ConsolePage
@@ -56,16 +61,16 @@ export function RoleMappingPage({ frame, mapping, blankRows, knownGroups, test }
       lead="Groups from your identity provider give members their roles, again at every sign-in. If several rules match, owner wins; the order of the rules does not matter."
     >
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
-        <RulesSection path={path} mapping={mapping} blankRows={blankRows} knownGroups={knownGroups} />
+        <RulesSection path={path} mapping={mapping} blankRows={blankRows} knownGroups={knownGroups} connections={connections} />
         <TestSection path={path} test={test} />
       </PostForm>
     </ConsolePage>
   );
 }
 
-type RulesSectionProps = Pick<RoleMappingPageProps, 'mapping' | 'blankRows' | 'knownGroups'> & { readonly path: string };
+type RulesSectionProps = Pick<RoleMappingPageProps, 'mapping' | 'blankRows' | 'knownGroups' | 'connections'> & { readonly path: string };
 
-function RulesSection({ path, mapping, blankRows, knownGroups }: RulesSectionProps) {
+function RulesSection({ path, mapping, blankRows, knownGroups, connections }: RulesSectionProps) {
   const rows: readonly TypedRule[] = [
     ...mapping.rules,
     ...Array.from({ length: blankRows }, () => ({ group: '', role: 'collaborator' }) as const),
@@ -79,14 +84,14 @@ function RulesSection({ path, mapping, blankRows, knownGroups }: RulesSectionPro
         ))}
       </datalist>
       {rows.map((rule, index) => (
-        <RuleRow rule={rule} index={index} />
+        <RuleRow rule={rule} index={index} connections={connections} />
       ))}
       <p class="hint">
         Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower
         case. Groups of recent sign-ins are suggested as you type.
       </p>
       <label>
-        Default role, for members in none of these groups
+        Default role, for members{connections.length > 1 ? ' of the default connection' : ''} in none of these groups
         <select name="default_role">
           {(['collaborator', 'owner', 'none'] as const).map((role) => (
             <option value={role} selected={role === mapping.defaultRole}>
@@ -105,7 +110,17 @@ function RulesSection({ path, mapping, blankRows, knownGroups }: RulesSectionPro
   );
 }
 
-const RuleRow = ({ rule: { group, role }, index }: { readonly rule: TypedRule; readonly index: number }) => (
+type Connections = RoleMappingPageProps['connections'];
+
+const RuleRow = ({
+  rule: { group, role, connection },
+  index,
+  connections,
+}: {
+  readonly rule: TypedRule;
+  readonly index: number;
+  readonly connections: Connections;
+}) => (
   <fieldset class="row">
     <legend class="unseen">Rule {index + 1}</legend>
     <label>
@@ -123,7 +138,35 @@ const RuleRow = ({ rule: { group, role }, index }: { readonly rule: TypedRule; r
         </option>
       </select>
     </label>
+    {connections.length > 1 ? (
+      <ConnectionChoice name={`connection_${index}`} value={connection} connections={connections} />
+    ) : connection === undefined ? null : (
+      <input type="hidden" name={`connection_${index}`} value={connection} />
+    )}
   </fieldset>
+);
+
+interface ConnectionChoiceProps {
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly connections: Connections;
+}
+
+const ConnectionChoice = ({ name, value = '', connections }: ConnectionChoiceProps) => (
+  <label class="narrow">
+    Connection
+    <select name={name}>
+      {[
+        ['', 'Default connection'] as const,
+        [ANY_CONNECTION, 'All connections'] as const,
+        ...connections.map((connection) => [connection.id, visibleText(connection.name)] as const),
+      ].map(([id, label]) => (
+        <option value={id} selected={id === value}>
+          {label}
+        </option>
+      ))}
+    </select>
+  </label>
 );
 
 const TestSection = ({ path, test }: { readonly path: string; readonly test: RuleTest }) => (
@@ -229,10 +272,11 @@ function SaveRules({ frame, mapping, losesOwn, leavesNoOwner }: SaveRulesProps) 
   const path = `${frame.base}/roles`;
   return (
     <PostForm action={`${path}/save`} csrfToken={frame.csrfToken}>
-      {mapping.rules.map(({ group, role }, index) => (
+      {mapping.rules.map(({ group, role, connection }, index) => (
         <>
           <input type="hidden" name={`group_${index}`} value={group} />
           <input type="hidden" name={`role_${index}`} value={role} />
+          {connection === undefined ? null : <input type="hidden" name={`connection_${index}`} value={connection} />}
         </>
       ))}
       <input type="hidden" name="default_role" value={mapping.defaultRole} />

@@ -107,6 +107,12 @@ export const ME = z.strictObject({
 const endpoint = z.strictObject({ location: z.string(), response_location: z.string().optional() });
 
 export const IDENTITY_PROVIDER = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  is_default: z.boolean().describe('Whether role rules without `connection`, and the default role, apply to its users.'),
+  state: z
+    .enum(['draft', 'active', 'disabled'])
+    .describe('`draft`: only test sign-ins are possible. `disabled`: no response of the identity provider is accepted.'),
   entity_id: z.string(),
   single_sign_on: z.strictObject({ redirect: z.string().optional(), post: z.string().optional() }),
   single_logout: z.strictObject({ redirect: endpoint.optional(), post: endpoint.optional() }),
@@ -130,10 +136,13 @@ export const IDENTITY_PROVIDER = z.strictObject({
     .describe('The last refresh of the metadata from its URL.'),
   warnings: z.array(z.strictObject({ code: z.string(), level: z.enum(['warning', 'info']), text: z.string() })),
   ...IDP_SETTINGS.required().shape,
+  email_domains: z.array(z.string()).describe('Users with an address in one of these domains sign in through this connection.'),
   service_provider: z
     .strictObject({ entity_id: z.string(), acs_url: z.string(), slo_url: z.string(), login_url: z.string(), metadata_url: z.string() })
     .describe('The values to enter at the identity provider.'),
 });
+
+export const CONNECTION_PAGE = pageOf(IDENTITY_PROVIDER);
 
 export const ROLE_MAPPING_ANSWER = ROLE_MAPPING;
 

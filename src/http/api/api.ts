@@ -12,6 +12,7 @@ import { OAUTH } from '../oauth.ts';
 import * as answers from './answer-shapes.ts';
 import { AUDIT } from './audit.ts';
 import { noteUseAfterAnswer } from './callers.ts';
+import { CONNECTIONS } from './connections.ts';
 import { DOMAINS } from './domains.ts';
 import { IDENTITY_PROVIDERS } from './identity-provider.ts';
 import { KEYS } from './keys.ts';
@@ -47,7 +48,7 @@ const API: Readonly<Record<string, readonly Operation[]>> = {
   Members: MEMBERS,
   Organizations: ORGANIZATIONS,
   Domains: DOMAINS,
-  'Single sign-on': [...IDENTITY_PROVIDERS, ...ROLE_MAPPINGS],
+  'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...ROLE_MAPPINGS],
   'Setup links': SETUP_LINKS,
   'Sign-in log': SIGN_INS,
   'Audit trail': AUDIT,

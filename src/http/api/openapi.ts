@@ -136,6 +136,7 @@ function securityOf({ who, method, path }: OperationDescription): Json[] {
 
 const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
   org: { schema: schemaOf(shapes.SLUG), description: 'The slug of the organization.' },
+  con: { schema: { type: 'string' }, description: 'The ID of the connection.' },
   id: { schema: { type: 'string' } },
   kid: { schema: { type: 'string' } },
   domain: { schema: { type: 'string' } },

@@ -5,7 +5,7 @@ import type { ListedKey } from '../../auth/keys/signing-keys.ts';
 import type { Principal } from '../../auth/principal.ts';
 import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { SessionToken } from '../../auth/tokens/session-tokens.ts';
-import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { isDefaultConnection, type OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { type DomainClaim, domainState, domainWarning, recordName, recordValue } from '../../organizations/domains/domain-claims.ts';
 import type { Member } from '../../organizations/members.ts';
@@ -93,10 +93,14 @@ type Warnings = LoadedMetadata['warnings'];
 const endpointJson = (endpoint: LogoutEndpoint | undefined) =>
   endpoint && { location: endpoint.location, response_location: endpoint.responseLocation };
 
-export function identityProviderJson({ organization, connection }: OrganizationConnection, warnings: Warnings, baseUrl: string) {
+export function connectionJson({ organization, connection }: OrganizationConnection, warnings: Warnings, baseUrl: string) {
   const { metadata } = connection;
   const { entityId, acsUrl, sloUrl, loginUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
+    id: connection.id,
+    name: connection.name,
+    is_default: isDefaultConnection(organization, connection),
+    state: connection.state,
     entity_id: metadata.entityId,
     single_sign_on: metadata.singleSignOn,
     single_logout: { redirect: endpointJson(metadata.singleLogout.redirect), post: endpointJson(metadata.singleLogout.post) },

@@ -98,7 +98,20 @@ const role = z.enum(['owner', 'collaborator']);
 
 export const ROLE_MAPPING = z.strictObject({
   // Groups are compared exactly, so white space is kept. The limit is far above what identity providers send.
-  rules: z.array(z.strictObject({ group: z.string().min(1).max(1024), role })).max(1000),
+  rules: z
+    .array(
+      z.strictObject({
+        group: z.string().min(1).max(1024),
+        role,
+        connection: z
+          .string()
+          .min(1)
+          .max(64)
+          .optional()
+          .describe('The ID of the connection whose users the rule applies to, or `*` for all. Absent: the default connection.'),
+      }),
+    )
+    .max(1000),
   default_role: z.enum(['owner', 'collaborator', 'none']),
 });
 export const NEW_ROLE_MAPPING = z
@@ -109,9 +122,9 @@ export const NEW_ROLE_MAPPING = z
       .optional()
       .describe('Confirms rules that leave the organization without an owner. Only the operator can confirm them.'),
   })
-  .refine((mapping) => new Set(mapping.rules.map((rule) => rule.group)).size === mapping.rules.length, {
+  .refine(({ rules }) => new Set(rules.map(({ group, connection = '' }) => `${connection} ${group}`)).size === rules.length, {
     path: ['rules'],
-    error: 'must name each group only once',
+    error: 'must name each group only once for the same connection',
   });
 
 const attributeNames = z.array(line(512)).min(1).max(20);
@@ -137,6 +150,7 @@ const SETTINGS_FIELDS = {
   force_authn: z.boolean(),
   authn_context: z.array(uri).max(20),
   metadata_refresh_hours: wholeNumber(1, 720).nullable(),
+  email_domains: z.array(domain).max(50).transform(unique),
 };
 
 export const IDP_SETTINGS = z.strictObject(SETTINGS_FIELDS).partial();
@@ -155,6 +169,7 @@ const SETTING_NAMES: Readonly<Record<keyof typeof SETTINGS_FIELDS, keyof Connect
   force_authn: 'forceAuthn',
   authn_context: 'authnContext',
   metadata_refresh_hours: 'metadataRefreshHours',
+  email_domains: 'emailDomains',
 };
 
 export const toSettings = (body: z.infer<typeof IDP_SETTINGS>): Partial<ConnectionSettings> => renameFields(body, SETTING_NAMES);
@@ -166,6 +181,36 @@ export const fromSettings = (settings: ConnectionSettings): SettingsJson =>
   Object.fromEntries(
     Object.entries(SETTING_NAMES).map(([name, field]) => [name, settings[field] ?? DEFAULT_SETTINGS[field] ?? null]),
   ) as SettingsJson;
+
+const connectionName = line(100);
+
+/** The fields of a connection besides its metadata. */
+export const CONNECTION_CHANGES = z
+  .strictObject({
+    name: connectionName,
+    state: z.enum(['draft', 'active', 'disabled']),
+    is_default: z.literal(true).describe('Makes this the default connection.'),
+    keep_sessions: z.boolean().describe('With `"state": "disabled"`: does not revoke the sessions and tokens of the members.'),
+    ...SETTINGS_FIELDS,
+  })
+  .partial();
+
+export function toConnectionChanges({
+  name,
+  state,
+  is_default: isDefault,
+  keep_sessions: keepsSessions,
+  ...settings
+}: z.infer<typeof CONNECTION_CHANGES>) {
+  const changes = Object.keys(settings).length === 0 ? {} : { settings: toSettings(settings) };
+  return { changes: { name, state, isDefault, ...changes }, keepsSessions };
+}
+
+const flag = z.enum(['true', 'false']).optional();
+
+export const CONNECTION_REMOVAL_QUERY = z.object({
+  keep_sessions: flag.describe('`true` does not revoke the sessions and tokens of the members.'),
+});
 
 const entityId = z.string().min(1).max(1024).optional();
 
@@ -183,7 +228,16 @@ export const METADATA_INPUT = z.union(
   'Send metadata_xml, or metadata_url, or entity_id with sso_url and certificates',
 );
 
+export const NEW_CONNECTION = z.union(
+  METADATA_INPUT.options.map((input) => input.extend({ name: connectionName })),
+  'Send name and metadata_xml, or name and metadata_url, or name and entity_id with sso_url and certificates',
+);
+
 export const METADATA_QUERY = z.object({ entity_id: entityId, dry_run: z.enum(['true', 'false']).optional() });
+
+export const NEW_CONNECTION_QUERY = METADATA_QUERY.extend({
+  name: connectionName.optional().describe('The name of the connection, unless a JSON body has it.'),
+});
 
 export const MEMBER_CHANGES = z.strictObject({ role, suspended: z.boolean() }).partial();
 

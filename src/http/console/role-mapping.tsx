@@ -48,9 +48,10 @@ interface FormState {
 
 async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, state: FormState = {}): Promise<void> {
   const { test = NO_TEST, blankRows = BLANK_ROWS, problem } = state;
-  const knownGroups = await countGroups(runtime.store, organizationOf(response).id);
+  const { id, connections } = organizationOf(response);
+  const knownGroups = await countGroups(runtime.store, id);
   const frame = frameOf(runtime, request, response, problem?.notice);
-  const page = <RoleMappingPage frame={frame} mapping={mapping} blankRows={blankRows} knownGroups={knownGroups} test={test} />;
+  const page = <RoleMappingPage {...{ frame, mapping, blankRows, knownGroups, connections, test }} />;
   sendConsolePage(response, page, problem?.status);
 }
 
@@ -66,7 +67,10 @@ function typedIn(request: Request): TypedMapping {
   const rules: TypedRule[] = [];
   for (let index = 0; index < MAX_RULES; index++) {
     const group = textIn(request, `group_${index}`);
-    if (group !== '') rules.push({ group, role: textIn(request, `role_${index}`) === 'owner' ? 'owner' : 'collaborator' });
+    if (group === '') continue;
+    const connection = textIn(request, `connection_${index}`);
+    const role = textIn(request, `role_${index}`) === 'owner' ? 'owner' : 'collaborator';
+    rules.push({ group, role, ...(connection === '' ? {} : { connection }) });
   }
   const role = textIn(request, 'default_role');
   return { rules, defaultRole: role === 'owner' || role === 'none' ? role : 'collaborator' };

@@ -23,6 +23,7 @@ export const DEFAULT_SETTINGS: ConnectionSettings = {
   forceAuthn: false,
   authnContext: [],
   metadataRefreshHours: undefined,
+  emailDomains: [],
 };
 
 /** A connection together with its organization. */
@@ -43,11 +44,18 @@ export function requireDefaultConnection(organization: Organization): Connection
 
 export const isDefaultConnection = ({ connections }: Organization, { id }: Pick<Connection, 'id'>): boolean => connections[0]?.id === id;
 
-/** Returns the scope of role rules for users of a connection. An undefined ID means the default connection. */
-export const roleScopeOf = (organization: Organization, connectionId: string | undefined): RoleScope => ({
-  connectionId: connectionId ?? organization.connections[0]?.id,
-  isDefault: connectionId === undefined || connectionId === organization.connections[0]?.id,
-});
+/**
+ * Returns the connection of members who last signed in before connections existed: the one that was migrated, or else the default
+ * connection.
+ */
+export const findFormerConnection = (organization: Organization): Connection | undefined =>
+  organization.connections.find(({ readsFormerKeys }) => readsFormerKeys) ?? findDefaultConnection(organization);
+
+/** Returns the scope of role rules for users of a connection. An undefined ID is that of members from before connections existed. */
+export function roleScopeOf(organization: Organization, connectionId: string | undefined): RoleScope {
+  const id = connectionId ?? findFormerConnection(organization)?.id;
+  return { connectionId: id, isDefault: id === organization.connections[0]?.id };
+}
 
 export const findConnection = ({ connections }: Organization, id: string): Connection | undefined =>
   connections.find((connection) => connection.id === id);
@@ -100,4 +108,14 @@ export function newConnection(
     updatedAt: toIsoTime(nowMs),
     identityScope: metadata.entityId,
   };
+}
+
+/** @throws conflict for the default connection of several, and for a connection that role rules name */
+export function requireRemovable(organization: Organization, connection: Connection): void {
+  if (isDefaultConnection(organization, connection) && organization.connections.length > 1) {
+    throw new GatewayError('conflict', 'This is the default connection. Make another connection the default first.');
+  }
+  if (organization.roleMapping.rules.some((rule) => rule.connection === connection.id)) {
+    throw new GatewayError('conflict', 'Role rules name this connection. Change or delete these rules first.');
+  }
 }

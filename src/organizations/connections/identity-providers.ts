@@ -20,7 +20,14 @@ import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
-import { newConnection, type OrganizationConnection, requireConnection, withConnection } from './connections.ts';
+import {
+  findDefaultConnection,
+  newConnection,
+  type OrganizationConnection,
+  requireConnection,
+  requireRemovable,
+  withConnection,
+} from './connections.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
 import { removedCertificatesAfter } from './removed-certificates.ts';
@@ -154,7 +161,8 @@ export async function changeIdpSettings(runtime: Runtime, actor: Actor, change: 
   });
 }
 
-function withSettings({ organization, connectionId, changes }: SettingsChange): Organization {
+/** Returns the organization with other settings of a connection. @throws idp_not_configured, not_found, validation_failed */
+export function withSettings({ organization, connectionId, changes }: SettingsChange): Organization {
   const connection = requireConnection(organization, connectionId);
   const settings = { ...connection.settings, ...changes };
   if (changes.identifier !== undefined) requireUsableIdentifier(changes.identifier, attributeMappingOf({ settings }));
@@ -164,12 +172,20 @@ function withSettings({ organization, connectionId, changes }: SettingsChange): 
   return withConnection(organization, { ...connection, settings });
 }
 
-/** Removes the default connection. Its users cannot sign in after that; members and sessions stay. */
+/**
+ * Removes the only connection. Its users cannot sign in after that; members and sessions stay.
+ * @throws conflict if there are several connections, or if role rules name this one
+ */
 export function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.removed',
-    change: (before) => (before.connections.length === 0 ? undefined : { ...before, connections: before.connections.slice(1) }),
+    change: (before) => {
+      const connection = findDefaultConnection(before);
+      if (!connection) return undefined;
+      requireRemovable(before, connection);
+      return { ...before, connections: [] };
+    },
   });
 }
 

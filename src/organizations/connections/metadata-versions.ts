@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
 import type { Collection, Step, Store, Stored } from '../../store/store.ts';
 import type { Connection, Organization } from '../organizations.ts';
-import { findConnection, requireConnection } from './connections.ts';
+import { findConnection, findDefaultConnection, requireConnection } from './connections.ts';
 
 export interface MetadataVersion {
   /** Absent in versions from before connections existed. They belong to the default connection. */
@@ -41,7 +41,7 @@ export async function metadataVersionSteps(
   { kind, email }: Actor,
   { organization, connectionId }: { readonly organization: Organization; readonly connectionId: string | undefined },
 ): Promise<VersionSteps> {
-  const present = organization.connections.length === 0 ? undefined : requireConnection(organization, connectionId);
+  const present = connectionId === undefined ? findDefaultConnection(organization) : findConnection(organization, connectionId);
   const isFirst = !present || (await listMetadataVersions(store, organization.id, present)).length === 0;
   const savedBy = { kind, ...(email === undefined ? {} : { email }) };
   return (organizationBefore, organizationAfter) => {

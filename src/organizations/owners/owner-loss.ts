@@ -83,7 +83,8 @@ export async function reportOwnerLoss(
   }
 }
 
-const hasOwner = async (store: Store, id: string): Promise<boolean> =>
+/** Returns whether a member is an owner whose credentials can be valid. */
+export const hasOwner = async (store: Store, id: string): Promise<boolean> =>
   (await store.find(id, MEMBERS, 'activeRole', { equals: 'owner', limit: 1 })).items.length > 0;
 
 /** Takes the mark of an organization without an owner away. Not audited: the change of the role is. */

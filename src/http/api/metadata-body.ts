@@ -1,0 +1,93 @@
+/** Metadata in the body of a request, in each of the accepted forms, and the answer that describes its connection. */
+import express, { type Request, type Response } from 'express';
+import { z } from 'zod';
+import type { Principal } from '../../auth/principal.ts';
+import { GatewayError } from '../../errors.ts';
+import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { findMetadataWarnings, type LoadedMetadata, type MetadataSource } from '../../organizations/connections/identity-providers.ts';
+import type { Runtime } from '../../runtime.ts';
+import { connectionJson } from './representations.ts';
+import { jsonOf, type RequestBody, runParser } from './request-body.ts';
+import { checkShape, METADATA_INPUT, NEW_CONNECTION } from './request-shapes.ts';
+
+const XML_TYPES = ['application/samlmetadata+xml', 'application/xml', 'text/xml'] as const;
+/** 1 MiB of metadata, and the parts that a form adds. */
+const MAX_BODY = 1100 * 1024;
+
+/** XML and forms are read as octets: the encoding that XML itself declares decides, not a header. */
+const parseOctets = express.raw({ type: [...XML_TYPES, 'multipart/form-data'], limit: MAX_BODY, inflate: false });
+
+export const METADATA_BODY: RequestBody<MetadataSource> = {
+  content: {
+    'application/json': METADATA_INPUT,
+    'application/samlmetadata+xml': 'text',
+    'application/xml': 'text',
+    'text/xml': 'text',
+    'multipart/form-data': z.object({ metadata: z.string().describe('File or text') }),
+  },
+  read: metadataSource,
+};
+
+/** Metadata with the name of a new connection. Only JSON has the name in the body. */
+export const NEW_CONNECTION_BODY: RequestBody<{ readonly name?: string | undefined; readonly source: MetadataSource }> = {
+  content: { ...METADATA_BODY.content, 'application/json': NEW_CONNECTION },
+  read: async (request, response) => {
+    if (!request.is('application/json')) return { source: await metadataSource(request, response) };
+    const { name, ...metadata } = checkShape(NEW_CONNECTION, await jsonOf(request, response));
+    return { name, source: sourceOf(checkShape(METADATA_INPUT, metadata)) };
+  },
+};
+
+/** Returns the source, with the entityID of the query if the body names none. */
+export const withEntityId = <Source extends MetadataSource>(source: Source, entityId: string | undefined): Source =>
+  source.kind === 'manual' ? source : { ...source, entityId: source.entityId ?? entityId };
+
+/** Returns a connection as the API shows it, with its present warnings. */
+export async function describeConnection(
+  runtime: Runtime,
+  principal: Principal,
+  { organization, connection }: OrganizationConnection,
+  loaded?: LoadedMetadata,
+) {
+  const warnings = await findMetadataWarnings(runtime, { organization, connection }, { isOperator: principal.kind === 'operator', loaded });
+  return connectionJson({ organization, connection }, warnings, runtime.config.baseUrl);
+}
+
+/** Reads metadata in each of the accepted forms. @throws validation_failed, idp_metadata_invalid, payload_too_large */
+async function metadataSource(request: Request, response: Response): Promise<MetadataSource> {
+  await runParser(parseOctets, request, response);
+  if (request.is([...XML_TYPES])) return { kind: 'document', content: octetsOf(request) };
+  if (request.is('multipart/form-data')) return { kind: 'document', content: await metadataField(request) };
+  if (!request.is('application/json')) {
+    throw new GatewayError(
+      'validation_failed',
+      `Send metadata as ${XML_TYPES.join(', ')}, multipart/form-data with the field “metadata”, or application/json.`,
+    );
+  }
+  return sourceOf(checkShape(METADATA_INPUT, await jsonOf(request, response)));
+}
+
+function sourceOf(body: z.infer<typeof METADATA_INPUT>): MetadataSource {
+  if ('metadata_xml' in body) return { kind: 'document', content: body.metadata_xml, entityId: body.entity_id };
+  if ('metadata_url' in body) return { kind: 'url', url: body.metadata_url, entityId: body.entity_id };
+  return { kind: 'manual', values: body };
+}
+
+function octetsOf(request: Request): Buffer {
+  if (!Buffer.isBuffer(request.body)) throw new GatewayError('idp_metadata_invalid', 'The metadata is empty.');
+  return request.body;
+}
+
+/** Returns the field `metadata` of a form, which is a file or text. The parser of the platform reads the form. */
+async function metadataField(request: Request): Promise<Uint8Array | string> {
+  const body = octetsOf(request);
+  const headers = { 'content-type': request.get('content-type') ?? '' };
+  const form = await new globalThis.Response(new Uint8Array(body), { headers }).formData().catch((cause: unknown) => {
+    throw new GatewayError('validation_failed', { detail: 'The form is malformed.', cause });
+  });
+  const [field, ...others] = form.getAll('metadata');
+  if (field === undefined || others.length > 0) {
+    throw new GatewayError('validation_failed', 'Send a form with exactly one field “metadata”.');
+  }
+  return typeof field === 'string' ? field : new Uint8Array(await field.arrayBuffer());
+}

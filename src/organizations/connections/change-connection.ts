@@ -1,0 +1,190 @@
+/** Creates, changes and deletes connections. Each change is one commit of the organization's record with its audit entry. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Actor } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Runtime } from '../../runtime.ts';
+import { noteConnections, noteRevocation } from '../directory.ts';
+import {
+  type Connection,
+  type ConnectionSettings,
+  type ConnectionState,
+  getOrganizationById,
+  type Organization,
+  updateOrganization,
+} from '../organizations.ts';
+import {
+  findConnection,
+  newConnection,
+  type OrganizationConnection,
+  requireConnection,
+  requireRemovable,
+  withConnection,
+} from './connections.ts';
+import { type LoadedMetadata, withMetadata, withSettings } from './identity-providers.ts';
+import { metadataVersionSteps } from './metadata-versions.ts';
+import { noteOwnerLoss } from './owners-after-change.ts';
+import { finishRevocations, withRevocation } from './revoke-credentials.ts';
+
+export interface NewConnection {
+  readonly organization: Organization;
+  readonly name: string;
+  readonly loaded: LoadedMetadata;
+}
+
+/**
+ * Returns the organization with a further connection, a draft.
+ * @throws conflict if another connection has the same identity provider or the same name, or if there are too many connections
+ */
+export function withNewConnection({ organization, name, loaded }: NewConnection, nowMs: number): OrganizationConnection {
+  const draft = newConnection({ name, state: 'draft', metadata: loaded.metadata }, nowMs);
+  requireFreeName(organization, draft);
+  const after = withMetadata({ organization: withConnection(organization, draft), connectionId: draft.id, loaded }, nowMs);
+  return { organization: after, connection: requireConnection(after, draft.id) };
+}
+
+/** Creates a connection as a draft. @throws conflict */
+export async function createConnection(runtime: Runtime, actor: Actor, input: NewConnection): Promise<OrganizationConnection> {
+  const planned = withNewConnection(input, runtime.now());
+  const { connection } = planned;
+  await noteConnections(runtime.store, planned.organization);
+  const { metadata, name } = connection;
+  const organization = await updateOrganization(runtime, actor, {
+    organizationId: input.organization.id,
+    event: 'connection.created',
+    details: {
+      connection: connection.id,
+      name,
+      entity_id: metadata.entityId,
+      certificates: metadata.signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256),
+    },
+    change: (before) => {
+      requireFreeName(before, connection);
+      return withConnection(before, connection);
+    },
+    extraSteps: await metadataVersionSteps(runtime, actor, { organization: input.organization, connectionId: connection.id }),
+  });
+  await noteConnectionsNow(runtime, organization.id);
+  return { organization, connection };
+}
+
+/** Updates the directory again after a change, because another change may have been made between the first update and the commit. */
+async function noteConnectionsNow({ store }: Runtime, organizationId: string): Promise<void> {
+  const organization = await getOrganizationById(store, organizationId);
+  if (organization) await noteConnections(store, organization);
+}
+
+/** @throws conflict */
+function requireFreeName({ connections }: Organization, { id, name }: Pick<Connection, 'id' | 'name'>): void {
+  if (!connections.some((other) => other.id !== id && other.name === name)) return;
+  throw new GatewayError('conflict', 'Another connection of this organization has this name. Choose another one.');
+}
+
+export interface ConnectionChanges {
+  readonly name?: string | undefined;
+  readonly state?: ConnectionState | undefined;
+  readonly isDefault?: true | undefined;
+  readonly settings?: Partial<ConnectionSettings> | undefined;
+}
+
+export interface ConnectionChange {
+  readonly organization: Organization;
+  /** The default connection if undefined. */
+  readonly connectionId?: string | undefined;
+  readonly changes: ConnectionChanges;
+  /** Keeps the sessions and tokens of the members when the connection is disabled or deleted. */
+  readonly keepsSessions?: boolean | undefined;
+}
+
+/**
+ * Changes a connection. Disabling it refuses sign-ins from the commit on, and then revokes the credentials of its members unless
+ * `keepsSessions` is true. Disabling a disabled connection again revokes credentials that were kept.
+ * @throws idp_not_configured, not_found, validation_failed; conflict if the name is taken, if the state cannot become a draft again,
+ *   or if a connection becomes active whose credentials are still being revoked
+ */
+export async function changeConnection(runtime: Runtime, actor: Actor, change: ConnectionChange): Promise<Organization> {
+  const { organization, changes, keepsSessions = false } = change;
+  const { id } = requireConnection(organization, change.connectionId);
+  const isRevoking = changes.state === 'disabled' && !keepsSessions;
+  if (organization.revokingConnections !== undefined) await finishRevocations(runtime, actor, organization.id);
+  await noteConnections(runtime.store, withChanges(organization, id, changes));
+  if (isRevoking) await noteRevocation(runtime.store, organization.id, true);
+  const after = await updateOrganization(runtime, actor, {
+    organizationId: organization.id,
+    event: 'connection.changed',
+    details: {
+      connection: id,
+      ...(changes.name === undefined ? {} : { name: changes.name }),
+      ...(changes.state === undefined ? {} : { state: changes.state }),
+      ...(changes.state === 'disabled' ? { keep_sessions: keepsSessions } : {}),
+      ...(changes.isDefault === undefined ? {} : { is_default: true }),
+      ...(changes.settings === undefined ? {} : { changes: changes.settings }),
+    },
+    change: (before) => {
+      const changed = withChanges(before, id, changes);
+      const saved = isRevoking ? withRevocation(changed, requireConnection(changed, id)) : changed;
+      return isDeepStrictEqual(saved, before) ? undefined : saved;
+    },
+  });
+  await noteConnectionsNow(runtime, organization.id);
+  if (isRevoking) await finishRevocations(runtime, actor, organization.id);
+  if (changes.state === 'disabled' || changes.isDefault) await noteOwnerLoss(runtime, actor, after);
+  return after;
+}
+
+function withChanges(organization: Organization, id: string, { name, state, isDefault, settings = {} }: ConnectionChanges): Organization {
+  const connection = requireConnection(organization, id);
+  if (state !== undefined) requirePossibleState(organization, connection, state);
+  const changed = { ...connection, ...(name === undefined ? {} : { name }), ...(state === undefined ? {} : { state }) };
+  requireFreeName(organization, changed);
+  const after = withSettings({ organization: withConnection(organization, changed), connectionId: id, changes: settings });
+  if (!isDefault) return after;
+  const first = requireConnection(after, id);
+  return { ...after, connections: [first, ...after.connections.filter((other) => other.id !== id)] };
+}
+
+function requirePossibleState({ revokingConnections = [] }: Organization, connection: Connection, state: ConnectionState): void {
+  if (state === 'draft' && connection.state !== 'draft') {
+    throw new GatewayError('conflict', 'A connection cannot become a draft again. Disable it instead.');
+  }
+  if (state === 'active' && revokingConnections.some(({ connectionId }) => connectionId === connection.id)) {
+    throw new GatewayError('conflict', 'The credentials of the members of this connection are still being revoked. Try again in a minute.');
+  }
+}
+
+export interface ConnectionRemoval {
+  readonly organization: Organization;
+  readonly connectionId: string;
+  readonly keepsSessions?: boolean | undefined;
+}
+
+/**
+ * Deletes a connection, and revokes the credentials of its members unless `keepsSessions` is true. The default connection can only be
+ * deleted if it is the only one.
+ * @throws not_found; conflict for the default connection of several, or if role rules name the connection
+ */
+export async function removeConnection(
+  runtime: Runtime,
+  actor: Actor,
+  { organization, connectionId, keepsSessions = false }: ConnectionRemoval,
+): Promise<Organization> {
+  const isRevoking = organization.revokingConnections?.some((each) => each.connectionId === connectionId) ?? false;
+  // The connection is gone if an earlier request was interrupted after its commit.
+  const id = isRevoking ? connectionId : requireConnection(organization, connectionId).id;
+  if (!keepsSessions) await noteRevocation(runtime.store, organization.id, true);
+  const after = await updateOrganization(runtime, actor, {
+    organizationId: organization.id,
+    event: 'connection.removed',
+    details: { connection: id, keep_sessions: keepsSessions },
+    change: (before) => {
+      const connection = findConnection(before, id);
+      if (!connection) return undefined; // deleted by another request meanwhile
+      requireRemovable(before, connection);
+      const marked = keepsSessions ? before : withRevocation(before, connection);
+      return { ...marked, connections: before.connections.filter((other) => other.id !== id) };
+    },
+  });
+  await noteConnectionsNow(runtime, organization.id);
+  if (!keepsSessions || isRevoking) await finishRevocations(runtime, actor, organization.id);
+  await noteOwnerLoss(runtime, actor, after);
+  return after;
+}

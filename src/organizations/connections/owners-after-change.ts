@@ -1,0 +1,41 @@
+/** Notices that a change of a connection leaves an organization without an owner who can sign in. */
+import type { Actor } from '../../audit.ts';
+import type { Runtime } from '../../runtime.ts';
+import { eachRecord } from '../../store/each-record.ts';
+import type { Store } from '../../store/store.ts';
+import { MEMBERS } from '../members.ts';
+import { type Organization, updateOrganization } from '../organizations.ts';
+import { hasOwner, ownerLossStep, reportOwnerLoss, withoutOwner } from '../owners/owner-loss.ts';
+import { roleAfterNextSignIn } from '../role-mapping-effect.ts';
+import { activeConnections, roleScopeOf } from './connections.ts';
+
+const MAX_MEMBERS = 20_000;
+
+/**
+ * Marks an organization that had an owner and has none who can sign in after the change. It runs after the commit of the change,
+ * because disabling a connection must never wait for, or fail because of, the number of members.
+ */
+export async function noteOwnerLoss(runtime: Runtime, actor: Actor, organization: Organization): Promise<void> {
+  const { store, now } = runtime;
+  if (organization.withoutOwnerSince !== undefined || !(await hasOwner(store, organization.id))) return;
+  if (await canOwnerSignIn(store, organization)) return;
+  await updateOrganization(runtime, actor, {
+    organizationId: organization.id,
+    change: (before) => withoutOwner(before, now()),
+    extraSteps: () => [ownerLossStep(now(), actor, 'connection')],
+  });
+  await reportOwnerLoss(runtime, organization, 'connection');
+}
+
+/** Returns whether a member of an active connection is an owner after the next sign-in. Usually one of the first members is. */
+async function canOwnerSignIn(store: Store, organization: Organization): Promise<boolean> {
+  const active = new Set<string | undefined>(activeConnections(organization).map(({ id }) => id));
+  let members = 0;
+  for await (const { value } of eachRecord(store, { partition: organization.id, collection: MEMBERS, index: 'email' })) {
+    const { connectionId } = roleScopeOf(organization, value.connectionId);
+    if (!value.suspended && active.has(connectionId) && roleAfterNextSignIn(organization, organization.roleMapping, value) === 'owner')
+      return true;
+    if (++members === MAX_MEMBERS) return true; // unknown, so no false alarm
+  }
+  return false;
+}

@@ -1,0 +1,129 @@
+/**
+ * Revokes the sessions and CLI tokens of the members of a connection that was disabled or deleted.
+ *
+ * The commit that disables or deletes the connection also saves it in the organization's `revokingConnections`. From then on no user
+ * can sign in through it, so no new credential appears, and every check of a credential refuses those that are left (see
+ * `auth/authenticate.ts`). After a crash any replica continues.
+ */
+import { type Actor, auditStep } from '../../audit.ts';
+import type { Runtime } from '../../runtime.ts';
+import { eachRecord } from '../../store/each-record.ts';
+import type { Step, Stored } from '../../store/store.ts';
+import { updateRecord } from '../../store/update-record.ts';
+import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
+import { MEMBERS, type Member } from '../members.ts';
+import { type Connection, getOrganizationById, type Organization, type RevokingConnection, updateOrganization } from '../organizations.ts';
+import { findFormerConnection } from './connections.ts';
+
+const GATEWAY: Actor = { kind: 'gateway' };
+/** Members per commit. */
+const BATCH_SIZE = 50;
+
+/** Returns the organization with a connection whose credentials must be revoked. */
+export function withRevocation(organization: Organization, { id: connectionId, metadata: { entityId } }: Connection): Organization {
+  const others = (organization.revokingConnections ?? []).filter((each) => each.connectionId !== connectionId);
+  const hasFormerMembers = findFormerConnection(organization)?.id === connectionId;
+  return { ...organization, revokingConnections: [...others, { connectionId, entityId, hasFormerMembers }] };
+}
+
+/**
+ * Returns a member without the credentials that a connection takes away: all of its own members', and the sessions that it opened
+ * for members who have signed in through another connection since. Undefined if there is nothing to take away.
+ */
+export function withoutCredentialsOf(member: Member, { connectionId, entityId, hasFormerMembers }: RevokingConnection): Member | undefined {
+  const isOwn = member.connectionId === undefined ? hasFormerMembers : member.connectionId === connectionId;
+  const sessions = isOwn ? [] : member.sessions.filter((session) => session.idpEntityId !== entityId);
+  const cliTokens = isOwn ? [] : member.cliTokens;
+  const isChanged = sessions.length < member.sessions.length || cliTokens.length < member.cliTokens.length;
+  return isChanged ? { ...member, sessions, cliTokens } : undefined;
+}
+
+/**
+ * Revokes what `revokingConnections` of an organization names. When it returns, no replica accepts any of these credentials.
+ * @throws store_unavailable; the revocation then continues in the background
+ */
+export async function finishRevocations(runtime: Runtime, actor: Actor, organizationId: string): Promise<void> {
+  const { store } = runtime;
+  const organization = await getOrganizationById(store, organizationId);
+  for (const connection of organization?.revokingConnections ?? []) {
+    const members = await revokeCredentials(runtime, organizationId, connection);
+    await updateOrganization(runtime, actor, {
+      organizationId,
+      event: 'connection.credentials_revoked',
+      details: { connection: connection.connectionId, members },
+      change: ({ revokingConnections = [], ...rest }) => {
+        const others = revokingConnections.filter(({ connectionId }) => connectionId !== connection.connectionId);
+        if (others.length === revokingConnections.length) return undefined;
+        return { ...rest, revokingConnections: others.length === 0 ? undefined : others };
+      },
+    });
+  }
+  await noteRevocation(store, organizationId, false);
+  // Another revocation may have been saved in the meantime.
+  const after = await getOrganizationById(store, organizationId);
+  if (after?.revokingConnections !== undefined) await noteRevocation(store, organizationId, true);
+}
+
+/** Continues the revocations that a crash has interrupted. */
+export async function resumeRevocations(runtime: Runtime): Promise<void> {
+  for await (const { id, slug } of organizationsWithRevocation(runtime.store)) {
+    runtime.log.info({ organization: slug }, 'continuing to revoke the credentials of a disabled or deleted connection');
+    await finishRevocations(runtime, GATEWAY, id);
+  }
+}
+
+/**
+ * Reads all members of the organization, because members stored by former versions are in no index by connection. The index by email
+ * is stable: only a sign-in changes the address, and the connection allows none.
+ * @returns the number of members who lost credentials
+ */
+async function revokeCredentials(runtime: Runtime, organizationId: string, connection: RevokingConnection): Promise<number> {
+  let revoked = 0;
+  let batch: Stored<Member>[] = [];
+  const flush = async () => {
+    if (batch.length > 0) revoked += await revokeBatch(runtime, { organizationId, connection, batch });
+    batch = [];
+  };
+  for await (const member of eachRecord(runtime.store, { partition: organizationId, collection: MEMBERS, index: 'email' })) {
+    if (!withoutCredentialsOf(member.value, connection)) continue;
+    batch.push(member);
+    if (batch.length === BATCH_SIZE) await flush();
+  }
+  await flush();
+  return revoked;
+}
+
+interface Batch {
+  readonly organizationId: string;
+  readonly connection: RevokingConnection;
+  readonly batch: readonly Stored<Member>[];
+}
+
+/** Revokes the credentials of some members in one commit, or in a commit each if one of them has changed since it was read. */
+async function revokeBatch({ store, now }: Runtime, { organizationId, connection, batch }: Batch): Promise<number> {
+  const auditEntry = (memberId: string): Step => {
+    const details = { connection: connection.connectionId };
+    return auditStep(now(), GATEWAY, 'sessions.ended', { member_id: memberId, details });
+  };
+  const steps = batch.flatMap(({ id, version, value }): Step[] => [
+    { do: 'replace', collection: MEMBERS, id, version, value: withoutCredentialsOf(value, connection) },
+    auditEntry(id),
+  ]);
+  if ((await store.commit(organizationId, steps, { replicated: true })).ok) return batch.length;
+  let revoked = 0;
+  for (const { id } of batch) {
+    await updateRecord(store, {
+      partition: organizationId,
+      collection: MEMBERS,
+      id,
+      // A member who has signed in through another connection meanwhile keeps that session.
+      change: (member) => withoutCredentialsOf(member, connection),
+      extraSteps: () => {
+        revoked++;
+        return [auditEntry(id)];
+      },
+      replicated: true,
+    });
+  }
+  return revoked;
+}
