@@ -59,6 +59,22 @@ describe('identity provider', () => {
     for (const answer of answers) expect(await answer.json()).toMatchObject({ entity_id: entityId });
   });
 
+  it('says that an empty document is empty', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const form = new FormData();
+    form.set('metadata', new File([], 'metadata.xml'));
+    const answers = [
+      await put(organization, '', 'application/xml'),
+      await put(organization, Buffer.from('\ufeff \n', 'utf16le'), 'application/xml'),
+      await put(organization, form),
+      await put(organization, JSON.stringify({ metadata_xml: '' }), 'application/json'),
+    ];
+    for (const answer of answers) {
+      const { code, detail } = (await answer.json()) as Problem;
+      expect([answer.status, code, detail]).toEqual([400, 'idp_metadata_invalid', expect.stringMatching(/ is empty\./)]);
+    }
+  });
+
   it('accepts several PEM blocks in one certificate value', async () => {
     const organization = await makeTestOrganization(gateway);
     const { certificatePem } = (await makeTestOrganization(gateway)).key;

@@ -216,13 +216,18 @@ const entityId = z.string().min(1).max(1024).optional();
 
 export const METADATA_INPUT = z.union(
   [
-    z.strictObject({ metadata_xml: z.string().min(1), entity_id: entityId }),
+    // The reader says that an empty document is empty.
+    z.strictObject({ metadata_xml: z.string(), entity_id: entityId }),
     z.strictObject({ metadata_url: z.string().min(1).max(2048), entity_id: entityId }),
     z.strictObject({
       entity_id: z.string().min(1).max(1024),
       sso_url: z.string().min(1).max(2048),
       slo_url: z.string().min(1).max(2048).optional(),
-      certificates: z.array(z.string().min(1)).min(1).max(20),
+      certificates: z
+        .array(z.string().min(1))
+        .min(1)
+        .max(20)
+        .describe('PEM with one or more certificates, bare base64 of one, or base64 of PEM. Text around PEM is ignored.'),
     }),
   ],
   'Send metadata_xml, or metadata_url, or entity_id with sso_url and certificates',
