@@ -83,7 +83,7 @@ function EmailPolicyNote({ policy, hasVerified }: { readonly policy: EmailPolicy
     <Callout kind={hasVerified ? 'note' : 'warning'}>
       <p>
         Users can sign in only with an email address in a verified domain.
-        {hasVerified ? null : ' No domain is verified, so nobody can sign in.'}
+        {hasVerified ? null : ' No domain is verified, so all sign-ins are refused.'}
       </p>
     </Callout>
   );

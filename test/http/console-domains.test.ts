@@ -113,11 +113,11 @@ describe('console: domains', () => {
     expect(await stateOf()).toBeUndefined();
   });
 
-  it('warns that nobody can sign in if the email policy needs a domain and none is verified', async () => {
+  it('warns that all sign-ins are refused if the email policy needs a domain and none is verified', async () => {
     const { slug } = await gateway.makeOrganization();
     await gateway.api('PATCH', `/organizations/${slug}`, { email_policy: 'verified_domains', domains: [`set.${domain}`] });
     const text = textOf((await operator.open(ofOperator('', { slug } as OrganizationJson))).text);
-    expect(text).toContain('No domain is verified, so nobody can sign in.');
+    expect(text).toContain('No domain is verified, so all sign-ins are refused.');
     expect(text).toContain(`set.${domain}`);
     const form = await operator.open(`${gateway.url}/console/operator/organizations/${slug}/change`);
     await operator.submit(form, { email_policy: 'any' }, '/change');

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Domain } from '../../src/client/api-types.ts';
 import { DIRECTORY } from '../../src/organizations/directory.ts';
@@ -315,6 +316,30 @@ describe('domains of several organizations', () => {
   });
 });
 
+describe('two replicas on one Redis', () => {
+  it('let exactly one organization verify a domain at the same moment', async () => {
+    const environment = { SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_DNS_SERVERS: dns.address };
+    const a = await startGateway({ store: 'redis', environment });
+    const b = await startGateway({ store: 'redis', environment });
+    const slugs = [newSlug(), newSlug()];
+    for (const slug of slugs) await a.api('POST', '/organizations', { slug, name: slug });
+    for (let i = 0; i < 5; i++) {
+      const name = `r${i}.${domain}`;
+      const claims = await Promise.all(slugs.map((slug) => a.api<Json>('POST', `/organizations/${slug}/domains`, { domain: name })));
+      await publish(...claims.map(({ body }) => body));
+      const calls = [a, b].flatMap((replica) =>
+        slugs.map((slug) => replica.api<Json>('POST', `/organizations/${slug}/domains/${name}/verify`)),
+      );
+      expect((await Promise.all(calls)).map(({ status }) => status).sort()).toEqual([200, 200, 409, 409]);
+      const states = await Promise.all(
+        slugs.map(async (slug) => (await b.api<{ items: Domain[] }>('GET', `/organizations/${slug}/domains`)).body.items.at(-1)?.state),
+      );
+      expect(states.sort()).toEqual(['pending', 'verified']);
+    }
+    await Promise.all([a.stop(), b.stop()]);
+  });
+});
+
 describe('operator', () => {
   it('confirms a domain without DNS; owners cannot', async () => {
     await add(acme);
@@ -401,7 +426,7 @@ describe('daily check', () => {
     expect(await route(domain)).toBeUndefined();
     expect(await events(acme, 'domain.unverified')).toMatchObject([{ actor: { kind: 'gateway' } }]);
     expect((await gateway.api(`GET`, `/organizations/${acme.slug}/members/${olivia.id}`)).status).toBe(200);
-    // It belongs to nobody now.
+    // It belongs to no organization now.
     const theirs = (await add(evil)).body;
     await publish(claim, theirs);
     expect((await verify(evil)).status).toBe(200);
@@ -440,6 +465,24 @@ describe('daily check', () => {
     await own(acme);
     await dns.serve([]);
     expect(await daysLater(100)).toMatchObject({ state: 'verified', warning: null });
+  });
+
+  it('logs a warning on each day of a missing record from the seventh, and the loss', async () => {
+    const lines: string[] = [];
+    const { log } = gateway.runtime;
+    const warn = (facts: { domain?: string }, text: string) => (facts.domain === domain ? lines.push(text) : 0);
+    Object.defineProperty(gateway.runtime, 'log', { value: { ...log, warn, error: warn } });
+    await own(acme);
+    await dns.serve([]);
+    for (const days of [1, 6.5]) await daysLater(days);
+    expect(lines).toEqual([]);
+    for (const days of [1, 1, 22]) await daysLater(days);
+    Object.defineProperty(gateway.runtime, 'log', { value: log });
+    expect(lines).toEqual([
+      'the DNS record of a verified domain has been missing for 7 days or more',
+      'the DNS record of a verified domain has been missing for 7 days or more',
+      'a domain is no longer verified because its DNS record was missing for 30 days',
+    ]);
   });
 
   it('asks once for each domain although two replicas check', async () => {
