@@ -11,7 +11,7 @@ import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -122,6 +122,17 @@ describe('recovery after a certificate rollover', () => {
     expect(pages.map(verdict)).toEqual(Array(8).fill(303));
     expect(acme.fetches()).toBe(1);
     expect(await refreshes(acme)).toHaveLength(1);
+  });
+
+  it('works for a test sign-in too', async () => {
+    const acme = await makeRollingOrganization();
+    const owner = new HttpBrowser();
+    expect((await acme.signIn(owner)).status).toBe(303);
+    const test = startedBy(await owner.request(`${gateway.url}/saml/${acme.slug}/login?test=1`));
+    const page = await acme.post(owner, acme.respond({ key: acme.newKey, inResponseTo: test.requestId }));
+    const { body } = await gateway.api('GET', `/organizations/${acme.slug}/sign-ins/${page.location?.split('/').at(-1)}`);
+    expect(body).toMatchObject({ kind: 'test', outcome: 'accepted' });
+    expect(acme.fetches()).toBe(1);
   });
 
   it('adopts keys and the end of their validity, and no endpoint', async () => {

@@ -4,7 +4,7 @@
  */
 import { auditStep } from '../../audit.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
-import { type OrganizationConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
+import { findConnection, type OrganizationConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { canRecoverKeys, recoverKeys } from '../../organizations/connections/recover-keys.ts';
 import { getStoredOrganization } from '../../organizations/directory.ts';
@@ -22,7 +22,7 @@ import type { BrowserContext } from './browser-context.ts';
 import { type VerifiedResponse, verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
 import { finishTestSignIn, type TestResult } from './finish-test-sign-in.ts';
-import { findClaimedRequest, type LoginRequest } from './login-request.ts';
+import { findClaimedRequest, type LoginRequest, type TestRequest } from './login-request.ts';
 import { requireActive, selectConnection } from './select-connection.ts';
 
 /** The rate limits of the assertion consumer service. `http/rate-limits.ts` counts them. */
@@ -116,6 +116,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     const claimedRequest = await findClaimedRequest(runtime, organization, { unverifiedXml, browserNonce: browser.nonce });
     // Tests are exempt from the refusal limits: each has one result, in the browser that started it.
     if (claimedRequest?.kind === 'test') {
+      if (await recoversKeysForTest(runtime, organization, { unverifiedXml, posted, claimedRequest })) return { kind: 'outdated' };
       return await finishTestSignIn(runtime, round.organization, { unverifiedXml, request: claimedRequest, browser });
     }
     // In the first round only, because this counts as a try.
@@ -153,6 +154,22 @@ async function verifyOrRecoverKeys(
   } catch (error) {
     if (!needsUnknownKey(error) || !(await isWorthFetching(runtime, at, answer)) || !(await recoverKeys(runtime, at))) throw error;
     return undefined;
+  }
+}
+
+/** Like {@link verifyOrRecoverKeys}, for a test. Its refusals are findings of the test, so they are left to it. */
+async function recoversKeysForTest(
+  runtime: Runtime,
+  organization: Organization,
+  answer: UnverifiedAnswer & { readonly claimedRequest: TestRequest },
+): Promise<boolean> {
+  const connection = findConnection(organization, answer.claimedRequest.connectionId);
+  if (!connection || !canRecoverKeys(connection)) return false;
+  try {
+    return (await verifyOrRecoverKeys(runtime, { organization, connection }, answer)) === undefined;
+  } catch (error) {
+    if (error instanceof GatewayError && error.status < 500) return false;
+    throw error;
   }
 }
 
