@@ -1,7 +1,8 @@
 /**
- * The migration from version 1. Programs of version 1 know no schema version, so the migration makes them fail: it moves the three
- * collections through which everything is found (key ring, directory, organizations) to new names. A program of version 1 then
- * does not start, and one that still runs answers `store_unavailable` or `organization_unknown`, and writes nothing that counts.
+ * The migration from version 1. Programs of version 1 know no schema version, and Redis does not tell which clients they are, so the
+ * migration makes them fail: it moves the collections through which everything is found (key ring, directory, organizations) to new
+ * names. A program of version 1 then does not start. One that still runs answers `store_unavailable` or `organization_unknown`, and
+ * reaches no organization that was moved.
  */
 import { KEY_RING, KEY_RING_RECORD, type KeyRing } from '../auth/keys/key-ring.ts';
 import { DEFAULT_SETTINGS, newConnection } from '../organizations/connections/connections.ts';

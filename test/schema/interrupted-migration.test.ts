@@ -97,6 +97,26 @@ describe.each(ENGINES)('migration from version 1 on %s', (engine, makeUrl) => {
     await expectMigrated();
   }, 120_000);
 
+  // Otherwise a running gateway of version 1 would purge an organization whose slug it finds without a record, when the slug is created
+  // again, and would delete retired keys whose tokens it does not count without the directory.
+  test('moves the key ring first and organizations last', async () => {
+    await writeFormerOrganizations(store, ORGANIZATIONS);
+    const moved: string[] = [];
+    const recording: Pick<Store, 'get' | 'find' | 'commit'> = {
+      get: (...args) => store.get(...args),
+      find: (...args) => store.find(...args),
+      commit: async (partition, steps, options) => {
+        const result = await store.commit(partition, steps, options);
+        const names = steps.flatMap((step) => (step.do === 'delete' || step.do === 'replace' ? [step.collection.name] : []));
+        if (result.ok) moved.push(...names.filter((name) => name !== SCHEMA.name && name !== moved.at(-1)));
+        return result;
+      },
+    };
+    await prepareSchema({ ...runtime, store: recording as Store });
+    expect(moved.filter((name, i) => name !== moved[i - 1])).toEqual(['key-ring', 'directory', 'organization']);
+    await expectMigrated();
+  });
+
   test('moves each organization once if several replicas start at the same time', async () => {
     await writeFormerOrganizations(store, ORGANIZATIONS);
     if (engine === 'SQLite') {
