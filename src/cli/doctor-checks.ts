@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/keys/key-ring.ts';
 import { findLatestGroupsSuggestion } from '../auth/sign-in-log/groups-suggestion.ts';
+import { getLogEntry, listLogEntries } from '../auth/sign-in-log/sign-in-log.ts';
 import { explainConnectionError, explainTimeout } from '../client/connection-problem.ts';
 import { isLoopbackHost } from '../client/loopback.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
@@ -223,7 +224,22 @@ async function identityProviderFindings(runtime: Runtime, organization: Organiza
     ];
   }
   const findings = await Promise.all(connections.map((connection) => connectionFindings(runtime, { organization, connection })));
-  return findings.flat();
+  return [...findings.flat(), ...(await identifierFindings(runtime, organization))];
+}
+
+/** Reports a sign-in without a lasting identifier, as long as no identifier is pinned. */
+async function identifierFindings(runtime: Runtime, { id, slug, connections }: Organization): Promise<Finding[]> {
+  if (connections.every(({ settings: { identifier = 'auto' } }) => identifier !== 'auto')) return [];
+  const { items } = await listLogEntries(runtime, id, { code: 'saml_name_id_missing', limit: 1 });
+  const [latest] = items;
+  if (!latest?.isVerified) return [];
+  const { attributeNames, offeredIdentifiers = [] } = await getLogEntry(runtime, id, latest.id);
+  const text = `a sign-in was refused because nothing in the SAML response identifies the user. It had the attributes ${attributeNames.join(', ') || '(none)'}`;
+  const advice =
+    offeredIdentifiers.length === 0
+      ? 'At the identity provider, send a NameID that is not transient, or an attribute that identifies the user.'
+      : `Set identifier to one that users cannot edit, for example {"attribute": ${JSON.stringify(offeredIdentifiers[0])}}. Possible: ${offeredIdentifiers.join(', ')}.`;
+  return [warning(slug, text, advice)];
 }
 
 async function connectionFindings(runtime: Runtime, { organization, connection }: OrganizationConnection): Promise<Finding[]> {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { flushSignInLog } from '../../src/auth/sign-in-log/record-sign-in.ts';
 import { hashOf } from '../../src/ids.ts';
 import type { ResponseValues } from '../../src/mock-idp/response-values.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
@@ -308,5 +309,91 @@ describe('a suspended member', () => {
     expect(await verdict({ nameId: persistent('ada'), email: 'new@x.example', attributes: { uid: 'ada' } })).toBe('member_suspended');
     expect(await verdict({ nameId: transient, email: 'OLD@x.example', attributes: { uid: 'ada' } })).toBe('member_suspended');
     expect((await members()).map(({ id }) => id)).toEqual([former.id]);
+  });
+});
+
+describe('a response without a lasting identifier', () => {
+  const spid = { nameId: transient, attributes: { spidCode: 'AGID-1', groups: 'admins', displayName: 'Ada', two: ['a', 'b'] } };
+  const startSetup = async () => {
+    const { body } = await gateway.api<{ url: string }>('POST', `/organizations/${acme.slug}/setup-links`, {});
+    const browser = new HttpBrowser();
+    await browser.submit(await browser.open(body.url));
+    return browser;
+  };
+  const setupPage = () => `${gateway.url}/setup/single-sign-on`;
+  const test = async (browser: HttpBrowser, what: Sent) => {
+    const page = await browser.open(setupPage());
+    const form = page.forms.find(({ action }) => action.endsWith('/test'));
+    const csrf = form?.fields.find(({ name }) => name === 'csrf')?.value ?? '';
+    const { relayState, requestId } = startedBy(
+      await browser.request(form?.action ?? '', { method: 'POST', body: new URLSearchParams({ csrf }) }),
+    );
+    const answer = await acme.post(browser, acme.respond({ ...sent(what), inResponseTo: requestId }), relayState);
+    return browser.open(answer.location ?? '');
+  };
+  const offered = (page: Page) =>
+    page.forms
+      .filter(({ action }) => action.endsWith('/identifier'))
+      .map(({ fields }) => fields.find(({ name }) => name === 'attribute')?.value);
+
+  it('is refused, and the sign-in log tells administrators, not the user, which attributes arrived', async () => {
+    const page = await signIn(spid);
+    expect([page.status, page.code]).toEqual([400, 'saml_name_id_missing']);
+    expect(page.text).not.toContain('spidCode');
+    await flushSignInLog(gateway.runtime);
+    const path = `/organizations/${acme.slug}/sign-ins`;
+    const { body } = await gateway.api<{ items: { id: string }[] }>('GET', path);
+    const entry = await gateway.api('GET', `${path}/${body.items[0]?.id}`);
+    expect(entry.body).toMatchObject({
+      attribute_names: ['email', 'spidCode', 'groups', 'displayName', 'two'],
+      offered_identifiers: ['email', 'spidCode'],
+      detail: expect.stringContaining('spidCode'),
+    });
+  });
+
+  it('lets a setup choose an attribute with one click, and then a test sign-in succeeds', async () => {
+    const browser = await startSetup();
+    const refused = await test(browser, spid);
+    expect(refused.text).toContain('The test sign-in was refused');
+    expect(refused.text).toContain('impersonate');
+    expect(offered(refused)).toEqual(['email', 'spidCode']);
+    const form = refused.forms.find(({ fields }) => fields.some(({ value }) => value === 'spidCode'));
+    const fields = Object.fromEntries((form?.fields ?? []).map(({ name, value }) => [name, value ?? '']));
+    const saved = await browser.request(form?.action ?? '', { method: 'POST', body: new URLSearchParams(fields) });
+    expect(saved.status).toBe(303);
+    expect((await browser.open(setupPage())).text).toContain('the attribute spidCode');
+    expect(await identifier()).toEqual({ attribute: 'spidCode' });
+    expect((await test(browser, spid)).text).toContain('The test sign-in succeeded');
+    expect(await verdict(spid)).toBe('accepted');
+  });
+
+  it('offers nothing if no valid signature covers the response', async () => {
+    const forged = acme.respond(sent(spid)).replace('AGID-1', 'AGID-2');
+    await acme.post(new HttpBrowser(), forged);
+    await flushSignInLog(gateway.runtime);
+    const path = `/organizations/${acme.slug}/sign-ins`;
+    const { body } = await gateway.api<{ items: { id: string }[] }>('GET', path);
+    expect((await gateway.api('GET', `${path}/${body.items[0]?.id}`)).body).toMatchObject({ verified: false, offered_identifiers: [] });
+  });
+});
+
+describe('changing the identifier on purpose', () => {
+  const dryRun = async (value: unknown) =>
+    (await gateway.api('PATCH', `/organizations/${acme.slug}/identity-provider?dry_run=true`, { identifier: value })).body;
+
+  it('counts the affected members without saving', async () => {
+    await verdict({ nameId: persistent('ada') });
+    await verdict({ nameId: persistent('bob'), email: 'bob@x.example' });
+    await gateway.api('PATCH', `/organizations/${acme.slug}/members/${(await members())[0]?.id}`, { suspended: true });
+    await seedFormerMember(['NameID', 'cy', '', ''], { email: 'cy@x.example' });
+    expect(await dryRun({ attribute: 'uid' })).toMatchObject({
+      identifier: { attribute: 'uid' },
+      affected_members: { affected: 2, suspended: 1, undetermined: 1 },
+    });
+    expect(await dryRun({ name_id: NAME_ID_PERSISTENT })).toMatchObject({
+      affected_members: { affected: 0, suspended: 0, undetermined: 1 },
+    });
+    expect(await dryRun({ name_id: NAME_ID_TRANSIENT })).toMatchObject({ code: 'validation_failed' });
+    expect(await identifier()).toEqual({ name_id: NAME_ID_PERSISTENT });
   });
 });

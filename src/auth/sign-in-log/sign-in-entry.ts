@@ -136,9 +136,19 @@ export async function examine(
  * Returns the part of an entry that comes from an examination.
  * @param signInChecks the results of the checks that follow those of the response
  */
-export function examinedPart({ checks, groups, attributeNames, isVerified, ...rest }: Examination, signInChecks: readonly LoggedCheck[]) {
+export function examinedPart(
+  { checks, groups, attributeNames, offeredIdentifiers, isVerified, ...rest }: Examination,
+  signInChecks: readonly LoggedCheck[],
+) {
   const examination: LoggedExamination = { ...rest, checks: [...checks, ...signInChecks] };
-  return { isVerified, isExamined: true, attributeNames, examination, ...(groups ? { groups: boundedGroups(groups) } : {}) };
+  return {
+    isVerified,
+    isExamined: true,
+    attributeNames,
+    offeredIdentifiers,
+    examination,
+    ...(groups ? { groups: boundedGroups(groups) } : {}),
+  };
 }
 
 /** Returns the member whom a verified assertion identifies. */

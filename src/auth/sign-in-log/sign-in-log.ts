@@ -54,6 +54,8 @@ export interface SignInLogEntry extends SignInLogSummary {
   readonly role?: Role;
   readonly roleSource?: RoleSource;
   readonly attributeNames: readonly string[];
+  /** The attributes that an administrator can choose as identifier of users. Absent in older entries. */
+  readonly offeredIdentifiers?: readonly string[];
   readonly groups?: LoggedGroups;
   readonly examination?: LoggedExamination;
 }

@@ -114,8 +114,14 @@ async function show(slug: string, options: GatewayOptions): Promise<void> {
   printLine(`  default role: ${roleMapping.default_role}`);
   if (!identityProvider) return printLine(`  no identity provider yet. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`);
   printLine(`  identity provider: ${identityProvider.entity_id}`);
+  printLine(`  users are identified by ${identifierText(identityProvider.identifier)}`);
   for (const { level, text } of identityProvider.warnings) printLine(`  ${level === 'warning' ? 'warning' : 'note'}: ${text}`);
   printServiceProvider(identityProvider);
+}
+
+function identifierText(identifier: IdentityProvider['identifier']): string {
+  if (identifier === null || identifier === 'auto') return 'what the first accepted sign-in or test uses';
+  return 'attribute' in identifier ? `the attribute ${identifier.attribute}` : `the NameID of the format ${identifier.name_id}`;
 }
 
 /** Reads all files and plans all changes before the first change, so that a mistake in the last file changes nothing. */

@@ -12,6 +12,7 @@ import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
+import { OfferedIdentifiers } from '../single-sign-on/identifier-panel.tsx';
 import { OutcomeBadge } from './sign-in-log-page.tsx';
 
 export interface SignInPageProps {
@@ -54,6 +55,7 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest }: 
       {groupsAttribute === undefined ? null : (
         <GroupsSuggestion action={`${path}/${entry.id}/groups-attribute`} csrfToken={frame.csrfToken} name={groupsAttribute} />
       )}
+      {lacksIdentifier(entry) ? <OfferedIdentifiers frame={frame} offered={entry.offeredIdentifiers ?? []} /> : null}
       <section class="panel" aria-labelledby="details">
         <h2 id="details">Details</h2>
         <EntryFacts frame={frame} entry={entry} address={address} />
@@ -63,6 +65,10 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest }: 
     </ConsolePage>
   );
 }
+
+/** Only a verified response may suggest an identifier. Otherwise a stranger could suggest one that fits a response of their own. */
+const lacksIdentifier = ({ code, isVerified }: SignInLogEntry): boolean =>
+  isVerified && (code === 'saml_name_id_missing' || code === 'saml_identifier_changed');
 
 const titleOf = ({ kind, outcome }: SignInLogEntry): string =>
   kind === 'test'

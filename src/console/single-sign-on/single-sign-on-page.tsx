@@ -9,6 +9,7 @@ import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Field } from '../parts/field.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { IdentifierPanel } from './identifier-panel.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 import { GUIDES, type GuideStep, type OwnValue } from './single-sign-on-guides.ts';
 
@@ -56,6 +57,7 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
       scripts={['confirm.js']}
     >
       <Present frame={frame} path={path} connection={connection} warnings={warnings} />
+      {connection ? <IdentifierPanel frame={frame} connection={connection} /> : null}
       <OwnValues values={values} />
       <Steps path={path} guide={guide} values={values} />
       <MetadataForms frame={frame} path={path} typed={typed} />

@@ -15,6 +15,7 @@ export const SETTINGS_FIELDS = [
   'require_encrypted_assertion',
   'sign_requests',
   'name_id_format',
+  'allow_create',
   'force_authn',
   'authn_context',
   'metadata_refresh_hours',
@@ -102,8 +103,15 @@ const SignInFields = ({ values }: Values) => (
       label="Requested NameID format"
       value={values.name_id_format}
       maxlength={512}
-      hint="Leave empty unless the documentation of the identity provider names a format. Several reject unexpected formats."
+      hint="Leave empty unless the documentation of the identity provider names a format. A response with another format is rejected."
     />
+    <Box
+      name="allow_create"
+      values={values}
+      hint="Sends AllowCreate in requests. Uncheck it only if the federation of your identity provider forbids it."
+    >
+      Allow the identity provider to create an identifier for a user
+    </Box>
   </>
 );
 

@@ -140,6 +140,14 @@ export const IDENTITY_PROVIDER = z.strictObject({
   service_provider: z
     .strictObject({ entity_id: z.string(), acs_url: z.string(), slo_url: z.string(), login_url: z.string(), metadata_url: z.string() })
     .describe('The values to enter at the identity provider.'),
+  affected_members: z
+    .strictObject({
+      affected: z.int().describe('Members who are known by another identifier, so that their next sign-in creates a new member.'),
+      suspended: z.int().describe('The suspended ones of them.'),
+      undetermined: z.int().describe('Members whose identifier is determined at their next sign-in.'),
+    })
+    .optional()
+    .describe('Only for `dry_run=true` of an update of the settings.'),
 });
 
 export const CONNECTION_PAGE = pageOf(IDENTITY_PROVIDER);
@@ -245,6 +253,9 @@ const examined = {
     .string()
     .nullable()
     .describe('An attribute in the response that may contain the groups, if none were read. Add it to `attribute_mapping.groups`.'),
+  offered_identifiers: z
+    .array(z.string())
+    .describe('The attributes with one value that can be chosen as `identifier`. Groups, roles and names are never among them.'),
   structure,
   decrypted_structure: structure,
 };

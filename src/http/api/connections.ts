@@ -9,7 +9,7 @@ import {
 import { requireConnection } from '../../organizations/connections/connections.ts';
 import { loadMetadata, setIdentityProvider, withMetadata } from '../../organizations/connections/identity-providers.ts';
 import * as answers from './answer-shapes.ts';
-import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, withEntityId } from './metadata-body.ts';
+import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, previewSettings, withEntityId } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { json } from './request-body.ts';
 import {
@@ -17,6 +17,7 @@ import {
   CONNECTION_REMOVAL_QUERY,
   METADATA_QUERY,
   NEW_CONNECTION_QUERY,
+  SETTINGS_QUERY,
   toConnectionChanges,
 } from './request-shapes.ts';
 
@@ -95,15 +96,19 @@ export const CONNECTIONS = [
     id: 'changeConnection',
     summary: 'Update a connection',
     description:
-      'Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"is_default": true` makes it the default connection.',
+      'Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
     who: 'owner',
+    query: SETTINGS_QUERY,
     body: json(CONNECTION_CHANGES),
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['conflict', 'not_found'],
-    handle: async ({ runtime, principal, actor, organization, body, params }) => {
+    handle: async ({ runtime, principal, actor, organization, query, body, params }) => {
       const { id: connectionId } = requireConnection(organization, params.con);
-      const after = await changeConnection(runtime, actor, { organization, connectionId, ...toConnectionChanges(body) });
+      const { changes, keepsSessions } = toConnectionChanges(body);
+      if (query.dry_run === 'true')
+        return previewSettings(runtime, principal, { organization, connectionId, changes: changes.settings ?? {} });
+      const after = await changeConnection(runtime, actor, { organization, connectionId, changes, keepsSessions });
       return describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) });
     },
   }),

@@ -13,10 +13,10 @@ import {
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import * as answers from './answer-shapes.ts';
-import { describeConnection, METADATA_BODY, withEntityId } from './metadata-body.ts';
+import { describeConnection, METADATA_BODY, previewSettings, withEntityId } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { json } from './request-body.ts';
-import { CONNECTION_CHANGES, METADATA_QUERY, toConnectionChanges } from './request-shapes.ts';
+import { CONNECTION_CHANGES, METADATA_QUERY, SETTINGS_QUERY, toConnectionChanges } from './request-shapes.ts';
 
 export const IDENTITY_PROVIDERS = [
   operation({
@@ -55,16 +55,19 @@ export const IDENTITY_PROVIDERS = [
     path: '/api/v1/organizations/{org}/identity-provider',
     id: 'changeIdentityProviderSettings',
     summary: 'Update the settings of the identity provider',
-    description: 'Changes the settings of the default connection that are present. `null` restores the default of a setting.',
+    description:
+      'Changes the settings of the default connection that are present. `null` restores the default of a setting. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
     who: 'owner',
+    query: SETTINGS_QUERY,
     body: json(CONNECTION_CHANGES),
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_not_configured', 'conflict'],
-    handle: async ({ runtime, principal, actor, organization, body }) => {
+    handle: async ({ runtime, principal, actor, organization, query, body }) => {
       const { id } = requireDefaultConnection(organization);
       const { changes, keepsSessions } = toConnectionChanges(body);
       const { name, state, isDefault, settings = {} } = changes;
+      if (query.dry_run === 'true') return previewSettings(runtime, principal, { organization, connectionId: id, changes: settings });
       const isSettingsOnly = name === undefined && state === undefined && isDefault === undefined;
       const after = isSettingsOnly
         ? await changeIdpSettings(runtime, actor, { organization, connectionId: id, changes: settings })

@@ -3,8 +3,15 @@ import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
 import type { Principal } from '../../auth/principal.ts';
 import { GatewayError } from '../../errors.ts';
-import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
-import { findMetadataWarnings, type LoadedMetadata, type MetadataSource } from '../../organizations/connections/identity-providers.ts';
+import { type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
+import {
+  findMetadataWarnings,
+  type LoadedMetadata,
+  type MetadataSource,
+  type SettingsChange,
+  withSettings,
+} from '../../organizations/connections/identity-providers.ts';
+import { previewIdentifier } from '../../organizations/identity/identifier-setting.ts';
 import type { Runtime } from '../../runtime.ts';
 import { connectionJson } from './representations.ts';
 import { jsonOf, type RequestBody, runParser } from './request-body.ts';
@@ -90,4 +97,13 @@ async function metadataField(request: Request): Promise<Uint8Array | string> {
     throw new GatewayError('validation_failed', 'Send a form with exactly one field “metadata”.');
   }
   return typeof field === 'string' ? field : new Uint8Array(await field.arrayBuffer());
+}
+
+/** Returns a connection as changed settings would make it, and how many members the change of its identifier affects. Saves nothing. */
+export async function previewSettings(runtime: Runtime, principal: Principal, change: SettingsChange) {
+  const organization = withSettings(change);
+  const connection = requireConnection(organization, change.connectionId);
+  const setting = connection.settings.identifier ?? 'auto';
+  const preview = await previewIdentifier(runtime.store, organization.id, { connection, setting });
+  return { ...(await describeConnection(runtime, principal, { organization, connection })), affected_members: preview };
 }

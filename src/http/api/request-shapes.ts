@@ -130,6 +130,11 @@ export const NEW_ROLE_MAPPING = z
 const attributeNames = z.array(line(512)).min(1).max(20);
 const uri = line(512);
 
+export const IDENTIFIER = z.union(
+  [z.literal('auto'), z.strictObject({ attribute: line(512) }), z.strictObject({ name_id: uri })],
+  'must be "auto", {"attribute": NAME} or {"name_id": FORMAT}',
+);
+
 const SETTINGS_FIELDS = {
   idp_initiated: z.enum(['accept', 'bounce', 'reject']),
   attribute_mapping: z.strictObject({ email: attributeNames, name: attributeNames, groups: attributeNames }).partial(),
@@ -139,13 +144,9 @@ const SETTINGS_FIELDS = {
   require_encrypted_assertion: z.boolean(),
   sign_requests: z.boolean().nullable(),
   name_id_format: uri.nullable(),
-  identifier: z
-    .union(
-      [z.literal('auto'), z.strictObject({ attribute: line(512) }), z.strictObject({ name_id: uri })],
-      'must be "auto", {"attribute": NAME} or {"name_id": FORMAT}',
-    )
-    .nullable()
-    .describe('What identifies users. `auto` until the first accepted or test sign-in, which pins what it used.'),
+  identifier: IDENTIFIER.nullable().describe(
+    'What identifies users. `auto` until the first accepted or test sign-in, which pins what it used.',
+  ),
   allow_create: z.boolean().nullable().describe('Allows the identity provider to create an identifier for a user (AllowCreate).'),
   force_authn: z.boolean(),
   authn_context: z.array(uri).max(20),
@@ -238,6 +239,7 @@ export const NEW_CONNECTION = z.union(
   'Send name and metadata_xml, or name and metadata_url, or name and entity_id with sso_url and certificates',
 );
 
+export const SETTINGS_QUERY = z.object({ dry_run: z.enum(['true', 'false']).optional() });
 export const METADATA_QUERY = z.object({ entity_id: entityId, dry_run: z.enum(['true', 'false']).optional() });
 
 export const NEW_CONNECTION_QUERY = METADATA_QUERY.extend({

@@ -38,7 +38,7 @@ export function signInDetailsJson(entry: SignInLogEntry) {
 }
 
 function examinedJson(entry: SignInLogEntry) {
-  const { code, variant, refusal, idpKind, messageOctets, examination, attributeNames } = entry;
+  const { code, variant, refusal, idpKind, messageOctets, examination, attributeNames, offeredIdentifiers = [] } = entry;
   const text = code && errorText(code, 'administrator', variant);
   return {
     title: text?.title ?? null,
@@ -58,6 +58,7 @@ function examinedJson(entry: SignInLogEntry) {
     checks: (examination?.checks ?? []).map((check) => checkJson(check, idpKind)),
     attribute_names: attributeNames,
     suggested_groups_attribute: suggestGroupsAttribute(entry) ?? null,
+    offered_identifiers: offeredIdentifiers,
     structure: examination?.structure ?? null,
     decrypted_structure: examination?.decryptedStructure ?? null,
   };

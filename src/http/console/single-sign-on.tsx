@@ -33,6 +33,7 @@ import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { sendPage } from '../pages.ts';
+import { identifierPages } from './identifier.tsx';
 import { visitActorOf } from './setup-visit.ts';
 import { beginTest } from './sign-in-log.tsx';
 import { singleSignOnSettingsPages } from './single-sign-on-settings.tsx';
@@ -46,6 +47,7 @@ export function singleSignOnPages(runtime: Runtime): Router {
   router.post('/preview', (request, response) => preview(runtime, request, response));
   router.post('/save', (request, response) => save(runtime, request, response));
   router.use('/settings', singleSignOnSettingsPages(runtime));
+  router.use('/identifier', identifierPages(runtime));
   router.post('/test', beginTest(runtime));
   return router;
 }

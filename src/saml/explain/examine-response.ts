@@ -5,6 +5,7 @@
  */
 import { type ErrorCode, GatewayError } from '../../errors.ts';
 import type { VerificationKey } from '../crypto/signature.ts';
+import { offeredAttributes } from '../identifier/identifier-attributes.ts';
 import { CHECKS, type CheckName, type PersonContext, type ResponseContext } from '../response/checks.ts';
 import { type Groups, groupsOf } from '../response/person-checks.ts';
 import type { ResponseSettings } from '../response/response-settings.ts';
@@ -38,6 +39,8 @@ export interface Examination {
   /** The structure of the encrypted assertion, if it could be decrypted. */
   readonly decryptedStructure?: readonly MaskedRow[];
   readonly attributeNames: readonly string[];
+  /** The attributes that an administrator can choose as identifier of users. Empty unless the assertion is verified. */
+  readonly offeredIdentifiers: readonly string[];
   /** Only for a verified assertion. */
   readonly groups?: Groups;
 }
@@ -68,6 +71,7 @@ export function examineResponse(unverifiedXml: string, settings: ExaminationSett
     structure: root ? maskElement(root, MAX_ROWS) : [],
     ...(assertion && examiner.hasPassed('decryption') ? { decryptedStructure: maskElement(assertion.element, MAX_ROWS) } : {}),
     attributeNames: shownNames(attributes?.keys() ?? []),
+    offeredIdentifiers: isVerified && attributes ? offeredAttributes(attributes, settings.attributeMapping) : [],
     ...(isVerified && attributes && examiner.hasPassed('groups') ? { groups: groupsOf(attributes, groups) } : {}),
   };
 }

@@ -208,7 +208,6 @@ function nothingLasting({ attributes, nameId }: Subject): GatewayError {
   return new GatewayError('saml_name_id_missing', {
     detail: problem,
     administratorDetail: `${problem} The response has ${attributeNames(attributes)}.`,
-    wanted: 'a NameID that is not transient, or an attribute that identifies the user',
-    got: attributeNames(attributes),
+    got: nameId ? shown(`format ${nameId.format}`) : ABSENT,
   });
 }

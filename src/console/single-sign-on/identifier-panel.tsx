@@ -1,0 +1,139 @@
+import type { IdentifierPreview } from '../../organizations/identity/identifier-setting.ts';
+import type { Connection } from '../../organizations/organizations.ts';
+import { describeSource, type IdentifierSetting } from '../../saml/identifier/identifier.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
+import { ConfirmationPage } from '../confirmation-page.tsx';
+import type { Frame } from '../navigation.ts';
+import { counted } from '../parts/counted.ts';
+import { Field } from '../parts/field.tsx';
+import { visibleText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { Callout } from '../parts/notice.tsx';
+
+export const identifierText = (setting: IdentifierSetting): string =>
+  setting === 'auto' ? 'the attribute or NameID that the first accepted sign-in or test uses' : visibleText(describeSource(setting));
+
+const pathOf = (frame: Frame): string => `${frame.base}/single-sign-on/identifier`;
+
+export interface IdentifierPanelProps {
+  readonly frame: Frame;
+  readonly connection: Connection;
+}
+
+/** Shows what identifies the users of a connection, and changes it. */
+export function IdentifierPanel({ frame, connection: { settings } }: IdentifierPanelProps) {
+  const setting = settings.identifier ?? 'auto';
+  return (
+    <section class="panel" aria-labelledby="identifier">
+      <h2 id="identifier">User identifier</h2>
+      <p>
+        Users are identified by <strong>{identifierText(setting)}</strong>.
+      </p>
+      <details>
+        <summary>Change the identifier</summary>
+        <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
+          <Field name="attribute" label="Attribute" value={attributeOf(setting)} maxlength={512} required />
+          <EditableWarning />
+          <button type="submit">Identify users by this attribute</button>
+        </PostForm>
+        <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
+          <Field name="name_id" label="NameID format" value={formatOf(setting)} maxlength={512} required />
+          <button type="submit">Identify users by this NameID</button>
+        </PostForm>
+        {setting === 'auto' ? null : (
+          <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
+            <p class="hint">The next accepted sign-in of a member, or the first one if there are no members, decides again.</p>
+            <button type="submit" class="quiet">
+              Reset to automatic
+            </button>
+          </PostForm>
+        )}
+      </details>
+    </section>
+  );
+}
+
+const attributeOf = (setting: IdentifierSetting): string => (setting !== 'auto' && 'attribute' in setting ? setting.attribute : '');
+const formatOf = (setting: IdentifierSetting): string => (setting !== 'auto' && 'name_id' in setting ? setting.name_id : '');
+
+const EditableWarning = () => (
+  <Callout kind="warning">
+    <p>
+      Choose an attribute that users cannot edit at the identity provider. If users can edit it (often the email address), one user can
+      impersonate another.
+    </p>
+  </Callout>
+);
+
+export interface OfferedIdentifiersProps {
+  readonly frame: Frame;
+  readonly offered: readonly string[];
+}
+
+/** Offers the attributes of a refused response as identifier, each with one click. */
+export function OfferedIdentifiers({ frame, offered }: OfferedIdentifiersProps) {
+  if (offered.length === 0) return null;
+  return (
+    <section class="panel" aria-labelledby="offered">
+      <h2 id="offered">Choose what identifies users</h2>
+      <p>The response had these attributes with one value. Choose one that is different for every user and never changes.</p>
+      <EditableWarning />
+      <ul class="plain">
+        {offered.map((name) => (
+          <li>
+            <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken} inline>
+              <input type="hidden" name="attribute" value={name} />
+              <button type="submit" class="quiet">
+                Identify users by {visibleText(name)}
+              </button>
+            </PostForm>
+            {DEFAULT_ATTRIBUTE_MAPPING.email.includes(name) ? <span class="sub">An email address. Users can often edit it.</span> : null}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+export interface IdentifierChangePageProps {
+  readonly frame: Frame;
+  readonly setting: Exclude<IdentifierSetting, 'auto'>;
+  readonly preview: IdentifierPreview;
+}
+
+/** Shows the members whom a change of the identifier affects, before it is saved. */
+export function IdentifierChangePage({ frame, setting, preview: { affected, suspended, undetermined } }: IdentifierChangePageProps) {
+  const query = new URLSearchParams({ ...setting, confirmed: 'yes' });
+  return (
+    <ConfirmationPage
+      frame={frame}
+      section="single-sign-on"
+      title="Change the user identifier?"
+      action={`${pathOf(frame)}?${query}`}
+      yes="Change identifier"
+      cancelHref={`${frame.base}/single-sign-on`}
+    >
+      <p>
+        Users will be identified by <strong>{identifierText(setting)}</strong>.
+      </p>
+      <ul>
+        <li>
+          {counted(affected, 'member')} {affected === 1 ? 'is' : 'are'} known by another identifier. At the next sign-in, each of these
+          users becomes a new member. Roles that were set manually, sessions and CLI tokens stay with the existing member.
+        </li>
+        {suspended === 0 ? null : (
+          <li>
+            {counted(suspended, 'of them')} {suspended === 1 ? 'is' : 'are'} suspended. A suspended member cannot come back with the same
+            email address or the former identifier. Remove the users at the identity provider too.
+          </li>
+        )}
+        {undetermined === 0 ? null : (
+          <li>
+            {counted(undetermined, 'member')} signed in before identifiers were stored. Each stays the same member if the next response has
+            the chosen identifier and it is the one that was used then.
+          </li>
+        )}
+      </ul>
+    </ConfirmationPage>
+  );
+}
