@@ -66,6 +66,27 @@ describe('an entityID that another organization uses', () => {
     }
   });
 
+  it('is not revealed to an owner by the API of connections', async () => {
+    const third = await makeTestOrganization(gateway);
+    const { browser } = await newSession(gateway, third, 'olivia');
+    const root = `/organizations/${third.slug}/connections`;
+    const metadata_xml = third.metadata.replaceAll(OKTA_ISSUER, 'https://shared.example/idp');
+    await gateway.api('POST', `/organizations/${victim.slug}/connections`, { name: 'Other', metadata_xml });
+    const planned = await callWithSession(gateway, browser, 'POST', `${root}?dry_run=true`, { name: 'Other', metadata_xml });
+    const created = await callWithSession(gateway, browser, 'POST', root, { name: 'Other', metadata_xml });
+    const { id } = created.body as { id: string };
+    const read = await callWithSession(gateway, browser, 'GET', `${root}/${id}`);
+    expect([planned.status, created.status, read.status]).toEqual([201, 201, 200]);
+    for (const { body } of [planned, created, read]) {
+      expect((body as unknown as Answer).entity_id).toBe('https://shared.example/idp');
+      expect(codesOf(body as unknown as Answer)).not.toContain('entity_id_shared');
+    }
+    const list = await callWithSession(gateway, browser, 'GET', root);
+    expect(JSON.stringify(list.body)).not.toContain('entity_id_shared');
+    const { body } = await gateway.api<Answer>('GET', `${root}/${id}`);
+    expect(codesOf(body)).toContain('entity_id_shared');
+  });
+
   it('is not revealed to an owner in the console', async () => {
     const { browser } = await newSession(gateway, attacker, 'olivia');
     const page = await browser.open(`${gateway.url}/console/single-sign-on`);
