@@ -3,6 +3,7 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import type { IdentityProvider } from '../client/api-types.ts';
 import type { Client } from '../client/client.ts';
 import { SamlgateError } from '../client/samlgate-error.ts';
 import type { CallOptions } from '../client/send-request.ts';
@@ -22,6 +23,8 @@ const IDENTITY_PROVIDER = z
     sso_url: z.string().optional(),
     slo_url: z.string().optional(),
     certificates: z.array(z.string()).optional(),
+    /** What becomes of the members if the entity ID is another one. */
+    on_new_entity_id: z.enum(['keep', 'link_by_email', 'new_accounts']).optional(),
   })
   // The other fields are settings. The gateway validates them.
   .catchall(z.unknown());
@@ -40,7 +43,16 @@ const FILE = z.strictObject({
     .optional(),
 });
 
-const METADATA_FIELDS = ['metadata_file', 'metadata_xml', 'metadata_url', 'entity_id', 'sso_url', 'slo_url', 'certificates'] as const;
+const METADATA_FIELDS = [
+  'metadata_file',
+  'metadata_xml',
+  'metadata_url',
+  'entity_id',
+  'sso_url',
+  'slo_url',
+  'certificates',
+  'on_new_entity_id',
+] as const;
 
 export type OrganizationFile = z.infer<typeof FILE> & { readonly source: string };
 
@@ -121,9 +133,14 @@ async function planIdentityProvider(client: Client, file: OrganizationFile, path
       : undefined;
     if (!before || !parsed || !isDeepStrictEqual(identityOf(before), identityOf(parsed))) {
       const entityId = parsed ? ` ${String(parsed.entity_id)}` : '';
+      const affected = (parsed as Partial<IdentityProvider> | undefined)?.members;
+      const effect = affected
+        ? ` (another one, which affects ${countOf(affected.matching + affected.ambiguous + affected.new, 'member')})`
+        : '';
       changes.push({
-        description: `set the identity provider${entityId}`,
-        run: (gateway) => gateway.call('PUT', path, metadata),
+        description: `set the identity provider${entityId}${effect}`,
+        run: (gateway) =>
+          gateway.call('PUT', path, { ...metadata, query: { ...metadata.query, on_new_entity_id: given.on_new_entity_id } }),
       });
     }
   }

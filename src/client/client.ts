@@ -44,7 +44,12 @@ export interface MetadataOptions {
   readonly entityId?: string | undefined;
   /** Returns what the gateway would read from the metadata, without saving it. */
   readonly dryRun?: boolean | undefined;
+  /** What becomes of the members if the metadata has another entity ID. Required while the connection has members. */
+  readonly onNewEntityId?: EntityIdDecision | undefined;
 }
+
+/** `new_accounts` gives every user of the new identity provider a new account. */
+export type EntityIdDecision = 'keep' | 'link_by_email' | 'new_accounts';
 
 /**
  * Calls the API of one gateway. Parameters named `organization` take a slug.
@@ -120,7 +125,10 @@ export interface Client {
   readonly identityProvider: {
     /** @throws SamlgateError idp_not_configured */
     get(organization: string): Promise<IdentityProvider>;
-    /** Replaces the metadata; settings stay. @throws SamlgateError idp_metadata_invalid */
+    /**
+     * Replaces the metadata; settings stay.
+     * @throws SamlgateError idp_metadata_invalid; conflict if another entity ID needs the decision `onNewEntityId`
+     */
     set(organization: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
     /** Changes the given settings. @throws SamlgateError idp_not_configured */
     change(organization: string, settings: IdentityProviderSettings): Promise<IdentityProvider>;
@@ -276,8 +284,8 @@ function identityProviderCalls(api: Api): Client['identityProvider'] {
   const at = (organization: string) => ['organizations', organization, 'identity-provider'];
   return {
     get: (organization) => api.get(at(organization)),
-    set: (organization, metadata, { entityId, dryRun } = {}) => {
-      const query = { entity_id: entityId, dry_run: dryRun };
+    set: (organization, metadata, { entityId, dryRun, onNewEntityId } = {}) => {
+      const query = { entity_id: entityId, dry_run: dryRun, on_new_entity_id: onNewEntityId };
       if (!('document' in metadata)) return api.send('PUT', at(organization), metadata, { query });
       // Text is sent as UTF-8, whatever encoding its XML declaration names. The byte order mark takes precedence.
       const document = typeof metadata.document === 'string' ? `\ufeff${metadata.document}` : metadata.document;

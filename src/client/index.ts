@@ -1,6 +1,13 @@
 /** `samlgate/client`: a typed client of a gateway's JSON API, for Node.js. */
 export type * from './api-types.ts';
-export { type Client, type ClientOptions, createClient, type IdentityProviderMetadata, type MetadataOptions } from './client.ts';
+export {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type EntityIdDecision,
+  type IdentityProviderMetadata,
+  type MetadataOptions,
+} from './client.ts';
 export type { FindGatewayOptions } from './find-gateway.ts';
 export { type ListPage, PagedList } from './paged-list.ts';
 export { SamlgateError, type SamlgateErrorCode } from './samlgate-error.ts';

@@ -58,6 +58,8 @@ export interface Connection {
   readonly removedCertificates?: readonly string[] | undefined;
   /** Part of the key of each member of this connection, so that a new value means new members. */
   readonly identityScope: string;
+  /** When the scope began. Undefined for the first one, whose members may have keys of earlier versions. */
+  readonly scopeSince?: string | undefined;
   /** Members may still have a key of the format without source, as written before connections existed. */
   readonly readsFormerKeys?: true | undefined;
 }

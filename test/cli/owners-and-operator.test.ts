@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Home, makeHome } from '../support/command.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization } from '../support/identity-provider.ts';
 import { newSlug } from '../support/new-slug.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
@@ -115,6 +116,32 @@ describe('samlgate members', () => {
 });
 
 describe('samlgate org', () => {
+  test('set-idp and apply need a decision for another identity provider while there are members', async () => {
+    const organization = await gateway.makeOrganization();
+    await signedIn(gateway, organization, 'olivia');
+    const { metadata } = await makeTestOrganization(gateway);
+    const other = metadata.replace(/entityID="[^"]+"/, 'entityID="https://new.example/idp"');
+    const refused = await home.run(['org', 'set-idp', organization.slug, '-'], operator, other);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--on-new-entity-id')]);
+    const file = path.join(home.directory, 'acme.yaml');
+    const apply = async (decision: string) => {
+      const lines = [
+        `slug: ${organization.slug}`,
+        'name: Acme',
+        'identity_provider:',
+        `  metadata_xml: ${JSON.stringify(other)}`,
+        decision,
+      ];
+      writeFileSync(file, lines.join('\n'));
+      return home.run(['org', 'apply', file], operator);
+    };
+    expect(await apply('')).toMatchObject({ code: 1, stderr: expect.stringContaining('on_new_entity_id') });
+    expect(await apply('  on_new_entity_id: new_accounts')).toMatchObject({ code: 0, stdout: expect.stringContaining('1 member') });
+    expect((await apply('  on_new_entity_id: new_accounts')).stdout).toContain('no changes');
+    const set = await home.run(['org', 'set-idp', organization.slug, '-', '--on-new-entity-id', 'new_accounts'], operator, metadata);
+    expect(set.code).toBe(0);
+  });
+
   test('creates an organization, its identity provider and its role rules', async () => {
     const slug = newSlug();
     expect(await home.run(['org', 'create', slug, '--name', 'Made Ltd', '--domain', `${slug}.example`], operator)).toMatchObject({

@@ -94,6 +94,9 @@ describe('console: single sign-on page', () => {
   });
 });
 
+/** The decision that another entityID needs while the organization has members. */
+const NEW_ACCOUNTS = { on_new_entity_id: 'new_accounts' };
+
 describe('console: identity provider metadata', () => {
   const other = (entityId: string): string => acme.metadata.replaceAll(OKTA_ISSUER, entityId);
 
@@ -103,7 +106,7 @@ describe('console: identity provider metadata', () => {
     expect(textOf(preview.text)).toContain('Entity ID https://new.example/idp');
     expect(textOf(preview.text)).toContain(`not the current identity provider ( ${OKTA_ISSUER} )`.replace('( ', '(').replace(' )', ')'));
     expect((await ofAcme()).entity_id).toBe(OKTA_ISSUER);
-    const saved = await owner.browser.submit(preview, {}, '/save');
+    const saved = await owner.browser.submit(preview, NEW_ACCOUNTS, '/save');
     expect(saved.url).toBe(`${gateway.url}/console/single-sign-on`);
     expect(textOf(saved.text)).toContain('The identity provider is saved.');
     expect((await ofAcme()).entity_id).toBe('https://new.example/idp');
@@ -202,7 +205,11 @@ describe('console: earlier metadata', () => {
   const entityId = async (slug: string) =>
     (await gateway.api<{ entity_id: string }>('GET', `/organizations/${slug}/identity-provider`)).body.entity_id;
   const save = (organization: TestOrganization, name: string) =>
-    gateway.api('PUT', `/organizations/${organization.slug}/identity-provider`, organization.metadata.replaceAll(OKTA_ISSUER, name));
+    gateway.api(
+      'PUT',
+      `/organizations/${organization.slug}/identity-provider?on_new_entity_id=new_accounts`,
+      organization.metadata.replaceAll(OKTA_ISSUER, name),
+    );
   const returns = (page: Page) => page.forms.filter(({ action }) => /\/versions\/ver_\w+\/return$/.test(action));
 
   it('keeps the last ten versions and restores one with an audit entry', async () => {

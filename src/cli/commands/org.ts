@@ -1,6 +1,7 @@
 /** `samlgate org …`: organizations, their identity providers and their role rules. */
 import type { Command } from 'commander';
 import type { IdentityProvider, NewRoleMapping } from '../../client/api-types.ts';
+import type { EntityIdDecision } from '../../client/client.ts';
 import { UsageError } from '../command-error.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
 import { countOf, print, printJson, printLine, printTable } from '../output.ts';
@@ -8,6 +9,9 @@ import { readFile } from '../read-file.ts';
 import { addOrgDomain } from './org-domain.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+const ON_NEW_ENTITY_ID =
+  'what becomes of the members if this is another identity provider: keep, link_by_email, or new_accounts (a new account for every user)';
 
 const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
@@ -26,6 +30,7 @@ export function addOrg(program: Command): void {
     'set-idp acme ./idp-metadata.xml',
   )
     .option('--entity-id <id>', 'entity ID of the identity provider, if the metadata describes several')
+    .option('--on-new-entity-id <decision>', ON_NEW_ENTITY_ID)
     .action(setIdp);
   add('set-roles <slug>', 'set the rules that assign roles to groups', 'set-roles acme --rule platform-admins=owner --default collaborator')
     .option('--rule <group=role>', 'GROUP=owner or GROUP=collaborator (repeatable); if several rules match, owner wins', collect)
@@ -81,10 +86,16 @@ function parseRule(text: string): { group: string; role: string } {
   return { group: text.slice(0, at), role: text.slice(at + 1) };
 }
 
-async function setIdp(slug: string, source: string, { entityId, ...options }: GatewayOptions & { entityId?: string }): Promise<void> {
+interface IdpOptions extends GatewayOptions {
+  readonly entityId?: string;
+  /** Not checked here; the gateway refuses unknown ones. */
+  readonly onNewEntityId?: EntityIdDecision;
+}
+
+async function setIdp(slug: string, source: string, { entityId, onNewEntityId, ...options }: IdpOptions): Promise<void> {
   const client = connectAsOperator(options);
   const metadata = /^https?:\/\//.test(source) ? { metadata_url: source } : { document: readFile(source) };
-  const idp = await client.identityProvider.set(slug, metadata, { entityId });
+  const idp = await client.identityProvider.set(slug, metadata, { entityId, onNewEntityId });
   print(options.json, idp, () => {
     printLine(`Saved the identity provider ${idp.entity_id} for ${slug}.`);
     for (const { fingerprint_sha256, not_after } of idp.certificates)

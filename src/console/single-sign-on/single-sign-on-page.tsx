@@ -1,10 +1,12 @@
 import type { ComponentChildren } from 'preact';
+import type { MemberCounts } from '../../organizations/connections/entity-id-change.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { Copy } from '../parts/copy.tsx';
+import { counted } from '../parts/counted.ts';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Field } from '../parts/field.tsx';
@@ -238,6 +240,20 @@ const WantedEntityId = ({ way, value }: { readonly way: 'link' | 'file' | 'text'
 
 const Preview = () => <button type="submit">Preview</button>;
 
+/** No choice is selected, so that the choice is always deliberate. */
+const MembersDecision = ({ affected }: { readonly affected: MemberCounts }) => (
+  <fieldset>
+    <legend>What becomes of the members?</legend>
+    <label>
+      <input type="radio" name="on_new_entity_id" value="new_accounts" required /> Create new accounts
+    </label>
+    <small>
+      Every user who signs in with the new identity provider becomes a new member. Roles, sessions and CLI tokens stay with the existing
+      accounts ({counted(affected.matching + affected.ambiguous + affected.new, 'member')}), whose users can no longer sign in.
+    </small>
+  </fieldset>
+);
+
 export interface PreviewPageProps {
   readonly frame: Frame;
   readonly metadata: Connection['metadata'];
@@ -245,12 +261,14 @@ export interface PreviewPageProps {
   readonly warnings: readonly MetadataWarning[];
   /** The entity ID of the current identity provider. */
   readonly presentEntityId: string | undefined;
+  /** The members whom another identity provider affects. Undefined if there are none. */
+  readonly affected: MemberCounts | undefined;
   /** Hidden fields that send the metadata again when the user saves. */
   readonly carried: Readonly<Record<string, string>>;
 }
 
 /** Shows what the gateway read from the metadata, before the user saves it. */
-export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, carried }: PreviewPageProps) {
+export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, affected, carried }: PreviewPageProps) {
   const path = `${frame.base}/single-sign-on`;
   return (
     <ConsolePage
@@ -265,8 +283,7 @@ export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, pr
         {presentEntityId === undefined || presentEntityId === metadata.entityId ? null : (
           <div class="notice warning">
             <p>
-              This is not the current identity provider (<code>{presentEntityId}</code>). Every user who signs in with it becomes a new
-              member. Roles, sessions and CLI tokens stay with the existing members.
+              This is not the current identity provider (<code>{presentEntityId}</code>).
             </p>
           </div>
         )}
@@ -275,6 +292,7 @@ export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, pr
           {Object.entries(carried).map(([name, value]) => (
             <input type="hidden" name={name} value={value} />
           ))}
+          {affected ? <MembersDecision affected={affected} /> : null}
           <div class="buttons">
             <button type="submit">Save</button>
             <a class="button secondary" href={path}>

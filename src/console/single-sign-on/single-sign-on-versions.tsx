@@ -1,8 +1,10 @@
 import type { MetadataVersion } from '../../organizations/connections/metadata-versions.ts';
+import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
 import { DataTable } from '../parts/data-table.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
 import { Moment, momentText } from '../parts/moment.tsx';
 
 export interface VersionsPanelProps {
@@ -68,6 +70,32 @@ export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
     </section>
   );
 }
+
+/** Asks what becomes of the members before another identity provider is restored. */
+export const RestoreIdentityProviderPage = ({ frame, versionId }: { readonly frame: Frame; readonly versionId: string }) => (
+  <ConsolePage
+    frame={frame}
+    section="single-sign-on"
+    title="Restore the former identity provider?"
+    back={{ href: `${frame.base}/single-sign-on`, label: 'Single sign-on' }}
+  >
+    <section class="panel" aria-label="Confirmation">
+      <p>
+        Users of the former identity provider get the accounts that they had with it. Users of the current one can no longer sign in; their
+        accounts, sessions and CLI tokens stay until an owner ends them.
+      </p>
+      <PostForm action={`${frame.base}/single-sign-on/versions/${versionId}/return`} csrfToken={frame.csrfToken}>
+        <input type="hidden" name="on_new_entity_id" value="new_accounts" />
+        <div class="buttons">
+          <button type="submit">Restore identity provider</button>
+          <a class="button secondary" href={`${frame.base}/single-sign-on`}>
+            Cancel
+          </a>
+        </div>
+      </PostForm>
+    </section>
+  </ConsolePage>
+);
 
 const untilOf = ({ signingCertificates }: MetadataVersion['metadata']): string =>
   momentText(Math.max(...signingCertificates.map(({ notAfter }) => Date.parse(notAfter))));

@@ -148,6 +148,14 @@ export const IDENTITY_PROVIDER = z.strictObject({
     })
     .optional()
     .describe('Only for `dry_run=true` of an update of the settings.'),
+  members: z
+    .strictObject({
+      matching: z.int().describe('Members whose users keep their accounts.'),
+      ambiguous: z.int().describe('Members about whom an owner or the operator must decide.'),
+      new: z.int().describe('Members whose users get new accounts.'),
+    })
+    .optional()
+    .describe('Only in the answer to `dry_run=true`, if the metadata has another entity ID.'),
 });
 
 export const CONNECTION_PAGE = pageOf(IDENTITY_PROVIDER);

@@ -7,9 +7,9 @@ import {
   withNewConnection,
 } from '../../organizations/connections/change-connection.ts';
 import { requireConnection } from '../../organizations/connections/connections.ts';
-import { loadMetadata, setIdentityProvider, withMetadata } from '../../organizations/connections/identity-providers.ts';
+import { loadMetadata } from '../../organizations/connections/identity-providers.ts';
 import * as answers from './answer-shapes.ts';
-import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, previewSettings, withEntityId } from './metadata-body.ts';
+import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, previewSettings, putMetadata, withEntityId } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { json } from './request-body.ts';
 import {
@@ -82,13 +82,7 @@ export const CONNECTIONS = [
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_metadata_invalid', 'payload_too_large', 'conflict', 'not_found'],
-    handle: async ({ runtime, principal, actor, organization, query, body, params }) => {
-      const { id: connectionId } = requireConnection(organization, params.con);
-      const loaded = await loadMetadata(runtime, withEntityId(body, query.entity_id));
-      const change = { organization, connectionId, loaded };
-      const after = query.dry_run === 'true' ? withMetadata(change, runtime.now()) : await setIdentityProvider(runtime, actor, change);
-      return describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) }, loaded);
-    },
+    handle: ({ params, ...call }) => putMetadata({ ...call, connectionId: requireConnection(call.organization, params.con).id }),
   }),
   operation({
     method: 'patch',

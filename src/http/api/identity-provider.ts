@@ -2,18 +2,11 @@
 import type { Principal } from '../../auth/principal.ts';
 import { changeConnection } from '../../organizations/connections/change-connection.ts';
 import { requireConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
-import {
-  changeIdpSettings,
-  type LoadedMetadata,
-  loadMetadata,
-  removeIdentityProvider,
-  setIdentityProvider,
-  withMetadata,
-} from '../../organizations/connections/identity-providers.ts';
+import { changeIdpSettings, type LoadedMetadata, removeIdentityProvider } from '../../organizations/connections/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import * as answers from './answer-shapes.ts';
-import { describeConnection, METADATA_BODY, previewSettings, withEntityId } from './metadata-body.ts';
+import { describeConnection, METADATA_BODY, previewSettings, putMetadata } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { json } from './request-body.ts';
 import { CONNECTION_CHANGES, METADATA_QUERY, SETTINGS_QUERY, toConnectionChanges } from './request-shapes.ts';
@@ -37,18 +30,14 @@ export const IDENTITY_PROVIDERS = [
     id: 'setIdentityProvider',
     summary: 'Set the metadata of the identity provider',
     description:
-      'Accepts a metadata document, a form with the field `metadata`, or JSON with the document, its URL or its values. The settings remain. With `dry_run=true` nothing is saved.',
+      'Accepts a metadata document, a form with the field `metadata`, or JSON with the document, its URL or its values. The settings remain. Metadata with another entity ID needs the decision `on_new_entity_id` while the connection has members, otherwise the answer is 409 `conflict`. With `dry_run=true` nothing is saved, and `members` counts the members whom another entity ID affects.',
     who: 'owner',
     query: METADATA_QUERY,
     body: METADATA_BODY,
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
-    refusals: ['idp_metadata_invalid', 'payload_too_large'],
-    handle: async ({ runtime, principal, actor, organization, query, body }) => {
-      const loaded = await loadMetadata(runtime, withEntityId(body, query.entity_id));
-      if (query.dry_run === 'true') return describe(runtime, principal, withMetadata({ organization, loaded }, runtime.now()), loaded);
-      return describe(runtime, principal, await setIdentityProvider(runtime, actor, { organization, loaded }), loaded);
-    },
+    refusals: ['idp_metadata_invalid', 'payload_too_large', 'conflict'],
+    handle: putMetadata,
   }),
   operation({
     method: 'patch',

@@ -1,21 +1,27 @@
 /** Metadata in the body of a request, in each of the accepted forms, and the answer that describes its connection. */
 import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
+import type { Actor } from '../../audit.ts';
 import type { Principal } from '../../auth/principal.ts';
 import { GatewayError } from '../../errors.ts';
 import { type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
+import { countAffectedMembers, type EntityIdDecision } from '../../organizations/connections/entity-id-change.ts';
 import {
   findMetadataWarnings,
   type LoadedMetadata,
+  loadMetadata,
   type MetadataSource,
   type SettingsChange,
+  setIdentityProvider,
+  withMetadata,
   withSettings,
 } from '../../organizations/connections/identity-providers.ts';
 import { previewIdentifier } from '../../organizations/identity/identifier-setting.ts';
+import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { connectionJson } from './representations.ts';
 import { jsonOf, type RequestBody, runParser } from './request-body.ts';
-import { checkShape, METADATA_INPUT, NEW_CONNECTION } from './request-shapes.ts';
+import { checkShape, METADATA_INPUT, type METADATA_QUERY, NEW_CONNECTION } from './request-shapes.ts';
 
 const XML_TYPES = ['application/samlmetadata+xml', 'application/xml', 'text/xml'] as const;
 /** 1 MiB of metadata, and the parts that a form adds. */
@@ -24,7 +30,10 @@ const MAX_BODY = 1100 * 1024;
 /** XML and forms are read as octets: the encoding that XML itself declares decides, not a header. */
 const parseOctets = express.raw({ type: [...XML_TYPES, 'multipart/form-data'], limit: MAX_BODY, inflate: false });
 
-export const METADATA_BODY: RequestBody<MetadataSource> = {
+/** Metadata, with the decision of a JSON body. Other bodies have it in the query only. */
+export type PostedMetadata = MetadataSource & { readonly decision?: EntityIdDecision | undefined };
+
+export const METADATA_BODY: RequestBody<PostedMetadata> = {
   content: {
     'application/json': METADATA_INPUT,
     'application/samlmetadata+xml': 'text',
@@ -60,8 +69,31 @@ export async function describeConnection(
   return connectionJson({ organization, connection }, warnings, runtime.config.baseUrl);
 }
 
+export interface MetadataCall {
+  readonly runtime: Runtime;
+  readonly principal: Principal;
+  readonly actor: Actor;
+  readonly organization: Organization;
+  /** The default connection if undefined. */
+  readonly connectionId?: string | undefined;
+  readonly query: z.infer<typeof METADATA_QUERY>;
+  readonly body: PostedMetadata;
+}
+
+/** Saves metadata and describes its connection. In a dry run, saves nothing and counts the members whom another entityID affects. */
+export async function putMetadata(call: MetadataCall) {
+  const { runtime, principal, actor, organization, connectionId, query, body } = call;
+  const loaded = await loadMetadata(runtime, withEntityId(body, query.entity_id));
+  const change = { organization, connectionId, loaded, decision: query.on_new_entity_id ?? body.decision };
+  const describe = (after: Organization) =>
+    describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) }, loaded);
+  if (query.dry_run !== 'true') return describe(await setIdentityProvider(runtime, actor, change));
+  const members = await countAffectedMembers(runtime.store, { ...change, entityId: loaded.metadata.entityId });
+  return { ...(await describe(withMetadata(change, runtime.now()))), ...(members ? { members } : {}) };
+}
+
 /** Reads metadata in each of the accepted forms. @throws validation_failed, idp_metadata_invalid, payload_too_large */
-async function metadataSource(request: Request, response: Response): Promise<MetadataSource> {
+async function metadataSource(request: Request, response: Response): Promise<PostedMetadata> {
   await runParser(parseOctets, request, response);
   if (request.is([...XML_TYPES])) return { kind: 'document', content: octetsOf(request) };
   if (request.is('multipart/form-data')) return { kind: 'document', content: await metadataField(request) };
@@ -74,10 +106,10 @@ async function metadataSource(request: Request, response: Response): Promise<Met
   return sourceOf(checkShape(METADATA_INPUT, await jsonOf(request, response)));
 }
 
-function sourceOf(body: z.infer<typeof METADATA_INPUT>): MetadataSource {
-  if ('metadata_xml' in body) return { kind: 'document', content: body.metadata_xml, entityId: body.entity_id };
-  if ('metadata_url' in body) return { kind: 'url', url: body.metadata_url, entityId: body.entity_id };
-  return { kind: 'manual', values: body };
+function sourceOf({ on_new_entity_id: decision, ...body }: z.infer<typeof METADATA_INPUT>): PostedMetadata {
+  if ('metadata_xml' in body) return { kind: 'document', content: body.metadata_xml, entityId: body.entity_id, decision };
+  if ('metadata_url' in body) return { kind: 'url', url: body.metadata_url, entityId: body.entity_id, decision };
+  return { kind: 'manual', values: body, decision };
 }
 
 function octetsOf(request: Request): Buffer {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
 import { DEFAULT_SETTINGS } from '../../organizations/connections/connections.ts';
+import { ENTITY_ID_DECISIONS } from '../../organizations/connections/entity-id-change.ts';
 import { normalizeDomain } from '../../organizations/domains/domain-name.ts';
 import type { ConnectionSettings, OrganizationChanges } from '../../organizations/organizations.ts';
 import { isEmail } from '../../saml/email-address.ts';
@@ -215,11 +216,16 @@ export const CONNECTION_REMOVAL_QUERY = z.object({
 
 const entityId = z.string().min(1).max(1024).optional();
 
+const onNewEntityId = z
+  .enum(ENTITY_ID_DECISIONS, `must be one of ${ENTITY_ID_DECISIONS.join(', ')}`)
+  .optional()
+  .describe('What becomes of the members if the metadata has another entity ID. Required while the connection has members.');
+
 export const METADATA_INPUT = z.union(
   [
     // The reader says that an empty document is empty.
-    z.strictObject({ metadata_xml: z.string(), entity_id: entityId }),
-    z.strictObject({ metadata_url: z.string().min(1).max(2048), entity_id: entityId }),
+    z.strictObject({ metadata_xml: z.string(), entity_id: entityId, on_new_entity_id: onNewEntityId }),
+    z.strictObject({ metadata_url: z.string().min(1).max(2048), entity_id: entityId, on_new_entity_id: onNewEntityId }),
     z.strictObject({
       entity_id: z.string().min(1).max(1024),
       sso_url: z.string().min(1).max(2048),
@@ -229,6 +235,7 @@ export const METADATA_INPUT = z.union(
         .min(1)
         .max(20)
         .describe('PEM with one or more certificates, bare base64 of one, or base64 of PEM. Text around PEM is ignored.'),
+      on_new_entity_id: onNewEntityId,
     }),
   ],
   'Send metadata_xml, or metadata_url, or entity_id with sso_url and certificates',
@@ -240,9 +247,13 @@ export const NEW_CONNECTION = z.union(
 );
 
 export const SETTINGS_QUERY = z.object({ dry_run: z.enum(['true', 'false']).optional() });
-export const METADATA_QUERY = z.object({ entity_id: entityId, dry_run: z.enum(['true', 'false']).optional() });
+export const METADATA_QUERY = z.object({
+  entity_id: entityId,
+  dry_run: z.enum(['true', 'false']).optional(),
+  on_new_entity_id: onNewEntityId,
+});
 
-export const NEW_CONNECTION_QUERY = METADATA_QUERY.extend({
+export const NEW_CONNECTION_QUERY = METADATA_QUERY.omit({ on_new_entity_id: true }).extend({
   name: connectionName.optional().describe('The name of the connection, unless a JSON body has it.'),
 });
 

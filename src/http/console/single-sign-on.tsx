@@ -13,15 +13,17 @@ import {
   SingleSignOnPage,
   type TypedMetadata,
 } from '../../console/single-sign-on/single-sign-on-page.tsx';
-import { VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
+import { RestoreIdentityProviderPage, VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
 import { findDefaultConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
+import { countAffectedMembers, ENTITY_ID_DECISIONS } from '../../organizations/connections/entity-id-change.ts';
 import {
   fetchMetadataDocument,
   findMetadataWarnings,
   type LoadedMetadata,
   loadMetadata,
   type MetadataSource,
+  needsDecisionToRestore,
   restoreMetadataVersion,
   serviceProviderUrls,
   setIdentityProvider,
@@ -52,14 +54,20 @@ export function singleSignOnPages(runtime: Runtime): Router {
   return router;
 }
 
+const RESTORE_FORM = z.object({ on_new_entity_id: z.literal('new_accounts').optional() });
+
 /** For owners and the operator, not for setups. */
 export function metadataVersionPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/:id/return', async (request, response) => {
-    await restoreMetadataVersion(runtime, callerOf(request, response), {
-      organization: organizationOf(response),
-      versionId: request.params.id,
-    });
+    const organization = organizationOf(response);
+    const { on_new_entity_id: decision } = parseForm(RESTORE_FORM, request);
+    const choice = { organization, versionId: request.params.id, decision };
+    if (decision === undefined && (await needsDecisionToRestore(runtime.store, choice))) {
+      const frame = frameOf(runtime, request, response);
+      return sendConsolePage(response, <RestoreIdentityProviderPage frame={frame} versionId={request.params.id} />);
+    }
+    await restoreMetadataVersion(runtime, callerOf(request, response), choice);
     redirectWithNotice(runtime, response, pathOf(response), 'The earlier metadata is in use again. Check it with a test sign-in.');
   });
   return router;
@@ -185,6 +193,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
         metadataUrl={metadataUrl}
         warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
         presentEntityId={findDefaultConnection(organization)?.metadata.entityId}
+        affected={await countAffectedMembers(runtime.store, { organization, entityId: loaded.metadata.entityId })}
         carried={carried}
       />
     );
@@ -208,13 +217,20 @@ const typedOf = (form: MetadataForm): TypedMetadata => ({
   wanted: chosenEntityId(form),
 });
 
+const DECISION = { on_new_entity_id: z.enum(ENTITY_ID_DECISIONS).optional() };
 const SAVE_FORM = z.union([
   z.object({
+    ...DECISION,
     metadata_packed: z.string().min(1),
     metadata_url: z.string().min(1).max(2048).optional(),
     wanted: z.string().min(1).max(1024).optional(),
   }),
-  z.object({ entity_id: z.string().min(1).max(1024), sso_url: z.string().min(1).max(2048), certificates: z.string().min(1).max(100_000) }),
+  z.object({
+    ...DECISION,
+    entity_id: z.string().min(1).max(1024),
+    sso_url: z.string().min(1).max(2048),
+    certificates: z.string().min(1).max(100_000),
+  }),
 ]);
 
 /** Saves the previewed metadata after parsing it again, because the fields of a form can be changed. */
@@ -226,6 +242,10 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
   const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
   if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: must be a URL.');
   const loaded: LoadedMetadata = metadataUrl === undefined ? parsed : { ...parsed, metadataUrl };
-  await setIdentityProvider(runtime, visitActorOf(request, response), { organization: organizationOf(response), loaded });
+  await setIdentityProvider(runtime, visitActorOf(request, response), {
+    organization: organizationOf(response),
+    loaded,
+    decision: form.on_new_entity_id,
+  });
   redirectWithNotice(runtime, response, pathOf(response), 'The identity provider is saved. Check it with a test sign-in.');
 }

@@ -15,6 +15,7 @@ import { isLoopbackHost } from '../../saml/metadata/loopback-host.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
 import type { PersonContext } from '../../saml/response/checks.ts';
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
+import type { Store } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
@@ -28,8 +29,10 @@ import {
   requireRemovable,
   withConnection,
 } from './connections.ts';
+import { countAffectedMembers, type EntityIdDecision, type IdentityScope, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
+import { noteOwnerLoss } from './owners-after-change.ts';
 import { removedCertificatesAfter } from './removed-certificates.ts';
 
 const DEFAULT_REFRESH_HOURS = 24;
@@ -73,6 +76,10 @@ export interface MetadataChange {
   /** The default connection if undefined. It is created if the organization has none. */
   readonly connectionId?: string | undefined;
   readonly loaded: LoadedMetadata;
+  /** What becomes of the members if the entityID is another one. */
+  readonly decision?: EntityIdDecision | undefined;
+  /** The scope that the connection had with this metadata, if it is restored. */
+  readonly formerScope?: IdentityScope | undefined;
   /** Further details of the audit entry. */
   readonly auditDetails?: Readonly<Record<string, unknown>>;
 }
@@ -81,9 +88,14 @@ export interface MetadataChange {
  * Returns the organization with new metadata of a connection, and the connection's present settings. Metadata from a new URL is
  * refreshed daily; for a known URL the refresh stays as the owner has set it. Users of an identity provider with another entityID
  * never become members of the previous one.
+ * @param scope for another entityID; by default the entityID
  * @throws not_found; conflict if another connection has the same identity provider
  */
-export function withMetadata({ organization, connectionId, loaded }: MetadataChange, nowMs: number): Organization {
+export function withMetadata(
+  { organization, connectionId, loaded }: MetadataChange,
+  nowMs: number,
+  scope: IdentityScope = { identityScope: loaded.metadata.entityId },
+): Organization {
   const { metadata, metadataUrl } = loaded;
   const isFirst = connectionId === undefined && organization.connections.length === 0;
   const before = isFirst ? undefined : requireConnection(organization, connectionId);
@@ -101,13 +113,20 @@ export function withMetadata({ organization, connectionId, loaded }: MetadataCha
     updatedAt: toIsoTime(nowMs),
     refresh: undefined,
     removedCertificates: removedCertificatesAfter(before, metadata),
-    identityScope: isSameIdp ? connection.identityScope : metadata.entityId,
+    ...(isSameIdp ? {} : { scopeSince: toIsoTime(nowMs), ...scope }),
   });
 }
 
-/** Saves loaded metadata. @throws not_found, conflict */
+/**
+ * Saves loaded metadata.
+ * @throws not_found; conflict if another connection has the same identity provider, or if the entityID is another one and the
+ *   decision about the members is missing; forbidden for a setup link that decides more than new accounts
+ */
 export async function setIdentityProvider(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<Organization> {
-  const { organization, connectionId, loaded, auditDetails = {} } = change;
+  const { organization, connectionId, loaded, decision, formerScope, auditDetails = {} } = change;
+  const { entityId } = loaded.metadata;
+  const plan = await planEntityIdChange(runtime.store, actor, { organization, connectionId, entityId, decision, formerScope });
+  const versionSteps = await metadataVersionSteps(runtime, actor, { organization, connectionId });
   await noteConnections(runtime.store, withMetadata(change, runtime.now()));
   const changed = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
@@ -116,27 +135,50 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, change
       entity_id: loaded.metadata.entityId,
       certificates: loaded.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
       ...(connectionId === undefined ? {} : { connection: connectionId }),
+      ...(plan.scope === undefined ? {} : { former_entity_id: plan.from, on_new_entity_id: decision }),
       ...auditDetails,
     },
-    change: (before) => withMetadata({ ...change, organization: before }, runtime.now()),
-    extraSteps: await metadataVersionSteps(runtime, actor, { organization, connectionId }),
+    change: (before) => {
+      requirePlanned(plan, { organization: before, connectionId, entityId });
+      return withMetadata({ ...change, organization: before }, runtime.now(), plan.scope);
+    },
+    extraSteps: versionSteps,
   });
+  if (plan.scope) await noteOwnerLoss(runtime, actor, changed);
   await pruneMetadataVersions(runtime.store, changed.id, requireConnection(changed, connectionId));
   return changed;
 }
 
+export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'decision'> {
+  readonly versionId: string;
+}
+
+/** Returns whether restoring a version changes the identity provider of members. @throws not_found if the version is not stored */
+export async function needsDecisionToRestore(store: Store, { organization, versionId }: VersionChoice): Promise<boolean> {
+  const { metadata, connectionId } = await getMetadataVersion(store, organization.id, versionId);
+  return (await countAffectedMembers(store, { organization, connectionId, entityId: metadata.entityId })) !== undefined;
+}
+
 /**
  * Makes a stored version the present metadata again.
- * @throws not_found if the version is not stored
+ * @throws not_found if the version is not stored; the errors of {@link setIdentityProvider}
  */
 export async function restoreMetadataVersion(
   runtime: Runtime,
   actor: Actor,
-  { organization, versionId }: { readonly organization: Organization; readonly versionId: string },
+  { organization, versionId, decision }: VersionChoice,
 ): Promise<Organization> {
-  const { metadata, metadataUrl, connectionId } = await getMetadataVersion(runtime.store, organization.id, versionId);
+  const { connectionId, metadata, metadataUrl, ...version } = await getMetadataVersion(runtime.store, organization.id, versionId);
   const loaded: LoadedMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
-  return setIdentityProvider(runtime, actor, { organization, connectionId, loaded, auditDetails: { returned_to: versionId } });
+  return setIdentityProvider(runtime, actor, {
+    organization,
+    connectionId,
+    loaded,
+    decision,
+    // Before connections existed, the scope was the entityID.
+    formerScope: { identityScope: version.identityScope ?? metadata.entityId, scopeSince: version.scopeSince },
+    auditDetails: { returned_to: versionId },
+  });
 }
 
 export interface SettingsChange {
@@ -176,8 +218,8 @@ export function withSettings({ organization, connectionId, changes }: SettingsCh
  * Removes the only connection. Its users cannot sign in after that; members and sessions stay.
  * @throws conflict if there are several connections, or if role rules name this one
  */
-export function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
-  return updateOrganization(runtime, actor, {
+export async function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
+  const changed = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.removed',
     change: (before) => {
@@ -187,6 +229,8 @@ export function removeIdentityProvider(runtime: Runtime, actor: Actor, organizat
       return { ...before, connections: [] };
     },
   });
+  await noteOwnerLoss(runtime, actor, changed);
+  return changed;
 }
 
 export interface WarningReader {

@@ -13,6 +13,9 @@ export interface MetadataVersion {
   readonly connectionId?: string | undefined;
   readonly metadata: IdpMetadata;
   readonly metadataUrl?: string | undefined;
+  /** The connection's scope at that time. Restoring a former identity provider restores it, so its users get their accounts back. */
+  readonly identityScope?: string | undefined;
+  readonly scopeSince?: string | undefined;
   readonly savedAtMs: number;
   /** Absent for metadata that is older than the list of versions. */
   readonly savedBy?: Pick<Actor, 'kind' | 'email'>;
@@ -54,7 +57,13 @@ export async function metadataVersionSteps(
   };
 }
 
-const metadataOf = ({ id, metadata, metadataUrl }: Connection) => ({ connectionId: id, metadata, metadataUrl });
+const metadataOf = ({ id, metadata, metadataUrl, identityScope, scopeSince }: Connection) => ({
+  connectionId: id,
+  metadata,
+  metadataUrl,
+  identityScope,
+  scopeSince,
+});
 
 const insertVersion = (nowMs: number, value: MetadataVersion): Step => ({
   do: 'insert',

@@ -3,6 +3,7 @@ import type { Actor } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Store } from '../../store/store.ts';
+import { isOfConnection } from '../identity/member-identity.ts';
 import { MEMBERS } from '../members.ts';
 import { type Organization, updateOrganization } from '../organizations.ts';
 import { hasOwner, ownerLossStep, reportOwnerLoss, withoutOwner } from '../owners/owner-loss.ts';
@@ -29,11 +30,13 @@ export async function noteOwnerLoss(runtime: Runtime, actor: Actor, organization
 
 /** Returns whether a member of an active connection is an owner after the next sign-in. Usually one of the first members is. */
 async function canOwnerSignIn(store: Store, organization: Organization): Promise<boolean> {
-  const active = new Set<string | undefined>(activeConnections(organization).map(({ id }) => id));
+  const active = new Map(activeConnections(organization).map((connection) => [connection.id, connection]));
   let members = 0;
   for await (const { value } of eachRecord(store, { partition: organization.id, collection: MEMBERS, index: 'email' })) {
-    const { connectionId } = roleScopeOf(organization, value.connectionId);
-    if (!value.suspended && active.has(connectionId) && roleAfterNextSignIn(organization, organization.roleMapping, value) === 'owner')
+    const connection = active.get(roleScopeOf(organization, value.connectionId).connectionId ?? '');
+    // Members of an earlier scope belong to a former identity provider.
+    const isFormer = connection?.scopeSince !== undefined && !isOfConnection(value, connection);
+    if (!value.suspended && connection && !isFormer && roleAfterNextSignIn(organization, organization.roleMapping, value) === 'owner')
       return true;
     if (++members === MAX_MEMBERS) return true; // unknown, so no false alarm
   }

@@ -28,7 +28,10 @@ const scopeKey = ({ id, identityScope }: Connection): string => hashOf('identity
 
 /** Returns whether a member belongs to the present scope of a connection, as far as the record tells. */
 export const isOfConnection = ({ identifier }: Member, connection: Connection): boolean =>
-  identifier ? identifier.scope === scopeKey(connection) : connection.readsFormerKeys === true;
+  identifier ? identifier.scope === scopeKey(connection) : readsFormerKeys(connection);
+
+/** Returns whether members may have keys of earlier versions. They belong to the first scope of their connection only. */
+const readsFormerKeys = ({ readsFormerKeys: mayHave, scopeSince }: Connection): boolean => mayHave === true && scopeSince === undefined;
 
 /** The key of earlier versions. The scope was the entityID of the identity provider. */
 const formerKey = ({ identityScope }: Connection, form: string): string => hashOf(identityScope, form);
@@ -43,7 +46,7 @@ export async function findIdentifiedMember(
   { connection, identifier }: { readonly connection: Connection; readonly identifier: Identifier },
 ): Promise<Stored<Member> | undefined> {
   const known = await store.getUnique(organizationId, MEMBERS, 'identity', identityKey(connection, identifier));
-  if (!connection.readsFormerKeys) return known;
+  if (!readsFormerKeys(connection)) return known;
   const [asSent, ...others] = identifier.formerForms;
   // Once a member has a new key, only a spelling that was not looked up before can be that of another member.
   const forms = !known ? identifier.formerForms : identifier.isFolded && others.length > 0 && asSent !== undefined ? [asSent] : [];
@@ -94,7 +97,7 @@ export async function requireNotSuspendedBefore(
 ): Promise<void> {
   const keys = user.identifiers.flatMap((identifier) => [
     identityKey(connection, identifier),
-    ...(connection.readsFormerKeys ? identifier.formerForms.map((form) => formerKey(connection, form)) : []),
+    ...(readsFormerKeys(connection) ? identifier.formerForms.map((form) => formerKey(connection, form)) : []),
   ]);
   for (const key of keys) {
     const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);
@@ -109,7 +112,7 @@ export async function requireNotSuspendedBefore(
 export async function hasMembers(store: Store, organizationId: string, connection: Connection): Promise<boolean> {
   const { items } = await store.find(organizationId, MEMBERS, 'identityScope', { equals: scopeKey(connection), limit: 1 });
   if (items.length > 0) return true;
-  if (!connection.readsFormerKeys) return false;
+  if (!readsFormerKeys(connection)) return false;
   for await (const { value } of eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email' })) {
     if (!value.identifier) return true;
   }
