@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Domain } from '../../src/client/api-types.ts';
 import { DIRECTORY } from '../../src/organizations/directory.ts';
 import { recheckDueDomains } from '../../src/organizations/domains/recheck-domains.ts';
@@ -7,7 +7,7 @@ import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organ
 import { GLOBAL } from '../../src/store/store.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { BROKEN_ZONE, type DnsServer, startDnsServer, startSilentDnsServer } from '../support/dns-server.ts';
-import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { type OrganizationJson, startGateway, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts';
 import { newSlug } from '../support/new-slug.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
@@ -31,6 +31,27 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop();
   await dns.stop();
+});
+/** Servers of one test. A server that a failed test leaves running would keep Jest from ending. */
+const ofTest: { stop(): unknown }[] = [];
+const started = async (options: TestGatewayOptions) => {
+  const other = await startGateway(options);
+  ofTest.push(other);
+  return other;
+};
+const startedSilent = async () => {
+  const silent = await startSilentDnsServer();
+  ofTest.push(silent);
+  return silent;
+};
+const replaceInRuntime = (parts: object) => Object.assign(gateway.runtime, parts);
+let original: object;
+beforeEach(() => {
+  original = { config: gateway.runtime.config, log: gateway.runtime.log };
+});
+afterEach(async () => {
+  replaceInRuntime(original);
+  for (const server of ofTest.splice(0)) await server.stop();
 });
 beforeEach(() => {
   domain = `${newSlug()}.test`;
@@ -145,7 +166,7 @@ describe('verification of a domain by DNS', () => {
   });
 
   it('answers 409 with the reason if the server fails, refuses, is silent or is down', async () => {
-    const silent = await startSilentDnsServer();
+    const silent = await startedSilent();
     const broken = `${newSlug()}.${BROKEN_ZONE}`;
     const reasons: string[] = [];
     const { config } = gateway.runtime;
@@ -155,17 +176,16 @@ describe('verification of a domain by DNS', () => {
       [domain, [silent.address]],
       [domain, ['127.0.0.1:1']],
     ] as const) {
-      Object.defineProperty(gateway.runtime, 'config', { value: { ...config, dnsServers: servers } });
+      replaceInRuntime({ config: { ...config, dnsServers: servers } });
       await add(acme, name);
       const { status, body } = await verify(acme, name);
       expect([status, body.code]).toEqual(CONFLICT);
       reasons.push(/\((\w+)\)/.exec(body.detail ?? '')?.[1] ?? '');
       await remove(acme, name);
     }
-    Object.defineProperty(gateway.runtime, 'config', { value: config });
+    replaceInRuntime({ config });
     expect(reasons).toEqual(['ESERVFAIL', 'EREFUSED', 'ETIMEOUT', 'ECONNREFUSED']);
     expect(silent.questions()).toBe(2);
-    silent.stop();
   });
 
   it('adds a domain once, counts at most 50 and refuses names that are no domains', async () => {
@@ -319,8 +339,8 @@ describe('domains of several organizations', () => {
 describe('two replicas on one Redis', () => {
   it('let exactly one organization verify a domain at the same moment', async () => {
     const environment = { SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_DNS_SERVERS: dns.address };
-    const a = await startGateway({ store: 'redis', environment });
-    const b = await startGateway({ store: 'redis', environment });
+    const a = await started({ store: 'redis', environment });
+    const b = await started({ store: 'redis', environment });
     const slugs = [newSlug(), newSlug()];
     for (const slug of slugs) await a.api('POST', '/organizations', { slug, name: slug });
     for (let i = 0; i < 5; i++) {
@@ -336,7 +356,6 @@ describe('two replicas on one Redis', () => {
       );
       expect(states.sort()).toEqual(['pending', 'verified']);
     }
-    await Promise.all([a.stop(), b.stop()]);
   });
 });
 
@@ -395,13 +414,12 @@ describe('owners', () => {
   });
 
   it('cause a bounded number of look-ups', async () => {
-    const limited = await startGateway({ environment: { SAMLGATE_DNS_SERVERS: dns.address, SAMLGATE_RATE_LIMITS: 'on' } });
+    const limited = await started({ environment: { SAMLGATE_DNS_SERVERS: dns.address, SAMLGATE_RATE_LIMITS: 'on' } });
     const { slug } = await limited.makeOrganization();
     await limited.api('POST', `/organizations/${slug}/domains`, { domain });
     const statuses: number[] = [];
     for (let i = 0; i < 101; i++) statuses.push((await limited.api('POST', `/organizations/${slug}/domains/${domain}/verify`)).status);
     expect([statuses[99], statuses[100]]).toEqual([409, 429]);
-    await limited.stop();
   });
 });
 
@@ -438,9 +456,9 @@ describe('daily check', () => {
     await dns.serve([]);
     await daysLater(1);
     const { config } = gateway.runtime;
-    Object.defineProperty(gateway.runtime, 'config', { value: { ...config, dnsServers: ['127.0.0.1:1'] } });
+    replaceInRuntime({ config: { ...config, dnsServers: ['127.0.0.1:1'] } });
     for (let i = 0; i < 4; i++) expect(await daysLater(10)).toMatchObject({ state: 'verified', warning: null });
-    Object.defineProperty(gateway.runtime, 'config', { value: config });
+    replaceInRuntime({ config });
     await publish((await find(acme)) as Domain);
     // An unanswered check is repeated after an hour.
     expect(await daysLater(1 / 20)).toMatchObject({ state: 'verified', missing_since: null });
@@ -471,13 +489,12 @@ describe('daily check', () => {
     const lines: string[] = [];
     const { log } = gateway.runtime;
     const warn = (facts: { domain?: string }, text: string) => (facts.domain === domain ? lines.push(text) : 0);
-    Object.defineProperty(gateway.runtime, 'log', { value: { ...log, warn, error: warn } });
+    replaceInRuntime({ log: { ...log, warn, error: warn } });
     await own(acme);
     await dns.serve([]);
     for (const days of [1, 6.5]) await daysLater(days);
     expect(lines).toEqual([]);
     for (const days of [1, 1, 22]) await daysLater(days);
-    Object.defineProperty(gateway.runtime, 'log', { value: log });
     expect(lines).toEqual([
       'the DNS record of a verified domain has been missing for 7 days or more',
       'the DNS record of a verified domain has been missing for 7 days or more',
@@ -488,15 +505,14 @@ describe('daily check', () => {
   it('asks once for each domain although two replicas check', async () => {
     await own(acme);
     aheadMs += DAY_MS;
-    const silent = await startSilentDnsServer();
+    const silent = await startedSilent();
     const { config } = gateway.runtime;
-    Object.defineProperty(gateway.runtime, 'config', { value: { ...config, dnsServers: [silent.address] } });
+    replaceInRuntime({ config: { ...config, dnsServers: [silent.address] } });
     const due = (await Promise.all([list(acme), list(evil)])).flat().filter(({ verified_by }) => verified_by === 'dns').length;
     await Promise.all([recheckDueDomains(gateway.runtime), recheckDueDomains(gateway.runtime)]);
-    Object.defineProperty(gateway.runtime, 'config', { value: config });
+    replaceInRuntime({ config });
     expect(due).toBeGreaterThan(0);
     expect(silent.questions()).toBeLessThanOrEqual(2 * (due + 2));
-    silent.stop();
   });
 
   it('keeps a confirmation by the operator that comes during the check', async () => {
