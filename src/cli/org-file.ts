@@ -3,7 +3,7 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import type { IdentityProvider } from '../client/api-types.ts';
+import type { IdentityProvider, SavedRoleMapping } from '../client/api-types.ts';
 import type { Client } from '../client/client.ts';
 import { SamlgateError } from '../client/samlgate-error.ts';
 import type { CallOptions } from '../client/send-request.ts';
@@ -77,6 +77,8 @@ interface Change {
   /** Verb and object, such as `set the identity provider`. */
   readonly description: string;
   run(client: Client): Promise<unknown>;
+  /** Whether the answer has warnings for the person who applies the file. */
+  readonly hasWarnings?: true;
 }
 
 export interface Plan {
@@ -109,12 +111,12 @@ export async function planChanges(client: Client, file: OrganizationFile, option
   if (file.role_mapping) {
     const before = current ? await client.call('GET', `${root}/role-mapping`) : undefined;
     if (!isDeepStrictEqual(before, file.role_mapping)) {
-      add(
-        `set ${countOf(file.role_mapping.rules.length, 'role rule')} with the default role ${file.role_mapping.default_role}`,
-        'PUT',
-        `${root}/role-mapping`,
-        options.allowNoOwner ? { ...file.role_mapping, allow_no_owner: true } : file.role_mapping,
-      );
+      const body = options.allowNoOwner ? { ...file.role_mapping, allow_no_owner: true } : file.role_mapping;
+      changes.push({
+        description: `set ${countOf(file.role_mapping.rules.length, 'role rule')} with the default role ${file.role_mapping.default_role}`,
+        run: (gateway) => gateway.call('PUT', `${root}/role-mapping`, { body }),
+        hasWarnings: true,
+      });
     }
   }
   return { slug, changes };
@@ -176,13 +178,17 @@ const differences = (current: Fields, desired: Fields): Fields =>
   Object.fromEntries(Object.entries(desired).filter(([name, value]) => !isDeepStrictEqual(current[name], value)));
 
 /** Applies the changes in order. @throws CommandError that names the first change that was refused */
-export async function applyPlan(client: Client, plan: Plan): Promise<void> {
+/** @returns the texts of the warnings about the changes */
+export async function applyPlan(client: Client, plan: Plan): Promise<string[]> {
+  const warnings: string[] = [];
   for (const change of plan.changes) {
     try {
-      await change.run(client);
+      const answer = await change.run(client);
+      if (change.hasWarnings) warnings.push(...(answer as SavedRoleMapping).warnings.map(({ text }) => text));
     } catch (error) {
       if (!(error instanceof SamlgateError)) throw error;
       throw new CommandError(`${plan.slug}: could not ${change.description}. ${describeRefusal(error)}`, error.code);
     }
   }
+  return warnings;
 }

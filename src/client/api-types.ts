@@ -14,6 +14,7 @@ export type Organization = z.infer<typeof answers.ORGANIZATION>;
 export type IdentityProvider = z.infer<typeof answers.IDENTITY_PROVIDER>;
 export type Domain = z.infer<typeof answers.DOMAIN>;
 export type RoleMapping = z.infer<typeof answers.ROLE_MAPPING_ANSWER>;
+export type SavedRoleMapping = z.infer<typeof answers.SAVED_ROLE_MAPPING>;
 export type AuditEntry = z.infer<typeof answers.AUDIT_ENTRY>;
 export type SigningKey = z.infer<typeof answers.SIGNING_KEY>;
 export type RevokedKey = z.infer<typeof answers.REVOKED_KEY>;

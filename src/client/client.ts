@@ -21,6 +21,7 @@ import type {
   RevokedKey,
   RoleMapping,
   RotatedTokens,
+  SavedRoleMapping,
   SessionToken,
   SigningKey,
 } from './api-types.ts';
@@ -142,7 +143,7 @@ export interface Client {
      * Replaces all rules. They apply at each member's next sign-in.
      * @throws SamlgateError conflict if the rules leave no owner, unless `mapping.allow_no_owner` is true (operator only)
      */
-    set(organization: string, mapping: NewRoleMapping): Promise<RoleMapping>;
+    set(organization: string, mapping: NewRoleMapping): Promise<SavedRoleMapping>;
   };
   /** The audit trail of an organization, newest entry first, for owners and the operator. */
   readonly audit: { list(organization: string, query?: AuditQuery): PagedList<AuditEntry> };

@@ -1,4 +1,6 @@
 /** Role rules: which groups of the identity provider give which role. The role is decided again at every sign-in. */
+import { shownExactly } from '../saml/shown-text.ts';
+
 export type Role = 'owner' | 'collaborator';
 
 export interface RoleRule {
@@ -56,6 +58,23 @@ function appliesTo({ connection }: RoleRule, { connectionId, isDefault }: RoleSc
   if (connection === undefined) return isDefault;
   return connection === ANY_CONNECTION || connection === connectionId;
 }
+
+export interface RoleMappingWarning {
+  readonly code: 'group_white_space';
+  readonly text: string;
+}
+
+/**
+ * Returns the likely mistakes in role rules: groups with white space around them, which comes with copying. It is no error, because
+ * groups are compared exactly and an identity provider may send one like that.
+ */
+export const roleMappingWarnings = ({ rules }: Pick<RoleMapping, 'rules'>): RoleMappingWarning[] =>
+  rules
+    .filter(({ group }) => group !== group.trim())
+    .map(({ group }) => ({
+      code: 'group_white_space',
+      text: `The group ${shownExactly(group)} of a role rule has white space around it. The rule applies only if the identity provider sends the group with the same white space.`,
+    }));
 
 /** Returns whether some groups, or the default role, make a user an owner. */
 export const givesOwner = ({ rules, defaultRole }: RoleMapping): boolean =>

@@ -208,6 +208,22 @@ describe('samlgate org', () => {
     expect(shown).toMatchObject({ role_mapping: { rules: [{ group: 'engineering', role: 'collaborator' }], default_role: 'none' } });
   });
 
+  test('set-roles and apply warn of a group with white space around it, and save it unchanged', async () => {
+    const { slug } = await gateway.makeOrganization();
+    const warning = 'The group "admins␣" of a role rule has white space around it.';
+    const set = await home.run(['org', 'set-roles', slug, '--rule', 'admins =owner', '--default', 'none'], operator);
+    expect(set).toMatchObject({ code: 0, stdout: expect.stringContaining(`  warning: ${warning}`), stderr: '' });
+    const file = path.join(home.directory, 'white-space.yaml');
+    writeFileSync(
+      file,
+      `slug: ${slug}\nname: ${slug}\nrole_mapping:\n  rules: [{ group: "admins ", role: owner }]\n  default_role: collaborator\n`,
+    );
+    const applied = await home.run(['org', 'apply', file], operator);
+    expect(applied).toMatchObject({ code: 0, stdout: expect.stringContaining(`${slug}: warning: ${warning}`), stderr: '' });
+    const shown = json((await home.run(['org', 'show', slug, '--json'], operator)).stdout);
+    expect(shown).toMatchObject({ role_mapping: { rules: [{ group: 'admins ', role: 'owner' }] } });
+  });
+
   test('apply saves rules without an owner only when the operator confirms them', async () => {
     const { slug } = await gateway.makeOrganization();
     const file = path.join(home.directory, 'no-owner.yaml');

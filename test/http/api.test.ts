@@ -214,7 +214,7 @@ describe('organizations', () => {
 });
 
 describe('role rules', () => {
-  it('saves and returns rules, rejects a repeated group and keeps white space in groups', async () => {
+  it('saves and returns rules, rejects a repeated group, and keeps white space in groups with a warning', async () => {
     const organization = await makeTestOrganization(gateway);
     const resource = `${pathOf(organization)}/role-mapping`;
     const mapping = {
@@ -224,7 +224,10 @@ describe('role rules', () => {
       ],
       default_role: 'none',
     };
-    expect((await gateway.api('PUT', resource, mapping)).body).toEqual(mapping);
+    expect((await gateway.api('PUT', resource, mapping)).body).toEqual({
+      ...mapping,
+      warnings: [{ code: 'group_white_space', text: expect.stringContaining('"␣spaced␣"') }],
+    });
     expect((await gateway.api('GET', resource)).body).toEqual(mapping);
     for (const wrong of [
       { rules: [] },

@@ -50,6 +50,7 @@ describe('role mapping form in the console', () => {
   it('previews a change, saves it and writes an audit entry', async () => {
     const page = await open();
     const preview = await olivia.submit(page, { group_1: ' engineering', role_1: 'owner', default_role: 'none' });
+    expect(textOf(preview.text)).toContain('The group "␣engineering" of a role rule has white space around it.');
     expect(await saved()).toEqual(BEFORE);
     const done = await olivia.submit(preview, {}, '/save');
     expect(textOf(done.text)).toContain('The rules are saved.');

@@ -74,9 +74,10 @@ async function setRoles(slug: string, options: RoleOptions): Promise<void> {
   // Roles are not checked here; the gateway refuses unknown ones.
   const requested = { rules, default_role: options.default, allow_no_owner: options.allowNoOwner } as NewRoleMapping;
   const mapping = await connectAsOperator(options).roleMapping.set(slug, requested);
-  print(options.json, mapping, () =>
-    printLine(`Saved ${countOf(rules.length, 'role rule')} for ${slug} with the default role ${options.default}.`),
-  );
+  print(options.json, mapping, () => {
+    printLine(`Saved ${countOf(rules.length, 'role rule')} for ${slug} with the default role ${options.default}.`);
+    for (const { text } of mapping.warnings) printLine(`  warning: ${text}`);
+  });
 }
 
 /** Splits at the last `=`, because group names may contain one and roles do not. */
@@ -144,12 +145,16 @@ async function apply(files: string[], options: GatewayOptions & { dryRun?: true;
   const client = connectAsOperator(options);
   const plans = [];
   for (const file of organizations) plans.push(await planChanges(client, file, { allowNoOwner }));
-  if (!dryRun) for (const plan of plans) await applyPlan(client, plan);
-  const summary = plans.map(({ slug, changes }) => ({ slug, changes: changes.map(({ description }) => description) }));
+  const summary: { slug: string; changes: string[]; warnings: string[] }[] = [];
+  for (const plan of plans) {
+    const warnings = dryRun ? [] : await applyPlan(client, plan);
+    summary.push({ slug: plan.slug, changes: plan.changes.map(({ description }) => description), warnings });
+  }
   print(options.json, { dry_run: dryRun, organizations: summary }, () => {
-    for (const { slug, changes } of summary) {
+    for (const { slug, changes, warnings } of summary) {
       if (changes.length === 0) printLine(`${slug}: no changes`);
       for (const description of changes) printLine(`${slug}: ${dryRun ? 'would ' : ''}${description}`);
+      for (const warning of warnings) printLine(`${slug}: warning: ${warning}`);
     }
   });
 }

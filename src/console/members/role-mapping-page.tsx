@@ -1,6 +1,6 @@
 import type { Member } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
-import { ANY_CONNECTION, type RoleDecision, type RoleMapping } from '../../organizations/role-mapping.ts';
+import { ANY_CONNECTION, type RoleDecision, type RoleMapping, type RoleMappingWarning } from '../../organizations/role-mapping.ts';
 import {
   type GroupCount,
   NO_OWNER_TEXTS,
@@ -13,6 +13,7 @@ import type { Frame } from '../navigation.ts';
 import { counted } from '../parts/counted.ts';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { Callout } from '../parts/notice.tsx';
 
 export interface TypedRule {
   readonly group: string;
@@ -223,12 +224,13 @@ export interface RolePreviewPageProps {
   readonly frame: Frame;
   readonly mapping: RoleMapping;
   readonly effect: RoleMappingEffect;
+  readonly warnings: readonly RoleMappingWarning[];
   /** Why the rules leave no owner. Only the operator can save them then. */
   readonly noOwner: NoOwnerReason | undefined;
 }
 
 /** Shows which roles would change before the rules are saved. */
-export function RolePreviewPage({ frame, mapping, effect, noOwner }: RolePreviewPageProps) {
+export function RolePreviewPage({ frame, mapping, effect, warnings, noOwner }: RolePreviewPageProps) {
   const path = `${frame.base}/roles`;
   const losesOwn = effect.own?.from === 'owner' && effect.own.to !== 'owner';
   const isRefused = noOwner !== undefined && frame.viewer.kind !== 'operator';
@@ -254,6 +256,15 @@ export function RolePreviewPage({ frame, mapping, effect, noOwner }: RolePreview
               {NO_OWNER_TEXTS[noOwner]} {isRefused ? 'Only the operator can save the rules as they are.' : ''}
             </p>
           </div>
+        )}
+        {warnings.length === 0 ? null : (
+          <Callout kind="warning">
+            {warnings.map(({ text }) => (
+              <p>
+                <ForeignText text={text} />
+              </p>
+            ))}
+          </Callout>
         )}
         {isRefused ? null : <SaveRules frame={frame} mapping={mapping} losesOwn={losesOwn} leavesNoOwner={noOwner !== undefined} />}
       </section>

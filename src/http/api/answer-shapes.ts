@@ -161,6 +161,12 @@ export const IDENTITY_PROVIDER = z.strictObject({
 export const CONNECTION_PAGE = pageOf(IDENTITY_PROVIDER);
 
 export const ROLE_MAPPING_ANSWER = ROLE_MAPPING;
+export const SAVED_ROLE_MAPPING = z.strictObject({
+  ...ROLE_MAPPING.shape,
+  warnings: z
+    .array(z.strictObject({ code: z.enum(['group_white_space']), text: z.string() }))
+    .describe('Likely mistakes in the rules, which are saved nevertheless.'),
+});
 
 export const NEW_SETUP_LINK = z.strictObject({
   id: z.string(),

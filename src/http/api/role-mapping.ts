@@ -1,4 +1,5 @@
 /** `/organizations/{org}/role-mapping`: the rules that give members their roles. */
+import { roleMappingWarnings } from '../../organizations/role-mapping.ts';
 import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
@@ -27,12 +28,12 @@ export const ROLE_MAPPINGS = [
     who: 'owner',
     body: json(NEW_ROLE_MAPPING),
     status: 200,
-    answer: answers.ROLE_MAPPING_ANSWER,
+    answer: answers.SAVED_ROLE_MAPPING,
     refusals: ['conflict'],
     handle: async ({ runtime, actor, organization, body: { rules, default_role: defaultRole, allow_no_owner: allowNoOwner = false } }) => {
       const roleMapping = { rules, defaultRole };
       const after = await changeRoleMapping(runtime, actor, { organizationId: organization.id, roleMapping, allowNoOwner });
-      return roleMappingJson(after.roleMapping);
+      return { ...roleMappingJson(after.roleMapping), warnings: roleMappingWarnings(after.roleMapping) };
     },
   }),
 ];

@@ -13,7 +13,7 @@ import { GatewayError } from '../../errors.ts';
 import { roleScopeOf } from '../../organizations/connections/connections.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, type Member } from '../../organizations/members.ts';
-import { decideRole, type RoleMapping } from '../../organizations/role-mapping.ts';
+import { decideRole, type RoleMapping, roleMappingWarnings } from '../../organizations/role-mapping.ts';
 import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import {
   countGroups,
@@ -131,7 +131,8 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   const effect = await effectFor(runtime, response, mapping);
   const frame = frameOf(runtime, request, response);
   const noOwner = noOwnerReason(organizationOf(response).roleMapping, mapping, effect);
-  sendConsolePage(response, <RolePreviewPage frame={frame} mapping={mapping} effect={effect} noOwner={noOwner} />);
+  const warnings = roleMappingWarnings(mapping);
+  sendConsolePage(response, <RolePreviewPage frame={frame} mapping={mapping} effect={effect} warnings={warnings} noOwner={noOwner} />);
 }
 
 /** Checks everything again, because members may have signed in since the preview and a form can be sent without one. */
