@@ -29,7 +29,7 @@ type OrganizationOfVersion1 = Omit<Organization, 'connections'> & {
 };
 const ORGANIZATION_1: Collection<OrganizationOfVersion1> = { name: 'organization', indexes: {}, unique: {} };
 
-/** Directory entries in one commit, and organizations whose commits share one wait for replicas. */
+/** Directory entries in one commit. */
 const BATCH_SIZE = 50;
 const LOG_EVERY = 1000;
 
@@ -41,13 +41,13 @@ const LOG_EVERY = 1000;
 export async function migrateFromVersion1(runtime: Runtime): Promise<void> {
   const { store } = runtime;
   await moveKeyRing(store);
-  await forEachBatch(store, DIRECTORY_1, (entries) => moveEntries(store, entries));
+  await moveDirectory(store);
   let done = 0;
-  await forEachBatch(store, DIRECTORY, async (entries) => {
-    await Promise.all(entries.map(({ id }) => moveOrganization(store, id)));
-    done += entries.length;
-    if (done % LOG_EVERY === 0) runtime.log.info({ organizations: done }, 'migrating the store from schema version 1');
-  });
+  // One after the other: a cluster refuses concurrent commands while the first one opens the connection to a node.
+  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'slug' })) {
+    await moveOrganization(store, id);
+    if (++done % LOG_EVERY === 0) runtime.log.info({ organizations: done }, 'migrating the store from schema version 1');
+  }
   if (done > 0) runtime.log.info({ organizations: done }, 'migrated the store from schema version 1');
 }
 
@@ -69,6 +69,17 @@ async function moveKeyRing(store: Store): Promise<void> {
 export async function isOfVersion1(store: Store): Promise<boolean> {
   const ring = await store.get(GLOBAL, KEY_RING_1, KEY_RING_RECORD);
   return ring !== undefined && 'keys' in ring.value;
+}
+
+async function moveDirectory(store: Store): Promise<void> {
+  let batch: Stored<DirectoryEntry>[] = [];
+  for await (const entry of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY_1, index: 'slug' })) {
+    batch.push(entry);
+    if (batch.length < BATCH_SIZE) continue;
+    await moveEntries(store, batch);
+    batch = [];
+  }
+  await moveEntries(store, batch);
 }
 
 /** Moves directory entries in one commit, or each in its own if one of them was moved or changed since it was read. */
@@ -120,18 +131,4 @@ export function organizationFromVersion1({ identityProvider, ...organization }: 
     readsFormerKeys: true,
   };
   return { ...organization, connections: [connection] };
-}
-
-type BatchTask = (entries: readonly Stored<DirectoryEntry>[]) => Promise<void>;
-
-/** Runs a task for all entries of a directory. Entries that the task deletes do not disturb the order. */
-async function forEachBatch(store: Store, directory: Collection<DirectoryEntry>, task: BatchTask): Promise<void> {
-  let batch: Stored<DirectoryEntry>[] = [];
-  for await (const entry of eachRecord(store, { partition: GLOBAL, collection: directory, index: 'slug' })) {
-    batch.push(entry);
-    if (batch.length < BATCH_SIZE) continue;
-    await task(batch);
-    batch = [];
-  }
-  if (batch.length > 0) await task(batch);
 }

@@ -11,7 +11,7 @@ import { prepareSchema, SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-ve
 import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { updateRecord } from '../../src/store/update-record.ts';
 import { startChild } from '../store/children.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
 import {
   FORMER_DIRECTORY,
   FORMER_ORGANIZATION,
@@ -39,6 +39,22 @@ const ENGINES: readonly [name: string, makeUrl: () => Promise<string>][] = [
   ['SQLite', async () => `sqlite:${path.join(directory, `${++databases}.db`)}`],
   ['Redis', async () => redis.url],
 ];
+
+test('migrates a Redis Cluster with replicas, which two gateways start on at the same time', async () => {
+  const cluster = await startRedisCluster(1);
+  try {
+    const writing = await makeStoreRuntime(cluster.url);
+    await writeFormerOrganizations(writing.store, 60);
+    const gateways = [await makeStoreRuntime(cluster.url), await makeStoreRuntime(cluster.url)];
+    await Promise.all(gateways.map((gateway) => prepareSchema(gateway)));
+    for (let i = 0; i < 60; i++) {
+      expect(await writing.store.get(organizationId(i), ORGANIZATION, ORGANIZATION_RECORD)).toMatchObject({ version: 1 });
+    }
+    await Promise.all([writing, ...gateways].map(({ store }) => store.close()));
+  } finally {
+    await cluster.stop();
+  }
+}, 60_000);
 
 describe.each(ENGINES)('migration from version 1 on %s', (engine, makeUrl) => {
   let url: string;
