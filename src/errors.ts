@@ -178,7 +178,10 @@ export const ERRORS = {
     400,
     'user',
     { title: 'This SAML response was already used', advice: 'Sign in again.' },
-    { advice: 'Each response is accepted once. The user probably went back or reloaded the page. Ask the user to sign in again.' },
+    {
+      advice:
+        'Each response is accepted once. The user probably went back or reloaded the page after the session had ended, or used another browser. Ask the user to sign in again.',
+    },
   ),
   saml_proxy_restricted: row(
     400,
