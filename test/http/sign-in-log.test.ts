@@ -627,6 +627,8 @@ describe('a test sign-in', () => {
     const xml = acme.respond({ inResponseTo: requestId });
     const other = new HttpBrowser();
     expect(verdict(await acme.post(other, xml, relayState))).toEqual([400, 'saml_login_not_started_here']);
+    await acme.start(other); // now with a nonce of its own
+    expect(verdict(await acme.post(other, xml, relayState))).toEqual([400, 'saml_login_not_started_here']);
     expect((await acme.post(owner, xml, relayState)).status).toBe(303);
     expect(verdict(await acme.post(owner, xml, relayState))).toEqual([400, 'saml_replayed']);
     expect(verdict(await acme.post(owner, acme.respond({ inResponseTo: requestId }), relayState))).toEqual([
