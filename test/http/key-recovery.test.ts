@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '../../src/http/rate-limits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
@@ -7,7 +7,7 @@ import { requireDefaultConnection } from '../../src/organizations/connections/co
 import { restoreMetadataVersion } from '../../src/organizations/connections/identity-providers.ts';
 import { refreshDueMetadata } from '../../src/organizations/connections/metadata-refresh.ts';
 import { listMetadataVersions } from '../../src/organizations/connections/metadata-versions.ts';
-import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import { getOrganizationById, updateOrganization } from '../../src/organizations/organizations.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -19,13 +19,15 @@ let aheadMs = 0;
 const now = () => Date.now() + aheadMs;
 let gateway: TestGateway;
 
-/** What the server of the metadata answers, by path. A missing document is never answered. */
+/** What the server of the metadata answers, by path. Without a document it holds the request. */
 const documents = new Map<string, string>();
+const held = new Map<string, ServerResponse>();
 const requests: string[] = [];
 const server = createServer(({ url = '' }, response) => {
   requests.push(url);
   const document = documents.get(url);
-  if (document !== undefined) response.end(document);
+  if (document === undefined) held.set(url, response);
+  else response.end(document);
 });
 
 beforeAll(async () => {
@@ -238,6 +240,25 @@ describe('attacks on the recovery', () => {
     expect(acme.fetches()).toBe(0);
   });
 
+  it.each(['draft', 'disabled'] as const)('does not fetch for a %s connection', async (state) => {
+    const acme = await makeRollingOrganization();
+    const browser = new HttpBrowser();
+    const { requestId } = await acme.start(browser);
+    await updateOrganization(
+      gateway.runtime,
+      { kind: 'operator' },
+      {
+        organizationId: acme.id,
+        change: (before) => ({ ...before, connections: before.connections.map((connection) => ({ ...connection, state })) }),
+      },
+    );
+    for (const inResponseTo of [requestId, undefined]) {
+      const page = await acme.post(browser, acme.respond({ key: acme.newKey, inResponseTo }));
+      expect([page.status, page.code]).toEqual([400, expect.stringMatching(/^saml_/)]);
+    }
+    expect(acme.fetches()).toBe(0);
+  });
+
   it('fetches for an encrypted assertion only if its refusal may tell whether it was decrypted, so never for AES-CBC', async () => {
     const acme = await makeRollingOrganization();
     const { organization } = await recordOf(acme);
@@ -328,6 +349,7 @@ describe('attacks on the recovery', () => {
     const signIn = acme.signIn(new HttpBrowser(), 'olivia', { key: acme.newKey });
     while (acme.fetches() === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     await gateway.api('PUT', `/organizations/${acme.slug}/identity-provider`, metadataWith(chosen));
+    held.get(acme.path)?.end(metadataWith(acme.newKey));
     expect(verdict(await signIn)).toBe('saml_signature_invalid');
     expect(await keysOf(acme)).toEqual([pemOf(chosen)]);
   });
