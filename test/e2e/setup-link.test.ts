@@ -66,6 +66,50 @@ describe('setup link in Chromium', () => {
   }, 120_000);
 });
 
+describe('setup with the transient NameID that SimpleSAMLphp sends by default', () => {
+  let transientIdp: SimpleSamlPhp;
+  beforeAll(async () => {
+    transientIdp = await startSimpleSamlPhp(['--nameid', 'transient', '--attributes', 'minimal']);
+  }, 60_000);
+  afterAll(() => transientIdp.stop(), 30_000);
+
+  it('offers the attributes that arrived, and one click leads to a successful test sign-in', async () => {
+    await gateway.api('POST', '/organizations', { slug: 'hooli', name: 'Hooli' });
+    const link = await gateway.api<{ url: string }>('POST', '/organizations/hooli/setup-links', {});
+    const { context, page, complaints } = await openPage(browser, [gateway.url, transientIdp.url]);
+    await page.goto(link.body.url);
+    await page.getByRole('button', { name: 'Start setup' }).click();
+    const transientNameId = 'NameIDFormat=urn:oasis:names:tc:SAML:2.0:nameid-format:transient';
+    await transientIdp.addServiceProvider(`${gateway.url}/saml/hooli/metadata`, [transientNameId]);
+    await page.getByLabel('URL', { exact: true }).fill(transientIdp.metadataUrl);
+    await page.getByRole('button', { name: 'Preview' }).first().click();
+    await page.getByRole('button', { name: 'Save' }).click();
+    expect(await page.getByRole('region', { name: 'User identifier' }).textContent()).toContain('first accepted sign-in or test');
+
+    await page.getByRole('button', { name: 'Test sign-in' }).click();
+    await page.fill('input[name=username]', 'olivia');
+    await page.fill('input[name=password]', 'olivia-pass');
+    await page.press('input[name=password]', 'Enter');
+    await page.waitForURL(/\/setup\/sign-ins\/att_/);
+    expect(await page.textContent('h1')).toBe('The test sign-in was refused');
+    expect(await page.textContent('main')).toContain('transient');
+    const offers = page.getByRole('region', { name: 'Choose what identifies users' });
+    expect(await offers.textContent()).toContain('can impersonate another');
+    expect(await offers.getByRole('button').allTextContents()).toContain('Identify users by uid');
+    expect(await offers.textContent()).not.toMatch(/Identify users by (groups|displayName)/);
+    expect(await inspectLooks(page, 'setup-offered-identifiers')).toEqual([]);
+
+    await offers.getByRole('button', { name: 'Identify users by uid' }).click();
+    expect(await page.getByRole('region', { name: 'User identifier' }).textContent()).toContain('the attribute uid');
+    expect(await inspectLooks(page, 'setup-identifier')).toEqual([]);
+    await page.getByRole('button', { name: 'Test sign-in' }).click();
+    await page.waitForURL(/\/setup\/sign-ins\/att_/); // SimpleSAMLphp still has the session
+    expect(await page.textContent('h1')).toBe('The test sign-in succeeded');
+    expect(complaints).toEqual([]);
+    await context.close();
+  }, 240_000);
+});
+
 describe('single sign-on pages of an owner in Chromium', () => {
   it('shows setup links, role mapping and the sign-in log accessibly', async () => {
     await gateway.makeOrganization('acme');

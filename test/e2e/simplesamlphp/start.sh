@@ -28,7 +28,7 @@ start.sh [options]: SimpleSAMLphp as an IdP at http://$HOST:$PORT/
   --sso-bindings LIST       redirect,post (default); "post" alone makes the SP send a form   IDP_SSO_BINDINGS
   --sig-alg ALG             sha1, sha256 (default), sha384, sha512 (RSA)          IDP_SIG_ALG
   --nameid FORMAT           emailAddress (default), persistent, transient, unspecified   IDP_NAMEID
-  --attributes KIND         basic (plain names, default), oid (urn:oid: names)    IDP_ATTRIBUTES
+  --attributes KIND         basic (plain names, default), oid (urn:oid: names), minimal (no eduPersonPrincipalName)   IDP_ATTRIBUTES
   --want-signed-requests    refuse unsigned AuthnRequests; metadata says so       IDP_WANT_SIGNED=1
   --logout KIND             traditional (default) or iframe                       IDP_LOGOUT
   --no-slo                  leave single logout out of the metadata               IDP_NO_SLO=1
