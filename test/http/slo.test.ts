@@ -14,6 +14,7 @@ import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../sup
 import { type Addressed, logoutRequest, logoutResponse, nameId, sessionIndex, signQuery, signXml, status } from '../support/logout-idp.ts';
 import { newSlug } from '../support/new-slug.ts';
 import { freePort, startRedis } from '../support/redis-server.ts';
+import { newIdentityProvider } from '../support/test-connection.ts';
 
 let aheadMs = 0;
 const now = () => Date.now() + aheadMs;
@@ -457,6 +458,46 @@ describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (s
     const xml = logoutRequest({ ...addressed(other), idp: 'https://new.example/idp' }, EVERY, { id: freshId() });
     expect(verdict(await say(other, binding, 'SAMLRequest', xml))[1]).toBeUndefined();
     expect(await isIn(elsewhere)).toBe(true);
+  });
+
+  describe('from another identity provider of the same organization', () => {
+    /** Adds an active connection with this entityID, and returns the signing key of its identity provider. */
+    async function addProvider(own: TestOrganization, entityId?: string) {
+      const provider = await newIdentityProvider(own, SLO);
+      const path = `/organizations/${own.slug}/connections`;
+      const metadata_xml = provider.metadata.replaceAll(provider.entityId, entityId ?? provider.entityId);
+      const { body } = await gateway.api<{ id: string }>('POST', path, { name: 'Other', metadata_xml });
+      expect((await gateway.api('PATCH', `${path}/${body.id}`, { state: 'active' })).status).toBe(200);
+      return { entityId: entityId ?? provider.entityId, key: createPrivateKey(provider.key.privateKeyPem) };
+    }
+
+    it('ends no session, and cannot speak for the other one', async () => {
+      const own = await makeOrganization(REDIRECT + POST);
+      const other = await addProvider(own);
+      const browser = await signedIn(own, 'index');
+      const xml = (idp: string) => logoutRequest({ ...addressed(own), idp }, EVERY + sessionIndex('index'), { id: freshId() });
+      const page = await say(own, binding, 'SAMLRequest', xml(other.entityId), { key: other.key });
+      expect(statusOf(oursIn(page))).toEqual(UNKNOWN);
+      expect(verdict(await say(own, binding, 'SAMLRequest', xml(OKTA_ISSUER), { key: other.key }))).toEqual([
+        400,
+        'saml_signature_invalid',
+      ]);
+      expect(verdict(await say(own, binding, 'SAMLRequest', xml('https://none.example'), { key: other.key }))).toEqual([
+        400,
+        'saml_issuer_unknown',
+      ]);
+      expect(await isIn(browser)).toBe(true);
+    });
+
+    it('ends no session that began when another connection had its entityID', async () => {
+      const own = await makeOrganization(REDIRECT + POST);
+      const browser = await signedIn(own, 'index');
+      const moved = own.metadata.replace(/entityID="[^"]+"/, 'entityID="https://moved.example/idp"');
+      await gateway.api('PUT', `/organizations/${own.slug}/identity-provider?on_new_entity_id=new_accounts`, moved);
+      const { key } = await addProvider(own, OKTA_ISSUER);
+      await ask(own, binding, EVERY, { key });
+      expect(await isIn(browser)).toBe(true);
+    });
   });
 
   it('blocks an assertion of the ended session that was still on its way (saml-core §3.7.3.2)', async () => {

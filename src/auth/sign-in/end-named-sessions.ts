@@ -2,7 +2,7 @@
 import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { hashOf } from '../../ids.ts';
-import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections/connections.ts';
 import { responseSettings } from '../../organizations/connections/identity-providers.ts';
 import { MEMBERS, type Member, type MemberSession, nameIdKey, removedNameIdKey } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
@@ -98,7 +98,9 @@ async function endPresentSessions(
   const isNamed = sessionMatcher(request, parties);
   const actor: Actor = { kind: 'identity_provider', ...(address && { address }), ...(requestId && { requestId }) };
   return compareAndSet(async () => {
-    const members = await findMembers(runtime, organization.id, nameIdKey(idpEntityId, request.nameId));
+    const found = await findMembers(runtime, organization.id, nameIdKey(idpEntityId, request.nameId));
+    // Another connection may have had this entityID when a session began.
+    const members = found.filter(({ value }) => roleScopeOf(organization, value.connectionId).connectionId === connection.id);
     const affected = members.filter(({ value }) => value.sessions.some(isNamed));
     const steps = affected.flatMap(({ id, version, value }): Step[] => {
       const sessions = value.sessions.filter((session) => !isNamed(session));
