@@ -104,16 +104,19 @@ function DomainTable({ frame, claims, path }: DomainTableProps) {
         {
           label: 'TXT record to publish',
           kind: 'wide',
-          cell: ({ domain, token }) => (
-            <>
-              <div>
-                <Copy value={recordName(domain)} what={`record name of ${domain}`} />
-              </div>
-              <div>
-                <Copy value={recordValue(token)} what={`record value of ${domain}`} />
-              </div>
-            </>
-          ),
+          cell: ({ domain, token, verifiedBy }) =>
+            verifiedBy === 'operator' ? (
+              'none needed'
+            ) : (
+              <>
+                <div>
+                  <Copy value={recordName(domain)} what={`record name of ${domain}`} />
+                </div>
+                <div>
+                  <Copy value={recordValue(token)} what={`record value of ${domain}`} />
+                </div>
+              </>
+            ),
         },
         { label: 'Actions', kind: 'actions', cell: (claim) => <Actions frame={frame} claim={claim} path={path} /> },
       ]}
@@ -154,7 +157,7 @@ function Actions({ frame, claim, path }: { readonly frame: Frame; readonly claim
   const isOperator = frame.viewer.kind === 'operator';
   const button = { csrfToken: frame.csrfToken, about: domain };
   return (
-    <>
+    <div class="buttons">
       {verifiedBy === 'operator' ? null : (
         <ButtonForm {...button} action={`${path}/${domain}/verify`} label={verifiedBy === 'dns' ? 'Check DNS' : 'Verify domain'} />
       )}
@@ -174,7 +177,7 @@ function Actions({ frame, claim, path }: { readonly frame: Frame; readonly claim
       <a class="button quiet danger" href={`${path}/${domain}/remove`}>
         Remove<span class="unseen"> {domain}</span>…
       </a>
-    </>
+    </div>
   );
 }
 

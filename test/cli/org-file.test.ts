@@ -23,6 +23,7 @@ function problemsOf(yaml: string): string {
 describe('organization files', () => {
   test('accepts a minimal file', () => {
     expect(problemsOf('slug: acme\nname: Acme')).toBe('');
+    expect(problemsOf('slug: acme\nname: Acme\nemail_policy: verified_domains')).toBe('');
   });
 
   test.each([
