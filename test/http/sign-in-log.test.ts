@@ -10,6 +10,7 @@ import { newTimeOrderedId } from '../../src/ids.ts';
 import { HABITS } from '../../src/mock-idp/habits.ts';
 import { getOrganization } from '../../src/organizations/directory.ts';
 import { getMember, type Member } from '../../src/organizations/members.ts';
+import { updateOrganization } from '../../src/organizations/organizations.ts';
 import type { Step } from '../../src/store/store.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -673,6 +674,22 @@ describe('a test sign-in', () => {
       .replaceAll(`InResponseTo="${requestId}"`, `InResponseTo="&#95;${requestId.slice(1)}"`);
     expect(verdict(await acme.post(browser, hidden))).toEqual([400, 'saml_in_response_to_unknown']);
     expect(browser.cookie('samlgate_session')?.value).toBe(session);
+  });
+
+  it('has no result if its connection was disabled meanwhile', async () => {
+    const other = await newOrganization();
+    const browser = new HttpBrowser();
+    await other.signIn(browser);
+    const { requestId } = await start(browser, loginUrl(other));
+    await updateOrganization(
+      gateway.runtime,
+      { kind: 'operator' },
+      {
+        organizationId: other.id,
+        change: (before) => ({ ...before, connections: before.connections.map((connection) => ({ ...connection, state: 'disabled' })) }),
+      },
+    );
+    expect(verdict(await other.post(browser, other.respond({ inResponseTo: requestId })))).toEqual([400, 'saml_issuer_unknown']);
   });
 
   it('can be started only by an owner of the organization', async () => {

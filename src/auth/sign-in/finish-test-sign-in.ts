@@ -4,7 +4,7 @@
  */
 import { auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { requireConnection } from '../../organizations/connections/connections.ts';
+import { findConnection } from '../../organizations/connections/connections.ts';
 import { type Outdated, pinIdentifier, type ResolvedMember, resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { RoleSource } from '../../organizations/members.ts';
 import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
@@ -45,13 +45,16 @@ export type TestResult =
  * Finishes a test sign-in. A refusal is a result like any other, also if the response does not answer the request. The first test that
  * is accepted pins the identifier of the connection.
  * @returns the path of the page that shows the result
- * @throws saml_in_response_to_unknown if the test already has a result; idp_not_configured, organization_unknown, store_unavailable
+ * @throws saml_in_response_to_unknown if the test already has a result; saml_issuer_unknown if the connection was disabled or deleted
+ *   meanwhile; idp_not_configured, organization_unknown, store_unavailable
  */
 export async function finishTestSignIn(runtime: Runtime, stored: Stored<Organization>, answer: TestAnswer): Promise<TestResult> {
   const { unverifiedXml, request } = answer;
   const organization = stored.value;
   // The response is examined with the connection under test, whatever its Issuer, so that a wrong Issuer is a finding.
-  const connection = requireConnection(organization, request.connectionId);
+  const connection = findConnection(organization, request.connectionId);
+  // A disabled or deleted connection never matches, not even a test that was started before.
+  if (!connection || connection.state === 'disabled') throw new GatewayError('saml_issuer_unknown');
   const examination = await examine(runtime, { organization, connection }, unverifiedXml);
   const verified = await valueOrRefused(() => verifyResponse(runtime, { organization, connection }, unverifiedXml));
   const findings = verified ? await runChecks(runtime, stored, { request, verified }) : NO_FINDINGS;
