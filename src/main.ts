@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   token: async () => (await import('./cli/commands/token.ts')).addToken,
   members: async () => (await import('./cli/commands/members.ts')).addMembers,
   org: async () => (await import('./cli/commands/org.ts')).addOrg,
+  connection: async () => (await import('./cli/commands/connection.ts')).addConnection,
   keys: async () => (await import('./cli/commands/keys.ts')).addKeys,
   doctor: async () => (await import('./cli/commands/doctor.ts')).addDoctor,
   'mock-idp': async () => (await import('./cli/commands/mock-idp.ts')).addMockIdp,

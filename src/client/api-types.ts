@@ -23,6 +23,7 @@ export type NewOrganization = z.input<typeof shapes.NEW_ORGANIZATION>;
 export type OrganizationChanges = z.input<typeof shapes.ORGANIZATION_CHANGES>;
 export type MemberChanges = z.input<typeof shapes.MEMBER_CHANGES>;
 export type IdentityProviderSettings = z.input<typeof shapes.IDP_SETTINGS>;
+export type ConnectionChanges = z.input<typeof shapes.CONNECTION_CHANGES>;
 /** SAML metadata as text or URL, or entity ID, sign-in URL and certificates. */
 export type MetadataInput = z.input<typeof shapes.METADATA_INPUT>;
 /** `confirm` and `transfer` are for the operator. */

@@ -3,6 +3,7 @@ import type {
   AuditEntry,
   AuditQuery,
   CliToken,
+  ConnectionChanges,
   Domain,
   DomainVerification,
   IdentityProvider,
@@ -136,6 +137,20 @@ export interface Client {
     /** Removes the identity provider. Users cannot sign in to the organization until it has a new one. */
     remove(organization: string): Promise<void>;
   };
+  /** The connections of an organization, each to one identity provider, for its owners and the operator. */
+  readonly connections: {
+    /** Returns all connections, the default connection first. */
+    list(organization: string): Promise<ListPage<IdentityProvider>>;
+    get(organization: string, id: string): Promise<IdentityProvider>;
+    /** Creates a draft. @throws SamlgateError idp_metadata_invalid, conflict */
+    create(organization: string, name: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
+    /** Replaces the metadata; name, state and settings stay. @throws SamlgateError idp_metadata_invalid, conflict */
+    setMetadata(organization: string, id: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
+    /** Changes the given fields. Disabling revokes the credentials of its members unless `keep_sessions` is true. */
+    change(organization: string, id: string, changes: ConnectionChanges): Promise<IdentityProvider>;
+    /** Deletes a connection and revokes the credentials of its members. @throws SamlgateError conflict */
+    remove(organization: string, id: string, options?: { readonly keepSessions?: boolean | undefined }): Promise<void>;
+  };
   /** The rules that assign roles to groups, for owners and the operator. */
   readonly roleMapping: {
     get(organization: string): Promise<RoleMapping>;
@@ -187,6 +202,7 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
     organizations: organizationCalls(api),
     domains: domainCalls(api),
     identityProvider: identityProviderCalls(api),
+    connections: connectionCalls(api),
     roleMapping: {
       get: (organization) => api.get(['organizations', organization, 'role-mapping']),
       set: (organization, mapping) => api.send('PUT', ['organizations', organization, 'role-mapping'], mapping),
@@ -287,12 +303,42 @@ function identityProviderCalls(api: Api): Client['identityProvider'] {
     get: (organization) => api.get(at(organization)),
     set: (organization, metadata, { entityId, dryRun, onNewEntityId } = {}) => {
       const query = { entity_id: entityId, dry_run: dryRun, on_new_entity_id: onNewEntityId };
-      if (!('document' in metadata)) return api.send('PUT', at(organization), metadata, { query });
-      // Text is sent as UTF-8, whatever encoding its XML declaration names. The byte order mark takes precedence.
-      const document = typeof metadata.document === 'string' ? `\ufeff${metadata.document}` : metadata.document;
-      return api.send('PUT', at(organization), document, { query, contentType: 'application/samlmetadata+xml' });
+      return sendMetadata(api, 'PUT', at(organization), { metadata, query });
     },
     change: (organization, settings) => api.send('PATCH', at(organization), settings),
     remove: (organization) => api.send('DELETE', at(organization)),
+  };
+}
+
+interface SentMetadata {
+  readonly metadata: IdentityProviderMetadata;
+  readonly query: NonNullable<CallOptions['query']>;
+}
+
+function sendMetadata<T>(api: Api, method: string, path: readonly string[], { metadata, query }: SentMetadata): Promise<T> {
+  if (!('document' in metadata)) return api.send(method, path, metadata, { query });
+  // Text is sent as UTF-8, whatever encoding its XML declaration names. The byte order mark takes precedence.
+  const document = typeof metadata.document === 'string' ? `\ufeff${metadata.document}` : metadata.document;
+  return api.send(method, path, document, { query, contentType: 'application/samlmetadata+xml' });
+}
+
+function connectionCalls(api: Api): Client['connections'] {
+  const at = (organization: string, ...id: readonly string[]) => ['organizations', organization, 'connections', ...id];
+  return {
+    list: (organization) => api.get(at(organization)),
+    get: (organization, id) => api.get(at(organization, id)),
+    create: (organization, name, metadata, { entityId, dryRun } = {}) => {
+      const named = 'document' in metadata ? metadata : { ...metadata, name };
+      const query = { entity_id: entityId, dry_run: dryRun, ...('document' in metadata ? { name } : {}) };
+      return sendMetadata(api, 'POST', at(organization), { metadata: named, query });
+    },
+    setMetadata: (organization, id, metadata, { entityId, dryRun, onNewEntityId } = {}) =>
+      sendMetadata(api, 'PUT', at(organization, id), {
+        metadata,
+        query: { entity_id: entityId, dry_run: dryRun, on_new_entity_id: onNewEntityId },
+      }),
+    change: (organization, id, changes) => api.send('PATCH', at(organization, id), changes),
+    remove: (organization, id, { keepSessions } = {}) =>
+      api.send('DELETE', at(organization, id), undefined, { query: { keep_sessions: keepSessions } }),
   };
 }

@@ -51,6 +51,8 @@ export interface Frame {
   readonly organization: { readonly name: string; readonly slug: string } | undefined;
   /** `/console`, or for the operator `/console/operator` or `/console/operator/organizations/SLUG`. */
   readonly base: string;
+  /** The path of the page Single sign-on of a connection, below `base`. */
+  readonly singleSignOnPath: string;
   /** The CSRF token that every form sends. */
   readonly csrfToken: string;
   readonly notice: Notice | undefined;

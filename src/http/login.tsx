@@ -44,7 +44,8 @@ export function loginRoutes(runtime: Runtime): Router {
   return router.use(logoutRoutes(runtime, readForm));
 }
 
-const signInHref = (slug: string, returnTo: string | undefined): string => hrefOf(`/saml/${slug}/login`, { return_to: returnTo });
+const signInHref = (slug: string, returnTo: string | undefined, loginHint?: string): string =>
+  hrefOf(`/saml/${slug}/login`, { return_to: returnTo, login_hint: loginHint });
 
 interface LoginForm {
   readonly returnTo: string | undefined;
@@ -67,7 +68,9 @@ async function submitLogin(runtime: Runtime, request: Request, response: Respons
   const slug = await findSlug(runtime, entry);
   if (slug === undefined) return showLogin(runtime, request, response, { returnTo, unknown: entry });
   rememberOrganization(runtime, request, response, slug);
-  response.redirect(303, signInHref(slug, returnTo));
+  // The domain is enough to choose a connection. The address itself would be stored in the browser's history.
+  const domain = /[@.]/.test(entry) ? entry.slice(entry.lastIndexOf('@') + 1) : undefined;
+  response.redirect(303, signInHref(slug, returnTo, domain));
 }
 
 /** Finds an organization by an email address, by a domain, or by its slug, which has no dot. */

@@ -10,11 +10,14 @@ import type { Runtime } from '../runtime.ts';
 import { type Collection, GLOBAL, type Page, type Step, type Store, type Stored } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
 import { DAY_SECONDS, toIsoTime } from '../time.ts';
+import { findConnection, findDefaultConnection, requireConnection } from './connections/connections.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 
 export interface SetupLink {
   /** SHA-256 of the secret in the link. */
   readonly secretHash: string;
+  /** The only connection that the link can see and change. Absent if the organization had none: the first one then. */
+  readonly connectionId?: string | undefined;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly createdBy: Pick<Actor, 'kind' | 'id' | 'email'>;
@@ -51,12 +54,21 @@ export interface NewSetupLink {
   readonly expiresAtMs: number;
 }
 
-/** @throws organization_unknown if the organization was deleted in the meantime */
+export interface SetupLinkOptions {
+  readonly organization: Organization;
+  /** The default connection if undefined. */
+  readonly connectionId?: string | undefined;
+  readonly expiresInDays: number;
+}
+
+/** @throws not_found if there is no such connection; organization_unknown if the organization was deleted in the meantime */
 export async function createSetupLink(
   runtime: Runtime,
   actor: Actor,
-  { organizationId, expiresInDays }: { readonly organizationId: string; readonly expiresInDays: number },
+  { organization, connectionId: requested, expiresInDays }: SetupLinkOptions,
 ): Promise<NewSetupLink> {
+  const { id: organizationId } = organization;
+  const connectionId = requested === undefined ? findDefaultConnection(organization)?.id : requireConnection(organization, requested).id;
   const nowMs = runtime.now();
   const id = newTimeOrderedId('lnk', nowMs);
   const secret = newSecret();
@@ -64,14 +76,16 @@ export async function createSetupLink(
   const expiresAtMs = nowMs + ttlSeconds * 1000;
   const { kind, id: actorId, email } = actor;
   const createdBy = { kind, ...(actorId === undefined ? {} : { id: actorId }), ...(email === undefined ? {} : { email }) };
-  const link: SetupLink = { secretHash: sha256(secret), createdAtMs: nowMs, expiresAtMs, createdBy };
+  const link: SetupLink = { secretHash: sha256(secret), connectionId, createdAtMs: nowMs, expiresAtMs, createdBy };
   const pointer: Pointer = { organizationId, id };
   // The pointer goes first, because a pointer without a link is harmless.
   await runtime.store.commit(GLOBAL, [{ do: 'put', key: pointerKey(link.secretHash), value: JSON.stringify(pointer), ttlSeconds }]);
   const created = await runtime.store.commit(organizationId, [
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
     { do: 'insert', collection: SETUP_LINKS, id, value: link },
-    auditStep(nowMs, actor, 'setup_link.created', { details: { setup_link: id, expires_at: toIsoTime(expiresAtMs) } }),
+    auditStep(nowMs, actor, 'setup_link.created', {
+      details: { setup_link: id, connection: connectionId, expires_at: toIsoTime(expiresAtMs) },
+    }),
   ]);
   if (!created.ok) throw new GatewayError('organization_unknown');
   await deleteOldLinks(runtime, organizationId);
@@ -131,7 +145,8 @@ export async function findOpenSetupLink({ store, now }: Runtime, secret: string)
   if (text === undefined) throw linkInvalid();
   const { organizationId, id } = JSON.parse(text) as Pointer;
   const [organization, link] = await Promise.all([getOrganizationById(store, organizationId), store.get(organizationId, SETUP_LINKS, id)]);
-  if (!organization || !link || setupLinkState(link.value, now()) !== 'open') throw linkInvalid();
+  if (!organization || !link || setupLinkState(link.value, now()) !== 'open' || !hasConnection(organization, link.value))
+    throw linkInvalid();
   return { organization, link };
 }
 
@@ -166,11 +181,28 @@ export async function consumeSetupLink(
   if (!used) throw linkInvalid();
 }
 
-/** Returns the organization of a link's session, or undefined if the link was revoked, or the link or the organization was deleted. */
-export async function findSetupOrganization({ store }: Runtime, organizationId: string, linkId: string): Promise<Organization | undefined> {
+/**
+ * Returns whether a link still has something to set up. A link without a connection stops working when the organization has several,
+ * because it must not follow another connection that becomes the default.
+ */
+const hasConnection = (organization: Organization, { connectionId }: SetupLink): boolean =>
+  connectionId === undefined ? organization.connections.length < 2 : findConnection(organization, connectionId) !== undefined;
+
+export interface SetupScope {
+  readonly organization: Organization;
+  /** The connection of the link. Undefined if the organization had none. */
+  readonly connectionId: string | undefined;
+}
+
+/**
+ * Returns what a link's session may see, or undefined if the link was revoked, or if the link, its connection or the organization was
+ * deleted.
+ */
+export async function findSetupScope({ store }: Runtime, organizationId: string, linkId: string): Promise<SetupScope | undefined> {
   const [organization, link] = await Promise.all([
     getOrganizationById(store, organizationId),
     store.get(organizationId, SETUP_LINKS, linkId),
   ]);
-  return link && link.value.revokedAtMs === undefined ? organization : undefined;
+  if (!organization || !link || link.value.revokedAtMs !== undefined || !hasConnection(organization, link.value)) return undefined;
+  return { organization, connectionId: link.value.connectionId };
 }

@@ -41,7 +41,7 @@ export type RequestMatch =
   /** The assertion was used before, and the request that it answered is consumed. `claim` is the value of the assertion's claim. */
   | { readonly kind: 'used'; readonly claim: string }
   /** `idp_initiated: bounce`: the assertion is discarded, and a new sign-in starts at the gateway. */
-  | { readonly kind: 'bounced'; readonly returnTo: string };
+  | { readonly kind: 'bounced'; readonly connectionId: string; readonly returnTo: string };
 
 /** The user of a verified assertion. */
 export interface IdentifiedUser extends SigningInUser {

@@ -177,10 +177,11 @@ async function matchRequest(runtime: Runtime, organization: Organization, answer
 }
 
 function matchUnsolicited(runtime: Runtime, organization: Organization, { verified, unverifiedRelayState }: SignInAnswer): RequestMatch {
-  const { idpInitiated } = verified.connection.settings;
+  const { id: connectionId, settings } = verified.connection;
+  const { idpInitiated } = settings;
   if (idpInitiated === 'reject') throw new GatewayError('saml_unsolicited_forbidden');
   const returnTo = safeReturnTo(unverifiedRelayState, runtime.config.baseUrl, organization.allowedReturnUrls);
-  return idpInitiated === 'bounce' ? { kind: 'bounced', returnTo } : { kind: 'matched', take: [], returnTo };
+  return idpInitiated === 'bounce' ? { kind: 'bounced', connectionId, returnTo } : { kind: 'matched', take: [], returnTo };
 }
 
 interface Repeat {

@@ -55,7 +55,9 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest }: 
       {groupsAttribute === undefined ? null : (
         <GroupsSuggestion action={`${path}/${entry.id}/groups-attribute`} csrfToken={frame.csrfToken} name={groupsAttribute} />
       )}
-      {lacksIdentifier(entry) ? <OfferedIdentifiers frame={frame} offered={entry.offeredIdentifiers ?? []} /> : null}
+      {lacksIdentifier(entry) ? (
+        <OfferedIdentifiers frame={frameOfConnection(frame, entry)} offered={entry.offeredIdentifiers ?? []} />
+      ) : null}
       <section class="panel" aria-labelledby="details">
         <h2 id="details">Details</h2>
         <EntryFacts frame={frame} entry={entry} address={address} />
@@ -292,3 +294,9 @@ function rowText({ depth, name, namespace, attributes = [], text, omitted }: Mas
 }
 
 const valueText = (value: MaskedValue): string => ('shown' in value ? `"${visibleText(value.shown)}"` : `(${visibleText(value.masked)})`);
+
+/** The identifier belongs to the connection that the response came from. A setup has only its own. */
+const frameOfConnection = (frame: Frame, { connectionId }: SignInLogEntry): Frame =>
+  connectionId === undefined || frame.viewer.kind === 'setup'
+    ? frame
+    : { ...frame, singleSignOnPath: `${frame.base}/single-sign-on/${connectionId}` };

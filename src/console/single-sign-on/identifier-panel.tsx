@@ -13,7 +13,7 @@ import { Callout } from '../parts/notice.tsx';
 export const identifierText = (setting: IdentifierSetting): string =>
   setting === 'auto' ? 'the attribute or NameID that the first accepted sign-in or test uses' : visibleText(describeSource(setting));
 
-const pathOf = (frame: Frame): string => `${frame.base}/single-sign-on/identifier`;
+const pathOf = (frame: Frame): string => `${frame.singleSignOnPath}/identifier`;
 
 export interface IdentifierPanelProps {
   readonly frame: Frame;
@@ -111,7 +111,7 @@ export function IdentifierChangePage({ frame, setting, preview: { affected, susp
       title="Change the user identifier?"
       action={`${pathOf(frame)}?${query}`}
       yes="Change identifier"
-      cancelHref={`${frame.base}/single-sign-on`}
+      cancelHref={frame.singleSignOnPath}
     >
       <p>
         Users will be identified by <strong>{identifierText(setting)}</strong>.

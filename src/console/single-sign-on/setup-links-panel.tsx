@@ -30,7 +30,7 @@ const STATES: Readonly<Record<SetupLinkState, readonly [badge: string, text: str
 
 /** Lets owners and the operator create and revoke setup links. */
 export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
-  const path = `${frame.base}/single-sign-on/setup-links`;
+  const path = `${frame.singleSignOnPath}/setup-links`;
   return (
     <section class="panel" aria-labelledby="setup-links">
       <h2 id="setup-links">Setup links</h2>
@@ -98,7 +98,7 @@ export const NewSetupLinkPage = ({ frame, url, expiresAtMs }: NewSetupLinkPagePr
     section="single-sign-on"
     title="Setup link"
     lead="Copy this link now. It is shown only once."
-    back={{ href: `${frame.base}/single-sign-on`, label: 'Single sign-on' }}
+    back={{ href: frame.singleSignOnPath, label: 'Single sign-on' }}
   >
     <section class="panel" aria-label="Setup link">
       <Copy value={url} what="setup link" block />

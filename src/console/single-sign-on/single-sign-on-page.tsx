@@ -49,7 +49,7 @@ export interface SingleSignOnPageProps {
 /** Leads from an organization without an identity provider to a working sign-in. */
 export function SingleSignOnPage(props: SingleSignOnPageProps) {
   const { frame, values, connection, warnings, guide, typed, children } = props;
-  const path = `${frame.base}/single-sign-on`;
+  const path = frame.singleSignOnPath;
   return (
     <ConsolePage
       frame={frame}
@@ -269,7 +269,7 @@ export interface PreviewPageProps {
 
 /** Shows what the gateway read from the metadata, before the user saves it. */
 export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, affected, carried }: PreviewPageProps) {
-  const path = `${frame.base}/single-sign-on`;
+  const path = frame.singleSignOnPath;
   return (
     <ConsolePage
       frame={frame}

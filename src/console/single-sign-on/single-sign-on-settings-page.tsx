@@ -34,7 +34,7 @@ export interface SettingsPageProps {
 }
 
 export function SingleSignOnSettingsPage({ frame, values, hasUrl }: SettingsPageProps) {
-  const path = `${frame.base}/single-sign-on`;
+  const path = frame.singleSignOnPath;
   return (
     <ConsolePage
       frame={frame}

@@ -176,6 +176,7 @@ export const NEW_SETUP_LINK = z.strictObject({
 export const SETUP_LINK = z.strictObject({
   id: z.string(),
   state: z.enum(['open', 'used', 'revoked', 'expired']),
+  connection: z.string().nullable().describe('The ID of the only connection that the link can see and change.'),
   created_at: time,
   created_by: z.strictObject({ kind: z.enum(['operator', 'member']), id: z.string().optional(), email: z.string().optional() }),
   expires_at: time,

@@ -81,6 +81,7 @@ type SetupLinkCreator = SetupLink['createdBy'] & { readonly kind: 'operator' | '
 export const setupLinkJson = ({ id, value: link }: Stored<SetupLink>, nowMs: number) => ({
   id,
   state: setupLinkState(link, nowMs),
+  connection: link.connectionId ?? null,
   created_at: toIsoTime(link.createdAtMs),
   created_by: link.createdBy as SetupLinkCreator,
   expires_at: toIsoTime(link.expiresAtMs),

@@ -263,7 +263,10 @@ const tokenName = line(100);
 
 export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: wholeNumber(1, 3650).optional() });
 export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional() });
-export const SETUP_LINK_OPTIONS = z.strictObject({ expires_in_days: wholeNumber(1, 30).default(7) });
+export const SETUP_LINK_OPTIONS = z.strictObject({
+  expires_in_days: wholeNumber(1, 30).default(7),
+  connection: z.string().min(1).max(64).optional().describe('The ID of the connection. Absent: the default connection.'),
+});
 /** The name of the component in the OpenAPI document derives from this one, so it stays. */
 export const SESSION_TOKEN_WISH = z.strictObject({ audience: line(512).optional() });
 

@@ -27,14 +27,16 @@ export const SETUP_LINKS = [
     id: 'createSetupLink',
     summary: 'Create a setup link',
     description:
-      'Creates a link with which an IT administrator without an account sets up single sign-on. The link works once and expires after 1 to 30 days. Its URL is returned only once.',
+      'Creates a link with which an IT administrator without an account sets up one connection, by default the default connection. The link works once and expires after 1 to 30 days. Its URL is returned only once.',
     who: 'owner',
     body: optionalJson(SETUP_LINK_OPTIONS),
     status: 201,
     answer: answers.NEW_SETUP_LINK,
+    refusals: ['not_found'],
     handle: async ({ runtime, actor, organization, body }) => {
       const { id, secret, expiresAtMs } = await createSetupLink(runtime, actor, {
-        organizationId: organization.id,
+        organization,
+        connectionId: body.connection,
         expiresInDays: body.expires_in_days,
       });
       return { id, url: setupUrl(runtime.config.baseUrl, secret), expires_at: toIsoTime(expiresAtMs) };

@@ -5,6 +5,7 @@ import { MEMBER_SESSION } from '../../auth/sessions/member-sessions.ts';
 import type { Runtime } from '../../runtime.ts';
 import { notFound } from '../error-exit.tsx';
 import { auditPages } from './audit/audit.tsx';
+import { connectionPages, newConnectionPages } from './connections/connections.tsx';
 import { credentialPages } from './credentials.tsx';
 import { domainPages } from './domains.tsx';
 import { memberPages } from './members.tsx';
@@ -23,6 +24,8 @@ const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
   ['/single-sign-on', singleSignOnPages],
   ['/single-sign-on/setup-links', setupLinkPages],
   ['/single-sign-on/versions', metadataVersionPages],
+  ['/single-sign-on/add', newConnectionPages],
+  ['/single-sign-on/:con', connectionPages],
   ['/domains', domainPages],
   ['/roles', roleMappingPages],
   ['/sign-ins', signInPages],

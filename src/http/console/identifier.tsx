@@ -1,16 +1,16 @@
-/** The forms that choose what identifies the users of the default connection. */
+/** The forms that choose what identifies the users of a connection. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { IdentifierChangePage, identifierText } from '../../console/single-sign-on/identifier-panel.tsx';
-import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import { changeIdpSettings } from '../../organizations/connections/identity-providers.ts';
 import { previewIdentifier } from '../../organizations/identity/identifier-setting.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { IdentifierSetting } from '../../saml/identifier/identifier.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, IDENTIFIER } from '../api/request-shapes.ts';
+import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { visitActorOf } from './setup-visit.ts';
-import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
+import { frameOf, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
 export function identifierPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
@@ -30,14 +30,18 @@ async function changeIdentifier(runtime: Runtime, request: Request, response: Re
   const choice = attribute !== undefined ? { attribute } : name_id !== undefined ? { name_id } : ('auto' as const);
   const setting = checkShape(IDENTIFIER, choice);
   const organization = organizationOf(response);
-  const connection = requireDefaultConnection(organization);
+  const connection = requireVisitedConnection(response);
   const preview = await previewIdentifier(runtime.store, organization.id, { connection, setting });
   if (setting !== 'auto' && !confirmed && preview.affected + preview.undetermined > 0) {
     const page = <IdentifierChangePage frame={frameOf(runtime, request, response)} setting={setting} preview={preview} />;
     return sendConsolePage(response, page);
   }
-  await changeIdpSettings(runtime, visitActorOf(request, response), { organization, changes: { identifier: setting } });
-  redirectWithNotice(runtime, response, `${visitOf(response).base}/single-sign-on`, savedText(setting));
+  await changeIdpSettings(runtime, visitActorOf(request, response), {
+    organization,
+    connectionId: connection.id,
+    changes: { identifier: setting },
+  });
+  redirectWithNotice(runtime, response, singleSignOnPathOf(response), savedText(setting));
 }
 
 const savedText = (setting: IdentifierSetting): string =>

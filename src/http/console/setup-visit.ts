@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../../audit.ts';
 import { setupSessionOf } from '../../auth/sessions/setup-sessions.ts';
 import { GatewayError } from '../../errors.ts';
-import { findSetupOrganization } from '../../organizations/setup-links.ts';
+import { findSetupScope } from '../../organizations/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../api/callers.ts';
 import { actorOf } from '../request-context.ts';
@@ -15,8 +15,10 @@ export const SETUP_BASE = '/setup';
 export function requireSetupSession(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const session = setupSessionOf(request);
-    const organization = session && (await findSetupOrganization(runtime, session.organizationId, session.linkId));
-    if (!session || !organization) throw new GatewayError('unauthenticated', { variant: 'setup_session_ended' });
+    const scope = session && (await findSetupScope(runtime, session.organizationId, session.linkId));
+    if (!session || !scope) throw new GatewayError('unauthenticated', { variant: 'setup_session_ended' });
+    const { organization, connectionId } = scope;
+    response.locals.connectionId = connectionId;
     response.locals.organization = organization;
     response.locals.wayOut = { href: `${SETUP_BASE}/single-sign-on`, label: 'Back to the setup' };
     response.locals.visit = {

@@ -18,7 +18,7 @@ import { requireOwnOrigin } from './operator-visit.ts';
 import { requireSetupSession, SETUP_BASE } from './setup-visit.ts';
 import { oneSignInPages } from './sign-in-log.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
-import { frameOf, parseForm, readPostedForm, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
+import { frameOf, parseForm, readPostedForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
 const SECRET = /^[\w-]{43}$/;
 
@@ -75,7 +75,7 @@ export function setupLinkPages(runtime: Runtime): Router {
     redirectWithNotice(
       runtime,
       response,
-      `${visitOf(response).base}/single-sign-on`,
+      singleSignOnPathOf(response),
       'The setup link is revoked. A setup that was started with it has ended.',
     );
   });
@@ -85,8 +85,8 @@ export function setupLinkPages(runtime: Runtime): Router {
 /** Shows the link in the response itself, because its secret is not stored and no other page could show it. */
 async function createLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { expires_in_days: expiresInDays } = parseForm(NEW_LINK_FORM, request);
-  const { id: organizationId } = organizationOf(response);
-  const { secret, expiresAtMs } = await createSetupLink(runtime, callerOf(request, response), { organizationId, expiresInDays });
+  const options = { organization: organizationOf(response), connectionId: response.locals.connectionId, expiresInDays };
+  const { secret, expiresAtMs } = await createSetupLink(runtime, callerOf(request, response), options);
   const url = setupUrl(runtime.config.baseUrl, secret);
   sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} url={url} expiresAtMs={expiresAtMs} />);
 }

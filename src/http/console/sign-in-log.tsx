@@ -8,7 +8,6 @@ import { renderPage } from '../../console/layout.tsx';
 import { SignInPage } from '../../console/sign-in-log/sign-in-log-entry-page.tsx';
 import { SignInLogPage } from '../../console/sign-in-log/sign-in-log-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import { MEMBERS } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
@@ -16,6 +15,7 @@ import { checkShape, SIGN_IN_QUERY } from '../api/request-shapes.ts';
 import { signInBundleJson } from '../api/sign-in-log-representations.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml/acs.tsx';
+import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, visitOf } from './visit.ts';
 
@@ -34,7 +34,7 @@ export const beginTest =
     const organization = organizationOf(response);
     return sendTestSignIn(runtime, response, {
       organization,
-      connection: requireDefaultConnection(organization),
+      connection: requireVisitedConnection(response),
       actor: visitActorOf(request, response),
       resultsAt: `${visitOf(response).base}/sign-ins`,
     });

@@ -9,13 +9,13 @@ import {
   SingleSignOnSettingsPage,
 } from '../../console/single-sign-on/single-sign-on-settings-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import { changeIdpSettings } from '../../organizations/connections/identity-providers.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, IDP_SETTINGS, toSettings } from '../api/request-shapes.ts';
+import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { visitActorOf } from './setup-visit.ts';
-import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
+import { frameOf, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
 export function singleSignOnSettingsPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
@@ -31,14 +31,14 @@ interface SettingsForm {
 }
 
 function showSettings(runtime: Runtime, request: Request, response: Response, { values, notice, status }: SettingsForm): void {
-  const { metadataUrl } = requireDefaultConnection(organizationOf(response));
+  const { metadataUrl } = requireVisitedConnection(response);
   const frame = frameOf(runtime, request, response, notice);
   const page = <SingleSignOnSettingsPage frame={frame} values={values} hasUrl={metadataUrl !== undefined} />;
   sendConsolePage(response, page, status);
 }
 
 function valuesOf(response: Response): SettingsValues {
-  const { settings } = requireDefaultConnection(organizationOf(response));
+  const { settings } = requireVisitedConnection(response);
   const lines = (texts: readonly string[] = []) => texts.join('\n');
   const box = (isTicked: boolean) => (isTicked ? 'yes' : '');
   return {
@@ -65,9 +65,11 @@ async function saveSettings(runtime: Runtime, request: Request, response: Respon
   const values = Object.fromEntries(SETTINGS_FIELDS.map((field) => [field, text(field)])) as SettingsValues;
   try {
     const changes = toSettings(checkShape(IDP_SETTINGS, toApiValues(values)));
-    await changeIdpSettings(runtime, visitActorOf(request, response), { organization: organizationOf(response), changes });
+    const { id: connectionId } = requireVisitedConnection(response);
+    const change = { organization: organizationOf(response), connectionId, changes };
+    await changeIdpSettings(runtime, visitActorOf(request, response), change);
     const notice = 'Your settings are saved and apply from the next sign-in.';
-    redirectWithNotice(runtime, response, `${visitOf(response).base}/single-sign-on`, notice);
+    redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;
     const notice: Notice = { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title };

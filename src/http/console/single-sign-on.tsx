@@ -5,6 +5,7 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { renderPage } from '../../console/layout.tsx';
 import type { Notice } from '../../console/navigation.ts';
+import { ConnectionsPanel } from '../../console/single-sign-on/connections-panel.tsx';
 import { type ListedSetupLink, SetupLinksPanel } from '../../console/single-sign-on/setup-links-panel.tsx';
 import { isGuide } from '../../console/single-sign-on/single-sign-on-guides.ts';
 import {
@@ -15,7 +16,7 @@ import {
 } from '../../console/single-sign-on/single-sign-on-page.tsx';
 import { RestoreIdentityProviderPage, VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
-import { findDefaultConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
+import { requireConnection } from '../../organizations/connections/connections.ts';
 import { countAffectedMembers, ENTITY_ID_DECISIONS } from '../../organizations/connections/entity-id-change.ts';
 import {
   fetchMetadataDocument,
@@ -35,13 +36,12 @@ import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { sendPage } from '../pages.ts';
+import { findVisitedConnection } from './connections/visited-connection.ts';
 import { identifierPages } from './identifier.tsx';
 import { visitActorOf } from './setup-visit.ts';
 import { beginTest } from './sign-in-log.tsx';
 import { singleSignOnSettingsPages } from './single-sign-on-settings.tsx';
-import { frameOf, isOperator, parseForm, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
-
-const pathOf = (response: Response): string => `${visitOf(response).base}/single-sign-on`;
+import { frameOf, isOperator, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf, visitOf } from './visit.ts';
 
 export function singleSignOnPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
@@ -68,7 +68,8 @@ export function metadataVersionPages(runtime: Runtime): Router {
       return sendConsolePage(response, <RestoreIdentityProviderPage frame={frame} versionId={request.params.id} />);
     }
     await restoreMetadataVersion(runtime, callerOf(request, response), choice);
-    redirectWithNotice(runtime, response, pathOf(response), 'The earlier metadata is in use again. Check it with a test sign-in.');
+    const notice = 'The earlier metadata is in use again. Check it with a test sign-in.';
+    redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
   });
   return router;
 }
@@ -82,7 +83,7 @@ interface RejectedForm {
 
 async function showPage(runtime: Runtime, request: Request, response: Response, rejected?: RejectedForm): Promise<void> {
   const organization = organizationOf(response);
-  const connection = findDefaultConnection(organization);
+  const connection = findVisitedConnection(response);
   const { acsUrl, entityId, loginUrl } = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
   const { guide } = request.query;
   const sso = connection?.metadata.singleSignOn;
@@ -100,6 +101,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
       guide={isGuide(guide) ? guide : currentGuide}
       typed={rejected?.typed ?? NOTHING_TYPED}
     >
+      {isSetup || !connection ? null : <ConnectionsPanel frame={frame} connections={organization.connections} shown={connection} />}
       {versions.length < 2 ? null : <VersionsPanel frame={frame} versions={versions} />}
       {links === undefined ? null : <SetupLinksPanel frame={frame} links={links} />}
     </SingleSignOnPage>
@@ -185,15 +187,16 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
     const { source, metadataUrl, carried } = await readMetadata(runtime, form);
     const loaded = await loadMetadata(runtime, source);
     const organization = organizationOf(response);
-    const connection = requireDefaultConnection(withMetadata({ organization, loaded }, runtime.now()));
+    const connectionId = findVisitedConnection(response)?.id;
+    const connection = requireConnection(withMetadata({ organization, connectionId, loaded }, runtime.now()), connectionId);
     const page = (
       <MetadataPreviewPage
         frame={frameOf(runtime, request, response)}
         metadata={loaded.metadata}
         metadataUrl={metadataUrl}
         warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
-        presentEntityId={findDefaultConnection(organization)?.metadata.entityId}
-        affected={await countAffectedMembers(runtime.store, { organization, entityId: loaded.metadata.entityId })}
+        presentEntityId={findVisitedConnection(response)?.metadata.entityId}
+        affected={await countAffectedMembers(runtime.store, { organization, connectionId, entityId: loaded.metadata.entityId })}
         carried={carried}
       />
     );
@@ -244,8 +247,9 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
   const loaded: LoadedMetadata = metadataUrl === undefined ? parsed : { ...parsed, metadataUrl };
   await setIdentityProvider(runtime, visitActorOf(request, response), {
     organization: organizationOf(response),
+    connectionId: findVisitedConnection(response)?.id,
     loaded,
     decision: form.on_new_entity_id,
   });
-  redirectWithNotice(runtime, response, pathOf(response), 'The identity provider is saved. Check it with a test sign-in.');
+  redirectWithNotice(runtime, response, singleSignOnPathOf(response), 'The identity provider is saved. Check it with a test sign-in.');
 }

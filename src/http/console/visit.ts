@@ -139,9 +139,16 @@ export function confirmationOf(request: Request): string | undefined {
 }
 
 /** Returns the frame of the page. Without an own notice, it shows the one that the previous request left, and clears that. */
+/** Returns the path of the page Single sign-on of the connection that the page is about. A setup has only one. */
+export function singleSignOnPathOf(response: Response): string {
+  const { viewer, base } = visitOf(response);
+  const { connectionId } = response.locals;
+  return `${base}/single-sign-on${connectionId === undefined || viewer.kind === 'setup' ? '' : `/${connectionId}`}`;
+}
+
 export function frameOf(runtime: Runtime, request: Request, response: Response, notice = takeNotice(runtime, request, response)): Frame {
   const { viewer, organization, base, csrfToken } = visitOf(response);
-  return { viewer, organization, base, csrfToken, notice, nowMs: runtime.now() };
+  return { viewer, organization, base, csrfToken, notice, singleSignOnPath: singleSignOnPathOf(response), nowMs: runtime.now() };
 }
 
 /** Sends a page. Forms on members' pages may redirect to other sites, because signing out can continue at the identity provider. */

@@ -8,14 +8,19 @@ import { readCookie, readSignedCookie, setCookie, setSignedCookie } from '../../
 import { loginOf, MEMBER_SESSION, readLogin } from '../../auth/sessions/member-sessions.ts';
 import { answerResponse } from '../../auth/sign-in/answer-response.ts';
 import { requireTester, startSignIn, startTestSignIn } from '../../auth/sign-in/start-sign-in.ts';
+import { ChooseConnectionPage } from '../../console/choose-connection-page.tsx';
+import { renderPage } from '../../console/layout.tsx';
+import { hrefOf } from '../../console/parts/paging.tsx';
 import { GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
-import { activeConnections, type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
+import { connectionsToOffer } from '../../organizations/connections/choose-connection.ts';
+import { type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls, signsRequests } from '../../organizations/connections/identity-providers.ts';
 import { getOrganization, getStoredOrganization } from '../../organizations/directory.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { createSpMetadata } from '../../saml/metadata/sp-metadata.ts';
+import { sendPage } from '../pages.ts';
 import { limited, responseLimits } from '../rate-limits.ts';
 import { actorOf, afterAnswer } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
@@ -56,15 +61,19 @@ async function startLogin(runtime: Runtime, request: Request, response: Response
     const principal = await findSessionPrincipal(runtime, loginOf(request));
     requireTester(principal, organization);
     const actor = actorOf(request, response, principal);
-    const connection = requireConnection(organization, connectionIdIn(request.query.connection));
+    const connection = requireConnection(organization, textOf(request.query.connection));
     return sendTestSignIn(runtime, response, { organization, connection, actor, resultsAt: '/console/sign-ins' });
   }
-  const { return_to: returnTo } = request.query;
+  const returnTo = textOf(request.query.return_to);
+  const wish = { connectionId: textOf(request.query.connection), loginHint: textOf(request.query.login_hint) };
+  const [connection, ...others] = connectionsToOffer(organization, wish);
+  if (!connection || others.length > 0)
+    return sendChoice(response, organization, { offered: connectionsToOffer(organization, wish), returnTo });
   const message = await startSignIn(
     runtime,
-    { organization, connection: chooseConnection(organization, request.query.connection) },
+    { organization, connection },
     {
-      returnTo: typeof returnTo === 'string' ? returnTo : undefined,
+      returnTo,
       browserNonce: renewNonce(runtime, response),
       formerLogin: await readLogin(runtime, request),
     },
@@ -72,17 +81,20 @@ async function startLogin(runtime: Runtime, request: Request, response: Response
   sendBrowserMessage(response, message);
 }
 
-const connectionIdIn = (parameter: unknown): string | undefined => (typeof parameter === 'string' ? parameter : undefined);
+/** A parameter that is sent twice counts as missing. */
+const textOf = (parameter: unknown): string | undefined => (typeof parameter === 'string' && parameter !== '' ? parameter : undefined);
 
-/**
- * Returns the connection that a sign-in uses: the one that the request names, or else the first active one.
- * @throws idp_not_configured if no connection is active, or if the named one does not exist or is not active
- */
-function chooseConnection(organization: Organization, parameter: unknown): Connection {
-  const id = connectionIdIn(parameter);
-  const connection = activeConnections(organization).find((active) => id === undefined || active.id === id);
-  if (!connection) throw new GatewayError('idp_not_configured');
-  return connection;
+interface Choice {
+  readonly offered: readonly Connection[];
+  readonly returnTo: string | undefined;
+}
+
+function sendChoice(response: Response, { slug, name }: Organization, { offered, returnTo }: Choice): void {
+  const choices = offered.map((each) => ({
+    name: each.name,
+    href: hrefOf(`/saml/${slug}/login`, { connection: each.id, return_to: returnTo }),
+  }));
+  sendPage(response, 200, renderPage(<ChooseConnectionPage organization={name} choices={choices} />));
 }
 
 /** Returns the SP metadata of an organization, one document for all its connections. Its URL is the entityID. */
@@ -152,7 +164,7 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
     case 'tested':
       return redirectTo(response, outcome.resultAt);
     case 'bounced':
-      return redirectTo(response, `${loginPath}?return_to=${encodeURIComponent(outcome.returnTo)}`);
+      return redirectTo(response, hrefOf(loginPath, { connection: outcome.connectionId, return_to: outcome.returnTo }));
     case 'signed_in':
       setSignedCookie(runtime, response, 'member', outcome.sid);
       // So that the browser is recognized if it sends the same response again.

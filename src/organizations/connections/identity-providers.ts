@@ -23,6 +23,7 @@ import { type Connection, type ConnectionSettings, type Organization, updateOrga
 import { openDecryptionKeys } from '../sp-keys.ts';
 import {
   findDefaultConnection,
+  findFormerConnection,
   newConnection,
   type OrganizationConnection,
   requireConnection,
@@ -155,7 +156,7 @@ export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'de
 
 /** Returns whether restoring a version changes the identity provider of members. @throws not_found if the version is not stored */
 export async function needsDecisionToRestore(store: Store, { organization, versionId }: VersionChoice): Promise<boolean> {
-  const { metadata, connectionId } = await getMetadataVersion(store, organization.id, versionId);
+  const { metadata, connectionId = findFormerConnection(organization)?.id } = await getMetadataVersion(store, organization.id, versionId);
   return (await countAffectedMembers(store, { organization, connectionId, entityId: metadata.entityId })) !== undefined;
 }
 
@@ -168,7 +169,8 @@ export async function restoreMetadataVersion(
   actor: Actor,
   { organization, versionId, decision }: VersionChoice,
 ): Promise<Organization> {
-  const { connectionId, metadata, metadataUrl, ...version } = await getMetadataVersion(runtime.store, organization.id, versionId);
+  const stored = await getMetadataVersion(runtime.store, organization.id, versionId);
+  const { connectionId = findFormerConnection(organization)?.id, metadata, metadataUrl, ...version } = stored;
   const loaded: LoadedMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
   return setIdentityProvider(runtime, actor, {
     organization,

@@ -1,0 +1,95 @@
+/** The forms with which owners and the operator add, change and delete connections. */
+import { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import { GatewayError } from '../../../errors.ts';
+import { changeConnection, createConnection, removeConnection } from '../../../organizations/connections/change-connection.ts';
+import { loadMetadata, type MetadataSource } from '../../../organizations/connections/identity-providers.ts';
+import type { Runtime } from '../../../runtime.ts';
+import { callerOf, organizationOf } from '../../api/callers.ts';
+import { CONNECTION_CHANGES, checkShape, toConnectionChanges } from '../../api/request-shapes.ts';
+import { setupLinkPages } from '../setup.tsx';
+import { singleSignOnPages } from '../single-sign-on.tsx';
+import { parseForm, redirectWithNotice, visitOf } from '../visit.ts';
+import { requireVisitedConnection, visitConnection } from './visited-connection.ts';
+
+/** Pages below `/single-sign-on/{con}`: those of the default connection for another one, and the changes of the connection itself. */
+export function connectionPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true, mergeParams: true });
+  router.use(visitConnection);
+  router.use(singleSignOnPages(runtime));
+  router.use('/setup-links', setupLinkPages(runtime));
+  const change = (body: object, notice: string) => (request: Request, response: Response) =>
+    saveChanges(runtime, request, response, { body, notice });
+  router.post('/details', (request, response) => saveDetails(runtime, request, response));
+  router.post('/enable', change({ state: 'active' }, 'The connection is enabled. Users can sign in through it.'));
+  router.post('/default', change({ is_default: true }, 'This is the default connection now.'));
+  router.post('/disable', (request, response) =>
+    saveChanges(runtime, request, response, {
+      body: { state: 'disabled', keep_sessions: keepsSessions(request) },
+      notice: 'The connection is disabled. Users cannot sign in through it.',
+    }),
+  );
+  router.post('/remove', (request, response) => remove(runtime, request, response));
+  return router;
+}
+
+/** The form that adds a connection, below `/single-sign-on`. */
+export function newConnectionPages(runtime: Runtime): Router {
+  const router = Router({ caseSensitive: true });
+  router.post('/', (request, response) => add(runtime, request, response));
+  return router;
+}
+
+const fieldsOf = (request: Request) => (request.body ?? {}) as Readonly<Record<string, unknown>>;
+const keepsSessions = (request: Request): boolean => fieldsOf(request).keep_sessions === 'yes';
+const pathOf = (response: Response, connectionId = ''): string =>
+  `${visitOf(response).base}/single-sign-on/${connectionId}`.replace(/\/$/, '');
+
+interface Saving {
+  readonly body: object;
+  readonly notice: string;
+}
+
+/** Validates changes as the API does, and makes them. */
+async function saveChanges(runtime: Runtime, request: Request, response: Response, { body, notice }: Saving): Promise<void> {
+  const { id: connectionId } = requireVisitedConnection(response);
+  const changes = toConnectionChanges(checkShape(CONNECTION_CHANGES, body));
+  await changeConnection(runtime, callerOf(request, response), { organization: organizationOf(response), connectionId, ...changes });
+  redirectWithNotice(runtime, response, pathOf(response, connectionId), notice);
+}
+
+const DETAILS_FORM = z.object({ name: z.string().trim(), email_domains: z.string().max(20_000) });
+
+async function saveDetails(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { name, email_domains } = parseForm(DETAILS_FORM, request);
+  const body = { name, email_domains: email_domains.split(/[\s,]+/).filter((domain) => domain !== '') };
+  await saveChanges(runtime, request, response, { body, notice: 'The connection is saved.' });
+}
+
+async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  if (fieldsOf(request).confirmed !== 'yes') throw new GatewayError('conflict', 'Confirm that the connection may be deleted.');
+  const { id: connectionId } = requireVisitedConnection(response);
+  const removal = { organization: organizationOf(response), connectionId, keepsSessions: keepsSessions(request) };
+  await removeConnection(runtime, callerOf(request, response), removal);
+  redirectWithNotice(runtime, response, pathOf(response), 'The connection is deleted.');
+}
+
+const NEW_FORM = z.object({
+  new_name: z.string().trim(),
+  new_metadata_url: z.string().trim().max(2048).optional(),
+  new_metadata_xml: z.string().optional(),
+});
+
+async function add(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { new_name, new_metadata_url: url, new_metadata_xml: xml } = parseForm(NEW_FORM, request);
+  const { name } = checkShape(CONNECTION_CHANGES.required({ name: true }), { name: new_name });
+  if (!url && !xml) throw new GatewayError('validation_failed', 'Enter a metadata URL or paste the XML.');
+  const source: MetadataSource = url ? { kind: 'url', url } : { kind: 'document', content: Buffer.from(`\ufeff${xml}`) };
+  const loaded = await loadMetadata(runtime, source);
+  const { connection } = await createConnection(runtime, callerOf(request, response), {
+    organization: organizationOf(response),
+    name,
+    loaded,
+  });
+  redirectWithNotice(runtime, response, pathOf(response, connection.id), 'The connection is added as a draft. Test it, then enable it.');
+}
