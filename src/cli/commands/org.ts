@@ -10,8 +10,7 @@ import { addOrgDomain } from './org-domain.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-const ON_NEW_ENTITY_ID =
-  'what becomes of the members if this is another identity provider: keep, link_by_email, or new_accounts (a new account for every user)';
+const ON_NEW_ENTITY_ID = 'what becomes of the members if this is another identity provider: new_accounts gives every user a new account';
 
 const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
