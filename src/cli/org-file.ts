@@ -39,7 +39,10 @@ const FILE = z.strictObject({
   email_policy: z.string().optional(),
   identity_provider: IDENTITY_PROVIDER.optional(),
   role_mapping: z
-    .strictObject({ rules: z.array(z.object({ group: z.string(), role: z.string() })).default([]), default_role: z.string() })
+    .strictObject({
+      rules: z.array(z.strictObject({ group: z.string(), role: z.string(), connection: z.string().optional() })).default([]),
+      default_role: z.string(),
+    })
     .optional(),
 });
 
