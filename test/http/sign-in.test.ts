@@ -579,7 +579,7 @@ describe('members and roles', () => {
     const [first, second] = [new HttpBrowser(), new HttpBrowser()];
     await organization.signIn(first);
     const metadata = organization.metadata.replace(/entityID="[^"]+"/, 'entityID="https://other.example/idp"');
-    await gateway.api('PUT', `/organizations/${organization.slug}/identity-provider`, metadata);
+    await gateway.api('PUT', `/organizations/${organization.slug}/identity-provider?on_new_entity_id=new_accounts`, metadata);
     const values = { responseIssuer: 'https://other.example/idp', assertionIssuer: 'https://other.example/idp' };
     await organization.signIn(second, 'olivia', { values });
     expect((await member(second)).id).not.toBe((await member(first)).id);
