@@ -72,6 +72,14 @@ export interface RevokingConnection {
   readonly hasFormerMembers: boolean;
 }
 
+/**
+ * What stays of a deleted connection. If its identity provider is connected again, its users are the same members as before, and a
+ * suspended member stays suspended.
+ */
+export interface FormerConnection extends Pick<Connection, 'id' | 'identityScope' | 'readsFormerKeys'> {
+  readonly entityId: string;
+}
+
 /** A key pair of the service provider. It signs requests and decrypts assertions. */
 export interface SpKey {
   /** PKCS#8 PEM, wrapped with the gateway's secret. */
@@ -96,6 +104,8 @@ export interface Organization {
   readonly spKeys: readonly SpKey[];
   /** At most ten. The first one is the default connection. */
   readonly connections: readonly Connection[];
+  /** Newest first. */
+  readonly formerConnections?: readonly FormerConnection[] | undefined;
   /** Saved in the commit that disables or deletes the connection, and removed when no credential of its members is left. */
   readonly revokingConnections?: readonly RevokingConnection[] | undefined;
   readonly roleMapping: RoleMapping;

@@ -154,6 +154,25 @@ describe('connections of an organization', () => {
     expect(await list()).toEqual([]);
     expect(await member.countValid()).toBe(3);
   });
+
+  it('have the same members if the identity provider is deleted and connected again', async () => {
+    await gateway.api('DELETE', `${at()}/${other.id}`);
+    const id = await defaultId();
+    await organization.signIn(new HttpBrowser(), 'carl');
+    const members = async () =>
+      (await gateway.api<List<{ id: string }>>('GET', `/organizations/${organization.slug}/members`)).body.items.map((each) => each.id);
+    const before = await members();
+    const suspend = (suspended: boolean) => gateway.api('PATCH', `/organizations/${organization.slug}/members/${before[0]}`, { suspended });
+    await suspend(true);
+    const path = `/organizations/${organization.slug}/identity-provider`;
+    expect((await gateway.api('DELETE', path)).status).toBe(204);
+    expect((await gateway.api('PUT', path, organization.metadata)).status).toBe(200);
+    expect(await defaultId()).toBe(id);
+    expect(outcomeOf(await organization.signIn(new HttpBrowser(), 'carl'))).toBe('member_suspended');
+    await suspend(false);
+    expect(outcomeOf(await organization.signIn(new HttpBrowser(), 'carl'))).toBe('accepted');
+    expect(await members()).toEqual(before);
+  });
 });
 
 describe('disabling and deleting a connection', () => {

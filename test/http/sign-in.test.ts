@@ -607,8 +607,11 @@ describe('members and roles', () => {
     const path = `/organizations/${organization.slug}/members/${id}`;
     expect((await gateway.api('PATCH', path, { suspended: true })).status).toBe(200);
     expect((await me(browser)).status).toBe(401);
-    expect(verdict(await organization.signIn(new HttpBrowser(), 'carl'))).toEqual([403, 'member_suspended']);
+    const captured = organization.respond({ user: 'carl' });
+    expect(verdict(await organization.post(new HttpBrowser(), captured))).toEqual([403, 'member_suspended']);
     await gateway.api('PATCH', path, { suspended: false });
+    // A refused response is used up, so nobody can keep it until the suspension is lifted.
+    expect(verdict(await organization.post(new HttpBrowser(), captured))).toEqual([400, 'saml_replayed']);
     expect((await me(browser)).status).toBe(401); // lifting a suspension restores no session
     await organization.signIn(browser, 'carl');
     expect((await member(browser)).id).toBe(id);

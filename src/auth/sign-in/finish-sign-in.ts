@@ -83,6 +83,12 @@ export async function finishSignIn(runtime: Runtime, organization: Stored<Organi
   return commitSignIn(runtime, organization, { verified, browser, user, match, formerLogin });
 }
 
+/** Returns the refusal of a member, so that the assertion is claimed before the user is refused. @throws every other error */
+function refusedMember(error: unknown) {
+  if (!(error instanceof GatewayError) || error.status !== 403) throw error;
+  return { kind: 'refused', known: undefined, pin: undefined, refusal: error } as const;
+}
+
 interface CheckedSignIn {
   readonly verified: VerifiedResponse;
   readonly browser: BrowserContext;
@@ -112,21 +118,21 @@ async function commitSignIn(
     ...match.take,
   ];
   return compareAndSet<SignInResult>(async () => {
-    const resolved = await resolveMember(runtime.store, stored, { connection, user });
+    const resolved = await resolveMember(runtime.store, stored, { connection, user }).catch(refusedMember);
     if (resolved.kind === 'outdated') return resolved;
-    const { known } = resolved;
-    const refusal = emailRefusal(organization, user);
+    const { known, pin: source } = resolved;
+    const refusal = resolved.refusal ?? emailRefusal(organization, user);
     const opened =
       refusal || user.decision.role === 'none'
         ? undefined
         : openSession(runtime, { organization, connection }, { assertion, user, known, browser, formerLogin, nowMs });
     const claims = claimsFor(opened);
     const steps = refusal ? [] : (opened?.steps ?? revokeAccess(known));
-    const after = refusal ? known?.value : opened?.member; // a refused address changes no member
+    const after = refusal ? known?.value : opened?.member; // such a refusal changes no member
     const owners = await foreseeOwnerChange(runtime, stored, { before: known?.value, after });
     const { auditSteps } = owners;
     // A refused user pins nothing.
-    const pin = opened && resolved.pin;
+    const pin = opened && source;
     const pinning = pin && pinIdentifier(owners.organizationStep, stored, { connection, source: pin, actor: browser.actor, nowMs });
     const { organizationStep, pinSteps } = pinning ?? { organizationStep: owners.organizationStep, pinSteps: [] };
     const result = await runtime.store.commit(organization.id, [...claims, organizationStep, ...steps, ...auditSteps, ...pinSteps], {

@@ -13,12 +13,13 @@ import {
   updateOrganization,
 } from '../organizations.ts';
 import {
+  connectAgain,
   findConnection,
-  newConnection,
   type OrganizationConnection,
   requireConnection,
   requireRemovable,
   withConnection,
+  withoutConnection,
 } from './connections.ts';
 import { type LoadedMetadata, withMetadata, withSettings } from './identity-providers.ts';
 import { metadataVersionSteps } from './metadata-versions.ts';
@@ -36,7 +37,7 @@ export interface NewConnection {
  * @throws conflict if another connection has the same identity provider or the same name, or if there are too many connections
  */
 export function withNewConnection({ organization, name, loaded }: NewConnection, nowMs: number): OrganizationConnection {
-  const draft = newConnection({ name, state: 'draft', metadata: loaded.metadata }, nowMs);
+  const draft = connectAgain(organization, { name, state: 'draft', metadata: loaded.metadata }, nowMs);
   requireFreeName(organization, draft);
   const after = withMetadata({ organization: withConnection(organization, draft), connectionId: draft.id, loaded }, nowMs);
   return { organization: after, connection: requireConnection(after, draft.id) };
@@ -59,6 +60,8 @@ export async function createConnection(runtime: Runtime, actor: Actor, input: Ne
     },
     change: (before) => {
       requireFreeName(before, connection);
+      // A connection that exists by now has the same ID if it takes over a deleted one.
+      if (findConnection(before, connection.id)) throw new GatewayError('conflict', 'This identity provider was connected meanwhile.');
       return withConnection(before, connection);
     },
     extraSteps: await metadataVersionSteps(runtime, actor, { organization: input.organization, connectionId: connection.id }),
@@ -180,7 +183,7 @@ export async function removeConnection(
       if (!connection) return undefined; // deleted by another request meanwhile
       requireRemovable(before, connection);
       const marked = keepsSessions ? before : withRevocation(before, connection);
-      return { ...marked, connections: before.connections.filter((other) => other.id !== id) };
+      return withoutConnection(marked, connection);
     },
   });
   await noteConnectionsNow(runtime, organization.id);

@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts';
 import { newId } from '../../ids.ts';
 import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
 import { toIsoTime } from '../../time.ts';
-import type { Connection, ConnectionSettings, Organization } from '../organizations.ts';
+import type { Connection, ConnectionSettings, FormerConnection, Organization } from '../organizations.ts';
 import type { RoleScope } from '../role-mapping.ts';
 
 /** Connections per organization. */
@@ -94,11 +94,42 @@ export function withConnection(organization: Organization, connection: Connectio
   return { ...organization, connections: [...connections, connection] };
 }
 
+/** Deleted connections that an organization remembers. */
+const MAX_FORMER_CONNECTIONS = 20;
+
+/** Returns the organization without a connection, and with what a later connection to the same identity provider takes over. */
+export function withoutConnection(organization: Organization, { id, metadata: { entityId }, identityScope, readsFormerKeys }: Connection) {
+  const former: FormerConnection = { id, entityId, identityScope, readsFormerKeys };
+  const others = (organization.formerConnections ?? []).filter((each) => each.entityId !== entityId);
+  return {
+    ...organization,
+    connections: organization.connections.filter((other) => other.id !== id),
+    formerConnections: [former, ...others].slice(0, MAX_FORMER_CONNECTIONS),
+  };
+}
+
+/**
+ * Returns a connection with default settings. If the organization had a connection to this identity provider, the new one has its ID,
+ * so that its users are the same members.
+ * @throws conflict while the credentials of the deleted connection are still being revoked
+ */
+export function connectAgain(organization: Organization, connection: NewConnectionOptions, nowMs: number): Connection {
+  const { entityId } = connection.metadata;
+  const former = organization.formerConnections?.find((each) => each.entityId === entityId && !findConnection(organization, each.id));
+  if (!former) return newConnection(connection, nowMs);
+  if (organization.revokingConnections?.some(({ connectionId }) => connectionId === former.id)) {
+    throw new GatewayError('conflict', 'The credentials of the members of this connection are still being revoked. Try again in a minute.');
+  }
+  const { id, identityScope, readsFormerKeys } = former;
+  return { ...newConnection(connection, nowMs), id, identityScope, readsFormerKeys };
+}
+
+export interface NewConnectionOptions extends Pick<Connection, 'name' | 'state'> {
+  readonly metadata: IdpMetadata;
+}
+
 /** Returns a connection with default settings. */
-export function newConnection(
-  { name, state, metadata }: Pick<Connection, 'name' | 'state'> & { readonly metadata: IdpMetadata },
-  nowMs: number,
-): Connection {
+export function newConnection({ name, state, metadata }: NewConnectionOptions, nowMs: number): Connection {
   return {
     id: newId('con'),
     name,

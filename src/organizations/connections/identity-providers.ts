@@ -22,13 +22,14 @@ import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
 import {
+  connectAgain,
   findDefaultConnection,
   findFormerConnection,
-  newConnection,
   type OrganizationConnection,
   requireConnection,
   requireRemovable,
   withConnection,
+  withoutConnection,
 } from './connections.ts';
 import { countAffectedMembers, type EntityIdDecision, type IdentityScope, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
@@ -100,7 +101,7 @@ export function withMetadata(
   const { metadata, metadataUrl } = loaded;
   const isFirst = connectionId === undefined && organization.connections.length === 0;
   const before = isFirst ? undefined : requireConnection(organization, connectionId);
-  const connection = before ?? newConnection({ name: DEFAULT_NAME, state: 'active', metadata }, nowMs);
+  const connection = before ?? connectAgain(organization, { name: DEFAULT_NAME, state: 'active', metadata }, nowMs);
   const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
   const metadataRefreshHours =
     metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
@@ -228,7 +229,7 @@ export async function removeIdentityProvider(runtime: Runtime, actor: Actor, org
       const connection = findDefaultConnection(before);
       if (!connection) return undefined;
       requireRemovable(before, connection);
-      return { ...before, connections: [] };
+      return withoutConnection(before, connection);
     },
   });
   await noteOwnerLoss(runtime, actor, changed);

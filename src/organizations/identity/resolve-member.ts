@@ -19,6 +19,7 @@ export interface ResolvedMember {
   readonly known: Stored<Member> | undefined;
   /** The source to pin in the commit of this sign-in, if none is pinned. */
   readonly pin: IdentifierSource | undefined;
+  readonly refusal?: undefined;
 }
 
 /** The organization has changed since it was read, so its settings do not decide any more. */

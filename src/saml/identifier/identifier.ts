@@ -74,9 +74,13 @@ export function readIdentifier(subject: Subject, settings: IdentifierSettings): 
   return withinLimit(pinned);
 }
 
-/** Returns all identifiers of the automatic order that the assertion has, whatever the connection is pinned to. */
+/**
+ * Returns all identifiers of the automatic order that the assertion has, whatever the connection is pinned to. An attribute with markup
+ * in a value identifies no user, and must not refuse those who are identified by another one.
+ */
 export const readAllIdentifiers = (subject: Subject, settings: IdentifierSettings): Identifier[] =>
   automaticSources(subject)
+    .filter((source) => 'name_id' in source || !subject.attributes.get(source.attribute)?.includes(undefined))
     .map((source) => readSource(source, subject, settings))
     .filter((found) => found !== undefined);
 
