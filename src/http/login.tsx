@@ -11,6 +11,7 @@ import { hrefOf } from '../console/parts/paging.tsx';
 import { SignedOutPage } from '../console/signed-out-page.tsx';
 import { GatewayError } from '../errors.ts';
 import { findOrganizationByDomain, getOrganization } from '../organizations/directory.ts';
+import { normalizeDomain } from '../organizations/domains/domain-name.ts';
 import type { MemberSession } from '../organizations/members.ts';
 import type { Runtime } from '../runtime.ts';
 import { confirmReplicated } from '../store/confirm-replicated.ts';
@@ -69,7 +70,7 @@ async function submitLogin(runtime: Runtime, request: Request, response: Respons
   if (slug === undefined) return showLogin(runtime, request, response, { returnTo, unknown: entry });
   rememberOrganization(runtime, request, response, slug);
   // The domain is enough to choose a connection. The address itself would be stored in the browser's history.
-  const domain = /[@.]/.test(entry) ? entry.slice(entry.lastIndexOf('@') + 1) : undefined;
+  const domain = /[@.]/.test(entry) ? normalizeDomain(entry.slice(entry.lastIndexOf('@') + 1)) : undefined;
   response.redirect(303, signInHref(slug, returnTo, domain));
 }
 

@@ -20,15 +20,15 @@ const remembered = (text: string) => readLinks(text, gateway.url).find((link) =>
 
 describe('sign-in page: email address or organization', () => {
   it.each([
-    ['an email address of a known domain', () => 'somebody@ACME.example'],
-    ['a bare domain', () => 'ACME.example.'],
-    ['a slug', () => ` ${acme.slug.toUpperCase()} `],
-  ])('redirects %s to the sign-in of the organization and keeps the return URL', async (_what, who) => {
+    ['an email address of a known domain', () => 'somebody@ACME.example', '&login_hint=acme.example'],
+    ['a bare domain', () => 'ACME.example.', '&login_hint=acme.example'],
+    ['a slug', () => ` ${acme.slug.toUpperCase()} `, ''],
+  ])('redirects %s to the sign-in of the organization and keeps the return URL', async (_what, who, hint) => {
     const browser = new HttpBrowser();
     const body = new URLSearchParams({ who: who(), return_to: '/console?a=b&c=d' });
     const answer = await browser.request(`${gateway.url}/login`, { method: 'POST', body });
     expect(answer.status).toBe(303);
-    expect(answer.location).toBe(`${gateway.url}/saml/${acme.slug}/login?return_to=%2Fconsole%3Fa%3Db%26c%3Dd`);
+    expect(answer.location).toBe(`${gateway.url}/saml/${acme.slug}/login?return_to=%2Fconsole%3Fa%3Db%26c%3Dd${hint}`);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 /** Chooses the connection of a sign-in that starts at the gateway. */
 import { GatewayError } from '../../errors.ts';
+import { normalizeDomain } from '../domains/domain-name.ts';
 import type { Connection, Organization } from '../organizations.ts';
 import { activeConnections } from './connections.ts';
 
@@ -24,7 +25,7 @@ export function connectionsToOffer(organization: Organization, { connectionId, l
 
 /** A domain that several connections have does not decide between them. Without a match, all connections are offered. */
 function matchDomain(connections: readonly Connection[], loginHint: string | undefined): readonly Connection[] {
-  const domain = loginHint?.slice(loginHint.lastIndexOf('@') + 1).toLowerCase();
-  const matching = connections.filter(({ settings }) => domain !== undefined && settings.emailDomains?.includes(domain));
+  const domain = loginHint && normalizeDomain(loginHint.slice(loginHint.lastIndexOf('@') + 1));
+  const matching = connections.filter(({ settings }) => domain && settings.emailDomains?.includes(domain));
   return matching.length === 0 ? connections : matching;
 }
