@@ -81,7 +81,10 @@ export async function makeTestOrganization(
       }),
     start: async (browser, returnTo) => {
       const query = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`;
-      return startedBy(await browser.request(`${root}/login${query}`));
+      const page = await browser.request(`${root}/login${query}`);
+      // With several active connections, the default connection is the first choice.
+      const choice = page.status === 200 ? /href="([^"]*connection=con_[^"]*)"/.exec(page.text)?.[1] : undefined;
+      return startedBy(choice === undefined ? page : await browser.request(new URL(choice.replaceAll('&amp;', '&'), gateway.url).href));
     },
     post: (browser, xml, relayState) => {
       const body = new URLSearchParams({
