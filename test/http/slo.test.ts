@@ -489,6 +489,18 @@ describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (s
       expect(await isIn(browser)).toBe(true);
     });
 
+    it('cannot answer a logout that was sent to the other one', async () => {
+      const own = await makeOrganization(REDIRECT + POST);
+      const other = await addProvider(own);
+      const asked = attributeOf(oursIn(await signOut(await signedIn(own, 'index'))).root, 'ID') ?? '';
+      const answerOf = (idp: string, key?: KeyObject) => {
+        const xml = logoutResponse({ ...addressed(own), idp }, asked, { id: freshId(), content: status('Success') });
+        return say(own, binding, 'SAMLResponse', xml, key === undefined ? {} : { key });
+      };
+      expect(verdict(await answerOf(other.entityId, other.key))).toEqual([400, 'saml_in_response_to_unknown']);
+      expect((await answerOf(OKTA_ISSUER)).status).toBe(303);
+    });
+
     it('ends no session that began when another connection had its entityID', async () => {
       const own = await makeOrganization(REDIRECT + POST);
       const browser = await signedIn(own, 'index');

@@ -27,7 +27,8 @@ import { selectConnection } from './select-connection.ts';
 /** How long the browser may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
 
-const sentKey = (requestId: string): string => `logout:sent:${hashOf(requestId)}`;
+/** Only the connection that a request was sent to can answer it. */
+const sentKey = ({ id }: Connection, requestId: string): string => `logout:sent:${hashOf(id, requestId)}`;
 
 /**
  * Asks the identity provider to end its session for a session that has ended here.
@@ -51,7 +52,7 @@ export async function startSingleLogout(
     nameId,
     sessionIndex,
   });
-  await runtime.store.commit(organization.id, [{ do: 'put', key: sentKey(id), value: '', ttlSeconds: REQUEST_TTL_SECONDS }]);
+  await runtime.store.commit(organization.id, [{ do: 'put', key: sentKey(connection, id), value: '', ttlSeconds: REQUEST_TTL_SECONDS }]);
   return message;
 }
 
@@ -67,7 +68,7 @@ export async function finishSingleLogout(
   const connection = selectConnection(organization, message.unverifiedXml);
   const settings = await logoutSettings(runtime, { organization, connection }, message);
   const { inResponseTo, outcome } = acceptLogoutResponse(message, settings, runtime.now());
-  const taken = await runtime.store.commit(organization.id, [{ do: 'take', key: sentKey(inResponseTo) }]);
+  const taken = await runtime.store.commit(organization.id, [{ do: 'take', key: sentKey(connection, inResponseTo) }]);
   if (!taken.ok) {
     throw new GatewayError('saml_in_response_to_unknown', {
       detail: 'This logout was not started here, or it has already finished.',
