@@ -230,7 +230,7 @@ export const ERRORS = {
     {
       title: 'The SAML response does not have the identifier of this connection',
       advice:
-        'At the identity provider, send the identifier again that is shown under Single sign-on, with exactly one value. If the identity provider identifies users differently from now on, change the identifier there.',
+        'At the identity provider, send the identifier shown under Single sign-on, with exactly one value. If the identity provider now identifies users differently, change the identifier under Single sign-on.',
     },
   ),
   saml_email_missing: row(
@@ -276,7 +276,7 @@ export const ERRORS = {
     },
     {
       title: 'The email address of the user is not allowed in this organization',
-      advice: 'Add and verify the domain of the address under Domains, or change the setting email_policy.',
+      advice: 'Add and verify the domain of the address under Domains, or ask the operator of this gateway to change email_policy.',
     },
   ),
   member_not_provisioned: row(
@@ -382,7 +382,7 @@ export const ERROR_VARIANTS = {
     {
       title: 'An administrator must choose how users are identified',
       advice:
-        'Let a member who has an account sign in first: that chooses the identifier of this member. If the identity provider identifies users differently now, choose the identifier under Single sign-on.',
+        'Ask an existing member to sign in first. That sign-in sets the identifier for the connection. If the identity provider now identifies users differently, choose the identifier under Single sign-on.',
     },
   ),
   groups_absent: variant(
