@@ -23,7 +23,7 @@ const IDENTITY_PROVIDER = z
     sso_url: z.string().optional(),
     slo_url: z.string().optional(),
     certificates: z.array(z.string()).optional(),
-    /** What becomes of the members if the entity ID is another one. */
+    /** What happens to the members if the entity ID is another one. The gateway refuses all decisions except `new_accounts`. */
     on_new_entity_id: z.enum(['keep', 'link_by_email', 'new_accounts']).optional(),
   })
   // The other fields are settings. The gateway validates them.

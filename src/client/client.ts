@@ -46,11 +46,11 @@ export interface MetadataOptions {
   readonly entityId?: string | undefined;
   /** Returns what the gateway would read from the metadata, without saving it. */
   readonly dryRun?: boolean | undefined;
-  /** What becomes of the members if the metadata has another entity ID. Required while the connection has members. */
+  /** What happens to the members if the metadata has another entity ID. Required while the connection has members. */
   readonly onNewEntityId?: EntityIdDecision | undefined;
 }
 
-/** `new_accounts` gives every user of the new identity provider a new account. */
+/** `new_accounts` gives every user of the new identity provider a new account. This version refuses the other decisions with `conflict`. */
 export type EntityIdDecision = 'keep' | 'link_by_email' | 'new_accounts';
 
 /**

@@ -29,7 +29,7 @@ export function addConnection(program: Command): void {
     .option('--name <name>', 'new name')
     .option('--default', 'make it the default connection')
     .option('--email-domain <domain>', 'domain whose users sign in through it (repeatable)', collect)
-    .option('--metadata <file-or-url>', 'new metadata: a file, an https URL, or -')
+    .option('--metadata <file-or-url>', 'new metadata of the same identity provider: a file, an https URL, or -')
     .action(set);
   add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…').action(enable);
   add('disable <slug> <id>', 'refuse sign-ins and revoke the credentials of its members', 'disable acme con_…')

@@ -10,7 +10,7 @@ import { addOrgDomain } from './org-domain.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-const ON_NEW_ENTITY_ID = 'what becomes of the members if this is another identity provider: new_accounts gives every user a new account';
+const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: new_accounts gives every user a new account';
 
 const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
@@ -32,7 +32,11 @@ export function addOrg(program: Command): void {
     .option('--on-new-entity-id <decision>', ON_NEW_ENTITY_ID)
     .action(setIdp);
   add('set-roles <slug>', 'set the rules that assign roles to groups', 'set-roles acme --rule platform-admins=owner --default collaborator')
-    .option('--rule <group=role>', 'GROUP=owner or GROUP=collaborator (repeatable); if several rules match, owner wins', collect)
+    .option(
+      '--rule <group=role>',
+      'GROUP=owner or GROUP=collaborator for users of the default connection (repeatable); if several rules match, owner wins',
+      collect,
+    )
     .requiredOption('--default <role>', 'role of members in none of these groups: owner, collaborator, or none to deny access')
     .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(setRoles);

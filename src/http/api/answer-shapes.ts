@@ -143,15 +143,15 @@ export const IDENTITY_PROVIDER = z.strictObject({
   affected_members: z
     .strictObject({
       affected: z.int().describe('Members who are known by another identifier, so that their next sign-in creates a new member.'),
-      suspended: z.int().describe('The suspended ones of them.'),
+      suspended: z.int().describe('How many of the affected members are suspended.'),
       undetermined: z.int().describe('Members whose identifier is determined at their next sign-in.'),
     })
     .optional()
     .describe('Only for `dry_run=true` of an update of the settings.'),
   members: z
     .strictObject({
-      matching: z.int().describe('Members whose users keep their accounts.'),
-      ambiguous: z.int().describe('Members about whom an owner or the operator must decide.'),
+      matching: z.int().describe('Members whose users keep their accounts. Always 0 in this version.'),
+      ambiguous: z.int().describe('Members about whom an owner or the operator must decide. Always 0 in this version.'),
       new: z.int().describe('Members whose users get new accounts.'),
     })
     .optional()

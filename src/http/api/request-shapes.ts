@@ -219,7 +219,9 @@ const entityId = z.string().min(1).max(1024).optional();
 const onNewEntityId = z
   .enum(ENTITY_ID_DECISIONS, `must be one of ${ENTITY_ID_DECISIONS.join(', ')}`)
   .optional()
-  .describe('What becomes of the members if the metadata has another entity ID. Required while the connection has members.');
+  .describe(
+    'What happens to the members if the metadata has another entity ID. Required while the connection has members. Only `new_accounts` is available in this version.',
+  );
 
 export const METADATA_INPUT = z.union(
   [

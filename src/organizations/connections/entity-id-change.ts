@@ -1,6 +1,6 @@
 /**
  * Another entityID in the metadata of a connection means another identity provider, which may give the identifiers of today's
- * members to other users. So while the connection has members, the caller decides what becomes of them.
+ * members to other users. So while the connection has members, the caller decides what happens to them.
  */
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
@@ -13,7 +13,7 @@ import type { Connection, Organization } from '../organizations.ts';
 import { type OrganizationConnection, requireConnection } from './connections.ts';
 
 /**
- * What becomes of the members. `keep`: users keep their accounts if the new identity provider sends the same identifiers.
+ * What happens to the members. Only `new_accounts` is available in this version. `keep`: users keep their accounts if the new identity provider sends the same identifiers.
  * `link_by_email`: users are linked to their accounts by verified email addresses. `new_accounts`: every user gets a new account.
  */
 export const ENTITY_ID_DECISIONS = ['keep', 'link_by_email', 'new_accounts'] as const;
@@ -57,20 +57,20 @@ export async function planEntityIdChange(store: Store, actor: Actor, change: Ent
 function requireDecision({ kind }: Actor, connection: Connection, { entityId, decision }: EntityIdChange): void {
   if (decision === undefined) throw decisionNeeded(connection, entityId);
   if (kind === 'setup_link' && decision !== 'new_accounts') {
-    throw new GatewayError(
-      'forbidden',
-      'With a setup link, users can only get new accounts. An owner or the operator can choose otherwise.',
-    );
+    throw new GatewayError('forbidden', 'A setup link can only choose new_accounts. Ask an owner or the operator to save this metadata.');
   }
   if (decision !== 'new_accounts') {
-    throw new GatewayError('conflict', `on_new_entity_id: ${decision} is not possible in this version. Nothing was changed.`);
+    throw new GatewayError(
+      'conflict',
+      `on_new_entity_id: ${decision} is not available in this version. Use new_accounts. Nothing was changed.`,
+    );
   }
 }
 
 const decisionNeeded = ({ metadata }: Connection, entityId: string): GatewayError =>
   new GatewayError('conflict', {
     detail:
-      'This metadata is of another identity provider, and the connection has members. Decide with on_new_entity_id (--on-new-entity-id at the command line) what becomes of them: new_accounts gives every user a new account. With dry_run=true, the answer counts the members who are affected. Nothing was changed.',
+      'This metadata belongs to another identity provider, and the connection has members. Set on_new_entity_id (samlgate org set-idp --on-new-entity-id) to new_accounts to give every user a new account. With dry_run=true, the response counts the affected members. Nothing was changed.',
     wanted: metadata.entityId,
     got: entityId,
   });

@@ -78,7 +78,7 @@ export interface MetadataChange {
   /** The default connection if undefined. It is created if the organization has none. */
   readonly connectionId?: string | undefined;
   readonly loaded: LoadedMetadata;
-  /** What becomes of the members if the entityID is another one. */
+  /** What happens to the members if the entityID is another one. */
   readonly decision?: EntityIdDecision | undefined;
   /** The scope that the connection had with this metadata, if it is restored. */
   readonly formerScope?: IdentityScope | undefined;
