@@ -42,7 +42,7 @@ export function IdentifierPanel({ frame, connection: { settings } }: IdentifierP
         </PostForm>
         {setting === 'auto' ? null : (
           <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-            <p class="hint">The next accepted sign-in of a member, or the first one if there are no members, decides again.</p>
+            <p class="hint">The next accepted sign-in of a member, or the first one if there are no members, sets the identifier again.</p>
             <button type="submit" class="quiet">
               Reset to automatic
             </button>
@@ -123,8 +123,8 @@ export function IdentifierChangePage({ frame, setting, preview: { affected, susp
         </li>
         {suspended === 0 ? null : (
           <li>
-            {counted(suspended, 'of them')} {suspended === 1 ? 'is' : 'are'} suspended. A suspended member cannot come back with the same
-            email address or the former identifier. Remove the users at the identity provider too.
+            {suspended.toLocaleString('en')} of these {suspended === 1 ? 'is' : 'are'} suspended. A suspended member cannot sign in again
+            with the same email address or the former identifier. Remove the user at the identity provider too.
           </li>
         )}
         {undetermined === 0 ? null : (

@@ -243,7 +243,7 @@ const Preview = () => <button type="submit">Preview</button>;
 /** No choice is selected, so that the choice is always deliberate. */
 const MembersDecision = ({ affected }: { readonly affected: MemberCounts }) => (
   <fieldset>
-    <legend>What becomes of the members?</legend>
+    <legend>What happens to the members?</legend>
     <label>
       <input type="radio" name="on_new_entity_id" value="new_accounts" required /> Create new accounts
     </label>

@@ -71,7 +71,7 @@ export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
   );
 }
 
-/** Asks what becomes of the members before another identity provider is restored. */
+/** Asks for confirmation before another identity provider is restored, because it changes which users can sign in. */
 export const RestoreIdentityProviderPage = ({ frame, versionId }: { readonly frame: Frame; readonly versionId: string }) => (
   <ConsolePage
     frame={frame}
@@ -82,7 +82,7 @@ export const RestoreIdentityProviderPage = ({ frame, versionId }: { readonly fra
     <section class="panel" aria-label="Confirmation">
       <p>
         Users of the former identity provider get the accounts that they had with it. Users of the current one can no longer sign in; their
-        accounts, sessions and CLI tokens stay until an owner ends them.
+        accounts, sessions and CLI tokens stay until an owner removes or revokes them.
       </p>
       <PostForm action={`${frame.base}/single-sign-on/versions/${versionId}/return`} csrfToken={frame.csrfToken}>
         <input type="hidden" name="on_new_entity_id" value="new_accounts" />

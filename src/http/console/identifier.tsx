@@ -46,5 +46,5 @@ async function changeIdentifier(runtime: Runtime, request: Request, response: Re
 
 const savedText = (setting: IdentifierSetting): string =>
   setting === 'auto'
-    ? 'The identifier is reset. The next accepted sign-in or test decides again.'
+    ? 'The identifier is reset. The next accepted sign-in or test sets it again.'
     : `Users are identified by ${identifierText(setting)}. Check it with a test sign-in.`;

@@ -22,7 +22,7 @@ export function connectionPages(runtime: Runtime): Router {
     saveChanges(runtime, request, response, { body, notice });
   router.post('/details', (request, response) => saveDetails(runtime, request, response));
   router.post('/enable', change({ state: 'active' }, 'The connection is enabled. Users can sign in through it.'));
-  router.post('/default', change({ is_default: true }, 'This is the default connection now.'));
+  router.post('/default', change({ is_default: true }, 'This is now the default connection.'));
   router.post('/disable', (request, response) =>
     saveChanges(runtime, request, response, {
       body: { state: 'disabled', keep_sessions: keepsSessions(request) },
@@ -67,7 +67,7 @@ async function saveDetails(runtime: Runtime, request: Request, response: Respons
 }
 
 async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  if (fieldsOf(request).confirmed !== 'yes') throw new GatewayError('conflict', 'Confirm that the connection may be deleted.');
+  if (fieldsOf(request).confirmed !== 'yes') throw new GatewayError('conflict', 'Confirm that you want to delete the connection.');
   const { id: connectionId } = requireVisitedConnection(response);
   const removal = { organization: organizationOf(response), connectionId, keepsSessions: keepsSessions(request) };
   await removeConnection(runtime, callerOf(request, response), removal);
