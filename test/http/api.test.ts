@@ -424,6 +424,7 @@ describe('audit trail', () => {
     const all = await audit();
     expect(all.map(({ event }) => event)).toEqual([
       'login.refused',
+      'identifier.pinned',
       'login.accepted',
       'member.created',
       'role_mapping.changed',

@@ -163,8 +163,11 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
       throw outcome.error;
     case 'tested':
       return redirectTo(response, outcome.resultAt);
-    case 'bounced':
-      return redirectTo(response, hrefOf(loginPath, { connection: outcome.connectionId, return_to: outcome.returnTo }));
+    case 'bounced': {
+      const hasChoice = organization.value.connections.length > 1;
+      const connection = hasChoice ? outcome.connectionId : undefined;
+      return redirectTo(response, hrefOf(loginPath, { connection, return_to: outcome.returnTo }));
+    }
     case 'signed_in':
       setSignedCookie(runtime, response, 'member', outcome.sid);
       // So that the browser is recognized if it sends the same response again.
