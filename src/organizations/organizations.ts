@@ -32,7 +32,7 @@ export interface ConnectionSettings {
   readonly authnContext: readonly string[];
   /** Only set for metadata from a URL. */
   readonly metadataRefreshHours: number | undefined;
-  /** Users with an address in one of these domains sign in through this connection. In lower case. */
+  /** Sign-ins that start with an email address in one of these domains use this connection. In lower case. */
   readonly emailDomains?: readonly string[] | undefined;
 }
 

@@ -46,7 +46,8 @@ export async function acceptGroupsSuggestion(
 ): Promise<string> {
   const name = findGroupsSuggestion(organization, entry);
   const connection = connectionOf(organization, entry);
-  if (name === undefined || !connection) throw new GatewayError('conflict', 'The groups of this sign-in need no other attribute.');
+  if (name === undefined || !connection)
+    throw new GatewayError('conflict', 'No groups attribute is suggested for this sign-in any longer. Reload the page.');
   const groups = [...attributeMappingOf(connection).groups, name];
   await changeIdpSettings(runtime, actor, {
     organization,

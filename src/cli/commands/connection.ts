@@ -28,7 +28,7 @@ export function addConnection(program: Command): void {
   add('set <slug> <id>', 'change a connection', 'set acme con_… --email-domain partner.example')
     .option('--name <name>', 'new name')
     .option('--default', 'make it the default connection')
-    .option('--email-domain <domain>', 'domain whose users sign in through it (repeatable)', collect)
+    .option('--email-domain <domain>', 'email domain whose sign-ins use it (repeatable; replaces the former domains)', collect)
     .option('--metadata <file-or-url>', 'new metadata of the same identity provider: a file, an https URL, or -')
     .action(set);
   add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…').action(enable);

@@ -107,8 +107,8 @@ function OwnerlessCallout({ organizations }: Pick<OrganizationsPageProps, 'organ
   return (
     <Callout kind="warning">
       <p>
-        {counted(ownerless.length, 'organization')} on this page lost the last owner, so only you can change{' '}
-        {ownerless.length === 1 ? 'its' : 'their'} settings:
+        {counted(ownerless.length, 'organization')} on this page lost {ownerless.length === 1 ? 'its' : 'their'} last owner, so only you can
+        change {ownerless.length === 1 ? 'its' : 'their'} settings:
       </p>
       <ul>
         {ownerless.map((organization) => (

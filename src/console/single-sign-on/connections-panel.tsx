@@ -36,7 +36,7 @@ export function ConnectionsPanel({ frame, connections, shown }: ConnectionsPanel
             ),
           },
           { label: 'State', cell: ({ id, state }) => `${STATES[state]}${id === connections[0]?.id ? ', default' : ''}` },
-          { label: 'Email domains', kind: 'wide', cell: ({ settings: { emailDomains = [] } }) => emailDomains.join(', ') || 'any' },
+          { label: 'Email domains', kind: 'wide', cell: ({ settings: { emailDomains = [] } }) => emailDomains.join(', ') || 'none' },
         ]}
       />
       <h3>
@@ -64,7 +64,7 @@ const DetailsForm = ({ path, frame, shown }: FormProps & { readonly shown: Conne
       label="Email domains"
       value={(shown.settings.emailDomains ?? []).join('\n')}
       lines={3}
-      hint="One per line. Users with such an address sign in through this connection."
+      hint="One per line. Sign-ins that start with an email address in one of these domains use this connection."
     />
     <button type="submit" class="secondary">
       Save connection

@@ -136,7 +136,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
     .describe('The last refresh of the metadata from its URL.'),
   warnings: z.array(z.strictObject({ code: z.string(), level: z.enum(['warning', 'info']), text: z.string() })),
   ...IDP_SETTINGS.required().shape,
-  email_domains: z.array(z.string()).describe('Users with an address in one of these domains sign in through this connection.'),
+  email_domains: z.array(z.string()).describe('Sign-ins that start with an email address in one of these domains use this connection.'),
   service_provider: z
     .strictObject({ entity_id: z.string(), acs_url: z.string(), slo_url: z.string(), login_url: z.string(), metadata_url: z.string() })
     .describe('The values to enter at the identity provider.'),
