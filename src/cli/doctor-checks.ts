@@ -148,7 +148,7 @@ async function storeFindings({ store }: Runtime): Promise<Finding[]> {
   return warnings.map((text) => warning('store', text, 'Change the setting on the server and in its configuration file.'));
 }
 
-/** Without a finding, the store has the layout that this program reads. */
+/** Returns undefined if the store has the layout that this program reads. */
 async function schemaFinding({ store }: Runtime): Promise<Finding | undefined> {
   const problem = await findSchemaProblem(store);
   if (!problem) return undefined;
@@ -256,7 +256,7 @@ async function connectionFindings(runtime: Runtime, { organization, connection }
   return findings;
 }
 
-/** Reports groups that are sent in an attribute that is not read. */
+/** Reports a sign-in whose groups probably arrived in an attribute that is not read. */
 async function groupsFindings(runtime: Runtime, organization: Organization): Promise<Finding[]> {
   const name = await findLatestGroupsSuggestion(runtime, organization);
   if (name === undefined) return [];

@@ -45,7 +45,7 @@ export const IDENTITY_PROVIDERS = [
     id: 'changeIdentityProviderSettings',
     summary: 'Update the settings of the identity provider',
     description:
-      'Changes the settings of the default connection that are present. `null` restores the default of a setting. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
+      'Works like PATCH `/connections/{con}`, for the default connection. Changes the fields that are present; `null` restores the default of a setting. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
     who: 'owner',
     query: SETTINGS_QUERY,
     body: json(CONNECTION_CHANGES),
@@ -70,7 +70,7 @@ export const IDENTITY_PROVIDERS = [
     id: 'removeIdentityProvider',
     summary: 'Remove the identity provider',
     description:
-      'Members can no longer sign in. Their sessions remain valid. Returns 409 if the organization has several connections: make another one the default and delete this one at `/connections/{con}`, which also revokes credentials.',
+      'Deletes the only connection. Members can no longer sign in; their sessions remain valid. Returns 409 if role rules name the connection, or if the organization has several connections. In that case, make another one the default and delete this one at `/connections/{con}`, which also revokes credentials.',
     who: 'owner',
     status: 204,
     refusals: ['conflict'],

@@ -190,7 +190,7 @@ const connectionName = line(100);
 export const CONNECTION_CHANGES = z
   .strictObject({
     name: connectionName,
-    state: z.enum(['draft', 'active', 'disabled']),
+    state: z.enum(['draft', 'active', 'disabled']).describe('A connection cannot become a draft again.'),
     is_default: z.literal(true).describe('Makes this the default connection.'),
     keep_sessions: z.boolean().describe('With `"state": "disabled"`: does not revoke the sessions and tokens of the members.'),
     ...SETTINGS_FIELDS,

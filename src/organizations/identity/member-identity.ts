@@ -33,7 +33,7 @@ export const isOfConnection = ({ identifier }: Member, connection: Connection): 
 /** Returns whether members may have keys of earlier versions. They belong to the first scope of their connection only. */
 const readsFormerKeys = ({ readsFormerKeys: mayHave, scopeSince }: Connection): boolean => mayHave === true && scopeSince === undefined;
 
-/** The key of earlier versions. The scope was the entityID of the identity provider. */
+/** Returns the key that earlier versions stored. Its scope was the entityID of the identity provider. */
 const formerKey = ({ identityScope }: Connection, form: string): string => hashOf(identityScope, form);
 
 /**
