@@ -264,7 +264,7 @@ export const ERRORS = {
     {
       title: 'The sign-in matches more than one member',
       advice:
-        'The identifiers of these members differ only by upper and lower case, and the gateway never merges members. Remove or suspend all but one of them under Members.',
+        'The identifiers of these members differ only by upper and lower case, and the gateway never merges members. Remove all but one of them under Members. A suspended member counts too.',
     },
   ),
   saml_email_domain_forbidden: row(
