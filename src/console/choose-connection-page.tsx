@@ -13,15 +13,13 @@ export const ChooseConnectionPage = ({ organization, choices }: ChooseConnection
     <p>
       <ForeignText text={organization} /> has several identity providers. Choose the one that you sign in with.
     </p>
-    <nav aria-label="Identity providers">
-      {choices.map(({ name, href }) => (
-        <p>
-          <a class="button wide secondary" href={href}>
-            Sign in with <ForeignText text={name} />
-          </a>
-        </p>
-      ))}
-    </nav>
+    {choices.map(({ name, href }) => (
+      <p>
+        <a class="button wide secondary" href={href}>
+          Sign in with <ForeignText text={name} />
+        </a>
+      </p>
+    ))}
     <p class="hint">If you do not know which one to choose, ask your IT administrator.</p>
   </Page>
 );

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Command } from 'commander';
+import { addConnection } from '../../src/cli/commands/connection.ts';
 import { addDemo } from '../../src/cli/commands/demo.ts';
 import { addDoctor } from '../../src/cli/commands/doctor.ts';
 import { addKeys } from '../../src/cli/commands/keys.ts';
@@ -36,11 +37,24 @@ afterEach(() => home.remove());
 
 const environment = () => ({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_TOKEN: 'samlgate_cli_x' });
 
-const ADDERS = [addServe, addLogin, addLogout, addWhoami, addToken, addMembers, addOrg, addKeys, addMockIdp, addDemo, addDoctor];
+const ADDERS = [
+  addServe,
+  addLogin,
+  addLogout,
+  addWhoami,
+  addToken,
+  addMembers,
+  addOrg,
+  addConnection,
+  addKeys,
+  addMockIdp,
+  addDemo,
+  addDoctor,
+];
 
 /** The commands of the public interface. */
 const PUBLIC_COMMANDS = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
-|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org domain list|org domain add|org domain verify|org domain remove|keys list|keys rotate|keys revoke|mock-idp|demo|doctor`;
+|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org domain list|org domain add|org domain verify|org domain remove|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|keys list|keys rotate|keys revoke|mock-idp|demo|doctor`;
 
 function leaves(command: Command, prefix = ''): [string, Command][] {
   return command.commands.flatMap((each) => {
