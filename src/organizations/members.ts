@@ -14,6 +14,7 @@ import { confirmReplicated } from '../store/confirm-replicated.ts';
 import { eachRecord } from '../store/each-record.ts';
 import type { Collection, Step, Store, Stored } from '../store/store.ts';
 import { organizationIds } from './directory.ts';
+import { suspendedIdentifierKey } from './identity/suspended-identifier.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
 
@@ -98,6 +99,8 @@ export const MEMBERS: Collection<Member> = {
     nameId: (member) => member.sessions.flatMap(nameIdKeys),
     seenNameId: ({ seenNameIds = [] }) => seenNameIds,
     identityScope: ({ identifier }) => (identifier ? [identifier.scope] : []),
+    suspendedIdentifier: ({ suspended, identifier, connectionId }) =>
+      suspended && identifier ? [suspendedIdentifierKey(identifier, connectionId)] : [],
     holdsTokens: (member) => (member.cliTokens.length > 0 ? [''] : []),
   },
   unique: { identity: (member) => [member.identity] },

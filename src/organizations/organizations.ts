@@ -76,8 +76,10 @@ export interface RevokingConnection {
  * What stays of a deleted connection. If its identity provider is connected again, its users are the same members as before, and a
  * suspended member stays suspended.
  */
-export interface FormerConnection extends Pick<Connection, 'id' | 'identityScope' | 'readsFormerKeys'> {
+export interface FormerConnection
+  extends Pick<Connection, 'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates'> {
   readonly entityId: string;
+  readonly identifier: ConnectionSettings['identifier'];
 }
 
 /** A key pair of the service provider. It signs requests and decrypts assertions. */

@@ -3,10 +3,10 @@ import { requireConnection } from '../../src/organizations/connections/connectio
 import { finishRevocations, resumeRevocations, withRevocation } from '../../src/organizations/connections/revoke-credentials.ts';
 import { noteRevocation } from '../../src/organizations/directory.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
-import { updateOrganization } from '../../src/organizations/organizations.ts';
+import { getOrganizationById, updateOrganization } from '../../src/organizations/organizations.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { makeTestOrganization, startedBy, type TestOrganization } from '../support/identity-provider.ts';
+import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
 import { seedMember } from '../support/seed.ts';
 import { callWithSession, type List, newSession, verdictOf } from '../support/session-calls.ts';
 import { addConnection, newIdentityProvider, type TestConnection } from '../support/test-connection.ts';
@@ -53,6 +53,8 @@ const eventsOf = async () => {
   );
   return body.items;
 };
+const membersNow = async () =>
+  (await gateway.api<List<{ id: string }>>('GET', `/organizations/${organization.slug}/members`)).body.items.map((each) => each.id);
 const isSignedIn = async (browser: HttpBrowser) =>
   (await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } })).status === 200;
 
@@ -163,13 +165,43 @@ describe('connections of an organization', () => {
     expect(await member.countValid()).toBe(3);
   });
 
+  it('give a setup link no former member, if it connects a deleted identity provider with a key of its own', async () => {
+    await gateway.api('DELETE', `${at()}/${other.id}`);
+    await organization.signIn(new HttpBrowser(), 'olivia');
+    const former = await defaultId();
+    await gateway.api('DELETE', `/organizations/${organization.slug}/identity-provider`);
+    const { body } = await gateway.api<{ url: string }>('POST', `/organizations/${organization.slug}/setup-links`, {});
+    const browser = new HttpBrowser();
+    await browser.submit(await browser.open(body.url));
+    const own = await newIdentityProvider(organization);
+    const metadata_xml = own.metadata.replaceAll(own.entityId, OKTA_ISSUER);
+    const page = await browser.open(`${gateway.url}/setup/single-sign-on`);
+    const preview = await browser.submit(page, { metadata_xml }, '/preview');
+    expect((await browser.submit(preview, {}, '/save')).status).toBe(200);
+    expect(await defaultId()).not.toBe(former);
+    const before = (await membersNow()).length;
+    await organization.post(new HttpBrowser(), organization.respond({ key: own.key, user: 'olivia' }));
+    expect((await membersNow()).length).toBe(before + 1);
+  });
+
+  it('keep the chosen identifier and the removed certificates if the identity provider is connected again', async () => {
+    await gateway.api('DELETE', `${at()}/${other.id}`);
+    const path = `/organizations/${organization.slug}/identity-provider`;
+    await gateway.api('PATCH', path, { identifier: { attribute: 'uid' } });
+    const own = await newIdentityProvider(organization);
+    await gateway.api('PUT', path, own.metadata.replaceAll(own.entityId, OKTA_ISSUER));
+    await gateway.api('DELETE', path);
+    await gateway.api('PUT', path, own.metadata.replaceAll(own.entityId, OKTA_ISSUER));
+    const record = await getOrganizationById(gateway.runtime.store, organization.id);
+    expect(record?.connections[0]?.settings.identifier).toEqual({ attribute: 'uid' });
+    expect(record?.connections[0]?.removedCertificates).toHaveLength(1);
+  });
+
   it('have the same members if the identity provider is deleted and connected again', async () => {
     await gateway.api('DELETE', `${at()}/${other.id}`);
     const id = await defaultId();
     await organization.signIn(new HttpBrowser(), 'carl');
-    const members = async () =>
-      (await gateway.api<List<{ id: string }>>('GET', `/organizations/${organization.slug}/members`)).body.items.map((each) => each.id);
-    const before = await members();
+    const before = await membersNow();
     const suspend = (suspended: boolean) => gateway.api('PATCH', `/organizations/${organization.slug}/members/${before[0]}`, { suspended });
     await suspend(true);
     const path = `/organizations/${organization.slug}/identity-provider`;
@@ -179,7 +211,7 @@ describe('connections of an organization', () => {
     expect(outcomeOf(await organization.signIn(new HttpBrowser(), 'carl'))).toBe('member_suspended');
     await suspend(false);
     expect(outcomeOf(await organization.signIn(new HttpBrowser(), 'carl'))).toBe('accepted');
-    expect(await members()).toEqual(before);
+    expect(await membersNow()).toEqual(before);
   });
 });
 

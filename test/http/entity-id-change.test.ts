@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { type Answer, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -154,6 +155,21 @@ describe('another identity provider in the console', () => {
     expect(await entityId()).toBe(OKTA_ISSUER);
     expect(verdict(await signIn(OKTA_ISSUER))).toBe('accepted');
     expect(await members()).toHaveLength(2);
+  });
+
+  it('keeps a suspended member out who has a new account and another email address', async () => {
+    const answerOf = (issuer: string, email: string) => ({
+      nameId: { value: 'ada@acme.example', format: NAME_ID_EMAIL },
+      attributes: [{ name: 'email', values: [email] }],
+      responseIssuer: issuer,
+      assertionIssuer: issuer,
+    });
+    const signInAs = (issuer: string, email: string) => acme.post(new HttpBrowser(), acme.respond({ values: answerOf(issuer, email) }));
+    expect(verdict(await signInAs(OKTA_ISSUER, 'ada@acme.example'))).toBe('accepted');
+    const [ada] = await members();
+    await gateway.api('PATCH', `${path()}/members/${ada?.id}`, { suspended: true });
+    expect((await put(NEW_ISSUER, '?on_new_entity_id=new_accounts')).status).toBe(200);
+    expect(verdict(await signInAs(NEW_ISSUER, 'new@acme.example'))).toBe('member_suspended');
   });
 
   it('lets a setup link choose new accounts and nothing else', async () => {

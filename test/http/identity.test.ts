@@ -302,6 +302,16 @@ describe('a suspended member', () => {
     expect(await members()).toHaveLength(1);
   });
 
+  it('cannot return with a new email address and the identifier that an administrator had chosen', async () => {
+    await setIdentifier({ attribute: 'uid' });
+    expect(await verdict({ nameId: transient, attributes: { uid: 'ada' } })).toBe('accepted');
+    await suspend((await members())[0]?.id);
+    await setIdentifier({ attribute: 'number' });
+    const again = { nameId: transient, email: 'new@x.example', attributes: { uid: 'ADA', number: '7' } };
+    expect(await verdict(again)).toBe('member_suspended');
+    expect(await verdict({ ...again, attributes: { uid: 'bea', number: '7' } })).toBe('accepted');
+  });
+
   it('of an earlier version cannot return under another identifier', async () => {
     const former = await seedFormerMember(['NameID', 'ada', '', ''], { email: 'old@x.example' });
     await suspend(former.id);

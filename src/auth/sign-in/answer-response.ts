@@ -13,7 +13,7 @@ import type { Runtime } from '../../runtime.ts';
 import { needsUnknownKey } from '../../saml/crypto/signature.ts';
 import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
-import { unverifiedDestinationOf } from '../../saml/messages/unverified-issuer.ts';
+import { unverifiedDestinationOf, unverifiedIssuerOf } from '../../saml/messages/unverified-issuer.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import { unverifiedInResponseTo } from '../../saml/response/response-structure.ts';
 import type { Stored } from '../../store/store.ts';
@@ -123,10 +123,10 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     if (isFirst) await requireReasonToExamine(organization, { posted, claimedRequest });
     const connection = selectConnection(organization, unverifiedXml);
     round.connection = connection;
+    requireActive(connection);
     const verified = await verifyOrRecoverKeys(runtime, { organization, connection }, { unverifiedXml, posted, claimedRequest });
     if (!verified) return { kind: 'outdated' };
     round.assertion = verified.assertion;
-    requireActive(connection);
     return await finishSignIn(runtime, round.organization, { verified, unverifiedRelayState, claimedRequest, browser });
   } catch (error) {
     if (error instanceof GatewayError) return { kind: 'refused', error };
@@ -183,6 +183,9 @@ async function isWorthFetching(
   { unverifiedXml, posted, claimedRequest }: UnverifiedAnswer,
 ): Promise<boolean> {
   if (!canRecoverKeys(connection)) return false;
+  // If it is the only connection, the Issuer has selected nothing so far.
+  const { entityId } = connection.metadata;
+  if ((unverifiedIssuerOf(unverifiedXml) ?? entityId) !== entityId) return false;
   const destination = unverifiedDestinationOf(unverifiedXml);
   if (destination !== undefined && destination !== serviceProviderUrls(config.baseUrl, organization.slug).acsUrl) return false;
   if (claimedRequest) return claimedRequest.connectionId === connection.id;

@@ -5,7 +5,7 @@ import { newSecret } from '../../ids.ts';
 import { pinIdentifier, resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
-import { foreseeOwnerChange, reportOwnerLoss } from '../../organizations/owners/owner-loss.ts';
+import { foreseeOwnerChange, reportOwnerLoss, requireUnchanged } from '../../organizations/owners/owner-loss.ts';
 import type { Runtime } from '../../runtime.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Stored } from '../../store/store.ts';
@@ -128,8 +128,9 @@ async function commitSignIn(
         : openSession(runtime, { organization, connection }, { assertion, user, known, browser, formerLogin, nowMs });
     const claims = claimsFor(opened);
     const steps = refusal ? [] : (opened?.steps ?? revokeAccess(known));
-    const after = refusal ? known?.value : opened?.member; // such a refusal changes no member
-    const owners = await foreseeOwnerChange(runtime, stored, { before: known?.value, after });
+    const owners = refusal
+      ? requireUnchanged(stored) // such a refusal changes no member
+      : await foreseeOwnerChange(runtime, stored, { before: known?.value, after: opened?.member });
     const { auditSteps } = owners;
     // A refused user pins nothing.
     const pin = opened && source;

@@ -22,7 +22,7 @@ import type { BrowserMessage, MessageSigningKey, UnverifiedMessage } from '../..
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../saml/messages/logout.ts';
 import { createLogoutRequest, createLogoutResponse } from '../../saml/messages/logout-messages.ts';
 import { type EndedSessions, endNamedSessions } from './end-named-sessions.ts';
-import { selectConnection } from './select-connection.ts';
+import { requireActive, selectConnection } from './select-connection.ts';
 
 /** How long the browser may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
@@ -41,8 +41,8 @@ export async function startSingleLogout(
   { idpEntityId, nameId, sessionIndex }: MemberSession,
 ): Promise<BrowserMessage | undefined> {
   const connection = idpEntityId === undefined ? findDefaultConnection(organization) : findConnectionByEntityId(organization, idpEntityId);
-  const endpoint = connection && findEndpoint(connection, 'redirect');
-  if (!endpoint || !nameId) return undefined;
+  const endpoint = connection?.state === 'active' ? findEndpoint(connection, 'redirect') : undefined;
+  if (!connection || !endpoint || !nameId) return undefined;
   const id = `_${newSecret()}`;
   const message = await createLogoutRequest({
     ...(await commonOptions(runtime, organization)),
@@ -66,6 +66,7 @@ export async function finishSingleLogout(
   message: UnverifiedMessage,
 ): Promise<'success' | 'partial' | 'failed'> {
   const connection = selectConnection(organization, message.unverifiedXml);
+  requireActive(connection);
   const settings = await logoutSettings(runtime, { organization, connection }, message);
   const { inResponseTo, outcome } = acceptLogoutResponse(message, settings, runtime.now());
   const taken = await runtime.store.commit(organization.id, [{ do: 'take', key: sentKey(connection, inResponseTo) }]);
@@ -96,6 +97,7 @@ export async function answerLogoutRequest(
   { message, actor }: { readonly message: UnverifiedMessage; readonly actor: Actor },
 ): Promise<AnsweredLogout> {
   const connection = selectConnection(organization, message.unverifiedXml);
+  requireActive(connection);
   const settings = await logoutSettings(runtime, { organization, connection }, message);
   const request = acceptLogoutRequest(message, settings, runtime.now());
   const ended = await endNamedSessions(runtime, { organization, connection }, { request, actor });

@@ -98,8 +98,11 @@ export function withConnection(organization: Organization, connection: Connectio
 const MAX_FORMER_CONNECTIONS = 20;
 
 /** Returns the organization without a connection, and with what a later connection to the same identity provider takes over. */
-export function withoutConnection(organization: Organization, { id, metadata: { entityId }, identityScope, readsFormerKeys }: Connection) {
-  const former: FormerConnection = { id, entityId, identityScope, readsFormerKeys };
+export function withoutConnection(organization: Organization, connection: Connection): Organization {
+  const { id, identityScope, scopeSince, readsFormerKeys, removedCertificates, settings } = connection;
+  const { entityId } = connection.metadata;
+  const { identifier } = settings;
+  const former: FormerConnection = { id, entityId, identityScope, scopeSince, readsFormerKeys, removedCertificates, identifier };
   const others = (organization.formerConnections ?? []).filter((each) => each.entityId !== entityId);
   return {
     ...organization,
@@ -120,8 +123,9 @@ export function connectAgain(organization: Organization, connection: NewConnecti
   if (organization.revokingConnections?.some(({ connectionId }) => connectionId === former.id)) {
     throw new GatewayError('conflict', 'The credentials of the members of this connection are still being revoked. Try again in a minute.');
   }
-  const { id, identityScope, readsFormerKeys } = former;
-  return { ...newConnection(connection, nowMs), id, identityScope, readsFormerKeys };
+  const { entityId: _, identifier, ...kept } = former;
+  const created = newConnection(connection, nowMs);
+  return { ...created, ...kept, settings: { ...created.settings, identifier } };
 }
 
 export interface NewConnectionOptions extends Pick<Connection, 'name' | 'state'> {

@@ -25,6 +25,7 @@ import {
   connectAgain,
   findDefaultConnection,
   findFormerConnection,
+  newConnection,
   type OrganizationConnection,
   requireConnection,
   requireRemovable,
@@ -80,6 +81,11 @@ export interface MetadataChange {
   readonly loaded: LoadedMetadata;
   /** What happens to the members if the entityID is another one. */
   readonly decision?: EntityIdDecision | undefined;
+  /**
+   * Whether the users of an identity provider that was deleted and is connected again are the same members. Never for a setup link:
+   * its holder enters the certificate, and could sign in as every former member.
+   */
+  readonly takesOverMembers?: boolean | undefined;
   /** The scope that the connection had with this metadata, if it is restored. */
   readonly formerScope?: IdentityScope | undefined;
   /** Further details of the audit entry. */
@@ -94,14 +100,15 @@ export interface MetadataChange {
  * @throws not_found; conflict if another connection has the same identity provider
  */
 export function withMetadata(
-  { organization, connectionId, loaded }: MetadataChange,
+  { organization, connectionId, loaded, takesOverMembers = false }: MetadataChange,
   nowMs: number,
   scope: IdentityScope = { identityScope: loaded.metadata.entityId },
 ): Organization {
   const { metadata, metadataUrl } = loaded;
   const isFirst = connectionId === undefined && organization.connections.length === 0;
   const before = isFirst ? undefined : requireConnection(organization, connectionId);
-  const connection = before ?? connectAgain(organization, { name: DEFAULT_NAME, state: 'active', metadata }, nowMs);
+  const options = { name: DEFAULT_NAME, state: 'active', metadata } as const;
+  const connection = before ?? (takesOverMembers ? connectAgain(organization, options, nowMs) : newConnection(options, nowMs));
   const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
   const metadataRefreshHours =
     metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
@@ -114,7 +121,7 @@ export function withMetadata(
     settings: { ...connection.settings, metadataRefreshHours, ...(isSameIdp ? {} : { identifier: 'auto' }) },
     updatedAt: toIsoTime(nowMs),
     refresh: undefined,
-    removedCertificates: removedCertificatesAfter(before, metadata),
+    removedCertificates: removedCertificatesAfter(connection, metadata),
     ...(isSameIdp ? {} : { scopeSince: toIsoTime(nowMs), ...scope }),
   });
 }
@@ -124,7 +131,8 @@ export function withMetadata(
  * @throws not_found; conflict if another connection has the same identity provider, or if the entityID is another one and the
  *   decision about the members is missing; forbidden for a setup link that decides more than new accounts
  */
-export async function setIdentityProvider(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<Organization> {
+export async function setIdentityProvider(runtime: Runtime, actor: Actor, requested: MetadataChange): Promise<Organization> {
+  const change = { ...requested, takesOverMembers: actor.kind !== 'setup_link' };
   const { organization, connectionId, loaded, decision, formerScope, auditDetails = {} } = change;
   const { entityId } = loaded.metadata;
   const plan = await planEntityIdChange(runtime.store, actor, { organization, connectionId, entityId, decision, formerScope });

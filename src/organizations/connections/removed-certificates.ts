@@ -12,8 +12,7 @@ const fingerprintsOf = ({ signingCertificates }: IdpMetadata): string[] =>
  * Returns the fingerprints of removed certificates after an administrator saved metadata. Saving a certificate again lifts its
  * removal.
  */
-export function removedCertificatesAfter(before: Connection | undefined, saved: IdpMetadata): readonly string[] {
-  if (!before) return [];
+export function removedCertificatesAfter(before: Connection, saved: IdpMetadata): readonly string[] {
   const present = new Set(fingerprintsOf(saved));
   const removed = new Set([...(before.removedCertificates ?? []), ...fingerprintsOf(before.metadata)]);
   return [...removed].filter((fingerprint) => !present.has(fingerprint)).slice(-MAX_REMOVED);

@@ -9,6 +9,7 @@ import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import { MEMBERS, type Member, type MemberIdentifier } from '../members.ts';
 import type { Connection } from '../organizations.ts';
+import { suspendedIdentifierKey } from './suspended-identifier.ts';
 
 /** Returns the key under which the member with this identifier is stored. No connection finds the members of another one. */
 export function identityKey(connection: Connection, { source, value, isFolded, qualifiers = ['', ''] }: Identifier): string {
@@ -81,7 +82,7 @@ const eachMemberWithEmail = (store: Store, partition: string, email: string) =>
 
 export interface NewUser {
   readonly email: string;
-  /** All identifiers of the assertion, whatever the connection uses. */
+  /** All identifiers of the assertion that a connection can use, whatever this one uses. */
   readonly identifiers: readonly Identifier[];
 }
 
@@ -95,11 +96,13 @@ export async function requireNotSuspendedBefore(
   organizationId: string,
   { connection, user }: { readonly connection: Connection; readonly user: NewUser },
 ): Promise<void> {
-  const keys = user.identifiers.flatMap((identifier) => [
-    identityKey(connection, identifier),
-    ...(readsFormerKeys(connection) ? identifier.formerForms.map((form) => formerKey(connection, form)) : []),
-  ]);
-  for (const key of keys) {
+  for (const identifier of user.identifiers) {
+    const range = { equals: suspendedIdentifierKey(identifier, connection.id), limit: 1 };
+    const { items } = await store.find(organizationId, MEMBERS, 'suspendedIdentifier', range);
+    if (items.length > 0) throw new GatewayError('member_suspended');
+  }
+  const forms = readsFormerKeys(connection) ? user.identifiers.flatMap(({ formerForms }) => formerForms) : [];
+  for (const key of forms.map((form) => formerKey(connection, form))) {
     const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);
     if (member?.value.suspended) throw new GatewayError('member_suspended');
   }

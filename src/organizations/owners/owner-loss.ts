@@ -40,6 +40,12 @@ export interface OwnerChange {
   readonly auditSteps: readonly Step[];
 }
 
+/** For a sign-in that changes no member. */
+export const requireUnchanged = ({ version }: Stored<Organization>): OwnerChange => ({
+  organizationStep: { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version },
+  auditSteps: [],
+});
+
 /**
  * Returns what a sign-in changes about the owners of its organization. A member who stops being an owner increments the version of
  * the organization's record. So of two last owners who lose the role at the same moment, one sign-in is judged again and sees that
@@ -47,16 +53,15 @@ export interface OwnerChange {
  */
 export async function foreseeOwnerChange(
   { store, now }: Pick<Runtime, 'store' | 'now'>,
-  { value: organization, version }: Stored<Organization>,
+  stored: Stored<Organization>,
   { before, after }: SignedInMember,
 ): Promise<OwnerChange> {
+  const { value: organization, version } = stored;
   const replaceBy = (value: Organization): Step => ({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value });
   const isMarked = organization.withoutOwnerSince !== undefined;
   const isOwner = after !== undefined && isActiveOwner(after);
   if (isOwner && isMarked) return { organizationStep: replaceBy(withOwner(organization)), auditSteps: [] };
-  if (isOwner || isMarked || !before || !isActiveOwner(before)) {
-    return { organizationStep: { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version }, auditSteps: [] };
-  }
+  if (isOwner || isMarked || !before || !isActiveOwner(before)) return requireUnchanged(stored);
   if (await hasAnotherOwner(store, organization.id, before.id)) return { organizationStep: replaceBy(organization), auditSteps: [] };
   return {
     organizationStep: replaceBy(withoutOwner(organization, now()) ?? organization),

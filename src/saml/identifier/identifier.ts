@@ -16,6 +16,7 @@ import {
   isBlank,
   isEmailAttribute,
   MAX_IDENTIFIER_LENGTH,
+  offeredAttributes,
 } from './identifier-attributes.ts';
 
 /** The part of an assertion that identifies users. The API has the same shape. */
@@ -75,14 +76,19 @@ export function readIdentifier(subject: Subject, settings: IdentifierSettings): 
 }
 
 /**
- * Returns all identifiers of the automatic order that the assertion has, whatever the connection is pinned to. An attribute with markup
- * in a value identifies no user, and must not refuse those who are identified by another one.
+ * Returns all identifiers of the assertion, whatever the connection is pinned to: those of the automatic order, and those that an
+ * administrator could choose. An attribute with markup in a value identifies no user, and must not refuse those who are identified by
+ * another one.
  */
 export const readAllIdentifiers = (subject: Subject, settings: IdentifierSettings): Identifier[] =>
-  automaticSources(subject)
+  [...automaticSources(subject), ...offeredSources(subject, settings)]
+    .filter((source, at, all) => all.findIndex((other) => isSameSource(source, other)) === at)
     .filter((source) => 'name_id' in source || !subject.attributes.get(source.attribute)?.includes(undefined))
     .map((source) => readSource(source, subject, settings))
     .filter((found) => found !== undefined);
+
+const offeredSources = ({ attributes }: Subject, { attributeMapping }: IdentifierSettings): IdentifierSource[] =>
+  offeredAttributes(attributes, attributeMapping).map((attribute) => ({ attribute }));
 
 const automaticSources = ({ nameId }: Subject): IdentifierSource[] => [
   ...BEST_ATTRIBUTES.map((attribute) => ({ attribute })),
