@@ -108,11 +108,21 @@ describe.each(['sqlite', 'redis'] as const)('sign-in with SimpleSAMLphp (store: 
     ['rejects SHA-1', ['--sig-alg', 'sha1'], 400, 'saml_algorithm_forbidden'],
     ['accepts an encrypted assertion', ['--encrypt'], 303, undefined],
     ['accepts an encrypted assertion in an unsigned response', ['--encrypt', '--no-sign-response'], 303, undefined],
-    ['accepts a persistent NameID and OID attribute names', ['--nameid', 'persistent', '--attributes', 'oid'], 303, undefined],
-    ['rejects a transient NameID', ['--nameid', 'transient'], 400, 'saml_name_id_missing'],
+    ['rejects another NameID format than the pinned one', ['--nameid', 'persistent'], 400, 'saml_identifier_changed'],
   ] as const)('%s', async (_what, options, status, code) => {
     await idp.restart([...options]);
     const { answer } = await signInAt(new HttpBrowser(), loginUrl('acme'), 'carl');
+    expect([answer.status, answer.code]).toEqual([status, code]);
+  });
+
+  it.each([
+    ['accepts a persistent NameID and OID attribute names', ['--nameid', 'persistent', '--attributes', 'oid'], 303, undefined],
+    ['rejects a transient NameID', ['--nameid', 'transient', '--attributes', 'minimal'], 400, 'saml_name_id_missing'],
+  ] as const)('%s in an organization without a pinned identifier', async (_what, options, status, code) => {
+    await idp.restart([...options]);
+    const slug = `unpinned-${status}`;
+    await organization(slug);
+    const { answer } = await signInAt(new HttpBrowser(), loginUrl(slug), 'carl');
     expect([answer.status, answer.code]).toEqual([status, code]);
   });
 
