@@ -66,7 +66,7 @@ describe('sign-in and error pages in Chromium', () => {
   it.each([
     ['an unknown organization', '/saml/no-such/login', 'This organization does not exist'],
     ['an unknown path', '/nothing/here', 'Not found'],
-    ['a GET request to the ACS', '/saml/acme/acs', 'Not found'],
+    ['a GET request to the ACS', '/saml/acme/acs', 'This address receives SAML responses'],
   ])(
     'shows an error page for %s',
     async (_what, where, title) => {
