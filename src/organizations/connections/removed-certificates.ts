@@ -11,6 +11,7 @@ const fingerprintsOf = ({ signingCertificates }: IdpMetadata): string[] =>
 /**
  * Returns the fingerprints of removed certificates after an administrator saved metadata. Saving a certificate again lifts its
  * removal.
+ * @param before the connection as it was, or a new one
  */
 export function removedCertificatesAfter(before: Connection, saved: IdpMetadata): readonly string[] {
   const present = new Set(fingerprintsOf(saved));
