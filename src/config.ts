@@ -33,6 +33,8 @@ export interface Config {
   readonly keyRotationDays: number;
   /** 0 turns the sign-in log off. */
   readonly signInLogDays: number;
+  /** How long a connection may stay idle between requests. */
+  readonly keepAliveSeconds: number;
   /** Undefined: the DNS servers of the system. */
   readonly dnsServers: readonly string[] | undefined;
 }
@@ -114,6 +116,12 @@ export const VARIABLES: readonly Variable[] = [
   ),
   variable('SAMLGATE_SIGN_IN_LOG_DAYS', '7', 'Days that the sign-in log keeps attempts (encrypted). 0 turns the log off.', '30'),
   variable(
+    'SAMLGATE_KEEP_ALIVE_SECONDS',
+    '75',
+    'Seconds that an idle HTTP connection stays open. Must exceed the idle time of the proxy’s connections, or requests fail with 502.',
+    '120',
+  ),
+  variable(
     'SAMLGATE_DNS_SERVERS',
     'those of the system',
     'DNS servers that verify domains: ADDRESS or ADDRESS:PORT, separated by commas.',
@@ -146,6 +154,8 @@ const days = (name: string, max: number) =>
   text(name)
     .transform(Number)
     .pipe(z.int('must be a whole number').min(0, 'must be 0 (off) or more').max(max, `must be ${max} or less`));
+const seconds = (name: string) =>
+  text(name).transform(Number).pipe(z.int('must be a whole number').min(1, 'must be 1 or more').max(3600, 'must be 3600 (1 hour) or less'));
 const base64Secret = z
   .string()
   .trim()
@@ -181,6 +191,7 @@ const SHAPE = z.object({
   ),
   SAMLGATE_KEY_ROTATION_DAYS: days('SAMLGATE_KEY_ROTATION_DAYS', 3650),
   SAMLGATE_SIGN_IN_LOG_DAYS: days('SAMLGATE_SIGN_IN_LOG_DAYS', 90),
+  SAMLGATE_KEEP_ALIVE_SECONDS: seconds('SAMLGATE_KEEP_ALIVE_SECONDS'),
   SAMLGATE_DNS_SERVERS: z.string().transform(parseDnsServers).optional(),
 });
 
@@ -216,6 +227,7 @@ export function readConfig(environment: Environment): Config {
     tokenAlgorithm: value.SAMLGATE_TOKEN_ALGORITHM,
     keyRotationDays: value.SAMLGATE_KEY_ROTATION_DAYS,
     signInLogDays: value.SAMLGATE_SIGN_IN_LOG_DAYS,
+    keepAliveSeconds: value.SAMLGATE_KEEP_ALIVE_SECONDS,
     dnsServers: value.SAMLGATE_DNS_SERVERS,
   });
 }

@@ -67,10 +67,13 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
   const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
-  const server = createServer(withForwardAuth(runtime, makeApp(runtime)));
+  // By default, Node checks the two time limits below only every 30 seconds.
+  const server = createServer({ connectionsCheckingInterval: 1000 }, withForwardAuth(runtime, makeApp(runtime)));
   // Browsers and proxies send a request within seconds. Slower clients only occupy connections.
   server.headersTimeout = 15_000;
   server.requestTimeout = 30_000;
+  // A proxy reuses idle connections. If the gateway closes one at the same moment, the proxy answers 502.
+  server.keepAliveTimeout = config.keepAliveSeconds * 1000;
   return {
     runtime,
     outdated: outdated.promise,

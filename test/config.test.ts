@@ -35,6 +35,7 @@ describe('configuration', () => {
       logLevel: 'info',
       sessionIdleSeconds: 8 * 3600,
       sessionAbsoluteSeconds: 24 * 3600,
+      keepAliveSeconds: 75,
     });
     expect(Object.isFrozen(config)).toBe(true);
     expect(VARIABLES.find(({ name }) => name === 'SAMLGATE_STORE')?.defaultValue).toBe('sqlite:./data/samlgate.db');
@@ -54,6 +55,7 @@ describe('configuration', () => {
       SAMLGATE_SESSION_MAX_MINUTES: 'a day',
       SAMLGATE_KEY_ROTATION_DAYS: '-1',
       SAMLGATE_SIGN_IN_LOG_DAYS: '91',
+      SAMLGATE_KEEP_ALIVE_SECONDS: '0',
       SAMLGATE_DNS_SERVERS: 'dns.example',
     });
     for (const name of [
@@ -69,6 +71,7 @@ describe('configuration', () => {
       'SAMLGATE_SESSION_MAX_MINUTES',
       'SAMLGATE_KEY_ROTATION_DAYS',
       'SAMLGATE_SIGN_IN_LOG_DAYS',
+      'SAMLGATE_KEEP_ALIVE_SECONDS',
       'SAMLGATE_DNS_SERVERS',
     ]) {
       const lines = problems.filter((line) => line.startsWith(`${name} `));

@@ -5,6 +5,7 @@ import { csrfTokenMatches, findSessionPrincipal } from '../auth/authenticate.ts'
 import { destroySession, sessionMiddleware } from '../auth/sessions/browser-sessions.ts';
 import { type Login, loginOf, MEMBER_SESSION } from '../auth/sessions/member-sessions.ts';
 import { signOut } from '../auth/sessions/sign-out.ts';
+import { shortReturnTo } from '../auth/sign-in/return-to.ts';
 import { renderPage } from '../console/layout.tsx';
 import { LoginPage } from '../console/login-page.tsx';
 import { hrefOf } from '../console/parts/paging.tsx';
@@ -22,7 +23,7 @@ import { actorOf } from './request-context.ts';
 import { sendBrowserMessage } from './saml/browser-message.tsx';
 import { continueLogout, takeOutcome } from './saml/slo.tsx';
 
-const RETURN_TO = z.string().max(2048).optional();
+const RETURN_TO = z.string().transform(shortReturnTo).optional();
 const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: RETURN_TO });
 
 export function loginRoutes(runtime: Runtime): Router {

@@ -879,6 +879,52 @@ describe('return URLs', () => {
     }
   });
 
+  it('never keeps more than 2 kB of a started sign-in, nor redirects with a header that proxies refuse', async () => {
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { allowed_return_urls: ['https://app.example/area'] });
+    const fits = `https://app.example/area?x=${'y'.repeat(1373)}`;
+    for (const [returnTo, expected] of [
+      [fits, fits],
+      [`${fits}y`, '/console'],
+      // Each character becomes six or three in a URL, and nine in the query of another one.
+      [`/console?x=${'é'.repeat(1000)}`, '/console'],
+      [`/console?x=${"'".repeat(1000)}`, '/console'],
+      [`/console?x=${'"'.repeat(700)}`, '/console'],
+      [`/console?${'%'.repeat(1000)}`, '/console'],
+      [`/console#${'\u2028'.repeat(1000)}`, '/console'],
+      [`/console?x=${'\u{1f600}'.repeat(150)}`, '/console'],
+    ] as const) {
+      const browser = new HttpBrowser();
+      const { requestId } = await acme.start(browser, returnTo);
+      const stored = (await gateway.runtime.store.peek(acme.id, `saml-request:${sha256(requestId)}`)) ?? '';
+      expect(Buffer.byteLength(stored)).toBeLessThanOrEqual(2048);
+      expect((JSON.parse(stored) as { returnTo: string }).returnTo).toBe(expected);
+      const body = new URLSearchParams({ who: acme.slug, return_to: returnTo });
+      const { headers } = await new HttpBrowser().request(`${gateway.url}/login`, { method: 'POST', body });
+      expect(headers.get('location')?.length).toBeLessThanOrEqual(2048 + 100);
+    }
+    const page = await new HttpBrowser().request(`${gateway.url}/console?x=${"'".repeat(3000)}`);
+    expect([page.status, page.location]).toEqual([303, `${gateway.url}/login?return_to=%2Fconsole`]);
+  });
+
+  it('leaves out a return URL that a long entity ID leaves no room for', async () => {
+    const { id, slug, start, key } = await makeTestOrganization(gateway, now);
+    const values = {
+      entity_id: `https://idp.example/${'\u20ac'.repeat(500)}`,
+      sso_url: 'https://idp.example/sso',
+      certificates: [key.certificatePem],
+    };
+    expect((await gateway.api('PUT', `/organizations/${slug}/identity-provider`, values)).status).toBe(200);
+    for (const [returnTo, expected] of [
+      ['/console/tokens', '/console/tokens'],
+      [`/console?x=${'y'.repeat(1300)}`, '/console'],
+    ] as const) {
+      const { requestId } = await start(new HttpBrowser(), returnTo);
+      const stored = (await gateway.runtime.store.peek(id, `saml-request:${sha256(requestId)}`)) ?? '';
+      expect(Buffer.byteLength(stored)).toBeLessThanOrEqual(2048);
+      expect((JSON.parse(stored) as { returnTo: string }).returnTo).toBe(expected);
+    }
+  });
+
   it('accepts absolute URLs of the gateway’s own origin under the same exclusions as paths', async () => {
     const { host, hostname, port } = new URL(gateway.url);
     // Even an entry for the gateway itself lifts no exclusion.

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { createPublicKey, generateKeyPairSync, type JsonWebKey, randomBytes, sign, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type JsonWebKey, randomBytes, sign, verify, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
 import {
   type Certificate,
@@ -61,8 +61,9 @@ function issuedBy(issuer: string, name: string): string {
 }
 
 /** Creates a certificate for any public key, even one without a known private key. */
-function withPublicKey(name: string, jwk: JsonWebKey): string {
-  writeFileSync(at(`${name}.pub`), createPublicKey({ format: 'jwk', key: jwk }).export({ type: 'spki', format: 'pem' }));
+function withPublicKey(name: string, jwk: JsonWebKey, isPss = false): string {
+  const spki = createPublicKey({ format: 'jwk', key: jwk }).export({ type: 'spki', format: 'der' });
+  writeFileSync(at(`${name}.pub`), publicKeyPem(isPss ? asPss(spki) : spki));
   openssl(
     'x509',
     '-new',
@@ -79,6 +80,17 @@ function withPublicKey(name: string, jwk: JsonWebKey): string {
   );
   return readFileSync(at(`${name}.pem`), 'utf8');
 }
+
+const publicKeyPem = (spki: Buffer) => `-----BEGIN PUBLIC KEY-----\n${spki.toString('base64')}\n-----END PUBLIC KEY-----\n`;
+
+/** Replaces the algorithm of an RSA key with RSASSA-PSS without parameters (RFC 4055 §1.2). The length has two octets. */
+function asPss(spki: Buffer): Buffer {
+  const algorithm = Buffer.from('300b06092a864886f70d01010a', 'hex');
+  const content = Buffer.concat([algorithm, spki.subarray(4 + 15)]);
+  return Buffer.concat([Buffer.of(0x30, 0x82, content.length >> 8, content.length & 0xff), content]);
+}
+
+const modulus = (bits: number) => Buffer.concat([Buffer.of(0xff), randomBytes(bits / 8 - 2), Buffer.of(0xff)]).toString('base64url');
 
 const rsa = selfSigned('rsa', '-newkey', 'rsa:2048');
 const bare = (pem: string) => pem.replace(/-----[A-Z ]+-----/g, '').replace(/\s/g, '');
@@ -213,11 +225,12 @@ describe('readCertificate(): rejected texts', () => {
     ['the exponent 1, with which signatures can be forged', 'AQ', '', /exponent/],
     ['an even exponent', 'AQAA', '', /exponent/],
     ['a huge exponent', Buffer.alloc(9, 0xff).toString('base64url'), '', /exponent/],
-    ['more than 8192 bits', 'AQAB', Buffer.concat([Buffer.of(0xff), randomBytes(1029), Buffer.of(0xff)]).toString('base64url'), /8192/],
-  ])('rejects an RSA key with %s', (_name, e, n, detail) => {
+    ['more than 8192 bits', 'AQAB', modulus(8248), /8192/],
+  ])('rejects an RSA or RSA-PSS key with %s', (_name, e, n, detail) => {
     const { n: usual } = createPublicKey(rsa).export({ format: 'jwk' });
-    const pem = withPublicKey('rsa-forced', { kty: 'RSA', e, n: n || (usual as string) });
-    expect(refusal(() => readCertificate(pem))).toMatch(detail);
+    const key = { kty: 'RSA', e, n: n || (usual as string) };
+    expect(refusal(() => readCertificate(withPublicKey('rsa-forced', key)))).toMatch(detail);
+    expect(refusal(() => readCertificate(withPublicKey('pss-forced', key, true)))).toMatch(detail);
   });
 });
 
@@ -324,6 +337,47 @@ describe('endCertificates(): a chain in one KeyInfo (XML Signature §4.5.4)', ()
     openssl('req', '-x509', '-key', at('rsa.key'), '-days', '999', '-subj', '/O=Example/CN=rsa', '-out', at('renewed.pem'));
     const renewed = readCertificate(readFileSync(at('renewed.pem'), 'utf8'));
     expect(endCertificates([other, renewed])).toEqual([other, renewed]);
+  });
+
+  it('ignores case and white space in the name of an issuer (RFC 5280 §7.1)', () => {
+    selfSigned('folded', '-newkey', 'rsa:2048', '-subj', '/CN=The  Issuer');
+    const end = readCertificate(issuedBy('folded', 'folded-leaf'));
+    openssl('req', '-x509', '-key', at('folded.key'), '-days', '9', '-subj', '/CN=the issuer', '-out', at('spelled.pem'));
+    expect(endCertificates([end, readCertificate(readFileSync(at('spelled.pem'), 'utf8'))])).toEqual([end]);
+  });
+
+  const verifications = <T>(act: () => T): { readonly count: number; readonly result: T } => {
+    const spy = jest.spyOn(X509Certificate.prototype, 'verify');
+    try {
+      const result = act();
+      return { count: spy.mock.calls.length, result };
+    } finally {
+      spy.mockRestore();
+    }
+  };
+
+  it('verifies only certificates whose issuer has the name of another one', () => {
+    expect(verifications(() => endCertificates([leaf, other, middle, root]))).toEqual({ count: 2, result: [leaf, other] });
+    // Certificates that name themselves as issuers, whoever signed them.
+    const forced = Array.from({ length: 20 }, (_, i) =>
+      readCertificate(withPublicKey(`slow${i}`, { kty: 'RSA', e: 'AQAB', n: modulus(8192) })),
+    );
+    expect(verifications(() => endCertificates(forced))).toEqual({ count: 0, result: forced });
+  });
+
+  it('refuses RSA-PSS keys of 16384 bits before it verifies anything', () => {
+    const pem = withPublicKey('pss-16384', { kty: 'RSA', e: 'AQAB', n: modulus(16_384) }, true);
+    const read = () => refusal(() => readCertificates([rsa + pem.repeat(2)]));
+    expect(verifications(read)).toEqual({ count: 0, result: expect.stringMatching(/number 2 .*8192 bits/) });
+  });
+
+  it('refuses many certificates that name the same issuer', () => {
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-subj', '/CN=same'];
+    const issuers = Array.from({ length: 6 }, (_, i) => readCertificate(selfSigned(`same${i}`, ...curve)));
+    selfSigned('same', ...curve);
+    const ends = Array.from({ length: 7 }, (_, i) => readCertificate(issuedBy('same', `of-same${i}`)));
+    const read = () => refusal(() => endCertificates([...issuers, ...ends]));
+    expect(verifications(read)).toEqual({ count: 40, result: expect.stringMatching(/same issuer/) });
   });
 
   it('keeps certificates whose keys cannot sign certificates', () => {

@@ -15,9 +15,12 @@ import { unverifiedInResponseTo } from '../../saml/response/response-structure.t
 import type { Step } from '../../store/store.ts';
 import type { Login } from '../sessions/member-sessions.ts';
 import type { VerifiedResponse } from './check-assertion.ts';
+import { DEFAULT_RETURN_TO } from './return-to.ts';
 
 /** How long the user may take at the identity provider. */
 export const REQUEST_TTL_SECONDS = 30 * 60;
+/** Strangers start sign-ins, so each one may occupy the store only this much. */
+const MAX_STORED_OCTETS = 2048;
 
 /** What the gateway stores about every request to an identity provider. */
 interface RequestBase {
@@ -99,9 +102,16 @@ export async function createLoginRequest(
     forceAuthn: request.forceAuthn,
     authnContext: settings.authnContext,
   });
-  const value = JSON.stringify(request);
+  const value = storedTextOf(request);
   await runtime.store.commit(organization.id, [{ do: 'put', key: requestKey(request.requestId), value, ttlSeconds: REQUEST_TTL_SECONDS }]);
   return message;
+}
+
+/** Only an unusually long entity ID leaves no room for a return URL. */
+function storedTextOf(request: LoginRequest): string {
+  const text = JSON.stringify(request);
+  if (request.kind === 'test' || Buffer.byteLength(text) <= MAX_STORED_OCTETS) return text;
+  return JSON.stringify({ ...request, returnTo: DEFAULT_RETURN_TO } satisfies SignInRequest);
 }
 
 /** @throws idp_not_configured */

@@ -6,6 +6,7 @@ import { findSessionPrincipal } from '../../auth/authenticate.ts';
 import type { SessionPrincipal } from '../../auth/principal.ts';
 import { clearCookie, readCookie, setCookie } from '../../auth/sessions/cookies.ts';
 import { loginOf } from '../../auth/sessions/member-sessions.ts';
+import { shortReturnTo } from '../../auth/sign-in/return-to.ts';
 import { renderPage } from '../../console/layout.tsx';
 import type { Frame, Notice, Viewer } from '../../console/navigation.ts';
 import { GatewayError } from '../../errors.ts';
@@ -52,7 +53,7 @@ export function requireMemberSession(runtime: Runtime): RequestHandler {
 
 /** A form is not sent again after the sign-in, because its fields are not stored. */
 function redirectToLogin({ method, originalUrl }: Request, response: Response): void {
-  const returnTo = method === 'GET' ? originalUrl : '/console';
+  const returnTo = (method === 'GET' && shortReturnTo(originalUrl)) || '/console';
   response.redirect(303, `/login?return_to=${encodeURIComponent(returnTo)}`);
 }
 

@@ -7,6 +7,7 @@ import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
 import { readCookie, readSignedCookie, setCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
 import { loginOf, MEMBER_SESSION, readLogin } from '../../auth/sessions/member-sessions.ts';
 import { answerResponse } from '../../auth/sign-in/answer-response.ts';
+import { shortReturnTo } from '../../auth/sign-in/return-to.ts';
 import { requireTester, startSignIn, startTestSignIn } from '../../auth/sign-in/start-sign-in.ts';
 import { ChooseConnectionPage } from '../../console/choose-connection-page.tsx';
 import { renderPage } from '../../console/layout.tsx';
@@ -64,7 +65,7 @@ async function startLogin(runtime: Runtime, request: Request, response: Response
     const connection = requireConnection(organization, textOf(request.query.connection));
     return sendTestSignIn(runtime, response, { organization, connection, actor, resultsAt: '/console/sign-ins' });
   }
-  const returnTo = textOf(request.query.return_to);
+  const returnTo = shortReturnTo(textOf(request.query.return_to));
   const wish = { connectionId: textOf(request.query.connection), loginHint: textOf(request.query.login_hint) };
   const [connection, ...others] = connectionsToOffer(organization, wish);
   if (!connection || others.length > 0)

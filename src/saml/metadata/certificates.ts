@@ -37,7 +37,7 @@ const MAX_CHARACTERS = 16 * 1024;
 /** Each key costs time at sign-in, because all of them may be tried. Entra ID lists up to five. */
 const MAX_CERTIFICATES = 20;
 const MAX_SUBJECT = 300;
-/** With a larger key, each verification at sign-in would block the process for long. */
+/** Also for RSA-PSS. With a larger key, each verification would block the process for long. */
 const MAX_RSA_BITS = 8192;
 const MAX_RSA_EXPONENT = 2n ** 32n;
 const PEM = /^-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----$/;
@@ -142,12 +142,12 @@ function describeKey(key: KeyObject): Pick<Certificate, 'keyType' | 'keyBits' | 
   const keyType = key.asymmetricKeyType ?? 'unknown';
   const { modulusLength, publicExponent, namedCurve } = key.asymmetricKeyDetails ?? {};
   if (keyType === 'ec') return { keyType, ...(namedCurve === undefined ? {} : { curve: namedCurve }) };
-  if (keyType !== 'rsa' || modulusLength === undefined || publicExponent === undefined) return { keyType };
+  if (modulusLength === undefined || publicExponent === undefined) return { keyType };
   // With the exponent 1, a signature can be forged without the private key. An RSA exponent is never even.
   const isSoundExponent = publicExponent >= 3n && publicExponent <= MAX_RSA_EXPONENT && publicExponent % 2n === 1n;
   if (!isSoundExponent) throw invalidMetadata('The RSA key in the certificate has an insecure exponent.');
   if (modulusLength > MAX_RSA_BITS) throw invalidMetadata(`The RSA key in the certificate has more than ${MAX_RSA_BITS} bits.`);
-  return { keyType, keyBits: modulusLength };
+  return keyType === 'rsa' ? { keyType, keyBits: modulusLength } : { keyType };
 }
 
 function instant(date: Date): string {
@@ -174,15 +174,36 @@ export function judgeKey({ keyType, keyBits, curve }: Certificate): 'accepted' |
  */
 export function endCertificates(certificates: readonly Certificate[]): Certificate[] {
   if (certificates.length < 2) return [...certificates];
-  const parsed = certificates.map((certificate) => ({ certificate, x509: new X509Certificate(certificate.pem) }));
-  // A self-signed certificate has no issuer. Without this filter, one renewed with the same key would seem to have signed the other.
-  const issued = parsed.filter(({ x509 }) => !isSignedBy(x509, x509));
-  return parsed.filter(({ x509 }) => !issued.some((other) => isSignedBy(other.x509, x509))).map(({ certificate }) => certificate);
+  const named = certificates.map((certificate) => {
+    const x509 = new X509Certificate(certificate.pem);
+    return { certificate, x509, name: comparableName(x509.subject), issuerName: comparableName(x509.issuer) };
+  });
+  // A certificate that names itself as its issuer is the start of a chain, even if it was renewed with the same key.
+  const issued = named.filter(({ name, issuerName }) => name !== issuerName);
+  let verifications = 0;
+  return named
+    .filter(({ certificate: issuer, x509: { publicKey }, name }) => {
+      if (!CHAIN_KEYS.has(issuer.keyType)) return true;
+      return !issued.some(({ x509, issuerName }) => {
+        if (issuerName !== name) return false;
+        if (++verifications > MAX_VERIFICATIONS) throw invalidMetadata('Too many certificates in one KeyInfo name the same issuer.');
+        return isSignedBy(x509, publicKey);
+      });
+    })
+    .map(({ certificate }) => certificate);
 }
 
-function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+/** Certificate authorities have these keys. Their sizes are limited, for RSA by {@link describeKey} and for the others by the curve. */
+const CHAIN_KEYS: ReadonlySet<string> = new Set(['rsa', 'rsa-pss', 'ec', 'ed25519', 'ed448']);
+/** Enough for {@link MAX_CERTIFICATES} of one issuer, each in a chain of three. With the largest keys, they take some 20 ms. */
+const MAX_VERIFICATIONS = 2 * MAX_CERTIFICATES;
+
+/** Folds case and white space, in which the two spellings of a name may differ (RFC 5280 §7.1). */
+const comparableName = (name: string | undefined = ''): string => name.toLowerCase().replace(/\s+/g, ' ').trim();
+
+function isSignedBy(certificate: X509Certificate, issuerKey: KeyObject): boolean {
   try {
-    return certificate.verify(issuer.publicKey);
+    return certificate.verify(issuerKey);
   } catch {
     return false; // This kind of key cannot sign certificates.
   }
