@@ -15,6 +15,9 @@ export type IdentityProvider = z.infer<typeof answers.IDENTITY_PROVIDER>;
 export type Domain = z.infer<typeof answers.DOMAIN>;
 export type RoleMapping = z.infer<typeof answers.ROLE_MAPPING_ANSWER>;
 export type SavedRoleMapping = z.infer<typeof answers.SAVED_ROLE_MAPPING>;
+export type SetupLink = z.infer<typeof answers.SETUP_LINK>;
+/** A new setup link with its URL, which is returned only once. */
+export type NewSetupLink = z.infer<typeof answers.NEW_SETUP_LINK>;
 export type AuditEntry = z.infer<typeof answers.AUDIT_ENTRY>;
 export type SigningKey = z.infer<typeof answers.SIGNING_KEY>;
 export type RevokedKey = z.infer<typeof answers.REVOKED_KEY>;
@@ -30,6 +33,7 @@ export type MetadataInput = z.input<typeof shapes.METADATA_INPUT>;
 export type DomainVerification = z.input<typeof shapes.DOMAIN_VERIFICATION>;
 /** With `allow_no_owner` the operator confirms rules that leave the organization without an owner. */
 export type NewRoleMapping = z.input<typeof shapes.NEW_ROLE_MAPPING>;
+export type SetupLinkOptions = z.input<typeof shapes.SETUP_LINK_OPTIONS>;
 export type NewToken = z.input<typeof shapes.NEW_TOKEN>;
 /** An exact email address, or a part of the name or the email address. */
 export type MemberQuery = Omit<z.input<typeof shapes.MEMBER_QUERY>, 'limit' | 'cursor'>;

@@ -1,4 +1,6 @@
 /** `samlgate/client`: a typed client of a gateway's JSON API. */
+
+import { Api } from './api-calls.ts';
 import type {
   AuditEntry,
   AuditQuery,
@@ -16,6 +18,7 @@ import type {
   NewCliToken,
   NewOrganization,
   NewRoleMapping,
+  NewSetupLink,
   NewToken,
   Organization,
   OrganizationChanges,
@@ -24,12 +27,14 @@ import type {
   RotatedTokens,
   SavedRoleMapping,
   SessionToken,
+  SetupLink,
+  SetupLinkOptions,
   SigningKey,
 } from './api-types.ts';
 import { type FindGatewayOptions, type FoundGateway, findGateway } from './find-gateway.ts';
-import { type ListPage, PagedList } from './paged-list.ts';
+import type { ListPage, PagedList } from './paged-list.ts';
 import { SamlgateError } from './samlgate-error.ts';
-import { type CallOptions, type Connection, sendRequest } from './send-request.ts';
+import type { CallOptions } from './send-request.ts';
 
 export interface ClientOptions extends FindGatewayOptions {
   /** Maximum duration of one attempt, in milliseconds. Default: 30000. */
@@ -160,6 +165,14 @@ export interface Client {
      */
     set(organization: string, mapping: NewRoleMapping): Promise<SavedRoleMapping>;
   };
+  /** Links with which an IT administrator without an account sets up a connection, for owners and the operator. */
+  readonly setupLinks: {
+    list(organization: string): PagedList<SetupLink>;
+    /** Creates a link. Its URL is returned only here. */
+    create(organization: string, options?: SetupLinkOptions): Promise<NewSetupLink>;
+    /** Revokes a link and ends a setup that was started with it. */
+    revoke(organization: string, id: string): Promise<void>;
+  };
   /** The audit trail of an organization, newest entry first, for owners and the operator. */
   readonly audit: { list(organization: string, query?: AuditQuery): PagedList<AuditEntry> };
   /** The keys that sign tokens, for the operator. */
@@ -207,6 +220,11 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
       get: (organization) => api.get(['organizations', organization, 'role-mapping']),
       set: (organization, mapping) => api.send('PUT', ['organizations', organization, 'role-mapping'], mapping),
     },
+    setupLinks: {
+      list: (organization) => api.list(['organizations', organization, 'setup-links']),
+      create: (organization, link = {}) => api.send('POST', ['organizations', organization, 'setup-links'], link),
+      revoke: (organization, id) => api.send('DELETE', ['organizations', organization, 'setup-links', id]),
+    },
     audit: { list: (organization, query) => api.list(['organizations', organization, 'audit'], query) },
     keys: {
       list: async () => (await api.get<ListPage<SigningKey>>(['keys'])).items,
@@ -214,47 +232,6 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
       revoke: (kid) => api.send('POST', ['keys', kid, 'revoke']),
     },
   };
-}
-
-/** Sends requests to `/api/v1`. The JSON of responses is trusted to have the type that the gateway's OpenAPI document states. */
-class Api {
-  readonly #connection: Connection;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  call(method: string, path: string, options?: CallOptions): Promise<unknown> {
-    return sendRequest(this.#connection, method, path, options);
-  }
-
-  async get<T>(segments: readonly string[], query?: CallOptions['query']): Promise<T> {
-    return (await this.call('GET', pathOf(segments), { query })) as T;
-  }
-
-  async send<T>(method: string, segments: readonly string[], body?: unknown, options: CallOptions = {}): Promise<T> {
-    return (await this.call(method, pathOf(segments), { ...options, body })) as T;
-  }
-
-  list<T>(segments: readonly string[], query: CallOptions['query'] = {}): PagedList<T> {
-    const path = pathOf(segments);
-    return new PagedList<T>(async (cursor, limit) => (await this.call('GET', path, { query: { ...query, cursor, limit } })) as ListPage<T>);
-  }
-}
-
-/** Encodes each segment, so that a name can't add segments to the path. @throws SamlgateError argument_invalid */
-function pathOf(segments: readonly string[]): string {
-  for (const segment of segments) {
-    // URL parsing would resolve these to another resource.
-    if (['', '.', '..'].includes(segment)) {
-      throw new SamlgateError({
-        code: 'argument_invalid',
-        title: `${JSON.stringify(segment)} is not a valid name or id`,
-        detail: 'Names and ids must not be empty, “.” or “..”.',
-      });
-    }
-  }
-  return `/api/v1/${segments.map(encodeURIComponent).join('/')}`;
 }
 
 function tokenCalls(api: Api): Client['tokens'] {

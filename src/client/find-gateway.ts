@@ -1,5 +1,6 @@
 /** Finds the gateway and the token, in the order that the command line and the library share. */
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { gatewayKey, readCredentials, savedFor } from './credentials-file.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { SamlgateError } from './samlgate-error.ts';
@@ -28,16 +29,16 @@ export interface FoundGateway {
 }
 
 const DEFAULT_URL = 'http://localhost:8080';
-/** Where a gateway with SQLite stores the operator token, relative to its working directory. */
-const OPERATOR_TOKEN_FILE = 'data/operator-token';
+/** The store of a gateway whose environment names none. */
+const DEFAULT_STORE = 'sqlite:./data/samlgate.db';
 
 /**
  * Finds the gateway and the token.
  *
  * URL: `url`, `SAMLGATE_URL`, `SAMLGATE_BASE_URL`, the gateway of the last sign-in, `http://localhost:8080`.
  *
- * Token: `token`, `SAMLGATE_OPERATOR_TOKEN` (operator only), `SAMLGATE_CLI_TOKEN`, the operator token file in the working directory
- * (operator only, and only for a gateway on this machine), the credentials file.
+ * Token: `token`, `SAMLGATE_OPERATOR_TOKEN` (operator only), `SAMLGATE_CLI_TOKEN`, the operator token file beside the
+ * SQLite file of `SAMLGATE_STORE` (operator only, and only for a gateway on this machine), the credentials file.
  *
  * A token of the environment is never sent to a gateway that only the credentials file names.
  * @throws SamlgateError no_token, gateway_url_invalid, credentials_file_unusable
@@ -48,7 +49,7 @@ export function findGateway({ url, token, as = 'member', environment = process.e
   if (explicitToken !== undefined) {
     return { url: gatewayKey(named ?? DEFAULT_URL), token: explicitToken, source: token === undefined ? 'environment' : 'argument' };
   }
-  const operatorToken = as === 'operator' ? readOperatorToken(gatewayKey(named ?? DEFAULT_URL)) : undefined;
+  const operatorToken = as === 'operator' ? readOperatorToken(gatewayKey(named ?? DEFAULT_URL), environment) : undefined;
   if (operatorToken !== undefined) return { url: gatewayKey(named ?? DEFAULT_URL), token: operatorToken, source: 'operator-file' };
   const file = readCredentials(environment);
   const key = gatewayKey(named ?? file.current ?? DEFAULT_URL);
@@ -63,10 +64,12 @@ function tokenOf(environment: Environment, as: Caller): string | undefined {
 }
 
 /** Reads the operator token file, but only for a gateway on this machine: the token must not be sent to another one by mistake. */
-function readOperatorToken(url: string): string | undefined {
-  if (!isLoopbackHost(new URL(url).hostname)) return undefined;
+function readOperatorToken(url: string, { SAMLGATE_STORE }: Environment): string | undefined {
+  const store = SAMLGATE_STORE?.trim() || DEFAULT_STORE;
+  // With Redis the token is only in the environment. A file in the working directory belongs to another gateway.
+  if (!isLoopbackHost(new URL(url).hostname) || !store.startsWith('sqlite:')) return undefined;
   try {
-    return readFileSync(OPERATOR_TOKEN_FILE, 'utf8').trim();
+    return readFileSync(path.join(path.dirname(store.slice('sqlite:'.length)), 'operator-token'), 'utf8').trim();
   } catch {
     return undefined; // this is not the directory of a gateway
   }

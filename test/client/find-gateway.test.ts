@@ -139,6 +139,20 @@ describe('findGateway', () => {
     expect(codeOf(() => find({ SAMLGATE_URL: local }))).toBe('no_token');
   });
 
+  test('looks for the operator token beside the SQLite file of SAMLGATE_STORE', () => {
+    mkdirSync('data', { recursive: true });
+    writeFileSync('data/operator-token', 'of-another-gateway\n');
+    mkdirSync('elsewhere');
+    writeFileSync('elsewhere/operator-token', 'saved-operator\n');
+    const local = 'http://localhost:8080';
+    const found = (SAMLGATE_STORE: string) => find({ SAMLGATE_URL: local, SAMLGATE_STORE }, { as: 'operator' });
+    expect(found('sqlite:elsewhere/samlgate.db')).toEqual([local, 'saved-operator', 'operator-file']);
+    expect(found(' ')).toEqual([local, 'of-another-gateway', 'operator-file']);
+    for (const store of ['sqlite:nowhere/samlgate.db', 'redis://127.0.0.1:6379']) {
+      expect(codeOf(() => found(store))).toBe('no_token');
+    }
+  });
+
   test('finds the gateway of a client', () => {
     expect(createClient({ environment: { HOME: home } })).toMatchObject({ url: B, tokenSource: 'credentials-file' });
   });

@@ -1,18 +1,20 @@
 /** `samlgate org …`: organizations, their identity providers and their role rules. */
 import type { Command } from 'commander';
-import type { IdentityProvider, NewRoleMapping } from '../../client/api-types.ts';
+import type { IdentityProvider } from '../../client/api-types.ts';
 import type { EntityIdDecision } from '../../client/client.ts';
-import { UsageError } from '../command-error.ts';
+import { CommandError } from '../command-error.ts';
+import { confirm } from '../confirm.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
-import { countOf, print, printJson, printLine, printTable } from '../output.ts';
+import { print, printJson, printLine, printTable } from '../output.ts';
+import { withProgress } from '../progress.ts';
 import { readFile } from '../read-file.ts';
+import { ALLOW_NO_OWNER, addSetRoles } from './org/roles.ts';
+import { addOrgSetupLink } from './org/setup-links.ts';
 import { addOrgDomain } from './org-domain.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: new_accounts gives every user a new account';
-
-const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
 export function addOrg(program: Command): void {
   const org = program.command('org').description('manage organizations, their identity providers and role rules (operator, or owner)');
@@ -31,15 +33,13 @@ export function addOrg(program: Command): void {
     .option('--entity-id <id>', 'entity ID of the identity provider, if the metadata describes several')
     .option('--on-new-entity-id <decision>', ON_NEW_ENTITY_ID)
     .action(setIdp);
-  add('set-roles <slug>', 'set the rules that assign roles to groups', 'set-roles acme --rule platform-admins=owner --default collaborator')
-    .option(
-      '--rule <group=role>',
-      'GROUP=owner or GROUP=collaborator for users of the default connection (repeatable); if several rules match, owner wins',
-      collect,
-    )
-    .requiredOption('--default <role>', 'role of members in none of these groups: owner, collaborator, or none to deny access')
-    .option('--allow-no-owner', ALLOW_NO_OWNER)
-    .action(setRoles);
+  addSetRoles(
+    add(
+      'set-roles <slug>',
+      'set the rules that assign roles to groups',
+      'set-roles acme --rule platform-admins=owner --default collaborator',
+    ),
+  );
   add('show <slug>', 'show an organization, its roles, and the values to enter at its identity provider', 'show acme').action(show);
   add(
     'apply <files...>',
@@ -49,7 +49,11 @@ export function addOrg(program: Command): void {
     .option('--dry-run', 'print the changes without applying them')
     .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(apply);
+  add('delete <slug>', 'permanently delete an organization with its members, tokens and audit trail', 'delete acme')
+    .option('--yes', 'do not ask for confirmation')
+    .action(remove);
   addOrgDomain(org);
+  addOrgSetupLink(org);
 }
 
 async function list(options: GatewayOptions): Promise<void> {
@@ -64,30 +68,6 @@ async function create(
 ): Promise<void> {
   const organization = await connectAsOperator(options).organizations.create({ slug, name, domains: domain });
   print(options.json, organization, () => printLine(`Created ${slug}. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`));
-}
-
-interface RoleOptions extends GatewayOptions {
-  readonly rule?: string[];
-  readonly default: string;
-  readonly allowNoOwner?: true;
-}
-
-async function setRoles(slug: string, options: RoleOptions): Promise<void> {
-  const rules = (options.rule ?? []).map(parseRule);
-  // Roles are not checked here; the gateway refuses unknown ones.
-  const requested = { rules, default_role: options.default, allow_no_owner: options.allowNoOwner } as NewRoleMapping;
-  const mapping = await connectAsOperator(options).roleMapping.set(slug, requested);
-  print(options.json, mapping, () => {
-    printLine(`Saved ${countOf(rules.length, 'role rule')} for ${slug} with the default role ${options.default}.`);
-    for (const { text } of mapping.warnings) printLine(`  warning: ${text}`);
-  });
-}
-
-/** Splits at the last `=`, because group names may contain one and roles do not. */
-function parseRule(text: string): { group: string; role: string } {
-  const at = text.lastIndexOf('=');
-  if (at < 1) throw new UsageError(`--rule ${JSON.stringify(text)} is not GROUP=ROLE. Example: --rule platform-admins=owner`);
-  return { group: text.slice(0, at), role: text.slice(at + 1) };
 }
 
 interface IdpOptions extends GatewayOptions {
@@ -125,7 +105,10 @@ async function show(slug: string, options: GatewayOptions): Promise<void> {
   if (options.json) return printJson({ ...organization, role_mapping: roleMapping, identity_provider: identityProvider ?? null });
   printLine(`${organization.name} (${slug}, ${organization.id})`);
   printLine(`  domains: ${organization.domains.join(', ') || 'none'}`);
-  for (const rule of roleMapping.rules) printLine(`  role of the group ${rule.group}: ${rule.role}`);
+  for (const { group, role, connection } of roleMapping.rules) {
+    const scope = connection === undefined ? '' : connection === '*' ? ' (all connections)' : ` (connection ${connection})`;
+    printLine(`  role of the group ${group}: ${role}${scope}`);
+  }
   printLine(`  default role: ${roleMapping.default_role}`);
   if (!identityProvider) return printLine(`  no identity provider yet. Next: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`);
   printLine(`  identity provider: ${identityProvider.entity_id}`);
@@ -137,6 +120,17 @@ async function show(slug: string, options: GatewayOptions): Promise<void> {
 function identifierText(identifier: IdentityProvider['identifier']): string {
   if (identifier === null || identifier === 'auto') return 'what the first accepted sign-in or test uses';
   return 'attribute' in identifier ? `the attribute ${identifier.attribute}` : `the NameID of the format ${identifier.name_id}`;
+}
+
+/** Asks before it deletes. A deletion that was interrupted can be repeated, although its organization can no longer be read. */
+async function remove(slug: string, { yes, ...options }: GatewayOptions & { yes?: true }): Promise<void> {
+  const client = connectAsOperator(options);
+  const organization = await orUndefined(client.organizations.get(slug), 'organization_unknown');
+  const name = organization ? `${slug} (${organization.name})` : slug;
+  const question = `This deletes ${name} with all members, sessions, tokens, connections and its audit trail. Users can no longer sign in. This can't be undone. Delete the organization?`;
+  if (!yes && !(await confirm(question))) throw new CommandError('Nothing was changed.');
+  await withProgress('Deleting', client.organizations.remove(slug));
+  print(options.json, { deleted: slug }, () => printLine(`Deleted ${slug}.`));
 }
 
 /** Reads all files and plans all changes before the first change, so that a mistake in the last file changes nothing. */
