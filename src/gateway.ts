@@ -1,5 +1,6 @@
 /** Assembles the parts of a gateway. */
 import type { Server } from 'node:http';
+import { flushRefusalCounts } from './audit-trail/refusal-counts.ts';
 import { maintainSigningKeys, prepareSigningKeys } from './auth/keys/signing-keys.ts';
 import { flushSignInLog } from './auth/sign-in-log/record-sign-in.ts';
 import type { Config } from './config.ts';
@@ -36,7 +37,7 @@ const { createServer } = process.getBuiltinModule('node:http');
 
 const CLOSE_WITHIN_MS = 8_000;
 const REPEAT_EVERY_MS = 60_000;
-/** The time limit for writing the sign-in log: a store that does not answer must not delay shutdown. */
+/** The time limit for writing the sign-in log and refusal counters: a store that does not answer must not delay shutdown. */
 const SETTLE_WITHIN_MS = 1_000;
 
 /**
@@ -85,7 +86,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopWatching();
       stopRechecking();
       await closeServer(server);
-      await within(SETTLE_WITHIN_MS, flushSignInLog(runtime));
+      await within(SETTLE_WITHIN_MS, Promise.all([flushSignInLog(runtime), flushRefusalCounts(runtime)]));
       await store.close();
     },
   };
@@ -107,10 +108,10 @@ function repeat(log: Log, name: string, task: () => Promise<void>): () => void {
 }
 
 /** Resolves when the work is done or the time limit has passed. */
-function within(limitMs: number, work: Promise<void>): Promise<void> {
+function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, limitMs);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    work.then(() => resolve(), reject).finally(() => clearTimeout(timer));
   });
 }
 

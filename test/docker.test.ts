@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { flushSignInLog } from '../src/auth/sign-in-log/record-sign-in.ts';
 import { readConfig, VARIABLES } from '../src/config.ts';
 import { HttpBrowser, signIn } from './support/browser.ts';
 import { type BuiltPackage, buildPackage } from './support/built-package.ts';
@@ -367,14 +368,15 @@ describe('docker/nginx.conf in front of two gateways over one Redis', () => {
     expect(usedUpstreams.size).toBe(2);
   });
 
-  test('records the address that nginx sees in the audit trail, not one that the client sends', async () => {
+  test('records the address that nginx sees in the sign-in log, not one that the client sends', async () => {
     const page = await new HttpBrowser().open(`${front}/saml/${slug}/acs`, {
       method: 'POST',
       body: new URLSearchParams({ SAMLResponse: 'AAAA' }),
       headers: { 'x-forwarded-for': '203.0.113.7' },
     });
     expect(page.code).toBe('saml_malformed');
-    const { body } = await gateways[0]!.api<{ items: { address?: string }[] }>('GET', `/organizations/${slug}/audit?event=login.refused`);
+    for (const { runtime } of gateways) await flushSignInLog(runtime);
+    const { body } = await gateways[0]!.api<{ items: { address?: string }[] }>('GET', `/organizations/${slug}/sign-ins`);
     expect(JSON.stringify(body.items[0])).toContain('127.0.0.1');
     expect(JSON.stringify(body.items)).not.toContain('203.0.113.7');
   });

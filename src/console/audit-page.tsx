@@ -1,4 +1,5 @@
 import { AUDIT_EVENTS, type AuditEntry, type AuditEvent } from '../audit.ts';
+import { REFUSAL_COUNT_DAYS, type RefusalSummary } from '../audit-trail/refusal-counts.ts';
 import { ConsolePage } from './console-page.tsx';
 import type { Frame, SectionId } from './navigation.ts';
 import { DataTable } from './parts/data-table.tsx';
@@ -29,11 +30,12 @@ export interface AuditPageProps {
   readonly addresses: ReadonlyMap<string, string>;
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
+  readonly refusals: readonly RefusalSummary[];
 }
 
 /** Lists audit entries, newest first. */
 export function AuditPage(props: AuditPageProps) {
-  const { frame, section, entries, filter, problem, addresses, cursor, nextCursor } = props;
+  const { frame, section, entries, filter, problem, addresses, cursor, nextCursor, refusals } = props;
   const path = `${frame.base}/audit`;
   const isFiltered = Object.values(filter).some((value) => value !== '');
   return (
@@ -43,7 +45,7 @@ export function AuditPage(props: AuditPageProps) {
       title="Audit trail"
       lead={
         section === 'audit'
-          ? 'Every change, sign-in and refused sign-in. Entries cannot be changed.'
+          ? 'Every change, sign-in and refused sign-in with a valid signature. Entries cannot be changed.'
           : 'Changes to the gateway as a whole. Each organization has its own audit trail.'
       }
       actions={<Downloads path={path} filter={filter} />}
@@ -59,7 +61,42 @@ export function AuditPage(props: AuditPageProps) {
         )}
         <Paging path={path} query={{ ...filter }} cursor={cursor} nextCursor={nextCursor} />
       </section>
+      {refusals.length === 0 ? null : <RefusalsPanel refusals={refusals} />}
     </ConsolePage>
+  );
+}
+
+const REFUSAL_NAMES: Readonly<Record<RefusalSummary['kind'], string>> = {
+  sign_in: 'Sign-in',
+  logout: 'Single logout',
+  operator_sign_in: 'Operator sign-in',
+};
+
+/** Shows the refusals that have no entry. */
+function RefusalsPanel({ refusals }: { readonly refusals: readonly RefusalSummary[] }) {
+  return (
+    <section class="panel" aria-label="Refusals without a valid signature">
+      <h2>Refusals without a valid signature</h2>
+      <p>Anyone can send these messages, so they are counted instead of listed. Counters are stored for {REFUSAL_COUNT_DAYS} days.</p>
+      <DataTable
+        label="Refusals without a valid signature"
+        rows={refusals}
+        columns={[
+          {
+            label: 'Refused',
+            kind: 'heading',
+            cell: ({ kind, code }) => (
+              <>
+                {REFUSAL_NAMES[kind]} <code>{code}</code>
+              </>
+            ),
+          },
+          { label: 'Last hour', cell: ({ lastHour }) => String(lastHour) },
+          { label: 'Last day', cell: ({ lastDay }) => String(lastDay) },
+          { label: `Last ${REFUSAL_COUNT_DAYS} days`, cell: ({ lastWeek }) => String(lastWeek) },
+        ]}
+      />
+    </section>
   );
 }
 

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { Request } from 'express';
 import { type Actor, auditStep } from '../../audit.ts';
+import { countRefusal } from '../../audit-trail/refusal-counts.ts';
 import { GatewayError } from '../../errors.ts';
 import { isSameSecret, newSecret } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -45,7 +46,10 @@ export function isOperatorToken({ config }: Runtime, token: string): boolean {
  * @throws unauthenticated if this is not the operator token, store_unavailable
  */
 export async function startOperatorSession(runtime: Runtime, actor: Actor, token: string): Promise<string> {
-  if (!isOperatorToken(runtime, token)) throw new GatewayError('unauthenticated', 'This is not the operator token of this gateway.');
+  if (!isOperatorToken(runtime, token)) {
+    countRefusal(runtime, GLOBAL, { kind: 'operator_sign_in', code: 'unauthenticated' });
+    throw new GatewayError('unauthenticated', 'This is not the operator token of this gateway.');
+  }
   const sid = newSid(GLOBAL);
   const session: OperatorSession = { csrfToken: newSecret(), tokenMark: tokenMark(runtime) };
   await runtime.store.commit(GLOBAL, [

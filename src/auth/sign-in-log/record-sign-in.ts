@@ -3,10 +3,11 @@
  * never affects a sign-in. Recording an accepted sign-in is cheap; a refused response is examined again. Both have limits, and
  * entries of the same moment are written together.
  */
-import { codeOf, type ErrorCode } from '../../errors.ts';
+import { codeOf } from '../../errors.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { MINUTE_MS } from '../../time.ts';
+import { isGenuine } from './refusal-audit.ts';
 import { type AcceptedSignIn, acceptedEntry, type EntryKey, newEntryKey, type RefusedSignIn, refusedEntry } from './sign-in-entry.ts';
 import { type SignInLogEntry, saveLogEntries } from './sign-in-log.ts';
 
@@ -99,19 +100,6 @@ function pendingEntries(runtime: Runtime, { id }: Organization): PendingEntries 
   recorder.timer ??= setTimeout(() => void flushSignInLog(runtime), WRITE_AFTER_MS).unref();
   return pending;
 }
-
-/** Codes of checks that run only after the signature was verified, so that a response refused with one of them is genuine. */
-const GENUINE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  'saml_destination_mismatch',
-  'saml_recipient_mismatch',
-  'saml_audience_mismatch',
-  'saml_expired',
-  'saml_not_yet_valid',
-  'saml_proxy_restricted',
-  'saml_authn_context_mismatch',
-]);
-
-const isGenuine = ({ assertion, error }: RefusedSignIn): boolean => assertion !== undefined || GENUINE_CODES.has(error.code);
 
 /**
  * Reserves one examination in the current minute of this replica. Genuine responses have an allowance of their own, which

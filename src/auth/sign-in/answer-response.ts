@@ -2,7 +2,7 @@
  * Answers a SAML response that a browser posts to the assertion consumer service. The decision is made here, from the form to
  * the outcome. `http/` reads the request, and sets the cookie or redirects as the outcome says.
  */
-import { auditStep } from '../../audit.ts';
+import { countRefusal } from '../../audit-trail/refusal-counts.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
 import { findConnection, type OrganizationConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
@@ -11,13 +11,13 @@ import { getStoredOrganization } from '../../organizations/directory.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { needsUnknownKey } from '../../saml/crypto/signature.ts';
-import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { unverifiedDestinationOf, unverifiedIssuerOf } from '../../saml/messages/unverified-issuer.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import { unverifiedInResponseTo } from '../../saml/response/response-structure.ts';
 import type { Stored } from '../../store/store.ts';
 import { recordSignIn } from '../sign-in-log/record-sign-in.ts';
+import { auditRefusal } from '../sign-in-log/refusal-audit.ts';
 import type { BrowserContext } from './browser-context.ts';
 import { type VerifiedResponse, verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
@@ -238,19 +238,19 @@ function reportExpiredCertificates(runtime: Runtime, organization: Organization,
 }
 
 /**
- * Counts a refusal, writes it to the audit trail and records it in the sign-in log. Failures of the gateway and responses that
- * exceed a limit appear in the metrics only.
+ * Records a refusal in rate limits, metrics, audit trail or refusal counters, and the sign-in log. Failures of the gateway appear in
+ * the metrics only. Responses that exceed a limit are only counted.
  */
 async function recordRefusal(runtime: Runtime, round: Round, error: GatewayError): Promise<void> {
   const { posted, connection, unverifiedXml, assertion } = round;
   const { actor } = posted.browser;
   const organization = round.organization.value;
-  runtime.metrics.logins.inc({ outcome: error.code });
-  if (error.status >= 500 || error.code === 'rate_limited') return;
+  const { code } = error;
+  runtime.metrics.logins.inc({ outcome: code });
+  if (error.status >= 500) return;
   const source = { address: actor.address, organizationId: organization.id };
-  if (await posted.limits.countRefusal(source, { code: error.code, isGenuine: assertion !== undefined })) return;
+  const isOverLimit = code === 'rate_limited' || (await posted.limits.countRefusal(source, { code, isGenuine: assertion !== undefined }));
+  if (isOverLimit) return countRefusal(runtime, organization.id, { kind: 'sign_in', code });
   posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, error }));
-  const { detail, wanted, got } = refusalFactsOf(error);
-  const step = auditStep(runtime.now(), actor, 'login.refused', { code: error.code, details: { detail, wanted, got } });
-  await runtime.store.commit(organization.id, [step]);
+  await auditRefusal(runtime, organization, { actor, connection, assertion, error });
 }

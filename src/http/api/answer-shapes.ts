@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
+import { REFUSAL_KINDS } from '../../audit-trail/refusal-counts.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
 import { IDP_SETTINGS, ROLE_MAPPING } from './request-shapes.ts';
 
@@ -200,7 +201,20 @@ export const AUDIT_ENTRY = z.strictObject({
   code: z.string().optional(),
   details: z.record(z.string(), z.unknown()).optional(),
 });
-export const AUDIT_PAGE = pageOf(AUDIT_ENTRY);
+const count = z.int().min(0);
+export const AUDIT_PAGE = pageOf(AUDIT_ENTRY).extend({
+  unsigned_refusals: z
+    .array(
+      z.strictObject({
+        kind: z.enum(REFUSAL_KINDS),
+        code: z.string(),
+        last_hour: count,
+        last_day: count,
+        last_week: count,
+      }),
+    )
+    .describe('How many messages were refused without an entry, because no trusted key signed them or they were copies.'),
+});
 
 const signIn = {
   id: z.string(),

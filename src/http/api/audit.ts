@@ -1,8 +1,9 @@
 /** `/organizations/{org}/audit`: the audit trail. */
 import { readAudit } from '../../audit.ts';
+import { summarizeRefusals } from '../../audit-trail/refusal-counts.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
-import { auditJson, pageJson } from './representations.ts';
+import { auditJson, pageJson, refusalSummaryJson } from './representations.ts';
 import { AUDIT_QUERY } from './request-shapes.ts';
 
 export const AUDIT = [
@@ -12,14 +13,16 @@ export const AUDIT = [
     id: 'listAudit',
     summary: 'List audit entries',
     description:
-      'Returns entries, the newest first. With a filter, a page may have fewer than `limit` items although more follow; only `next_cursor` tells.',
+      'Returns entries, the newest first. With a filter, a page may have fewer than `limit` items although more follow; only `next_cursor` tells. ' +
+      'Messages without a trusted signature have no entries; `unsigned_refusals` counts those of the last 7 days.',
     who: 'owner',
     query: AUDIT_QUERY,
     status: 200,
     answer: answers.AUDIT_PAGE,
     handle: async ({ runtime, organization, query: { since, member, ...query } }) => {
       const page = await readAudit(runtime.store, organization.id, { ...query, sinceMs: since, memberId: member });
-      return pageJson(page, ({ value }) => auditJson(value));
+      const refusals = await summarizeRefusals(runtime, organization.id);
+      return { ...pageJson(page, ({ value }) => auditJson(value)), unsigned_refusals: refusals.map(refusalSummaryJson) };
     },
   }),
 ];

@@ -1,6 +1,7 @@
 /** Domain values as JSON, with the field names of the API. Only {@link newCliTokenJson} and {@link sessionTokenJson} return a secret. */
 
 import type { AuditEntry } from '../../audit.ts';
+import type { RefusalSummary } from '../../audit-trail/refusal-counts.ts';
 import type { ListedKey } from '../../auth/keys/signing-keys.ts';
 import type { Principal } from '../../auth/principal.ts';
 import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
@@ -71,6 +72,14 @@ export const roleMappingJson = (mapping: RoleMapping) => ({ rules: mapping.rules
 export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEntry) => ({
   ...entry,
   actor: { ...actor, request_id: requestId },
+});
+
+export const refusalSummaryJson = ({ kind, code, lastHour, lastDay, lastWeek }: RefusalSummary) => ({
+  kind,
+  code,
+  last_hour: lastHour,
+  last_day: lastDay,
+  last_week: lastWeek,
 });
 
 export const setupUrl = (baseUrl: string, secret: string): string => `${baseUrl}/setup/${secret}`;

@@ -1,5 +1,6 @@
 /** Single logout with the identity provider, in both directions and over both bindings. */
 import express, { type Request, type Response, Router } from 'express';
+import { countRefusal } from '../../audit-trail/refusal-counts.ts';
 import { clearCookie, readCookie, setCookie } from '../../auth/sessions/cookies.ts';
 import { answerLogoutRequest, finishSingleLogout, startSingleLogout } from '../../auth/sign-in/single-logout.ts';
 import type { IdpLogout } from '../../console/signed-out-page.tsx';
@@ -45,7 +46,10 @@ async function handleLogoutMessage(runtime: Runtime, response: Response, readMes
     if (message.field === 'SAMLRequest') await handleLogoutRequest(runtime, response, { organization, message });
     else await handleLogoutResponse(runtime, response, { organization, message });
   } catch (error) {
-    if (error instanceof GatewayError) runtime.metrics.logouts.inc({ outcome: error.code });
+    if (error instanceof GatewayError) {
+      runtime.metrics.logouts.inc({ outcome: error.code });
+      if (error.status < 500) countRefusal(runtime, organization.id, { kind: 'logout', code: error.code });
+    }
     throw error;
   }
 }

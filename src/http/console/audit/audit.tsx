@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { type AuditEntry, type AuditQuery, eachAuditEntry, readAudit } from '../../../audit.ts';
+import { summarizeRefusals } from '../../../audit-trail/refusal-counts.ts';
 import { type AuditFilter, AuditPage, isAuditEvent } from '../../../console/audit-page.tsx';
 import { GatewayError } from '../../../errors.ts';
 import { listMembers } from '../../../organizations/member-list.ts';
@@ -51,6 +52,7 @@ async function showAudit(runtime: Runtime, request: Request, response: Response)
       addresses={await emailsOf(runtime, partition, entries)}
       cursor={cursor}
       nextCursor={page.nextCursor}
+      refusals={await summarizeRefusals(runtime, partition)}
     />,
   );
 }
