@@ -18,6 +18,9 @@ export const AUDIT_EVENTS = {
   'member.role_changed': 'the role of a member changed',
   'member.suspended': 'a member was suspended',
   'member.unsuspended': 'the suspension of a member was lifted',
+  'member.linked':
+    'a user of a new identity provider became an existing member: by a verified email address, or approved by an owner or the operator',
+  'member.link_declined': 'an owner or the operator declined that a user of a new identity provider becomes an existing member',
   'member.removed': 'a member was removed, with all sessions and tokens',
   'organization.created': 'an organization was created',
   'organization.changed': 'settings of an organization were changed',

@@ -376,6 +376,18 @@ const variant = (code: ErrorCode, user: Partial<ErrorText>, administrator: Parti
 
 /** Situations in which a code needs other words than its row has. A missing text falls back to that row. */
 export const ERROR_VARIANTS = {
+  link_unapproved: variant(
+    'saml_identifier_ambiguous',
+    {
+      title: 'An owner must confirm your account',
+      advice: 'Ask an owner of your organization to approve your sign-in under Single sign-on, then sign in again.',
+    },
+    {
+      title: 'The sign-in waits for an approval',
+      advice:
+        'The identity provider of this connection changed, and an owner or the operator must confirm that this user is the existing member. Compare the user with the member under Single sign-on, then approve or decline.',
+    },
+  ),
   identifier_undecided: variant(
     'saml_identifier_changed',
     { title: 'Your organization must first choose how users are identified' },

@@ -62,6 +62,21 @@ export interface MemberIdentifier {
   readonly value: string;
 }
 
+/** A user of a new identity provider who asks to become an existing member, which an owner or the operator must approve. */
+export interface LinkRequest {
+  readonly id: string;
+  /** The change of the identity provider that the request belongs to. */
+  readonly changeId: string;
+  readonly connectionId: string;
+  /** The key that the member gets. */
+  readonly identity: string;
+  readonly identifier: MemberIdentifier;
+  /** The user, as the identity provider describes it. */
+  readonly email: string;
+  readonly name: string;
+  readonly atMs: number;
+}
+
 export interface Member {
   readonly id: string;
   /** The unique key under which sign-ins find the member. `identity/member-identity.ts` computes it. */
@@ -89,6 +104,13 @@ export interface Member {
   readonly revokedSessionTokens?: readonly RevokedSessionToken[];
   /** Hashes of the last NameIDs, so that single logout recognizes a user whose sessions have ended. Absent in older records. */
   readonly seenNameIds?: readonly string[];
+  /**
+   * What happened to the member since the identity provider changed. Without effect after the next change, which has another ID.
+   * `declined`: no user of the new identity provider becomes this member.
+   */
+  readonly idpChange?: { readonly id: string; readonly outcome: 'signed_in' | 'approved' | 'declined' } | undefined;
+  /** At most one, the last. */
+  readonly linkRequest?: LinkRequest | undefined;
 }
 
 export const MEMBERS: Collection<Member> = {

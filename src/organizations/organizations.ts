@@ -62,6 +62,21 @@ export interface Connection {
   readonly scopeSince?: string | undefined;
   /** Members may still have a key of the format without source, as written before connections existed. */
   readonly readsFormerKeys?: true | undefined;
+  /** The last change to another identity provider while there were members. */
+  readonly change?: IdpChange | undefined;
+}
+
+/** A change of a connection to another identity provider, and the decision about the members. */
+export interface IdpChange {
+  readonly id: string;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly decision: 'keep' | 'link_by_email' | 'new_accounts';
+  /** RFC 3339. Until then `link_by_email` links members. */
+  readonly until?: string | undefined;
+  readonly fromEntityId: string;
+  /** The scopes of the members who were there before, newest first. */
+  readonly formerScopes: readonly Pick<Connection, 'identityScope' | 'scopeSince'>[];
 }
 
 /** A connection whose members are losing their sessions and tokens, because it was disabled or deleted. */
@@ -77,7 +92,7 @@ export interface RevokingConnection {
  * suspended member stays suspended.
  */
 export interface FormerConnection
-  extends Pick<Connection, 'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates'> {
+  extends Pick<Connection, 'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates' | 'change'> {
   readonly entityId: string;
   readonly identifier: ConnectionSettings['identifier'];
 }

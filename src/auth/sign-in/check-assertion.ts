@@ -112,6 +112,7 @@ function identifyUser(organization: Organization, { connection, assertion, setti
     identifier: person.identifier,
     identifiers: readAllIdentifiers(assertion, context),
     email: person.email,
+    name: person.name,
     decision: decideRole(organization.roleMapping, person.groups, roleScopeOf(organization, connection.id)),
   };
 }

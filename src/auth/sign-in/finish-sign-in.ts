@@ -2,7 +2,8 @@
 import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
-import { pinIdentifier, resolveMember } from '../../organizations/identity/resolve-member.ts';
+import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
+import { resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { foreseeOwnerChange, reportOwnerLoss, requireUnchanged } from '../../organizations/owners/owner-loss.ts';
@@ -86,8 +87,11 @@ export async function finishSignIn(runtime: Runtime, organization: Stored<Organi
 /** Returns the refusal of a member, so that the assertion is claimed before the user is refused. @throws every other error */
 function refusedMember(error: unknown) {
   if (!(error instanceof GatewayError) || error.status !== 403) throw error;
-  return { kind: 'refused', known: undefined, pin: undefined, refusal: error } as const;
+  return { kind: 'refused', refusal: error, requestSteps: [] } as const;
 }
+
+/** A refused user is no member. */
+const NO_MEMBER = { known: undefined, pin: undefined, linkedBy: undefined };
 
 interface CheckedSignIn {
   readonly verified: VerifiedResponse;
@@ -118,18 +122,20 @@ async function commitSignIn(
     ...match.take,
   ];
   return compareAndSet<SignInResult>(async () => {
-    const resolved = await resolveMember(runtime.store, stored, { connection, user }).catch(refusedMember);
+    const resolved = await resolveMember(runtime.store, stored, { connection, user, nowMs }).catch(refusedMember);
     if (resolved.kind === 'outdated') return resolved;
-    const { known, pin: source } = resolved;
-    const refusal = resolved.refusal ?? emailRefusal(organization, user);
+    const { known, pin: source, linkedBy } = resolved.kind === 'resolved' ? resolved : NO_MEMBER;
+    const forbiddenEmail = emailRefusal(organization, user);
+    const refusal = (resolved.kind === 'refused' ? resolved.refusal : undefined) ?? forbiddenEmail;
     const opened =
       refusal || user.decision.role === 'none'
         ? undefined
-        : openSession(runtime, { organization, connection }, { assertion, user, known, browser, formerLogin, nowMs });
+        : openSession(runtime, { organization, connection }, { assertion, user, known, linkedBy, browser, formerLogin, nowMs });
     const claims = claimsFor(opened);
-    const steps = refusal ? [] : (opened?.steps ?? revokeAccess(known));
+    const requestSteps = resolved.kind === 'refused' && !forbiddenEmail ? resolved.requestSteps : [];
+    const steps = refusal ? requestSteps : (opened?.steps ?? revokeAccess(known));
     const owners = refusal
-      ? requireUnchanged(stored) // such a refusal changes no member
+      ? requireUnchanged(stored) // such a refusal changes no role
       : await foreseeOwnerChange(runtime, stored, { before: known?.value, after: opened?.member });
     const { auditSteps } = owners;
     // A refused user pins nothing.
@@ -138,7 +144,7 @@ async function commitSignIn(
     const { organizationStep, pinSteps } = pinning ?? { organizationStep: owners.organizationStep, pinSteps: [] };
     const result = await runtime.store.commit(organization.id, [...claims, organizationStep, ...steps, ...auditSteps, ...pinSteps], {
       // Revocations and settings wait for replicas, so that a failover cannot undo them.
-      replicated: pin !== undefined || (!opened && steps.length > 0),
+      replicated: pin !== undefined || linkedBy !== undefined || (!opened && !refusal && steps.length > 0),
     });
     if (result.ok) {
       if (auditSteps.length > 0) await reportOwnerLoss(runtime, organization, 'sign_in');

@@ -5,7 +5,8 @@
 import { auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { findConnection } from '../../organizations/connections/connections.ts';
-import { type Outdated, pinIdentifier, type ResolvedMember, resolveMember } from '../../organizations/identity/resolve-member.ts';
+import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
+import { type Outdated, type ResolvedMember, resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { RoleSource } from '../../organizations/members.ts';
 import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import type { RoleDecision } from '../../organizations/role-mapping.ts';
@@ -126,7 +127,12 @@ async function runChecks(runtime: Runtime, stored: Stored<Organization>, { reque
   });
   const user = checked.kind === 'identified' ? checked.user : undefined;
   if (!user) return { ...NO_FINDINGS, checks };
-  const resolved = await run('member', () => resolveMember(runtime.store, stored, { connection: verified.connection, user }));
+  const resolved = await run('member', async () => {
+    const found = await resolveMember(runtime.store, stored, { connection: verified.connection, user, nowMs: runtime.now() });
+    // A test asks for no approval.
+    if (found.kind === 'refused') throw found.refusal;
+    return found;
+  });
   if (resolved?.kind === 'outdated') return resolved;
   await run('email_domain', () => requireAllowedEmail(organization, user));
   await run('role', () => requireRole(user));

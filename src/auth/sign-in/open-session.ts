@@ -5,7 +5,7 @@ import type { OrganizationConnection } from '../../organizations/connections/con
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { identityKey, memberIdentifier } from '../../organizations/identity/member-identity.ts';
 import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
-import type { Connection } from '../../organizations/organizations.ts';
+import type { Connection, IdpChange } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step, Stored } from '../../store/store.ts';
@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly user: IdentifiedUser;
   /** The member record of this user, if the user signed in before. */
   readonly known: Stored<Member> | undefined;
+  /** The change of the identity provider if this sign-in links the user to the member. */
+  readonly linkedBy?: IdpChange | undefined;
   readonly browser: BrowserContext;
   /** The session that this browser had. */
   readonly formerLogin: Login | undefined;
@@ -42,7 +44,7 @@ export function openSession(
   { organization, connection }: OrganizationConnection,
   options: SessionOptions,
 ): OpenedSession {
-  const { user, known, browser, formerLogin, nowMs } = options;
+  const { user, known, linkedBy, browser, formerLogin, nowMs } = options;
   const session = newSession(runtime, connection, options);
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
   const sessions = [...kept.slice(-(MAX_SESSIONS - 1)), session];
@@ -65,7 +67,7 @@ export function openSession(
       ? { do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member }
       : { do: 'insert', collection: MEMBERS, id: member.id, value: member },
     putLogin(runtime, sid, login),
-    ...auditSteps({ before: known?.value, member, actor: browser.actor, nowMs }),
+    ...auditSteps({ before: known?.value, linkedBy, member, actor: browser.actor, nowMs }),
   ];
   return { steps, sid, member };
 }
@@ -109,6 +111,8 @@ function memberAfterSignIn(
     ...resolveRole(decision, before),
     lastLoginAt: now,
     sessions,
+    ...(connection.change ? { idpChange: { id: connection.change.id, outcome: 'signed_in' } } : {}),
+    linkRequest: undefined,
   };
 }
 
@@ -133,16 +137,21 @@ function firstGroups(groups: readonly string[]): readonly string[] {
 
 interface SignInAudit {
   readonly before: Member | undefined;
+  readonly linkedBy: IdpChange | undefined;
   readonly member: Member;
   readonly actor: Actor;
   readonly nowMs: number;
 }
 
-function auditSteps({ before, member, actor, nowMs }: SignInAudit): Step[] {
+function auditSteps({ before, linkedBy, member, actor, nowMs }: SignInAudit): Step[] {
   const { id: member_id, email, role, roleSource } = member;
   const memberActor: Actor = { ...actor, kind: 'member', id: member_id, email };
   const steps: Step[] = [];
   if (!before) steps.push(auditStep(nowMs, memberActor, 'member.created', { member_id, details: { email } }));
+  if (linkedBy) {
+    const details = { by: 'email', connection: member.connectionId, change: linkedBy.id, former_entity_id: linkedBy.fromEntityId };
+    steps.push(auditStep(nowMs, memberActor, 'member.linked', { member_id, details }));
+  }
   if (before && before.role !== role) {
     const details = { from: before.role, to: role, ...roleSource };
     steps.push(auditStep(nowMs, { kind: 'identity_provider' }, 'member.role_changed', { member_id, details }));

@@ -31,7 +31,7 @@ const MAX_BODY = 1100 * 1024;
 const parseOctets = express.raw({ type: [...XML_TYPES, 'multipart/form-data'], limit: MAX_BODY, inflate: false });
 
 /** Metadata, with the decision of a JSON body. Other bodies have it in the query only. */
-export type PostedMetadata = MetadataSource & { readonly decision?: EntityIdDecision | undefined };
+export type PostedMetadata = MetadataSource & { readonly decision?: EntityIdDecision | undefined; readonly linkUntil?: string | undefined };
 
 export const METADATA_BODY: RequestBody<PostedMetadata> = {
   content: {
@@ -84,7 +84,14 @@ export interface MetadataCall {
 export async function putMetadata(call: MetadataCall) {
   const { runtime, principal, actor, organization, connectionId, query, body } = call;
   const loaded = await loadMetadata(runtime, withEntityId(body, query.entity_id));
-  const change = { organization, connectionId, loaded, decision: query.on_new_entity_id ?? body.decision };
+  const linkUntil = query.link_until ?? body.linkUntil;
+  const change = {
+    organization,
+    connectionId,
+    loaded,
+    decision: query.on_new_entity_id ?? body.decision,
+    linkUntilMs: linkUntil === undefined ? undefined : Date.parse(linkUntil),
+  };
   const describe = (after: Organization) =>
     describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) }, loaded);
   if (query.dry_run !== 'true') return describe(await setIdentityProvider(runtime, actor, change));
@@ -106,10 +113,10 @@ async function metadataSource(request: Request, response: Response): Promise<Pos
   return sourceOf(checkShape(METADATA_INPUT, await jsonOf(request, response)));
 }
 
-function sourceOf({ on_new_entity_id: decision, ...body }: z.infer<typeof METADATA_INPUT>): PostedMetadata {
-  if ('metadata_xml' in body) return { kind: 'document', content: body.metadata_xml, entityId: body.entity_id, decision };
-  if ('metadata_url' in body) return { kind: 'url', url: body.metadata_url, entityId: body.entity_id, decision };
-  return { kind: 'manual', values: body, decision };
+function sourceOf({ on_new_entity_id: decision, link_until: linkUntil, ...body }: z.infer<typeof METADATA_INPUT>): PostedMetadata {
+  if ('metadata_xml' in body) return { kind: 'document', content: body.metadata_xml, entityId: body.entity_id, decision, linkUntil };
+  if ('metadata_url' in body) return { kind: 'url', url: body.metadata_url, entityId: body.entity_id, decision, linkUntil };
+  return { kind: 'manual', values: body, decision, linkUntil };
 }
 
 function octetsOf(request: Request): Buffer {

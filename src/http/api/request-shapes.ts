@@ -220,14 +220,23 @@ const onNewEntityId = z
   .enum(ENTITY_ID_DECISIONS, `must be one of ${ENTITY_ID_DECISIONS.join(', ')}`)
   .optional()
   .describe(
-    'What happens to the members if the metadata has another entity ID. Required while the connection has members. Only `new_accounts` is available in this version.',
+    'What happens to the members if the metadata has another entity ID. Required while the connection has members. `link_by_email` links users to existing members by verified email addresses; `new_accounts` gives every user a new account.',
   );
+const linkUntil = z.iso
+  .datetime({ offset: true, error: 'must be a time like 2026-03-04T10:22:00Z' })
+  .optional()
+  .describe('Until when `link_by_email` links users, at most 30 days ahead. Required for it.');
 
 export const METADATA_INPUT = z.union(
   [
     // The reader says that an empty document is empty.
-    z.strictObject({ metadata_xml: z.string(), entity_id: entityId, on_new_entity_id: onNewEntityId }),
-    z.strictObject({ metadata_url: z.string().min(1).max(2048), entity_id: entityId, on_new_entity_id: onNewEntityId }),
+    z.strictObject({ metadata_xml: z.string(), entity_id: entityId, on_new_entity_id: onNewEntityId, link_until: linkUntil }),
+    z.strictObject({
+      metadata_url: z.string().min(1).max(2048),
+      entity_id: entityId,
+      on_new_entity_id: onNewEntityId,
+      link_until: linkUntil,
+    }),
     z.strictObject({
       entity_id: z.string().min(1).max(1024),
       sso_url: z.string().min(1).max(2048),
@@ -238,6 +247,7 @@ export const METADATA_INPUT = z.union(
         .max(20)
         .describe('PEM with one or more certificates, bare base64 of one, or base64 of PEM. Text around PEM is ignored.'),
       on_new_entity_id: onNewEntityId,
+      link_until: linkUntil,
     }),
   ],
   'Send metadata_xml, or metadata_url, or entity_id with sso_url and certificates',
@@ -253,9 +263,10 @@ export const METADATA_QUERY = z.object({
   entity_id: entityId,
   dry_run: z.enum(['true', 'false']).optional(),
   on_new_entity_id: onNewEntityId,
+  link_until: linkUntil,
 });
 
-export const NEW_CONNECTION_QUERY = METADATA_QUERY.omit({ on_new_entity_id: true }).extend({
+export const NEW_CONNECTION_QUERY = METADATA_QUERY.omit({ on_new_entity_id: true, link_until: true }).extend({
   name: connectionName.optional().describe('The name of the connection, unless a JSON body has it.'),
 });
 

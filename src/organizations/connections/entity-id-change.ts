@@ -5,22 +5,21 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
+import type { Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import { hasMembers, isOfConnection } from '../identity/member-identity.ts';
+import { type IdentityScope, newChange, requireValidEnd, scopesOfMembers } from '../idp-change/idp-change.ts';
 import { MEMBERS, type Member } from '../members.ts';
-import type { Connection, Organization } from '../organizations.ts';
+import type { Connection, IdpChange, Organization } from '../organizations.ts';
 import { type OrganizationConnection, requireConnection } from './connections.ts';
 
 /**
- * What happens to the members. Only `new_accounts` is available in this version. `keep`: users keep their accounts if the new identity provider sends the same identifiers.
+ * What happens to the members. `keep`: users keep their accounts if the new identity provider sends the same identifiers.
  * `link_by_email`: users are linked to their accounts by verified email addresses. `new_accounts`: every user gets a new account.
  */
 export const ENTITY_ID_DECISIONS = ['keep', 'link_by_email', 'new_accounts'] as const;
 export type EntityIdDecision = (typeof ENTITY_ID_DECISIONS)[number];
-
-/** Which keys the members of a connection have. */
-export type IdentityScope = Pick<Connection, 'identityScope' | 'scopeSince'>;
 
 export interface EntityIdChange {
   readonly organization: Organization;
@@ -28,6 +27,8 @@ export interface EntityIdChange {
   readonly connectionId?: string | undefined;
   readonly entityId: string;
   readonly decision?: EntityIdDecision | undefined;
+  /** Until when `link_by_email` links members. */
+  readonly linkUntilMs?: number | undefined;
   /** The scope that the connection had with this entityID, if a version of its metadata is restored. */
   readonly formerScope?: IdentityScope | undefined;
 }
@@ -36,48 +37,72 @@ export interface EntityIdChange {
 export interface EntityIdPlan {
   /** The entityID that the decision is about. Undefined if the connection is created. */
   readonly from: string | undefined;
-  /** The new scope, if the entityID is another one. */
-  readonly scope?: IdentityScope;
+  readonly fromScope: string | undefined;
+  /** The new scope, if the entityID is another one, and the change to remember, if there are members. */
+  readonly scope?: IdentityScope & { readonly change?: IdpChange | undefined };
 }
 
 /**
  * Checks the decision about the members, if one is needed.
- * @throws conflict if it is missing or not possible; forbidden for a setup link that decides more than new accounts
+ * @throws conflict if it is missing or not possible; forbidden for a setup link that decides more than new accounts;
+ *   validation_failed for an invalid `link_until`
  */
-export async function planEntityIdChange(store: Store, actor: Actor, change: EntityIdChange): Promise<EntityIdPlan> {
+export async function planEntityIdChange(
+  { store, now }: Pick<Runtime, 'store' | 'now'>,
+  actor: Actor,
+  change: EntityIdChange,
+): Promise<EntityIdPlan> {
   const { organization, entityId, formerScope } = change;
+  requireAllowedDecision(actor, change);
+  requireValidEnd(change, now());
   const connection = findChangedConnection(change);
   const from = connection?.metadata.entityId;
-  if (!connection || from === entityId) return { from };
-  if (await hasMembers(store, organization.id, connection)) requireDecision(actor, connection, change);
+  const plan: EntityIdPlan = { from, fromScope: connection?.identityScope };
+  if (!connection || from === entityId) return plan;
   // Also without members: a random scope never returns to members of an earlier identity provider.
-  return { from, scope: formerScope ?? { identityScope: newSecret() } };
+  const scope = formerScope ?? { identityScope: newSecret() };
+  if (!(await hasMembersToDecide(store, organization.id, connection))) return { ...plan, scope };
+  const decision = requireDecision(connection, change);
+  return { ...plan, scope: { ...scope, change: newChange(connection, { ...change, decision }, now()) } };
 }
 
-function requireDecision({ kind }: Actor, connection: Connection, { entityId, decision }: EntityIdChange): void {
-  if (decision === undefined) throw decisionNeeded(connection, entityId);
-  if (kind === 'setup_link' && decision !== 'new_accounts') {
-    throw new GatewayError('forbidden', 'A setup link can only choose new_accounts. Ask an owner or the operator to save this metadata.');
+/** Returns whether a connection has members, also those whom a former change has not linked yet. */
+async function hasMembersToDecide(store: Store, organizationId: string, connection: Connection): Promise<boolean> {
+  for (const { identityScope, scopeSince } of scopesOfMembers(connection)) {
+    if (await hasMembers(store, organizationId, { ...connection, identityScope, scopeSince })) return true;
   }
-  if (decision !== 'new_accounts') {
+  return false;
+}
+
+/** @throws forbidden for a setup link, whose holder enters the certificate and could sign in as every member */
+function requireAllowedDecision({ kind }: Actor, { decision }: EntityIdChange): void {
+  if (kind !== 'setup_link' || decision === undefined || decision === 'new_accounts') return;
+  throw new GatewayError('forbidden', 'A setup link can only choose new_accounts. Ask an owner or the operator to save this metadata.');
+}
+
+function requireDecision(connection: Connection, { entityId, decision }: EntityIdChange): EntityIdDecision {
+  if (decision === undefined) throw decisionNeeded(connection, entityId);
+  if (decision === 'keep') {
     throw new GatewayError(
       'conflict',
-      `on_new_entity_id: ${decision} is not available in this version. Use new_accounts. Nothing was changed.`,
+      'on_new_entity_id: keep is not available in this version. Use link_by_email or new_accounts. Nothing was changed.',
     );
   }
+  return decision;
 }
 
 const decisionNeeded = ({ metadata }: Connection, entityId: string): GatewayError =>
   new GatewayError('conflict', {
     detail:
-      'This metadata belongs to another identity provider, and the connection has members. Set on_new_entity_id (samlgate org set-idp --on-new-entity-id) to new_accounts to give every user a new account. With dry_run=true, the response counts the affected members. Nothing was changed.',
+      'This metadata belongs to another identity provider, and the connection has members. Set on_new_entity_id (samlgate org set-idp --on-new-entity-id) to link_by_email to link users to members by verified email addresses, or to new_accounts to give every user a new account. With dry_run=true, the response counts the affected members. Nothing was changed.',
     wanted: metadata.entityId,
     got: entityId,
   });
 
 /** Checks that the metadata which a plan replaces is still in place. @throws conflict */
-export function requirePlanned({ from }: EntityIdPlan, change: EntityIdChange): void {
-  if (findChangedConnection(change)?.metadata.entityId !== from) {
+export function requirePlanned({ from, fromScope }: EntityIdPlan, change: EntityIdChange): void {
+  const connection = findChangedConnection(change);
+  if (connection?.metadata.entityId !== from || connection?.identityScope !== fromScope) {
     throw new GatewayError('conflict', 'The metadata was changed at the same time. Nothing was changed. Try again.');
   }
 }

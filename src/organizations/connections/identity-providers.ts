@@ -19,6 +19,7 @@ import type { Store } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
+import type { IdentityScope } from '../idp-change/idp-change.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
 import {
@@ -32,7 +33,7 @@ import {
   withConnection,
   withoutConnection,
 } from './connections.ts';
-import { countAffectedMembers, type EntityIdDecision, type IdentityScope, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
+import { countAffectedMembers, type EntityIdDecision, type EntityIdPlan, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
 import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
 import { noteOwnerLoss } from './owners-after-change.ts';
@@ -81,6 +82,8 @@ export interface MetadataChange {
   readonly loaded: LoadedMetadata;
   /** What happens to the members if the entityID is another one. */
   readonly decision?: EntityIdDecision | undefined;
+  /** Until when `link_by_email` links members. */
+  readonly linkUntilMs?: number | undefined;
   /**
    * Whether the users of an identity provider that was deleted and is connected again are the same members. Never for a setup link:
    * its holder enters the certificate, and could sign in as every former member.
@@ -96,13 +99,13 @@ export interface MetadataChange {
  * Returns the organization with new metadata of a connection, and the connection's present settings. Metadata from a new URL is
  * refreshed daily; for a known URL the refresh stays as the owner has set it. Users of an identity provider with another entityID
  * never become members of the previous one.
- * @param scope for another entityID; by default the entityID
+ * @param scope for another entityID, with the change to remember; by default the entityID
  * @throws not_found; conflict if another connection has the same identity provider
  */
 export function withMetadata(
   { organization, connectionId, loaded, takesOverMembers = false }: MetadataChange,
   nowMs: number,
-  scope: IdentityScope = { identityScope: loaded.metadata.entityId },
+  scope: NonNullable<EntityIdPlan['scope']> = { identityScope: loaded.metadata.entityId },
 ): Organization {
   const { metadata, metadataUrl } = loaded;
   const isFirst = connectionId === undefined && organization.connections.length === 0;
@@ -122,7 +125,7 @@ export function withMetadata(
     updatedAt: toIsoTime(nowMs),
     refresh: undefined,
     removedCertificates: removedCertificatesAfter(connection, metadata),
-    ...(isSameIdp ? {} : { scopeSince: toIsoTime(nowMs), ...scope }),
+    ...(isSameIdp ? {} : { scopeSince: toIsoTime(nowMs), change: undefined, ...scope }),
   });
 }
 
@@ -133,9 +136,9 @@ export function withMetadata(
  */
 export async function setIdentityProvider(runtime: Runtime, actor: Actor, requested: MetadataChange): Promise<Organization> {
   const change = { ...requested, takesOverMembers: actor.kind !== 'setup_link' };
-  const { organization, connectionId, loaded, decision, formerScope, auditDetails = {} } = change;
+  const { organization, connectionId, loaded, decision, linkUntilMs, formerScope, auditDetails = {} } = change;
   const { entityId } = loaded.metadata;
-  const plan = await planEntityIdChange(runtime.store, actor, { organization, connectionId, entityId, decision, formerScope });
+  const plan = await planEntityIdChange(runtime, actor, { organization, connectionId, entityId, decision, linkUntilMs, formerScope });
   const versionSteps = await metadataVersionSteps(runtime, actor, { organization, connectionId });
   await noteConnections(runtime.store, withMetadata(change, runtime.now()));
   const changed = await updateOrganization(runtime, actor, {
@@ -145,7 +148,9 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, reques
       entity_id: loaded.metadata.entityId,
       certificates: loaded.metadata.signingCertificates.map((certificate) => certificate.fingerprintSha256),
       ...(connectionId === undefined ? {} : { connection: connectionId }),
-      ...(plan.scope === undefined ? {} : { former_entity_id: plan.from, on_new_entity_id: decision }),
+      ...(plan.scope === undefined
+        ? {}
+        : { former_entity_id: plan.from, on_new_entity_id: decision, link_until: plan.scope.change?.until }),
       ...auditDetails,
     },
     change: (before) => {
@@ -159,7 +164,7 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, reques
   return changed;
 }
 
-export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'decision'> {
+export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'decision' | 'linkUntilMs'> {
   readonly versionId: string;
 }
 
@@ -176,7 +181,7 @@ export async function needsDecisionToRestore(store: Store, { organization, versi
 export async function restoreMetadataVersion(
   runtime: Runtime,
   actor: Actor,
-  { organization, versionId, decision }: VersionChoice,
+  { organization, versionId, decision, linkUntilMs }: VersionChoice,
 ): Promise<Organization> {
   const stored = await getMetadataVersion(runtime.store, organization.id, versionId);
   const { connectionId = findFormerConnection(organization)?.id, metadata, metadataUrl, ...version } = stored;
@@ -186,6 +191,7 @@ export async function restoreMetadataVersion(
     connectionId,
     loaded,
     decision,
+    linkUntilMs,
     // Before connections existed, the scope was the entityID.
     formerScope: { identityScope: version.identityScope ?? metadata.entityId, scopeSince: version.scopeSince },
     auditDetails: { returned_to: versionId },

@@ -77,7 +77,8 @@ async function findOtherSpellings(
   return found;
 }
 
-const eachMemberWithEmail = (store: Store, partition: string, email: string) =>
+/** Yields the members with an email address, in upper or lower case. */
+export const eachMemberWithEmail = (store: Store, partition: string, email: string) =>
   eachRecord(store, { partition, collection: MEMBERS, index: 'email', equals: email.toLowerCase() });
 
 export interface NewUser {

@@ -1,30 +1,47 @@
 /** Decides which member a sign-in is for, and whether it chooses the identifier of the connection. */
-import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { describeSource, type Identifier, type IdentifierSource } from '../../saml/identifier/identifier.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
-import { withConnection } from '../connections/connections.ts';
+import { findEmailLink } from '../idp-change/email-link.ts';
+import { requestSteps } from '../idp-change/link-requests.ts';
 import type { Member } from '../members.ts';
-import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { findIdentifiedMember, hasMembers, type NewUser, requireNotSuspendedBefore } from './member-identity.ts';
 
 export interface SigningInUser extends NewUser {
   /** The identifier that the connection uses. */
   readonly identifier: Identifier;
+  readonly name: string;
 }
 
 export interface ResolvedMember {
   readonly kind: 'resolved';
   /** The member record of the user, if the user signed in before. */
   readonly known: Stored<Member> | undefined;
+  /** The change of the identity provider if this sign-in links the user to the member. */
+  readonly linkedBy?: IdpChange | undefined;
   /** The source to pin in the commit of this sign-in, if none is pinned. */
   readonly pin: IdentifierSource | undefined;
   readonly refusal?: undefined;
 }
 
+/** An owner or the operator must first decide whether the user is an existing member. */
+export interface UnapprovedMember {
+  readonly kind: 'refused';
+  readonly refusal: GatewayError;
+  /** The steps that record the request of the user. */
+  readonly requestSteps: readonly Step[];
+}
+
 /** The organization has changed since it was read, so its settings do not decide any more. */
 export interface Outdated {
   readonly kind: 'outdated';
+}
+
+export interface MemberSearch {
+  readonly connection: Connection;
+  readonly user: SigningInUser;
+  readonly nowMs: number;
 }
 
 /**
@@ -34,15 +51,18 @@ export interface Outdated {
  */
 export async function resolveMember(
   store: Store,
-  { value: { id: organizationId }, version }: Stored<Organization>,
-  { connection, user }: { readonly connection: Connection; readonly user: SigningInUser },
-): Promise<ResolvedMember | Outdated> {
+  stored: Stored<Organization>,
+  { connection, user, nowMs }: MemberSearch,
+): Promise<ResolvedMember | UnapprovedMember | Outdated> {
+  const { version } = stored;
+  const { id: organizationId } = stored.value;
   const { identifier } = user;
   const known = await findIdentifiedMember(store, organizationId, { connection, identifier });
   if (known?.value.suspended) throw new GatewayError('member_suspended');
   const isPinned = (connection.settings.identifier ?? 'auto') !== 'auto';
   if (!known) {
-    await requireNotSuspendedBefore(store, organizationId, { connection, user });
+    const linked = await resolveByEmail(store, stored.value, { connection, user, nowMs });
+    if (linked) return { ...linked, ...(linked.kind === 'resolved' && !isPinned ? { pin: identifier.source } : {}) };
     if (!isPinned && (await hasMembers(store, organizationId, connection))) {
       // The sign-in that created the first member has pinned the identifier.
       const present = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
@@ -53,41 +73,46 @@ export async function resolveMember(
   return { kind: 'resolved', known, pin: isPinned ? undefined : identifier.source };
 }
 
+/**
+ * Finds the member that an unknown user becomes after a change of the identity provider.
+ * @returns undefined for a new user
+ * @throws member_suspended for a suspended member who returns, unless the user can be linked to that member
+ */
+async function resolveByEmail(
+  store: Store,
+  organization: Organization,
+  { connection, user, nowMs }: MemberSearch,
+): Promise<ResolvedMember | UnapprovedMember | undefined> {
+  const link = await findEmailLink(store, { organization, connection, email: user.email, nowMs });
+  const asked = link?.kind === 'ask' ? link.members : [];
+  let suspension: GatewayError | undefined;
+  try {
+    await requireNotSuspendedBefore(store, organization.id, { connection, user });
+  } catch (error) {
+    if (!(error instanceof GatewayError) || !asked.some(({ value }) => value.suspended)) throw error;
+    suspension = error;
+  }
+  if (!link) return undefined;
+  if (link.kind === 'link') return { kind: 'resolved', known: link.member, linkedBy: link.change, pin: undefined };
+  const { change } = link;
+  return {
+    kind: 'refused',
+    refusal: suspension ?? linkUnapproved(),
+    requestSteps: requestSteps({ connection, change, user, members: asked, nowMs }),
+  };
+}
+
+const linkUnapproved = (): GatewayError =>
+  new GatewayError('saml_identifier_ambiguous', {
+    variant: 'link_unapproved',
+    detail: 'The identity provider of your organization changed, and an owner must first confirm which account is yours.',
+    administratorDetail: 'The user could be an existing member of the former identity provider, and this is not confirmed yet.',
+  });
+
 function identifierUndecided(source: IdentifierSource): GatewayError {
   return new GatewayError('saml_identifier_changed', {
     variant: 'identifier_undecided',
     detail: 'Your organization has not yet decided how its identity provider identifies users.',
     administratorDetail: `No member is known by ${describeSource(source)} of this response, and no identifier has been chosen for the members who exist already.`,
   });
-}
-
-export interface Pin {
-  readonly connection: Connection;
-  readonly source: IdentifierSource;
-  readonly actor: Actor;
-  readonly nowMs: number;
-}
-
-/**
- * Returns the steps that pin the identifier of a connection. They replace the organization, so they fail if it has changed since it was
- * read, and of two sign-ins at the same moment only one pins.
- * @param organizationStep what the commit does with the organization otherwise; its new value is kept
- */
-export function pinIdentifier(
-  organizationStep: Step,
-  { value, version }: Stored<Organization>,
-  { connection, source, actor, nowMs }: Pin,
-): { readonly organizationStep: Step; readonly pinSteps: readonly Step[] } {
-  const organization = organizationStep.do === 'replace' ? (organizationStep.value as Organization) : value;
-  const pinned = { ...connection, settings: { ...connection.settings, identifier: source } };
-  return {
-    organizationStep: {
-      do: 'replace',
-      collection: ORGANIZATION,
-      id: ORGANIZATION_RECORD,
-      version,
-      value: withConnection(organization, pinned),
-    },
-    pinSteps: [auditStep(nowMs, actor, 'identifier.pinned', { details: { identifier: source, connection: connection.id } })],
-  };
 }

@@ -159,7 +159,7 @@ function readOnlyValue(attributes: Attributes, name: string, { allowsDuplicates 
 }
 
 /** Folds only ASCII letters: what else counts as equal differs between directories. */
-const foldCase = (value: string): string => value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+export const foldCase = (value: string): string => value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
 function withinLimit(identifier: Identifier): Identifier {
   if (identifier.value.length + (identifier.qualifiers ?? []).join('').length > MAX_IDENTIFIER_LENGTH) {
