@@ -15,6 +15,7 @@ import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';
 import { openStore } from './store/open-store.ts';
+import type { Reachability } from './store/redis/keep-connected.ts';
 
 export interface Gateway {
   readonly runtime: Runtime;
@@ -46,7 +47,7 @@ const SETTLE_WITHIN_MS = 1_000;
  */
 export async function createGateway(config: Config, overrides: GatewayOverrides = {}): Promise<Gateway> {
   const log = overrides.log ?? createLog(config.logLevel);
-  const store = await openStore(config.store, overrides.now);
+  const store = await openStore(config.store, overrides.now, (change) => logReachability(log, change));
   const runtime: Runtime = {
     config,
     store,
@@ -90,6 +91,11 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       await store.close();
     },
   };
+}
+
+function logReachability(log: Log, change: Reachability): void {
+  if (change.isReachable) log.info({ redis: change.redis }, 'Redis can be reached again');
+  else log.error({ redis: change.redis, reason: change.reason }, 'Redis cannot be reached');
 }
 
 /** Runs a task every minute, but never twice at a time. Failures are logged; the next run still happens. Returns how to stop it. */

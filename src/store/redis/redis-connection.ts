@@ -1,5 +1,6 @@
 /** Connects to the Redis of a `SAMLGATE_STORE` URL: standalone, Sentinel or Cluster. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { addressOf, closeConnection, keepConnected, type Reachability, reportOutages } from './keep-connected.ts';
 import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
 
 const ANSWER_WITHIN_MS = 2500;
@@ -45,8 +46,15 @@ const CONNECTION = {
   scripts: SCRIPTS,
 } satisfies RedisOptions;
 
-/** Leaves a replaced primary as soon as a Sentinel reports the failover, because the writes it still acknowledges will be lost. */
-const SENTINEL = { failoverDetector: true, sentinelCommandTimeout: 1000 } satisfies RedisOptions;
+/**
+ * Leaves a replaced primary as soon as a Sentinel reports the failover, because the writes it still acknowledges will be lost.
+ * By default, ioredis would no longer listen to a Sentinel that has restarted.
+ */
+const SENTINEL = {
+  failoverDetector: true,
+  sentinelCommandTimeout: 1000,
+  sentinelReconnectStrategy: retryDelayMs,
+} satisfies RedisOptions;
 
 function retryDelayMs(times: number): number {
   return Math.min(50 * times, 500);
@@ -61,10 +69,11 @@ interface Target {
 }
 
 /**
- * Connects to the Redis of a URL.
+ * Connects to the Redis of a URL. The connection is restored whenever it is lost, until {@link closeConnection}.
+ * @param report receives each outage of a server, and its end
  * @throws Error with a message for the operator that names the hosts and the reason, and contains no credentials
  */
-export async function connectRedis(url: string): Promise<Client> {
+export async function connectRedis(url: string, report?: (change: Reachability) => void): Promise<Client> {
   const target = readTarget(url);
   const client = createClient(url, target);
   let lastError: unknown;
@@ -73,14 +82,16 @@ export async function connectRedis(url: string): Promise<Client> {
     lastError = error;
   });
   client.on('+node', (node: Redis) => node.on('error', () => {}));
+  if (report) reportOutages(client, (error) => reasonOf(textOf(error), target), report);
   // ioredis asks Sentinels without end, but a start must fail at some point.
-  const deadline = setTimeout(() => client.disconnect(), OPEN_WITHIN_MS);
+  const deadline = setTimeout(() => closeConnection(client), OPEN_WITHIN_MS);
   try {
     await client.connect();
     await client.get('samlgate:{global}:e:ping');
+    keepConnected(client, retryDelayMs);
     return client;
   } catch (error) {
-    client.disconnect();
+    closeConnection(client);
     throw new Error(await describeFailure(target, lastError ?? error));
   } finally {
     clearTimeout(deadline);
@@ -131,18 +142,22 @@ function createClient(url: string, { kind, nodes, name, options }: Target): Clie
 
 const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/ECONNREFUSED/, 'connection refused'],
-  [/ETIMEDOUT|timed out/i, 'timed out'],
+  [/ECONNRESET|EPIPE/, 'the connection was closed'],
+  [/ETIMEDOUT|timed out|timeout/i, 'timed out'],
   [/ENOTFOUND|EAI_AGAIN/, 'unknown host name'],
   [/WRONGPASS|NOAUTH|NOPERM|invalid password/, 'authentication failed'],
 ];
 
 async function describeFailure(target: Target, error: unknown): Promise<string> {
-  const hosts = target.nodes.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(', ');
+  const hosts = target.nodes.map(({ host, port }) => addressOf(host, port)).join(', ');
   let text = textOf(error);
   // ioredis keeps the reason of a standalone connection only.
   if (target.kind !== 'standalone' && /Connection is closed/.test(text)) text = await probe(target);
-  const reason = REASONS.find(([pattern]) => pattern.test(text))?.[1] ?? withoutPassword(text, target.options.password);
-  return `Cannot connect to Redis at ${hosts}: ${reason}.`;
+  return `Cannot connect to Redis at ${hosts}: ${reasonOf(text, target)}.`;
+}
+
+function reasonOf(text: string, target: Target): string {
+  return REASONS.find(([pattern]) => pattern.test(text))?.[1] ?? withoutPassword(text, target.options.password);
 }
 
 function textOf(error: unknown): string {

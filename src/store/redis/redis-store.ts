@@ -15,6 +15,7 @@ import {
   type Stored,
   storeUnavailable,
 } from '../store.ts';
+import { closeConnection, type Reachability } from './keep-connected.ts';
 import { type Client, connectRedis, type Keys } from './redis-connection.ts';
 import { ReplicaWait } from './replica-wait.ts';
 
@@ -29,10 +30,11 @@ const OLDEST_VERSION = [6, 2] as const;
 
 /**
  * Connects to the Redis of a URL.
+ * @param report receives each outage of a server, and its end
  * @throws store_unavailable; its detail is for the operator who starts the gateway
  */
-export async function openRedisStore(url: string): Promise<Store> {
-  const client = await connectRedis(url).catch((error: Error) => {
+export async function openRedisStore(url: string, report?: (change: Reachability) => void): Promise<Store> {
+  const client = await connectRedis(url, report).catch((error: Error) => {
     throw new GatewayError('store_unavailable', error.message);
   });
   return new RedisStore(client, new ReplicaWait(() => connectRedis(url)));
@@ -175,7 +177,7 @@ class RedisStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#connection.disconnect();
+    closeConnection(this.#connection);
     await this.#replicaWait.close();
   }
 }

@@ -4,6 +4,7 @@
  * which only a server that has the commit can delete.
  */
 import type { Cluster, Redis } from 'ioredis';
+import { closeConnection } from './keep-connected.ts';
 
 /** The time limit of one WAIT. Commits that arrive in the meantime share the next one. */
 const REPLICATED_WITHIN_MS = 1000;
@@ -84,16 +85,14 @@ export class ReplicaWait {
   /** Closes a connection that failed, or that leads to another server than the commits (if two servers share an address). */
   #drop(connection: Promise<Redis | Cluster>): void {
     if (this.#connection === connection) this.#connection = undefined;
-    void connection.then(disconnect, () => {}); // if it never opened, there is nothing to close
+    void connection.then(closeConnection, () => {}); // if it never opened, there is nothing to close
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#connection?.then(disconnect, () => {});
+    await this.#connection?.then(closeConnection, () => {});
   }
 }
-
-const disconnect = (connection: Redis | Cluster): void => connection.disconnect();
 
 async function withDeadline<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
