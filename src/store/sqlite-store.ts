@@ -5,6 +5,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
 import { createCursor, readCursor } from './cursor.ts';
 import { entriesOf, toTtlMs } from './entries.ts';
+import { nextTurn } from './next-turn.ts';
 import { type Collection, type Page, type Range, type Step, type Store, type Stored, storeUnavailable } from './store.ts';
 
 /** Each migration upgrades a file from the version of its position to the next. Released migrations never change. */
@@ -44,7 +45,41 @@ const STATEMENTS = {
     'INSERT INTO expiring (partition, key, value, expires_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms WHERE expires_ms <= ?',
   drop: 'DELETE FROM expiring WHERE partition = ? AND key = ?',
   sweep: 'DELETE FROM expiring WHERE (partition, key) IN (SELECT partition, key FROM expiring WHERE expires_ms <= ? LIMIT ?)',
+  purgeRecords:
+    'DELETE FROM records WHERE partition = ?1 AND (collection, id) IN (SELECT collection, id FROM records WHERE partition = ?1 LIMIT ?2)',
+  purgeIndexes:
+    'DELETE FROM indexes WHERE partition = ?1 AND (collection, name, text, id) IN (SELECT collection, name, text, id FROM indexes WHERE partition = ?1 LIMIT ?2)',
+  purgeUniques:
+    'DELETE FROM uniques WHERE partition = ?1 AND (collection, name, text) IN (SELECT collection, name, text FROM uniques WHERE partition = ?1 LIMIT ?2)',
+  purgeExpiring: 'DELETE FROM expiring WHERE partition = ?1 AND key IN (SELECT key FROM expiring WHERE partition = ?1 LIMIT ?2)',
 } as const;
+
+/** The statements of {@link Store.purge}. Each deletes some rows of a partition. */
+const PURGES = ['purgeRecords', 'purgeIndexes', 'purgeUniques', 'purgeExpiring'] as const;
+/** Rows that one statement deletes: some milliseconds of work, during which nothing else runs. */
+const PURGE_ROWS = 250;
+
+/**
+ * The position after a cursor. SQLite does not use an index for `(text, id) < (?, ?)` if `text` has a fixed value, so reading a page
+ * would cost more the further down the list it is.
+ */
+const AFTER = {
+  one: { ascending: 'AND i.text = ? AND i.id > ?', descending: 'AND i.text = ? AND i.id < ?' },
+  all: { ascending: 'AND (i.text, i.id) > (?, ?)', descending: 'AND (i.text, i.id) < (?, ?)' },
+} as const;
+
+/**
+ * Returns the SQL of one page of an index. Its values are partition, collection and index, then the string and the id of the cursor,
+ * or only the string of a page that begins with it, and the limit.
+ */
+export function pageSql({ equals, cursor, descending }: Pick<Range, 'equals' | 'cursor' | 'descending'>): string {
+  const order = descending ? 'DESC' : 'ASC';
+  const direction = descending ? 'descending' : 'ascending';
+  const first = equals === undefined ? '' : 'AND i.text = ?';
+  const start = cursor === undefined ? first : AFTER[equals === undefined ? 'all' : 'one'][direction];
+  return `SELECT i.text, r.id, r.version, r.value FROM indexes i JOIN records r USING (partition, collection, id)
+    WHERE i.partition = ? AND i.collection = ? AND i.name = ? ${start} ORDER BY i.text ${order}, i.id ${order} LIMIT ?`;
+}
 
 type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
@@ -95,6 +130,7 @@ function migrate(database: DatabaseSync): void {
 class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
+  readonly #pages = new Map<string, StatementSync>();
   readonly #nowMs: () => number;
   readonly #sweeper: NodeJS.Timeout;
 
@@ -121,24 +157,20 @@ class SqliteStore implements Store {
   async find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>> {
     const list = { partition, collection, index, range };
     const after = range.cursor === undefined ? undefined : readCursor(range.cursor, list);
-    const [beyond, order] = range.descending ? ['<', 'DESC'] : ['>', 'ASC'];
-    const conditions = ['i.partition = ?', 'i.collection = ?', 'i.name = ?'];
-    const values: (string | number)[] = [partition, collection.name, index];
-    if (range.equals !== undefined) {
-      conditions.push('i.text = ?');
-      values.push(range.equals);
-    }
-    if (after) {
-      conditions.push(`(i.text, i.id) ${beyond} (?, ?)`);
-      values.push(after.text, after.id);
-    }
-    const sql = `SELECT i.text, r.id, r.version, r.value FROM indexes i JOIN records r USING (partition, collection, id)
-      WHERE ${conditions.join(' AND ')} ORDER BY i.text ${order}, i.id ${order} LIMIT ?`;
-    const rows = answer(() => this.#database.prepare(sql).all(...values, range.limit + 1)) as unknown as Row[];
+    const start = after ? [after.text, after.id] : range.equals === undefined ? [] : [range.equals];
+    const values = [partition, collection.name, index, ...start, range.limit + 1];
+    const rows = answer(() => this.#page(pageSql(range)).all(...values)) as unknown as Row[];
     const items = rows.slice(0, range.limit);
     const last = items.at(-1);
     const nextCursor = rows.length > range.limit && last ? createCursor(list, last.text, last.id) : null;
     return { items: items.map((row) => toStored<T>(row)), nextCursor };
+  }
+
+  /** Returns the statement of a page. There are eight, for each of which this keeps one. */
+  #page(sql: string): StatementSync {
+    const statement = this.#pages.get(sql) ?? this.#database.prepare(sql);
+    this.#pages.set(sql, statement);
+    return statement;
   }
 
   async peek(partition: string, key: string): Promise<string | undefined> {
@@ -217,11 +249,9 @@ class SqliteStore implements Store {
   }
 
   async purge(partition: string): Promise<void> {
-    answer(() => {
-      for (const table of ['records', 'indexes', 'uniques', 'expiring']) {
-        this.#database.prepare(`DELETE FROM ${table} WHERE partition = ?`).run(partition);
-      }
-    });
+    for (const purge of PURGES) {
+      while (answer(() => changed(this.#statements[purge].run(partition, PURGE_ROWS)))) await nextTurn();
+    }
   }
 
   async ping(): Promise<void> {

@@ -104,7 +104,10 @@ export interface Store {
    * primary (Redis) when the promise resolves.
    */
   commit(partition: string, steps: readonly Step[], options?: CommitOptions): Promise<CommitResult>;
-  /** Deletes all records and expiring values of a partition. Not atomic, but can be repeated. */
+  /**
+   * Deletes all records and expiring values of a partition, in many small steps, between which other work runs. The cost depends on
+   * the partition only. Not atomic: after an interruption, call it again.
+   */
   purge(partition: string): Promise<void>;
   /** Resolves if the store answers. */
   ping(): Promise<void>;

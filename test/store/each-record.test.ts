@@ -2,10 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eachRecord } from '../../src/store/each-record.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Collection, Store } from '../../src/store/store.ts';
+import { countTurns } from '../support/count-turns.ts';
 
 const NUMBERS: Collection<{ n: number }> = { name: 'number', indexes: { parity: ({ n }) => [n % 2 === 0 ? 'even' : 'odd'] }, unique: {} };
 const COUNT = 450;
 const idOf = (n: number) => String(n).padStart(4, '0');
+
+const ALL = { partition: 'org_a', collection: NUMBERS, index: 'parity' };
 
 describe('eachRecord', () => {
   let store: Store;
@@ -44,6 +47,35 @@ describe('eachRecord', () => {
   it('yields only the records with the given index string', async () => {
     expect((await read('odd')).length).toBe(COUNT / 2);
     expect(await read('neither')).toEqual([]);
+  });
+
+  it('lets other work run between two pages', async () => {
+    expect(await countTurns(() => read())).toBeGreaterThanOrEqual(2);
+  });
+
+  it('lets other work run within a page if the caller is slow', async () => {
+    const turns = await countTurns(async () => {
+      let read = 0;
+      for await (const _ of eachRecord(store, ALL)) {
+        const untilMs = performance.now() + 11;
+        while (performance.now() < untilMs); // computes
+        if (++read === 10) break;
+      }
+    });
+    expect(turns).toBeGreaterThanOrEqual(9);
+  });
+
+  it('ends with the reason of a signal that is aborted, and reads no further page', async () => {
+    const gone = new AbortController();
+    pages = 0;
+    const reading = (async () => {
+      for await (const _ of eachRecord(store, { ...ALL, signal: gone.signal })) gone.abort(new Error('the client is gone'));
+    })();
+    await expect(reading).rejects.toThrow('the client is gone');
+    expect(pages).toBe(1);
+    const all = eachRecord(store, { ...ALL, signal: gone.signal });
+    await expect(all.next()).rejects.toThrow('the client is gone');
+    expect(pages).toBe(1);
   });
 
   it('reads no further page after the caller stopped', async () => {

@@ -4,7 +4,9 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { openStore } from '../../src/store/open-store.ts';
+import { pageSql } from '../../src/store/sqlite-store.ts';
 import type { Store } from '../../src/store/store.ts';
+import { countTurns } from '../support/count-turns.ts';
 import { startChild } from './children.ts';
 import { storeConformance } from './conformance.ts';
 import { TOLD_WITHIN_MS } from './outages.ts';
@@ -47,6 +49,47 @@ describe('the SQLite file', () => {
   }
   const count = (table: string): number =>
     inside((database) => Number((database.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n));
+
+  test('reads every page of an index by one search, so that its cost does not grow with the depth', async () => {
+    await withStore(async () => {});
+    const plans = [false, true].flatMap((descending) =>
+      [undefined, 'text'].flatMap((equals) =>
+        [undefined, 'cursor'].map((cursor) => {
+          const sql = pageSql({ equals, cursor, descending });
+          const values = sql.match(/\?/g)?.map(() => 1) ?? [];
+          const steps = inside((database) => database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values));
+          return [`${equals ?? 'all'}, ${cursor ?? 'first page'}`, ...steps.map(({ detail }) => String(detail).replaceAll('>', '<'))];
+        }),
+      ),
+    );
+    const plan = (range: string, start: string) => [
+      range,
+      `SEARCH i USING PRIMARY KEY (partition=? AND collection=? AND name=?${start})`,
+      'SEARCH r USING PRIMARY KEY (partition=? AND collection=? AND id=?)',
+    ];
+    const expected = [
+      plan('all, first page', ''),
+      plan('all, cursor', ' AND (text,id)<(?,?)'),
+      plan('text, first page', ' AND text=?'),
+      plan('text, cursor', ' AND text=? AND id<?'),
+    ];
+    expect(plans).toEqual([...expected, ...expected]);
+  });
+
+  test('is purged in parts, between which other work runs', async () => {
+    await withStore(async (store) => {
+      const numbers = Array.from({ length: 2000 }, (_, n) => n);
+      expect(
+        await store.commit(
+          partition,
+          numbers.flatMap((n) => [insert(`p${n}`, { name: `${n}` }), put(`k${n}`, '')]),
+        ),
+      ).toEqual(OK);
+      const turns = await countTurns(() => store.purge(partition));
+      expect(turns).toBeGreaterThanOrEqual(3 * (2000 / 250)); // records, index entries and expiring values
+    });
+    expect(['records', 'indexes', 'uniques', 'expiring'].map(count)).toEqual([0, 0, 0, 0]);
+  });
 
   test('is readable only by its owner, like its folder and the files that SQLite adds', async () => {
     await withStore(async (store) => {

@@ -14,7 +14,7 @@ export type Client = (Redis | Cluster) & {
   samlgateCommit(...values: [...Keys, ...(string | number)[]]): Promise<number>;
   samlgateGetUnique(...values: [...Keys, ...string[]]): Promise<string[]>;
   samlgateFind(...values: [...Keys, ...(string | number)[]]): Promise<string[]>;
-  samlgatePurge(...values: [...Keys, string]): Promise<string>;
+  samlgatePurge(...values: [...Keys, ...(string | number)[]]): Promise<number>;
 };
 
 /**

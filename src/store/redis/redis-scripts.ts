@@ -6,6 +6,11 @@
  * - `i:COLLECTION:NAME` sorted set of `string NUL id`, all with score 0 and therefore ordered by octets
  * - `u:COLLECTION:NAME` hash: string to id
  * - `e:KEY` string: an expiring value
+ * - `x` sorted set of the keys of expiring values, by the time in ms at which they expire
+ * - `n` set of all other keys that lead to everything in the partition: the indexes, the unique strings, and records with neither
+ *
+ * `x` and `n` exist so that a partition can be deleted without a scan of the whole database. The global partition, which is never
+ * deleted, has neither.
  *
  * KEYS[1] and KEYS[2] themselves never exist.
  */
@@ -19,15 +24,20 @@
 export const COMMIT = `
 local prefix = KEYS[1]
 local now = redis.call('TIME')
-if now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[1]) then return -1 end
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+if now_ms > tonumber(ARGV[1]) then return -1 end
 
 local versions, entries, holders, present, writes, lists = {}, {}, {}, {}, {}, {}
+-- Changes of the keys by which PURGE finds everything: true adds one, false removes it. A number is the time at which it expires.
+local names, expiries = {}, {}
+local is_listed = prefix ~= 'samlgate:{global}:'
 local function write(...) writes[#writes + 1] = {...} end
 
 -- Collects what is added to and removed from a sorted set, to write it with one command each.
 local function put_in_list(key, member, stays)
   if not lists[key] then lists[key] = {} end
   lists[key][member] = stays
+  if stays then names[key] = true end
 end
 
 local function version_of(key)
@@ -68,6 +78,7 @@ local function put_record(collection, id, key, version, value, text)
     local unique = prefix .. 'u:' .. collection .. ':' .. pair[1]
     if holder_of(unique, pair[2]) then return false end
     holders[unique .. '\\0' .. pair[2]] = id
+    names[unique] = true
     write('HSET', unique, pair[2], id)
   end
   for _, pair in ipairs(new.indexes) do
@@ -75,6 +86,7 @@ local function put_record(collection, id, key, version, value, text)
   end
   versions[key] = version
   entries[key] = text
+  if #new.indexes == 0 and #new.uniques == 0 then names[key] = true end
   write('HSET', key, 'v', string.format('%d', version), 'd', value, 'x', text)
   return true
 end
@@ -103,6 +115,7 @@ function run.delete(collection, id, version)
   drop_entries(collection, id, key)
   versions[key] = false
   entries[key] = '{}'
+  names[key] = false
   write('DEL', key)
   return true
 end
@@ -113,6 +126,7 @@ end
 function run.put(name, value, ttl)
   local key = prefix .. 'e:' .. name
   present[key] = true
+  expiries[name] = now_ms + ttl
   write('SET', key, value, 'PX', ttl)
   return true
 end
@@ -120,6 +134,7 @@ function run.take(name)
   local key = prefix .. 'e:' .. name
   if not is_present(key) then return false end
   present[key] = false
+  expiries[name] = false
   write('DEL', key)
   return true
 end
@@ -132,6 +147,7 @@ end
 function run.drop(name)
   local key = prefix .. 'e:' .. name
   present[key] = false
+  expiries[name] = false
   write('DEL', key)
   return true
 end
@@ -160,6 +176,35 @@ for key, members in pairs(lists) do
   write_many('ZADD', key, added)
 end
 for _, command in ipairs(writes) do redis.call(unpack(command)) end
+if not is_listed then return 0 end
+writes = {}
+local added, removed, dated, undated, longest = {}, {}, {}, {}, 0
+for name, stays in pairs(names) do
+  local list = stays and added or removed
+  list[#list + 1] = name
+end
+for name, expiry in pairs(expiries) do
+  if expiry then
+    dated[#dated + 1] = string.format('%d', expiry)
+    dated[#dated + 1] = name
+    longest = math.max(longest, expiry - now_ms)
+  else
+    undated[#undated + 1] = name
+  end
+end
+-- Each commit removes more than most commits add, so the list does not keep the names of values that have expired.
+if #dated > 0 then
+  for _, name in ipairs(redis.call('ZRANGE', prefix .. 'x', '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, #dated + 20)) do
+    if not expiries[name] then undated[#undated + 1] = name end
+  end
+end
+write_many('SREM', prefix .. 'n', removed)
+write_many('ZREM', prefix .. 'x', undated)
+write_many('SADD', prefix .. 'n', added)
+write_many('ZADD', prefix .. 'x', dated)
+for _, command in ipairs(writes) do redis.call(unpack(command)) end
+-- The list expires with the last of its values.
+if longest > redis.call('PTTL', prefix .. 'x') then redis.call('PEXPIRE', prefix .. 'x', string.format('%d', longest)) end
 return 0
 `;
 
@@ -199,9 +244,56 @@ local now = redis.call('TIME')
 return {now[1], now[2], redis.call('INFO', 'replication')}
 `;
 
-/** ARGV: cursor. Deletes some keys of a partition and returns the next cursor, which is '0' at the end. */
+/**
+ * Deletes a part of a partition. ARGV[1] is the number of entries that one call deletes, and the others are names of keys that the
+ * partition may have besides those in `n`. Returns 1 if there may be more, or 0. `n` goes last, so that an interrupted deletion can be
+ * continued.
+ */
 export const PURGE = `
-local scanned = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)
-for _, key in ipairs(scanned[2]) do redis.call('UNLINK', key) end
-return scanned[1]
+local prefix, limit = KEYS[1], tonumber(ARGV[1])
+local function delete(kind, names)
+  for _, name in ipairs(names) do redis.call('UNLINK', prefix .. kind .. name) end
+end
+
+local expiring = redis.call('ZRANGE', prefix .. 'x', 0, limit - 1)
+if #expiring > 0 then
+  delete('e:', expiring)
+  redis.call('ZREM', prefix .. 'x', unpack(expiring))
+  return 1
+end
+
+local function purge_index(key, collection)
+  local members = redis.call('ZRANGE', key, 0, limit - 1)
+  if #members == 0 then return false end
+  local ids = {}
+  for _, member in ipairs(members) do ids[#ids + 1] = string.sub(member, string.find(member, '\\0', 1, true) + 1) end
+  delete('r:' .. collection .. ':', ids)
+  redis.call('ZREM', key, unpack(members))
+  return true
+end
+
+local function purge_uniques(key, collection)
+  local cursor, ids = '0', {}
+  repeat
+    local scanned = redis.call('HSCAN', key, cursor, 'COUNT', limit)
+    cursor = scanned[1]
+    for at = 1, #scanned[2], 2 do
+      redis.call('HDEL', key, scanned[2][at])
+      ids[#ids + 1] = scanned[2][at + 1]
+    end
+  until #ids > 0 or cursor == '0'
+  delete('r:' .. collection .. ':', ids)
+  return #ids > 0
+end
+
+local keys = redis.call('SMEMBERS', prefix .. 'n')
+for at = 2, #ARGV do keys[#keys + 1] = prefix .. ARGV[at] end
+for _, key in ipairs(keys) do
+  local kind, collection = string.match(string.sub(key, #prefix + 1), '^([riu]):([^:]+):')
+  if kind == 'i' and purge_index(key, collection) then return 1 end
+  if kind == 'u' and purge_uniques(key, collection) then return 1 end
+  if kind == 'r' then redis.call('UNLINK', key) end
+end
+redis.call('UNLINK', prefix .. 'n')
+return 0
 `;
