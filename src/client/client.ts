@@ -90,11 +90,15 @@ export interface Client {
   /** The member's own CLI tokens. */
   readonly tokens: {
     list(): PagedList<CliToken>;
-    /** Creates a CLI token. Its value is returned only here. */
+    /** Creates a CLI token. Its value is returned only here. It expires after 90 days unless `expires_in_days` is a number or null (never). */
     create(token: NewToken): Promise<NewCliToken>;
     revoke(id: string): Promise<void>;
-    /** Revokes all CLI tokens of the member and creates a new one. @param name name of the new token */
-    rotate(name?: string): Promise<RotatedTokens>;
+    /**
+     * Revokes all CLI tokens of the member and creates a new one.
+     * @param name name of the new token
+     * @param expiresInDays its lifetime, as for `create`
+     */
+    rotate(name?: string, expiresInDays?: number | null): Promise<RotatedTokens>;
   };
   /** Members of an organization, for its owners and the operator. */
   readonly members: {
@@ -239,7 +243,8 @@ function tokenCalls(api: Api): Client['tokens'] {
     list: () => api.list(['me', 'tokens']),
     create: (token) => api.send('POST', ['me', 'tokens'], token),
     revoke: (id) => api.send('DELETE', ['me', 'tokens', id]),
-    rotate: (name) => api.send('POST', ['me', 'tokens', 'rotate'], name === undefined ? {} : { name }),
+    // JSON has no undefined, so absent options stay absent.
+    rotate: (name, expiresInDays) => api.send('POST', ['me', 'tokens', 'rotate'], { name, expires_in_days: expiresInDays }),
   };
 }
 

@@ -164,10 +164,11 @@ async function introspect(runtime: Runtime, caller: Principal, text: string) {
 async function revoke(runtime: Runtime, anonymous: Actor, text: string): Promise<void> {
   const verified = await verifyOrUndefined(runtime, text);
   if (!verified) return;
-  const { organizationId, memberId, kind, jti } = verified;
+  const { organizationId, memberId, kind, jti, expiresAtMs } = verified;
   const actor: Actor = { ...anonymous, kind: 'member', id: memberId };
   if (kind === 'session_token') return revokeSessionToken(runtime, actor, verified);
-  await revokeCliToken(runtime, actor, { organizationId, memberId }, jti).catch((error: unknown) => {
+  const credential = { kind, id: jti, expiresAtMs } as const;
+  await revokeCliToken(runtime, actor, { organizationId, memberId, credential }, jti).catch((error: unknown) => {
     if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error; // not_found: already revoked
   });
 }

@@ -53,7 +53,7 @@ const listed = async (person: SignedIn): Promise<readonly TokenJson[]> =>
   (await person.api<{ items: TokenJson[] }>('GET', '/me/tokens?limit=200')).body.items;
 
 describe('creating CLI tokens (POST /me/tokens)', () => {
-  test('issues a JWT with a prefix, for the member, without a role and without an expiry', async () => {
+  test('issues a JWT with a prefix, for the member, without a role, that expires after 90 days by default', async () => {
     const created = await carl.makeToken({ name: 'laptop' });
     expect(created.token).toMatch(/^samlgate_cli_eyJ/);
     const jwt = created.token.slice('samlgate_cli_'.length);
@@ -64,21 +64,37 @@ describe('creating CLI tokens (POST /me/tokens)', () => {
       org: organization.id,
       jti: created.id,
       iat: Date.parse(created.created_at) / 1000,
+      exp: Date.parse(created.created_at) / 1000 + (90 * DAY_MS) / 1000,
     });
     expect(created).toEqual({
       id: expect.stringMatching(/^tok_/),
       name: 'laptop',
       token: created.token,
       created_at: created.created_at,
-      expires_at: null,
+      expires_at: new Date(Date.parse(created.created_at) + 90 * DAY_MS).toISOString(),
     });
+    expect(await later(90 * DAY_MS - 60_000, () => me(created.token))).toBe(200);
+    expect(await later(90 * DAY_MS, () => me(created.token))).toBe('unauthenticated');
+  });
+
+  test('issues a token that never expires only if expires_in_days is null', async () => {
+    const created = await carl.makeToken({ expires_in_days: null });
+    expect(created.expires_at).toBeNull();
+    expect(decodeJwt(created.token.slice('samlgate_cli_'.length)).exp).toBeUndefined();
+    const { body } = await gateway.api<{ credential: unknown }>('GET', '/me', undefined, created.token);
+    expect(body.credential).toEqual({ kind: 'cli_token', id: created.id, expires_at: null });
+    const rotated = await gateway.api<{ token: NewTokenJson }>('POST', '/me/tokens/rotate', {}, created.token);
+    expect(rotated.body.token.expires_at).toBe(new Date(Date.parse(rotated.body.token.created_at) + 90 * DAY_MS).toISOString());
+    const lasting = await carl.api<{ token: NewTokenJson }>('POST', '/me/tokens/rotate', { expires_in_days: null });
+    expect(lasting.body.token.expires_at).toBeNull();
+    expect(await later(3650 * DAY_MS, () => me(lasting.body.token.token))).toBe(200);
   });
 
   test('authenticates as the member, with the member’s current role', async () => {
-    const { token, id } = await carl.makeToken();
+    const { token, id, expires_at } = await carl.makeToken();
     const { body } = await gateway.api<{ user: { id: string; role: string }; credential: unknown }>('GET', '/me', undefined, token);
     expect(body.user).toMatchObject({ id: carl.id, role: 'collaborator' });
-    expect(body.credential).toEqual({ kind: 'cli_token', id, expires_at: null });
+    expect(body.credential).toEqual({ kind: 'cli_token', id, expires_at });
     expect(body).not.toHaveProperty('csrf_token');
     expect(await gateway.api('GET', members(), undefined, token).then(outcome)).toBe('forbidden');
     expect(outcome(await gateway.api('PATCH', `${members()}/${carl.id}`, { role: 'owner' }))).toBe(200);
@@ -116,6 +132,7 @@ describe('creating CLI tokens (POST /me/tokens)', () => {
     { name: 'a', expires_in_days: 1.5 },
     { name: 'a', expires_in_days: 3651 },
     { name: 'a', expires_in_days: '7' },
+    { name: 'a', expires_in_days: 'never' },
     { name: 'a', role: 'owner' },
   ])('rejects %j', async (body) => {
     expect(outcome(await carl.api('POST', '/me/tokens', body))).toBe('validation_failed');
@@ -130,11 +147,46 @@ describe('creating CLI tokens (POST /me/tokens)', () => {
     expect(((await response.json()) as { code: string }).code).toBe('forbidden');
   });
 
-  test('rejects session tokens, which services receive and must not exchange for lasting tokens', async () => {
-    const { token } = (await carl.api<{ token: string }>('POST', '/me/session-token')).body;
-    expect(await me(token)).toBe(200);
-    expect(outcome(await gateway.api('POST', '/me/tokens', { name: 'a' }, token))).toBe('forbidden');
-    expect(outcome(await gateway.api('POST', '/me/tokens/rotate', {}, token))).toBe('forbidden');
+  test('refuses to create, revoke or rotate CLI tokens with a session token, which other services receive', async () => {
+    const cli = await owner.makeToken({ name: 'kept' });
+    const { token: other, id: otherId } = await carl.makeToken({ name: 'kept' });
+    const ofSession = (await owner.api<{ token: string }>('POST', '/me/session-token')).body.token;
+    const ofToken = (await gateway.api<{ token: string }>('POST', '/me/session-token', undefined, cli.token)).body.token;
+    for (const token of [ofSession, ofToken]) {
+      expect(await me(token)).toBe(200);
+      for (const [method, path, body] of [
+        ['POST', '/me/tokens', { name: 'a' }],
+        ['POST', '/me/tokens/rotate', {}],
+        ['DELETE', `/me/tokens/${cli.id}`, undefined],
+        ['DELETE', '/me/tokens/tok_unknown', undefined],
+        ['DELETE', `/me/tokens/${otherId}`, undefined],
+        ['POST', `${members()}/${carl.id}/tokens/rotate`, undefined],
+      ] as const) {
+        expect([path, outcome(await gateway.api(method, path, body, token))]).toEqual([path, 'forbidden']);
+      }
+      // The console accepts no bearer token at all.
+      for (const path of [`/tokens/${cli.id}/revoke`, '/revoke-all', `/members/${carl.id}/tokens/rotate`]) {
+        const headers = { authorization: `Bearer ${token}` };
+        const answer = await fetch(`${gateway.url}/console${path}`, { method: 'POST', headers, redirect: 'manual' });
+        expect([path, answer.status, answer.headers.get('location')]).toEqual([path, 303, '/login?return_to=%2Fconsole']);
+      }
+      // Revoking the session token itself ends nothing else.
+      const revoked = await fetch(`${gateway.url}/oauth/revoke`, { method: 'POST', body: new URLSearchParams({ token }) });
+      expect(revoked.status).toBe(200);
+      expect(await me(token)).toBe('unauthenticated');
+    }
+    expect([await me(cli.token), await me(other), outcome(await owner.api('GET', '/me'))]).toEqual([200, 200, 200]);
+  });
+
+  test('revokes the CLI tokens of a member for an owner with a CLI token or a session, and for the operator', async () => {
+    const nina = await signedIn(gateway, organization, 'nina');
+    const path = `${members()}/${nina.id}/tokens/rotate`;
+    const { token } = await owner.makeToken();
+    const revoke = [() => gateway.api('POST', path, undefined, token), () => owner.api('POST', path), () => gateway.api('POST', path)];
+    for (const each of revoke) {
+      await nina.makeToken();
+      expect((await each()).body).toEqual({ revoked: 1 });
+    }
   });
 
   test('rejects the operator, who is not a member', async () => {
@@ -149,6 +201,7 @@ describe('creating CLI tokens (POST /me/tokens)', () => {
     const make = (body: unknown) => gateway.api<NewTokenJson>('POST', '/me/tokens', body, first.token);
     expect((await make({ name: 'same end' })).body.expires_at).toBe(first.expires_at);
     expect(outcome(await make({ name: 'longer', expires_in_days: 8 }))).toBe('validation_failed');
+    expect(outcome(await make({ name: 'never', expires_in_days: null }))).toBe('validation_failed');
     expect((await make({ name: 'shorter', expires_in_days: 6 })).status).toBe(201);
     const rotated = await gateway.api<{ token: NewTokenJson }>('POST', '/me/tokens/rotate', {}, first.token);
     expect(rotated.body.token.expires_at).toBe(first.expires_at);
@@ -357,11 +410,14 @@ describe('token policy of an organization', () => {
   });
 
   test('limits the lifetime of new tokens and expires older ones by their age', async () => {
-    const older = await person.makeToken({ name: 'older' });
+    const older = await person.makeToken({ name: 'older', expires_in_days: null });
     await setPolicy({ cli_token_max_days: 10 });
     const created = await person.makeToken({ name: 'newer' });
     expect(created.expires_at).toBe(new Date(Date.parse(created.created_at) + 10 * DAY_MS).toISOString());
-    expect(outcome(await person.api('POST', '/me/tokens', { name: 'a', expires_in_days: 11 }))).toBe('validation_failed');
+    for (const days of [11, null]) {
+      expect(outcome(await person.api('POST', '/me/tokens', { name: 'a', expires_in_days: days }))).toBe('validation_failed');
+      expect(outcome(await person.api('POST', '/me/tokens/rotate', { expires_in_days: days }))).toBe('validation_failed');
+    }
     expect((await listed(person)).find(({ id }) => id === older.id)?.expires_at).not.toBeNull();
     expect(await later(9 * DAY_MS, () => me(older.token))).toBe(200);
     expect(await later(10 * DAY_MS, () => me(older.token))).toBe('unauthenticated');

@@ -76,7 +76,7 @@ async function holder(runtime: Runtime) {
   const credential = { kind: 'session', id: member.sessions[0]?.id ?? '', expiresAtMs: member.sessions[0]?.endsAtMs ?? 0 } as const;
   const principal = { kind: 'member', organizationId, member, credential, csrfToken: '' } as MemberPrincipal;
   return {
-    cliToken: async (by = runtime, expiresInDays?: number) =>
+    cliToken: async (by = runtime, expiresInDays?: number | null) =>
       (await createCliToken(by, OPERATOR, { organizationId, memberId: member.id, credential }, { name: 'test', expiresInDays })).token,
     sessionToken: async (by = runtime) => (await issueSessionToken(by, principal)).token,
   };
@@ -223,7 +223,7 @@ describe('retention of retired keys', () => {
   test('keeps a key forever for a token that never expires', async () => {
     const runtime = await replica(newFile());
     const { cliToken } = await holder(runtime);
-    const token = await cliToken();
+    const token = await cliToken(runtime, null);
     await rotateSigningKeys(runtime, OPERATOR);
     offsetMs += 3650 * DAY_MS;
     await deleteOldKeys(runtime);

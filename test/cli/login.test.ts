@@ -55,8 +55,9 @@ describe('samlgate login', () => {
       user_id: olivia.id,
       email: olivia.email,
       organization: acme.slug,
-      expires_at: null,
+      expires_at: expect.any(String),
     });
+    expect(Math.round((Date.parse(before?.expires_at ?? '') - Date.now()) / 86_400_000)).toBe(90);
     expect(first.stdout + first.stderr).not.toContain(before?.token);
     const { body } = await gateway.api<{ items: { id: string; name: string }[] }>('GET', '/me/tokens', undefined, before?.token);
     expect(body.items).toContainEqual(expect.objectContaining({ id: before?.token_id, name: `samlgate login on ${hostname()}` }));

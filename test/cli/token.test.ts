@@ -26,7 +26,7 @@ const withToken = (token: string) => ({ SAMLGATE_URL: gateway.url, SAMLGATE_CLI_
 
 describe('samlgate whoami', () => {
   test('shows gateway, user, role, organization and token', async () => {
-    const { token, id } = await olivia.makeToken();
+    const { token, id, expires_at } = await olivia.makeToken();
     const { code, stdout } = await home.run(['whoami'], withToken(token));
     expect(code).toBe(0);
     for (const words of [gateway.url, olivia.email, olivia.id, 'owner', acme.name, id, 'SAMLGATE_CLI_TOKEN'])
@@ -36,7 +36,7 @@ describe('samlgate whoami', () => {
       gateway: gateway.url,
       user: { id: olivia.id, email: olivia.email, name: expect.any(String), role: 'owner', groups: expect.any(Array) },
       organization: { id: acme.id, slug: acme.slug, name: acme.name },
-      credential: { kind: 'cli_token', id, expires_at: null },
+      credential: { kind: 'cli_token', id, expires_at },
     });
     expect(stdout + json).not.toContain('samlgate_cli_');
   });
@@ -72,9 +72,40 @@ describe('samlgate token', () => {
     });
   });
 
+  test('create and rotate expire after 90 days, or never on request', async () => {
+    const person = await signedIn(gateway, await gateway.makeOrganization(), 'olivia');
+    const { token } = await person.makeToken({ expires_in_days: null });
+    const inDays = ({ stderr }: { stderr: string }) =>
+      Math.round((Date.parse(/expires (\S+)\. The token/.exec(stderr)?.[1] ?? '') - Date.now()) / 86_400_000);
+    const [byDefault, never] = await Promise.all([
+      home.run(['token', 'create', 'ci'], withToken(token)),
+      home.run(['token', 'create', 'ci', '--expires-in-days', 'never'], withToken(token)),
+    ]);
+    expect(inDays(byDefault)).toBe(90);
+    expect(never.stderr).toMatch(/^Token ci \(tok_\w+\), never expires\. /);
+    const rotated = await home.run(['token', 'rotate', '--expires-in-days', 'never'], withToken(token));
+    expect(rotated.stderr).toMatch(/ never expires\. /);
+    expect(inDays(await home.run(['token', 'rotate'], withToken(rotated.stdout.trim())))).toBe(90);
+  }, 120_000);
+
+  test('create, revoke and rotate are refused with a session token, and never if the organization has a maximum', async () => {
+    const { slug } = await gateway.makeOrganization();
+    const person = await signedIn(gateway, { slug }, 'olivia');
+    await gateway.api('PATCH', `/organizations/${slug}`, { cli_token_max_days: 30 });
+    const other = await person.makeToken();
+    const { token: sessionToken } = (await person.api<{ token: string }>('POST', '/me/session-token')).body;
+    const [never, ...refused] = await Promise.all([
+      home.run(['token', 'create', 'ci', '--expires-in-days', 'never'], withToken(other.token)),
+      ...[['create', 'ci'], ['revoke', other.id], ['rotate']].map((args) => home.run(['token', ...args], withToken(sessionToken))),
+    ]);
+    expect([never?.code, never?.stderr]).toEqual([1, expect.stringContaining('code validation_failed')]);
+    for (const { code, stderr } of refused) expect([code, stderr]).toEqual([1, expect.stringContaining('code forbidden')]);
+    expect(await isAccepted(other.token)).toBe(true);
+  }, 120_000);
+
   test.each([['0'], ['1.5'], ['-1'], ['a']])('create refuses %s days as wrong usage', async (days) => {
     const { code, stderr } = await home.run(['token', 'create', 'ci', '--expires-in-days', days], withToken('x'));
-    expect([code, stderr]).toEqual([2, expect.stringContaining('Expected a number of days from 1 to 99999.')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Expected a number of days from 1 to 99999, or never.')]);
   });
 
   test('revoke deletes the saved token', async () => {

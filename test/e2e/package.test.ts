@@ -306,7 +306,7 @@ describe('examples in the documentation', () => {
   };
 
   test('client.mjs lists tokens and members', async () => {
-    const { token, name } = await olivia.makeToken({ name: 'for the example' });
+    const { token, name } = await olivia.makeToken({ name: 'for the example', expires_in_days: null });
     expect((await runClient(token)).split('\n')).toEqual(
       expect.arrayContaining([
         `${olivia.email} is owner of ${acme.name}`,

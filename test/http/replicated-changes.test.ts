@@ -75,7 +75,7 @@ test('reports the end of a credential, or that it is unknown, only when every re
   ).record;
   const ends: Readonly<Record<string, () => Promise<unknown>>> = {
     remove: () => removeMember(runtime, operator, carl),
-    revoke: () => revokeCliToken(runtime, operator, nina, tokenId),
+    revoke: () => revokeCliToken(runtime, operator, { ...nina, credential: undefined }, tokenId),
     'end sessions': () => endAllSessions(runtime, operator, nina),
     'delete organization': () => deleteOrganization(runtime, operator, doomed),
     'revoke key': () => revokeSigningKey(runtime, operator, listed?.key.kid ?? ''),

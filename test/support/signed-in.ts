@@ -20,7 +20,7 @@ export interface SignedIn {
   /** Calls `/api/v1` + path with the session cookie. */
   api<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<Answer<Body>>;
   /** Creates a CLI token with the session. */
-  makeToken(options?: { name?: string; expires_in_days?: number }): Promise<NewTokenJson>;
+  makeToken(options?: { name?: string; expires_in_days?: number | null }): Promise<NewTokenJson>;
 }
 
 interface MeJson {

@@ -19,6 +19,8 @@ import { deleteTokenUse, lastUseOf, type TokenUse } from './token-use.ts';
 import { CLI_TOKEN_PREFIX, TOKEN_TYPES } from './verify-token.ts';
 
 const MAX_TOKENS = 50;
+/** Lifetime of a token whose creator asks for none. */
+export const DEFAULT_TOKEN_DAYS = 90;
 const DEFAULT_NAME = 'CLI token';
 
 export interface TokenOwner {
@@ -31,9 +33,15 @@ export interface TokenCreator extends TokenOwner {
   readonly credential: Credential;
 }
 
+/** The tokens to revoke, and the credential of the member who revokes them; undefined for the operator. */
+export interface TokenRevoker extends TokenOwner {
+  readonly credential: Credential | undefined;
+}
+
 export interface TokenOptions {
   readonly name?: string | undefined;
-  readonly expiresInDays?: number | undefined;
+  /** Null: never. Absent: {@link DEFAULT_TOKEN_DAYS}, or fewer if the organization or the credential of the request allows fewer. */
+  readonly expiresInDays?: number | null | undefined;
 }
 
 export interface NewCliToken {
@@ -76,7 +84,7 @@ export async function rotateCliTokens(
   runtime: Runtime,
   actor: Actor,
   creator: TokenCreator,
-  options: Pick<TokenOptions, 'name'>,
+  options: TokenOptions,
 ): Promise<{ readonly revoked: number; readonly created: NewCliToken }> {
   const created = await signToken(runtime, creator, options);
   const nowMs = runtime.now();
@@ -99,32 +107,29 @@ export async function rotateCliTokens(
 /**
  * Revokes all CLI tokens of a member, without a replacement.
  * @returns how many valid tokens were revoked
- * @throws not_found, conflict, store_unavailable
+ * @throws forbidden, not_found, conflict, store_unavailable
  */
-export async function revokeAllCliTokens(runtime: Runtime, actor: Actor, organizationId: string, memberId: string): Promise<number> {
+export async function revokeAllCliTokens(runtime: Runtime, actor: Actor, revoker: TokenRevoker): Promise<number> {
+  refuseSessionToken(revoker.credential);
   const nowMs = runtime.now();
   let revoked = 0;
-  const after = await changeTokens(
-    runtime,
-    actor,
-    { organizationId, memberId },
-    {
-      event: 'cli_tokens.rotated',
-      details: {},
-      change: (member) => {
-        revoked = liveTokens(member, nowMs).length;
-        return [];
-      },
+  const after = await changeTokens(runtime, actor, revoker, {
+    event: 'cli_tokens.rotated',
+    details: {},
+    change: (member) => {
+      revoked = liveTokens(member, nowMs).length;
+      return [];
     },
-  );
+  });
   if (!after) throw new GatewayError('not_found', 'This member does not exist.');
   return revoked;
 }
 
-/** @throws not_found, conflict, store_unavailable */
-export async function revokeCliToken(runtime: Runtime, actor: Actor, owner: TokenOwner, tokenId: string): Promise<void> {
+/** @throws forbidden, not_found, conflict, store_unavailable */
+export async function revokeCliToken(runtime: Runtime, actor: Actor, revoker: TokenRevoker, tokenId: string): Promise<void> {
+  refuseSessionToken(revoker.credential);
   const noSuchToken = () => new GatewayError('not_found', 'This CLI token does not exist. It may have been revoked already.');
-  const after = await changeTokens(runtime, actor, owner, {
+  const after = await changeTokens(runtime, actor, revoker, {
     event: 'cli_token.revoked',
     details: { token_id: tokenId },
     change: (member) => {
@@ -177,12 +182,19 @@ function requireValidCredential(member: Member, credential: Credential, nowMs: n
   if (!isListed || !isActive(member)) throw new GatewayError('unauthenticated');
 }
 
+/**
+ * Other services receive session tokens. Such a service must not create a credential that lasts, nor end those that the member
+ * uses elsewhere.
+ * @throws forbidden
+ */
+function refuseSessionToken(credential: Credential | undefined): void {
+  if (credential?.kind !== 'session_token') return;
+  throw new GatewayError('forbidden', 'A session token cannot create, revoke or rotate CLI tokens. Use a CLI token, or sign in.');
+}
+
 async function signToken(runtime: Runtime, creator: TokenCreator, options: TokenOptions): Promise<NewCliToken> {
   const { organizationId, memberId, credential } = creator;
-  if (credential.kind === 'session_token') {
-    // Other services receive session tokens. A token that is valid for ten minutes must not yield one that lasts.
-    throw new GatewayError('forbidden', 'A session token cannot create CLI tokens. Use a CLI token, or sign in.');
-  }
+  refuseSessionToken(credential);
   const policy = await tokenPolicyOf(runtime, organizationId);
   if (!policy) throw new GatewayError('unauthenticated');
   const createdAt = Math.floor(runtime.now() / 1000);
@@ -210,14 +222,19 @@ async function signToken(runtime: Runtime, creator: TokenCreator, options: Token
  * Returns the expiry in seconds since 1970, or undefined if the token never expires.
  * @throws validation_failed if the requested expiry is later than the organization, or the credential of the request, allows
  */
-function expiryOf(requestedDays: number | undefined, createdAt: number, policy: TokenPolicy, credential: Credential): number | undefined {
+function expiryOf(
+  requestedDays: number | null | undefined,
+  createdAt: number,
+  policy: TokenPolicy,
+  credential: Credential,
+): number | undefined {
   const policyLimit = policy.maxDays === undefined ? Number.POSITIVE_INFINITY : createdAt + policy.maxDays * DAY_SECONDS;
   const credentialLimit =
     credential.kind === 'cli_token' ? Math.floor((credential.expiresAtMs ?? Number.POSITIVE_INFINITY) / 1000) : Number.POSITIVE_INFINITY;
   const latest = Math.min(policyLimit, credentialLimit);
-  if (requestedDays === undefined) return Number.isFinite(latest) ? latest : undefined;
-  const requested = createdAt + requestedDays * DAY_SECONDS;
-  if (requested <= latest) return requested;
+  if (requestedDays === undefined) return Math.min(createdAt + DEFAULT_TOKEN_DAYS * DAY_SECONDS, latest);
+  const requested = requestedDays === null ? Number.POSITIVE_INFINITY : createdAt + requestedDays * DAY_SECONDS;
+  if (requested <= latest) return Number.isFinite(requested) ? requested : undefined;
   throw new GatewayError(
     'validation_failed',
     policyLimit < credentialLimit

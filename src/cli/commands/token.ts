@@ -7,6 +7,8 @@ import { CommandError } from '../command-error.ts';
 import { connectAsMember, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { countOf, print, printLine, printNote, printTable } from '../output.ts';
 
+const LIFETIME = 'days until the token expires, or never (default: 90, or what your organization allows)';
+
 export function addToken(program: Command): void {
   const token = program.command('token').description('manage your own CLI tokens');
   withGatewayOptions(token.command('list'))
@@ -20,7 +22,7 @@ export function addToken(program: Command): void {
     });
   withGatewayOptions(token.command('create <name>'))
     .description('create a CLI token and print it once')
-    .option('--expires-in-days <number>', 'days until the token expires (your organization may set a maximum)', parseDays)
+    .option('--expires-in-days <number>', LIFETIME, parseDays)
     .addHelpText('after', '\nExample:\n  samlgate token create ci --expires-in-days 30')
     .action(create);
   withGatewayOptions(token.command('revoke <id>'))
@@ -30,22 +32,31 @@ export function addToken(program: Command): void {
   withGatewayOptions(token.command('rotate'))
     .description('revoke all your CLI tokens and create a new one, which replaces the one that login saved')
     .option('--name <name>', 'name of the new token')
+    .option('--expires-in-days <number>', LIFETIME, parseDays)
     .addHelpText('after', '\nExample:\n  samlgate token rotate')
     .action(rotate);
 }
 
-function parseDays(text: string): number {
+type Days = number | 'never';
+
+function parseDays(text: string): Days {
+  if (text === 'never') return text;
   const days = Number(text);
   if (/^\d{1,5}$/.test(text) && days > 0) return days;
-  throw new InvalidArgumentError('Expected a number of days from 1 to 99999.');
+  throw new InvalidArgumentError('Expected a number of days from 1 to 99999, or never.');
 }
 
-async function create(name: string, options: GatewayOptions & { expiresInDays?: number }): Promise<void> {
-  const { expiresInDays } = options;
-  const token = await connectAsMember(options).tokens.create({
-    name,
-    ...(expiresInDays === undefined ? {} : { expires_in_days: expiresInDays }),
-  });
+interface LifetimeOption {
+  readonly expiresInDays?: Days;
+}
+
+type RotateOptions = GatewayOptions & LifetimeOption & { readonly name?: string };
+
+/** Returns the lifetime as the API expects it. */
+const lifetimeOf = ({ expiresInDays }: LifetimeOption): number | null | undefined => (expiresInDays === 'never' ? null : expiresInDays);
+
+async function create(name: string, options: GatewayOptions & LifetimeOption): Promise<void> {
+  const token = await connectAsMember(options).tokens.create({ name, expires_in_days: lifetimeOf(options) });
   print(options.json, token, () => showOnce(token));
 }
 
@@ -67,10 +78,10 @@ async function revoke(id: string, options: GatewayOptions): Promise<void> {
   print(options.json, { revoked: id }, () => printLine(`Revoked ${id}.`));
 }
 
-async function rotate(options: GatewayOptions & { name?: string }): Promise<void> {
+async function rotate(options: RotateOptions): Promise<void> {
   const client = connectAsMember(options);
   if (client.tokenSource === 'credentials-file') return rotateSaved(client.url, options);
-  const rotated = await client.tokens.rotate(options.name);
+  const rotated = await client.tokens.rotate(options.name, lifetimeOf(options));
   print(options.json, rotated, () => {
     printNote(`Revoked ${countOf(rotated.revoked, 'token')}. Set SAMLGATE_CLI_TOKEN to the new token.`);
     showOnce(rotated.token);
@@ -78,16 +89,16 @@ async function rotate(options: GatewayOptions & { name?: string }): Promise<void
 }
 
 /** Rotates while the credentials file is locked and known to be writable, because the new token is the only valid one afterwards. */
-async function rotateSaved(url: string, { json, name }: GatewayOptions & { name?: string }): Promise<void> {
+async function rotateSaved(url: string, options: RotateOptions): Promise<void> {
   let revoked = 0;
   await changeCredentials(async (file) => {
     // Read again under the lock, because another command may have rotated the token a moment ago.
     const saved = savedFor(file, url);
     if (!saved) throw new CommandError(`You are no longer signed in at ${url}. Sign in with: samlgate login`);
-    const rotated = await createClient({ url, token: saved.token }).tokens.rotate(name);
+    const rotated = await createClient({ url, token: saved.token }).tokens.rotate(options.name, lifetimeOf(options));
     revoked = rotated.revoked;
     const { token, id, expires_at } = rotated.token;
     return { ...file, gateways: { ...file.gateways, [url]: { ...saved, token, token_id: id, expires_at } } };
   });
-  print(json, { revoked, saved: true }, () => printLine(`Revoked ${countOf(revoked, 'token')} and saved a new one.`));
+  print(options.json, { revoked, saved: true }, () => printLine(`Revoked ${countOf(revoked, 'token')} and saved a new one.`));
 }

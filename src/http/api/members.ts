@@ -66,13 +66,14 @@ export const MEMBERS = [
     path: '/api/v1/organizations/{org}/members/{id}/tokens/rotate',
     id: 'rotateMemberTokens',
     summary: 'Revoke a member’s CLI tokens',
-    description: 'Revokes all CLI tokens of the member. Only the member can create a new one.',
+    description: 'Revokes all CLI tokens of the member. Only the member can create a new one. A session token cannot revoke CLI tokens.',
     who: 'owner',
     status: 200,
     answer: answers.REVOKED_TOKENS,
     refusals: ['not_found'],
-    handle: async ({ runtime, actor, organization, params }) => ({
-      revoked: await revokeAllCliTokens(runtime, actor, organization.id, params.id),
-    }),
+    handle: async ({ runtime, actor, principal, organization, params }) => {
+      const credential = principal.kind === 'member' ? principal.credential : undefined;
+      return { revoked: await revokeAllCliTokens(runtime, actor, { organizationId: organization.id, memberId: params.id, credential }) };
+    },
   }),
 ];

@@ -274,8 +274,15 @@ export const MEMBER_CHANGES = z.strictObject({ role, suspended: z.boolean() }).p
 
 const tokenName = line(100);
 
-export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: wholeNumber(1, 3650).optional() });
-export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional() });
+const tokenLifetime = wholeNumber(1, 3650)
+  .nullable()
+  .optional()
+  .describe(
+    'Absent: 90, or fewer if fewer are allowed. Null: the token never expires, which `cli_token_max_days` of the organization forbids.',
+  );
+
+export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: tokenLifetime });
+export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional(), expires_in_days: tokenLifetime });
 export const SETUP_LINK_OPTIONS = z.strictObject({
   expires_in_days: wholeNumber(1, 30).default(7),
   connection: z.string().min(1).max(64).optional().describe('The ID of the connection. Absent: the default connection.'),

@@ -41,7 +41,8 @@ export const TOKENS = [
     path: '/api/v1/me/tokens',
     id: 'createToken',
     summary: 'Create a CLI token',
-    description: 'Creates a CLI token for the member. The token is returned only once. A session token cannot create CLI tokens.',
+    description:
+      'Creates a CLI token for the member. The token is returned only once. It expires after 90 days if `expires_in_days` is absent, or earlier if the organization or the token of the request allows less. A session token cannot create CLI tokens.',
     who: 'member',
     body: json(NEW_TOKEN),
     status: 201,
@@ -55,10 +56,11 @@ export const TOKENS = [
     path: '/api/v1/me/tokens/{id}',
     id: 'revokeToken',
     summary: 'Revoke a CLI token',
-    description: 'Revokes one of the member’s own CLI tokens. The token is rejected from the next request on.',
+    description:
+      'Revokes one of the member’s own CLI tokens. The token is rejected from the next request on. A session token cannot revoke CLI tokens.',
     who: 'member',
     status: 204,
-    refusals: ['not_found'],
+    refusals: ['forbidden', 'not_found'],
     handle: ({ runtime, actor, principal, params }) => revokeCliToken(runtime, actor, tokenCreatorOf(principal), params.id),
   }),
   operation({
@@ -66,14 +68,15 @@ export const TOKENS = [
     path: '/api/v1/me/tokens/rotate',
     id: 'rotateTokens',
     summary: 'Rotate CLI tokens',
-    description: 'Revokes all CLI tokens of the member and creates a new one, which is returned only once.',
+    description:
+      'Revokes all CLI tokens of the member and creates a new one, which is returned only once. A session token cannot rotate CLI tokens.',
     who: 'member',
     body: optionalJson(TOKEN_ROTATION),
     status: 200,
     answer: answers.ROTATED_TOKENS,
     refusals: ['forbidden'],
-    handle: async ({ runtime, actor, principal, body: { name } }) => {
-      const { revoked, created } = await rotateCliTokens(runtime, actor, tokenCreatorOf(principal), { name });
+    handle: async ({ runtime, actor, principal, body: { name, expires_in_days: expiresInDays } }) => {
+      const { revoked, created } = await rotateCliTokens(runtime, actor, tokenCreatorOf(principal), { name, expiresInDays });
       return { revoked, token: newCliTokenJson(created) };
     },
   }),

@@ -13,13 +13,13 @@ import { NEW_TOKEN } from '../api/request-shapes.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, sessionPrincipalOf } from './visit.ts';
 
 const HOME = '/console';
-/** Takes the same values as the API. Forms send text, and an empty text for “never”. */
+/** Takes the same values as the API. Forms send text, and an empty text for “never”, which the API calls null. */
 const NEW_TOKEN_FORM = z.object({
   name: z.string().trim().pipe(NEW_TOKEN.shape.name),
   expires_in_days: z
     .string()
-    .transform((text) => (text === '' ? undefined : Number(text)))
-    .pipe(NEW_TOKEN.shape.expires_in_days),
+    .transform((text) => (text === '' ? null : Number(text)))
+    .pipe(NEW_TOKEN.shape.expires_in_days.unwrap()),
 });
 
 export function credentialPages(runtime: Runtime): Router {
@@ -93,7 +93,7 @@ async function askToRevokeAll(runtime: Runtime, request: Request, response: Resp
 async function revokeAll(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const owner = ownerOf(response);
   const caller = callerOf(request, response);
-  const tokens = await revokeAllCliTokens(runtime, caller, owner.organizationId, owner.memberId);
+  const tokens = await revokeAllCliTokens(runtime, caller, owner);
   const sessions = await endAllSessions(runtime, caller, owner, owner.credential.id);
   redirectWithNotice(runtime, response, HOME, `Revoked ${counted(tokens, 'CLI token')} and ended ${counted(sessions, 'other session')}.`);
 }

@@ -2,7 +2,7 @@
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { endAllSessions, endSession } from '../../auth/sessions/sign-out.ts';
-import { listCliTokens, revokeAllCliTokens, revokeCliToken } from '../../auth/tokens/cli-tokens.ts';
+import { listCliTokens, revokeAllCliTokens, revokeCliToken, type TokenRevoker } from '../../auth/tokens/cli-tokens.ts';
 import { MemberPage, RemoveMemberPage } from '../../console/members/member-page.tsx';
 import { MembersPage } from '../../console/members/members-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
@@ -134,15 +134,19 @@ const memberRefOf = (request: Request, response: Response): MemberRef => ({
   memberId: String(request.params.id),
 });
 
+function tokenRevokerOf(request: Request, response: Response): TokenRevoker {
+  const { principal } = response.locals;
+  return { ...memberRefOf(request, response), credential: principal?.kind === 'member' ? principal.credential : undefined };
+}
+
 function credentialRoutes(router: Router, runtime: Runtime): void {
   router.post('/:id/tokens/rotate', async (request, response) => {
-    const { organizationId, memberId } = memberRefOf(request, response);
-    const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), organizationId, memberId);
+    const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), tokenRevokerOf(request, response));
     const notice = `Revoked ${counted(revoked, 'CLI token')}. Only the member can create a new one.`;
     redirectWithNotice(runtime, response, pathOf(request, response), notice);
   });
   router.post('/:id/tokens/:token/revoke', async (request, response) => {
-    await revokeCliToken(runtime, callerOf(request, response), memberRefOf(request, response), request.params.token);
+    await revokeCliToken(runtime, callerOf(request, response), tokenRevokerOf(request, response), request.params.token);
     redirectWithNotice(runtime, response, pathOf(request, response), 'The token is revoked. Programs can no longer use it.');
   });
   router.post('/:id/sessions/end-all', async (request, response) => {
