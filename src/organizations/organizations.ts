@@ -64,6 +64,12 @@ export interface Connection {
   readonly readsFormerKeys?: true | undefined;
   /** The last change to another identity provider while there were members. */
   readonly change?: IdpChange | undefined;
+  /** The setup link that created the connection. */
+  readonly setupLinkId?: string | undefined;
+  /** When the identity provider was connected again after its connection was deleted. Earlier setup links do not apply to it. */
+  readonly reconnectedAt?: string | undefined;
+  /** Only for a draft: when a test sign-in with the present metadata and settings was accepted. */
+  readonly testedAt?: string | undefined;
 }
 
 /** A change of a connection to another identity provider, and the decision about the members. */
@@ -92,7 +98,7 @@ export interface RevokingConnection {
  * suspended member stays suspended.
  */
 export interface FormerConnection
-  extends Pick<Connection, 'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates' | 'change'> {
+  extends Pick<Connection, 'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates' | 'change' | 'setupLinkId'> {
   readonly entityId: string;
   readonly identifier: ConnectionSettings['identifier'];
 }

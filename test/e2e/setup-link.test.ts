@@ -54,7 +54,14 @@ describe('setup link in Chromium', () => {
     expect(await page.locator('td .badge', { hasText: 'passed' }).count()).toBeGreaterThan(20);
     expect(await inspectLooks(page, 'setup-test-worked')).toEqual([]);
 
-    await page.getByRole('link', { name: 'Single sign-on' }).first().click();
+    expect(await page.textContent('main')).toContain('The connection is still a draft.');
+    await page.getByRole('link', { name: 'Go live' }).click();
+    expect(await inspectLooks(page, 'setup-tested')).toEqual([]);
+    await page.getByRole('button', { name: 'Go live' }).click();
+    expect(await page.textContent('main')).toContain('Single sign-on is live.');
+    expect(await page.getByRole('region', { name: 'Go live' }).textContent()).toContain('Users can sign in through this connection.');
+    expect(await inspectLooks(page, 'setup-live')).toEqual([]);
+
     await page.getByRole('link', { name: 'Settings' }).click();
     expect(await inspectLooks(page, 'setup-settings')).toEqual([]);
     await page.getByRole('button', { name: 'End setup' }).click();

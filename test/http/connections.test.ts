@@ -162,6 +162,15 @@ describe('connections of an organization', () => {
     await gateway.api('DELETE', `${at()}/${other.id}`);
     expect((await gateway.api('DELETE', path)).status).toBe(204);
     expect(await list()).toEqual([]);
+    expect(await member.countValid()).toBe(0);
+    expect((await gateway.api('DELETE', path)).status).toBe(204);
+  });
+
+  it('keep the credentials of their members if /identity-provider removes them with keep_sessions', async () => {
+    const path = `/organizations/${organization.slug}/identity-provider`;
+    const member = await memberOf(organization, 'carl');
+    await gateway.api('DELETE', `${at()}/${other.id}`);
+    expect((await gateway.api('DELETE', `${path}?keep_sessions=true`)).status).toBe(204);
     expect(await member.countValid()).toBe(3);
   });
 
@@ -179,6 +188,7 @@ describe('connections of an organization', () => {
     const preview = await browser.submit(page, { metadata_xml }, '/preview');
     expect((await browser.submit(preview, {}, '/save')).status).toBe(200);
     expect(await defaultId()).not.toBe(former);
+    await gateway.api('PATCH', `${at()}/${await defaultId()}`, { state: 'active' });
     const before = (await membersNow()).length;
     await organization.post(new HttpBrowser(), organization.respond({ key: own.key, user: 'olivia' }));
     expect((await membersNow()).length).toBe(before + 1);

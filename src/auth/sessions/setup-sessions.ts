@@ -5,7 +5,7 @@
 import type { Request } from 'express';
 import type { Actor } from '../../audit.ts';
 import { newSecret } from '../../ids.ts';
-import { consumeSetupLink, findOpenSetupLink } from '../../organizations/setup-links.ts';
+import { consumeSetupLink, findOpenSetupLink } from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { newSid, putSession, type SessionKind } from './browser-sessions.ts';
 import { COOKIES } from './cookies.ts';

@@ -2,9 +2,9 @@
  * Turns the response to a test request into an entry of the sign-in log. Runs the checks of a sign-in to the end and consumes
  * request and assertion, but creates no session and changes no member.
  */
-import { auditStep } from '../../audit.ts';
+import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { findConnection } from '../../organizations/connections/connections.ts';
+import { findConnection, withConnection } from '../../organizations/connections/connections.ts';
 import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
 import { type Outdated, type ResolvedMember, resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { RoleSource } from '../../organizations/members.ts';
@@ -15,6 +15,7 @@ import type { Examination } from '../../saml/explain/examine-response.ts';
 import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
 import type { IdentifierSource } from '../../saml/identifier/identifier.ts';
 import type { Step, Stored } from '../../store/store.ts';
+import { toIsoTime } from '../../time.ts';
 import { failedCheck, type LoggedCheck, type SignInCheckName, signInChecks } from '../sign-in-log/sign-in-checks.ts';
 import { entryBase, examine, examinedPart, newEntryKey } from '../sign-in-log/sign-in-entry.ts';
 import { type SignInLogEntry, saveLogEntries } from '../sign-in-log/sign-in-log.ts';
@@ -150,8 +151,8 @@ interface Consumption {
 }
 
 /**
- * Consumes the request and claims the assertion, in one commit with the audit entry and, if the test pins it, the identifier. An
- * assertion that was used before fails the test, and the request is consumed without it.
+ * Consumes the request and claims the assertion, in one commit with the audit entry. An accepted test also marks a draft as tested and
+ * may pin the identifier. An assertion that was used before fails the test, and the request is consumed without it.
  * @returns undefined if the organization changed meanwhile
  */
 async function consume(
@@ -169,10 +170,10 @@ async function consume(
       ...(code === undefined ? {} : { code }),
       details: { outcome, started_by: startedBy, sign_in: entry.id },
     };
-    const source = outcome === 'accepted' ? pin : undefined;
     const nowMs = runtime.now();
-    const pinning = verified && source && pinIdentifier(exists, stored, { connection: verified.connection, source, actor, nowMs });
-    const { organizationStep, pinSteps } = pinning ?? { organizationStep: exists, pinSteps: [] };
+    const accepted = outcome === 'accepted' ? verified?.connection : undefined;
+    const change = accepted && changeByTest(stored, { connection: accepted, pin, actor, nowMs });
+    const { organizationStep, pinSteps } = change ?? { organizationStep: exists, pinSteps: [] };
     const steps: Step[] = [
       organizationStep,
       takeRequest(answer.request),
@@ -180,13 +181,41 @@ async function consume(
       ...pinSteps,
       ...(verified && isFirstUse ? [claimAssertion(verified.settings.idpEntityId, verified.assertion, nowMs)] : []),
     ];
-    const result = await runtime.store.commit(stored.value.id, steps, { replicated: pinning !== undefined });
+    const result = await runtime.store.commit(stored.value.id, steps, { replicated: change !== undefined });
     if (result.ok) return entry;
-    if (result.failed === 0 && pinning) return undefined;
+    if (result.failed === 0 && change) return undefined;
     if (result.failed === 0) throw new GatewayError('organization_unknown');
     if (result.failed === 1) break;
   }
   throw new GatewayError('saml_in_response_to_unknown');
+}
+
+interface AcceptedTest {
+  readonly connection: Connection;
+  readonly pin: IdentifierSource | undefined;
+  readonly actor: Actor;
+  readonly nowMs: number;
+}
+
+/**
+ * Returns what an accepted test changes: it marks a draft as tested and may pin the identifier. The steps fail if the metadata or the
+ * settings have changed since they were read. Undefined if there is nothing to change.
+ */
+function changeByTest(stored: Stored<Organization>, { connection, pin, actor, nowMs }: AcceptedTest) {
+  const isDraft = connection.state === 'draft';
+  if (!isDraft && !pin) return undefined;
+  const after = isDraft ? { ...connection, testedAt: toIsoTime(nowMs) } : connection;
+  const { value, version } = stored;
+  const organizationStep: Step = {
+    do: 'replace',
+    collection: ORGANIZATION,
+    id: ORGANIZATION_RECORD,
+    version,
+    value: withConnection(value, after),
+  };
+  return pin
+    ? pinIdentifier(organizationStep, stored, { connection: after, source: pin, actor, nowMs })
+    : { organizationStep, pinSteps: [] };
 }
 
 interface TestFacts {

@@ -23,10 +23,12 @@ export interface SignInPageProps {
   /** An attribute from which groups could be read, if none were sent. */
   readonly groupsAttribute: string | undefined;
   readonly canTest: boolean;
+  /** The path of the page that activates the connection, if it is a draft. */
+  readonly goLivePath: string | undefined;
 }
 
 /** One sign-in: its outcome, every check with the expected and the received value, and the setting to change. */
-export function SignInPage({ frame, entry, address, groupsAttribute, canTest }: SignInPageProps) {
+export function SignInPage({ frame, entry, address, groupsAttribute, canTest, goLivePath }: SignInPageProps) {
   const isSetup = frame.viewer.kind === 'setup';
   const path = `${frame.base}/sign-ins`;
   const back = isSetup ? { href: `${frame.base}/single-sign-on`, label: 'Single sign-on' } : { href: path, label: 'Sign-in log' };
@@ -51,7 +53,7 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest }: 
         </>
       }
     >
-      <Verdict entry={entry} />
+      <Verdict entry={entry} goLivePath={goLivePath} />
       {groupsAttribute === undefined ? null : (
         <GroupsSuggestion action={`${path}/${entry.id}/groups-attribute`} csrfToken={frame.csrfToken} name={groupsAttribute} />
       )}
@@ -99,12 +101,17 @@ const GroupsSuggestion = ({ action, csrfToken, name }: GroupsSuggestionProps) =>
   </Callout>
 );
 
-function Verdict({ entry }: { readonly entry: SignInLogEntry }) {
+function Verdict({ entry, goLivePath }: Pick<SignInPageProps, 'entry' | 'goLivePath'>) {
   if (entry.outcome === 'refused') return <Refusal entry={entry} />;
   if (entry.kind !== 'test') return null;
   return (
     <div class="notice done">
       <p>Every check passed, so users can sign in with these settings. The test created no session and changed no member.</p>
+      {goLivePath === undefined ? null : (
+        <p>
+          The connection is still a draft. <a href={goLivePath}>Go live</a> to let users sign in.
+        </p>
+      )}
     </div>
   );
 }

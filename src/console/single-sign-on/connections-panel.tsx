@@ -4,8 +4,7 @@ import { DataTable } from '../parts/data-table.tsx';
 import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
-
-const STATES = { draft: 'draft (tests only)', active: 'active', disabled: 'disabled' } as const;
+import { StateBadge } from './connection-state.tsx';
 
 export interface ConnectionsPanelProps {
   readonly frame: Frame;
@@ -35,7 +34,15 @@ export function ConnectionsPanel({ frame, connections, shown }: ConnectionsPanel
               </a>
             ),
           },
-          { label: 'State', cell: ({ id, state }) => `${STATES[state]}${id === connections[0]?.id ? ', default' : ''}` },
+          {
+            label: 'State',
+            cell: ({ id, state }) => (
+              <>
+                <StateBadge state={state} />
+                {id === connections[0]?.id ? ' default' : null}
+              </>
+            ),
+          },
           { label: 'Email domains', kind: 'wide', cell: ({ settings: { emailDomains = [] } }) => emailDomains.join(', ') || 'none' },
         ]}
       />

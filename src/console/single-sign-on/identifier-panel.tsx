@@ -18,10 +18,12 @@ const pathOf = (frame: Frame): string => `${frame.singleSignOnPath}/identifier`;
 export interface IdentifierPanelProps {
   readonly frame: Frame;
   readonly connection: Connection;
+  /** Whether the viewer cannot change the connection. */
+  readonly isLocked: boolean;
 }
 
 /** Shows what identifies the users of a connection, and changes it. */
-export function IdentifierPanel({ frame, connection: { settings } }: IdentifierPanelProps) {
+export function IdentifierPanel({ frame, connection: { settings }, isLocked }: IdentifierPanelProps) {
   const setting = settings.identifier ?? 'auto';
   return (
     <section class="panel" aria-labelledby="identifier">
@@ -29,29 +31,33 @@ export function IdentifierPanel({ frame, connection: { settings } }: IdentifierP
       <p>
         Users are identified by <strong>{identifierText(setting)}</strong>.
       </p>
-      <details>
-        <summary>Change the identifier</summary>
-        <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-          <Field name="attribute" label="Attribute" value={attributeOf(setting)} maxlength={512} required />
-          <EditableWarning />
-          <button type="submit">Identify users by this attribute</button>
-        </PostForm>
-        <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-          <Field name="name_id" label="NameID format" value={formatOf(setting)} maxlength={512} required />
-          <button type="submit">Identify users by this NameID</button>
-        </PostForm>
-        {setting === 'auto' ? null : (
-          <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-            <p class="hint">The next accepted sign-in of a member, or the first one if there are no members, sets the identifier again.</p>
-            <button type="submit" class="quiet">
-              Reset to automatic
-            </button>
-          </PostForm>
-        )}
-      </details>
+      {isLocked ? null : <IdentifierForms frame={frame} setting={setting} />}
     </section>
   );
 }
+
+const IdentifierForms = ({ frame, setting }: Pick<IdentifierPanelProps, 'frame'> & { readonly setting: IdentifierSetting }) => (
+  <details>
+    <summary>Change the identifier</summary>
+    <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
+      <Field name="attribute" label="Attribute" value={attributeOf(setting)} maxlength={512} required />
+      <EditableWarning />
+      <button type="submit">Identify users by this attribute</button>
+    </PostForm>
+    <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
+      <Field name="name_id" label="NameID format" value={formatOf(setting)} maxlength={512} required />
+      <button type="submit">Identify users by this NameID</button>
+    </PostForm>
+    {setting === 'auto' ? null : (
+      <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
+        <p class="hint">The next accepted sign-in of a member, or the first one if there are no members, sets the identifier again.</p>
+        <button type="submit" class="quiet">
+          Reset to automatic
+        </button>
+      </PostForm>
+    )}
+  </details>
+);
 
 const attributeOf = (setting: IdentifierSetting): string => (setting !== 'auto' && 'attribute' in setting ? setting.attribute : '');
 const formatOf = (setting: IdentifierSetting): string => (setting !== 'auto' && 'name_id' in setting ? setting.name_id : '');

@@ -1,4 +1,4 @@
-import type { SetupLink, SetupLinkState } from '../../organizations/setup-links.ts';
+import type { SetupLink, SetupLinkState } from '../../organizations/setup/setup-links.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';

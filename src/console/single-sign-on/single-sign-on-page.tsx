@@ -11,6 +11,7 @@ import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Field } from '../parts/field.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { GoLivePanel, StateBadge, StateText } from './connection-state.tsx';
 import { IdentifierPanel } from './identifier-panel.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 import { GUIDES, type GuideStep, type OwnValue } from './single-sign-on-guides.ts';
@@ -42,13 +43,15 @@ export interface SingleSignOnPageProps {
   readonly warnings: readonly MetadataWarning[];
   readonly guide: IdpKind;
   readonly typed: TypedMetadata;
+  /** Whether members exist who keep the setup link from changing the connection. Always false for owners and the operator. */
+  readonly isLocked: boolean;
   /** Versions and setup links, for owners and the operator. */
   readonly children?: ComponentChildren;
 }
 
 /** Leads from an organization without an identity provider to a working sign-in. */
 export function SingleSignOnPage(props: SingleSignOnPageProps) {
-  const { frame, values, connection, warnings, guide, typed, children } = props;
+  const { frame, values, connection, warnings, guide, typed, isLocked, children } = props;
   const path = frame.singleSignOnPath;
   return (
     <ConsolePage
@@ -58,8 +61,9 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
       lead="Connect your identity provider: copy the values below into its screens, provide its metadata, then test the sign-in."
       scripts={['confirm.js']}
     >
-      <Present frame={frame} path={path} connection={connection} warnings={warnings} />
-      {connection ? <IdentifierPanel frame={frame} connection={connection} /> : null}
+      <Present frame={frame} path={path} connection={connection} warnings={warnings} isLocked={isLocked} />
+      {connection && frame.viewer.kind === 'setup' ? <GoLivePanel frame={frame} connection={connection} isLocked={isLocked} /> : null}
+      {connection ? <IdentifierPanel frame={frame} connection={connection} isLocked={isLocked} /> : null}
       <OwnValues values={values} />
       <Steps path={path} guide={guide} values={values} />
       <MetadataForms frame={frame} path={path} typed={typed} />
@@ -68,16 +72,17 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
   );
 }
 
-interface PresentProps extends Pick<SingleSignOnPageProps, 'frame' | 'connection' | 'warnings'> {
+interface PresentProps extends Pick<SingleSignOnPageProps, 'frame' | 'connection' | 'warnings' | 'isLocked'> {
   readonly path: string;
 }
 
-function Present({ frame, path, connection, warnings }: PresentProps) {
+function Present({ frame, path, connection, warnings, isLocked }: PresentProps) {
   return (
     <section class="panel" aria-labelledby="present">
       <header>
         <h2 id="present">Identity provider</h2>
-        {connection ? (
+        {connection ? <StateBadge state={connection.state} /> : null}
+        {connection && !isLocked ? (
           <a class="button quiet" href={`${path}/settings`}>
             Settings
           </a>
@@ -85,6 +90,7 @@ function Present({ frame, path, connection, warnings }: PresentProps) {
       </header>
       {connection ? (
         <>
+          {frame.viewer.kind === 'setup' || connection.state === 'active' ? null : <StateText {...connection} />}
           <IdpFacts metadata={connection.metadata} metadataUrl={connection.metadataUrl} />
           <Lint warnings={warnings} />
           <PostForm action={`${path}/test`} csrfToken={frame.csrfToken}>

@@ -1,15 +1,15 @@
 /** `/organizations/{org}/identity-provider`: the metadata of the identity provider and the settings. */
 import type { Principal } from '../../auth/principal.ts';
-import { changeConnection } from '../../organizations/connections/change-connection.ts';
+import { changeConnection, removeIdentityProvider } from '../../organizations/connections/change-connection.ts';
 import { requireConnection, requireDefaultConnection } from '../../organizations/connections/connections.ts';
-import { changeIdpSettings, type LoadedMetadata, removeIdentityProvider } from '../../organizations/connections/identity-providers.ts';
+import { changeIdpSettings, type LoadedMetadata } from '../../organizations/connections/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import * as answers from './answer-shapes.ts';
 import { describeConnection, METADATA_BODY, previewSettings, putMetadata } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { json } from './request-body.ts';
-import { CONNECTION_CHANGES, METADATA_QUERY, SETTINGS_QUERY, toConnectionChanges } from './request-shapes.ts';
+import { CONNECTION_CHANGES, CONNECTION_REMOVAL_QUERY, METADATA_QUERY, SETTINGS_QUERY, toConnectionChanges } from './request-shapes.ts';
 
 export const IDENTITY_PROVIDERS = [
   operation({
@@ -70,13 +70,13 @@ export const IDENTITY_PROVIDERS = [
     id: 'removeIdentityProvider',
     summary: 'Remove the identity provider',
     description:
-      'Deletes the only connection. Members can no longer sign in; their sessions remain valid. Returns 409 if role rules name the connection, or if the organization has several connections. In that case, make another one the default and delete this one at `/connections/{con}`, which also revokes credentials.',
+      'Deletes the only connection. Refuses sign-ins immediately and revokes the sessions and tokens of the members, unless `keep_sessions` is true. Returns 409 if role rules name the connection, or if the organization has several connections. In that case, make another one the default and delete this one at `/connections/{con}`.',
     who: 'owner',
+    query: CONNECTION_REMOVAL_QUERY,
     status: 204,
     refusals: ['conflict'],
-    handle: async ({ runtime, actor, organization }) => {
-      await removeIdentityProvider(runtime, actor, organization);
-    },
+    handle: ({ runtime, actor, organization, query }) =>
+      removeIdentityProvider(runtime, actor, { organization, keepsSessions: query.keep_sessions === 'true' }),
   }),
 ];
 

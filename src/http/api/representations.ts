@@ -12,7 +12,7 @@ import { type DomainClaim, domainState, domainWarning, recordName, recordValue }
 import type { Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
-import { type SetupLink, setupLinkState } from '../../organizations/setup-links.ts';
+import { type SetupLink, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import type { LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
 import type { Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';

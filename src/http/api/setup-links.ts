@@ -1,5 +1,5 @@
 /** `/organizations/{org}/setup-links`: links for IT administrators without an account who set up single sign-on. */
-import { createSetupLink, listSetupLinks, revokeSetupLink } from '../../organizations/setup-links.ts';
+import { createSetupLink, listSetupLinks, revokeSetupLink } from '../../organizations/setup/setup-links.ts';
 import { toIsoTime } from '../../time.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';

@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../../audit.ts';
 import { setupSessionOf } from '../../auth/sessions/setup-sessions.ts';
 import { GatewayError } from '../../errors.ts';
-import { findSetupScope } from '../../organizations/setup-links.ts';
+import { findSetupScope } from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../api/callers.ts';
 import { actorOf } from '../request-context.ts';

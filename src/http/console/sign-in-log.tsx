@@ -8,6 +8,7 @@ import { renderPage } from '../../console/layout.tsx';
 import { SignInPage } from '../../console/sign-in-log/sign-in-log-entry-page.tsx';
 import { SignInLogPage } from '../../console/sign-in-log/sign-in-log-page.tsx';
 import { GatewayError } from '../../errors.ts';
+import { findConnection } from '../../organizations/connections/connections.ts';
 import { MEMBERS } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
@@ -114,6 +115,9 @@ async function showSignIn(runtime: Runtime, request: Request, response: Response
   const organization = organizationOf(response);
   const entry = await requestedEntry(runtime, request, response);
   const { memberId } = entry;
+  const { viewer, base } = visitOf(response);
+  const connection = entry.connectionId === undefined ? undefined : findConnection(organization, entry.connectionId);
+  const draftPath = viewer.kind === 'setup' ? `${base}/single-sign-on#go-live` : `${base}/single-sign-on/${connection?.id}#connections`;
   const addresses = await addressesOf(runtime, organization.id, memberId === undefined ? [] : [memberId]);
   const page = (
     <SignInPage
@@ -122,6 +126,7 @@ async function showSignIn(runtime: Runtime, request: Request, response: Response
       address={memberId === undefined ? undefined : addresses.get(memberId)}
       groupsAttribute={findGroupsSuggestion(organization, entry)}
       canTest={organization.connections.length > 0}
+      goLivePath={connection?.state === 'draft' ? draftPath : undefined}
     />
   );
   sendWithTest(response, page);

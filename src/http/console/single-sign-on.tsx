@@ -31,7 +31,8 @@ import {
   withMetadata,
 } from '../../organizations/connections/identity-providers.ts';
 import { listMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
-import { listSetupLinks, setupLinkState } from '../../organizations/setup-links.ts';
+import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
+import { isLockedForSetup } from '../../organizations/setup/setup-rights.ts';
 import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
@@ -91,6 +92,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   const isSetup = visitOf(response).viewer.kind === 'setup';
   const links = isSetup ? undefined : await listedLinks(runtime, organization.id);
   const versions = isSetup || !connection ? [] : await listMetadataVersions(runtime.store, organization.id, connection);
+  const isLocked = isSetup && (await isLockedForSetup(runtime.store, { organization, connectionId: connection?.id }));
   const frame = frameOf(runtime, request, response, rejected?.notice);
   const page = (
     <SingleSignOnPage
@@ -100,6 +102,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
       warnings={connection ? await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response) }) : []}
       guide={isGuide(guide) ? guide : currentGuide}
       typed={rejected?.typed ?? NOTHING_TYPED}
+      isLocked={isLocked}
     >
       {isSetup || !connection ? null : <ConnectionsPanel frame={frame} connections={organization.connections} shown={connection} />}
       {versions.length < 2 ? null : <VersionsPanel frame={frame} versions={versions} />}
@@ -188,7 +191,9 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
     const loaded = await loadMetadata(runtime, source);
     const organization = organizationOf(response);
     const connectionId = findVisitedConnection(response)?.id;
-    const connection = requireConnection(withMetadata({ organization, connectionId, loaded }, runtime.now()), connectionId);
+    const { viewer } = visitOf(response);
+    const setupLinkId = viewer.kind === 'setup' ? viewer.linkId : undefined;
+    const connection = requireConnection(withMetadata({ organization, connectionId, loaded, setupLinkId }, runtime.now()), connectionId);
     const page = (
       <MetadataPreviewPage
         frame={frameOf(runtime, request, response)}

@@ -158,6 +158,20 @@ export interface ConnectionRemoval {
   readonly organization: Organization;
   readonly connectionId: string;
   readonly keepsSessions?: boolean | undefined;
+  /** The audit event, which differs for the identity provider of an organization with one connection. */
+  readonly event?: 'connection.removed' | 'identity_provider.removed';
+}
+
+/**
+ * Deletes the only connection, and revokes the credentials of its members unless `keepsSessions` is true. Changes nothing if there is
+ * none.
+ * @throws conflict if there are several connections, or if role rules name this one
+ */
+export async function removeIdentityProvider(runtime: Runtime, actor: Actor, removal: Omit<ConnectionRemoval, 'connectionId' | 'event'>) {
+  const { connections, revokingConnections } = removal.organization;
+  // Without a connection, an earlier request may have been interrupted after its commit.
+  const connectionId = connections[0]?.id ?? revokingConnections?.[0]?.connectionId;
+  if (connectionId !== undefined) await removeConnection(runtime, actor, { ...removal, connectionId, event: 'identity_provider.removed' });
 }
 
 /**
@@ -168,7 +182,7 @@ export interface ConnectionRemoval {
 export async function removeConnection(
   runtime: Runtime,
   actor: Actor,
-  { organization, connectionId, keepsSessions = false }: ConnectionRemoval,
+  { organization, connectionId, keepsSessions = false, event = 'connection.removed' }: ConnectionRemoval,
 ): Promise<Organization> {
   const isRevoking = organization.revokingConnections?.some((each) => each.connectionId === connectionId) ?? false;
   // The connection is gone if an earlier request was interrupted after its commit.
@@ -176,7 +190,7 @@ export async function removeConnection(
   if (!keepsSessions) await noteRevocation(runtime.store, organization.id, true);
   const after = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
-    event: 'connection.removed',
+    event,
     details: { connection: id, keep_sessions: keepsSessions },
     change: (before) => {
       const connection = findConnection(before, id);

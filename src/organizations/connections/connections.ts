@@ -99,10 +99,10 @@ const MAX_FORMER_CONNECTIONS = 20;
 
 /** Returns the organization without a connection, and with what a later connection to the same identity provider takes over. */
 export function withoutConnection(organization: Organization, connection: Connection): Organization {
-  const { id, identityScope, scopeSince, readsFormerKeys, removedCertificates, change, settings } = connection;
+  const { id, identityScope, scopeSince, readsFormerKeys, removedCertificates, change, setupLinkId, settings } = connection;
   const { entityId } = connection.metadata;
   const { identifier } = settings;
-  const kept = { id, identityScope, scopeSince, readsFormerKeys, removedCertificates, change };
+  const kept = { id, identityScope, scopeSince, readsFormerKeys, removedCertificates, change, setupLinkId };
   const former: FormerConnection = { ...kept, entityId, identifier };
   const others = (organization.formerConnections ?? []).filter((each) => each.entityId !== entityId);
   return {
@@ -124,9 +124,9 @@ export function connectAgain(organization: Organization, connection: NewConnecti
   if (organization.revokingConnections?.some(({ connectionId }) => connectionId === former.id)) {
     throw new GatewayError('conflict', 'The credentials of the members of this connection are still being revoked. Try again in a minute.');
   }
-  const { entityId: _, identifier, ...kept } = former;
+  const { entityId: _, setupLinkId: __, identifier, ...kept } = former;
   const created = newConnection(connection, nowMs);
-  return { ...created, ...kept, settings: { ...created.settings, identifier } };
+  return { ...created, ...kept, settings: { ...created.settings, identifier }, reconnectedAt: toIsoTime(nowMs) };
 }
 
 export interface NewConnectionOptions extends Pick<Connection, 'name' | 'state'> {

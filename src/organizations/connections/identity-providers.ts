@@ -21,17 +21,15 @@ import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
 import type { IdentityScope } from '../idp-change/idp-change.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
+import { requireChangeableBy, requireLinkId } from '../setup/setup-rights.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
 import {
   connectAgain,
-  findDefaultConnection,
   findFormerConnection,
   newConnection,
   type OrganizationConnection,
   requireConnection,
-  requireRemovable,
   withConnection,
-  withoutConnection,
 } from './connections.ts';
 import { countAffectedMembers, type EntityIdDecision, type EntityIdPlan, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
@@ -85,10 +83,10 @@ export interface MetadataChange {
   /** Until when `link_by_email` links members. */
   readonly linkUntilMs?: number | undefined;
   /**
-   * Whether the users of an identity provider that was deleted and is connected again are the same members. Never for a setup link:
-   * its holder enters the certificate, and could sign in as every former member.
+   * The setup link that saves the metadata. Its holder enters the certificate, so a connection that it creates is a draft and never
+   * takes over the members of a deleted one, as whom the holder could sign in.
    */
-  readonly takesOverMembers?: boolean | undefined;
+  readonly setupLinkId?: string | undefined;
   /** The scope that the connection had with this metadata, if it is restored. */
   readonly formerScope?: IdentityScope | undefined;
   /** Further details of the audit entry. */
@@ -103,15 +101,19 @@ export interface MetadataChange {
  * @throws not_found; conflict if another connection has the same identity provider
  */
 export function withMetadata(
-  { organization, connectionId, loaded, takesOverMembers = false }: MetadataChange,
+  { organization, connectionId, loaded, setupLinkId }: MetadataChange,
   nowMs: number,
   scope: NonNullable<EntityIdPlan['scope']> = { identityScope: loaded.metadata.entityId },
 ): Organization {
   const { metadata, metadataUrl } = loaded;
   const isFirst = connectionId === undefined && organization.connections.length === 0;
   const before = isFirst ? undefined : requireConnection(organization, connectionId);
-  const options = { name: DEFAULT_NAME, state: 'active', metadata } as const;
-  const connection = before ?? (takesOverMembers ? connectAgain(organization, options, nowMs) : newConnection(options, nowMs));
+  const options = { name: DEFAULT_NAME, metadata } as const;
+  const create = (): Connection =>
+    setupLinkId === undefined
+      ? connectAgain(organization, { ...options, state: 'active' }, nowMs)
+      : { ...newConnection({ ...options, state: 'draft' }, nowMs), setupLinkId };
+  const connection = before ?? create();
   const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
   const metadataRefreshHours =
     metadataUrl === undefined ? undefined : isSameUrl ? before?.settings.metadataRefreshHours : DEFAULT_REFRESH_HOURS;
@@ -124,6 +126,7 @@ export function withMetadata(
     settings: { ...connection.settings, metadataRefreshHours, ...(isSameIdp ? {} : { identifier: 'auto' }) },
     updatedAt: toIsoTime(nowMs),
     refresh: undefined,
+    testedAt: undefined,
     removedCertificates: removedCertificatesAfter(connection, metadata),
     ...(isSameIdp ? {} : { scopeSince: toIsoTime(nowMs), change: undefined, ...scope }),
   });
@@ -132,11 +135,12 @@ export function withMetadata(
 /**
  * Saves loaded metadata.
  * @throws not_found; conflict if another connection has the same identity provider, or if the entityID is another one and the
- *   decision about the members is missing; forbidden for a setup link that decides more than new accounts
+ *   decision about the members is missing; forbidden for a setup link if the connection has members
  */
 export async function setIdentityProvider(runtime: Runtime, actor: Actor, requested: MetadataChange): Promise<Organization> {
-  const change = { ...requested, takesOverMembers: actor.kind !== 'setup_link' };
+  const change = actor.kind === 'setup_link' ? { ...requested, setupLinkId: requireLinkId(actor) } : requested;
   const { organization, connectionId, loaded, decision, linkUntilMs, formerScope, auditDetails = {} } = change;
+  await requireChangeableBy(runtime.store, actor, change);
   const { entityId } = loaded.metadata;
   const plan = await planEntityIdChange(runtime, actor, { organization, connectionId, entityId, decision, linkUntilMs, formerScope });
   const versionSteps = await metadataVersionSteps(runtime, actor, { organization, connectionId });
@@ -205,9 +209,13 @@ export interface SettingsChange {
   readonly changes: Partial<ConnectionSettings>;
 }
 
-/** @throws idp_not_configured, not_found; validation_failed for a refresh without a metadata URL */
+/**
+ * @throws idp_not_configured, not_found; validation_failed for a refresh without a metadata URL; forbidden for a setup link if the
+ *   connection has members
+ */
 export async function changeIdpSettings(runtime: Runtime, actor: Actor, change: SettingsChange): Promise<Organization> {
   const { organization, connectionId, changes } = change;
+  await requireChangeableBy(runtime.store, actor, change);
   await noteConnections(runtime.store, withSettings(change));
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
@@ -228,26 +236,11 @@ export function withSettings({ organization, connectionId, changes }: SettingsCh
   if (settings.metadataRefreshHours !== undefined && connection.metadataUrl === undefined) {
     throw new GatewayError('validation_failed', 'metadata_refresh_hours is only possible if the metadata came from a URL.');
   }
-  return withConnection(organization, { ...connection, settings });
-}
-
-/**
- * Removes the only connection. Its users cannot sign in after that; members and sessions stay.
- * @throws conflict if there are several connections, or if role rules name this one
- */
-export async function removeIdentityProvider(runtime: Runtime, actor: Actor, organization: Organization): Promise<Organization> {
-  const changed = await updateOrganization(runtime, actor, {
-    organizationId: organization.id,
-    event: 'identity_provider.removed',
-    change: (before) => {
-      const connection = findDefaultConnection(before);
-      if (!connection) return undefined;
-      requireRemovable(before, connection);
-      return withoutConnection(before, connection);
-    },
-  });
-  await noteOwnerLoss(runtime, actor, changed);
-  return changed;
+  // An earlier test sign-in says nothing about other settings.
+  return withConnection(
+    organization,
+    isDeepStrictEqual(settings, connection.settings) ? connection : { ...connection, settings, testedAt: undefined },
+  );
 }
 
 export interface WarningReader {

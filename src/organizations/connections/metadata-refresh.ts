@@ -86,7 +86,8 @@ async function refresh(runtime: Runtime, organization: Organization, { before, l
   const isChanged = loaded !== undefined && !isDeepStrictEqual(loaded.metadata, before.metadata);
   if (problem !== undefined) runtime.log.warn({ organization: organization.slug, problem }, 'identity provider metadata was not refreshed');
   const updatedAt = isChanged ? at : before.updatedAt;
-  const connection = { ...before, metadata: loaded?.metadata ?? before.metadata, updatedAt, refresh: { at, problem } };
+  const refreshed = { ...before, metadata: loaded?.metadata ?? before.metadata, updatedAt, refresh: { at, problem } };
+  const connection = isChanged ? { ...refreshed, testedAt: undefined } : refreshed;
   await updateOrganization(runtime, ACTOR, {
     organizationId: organization.id,
     event: isChanged || problem !== undefined ? 'identity_provider.refreshed' : undefined,

@@ -3,20 +3,20 @@
  * once. It opens a session in one browser, for the single sign-on of one organization and nothing else. The link's secret is stored
  * as a hash only. A link is deleted with its organization; a pointer in the global partition finds it and expires with it.
  */
-import { type Actor, auditStep } from '../audit.ts';
-import { GatewayError } from '../errors.ts';
-import { newSecret, newTimeOrderedId, sha256 } from '../ids.ts';
-import type { Runtime } from '../runtime.ts';
-import { type Collection, GLOBAL, type Page, type Step, type Store, type Stored } from '../store/store.ts';
-import { updateRecord } from '../store/update-record.ts';
-import { DAY_SECONDS, toIsoTime } from '../time.ts';
-import { findConnection, findDefaultConnection, requireConnection } from './connections/connections.ts';
-import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
+import { type Actor, auditStep } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
+import { newSecret, newTimeOrderedId, sha256 } from '../../ids.ts';
+import type { Runtime } from '../../runtime.ts';
+import { type Collection, GLOBAL, type Page, type Step, type Store, type Stored } from '../../store/store.ts';
+import { updateRecord } from '../../store/update-record.ts';
+import { DAY_SECONDS, toIsoTime } from '../../time.ts';
+import { findConnection, findDefaultConnection, requireConnection } from '../connections/connections.ts';
+import { type Connection, getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 
 export interface SetupLink {
   /** SHA-256 of the secret in the link. */
   readonly secretHash: string;
-  /** The only connection that the link can see and change. Absent if the organization had none: the first one then. */
+  /** The only connection that the link can see and change. Absent if the organization had none: the one that the link creates. */
   readonly connectionId?: string | undefined;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
@@ -145,8 +145,7 @@ export async function findOpenSetupLink({ store, now }: Runtime, secret: string)
   if (text === undefined) throw linkInvalid();
   const { organizationId, id } = JSON.parse(text) as Pointer;
   const [organization, link] = await Promise.all([getOrganizationById(store, organizationId), store.get(organizationId, SETUP_LINKS, id)]);
-  if (!organization || !link || setupLinkState(link.value, now()) !== 'open' || !hasConnection(organization, link.value))
-    throw linkInvalid();
+  if (!organization || !link || setupLinkState(link.value, now()) !== 'open' || !findSetupTarget(organization, link)) throw linkInvalid();
   return { organization, link };
 }
 
@@ -181,16 +180,30 @@ export async function consumeSetupLink(
   if (!used) throw linkInvalid();
 }
 
+interface SetupTarget {
+  /** Undefined if the link has yet to create it. */
+  readonly connection: Connection | undefined;
+}
+
 /**
- * Returns whether a link still has something to set up. A link without a connection stops working when the organization has several,
- * because it must not follow another connection that becomes the default.
+ * Returns what a link may set up. Undefined if there is nothing left: a link never follows another connection that becomes the default,
+ * and it ends with its connection, also if the deleted identity provider is connected again under the same ID.
  */
-const hasConnection = (organization: Organization, { connectionId }: SetupLink): boolean =>
-  connectionId === undefined ? organization.connections.length < 2 : findConnection(organization, connectionId) !== undefined;
+function findSetupTarget(organization: Organization, { id, value: link }: Stored<SetupLink>): SetupTarget | undefined {
+  const { connections, formerConnections = [] } = organization;
+  const connection =
+    link.connectionId === undefined
+      ? // Links from before connections existed set up the migrated connection.
+        connections.find(({ setupLinkId, readsFormerKeys }) => setupLinkId === id || readsFormerKeys)
+      : findConnection(organization, link.connectionId);
+  if (connection) return Date.parse(connection.reconnectedAt ?? '') > link.createdAtMs ? undefined : { connection };
+  const hasCreated = formerConnections.some(({ setupLinkId }) => setupLinkId === id);
+  return link.connectionId === undefined && connections.length === 0 && !hasCreated ? { connection: undefined } : undefined;
+}
 
 export interface SetupScope {
   readonly organization: Organization;
-  /** The connection of the link. Undefined if the organization had none. */
+  /** The connection of the link. Undefined if the link has yet to create it. */
   readonly connectionId: string | undefined;
 }
 
@@ -203,6 +216,6 @@ export async function findSetupScope({ store }: Runtime, organizationId: string,
     getOrganizationById(store, organizationId),
     store.get(organizationId, SETUP_LINKS, linkId),
   ]);
-  if (!organization || !link || link.value.revokedAtMs !== undefined || !hasConnection(organization, link.value)) return undefined;
-  return { organization, connectionId: link.value.connectionId };
+  const target = organization && link && link.value.revokedAtMs === undefined ? findSetupTarget(organization, link) : undefined;
+  return organization && target && { organization, connectionId: target.connection?.id };
 }
