@@ -89,6 +89,7 @@ export const AUDIT: Collection<AuditEntry> = {
     member: (entry) => (entry.member_id === undefined ? [] : [entry.member_id]),
   },
   unique: {},
+  counted: 'time',
 };
 
 /** Returns the step that writes an entry. Add it to the commit of the change. */

@@ -126,6 +126,7 @@ export const MEMBERS: Collection<Member> = {
     holdsTokens: (member) => (member.cliTokens.length > 0 ? [''] : []),
   },
   unique: { identity: (member) => [member.identity] },
+  counted: 'email',
 };
 
 const nameIdKeys = ({ idpEntityId, nameId }: MemberSession): string[] =>

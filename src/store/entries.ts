@@ -16,6 +16,15 @@ export function entriesOf(collection: Collection<never>, value: unknown): Entrie
   return { indexes: pairs(collection.indexes), uniques: pairs(collection.unique) };
 }
 
+/**
+ * Returns the index by which records are counted.
+ * @throws TypeError if the collection has none
+ */
+export function countedIndexOf({ name, counted }: Collection<never>): string {
+  if (counted === undefined) throw new TypeError(`the collection ${name} is not counted`);
+  return counted;
+}
+
 function checkText(text: string): string {
   if (text.length > 1024 || text.includes('\0')) throw new TypeError('an index string has more than 1024 characters or contains NUL');
   // All unpaired surrogates become the same character in UTF-8, so different strings would be equal in the index.

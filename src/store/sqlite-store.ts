@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
 import { createCursor, readCursor } from './cursor.ts';
-import { entriesOf, toTtlMs } from './entries.ts';
+import { countedIndexOf, entriesOf, toTtlMs } from './entries.ts';
 import { nextTurn } from './next-turn.ts';
 import { type Collection, type Page, type Range, type Step, type Store, type Stored, storeUnavailable } from './store.ts';
 
@@ -17,6 +17,16 @@ const MIGRATIONS = [
    CREATE INDEX uniques_by_id ON uniques (partition, collection, id);
    CREATE TABLE expiring (partition TEXT, key TEXT, value TEXT NOT NULL, expires_ms INTEGER NOT NULL, PRIMARY KEY (partition, key)) WITHOUT ROWID;
    CREATE INDEX expiring_by_time ON expiring (expires_ms);`,
+  // Counting rows would take longer the more there are. Replacing a record does not change its count.
+  `CREATE TABLE counts (partition TEXT, collection TEXT, records INTEGER NOT NULL, PRIMARY KEY (partition, collection)) WITHOUT ROWID;
+   INSERT INTO counts SELECT partition, collection, count(*) FROM records GROUP BY partition, collection;
+   CREATE TRIGGER count_insert AFTER INSERT ON records BEGIN
+     INSERT INTO counts VALUES (new.partition, new.collection, 1) ON CONFLICT DO UPDATE SET records = records + 1;
+   END;
+   CREATE TRIGGER count_delete AFTER DELETE ON records BEGIN
+     UPDATE counts SET records = records - 1 WHERE partition = old.partition AND collection = old.collection;
+     DELETE FROM counts WHERE partition = old.partition AND collection = old.collection AND records = 0;
+   END;`,
 ];
 
 /** Another process may hold a lock on the same file during a commit or a checkpoint. */
@@ -38,6 +48,9 @@ const STATEMENTS = {
   dropUniques: 'DELETE FROM uniques WHERE partition = ? AND collection = ? AND id = ?',
   getUnique:
     'SELECT r.id, r.version, r.value FROM uniques u JOIN records r USING (partition, collection, id) WHERE u.partition = ? AND u.collection = ? AND u.name = ? AND u.text = ?',
+  count: 'SELECT records FROM counts WHERE partition = ? AND collection = ?',
+  increment:
+    "INSERT INTO expiring (partition, key, value, expires_ms) VALUES (?1, ?2, '1', ?3) ON CONFLICT DO UPDATE SET value = iif(expires_ms <= ?4, '1', CAST(value AS INTEGER) + 1), expires_ms = iif(expires_ms <= ?4, excluded.expires_ms, expires_ms) WHERE expires_ms <= ?4 OR CAST(value AS INTEGER) < ?5",
   peek: 'SELECT value FROM expiring WHERE partition = ? AND key = ? AND expires_ms > ?',
   put: 'INSERT INTO expiring (partition, key, value, expires_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms',
   take: 'DELETE FROM expiring WHERE partition = ? AND key = ? AND expires_ms > ?',
@@ -173,6 +186,16 @@ class SqliteStore implements Store {
     return statement;
   }
 
+  async count<T>(partition: string, collection: Collection<T>): Promise<number> {
+    countedIndexOf(collection);
+    return answer(() => this.#count(partition, collection));
+  }
+
+  #count(partition: string, { name }: Collection<never>): number {
+    const row = this.#statements.count.get(partition, name) as { records: number } | undefined;
+    return row?.records ?? 0;
+  }
+
   async peek(partition: string, key: string): Promise<string | undefined> {
     const row = answer(() => this.#statements.peek.get(partition, key, this.#nowMs())) as Row | undefined;
     return row?.value;
@@ -205,6 +228,13 @@ class SqliteStore implements Store {
       case 'require': {
         const row = this.#statements.get.get(partition, step.collection.name, step.id) as Row | undefined;
         return row !== undefined && (step.version === undefined || step.version === row.version);
+      }
+      case 'below':
+        countedIndexOf(step.collection);
+        return this.#count(partition, step.collection) < step.count;
+      case 'increment': {
+        const { key, max, ttlSeconds } = step;
+        return max > 0 && changed(this.#statements.increment.run(partition, key, this.#expiryOf(ttlSeconds), this.#nowMs(), max));
       }
       case 'put':
         return changed(this.#statements.put.run(partition, step.key, step.value, this.#expiryOf(step.ttlSeconds)));

@@ -25,6 +25,8 @@ export interface Collection<T> {
   readonly name: string;
   readonly indexes: Readonly<Record<string, (value: T) => readonly string[]>>;
   readonly unique: Readonly<Record<string, (value: T) => readonly string[]>>;
+  /** An index that has exactly one string for each record. {@link Store.count} and the step `below` need it. */
+  readonly counted?: string;
 }
 
 export interface Stored<T> {
@@ -50,6 +52,12 @@ export type Step =
   | { readonly do: 'delete'; readonly collection: Collection<never>; readonly id: string; readonly version: number }
   /** Changes nothing. Fails unless the record exists and has this version (any version, if none is given). */
   | { readonly do: 'require'; readonly collection: Collection<never>; readonly id: string; readonly version?: number }
+  /** Changes nothing. Fails unless the collection has fewer records than `count`. Must come before inserts and deletions of the collection. */
+  | { readonly do: 'below'; readonly collection: Collection<never>; readonly count: number }
+  /**
+   * Adds 1 to a counter, which expires `ttlSeconds` after it was 0. Fails if it is `max` already. Each counter only once in a commit.
+   */
+  | { readonly do: 'increment'; readonly key: string; readonly max: number; readonly ttlSeconds: number }
   /** Writes an expiring value, and replaces a former one. */
   | { readonly do: 'put'; readonly key: string; readonly value: string; readonly ttlSeconds: number }
   /** Deletes an expiring value. Fails if the key has no value, or an expired one. */
@@ -97,6 +105,8 @@ export interface Store {
    * @throws validation_failed if the cursor is not one of this partition, collection, index, string and direction
    */
   find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>>;
+  /** Returns the number of records of a counted collection. Takes the same time however many there are. */
+  count<T>(partition: string, collection: Collection<T>): Promise<number>;
   /** Reads an expiring value without deleting it. Never returns an expired one. */
   peek(partition: string, key: string): Promise<string | undefined>;
   /**

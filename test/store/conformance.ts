@@ -7,6 +7,7 @@ import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { closingGuarantees } from './closing.ts';
 import { commitGuarantees } from './commits.ts';
+import { countGuarantees } from './counts.ts';
 import { cursorGuarantees } from './cursors.ts';
 import { expiringGuarantees } from './expiring.ts';
 import { indexGuarantees } from './indexes.ts';
@@ -54,6 +55,7 @@ export function storeConformance(name: string, makeUrl: () => Promise<Place>): v
       commitGuarantees,
       uniqueGuarantees,
       indexGuarantees,
+      countGuarantees,
       cursorGuarantees,
       valueGuarantees,
       expiringGuarantees,

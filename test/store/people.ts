@@ -15,6 +15,7 @@ export const PEOPLE: Collection<Person> = {
   name: 'person',
   indexes: { name: (person) => [person.name], group: (person) => person.groups ?? [] },
   unique: { email: (person) => (person.email === undefined ? [] : [person.email]), handle: (person) => person.handles ?? [] },
+  counted: 'name',
 };
 
 /** The same shape with another name. Its records must never mix with {@link PEOPLE}. */
@@ -44,6 +45,9 @@ export const claim = (key: string, ttlSeconds = 600): Step => ({ do: 'claim', ke
 export const claimWith = (key: string, value: string): Step => ({ do: 'claim', key, value, ttlSeconds: 600 });
 export const absent = (key: string): Step => ({ do: 'absent', key });
 export const drop = (key: string): Step => ({ do: 'drop', key });
+
+export const below = (count: number, collection = PEOPLE): Step => ({ do: 'below', collection, count });
+export const increment = (key: string, max: number, ttlSeconds = 600): Step => ({ do: 'increment', key, max, ttlSeconds });
 
 export const OK = { ok: true };
 export const failedAt = (failed: number) => ({ ok: false, failed });

@@ -7,7 +7,7 @@ import { openStore } from '../../src/store/open-store.ts';
 import type { Step } from '../../src/store/store.ts';
 import { updateRecord } from '../../src/store/update-record.ts';
 import { linesFromParent } from './children.ts';
-import { claim, codeOf, insert, need, PEOPLE, put, replace, take } from './people.ts';
+import { below, claim, codeOf, increment as incrementStep, insert, need, PEOPLE, PETS, put, replace, take } from './people.ts';
 
 const ROUND_MS = 4;
 
@@ -68,6 +68,8 @@ const RACES: Readonly<Record<string, (startMs: number) => Promise<unknown>>> = {
   unique: (startMs) => won(startMs, (round) => [insert(`${me}-${round}`, { name: me, email: `only${round}` })]),
   login: (startMs) =>
     won(startMs, (round) => [claim(`request${round}`), claim(`assertion${round}`), insert(`login${round}${me}`, { name: me })]),
+  below: (startMs) => won(startMs, (round) => [below(100, PETS), insert(`limited-${me}-${round}`, { name: me }, PETS)]),
+  counter: (startMs) => won(startMs, () => [incrementStep('limited', 100)]),
   increment: () => incrementInEachRound(),
   swap: () => swap(),
 };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Child, startChild } from './children.ts';
 import type { Subject } from './conformance.ts';
-import { claim, findAll, idsOf, insert, newPartition, OK, PEOPLE, put } from './people.ts';
+import { claim, findAll, idsOf, insert, newPartition, OK, PEOPLE, PETS, put } from './people.ts';
 
 const RACERS = 4;
 const ROUNDS = 40;
@@ -67,6 +67,13 @@ export function raceGuarantees({ url, store }: Subject): void {
         const there = await Promise.all(racers.map((_, i) => store().get(partition, PEOPLE, `login${round}racer${i}`)));
         expect(there.flatMap((record) => (record ? [record.value.name] : []))).toEqual([winner]);
       }
+    });
+
+    test('insert exactly as many records, and count exactly as far, as the limit allows', async () => {
+      expect(((await race('below')) as number[][]).flat()).toHaveLength(100);
+      expect(await store().count(partition, PETS)).toBe(100);
+      expect(((await race('counter')) as number[][]).flat()).toHaveLength(100);
+      expect(await store().peek(partition, 'limited')).toBe('100');
     });
 
     test('lose no update', async () => {

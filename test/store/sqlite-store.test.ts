@@ -129,6 +129,16 @@ describe('the SQLite file', () => {
     expect(await withStore((store) => store.get(partition, PEOPLE, 'ada'))).toEqual({ id: 'ada', version: 1, value: { name: 'Ada' } });
   });
 
+  test('counts the records of a file that was written before records were counted', async () => {
+    await withStore((store) => store.commit(partition, [insert('ada', { name: 'Ada' }), insert('bob', { name: 'Bob' })]));
+    inside((database) => database.exec('DROP TRIGGER count_insert; DROP TRIGGER count_delete; DROP TABLE counts; PRAGMA user_version = 1'));
+    await withStore(async (store) => {
+      expect(await store.count(partition, PEOPLE)).toBe(2);
+      expect(await store.commit(partition, [remove('ada', 1), insert('cyd', { name: 'Cyd' }), insert('dan', { name: 'Dan' })])).toEqual(OK);
+      expect(await store.count(partition, PEOPLE)).toBe(3);
+    });
+  });
+
   test('is refused with store_unavailable and left unchanged if it is not a database, or a folder', async () => {
     await withStore((store) => store.ping());
     const text = 'precious notes of somebody else, which are no database\n'.repeat(100);

@@ -141,6 +141,17 @@ end
 function run.claim(name, value, ttl)
   return not is_present(prefix .. 'e:' .. name) and run.put(name, value, ttl)
 end
+function run.below(collection, index, count)
+  return redis.call('ZCARD', prefix .. 'i:' .. collection .. ':' .. index) < tonumber(count)
+end
+function run.increment(name, max, ttl)
+  local key = prefix .. 'e:' .. name
+  local count = tonumber(redis.call('GET', key) or '0')
+  if count >= tonumber(max) then return false end
+  if count == 0 then return run.put(name, '1', ttl) end
+  write('SET', key, string.format('%d', count + 1), 'KEEPTTL')
+  return true
+end
 function run.absent(name)
   return not is_present(prefix .. 'e:' .. name)
 end

@@ -4,7 +4,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { BoundedCache } from '../../bounded-cache.ts';
 import { GatewayError } from '../../errors.ts';
 import { createCursor, readCursor } from '../cursor.ts';
-import { entriesOf, toTtlMs } from '../entries.ts';
+import { countedIndexOf, entriesOf, toTtlMs } from '../entries.ts';
 import {
   type Collection,
   type CommitOptions,
@@ -128,6 +128,10 @@ class RedisStore implements Store {
     return { items: items.map(({ stored }) => stored), nextCursor };
   }
 
+  async count<T>(partition: string, collection: Collection<T>): Promise<number> {
+    return answer(this.#client.zcard(`${prefixOf(partition)}i:${collection.name}:${countedIndexOf(collection)}`));
+  }
+
   async peek(partition: string, key: string): Promise<string | undefined> {
     return (await answer(this.#client.get(`${prefixOf(partition)}e:${key}`))) ?? undefined;
   }
@@ -246,6 +250,10 @@ function stepArguments(step: Step): (string | number)[] {
     case 'delete':
     case 'require':
       return [step.do, step.collection.name, step.id, step.version ?? ''];
+    case 'below':
+      return ['below', step.collection.name, countedIndexOf(step.collection), step.count];
+    case 'increment':
+      return ['increment', step.key, step.max, toTtlMs(step.ttlSeconds)];
     case 'put':
       return ['put', step.key, step.value, toTtlMs(step.ttlSeconds)];
     case 'claim':
