@@ -137,7 +137,8 @@ export async function readAudit(store: Store, partition: string, query: AuditQue
 export async function* eachAuditEntry(
   store: Store,
   partition: string,
-  query: Omit<AuditQuery, 'limit' | 'cursor'>,
+  { signal, ...query }: Omit<AuditQuery, 'limit' | 'cursor'> & { readonly signal?: AbortSignal | undefined },
 ): AsyncGenerator<AuditEntry> {
-  for await (const { value } of eachItem((cursor) => readAudit(store, partition, { ...query, limit: 200, cursor }))) yield value;
+  const readPage = (cursor: string | undefined) => readAudit(store, partition, { ...query, limit: 200, cursor });
+  for await (const { value } of eachItem(readPage, signal)) yield value;
 }

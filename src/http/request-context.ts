@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../audit.ts';
 import type { Principal } from '../auth/principal.ts';
+import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 
 declare global {
@@ -32,6 +33,21 @@ export function actorOf(request: Request, response: Response, principal?: Princi
   if (!principal) return { kind: 'anonymous', ...base };
   if (principal.kind === 'operator') return { kind: 'operator', ...base };
   return { kind: 'member', id: principal.member.id, email: principal.member.email, ...base };
+}
+
+/** The time limit of a request that reads as much as the store holds. */
+const READ_WITHIN_MS = 30_000;
+
+/** Returns a signal that is aborted when the client is gone or the time limit has passed. Give it to every loop over the store. */
+export function signalOf(response: Response, withinMs: number = READ_WITHIN_MS): AbortSignal {
+  const controller = new AbortController();
+  const abort = (cause: string) => controller.abort(new GatewayError('store_unavailable', { cause }));
+  const timer = setTimeout(() => abort('reading took too long'), withinMs);
+  response.once('close', () => {
+    clearTimeout(timer);
+    abort('the client is gone');
+  });
+  return controller.signal;
 }
 
 /** Runs work after the response was sent or the client disconnected. The work must not throw. */

@@ -1,4 +1,5 @@
 /** Lists and searches the members of an organization. */
+import { nextTurn } from '../store/next-turn.ts';
 import type { Page, Store, Stored } from '../store/store.ts';
 import { MEMBERS, type Member } from './members.ts';
 
@@ -9,14 +10,17 @@ export interface MemberQuery {
   readonly query?: string | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
+  /** Ends a search with an error. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-const MAX_SEARCHED_PAGES = 100;
+const MAX_SEARCHED_PAGES = 10;
 const SEARCHED_PAGE = 200;
 
 /**
- * Returns one page of members, in the order of their email addresses. With `query`, one call searches at most 20,000 members, so a
- * page may be short although there are more results. Only `nextCursor` tells whether there are.
+ * Returns one page of members, in the order of their email addresses. With `query`, one call searches at most 2,000 members, so a
+ * page may be short although there are more results. Only `nextCursor` tells whether there are. An index of all parts of names and
+ * addresses would be several times as large as the members.
  */
 export async function listMembers(store: Store, organizationId: string, query: MemberQuery): Promise<Page<Member>> {
   const equals = query.email === undefined ? {} : { equals: query.email.toLowerCase() };
@@ -39,6 +43,8 @@ export async function listMembers(store: Store, organizationId: string, query: M
     }
     if (items.length === query.limit || page.nextCursor === null) return { items, nextCursor: page.nextCursor };
     cursor = page.nextCursor;
+    await nextTurn();
+    query.signal?.throwIfAborted();
   }
   return { items, nextCursor: cursor ?? null };
 }

@@ -48,13 +48,19 @@ export async function foreseeRoles(
     organization,
     mapping,
     ownId,
-  }: { readonly organization: Organization; readonly mapping: RoleMapping; readonly ownId?: string | undefined },
+    signal,
+  }: {
+    readonly organization: Organization;
+    readonly mapping: RoleMapping;
+    readonly ownId?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<RoleMappingEffect> {
   const changes = new Map<string, RoleChange>();
   let [ownersBefore, ownersAfter, members] = [0, 0, 0];
   let isPartial = false;
   let own: RoleMappingEffect['own'];
-  for await (const { value: member } of membersOf(store, organization.id)) {
+  for await (const { value: member } of membersOf(store, organization.id, signal)) {
     if (members === MAX_MEMBERS) {
       isPartial = true;
       break;
@@ -70,8 +76,8 @@ export async function foreseeRoles(
   return { changes: [...changes.values()], ownersBefore, ownersAfter, members, isPartial, ...(own ? { own } : {}) };
 }
 
-const membersOf = (store: Store, organizationId: string) =>
-  eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email' });
+const membersOf = (store: Store, organizationId: string, signal?: AbortSignal) =>
+  eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email', signal });
 
 function countChange(
   changes: Map<string, RoleChange>,

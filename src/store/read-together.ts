@@ -1,8 +1,9 @@
-import { nextTurn } from './next-turn.ts';
 import type { Collection, Store, Stored } from './store.ts';
 
 /** Reads that have not started yet, by record. */
 const pendingReads = new WeakMap<Store, Map<string, Promise<Stored<unknown> | undefined>>>();
+
+const endOfTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 /**
  * Coalesces concurrent reads of one record. A read starts at the end of the event loop's turn, after all its callers have asked,
@@ -20,7 +21,7 @@ export function readTogether<T>(store: Store, partition: string, collection: Col
   const key = `${partition} ${collection.name} ${id}`; // the first two contain no spaces
   const shared = pending.get(key);
   if (shared) return shared as Promise<Stored<T> | undefined>;
-  const read = nextTurn().then(() => {
+  const read = endOfTurn().then(() => {
     // Later callers may know of a change that this read does not see.
     pending.delete(key);
     return store.get(partition, collection, id);

@@ -108,7 +108,11 @@ export interface IdentifierChangePageProps {
 }
 
 /** Shows the members whom a change of the identifier affects, before it is saved. */
-export function IdentifierChangePage({ frame, setting, preview: { affected, suspended, undetermined } }: IdentifierChangePageProps) {
+export function IdentifierChangePage({
+  frame,
+  setting,
+  preview: { affected, suspended, undetermined, isPartial },
+}: IdentifierChangePageProps) {
   const query = new URLSearchParams({ ...setting, confirmed: 'yes' });
   return (
     <ConfirmationPage
@@ -139,6 +143,7 @@ export function IdentifierChangePage({ frame, setting, preview: { affected, susp
             the chosen identifier and it is the one that was used then.
           </li>
         )}
+        {isPartial ? <li>The organization has more members than were counted. The actual numbers may be larger.</li> : null}
       </ul>
     </ConfirmationPage>
   );

@@ -146,6 +146,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
       affected: z.int().describe('Members who are known by another identifier, so that their next sign-in creates a new member.'),
       suspended: z.int().describe('How many of the affected members are suspended.'),
       undetermined: z.int().describe('Members whose identifier is determined at their next sign-in.'),
+      is_partial: z.boolean().describe('Whether only the first 20,000 members were counted.'),
     })
     .optional()
     .describe('Only for `dry_run=true` of an update of the settings.'),

@@ -8,6 +8,7 @@ import {
 } from '../../organizations/connections/change-connection.ts';
 import { requireConnection } from '../../organizations/connections/connections.ts';
 import { loadMetadata } from '../../organizations/connections/identity-providers.ts';
+import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
 import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, previewSettings, putMetadata, withEntityId } from './metadata-body.ts';
 import { operation } from './operation.ts';
@@ -97,11 +98,13 @@ export const CONNECTIONS = [
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['conflict', 'not_found'],
-    handle: async ({ runtime, principal, actor, organization, query, body, params }) => {
+    handle: async ({ runtime, response, principal, actor, organization, query, body, params }) => {
       const { id: connectionId } = requireConnection(organization, params.con);
       const { changes, keepsSessions } = toConnectionChanges(body);
-      if (query.dry_run === 'true')
-        return previewSettings(runtime, principal, { organization, connectionId, changes: changes.settings ?? {} });
+      if (query.dry_run === 'true') {
+        const change = { organization, connectionId, changes: changes.settings ?? {}, signal: signalOf(response) };
+        return previewSettings(runtime, principal, change);
+      }
       const after = await changeConnection(runtime, actor, { organization, connectionId, changes, keepsSessions });
       return describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) });
     },

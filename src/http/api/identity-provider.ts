@@ -5,6 +5,7 @@ import { requireConnection, requireDefaultConnection } from '../../organizations
 import { changeIdpSettings, type LoadedMetadata } from '../../organizations/connections/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
+import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
 import { describeConnection, METADATA_BODY, previewSettings, putMetadata } from './metadata-body.ts';
 import { operation } from './operation.ts';
@@ -52,11 +53,14 @@ export const IDENTITY_PROVIDERS = [
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_not_configured', 'conflict'],
-    handle: async ({ runtime, principal, actor, organization, query, body }) => {
+    handle: async ({ runtime, response, principal, actor, organization, query, body }) => {
       const { id } = requireDefaultConnection(organization);
       const { changes, keepsSessions } = toConnectionChanges(body);
       const { name, state, isDefault, settings = {} } = changes;
-      if (query.dry_run === 'true') return previewSettings(runtime, principal, { organization, connectionId: id, changes: settings });
+      if (query.dry_run === 'true') {
+        const change = { organization, connectionId: id, changes: settings, signal: signalOf(response) };
+        return previewSettings(runtime, principal, change);
+      }
       const isSettingsOnly = name === undefined && state === undefined && isDefault === undefined;
       const after = isSettingsOnly
         ? await changeIdpSettings(runtime, actor, { organization, connectionId: id, changes: settings })

@@ -2,6 +2,7 @@
 import { revokeAllCliTokens } from '../../auth/tokens/cli-tokens.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { changeMember, getMember, removeMember } from '../../organizations/members.ts';
+import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { memberJson, pageJson } from './representations.ts';
@@ -15,13 +16,15 @@ export const MEMBERS = [
     id: 'listMembers',
     summary: 'List members',
     description:
-      'Returns members sorted by email address. With `query`, a page may have fewer than `limit` items although more follow; only `next_cursor` tells.',
+      'Returns members sorted by email address. With `query`, one request searches at most 2,000 members, so a page may have fewer than `limit` items, or none, although more follow; only `next_cursor` tells.',
     who: 'owner',
     query: MEMBER_QUERY,
     status: 200,
     answer: answers.MEMBER_PAGE,
-    handle: async ({ runtime, organization, query }) =>
-      pageJson(await listMembers(runtime.store, organization.id, query), ({ value }) => memberJson(value)),
+    handle: async ({ runtime, response, organization, query }) =>
+      pageJson(await listMembers(runtime.store, organization.id, { ...query, signal: signalOf(response) }), ({ value }) =>
+        memberJson(value),
+      ),
   }),
   operation({
     method: 'get',

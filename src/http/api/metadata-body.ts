@@ -139,10 +139,17 @@ async function metadataField(request: Request): Promise<Uint8Array | string> {
 }
 
 /** Returns a connection as changed settings would make it, and how many members the change of its identifier affects. Saves nothing. */
-export async function previewSettings(runtime: Runtime, principal: Principal, change: SettingsChange) {
+export async function previewSettings(
+  runtime: Runtime,
+  principal: Principal,
+  { signal, ...change }: SettingsChange & { readonly signal: AbortSignal },
+) {
   const organization = withSettings(change);
   const connection = requireConnection(organization, change.connectionId);
   const setting = connection.settings.identifier ?? 'auto';
-  const preview = await previewIdentifier(runtime.store, organization.id, { connection, setting });
-  return { ...(await describeConnection(runtime, principal, { organization, connection })), affected_members: preview };
+  const { isPartial, ...counts } = await previewIdentifier(runtime.store, organization.id, { connection, setting, signal });
+  return {
+    ...(await describeConnection(runtime, principal, { organization, connection })),
+    affected_members: { ...counts, is_partial: isPartial },
+  };
 }

@@ -8,6 +8,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { IdentifierSetting } from '../../saml/identifier/identifier.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, IDENTIFIER } from '../api/request-shapes.ts';
+import { signalOf } from '../request-context.ts';
 import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
@@ -31,8 +32,8 @@ async function changeIdentifier(runtime: Runtime, request: Request, response: Re
   const setting = checkShape(IDENTIFIER, choice);
   const organization = organizationOf(response);
   const connection = requireVisitedConnection(response);
-  const preview = await previewIdentifier(runtime.store, organization.id, { connection, setting });
-  if (setting !== 'auto' && !confirmed && preview.affected + preview.undetermined > 0) {
+  const preview = await previewIdentifier(runtime.store, organization.id, { connection, setting, signal: signalOf(response) });
+  if (setting !== 'auto' && !confirmed && (preview.isPartial || preview.affected + preview.undetermined > 0)) {
     const page = <IdentifierChangePage frame={frameOf(runtime, request, response)} setting={setting} preview={preview} />;
     return sendConsolePage(response, page);
   }

@@ -19,6 +19,7 @@ import {
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';
+import { signalOf } from '../request-context.ts';
 import { confirmationOf, frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from './visit.ts';
 
 const LIST_QUERY = z.object({ cursor: MEMBER_QUERY.shape.cursor, query: z.string().trim().max(254).default('') });
@@ -53,7 +54,7 @@ export function memberPages(runtime: Runtime): Router {
 
 async function showMembers(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { query, cursor } = checkShape(LIST_QUERY, request.query);
-  const filter = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query };
+  const filter = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query, signal: signalOf(response) };
   const { items, nextCursor } = await listMembers(runtime.store, organizationOf(response).id, filter);
   const members = items.map(({ value }) => value);
   const frame = frameOf(runtime, request, response);

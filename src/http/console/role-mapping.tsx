@@ -25,6 +25,7 @@ import {
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, NEW_ROLE_MAPPING } from '../api/request-shapes.ts';
+import { signalOf } from '../request-context.ts';
 import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
 export function roleMappingPages(runtime: Runtime): Router {
@@ -116,7 +117,7 @@ function mappingIn(request: Request): RoleMapping {
 const effectFor = (runtime: Runtime, response: Response, mapping: RoleMapping): Promise<RoleMappingEffect> => {
   const { viewer } = visitOf(response);
   const ownId = viewer.kind === 'member' ? viewer.id : undefined;
-  return foreseeRoles(runtime.store, { organization: organizationOf(response), mapping, ownId });
+  return foreseeRoles(runtime.store, { organization: organizationOf(response), mapping, ownId, signal: signalOf(response) });
 };
 
 async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {

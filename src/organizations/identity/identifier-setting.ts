@@ -32,17 +32,27 @@ export interface IdentifierPreview {
   readonly suspended: number;
   /** Members whose identifier is determined at their next sign-in, because an earlier version stored them. */
   readonly undetermined: number;
+  /** The organization has more members than were read. */
+  readonly isPartial: boolean;
 }
 
-/** Counts the members whom a change of the identifier affects. It reads every member, so it is meant for a preview. */
+const MAX_MEMBERS = 20_000;
+
+/** Counts the members whom a change of the identifier affects. At most 20,000 members are read. */
 export async function previewIdentifier(
   store: Store,
   organizationId: string,
-  { connection, setting }: { readonly connection: Connection; readonly setting: IdentifierSetting },
+  {
+    connection,
+    setting,
+    signal,
+  }: { readonly connection: Connection; readonly setting: IdentifierSetting; readonly signal?: AbortSignal | undefined },
 ): Promise<IdentifierPreview> {
-  const counts = { affected: 0, suspended: 0, undetermined: 0 };
+  const counts = { affected: 0, suspended: 0, undetermined: 0, isPartial: false };
   if (setting === 'auto') return counts;
-  for await (const { value: member } of eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email' })) {
+  let members = 0;
+  for await (const { value: member } of eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email', signal })) {
+    if (++members > MAX_MEMBERS) return { ...counts, isPartial: true };
     if (!isOfConnection(member, connection)) continue;
     if (!member.identifier) counts.undetermined++;
     else if (!isSameSource(member.identifier.source, setting)) {

@@ -11,8 +11,9 @@ import { listMembers } from '../../../organizations/member-list.ts';
 import { MEMBERS } from '../../../organizations/members.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { GLOBAL } from '../../../store/store.ts';
-import { DAY_MS, toIsoTime } from '../../../time.ts';
+import { DAY_MS, MINUTE_MS, toIsoTime } from '../../../time.ts';
 import { checkShape, PAGE_QUERY } from '../../api/request-shapes.ts';
+import { signalOf } from '../../request-context.ts';
 import { frameOf, sendConsolePage, visitOf } from '../visit.ts';
 import { DOWNLOAD_TYPES, downloadLines } from './audit-download.ts';
 
@@ -86,6 +87,9 @@ async function emailsOf({ store }: Runtime, partition: string, entries: readonly
   return new Map(members.flatMap((member) => (member ? [[member.id, member.value.email] as const] : [])));
 }
 
+/** The time limit of a download. A slower client breaks off. */
+const DOWNLOAD_WITHIN_MS = 15 * MINUTE_MS;
+
 /** Streams the file, so that its size is not limited. If reading fails halfway, the connection breaks, so that half a file does not look complete. */
 async function download(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { format, ...filter } = checkShape(DOWNLOAD_QUERY, request.query);
@@ -99,7 +103,8 @@ async function download(runtime: Runtime, request: Request, response: Response):
   response.setHeader('Content-Disposition', `attachment; filename="${name}"`);
   response.setHeader('Cache-Control', 'no-store');
   try {
-    await pipeline(Readable.from(downloadLines(format, eachAuditEntry(runtime.store, partition, query))), response);
+    const entries = eachAuditEntry(runtime.store, partition, { ...query, signal: signalOf(response, DOWNLOAD_WITHIN_MS) });
+    await pipeline(Readable.from(downloadLines(format, entries)), response);
   } catch (error) {
     // The user cancelled the download.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
