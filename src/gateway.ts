@@ -6,6 +6,8 @@ import { flushSignInLog } from './auth/sign-in-log/record-sign-in.ts';
 import type { Config } from './config.ts';
 import { makeApp } from './http/app.ts';
 import { withForwardAuth } from './http/forward-auth.ts';
+import { Drain } from './http/health/drain.ts';
+import { readinessOf } from './http/health/readiness.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { refreshDueMetadata } from './organizations/connections/metadata-refresh.ts';
@@ -23,7 +25,12 @@ export interface Gateway {
   listen(): Promise<number>;
   /** Resolves with a message for the operator if a newer program migrates the store. The process must end then. */
   readonly outdated: Promise<string>;
-  /** Stops accepting requests, finishes those in progress (for at most 8 s) and closes the store. */
+  /**
+   * Prepares for {@link close} without losing a request. `/readyz` fails, and every response closes its connection. Resolves when
+   * load balancers have noticed, after at most 7.5 s.
+   */
+  drain(): Promise<void>;
+  /** Stops accepting requests, finishes those in progress (for at most 8 s, or 1 s after {@link drain}) and closes the store. */
   close(): Promise<void>;
 }
 
@@ -37,6 +44,8 @@ export interface GatewayOverrides {
 const { createServer } = process.getBuiltinModule('node:http');
 
 const CLOSE_WITHIN_MS = 8_000;
+/** A request that arrives at the end of a drain gets this long. The process ends within 10 s after SIGTERM. */
+const CLOSE_AFTER_DRAIN_MS = 1_000;
 const REPEAT_EVERY_MS = 60_000;
 /** The time limit for writing the sign-in log and refusal counters: a store that does not answer must not delay shutdown. */
 const SETTLE_WITHIN_MS = 1_000;
@@ -69,8 +78,10 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
   const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
+  const drain = new Drain();
+  let closeWithinMs = CLOSE_WITHIN_MS;
   // By default, Node checks the two time limits below only every 30 seconds.
-  const server = createServer({ connectionsCheckingInterval: 1000 }, withForwardAuth(runtime, makeApp(runtime)));
+  const server = createServer({ connectionsCheckingInterval: 1000 }, drain.watch(withForwardAuth(runtime, makeApp(runtime))));
   // Browsers and proxies send a request within seconds. Slower clients only occupy connections.
   server.headersTimeout = 15_000;
   server.requestTimeout = 30_000;
@@ -80,13 +91,18 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
     runtime,
     outdated: outdated.promise,
     listen: () => listenOn(server, config.listen),
+    drain: async () => {
+      readinessOf(runtime).stop();
+      closeWithinMs = CLOSE_AFTER_DRAIN_MS;
+      await drain.run(server);
+    },
     close: async () => {
       stopMaintenance();
       stopRefreshing();
       stopRevoking();
       stopWatching();
       stopRechecking();
-      await closeServer(server);
+      await closeServer(server, closeWithinMs);
       await within(SETTLE_WITHIN_MS, Promise.all([flushSignInLog(runtime), flushRefusalCounts(runtime)]));
       await store.close();
     },
@@ -131,10 +147,10 @@ function listenOn(server: Server, { host, port }: Config['listen']): Promise<num
   });
 }
 
-function closeServer(server: Server): Promise<void> {
+function closeServer(server: Server, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();
-    const deadline = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+    const deadline = setTimeout(() => server.closeAllConnections(), withinMs);
     // Idle connections are closed now, and busy ones soon after their response.
     const closeIdle = setInterval(() => server.closeIdleConnections(), 50);
     server.close(() => {

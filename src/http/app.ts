@@ -7,7 +7,7 @@ import { assetRoutes } from './assets.ts';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
 import { forwardAuthRefusals } from './forward-auth.ts';
-import { healthRoutes } from './health.ts';
+import { healthRoutes } from './health/health.ts';
 import { loginRoutes } from './login.tsx';
 import { oauthRoutes } from './oauth.ts';
 import { observe, requestContext } from './request-context.ts';

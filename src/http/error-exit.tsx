@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import { sendPage } from './pages.ts';
 
 /** Paths that only programs call, so that they never get a page. */
-const PROGRAM_PATHS = /^\/(api|oauth|auth|\.well-known)(\/|$)/;
+const PROGRAM_PATHS = /^\/(api|oauth|auth|\.well-known|readyz)(\/|$)/;
 const isOAuth = (request: Request): boolean => request.path.startsWith('/oauth/');
 const PROBLEM_TYPE = 'application/problem+json';
 
@@ -112,6 +112,8 @@ function logRefusal(log: Log, error: GatewayError, request: Request, response: R
     cause: causeText(error.facts.cause),
   };
   if (error.code === 'internal') log.error({ ...fields, stack: stackOf(error.facts.cause) }, 'request failed');
+  // Load balancers ask every few seconds. The readiness logs each change once.
+  else if (response.locals.route === 'readyz') log.debug(fields, 'not ready');
   else if (error.status >= 500) log.warn(fields, 'request failed');
   // A terminal that waits for its user polls every few seconds.
   else if (error.facts.oauthError === 'authorization_pending') log.debug(fields, 'request refused');

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
@@ -58,7 +58,10 @@ describe('samlgate serve', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('finishes requests in flight on SIGTERM, accepts no new connections and exits with 0', async () => {
+  it.each([
+    ['SIGTERM', true],
+    ['SIGINT', false],
+  ] as const)('finishes requests in flight on %s and exits with 0 within 10 seconds', async (signal, answersNewRequests) => {
     const gateway = await startGatewayProcess();
     const { hostname, port } = new URL(gateway.url);
     const answer = new Promise<number>((resolve, reject) => {
@@ -81,11 +84,46 @@ describe('samlgate serve', () => {
       setTimeout(() => slow.end('acme'), 1000);
     });
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const stopped = gateway.stop('SIGTERM');
+    const startedMs = performance.now();
+    const stopped = gateway.stop(signal);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow();
+    const status = async (path: string) => (await fetch(`${gateway.url}${path}`).catch(() => undefined))?.status;
+    expect([await status('/healthz'), await status('/readyz')]).toEqual(answersNewRequests ? [200, 503] : [undefined, undefined]);
     expect(await answer).toBe(404);
     expect(await stopped).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+  });
+
+  it('does not wait after a second signal', async () => {
+    const gateway = await startGatewayProcess();
+    const stopped = gateway.stop('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const startedMs = performance.now();
+    gateway.process.kill('SIGTERM');
+    expect(await stopped).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(1500);
+  });
+
+  it('is not ready while the disk accepts no writes, and recovers', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
+    const gateway = await startGatewayProcess({ SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}` });
+    const limitFileSize = (bytes: string) => execFileSync('prlimit', ['--pid', String(gateway.process.pid), `--fsize=${bytes}:unlimited`]);
+    const ready = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1100));
+      const response = await fetch(`${gateway.url}/readyz`);
+      return [response.status, response.headers.get('content-type')?.split(';')[0]];
+    };
+    limitFileSize('1');
+    expect(await ready()).toEqual([503, 'application/problem+json']);
+    expect((await gateway.api('POST', '/organizations', { slug: 'full', name: 'Full' })).status).toBe(503);
+    expect(await ready()).toEqual([503, 'application/problem+json']);
+    limitFileSize('unlimited');
+    expect(await ready()).toEqual([200, 'application/json']);
+    expect((await gateway.api('POST', '/organizations', { slug: 'full', name: 'Full' })).status).toBe(201);
+    expect(gateway.output().match(/not ready/g)).toHaveLength(1);
+    expect(gateway.output().match(/ready again/g)).toHaveLength(1);
+    await gateway.stop();
+    rmSync(directory, { recursive: true });
   });
 
   it('loses no acknowledged sign-in when killed with SIGKILL', async () => {

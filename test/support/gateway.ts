@@ -45,6 +45,8 @@ export interface TestGateway {
   makeOrganization(slug?: string, habit?: HabitName): Promise<OrganizationJson>;
   /** Returns the URL that starts a sign-in. */
   loginUrl(slug: string): string;
+  /** As at SIGTERM, before {@link stop}. */
+  drain(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -94,6 +96,7 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
     mockIdp,
     makeOrganization: async (slug = newSlug(), habit = 'okta') => createOrganization(api, await mockIdp(), slug, habit),
     loginUrl: (slug) => `${url}/saml/${slug}/login`,
+    drain: () => gateway.drain(),
     stop: async () => {
       await (await idp)?.close();
       await gateway.close();

@@ -30,21 +30,27 @@ async function serve(): Promise<void> {
     process.exit(1);
   });
 
-  let stopping = false;
-  const stop = (signal: string) => {
-    if (stopping) return;
-    stopping = true;
+  const noMorePatience = Promise.withResolvers<void>();
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    // Ctrl-C and a second signal do not wait until load balancers have noticed.
+    if (signal === 'SIGINT' || isStopping) noMorePatience.resolve();
+    if (isStopping) return;
+    isStopping = true;
     log.info({ signal }, 'stopping');
-    gateway.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error({ name: error instanceof Error ? error.name : 'unknown' }, 'stopped with an error');
-        process.exit(1);
-      },
-    );
+    const drained = signal === 'SIGINT' ? noMorePatience.promise : Promise.race([gateway.drain(), noMorePatience.promise]);
+    drained
+      .then(() => gateway.close())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ name: error instanceof Error ? error.name : 'unknown' }, 'stopped with an error');
+          process.exit(1);
+        },
+      );
   };
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
 }
 
 /**

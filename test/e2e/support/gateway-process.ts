@@ -23,7 +23,7 @@ export interface GatewayProcess {
     body?: unknown,
     token?: string,
   ): Promise<{ status: number; body: Body }>;
-  /** Resolves with the exit code, or the signal's name. */
+  /** Resolves with the exit code, or the signal's name. SIGINT, unlike SIGTERM, does not wait for load balancers to notice. */
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
@@ -55,7 +55,7 @@ export async function startGatewayProcess(environment: Readonly<Record<string, s
     process: child,
     output: () => output,
     api: (method, resource, body, token = operatorToken) => callApi(url, method, resource, body, token),
-    stop: async (signal = 'SIGTERM') => {
+    stop: async (signal = 'SIGINT') => {
       if (child.exitCode === null && child.signalCode === null) {
         const exit = once(child, 'exit');
         child.kill(signal);

@@ -1,8 +1,8 @@
 import { Router } from 'express';
-import { currentSigner } from '../auth/keys/key-lease.ts';
-import type { Runtime } from '../runtime.ts';
+import type { Runtime } from '../../runtime.ts';
+import { readinessOf } from './readiness.ts';
 
-/** Routes for monitoring: liveness (`/healthz`), readiness with the store and the signing key (`/readyz`), Prometheus metrics (`/metrics`). */
+/** Routes for monitoring: liveness (`/healthz`), readiness (`/readyz`) and Prometheus metrics (`/metrics`). */
 export function healthRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router.get('/healthz', (_request, response) => {
@@ -11,8 +11,7 @@ export function healthRoutes(runtime: Runtime): Router {
   });
   router.get('/readyz', async (_request, response) => {
     response.locals.route = 'readyz';
-    await runtime.store.ping();
-    await currentSigner(runtime);
+    await readinessOf(runtime).check();
     response.json({ status: 'ok' });
   });
   router.get('/metrics', async (_request, response) => {
