@@ -1,5 +1,5 @@
 /** Derives keys from the master secret: to sign cookies, to wrap private keys at rest, and to seal short-lived data. */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { GatewayError } from './errors.ts';
 
@@ -17,6 +17,8 @@ export interface Secrets {
   seal(purpose: string, plaintext: string): string;
   /** @throws internal unless it was sealed for this purpose with the current or the previous secret */
   unseal(purpose: string, sealed: string): string;
+  /** Returns a MAC of a text (HMAC-SHA-256, base64url) with a key for this purpose only, from the current secret. */
+  mac(purpose: string, text: string): string;
   /** Returns whether the value was wrapped with the previous secret. */
   isOutdated(wrapped: string): boolean;
 }
@@ -36,6 +38,7 @@ export function createSecrets(current: Buffer, previous: Buffer | undefined): Se
     all.map((secret) => [derive(secret, 'wrapping key id').toString('base64url').slice(0, 16), derive(secret, 'wrapping')]),
   );
   const [kid, key] = [...wrapping][0] as [string, Buffer];
+  const macKeys = new Map<string, Buffer>();
   return {
     cookieKeys: [cookieKey(current), ...(previous ? [cookieKey(previous)] : [])],
     wrap: (purpose, plaintext) =>
@@ -70,6 +73,11 @@ export function createSecrets(current: Buffer, previous: Buffer | undefined): Se
       } catch (cause) {
         throw new GatewayError('internal', { cause });
       }
+    },
+    mac(purpose, text) {
+      const macKey = macKeys.get(purpose) ?? derive(current, `mac ${purpose}`);
+      macKeys.set(purpose, macKey);
+      return createHmac('sha256', macKey).update(text).digest('base64url');
     },
     isOutdated: (wrapped) => decodeProtectedHeader(wrapped).kid !== kid,
   };

@@ -11,8 +11,8 @@ import { GatewayError } from '../errors.ts';
 import { getOrganizationById, type Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
 import { checkShape, SLUG } from './api/request-shapes.ts';
+import { requireWithinLimit } from './limits/rate-limits.ts';
 import { sendPage } from './pages.ts';
-import { requireWithinLimit } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
 
 const FORM = z.object({ csrf: z.string(), user_code: z.string().max(64), action: z.enum(['approve', 'deny']) });

@@ -16,6 +16,7 @@ import { recordTokenUse } from '../auth/tokens/token-use.ts';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { OperationDescription } from './api/operation.ts';
+import { countFailure } from './limits/rate-limits.ts';
 
 const PATH = '/auth/verify';
 
@@ -47,9 +48,16 @@ export function withForwardAuth(runtime: Runtime, app: Express): (request: Incom
     if (after !== '' && after !== '?' && after !== '/') return void app(request, response);
     answer(runtime, app, request, response, url).catch((error: unknown) => {
       refusals.set(request, error);
+      countWrongToken(runtime, app, request, error);
       app(request, response);
     });
   };
+}
+
+/** Counts a wrong token. The answer stays 401 above the limit, because nginx answers 500 if it gets anything but 401 and 403. */
+function countWrongToken(runtime: Runtime, app: Express, request: IncomingMessage, error: unknown): void {
+  if (request.headers.authorization === undefined || !(error instanceof GatewayError) || error.code !== 'unauthenticated') return;
+  void countFailure(runtime, 'wrong_tokens', addressOf(app, request));
 }
 
 /** Returns the route that throws the refusals of the listener, so that the error exit answers them. */

@@ -17,8 +17,8 @@ import type { MemberSession } from '../organizations/members.ts';
 import type { Runtime } from '../runtime.ts';
 import { confirmReplicated } from '../store/confirm-replicated.ts';
 import { forgetOrganization, lastOrganization, rememberOrganization } from './last-organization.ts';
+import { limited } from './limits/rate-limits.ts';
 import { sendPage } from './pages.ts';
-import { limited } from './rate-limits.ts';
 import { actorOf } from './request-context.ts';
 import { sendBrowserMessage } from './saml/browser-message.tsx';
 import { continueLogout, takeOutcome } from './saml/slo.tsx';
@@ -34,7 +34,7 @@ export function loginRoutes(runtime: Runtime): Router {
     response.locals.wayOut = { href: '/login', label: 'Back to the sign-in page' };
     next();
   });
-  router.get('/login', (request, response) =>
+  router.get('/login', limited(runtime, 'login_page'), (request, response) =>
     showLogin(runtime, request, response, { returnTo: RETURN_TO.safeParse(request.query.return_to).data }),
   );
   router.post('/login', limited(runtime, 'login_form'), readForm, (request, response) => submitLogin(runtime, request, response));

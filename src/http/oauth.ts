@@ -21,6 +21,7 @@ import { operation, operationRoutes } from './api/operation.ts';
 import { form, formOf, type RequestBody } from './api/request-body.ts';
 import { checkShape, line, SLUG } from './api/request-shapes.ts';
 import { DEVICE_CODE_GRANT, DISCOVERY, TOKEN_EXCHANGE_GRANT } from './discovery.ts';
+import { countFailure, countFailures, tooMany, wrongTokens } from './limits/rate-limits.ts';
 import * as answers from './oauth-answers.ts';
 
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
@@ -77,12 +78,13 @@ export const OAUTH = [
     summary: 'Exchange a device code or a CLI token',
     description: 'Returns a CLI token for a device code (RFC 8628), or a session token for a CLI token (RFC 8693).',
     who: 'public',
-    limit: 'token',
     body: GRANT,
     status: 200,
     answer: answers.ACCESS_TOKEN,
     handle: ({ runtime, request, response, actor, body }) =>
-      body.grant_type === DEVICE_CODE_GRANT ? collectDeviceToken(runtime, actor, body) : exchangeToken(runtime, request, response, body),
+      countFailures(runtime, refusedTokenRequests(request.ip), () =>
+        body.grant_type === DEVICE_CODE_GRANT ? collectDeviceToken(runtime, actor, body) : exchangeToken(runtime, request, response, body),
+      ),
   }),
   operation({
     method: 'post',
@@ -128,10 +130,19 @@ export function oauthRoutes(runtime: Runtime): Router {
 /** Sets the principal of the request. OAuth endpoints do not accept the session cookie. */
 function authenticateByBearerToken(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
-    response.locals.principal = await authenticateBearer(runtime, request.headers.authorization ?? '');
+    const { authorization = '' } = request.headers;
+    const check = () => authenticateBearer(runtime, authorization);
+    response.locals.principal = await (authorization === '' ? check() : countFailures(runtime, wrongTokens(request.ip), check));
     next();
   };
 }
+
+/** A terminal that waits for its user asks every few seconds, which is no failure. */
+const refusedTokenRequests = (address: string | undefined) => ({
+  name: 'token_requests' as const,
+  address,
+  isFailure: ({ status, facts }: GatewayError) => status < 500 && facts.oauthError !== 'authorization_pending',
+});
 
 /** Returns the same answer for expired, revoked and invalid tokens and for those of other organizations (RFC 7662 §2.2). */
 async function introspect(runtime: Runtime, caller: Principal, text: string) {
@@ -163,7 +174,11 @@ async function introspect(runtime: Runtime, caller: Principal, text: string) {
 /** Revokes a token for its holder, a public client in the terms of RFC 7009 §2.1. */
 async function revoke(runtime: Runtime, anonymous: Actor, text: string): Promise<void> {
   const verified = await verifyOrUndefined(runtime, text);
-  if (!verified) return;
+  if (!verified) {
+    const waitMs = await countFailure(runtime, 'wrong_tokens', anonymous.address);
+    if (waitMs !== undefined) throw tooMany(waitMs);
+    return;
+  }
   const { organizationId, memberId, kind, jti, expiresAtMs } = verified;
   const actor: Actor = { ...anonymous, kind: 'member', id: memberId };
   if (kind === 'session_token') return revokeSessionToken(runtime, actor, verified);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { LIMITS } from '../../src/http/rate-limits.ts';
+import { LIMITS } from '../../src/http/limits/limits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { requireDefaultConnection } from '../../src/organizations/connections/connections.ts';
 import { restoreMetadataVersion } from '../../src/organizations/connections/identity-providers.ts';

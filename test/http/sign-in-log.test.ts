@@ -5,7 +5,7 @@ import { flushSignInLog, recordSignIn } from '../../src/auth/sign-in-log/record-
 import { listLogEntries, type SignInLogEntry, saveLogEntries } from '../../src/auth/sign-in-log/sign-in-log.ts';
 import { GatewayError } from '../../src/errors.ts';
 import { SIGN_IN_BUNDLE, type SIGN_IN_DETAILS, type SIGN_IN_PAGE } from '../../src/http/api/answer-shapes.ts';
-import { LIMITS } from '../../src/http/rate-limits.ts';
+import { LIMITS } from '../../src/http/limits/limits.ts';
 import { newTimeOrderedId } from '../../src/ids.ts';
 import { HABITS } from '../../src/mock-idp/habits.ts';
 import { getOrganization } from '../../src/organizations/directory.ts';

@@ -10,6 +10,7 @@ import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
 import { OPERATIONS } from '../../src/http/api/api.ts';
 import type { Who } from '../../src/http/api/operation.ts';
+import { LIMITS } from '../../src/http/limits/limits.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { PERSON_CHECKS, RESPONSE_CHECKS } from '../../src/saml/response/checks.ts';
 
@@ -69,6 +70,18 @@ async function metrics(): Promise<string> {
   );
 }
 
+const PER = { address: 'address', organization: 'organization', request: 'started sign-in' } as const;
+const timeOf = (seconds: number): string => (seconds === 60 ? 'minute' : `${seconds / 60} minutes`);
+
+function rateLimits(): string {
+  const rows = Object.entries(LIMITS).map(([name, { points, seconds, per, counts }]) => [
+    `\`${name}\``,
+    `${points} per ${PER[per]} and ${timeOf(seconds)}`,
+    counts,
+  ]);
+  return table(['name', 'limit', 'counts'], rows);
+}
+
 const inCode = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
 
 interface CheckText {
@@ -116,7 +129,7 @@ const example = (name: string) => (): string =>
 /** Page to its tables, by the name in the page's markers. */
 export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
   'docs/configuration.md': { variables },
-  'docs/operations.md': { metrics },
+  'docs/operations.md': { metrics, 'rate-limits': rateLimits },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
   'docs/api.md': { operations, 'example-client': example('client.mjs'), 'example-express': example('express.mjs') },
   'docs/saml-checks.md': { 'response-checks': responseChecks, 'sign-in-checks': signInChecks },

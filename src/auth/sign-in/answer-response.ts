@@ -25,18 +25,30 @@ import { finishTestSignIn, type TestResult } from './finish-test-sign-in.ts';
 import { findClaimedRequest, type LoginRequest, type TestRequest } from './login-request.ts';
 import { requireActive, selectConnection } from './select-connection.ts';
 
-/** The rate limits of the assertion consumer service. `http/rate-limits.ts` counts them. */
+/** The rate limits of the assertion consumer service. `http/limits/response-limits.ts` counts them. */
 export interface ResponseLimits {
-  /** Returns whether too many responses from this address, or for this organization, were refused to examine the next without a reason. */
-  isOverRefusals(source: ResponseSource): boolean;
-  /** Counts a response to a pending request. Returns whether it may be examined. */
-  countTry(requestId: string): Promise<boolean>;
+  /**
+   * Admits a response before its body is read.
+   * @param mayAnswerRequest whether the browser has the cookie of a started sign-in. It is not verified.
+   * @throws rate_limited
+   */
+  admit(source: ResponseSource, mayAnswerRequest: boolean): Admission;
   /** Counts an unsolicited response for which metadata would be fetched. Returns whether it may be. */
   countUnsolicitedFetch(address: string | undefined): Promise<boolean>;
+}
+
+/** A response that was admitted. */
+export interface Admission {
+  /**
+   * Checks that a response is worth examining. After too many refusals, it must claim to answer a sign-in that this browser started.
+   * @param requestId the pending request of this browser that the response claims to answer
+   * @throws rate_limited
+   */
+  requireReason(requestId: string | undefined): Promise<void>;
   /** Counts a refusal. Returns whether it exceeds the limit, so that it is not recorded. */
-  countRefusal(source: ResponseSource, refusal: CountedRefusal): Promise<boolean>;
-  /** Returns the refusal of a response that is not examined. */
-  tooManyRefusals(): GatewayError;
+  countRefusal(refusal: CountedRefusal): Promise<boolean>;
+  /** Ends the examination. Until then, the response occupies one of the refusals that the limits allow. */
+  release(): void;
 }
 
 export interface ResponseSource {
@@ -52,8 +64,8 @@ export interface CountedRefusal {
 
 /** A POST to the assertion consumer service. */
 export interface PostedResponse {
-  /** Reads and decodes the form. @throws saml_malformed, payload_too_large */
-  readonly readForm: () => UnverifiedMessage;
+  /** Reads and decodes the form. Later calls return the same. @throws saml_malformed, payload_too_large */
+  readonly readForm: () => Promise<UnverifiedMessage>;
   readonly browser: BrowserContext;
   readonly limits: ResponseLimits;
   /** Runs work when the HTTP response has been sent. */
@@ -74,6 +86,8 @@ interface Round {
   readonly organization: Stored<Organization>;
   readonly posted: PostedResponse;
   readonly isFirst: boolean;
+  /** Set once the limits have admitted the response. */
+  admission?: Admission;
   /** Set once the form is decoded. */
   unverifiedXml?: string;
   /** Set once the Issuer has selected it. */
@@ -92,12 +106,17 @@ interface Round {
  */
 export async function answerResponse(runtime: Runtime, organization: Stored<Organization>, posted: PostedResponse): Promise<SignInOutcome> {
   let round: Round = { organization, posted, isFirst: true };
-  for (let rounds = 1; ; rounds++) {
-    const result = await judgeResponse(runtime, round);
-    if (result.kind !== 'outdated') return recordOutcome(runtime, round, result);
-    if (rounds === MAX_ROUNDS) return recordOutcome(runtime, round, { kind: 'refused', error: tooManyChanges() });
-    const { slug } = organization.value;
-    round = { organization: await getStoredOrganization(runtime.store, slug), posted, isFirst: false };
+  try {
+    for (let rounds = 1; ; rounds++) {
+      const result = await judgeResponse(runtime, round);
+      if (result.kind !== 'outdated') return await recordOutcome(runtime, round, result);
+      if (rounds === MAX_ROUNDS) return await recordOutcome(runtime, round, { kind: 'refused', error: tooManyChanges() });
+      const { slug } = organization.value;
+      const { admission } = round;
+      round = { organization: await getStoredOrganization(runtime.store, slug), posted, isFirst: false, ...(admission && { admission }) };
+    }
+  } finally {
+    round.admission?.release();
   }
 }
 
@@ -111,7 +130,9 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
   const organization = round.organization.value;
   try {
     requireDefaultConnection(organization);
-    const { unverifiedXml, unverifiedRelayState } = posted.readForm();
+    const source = { address: browser.actor.address, organizationId: organization.id };
+    round.admission ??= posted.limits.admit(source, browser.nonce !== undefined);
+    const { unverifiedXml, unverifiedRelayState } = await posted.readForm();
     round.unverifiedXml = unverifiedXml;
     const claimedRequest = await findClaimedRequest(runtime, organization, { unverifiedXml, browserNonce: browser.nonce });
     // Tests are exempt from the refusal limits: each has one result, in the browser that started it.
@@ -120,7 +141,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
       return await finishTestSignIn(runtime, round.organization, { unverifiedXml, request: claimedRequest, browser });
     }
     // In the first round only, because this counts as a try.
-    if (isFirst) await requireReasonToExamine(organization, { posted, claimedRequest });
+    if (isFirst) await round.admission.requireReason(claimedRequest?.requestId);
     const connection = selectConnection(organization, unverifiedXml);
     round.connection = connection;
     requireActive(connection);
@@ -193,19 +214,6 @@ async function isWorthFetching(
   return posted.limits.countUnsolicitedFetch(posted.browser.actor.address);
 }
 
-/**
- * Checks that a response is worth examining. After too many refusals, it must claim to answer a sign-in that this browser started.
- * @throws rate_limited
- */
-async function requireReasonToExamine(
-  organization: Organization,
-  { posted, claimedRequest }: { readonly posted: PostedResponse; readonly claimedRequest: LoginRequest | undefined },
-): Promise<void> {
-  const { browser, limits } = posted;
-  if (!limits.isOverRefusals({ address: browser.actor.address, organizationId: organization.id })) return;
-  if (!claimedRequest || !(await limits.countTry(claimedRequest.requestId))) throw limits.tooManyRefusals();
-}
-
 async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutcome): Promise<SignInOutcome> {
   const { posted, connection, unverifiedXml, assertion } = round;
   const { actor } = posted.browser;
@@ -242,15 +250,15 @@ function reportExpiredCertificates(runtime: Runtime, organization: Organization,
  * the metrics only. Responses that exceed a limit are only counted.
  */
 async function recordRefusal(runtime: Runtime, round: Round, error: GatewayError): Promise<void> {
-  const { posted, connection, unverifiedXml, assertion } = round;
+  const { posted, connection, unverifiedXml, assertion, admission } = round;
   const { actor } = posted.browser;
   const organization = round.organization.value;
   const { code } = error;
   runtime.metrics.logins.inc({ outcome: code });
   if (error.status >= 500) return;
-  const source = { address: actor.address, organizationId: organization.id };
-  const isOverLimit = code === 'rate_limited' || (await posted.limits.countRefusal(source, { code, isGenuine: assertion !== undefined }));
-  if (isOverLimit) return countRefusal(runtime, organization.id, { kind: 'sign_in', code });
+  // A response that was read costs something, even if it was not examined.
+  const isOverLimit = await admission?.countRefusal({ code, isGenuine: assertion !== undefined });
+  if (isOverLimit || code === 'rate_limited') return countRefusal(runtime, organization.id, { kind: 'sign_in', code });
   posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, error }));
   await auditRefusal(runtime, organization, { actor, connection, assertion, error });
 }

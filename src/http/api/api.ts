@@ -8,6 +8,7 @@ import { GatewayError } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { DISCOVERY } from '../discovery.ts';
 import { FORWARD_AUTH } from '../forward-auth.ts';
+import { countFailures, wrongTokens } from '../limits/rate-limits.ts';
 import { OAUTH } from '../oauth.ts';
 import * as answers from './answer-shapes.ts';
 import { AUDIT } from './audit.ts';
@@ -88,7 +89,8 @@ const isPublic = ({ who }: Operation): boolean => who === 'public';
 function authenticateCaller(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const { authorization } = request.headers;
-    const principal = await authenticate(runtime, { authorization, login: loginOf(request) });
+    const check = () => authenticate(runtime, { authorization, login: loginOf(request) });
+    const principal = await (authorization === undefined ? check() : countFailures(runtime, wrongTokens(request.ip), check));
     const isByCookie = principal.kind === 'member' && principal.csrfToken !== undefined;
     if (isByCookie && !SAFE_METHODS.has(request.method) && !csrfTokenMatches(request.get('X-Samlgate-CSRF'), principal)) {
       throw new GatewayError(

@@ -2,7 +2,7 @@
 import { claimsOf } from '../../organizations/domains/domain-claims.ts';
 import { normalizeDomain } from '../../organizations/domains/domain-name.ts';
 import { addDomain, removeDomain, verifyDomain } from '../../organizations/domains/domains.ts';
-import { requireKeyWithinLimit } from '../rate-limits.ts';
+import { requireKeyWithinLimit } from '../limits/rate-limits.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { domainJson } from './representations.ts';

@@ -9,7 +9,7 @@ import { addDomain, removeDomain, verifyDomain } from '../../organizations/domai
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { NEW_DOMAIN } from '../api/request-shapes.ts';
-import { requireKeyWithinLimit } from '../rate-limits.ts';
+import { requireKeyWithinLimit } from '../limits/rate-limits.ts';
 import { confirmationOf, frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from './visit.ts';
 
 const NEW_DOMAIN_FORM = z.object(NEW_DOMAIN.shape);

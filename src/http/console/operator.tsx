@@ -17,8 +17,8 @@ import type { Runtime } from '../../runtime.ts';
 import { DAY_MS } from '../../time.ts';
 import { callerOf } from '../api/callers.ts';
 import { checkShape } from '../api/request-shapes.ts';
+import { countFailure, tooMany } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
-import { limited } from '../rate-limits.ts';
 import { actorOf } from '../request-context.ts';
 import { auditPages } from './audit/audit.tsx';
 import { loadOrganization, OPERATOR_HOME, operatorReturnPath, requireOperatorSession, requireOwnOrigin } from './operator-visit.ts';
@@ -52,9 +52,7 @@ function signInRoutes(router: Router, runtime: Runtime): void {
     sendPage(response, 200, renderPage(<OperatorSignInPage returnTo={operatorReturnPath(request.query.return_to)} />));
   });
   const readForm = express.urlencoded({ extended: false, limit: '4kb', inflate: false });
-  router.post('/sign-in', limited(runtime, 'operator_sign_in'), requireOwnOrigin(runtime), readForm, (request, response) =>
-    signIn(runtime, request, response),
-  );
+  router.post('/sign-in', requireOwnOrigin(runtime), readForm, (request, response) => signIn(runtime, request, response));
 }
 
 async function signIn(runtime: Runtime, request: Request, response: Response): Promise<void> {
@@ -64,6 +62,8 @@ async function signIn(runtime: Runtime, request: Request, response: Response): P
     setSignedCookie(runtime, response, 'operator', await startOperatorSession(runtime, actorOf(request, response), token));
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'unauthenticated') throw error;
+    const waitMs = await countFailure(runtime, 'wrong_operator_tokens', request.ip);
+    if (waitMs !== undefined) throw tooMany(waitMs);
     runtime.log.warn({ code: error.code, request_id: response.locals.requestId, address: request.ip }, 'operator sign-in refused');
     const page = <OperatorSignInPage returnTo={returnTo} problem="This is not the operator token of this gateway." />;
     return sendPage(response, 401, renderPage(page));

@@ -20,9 +20,12 @@ import { serviceProviderUrls, signsRequests } from '../../organizations/connecti
 import { getOrganization, getStoredOrganization } from '../../organizations/directory.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
+import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { createSpMetadata } from '../../saml/metadata/sp-metadata.ts';
+import { runParser } from '../api/request-body.ts';
+import { limited } from '../limits/rate-limits.ts';
+import { responseLimits } from '../limits/response-limits.ts';
 import { sendPage } from '../pages.ts';
-import { limited, responseLimits } from '../rate-limits.ts';
 import { actorOf, afterAnswer } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { MAX_FORM, readMessageForm } from './message-form.ts';
@@ -33,8 +36,8 @@ export function samlRoutes(runtime: Runtime): Router {
     response.locals.route = 'saml';
     next();
   });
-  router.get('/saml/:org/metadata', async (request, response) => {
-    const organization = await getOrganization(runtime.store, request.params.org);
+  router.get('/saml/:org/metadata', limited(runtime, 'sp_metadata'), async (request, response) => {
+    const organization = await getOrganization(runtime.store, String(request.params.org));
     response.type('application/samlmetadata+xml').send(spMetadataOf(runtime, organization));
   });
   const sessions = sessionMiddleware(runtime, MEMBER_SESSION);
@@ -48,9 +51,8 @@ export function samlRoutes(runtime: Runtime): Router {
     const detail = 'Identity providers send users here with a SAML response. Your browser opened the address without one.';
     throw new GatewayError('not_found', { detail, variant: 'acs_opened' });
   });
-  const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
-  // Its rate limits depend on the outcome, so answerResponse() applies them.
-  router.post('/saml/:org/acs', readForm, (request, response) => answerAcs(runtime, request, response));
+  // answerResponse() reads the body once its limits allow that.
+  router.post('/saml/:org/acs', (request, response) => answerAcs(runtime, request, response));
   return router;
 }
 
@@ -143,13 +145,28 @@ export async function sendTestSignIn(
   sendBrowserMessage(response, await startTestSignIn(runtime, { organization, connection }, { actor, resultsAt, browserNonce }));
 }
 
+const parseForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
+
+/** @throws saml_malformed, payload_too_large */
+async function readForm(request: Request, response: Response): Promise<UnverifiedMessage> {
+  // Later calls find the body that the first one has set.
+  if (request.body === undefined) await runParser(parseForm, request, response).catch(throwTooLarge);
+  return readMessageForm(request.body, ['SAMLResponse']);
+}
+
+/** Converts the error of the body parser, so that an oversized response is refused and counted like others. */
+function throwTooLarge(error: unknown): never {
+  if ((error as { status?: unknown }).status !== 413) throw error;
+  throw new GatewayError('payload_too_large', { variant: 'response_too_large', cause: error });
+}
+
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
   const organization = await getStoredOrganization(runtime.store, String(request.params.org));
   const loginPath = `/saml/${organization.value.slug}/login`;
   response.locals.retryHref = loginPath;
   const outcome = await answerResponse(runtime, organization, {
-    readForm: () => readMessageForm(request.body, ['SAMLResponse']),
+    readForm: () => readForm(request, response),
     browser: {
       actor: actorOf(request, response),
       nonce: readNonce(runtime, request),

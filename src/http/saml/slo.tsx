@@ -10,7 +10,7 @@ import type { MemberSession } from '../../organizations/members.ts';
 import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type BrowserMessage, checkRelayState, readRedirect, type UnverifiedMessage } from '../../saml/messages/bindings.ts';
-import { limited } from '../rate-limits.ts';
+import { limited } from '../limits/rate-limits.ts';
 import { actorOf } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { MAX_FORM, readMessageForm } from './message-form.ts';
