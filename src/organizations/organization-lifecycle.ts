@@ -7,6 +7,7 @@ import { GLOBAL, type Step, type Store } from '../store/store.ts';
 import { toIsoTime } from '../time.ts';
 import { DIRECTORY, type DirectoryEntry } from './directory.ts';
 import { claimDomains, requireDomainsFree } from './domains/domain-holders.ts';
+import { ASSERTION_CLAIMS, formerIdsOf, rememberDeletion } from './former-organizations.ts';
 import {
   getOrganizationById,
   type NewOrganization,
@@ -39,9 +40,12 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
     auditStep(nowMs, actor, 'organization.created', { details: { slug: input.slug } }),
   ]);
   if (!reserved.ok) throw new GatewayError('conflict', 'Another organization has this slug or one of these domains.');
+  // Read after the slug was reserved, so that no deletion is missed.
+  const formerIds = await formerIdsOf(store, input.slug);
   const organization: Organization = {
     id,
     ...input,
+    ...(formerIds.length === 0 ? {} : { formerIds }),
     createdAt: toIsoTime(nowMs),
     spKeys: [await createSpKey(runtime, input.slug)],
     connections: [],
@@ -60,7 +64,8 @@ async function removeAbandonedEntry(store: Store, slug: string, nowMs: number): 
   if (!entry || nowMs - entry.value.createdAtMs < ABANDONED_AFTER_MS) return;
   if (await getOrganizationById(store, entry.id)) return;
   await deletePartition(store, entry.id);
-  await store.commit(GLOBAL, [{ do: 'delete', collection: DIRECTORY, id: entry.id, version: entry.version }]);
+  const { id, version } = entry;
+  await store.commit(GLOBAL, [{ do: 'delete', collection: DIRECTORY, id, version }, await rememberDeletion(store, slug, id)]);
 }
 
 export interface OrganizationChange {
@@ -94,12 +99,16 @@ export async function deleteOrganization(runtime: Runtime, actor: Actor, id: str
   if (!entry) return;
   const steps: Step[] = [
     { do: 'delete', collection: DIRECTORY, id, version: entry.version },
+    await rememberDeletion(store, entry.value.slug, id),
     auditStep(runtime.now(), actor, 'organization.deleted', { details: { slug: entry.value.slug } }),
   ];
   await store.commit(GLOBAL, steps, { replicated: true });
 }
 
-/** Deletes the organization's record first. From then on no sign-in can write to the partition, and no session or token is valid. */
+/**
+ * Deletes the organization's record first. From then on no sign-in can write to the partition, and no session or token is valid. Claims
+ * of used assertions stay until they expire.
+ */
 async function deletePartition(store: Store, id: string): Promise<void> {
   for (let isGone = false; !isGone; ) {
     const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
@@ -107,5 +116,5 @@ async function deletePartition(store: Store, id: string): Promise<void> {
     // Also if the record is gone already: the first attempt may have ended before every replica acknowledged it.
     isGone = (await store.commit(id, steps, { replicated: true })).ok;
   }
-  await store.purge(id);
+  await store.purge(id, ASSERTION_CLAIMS);
 }

@@ -123,6 +123,8 @@ export interface Organization {
   readonly contactEmail?: string | undefined;
   readonly logoUrl?: string | undefined;
   readonly createdAt: string;
+  /** Deleted organizations that had the slug, whose claims of assertions still count. See `former-organizations.ts`. */
+  readonly formerIds?: readonly string[] | undefined;
   /** The key in use comes first. The others are kept for a rollover. */
   readonly spKeys: readonly SpKey[];
   /** At most ten. The first one is the default connection. */

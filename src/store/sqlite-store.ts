@@ -64,11 +64,14 @@ const STATEMENTS = {
     'DELETE FROM indexes WHERE partition = ?1 AND (collection, name, text, id) IN (SELECT collection, name, text, id FROM indexes WHERE partition = ?1 LIMIT ?2)',
   purgeUniques:
     'DELETE FROM uniques WHERE partition = ?1 AND (collection, name, text) IN (SELECT collection, name, text FROM uniques WHERE partition = ?1 LIMIT ?2)',
-  purgeExpiring: 'DELETE FROM expiring WHERE partition = ?1 AND key IN (SELECT key FROM expiring WHERE partition = ?1 LIMIT ?2)',
+  purgeExpiring:
+    'DELETE FROM expiring WHERE partition = ?1 AND key IN (SELECT key FROM expiring WHERE partition = ?1 AND key >= ?3 AND key < ?4 LIMIT ?2)',
 } as const;
 
+/** Follows every key in the order of UTF-8 octets. */
+const LAST_KEY = '\u{10ffff}';
 /** The statements of {@link Store.purge}. Each deletes some rows of a partition. */
-const PURGES = ['purgeRecords', 'purgeIndexes', 'purgeUniques', 'purgeExpiring'] as const;
+const PURGES = ['purgeRecords', 'purgeIndexes', 'purgeUniques'] as const;
 /** Rows that one statement deletes: some milliseconds of work, during which nothing else runs. */
 const PURGE_ROWS = 250;
 
@@ -278,9 +281,19 @@ class SqliteStore implements Store {
     this.#statements.dropUniques.run(partition, collection.name, id);
   }
 
-  async purge(partition: string): Promise<void> {
+  async purge(partition: string, kept?: string): Promise<void> {
     for (const purge of PURGES) {
       while (answer(() => changed(this.#statements[purge].run(partition, PURGE_ROWS)))) await nextTurn();
+    }
+    const ranges =
+      kept === undefined
+        ? [['', LAST_KEY]]
+        : [
+            ['', kept],
+            [`${kept}${LAST_KEY}`, LAST_KEY],
+          ];
+    for (const [from = '', to = ''] of ranges) {
+      while (answer(() => changed(this.#statements.purgeExpiring.run(partition, PURGE_ROWS, from, to)))) await nextTurn();
     }
   }
 

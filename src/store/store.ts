@@ -117,8 +117,9 @@ export interface Store {
   /**
    * Deletes all records and expiring values of a partition, in many small steps, between which other work runs. The cost depends on
    * the partition only. Not atomic: after an interruption, call it again.
+   * @param kept the first characters of the keys of expiring values that stay until they expire
    */
-  purge(partition: string): Promise<void>;
+  purge(partition: string, kept?: string): Promise<void>;
   /** Resolves if the store answers. */
   ping(): Promise<void>;
   /** Returns what the operator must change on the server so that the guarantees hold. Each sentence names the setting. */

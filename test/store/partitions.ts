@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { GLOBAL } from '../../src/store/store.ts';
 import type { Subject } from './conformance.ts';
@@ -65,6 +66,28 @@ export function partitionGuarantees({ store }: Subject): void {
       await furnish(partition, 'second');
       expect((await store().get(partition, PEOPLE, 'ada'))?.version).toBe(1);
       expect(await store().commit(partition, [claim('claimed')])).toEqual(failedAt(0));
+    });
+
+    test('keeps the expiring values whose keys begin as asked, until they expire', async () => {
+      const partition = newPartition();
+      await furnish(partition, 'gone');
+      const keys = ['kept:a', 'kept:\u00fc', 'kept:'];
+      const others = ['kept', 'kepT:a', 'kept;', 'a', 'z'];
+      await store().commit(
+        partition,
+        [...keys, ...others].map((key) => put(key, 'x')),
+      );
+      await store().commit(partition, [put('kept:short', 'x', 1)]);
+      for (let i = 0; i < 2; i++) {
+        await store().purge(partition, 'kept:');
+        expect(await Promise.all([...keys, ...others].map((key) => store().peek(partition, key)))).toEqual([
+          ...keys.map(() => 'x'),
+          ...others.map(() => undefined),
+        ]);
+        expect(await store().get(partition, PEOPLE, 'ada')).toBeUndefined();
+      }
+      await sleep(1100);
+      expect(await store().peek(partition, 'kept:short')).toBeUndefined();
     });
 
     test('can be repeated, also on an empty partition', async () => {

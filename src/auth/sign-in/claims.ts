@@ -1,4 +1,5 @@
 import { hashOf } from '../../ids.ts';
+import { ASSERTION_CLAIMS } from '../../organizations/former-organizations.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step } from '../../store/store.ts';
 
@@ -16,7 +17,7 @@ export const claimUntil = (key: string, acceptableUntilMs: number, nowMs: number
 
 /** The key under which an assertion is claimed. An assertion ID is unique per identity provider only. */
 export const assertionKey = (idpEntityId: string, { assertionId }: VerifiedAssertion): string =>
-  `assertion:${hashOf(idpEntityId, assertionId)}`;
+  `${ASSERTION_CLAIMS}${hashOf(idpEntityId, assertionId)}`;
 
 /**
  * Returns the step that claims an assertion, so that it is used once.

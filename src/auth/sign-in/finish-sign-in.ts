@@ -2,6 +2,7 @@
 import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
+import { wasClaimedByFormer } from '../../organizations/former-organizations.ts';
 import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
 import { resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { Member } from '../../organizations/members.ts';
@@ -189,12 +190,21 @@ async function matchRequest(runtime: Runtime, organization: Organization, answer
   return { kind: 'matched', take: [takeRequest(request)], returnTo: request.returnTo, formerLogin: request.formerLogin };
 }
 
-function matchUnsolicited(runtime: Runtime, organization: Organization, { verified, unverifiedRelayState }: SignInAnswer): RequestMatch {
+/** @throws saml_unsolicited_forbidden; saml_replayed if a deleted organization with the same slug has accepted the assertion */
+async function matchUnsolicited(
+  runtime: Runtime,
+  organization: Organization,
+  { verified, unverifiedRelayState }: SignInAnswer,
+): Promise<RequestMatch> {
   const { id: connectionId, settings } = verified.connection;
   const { idpInitiated } = settings;
   if (idpInitiated === 'reject') throw new GatewayError('saml_unsolicited_forbidden');
   const returnTo = safeReturnTo(unverifiedRelayState, runtime.config.baseUrl, organization.allowedReturnUrls);
-  return idpInitiated === 'bounce' ? { kind: 'bounced', connectionId, returnTo } : { kind: 'matched', take: [], returnTo };
+  if (idpInitiated === 'bounce') return { kind: 'bounced', connectionId, returnTo };
+  // A solicited response cannot be such a copy: its request was deleted with the organization.
+  const key = assertionKey(verified.settings.idpEntityId, verified.assertion);
+  if (await wasClaimedByFormer(runtime.store, organization, key)) throw new GatewayError('saml_replayed');
+  return { kind: 'matched', take: [], returnTo };
 }
 
 interface Repeat {

@@ -256,19 +256,21 @@ return {now[1], now[2], redis.call('INFO', 'replication')}
 `;
 
 /**
- * Deletes a part of a partition. ARGV[1] is the number of entries that one call deletes, and the others are names of keys that the
- * partition may have besides those in `n`. Returns 1 if there may be more, or 0. `n` goes last, so that an interrupted deletion can be
- * continued.
+ * Deletes a part of a partition. ARGV[1] is the number of entries that one call deletes. ARGV[2] is the first characters of the keys of
+ * expiring values that stay, or empty. The others are names of keys that the partition may have besides those in `n`. Returns 1 if there
+ * may be more, or 0. `n` goes last, so that an interrupted deletion can be continued.
  */
 export const PURGE = `
-local prefix, limit = KEYS[1], tonumber(ARGV[1])
+local prefix, limit, kept = KEYS[1], tonumber(ARGV[1]), ARGV[2]
 local function delete(kind, names)
   for _, name in ipairs(names) do redis.call('UNLINK', prefix .. kind .. name) end
 end
 
 local expiring = redis.call('ZRANGE', prefix .. 'x', 0, limit - 1)
 if #expiring > 0 then
-  delete('e:', expiring)
+  for _, name in ipairs(expiring) do
+    if kept == '' or string.sub(name, 1, #kept) ~= kept then redis.call('UNLINK', prefix .. 'e:' .. name) end
+  end
   redis.call('ZREM', prefix .. 'x', unpack(expiring))
   return 1
 end
@@ -298,7 +300,7 @@ local function purge_uniques(key, collection)
 end
 
 local keys = redis.call('SMEMBERS', prefix .. 'n')
-for at = 2, #ARGV do keys[#keys + 1] = prefix .. ARGV[at] end
+for at = 3, #ARGV do keys[#keys + 1] = prefix .. ARGV[at] end
 for _, key in ipairs(keys) do
   local kind, collection = string.match(string.sub(key, #prefix + 1), '^([riu]):([^:]+):')
   if kind == 'i' and purge_index(key, collection) then return 1 end

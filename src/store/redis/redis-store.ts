@@ -177,9 +177,9 @@ class RedisStore implements Store {
     return facts;
   }
 
-  async purge(partition: string): Promise<void> {
+  async purge(partition: string, kept = ''): Promise<void> {
     const keys = keysOf(partition);
-    while ((await answer(this.#client.samlgatePurge(...keys, PURGED_AT_ONCE, ...UNLISTED_KEYS))) !== 0);
+    while ((await answer(this.#client.samlgatePurge(...keys, PURGED_AT_ONCE, kept, ...UNLISTED_KEYS))) !== 0);
   }
 
   get limiterClient(): object {
