@@ -46,6 +46,8 @@ export const AUDIT_EVENTS = {
   'setup_link.created': 'a setup link was created',
   'setup_link.used': 'a setup was started with a setup link',
   'setup_link.revoked': 'a setup link was revoked, with the setup that was started with it',
+  'metadata_proposal.created': 'a setup link proposed metadata for a connection with members; nothing changes before it is accepted',
+  'metadata_proposal.discarded': 'proposed metadata was discarded',
   'cli_token.created': 'a CLI token was created',
   'cli_token.revoked': 'a CLI token was revoked',
   'cli_tokens.rotated': 'all CLI tokens of a member were revoked, and a new one was created if the member asked for it',

@@ -15,7 +15,7 @@ export type IdPrefix = 'chg' | 'con' | 'org' | 'req' | 'usr' | 'ses' | 'tok';
 /** Creates an identifier like `org_8k2m…` with 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
 
-export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk' | 'ver';
+export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk' | 'ver' | 'prp';
 
 let lastMs = 0;
 let sequence = 0;

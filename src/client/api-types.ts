@@ -15,6 +15,8 @@ export type IdentityProvider = z.infer<typeof answers.IDENTITY_PROVIDER>;
 export type Domain = z.infer<typeof answers.DOMAIN>;
 export type RoleMapping = z.infer<typeof answers.ROLE_MAPPING_ANSWER>;
 export type SavedRoleMapping = z.infer<typeof answers.SAVED_ROLE_MAPPING>;
+/** Metadata that a setup link proposes for a connection with members. */
+export type MetadataProposal = z.infer<typeof answers.METADATA_PROPOSAL>;
 export type SetupLink = z.infer<typeof answers.SETUP_LINK>;
 /** A new setup link with its URL, which is returned only once. */
 export type NewSetupLink = z.infer<typeof answers.NEW_SETUP_LINK>;

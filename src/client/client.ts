@@ -15,6 +15,7 @@ import type {
   MemberChanges,
   MemberQuery,
   MetadataInput,
+  MetadataProposal,
   NewCliToken,
   NewOrganization,
   NewRoleMapping,
@@ -157,6 +158,12 @@ export interface Client {
     setMetadata(organization: string, id: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
     /** Changes the given fields. Disabling revokes the credentials of its members unless `keep_sessions` is true. */
     change(organization: string, id: string, changes: ConnectionChanges): Promise<IdentityProvider>;
+    /** Returns the metadata that a setup link proposes. @throws SamlgateError not_found */
+    getProposal(organization: string, id: string): Promise<MetadataProposal>;
+    /** Makes proposed metadata the present one. @param proposal the ID of the proposal. @throws SamlgateError conflict, not_found */
+    acceptProposal(organization: string, id: string, proposal: string): Promise<IdentityProvider>;
+    /** Deletes proposed metadata. @param proposal the ID of the proposal. @throws SamlgateError conflict, not_found */
+    discardProposal(organization: string, id: string, proposal: string): Promise<void>;
     /** Deletes a connection and revokes the credentials of its members. @throws SamlgateError conflict */
     remove(organization: string, id: string, options?: { readonly keepSessions?: boolean | undefined }): Promise<void>;
   };
@@ -308,6 +315,9 @@ function connectionCalls(api: Api): Client['connections'] {
   const at = (organization: string, ...id: readonly string[]) => ['organizations', organization, 'connections', ...id];
   return {
     list: (organization) => api.get(at(organization)),
+    getProposal: (organization, id) => api.get(at(organization, id, 'proposal')),
+    acceptProposal: (organization, id, proposal) => api.send('POST', at(organization, id, 'proposal', 'accept'), { proposal }),
+    discardProposal: (organization, id, proposal) => api.send('POST', at(organization, id, 'proposal', 'discard'), { proposal }),
     get: (organization, id) => api.get(at(organization, id)),
     create: (organization, name, metadata, { entityId, dryRun } = {}) => {
       const named = 'document' in metadata ? metadata : { ...metadata, name };

@@ -6,6 +6,9 @@ import { apiRoutes, OPERATIONS } from '../../src/http/api/api.ts';
 import type { OperationDescription } from '../../src/http/api/operation.ts';
 import { makeApp } from '../../src/http/app.ts';
 import { DEVICE_CODE_GRANT, TOKEN_EXCHANGE_GRANT } from '../../src/http/discovery.ts';
+import { loadMetadata } from '../../src/organizations/connections/identity-providers.ts';
+import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import { saveOrPropose } from '../../src/organizations/setup/metadata-proposals.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { newSlug } from '../support/new-slug.ts';
 import { seedMember } from '../support/seed.ts';
@@ -151,6 +154,20 @@ const newConnection = async () => {
 };
 const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
 
+/** Proposes metadata with another sign-in URL, as a setup link does while there are members. */
+async function newProposal() {
+  const params = await inConnection();
+  const link = await newSetupLink();
+  const organization = await getOrganizationById(gateway.runtime.store, acme.id);
+  if (!organization) throw new Error('no organization');
+  const content = (await metadata()).replaceAll(/Location="[^"]+"/g, `Location="https://idp.example/${newSlug()}"`);
+  const loaded = await loadMetadata(gateway.runtime, { kind: 'document', content });
+  const actor = { kind: 'setup_link', id: link } as const;
+  await saveOrPropose(gateway.runtime, actor, { organization, connectionId: params.con, loaded });
+  const path = `/organizations/${acme.slug}/connections/${params.con}/proposal`;
+  return { params, sending: { body: { proposal: (await gateway.api<{ id: string }>('GET', path)).body.id } } };
+}
+
 /** One valid call of each operation, by an owner for operations of members, otherwise by the operator. */
 const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   getMe: () => ({}),
@@ -198,6 +215,9 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
     sending: { body: { name: 'Main', state: 'active', is_default: true, email_domains: ['Example.COM'] } },
   }),
   removeConnection: async () => ({ params: inAcme({ con: await newConnection() }), sending: { query: { keep_sessions: 'true' } } }),
+  getMetadataProposal: async () => ({ params: (await newProposal()).params }),
+  acceptMetadataProposal: () => newProposal(),
+  discardMetadataProposal: () => newProposal(),
   listSetupLinks: () => ({ params: inAcme() }),
   createSetupLink: () => ({ params: inAcme(), sending: { body: { expires_in_days: 3 } } }),
   revokeSetupLink: async () => ({ params: inAcme({ id: await newSetupLink() }) }),

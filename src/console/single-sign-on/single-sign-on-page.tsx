@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { MemberCounts } from '../../organizations/connections/entity-id-change.ts';
 import type { Connection } from '../../organizations/organizations.ts';
+import type { MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -13,6 +14,7 @@ import { Field } from '../parts/field.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { GoLivePanel, StateBadge, StateText } from './connection-state.tsx';
 import { IdentifierPanel } from './identifier-panel.tsx';
+import { ProposalPanel } from './proposal-panel.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 import { GUIDES, type GuideStep, type OwnValue } from './single-sign-on-guides.ts';
 
@@ -45,13 +47,14 @@ export interface SingleSignOnPageProps {
   readonly typed: TypedMetadata;
   /** Whether members exist who keep the setup link from changing the connection. Always false for owners and the operator. */
   readonly isLocked: boolean;
+  readonly proposal: MetadataProposal | undefined;
   /** Versions and setup links, for owners and the operator. */
   readonly children?: ComponentChildren;
 }
 
 /** Leads from an organization without an identity provider to a working sign-in. */
 export function SingleSignOnPage(props: SingleSignOnPageProps) {
-  const { frame, values, connection, warnings, guide, typed, isLocked, children } = props;
+  const { frame, values, connection, warnings, guide, typed, isLocked, proposal, children } = props;
   const path = frame.singleSignOnPath;
   return (
     <ConsolePage
@@ -62,6 +65,7 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
       scripts={['confirm.js']}
     >
       <Present frame={frame} path={path} connection={connection} warnings={warnings} isLocked={isLocked} />
+      {connection && proposal ? <ProposalPanel frame={frame} connection={connection} proposal={proposal} /> : null}
       {connection && frame.viewer.kind === 'setup' ? <GoLivePanel frame={frame} connection={connection} isLocked={isLocked} /> : null}
       {connection ? <IdentifierPanel frame={frame} connection={connection} isLocked={isLocked} /> : null}
       <OwnValues values={values} />

@@ -6,18 +6,13 @@ import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { REFUSAL_KINDS } from '../../audit-trail/refusal-counts.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
-import { IDP_SETTINGS, ROLE_MAPPING } from './request-shapes.ts';
+import { pageOf, time } from './answer-parts.ts';
+import { ROLE_MAPPING } from './request-shapes.ts';
 
-const time = z.iso.datetime().describe('RFC 3339 in UTC.');
+export * from './connection-answers.ts';
+
 const role = z.enum(['owner', 'collaborator']);
 const memberRole = z.enum(['owner', 'collaborator', 'none']).describe('`none`: the member’s groups give no role.');
-
-/** One page of a list. */
-const pageOf = <T extends z.ZodType>(item: T) =>
-  z.strictObject({
-    items: z.array(item),
-    next_cursor: z.string().nullable().describe('The cursor of the next page, or null on the last page.'),
-  });
 
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 
@@ -104,63 +99,6 @@ export const ME = z.strictObject({
     .optional()
     .describe('The value of the header X-Samlgate-CSRF. Present only if the request uses the session cookie.'),
 });
-
-const endpoint = z.strictObject({ location: z.string(), response_location: z.string().optional() });
-
-export const IDENTITY_PROVIDER = z.strictObject({
-  id: z.string(),
-  name: z.string(),
-  is_default: z.boolean().describe('Whether role rules without `connection`, and the default role, apply to its users.'),
-  state: z
-    .enum(['draft', 'active', 'disabled'])
-    .describe('`draft`: only test sign-ins are possible. `disabled`: no response of the identity provider is accepted.'),
-  entity_id: z.string(),
-  single_sign_on: z.strictObject({ redirect: z.string().optional(), post: z.string().optional() }),
-  single_logout: z.strictObject({ redirect: endpoint.optional(), post: endpoint.optional() }),
-  certificates: z.array(
-    z.strictObject({
-      fingerprint_sha256: z.string(),
-      subject: z.string(),
-      not_before: time,
-      not_after: time,
-      key_type: z.string(),
-      key_bits: z.int().nullable(),
-    }),
-  ),
-  want_authn_requests_signed: z.boolean(),
-  valid_until: time.nullable(),
-  metadata_url: z.string().nullable(),
-  updated_at: time,
-  refresh: z
-    .strictObject({ at: time, problem: z.string().nullable() })
-    .nullable()
-    .describe('The last refresh of the metadata from its URL.'),
-  warnings: z.array(z.strictObject({ code: z.string(), level: z.enum(['warning', 'info']), text: z.string() })),
-  ...IDP_SETTINGS.required().shape,
-  email_domains: z.array(z.string()).describe('Sign-ins that start with an email address in one of these domains use this connection.'),
-  service_provider: z
-    .strictObject({ entity_id: z.string(), acs_url: z.string(), slo_url: z.string(), login_url: z.string(), metadata_url: z.string() })
-    .describe('The values to enter at the identity provider.'),
-  affected_members: z
-    .strictObject({
-      affected: z.int().describe('Members who are known by another identifier, so that their next sign-in creates a new member.'),
-      suspended: z.int().describe('How many of the affected members are suspended.'),
-      undetermined: z.int().describe('Members whose identifier is determined at their next sign-in.'),
-      is_partial: z.boolean().describe('Whether only the first 20,000 members were counted.'),
-    })
-    .optional()
-    .describe('Only for `dry_run=true` of an update of the settings.'),
-  members: z
-    .strictObject({
-      matching: z.int().describe('Members whose users keep their accounts. Always 0 in this version.'),
-      ambiguous: z.int().describe('Members about whom an owner or the operator must decide. Always 0 in this version.'),
-      new: z.int().describe('Members whose users get new accounts.'),
-    })
-    .optional()
-    .describe('Only in the answer to `dry_run=true`, if the metadata has another entity ID.'),
-});
-
-export const CONNECTION_PAGE = pageOf(IDENTITY_PROVIDER);
 
 export const ROLE_MAPPING_ANSWER = ROLE_MAPPING;
 export const SAVED_ROLE_MAPPING = z.strictObject({

@@ -19,6 +19,7 @@ import { IDENTITY_PROVIDERS } from './identity-provider.ts';
 import { KEYS } from './keys.ts';
 import { ME } from './me.ts';
 import { MEMBERS } from './members.ts';
+import { METADATA_PROPOSALS } from './metadata-proposals.ts';
 import { openApiDocument } from './openapi.ts';
 import { type Operation, type OperationDescription, operation, operationRoutes } from './operation.ts';
 import { ORGANIZATIONS } from './organizations.ts';
@@ -49,7 +50,7 @@ const API: Readonly<Record<string, readonly Operation[]>> = {
   Members: MEMBERS,
   Organizations: ORGANIZATIONS,
   Domains: DOMAINS,
-  'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...ROLE_MAPPINGS],
+  'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...METADATA_PROPOSALS, ...ROLE_MAPPINGS],
   'Setup links': SETUP_LINKS,
   'Sign-in log': SIGN_INS,
   'Audit trail': AUDIT,

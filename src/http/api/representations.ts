@@ -10,9 +10,11 @@ import { isDefaultConnection, type OrganizationConnection } from '../../organiza
 import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { type DomainClaim, domainState, domainWarning, recordName, recordValue } from '../../organizations/domains/domain-claims.ts';
 import type { Member } from '../../organizations/members.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
+import type { MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
 import { type SetupLink, setupLinkState } from '../../organizations/setup/setup-links.ts';
+import type { Certificate } from '../../saml/metadata/certificates.ts';
 import type { LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
 import type { Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
@@ -111,17 +113,11 @@ export function connectionJson({ organization, connection }: OrganizationConnect
     name: connection.name,
     is_default: isDefaultConnection(organization, connection),
     state: connection.state,
+    tested_at: connection.testedAt ?? null,
     entity_id: metadata.entityId,
     single_sign_on: metadata.singleSignOn,
     single_logout: { redirect: endpointJson(metadata.singleLogout.redirect), post: endpointJson(metadata.singleLogout.post) },
-    certificates: metadata.signingCertificates.map((certificate) => ({
-      fingerprint_sha256: certificate.fingerprintSha256,
-      subject: certificate.subject,
-      not_before: certificate.notBefore,
-      not_after: certificate.notAfter,
-      key_type: certificate.keyType,
-      key_bits: certificate.keyBits ?? null,
-    })),
+    certificates: metadata.signingCertificates.map(certificateJson),
     want_authn_requests_signed: metadata.wantAuthnRequestsSigned,
     valid_until: metadata.validUntil ?? null,
     metadata_url: connection.metadataUrl ?? null,
@@ -130,6 +126,30 @@ export function connectionJson({ organization, connection }: OrganizationConnect
     warnings,
     ...fromSettings(connection.settings),
     service_provider: { entity_id: entityId, acs_url: acsUrl, slo_url: sloUrl, login_url: loginUrl, metadata_url: entityId },
+  };
+}
+
+const certificateJson = (certificate: Certificate) => ({
+  fingerprint_sha256: certificate.fingerprintSha256,
+  subject: certificate.subject,
+  not_before: certificate.notBefore,
+  not_after: certificate.notAfter,
+  key_type: certificate.keyType,
+  key_bits: certificate.keyBits ?? null,
+});
+
+export function proposalJson({ metadata, decision, ...proposal }: MetadataProposal, connection: Connection) {
+  const known = new Set(connection.metadata.signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256));
+  return {
+    id: proposal.id,
+    setup_link: proposal.linkId,
+    entity_id: metadata.entityId,
+    single_sign_on: metadata.singleSignOn,
+    certificates: metadata.signingCertificates.map((each) => ({ ...certificateJson(each), is_new: !known.has(each.fingerprintSha256) })),
+    metadata_url: proposal.metadataUrl ?? null,
+    on_new_entity_id: decision === 'new_accounts' ? decision : null,
+    proposed_at: toIsoTime(proposal.proposedAtMs),
+    expires_at: toIsoTime(proposal.expiresAtMs),
   };
 }
 

@@ -210,6 +210,10 @@ export function toConnectionChanges({
 
 const flag = z.enum(['true', 'false']).optional();
 
+export const PROPOSAL_CHOICE = z.strictObject({
+  proposal: z.string().min(1).max(64).describe('The `id` of the proposal that you have checked.'),
+});
+
 export const CONNECTION_REMOVAL_QUERY = z.object({
   keep_sessions: flag.describe('`true` does not revoke the sessions and tokens of the members.'),
 });

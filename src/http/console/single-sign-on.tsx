@@ -3,6 +3,7 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
+import type { Actor } from '../../audit.ts';
 import { renderPage } from '../../console/layout.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { ConnectionsPanel } from '../../console/single-sign-on/connections-panel.tsx';
@@ -23,6 +24,7 @@ import {
   findMetadataWarnings,
   type LoadedMetadata,
   loadMetadata,
+  type MetadataChange,
   type MetadataSource,
   needsDecisionToRestore,
   restoreMetadataVersion,
@@ -31,6 +33,7 @@ import {
   withMetadata,
 } from '../../organizations/connections/identity-providers.ts';
 import { listMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
+import { findProposal, saveOrPropose } from '../../organizations/setup/metadata-proposals.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import { isLockedForSetup } from '../../organizations/setup/setup-rights.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -89,10 +92,12 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   const { guide } = request.query;
   const sso = connection?.metadata.singleSignOn;
   const currentGuide = connection ? idpKindOf(connection.metadata.entityId, sso?.redirect ?? sso?.post) : 'okta';
-  const isSetup = visitOf(response).viewer.kind === 'setup';
+  const { viewer } = visitOf(response);
+  const isSetup = viewer.kind === 'setup';
   const links = isSetup ? undefined : await listedLinks(runtime, organization.id);
   const versions = isSetup || !connection ? [] : await listMetadataVersions(runtime.store, organization.id, connection);
   const isLocked = isSetup && (await isLockedForSetup(runtime.store, { organization, connectionId: connection?.id }));
+  const proposal = connection && (await findProposal(runtime, { organization, connection }));
   const frame = frameOf(runtime, request, response, rejected?.notice);
   const page = (
     <SingleSignOnPage
@@ -103,6 +108,8 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
       guide={isGuide(guide) ? guide : currentGuide}
       typed={rejected?.typed ?? NOTHING_TYPED}
       isLocked={isLocked}
+      // A setup sees its own proposal only.
+      proposal={viewer.kind === 'setup' && proposal?.linkId !== viewer.linkId ? undefined : proposal}
     >
       {isSetup || !connection ? null : <ConnectionsPanel frame={frame} connections={organization.connections} shown={connection} />}
       {versions.length < 2 ? null : <VersionsPanel frame={frame} versions={versions} />}
@@ -250,11 +257,25 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
   const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
   if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: must be a URL.');
   const loaded: LoadedMetadata = metadataUrl === undefined ? parsed : { ...parsed, metadataUrl };
-  await setIdentityProvider(runtime, visitActorOf(request, response), {
+  const change = {
     organization: organizationOf(response),
     connectionId: findVisitedConnection(response)?.id,
     loaded,
     decision: form.on_new_entity_id,
-  });
-  redirectWithNotice(runtime, response, singleSignOnPathOf(response), 'The identity provider is saved. Check it with a test sign-in.');
+  };
+  const actor = visitActorOf(request, response);
+  const isSetup = visitOf(response).viewer.kind === 'setup';
+  const outcome = isSetup ? await saveOrPropose(runtime, actor, change) : await saveAsManager(runtime, actor, change);
+  redirectWithNotice(runtime, response, singleSignOnPathOf(response), SAVED_TEXTS[outcome]);
 }
+
+async function saveAsManager(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<'saved'> {
+  await setIdentityProvider(runtime, actor, change);
+  return 'saved';
+}
+
+const SAVED_TEXTS = {
+  saved: 'The identity provider is saved. Check it with a test sign-in.',
+  proposed: 'Your metadata is kept as a proposal. It takes effect when an owner of the organization accepts it.',
+  unchanged: 'The connection has this metadata already.',
+} as const;

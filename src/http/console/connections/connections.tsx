@@ -1,15 +1,17 @@
 /** The forms with which owners and the operator add, change and delete connections. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
+import type { Actor } from '../../../audit.ts';
 import { GatewayError } from '../../../errors.ts';
 import { changeConnection, createConnection, removeConnection } from '../../../organizations/connections/change-connection.ts';
 import { loadMetadata, type MetadataSource } from '../../../organizations/connections/identity-providers.ts';
+import { acceptProposal, discardProposal, type ProposalChoice } from '../../../organizations/setup/metadata-proposals.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
 import { CONNECTION_CHANGES, checkShape, toConnectionChanges } from '../../api/request-shapes.ts';
 import { setupLinkPages } from '../setup.tsx';
 import { singleSignOnPages } from '../single-sign-on.tsx';
-import { parseForm, redirectWithNotice, visitOf } from '../visit.ts';
+import { parseForm, redirectWithNotice, runAndRedirect, visitOf } from '../visit.ts';
 import { requireVisitedConnection, visitConnection } from './visited-connection.ts';
 
 /** Pages below `/single-sign-on/{con}`: those of the default connection for another one, and the changes of the connection itself. */
@@ -30,6 +32,10 @@ export function connectionPages(runtime: Runtime): Router {
     }),
   );
   router.post('/remove', (request, response) => remove(runtime, request, response));
+  const decideWith = (decide: ProposalDecision['decide'], notice: string) => (request: Request, response: Response) =>
+    decideProposal(runtime, request, response, { decide, notice });
+  router.post('/proposal/accept', decideWith(acceptProposal, 'The proposed metadata is in use. Check it with a test sign-in.'));
+  router.post('/proposal/discard', decideWith(discardProposal, 'The proposed metadata is discarded. Nothing was changed.'));
   return router;
 }
 
@@ -65,6 +71,26 @@ async function saveDetails(runtime: Runtime, request: Request, response: Respons
   const body = { name, email_domains: email_domains.split(/[\s,]+/).filter((domain) => domain !== '') };
   await saveChanges(runtime, request, response, { body, notice: 'The connection is saved.' });
 }
+
+interface ProposalDecision {
+  readonly decide: (runtime: Runtime, actor: Actor, choice: ProposalChoice) => Promise<unknown>;
+  readonly notice: string;
+}
+
+async function decideProposal(runtime: Runtime, request: Request, response: Response, { decide, notice }: ProposalDecision): Promise<void> {
+  const { proposal } = parseForm(PROPOSAL_FORM, request);
+  const connection = requireVisitedConnection(response);
+  const choice = { organization: organizationOf(response), connection, proposalId: proposal };
+  await runAndRedirect(runtime, response, {
+    run: async () => {
+      await decide(runtime, callerOf(request, response), choice);
+      return notice;
+    },
+    href: pathOf(response, connection.id),
+  });
+}
+
+const PROPOSAL_FORM = z.object({ proposal: z.string() });
 
 async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
   if (fieldsOf(request).confirmed !== 'yes') throw new GatewayError('conflict', 'Confirm that you want to delete the connection.');

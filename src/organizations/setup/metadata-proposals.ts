@@ -1,0 +1,140 @@
+/**
+ * Metadata that a setup link proposes for a connection it may no longer change. Nothing changes before an owner or the operator accepts
+ * it, since its keys could sign in as every member. A connection has at most one proposal, which expires by itself.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type Actor, auditStep } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
+import { newTimeOrderedId } from '../../ids.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
+import { DAY_SECONDS } from '../../time.ts';
+import { type OrganizationConnection, requireConnection } from '../connections/connections.ts';
+import { type EntityIdDecision, planEntityIdChange } from '../connections/entity-id-change.ts';
+import { type MetadataChange, setIdentityProvider, withMetadata } from '../connections/identity-providers.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { findSetupScope } from './setup-links.ts';
+import { isLockedForSetup, requireLinkId } from './setup-rights.ts';
+
+/** How long owners have time to accept a proposal. */
+const KEPT_DAYS = 7;
+
+export interface MetadataProposal {
+  readonly id: string;
+  /** Revoking this link discards the proposal. */
+  readonly linkId: string;
+  readonly metadata: IdpMetadata;
+  readonly metadataUrl?: string | undefined;
+  /** The choice about the members, if the entityID is another one. */
+  readonly decision?: EntityIdDecision | undefined;
+  readonly proposedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+const proposalKey = (connectionId: string): string => `metadata-proposal:${connectionId}`;
+
+/**
+ * Saves the metadata of a setup, or keeps it as a proposal if the setup link may not change the connection.
+ * @throws the errors of {@link setIdentityProvider}
+ */
+export async function saveOrPropose(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<'saved' | 'proposed' | 'unchanged'> {
+  const { organization, connectionId, loaded } = change;
+  if (!(await isLockedForSetup(runtime.store, { organization, connectionId }))) {
+    await setIdentityProvider(runtime, actor, change);
+    return 'saved';
+  }
+  const { metadata, metadataUrl } = requireConnection(organization, connectionId);
+  if (metadataUrl === loaded.metadataUrl && isDeepStrictEqual(metadata, loaded.metadata)) return 'unchanged';
+  await propose(runtime, actor, change);
+  return 'proposed';
+}
+
+async function propose(runtime: Runtime, actor: Actor, { organization, connectionId, loaded, decision }: MetadataChange): Promise<void> {
+  const { id } = requireConnection(organization, connectionId);
+  const { metadata, metadataUrl } = loaded;
+  await planEntityIdChange(runtime, actor, { organization, connectionId: id, entityId: metadata.entityId, decision });
+  const nowMs = runtime.now();
+  withMetadata({ organization, connectionId: id, loaded }, nowMs); // throws if another connection has this identity provider
+  const proposal: MetadataProposal = {
+    id: newTimeOrderedId('prp', nowMs),
+    linkId: requireLinkId(actor),
+    metadata,
+    metadataUrl,
+    decision,
+    proposedAtMs: nowMs,
+    expiresAtMs: nowMs + KEPT_DAYS * DAY_SECONDS * 1000,
+  };
+  const saved = await runtime.store.commit(organization.id, [
+    { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+    { do: 'put', key: proposalKey(id), value: JSON.stringify(proposal), ttlSeconds: KEPT_DAYS * DAY_SECONDS },
+    auditStep(nowMs, actor, 'metadata_proposal.created', { details: detailsOf(id, proposal) }),
+  ]);
+  if (!saved.ok) throw new GatewayError('organization_unknown');
+}
+
+const detailsOf = (connection: string, { id, metadata, metadataUrl }: MetadataProposal) => ({
+  proposal: id,
+  connection,
+  entity_id: metadata.entityId,
+  certificates: metadata.signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256),
+  ...(metadataUrl === undefined ? {} : { metadata_url: metadataUrl }),
+});
+
+/** Returns the proposal for a connection. Undefined if there is none, if it has expired, or if its setup link has ended. */
+export async function findProposal(
+  runtime: Runtime,
+  { organization, connection }: OrganizationConnection,
+): Promise<MetadataProposal | undefined> {
+  const text = await runtime.store.peek(organization.id, proposalKey(connection.id));
+  if (text === undefined) return undefined;
+  const proposal = JSON.parse(text) as MetadataProposal;
+  if (proposal.expiresAtMs <= runtime.now()) return undefined;
+  const scope = await findSetupScope(runtime, organization.id, proposal.linkId);
+  return scope?.connectionId === connection.id ? proposal : undefined;
+}
+
+export interface ProposalChoice extends OrganizationConnection {
+  /** The proposal that the owner has seen. Another one may have replaced it. */
+  readonly proposalId: string;
+}
+
+/** @throws not_found; conflict if another proposal has replaced the one that the owner has seen */
+async function requireProposal(runtime: Runtime, choice: ProposalChoice): Promise<MetadataProposal> {
+  const proposal = await findProposal(runtime, choice);
+  if (!proposal) throw new GatewayError('not_found', 'There is no proposal for this connection. It may have expired.');
+  if (proposal.id !== choice.proposalId) {
+    throw new GatewayError(
+      'conflict',
+      'The setup link has proposed other metadata in the meantime. Nothing was changed. Check the new proposal.',
+    );
+  }
+  return proposal;
+}
+
+/**
+ * Saves the proposed metadata, as if the actor had uploaded it.
+ * @throws not_found, conflict; the errors of {@link setIdentityProvider}
+ */
+export async function acceptProposal(runtime: Runtime, actor: Actor, choice: ProposalChoice): Promise<Organization> {
+  const { organization, connection } = choice;
+  const { metadata, metadataUrl, decision, id, linkId } = await requireProposal(runtime, choice);
+  const changed = await setIdentityProvider(runtime, actor, {
+    organization,
+    connectionId: connection.id,
+    loaded: { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) },
+    decision,
+    auditDetails: { proposal: id, setup_link: linkId },
+  });
+  await runtime.store.commit(organization.id, [{ do: 'drop', key: proposalKey(connection.id) }]);
+  return changed;
+}
+
+/** Deletes a proposal. @throws not_found, conflict */
+export async function discardProposal(runtime: Runtime, actor: Actor, choice: ProposalChoice): Promise<void> {
+  const { organization, connection } = choice;
+  const proposal = await requireProposal(runtime, choice);
+  await runtime.store.commit(organization.id, [
+    { do: 'drop', key: proposalKey(connection.id) },
+    auditStep(runtime.now(), actor, 'metadata_proposal.discarded', { details: detailsOf(connection.id, proposal) }),
+  ]);
+}

@@ -1,0 +1,208 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { MetadataProposal } from '../../src/client/index.ts';
+import { HttpBrowser, type Page } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { textOf } from '../support/html.ts';
+import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+import { createLink, openSetup, type Setup, startSetup } from '../support/setup.ts';
+import { newIdentityProvider } from '../support/test-connection.ts';
+
+const DAY_MS = 86_400_000;
+let aheadMs = 0;
+let gateway: TestGateway;
+let acme: TestOrganization;
+let olivia: HttpBrowser;
+beforeAll(async () => {
+  gateway = await startGateway({ now: () => Date.now() + aheadMs });
+});
+afterEach(() => {
+  aheadMs = 0;
+});
+afterAll(() => gateway.stop());
+beforeEach(async () => {
+  acme = await makeTestOrganization(gateway);
+  olivia = new HttpBrowser();
+  await acme.signIn(olivia, 'olivia');
+});
+
+interface Shown {
+  readonly id: string;
+  readonly entity_id: string;
+  readonly metadata_url: string | null;
+  readonly certificates: readonly { readonly fingerprint_sha256: string }[];
+  readonly code?: string;
+}
+
+const path = () => `/organizations/${acme.slug}`;
+const connection = async () => (await gateway.api<Shown>('GET', `${path()}/identity-provider`)).body;
+const fingerprintsOf = ({ certificates }: Pick<Shown, 'certificates'>) => certificates.map((each) => each.fingerprint_sha256);
+const proposalPath = async () => `${path()}/connections/${(await connection()).id}/proposal`;
+const proposal = async () => (await gateway.api<MetadataProposal & { code?: string }>('GET', await proposalPath())).body;
+const decide = async (decision: 'accept' | 'discard', id: string) => {
+  const { status, body } = await gateway.api<{ code?: string } | undefined>('POST', `${await proposalPath()}/${decision}`, {
+    proposal: id,
+  });
+  return body?.code ?? status;
+};
+const verdict = ({ status, code }: Page) => (status === 303 ? 'accepted' : code);
+
+/** Metadata of the present identity provider with the attacker’s key, and an unsolicited response that this key signs. */
+async function newKey() {
+  const { key, metadata, entityId } = await newIdentityProvider(acme);
+  const signIn = async () => verdict(await acme.post(new HttpBrowser(), acme.respond({ key, user: 'olivia' })));
+  return { metadata: metadata.replaceAll(entityId, OKTA_ISSUER), signIn };
+}
+const proposed = (page: Page) => textOf(page.text).includes('Your metadata is kept as a proposal.');
+
+/** Submits the form of a preview with fields that it does not offer. */
+function submitSave({ browser }: Setup, preview: Page, more: Readonly<Record<string, string>>): Promise<Page> {
+  const body = new FormData();
+  for (const { name, value, type } of preview.forms.find(({ action }) => action.endsWith('/save'))?.fields ?? []) {
+    if (type === 'hidden') body.append(name, value);
+  }
+  for (const [name, value] of Object.entries(more)) body.append(name, value);
+  return browser.request(`${gateway.url}/setup/single-sign-on/save`, { method: 'POST', body, from: preview });
+}
+
+describe('metadata from a setup link while there are members', () => {
+  it('is kept as a proposal and changes nothing before an owner accepts it', async () => {
+    const before = await connection();
+    const attacker = await newKey();
+    const setup = await startSetup(gateway, acme.slug);
+    expect(proposed(await setup.save(attacker.metadata))).toBe(true);
+    expect(fingerprintsOf(await connection())).toEqual(fingerprintsOf(before));
+    expect(await attacker.signIn()).toBe('saml_signature_invalid');
+    expect(await proposal()).toMatchObject({
+      setup_link: setup.linkId,
+      entity_id: OKTA_ISSUER,
+      certificates: [{ is_new: true }],
+      on_new_entity_id: null,
+    });
+    expect(textOf((await setup.page()).text)).toContain('Proposed metadata');
+    expect((await setup.page()).forms.some(({ action }) => action.includes('/proposal/'))).toBe(false);
+  });
+
+  it('is accepted by an owner in the console, who sees the fingerprints of new keys', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    const other = await newKey();
+    await setup.save(other.metadata);
+    const page = await olivia.open(`${gateway.url}/console/single-sign-on`);
+    expect(textOf(page.text)).toContain(`This certificate is new: ${fingerprintsOf(await proposal())[0]}`);
+    const accepted = await olivia.submit(page, {}, '/proposal/accept');
+    expect(textOf(accepted.text)).toContain('The proposed metadata is in use.');
+    expect(textOf(accepted.text)).not.toContain('Proposed metadata');
+    expect(await other.signIn()).toBe('accepted');
+    const audit = await gateway.api<{ items: object[] }>('GET', `${path()}/audit?event=identity_provider.changed`);
+    expect(audit.body.items[0]).toMatchObject({ actor: { kind: 'member' }, details: { setup_link: setup.linkId } });
+  });
+
+  it('is discarded by an owner', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    const before = await connection();
+    await setup.save((await newKey()).metadata);
+    const page = await olivia.submit(await olivia.open(`${gateway.url}/console/single-sign-on`), {}, '/proposal/discard');
+    expect(textOf(page.text)).toContain('The proposed metadata is discarded.');
+    expect((await proposal()).code).toBe('not_found');
+    expect(fingerprintsOf(await connection())).toEqual(fingerprintsOf(before));
+  });
+
+  it('is not accepted if the setup link has replaced it since the owner looked at it', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    await setup.save(acme.metadata.replaceAll('https://idp.example/sso', 'https://idp.example/sso2'));
+    const page = await olivia.open(`${gateway.url}/console/single-sign-on`);
+    const attacker = await newKey();
+    await setup.save(attacker.metadata);
+    expect(textOf((await olivia.submit(page, {}, '/proposal/accept')).text)).toContain('proposed other metadata in the meantime');
+    expect(await attacker.signIn()).toBe('saml_signature_invalid');
+  });
+
+  it('sets no metadata URL, from which keys would be refreshed', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    const preview = await setup.browser.submit(await setup.page(), { metadata_xml: acme.metadata }, '/preview');
+    await submitSave(setup, preview, { metadata_url: 'https://attacker.example/metadata' });
+    expect((await connection()).metadata_url).toBeNull();
+    expect(await proposal()).toMatchObject({ metadata_url: 'https://attacker.example/metadata', certificates: [{ is_new: false }] });
+    const page = await olivia.open(`${gateway.url}/console/single-sign-on`);
+    expect(textOf(page.text)).toContain('certificates would also be read from the metadata URL above');
+  });
+
+  it('can only choose new accounts for another identity provider, and waits for an owner all the same', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    const idp = await newIdentityProvider(acme);
+    const preview = await setup.browser.submit(await setup.page(), { metadata_xml: idp.metadata }, '/preview');
+    for (const [decision, code] of [
+      ['keep', 'forbidden'],
+      ['link_by_email', 'forbidden'],
+      [undefined, 'conflict'],
+    ] as const) {
+      expect((await submitSave(setup, preview, decision === undefined ? {} : { on_new_entity_id: decision })).code).toBe(code);
+    }
+    expect((await proposal()).code).toBe('not_found');
+    expect(proposed(await setup.save(idp.metadata, 'new_accounts'))).toBe(true);
+    expect((await connection()).entity_id).toBe(OKTA_ISSUER);
+    const unsolicited = () => acme.post(new HttpBrowser(), idp.respond({ user: 'olivia' }));
+    expect(verdict(await unsolicited())).toBe('saml_issuer_unknown');
+    const { id, on_new_entity_id } = await proposal();
+    expect(on_new_entity_id).toBe('new_accounts');
+    expect(await decide('accept', id)).toBe(200);
+    expect((await connection()).entity_id).toBe(idp.entityId);
+    expect(verdict(await unsolicited())).toBe('accepted');
+  });
+
+  it('is kept once per connection, for seven days, until its link is revoked or its connection is deleted', async () => {
+    const link = await createLink(gateway, acme.slug);
+    const setup = await openSetup(gateway, link);
+    await setup.save((await newKey()).metadata);
+    const first = await proposal();
+    await setup.save((await newKey()).metadata);
+    const second = await proposal();
+    expect(second.id).not.toBe(first.id);
+    expect(await decide('accept', first.id)).toBe('conflict');
+    aheadMs = 7 * DAY_MS + 1000;
+    expect(await decide('accept', second.id)).toBe('not_found');
+    aheadMs = 0;
+    await gateway.api('DELETE', `${path()}/setup-links/${link.id}`);
+    expect(await decide('accept', second.id)).toBe('not_found');
+    const other = await startSetup(gateway, acme.slug);
+    await other.save((await newKey()).metadata);
+    const { id } = await proposal();
+    await gateway.api('DELETE', `${path()}/identity-provider`);
+    await gateway.api('PUT', `${path()}/identity-provider`, acme.metadata);
+    expect(await decide('accept', id)).toBe('not_found');
+  });
+
+  it('is not kept if it is the present metadata', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    expect(textOf((await setup.save(acme.metadata)).text)).toContain('The connection has this metadata already.');
+    expect((await proposal()).code).toBe('not_found');
+  });
+
+  it('is accepted by no setup, collaborator or owner of another organization', async () => {
+    const setup: Setup = await startSetup(gateway, acme.slug);
+    const attacker = await newKey();
+    await setup.save(attacker.metadata);
+    const { id } = await proposal();
+    const con = (await connection()).id;
+    for (const form of [`single-sign-on/${con}/proposal/accept`, 'single-sign-on/proposal/accept']) {
+      expect((await setup.post(form, { proposal: id })).code).toBe('not_found');
+    }
+    const carl = new HttpBrowser();
+    await acme.signIn(carl, 'carl');
+    const other = await makeTestOrganization(gateway);
+    const stranger = new HttpBrowser();
+    await other.signIn(stranger, 'olivia');
+    for (const [browser, code] of [
+      [carl, 'forbidden'],
+      [stranger, 'organization_unknown'],
+    ] as const) {
+      const me = await browser.request(`${gateway.url}/api/v1/me`);
+      const answer = await browser.request(`${gateway.url}/api/v1${await proposalPath()}/accept`, {
+        method: 'POST',
+        body: JSON.stringify({ proposal: id }),
+        headers: { 'content-type': 'application/json', 'x-samlgate-csrf': (JSON.parse(me.text) as { csrf_token: string }).csrf_token },
+      });
+      expect(answer.code).toBe(code);
+    }
+    expect(await attacker.signIn()).toBe('saml_signature_invalid');
+  });
+});
