@@ -12,6 +12,7 @@ import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { refreshDueMetadata } from './organizations/connections/metadata-refresh.ts';
 import { resumeRevocations } from './organizations/connections/revoke-credentials.ts';
+import { resumeDeletions } from './organizations/deletion.ts';
 import { recheckDueDomains } from './organizations/domains/recheck-domains.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
@@ -78,6 +79,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
   const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
+  const stopDeleting = repeat(log, 'deletion of organizations', () => resumeDeletions(runtime));
   const drain = new Drain();
   let closeWithinMs = CLOSE_WITHIN_MS;
   // By default, Node checks the two time limits below only every 30 seconds.
@@ -100,6 +102,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopMaintenance();
       stopRefreshing();
       stopRevoking();
+      stopDeleting();
       stopWatching();
       stopRechecking();
       await closeServer(server, closeWithinMs);

@@ -1,13 +1,14 @@
-/** Creates, changes and deletes organizations. */
+/** Creates and changes organizations. */
 import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
-import { GLOBAL, type Step, type Store } from '../store/store.ts';
+import { GLOBAL } from '../store/store.ts';
 import { toIsoTime } from '../time.ts';
+import { deleteOrganization } from './deletion.ts';
 import { DIRECTORY, type DirectoryEntry } from './directory.ts';
 import { claimDomains, requireDomainsFree } from './domains/domain-holders.ts';
-import { ASSERTION_CLAIMS, formerIdsOf, rememberDeletion } from './former-organizations.ts';
+import { formerIdsOf } from './former-organizations.ts';
 import {
   getOrganizationById,
   type NewOrganization,
@@ -31,7 +32,7 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   if (RESERVED_SLUGS.has(input.slug)) throw new GatewayError('validation_failed', 'This slug is reserved. Choose another one.');
   const { store } = runtime;
   const nowMs = runtime.now();
-  await removeAbandonedEntry(store, input.slug, nowMs);
+  await removeAbandonedEntry(runtime, actor, input.slug);
   await requireDomainsFree(runtime, undefined, input.domains);
   const id = newId('org');
   const entry: DirectoryEntry = { slug: input.slug, domains: input.domains, createdAtMs: nowMs };
@@ -58,14 +59,13 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   return organization;
 }
 
-/** Deletes the directory entry of an organization whose creation or deletion was interrupted, so that its slug is free again. */
-async function removeAbandonedEntry(store: Store, slug: string, nowMs: number): Promise<void> {
+/** Deletes an organization whose creation was interrupted, or whose deletion by a former version was, so that its slug is free again. */
+async function removeAbandonedEntry(runtime: Runtime, actor: Actor, slug: string): Promise<void> {
+  const { store, now } = runtime;
   const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);
-  if (!entry || nowMs - entry.value.createdAtMs < ABANDONED_AFTER_MS) return;
+  if (!entry || now() - entry.value.createdAtMs < ABANDONED_AFTER_MS) return;
   if (await getOrganizationById(store, entry.id)) return;
-  await deletePartition(store, entry.id);
-  const { id, version } = entry;
-  await store.commit(GLOBAL, [{ do: 'delete', collection: DIRECTORY, id, version }, await rememberDeletion(store, slug, id)]);
+  await deleteOrganization(runtime, actor, entry.id);
 }
 
 export interface OrganizationChange {
@@ -86,35 +86,4 @@ export async function changeOrganization(
     details: { fields: Object.keys(changes) },
     change: (organization) => ({ ...organization, ...changes }),
   });
-}
-
-/**
- * Deletes an organization with its members, sessions, tokens and audit trail. The directory entry goes last, so that an
- * interrupted deletion can be repeated.
- */
-export async function deleteOrganization(runtime: Runtime, actor: Actor, id: string): Promise<void> {
-  const { store } = runtime;
-  await deletePartition(store, id);
-  const entry = await store.get(GLOBAL, DIRECTORY, id);
-  if (!entry) return;
-  const steps: Step[] = [
-    { do: 'delete', collection: DIRECTORY, id, version: entry.version },
-    await rememberDeletion(store, entry.value.slug, id),
-    auditStep(runtime.now(), actor, 'organization.deleted', { details: { slug: entry.value.slug } }),
-  ];
-  await store.commit(GLOBAL, steps, { replicated: true });
-}
-
-/**
- * Deletes the organization's record first. From then on no sign-in can write to the partition, and no session or token is valid. Claims
- * of used assertions stay until they expire.
- */
-async function deletePartition(store: Store, id: string): Promise<void> {
-  for (let isGone = false; !isGone; ) {
-    const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
-    const steps = record ? [{ do: 'delete', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: record.version } as const] : [];
-    // Also if the record is gone already: the first attempt may have ended before every replica acknowledged it.
-    isGone = (await store.commit(id, steps, { replicated: true })).ok;
-  }
-  await store.purge(id, ASSERTION_CLAIMS);
 }

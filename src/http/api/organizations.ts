@@ -1,6 +1,8 @@
 /** `/organizations`: the organizations of the gateway. */
+
+import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
-import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
+import { changeOrganization, createOrganization } from '../../organizations/organization-lifecycle.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { organizationJson, pageJson } from './representations.ts';
@@ -66,7 +68,7 @@ export const ORGANIZATIONS = [
     id: 'deleteOrganization',
     summary: 'Delete an organization',
     description:
-      'Permanently deletes the organization with all members, sessions, tokens and its audit trail. Repeat the call if it fails; it continues where it stopped.',
+      'Permanently deletes the organization with all members, sessions, tokens and its audit trail. When the call returns, sign-ins, sessions and tokens of the organization are refused, and its slug and domains are free; its data is deleted in the background, also if the call fails halfway.',
     who: 'operator',
     // A deletion that stopped halfway leaves only the directory entry. The operator must still be able to repeat it.
     findOrganization: async (store, slug) => ({ id: await organizationIdOf(store, slug) }),

@@ -12,8 +12,9 @@ import {
 import { GatewayError } from '../../errors.ts';
 import { findDefaultConnection } from '../../organizations/connections/connections.ts';
 import { findMetadataWarnings, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
+import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations } from '../../organizations/directory.ts';
-import { changeOrganization, createOrganization, deleteOrganization } from '../../organizations/organization-lifecycle.ts';
+import { changeOrganization, createOrganization } from '../../organizations/organization-lifecycle.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
@@ -88,7 +89,7 @@ export function organizationPages(runtime: Runtime): Router {
     const { id, slug } = organizationOf(response);
     if (confirmationOf(request) !== slug) return showDelete(runtime, request, response, true);
     await deleteOrganization(runtime, callerOf(request, response), id);
-    redirectWithNotice(runtime, response, OPERATOR_HOME, `Deleted the organization ${slug} and all its data.`);
+    redirectWithNotice(runtime, response, OPERATOR_HOME, `Deleted the organization ${slug}. Its data is being deleted.`);
   });
   return router;
 }
