@@ -3,6 +3,7 @@ import express, { type Request, type RequestHandler, type Response, Router } fro
 import { z } from 'zod';
 import { csrfTokenMatches, findSessionPrincipal } from '../auth/authenticate.ts';
 import { destroySession, sessionMiddleware } from '../auth/sessions/browser-sessions.ts';
+import { clearCookie } from '../auth/sessions/cookies.ts';
 import { type Login, loginOf, MEMBER_SESSION } from '../auth/sessions/member-sessions.ts';
 import { signOut } from '../auth/sessions/sign-out.ts';
 import { shortReturnTo } from '../auth/sign-in/return-to.ts';
@@ -96,6 +97,7 @@ function logoutRoutes(runtime: Runtime, readForm: RequestHandler): Router {
     const login = loginOf(request);
     const ended = login && (await endSession(runtime, request, response, login));
     await destroySession(request);
+    clearCookie(runtime, response, 'signedInTo');
     const message = ended && (await continueLogout(runtime, response, { organizationId: login.organizationId, session: ended }));
     if (message) return sendBrowserMessage(response, message);
     response.redirect(303, '/logout');

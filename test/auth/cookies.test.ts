@@ -10,6 +10,8 @@ const config = (isHttps: boolean) => ({ isHttps }) as Config;
 /** The attributes as browsers need them: name with https, SameSite with https, SameSite without, path, lifetime in seconds. */
 const EXPECTED: Readonly<Record<CookieId, readonly [string, string, string, string, number | undefined]>> = {
   member: ['__Host-samlgate_session', 'lax', 'lax', '/', undefined],
+  signedInTo: ['__Host-samlgate_signed_in', 'none', 'lax', '/', undefined],
+  pendingSignIn: ['__Host-samlgate_pending', 'lax', 'lax', '/', 600],
   operator: ['__Host-samlgate_operator', 'strict', 'strict', '/', 3600],
   setup: ['__Host-samlgate_setup', 'lax', 'lax', '/', 86_400],
   signInNonce: ['__Host-samlgate_login', 'none', 'lax', '/', 1800],

@@ -696,21 +696,16 @@ describe('sessions', () => {
     expect((await me(browser)).status).toBe(200);
   });
 
-  it('ends the former session even if the cross-site POST carries no session cookie, also for another member or organization', async () => {
-    const other = await makeTestOrganization(gateway, now);
-    for (const [organization, user] of [
-      [acme, 'olivia'],
-      [acme, 'carl'],
-      [other, 'olivia'],
-    ] as const) {
+  it('ends the former session even if the cross-site POST carries no session cookie, also for another member', async () => {
+    for (const user of ['olivia', 'carl']) {
       const browser = new HttpBrowser();
       await acme.signIn(browser, 'olivia');
-      const { relayState, requestId } = await organization.start(browser);
+      const { relayState, requestId } = await acme.start(browser);
       // Browsers send the nonce with a cross-site POST (SameSite=None on https), but not the session.
       const crossSite = new HttpBrowser();
       crossSite.setCookie(gateway.url, 'samlgate_login', browser.cookie('samlgate_login')?.value ?? '');
-      const xml = organization.respond({ user, inResponseTo: requestId });
-      expect((await organization.post(crossSite, xml, relayState)).status).toBe(303);
+      const xml = acme.respond({ user, inResponseTo: requestId });
+      expect((await acme.post(crossSite, xml, relayState)).status).toBe(303);
       expect((await me(crossSite)).status).toBe(200);
       expect([user, (await me(browser)).status]).toEqual([user, 401]);
     }

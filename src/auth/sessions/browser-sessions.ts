@@ -17,7 +17,7 @@ import { cookieAttributes, cookieName, readSignedCookie } from './cookies.ts';
 /** Describes one kind of session. */
 export interface SessionKind<Value> {
   /** Names the cookie in the table of cookies and the property of `request.session`. */
-  readonly name: 'member' | 'operator' | 'setup';
+  readonly name: 'member' | 'operator' | 'setup' | 'pendingSignIn';
   /** Differs for each kind, so that the cookie of one kind never finds a session of another. */
   readonly keyPrefix: string;
   /** Matches the partitions that hold sessions of this kind. */

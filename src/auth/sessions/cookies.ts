@@ -20,6 +20,13 @@ interface CookieRow {
 export const COOKIES = {
   /** Session ID of a member. */
   member: { name: 'samlgate_session', sameSite: 'lax' },
+  /**
+   * ID of the organization of the member's session. The assertion consumer service cannot see the session cookie in a cross-site
+   * POST, and asks the user if this cookie names another organization. Grants nothing.
+   */
+  signedInTo: { name: 'samlgate_signed_in', sameSite: 'none' },
+  /** ID of a sign-in that waits for the user, because it may replace a session of another organization. */
+  pendingSignIn: { name: 'samlgate_pending', sameSite: 'lax', maxAgeSeconds: 600 },
   /** Session ID of the operator. Strict: links on other sites never open the operator's pages with the session. */
   operator: { name: 'samlgate_operator', sameSite: 'strict', maxAgeSeconds: 3600 },
   /** Session ID of an IT administrator with a setup link. Lax, because the test sign-in returns from the identity provider's site. */

@@ -221,7 +221,7 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
   if (assertion) reportExpiredCertificates(runtime, organization, assertion);
   if (outcome.kind === 'refused') {
     await recordRefusal(runtime, round, outcome.error);
-  } else if (outcome.kind === 'signed_in') {
+  } else if (outcome.kind === 'signed_in' || outcome.kind === 'pending') {
     const { member } = outcome;
     runtime.metrics.logins.inc({ outcome: 'accepted' });
     runtime.log.info(

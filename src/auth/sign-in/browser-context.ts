@@ -8,5 +8,7 @@ export interface BrowserContext {
   readonly nonce: string | undefined;
   /** Session ID of the session cookie, if its signature is valid. */
   readonly sid: string | undefined;
+  /** Organization of the session that this browser has, as far as its cookies tell. Also known if the session cookie is not sent. */
+  readonly signedInTo: string | undefined;
   readonly userAgent: string | undefined;
 }

@@ -56,6 +56,8 @@ export type SignInResult =
       /** Value of the nonce cookie. It is new if the browser had none. */
       readonly browserNonce: string;
     }
+  /** Like `signed_in`, but the browser may have a session of another organization. The user decides which one it keeps. */
+  | { readonly kind: 'pending'; readonly sid: string; readonly member: Member; readonly browserNonce: string }
   /** The browser sent a response again that has signed it in, and still has the session. Nothing was written. */
   | { readonly kind: 'repeated'; readonly returnTo: string }
   /** The organization changed after it was read. Nothing was written; the response must be judged again. */
@@ -80,10 +82,22 @@ export async function finishSignIn(runtime: Runtime, organization: Stored<Organi
   if (checked.kind === 'bounced') return checked;
   const { match, user } = checked;
   if (match.kind === 'used') return answerRepeat(runtime, organization.value, { browser, user, claim: match.claim });
-  const formerLogin =
-    match.formerLogin ?? (browser.sid === undefined ? undefined : await readSession(runtime, MEMBER_SESSION, browser.sid));
-  return commitSignIn(runtime, organization, { verified, browser, user, match, formerLogin });
+  const presentLogin = browser.sid === undefined ? undefined : await readSession(runtime, MEMBER_SESSION, browser.sid);
+  const formerLogin = match.formerLogin ?? presentLogin;
+  const isPending =
+    browser.sid === undefined
+      ? mayReplaceAnother(organization.value, [match.formerLogin?.organizationId, browser.signedInTo])
+      : mayReplaceAnother(organization.value, [presentLogin?.organizationId]);
+  return commitSignIn(runtime, organization, { verified, browser, user, match, formerLogin, isPending });
 }
+
+/**
+ * Returns whether this sign-in may replace a session of another organization.
+ * @param signedInTo the organizations that the browser may be signed in to. A visible session cookie decides alone; without one, the
+ *   session may have started after the request, and an unsolicited response has no request
+ */
+const mayReplaceAnother = ({ id }: Organization, signedInTo: readonly (string | undefined)[]): boolean =>
+  signedInTo.some((organizationId) => organizationId !== undefined && organizationId !== id);
 
 /** Returns the refusal of a member, so that the assertion is claimed before the user is refused. @throws every other error */
 function refusedMember(error: unknown) {
@@ -101,24 +115,27 @@ interface CheckedSignIn {
   readonly match: Extract<RequestMatch, { kind: 'matched' }>;
   /** The session that this browser had. */
   readonly formerLogin: Login | undefined;
+  /** Whether the user must be asked before the browser gets the session. */
+  readonly isPending: boolean;
 }
 
 async function commitSignIn(
   runtime: Runtime,
   stored: Stored<Organization>,
-  { verified, browser, user, match, formerLogin }: CheckedSignIn,
+  { verified, browser, user, match, formerLogin, isPending }: CheckedSignIn,
 ): Promise<SignInResult> {
   const { connection, assertion, settings } = verified;
   const nowMs = runtime.now();
   const { value: organization } = stored;
   const browserNonce = browser.nonce ?? newSecret();
+  const pendingReturnTo = isPending ? match.returnTo : undefined;
   const claimsFor = (opened: OpenedSession | undefined): Step[] => [
     ...requireSessionNotEnded(connection, assertion),
     claimAssertion(
       settings.idpEntityId,
       assertion,
       nowMs,
-      opened && describeSignIn({ browserNonce, returnTo: match.returnTo, sid: opened.sid }),
+      opened && describeSignIn({ browserNonce, returnTo: match.returnTo, sid: opened.sid, isPending }),
     ),
     ...match.take,
   ];
@@ -131,7 +148,11 @@ async function commitSignIn(
     const opened =
       refusal || user.decision.role === 'none'
         ? undefined
-        : openSession(runtime, { organization, connection }, { assertion, user, known, linkedBy, browser, formerLogin, nowMs });
+        : openSession(
+            runtime,
+            { organization, connection },
+            { assertion, user, known, linkedBy, browser, formerLogin, pendingReturnTo, nowMs },
+          );
     const claims = claimsFor(opened);
     const requestSteps = resolved.kind === 'refused' && !forbiddenEmail ? resolved.requestSteps : [];
     const steps = refusal ? requestSteps : (opened?.steps ?? revokeAccess(known));
@@ -151,8 +172,10 @@ async function commitSignIn(
       if (auditSteps.length > 0) await reportOwnerLoss(runtime, organization, 'sign_in');
       if (refusal) throw refusal;
       if (!opened) throw roleDenied(user);
-      await endFormerSession(runtime, browser.actor, { formerLogin, member: opened.member });
-      return { kind: 'signed_in', sid: opened.sid, returnTo: match.returnTo, member: opened.member, browserNonce };
+      const { sid, member } = opened;
+      if (isPending) return { kind: 'pending', sid, member, browserNonce };
+      await endFormerSession(runtime, browser.actor, { formerLogin, member });
+      return { kind: 'signed_in', sid, returnTo: match.returnTo, member, browserNonce };
     }
     if (result.failed === claims.length) return { kind: 'outdated' };
     const failed = claims[result.failed];

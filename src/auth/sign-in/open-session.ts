@@ -12,6 +12,7 @@ import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { newSid } from '../sessions/browser-sessions.ts';
 import { type Login, putLogin } from '../sessions/member-sessions.ts';
+import { putPendingSignIn } from '../sessions/pending-sign-ins.ts';
 import type { BrowserContext } from './browser-context.ts';
 import type { IdentifiedUser } from './check-assertion.ts';
 import { rememberNameId } from './end-named-sessions.ts';
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly browser: BrowserContext;
   /** The session that this browser had. */
   readonly formerLogin: Login | undefined;
+  /** Return URL of a sign-in that waits for the user; undefined if the browser may use the session immediately. */
+  readonly pendingReturnTo: string | undefined;
   readonly nowMs: number;
 }
 
@@ -44,7 +47,7 @@ export function openSession(
   { organization, connection }: OrganizationConnection,
   options: SessionOptions,
 ): OpenedSession {
-  const { user, known, linkedBy, browser, formerLogin, nowMs } = options;
+  const { user, known, linkedBy, browser, formerLogin, pendingReturnTo, nowMs } = options;
   const session = newSession(runtime, connection, options);
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
   const sessions = [...kept.slice(-(MAX_SESSIONS - 1)), session];
@@ -66,7 +69,7 @@ export function openSession(
     known
       ? { do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member }
       : { do: 'insert', collection: MEMBERS, id: member.id, value: member },
-    putLogin(runtime, sid, login),
+    pendingReturnTo === undefined ? putLogin(runtime, sid, login) : putPendingSignIn(sid, { login, returnTo: pendingReturnTo }, nowMs),
     ...auditSteps({ before: known?.value, linkedBy, member, actor: browser.actor, nowMs }),
   ];
   return { steps, sid, member };

@@ -10,6 +10,7 @@ import type { Runtime } from '../../runtime.ts';
 import { findSessionPrincipal } from '../authenticate.ts';
 import { placeOf, readSessionAt } from '../sessions/browser-sessions.ts';
 import { MEMBER_SESSION } from '../sessions/member-sessions.ts';
+import { continuationPath, PENDING_SIGN_IN } from '../sessions/pending-sign-ins.ts';
 import { safeReturnTo } from './return-to.ts';
 
 /** What the claim of an assertion keeps about the sign-in that used it. Claims of refused responses and of tests keep nothing. */
@@ -19,18 +20,22 @@ interface SignInClaim {
   readonly returnTo: string;
   /** Key of the session in the store, which does not reveal the session ID. */
   readonly sessionKey: string;
+  /** Key of the pending sign-in if the user was to be asked first. */
+  readonly pendingKey?: string | undefined;
 }
 
 export interface ClaimingSignIn {
   readonly browserNonce: string;
   readonly returnTo: string;
   readonly sid: string;
+  readonly isPending: boolean;
 }
 
 /** Returns the value of the claim of an assertion that signs a user in. */
-export function describeSignIn({ browserNonce, returnTo, sid }: ClaimingSignIn): string {
+export function describeSignIn({ browserNonce, returnTo, sid, isPending }: ClaimingSignIn): string {
   const sessionKey = placeOf(MEMBER_SESSION, sid)?.key ?? '';
-  return JSON.stringify({ browserHash: sha256(browserNonce), returnTo, sessionKey } satisfies SignInClaim);
+  const pendingKey = isPending ? placeOf(PENDING_SIGN_IN, sid)?.key : undefined;
+  return JSON.stringify({ browserHash: sha256(browserNonce), returnTo, sessionKey, pendingKey } satisfies SignInClaim);
 }
 
 export interface RepeatedResponse {
@@ -49,12 +54,23 @@ export async function requireSameSignIn(
   organization: Organization,
   { claim, browserNonce }: RepeatedResponse,
 ): Promise<{ readonly returnTo: string }> {
-  const { browserHash, returnTo, sessionKey } = readClaim(claim);
+  const { browserHash, returnTo, sessionKey, pendingKey } = readClaim(claim);
   if (browserNonce === undefined || !isSameSecret(sha256(browserNonce), browserHash)) throw new GatewayError('saml_replayed');
   const login = await readSessionAt(runtime, MEMBER_SESSION, { partition: organization.id, key: sessionKey });
-  if (!(await findSessionPrincipal(runtime, login))) throw new GatewayError('saml_replayed');
+  if (!(await findSessionPrincipal(runtime, login))) return requirePending(runtime, organization, pendingKey);
   // The allow-list may have become shorter since.
   return { returnTo: safeReturnTo(returnTo, runtime.config.baseUrl, organization.allowedReturnUrls) };
+}
+
+/** Returns the page that still asks the user. @throws saml_replayed if the user has answered, or did not have to be asked */
+async function requirePending(
+  runtime: Runtime,
+  { id, slug }: Organization,
+  key: string | undefined,
+): Promise<{ readonly returnTo: string }> {
+  const pending = key === undefined ? undefined : await readSessionAt(runtime, PENDING_SIGN_IN, { partition: id, key });
+  if (!(await findSessionPrincipal(runtime, pending?.login))) throw new GatewayError('saml_replayed');
+  return { returnTo: continuationPath(slug) };
 }
 
 /** @throws saml_replayed for an empty claim */

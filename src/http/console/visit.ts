@@ -43,6 +43,8 @@ export function requireMemberSession(runtime: Runtime): RequestHandler {
     const organization = principal && (await getOrganizationById(runtime.store, principal.organizationId));
     if (!principal || !organization) return redirectToLogin(request, response);
     rememberOrganization(runtime, request, response, organization.slug);
+    // Older sessions lack the cookie, and the user may have deleted it.
+    if (readCookie(runtime, request, 'signedInTo') !== organization.id) setCookie(runtime, response, 'signedInTo', organization.id);
     response.locals.principal = principal;
     response.locals.organization = organization;
     response.locals.wayOut = { href: '/console', label: 'Back to the console' };

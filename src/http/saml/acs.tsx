@@ -6,6 +6,7 @@ import { findSessionPrincipal } from '../../auth/authenticate.ts';
 import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
 import { readCookie, readSignedCookie, setCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
 import { loginOf, MEMBER_SESSION, readLogin } from '../../auth/sessions/member-sessions.ts';
+import { continuationPath } from '../../auth/sessions/pending-sign-ins.ts';
 import { answerResponse } from '../../auth/sign-in/answer-response.ts';
 import { shortReturnTo } from '../../auth/sign-in/return-to.ts';
 import { requireTester, startSignIn, startTestSignIn } from '../../auth/sign-in/start-sign-in.ts';
@@ -28,6 +29,7 @@ import { responseLimits } from '../limits/response-limits.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf, afterAnswer } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
+import { continuationRoutes, setSessionCookies } from './continue.tsx';
 import { MAX_FORM, readMessageForm } from './message-form.ts';
 
 export function samlRoutes(runtime: Runtime): Router {
@@ -53,7 +55,7 @@ export function samlRoutes(runtime: Runtime): Router {
   });
   // answerResponse() reads the body once its limits allow that.
   router.post('/saml/:org/acs', (request, response) => answerAcs(runtime, request, response));
-  return router;
+  return router.use(continuationRoutes(runtime));
 }
 
 const isTest = (request: Request): boolean => request.query.test === '1';
@@ -171,6 +173,7 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
       actor: actorOf(request, response),
       nonce: readNonce(runtime, request),
       sid: readSignedCookie(runtime, request, 'member'),
+      signedInTo: readCookie(runtime, request, 'signedInTo'),
       userAgent: request.headers['user-agent'],
     },
     limits: responseLimits(runtime),
@@ -186,8 +189,12 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
       const connection = hasChoice ? outcome.connectionId : undefined;
       return redirectTo(response, hrefOf(loginPath, { connection, return_to: outcome.returnTo }));
     }
+    case 'pending':
+      setSignedCookie(runtime, response, 'pendingSignIn', outcome.sid);
+      setCookie(runtime, response, 'signInNonce', outcome.browserNonce);
+      return redirectTo(response, continuationPath(organization.value.slug));
     case 'signed_in':
-      setSignedCookie(runtime, response, 'member', outcome.sid);
+      setSessionCookies(runtime, response, { sid: outcome.sid, organizationId: organization.value.id });
       // So that the browser is recognized if it sends the same response again.
       setCookie(runtime, response, 'signInNonce', outcome.browserNonce);
       return redirectTo(response, outcome.returnTo);
