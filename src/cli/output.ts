@@ -9,6 +9,9 @@ const TERMINAL_CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\
 /** Returns one line of text. Text from a gateway must neither control the terminal nor look like a line of this command. */
 export const plain = (value: unknown): string => textOf(value).replace(TERMINAL_CONTROLS, '\ufffd');
 
+/** Returns whether a text of several lines would be changed when it is printed. */
+export const hasTerminalControls = (text: string): boolean => plain(text.replaceAll('\n', '')) !== text.replaceAll('\n', '');
+
 function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';
   if (Array.isArray(value)) return value.join(',');
@@ -62,6 +65,11 @@ export function printFields(value: object): void {
 export function printLine(line: string, style?: Style): void {
   const text = plain(line);
   write(`${style === undefined ? text : styleText(style, text, { stream: process.stdout })}\n`);
+}
+
+/** Prints several lines. */
+export function printLines(text: string): void {
+  for (const line of text.split('\n')) printLine(line);
 }
 
 /** Prints text that is not a result, line by line, to standard error. */

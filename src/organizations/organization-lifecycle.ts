@@ -87,3 +87,11 @@ export async function changeOrganization(
     change: (organization) => ({ ...organization, ...changes }),
   });
 }
+
+/** Returns an organization as {@link changeOrganization} would change it. @throws conflict if a domain is taken; organization_unknown */
+export async function previewOrganization(runtime: Runtime, { organizationId, changes }: OrganizationChange): Promise<Organization> {
+  if (changes.domains) await requireDomainsFree(runtime, organizationId, changes.domains);
+  const organization = await getOrganizationById(runtime.store, organizationId);
+  if (!organization) throw new GatewayError('organization_unknown');
+  return { ...organization, ...changes };
+}

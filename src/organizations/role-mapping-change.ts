@@ -17,6 +17,8 @@ export interface RoleMappingChange {
   readonly roleMapping: RoleMapping;
   /** The operator's confirmation of rules that leave no owner. */
   readonly allowNoOwner: boolean;
+  /** Checks the rules without saving them. */
+  readonly isDryRun?: boolean | undefined;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface RoleMappingChange {
  * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner; forbidden if anyone but the operator confirms them; organization_unknown
  */
 export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: RoleMappingChange): Promise<Organization> {
-  const { organizationId, roleMapping, allowNoOwner } = change;
+  const { organizationId, roleMapping, allowNoOwner, isDryRun = false } = change;
   if (allowNoOwner && actor.kind !== 'operator') {
     throw new GatewayError('forbidden', 'Only the operator can allow role rules that leave the organization without an owner.');
   }
@@ -39,8 +41,9 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     const effect = await foreseeRoles(runtime.store, { organization: stored.value, mapping: roleMapping });
     const reason = noOwnerReason(stored.value.roleMapping, roleMapping, effect);
     if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
-    const nowMs = runtime.now();
     const value: Organization = { ...stored.value, roleMapping };
+    if (isDryRun) return value;
+    const nowMs = runtime.now();
     const marked = reason !== undefined && effect.ownersBefore > 0 ? withoutOwner(value, nowMs) : undefined;
     const hasOwner = effect.ownersBefore > 0 && effect.ownersAfter > 0;
     const saved = marked ?? (hasOwner ? withOwner(value) : value);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readOrganizationFile } from '../../src/cli/org-file.ts';
+import { readOrganizationFile } from '../../src/cli/organization-file/file.ts';
 
 let file: string;
 beforeAll(() => {
@@ -37,6 +37,20 @@ describe('organization files', () => {
     ['slug: acme\nname: Acme\nrole_mapping: { rules: [] }', 'role_mapping.default_role is required'],
     ['slug: acme\nname: Acme\ndomain: acme.example', 'domain is not a known field'],
     ['slug: acme\nname: Acme\nrole_mapping: { default_role: none, rule: [] }', 'role_mapping.rule is not a known field'],
+    ['slug: acme\nname: Acme\nconnections: [{ name: Okta }]', 'connections[0].state: must be draft, active or disabled'],
+    ['slug: acme\nname: Acme\nconnections: [{ state: draft }]', 'connections[0].name is required'],
+    [
+      'slug: acme\nname: Acme\nconnections: [{ name: A, state: draft }, { name: A, state: draft }]',
+      'connections: must not contain the same name twice',
+    ],
+    [
+      'slug: acme\nname: Acme\nconnections: [{ name: A, state: draft, is_default: true }, { name: B, state: draft, is_default: true }]',
+      'connections: must not contain several default connections',
+    ],
+    [
+      'slug: acme\nname: Acme\nconnections: []\nidentity_provider: {}',
+      'identity_provider: must not be beside connections. Move it into connections',
+    ],
     ['', 'the file must be a mapping of names to values, but it is empty'],
     ['- slug', 'the file must be a mapping of names to values, but it is a list'],
   ])('describes the problem of %j', (yaml, problem) => {

@@ -8,7 +8,8 @@ import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions
 import { print, printJson, printLine, printTable } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import { readFile } from '../read-file.ts';
-import { ALLOW_NO_OWNER, addSetRoles } from './org/roles.ts';
+import { addApply, addExport } from './org/files.ts';
+import { addSetRoles } from './org/roles.ts';
 import { addOrgSetupLink } from './org/setup-links.ts';
 import { addOrgDomain } from './org-domain.ts';
 
@@ -41,14 +42,14 @@ export function addOrg(program: Command): void {
     ),
   );
   add('show <slug>', 'show an organization, its roles, and the values to enter at its identity provider', 'show acme').action(show);
-  add(
-    'apply <files...>',
-    'create or change organizations so that they match YAML files, and print the changes',
-    'apply config/idp-examples/okta.yaml --dry-run',
-  )
-    .option('--dry-run', 'print the changes without applying them')
-    .option('--allow-no-owner', ALLOW_NO_OWNER)
-    .action(apply);
+  addApply(
+    add(
+      'apply <files...>',
+      'create or change organizations so that they match YAML files, and print the changes',
+      'apply config/idp-examples/okta.yaml --dry-run',
+    ),
+  );
+  addExport(add('export <slug>', 'print an organization as a YAML file that apply accepts, without secrets', 'export acme > acme.yaml'));
   add('delete <slug>', 'permanently delete an organization with its members, tokens and audit trail', 'delete acme')
     .option('--yes', 'do not ask for confirmation')
     .action(remove);
@@ -131,27 +132,4 @@ async function remove(slug: string, { yes, ...options }: GatewayOptions & { yes?
   if (!yes && !(await confirm(question))) throw new CommandError('Nothing was changed.');
   await withProgress('Deleting', client.organizations.remove(slug));
   print(options.json, { deleted: slug }, () => printLine(`Deleted ${slug}.`));
-}
-
-/** Reads all files and plans all changes before the first change, so that a mistake in the last file changes nothing. */
-async function apply(files: string[], options: GatewayOptions & { dryRun?: true; allowNoOwner?: true }): Promise<void> {
-  const { dryRun = false, allowNoOwner = false } = options;
-  // Loads the YAML parser for this command only.
-  const { applyPlan, planChanges, readOrganizationFile } = await import('../org-file.ts');
-  const organizations = files.map(readOrganizationFile);
-  const client = connectAsOperator(options);
-  const plans = [];
-  for (const file of organizations) plans.push(await planChanges(client, file, { allowNoOwner }));
-  const summary: { slug: string; changes: string[]; warnings: string[] }[] = [];
-  for (const plan of plans) {
-    const warnings = dryRun ? [] : await applyPlan(client, plan);
-    summary.push({ slug: plan.slug, changes: plan.changes.map(({ description }) => description), warnings });
-  }
-  print(options.json, { dry_run: dryRun, organizations: summary }, () => {
-    for (const { slug, changes, warnings } of summary) {
-      if (changes.length === 0) printLine(`${slug}: no changes`);
-      for (const description of changes) printLine(`${slug}: ${dryRun ? 'would ' : ''}${description}`);
-      for (const warning of warnings) printLine(`${slug}: warning: ${warning}`);
-    }
-  });
 }

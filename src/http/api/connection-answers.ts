@@ -12,6 +12,7 @@ const CERTIFICATE = z.strictObject({
   not_after: time,
   key_type: z.string(),
   key_bits: z.int().nullable(),
+  pem: z.string(),
 });
 
 export const IDENTITY_PROVIDER = z.strictObject({
@@ -27,6 +28,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
   single_logout: z.strictObject({ redirect: endpoint.optional(), post: endpoint.optional() }),
   certificates: z.array(CERTIFICATE),
   want_authn_requests_signed: z.boolean(),
+  name_id_formats: z.array(z.string()).describe('The NameID formats that the metadata lists.'),
   valid_until: time.nullable(),
   metadata_url: z.string().nullable(),
   updated_at: time,

@@ -10,15 +10,15 @@ import { requireConnection } from '../../organizations/connections/connections.t
 import { loadMetadata } from '../../organizations/connections/identity-providers.ts';
 import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
-import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, previewSettings, putMetadata, withEntityId } from './metadata-body.ts';
+import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, previewChanges, putMetadata, withEntityId } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { json } from './request-body.ts';
 import {
   CONNECTION_CHANGES,
   CONNECTION_REMOVAL_QUERY,
+  DRY_RUN_QUERY,
   METADATA_QUERY,
   NEW_CONNECTION_QUERY,
-  SETTINGS_QUERY,
   toConnectionChanges,
 } from './request-shapes.ts';
 
@@ -93,7 +93,7 @@ export const CONNECTIONS = [
     description:
       'Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
     who: 'owner',
-    query: SETTINGS_QUERY,
+    query: DRY_RUN_QUERY,
     body: json(CONNECTION_CHANGES),
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
@@ -102,8 +102,7 @@ export const CONNECTIONS = [
       const { id: connectionId } = requireConnection(organization, params.con);
       const { changes, keepsSessions } = toConnectionChanges(body);
       if (query.dry_run === 'true') {
-        const change = { organization, connectionId, changes: changes.settings ?? {}, signal: signalOf(response) };
-        return previewSettings(runtime, principal, change);
+        return previewChanges(runtime, principal, { organization, connectionId, changes, signal: signalOf(response) });
       }
       const after = await changeConnection(runtime, actor, { organization, connectionId, changes, keepsSessions });
       return describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) });

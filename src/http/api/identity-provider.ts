@@ -7,10 +7,10 @@ import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
-import { describeConnection, METADATA_BODY, previewSettings, putMetadata } from './metadata-body.ts';
+import { describeConnection, METADATA_BODY, previewChanges, putMetadata } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { json } from './request-body.ts';
-import { CONNECTION_CHANGES, CONNECTION_REMOVAL_QUERY, METADATA_QUERY, SETTINGS_QUERY, toConnectionChanges } from './request-shapes.ts';
+import { CONNECTION_CHANGES, CONNECTION_REMOVAL_QUERY, DRY_RUN_QUERY, METADATA_QUERY, toConnectionChanges } from './request-shapes.ts';
 
 export const IDENTITY_PROVIDERS = [
   operation({
@@ -48,7 +48,7 @@ export const IDENTITY_PROVIDERS = [
     description:
       'Works like PATCH `/connections/{con}`, for the default connection. Changes the fields that are present; `null` restores the default of a setting. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
     who: 'owner',
-    query: SETTINGS_QUERY,
+    query: DRY_RUN_QUERY,
     body: json(CONNECTION_CHANGES),
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
@@ -58,8 +58,7 @@ export const IDENTITY_PROVIDERS = [
       const { changes, keepsSessions } = toConnectionChanges(body);
       const { name, state, isDefault, settings = {} } = changes;
       if (query.dry_run === 'true') {
-        const change = { organization, connectionId: id, changes: settings, signal: signalOf(response) };
-        return previewSettings(runtime, principal, change);
+        return previewChanges(runtime, principal, { organization, connectionId: id, changes, signal: signalOf(response) });
       }
       const isSettingsOnly = name === undefined && state === undefined && isDefault === undefined;
       const after = isSettingsOnly

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Actor } from '../../audit.ts';
 import type { Principal } from '../../auth/principal.ts';
 import { GatewayError } from '../../errors.ts';
+import { type ConnectionChanges, withChanges } from '../../organizations/connections/change-connection.ts';
 import { type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
 import { countAffectedMembers, type EntityIdDecision } from '../../organizations/connections/entity-id-change.ts';
 import {
@@ -11,10 +12,8 @@ import {
   type LoadedMetadata,
   loadMetadata,
   type MetadataSource,
-  type SettingsChange,
   setIdentityProvider,
   withMetadata,
-  withSettings,
 } from '../../organizations/connections/identity-providers.ts';
 import { previewIdentifier } from '../../organizations/identity/identifier-setting.ts';
 import type { Organization } from '../../organizations/organizations.ts';
@@ -138,13 +137,19 @@ async function metadataField(request: Request): Promise<Uint8Array | string> {
   return typeof field === 'string' ? field : new Uint8Array(await field.arrayBuffer());
 }
 
-/** Returns a connection as changed settings would make it, and how many members the change of its identifier affects. Saves nothing. */
-export async function previewSettings(
+/** Returns a connection as changes would make it, and how many members the change of its identifier affects. Saves nothing. */
+export async function previewChanges(
   runtime: Runtime,
   principal: Principal,
-  { signal, ...change }: SettingsChange & { readonly signal: AbortSignal },
+  change: {
+    readonly organization: Organization;
+    readonly connectionId: string;
+    readonly changes: ConnectionChanges;
+    readonly signal: AbortSignal;
+  },
 ) {
-  const organization = withSettings(change);
+  const { signal } = change;
+  const organization = withChanges(change.organization, change.connectionId, change.changes);
   const connection = requireConnection(organization, change.connectionId);
   const setting = connection.settings.identifier ?? 'auto';
   const { isPartial, ...counts } = await previewIdentifier(runtime.store, organization.id, { connection, setting, signal });

@@ -2,12 +2,12 @@
 
 import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
-import { changeOrganization, createOrganization } from '../../organizations/organization-lifecycle.ts';
+import { changeOrganization, createOrganization, previewOrganization } from '../../organizations/organization-lifecycle.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { organizationJson, pageJson } from './representations.ts';
 import { json } from './request-body.ts';
-import { NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, toOrganizationChanges } from './request-shapes.ts';
+import { DRY_RUN_QUERY, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, toOrganizationChanges } from './request-shapes.ts';
 
 export const ORGANIZATIONS = [
   operation({
@@ -53,14 +53,18 @@ export const ORGANIZATIONS = [
     path: '/api/v1/organizations/{org}',
     id: 'changeOrganization',
     summary: 'Update an organization',
-    description: 'Changes the fields that are present. `null` removes a value.',
+    description: 'Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved.',
     who: 'operator',
+    query: DRY_RUN_QUERY,
     body: json(ORGANIZATION_CHANGES),
     status: 200,
     answer: answers.ORGANIZATION,
     refusals: ['conflict'],
-    handle: async ({ runtime, actor, organization, body }) =>
-      organizationJson(await changeOrganization(runtime, actor, { organizationId: organization.id, changes: toOrganizationChanges(body) })),
+    handle: async ({ runtime, actor, organization, query, body }) => {
+      const change = { organizationId: organization.id, changes: toOrganizationChanges(body) };
+      const isDryRun = query.dry_run === 'true';
+      return organizationJson(isDryRun ? await previewOrganization(runtime, change) : await changeOrganization(runtime, actor, change));
+    },
   }),
   operation({
     method: 'delete',

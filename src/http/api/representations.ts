@@ -119,6 +119,7 @@ export function connectionJson({ organization, connection }: OrganizationConnect
     single_logout: { redirect: endpointJson(metadata.singleLogout.redirect), post: endpointJson(metadata.singleLogout.post) },
     certificates: metadata.signingCertificates.map(certificateJson),
     want_authn_requests_signed: metadata.wantAuthnRequestsSigned,
+    name_id_formats: [...metadata.nameIdFormats],
     valid_until: metadata.validUntil ?? null,
     metadata_url: connection.metadataUrl ?? null,
     updated_at: connection.updatedAt,
@@ -136,6 +137,7 @@ const certificateJson = (certificate: Certificate) => ({
   not_after: certificate.notAfter,
   key_type: certificate.keyType,
   key_bits: certificate.keyBits ?? null,
+  pem: certificate.pem,
 });
 
 export function proposalJson({ metadata, decision, ...proposal }: MetadataProposal, connection: Connection) {

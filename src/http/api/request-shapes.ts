@@ -262,7 +262,7 @@ export const NEW_CONNECTION = z.union(
   'Send name and metadata_xml, or name and metadata_url, or name and entity_id with sso_url and certificates',
 );
 
-export const SETTINGS_QUERY = z.object({ dry_run: z.enum(['true', 'false']).optional() });
+export const DRY_RUN_QUERY = z.object({ dry_run: z.enum(['true', 'false']).optional() });
 export const METADATA_QUERY = z.object({
   entity_id: entityId,
   dry_run: z.enum(['true', 'false']).optional(),

@@ -5,7 +5,7 @@ import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { roleMappingJson } from './representations.ts';
 import { json } from './request-body.ts';
-import { NEW_ROLE_MAPPING } from './request-shapes.ts';
+import { DRY_RUN_QUERY, NEW_ROLE_MAPPING } from './request-shapes.ts';
 
 export const ROLE_MAPPINGS = [
   operation({
@@ -24,15 +24,20 @@ export const ROLE_MAPPINGS = [
     id: 'setRoleMapping',
     summary: 'Replace the role rules',
     description:
-      'Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the role owner or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Other callers who send it get 403.',
+      'Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the role owner or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Other callers who send it get 403. With `dry_run=true` the rules are checked but not saved.',
     who: 'owner',
+    query: DRY_RUN_QUERY,
     body: json(NEW_ROLE_MAPPING),
     status: 200,
     answer: answers.SAVED_ROLE_MAPPING,
     refusals: ['conflict'],
-    handle: async ({ runtime, actor, organization, body: { rules, default_role: defaultRole, allow_no_owner: allowNoOwner = false } }) => {
-      const roleMapping = { rules, defaultRole };
-      const after = await changeRoleMapping(runtime, actor, { organizationId: organization.id, roleMapping, allowNoOwner });
+    handle: async ({ runtime, actor, organization, query, body }) => {
+      const after = await changeRoleMapping(runtime, actor, {
+        organizationId: organization.id,
+        roleMapping: { rules: body.rules, defaultRole: body.default_role },
+        allowNoOwner: body.allow_no_owner ?? false,
+        isDryRun: query.dry_run === 'true',
+      });
       return { ...roleMappingJson(after.roleMapping), warnings: roleMappingWarnings(after.roleMapping) };
     },
   }),

@@ -134,7 +134,12 @@ export async function changeConnection(runtime: Runtime, actor: Actor, change: C
   return after;
 }
 
-function withChanges(organization: Organization, id: string, { name, state, isDefault, settings = {} }: ConnectionChanges): Organization {
+/** Returns the organization with a changed connection. @throws the errors of {@link changeConnection} */
+export function withChanges(
+  organization: Organization,
+  id: string,
+  { name, state, isDefault, settings = {} }: ConnectionChanges,
+): Organization {
   const connection = requireConnection(organization, id);
   if (state !== undefined) requirePossibleState(organization, connection, state);
   const changed = { ...connection, ...(name === undefined ? {} : { name }), ...(state === undefined ? {} : { state }) };

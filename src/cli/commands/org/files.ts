@@ -1,0 +1,51 @@
+/** `samlgate org apply` and `samlgate org export`: organization files. */
+import type { Command } from 'commander';
+import { connectAsOperator, type GatewayOptions } from '../../gateway-api.ts';
+import { hasTerminalControls, print, printJson, printLine, printLines } from '../../output.ts';
+import { ALLOW_NO_OWNER } from './roles.ts';
+
+export function addApply(command: Command): void {
+  command.option('--dry-run', 'print the changes without applying them').option('--allow-no-owner', ALLOW_NO_OWNER).action(apply);
+}
+
+export function addExport(command: Command): void {
+  command.action(exportFile);
+}
+
+/** Reads all files and plans all changes before the first change, so that a mistake in the last file changes nothing. */
+async function apply(files: string[], options: GatewayOptions & { dryRun?: true; allowNoOwner?: true }): Promise<void> {
+  const { dryRun = false, allowNoOwner = false } = options;
+  // Loads the YAML parser for this command only.
+  const { readOrganizationFile } = await import('../../organization-file/file.ts');
+  const { applyPlan, planChanges } = await import('../../organization-file/plan.ts');
+  const organizations = files.map(readOrganizationFile);
+  const client = connectAsOperator(options);
+  const plans = [];
+  for (const file of organizations) plans.push(await planChanges(client, file, { allowNoOwner, isDryRun: dryRun }));
+  const summary: { slug: string; changes: string[]; warnings: string[] }[] = [];
+  for (const plan of plans) {
+    const warnings = dryRun ? [...plan.notes] : await applyPlan(client, plan);
+    const changes = [...plan.creations, ...plan.changes].map(({ description }) => description);
+    summary.push({ slug: plan.slug, changes, warnings });
+  }
+  print(options.json, { dry_run: dryRun, organizations: summary }, () => {
+    for (const { slug, changes, warnings } of summary) {
+      if (changes.length === 0) printLine(`${slug}: no changes`);
+      for (const description of changes) printLine(`${slug}: ${dryRun ? 'would ' : ''}${description}`);
+      for (const warning of warnings) printLine(`${slug}: warning: ${warning}`);
+    }
+  });
+}
+
+async function exportFile(slug: string, options: GatewayOptions): Promise<void> {
+  const { exportOrganization } = await import('../../organization-file/export.ts');
+  const { file, notes } = await exportOrganization(connectAsOperator(options), slug);
+  if (options.json) return printJson(file);
+  const { stringify } = await import('yaml');
+  printLine('# Written by samlgate org export. Apply it with: samlgate org apply FILE');
+  for (const note of notes) printLine(`# ${note}`);
+  const text = stringify(file, { lineWidth: 0 }).trimEnd();
+  // JSON is YAML too, and escapes characters that are not printed as they are.
+  if (hasTerminalControls(text)) printJson(file);
+  else printLines(text);
+}

@@ -1,0 +1,64 @@
+/** Writes an organization file from an organization, without secrets. */
+import type { IdentityProvider, IdentityProviderSettings } from '../../client/api-types.ts';
+import type { Client } from '../../client/client.ts';
+import { ORGANIZATION_FIELDS } from './file.ts';
+import { metadataXml } from './metadata-xml.ts';
+
+/** A setting that is missing here does not compile. */
+const SETTINGS: Readonly<Record<keyof IdentityProviderSettings, true>> = {
+  idp_initiated: true,
+  attribute_mapping: true,
+  clock_skew_seconds: true,
+  require_signed_assertion: true,
+  require_signed_response: true,
+  require_encrypted_assertion: true,
+  sign_requests: true,
+  name_id_format: true,
+  identifier: true,
+  allow_create: true,
+  force_authn: true,
+  authn_context: true,
+  metadata_refresh_hours: true,
+  email_domains: true,
+};
+
+export interface ExportedOrganization {
+  /** The content of the file. */
+  readonly file: Readonly<Record<string, unknown>>;
+  /** What the file does not contain. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Returns the content of a file that `samlgate org apply` accepts. Connections have no IDs, and role rules name them, so that the
+ * file also creates the organization at another gateway.
+ */
+export async function exportOrganization(client: Client, slug: string): Promise<ExportedOrganization> {
+  const organization: Readonly<Record<string, unknown>> = { ...(await client.organizations.get(slug)) };
+  const { items } = await client.connections.list(slug);
+  const { rules, default_role } = await client.roleMapping.get(slug);
+  const verified = (await client.domains.list(slug)).filter(({ state }) => state === 'verified').map(({ domain }) => domain);
+  const nameOf = (id: string) => items.find((each) => each.id === id)?.name ?? id;
+  return {
+    file: {
+      slug,
+      ...Object.fromEntries(ORGANIZATION_FIELDS.map((field) => [field, organization[field]])),
+      ...(items.length === 0 ? {} : { connections: items.map(connectionEntry) }),
+      role_mapping: {
+        rules: rules.map(({ connection, ...rule }) => (connection === undefined ? rule : { ...rule, connection: nameOf(connection) })),
+        default_role,
+      },
+    },
+    notes: [
+      'Members, tokens and the private keys of the organization are not exported.',
+      ...(verified.length === 0 ? [] : [`These domains have to be verified again at another gateway: ${verified.join(', ')}.`]),
+    ],
+  };
+}
+
+function connectionEntry(idp: IdentityProvider): Readonly<Record<string, unknown>> {
+  const { name, state, is_default, entity_id, metadata_url } = idp;
+  const metadata = metadata_url === null ? { metadata_xml: metadataXml(idp) } : { metadata_url, entity_id };
+  const settings = Object.keys(SETTINGS).map((field) => [field, idp[field as keyof IdentityProviderSettings]]);
+  return { name, state, ...(is_default ? { is_default } : {}), ...metadata, ...Object.fromEntries(settings) };
+}
