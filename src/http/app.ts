@@ -8,6 +8,7 @@ import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
 import { forwardAuthRefusals } from './forward-auth.ts';
 import { healthRoutes } from './health/health.ts';
+import { boundBodies } from './limits/request-bodies.ts';
 import { loginRoutes } from './login.tsx';
 import { oauthRoutes } from './oauth.ts';
 import { observe, requestContext } from './request-context.ts';
@@ -24,7 +25,7 @@ export function makeApp(runtime: Runtime): Express {
   app.set('trust proxy', config.trustProxy);
   // The base URL decides whether requests are secure; request headers do not.
   Object.defineProperty(app.request, 'secure', { value: config.isHttps });
-  app.use(requestContext, observe(runtime));
+  app.use(requestContext, observe(runtime), boundBodies(runtime));
   app.use(
     helmet({
       // `sendPage` sets the policy of pages. Other responses load nothing.

@@ -1,7 +1,10 @@
 /** Clients that send slowly or not at all, over real sockets. */
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LIMITS } from '../../src/http/limits/limits.ts';
+import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization } from '../support/identity-provider.ts';
 
 /** A connection to a gateway, and all that it sends. */
 interface Client {
@@ -66,4 +69,90 @@ describe('slow clients', () => {
     expect(responses(kept.received())).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
     kept.socket.destroy();
   }, 30_000);
+
+  const post = (path: string, length: number, headers = '') =>
+    `POST ${path} HTTP/1.1\r\nHost: x\r\n${headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${length}\r\n\r\n`;
+  const untilAnswered = async (clients: readonly Client[]) => {
+    for (let i = 0; i < 100 && clients.some(({ received }) => received() === ''); i++) await wait(100);
+  };
+
+  it.each(['acs', 'slo'])(
+    'answers before it reads a body for an unknown organization (%s), and closes slow connections',
+    async (endpoint) => {
+      const clients = Array.from({ length: 600 }, () => open(gateway, `${post(`/saml/unknown/${endpoint}`, 590_000)}SAMLResponse=`));
+      await untilAnswered(clients);
+      expect(new Set(clients.flatMap(({ received }) => responses(received())))).toEqual(new Set(['HTTP/1.1 404']));
+      const seconds = await Promise.all(clients.map(({ ended }) => ended));
+      expect(Math.max(...seconds)).toBeLessThan(20);
+    },
+    30_000,
+  );
+
+  it('refuses an oversized response by its Content-Length, before it is sent, and also without one', async () => {
+    const { acsUrl } = await makeTestOrganization(gateway);
+    const path = new URL(acsUrl).pathname;
+    const chunked = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const clients = [open(gateway, post(path, 700_000)), open(gateway, `${chunked}aae60\r\n${'a'.repeat(0xaae60)}\r\n0\r\n\r\n`)];
+    await untilAnswered(clients);
+    expect(clients.flatMap(({ received }) => responses(received()))).toEqual(['HTTP/1.1 413', 'HTTP/1.1 413']);
+    // The first one still has to send its body.
+    expect(await clients[0]?.ended).toBeLessThan(20);
+    clients[1]?.socket.destroy();
+  });
+
+  it('never holds more than 16 MB of incomplete bodies, also with SAMLGATE_RATE_LIMITS=off, and still signs users in', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const path = new URL(organization.acsUrl).pathname;
+    const sent = 590_000;
+    const clients = Array.from({ length: 80 }, () => open(gateway, `${post(path, 600_000)}${'a'.repeat(sent)}`));
+    let isOpen = clients.length;
+    for (const { ended } of clients) void ended.then(() => isOpen--);
+    const most = Math.floor((16 * 1024 * 1024) / sent);
+    for (let i = 0; i < 100 && isOpen > most; i++) await wait(100);
+    expect(isOpen).toBeLessThanOrEqual(most);
+    // A small slow body is not dropped.
+    const small = open(gateway, `${post('/login', 7)}who=`);
+    const browser = new HttpBrowser();
+    expect((await organization.signIn(browser)).status).toBe(303);
+    small.socket.write('abc');
+    await untilAnswered([small]);
+    expect(responses(small.received())).toEqual(['HTTP/1.1 404']);
+    for (const { socket } of [...clients, small]) socket.destroy();
+  }, 30_000);
+
+  it('counts what each chunk takes besides its content', async () => {
+    const { acsUrl } = await makeTestOrganization(gateway);
+    const headers = `POST ${new URL(acsUrl).pathname} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    // 100,000 octets in chunks of one octet take 25 MB of memory.
+    const client = open(gateway, headers + '1\r\na\r\n'.repeat(100_000));
+    expect(await client.ended).toBeLessThan(15);
+    expect(client.received()).toBe('');
+  }, 30_000);
+
+  describe('over the limits of refused responses', () => {
+    let limited: TestGateway;
+    beforeAll(async () => {
+      limited = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
+    });
+    afterAll(() => limited.stop());
+
+    it('answers before it reads a body, unless the browser may answer a started sign-in', async () => {
+      const organization = await makeTestOrganization(limited);
+      const browser = new HttpBrowser();
+      for (let i = 0; i < LIMITS.refusals_by_address.points; i++) await organization.post(browser, '<a/>');
+      const path = new URL(organization.acsUrl).pathname;
+      const stranger = open(limited, `${post(path, 1000)}SAMLResponse=`);
+      const cookie = `Cookie: samlgate_login=${'x'.repeat(43)}\r\n`;
+      const claimant = open(limited, `${post(path, 1000, cookie)}SAMLResponse=`);
+      await untilAnswered([stranger]);
+      expect([responses(stranger.received()), claimant.received()]).toEqual([['HTTP/1.1 429'], '']);
+      // Such attempts have a limit of their own.
+      await organization.start(browser);
+      for (let i = 0; i < LIMITS.attempts_by_address.points; i++) await organization.post(browser, '<a/>');
+      const later = open(limited, `${post(path, 1000, cookie)}SAMLResponse=`);
+      await untilAnswered([later]);
+      expect(responses(later.received())).toEqual(['HTTP/1.1 429']);
+      for (const { socket } of [stranger, claimant, later]) socket.destroy();
+    }, 60_000);
+  });
 });

@@ -1,6 +1,6 @@
 /** The SAML endpoints of an organization: SP metadata, start of a sign-in, assertion consumer service. */
 import type { IncomingMessage } from 'node:http';
-import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Actor } from '../../audit.ts';
 import { findSessionPrincipal } from '../../auth/authenticate.ts';
 import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
@@ -23,14 +23,13 @@ import type { Connection, Organization } from '../../organizations/organizations
 import type { Runtime } from '../../runtime.ts';
 import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { createSpMetadata } from '../../saml/metadata/sp-metadata.ts';
-import { runParser } from '../api/request-body.ts';
 import { limited } from '../limits/rate-limits.ts';
 import { responseLimits } from '../limits/response-limits.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf, afterAnswer } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { continuationRoutes, setSessionCookies } from './continue.tsx';
-import { MAX_FORM, readMessageForm } from './message-form.ts';
+import { readFormOctets, readMessageForm } from './message-form.ts';
 
 export function samlRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
@@ -147,19 +146,10 @@ export async function sendTestSignIn(
   sendBrowserMessage(response, await startTestSignIn(runtime, { organization, connection }, { actor, resultsAt, browserNonce }));
 }
 
-const parseForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
-
 /** @throws saml_malformed, payload_too_large */
 async function readForm(request: Request, response: Response): Promise<UnverifiedMessage> {
-  // Later calls find the body that the first one has set.
-  if (request.body === undefined) await runParser(parseForm, request, response).catch(throwTooLarge);
+  await readFormOctets(request, response);
   return readMessageForm(request.body, ['SAMLResponse']);
-}
-
-/** Converts the error of the body parser, so that an oversized response is refused and counted like others. */
-function throwTooLarge(error: unknown): never {
-  if ((error as { status?: unknown }).status !== 413) throw error;
-  throw new GatewayError('payload_too_large', { variant: 'response_too_large', cause: error });
 }
 
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {

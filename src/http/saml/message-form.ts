@@ -1,3 +1,4 @@
+import express, { type Request, type Response } from 'express';
 import { GatewayError } from '../../errors.ts';
 import {
   decodeParameter,
@@ -8,9 +9,27 @@ import {
 } from '../../saml/messages/bindings.ts';
 import { decodeBase64 } from '../../saml/xml/base64.ts';
 import { decodeUtf8 } from '../../saml/xml/xml.ts';
+import { runParser } from '../api/request-body.ts';
 
 /** 256 KiB of XML are 342 KiB of base64. The rest is for percent-encoding and the RelayState. */
-export const MAX_FORM = '600kb';
+const MAX_FORM_OCTETS = 600 * 1024;
+
+const parseOctets = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM_OCTETS, inflate: false });
+
+/**
+ * Reads the octets of a form into `request.body`. Later calls keep them.
+ * @throws payload_too_large
+ */
+export async function readFormOctets(request: Request, response: Response): Promise<void> {
+  if (request.body !== undefined) return;
+  // The parser would receive all of it before it refuses.
+  if (Number(request.headers['content-length']) > MAX_FORM_OCTETS) throw tooLarge();
+  await runParser(parseOctets, request, response).catch((error: unknown) => {
+    throw (error as { status?: unknown }).status === 413 ? tooLarge() : error;
+  });
+}
+
+const tooLarge = (): GatewayError => new GatewayError('payload_too_large', { variant: 'response_too_large' });
 
 /**
  * Reads and decodes the SAML message of a form: strict base64, strict UTF-8, each field at most once.
@@ -29,7 +48,7 @@ export function readMessageForm(body: unknown, fields: readonly MessageField[]):
   if (!field) throw new GatewayError('saml_malformed', `The form has no field ${names}.`);
   if (more.length > 0) throw new GatewayError('saml_malformed', 'The form has both a SAMLRequest and a SAMLResponse.');
   const octets = decodeBase64(decodeParameter(form.get(field)) ?? '');
-  if (octets.length > MAX_XML_OCTETS) throw new GatewayError('payload_too_large', { variant: 'response_too_large' });
+  if (octets.length > MAX_XML_OCTETS) throw tooLarge();
   return {
     binding: 'post',
     field,

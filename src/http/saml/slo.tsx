@@ -1,5 +1,5 @@
 /** Single logout with the identity provider, in both directions and over both bindings. */
-import express, { type Request, type Response, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { countRefusal } from '../../audit-trail/refusal-counts.ts';
 import { clearCookie, readCookie, setCookie } from '../../auth/sessions/cookies.ts';
 import { answerLogoutRequest, finishSingleLogout, startSingleLogout } from '../../auth/sign-in/single-logout.ts';
@@ -13,36 +13,35 @@ import { type BrowserMessage, checkRelayState, readRedirect, type UnverifiedMess
 import { limited } from '../limits/rate-limits.ts';
 import { actorOf } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
-import { MAX_FORM, readMessageForm } from './message-form.ts';
+import { readFormOctets, readMessageForm } from './message-form.ts';
 
 export function singleLogoutRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  const readForm = express.raw({ type: 'application/x-www-form-urlencoded', limit: MAX_FORM, inflate: false });
   const limit = limited(runtime, 'logout');
   router.get('/saml/:org/slo', limit, (request, response) =>
-    handleLogoutMessage(runtime, response, () => readRedirect(rawQueryOf(request))),
+    handleLogoutMessage(runtime, response, async () => readRedirect(rawQueryOf(request))),
   );
-  router.post('/saml/:org/slo', limit, readForm, (request, response) =>
-    handleLogoutMessage(runtime, response, () => readPost(request.body)),
-  );
+  router.post('/saml/:org/slo', limit, (request, response) => handleLogoutMessage(runtime, response, () => readPost(request, response)));
   return router;
 }
 
 /** Returns the query string as it arrived. The signature covers its exact octets, which a parser would not preserve. */
 const rawQueryOf = ({ originalUrl }: Request): string => (originalUrl.includes('?') ? originalUrl.slice(originalUrl.indexOf('?') + 1) : '');
 
-function readPost(body: unknown): UnverifiedMessage {
-  const message = readMessageForm(body, ['SAMLRequest', 'SAMLResponse']);
+async function readPost(request: Request, response: Response): Promise<UnverifiedMessage> {
+  await readFormOctets(request, response);
+  const message = readMessageForm(request.body, ['SAMLRequest', 'SAMLResponse']);
   checkRelayState(message.unverifiedRelayState);
   return message;
 }
 
-async function handleLogoutMessage(runtime: Runtime, response: Response, readMessage: () => UnverifiedMessage): Promise<void> {
+async function handleLogoutMessage(runtime: Runtime, response: Response, readMessage: () => Promise<UnverifiedMessage>): Promise<void> {
   response.locals.route = 'slo';
   response.setHeader('Cache-Control', 'no-store');
   const organization = await getOrganization(runtime.store, String(response.req.params.org));
   try {
-    const message = readMessage();
+    // After the organization is found, so that bodies for unknown ones are never read.
+    const message = await readMessage();
     if (message.field === 'SAMLRequest') await handleLogoutRequest(runtime, response, { organization, message });
     else await handleLogoutResponse(runtime, response, { organization, message });
   } catch (error) {
