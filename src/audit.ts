@@ -36,6 +36,8 @@ export const AUDIT_EVENTS = {
   'connection.removed': 'a connection was deleted, so sign-ins through it are no longer possible',
   'connection.credentials_revoked':
     'the sessions and CLI tokens of the members of a disabled or deleted connection were revoked; `members` in the details counts them',
+  'connection.pending_members_revoked':
+    'the sessions and CLI tokens of all members who have not signed in since the identity provider changed are being revoked',
   'role_mapping.changed': 'the role rules were changed',
   'domain.added': 'a domain was added, to be verified',
   'domain.verified': 'a domain was verified by its DNS record, or confirmed by the operator',

@@ -10,6 +10,8 @@ export type CliToken = z.infer<typeof answers.CLI_TOKEN>;
 export type NewCliToken = z.infer<typeof answers.NEW_CLI_TOKEN>;
 export type RotatedTokens = z.infer<typeof answers.ROTATED_TOKENS>;
 export type Member = z.infer<typeof answers.MEMBER>;
+/** A member who has not signed in since the identity provider changed. */
+export type PendingMember = z.infer<typeof answers.PENDING_MEMBER>;
 export type Organization = z.infer<typeof answers.ORGANIZATION>;
 export type IdentityProvider = z.infer<typeof answers.IDENTITY_PROVIDER>;
 export type Domain = z.infer<typeof answers.DOMAIN>;

@@ -5,17 +5,12 @@ import type {
   AuditEntry,
   AuditQuery,
   CliToken,
-  ConnectionChanges,
   Domain,
   DomainVerification,
-  IdentityProvider,
-  IdentityProviderSettings,
   Me,
   Member,
   MemberChanges,
   MemberQuery,
-  MetadataInput,
-  MetadataProposal,
   NewCliToken,
   NewOrganization,
   NewRoleMapping,
@@ -32,6 +27,7 @@ import type {
   SetupLinkOptions,
   SigningKey,
 } from './api-types.ts';
+import { type ConnectionCalls, connectionCalls, type IdentityProviderCalls, identityProviderCalls } from './connections.ts';
 import { type FindGatewayOptions, type FoundGateway, findGateway } from './find-gateway.ts';
 import type { ListPage, PagedList } from './paged-list.ts';
 import { SamlgateError } from './samlgate-error.ts';
@@ -43,21 +39,6 @@ export interface ClientOptions extends FindGatewayOptions {
   /** Maximum number of retries of a call that may be retried (see {@link Client.call}). Default: 2. */
   readonly maxRetries?: number | undefined;
 }
-
-/** Metadata of an identity provider: JSON, or the XML document itself. */
-export type IdentityProviderMetadata = MetadataInput | { readonly document: string | Uint8Array };
-
-export interface MetadataOptions {
-  /** Entity ID of the identity provider to use, if the document describes several. */
-  readonly entityId?: string | undefined;
-  /** Returns what the gateway would read from the metadata, without saving it. */
-  readonly dryRun?: boolean | undefined;
-  /** What happens to the members if the metadata has another entity ID. Required while the connection has members. */
-  readonly onNewEntityId?: EntityIdDecision | undefined;
-}
-
-/** `new_accounts` gives every user of the new identity provider a new account. This version refuses the other decisions with `conflict`. */
-export type EntityIdDecision = 'keep' | 'link_by_email' | 'new_accounts';
 
 /**
  * Calls the API of one gateway. Parameters named `organization` take a slug.
@@ -134,39 +115,9 @@ export interface Client {
     remove(organization: string, domain: string): Promise<void>;
   };
   /** The identity provider of an organization, for its owners and the operator. */
-  readonly identityProvider: {
-    /** @throws SamlgateError idp_not_configured */
-    get(organization: string): Promise<IdentityProvider>;
-    /**
-     * Replaces the metadata; settings stay.
-     * @throws SamlgateError idp_metadata_invalid; conflict if another entity ID needs the decision `onNewEntityId`
-     */
-    set(organization: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
-    /** Changes the given settings. @throws SamlgateError idp_not_configured */
-    change(organization: string, settings: IdentityProviderSettings): Promise<IdentityProvider>;
-    /** Removes the identity provider. Users cannot sign in to the organization until it has a new one. */
-    remove(organization: string): Promise<void>;
-  };
+  readonly identityProvider: IdentityProviderCalls;
   /** The connections of an organization, each to one identity provider, for its owners and the operator. */
-  readonly connections: {
-    /** Returns all connections, the default connection first. */
-    list(organization: string): Promise<ListPage<IdentityProvider>>;
-    get(organization: string, id: string): Promise<IdentityProvider>;
-    /** Creates a draft. @throws SamlgateError idp_metadata_invalid, conflict */
-    create(organization: string, name: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
-    /** Replaces the metadata; name, state and settings stay. @throws SamlgateError idp_metadata_invalid, conflict */
-    setMetadata(organization: string, id: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
-    /** Changes the given fields. Disabling revokes the credentials of its members unless `keep_sessions` is true. */
-    change(organization: string, id: string, changes: ConnectionChanges): Promise<IdentityProvider>;
-    /** Returns the metadata that a setup link proposes. @throws SamlgateError not_found */
-    getProposal(organization: string, id: string): Promise<MetadataProposal>;
-    /** Makes proposed metadata the present one. @param proposal the ID of the proposal. @throws SamlgateError conflict, not_found */
-    acceptProposal(organization: string, id: string, proposal: string): Promise<IdentityProvider>;
-    /** Deletes proposed metadata. @param proposal the ID of the proposal. @throws SamlgateError conflict, not_found */
-    discardProposal(organization: string, id: string, proposal: string): Promise<void>;
-    /** Deletes a connection and revokes the credentials of its members. @throws SamlgateError conflict */
-    remove(organization: string, id: string, options?: { readonly keepSessions?: boolean | undefined }): Promise<void>;
-  };
+  readonly connections: ConnectionCalls;
   /** The rules that assign roles to groups, for owners and the operator. */
   readonly roleMapping: {
     get(organization: string): Promise<RoleMapping>;
@@ -283,54 +234,5 @@ function domainCalls(api: Api): Client['domains'] {
     add: (organization, domain) => api.send('POST', at(organization), { domain }),
     verify: (organization, domain, options = {}) => api.send('POST', at(organization, domain, 'verify'), options),
     remove: (organization, domain) => api.send('DELETE', at(organization, domain)),
-  };
-}
-
-function identityProviderCalls(api: Api): Client['identityProvider'] {
-  const at = (organization: string) => ['organizations', organization, 'identity-provider'];
-  return {
-    get: (organization) => api.get(at(organization)),
-    set: (organization, metadata, { entityId, dryRun, onNewEntityId } = {}) => {
-      const query = { entity_id: entityId, dry_run: dryRun, on_new_entity_id: onNewEntityId };
-      return sendMetadata(api, 'PUT', at(organization), { metadata, query });
-    },
-    change: (organization, settings) => api.send('PATCH', at(organization), settings),
-    remove: (organization) => api.send('DELETE', at(organization)),
-  };
-}
-
-interface SentMetadata {
-  readonly metadata: IdentityProviderMetadata;
-  readonly query: NonNullable<CallOptions['query']>;
-}
-
-function sendMetadata<T>(api: Api, method: string, path: readonly string[], { metadata, query }: SentMetadata): Promise<T> {
-  if (!('document' in metadata)) return api.send(method, path, metadata, { query });
-  // Text is sent as UTF-8, whatever encoding its XML declaration names. The byte order mark takes precedence.
-  const document = typeof metadata.document === 'string' ? `\ufeff${metadata.document}` : metadata.document;
-  return api.send(method, path, document, { query, contentType: 'application/samlmetadata+xml' });
-}
-
-function connectionCalls(api: Api): Client['connections'] {
-  const at = (organization: string, ...id: readonly string[]) => ['organizations', organization, 'connections', ...id];
-  return {
-    list: (organization) => api.get(at(organization)),
-    getProposal: (organization, id) => api.get(at(organization, id, 'proposal')),
-    acceptProposal: (organization, id, proposal) => api.send('POST', at(organization, id, 'proposal', 'accept'), { proposal }),
-    discardProposal: (organization, id, proposal) => api.send('POST', at(organization, id, 'proposal', 'discard'), { proposal }),
-    get: (organization, id) => api.get(at(organization, id)),
-    create: (organization, name, metadata, { entityId, dryRun } = {}) => {
-      const named = 'document' in metadata ? metadata : { ...metadata, name };
-      const query = { entity_id: entityId, dry_run: dryRun, ...('document' in metadata ? { name } : {}) };
-      return sendMetadata(api, 'POST', at(organization), { metadata: named, query });
-    },
-    setMetadata: (organization, id, metadata, { entityId, dryRun, onNewEntityId } = {}) =>
-      sendMetadata(api, 'PUT', at(organization, id), {
-        metadata,
-        query: { entity_id: entityId, dry_run: dryRun, on_new_entity_id: onNewEntityId },
-      }),
-    change: (organization, id, changes) => api.send('PATCH', at(organization, id), changes),
-    remove: (organization, id, { keepSessions } = {}) =>
-      api.send('DELETE', at(organization, id), undefined, { query: { keep_sessions: keepSessions } }),
   };
 }

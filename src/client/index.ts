@@ -4,10 +4,16 @@ export {
   type Client,
   type ClientOptions,
   createClient,
-  type EntityIdDecision,
-  type IdentityProviderMetadata,
-  type MetadataOptions,
 } from './client.ts';
+export type {
+  ConnectionCalls,
+  EntityIdDecision,
+  IdentityProviderCalls,
+  IdentityProviderMetadata,
+  LinkDecision,
+  MetadataOptions,
+  PendingMemberCalls,
+} from './connections.ts';
 export type { FindGatewayOptions } from './find-gateway.ts';
 export { type ListPage, PagedList } from './paged-list.ts';
 export { SamlgateError, type SamlgateErrorCode } from './samlgate-error.ts';

@@ -28,23 +28,38 @@ export async function listMembers(store: Store, organizationId: string, query: M
     return store.find(organizationId, MEMBERS, 'email', { ...equals, limit: query.limit, cursor: query.cursor });
   if (/^usr_[0-9a-z]{20}$/.test(query.query)) return onlyMember(await store.get(organizationId, MEMBERS, query.query));
   const needle = query.query.toLowerCase();
+  const matches = ({ name, email }: Member) => `${name}\n${email}`.toLowerCase().includes(needle);
+  return findMembers(store, organizationId, { ...equals, limit: query.limit, cursor: query.cursor, signal: query.signal, matches });
+}
+
+export interface MemberSearch {
+  /** The index string of an email address. All members if undefined. */
+  readonly equals?: string | undefined;
+  readonly matches: (member: Member) => boolean;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Returns one page of the members that match, in the order of their email addresses. One call searches at most 2,000 members. */
+export async function findMembers(store: Store, organizationId: string, search: MemberSearch): Promise<Page<Member>> {
   const items: Stored<Member>[] = [];
-  let { cursor } = query;
+  let { cursor } = search;
   for (let pages = 0; pages < MAX_SEARCHED_PAGES; pages++) {
-    const range = { ...equals, limit: SEARCHED_PAGE, cursor };
+    const range = { equals: search.equals, limit: SEARCHED_PAGE, cursor };
     const page = await store.find(organizationId, MEMBERS, 'email', range);
-    const matching = [...page.items.entries()].filter(([, { value }]) => `${value.name}\n${value.email}`.toLowerCase().includes(needle));
-    const taken = matching.slice(0, query.limit - items.length);
+    const matching = [...page.items.entries()].filter(([, { value }]) => search.matches(value));
+    const taken = matching.slice(0, search.limit - items.length);
     items.push(...taken.map(([, member]) => member));
     const [at = 0] = taken.at(-1) ?? [];
-    if (items.length === query.limit && at + 1 < page.items.length) {
+    if (items.length === search.limit && at + 1 < page.items.length) {
       // The result is full before the end of this page. The next call continues after the last member taken.
       return { items, nextCursor: (await store.find(organizationId, MEMBERS, 'email', { ...range, limit: at + 1 })).nextCursor };
     }
-    if (items.length === query.limit || page.nextCursor === null) return { items, nextCursor: page.nextCursor };
+    if (items.length === search.limit || page.nextCursor === null) return { items, nextCursor: page.nextCursor };
     cursor = page.nextCursor;
     await nextTurn();
-    query.signal?.throwIfAborted();
+    search.signal?.throwIfAborted();
   }
   return { items, nextCursor: cursor ?? null };
 }

@@ -85,12 +85,14 @@ export interface IdpChange {
   readonly formerScopes: readonly Pick<Connection, 'identityScope' | 'scopeSince'>[];
 }
 
-/** A connection whose members are losing their sessions and tokens, because it was disabled or deleted. */
+/** A connection whose members are losing their sessions and tokens, because it was disabled, deleted or has another identity provider. */
 export interface RevokingConnection {
   readonly connectionId: string;
   readonly entityId: string;
   /** Whether members without a connection, who last signed in before connections existed, belong to it. */
   readonly hasFormerMembers: boolean;
+  /** The change of the identity provider, if only members who have not signed in since lose their credentials. */
+  readonly pendingSince?: string | undefined;
 }
 
 /**
@@ -131,7 +133,7 @@ export interface Organization {
   readonly connections: readonly Connection[];
   /** Newest first. */
   readonly formerConnections?: readonly FormerConnection[] | undefined;
-  /** Saved in the commit that disables or deletes the connection, and removed when no credential of its members is left. */
+  /** Saved in the commit that disables or deletes the connection, or revokes its pending members, and removed when no credential of its members is left. */
   readonly revokingConnections?: readonly RevokingConnection[] | undefined;
   readonly roleMapping: RoleMapping;
   /** RFC 3339. Since when no member is an owner, or will be after the next sign-in. Undefined before the first owner. */

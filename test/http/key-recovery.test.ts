@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { LIMITS } from '../../src/http/limits/limits.ts';
 import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { requireDefaultConnection } from '../../src/organizations/connections/connections.ts';
-import { restoreMetadataVersion } from '../../src/organizations/connections/identity-providers.ts';
 import { refreshDueMetadata } from '../../src/organizations/connections/metadata-refresh.ts';
 import { listMetadataVersions } from '../../src/organizations/connections/metadata-versions.ts';
+import { restoreMetadataVersion } from '../../src/organizations/connections/restore-metadata.ts';
 import { getOrganizationById, updateOrganization } from '../../src/organizations/organizations.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';

@@ -9,7 +9,9 @@ import { DEVICE_CODE_GRANT, TOKEN_EXCHANGE_GRANT } from '../../src/http/discover
 import { loadMetadata } from '../../src/organizations/connections/identity-providers.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { saveOrPropose } from '../../src/organizations/setup/metadata-proposals.ts';
+import { HttpBrowser } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization, OKTA_ISSUER } from '../support/identity-provider.ts';
 import { newSlug } from '../support/new-slug.ts';
 import { seedMember } from '../support/seed.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
@@ -152,6 +154,30 @@ const newConnection = async () => {
   const body = { name: newSlug(), metadata_xml: await otherMetadata() };
   return (await gateway.api<{ id: string }>('POST', connectionsOfAcme(), body)).body.id;
 };
+/** Creates an organization in which a user of a new identity provider asks to become a member. */
+async function newLinkRequest() {
+  const { slug, ...organization } = await makeTestOrganization(gateway);
+  const signIn = (issuer: string) =>
+    organization.signIn(new HttpBrowser(), 'olivia', { values: { responseIssuer: issuer, assertionIssuer: issuer } });
+  await signIn(OKTA_ISSUER);
+  const issuer = 'https://new.example/idp';
+  const query = `on_new_entity_id=link_by_email&link_until=${new Date(Date.now() + 3_600_000).toISOString()}`;
+  const replaced = organization.metadata.replace(/entityID="[^"]+"/, `entityID="${issuer}"`);
+  const { body } = await gateway.api<{ id: string; change: { id: string } }>(
+    'PUT',
+    `/organizations/${slug}/identity-provider?${query}`,
+    replaced,
+  );
+  await signIn(issuer);
+  const path = `/organizations/${slug}/connections/${body.id}/pending-members`;
+  const [pending] = (await gateway.api<{ items: { id: string; link_request: { id: string } }[] }>('GET', path)).body.items;
+  const params = { org: slug, con: body.id };
+  return { params, inMember: { ...params, id: pending?.id ?? '' }, request: pending?.link_request.id ?? '', change: body.change.id };
+}
+const decideLink = async () => {
+  const { inMember, request } = await newLinkRequest();
+  return { params: inMember, sending: { body: { link_request: request } } };
+};
 const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
 
 /** Proposes metadata with another sign-in URL, as a setup link does while there are members. */
@@ -214,6 +240,13 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
     params: await inConnection(),
     sending: { body: { name: 'Main', state: 'active', is_default: true, email_domains: ['Example.COM'] } },
   }),
+  listPendingMembers: async () => ({ params: (await newLinkRequest()).params }),
+  approveLink: decideLink,
+  declineLink: decideLink,
+  revokePendingMembers: async () => {
+    const { params, change } = await newLinkRequest();
+    return { params, sending: { body: { change } } };
+  },
   removeConnection: async () => ({ params: inAcme({ con: await newConnection() }), sending: { query: { keep_sessions: 'true' } } }),
   getMetadataProposal: async () => ({ params: (await newProposal()).params }),
   acceptMetadataProposal: () => newProposal(),

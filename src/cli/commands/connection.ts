@@ -1,9 +1,11 @@
 /** `samlgate connection …`: the identity providers of an organization. */
 import type { Command } from 'commander';
 import type { IdentityProvider } from '../../client/api-types.ts';
+import type { EntityIdDecision } from '../../client/connections.ts';
 import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { print, printFields, printLine, printTable } from '../output.ts';
 import { readFile } from '../read-file.ts';
+import { addPendingMembers } from './connection-pending.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
@@ -29,7 +31,9 @@ export function addConnection(program: Command): void {
     .option('--name <name>', 'new name')
     .option('--default', 'make it the default connection')
     .option('--email-domain <domain>', 'email domain whose sign-ins use it (repeatable; replaces the former domains)', collect)
-    .option('--metadata <file-or-url>', 'new metadata of the same identity provider: a file, an https URL, or -')
+    .option('--metadata <file-or-url>', 'new metadata: a file, an https URL, or -')
+    .option('--on-new-entity-id <decision>', 'required for metadata of another identity provider: link_by_email or new_accounts')
+    .option('--link-until <time>', 'until when link_by_email links users: a time, at most 30 days ahead')
     .action(set);
   add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…').action(enable);
   add('disable <slug> <id>', 'refuse sign-ins and revoke the credentials of its members', 'disable acme con_…')
@@ -39,6 +43,7 @@ export function addConnection(program: Command): void {
   add('remove <slug> <id>', 'delete a connection and revoke the credentials of its members', 'remove acme con_…')
     .option(...keepSessions)
     .action(remove);
+  addPendingMembers(connection);
 }
 
 const metadataOf = (source: string) => (/^https?:\/\//.test(source) ? { metadata_url: source } : { document: readFile(source) });
@@ -75,11 +80,14 @@ interface SetOptions extends GatewayOptions {
   readonly default?: true;
   readonly emailDomain?: string[];
   readonly metadata?: string;
+  readonly onNewEntityId?: EntityIdDecision;
+  readonly linkUntil?: string;
 }
 
-async function set(slug: string, id: string, { name, default: isDefault, emailDomain, metadata, ...options }: SetOptions): Promise<void> {
+async function set(slug: string, id: string, set: SetOptions): Promise<void> {
+  const { name, default: isDefault, emailDomain, metadata, onNewEntityId, linkUntil, ...options } = set;
   const { connections } = connectAsOperator(options);
-  if (metadata !== undefined) await connections.setMetadata(slug, id, metadataOf(metadata));
+  if (metadata !== undefined) await connections.setMetadata(slug, id, metadataOf(metadata), { onNewEntityId, linkUntil });
   printConnection(options, await connections.change(slug, id, { name, is_default: isDefault, email_domains: emailDomain }));
 }
 

@@ -1,7 +1,7 @@
 /** `samlgate org …`: organizations, their identity providers and their role rules. */
 import type { Command } from 'commander';
 import type { IdentityProvider } from '../../client/api-types.ts';
-import type { EntityIdDecision } from '../../client/client.ts';
+import type { EntityIdDecision } from '../../client/connections.ts';
 import { CommandError } from '../command-error.ts';
 import { confirm } from '../confirm.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
@@ -15,7 +15,8 @@ import { addOrgDomain } from './org-domain.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: new_accounts gives every user a new account';
+const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: link_by_email or new_accounts';
+const LINK_UNTIL = 'until when link_by_email links users to members with the same verified address: a time, at most 30 days ahead';
 
 export function addOrg(program: Command): void {
   const org = program.command('org').description('manage organizations, their identity providers and role rules (operator, or owner)');
@@ -33,6 +34,7 @@ export function addOrg(program: Command): void {
   )
     .option('--entity-id <id>', 'entity ID of the identity provider, if the metadata describes several')
     .option('--on-new-entity-id <decision>', ON_NEW_ENTITY_ID)
+    .option('--link-until <time>', LINK_UNTIL)
     .action(setIdp);
   addSetRoles(
     add(
@@ -75,12 +77,13 @@ interface IdpOptions extends GatewayOptions {
   readonly entityId?: string;
   /** Not checked here; the gateway refuses unknown ones. */
   readonly onNewEntityId?: EntityIdDecision;
+  readonly linkUntil?: string;
 }
 
-async function setIdp(slug: string, source: string, { entityId, onNewEntityId, ...options }: IdpOptions): Promise<void> {
+async function setIdp(slug: string, source: string, { entityId, onNewEntityId, linkUntil, ...options }: IdpOptions): Promise<void> {
   const client = connectAsOperator(options);
   const metadata = /^https?:\/\//.test(source) ? { metadata_url: source } : { document: readFile(source) };
-  const idp = await client.identityProvider.set(slug, metadata, { entityId, onNewEntityId });
+  const idp = await client.identityProvider.set(slug, metadata, { entityId, onNewEntityId, linkUntil });
   print(options.json, idp, () => {
     printLine(`Saved the identity provider ${idp.entity_id} for ${slug}.`);
     for (const { fingerprint_sha256, not_after } of idp.certificates)

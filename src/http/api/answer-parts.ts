@@ -9,3 +9,6 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
     items: z.array(item),
     next_cursor: z.string().nullable().describe('The cursor of the next page, or null on the last page.'),
   });
+
+export const role = z.enum(['owner', 'collaborator']);
+export const memberRole = z.enum(['owner', 'collaborator', 'none']).describe('`none`: the member’s groups give no role.');

@@ -6,13 +6,11 @@ import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { REFUSAL_KINDS } from '../../audit-trail/refusal-counts.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
-import { pageOf, time } from './answer-parts.ts';
+import { memberRole, pageOf, role, time } from './answer-parts.ts';
 import { ROLE_MAPPING } from './request-shapes.ts';
 
 export * from './connection-answers.ts';
-
-const role = z.enum(['owner', 'collaborator']);
-const memberRole = z.enum(['owner', 'collaborator', 'none']).describe('`none`: the member’s groups give no role.');
+export * from './pending-member-answers.ts';
 
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 

@@ -23,6 +23,7 @@ import { METADATA_PROPOSALS } from './metadata-proposals.ts';
 import { openApiDocument } from './openapi.ts';
 import { type Operation, type OperationDescription, operation, operationRoutes } from './operation.ts';
 import { ORGANIZATIONS } from './organizations.ts';
+import { PENDING_MEMBERS } from './pending-members.ts';
 import { ROLE_MAPPINGS } from './role-mapping.ts';
 import { SETUP_LINKS } from './setup-links.ts';
 import { SIGN_INS } from './sign-in-log.ts';
@@ -50,7 +51,7 @@ const API: Readonly<Record<string, readonly Operation[]>> = {
   Members: MEMBERS,
   Organizations: ORGANIZATIONS,
   Domains: DOMAINS,
-  'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...METADATA_PROPOSALS, ...ROLE_MAPPINGS],
+  'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...METADATA_PROPOSALS, ...PENDING_MEMBERS, ...ROLE_MAPPINGS],
   'Setup links': SETUP_LINKS,
   'Sign-in log': SIGN_INS,
   'Audit trail': AUDIT,

@@ -3,6 +3,17 @@ import { z } from 'zod';
 import { pageOf, time } from './answer-parts.ts';
 import { IDP_SETTINGS } from './request-shapes.ts';
 
+const idpChange = z
+  .strictObject({
+    id: z.string(),
+    at: time,
+    on_new_entity_id: z.enum(['keep', 'link_by_email', 'new_accounts']),
+    link_until: time.nullable(),
+    former_entity_id: z.string(),
+  })
+  .nullable()
+  .describe('The last change to another identity provider while the connection had members.');
+
 const endpoint = z.strictObject({ location: z.string(), response_location: z.string().optional() });
 
 const CERTIFICATE = z.strictObject({
@@ -42,6 +53,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
   service_provider: z
     .strictObject({ entity_id: z.string(), acs_url: z.string(), slo_url: z.string(), login_url: z.string(), metadata_url: z.string() })
     .describe('The values to enter at the identity provider.'),
+  change: idpChange,
   affected_members: z
     .strictObject({
       affected: z.int().describe('Members who are known by another identifier, so that their next sign-in creates a new member.'),

@@ -9,6 +9,7 @@ import type { SessionToken } from '../../auth/tokens/session-tokens.ts';
 import { isDefaultConnection, type OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { type DomainClaim, domainState, domainWarning, recordName, recordValue } from '../../organizations/domains/domain-claims.ts';
+import { openRequestOf } from '../../organizations/idp-change/pending-members.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
@@ -69,6 +70,31 @@ export const memberJson = (member: Member) => ({
   last_login_at: member.lastLoginAt,
 });
 
+export function pendingMemberJson(member: Member, connection: Connection) {
+  const { id, email, name, role, suspended, lastLoginAt, idpChange, sessions, cliTokens } = member;
+  const request = openRequestOf(member, connection);
+  return {
+    id,
+    email,
+    name,
+    role,
+    suspended,
+    last_login_at: lastLoginAt,
+    is_declined: idpChange?.id === connection.change?.id && idpChange?.outcome === 'declined',
+    sessions: sessions.length,
+    cli_tokens: cliTokens.length,
+    link_request: request
+      ? {
+          id: request.id,
+          identifier: request.identifier.value,
+          email: request.email,
+          name: request.name,
+          at: toIsoTime(request.atMs),
+        }
+      : null,
+  };
+}
+
 export const roleMappingJson = (mapping: RoleMapping) => ({ rules: mapping.rules, default_role: mapping.defaultRole });
 
 export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEntry) => ({
@@ -124,6 +150,15 @@ export function connectionJson({ organization, connection }: OrganizationConnect
     metadata_url: connection.metadataUrl ?? null,
     updated_at: connection.updatedAt,
     refresh: connection.refresh ? { at: connection.refresh.at, problem: connection.refresh.problem ?? null } : null,
+    change: connection.change
+      ? {
+          id: connection.change.id,
+          at: connection.change.at,
+          on_new_entity_id: connection.change.decision,
+          link_until: connection.change.until ?? null,
+          former_entity_id: connection.change.fromEntityId,
+        }
+      : null,
     warnings,
     ...fromSettings(connection.settings),
     service_provider: { entity_id: entityId, acs_url: acsUrl, slo_url: sloUrl, login_url: loginUrl, metadata_url: entityId },

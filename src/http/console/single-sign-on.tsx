@@ -26,13 +26,12 @@ import {
   loadMetadata,
   type MetadataChange,
   type MetadataSource,
-  needsDecisionToRestore,
-  restoreMetadataVersion,
   serviceProviderUrls,
   setIdentityProvider,
   withMetadata,
 } from '../../organizations/connections/identity-providers.ts';
 import { listMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
+import { needsDecisionToRestore, restoreMetadataVersion } from '../../organizations/connections/restore-metadata.ts';
 import { findProposal, saveOrPropose } from '../../organizations/setup/metadata-proposals.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import { isLockedForSetup } from '../../organizations/setup/setup-rights.ts';

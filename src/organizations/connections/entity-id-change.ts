@@ -61,7 +61,11 @@ export async function planEntityIdChange(
   if (!connection || from === entityId) return plan;
   // Also without members: a random scope never returns to members of an earlier identity provider.
   const scope = formerScope ?? { identityScope: newSecret() };
-  if (!(await hasMembersToDecide(store, organization.id, connection))) return { ...plan, scope };
+  if (!(await hasMembersToDecide(store, organization.id, connection))) {
+    // Members from before the last change are still pending.
+    const next = connection.change && newChange(connection, { decision: 'new_accounts' }, now());
+    return { ...plan, scope: { ...scope, change: next } };
+  }
   const decision = requireDecision(connection, change);
   return { ...plan, scope: { ...scope, change: newChange(connection, { ...change, decision }, now()) } };
 }

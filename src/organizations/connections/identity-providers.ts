@@ -15,7 +15,6 @@ import { isLoopbackHost } from '../../saml/metadata/loopback-host.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
 import type { PersonContext } from '../../saml/response/checks.ts';
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
-import type { Store } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
@@ -23,19 +22,13 @@ import type { IdentityScope } from '../idp-change/idp-change.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
 import { requireChangeableBy, requireLinkId } from '../setup/setup-rights.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
-import {
-  connectAgain,
-  findFormerConnection,
-  newConnection,
-  type OrganizationConnection,
-  requireConnection,
-  withConnection,
-} from './connections.ts';
-import { countAffectedMembers, type EntityIdDecision, type EntityIdPlan, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
+import { connectAgain, newConnection, type OrganizationConnection, requireConnection, withConnection } from './connections.ts';
+import { type EntityIdDecision, type EntityIdPlan, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
 import { fetchMetadata } from './fetch-metadata.ts';
-import { getMetadataVersion, metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
+import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
 import { noteOwnerLoss } from './owners-after-change.ts';
 import { removedCertificatesAfter } from './removed-certificates.ts';
+import { finishRevocations } from './revoke-credentials.ts';
 
 const DEFAULT_REFRESH_HOURS = 24;
 /** The name of a default connection that is created by setting its metadata. */
@@ -142,6 +135,8 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, reques
   const { organization, connectionId, loaded, decision, linkUntilMs, formerScope, auditDetails = {} } = change;
   await requireChangeableBy(runtime.store, actor, change);
   const { entityId } = loaded.metadata;
+  // A revocation that a crash has interrupted belongs to the present change.
+  if (organization.revokingConnections !== undefined) await finishRevocations(runtime, actor, organization.id);
   const plan = await planEntityIdChange(runtime, actor, { organization, connectionId, entityId, decision, linkUntilMs, formerScope });
   const versionSteps = await metadataVersionSteps(runtime, actor, { organization, connectionId });
   await noteConnections(runtime.store, withMetadata(change, runtime.now()));
@@ -166,40 +161,6 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, reques
   if (plan.scope) await noteOwnerLoss(runtime, actor, changed);
   await pruneMetadataVersions(runtime.store, changed.id, requireConnection(changed, connectionId));
   return changed;
-}
-
-export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'decision' | 'linkUntilMs'> {
-  readonly versionId: string;
-}
-
-/** Returns whether restoring a version changes the identity provider of members. @throws not_found if the version is not stored */
-export async function needsDecisionToRestore(store: Store, { organization, versionId }: VersionChoice): Promise<boolean> {
-  const { metadata, connectionId = findFormerConnection(organization)?.id } = await getMetadataVersion(store, organization.id, versionId);
-  return (await countAffectedMembers(store, { organization, connectionId, entityId: metadata.entityId })) !== undefined;
-}
-
-/**
- * Makes a stored version the present metadata again.
- * @throws not_found if the version is not stored; the errors of {@link setIdentityProvider}
- */
-export async function restoreMetadataVersion(
-  runtime: Runtime,
-  actor: Actor,
-  { organization, versionId, decision, linkUntilMs }: VersionChoice,
-): Promise<Organization> {
-  const stored = await getMetadataVersion(runtime.store, organization.id, versionId);
-  const { connectionId = findFormerConnection(organization)?.id, metadata, metadataUrl, ...version } = stored;
-  const loaded: LoadedMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
-  return setIdentityProvider(runtime, actor, {
-    organization,
-    connectionId,
-    loaded,
-    decision,
-    linkUntilMs,
-    // Before connections existed, the scope was the entityID.
-    formerScope: { identityScope: version.identityScope ?? metadata.entityId, scopeSince: version.scopeSince },
-    auditDetails: { returned_to: versionId },
-  });
 }
 
 export interface SettingsChange {

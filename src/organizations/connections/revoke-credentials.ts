@@ -1,17 +1,20 @@
 /**
- * Revokes the sessions and CLI tokens of the members of a connection that was disabled or deleted.
+ * Revokes the sessions and CLI tokens of the members of a connection that was disabled or deleted, or of those members who have not
+ * signed in since its identity provider changed.
  *
  * The commit that disables or deletes the connection also saves it in the organization's `revokingConnections`. From then on no user
- * can sign in through it, so no new credential appears, and every check of a credential refuses those that are left (see
+ * can sign in through it, or a sign-in settles the member, so no new credential is revoked, and every check of a credential refuses those that are left (see
  * `auth/authenticate.ts`). After a crash any replica continues.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type Actor, auditStep } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
-import { MEMBERS, type Member } from '../members.ts';
+import { hasSettled, MEMBERS, type Member } from '../members.ts';
 import { type Connection, getOrganizationById, type Organization, type RevokingConnection, updateOrganization } from '../organizations.ts';
 import { findFormerConnection } from './connections.ts';
 
@@ -27,11 +30,28 @@ export function withRevocation(organization: Organization, { id: connectionId, m
 }
 
 /**
+ * Returns the organization with a connection whose members lose their credentials unless they have signed in since a change.
+ * @throws conflict while all members of the connection are losing theirs
+ */
+export function withPendingRevocation(organization: Organization, connection: Connection, pendingSince: string): Organization {
+  const all = withRevocation(organization, connection);
+  if (organization.revokingConnections?.some((each) => each.connectionId === connection.id && each.pendingSince !== pendingSince)) {
+    throw new GatewayError('conflict', 'The credentials of the members of this connection are still being revoked. Try again in a minute.');
+  }
+  const revokingConnections = all.revokingConnections?.map((each) =>
+    each.connectionId === connection.id ? { ...each, pendingSince } : each,
+  );
+  return { ...all, revokingConnections };
+}
+
+/**
  * Returns a member without the credentials that a connection takes away: all of its own members', and the sessions that it opened
  * for members who have signed in through another connection since. Undefined if there is nothing to take away.
  */
-export function withoutCredentialsOf(member: Member, { connectionId, entityId, hasFormerMembers }: RevokingConnection): Member | undefined {
+export function withoutCredentialsOf(member: Member, connection: RevokingConnection): Member | undefined {
+  const { connectionId, entityId, hasFormerMembers, pendingSince } = connection;
   const isOwn = member.connectionId === undefined ? hasFormerMembers : member.connectionId === connectionId;
+  if (pendingSince !== undefined && (!isOwn || hasSettled(member, pendingSince))) return undefined;
   const sessions = isOwn ? [] : member.sessions.filter((session) => session.idpEntityId !== entityId);
   const cliTokens = isOwn ? [] : member.cliTokens;
   const isChanged = sessions.length < member.sessions.length || cliTokens.length < member.cliTokens.length;
@@ -52,7 +72,8 @@ export async function finishRevocations(runtime: Runtime, actor: Actor, organiza
       event: 'connection.credentials_revoked',
       details: { connection: connection.connectionId, members },
       change: ({ revokingConnections = [], ...rest }) => {
-        const others = revokingConnections.filter(({ connectionId }) => connectionId !== connection.connectionId);
+        // One that was saved meanwhile may revoke more.
+        const others = revokingConnections.filter((each) => !isDeepStrictEqual(each, connection));
         if (others.length === revokingConnections.length) return undefined;
         return { ...rest, revokingConnections: others.length === 0 ? undefined : others };
       },

@@ -1,0 +1,21 @@
+/** Answers about members who have not signed in since the identity provider changed. */
+import { z } from 'zod';
+import { memberRole, pageOf, time } from './answer-parts.ts';
+
+export const PENDING_MEMBER = z.strictObject({
+  id: z.string(),
+  email: z.string(),
+  name: z.string(),
+  role: memberRole,
+  suspended: z.boolean(),
+  last_login_at: time,
+  is_declined: z.boolean().describe('Whether a request was declined, so that no user of the new identity provider becomes this member.'),
+  sessions: z.int().min(0),
+  cli_tokens: z.int().min(0),
+  link_request: z
+    .strictObject({ id: z.string(), identifier: z.string(), email: z.string(), name: z.string(), at: time })
+    .nullable()
+    .describe('The user who asks to become this member, as the new identity provider describes the user.'),
+});
+export const PENDING_MEMBER_PAGE = pageOf(PENDING_MEMBER);
+export const REVOKED_PENDING_MEMBERS = z.strictObject({ change: z.string() });

@@ -1,0 +1,92 @@
+/** `/organizations/{org}/connections/{con}/pending-members`: members who have not signed in since the identity provider changed. */
+import { requireConnection } from '../../organizations/connections/connections.ts';
+import { approveLink, declineLink } from '../../organizations/idp-change/link-requests.ts';
+import { listPendingMembers, revokePendingMembers } from '../../organizations/idp-change/pending-members.ts';
+import * as answers from './answer-shapes.ts';
+import { operation } from './operation.ts';
+import { PENDING_MEMBER_PAGE, REVOKED_PENDING_MEMBERS } from './pending-member-answers.ts';
+import { memberJson, pageJson, pendingMemberJson } from './representations.ts';
+import { json } from './request-body.ts';
+import { LINK_DECISION, PAGE_QUERY, PENDING_REVOCATION } from './request-shapes.ts';
+
+export const PENDING_MEMBERS = [
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}/connections/{con}/pending-members',
+    id: 'listPendingMembers',
+    summary: 'List members who have not signed in since the identity provider changed',
+    description:
+      'Returns members sorted by email address, with the users who ask to become them. The list is empty if the entity ID has never changed while the connection had members. A page may have fewer than `limit` items although more follow; only `next_cursor` tells.',
+    who: 'owner',
+    query: PAGE_QUERY,
+    status: 200,
+    answer: PENDING_MEMBER_PAGE,
+    refusals: ['not_found'],
+    handle: async ({ runtime, organization, params, query }) => {
+      const connection = requireConnection(organization, params.con);
+      const page = await listPendingMembers(runtime.store, { organization, connection }, query);
+      return pageJson(page, ({ value }) => pendingMemberJson(value, connection));
+    },
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/organizations/{org}/connections/{con}/pending-members/{id}/approve',
+    id: 'approveLink',
+    summary: 'Approve that a user becomes an existing member',
+    description:
+      'The user of the request is this member from the next sign-in on. ID, tokens and a suspension of the member stay. Returns 409 if the request was replaced, decided or expired, or if the user has another account by now.',
+    who: 'owner',
+    body: json(LINK_DECISION),
+    status: 200,
+    answer: answers.MEMBER,
+    refusals: ['not_found', 'conflict'],
+    handle: async ({ runtime, actor, organization, params, body }) =>
+      memberJson(
+        await approveLink(runtime, actor, {
+          organizationId: organization.id,
+          connectionId: params.con,
+          memberId: params.id,
+          requestId: body.link_request,
+        }),
+      ),
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/organizations/{org}/connections/{con}/pending-members/{id}/decline',
+    id: 'declineLink',
+    summary: 'Decline that a user becomes an existing member',
+    description:
+      'No user of the new identity provider becomes this member, and the user of the request gets a new account at the next sign-in. The credentials of the member stay until you revoke them. Returns 409 if the request was replaced, decided or expired.',
+    who: 'owner',
+    body: json(LINK_DECISION),
+    status: 200,
+    answer: answers.MEMBER,
+    refusals: ['not_found', 'conflict'],
+    handle: async ({ runtime, actor, organization, params, body }) =>
+      memberJson(
+        await declineLink(runtime, actor, {
+          organizationId: organization.id,
+          connectionId: params.con,
+          memberId: params.id,
+          requestId: body.link_request,
+        }),
+      ),
+  }),
+  operation({
+    method: 'post',
+    path: '/api/v1/organizations/{org}/connections/{con}/pending-members/revoke',
+    id: 'revokePendingMembers',
+    summary: 'Revoke the credentials of all members who have not signed in since the identity provider changed',
+    description:
+      'Immediately revokes the sessions and CLI tokens of these members, declined ones included. The members stay, and can still sign in. Returns 409 if the identity provider has changed again.',
+    who: 'owner',
+    body: json(PENDING_REVOCATION),
+    status: 200,
+    answer: REVOKED_PENDING_MEMBERS,
+    refusals: ['not_found', 'conflict'],
+    handle: async ({ runtime, actor, organization, params, body: { change } }) => {
+      await revokePendingMembers(runtime, actor, { organization, connectionId: params.con, changeId: change });
+      return { change };
+    },
+  }),
+];
