@@ -108,6 +108,12 @@ export function auditStep(
   return { do: 'insert', collection: AUDIT, id, value: entry };
 }
 
+/** Returns an entry as the API, downloads and the log have it. */
+export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEntry) => ({
+  ...entry,
+  actor: { ...actor, request_id: requestId },
+});
+
 export interface AuditQuery {
   /** Returns entries from this instant on (ms since 1970). */
   readonly sinceMs?: number | undefined;

@@ -31,6 +31,8 @@ export interface Config {
   readonly tokenAlgorithm: TokenAlgorithm;
   /** 0 turns automatic rotation off. */
   readonly keyRotationDays: number;
+  /** 0 keeps audit entries until there are too many. */
+  readonly auditDays: number;
   /** 0 turns the sign-in log off. */
   readonly signInLogDays: number;
   /** How long a connection may stay idle between requests. */
@@ -114,6 +116,12 @@ export const VARIABLES: readonly Variable[] = [
     'Age in days at which the token signing key is rotated. 0 turns automatic rotation off.',
     '30',
   ),
+  variable(
+    'SAMLGATE_AUDIT_DAYS',
+    '400',
+    'Days that audit entries are stored, at most 1,000,000 per organization. 0 limits only their number.',
+    '3650',
+  ),
   variable('SAMLGATE_SIGN_IN_LOG_DAYS', '7', 'Days that the sign-in log keeps attempts (encrypted). 0 turns the log off.', '30'),
   variable(
     'SAMLGATE_KEEP_ALIVE_SECONDS',
@@ -190,6 +198,7 @@ const SHAPE = z.object({
     z.enum(TOKEN_ALGORITHMS, `must be one of ${TOKEN_ALGORITHMS.join(', ')}`),
   ),
   SAMLGATE_KEY_ROTATION_DAYS: days('SAMLGATE_KEY_ROTATION_DAYS', 3650),
+  SAMLGATE_AUDIT_DAYS: days('SAMLGATE_AUDIT_DAYS', 36_500),
   SAMLGATE_SIGN_IN_LOG_DAYS: days('SAMLGATE_SIGN_IN_LOG_DAYS', 90),
   SAMLGATE_KEEP_ALIVE_SECONDS: seconds('SAMLGATE_KEEP_ALIVE_SECONDS'),
   SAMLGATE_DNS_SERVERS: z.string().transform(parseDnsServers).optional(),
@@ -226,6 +235,7 @@ export function readConfig(environment: Environment): Config {
     sessionAbsoluteSeconds: value.SAMLGATE_SESSION_MAX_MINUTES * 60,
     tokenAlgorithm: value.SAMLGATE_TOKEN_ALGORITHM,
     keyRotationDays: value.SAMLGATE_KEY_ROTATION_DAYS,
+    auditDays: value.SAMLGATE_AUDIT_DAYS,
     signInLogDays: value.SAMLGATE_SIGN_IN_LOG_DAYS,
     keepAliveSeconds: value.SAMLGATE_KEEP_ALIVE_SECONDS,
     dnsServers: value.SAMLGATE_DNS_SERVERS,

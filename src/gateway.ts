@@ -1,6 +1,8 @@
 /** Assembles the parts of a gateway. */
 import type { Server } from 'node:http';
+import { logAuditEntries } from './audit-trail/audit-log.ts';
 import { flushRefusalCounts } from './audit-trail/refusal-counts.ts';
+import { trimAuditTrails } from './audit-trail/trim-audit.ts';
 import { maintainSigningKeys, prepareSigningKeys } from './auth/keys/signing-keys.ts';
 import { flushSignInLog } from './auth/sign-in-log/record-sign-in.ts';
 import type { Config } from './config.ts';
@@ -66,6 +68,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
     metrics: createMetrics(),
     now: overrides.now ?? Date.now,
   };
+  logAuditEntries(runtime);
   try {
     await prepareSchema(runtime);
     await prepareSigningKeys(runtime);
@@ -78,6 +81,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopMaintenance = maintainSigningKeys(runtime);
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
+  const stopTrimming = repeat(log, 'audit retention', () => trimAuditTrails(runtime));
   const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
   const stopDeleting = repeat(log, 'deletion of organizations', () => resumeDeletions(runtime));
   const drain = new Drain();
@@ -103,6 +107,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopRefreshing();
       stopRevoking();
       stopDeleting();
+      stopTrimming();
       stopWatching();
       stopRechecking();
       await closeServer(server, closeWithinMs);

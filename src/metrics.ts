@@ -14,6 +14,7 @@ export interface Metrics {
   readonly expiredCertificates: Counter;
   /** By the kind of the change. */
   readonly ownerLosses: Counter<'cause'>;
+  readonly auditTrimmed: Counter;
   readonly tokenUseFailures: Counter;
   /** By the name of the limit. */
   readonly limited: Counter<'limit'>;
@@ -47,6 +48,7 @@ export function createMetrics(): Metrics {
       'samlgate_expired_certificate_logins_total',
       'Sign-ins verified with an identity provider certificate that has expired',
     ),
+    auditTrimmed: counter('samlgate_audit_trimmed_total', 'Audit entries deleted because they were too old or too many'),
     ownerLosses: counter('samlgate_owner_losses_total', 'Organizations that lost their last owner, by cause', ['cause']),
     limited: counter('samlgate_limited_total', 'Requests refused by a rate limit, by limit', ['limit']),
     tokenUseFailures: counter('samlgate_token_use_failures_total', 'Uses of CLI tokens that could not be recorded'),

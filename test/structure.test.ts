@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   saml: ['errors'],
   runtime: ['config', 'log', 'metrics', 'secrets', 'store'],
   audit: ['ids', 'store'],
-  'audit-trail': ['errors', 'organizations', 'runtime', 'store'],
+  'audit-trail': ['audit', 'errors', 'ids', 'organizations', 'runtime', 'store'],
   organizations: ['audit', 'errors', 'ids', 'runtime', 'saml', 'store'],
   schema: ['auth', 'config', 'organizations', 'runtime', 'store'],
   auth: ['audit', 'audit-trail', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'store'],

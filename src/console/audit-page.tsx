@@ -1,5 +1,6 @@
 import { AUDIT_EVENTS, type AuditEntry, type AuditEvent } from '../audit.ts';
 import { REFUSAL_COUNT_DAYS, type RefusalSummary } from '../audit-trail/refusal-counts.ts';
+import { MAX_AUDIT_ENTRIES, type TrailSummary } from '../audit-trail/trim-audit.ts';
 import { ConsolePage } from './console-page.tsx';
 import type { Frame, SectionId } from './navigation.ts';
 import { DataTable } from './parts/data-table.tsx';
@@ -31,11 +32,14 @@ export interface AuditPageProps {
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
   readonly refusals: readonly RefusalSummary[];
+  readonly trail: TrailSummary;
+  /** How long entries are stored. 0 means that only their number is limited. */
+  readonly keptDays: number;
 }
 
 /** Lists audit entries, newest first. */
 export function AuditPage(props: AuditPageProps) {
-  const { frame, section, entries, filter, problem, addresses, cursor, nextCursor, refusals } = props;
+  const { frame, section, entries, filter, problem, addresses, cursor, nextCursor, refusals, trail, keptDays } = props;
   const path = `${frame.base}/audit`;
   const isFiltered = Object.values(filter).some((value) => value !== '');
   return (
@@ -60,9 +64,26 @@ export function AuditPage(props: AuditPageProps) {
           <EntriesTable frame={frame} entries={entries} addresses={addresses} />
         )}
         <Paging path={path} query={{ ...filter }} cursor={cursor} nextCursor={nextCursor} />
+        <Retention trail={trail} keptDays={keptDays} />
       </section>
       {refusals.length === 0 ? null : <RefusalsPanel refusals={refusals} />}
     </ConsolePage>
+  );
+}
+
+/** Says how far back the trail goes. */
+function Retention({ trail: { oldestAt, trimmed }, keptDays }: Pick<AuditPageProps, 'trail' | 'keptDays'>) {
+  return (
+    <p class="sub">
+      {keptDays === 0 ? 'Entries are stored' : `Entries are stored for ${keptDays} days`}
+      {`, at most ${MAX_AUDIT_ENTRIES.toLocaleString('en')}. `}
+      {oldestAt === undefined ? null : (
+        <>
+          The oldest one is from <Moment ms={Date.parse(oldestAt)} />.{' '}
+        </>
+      )}
+      {trimmed === 0 ? null : `${trimmed.toLocaleString('en')} older entries were deleted.`}
+    </p>
   );
 }
 

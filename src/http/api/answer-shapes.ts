@@ -140,6 +140,10 @@ export const AUDIT_ENTRY = z.strictObject({
 });
 const count = z.int().min(0);
 export const AUDIT_PAGE = pageOf(AUDIT_ENTRY).extend({
+  oldest_at: time.nullable().describe('When the oldest entry of the trail was written, whatever the filter.'),
+  trimmed: count.describe(
+    'How many older entries were deleted, because they were older than the retention or because there were too many.',
+  ),
   unsigned_refusals: z
     .array(
       z.strictObject({
@@ -150,7 +154,10 @@ export const AUDIT_PAGE = pageOf(AUDIT_ENTRY).extend({
         last_week: count,
       }),
     )
-    .describe('How many messages were refused without an entry, because no trusted key signed them or they were copies.'),
+    .nullable()
+    .describe(
+      'How many messages were refused without an entry, because no trusted key signed them or they were copies. Null except on the first page.',
+    ),
 });
 
 const signIn = {

@@ -1,7 +1,7 @@
 /** Domain values as JSON, with the field names of the API. Only {@link newCliTokenJson} and {@link sessionTokenJson} return a secret. */
 
-import type { AuditEntry } from '../../audit.ts';
 import type { RefusalSummary } from '../../audit-trail/refusal-counts.ts';
+import type { TrailSummary } from '../../audit-trail/trim-audit.ts';
 import type { ListedKey } from '../../auth/keys/signing-keys.ts';
 import type { Principal } from '../../auth/principal.ts';
 import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
@@ -97,10 +97,7 @@ export function pendingMemberJson(member: Member, connection: Connection) {
 
 export const roleMappingJson = (mapping: RoleMapping) => ({ rules: mapping.rules, default_role: mapping.defaultRole });
 
-export const auditJson = ({ actor: { requestId, ...actor }, ...entry }: AuditEntry) => ({
-  ...entry,
-  actor: { ...actor, request_id: requestId },
-});
+export const trailJson = ({ oldestAt, trimmed }: TrailSummary) => ({ oldest_at: oldestAt ?? null, trimmed });
 
 export const refusalSummaryJson = ({ kind, code, lastHour, lastDay, lastWeek }: RefusalSummary) => ({
   kind,

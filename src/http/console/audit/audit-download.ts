@@ -1,6 +1,5 @@
 /** The audit trail as a file: JSON lines for programs, CSV for spreadsheets. */
-import type { AuditEntry } from '../../../audit.ts';
-import { auditJson } from '../../api/representations.ts';
+import { type AuditEntry, auditJson } from '../../../audit.ts';
 
 export type DownloadFormat = 'jsonl' | 'csv';
 

@@ -5,6 +5,7 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { type AuditEntry, type AuditQuery, eachAuditEntry, readAudit } from '../../../audit.ts';
 import { summarizeRefusals } from '../../../audit-trail/refusal-counts.ts';
+import { summarizeTrail } from '../../../audit-trail/trim-audit.ts';
 import { type AuditFilter, AuditPage, isAuditEvent } from '../../../console/audit-page.tsx';
 import { GatewayError } from '../../../errors.ts';
 import { listMembers } from '../../../organizations/member-list.ts';
@@ -54,6 +55,8 @@ async function showAudit(runtime: Runtime, request: Request, response: Response)
       cursor={cursor}
       nextCursor={page.nextCursor}
       refusals={await summarizeRefusals(runtime, partition)}
+      trail={await summarizeTrail(runtime, partition)}
+      keptDays={runtime.config.auditDays}
     />,
   );
 }

@@ -1,0 +1,21 @@
+/** Writes every audit entry to the log as well, so that log shipping keeps what the audit trail deletes after a time. */
+import { AUDIT, AUDIT_EVENTS, type AuditEntry, auditJson } from '../audit.ts';
+import type { Runtime } from '../runtime.ts';
+import { afterCommit } from '../store/after-commit.ts';
+import { GLOBAL } from '../store/store.ts';
+import { noteAuditEntries } from './trim-audit.ts';
+
+/** Logs the entries of each commit that succeeded from now on. Call it once, when the gateway starts. */
+export function logAuditEntries(runtime: Runtime): void {
+  afterCommit(runtime.store, (partition, steps) => {
+    let count = 0;
+    for (const step of steps) {
+      if (step.do !== 'insert' || step.collection.name !== AUDIT.name) continue;
+      count++;
+      const entry = step.value as AuditEntry;
+      const organization = partition === GLOBAL ? {} : { organization_id: partition };
+      runtime.log.info({ audit: true, ...organization, ...auditJson(entry) }, AUDIT_EVENTS[entry.event]);
+    }
+    if (count > 0) noteAuditEntries(runtime, partition, count);
+  });
+}
