@@ -305,7 +305,10 @@ export const ERRORS = {
     403,
     'owner',
     { title: 'Your access is suspended', advice: 'Ask an owner of your organization to restore your access.' },
-    { title: 'The member is suspended', advice: 'An owner can restore the member’s access under Members.' },
+    {
+      title: 'The member is suspended',
+      advice: 'An owner can lift the suspension of the member, or of another account of the same user, under Members.',
+    },
   ),
   idp_metadata_invalid: row(400, 'owner', {
     title: 'This is not valid metadata of an identity provider',

@@ -1,21 +1,12 @@
-/**
- * Members: the users of one organization. A member's record alone decides which role they have and which of their sessions and
- * CLI tokens are valid, so that revoking any of them is one atomic write.
- */
-import { type Actor, type AuditEntry, type AuditEvent, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { hashOf } from '../ids.ts';
-import type { Runtime } from '../runtime.ts';
 import type { IdentifierSource } from '../saml/identifier/identifier.ts';
 import type { NameId } from '../saml/response/name-id.ts';
 import type { Person } from '../saml/response/person.ts';
-import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
-import { confirmReplicated } from '../store/confirm-replicated.ts';
 import { eachRecord } from '../store/each-record.ts';
-import type { Collection, Step, Store, Stored } from '../store/store.ts';
+import type { Collection, Store, Stored } from '../store/store.ts';
 import { organizationIds } from './directory.ts';
 import { suspendedIdentifierKey } from './identity/suspended-identifier.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
 
 /** Why a member has the role: the rule of a group, the default role, or a choice by an owner or the operator (`manual`). */
@@ -162,7 +153,7 @@ export const nameIdKey = (idpEntityId: string, { value }: NameId): string => has
 
 /** Where a NameID of a removed member (see {@link Member.seenNameIds}) is remembered for {@link REMOVED_NAME_ID_SECONDS}. */
 export const removedNameIdKey = (seenNameId: string): string => `logout:removed:${seenNameId}`;
-const REMOVED_NAME_ID_SECONDS = 24 * 60 * 60;
+export const REMOVED_NAME_ID_SECONDS = 24 * 60 * 60;
 
 /** @throws not_found */
 export async function getMember(store: Store, organizationId: string, id: string): Promise<Stored<Member>> {
@@ -171,7 +162,7 @@ export async function getMember(store: Store, organizationId: string, id: string
   return member;
 }
 
-const noSuchMember = () => new GatewayError('not_found', 'There is no such member.');
+export const noSuchMember = () => new GatewayError('not_found', 'There is no such member.');
 
 /**
  * Counts the unexpired CLI tokens of all organizations by signing key. It reads every member with a token, so it is meant for
@@ -189,128 +180,8 @@ export async function countCliTokensByKey(store: Store, nowMs: number): Promise<
   return counts;
 }
 
-export interface MemberChanges {
-  readonly role?: Role | undefined;
-  readonly suspended?: boolean | undefined;
-}
-
-export interface MemberRef {
-  readonly organizationId: string;
-  readonly memberId: string;
-}
-
-/**
- * Changes the role of a member, or suspends one. A suspension ends all sessions, and CLI tokens are refused until it is lifted.
- * @throws not_found; conflict if a role rule decides the role, and for the last owner
- */
-export async function changeMember(
-  runtime: Runtime,
-  actor: Actor,
-  change: MemberRef & { readonly changes: MemberChanges },
-): Promise<Member> {
-  return writeMember(runtime, change, ({ id, value: before, version }) => {
-    const { after, events } = applyChanges(before, change.changes);
-    if (events.length === 0) return undefined;
-    const steps: Step[] = [
-      { do: 'replace', collection: MEMBERS, id, version, value: after },
-      ...events.map(([event, details]) => auditStep(runtime.now(), actor, event, { member_id: id, ...(details ? { details } : {}) })),
-    ];
-    return { steps, after, losesOwner: isActiveOwner(before) && !isActiveOwner(after), gainsOwner: isActiveOwner(after) };
-  });
-}
-
-interface ChangedMember {
-  readonly after: Member;
-  readonly events: readonly (readonly [AuditEvent, AuditEntry['details']])[];
-}
-
-function applyChanges(before: Member, { role, suspended }: MemberChanges): ChangedMember {
-  const events: [AuditEvent, AuditEntry['details']][] = [];
-  let after = before;
-  if (role !== undefined && role !== before.role) {
-    if (before.roleSource.kind === 'rule') {
-      throw new GatewayError(
-        'conflict',
-        'A role rule decides this member’s role. Change the rule, or the member’s groups at the identity provider.',
-      );
-    }
-    after = { ...after, role, roleSource: { kind: 'manual' } };
-    events.push(['member.role_changed', { from: before.role, to: role }]);
-  }
-  if (suspended !== undefined && suspended !== before.suspended) {
-    after = { ...after, suspended, sessions: suspended ? [] : after.sessions };
-    events.push([suspended ? 'member.suspended' : 'member.unsuspended', undefined]);
-  }
-  return { after, events };
-}
-
-/**
- * Removes a member. All sessions and tokens are invalid immediately, because they are part of the record.
- * @throws not_found; conflict for the last owner
- */
-export async function removeMember(runtime: Runtime, actor: Actor, ref: MemberRef): Promise<void> {
-  await writeMember(runtime, ref, ({ id, value: member, version }) => ({
-    steps: [
-      { do: 'delete', collection: MEMBERS, id, version },
-      auditStep(runtime.now(), actor, 'member.removed', { member_id: id, details: { email: member.email } }),
-      ...(member.seenNameIds ?? []).map(
-        (nameId): Step => ({ do: 'put', key: removedNameIdKey(nameId), value: '', ttlSeconds: REMOVED_NAME_ID_SECONDS }),
-      ),
-    ],
-    after: member,
-    losesOwner: isActiveOwner(member),
-    gainsOwner: false,
-  }));
-}
-
 /** Returns whether a member is an owner whose credentials can be valid. */
 export const isActiveOwner = (member: Member): boolean => isActive(member) && member.role === 'owner';
-
-interface MemberWrite {
-  readonly steps: readonly Step[];
-  readonly after: Member;
-  readonly losesOwner: boolean;
-  /** Whether the member is an active owner now. */
-  readonly gainsOwner: boolean;
-}
-
-/**
- * Changes a member in one atomic commit. A change that takes the owner role from a member also increments the version of the
- * organization's record. So two owners who remove each other at the same moment cannot both succeed, and new role rules that
- * rely on this owner are checked again.
- */
-async function writeMember(
-  runtime: Runtime,
-  { organizationId, memberId }: MemberRef,
-  plan: (member: Stored<Member>) => MemberWrite | undefined,
-): Promise<Member> {
-  return compareAndSet(async () => {
-    const organization = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
-    if (!organization) throw new GatewayError('organization_unknown');
-    const member = await runtime.store.get(organizationId, MEMBERS, memberId);
-    const write = member && plan(member);
-    if (!write) {
-      await confirmReplicated(runtime.store, organizationId);
-      if (!member) throw noSuchMember();
-      return member.value;
-    }
-    const steps = [...write.steps];
-    if (write.losesOwner) {
-      await requireAnotherOwner(runtime.store, organizationId, memberId);
-      const { version, value } = organization;
-      steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value });
-    } else if (write.gainsOwner && organization.value.withoutOwnerSince !== undefined) {
-      const value: Organization = { ...organization.value, withoutOwnerSince: undefined };
-      steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: organization.version, value });
-    }
-    return (await runtime.store.commit(organizationId, steps, { replicated: true })).ok ? write.after : RETRY;
-  });
-}
-
-async function requireAnotherOwner(store: Store, organizationId: string, id: string): Promise<void> {
-  if (await hasAnotherOwner(store, organizationId, id)) return;
-  throw new GatewayError('conflict', 'This is the last owner of the organization. Make another member an owner first.');
-}
 
 /** Returns whether the organization has an active owner other than this member. */
 export async function hasAnotherOwner(store: Store, organizationId: string, id: string): Promise<boolean> {

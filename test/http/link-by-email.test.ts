@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { approveLink, declineLink } from '../../src/organizations/idp-change/link-requests.ts';
-import { changeMember, MEMBERS, type Member } from '../../src/organizations/members.ts';
+import { changeMember } from '../../src/organizations/member-changes.ts';
+import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { NAME_ID_PERSISTENT } from '../../src/saml/names.ts';
 import { DAY_MS, toIsoTime } from '../../src/time.ts';

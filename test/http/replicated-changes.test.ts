@@ -4,7 +4,8 @@ import { listSigningKeys, revokeSigningKey } from '../../src/auth/keys/signing-k
 import { endAllSessions, type SessionOwner } from '../../src/auth/sessions/sign-out.ts';
 import { createCliToken, revokeCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { deleteOrganization } from '../../src/organizations/deletion.ts';
-import { changeMember, getMember, removeMember } from '../../src/organizations/members.ts';
+import { changeMember, removeMember } from '../../src/organizations/member-changes.ts';
+import { getMember } from '../../src/organizations/members.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { codeOf } from '../store/people.ts';
 import { HttpBrowser } from '../support/browser.ts';

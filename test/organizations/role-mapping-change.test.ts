@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Actor, readAudit } from '../../src/audit.ts';
-import { removeMember } from '../../src/organizations/members.ts';
+import { removeMember } from '../../src/organizations/member-changes.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { INITIAL_ROLE_MAPPING, type RoleMapping } from '../../src/organizations/role-mapping.ts';
 import { changeRoleMapping } from '../../src/organizations/role-mapping-change.ts';

@@ -1,7 +1,8 @@
 /** `/organizations/{org}/members`: the members of an organization. */
 import { revokeAllCliTokens } from '../../auth/tokens/cli-tokens.ts';
+import { changeMember, removeMember } from '../../organizations/member-changes.ts';
 import { listMembers } from '../../organizations/member-list.ts';
-import { changeMember, getMember, removeMember } from '../../organizations/members.ts';
+import { getMember } from '../../organizations/members.ts';
 import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
@@ -43,7 +44,7 @@ export const MEMBERS = [
     id: 'changeMember',
     summary: 'Update a member',
     description:
-      'Changes the role or the suspension. Suspending a member immediately ends all sessions and blocks all tokens. Returns 409 if a role rule determines the role, and for the last owner.',
+      'Changes the role or the suspension. Suspending a member immediately ends all sessions and blocks all tokens. It also suspends the other accounts of the user, which have the same email address at another connection, for another identifier or before a change of the identity provider. Lifting a suspension concerns one account, and a sign-in is refused while another account of the user is suspended. Returns 409 if a role rule determines the role, and for the last owner.',
     who: 'owner',
     body: json(MEMBER_CHANGES),
     status: 200,

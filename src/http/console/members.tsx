@@ -6,16 +6,9 @@ import { listCliTokens, revokeAllCliTokens, revokeCliToken, type TokenRevoker } 
 import { MemberPage, RemoveMemberPage } from '../../console/members/member-page.tsx';
 import { MembersPage } from '../../console/members/members-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
+import { changeMember, type MemberRef, removeMember } from '../../organizations/member-changes.ts';
 import { listMembers } from '../../organizations/member-list.ts';
-import {
-  changeMember,
-  getMember,
-  isLastOwner,
-  liveSessions,
-  type Member,
-  type MemberRef,
-  removeMember,
-} from '../../organizations/members.ts';
+import { getMember, isLastOwner, liveSessions, type Member } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';

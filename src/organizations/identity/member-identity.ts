@@ -87,6 +87,26 @@ export interface NewUser {
   readonly identifiers: readonly Identifier[];
 }
 
+interface UserOfConnection {
+  readonly connection: Connection;
+  readonly user: Pick<NewUser, 'identifiers'>;
+}
+
+/** Returns whether an identifier of the assertion is that of a suspended member. */
+export async function hasSuspendedIdentifier(
+  store: Store,
+  organizationId: string,
+  { connection, user }: UserOfConnection,
+): Promise<boolean> {
+  const pages = await Promise.all(
+    user.identifiers.map((identifier) => {
+      const range = { equals: suspendedIdentifierKey(identifier, connection.id), limit: 1 };
+      return store.find(organizationId, MEMBERS, 'suspendedIdentifier', range);
+    }),
+  );
+  return pages.some(({ items }) => items.length > 0);
+}
+
 /**
  * Checks that an unknown user is not a suspended member who returns with another identifier: the assertion must have no identifier and
  * no email address of a suspended member.
@@ -97,11 +117,7 @@ export async function requireNotSuspendedBefore(
   organizationId: string,
   { connection, user }: { readonly connection: Connection; readonly user: NewUser },
 ): Promise<void> {
-  for (const identifier of user.identifiers) {
-    const range = { equals: suspendedIdentifierKey(identifier, connection.id), limit: 1 };
-    const { items } = await store.find(organizationId, MEMBERS, 'suspendedIdentifier', range);
-    if (items.length > 0) throw new GatewayError('member_suspended');
-  }
+  if (await hasSuspendedIdentifier(store, organizationId, { connection, user })) throw new GatewayError('member_suspended');
   const forms = readsFormerKeys(connection) ? user.identifiers.flatMap(({ formerForms }) => formerForms) : [];
   for (const key of forms.map((form) => formerKey(connection, form))) {
     const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);

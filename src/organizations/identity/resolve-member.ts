@@ -6,7 +6,8 @@ import { findEmailLink } from '../idp-change/email-link.ts';
 import { requestSteps } from '../idp-change/link-requests.ts';
 import type { Member } from '../members.ts';
 import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
-import { findIdentifiedMember, hasMembers, type NewUser, requireNotSuspendedBefore } from './member-identity.ts';
+import { findIdentifiedMember, hasMembers, hasSuspendedIdentifier, type NewUser, requireNotSuspendedBefore } from './member-identity.ts';
+import { findOtherAccounts } from './same-person.ts';
 
 export interface SigningInUser extends NewUser {
   /** The identifier that the connection uses. */
@@ -58,7 +59,7 @@ export async function resolveMember(
   const { id: organizationId } = stored.value;
   const { identifier } = user;
   const known = await findIdentifiedMember(store, organizationId, { connection, identifier });
-  if (known?.value.suspended) throw new GatewayError('member_suspended');
+  if (known) await requireNoSuspendedAccount(store, stored.value, { connection, user, member: known.value });
   const isPinned = (connection.settings.identifier ?? 'auto') !== 'auto';
   if (!known) {
     const linked = await resolveByEmail(store, stored.value, { connection, user, nowMs });
@@ -71,6 +72,19 @@ export async function resolveMember(
     }
   }
   return { kind: 'resolved', known, pin: isPinned ? undefined : identifier.source };
+}
+
+/** Checks that neither the member nor another account of the user is suspended. @throws member_suspended */
+async function requireNoSuspendedAccount(
+  store: Store,
+  organization: Organization,
+  { connection, user, member }: Pick<MemberSearch, 'connection' | 'user'> & { readonly member: Member },
+): Promise<void> {
+  const isSuspended =
+    member.suspended ||
+    (await hasSuspendedIdentifier(store, organization.id, { connection, user })) ||
+    (await findOtherAccounts(store, organization, { member, email: user.email })).some(({ value }) => value.suspended);
+  if (isSuspended) throw new GatewayError('member_suspended');
 }
 
 /**
