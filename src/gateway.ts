@@ -16,6 +16,7 @@ import { refreshDueMetadata } from './organizations/connections/metadata-refresh
 import { resumeRevocations } from './organizations/connections/revoke-credentials.ts';
 import { resumeDeletions } from './organizations/deletion.ts';
 import { recheckDueDomains } from './organizations/domains/recheck-domains.ts';
+import { noteOrganizationsDaily } from './organizations/note-organizations.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';
@@ -83,6 +84,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
   const stopTrimming = repeat(log, 'audit retention', () => trimAuditTrails(runtime));
   const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
+  const stopNoting = repeat(log, 'update of the directory', () => noteOrganizationsDaily(runtime));
   const stopDeleting = repeat(log, 'deletion of organizations', () => resumeDeletions(runtime));
   const drain = new Drain();
   let closeWithinMs = CLOSE_WITHIN_MS;
@@ -108,6 +110,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopRevoking();
       stopDeleting();
       stopTrimming();
+      stopNoting();
       stopWatching();
       stopRechecking();
       await closeServer(server, closeWithinMs);

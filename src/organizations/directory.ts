@@ -6,10 +6,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { BoundedCache } from '../bounded-cache.ts';
 import { GatewayError } from '../errors.ts';
 import { sha256 } from '../ids.ts';
+import type { Runtime } from '../runtime.ts';
 import { eachRecord } from '../store/each-record.ts';
 import { readTogether } from '../store/read-together.ts';
 import { type Collection, GLOBAL, type Store, type Stored } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
+import { toIsoTime } from '../time.ts';
+import { type ConnectionDates, connectionDatesOf } from './connections/connection-dates.ts';
 import { findConnectionByEntityId } from './connections/connections.ts';
 import { hasVerifiedDomain } from './domains/domain-claims.ts';
 import { normalizeDomain } from './domains/domain-name.ts';
@@ -27,6 +30,8 @@ export interface DirectoryEntry {
   /** The hash of the only identity provider, as written before connections existed. */
   readonly idpEntityHash?: string | undefined;
   readonly refreshesMetadata?: boolean | undefined;
+  /** May be out of date, too. Absent in older entries, until `note-organizations.ts` has visited them. */
+  readonly dates?: ConnectionDates | undefined;
   /** Whether credentials of a disabled or deleted connection are being revoked, so that a crash does not stop it for good. */
   readonly revokesCredentials?: boolean | undefined;
 }
@@ -38,12 +43,21 @@ const allDomainsOf = ({ domains, verifiedDomains = [] }: DirectoryEntry): readon
   ...new Set([...domains, ...verifiedDomains.map(({ domain }) => domain)]),
 ];
 
+/** Returns a date as an index string, which is ordered by time. */
+const dateStrings = (ms: number | null | undefined): string[] => (typeof ms === 'number' ? [toIsoTime(ms)] : []);
+/** An entry without dates is due. */
+const refreshDates = ({ dates, refreshesMetadata }: DirectoryEntry): string[] =>
+  dates ? dateStrings(dates.refreshDueAtMs) : refreshesMetadata ? [''] : [];
+
 export const DIRECTORY: Collection<DirectoryEntry> = {
   name: 'directory-2',
   indexes: {
     slug: (entry) => [entry.slug],
     idp: entityHashesOf,
     refreshing: (entry) => (entry.refreshesMetadata ? [''] : []),
+    refreshDue: (entry) => (entry.dates?.isRefreshFailing ? [] : refreshDates(entry)),
+    refreshRetryDue: (entry) => (entry.dates?.isRefreshFailing ? refreshDates(entry) : []),
+    certificateEnd: ({ dates }) => dateStrings(dates?.certificateEndsAtMs),
     verified: ({ verifiedDomains = [] }) => (verifiedDomains.length === 0 ? [] : ['']),
     revoking: (entry) => (entry.revokesCredentials ? [''] : []),
   },
@@ -117,9 +131,26 @@ export async function* organizationIds(store: Store): AsyncGenerator<string> {
   for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'slug' })) yield id;
 }
 
-/** Yields the organizations whose metadata is refreshed from its URL. The caller checks each one, because the index may be out of date. */
-export async function* organizationsWithRefresh(store: Store): AsyncGenerator<Organization> {
-  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'refreshing' })) {
+/**
+ * Yields the organizations whose metadata must be refreshed, those that have waited longest first. The caller checks each one, because
+ * the index may be out of date.
+ * @param index `refreshRetryDue` has the organizations whose last refresh failed, and `refreshDue` the others
+ */
+export async function* organizationsToRefresh(
+  { store, now }: Pick<Runtime, 'store' | 'now'>,
+  index: 'refreshDue' | 'refreshRetryDue',
+): AsyncGenerator<Organization> {
+  for await (const { id, value } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index })) {
+    if ((value.dates?.refreshDueAtMs ?? 0) > now()) return;
+    const organization = await getOrganizationById(store, id);
+    if (organization) yield organization;
+  }
+}
+
+/** Yields the organizations with a signing certificate that expires before a time, the first to expire first. */
+export async function* organizationsWithCertificateEnd(store: Store, untilMs: number): AsyncGenerator<Organization> {
+  for await (const { id, value } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'certificateEnd' })) {
+    if ((value.dates?.certificateEndsAtMs ?? 0) >= untilMs) return;
     const organization = await getOrganizationById(store, id);
     if (organization) yield organization;
   }
@@ -155,19 +186,27 @@ export async function noteRevocation(store: Store, id: string, revokesCredential
  * Updates what the directory knows about an organization's connections. Call it before the organization itself changes: a crash
  * between the two then leaves an entry that points to nothing, and not an organization that no index finds.
  */
-export async function noteConnections(store: Store, { id, connections }: Organization): Promise<void> {
+export async function noteConnections(store: Store, organization: Organization): Promise<void> {
+  if (!(await noteIfKnown(store, organization))) throw new GatewayError('organization_unknown');
+}
+
+/** Does the same after a change, and returns false if the organization was deleted. */
+export async function noteIfKnown(store: Store, { id, connections }: Organization): Promise<boolean> {
   const idpEntityHashes = connections.map(({ metadata }) => sha256(metadata.entityId)).sort();
   const refreshesMetadata = connections.some(({ settings }) => settings.metadataRefreshHours !== undefined);
+  const dates = connectionDatesOf(connections);
   const entry = await updateRecord(store, {
     partition: GLOBAL,
     collection: DIRECTORY,
     id,
     change: (before) =>
-      isDeepStrictEqual(entityHashesOf(before), idpEntityHashes) && (before.refreshesMetadata ?? false) === refreshesMetadata
+      isDeepStrictEqual(entityHashesOf(before), idpEntityHashes) &&
+      (before.refreshesMetadata ?? false) === refreshesMetadata &&
+      isDeepStrictEqual(before.dates, dates)
         ? undefined
-        : { ...before, idpEntityHash: undefined, idpEntityHashes, refreshesMetadata },
+        : { ...before, idpEntityHash: undefined, idpEntityHashes, refreshesMetadata, dates },
   });
-  if (!entry) throw new GatewayError('organization_unknown');
+  return entry !== undefined;
 }
 
 /** Returns whether a connection of another organization has this entityID. */

@@ -6,6 +6,7 @@ import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { requireDefaultConnection } from '../../src/organizations/connections/connections.ts';
 import { refreshDueMetadata } from '../../src/organizations/connections/metadata-refresh.ts';
 import { listMetadataVersions } from '../../src/organizations/connections/metadata-versions.ts';
+import { recoverKeys } from '../../src/organizations/connections/recover-keys.ts';
 import { restoreMetadataVersion } from '../../src/organizations/connections/restore-metadata.ts';
 import { getOrganizationById, updateOrganization } from '../../src/organizations/organizations.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
@@ -354,13 +355,8 @@ describe('attacks on the recovery', () => {
     expect(await keysOf(acme)).toEqual([pemOf(chosen)]);
   });
 
-  it('waits at most five seconds for four slow servers at a time, and does not fetch for others meanwhile', async () => {
-    const slow = [
-      await makeRollingOrganization(),
-      await makeRollingOrganization(),
-      await makeRollingOrganization(),
-      await makeRollingOrganization(),
-    ];
+  it('waits at most five seconds for eight slow servers at a time, and does not fetch for others meanwhile', async () => {
+    const slow = await Promise.all(Array.from({ length: 8 }, () => makeRollingOrganization()));
     const other = await makeRollingOrganization();
     for (const each of slow) each.serve(undefined);
     const startedMs = performance.now();
@@ -373,6 +369,19 @@ describe('attacks on the recovery', () => {
     expect(performance.now() - startedMs).toBeLessThan(12_000);
     // The refused attempt has not used up the pause of the other connection.
     expect((await other.signIn(new HttpBrowser(), 'olivia', { key: other.newKey })).status).toBe(303);
+  });
+
+  it('fetches for one connection of an organization at a time, so that none takes the fetches of the others', async () => {
+    const [slow, other] = [await makeRollingOrganization(), await makeRollingOrganization()];
+    slow.serve(undefined);
+    const { organization, connection } = await recordOf(slow);
+    const waiting = recoverKeys(gateway.runtime, { organization, connection });
+    const more = Array.from({ length: 9 }, (_, i) => ({ ...connection, id: `con_more${i}` }));
+    const results = await Promise.all(more.map((each) => recoverKeys(gateway.runtime, { organization, connection: each })));
+    expect(results).toEqual(more.map(() => false));
+    expect((await other.signIn(new HttpBrowser(), 'olivia', { key: other.newKey })).status).toBe(303);
+    expect(await waiting).toBe(false);
+    expect([slow.fetches(), other.fetches()]).toEqual([1, 1]);
   });
 
   it('limits fetches for unsolicited responses by address, and still fetches for requests of this browser', async () => {

@@ -1,8 +1,14 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayError } from '../../src/errors.ts';
+import { newId } from '../../src/ids.ts';
+import { findExpiringCertificates } from '../../src/organizations/connections/expiring-certificates.ts';
 import { loadMetadata } from '../../src/organizations/connections/identity-providers.ts';
 import { refreshDueMetadata } from '../../src/organizations/connections/metadata-refresh.ts';
+import { DIRECTORY, getOrganization, noteConnections } from '../../src/organizations/directory.ts';
+import { noteOrganizationsDaily } from '../../src/organizations/note-organizations.ts';
+import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../src/organizations/organizations.ts';
+import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 
@@ -117,6 +123,108 @@ describe('metadata refresh', () => {
     aheadMs += 1000 * HOUR_MS;
     await refreshDueMetadata(gateway.runtime, () => Promise.reject(new GatewayError('idp_metadata_invalid')));
     expect((await idpOf(organization.slug)).refresh).toBeNull();
+  });
+});
+
+describe('metadata refresh of many organizations', () => {
+  /** Returns copies of an organization with metadata from a URL. */
+  async function copies(count: number, more: Partial<Connection> = {}): Promise<Organization[]> {
+    const original = await makeTestOrganization(gateway);
+    served = original.metadata;
+    await gateway.api('PUT', path(original.slug), { metadata_url: url });
+    const { store } = gateway.runtime;
+    const organization = await getOrganization(store, original.slug);
+    const made = Array.from({ length: count }, () => {
+      const id = newId('org');
+      const connections = organization.connections.map((connection) => ({ ...connection, id: newId('con'), ...more }));
+      return { ...organization, id, slug: id.replace('_', '-'), connections };
+    });
+    for (const value of made) {
+      const entry = { slug: value.slug, domains: [], createdAtMs: 0 };
+      await store.commit(GLOBAL, [{ do: 'insert', collection: DIRECTORY, id: value.id, value: entry }]);
+      await store.commit(value.id, [{ do: 'insert', collection: ORGANIZATION, id: ORGANIZATION_RECORD, value }]);
+      await noteConnections(store, value);
+    }
+    return made;
+  }
+  const dueDates = async () => {
+    const { items } = await gateway.runtime.store.find(GLOBAL, DIRECTORY, 'refreshDue', { limit: 200 });
+    return items.map(({ value }) => value.dates?.refreshDueAtMs ?? 0);
+  };
+  const noConnection = () => Promise.reject(new GatewayError('idp_metadata_invalid'));
+
+  it('reads no organization if none is due', async () => {
+    await copies(10);
+    await refreshDueMetadata(gateway.runtime, noConnection); // what earlier tests have left
+    const calls: string[] = [];
+    const store = new Proxy(gateway.runtime.store, {
+      get(target, name: keyof Store) {
+        const member = target[name];
+        if (typeof member !== 'function') return member;
+        return (...values: unknown[]) => {
+          calls.push(name);
+          return Reflect.apply(member, target, values);
+        };
+      },
+    });
+    await refreshDueMetadata({ ...gateway.runtime, store }, noConnection);
+    expect(calls).toEqual(['find', 'find']);
+  });
+
+  it('fetches for a few at a time, and notes when each is due again', async () => {
+    const made = await copies(20);
+    aheadMs += 25 * HOUR_MS;
+    let [running, most] = [0, 0];
+    const fetched: string[] = [];
+    await refreshDueMetadata(gateway.runtime, async (runtime) => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      fetched.push('one');
+      return loadMetadata(runtime, { kind: 'document', content: served });
+    });
+    expect(fetched.length).toBeGreaterThanOrEqual(made.length);
+    expect(most).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(16);
+    expect((await dueDates()).filter((dueAtMs) => dueAtMs <= Date.now() + aheadMs)).toEqual([]);
+  });
+
+  it('is not held up by organizations whose servers did not answer before', async () => {
+    await copies(20, { metadataUrl: `${url}?slow`, refresh: { at: new Date(0).toISOString(), problem: 'no answer' } });
+    await copies(1, { metadataUrl: `${url}?healthy` });
+    aheadMs += 25 * HOUR_MS;
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const fetched = new Set<string>();
+    await refreshDueMetadata(gateway.runtime, async (_runtime, requested) => {
+      fetched.add(requested);
+      if (requested.endsWith('?healthy')) release();
+      if (requested.endsWith('?slow')) await released;
+      throw new GatewayError('idp_metadata_invalid');
+    });
+    expect(fetched).toContain(`${url}?healthy`);
+  });
+
+  it('finds organizations whose directory entry is older than the dates, after one visit of all', async () => {
+    const [made] = await copies(1);
+    const { store } = gateway.runtime;
+    const entry = made && (await store.get(GLOBAL, DIRECTORY, made.id));
+    if (!made || !entry) throw new Error('there is no entry');
+    const older = { ...entry.value, refreshesMetadata: false, dates: undefined };
+    await store.commit(GLOBAL, [{ do: 'replace', collection: DIRECTORY, id: made.id, version: entry.version, value: older }]);
+    const endsAtMs = Date.parse(made.connections[0]?.metadata.signingCertificates[0]?.notAfter ?? '');
+    const expiring = async () => (await findExpiringCertificates(store, endsAtMs + 1)).map(({ organization }) => organization.id);
+    expect(await expiring()).not.toContain(made.id);
+    // Two replicas at once, one of which does it.
+    await Promise.all([noteOrganizationsDaily(gateway.runtime), noteOrganizationsDaily(gateway.runtime)]);
+    expect(await expiring()).toContain(made.id);
+    const after = await store.get(GLOBAL, DIRECTORY, made.id);
+    expect(after).toMatchObject({ version: entry.version + 2, value: entry.value });
+    await store.commit(GLOBAL, [{ do: 'replace', collection: DIRECTORY, id: made.id, version: entry.version + 2, value: older }]);
+    await noteOrganizationsDaily(gateway.runtime);
+    expect(await expiring()).not.toContain(made.id);
+    aheadMs += 25 * HOUR_MS;
+    await noteOrganizationsDaily(gateway.runtime);
+    expect(await expiring()).toContain(made.id);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Store } from '../../store/store.ts';
-import { organizationIds } from '../directory.ts';
-import { getOrganizationById, type Organization } from '../organizations.ts';
+import { organizationsWithCertificateEnd } from '../directory.ts';
+import type { Organization } from '../organizations.ts';
 
 /** A signing certificate of an organization's identity provider that expires soon or has expired. */
 export interface ExpiringCertificate {
@@ -12,15 +12,17 @@ export interface ExpiringCertificate {
   readonly successors: number;
 }
 
+const MAX_ORGANIZATIONS = 200;
+
 /**
- * Returns the certificates of all identity providers that expire before `untilMs`, soonest first. It reads every organization, so it
- * is meant for pages of the operator.
+ * Returns the certificates of identity providers that expire before `untilMs`, soonest first: those of the first 200 organizations. It
+ * reads only organizations with such a certificate.
  */
 export async function findExpiringCertificates(store: Store, untilMs: number): Promise<ExpiringCertificate[]> {
   const found: ExpiringCertificate[] = [];
-  for await (const id of organizationIds(store)) {
-    const organization = await getOrganizationById(store, id);
-    if (!organization) continue;
+  let organizations = 0;
+  for await (const organization of organizationsWithCertificateEnd(store, untilMs)) {
+    if (++organizations > MAX_ORGANIZATIONS) break;
     for (const { metadata } of organization.connections) {
       const certificates = metadata.signingCertificates;
       const expiring = certificates.filter(({ notAfter }) => Date.parse(notAfter) < untilMs);

@@ -6,16 +6,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
-import { HOUR_MS, toIsoTime } from '../../time.ts';
-import { organizationsWithRefresh } from '../directory.ts';
-import { type Connection, type Organization, updateOrganization } from '../organizations.ts';
+import { toIsoTime } from '../../time.ts';
+import { noteIfKnown, organizationsToRefresh } from '../directory.ts';
+import { type Connection, getOrganizationById, type Organization, updateOrganization } from '../organizations.ts';
+import { refreshDueAtMs } from './connection-dates.ts';
 import { findConnection, type OrganizationConnection, withConnection } from './connections.ts';
 import { type LoadedMetadata, loadMetadata } from './identity-providers.ts';
 import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
 import { withoutRemovedCertificates } from './removed-certificates.ts';
 
-/** Time until the next attempt after a failure. */
-const RETRY_AFTER_MS = HOUR_MS;
+/** Fetches at a time. A slow server occupies one for 5 seconds. */
+const CONCURRENCY = 8;
 /** Longer than a fetch and than the pause between two rounds. If this replica crashes, another one tries again after that. */
 const CLAIM_SECONDS = 300;
 
@@ -25,15 +26,29 @@ type LoadAgain = (runtime: Runtime, url: string, entityId: string) => Promise<Lo
 const loadFromUrl: LoadAgain = (runtime, url, entityId) => loadMetadata(runtime, { kind: 'url', url, entityId });
 
 /**
- * Refreshes the metadata of all organizations that are due. Only one replica does it for a connection.
+ * Refreshes the metadata of all organizations that are due. Only one replica does it for a connection. Organizations whose last refresh
+ * failed have fetches of their own, so that unreachable servers do not hold up the others.
  * @param load replaced by tests, for hosts that do not exist
  */
 export async function refreshDueMetadata(runtime: Runtime, load: LoadAgain = loadFromUrl): Promise<void> {
-  for await (const organization of organizationsWithRefresh(runtime.store)) {
-    for (const connection of organization.connections) {
-      if (isDue(connection, runtime.now())) await refreshOnce(runtime, { organization, connection }, load);
-    }
+  const workers = (['refreshDue', 'refreshRetryDue'] as const).flatMap((index) => {
+    const organizations = organizationsToRefresh(runtime, index);
+    const work = async () => {
+      for await (const organization of organizations) await refreshOrganization(runtime, organization, load);
+    };
+    return Array.from({ length: CONCURRENCY }, work);
+  });
+  await Promise.all(workers);
+}
+
+/** Refreshes one connection after the other, so that an organization occupies one fetch only, and notes when it is due again. */
+async function refreshOrganization(runtime: Runtime, organization: Organization, load: LoadAgain): Promise<void> {
+  for (const connection of organization.connections) {
+    const dueAtMs = refreshDueAtMs(connection) ?? Number.POSITIVE_INFINITY;
+    if (dueAtMs <= runtime.now()) await refreshOnce(runtime, { organization, connection }, load);
   }
+  const after = await getOrganizationById(runtime.store, organization.id);
+  if (after) await noteIfKnown(runtime.store, after);
 }
 
 async function refreshOnce(runtime: Runtime, { organization, connection }: OrganizationConnection, load: LoadAgain): Promise<void> {
@@ -46,13 +61,6 @@ async function refreshOnce(runtime: Runtime, { organization, connection }: Organ
     const name = error instanceof Error ? error.name : 'unknown';
     runtime.log.error({ organization: organization.slug, name }, 'identity provider metadata could not be refreshed');
   }
-}
-
-function isDue({ metadataUrl, settings, updatedAt, refresh: last }: Connection, nowMs: number): boolean {
-  if (metadataUrl === undefined || settings.metadataRefreshHours === undefined) return false;
-  const everyMs = settings.metadataRefreshHours * HOUR_MS;
-  if (last?.problem !== undefined) return nowMs >= Date.parse(last.at) + Math.min(everyMs, RETRY_AFTER_MS);
-  return nowMs >= Date.parse(last?.at ?? updatedAt) + everyMs;
 }
 
 const OTHER_ENTITY_ID =

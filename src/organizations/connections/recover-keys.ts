@@ -8,6 +8,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { toIsoTime } from '../../time.ts';
+import { noteIfKnown } from '../directory.ts';
 import { type Connection, updateOrganization } from '../organizations.ts';
 import { findConnection, type OrganizationConnection, withConnection } from './connections.ts';
 import { fetchMetadataOf } from './metadata-refresh.ts';
@@ -16,12 +17,12 @@ import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions
 /** Pause between two fetches for one connection, on all replicas together. */
 const PAUSE_SECONDS = 300;
 /** Fetches that one gateway runs at a time. A slow server occupies one for 5 seconds. */
-const MAX_FETCHES = 4;
+const MAX_FETCHES = 8;
 
 const ACTOR = { kind: 'identity_provider' } as const;
 
-/** The running fetches, by connection. */
-const fetchesOf = perRuntime(() => new Map<string, Promise<boolean>>());
+/** The running fetches, by organization. Each organization has one at a time, so that none takes those of the others. */
+const fetchesOf = perRuntime(() => new Map<string, { readonly connectionId: string; readonly result: Promise<boolean> }>());
 
 /** Returns whether the keys of a connection may be fetched: if its metadata is refreshed from a URL, and users can sign in with it. */
 export const canRecoverKeys = ({ state, metadataUrl, settings }: Connection): boolean =>
@@ -35,12 +36,12 @@ export const canRecoverKeys = ({ state, metadataUrl, settings }: Connection): bo
 export async function recoverKeys(runtime: Runtime, { organization, connection }: OrganizationConnection): Promise<boolean> {
   if (!canRecoverKeys(connection)) return false;
   const fetches = fetchesOf(runtime);
-  const running = fetches.get(connection.id);
-  if (running) return running;
+  const running = fetches.get(organization.id);
+  if (running) return running.connectionId === connection.id ? running.result : false;
   if (fetches.size >= MAX_FETCHES) return false;
-  const fetch = adoptKeysOnce(runtime, { organization, connection }).finally(() => fetches.delete(connection.id));
-  fetches.set(connection.id, fetch);
-  return fetch;
+  const result = adoptKeysOnce(runtime, { organization, connection }).finally(() => fetches.delete(organization.id));
+  fetches.set(organization.id, { connectionId: connection.id, result });
+  return result;
 }
 
 async function adoptKeysOnce(runtime: Runtime, { organization, connection }: OrganizationConnection): Promise<boolean> {
@@ -67,7 +68,7 @@ async function adoptKeys(
   const { validUntil: _former, ...present } = before.metadata;
   const metadata = { ...present, signingCertificates, ...(validUntil === undefined ? {} : { validUntil }) };
   const connection = { ...before, metadata, updatedAt: toIsoTime(runtime.now()) };
-  await updateOrganization(runtime, ACTOR, {
+  const after = await updateOrganization(runtime, ACTOR, {
     organizationId: organization.id,
     event: 'identity_provider.refreshed',
     details: {
@@ -80,5 +81,6 @@ async function adoptKeys(
       isDeepStrictEqual(findConnection(organizationNow, before.id), before) ? withConnection(organizationNow, connection) : undefined,
     extraSteps: await metadataVersionSteps(runtime, ACTOR, { organization, connectionId: before.id }),
   });
+  await noteIfKnown(runtime.store, after);
   await pruneMetadataVersions(runtime.store, organization.id, before);
 }
