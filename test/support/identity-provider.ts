@@ -102,7 +102,7 @@ export async function makeTestOrganization(
 }
 
 /** Returns RelayState and request id of a redirect to the identity provider. */
-export function startedBy({ location }: Page): { readonly relayState: string; readonly requestId: string } {
+export function startedBy({ location }: Pick<Page, 'location'>): { readonly relayState: string; readonly requestId: string } {
   const { searchParams } = new URL(location ?? '');
   const request = inflateRawSync(Buffer.from(searchParams.get('SAMLRequest') ?? '', 'base64')).toString();
   return { relayState: searchParams.get('RelayState') ?? '', requestId: /\sID="([^"]+)"/.exec(request)?.[1] ?? '' };
