@@ -1,9 +1,10 @@
 /** Reads the configuration from environment variables. One message reports all problems, so that one restart can solve them. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
+import { findExposure, findFileProblems, SECRET_FILE } from './database-files.ts';
 
 /** The algorithms that tokens are signed with (RFC 7518 §3.1, RFC 8037). */
 export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const;
@@ -18,6 +19,8 @@ export interface Config {
   /** At least 32 bytes. */
   readonly secret: Buffer;
   readonly previousSecret: Buffer | undefined;
+  /** The file beside the SQLite file that holds a secret, and whether that is the one in use. */
+  readonly secretFile: { readonly path: string; readonly isCurrent: boolean } | undefined;
   readonly operatorToken: string;
   readonly secondOpinion: boolean;
   readonly rateLimits: boolean;
@@ -213,19 +216,23 @@ export function readConfig(environment: Environment): Config {
   const parsed = SHAPE.safeParse(given);
   const problems = (parsed.error?.issues ?? []).map((issue) => problem(String(issue.path[0]), issue.message));
   const store = given.SAMLGATE_STORE ?? 'sqlite:./data/samlgate.db';
-  const directory = store.startsWith('sqlite:') ? path.dirname(store.slice('sqlite:'.length)) : undefined;
+  const database = store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : undefined;
+  const directory = database === undefined ? undefined : path.dirname(database);
+  if (database !== undefined) problems.push(...findFileProblems(database, given.SAMLGATE_SECRET !== undefined));
   for (const name of ['SAMLGATE_SECRET', 'SAMLGATE_OPERATOR_TOKEN']) {
     if (directory === undefined && given[name] === undefined) problems.push(problem(name, 'is required unless the store is SQLite'));
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const value = parsed.data;
+  const secret = value.SAMLGATE_SECRET ?? readOrCreateSecret(directory, SECRET_FILE, 'base64', base64Secret);
   return Object.freeze({
     baseUrl: value.SAMLGATE_BASE_URL.href,
     isHttps: value.SAMLGATE_BASE_URL.isHttps,
     listen: value.SAMLGATE_LISTEN,
     store: value.SAMLGATE_STORE,
-    secret: value.SAMLGATE_SECRET ?? readOrCreateSecret(directory, 'secret', 'base64', base64Secret),
+    secret,
     previousSecret: value.SAMLGATE_SECRET_PREVIOUS,
+    secretFile: findSecretFile(directory, secret),
     operatorToken: value.SAMLGATE_OPERATOR_TOKEN ?? readOrCreateSecret(directory, 'operator-token', 'hex', bearerToken),
     secondOpinion: value.SAMLGATE_SECOND_OPINION === 'node-saml',
     rateLimits: value.SAMLGATE_RATE_LIMITS === 'on',
@@ -316,12 +323,22 @@ function readOrCreateSecret<T>(directory: string | undefined, name: string, enco
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EEXIST') throw new ConfigError([`${file} cannot be written (${code}). Give the gateway write access to the directory`]);
   }
-  const mode = statSync(file).mode & 0o777;
-  if (mode & 0o077) throw new ConfigError([`Other users can read ${file} (mode ${mode.toString(8)}). Run: chmod 600 ${file}`]);
+  const exposure = findExposure(file, '600');
+  if (exposure.length > 0) throw new ConfigError(exposure);
   const stored = shape.safeParse(readFileSync(file, 'utf8'));
   if (!stored.success)
     throw new ConfigError([
       `${file} ${stored.error.issues[0]?.message}. Restore it from a backup. Without it, the keys in the store are lost`,
     ]);
   return stored.data;
+}
+
+function findSecretFile(directory: string | undefined, secret: Buffer): Config['secretFile'] {
+  if (directory === undefined) return undefined;
+  const file = path.join(directory, SECRET_FILE);
+  try {
+    return { path: file, isCurrent: Buffer.from(readFileSync(file, 'utf8').trim(), 'base64').equals(secret) };
+  } catch {
+    return undefined; // missing, or not readable for a gateway that does not need it
+  }
 }

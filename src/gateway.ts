@@ -158,9 +158,10 @@ function listenOn(server: Server, { host, port }: Config['listen']): Promise<num
   });
 }
 
-function closeServer(server: Server, withinMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (!server.listening) return resolve();
+async function closeServer(server: Server, withinMs: number): Promise<void> {
+  if (!server.listening) return;
+  await quietMoment();
+  await new Promise<void>((resolve) => {
     const deadline = setTimeout(() => server.closeAllConnections(), withinMs);
     // Idle connections are closed now, and busy ones soon after their response.
     const closeIdle = setInterval(() => server.closeIdleConnections(), 50);
@@ -171,4 +172,19 @@ function closeServer(server: Server, withinMs: number): Promise<void> {
     });
     server.closeIdleConnections();
   });
+}
+
+const QUIET_ITERATION_MS = 0.05;
+const QUIET_WITHIN_MS = 300;
+
+/**
+ * Resolves after an iteration of the event loop that handled nothing. The system resets connections that wait to be accepted when
+ * the port is closed, and after such an iteration there are none.
+ */
+async function quietMoment(): Promise<void> {
+  const deadlineMs = performance.now() + QUIET_WITHIN_MS;
+  for (let startedMs = performance.now(); startedMs < deadlineMs; startedMs = performance.now()) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (performance.now() - startedMs < QUIET_ITERATION_MS) return;
+  }
 }

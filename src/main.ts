@@ -1,58 +1,9 @@
 #!/usr/bin/env node
-/** The command `samlgate`. Exit codes: 0 success, 1 failure or refusal, 2 wrong usage. */
-import { type Command, CommanderError, program } from 'commander';
-import { describeCommandError } from './cli/command-error.ts';
-import { printNote } from './cli/output.ts';
-import { VERSION } from './client/version.ts';
-
-/** Loads only the module of the command that runs, so that a gateway does not carry the other commands in memory. */
-const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
-  serve: async () => (await import('./cli/commands/serve.ts')).addServe,
-  login: async () => (await import('./cli/commands/login.ts')).addLogin,
-  logout: async () => (await import('./cli/commands/logout.ts')).addLogout,
-  whoami: async () => (await import('./cli/commands/whoami.ts')).addWhoami,
-  token: async () => (await import('./cli/commands/token.ts')).addToken,
-  members: async () => (await import('./cli/commands/members.ts')).addMembers,
-  org: async () => (await import('./cli/commands/org.ts')).addOrg,
-  connection: async () => (await import('./cli/commands/connection.ts')).addConnection,
-  keys: async () => (await import('./cli/commands/keys.ts')).addKeys,
-  doctor: async () => (await import('./cli/commands/doctor.ts')).addDoctor,
-  'mock-idp': async () => (await import('./cli/commands/mock-idp.ts')).addMockIdp,
-  demo: async () => (await import('./cli/commands/demo.ts')).addDemo,
-};
-
-program
-  .name('samlgate')
-  .description('SAML 2.0 single sign-on gateway')
-  .version(VERSION)
-  .exitOverride()
-  .configureHelp({ sortSubcommands: false })
-  .showSuggestionAfterError();
-
-// A reader like `head` may close the pipe early. That is not a failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
-
-try {
-  for (const name of commandsFor(process.argv[2])) (await COMMANDS[name]?.())?.(program);
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
+/** The command `samlgate`. Imports nothing before the check, because an older Node.js can load neither `node:sqlite` nor newer syntax. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(`samlgate needs Node.js 22.18 or newer. This is ${process.versions.node}.\n`);
+  process.exit(1);
 }
-
-/** Returns the named command; all commands for help and for unknown names; none for the version. */
-function commandsFor(first: string | undefined): readonly string[] {
-  if (first === '--version' || first === '-V') return [];
-  return first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
-}
-
-function exitCodeOf(error: unknown): number {
-  // Commander has already printed its message (usage or help).
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const end = describeCommandError(error);
-  if (!end) throw error;
-  printNote(end.message);
-  return end.exitCode;
-}
+const { runCommandLine } = await import('./cli/command-line.ts');
+await runCommandLine();

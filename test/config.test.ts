@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -125,7 +126,55 @@ describe('configuration', () => {
     readConfig({ SAMLGATE_STORE: store });
     const file = path.join(directory, 'data', 'secret');
     chmodSync(file, 0o644);
-    expect(problemsOf({})).toEqual([`Other users can read ${file} (mode 644). Run: chmod 600 ${file}`]);
+    expect(problemsOf({})).toEqual([`Other users can read or write ${file} (mode 644). Run: chmod 600 ${file}`]);
+  });
+
+  it.each(['samlgate.db', 'samlgate.db-wal', 'samlgate.db-shm'])('rejects %s if other users can read or write it', (name) => {
+    readConfig({ SAMLGATE_STORE: store });
+    const file = path.join(directory, 'data', name);
+    writeFileSync(file, '', { mode: 0o600 });
+    for (const mode of [0o640, 0o620, 0o604, 0o602]) {
+      chmodSync(file, mode);
+      expect(problemsOf({})).toEqual([`Other users can read or write ${file} (mode ${mode.toString(8)}). Run: chmod 600 ${file}`]);
+    }
+    chmodSync(file, 0o600);
+    expect(problemsOf({})).toEqual([]);
+  });
+
+  it('rejects a directory that other users can read or write, and writes nothing', () => {
+    const data = path.join(directory, 'data');
+    mkdirSync(data);
+    for (const mode of [0o755, 0o730, 0o703, 0o1777]) {
+      chmodSync(data, mode);
+      expect(problemsOf({ SAMLGATE_SECRET: randomBytes(32).toString('base64') })).toEqual([
+        expect.stringContaining(`Other users can read or write ${data} (mode ${mode.toString(8)}). Run: chmod 700 ${data}`),
+      ]);
+      expect(readdirSync(data)).toEqual([]);
+    }
+  });
+
+  it('stops if the secret is missing beside an existing database, and writes nothing', () => {
+    readConfig({ SAMLGATE_STORE: store });
+    const data = path.join(directory, 'data');
+    const secret = path.join(data, 'secret');
+    const given = readFileSync(secret, 'utf8').trim();
+    writeFileSync(path.join(data, 'samlgate.db'), 'SQLite', { mode: 0o600 });
+    for (const name of ['secret', 'operator-token']) rmSync(path.join(data, name));
+    expect(problemsOf({})).toEqual([expect.stringMatching(`^${secret} is missing, .*backup.* SAMLGATE_SECRET`)]);
+    expect(readdirSync(data)).toEqual(['samlgate.db']);
+    expect(problemsOf({ SAMLGATE_SECRET: given })).toEqual([]);
+  });
+
+  it('knows whether the file beside the database contains the secret in use', () => {
+    const former = readConfig({ SAMLGATE_STORE: store });
+    const file = path.join(directory, 'data', 'secret');
+    expect(former.secretFile).toEqual({ path: file, isCurrent: true });
+    const environment = { SAMLGATE_STORE: store, SAMLGATE_SECRET_PREVIOUS: former.secret.toString('base64') };
+    const rotated = readConfig({ ...environment, SAMLGATE_SECRET: randomBytes(32).toString('base64') });
+    expect(rotated.secretFile).toEqual({ path: file, isCurrent: false });
+    expect(readConfig({ ...environment, SAMLGATE_SECRET: former.secret.toString('base64') }).secretFile?.isCurrent).toBe(true);
+    rmSync(file);
+    expect(readConfig({ ...environment, SAMLGATE_SECRET: former.secret.toString('base64') }).secretFile).toBeUndefined();
   });
 
   it('rejects a truncated secret and leaves the file unchanged', () => {

@@ -1,4 +1,4 @@
-/** Errors that end a command. `main.ts` prints the message and sets the exit code. */
+/** Errors that end a command. `command-line.ts` prints the message and sets the exit code. */
 import { SamlgateError } from '../client/samlgate-error.ts';
 import { plain } from './output.ts';
 

@@ -6,7 +6,6 @@ import { type KeyRing, keyIn, openSigningKey, readKeyRing } from '../auth/keys/k
 import { findLatestGroupsSuggestion } from '../auth/sign-in-log/groups-suggestion.ts';
 import { getLogEntry, listLogEntries } from '../auth/sign-in-log/sign-in-log.ts';
 import { explainConnectionError, explainTimeout } from '../client/connection-problem.ts';
-import { isLoopbackHost } from '../client/loopback.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { GatewayError } from '../errors.ts';
 import { createLog } from '../log.ts';
@@ -21,6 +20,7 @@ import { findSchemaProblem } from '../schema/schema-version.ts';
 import { createSecrets } from '../secrets.ts';
 import { openStore } from '../store/open-store.ts';
 import { DAY_MS } from '../time.ts';
+import { findConfigurationWarnings } from './configuration-warnings.ts';
 import { describeStoreProblem } from './store-problem.ts';
 
 export interface Finding {
@@ -67,7 +67,7 @@ export async function examineGateway(environment: Environment, now: () => number
       .split('\n')
       .map((line) => failure('configuration', line, 'Correct the variable. samlgate serve --help lists all of them.'));
   }
-  const findings = [...configurationFindings(config), ...(await clockFindings(config, now))];
+  const findings = [...configurationFindings(config, environment), ...(await clockFindings(config, now))];
   try {
     const store = await openStore(config.store, now);
     const secrets = createSecrets(config.secret, config.previousSecret);
@@ -100,19 +100,11 @@ function missingDatabase({ SAMLGATE_STORE: store = 'sqlite:./data/samlgate.db' }
   );
 }
 
-function configurationFindings({ baseUrl, isHttps, store, secondOpinion }: Config): Finding[] {
-  const isLocal = isLoopbackHost(new URL(baseUrl).hostname);
+function configurationFindings(config: Config, environment: Environment): Finding[] {
+  const { baseUrl, store, secondOpinion } = config;
   return [
     ok('configuration', `${baseUrl}, store ${store.split(':')[0]}, second opinion ${secondOpinion ? 'node-saml' : 'off'}`),
-    ...(isHttps || isLocal
-      ? []
-      : [
-          warning(
-            'configuration',
-            'SAMLGATE_BASE_URL is not https, so sessions and tokens can be read on the network',
-            'Put a proxy that terminates TLS in front of the gateway, and set SAMLGATE_BASE_URL to its https URL.',
-          ),
-        ]),
+    ...findConfigurationWarnings(config, environment).map(({ text, advice }) => warning('configuration', text, advice)),
   ];
 }
 

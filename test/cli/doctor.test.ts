@@ -36,6 +36,8 @@ beforeEach(() => {
   environment = {
     SAMLGATE_BASE_URL: gateway.url,
     SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}`,
+    // The base URL is that of a stub, whose port differs from the gateway's.
+    SAMLGATE_TRUST_PROXY: '1',
     SAMLGATE_SECRET: randomBytes(32).toString('base64'),
     SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
   };

@@ -166,6 +166,23 @@ describe('npm package', () => {
     expect((await run(bin, ['--version'], { cwd: project, env: environment() })).stdout).toBe(`${version}\n`);
   });
 
+  test('ends with one line on an older Node.js, before it loads anything that such a version does not have', async () => {
+    const main = path.join(project, 'node_modules/samlgate/dist/main.js');
+    for (const bin of [main, path.join(project, 'node_modules/.bin/samlgate')]) {
+      for (const version of ['18.20.4', '20.19.0', '22.17.1']) {
+        const older = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '${version}' })`;
+        const failure = run(process.execPath, ['--import', older, bin, 'serve'], { cwd: project, env: environment() });
+        await expect(failure).rejects.toMatchObject({
+          code: 1,
+          stdout: '',
+          stderr: `samlgate needs Node.js 22.18 or newer. This is ${version}.\n`,
+        });
+      }
+    }
+    const imports = [...readFileSync(main, 'utf8').matchAll(/^import .*$/gm)].map(([line]) => line);
+    expect(imports).toEqual([expect.stringMatching(/from 'node:module';$/)]);
+  });
+
   test('serves pages, their style sheet, the API and its reference', async () => {
     const port = await freePort();
     const url = `http://localhost:${port}`;

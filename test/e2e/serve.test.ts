@@ -38,12 +38,10 @@ describe('samlgate serve', () => {
     expect(away.stderr).not.toMatch(/\n\s+at /);
     const gateway = await startGatewayProcess();
     const { SAMLGATE_LISTEN: listen = '' } = gateway.environment;
-    const taken = serve({
-      ...secrets,
-      SAMLGATE_STORE: `sqlite:${path.join(tmpdir(), `samlgate-taken-${process.pid}.db`)}`,
-      SAMLGATE_LISTEN: listen,
-    });
-    expect([taken.status, taken.stderr]).toEqual([1, expect.stringContaining('EADDRINUSE')]);
+    const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
+    const taken = serve({ ...secrets, SAMLGATE_STORE: `sqlite:${path.join(directory, 'samlgate.db')}`, SAMLGATE_LISTEN: listen });
+    rmSync(directory, { recursive: true });
+    expect([taken.status, taken.stderr]).toEqual([1, expect.stringMatching(/SAMLGATE_LISTEN.*EADDRINUSE/)]);
     expect(taken.stderr).not.toMatch(/\n\s+at /);
     expect(await gateway.stop()).toBe(0);
   });

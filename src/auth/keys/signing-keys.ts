@@ -47,12 +47,14 @@ export async function prepareSigningKeys(runtime: Runtime): Promise<void> {
   if (keyIn(ring, 'next')?.algorithm !== runtime.config.tokenAlgorithm) await replaceNextKey(runtime);
 }
 
-async function unwrapKey({ secrets }: Runtime, { kid, wrappedPrivateKey = '' }: SigningKey): Promise<string> {
+async function unwrapKey({ secrets, config }: Runtime, { kid, wrappedPrivateKey = '' }: SigningKey): Promise<string> {
   try {
     return await secrets.unwrap(purposeOf(kid), wrappedPrivateKey);
   } catch {
     throw new ConfigError([
-      'SAMLGATE_SECRET is not the secret that the keys in the store are wrapped with. Set it to that secret. To replace that secret, also set SAMLGATE_SECRET_PREVIOUS to it',
+      config.secretFile?.isCurrent
+        ? `The file ${config.secretFile.path} does not contain the secret that the keys in the store are wrapped with. If SAMLGATE_SECRET was replaced, the file still contains the former secret. Write the new one into it`
+        : 'SAMLGATE_SECRET is not the secret that the keys in the store are wrapped with. Set it to that secret. To replace that secret, also set SAMLGATE_SECRET_PREVIOUS to it',
     ]);
   }
 }

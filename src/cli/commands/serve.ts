@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { ConfigError, readConfig, VARIABLES } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
+import { findConfigurationWarnings } from '../configuration-warnings.ts';
 import { describeStoreProblem } from '../store-problem.ts';
 
 export function addServe(program: Command): void {
@@ -20,6 +21,8 @@ async function serve(): Promise<void> {
   const { createGateway } = await import('../../gateway.ts');
   const gateway = await exitOnFailure(() => createGateway(config));
   const { log, store } = gateway.runtime;
+  for (const { text, advice } of findConfigurationWarnings(config, process.env))
+    log.warn({ warning: `${text}. ${advice}` }, 'configuration');
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
   await exitOnFailure(() => gateway.listen());
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');

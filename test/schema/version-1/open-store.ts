@@ -1,5 +1,5 @@
 /** Restores the stores that `write-store.mjs` wrote. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Redis } from 'ioredis';
@@ -57,6 +57,7 @@ const read = (name: string): unknown => JSON.parse(readFileSync(path.join(import
 /** Writes the SQLite store of version 1 to a new file. */
 export function restoreSqlite(file: string): Facts {
   const { facts, userVersion, schema, tables } = read('sqlite.json') as SqliteDump;
+  writeFileSync(file, '', { mode: 0o600 });
   const database = new DatabaseSync(file);
   for (const statement of schema) database.exec(statement);
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA user_version = ${userVersion}`);

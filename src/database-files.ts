@@ -1,0 +1,32 @@
+/** Checks the files of a SQLite store before the gateway writes anything. */
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+/** The name of the file beside the database that holds the master secret. */
+export const SECRET_FILE = 'secret';
+
+/**
+ * Returns what the operator must change before the gateway can start: files that other users can read or write, and a secret that
+ * is missing although a database exists, whose keys a new secret could not decrypt.
+ * @param isSecretGiven SAMLGATE_SECRET is set
+ */
+export function findFileProblems(database: string, isSecretGiven: boolean): string[] {
+  const directory = path.dirname(database);
+  const secret = path.join(directory, SECRET_FILE);
+  const problems = [database, `${database}-wal`, `${database}-shm`].flatMap((file) => findExposure(file, '600'));
+  // Users who can write the directory can replace the database.
+  problems.push(...findExposure(directory, '700', ' (or set SAMLGATE_STORE to a file in a directory of its own)'));
+  if (!isSecretGiven && !existsSync(secret) && (statSync(database, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    problems.push(
+      `${secret} is missing, but the database ${database} exists, and its keys cannot be decrypted without that secret. Restore the file from a backup, or set SAMLGATE_SECRET to the secret`,
+    );
+  }
+  return problems;
+}
+
+/** Returns the problem if other users can read or write a file or directory that exists. */
+export function findExposure(file: string, mode: '600' | '700', alternative = ''): string[] {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (!stat || (stat.mode & 0o077) === 0) return [];
+  return [`Other users can read or write ${file} (mode ${(stat.mode & 0o7777).toString(8)}). Run: chmod ${mode} ${file}${alternative}`];
+}
