@@ -19,7 +19,7 @@ it('leaves nothing of a flood of strangers in the store, once what is kept for a
     const target = await makeFloodTarget(gateway);
     const before = storedOctets(file, Date.now());
     const result = await flood(target, { seconds: 10, addresses: ['198.51.100.1'], share: 0.1 });
-    expect(Object.keys(result['hostile SAML responses'] ?? {})).toEqual(['400', '413']);
+    expect(result['hostile SAML responses']?.[400]).toBeGreaterThan(25);
     await flushRefusalCounts(gateway.runtime);
     const during = growth(before, storedOctets(file, Date.now()));
     // Some 30 started sign-ins of at most 2 kB, device logins, and the capped sign-in log.
