@@ -47,13 +47,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   organizations: ['audit', 'errors', 'ids', 'runtime', 'saml', 'store'],
   schema: ['auth', 'config', 'organizations', 'runtime', 'store'],
   auth: ['audit', 'audit-trail', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'store'],
+  'store-tools': ['auth', 'organizations', 'schema', 'secrets', 'store'],
   console: ['audit', 'audit-trail', 'auth', 'errors', 'organizations', 'saml'],
   http: ['audit', 'audit-trail', 'auth', 'client', 'console', 'errors', 'files', 'ids', 'log', 'organizations', 'runtime', 'saml', 'store'],
   gateway: ['audit-trail', 'auth', 'config', 'http', 'log', 'metrics', 'organizations', 'runtime', 'schema', 'secrets', 'store'],
   // The client library and the mock identity provider do not depend on the server.
   client: [],
   'mock-idp': ['saml'],
-  cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp'],
+  cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp', 'store-tools'],
   main: ['cli'],
 };
 

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   org: async () => (await import('./commands/org.ts')).addOrg,
   connection: async () => (await import('./commands/connection.ts')).addConnection,
   keys: async () => (await import('./commands/keys.ts')).addKeys,
+  store: async () => (await import('./commands/store.ts')).addStore,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   'mock-idp': async () => (await import('./commands/mock-idp.ts')).addMockIdp,
   demo: async () => (await import('./commands/demo.ts')).addDemo,

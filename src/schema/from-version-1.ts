@@ -66,7 +66,7 @@ async function moveKeyRing(store: Store): Promise<void> {
 }
 
 /** Returns whether a program of version 1 has started on this store, and no migration has begun. */
-export async function isOfVersion1(store: Store): Promise<boolean> {
+export async function isOfVersion1(store: Pick<Store, 'get'>): Promise<boolean> {
   const ring = await store.get(GLOBAL, KEY_RING_1, KEY_RING_RECORD);
   return ring !== undefined && 'keys' in ring.value;
 }

@@ -14,6 +14,8 @@ export interface SchemaVersion {
   readonly version: number;
   /** A migration to this version has begun and is not complete. */
   readonly migratingTo?: number | undefined;
+  /** The store is an incomplete copy of another one. `migratingTo` is a version that no program has, so that none starts. */
+  readonly isCopy?: true | undefined;
 }
 
 export const SCHEMA: Collection<SchemaVersion> = { name: 'schema', indexes: {}, unique: {} };
@@ -38,10 +40,11 @@ export async function prepareSchema(runtime: Runtime, migrations: readonly Migra
   let mayHaveReplicas: boolean | undefined;
   for (;;) {
     const stored = await store.get(GLOBAL, SCHEMA, SCHEMA_RECORD);
-    const { version, migratingTo }: SchemaVersion = stored?.value ?? { version: FIRST_VERSION };
+    const schema: SchemaVersion = stored?.value ?? { version: FIRST_VERSION };
+    const { version, migratingTo } = schema;
     // Programs of the first version do not end by themselves; the first migration makes them fail.
     mayHaveReplicas ??= version > FIRST_VERSION;
-    const problem = findNewerVersion({ version, migratingTo }, newest);
+    const problem = findNewerVersion(schema, newest);
     if (problem !== undefined) throw new ConfigError([problem]);
     const migration = migrations[version - FIRST_VERSION];
     if (!migration) {
@@ -64,7 +67,14 @@ async function writeVersion(store: Store, before: Stored<SchemaVersion> | undefi
   return (await store.commit(GLOBAL, [step], { replicated: true })).ok;
 }
 
-function findNewerVersion({ version, migratingTo = version }: SchemaVersion, newest: number): string | undefined {
+/** Returns the schema record of a store while another one is copied to it. */
+export const incompleteCopy = (): SchemaVersion => {
+  const newest = FIRST_VERSION + MIGRATIONS.length;
+  return { version: newest, migratingTo: newest + 1, isCopy: true };
+};
+
+function findNewerVersion({ version, migratingTo = version, isCopy }: SchemaVersion, newest: number): string | undefined {
+  if (isCopy) return 'SAMLGATE_STORE is an incomplete copy of another store. Complete it by running the same samlgate store copy again.';
   if (migratingTo <= newest) return undefined;
   return `SAMLGATE_STORE has schema version ${migratingTo}, which a newer version of samlgate has written; this one supports versions up to ${newest}. Start the newer version, or restore a backup from before the upgrade.`;
 }
@@ -73,7 +83,9 @@ function findNewerVersion({ version, migratingTo = version }: SchemaVersion, new
  * Returns why this program cannot use the store as it is, for a program that does not migrate it. Undefined for a store of this
  * version, and for a new one.
  */
-export async function findSchemaProblem(store: Store): Promise<{ readonly kind: 'older' | 'newer'; readonly text: string } | undefined> {
+export async function findSchemaProblem(
+  store: Pick<Store, 'get'>,
+): Promise<{ readonly kind: 'older' | 'newer'; readonly text: string } | undefined> {
   const schema = (await store.get(GLOBAL, SCHEMA, SCHEMA_RECORD))?.value;
   const newest = FIRST_VERSION + MIGRATIONS.length;
   const newer = schema && findNewerVersion(schema, newest);

@@ -40,6 +40,7 @@ const STATEMENTS = {
   rollback: 'ROLLBACK',
   get: 'SELECT id, version, value FROM records WHERE partition = ? AND collection = ? AND id = ?',
   insert: 'INSERT INTO records (partition, collection, id, version, value) VALUES (?, ?, ?, 1, ?) ON CONFLICT DO NOTHING',
+  restore: 'INSERT INTO records (partition, collection, id, version, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   replace: 'UPDATE records SET version = version + 1, value = ? WHERE partition = ? AND collection = ? AND id = ? AND version = ?',
   delete: 'DELETE FROM records WHERE partition = ? AND collection = ? AND id = ? AND version = ?',
   addIndex: 'INSERT INTO indexes (partition, collection, name, text, id) VALUES (?, ?, ?, ?, ?)',
@@ -225,6 +226,10 @@ class SqliteStore implements Store {
         return this.#insert(partition, step.collection, step.id, step.value);
       case 'replace':
         return this.#replace(partition, step.collection, step);
+      case 'restore': {
+        const { collection, id, version, text } = step;
+        return changed(this.#statements.restore.run(partition, collection.name, id, version, text)) && this.#writeEntries(partition, step);
+      }
       case 'delete':
         this.#dropEntries(partition, step.collection, step.id);
         return changed(this.#statements.delete.run(partition, step.collection.name, step.id, step.version));
@@ -270,7 +275,13 @@ class SqliteStore implements Store {
   }
 
   #addEntries(partition: string, collection: Collection<never>, id: string, value: unknown): boolean {
-    const { indexes, uniques } = entriesOf(collection, value);
+    return this.#writeEntries(partition, { collection, id, ...entriesOf(collection, value) });
+  }
+
+  #writeEntries(
+    partition: string,
+    { collection, id, indexes, uniques }: Pick<Extract<Step, { do: 'restore' }>, 'collection' | 'id' | 'indexes' | 'uniques'>,
+  ): boolean {
     for (const [name, text] of indexes) this.#statements.addIndex.run(partition, collection.name, name, text, id);
     return uniques.every(([name, text]) => changed(this.#statements.addUnique.run(partition, collection.name, name, text, id)));
   }

@@ -50,6 +50,20 @@ export type Step =
     }
   /** Fails unless the record has this version. */
   | { readonly do: 'delete'; readonly collection: Collection<never>; readonly id: string; readonly version: number }
+  /**
+   * Writes a record as another store had it, with its version and its index strings. Fails if the id exists, or if another record has
+   * one of the unique strings. For tools that copy a store; gateways insert.
+   */
+  | {
+      readonly do: 'restore';
+      readonly collection: Pick<Collection<never>, 'name'>;
+      readonly id: string;
+      readonly version: number;
+      /** JSON. */
+      readonly text: string;
+      readonly indexes: readonly (readonly [name: string, text: string])[];
+      readonly uniques: readonly (readonly [name: string, text: string])[];
+    }
   /** Changes nothing. Fails unless the record exists and has this version (any version, if none is given). */
   | { readonly do: 'require'; readonly collection: Collection<never>; readonly id: string; readonly version?: number }
   /** Changes nothing. Fails unless the collection has fewer records than `count`. Must come before inserts and deletions of the collection. */

@@ -15,6 +15,7 @@ import { addMembers } from '../../src/cli/commands/members.ts';
 import { addMockIdp } from '../../src/cli/commands/mock-idp.ts';
 import { addOrg } from '../../src/cli/commands/org.ts';
 import { addServe } from '../../src/cli/commands/serve.ts';
+import { addStore } from '../../src/cli/commands/store.ts';
 import { addToken } from '../../src/cli/commands/token.ts';
 import { addWhoami } from '../../src/cli/commands/whoami.ts';
 import { VERSION } from '../../src/client/version.ts';
@@ -47,6 +48,7 @@ const ADDERS = [
   addOrg,
   addConnection,
   addKeys,
+  addStore,
   addMockIdp,
   addDemo,
   addDoctor,
@@ -54,7 +56,7 @@ const ADDERS = [
 
 /** The commands of the public interface. */
 const PUBLIC_COMMANDS = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
-|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|keys list|keys rotate|keys revoke|mock-idp|demo|doctor`;
+|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|keys list|keys rotate|keys revoke|store copy|store check|mock-idp|demo|doctor`;
 
 function leaves(command: Command, prefix = ''): [string, Command][] {
   return command.commands.flatMap((each) => {

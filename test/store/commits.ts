@@ -27,11 +27,23 @@ const BOB = { name: 'Bob', email: 'bob@x', groups: ['math'] };
 /** All ids, unique strings and keys in the table of failures. */
 const KNOWN = ['ada', 'bob', 'new', 'gone', 'ada@x', 'bob@x', 'new@x', 'countess', 'kept', 'claimed', 'fresh'];
 
+const restored = (id: string, email: string): Step => ({
+  do: 'restore',
+  collection: PEOPLE,
+  id,
+  version: 7,
+  text: '{"name":"Old \\u00fc"}',
+  indexes: [['group', 'restored']],
+  uniques: [['email', email]],
+});
+
 /** Each row makes a commit fail that starts with steps that succeed. */
 const FAILURES: readonly (readonly [string, Step])[] = [
   ['insert of an existing id', insert('ada', { name: 'other' })],
   ['insert of a taken unique string', insert('other', { name: 'other', email: 'ada@x' })],
   ['insert of a taken unique string of several', insert('other', { name: 'other', handles: ['free', 'countess'] })],
+  ['restore of an existing id', restored('ada', 'free@x')],
+  ['restore of a taken unique string', restored('other', 'ada@x')],
   ['replace of an older version', replace('ada', 1, ADA)],
   ['replace of a future version', replace('ada', 3, ADA)],
   ['replace of version 0', replace('ada', 0, ADA)],

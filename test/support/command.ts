@@ -17,6 +17,8 @@ export interface Running {
   /** Waits for a match in standard error. @throws Error with all output if the command ends before */
   tells(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<Ended>;
+  /** Ends the command as a crash does. */
+  kill(): void;
 }
 
 export interface Home {
@@ -58,7 +60,7 @@ export function makeHome(): Home {
         look();
         void ended.then((end) => reject(new Error(`It ended without ${pattern}: ${JSON.stringify(end)}`)));
       });
-    return { tells, ended };
+    return { tells, ended, kill: () => child.kill('SIGKILL') };
   };
   const credentialsFile = path.join(directory, '.samlgate/credentials.json');
   return {

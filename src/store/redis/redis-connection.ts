@@ -1,7 +1,11 @@
 /** Connects to the Redis of a `SAMLGATE_STORE` URL: standalone, Sentinel or Cluster. */
+import { randomUUID } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { addressOf, closeConnection, keepConnected, type Reachability, reportOutages } from './keep-connected.ts';
 import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
+
+/** By this name in CLIENT LIST, the store tools tell their own connections from those of gateways. */
+export const CONNECTION_NAME = `samlgate-${randomUUID()}`;
 
 const ANSWER_WITHIN_MS = 2500;
 const OPEN_WITHIN_MS = 4000;
@@ -35,6 +39,7 @@ const SCRIPTS = {
  */
 const CONNECTION = {
   lazyConnect: true,
+  connectionName: CONNECTION_NAME,
   connectTimeout: 3000,
   commandTimeout: ANSWER_WITHIN_MS,
   // Without it, TCP would keep a connection to a host that no longer answers for a quarter of an hour.

@@ -96,6 +96,10 @@ function run.insert(collection, id, value, text)
   local key = prefix .. 'r:' .. collection .. ':' .. id
   return not version_of(key) and put_record(collection, id, key, 1, value, text)
 end
+function run.restore(collection, id, version, value, text)
+  local key = prefix .. 'r:' .. collection .. ':' .. id
+  return not version_of(key) and put_record(collection, id, key, tonumber(version), value, text)
+end
 function run.replace(collection, id, version, value, text)
   local key = prefix .. 'r:' .. collection .. ':' .. id
   if version_of(key) ~= tonumber(version) then return false end

@@ -247,6 +247,10 @@ function stepArguments(step: Step): (string | number)[] {
       const entries = JSON.stringify(entriesOf(step.collection, step.value));
       return ['replace', step.collection.name, step.id, step.version, JSON.stringify(step.value), entries];
     }
+    case 'restore': {
+      const { indexes, uniques } = step;
+      return ['restore', step.collection.name, step.id, step.version, step.text, JSON.stringify({ indexes, uniques })];
+    }
     case 'delete':
     case 'require':
       return [step.do, step.collection.name, step.id, step.version ?? ''];
