@@ -36,6 +36,8 @@ export const AUDIT_EVENTS = {
   'connection.removed': 'a connection was deleted, so sign-ins through it are no longer possible',
   'connection.credentials_revoked':
     'the sessions and CLI tokens of the members of a disabled or deleted connection were revoked; `members` in the details counts them',
+  'connection.replacement_created':
+    'a draft was created that replaces the identity provider of a connection after a test, so that members keep their accounts',
   'connection.pending_members_revoked':
     'the sessions and CLI tokens of all members who have not signed in since the identity provider changed are being revoked',
   'role_mapping.changed': 'the role rules were changed',

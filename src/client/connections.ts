@@ -27,8 +27,9 @@ export interface MetadataOptions {
 }
 
 /**
+ * `keep` creates a draft that replaces the identity provider once an owner's test is accepted with the owner's identifier.
  * `link_by_email` links users of the new identity provider to existing members by verified email addresses. `new_accounts` gives every
- * user a new account. This version refuses `keep` with `conflict`.
+ * user a new account.
  */
 export type EntityIdDecision = 'keep' | 'link_by_email' | 'new_accounts';
 

@@ -64,12 +64,23 @@ export interface Connection {
   readonly readsFormerKeys?: true | undefined;
   /** The last change to another identity provider while there were members. */
   readonly change?: IdpChange | undefined;
+  /** Scopes that several identity providers have used, so that restoring a former one never gives its users these members. */
+  readonly keptScopes?: readonly string[] | undefined;
+  /** Set for a draft that waits to replace the identity provider of another connection, which is as it was when the draft was created. */
+  readonly replaces?: ReplacedConnection | undefined;
   /** The setup link that created the connection. */
   readonly setupLinkId?: string | undefined;
   /** When the identity provider was connected again after its connection was deleted. Earlier setup links do not apply to it. */
   readonly reconnectedAt?: string | undefined;
   /** Only for a draft: when a test sign-in with the present metadata and settings was accepted. */
   readonly testedAt?: string | undefined;
+}
+
+export interface ReplacedConnection {
+  readonly connectionId: string;
+  readonly entityId: string;
+  readonly identityScope: string;
+  readonly changeId: string | undefined;
 }
 
 /** A change of a connection to another identity provider, and the decision about the members. */
@@ -100,7 +111,10 @@ export interface RevokingConnection {
  * suspended member stays suspended.
  */
 export interface FormerConnection
-  extends Pick<Connection, 'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates' | 'change' | 'setupLinkId'> {
+  extends Pick<
+    Connection,
+    'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates' | 'change' | 'keptScopes' | 'setupLinkId'
+  > {
   readonly entityId: string;
   readonly identifier: ConnectionSettings['identifier'];
 }

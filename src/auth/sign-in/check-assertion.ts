@@ -113,7 +113,11 @@ function identifyUser(organization: Organization, { connection, assertion, setti
     identifiers: readAllIdentifiers(assertion, context),
     email: person.email,
     name: person.name,
-    decision: decideRole(organization.roleMapping, person.groups, roleScopeOf(organization, connection.id)),
+    decision: decideRole(
+      organization.roleMapping,
+      person.groups,
+      roleScopeOf(organization, connection.replaces?.connectionId ?? connection.id),
+    ),
   };
 }
 

@@ -4,9 +4,12 @@
  */
 import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { findConnection, withConnection } from '../../organizations/connections/connections.ts';
+import { findConnection, requireConnection, withConnection } from '../../organizations/connections/connections.ts';
+import { metadataVersionSteps, pruneMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
+import { noteConnections } from '../../organizations/directory.ts';
 import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
 import { type Outdated, type ResolvedMember, resolveMember } from '../../organizations/identity/resolve-member.ts';
+import { asTested, type Promotion, promote, requireReplaced } from '../../organizations/idp-change/replacement.ts';
 import type { RoleSource } from '../../organizations/members.ts';
 import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
 import type { RoleDecision } from '../../organizations/role-mapping.ts';
@@ -54,7 +57,8 @@ export async function finishTestSignIn(runtime: Runtime, stored: Stored<Organiza
   const { unverifiedXml, request } = answer;
   const organization = stored.value;
   // The response is examined with the connection under test, whatever its Issuer, so that a wrong Issuer is a finding.
-  const connection = findConnection(organization, request.connectionId);
+  const found = findConnection(organization, request.connectionId);
+  const connection = found && asTested(organization, found);
   // A disabled or deleted connection never matches, not even a test that was started before.
   if (!connection || connection.state === 'disabled') throw new GatewayError('saml_issuer_unknown');
   const examination = await examine(runtime, { organization, connection }, unverifiedXml);
@@ -64,7 +68,7 @@ export async function finishTestSignIn(runtime: Runtime, stored: Stored<Organiza
   const entry = await consume(runtime, stored, {
     answer,
     verified,
-    pin: findings.resolved?.pin,
+    resolved: findings.resolved,
     entryFor: (isFirstUse) => makeEntry(runtime, connection, { answer, examination, findings, isFirstUse }),
   });
   if (!entry) return { kind: 'outdated' };
@@ -129,7 +133,10 @@ async function runChecks(runtime: Runtime, stored: Stored<Organization>, { reque
   const user = checked.kind === 'identified' ? checked.user : undefined;
   if (!user) return { ...NO_FINDINGS, checks };
   const resolved = await run('member', async () => {
-    const found = await resolveMember(runtime.store, stored, { connection: verified.connection, user, nowMs: runtime.now() });
+    const { connection } = verified;
+    // Only the identifier itself proves that a member is kept.
+    const searched = connection.replaces ? { ...requireReplaced(organization, connection.replaces), change: undefined } : connection;
+    const found = await resolveMember(runtime.store, stored, { connection: searched, user, nowMs: runtime.now() });
     // A test asks for no approval.
     if (found.kind === 'refused') throw found.refusal;
     return found;
@@ -144,8 +151,7 @@ interface Consumption {
   readonly answer: TestAnswer;
   /** Undefined if the response was refused, so that there is no assertion to claim. */
   readonly verified: VerifiedResponse | undefined;
-  /** The source to pin if the test is accepted. */
-  readonly pin: IdentifierSource | undefined;
+  readonly resolved: ResolvedMember | undefined;
   /** @param isFirstUse undefined if the response was refused, so that it has no assertion */
   readonly entryFor: (isFirstUse: boolean | undefined) => SignInLogEntry;
 }
@@ -158,7 +164,7 @@ interface Consumption {
 async function consume(
   runtime: Runtime,
   stored: Stored<Organization>,
-  { answer, verified, pin, entryFor }: Consumption,
+  { answer, verified, resolved, entryFor }: Consumption,
 ): Promise<SignInLogEntry | undefined> {
   const exists: Step = { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD };
   const { actor } = answer.browser;
@@ -172,7 +178,11 @@ async function consume(
     };
     const nowMs = runtime.now();
     const accepted = outcome === 'accepted' ? verified?.connection : undefined;
-    const change = accepted && changeByTest(stored, { connection: accepted, pin, actor, nowMs });
+    const promotion =
+      accepted && promote(stored, { draftId: accepted.id, member: resolved?.known, startedBy: answer.request.startedBy, actor, nowMs });
+    const change = promotion
+      ? await promotionSteps(runtime, stored, { promotion, actor })
+      : accepted && changeByTest(stored, { connection: accepted, pin: resolved?.pin, actor, nowMs });
     const { organizationStep, pinSteps } = change ?? { organizationStep: exists, pinSteps: [] };
     const steps: Step[] = [
       organizationStep,
@@ -182,12 +192,35 @@ async function consume(
       ...(verified && isFirstUse ? [claimAssertion(verified.settings.idpEntityId, verified.assertion, nowMs)] : []),
     ];
     const result = await runtime.store.commit(stored.value.id, steps, { replicated: change !== undefined });
-    if (result.ok) return entry;
-    if (result.failed === 0 && change) return undefined;
+    if (result.ok) {
+      if (promotion) await afterPromotion(runtime, promotion);
+      return entry;
+    }
+    const isChangeOutdated = result.failed === 0 || (result.failed > 2 && result.failed < 3 + pinSteps.length);
+    if (change && isChangeOutdated) return undefined;
     if (result.failed === 0) throw new GatewayError('organization_unknown');
     if (result.failed === 1) break;
   }
   throw new GatewayError('saml_in_response_to_unknown');
+}
+
+interface PromotionByTest {
+  readonly promotion: Promotion;
+  readonly actor: Actor;
+}
+
+/** Returns the steps that put the tested draft in the place of the identity provider that it replaces. */
+async function promotionSteps(runtime: Runtime, { value, version }: Stored<Organization>, { promotion, actor }: PromotionByTest) {
+  const { organization, connectionId, steps } = promotion;
+  const versionSteps = await metadataVersionSteps(runtime, actor, { organization: value, connectionId });
+  await noteConnections(runtime.store, organization);
+  const organizationStep: Step = { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value: organization };
+  return { organizationStep, pinSteps: [...steps, ...versionSteps(value, organization)] };
+}
+
+async function afterPromotion(runtime: Runtime, { organization, connectionId }: Promotion): Promise<void> {
+  await noteConnections(runtime.store, organization);
+  await pruneMetadataVersions(runtime.store, organization.id, requireConnection(organization, connectionId));
 }
 
 interface AcceptedTest {
@@ -203,7 +236,8 @@ interface AcceptedTest {
  */
 function changeByTest(stored: Stored<Organization>, { connection, pin, actor, nowMs }: AcceptedTest) {
   const isDraft = connection.state === 'draft';
-  if (!isDraft && !pin) return undefined;
+  // A replacement goes live with the test that proves it, and with no other one.
+  if ((!isDraft && !pin) || connection.replaces) return undefined;
   const after = isDraft ? { ...connection, testedAt: toIsoTime(nowMs) } : connection;
   const { value, version } = stored;
   const organizationStep: Step = {

@@ -32,7 +32,7 @@ export function addConnection(program: Command): void {
     .option('--default', 'make it the default connection')
     .option('--email-domain <domain>', 'email domain whose sign-ins use it (repeatable; replaces the former domains)', collect)
     .option('--metadata <file-or-url>', 'new metadata: a file, an https URL, or -')
-    .option('--on-new-entity-id <decision>', 'required for metadata of another identity provider: link_by_email or new_accounts')
+    .option('--on-new-entity-id <decision>', 'required for metadata of another identity provider: keep, link_by_email or new_accounts')
     .option('--link-until <time>', 'until when link_by_email links users: a time, at most 30 days ahead')
     .action(set);
   add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…').action(enable);

@@ -15,7 +15,7 @@ import { addOrgDomain } from './org-domain.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: link_by_email or new_accounts';
+const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: keep, link_by_email or new_accounts';
 const LINK_UNTIL = 'until when link_by_email links users to members with the same verified address: a time, at most 30 days ahead';
 
 export function addOrg(program: Command): void {
@@ -85,6 +85,11 @@ async function setIdp(slug: string, source: string, { entityId, onNewEntityId, l
   const metadata = /^https?:\/\//.test(source) ? { metadata_url: source } : { document: readFile(source) };
   const idp = await client.identityProvider.set(slug, metadata, { entityId, onNewEntityId, linkUntil });
   print(options.json, idp, () => {
+    if (onNewEntityId === 'keep' && idp.replacement !== null) {
+      printLine(`Saved the draft ${idp.replacement}. Sign-ins continue with ${idp.entity_id}.`);
+      printLine(`An owner must test it now: samlgate connection test ${slug} ${idp.replacement}`);
+      return;
+    }
     printLine(`Saved the identity provider ${idp.entity_id} for ${slug}.`);
     for (const { fingerprint_sha256, not_after } of idp.certificates)
       printLine(`  certificate ${fingerprint_sha256.slice(0, 23)}…, expires ${not_after}`);

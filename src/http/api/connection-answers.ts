@@ -53,6 +53,11 @@ export const IDENTITY_PROVIDER = z.strictObject({
   service_provider: z
     .strictObject({ entity_id: z.string(), acs_url: z.string(), slo_url: z.string(), login_url: z.string(), metadata_url: z.string() })
     .describe('The values to enter at the identity provider.'),
+  replaces: z
+    .string()
+    .nullable()
+    .describe('The connection whose identity provider this draft replaces once an owner’s test sign-in is accepted.'),
+  replacement: z.string().nullable().describe('The draft that waits to replace the identity provider of this connection.'),
   change: idpChange,
   affected_members: z
     .strictObject({

@@ -10,6 +10,7 @@ import { isDefaultConnection, type OrganizationConnection } from '../../organiza
 import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { type DomainClaim, domainState, domainWarning, recordName, recordValue } from '../../organizations/domains/domain-claims.ts';
 import { openRequestOf } from '../../organizations/idp-change/pending-members.ts';
+import { findReplacement } from '../../organizations/idp-change/replacement.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
@@ -147,6 +148,8 @@ export function connectionJson({ organization, connection }: OrganizationConnect
     metadata_url: connection.metadataUrl ?? null,
     updated_at: connection.updatedAt,
     refresh: connection.refresh ? { at: connection.refresh.at, problem: connection.refresh.problem ?? null } : null,
+    replaces: connection.replaces?.connectionId ?? null,
+    replacement: findReplacement(organization, connection)?.id ?? null,
     change: connection.change
       ? {
           id: connection.change.id,

@@ -224,7 +224,7 @@ const onNewEntityId = z
   .enum(ENTITY_ID_DECISIONS, `must be one of ${ENTITY_ID_DECISIONS.join(', ')}`)
   .optional()
   .describe(
-    'What happens to the members if the metadata has another entity ID. Required while the connection has members. `link_by_email` links users to existing members by verified email addresses; `new_accounts` gives every user a new account.',
+    'What happens to the members if the metadata has another entity ID. Required while the connection has members. `keep` creates a draft that replaces the identity provider once an owner’s test sign-in is accepted with the owner’s identifier; `link_by_email` links users to existing members by verified email addresses; `new_accounts` gives every user a new account.',
   );
 const linkUntil = z.iso
   .datetime({ offset: true, error: 'must be a time like 2026-03-04T10:22:00Z' })

@@ -141,6 +141,12 @@ export function withChanges(
   { name, state, isDefault, settings = {} }: ConnectionChanges,
 ): Organization {
   const connection = requireConnection(organization, id);
+  if (connection.replaces && (state !== undefined || isDefault)) {
+    throw new GatewayError(
+      'conflict',
+      'This draft replaces the identity provider of another connection. It does so when an owner’s test sign-in is accepted. Delete the draft to cancel that.',
+    );
+  }
   if (state !== undefined) requirePossibleState(organization, connection, state);
   const changed = { ...connection, ...(name === undefined ? {} : { name }), ...(state === undefined ? {} : { state }) };
   requireFreeName(organization, changed);

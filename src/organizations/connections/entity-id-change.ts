@@ -40,6 +40,8 @@ export interface EntityIdPlan {
   readonly fromScope: string | undefined;
   /** The new scope, if the entityID is another one, and the change to remember, if there are members. */
   readonly scope?: IdentityScope & { readonly change?: IdpChange | undefined };
+  /** The connection whose members are kept. A test must first prove that this is right. */
+  readonly keeps?: Connection | undefined;
 }
 
 /**
@@ -60,15 +62,20 @@ export async function planEntityIdChange(
   const plan: EntityIdPlan = { from, fromScope: connection?.identityScope };
   if (!connection || from === entityId) return plan;
   // Also without members: a random scope never returns to members of an earlier identity provider.
-  const scope = formerScope ?? { identityScope: newSecret() };
+  const scope = formerScope && mayReturnTo(connection, formerScope) ? formerScope : { identityScope: newSecret() };
   if (!(await hasMembersToDecide(store, organization.id, connection))) {
     // Members from before the last change are still pending.
     const next = connection.change && newChange(connection, { decision: 'new_accounts' }, now());
     return { ...plan, scope: { ...scope, change: next } };
   }
   const decision = requireDecision(connection, change);
+  if (decision === 'keep') return { ...plan, keeps: connection };
   return { ...plan, scope: { ...scope, change: newChange(connection, { ...change, decision }, now()) } };
 }
+
+/** Members of a scope that another identity provider has used belong to the users of either. Only `keep` gives them their accounts. */
+const mayReturnTo = ({ identityScope: present, keptScopes = [] }: Connection, { identityScope }: IdentityScope): boolean =>
+  identityScope !== present && !keptScopes.includes(identityScope);
 
 /** Returns whether a connection has members, also those whom a former change has not linked yet. */
 async function hasMembersToDecide(store: Store, organizationId: string, connection: Connection): Promise<boolean> {
@@ -86,19 +93,13 @@ function requireAllowedDecision({ kind }: Actor, { decision }: EntityIdChange): 
 
 function requireDecision(connection: Connection, { entityId, decision }: EntityIdChange): EntityIdDecision {
   if (decision === undefined) throw decisionNeeded(connection, entityId);
-  if (decision === 'keep') {
-    throw new GatewayError(
-      'conflict',
-      'on_new_entity_id: keep is not available in this version. Use link_by_email or new_accounts. Nothing was changed.',
-    );
-  }
   return decision;
 }
 
 const decisionNeeded = ({ metadata }: Connection, entityId: string): GatewayError =>
   new GatewayError('conflict', {
     detail:
-      'This metadata belongs to another identity provider, and the connection has members. Set on_new_entity_id (samlgate org set-idp --on-new-entity-id) to link_by_email to link users to members by verified email addresses, or to new_accounts to give every user a new account. With dry_run=true, the response counts the affected members. Nothing was changed.',
+      'This metadata belongs to another identity provider, and the connection has members. Set on_new_entity_id (samlgate org set-idp --on-new-entity-id) to keep if the new identity provider sends the same identifiers, to link_by_email to link users to members by verified email addresses, or to new_accounts to give every user a new account. With dry_run=true, the response counts the affected members. Nothing was changed.',
     wanted: metadata.entityId,
     got: entityId,
   });

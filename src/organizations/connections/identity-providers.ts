@@ -19,6 +19,7 @@ import { toIsoTime } from '../../time.ts';
 import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
 import type { IdentityScope } from '../idp-change/idp-change.ts';
+import { newReplacement, withReplacement } from '../idp-change/replacement.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
 import { requireChangeableBy, requireLinkId } from '../setup/setup-rights.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
@@ -138,6 +139,7 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, reques
   // A revocation that a crash has interrupted belongs to the present change.
   if (organization.revokingConnections !== undefined) await finishRevocations(runtime, actor, organization.id);
   const plan = await planEntityIdChange(runtime, actor, { organization, connectionId, entityId, decision, linkUntilMs, formerScope });
+  if (plan.keeps) return createReplacement(runtime, actor, { change, plan, replaced: plan.keeps });
   const versionSteps = await metadataVersionSteps(runtime, actor, { organization, connectionId });
   await noteConnections(runtime.store, withMetadata(change, runtime.now()));
   const changed = await updateOrganization(runtime, actor, {
@@ -161,6 +163,29 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, reques
   if (plan.scope) await noteOwnerLoss(runtime, actor, changed);
   await pruneMetadataVersions(runtime.store, changed.id, requireConnection(changed, connectionId));
   return changed;
+}
+
+interface RequestedReplacement {
+  readonly change: MetadataChange;
+  readonly plan: EntityIdPlan;
+  readonly replaced: Connection;
+}
+
+/** Saves the metadata in a draft, which replaces the identity provider once an owner has tested it. */
+async function createReplacement(runtime: Runtime, actor: Actor, { change, plan, replaced }: RequestedReplacement): Promise<Organization> {
+  const { organization, connectionId, loaded } = change;
+  const { metadata, metadataUrl } = loaded;
+  const draft = newReplacement(replaced, { metadata, metadataUrl }, runtime.now());
+  await noteConnections(runtime.store, withReplacement(organization, draft));
+  return updateOrganization(runtime, actor, {
+    organizationId: organization.id,
+    event: 'connection.replacement_created',
+    details: { connection: replaced.id, replacement: draft.id, entity_id: metadata.entityId, former_entity_id: replaced.metadata.entityId },
+    change: (before) => {
+      requirePlanned(plan, { organization: before, connectionId, entityId: metadata.entityId });
+      return withReplacement(before, draft);
+    },
+  });
 }
 
 export interface SettingsChange {
@@ -288,6 +313,8 @@ export const signsRequests = ({ metadata, settings }: Connection): boolean => se
 
 /** Returns what the user of an assertion is read with. */
 export const personSettings = (connection: Connection, { idpEntityId, entityId }: ResponseSettings): PersonContext => ({
+  // The first scope is the entityID of the identity provider that the members of earlier versions came from.
+  ...(connection.readsFormerKeys && connection.scopeSince === undefined ? { formerIdpEntityId: connection.identityScope } : {}),
   identifier: connection.settings.identifier ?? 'auto',
   nameIdFormat: connection.settings.nameIdFormat,
   attributeMapping: attributeMappingOf(connection),

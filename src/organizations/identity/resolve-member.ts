@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts';
 import { describeSource, type Identifier, type IdentifierSource } from '../../saml/identifier/identifier.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { findEmailLink } from '../idp-change/email-link.ts';
+import { needsConfirmation } from '../idp-change/idp-change.ts';
 import { requestSteps } from '../idp-change/link-requests.ts';
 import type { Member } from '../members.ts';
 import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
@@ -60,6 +61,10 @@ export async function resolveMember(
   const { identifier } = user;
   const known = await findIdentifiedMember(store, organizationId, { connection, identifier });
   if (known) await requireNoSuspendedAccount(store, stored.value, { connection, user, member: known.value });
+  if (known && connection.change && needsConfirmation(known.value, connection)) {
+    const asking = { connection, change: connection.change, user, members: [known], nowMs };
+    return { kind: 'refused', refusal: linkUnapproved(), requestSteps: requestSteps(asking) };
+  }
   const isPinned = (connection.settings.identifier ?? 'auto') !== 'auto';
   if (!known) {
     const linked = await resolveByEmail(store, stored.value, { connection, user, nowMs });

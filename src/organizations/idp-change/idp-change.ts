@@ -65,5 +65,13 @@ export const isOfScopes = (member: Member, connection: Connection, scopes: reado
 export const linkingChange = ({ change }: Connection, nowMs: number): IdpChange | undefined =>
   change?.decision === 'link_by_email' && change.until !== undefined && nowMs < Date.parse(change.until) ? change : undefined;
 
+/** Returns the change of a connection about whose members an owner or the operator can decide. */
+export const decidableChange = (connection: Connection, nowMs: number): IdpChange | undefined =>
+  connection.change?.decision === 'keep' ? connection.change : linkingChange(connection, nowMs);
+
+/** Returns whether a member is an owner whom nobody has confirmed since members were kept: another user may have the identifier. */
+export const needsConfirmation = (member: Member, { change }: Connection): boolean =>
+  change?.decision === 'keep' && member.role === 'owner' && isUndecided(member, change);
+
 /** Returns whether neither a sign-in nor an administrator has decided about a member since the change. */
 export const isUndecided = ({ idpChange }: Member, { id }: IdpChange): boolean => idpChange?.id !== id;

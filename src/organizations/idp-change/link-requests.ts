@@ -5,16 +5,16 @@
  */
 import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { newId } from '../../ids.ts';
+import { newId, newSecret } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Identifier, isSameSource } from '../../saml/identifier/identifier.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { identityKey, memberIdentifier } from '../identity/member-identity.ts';
 import { pinIdentifier } from '../identity/pin-identifier.ts';
-import { type LinkRequest, MEMBERS, type Member } from '../members.ts';
+import { hasSettled, isActiveOwner, type LinkRequest, MEMBERS, type Member } from '../members.ts';
 import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
-import { isUndecided, linkingChange } from './idp-change.ts';
+import { decidableChange, isUndecided } from './idp-change.ts';
 
 export interface AskingUser {
   readonly identifier: Identifier;
@@ -55,7 +55,7 @@ export interface LinkDecision {
 }
 
 /**
- * Makes the user of a request the member. Ids, role, tokens and a suspension of the member stay.
+ * Makes the user of a request the member, or confirms that an owner is the user. Ids, role, tokens and a suspension of the member stay.
  * @throws not_found; conflict if the request was replaced, decided or expired, or if the user has an account by now; forbidden
  */
 export const approveLink = (runtime: Runtime, actor: Actor, decision: LinkDecision): Promise<Member> =>
@@ -74,13 +74,21 @@ export const approveLink = (runtime: Runtime, actor: Actor, decision: LinkDecisi
  * @throws not_found; conflict if the request was replaced, decided or expired; forbidden
  */
 export const declineLink = (runtime: Runtime, actor: Actor, decision: LinkDecision): Promise<Member> =>
-  decide(runtime, actor, decision, ({ value }, request) => ({
+  decide(runtime, actor, decision, ({ value }, request, change) => ({
     ...value,
+    // With `keep`, the member has the key of the user, who would never get a new account.
+    ...(change.decision === 'keep' ? withoutKey(request) : {}),
     idpChange: { id: request.changeId, outcome: 'declined' },
     linkRequest: undefined,
   }));
 
-type Decide = (member: Stored<Member>, request: LinkRequest) => Member;
+/** No sign-in finds a member by this. The identifier is kept, because a suspended member is recognized by it. */
+const withoutKey = ({ identifier }: LinkRequest): Pick<Member, 'identity' | 'identifier'> => ({
+  identity: newSecret(),
+  identifier: { ...identifier, scope: 'declined' },
+});
+
+type Decide = (member: Stored<Member>, request: LinkRequest, change: IdpChange) => Member;
 
 /** Requires in the commit that neither the organization nor the member has changed, so that no change of either is missed. */
 async function decide(runtime: Runtime, actor: Actor, decision: LinkDecision, apply: Decide): Promise<Member> {
@@ -93,8 +101,9 @@ async function decide(runtime: Runtime, actor: Actor, decision: LinkDecision, ap
     if (!member) throw new GatewayError('not_found', 'This member does not exist.');
     const nowMs = now();
     const { request, change, connection } = requireRequest(organization.value, member.value, { decision, nowMs });
-    const after = apply(member, request);
-    const isLinked = after.identity === request.identity;
+    if (change.decision === 'keep') await requireConfirmed(store, actor, { organizationId, change });
+    const after = apply(member, request, change);
+    const isLinked = after.idpChange?.outcome === 'approved';
     if (isLinked) await requireUsableKey(store, { organizationId, memberId, connection, request });
     const details = {
       connection: connectionId,
@@ -129,12 +138,31 @@ function requireRequest(
   const connection = connections.find(({ id }) => id === decision.connectionId);
   if (!connection) throw new GatewayError('not_found', 'This organization has no such connection.');
   const { linkRequest: request } = member;
-  const change = linkingChange(connection, nowMs);
+  const change = decidableChange(connection, nowMs);
   const isOpen = request?.connectionId === connection.id && request.changeId === change?.id && isUndecided(member, change);
   if (!request || !change || !isOpen || request.id !== decision.requestId) {
     throw new GatewayError('conflict', 'This request was replaced, decided or expired. Load the list again before you decide.');
   }
   return { request, change, connection };
+}
+
+/**
+ * Checks that the caller is known to be who they were before members were kept: the session of an unconfirmed owner proves nothing about
+ * the user who signs in next.
+ * @throws forbidden
+ */
+async function requireConfirmed(
+  store: Store,
+  { kind, id }: Actor,
+  { organizationId, change }: { readonly organizationId: string; readonly change: IdpChange },
+): Promise<void> {
+  if (kind === 'operator') return;
+  const caller = kind === 'member' && id !== undefined ? await store.get(organizationId, MEMBERS, id) : undefined;
+  if (caller && isActiveOwner(caller.value) && hasSettled(caller.value, change.id)) return;
+  throw new GatewayError(
+    'forbidden',
+    'Only the operator, or an owner who has signed in since the identity provider changed, can decide this. Sign in again first.',
+  );
 }
 
 interface UsableKey {

@@ -27,7 +27,8 @@ export interface SetupTarget {
 export async function isLockedForSetup(store: Store, { organization, connectionId }: SetupTarget): Promise<boolean> {
   const connection = connectionId === undefined ? findDefaultConnection(organization) : findConnection(organization, connectionId);
   if (!connection) return false;
-  if (connection.state === 'draft') return connection.change !== undefined || hasMembers(store, organization.id, connection);
+  if (connection.state === 'draft')
+    return connection.replaces !== undefined || connection.change !== undefined || hasMembers(store, organization.id, connection);
   return (await store.find(organization.id, MEMBERS, 'email', { limit: 1 })).items.length > 0;
 }
 

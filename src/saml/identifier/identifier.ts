@@ -31,6 +31,8 @@ export interface IdentifierSettings {
   readonly nameIdFormat: string | undefined;
   readonly attributeMapping: AttributeMapping;
   readonly idpEntityId: string;
+  /** The identity provider that members of earlier versions came from, if it has been replaced and its members were kept. */
+  readonly formerIdpEntityId?: string | undefined;
   /** The entityID of this organization's service provider. */
   readonly entityId: string;
 }
@@ -123,9 +125,15 @@ function identifierOfNameId(nameId: NameId, settings: IdentifierSettings): Ident
  * kept the qualifiers as they were sent, so a user may be known with or without them.
  * @see saml-core §8.3.7
  */
-function persistentParts(nameId: NameId, { idpEntityId, entityId }: IdentifierSettings): Pick<Identifier, 'qualifiers' | 'formerForms'> {
+function persistentParts(
+  nameId: NameId,
+  { idpEntityId, formerIdpEntityId = idpEntityId, entityId }: IdentifierSettings,
+): Pick<Identifier, 'qualifiers' | 'formerForms'> {
   const sent = [nameId.nameQualifier ?? '', nameId.spNameQualifier ?? ''] as const;
-  const [names, spNames] = [spellingsOf(sent[0], idpEntityId), spellingsOf(sent[1], entityId)];
+  const present = spellingsOf(sent[0], idpEntityId);
+  // A qualifier that means the identity provider itself was the name of the former one.
+  const names = present.includes('') ? [...new Set([...present, formerIdpEntityId])] : present;
+  const spNames = spellingsOf(sent[1], entityId);
   const qualifiers = [sent[0] === idpEntityId ? '' : sent[0], sent[1] === entityId ? '' : sent[1]] as const;
   return {
     ...(qualifiers.join('') === '' ? {} : { qualifiers }),
