@@ -16,6 +16,7 @@ const EXPECTED: Readonly<Record<CookieId, readonly [string, string, string, stri
   setup: ['__Host-samlgate_setup', 'lax', 'lax', '/', 86_400],
   signInNonce: ['__Host-samlgate_login', 'none', 'lax', '/', 1800],
   notice: ['__Host-samlgate_notice', 'lax', 'lax', '/', 60],
+  formResult: ['__Host-samlgate_form', 'strict', 'strict', '/', 60],
   logoutOutcome: ['samlgate_logout', 'lax', 'lax', '/logout', 60],
   lastOrganization: ['__Host-samlgate_organization', 'lax', 'lax', '/', 7_776_000],
 };

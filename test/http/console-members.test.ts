@@ -209,7 +209,8 @@ describe('console: one member', () => {
     const names = ['one', 'two', 'three'];
     const tokens = new Map<string, string>();
     for (const name of names) {
-      const page = await post(carl, '/tokens', { name, expires_in_days: '30' });
+      const { location } = await post(carl, '/tokens', { name, expires_in_days: '30' });
+      const page = await carl.browser.request(location ?? '');
       tokens.set(name, /samlgate_cli_[\w.-]+/.exec(page.text)?.[0] ?? '');
     }
     const statuses = () => Promise.all(names.map(async (name) => (await gateway.api('GET', '/me', undefined, tokens.get(name))).status));

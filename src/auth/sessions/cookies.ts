@@ -38,6 +38,8 @@ export const COOKIES = {
   signInNonce: { name: 'samlgate_login', sameSite: 'none', maxAgeSeconds: 30 * 60 },
   /** Result of a form, shown once by the next page. In the URL, other sites could forge it. */
   notice: { name: 'samlgate_notice', sameSite: 'lax', maxAgeSeconds: 60 },
+  /** One-time key of a form, with which the next page finds the secret that it shows once. */
+  formResult: { name: 'samlgate_form', sameSite: 'strict', maxAgeSeconds: 60 },
   /** Result of single logout, shown once by the page after it. */
   logoutOutcome: { name: 'samlgate_logout', sameSite: 'lax', maxAgeSeconds: 60, path: '/logout' },
   /** Slug of the organization used last in this browser. Not a secret: every sign-in URL contains it. */

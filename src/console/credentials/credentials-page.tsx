@@ -1,4 +1,4 @@
-import type { ListedCliToken, NewCliToken } from '../../auth/tokens/cli-tokens.ts';
+import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { Member, MemberSession } from '../../organizations/members.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
@@ -157,13 +157,12 @@ function NewTokenForm({ csrfToken, maxDays }: { readonly csrfToken: string; read
 
 export interface NewTokenPageProps {
   readonly frame: Frame;
-  readonly made: NewCliToken;
-  readonly endsAtMs: number | undefined;
+  readonly created: { readonly name: string; readonly token: string; readonly endsAtMs?: number | undefined };
   readonly loginCommand: string;
 }
 
 /** Shows a new token. No other page ever shows it. */
-export function NewTokenPage({ frame, made, endsAtMs, loginCommand }: NewTokenPageProps) {
+export function NewTokenPage({ frame, created: { name, token, endsAtMs }, loginCommand }: NewTokenPageProps) {
   return (
     <ConsolePage frame={frame} section="credentials" title="Your new token" back={{ href: '/console', label: 'Credentials' }}>
       <div class="panel">
@@ -173,10 +172,10 @@ export function NewTokenPage({ frame, made, endsAtMs, loginCommand }: NewTokenPa
             like a password.
           </p>
         </Callout>
-        <Copy value={made.token} what="token" block />
+        <Copy value={token} what="token" block />
         <Facts
           facts={[
-            ['Name', made.record.name],
+            ['Name', name],
             ['Expires', endsAtMs === undefined ? 'never' : <Moment ms={endsAtMs} />],
           ]}
         />

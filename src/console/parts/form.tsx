@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { ComponentChildren } from 'preact';
 
 /** The CSRF token. A request without it, or with the token of another session, is refused. */
@@ -13,6 +14,7 @@ export interface PostFormProps {
   readonly children: ComponentChildren;
 }
 
+/** The one-time key lets the server recognize a form that is sent twice. */
 export function PostForm({ action, csrfToken, kind = 'fields', inline = false, children }: PostFormProps) {
   return (
     <form
@@ -22,6 +24,7 @@ export function PostForm({ action, csrfToken, kind = 'fields', inline = false, c
       {...(inline ? { class: 'inline' } : {})}
     >
       <CsrfField token={csrfToken} />
+      <input type="hidden" name="form_key" value={randomUUID()} />
       {children}
     </form>
   );

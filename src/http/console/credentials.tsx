@@ -10,6 +10,7 @@ import { liveSessions } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../api/callers.ts';
 import { NEW_TOKEN } from '../api/request-shapes.ts';
+import { runOnce, takeSecret } from '../run-once.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, sessionPrincipalOf } from './visit.ts';
 
 const HOME = '/console';
@@ -26,6 +27,7 @@ export function credentialPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => showCredentials(runtime, request, response));
   router.post('/tokens', (request, response) => createToken(runtime, request, response));
+  router.get('/tokens/created', (request, response) => showCreatedToken(runtime, request, response));
   router.post('/tokens/:id/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), ownerOf(response), request.params.id);
     redirectWithNotice(runtime, response, HOME, 'The token is revoked. Programs can no longer use it.');
@@ -65,18 +67,31 @@ async function showCredentials(runtime: Runtime, request: Request, response: Res
   );
 }
 
-/** Shows the token in the response itself, because it is not stored and no other page could show it. */
+interface CreatedToken {
+  readonly name: string;
+  readonly token: string;
+  readonly endsAtMs?: number | undefined;
+}
+
 async function createToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { name, expires_in_days: expiresInDays } = parseForm(NEW_TOKEN_FORM, request);
   const owner = ownerOf(response);
-  const created = await createCliToken(runtime, callerOf(request, response), owner, { name, expiresInDays });
-  const policy = await tokenPolicyOf(runtime, owner.organizationId);
-  const endsAtMs = policy ? cliTokenEndMs(created.record, policy) : created.record.expiresAtMs;
+  await runOnce(runtime, request, response, async () => {
+    const { record, token } = await createCliToken(runtime, callerOf(request, response), owner, { name, expiresInDays });
+    const policy = await tokenPolicyOf(runtime, owner.organizationId);
+    const endsAtMs = policy ? cliTokenEndMs(record, policy) : record.expiresAtMs;
+    return { href: `${HOME}/tokens/created`, secret: { name: record.name, token, endsAtMs } satisfies CreatedToken };
+  });
+}
+
+async function showCreatedToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const created = await takeSecret<CreatedToken>(runtime, request, response);
+  if (!created) {
+    const text = 'A new token is shown only once. If you did not copy it, revoke it and create another one.';
+    return redirectWithNotice(runtime, response, HOME, { kind: 'problem', text });
+  }
   const frame = frameOf(runtime, request, response);
-  sendConsolePage(
-    response,
-    <NewTokenPage frame={frame} made={created} endsAtMs={endsAtMs} loginCommand={loginCommand(runtime, response)} />,
-  );
+  sendConsolePage(response, <NewTokenPage frame={frame} created={created} loginCommand={loginCommand(runtime, response)} />);
 }
 
 const loginCommand = ({ config }: Runtime, { locals }: Response): string =>

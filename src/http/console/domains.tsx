@@ -10,7 +10,17 @@ import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { NEW_DOMAIN } from '../api/request-shapes.ts';
 import { requireKeyWithinLimit } from '../limits/rate-limits.ts';
-import { confirmationOf, frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from './visit.ts';
+import { runOnce } from '../run-once.ts';
+import {
+  confirmationOf,
+  frameOf,
+  parseForm,
+  redirectOnConflict,
+  redirectWithNotice,
+  runAndRedirect,
+  sendConsolePage,
+  visitOf,
+} from './visit.ts';
 
 const NEW_DOMAIN_FORM = z.object(NEW_DOMAIN.shape);
 
@@ -55,13 +65,13 @@ function showDomains(runtime: Runtime, request: Request, response: Response): vo
 
 function add(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { domain } = parseForm(NEW_DOMAIN_FORM, request);
-  return runAndRedirect(runtime, response, {
-    href: hrefOf(response),
-    run: async () => {
+  const href = hrefOf(response);
+  return redirectOnConflict(runtime, response, href, () =>
+    runOnce(runtime, request, response, async () => {
       await addDomain(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, domain });
-      return `Added ${domain}. Publish its TXT record in DNS, then verify the domain.`;
-    },
-  });
+      return { href, notice: `Added ${domain}. Publish its TXT record in DNS, then verify the domain.` };
+    }),
+  );
 }
 
 interface OperatorDecision {

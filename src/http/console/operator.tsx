@@ -20,10 +20,11 @@ import { checkShape } from '../api/request-shapes.ts';
 import { countFailure, tooMany } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
+import { runOnce } from '../run-once.ts';
 import { auditPages } from './audit/audit.tsx';
 import { loadOrganization, OPERATOR_HOME, operatorReturnPath, requireOperatorSession, requireOwnOrigin } from './operator-visit.ts';
 import { organizationPages, organizationsPages } from './organizations.tsx';
-import { frameOf, readPostedForm, runAndRedirect, sendConsolePage } from './visit.ts';
+import { frameOf, readPostedForm, redirectOnConflict, runAndRedirect, sendConsolePage } from './visit.ts';
 
 const EXPIRING_DAYS = 60;
 const KEYS = `${OPERATOR_HOME}/keys`;
@@ -78,13 +79,12 @@ function keyRoutes(router: Router, runtime: Runtime): void {
     sendConsolePage(response, <KeysPage frame={frame} keys={keys} rotationDays={runtime.config.keyRotationDays} />);
   });
   router.post('/keys/rotate', (request, response) =>
-    runAndRedirect(runtime, response, {
-      href: KEYS,
-      run: async () => {
+    redirectOnConflict(runtime, response, KEYS, () =>
+      runOnce(runtime, request, response, async () => {
         const { key } = await rotateSigningKeys(runtime, callerOf(request, response));
-        return `Key ${key.kid} is now active. Tokens that the previous key signed stay valid.`;
-      },
-    }),
+        return { href: KEYS, notice: `Key ${key.kid} is now active. Tokens that the previous key signed stay valid.` };
+      }),
+    ),
   );
   router.get('/keys/:kid/revoke', async (request, response) => {
     const listed = (await listSigningKeys(runtime)).find(({ key }) => key.kid === request.params.kid && key.state !== 'revoked');

@@ -19,6 +19,7 @@ import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../api/request-shapes.ts';
+import { runOnce } from '../run-once.ts';
 import { OPERATOR_HOME, organizationBase } from './operator-visit.ts';
 import { confirmationOf, frameOf, isOperator, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
@@ -48,9 +49,11 @@ export function organizationsPages(runtime: Runtime): Router {
       run: async (values) => {
         const { slug, name, ...rest } = checkShape(NEW_ORGANIZATION, values);
         const input = { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
-        const organization = await createOrganization(runtime, callerOf(request, response), input);
-        const notice = `Created the organization ${slug}. Set up its identity provider next.`;
-        redirectWithNotice(runtime, response, organizationBase(organization), notice);
+        await runOnce(runtime, request, response, async () => {
+          const organization = await createOrganization(runtime, callerOf(request, response), input);
+          const notice = `Created the organization ${slug}. Set up its identity provider next.`;
+          return { href: organizationBase(organization), notice };
+        });
       },
     }),
   );

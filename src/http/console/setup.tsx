@@ -15,6 +15,7 @@ import { setupUrl } from '../api/representations.ts';
 import { SETUP_LINK_OPTIONS } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
+import { runOnce, takeSecret } from '../run-once.ts';
 import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { requireOwnOrigin } from './operator-visit.ts';
 import { requireSetupSession, SETUP_BASE, visitActorOf } from './setup-visit.ts';
@@ -85,6 +86,7 @@ const NEW_LINK_FORM = z.object({ expires_in_days: z.string().transform(Number).p
 export function setupLinkPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/', (request, response) => createLink(runtime, request, response));
+  router.get('/created', (request, response) => showCreatedLink(runtime, request, response));
   router.post('/:id/revoke', async (request, response) => {
     await revokeSetupLink(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, id: request.params.id });
     redirectWithNotice(
@@ -97,11 +99,26 @@ export function setupLinkPages(runtime: Runtime): Router {
   return router;
 }
 
-/** Shows the link in the response itself, because its secret is not stored and no other page could show it. */
+interface CreatedLink {
+  readonly url: string;
+  readonly expiresAtMs: number;
+}
+
 async function createLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { expires_in_days: expiresInDays } = parseForm(NEW_LINK_FORM, request);
   const options = { organization: organizationOf(response), connectionId: response.locals.connectionId, expiresInDays };
-  const { secret, expiresAtMs } = await createSetupLink(runtime, callerOf(request, response), options);
-  const url = setupUrl(runtime.config.baseUrl, secret);
-  sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} url={url} expiresAtMs={expiresAtMs} />);
+  await runOnce(runtime, request, response, async () => {
+    const { secret, expiresAtMs } = await createSetupLink(runtime, callerOf(request, response), options);
+    const created: CreatedLink = { url: setupUrl(runtime.config.baseUrl, secret), expiresAtMs };
+    return { href: `${singleSignOnPathOf(response)}/setup-links/created`, secret: created };
+  });
+}
+
+async function showCreatedLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const created = await takeSecret<CreatedLink>(runtime, request, response);
+  if (!created) {
+    const text = 'A new setup link is shown only once. If you did not copy it, revoke it and create another one.';
+    return redirectWithNotice(runtime, response, singleSignOnPathOf(response), { kind: 'problem', text });
+  }
+  sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} {...created} />);
 }

@@ -191,10 +191,15 @@ export interface FormAction {
 
 /** Runs an action, then redirects to a page that shows its result, or the conflict that prevented it. Other refusals get a page of their own. */
 export async function runAndRedirect(runtime: Runtime, response: Response, { run, href, conflictHref = href }: FormAction): Promise<void> {
+  await redirectOnConflict(runtime, response, conflictHref, async () => redirectWithNotice(runtime, response, href, await run()));
+}
+
+/** Runs an action that answers the request. If a conflict prevents it, redirects to the page that shows why. */
+export async function redirectOnConflict(runtime: Runtime, response: Response, href: string, action: () => Promise<void>): Promise<void> {
   try {
-    redirectWithNotice(runtime, response, href, await run());
+    await action();
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
-    redirectWithNotice(runtime, response, conflictHref, { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title });
+    redirectWithNotice(runtime, response, href, { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title });
   }
 }

@@ -9,6 +9,7 @@ import { acceptProposal, discardProposal, type ProposalChoice } from '../../../o
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
 import { CONNECTION_CHANGES, checkShape, toConnectionChanges } from '../../api/request-shapes.ts';
+import { runOnce } from '../../run-once.ts';
 import { setupLinkPages } from '../setup.tsx';
 import { singleSignOnPages } from '../single-sign-on.tsx';
 import { parseForm, redirectWithNotice, runAndRedirect, visitOf } from '../visit.ts';
@@ -111,11 +112,13 @@ async function add(runtime: Runtime, request: Request, response: Response): Prom
   const { name } = checkShape(CONNECTION_CHANGES.required({ name: true }), { name: new_name });
   if (!url && !xml) throw new GatewayError('validation_failed', 'Enter a metadata URL or paste the XML.');
   const source: MetadataSource = url ? { kind: 'url', url } : { kind: 'document', content: Buffer.from(`\ufeff${xml}`) };
-  const loaded = await loadMetadata(runtime, source);
-  const { connection } = await createConnection(runtime, callerOf(request, response), {
-    organization: organizationOf(response),
-    name,
-    loaded,
+  await runOnce(runtime, request, response, async () => {
+    const loaded = await loadMetadata(runtime, source);
+    const { connection } = await createConnection(runtime, callerOf(request, response), {
+      organization: organizationOf(response),
+      name,
+      loaded,
+    });
+    return { href: pathOf(response, connection.id), notice: 'The connection is added as a draft. Test it, then enable it.' };
   });
-  redirectWithNotice(runtime, response, pathOf(response, connection.id), 'The connection is added as a draft. Test it, then enable it.');
 }
