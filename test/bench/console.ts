@@ -86,7 +86,8 @@ async function run(): Promise<boolean> {
       await measure('first page of 50 members', members, cookie, /Person 00048/),
       await measure('next page of 50 members', `${gateway.url}${next}`, cookie, /Person 00098/),
     ];
-    await measure('search that finds the last one', `${members}?query=${MEMBERS - 1}`, cookie, new RegExp(`Person 0*${MEMBERS - 1}`));
+    // One page of a search reads 2,000 members.
+    await measure('search that finds the last one of 2,000', `${members}?query=01998`, cookie, /Person 01998/);
     await measure('one member', `${members}/${id}`, cookie, /Last sign-in/);
     await measure('own credentials', `${gateway.url}/console`, cookie, /CLI tokens/);
     await measure('audit trail', `${gateway.url}/console/audit`, cookie, /login\.accepted/);
