@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
-import { findExposure, findFileProblems, SECRET_FILE } from './database-files.ts';
+import { findExposure, findFileProblems, findSecretFile, SECRET_FILE } from './database-files.ts';
 
 /** The algorithms that tokens are signed with (RFC 7518 §3.1, RFC 8037). */
 export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const;
@@ -36,6 +36,8 @@ export interface Config {
   readonly keyRotationDays: number;
   /** 0 keeps audit entries until there are too many. */
   readonly auditDays: number;
+  /** Adds organizations to the metrics of sign-ins. */
+  readonly metricsByOrganization: boolean;
   /** 0 turns the sign-in log off. */
   readonly signInLogDays: number;
   /** How long a connection may stay idle between requests. */
@@ -125,6 +127,7 @@ export const VARIABLES: readonly Variable[] = [
     'Days that audit entries are stored, at most 1,000,000 per organization. 0 limits only their number.',
     '3650',
   ),
+  variable('SAMLGATE_METRICS_ORGANIZATIONS', 'off', 'on adds the label organization to the metrics of sign-ins.', 'on'),
   variable('SAMLGATE_SIGN_IN_LOG_DAYS', '7', 'Days that the sign-in log keeps attempts (encrypted). 0 turns the log off.', '30'),
   variable(
     'SAMLGATE_KEEP_ALIVE_SECONDS',
@@ -193,6 +196,7 @@ const SHAPE = z.object({
   SAMLGATE_OPERATOR_TOKEN: bearerToken.optional(),
   SAMLGATE_SECOND_OPINION: text('SAMLGATE_SECOND_OPINION').pipe(z.enum(['off', 'node-saml'], 'must be off or node-saml')),
   SAMLGATE_RATE_LIMITS: text('SAMLGATE_RATE_LIMITS').pipe(z.enum(['on', 'off'], 'must be on or off')),
+  SAMLGATE_METRICS_ORGANIZATIONS: text('SAMLGATE_METRICS_ORGANIZATIONS').pipe(z.enum(['on', 'off'], 'must be on or off')),
   SAMLGATE_TRUST_PROXY: text('SAMLGATE_TRUST_PROXY').transform(parseTrustProxy),
   SAMLGATE_LOG_LEVEL: text('SAMLGATE_LOG_LEVEL').pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)),
   SAMLGATE_SESSION_IDLE_MINUTES: minutes('SAMLGATE_SESSION_IDLE_MINUTES'),
@@ -243,6 +247,7 @@ export function readConfig(environment: Environment): Config {
     tokenAlgorithm: value.SAMLGATE_TOKEN_ALGORITHM,
     keyRotationDays: value.SAMLGATE_KEY_ROTATION_DAYS,
     auditDays: value.SAMLGATE_AUDIT_DAYS,
+    metricsByOrganization: value.SAMLGATE_METRICS_ORGANIZATIONS === 'on',
     signInLogDays: value.SAMLGATE_SIGN_IN_LOG_DAYS,
     keepAliveSeconds: value.SAMLGATE_KEEP_ALIVE_SECONDS,
     dnsServers: value.SAMLGATE_DNS_SERVERS,
@@ -331,14 +336,4 @@ function readOrCreateSecret<T>(directory: string | undefined, name: string, enco
       `${file} ${stored.error.issues[0]?.message}. Restore it from a backup. Without it, the keys in the store are lost`,
     ]);
   return stored.data;
-}
-
-function findSecretFile(directory: string | undefined, secret: Buffer): Config['secretFile'] {
-  if (directory === undefined) return undefined;
-  const file = path.join(directory, SECRET_FILE);
-  try {
-    return { path: file, isCurrent: Buffer.from(readFileSync(file, 'utf8').trim(), 'base64').equals(secret) };
-  } catch {
-    return undefined; // missing, or not readable for a gateway that does not need it
-  }
 }

@@ -1,5 +1,5 @@
 /** Checks the files of a SQLite store before the gateway writes anything. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 /** The name of the file beside the database that holds the master secret. */
@@ -29,4 +29,18 @@ export function findExposure(file: string, mode: '600' | '700', alternative = ''
   const stat = statSync(file, { throwIfNoEntry: false });
   if (!stat || (stat.mode & 0o077) === 0) return [];
   return [`Other users can read or write ${file} (mode ${(stat.mode & 0o7777).toString(8)}). Run: chmod ${mode} ${file}${alternative}`];
+}
+
+/** Returns the file that holds a secret beside the database, if there is one, and whether it is the secret in use. */
+export function findSecretFile(
+  directory: string | undefined,
+  secret: Buffer,
+): { readonly path: string; readonly isCurrent: boolean } | undefined {
+  if (directory === undefined) return undefined;
+  const file = path.join(directory, SECRET_FILE);
+  try {
+    return { path: file, isCurrent: Buffer.from(readFileSync(file, 'utf8').trim(), 'base64').equals(secret) };
+  } catch {
+    return undefined; // missing, or not readable for a gateway that does not need it
+  }
 }

@@ -11,7 +11,8 @@ import { withForwardAuth } from './http/forward-auth.ts';
 import { Drain } from './http/health/drain.ts';
 import { readinessOf } from './http/health/readiness.ts';
 import { createLog, type Log } from './log.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { summarizeCertificates } from './organizations/connections/expiring-certificates.ts';
 import { refreshDueMetadata } from './organizations/connections/metadata-refresh.ts';
 import { resumeRevocations } from './organizations/connections/revoke-credentials.ts';
 import { resumeDeletions } from './organizations/deletion.ts';
@@ -20,8 +21,9 @@ import { noteOrganizationsDaily } from './organizations/note-organizations.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';
+import { observeStore, STORE_OPERATIONS, type StoreOperation } from './store/observe-store.ts';
 import { openStore } from './store/open-store.ts';
-import type { Reachability } from './store/redis/keep-connected.ts';
+import type { Reachability } from './store/store.ts';
 
 export interface Gateway {
   readonly runtime: Runtime;
@@ -60,13 +62,18 @@ const SETTLE_WITHIN_MS = 1_000;
  */
 export async function createGateway(config: Config, overrides: GatewayOverrides = {}): Promise<Gateway> {
   const log = overrides.log ?? createLog(config.logLevel);
-  const store = await openStore(config.store, overrides.now, (change) => logReachability(log, change));
+  const metrics = createMetrics({ byOrganization: config.metricsByOrganization });
+  const store = await openStore(config.store, overrides.now, {
+    onReachability: (change) => logReachability(log, change),
+    onReplicationWait: (seconds) => metrics.replicationWait.observe(seconds),
+  });
+  observeStore(store, storeReporter(metrics));
   const runtime: Runtime = {
     config,
     store,
     log,
     secrets: createSecrets(config.secret, config.previousSecret),
-    metrics: createMetrics(),
+    metrics,
     now: overrides.now ?? Date.now,
   };
   logAuditEntries(runtime);
@@ -81,6 +88,8 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopWatching = watchSchema(runtime, outdated.resolve);
   const stopMaintenance = maintainSigningKeys(runtime);
   const stopRefreshing = repeat(log, 'metadata refresh', () => refreshDueMetadata(runtime));
+  const stopMeasuring = repeat(log, 'certificate metrics', () => measureCertificates(runtime));
+  void measureCertificates(runtime).catch(() => {}); // the next run follows in a minute
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
   const stopTrimming = repeat(log, 'audit retention', () => trimAuditTrails(runtime));
   const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
@@ -113,11 +122,26 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopNoting();
       stopWatching();
       stopRechecking();
+      stopMeasuring();
       await closeServer(server, closeWithinMs);
       await within(SETTLE_WITHIN_MS, Promise.all([flushSignInLog(runtime), flushRefusalCounts(runtime)]));
       await store.close();
     },
   };
+}
+
+function storeReporter({ storeTimes, storeErrors }: Metrics) {
+  const times = Object.fromEntries(STORE_OPERATIONS.map((operation) => [operation, storeTimes.labels({ operation })]));
+  return (operation: StoreOperation, seconds: number, hasFailed: boolean): void => {
+    times[operation]?.observe(seconds);
+    if (hasFailed) storeErrors.inc({ operation });
+  };
+}
+
+async function measureCertificates({ store, metrics, now }: Runtime): Promise<void> {
+  const { daysLeft, expiring } = await summarizeCertificates(store, now());
+  metrics.certificateDaysLeft.set(daysLeft);
+  metrics.expiringCertificates.set(expiring);
 }
 
 function logReachability(log: Log, change: Reachability): void {

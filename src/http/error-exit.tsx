@@ -106,6 +106,8 @@ function logRefusal(log: Log, error: GatewayError, request: Request, response: R
   const fields = {
     code: error.code,
     request_id: response.locals.requestId,
+    organization: organizationOf(request, response),
+    address: request.ip,
     method: request.method,
     route: response.locals.route,
     detail: error.facts.detail,
@@ -118,6 +120,16 @@ function logRefusal(log: Log, error: GatewayError, request: Request, response: R
   // A terminal that waits for its user polls every few seconds.
   else if (error.facts.oauthError === 'authorization_pending') log.debug(fields, 'request refused');
   else log.info(fields, 'request refused');
+}
+
+const ORGANIZATION_PATH = /^\/(?:saml|api\/v1\/organizations|console\/operator\/organizations)\/([A-Za-z0-9_-]{1,64})(?:\/|$)/;
+
+/** Returns the organization of the caller or of the page, otherwise the one that the path names, which may not exist. */
+function organizationOf({ originalUrl }: Request, { locals }: Response): string | undefined {
+  const { organization, principal } = locals;
+  if (organization) return organization.slug;
+  const named = ORGANIZATION_PATH.exec(originalUrl.split('?')[0] ?? '')?.[1];
+  return named ?? (principal?.kind === 'member' ? principal.organizationId : undefined);
 }
 
 /** Returns the name and code of an error, never its message, because parsers quote their input there. */

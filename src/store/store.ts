@@ -143,5 +143,18 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** A server that a store has used, and whether it can be reached. Reported once when that changes. */
+export type Reachability =
+  | { readonly redis: string; readonly isReachable: false; readonly reason: string }
+  | { readonly redis: string; readonly isReachable: true };
+
+/** Receives what a store on Redis notices. */
+export interface StoreObserver {
+  /** Each outage of a server, and its end. */
+  readonly onReachability?: (change: Reachability) => void;
+  /** How long a commit waited for the replicas. */
+  readonly onReplicationWait?: (seconds: number) => void;
+}
+
 /** Creates the error that every method throws if the store does not answer. */
 export const storeUnavailable = (cause: unknown): GatewayError => new GatewayError('store_unavailable', { cause });

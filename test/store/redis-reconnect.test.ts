@@ -4,8 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
 import { openStore } from '../../src/store/open-store.ts';
-import type { Reachability } from '../../src/store/redis/keep-connected.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { Reachability, Store } from '../../src/store/store.ts';
 import { type RedisCluster, type RedisServer, runRedisCli, startRedis, startRedisCluster, startSentinel } from '../support/redis-server.ts';
 import { isBack } from './outages.ts';
 import { claim, newPartition, OK } from './people.ts';
@@ -107,7 +106,7 @@ describe('reports', () => {
   test('name address and reason of an outage once, and its end once', async () => {
     const own = await startRedis();
     const changes: Reachability[] = [];
-    store = await openStore(own.url, undefined, (change) => changes.push(change));
+    store = await openStore(own.url, undefined, { onReachability: (change) => changes.push(change) });
     await own.stop();
     await until(() => changes.length > 0);
     await sleep(1500);
@@ -126,7 +125,7 @@ describe('reports', () => {
   test('name the silence of a server', async () => {
     const own = await startRedis();
     const changes: Reachability[] = [];
-    store = await openStore(own.url, undefined, (change) => changes.push(change));
+    store = await openStore(own.url, undefined, { onReachability: (change) => changes.push(change) });
     own.process.kill('SIGSTOP');
     void store.ping().catch(() => {});
     await until(() => changes.length > 0);
@@ -139,7 +138,7 @@ describe('reports', () => {
 
   test('name the node of a cluster', async () => {
     const changes: Reachability[] = [];
-    store = await openStore(cluster.url, undefined, (change) => changes.push(change));
+    store = await openStore(cluster.url, undefined, { onReachability: (change) => changes.push(change) });
     const node = cluster.nodes[0] as RedisServer;
     for (let i = 0; i < 30; i++) await store.commit(newPartition(), [claim('once')]);
     node.process.kill('SIGSTOP');

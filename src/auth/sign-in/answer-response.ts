@@ -223,14 +223,14 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
     await recordRefusal(runtime, round, outcome.error);
   } else if (outcome.kind === 'signed_in' || outcome.kind === 'pending') {
     const { member } = outcome;
-    runtime.metrics.logins.inc({ outcome: 'accepted' });
+    runtime.metrics.countLogin('accepted', organization.slug);
     runtime.log.info(
       { organization: organization.slug, member: member.id, role: member.role, request_id: actor.requestId },
       'sign-in accepted',
     );
     posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, member }));
   } else if (outcome.kind === 'repeated') {
-    runtime.metrics.logins.inc({ outcome: 'repeated' });
+    runtime.metrics.countLogin('repeated', organization.slug);
   }
   return outcome;
 }
@@ -254,7 +254,7 @@ async function recordRefusal(runtime: Runtime, round: Round, error: GatewayError
   const { actor } = posted.browser;
   const organization = round.organization.value;
   const { code } = error;
-  runtime.metrics.logins.inc({ outcome: code });
+  runtime.metrics.countLogin(code, organization.slug);
   if (error.status >= 500) return;
   // A response that was read costs something, even if it was not examined.
   const isOverLimit = await admission?.countRefusal({ code, isGenuine: assertion !== undefined });

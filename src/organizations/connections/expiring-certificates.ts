@@ -1,4 +1,5 @@
 import type { Store } from '../../store/store.ts';
+import { DAY_MS } from '../../time.ts';
 import { organizationsWithCertificateEnd } from '../directory.ts';
 import type { Organization } from '../organizations.ts';
 
@@ -33,4 +34,34 @@ export async function findExpiringCertificates(store: Store, untilMs: number): P
     }
   }
   return found.sort((a, b) => a.endsAtMs - b.endsAtMs);
+}
+
+const SOON_MS = 30 * DAY_MS;
+
+/**
+ * Returns how many days are left until the first active connection has no valid certificate, and how many connections have less
+ * than 30 days. A certificate that is replaced already does not count. Reads at most 200 organizations.
+ */
+export async function summarizeCertificates(
+  store: Store,
+  nowMs: number,
+): Promise<{ readonly daysLeft: number; readonly expiring: number }> {
+  let firstMs = Number.POSITIVE_INFINITY;
+  let expiring = 0;
+  let organizations = 0;
+  for await (const organization of organizationsWithCertificateEnd(store, Number.POSITIVE_INFINITY)) {
+    const ends = organization.connections.flatMap(({ state, metadata: { signingCertificates } }) =>
+      state === 'active' && signingCertificates.length > 0
+        ? [Math.max(...signingCertificates.map(({ notAfter }) => Date.parse(notAfter)))]
+        : [],
+    );
+    firstMs = Math.min(firstMs, ...ends);
+    expiring += ends.filter((endMs) => endMs - nowMs < SOON_MS).length;
+    const all = organization.connections.flatMap(({ metadata }) =>
+      metadata.signingCertificates.map(({ notAfter }) => Date.parse(notAfter)),
+    );
+    // The organizations come in the order of their first certificate, so no later one can change the result.
+    if (Math.min(...all) > Math.max(firstMs, nowMs + SOON_MS) || ++organizations >= MAX_ORGANIZATIONS) break;
+  }
+  return { daysLeft: (firstMs - nowMs) / DAY_MS, expiring };
 }

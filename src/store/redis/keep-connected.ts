@@ -1,10 +1,6 @@
 /** Keeps connections to Redis open until the store closes them, and reports outages. */
 import type { Cluster, Redis } from 'ioredis';
-
-/** A server that a store has used, and whether it can be reached. Reported once when that changes. */
-export type Reachability =
-  | { readonly redis: string; readonly isReachable: false; readonly reason: string }
-  | { readonly redis: string; readonly isReachable: true };
+import type { Reachability } from '../store.ts';
 
 const closed = new WeakSet<Redis | Cluster>();
 

@@ -1,7 +1,8 @@
 /** Connects to the Redis of a `SAMLGATE_STORE` URL: standalone, Sentinel or Cluster. */
 import { randomUUID } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { addressOf, closeConnection, keepConnected, type Reachability, reportOutages } from './keep-connected.ts';
+import type { Reachability } from '../store.ts';
+import { addressOf, closeConnection, keepConnected, reportOutages } from './keep-connected.ts';
 import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
 
 /** By this name in CLIENT LIST, the store tools tell their own connections from those of gateways. */

@@ -13,9 +13,10 @@ import {
   type Step,
   type Store,
   type Stored,
+  type StoreObserver,
   storeUnavailable,
 } from '../store.ts';
-import { closeConnection, type Reachability } from './keep-connected.ts';
+import { closeConnection } from './keep-connected.ts';
 import { type Client, connectRedis, type Keys } from './redis-connection.ts';
 import { ReplicaWait } from './replica-wait.ts';
 
@@ -49,14 +50,13 @@ const UNLISTED_KEYS = [
 
 /**
  * Connects to the Redis of a URL.
- * @param report receives each outage of a server, and its end
  * @throws store_unavailable; its detail is for the operator who starts the gateway
  */
-export async function openRedisStore(url: string, report?: (change: Reachability) => void): Promise<Store> {
-  const client = await connectRedis(url, report).catch((error: Error) => {
+export async function openRedisStore(url: string, observer: StoreObserver = {}): Promise<Store> {
+  const client = await connectRedis(url, observer.onReachability).catch((error: Error) => {
     throw new GatewayError('store_unavailable', error.message);
   });
-  return new RedisStore(client, new ReplicaWait(() => connectRedis(url)));
+  return new RedisStore(client, new ReplicaWait(() => connectRedis(url)), observer);
 }
 
 /** Local times are `performance.now()`, because the wall clock may be set. */
@@ -83,9 +83,11 @@ function sendTogether(client: Client): void {
 class RedisStore implements Store {
   readonly #connection: Client;
   readonly #replicaWait: ReplicaWait;
+  readonly #observer: StoreObserver;
   readonly #facts = new BoundedCache<ServerFacts>(MAX_FACTS);
 
-  constructor(client: Client, replicaWait: ReplicaWait) {
+  constructor(client: Client, replicaWait: ReplicaWait, observer: StoreObserver) {
+    this.#observer = observer;
     this.#connection = client;
     this.#replicaWait = replicaWait;
   }
@@ -153,8 +155,17 @@ class RedisStore implements Store {
       throw storeUnavailable('the commit reached Redis too late');
     }
     if (failed > 0) return { ok: false, failed: failed - 1 };
-    if (mark !== undefined) await answer(this.#replicaWait.until(this.#nodeOf(keys), `${keys[0]}e:${mark}`, replicas));
+    if (mark !== undefined) await this.#waitForReplicas(keys, mark, replicas);
     return { ok: true };
+  }
+
+  async #waitForReplicas(keys: Keys, mark: string, replicas: number): Promise<void> {
+    const startedMs = performance.now();
+    try {
+      await answer(this.#replicaWait.until(this.#nodeOf(keys), `${keys[0]}e:${mark}`, replicas));
+    } finally {
+      this.#observer.onReplicationWait?.((performance.now() - startedMs) / 1000);
+    }
   }
 
   /** Any two partitions of a cluster may be on different nodes. */
