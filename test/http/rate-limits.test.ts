@@ -236,6 +236,16 @@ describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
       expect([(await revoke(ip)).status, (await revoke(newAddress())).status]).toEqual([429, 200]);
     });
 
+    it('limits wrong setup links per address, and never refuses a valid one', async () => {
+      const ip = newAddress();
+      const open = async (at: string, link: string) => (await fetch(link, { headers: from(at) })).status;
+      const guess = (at: string) => open(at, `${gateway.url}/setup/${randomBytes(32).toString('base64url')}`);
+      expect(new Set(await Promise.all(Array.from({ length: TOKENS }, () => guess(ip))))).toEqual(new Set([404]));
+      expect([await guess(ip), await guess(newAddress())]).toEqual([429, 404]);
+      const { body } = await gateway.api<{ url: string }>('POST', `/organizations/${acme.slug}/setup-links`, {});
+      expect(await open(ip, body.url)).toBe(200);
+    });
+
     it('never counts valid bearer tokens', async () => {
       const ip = newAddress();
       const statuses = await Promise.all(Array.from({ length: TOKENS + 10 }, () => bearer(ip, gateway.operatorToken)));

@@ -7,12 +7,14 @@ import { SETUP_SESSION, startSetupSession } from '../../auth/sessions/setup-sess
 import { renderPage } from '../../console/layout.tsx';
 import { NewSetupLinkPage } from '../../console/single-sign-on/setup-links-panel.tsx';
 import { SetupDonePage, SetupStartPage } from '../../console/single-sign-on/setup-page.tsx';
+import type { GatewayError } from '../../errors.ts';
 import { goLive } from '../../organizations/setup/go-live.ts';
 import { createSetupLink, findOpenSetupLink, revokeSetupLink } from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { setupUrl } from '../api/representations.ts';
 import { SETUP_LINK_OPTIONS } from '../api/request-shapes.ts';
+import { countFailures, wrongTokens } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
 import { runOnce, takeSecret } from '../run-once.ts';
@@ -63,7 +65,8 @@ function landingRoutes(router: Router, runtime: Runtime): void {
   landing.get('/', (request, response) => showStart(runtime, request, response));
   // A CSRF token is not possible, because there is no session yet. Other sites do not know the secret in the URL.
   landing.post('/', requireOwnOrigin(runtime), async (request, response) => {
-    setSignedCookie(runtime, response, 'setup', await startSetupSession(runtime, actorOf(request, response), secretOf(request)));
+    const start = () => startSetupSession(runtime, actorOf(request, response), secretOf(request));
+    setSignedCookie(runtime, response, 'setup', await countFailures(runtime, wrongLinks(request.ip), start));
     response.redirect(303, `${SETUP_BASE}/single-sign-on`);
   });
   router.use(`${SETUP_BASE}/:secret`, (request, response, next) =>
@@ -71,10 +74,17 @@ function landingRoutes(router: Router, runtime: Runtime): void {
   );
 }
 
+/** Setup links are credentials, so wrong ones count like wrong tokens. */
+const wrongLinks = (address: string | undefined) => ({
+  ...wrongTokens(address),
+  isFailure: ({ code }: GatewayError) => code === 'not_found',
+});
+
 const secretOf = (request: Request): string => String(request.params.secret);
 
 async function showStart(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { organization, link } = await findOpenSetupLink(runtime, secretOf(request));
+  const find = () => findOpenSetupLink(runtime, secretOf(request));
+  const { organization, link } = await countFailures(runtime, wrongLinks(request.ip), find);
   const action = `${SETUP_BASE}/${secretOf(request)}`;
   const page = <SetupStartPage organization={organization} action={action} expiresAtMs={link.value.expiresAtMs} />;
   sendPage(response, 200, renderPage(page));

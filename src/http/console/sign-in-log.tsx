@@ -14,6 +14,7 @@ import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, SIGN_IN_QUERY } from '../api/request-shapes.ts';
 import { signInBundleJson } from '../api/sign-in-log-representations.ts';
+import { requireWithinLimit } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml/acs.tsx';
 import { requireVisitedConnection } from './connections/visited-connection.ts';
@@ -31,7 +32,8 @@ export function signInPages(runtime: Runtime): Router {
 /** Starts a test sign-in, whose result is shown in the sign-in log. */
 export const beginTest =
   (runtime: Runtime): RequestHandler =>
-  (request, response) => {
+  async (request, response) => {
+    await requireWithinLimit(runtime, 'login_start', request);
     const organization = organizationOf(response);
     return sendTestSignIn(runtime, response, {
       organization,

@@ -49,7 +49,7 @@ export const LIMITS = {
     per: 'address',
     counts: 'Unsolicited responses with an unknown key, for which metadata is fetched.',
   },
-  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins.' },
+  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests.' },
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
   // Not by organization: no flood against an organization may keep its sessions from being ended.
   logout: { points: 300, seconds: 60, per: 'address', counts: 'Single logout messages.' },
@@ -58,7 +58,12 @@ export const LIMITS = {
   device_start: { points: 60, seconds: 60, per: 'address', counts: 'Started sign-ins of the command line.' },
   // Guesses of another user's device code, which has eight letters and lives for ten minutes.
   device_code: { points: 60, seconds: 300, per: 'address', counts: 'Entered device codes.' },
-  wrong_tokens: { points: 300, seconds: 60, per: 'address', counts: 'Bearer tokens that are invalid, expired or revoked.' },
+  wrong_tokens: {
+    points: 300,
+    seconds: 60,
+    per: 'address',
+    counts: 'Bearer tokens that are invalid, expired or revoked, and such setup links.',
+  },
   token_requests: { points: 600, seconds: 60, per: 'address', counts: 'Refused requests to the token endpoint.' },
   wrong_operator_tokens: { points: 10, seconds: 300, per: 'address', counts: 'Failed sign-ins of the operator in the console.' },
   domain_check: { points: 100, seconds: 600, per: 'organization', counts: 'Look-ups in DNS to verify domains.' },
