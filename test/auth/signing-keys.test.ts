@@ -16,6 +16,7 @@ import {
   rotateSigningKeys,
   rotateWhenDue,
 } from '../../src/auth/keys/signing-keys.ts';
+import type { TokenCounts } from '../../src/auth/keys/token-counts.ts';
 import type { MemberPrincipal } from '../../src/auth/principal.ts';
 import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { issueSessionToken } from '../../src/auth/tokens/session-tokens.ts';
@@ -25,6 +26,7 @@ import { createOrganization } from '../../src/organizations/organization-lifecyc
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { openSpKey } from '../../src/organizations/sp-keys.ts';
 import type { Runtime } from '../../src/runtime.ts';
+import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { makeRuntime, OPERATOR, seedMember, seedOrganization } from '../support/seed.ts';
 
 const DAY_MS = 86_400_000;
@@ -218,6 +220,47 @@ describe('retention of retired keys', () => {
     offsetMs += 2 * DAY_MS;
     await deleteOldKeys(runtime);
     expect(await states(runtime)).toEqual(['active', 'next']);
+  });
+
+  test('keeps a key if the stored number of its tokens is too small', async () => {
+    const runtime = await replica(newFile());
+    const { cliToken } = await holder(runtime);
+    const token = await cliToken(runtime, null);
+    const kid = (await listSigningKeys(runtime)).find(({ key }) => key.state === 'active')?.key.kid ?? '';
+    await rotateSigningKeys(runtime, OPERATOR);
+    const counts = { name: 'cli-token-counts', indexes: {}, unique: {} };
+    offsetMs += 30 * MINUTE_MS;
+    const stored = await runtime.store.get<TokenCounts>(GLOBAL, counts, 'cli-token-counts');
+    expect(stored?.value.byKey).toEqual({ [kid]: 1 });
+    const value = { countedAtMs: runtime.now(), byKey: {} };
+    const step = { do: 'replace', collection: counts, id: 'cli-token-counts', version: stored?.version ?? 0, value } as const;
+    expect(await runtime.store.commit(GLOBAL, [step])).toEqual({ ok: true });
+    await deleteOldKeys(runtime);
+    expect(await check(runtime, token)).toBe('done');
+    expect(await states(runtime)).toEqual(['active', 'next', 'retired']);
+  });
+
+  test('lists the number of tokens without counting them again', async () => {
+    const runtime = await replica(newFile());
+    const { cliToken } = await holder(runtime);
+    const numbers = async () => (await listSigningKeys(runtime)).map(({ cliTokens }) => cliTokens).toSorted();
+    expect(await numbers()).toEqual([0, 0]);
+    await cliToken(runtime, 20);
+    await cliToken(runtime, null);
+    expect(await numbers()).toEqual([0, 2]);
+    const reads: string[] = [];
+    const store = new Proxy(runtime.store, {
+      get(target, name: keyof Store) {
+        if (name === 'find') reads.push(name);
+        const member = target[name];
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+    await listSigningKeys({ ...runtime, store });
+    expect(reads).toEqual([]);
+    offsetMs += 21 * DAY_MS;
+    await deleteOldKeys(runtime);
+    expect(await numbers()).toEqual([0, 1]);
   });
 
   test('keeps a key forever for a token that never expires', async () => {

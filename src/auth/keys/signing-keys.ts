@@ -9,7 +9,6 @@
 import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';
 import { ConfigError } from '../../config.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
-import { countCliTokensByKey } from '../../organizations/members.ts';
 import { rewrapSpKeys } from '../../organizations/sp-keys.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL } from '../../store/store.ts';
@@ -17,6 +16,7 @@ import { updateRecord } from '../../store/update-record.ts';
 import { DAY_MS, MINUTE_MS } from '../../time.ts';
 import { dropKeyLease, KEY_LEASE_MS, waitOutKeyLeases } from './key-lease.ts';
 import { createSigningKey, KEY_RING, KEY_RING_RECORD, type KeyRing, keyIn, purposeOf, readKeyRing, type SigningKey } from './key-ring.ts';
+import { isOutdated, readTokenCounts, recountTokens } from './token-counts.ts';
 
 /** The time for which others may cache the JWKS. */
 export const JWKS_MAX_AGE_SECONDS = 60;
@@ -107,15 +107,15 @@ async function replaceNextKey(runtime: Runtime): Promise<void> {
 
 export interface ListedKey {
   readonly key: SigningKey;
-  /** The number of valid CLI tokens that it signed. */
+  /** The number of CLI tokens that it signed (see `token-counts.ts`). */
   readonly cliTokens: number;
 }
 
 /** Returns all keys, newest first. @throws store_unavailable */
 export async function listSigningKeys(runtime: Runtime): Promise<ListedKey[]> {
   const keys = (await readKeyRing(runtime))?.keys ?? [];
-  const tokenCounts = await countCliTokensByKey(runtime.store, runtime.now());
-  return keys.toReversed().map((key) => ({ key, cliTokens: key.state === 'revoked' ? 0 : (tokenCounts.get(key.kid) ?? 0) }));
+  const { byKey } = await readTokenCounts(runtime);
+  return keys.toReversed().map((key) => ({ key, cliTokens: key.state === 'revoked' ? 0 : (byKey[key.kid] ?? 0) }));
 }
 
 /**
@@ -167,7 +167,7 @@ function withoutPrivateKey({ wrappedPrivateKey: _, ...key }: SigningKey): Signin
  * @throws not_found, conflict if the key is already revoked
  */
 export async function revokeSigningKey(runtime: Runtime, actor: Actor, kid: string): Promise<ListedKey> {
-  const cliTokens = (await countCliTokensByKey(runtime.store, runtime.now())).get(kid) ?? 0;
+  const cliTokens = (await readTokenCounts(runtime)).byKey[kid] ?? 0;
   const keys = await changeRing(runtime, actor, {
     event: 'signing_key.revoked',
     details: { kid, cli_tokens: cliTokens },
@@ -230,8 +230,11 @@ export async function deleteOldKeys(runtime: Runtime): Promise<void> {
   const nowMs = runtime.now();
   const isOld = (key: SigningKey) =>
     nowMs - (key.retiredAtMs ?? nowMs) > DELETE_RETIRED_AFTER_MS || nowMs - (key.revokedAtMs ?? nowMs) > DELETE_REVOKED_AFTER_MS;
-  if (!(await readKeyRing(runtime))?.keys.some(isOld)) return;
-  const tokenCounts = await countCliTokensByKey(runtime.store, nowMs);
+  let counts = await readTokenCounts(runtime);
+  if (isOutdated(counts, nowMs)) counts = await recountTokens(runtime);
+  const keys = (await readKeyRing(runtime))?.keys ?? [];
+  if (!keys.some(isDeletable)) return;
+  counts = await recountTokens(runtime);
   await updateRecord(runtime.store, {
     ...RING_RECORD,
     change: ({ keys }) => {
@@ -240,7 +243,7 @@ export async function deleteOldKeys(runtime: Runtime): Promise<void> {
     },
   });
   function isDeletable(key: SigningKey): boolean {
-    if (key.state === 'retired') return isOld(key) && !tokenCounts.has(key.kid);
+    if (key.state === 'retired') return isOld(key) && (counts.byKey[key.kid] ?? 0) === 0;
     return key.state === 'revoked' && nowMs - (key.revokedAtMs ?? nowMs) > DELETE_REVOKED_AFTER_MS;
   }
 }

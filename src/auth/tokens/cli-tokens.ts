@@ -13,6 +13,7 @@ import type { Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { DAY_SECONDS } from '../../time.ts';
 import { currentSigner, verifyingKey } from '../keys/key-lease.ts';
+import { noteTokenChange } from '../keys/token-counts.ts';
 import type { Credential } from '../principal.ts';
 import { cliTokenEndMs, type TokenPolicy, tokenPolicyOf } from './token-policy.ts';
 import { deleteTokenUse, lastUseOf, type TokenUse } from './token-use.ts';
@@ -152,18 +153,20 @@ interface TokenChange {
 }
 
 /** Changes the tokens of a member. The same commit writes the audit entry and deletes the recorded uses of removed tokens. */
-function changeTokens(
+async function changeTokens(
   runtime: Runtime,
   actor: Actor,
   { organizationId, memberId }: TokenOwner,
   { event, details, change }: TokenChange,
 ): Promise<Stored<Member> | undefined> {
-  return updateRecord(runtime.store, {
+  let tokensBefore: readonly CliToken[] = [];
+  const changed = await updateRecord(runtime.store, {
     partition: organizationId,
     collection: MEMBERS,
     id: memberId,
     change: (member) => ({ ...member, cliTokens: change(member) }),
     extraSteps: (before, after) => {
+      tokensBefore = before.cliTokens;
       const kept = new Set(after.cliTokens.map(({ id }) => id));
       const ended = before.cliTokens.map(({ id }) => id).filter((id) => !kept.has(id));
       const allDetails = ended.length === 0 ? details : { ...details, ended };
@@ -171,6 +174,8 @@ function changeTokens(
     },
     replicated: true,
   });
+  if (changed) await noteTokenChange(runtime, { before: tokensBefore, after: changed.value.cliTokens });
+  return changed;
 }
 
 /** Checks the credential again at the time of the write, because it may have been revoked, or the member suspended, after the request arrived. */
