@@ -15,6 +15,9 @@ export interface Metrics {
   /** By the kind of the change. */
   readonly ownerLosses: Counter<'cause'>;
   readonly auditTrimmed: Counter;
+  /** By the name of the quota. */
+  readonly quotaRefusals: Counter<'quota'>;
+  readonly quotaWarnings: Counter<'quota'>;
   readonly tokenUseFailures: Counter;
   /** By the name of the limit. */
   readonly limited: Counter<'limit'>;
@@ -72,6 +75,14 @@ export function createMetrics({ byOrganization }: MetricsOptions = { byOrganizat
       'Sign-ins verified with an identity provider certificate that has expired',
     ),
     auditTrimmed: counter('samlgate_audit_trimmed_total', 'Audit entries deleted because they were too old or too many'),
+    quotaRefusals: counter('samlgate_quota_exceeded_total', 'Requests and sign-ins refused by a quota of an organization, by quota', [
+      'quota',
+    ]),
+    quotaWarnings: counter(
+      'samlgate_quota_warnings_total',
+      'Warnings that an organization has used 80 % of a quota, at most one an hour each, by quota',
+      ['quota'],
+    ),
     ownerLosses: counter('samlgate_owner_losses_total', 'Organizations that lost their last owner, by cause', ['cause']),
     limited: counter('samlgate_limited_total', 'Requests refused by a rate limit, by limit', ['limit']),
     tokenUseFailures: counter('samlgate_token_use_failures_total', 'Uses of CLI tokens that could not be recorded'),

@@ -18,6 +18,7 @@ import {
   type OrganizationChanges,
   updateOrganization,
 } from './organizations.ts';
+import { withQuotas } from './quotas/quotas.ts';
 import { INITIAL_ROLE_MAPPING } from './role-mapping.ts';
 import { createSpKey } from './sp-keys.ts';
 
@@ -46,6 +47,7 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   const organization: Organization = {
     id,
     ...input,
+    quotas: withQuotas(undefined, input.quotas ?? {}),
     ...(formerIds.length === 0 ? {} : { formerIds }),
     createdAt: toIsoTime(nowMs),
     spKeys: [await createSpKey(runtime, input.slug)],
@@ -84,7 +86,7 @@ export async function changeOrganization(
     organizationId,
     event: 'organization.changed',
     details: { fields: Object.keys(changes) },
-    change: (organization) => ({ ...organization, ...changes }),
+    change: (organization) => changedOrganization(organization, changes),
   });
 }
 
@@ -93,5 +95,11 @@ export async function previewOrganization(runtime: Runtime, { organizationId, ch
   if (changes.domains) await requireDomainsFree(runtime, organizationId, changes.domains);
   const organization = await getOrganizationById(runtime.store, organizationId);
   if (!organization) throw new GatewayError('organization_unknown');
-  return { ...organization, ...changes };
+  return changedOrganization(organization, changes);
 }
+
+const changedOrganization = (organization: Organization, { quotas, ...changes }: OrganizationChanges): Organization => ({
+  ...organization,
+  ...changes,
+  quotas: withQuotas(organization.quotas, quotas ?? {}),
+});

@@ -11,6 +11,7 @@ import type { AttributeMapping } from '../saml/response/attribute-mapping.ts';
 import type { Collection, Step, Store } from '../store/store.ts';
 import { updateRecord } from '../store/update-record.ts';
 import type { DomainClaim, EmailPolicy } from './domains/domain-claims.ts';
+import { type QuotaName, type Quotas, requireSettingsFit } from './quotas/quotas.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
 /** Settings of a connection, which owners change. The API documents each of them. */
@@ -160,6 +161,8 @@ export interface Organization {
   readonly sessionTokenAudiences?: readonly string[] | undefined;
   /** Domains that owners add and verify. */
   readonly domainClaims?: readonly DomainClaim[] | undefined;
+  /** Set by the operator; the others have their defaults. */
+  readonly quotas?: Quotas | undefined;
   readonly emailPolicy?: EmailPolicy | undefined;
 }
 
@@ -181,8 +184,10 @@ export interface NewOrganization {
   readonly cliTokenSsoWithinDays?: number | undefined;
   readonly sessionTokenAudiences?: readonly string[] | undefined;
   readonly emailPolicy?: EmailPolicy | undefined;
+  readonly quotas?: Readonly<Partial<Record<QuotaName, number | null | undefined>>> | undefined;
 }
 
+/** Of `quotas`, only those that are present change; `null` restores a default. */
 export type OrganizationChanges = Partial<Omit<NewOrganization, 'slug'>>;
 
 export const getOrganizationById = async (store: Store, id: string): Promise<Organization | undefined> =>
@@ -203,7 +208,7 @@ export interface OrganizationUpdate {
 /**
  * Changes the record of an organization and writes the audit entry in the same commit. A change with an event waits for all
  * replicas, because a failover must not bring back a certificate or a role rule that was removed.
- * @throws organization_unknown, conflict; store_unavailable, also if the change is saved but a replica has not acknowledged it
+ * @throws organization_unknown, conflict, quota_exceeded; store_unavailable, also if the change is saved but a replica has not acknowledged it
  */
 export async function updateOrganization(runtime: Runtime, actor: Actor, update: OrganizationUpdate): Promise<Organization> {
   const { organizationId, event, details, change, extraSteps = () => [] } = update;
@@ -211,7 +216,11 @@ export async function updateOrganization(runtime: Runtime, actor: Actor, update:
     partition: organizationId,
     collection: ORGANIZATION,
     id: ORGANIZATION_RECORD,
-    change,
+    change: (before) => {
+      const after = change(before);
+      if (after && event !== undefined) requireSettingsFit(runtime, { before, after, isByGateway: actor.kind === 'gateway' });
+      return after;
+    },
     extraSteps: (before, after) => [
       ...extraSteps(before, after),
       ...(event === undefined ? [] : [auditStep(runtime.now(), actor, event, details === undefined ? {} : { details })]),

@@ -6,6 +6,7 @@ import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { findConnection } from './connections/connections.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import { ownerLossStep, reportOwnerLoss, withOwner, withoutOwner } from './owners/owner-loss.ts';
+import { requireSettingsFit } from './quotas/quotas.ts';
 import { ANY_CONNECTION, type RoleMapping } from './role-mapping.ts';
 import { foreseeRoles, NO_OWNER_TEXTS, noOwnerReason } from './role-mapping-effect.ts';
 
@@ -42,6 +43,7 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     const reason = noOwnerReason(stored.value.roleMapping, roleMapping, effect);
     if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
     const value: Organization = { ...stored.value, roleMapping };
+    requireSettingsFit(runtime, { before: stored.value, after: value, isByGateway: false });
     if (isDryRun) return value;
     const nowMs = runtime.now();
     const marked = reason !== undefined && effect.ownersBefore > 0 ? withoutOwner(value, nowMs) : undefined;

@@ -211,10 +211,10 @@ describe('creating CLI tokens (POST /me/tokens)', () => {
     const member = await signedIn(gateway, await gateway.makeOrganization(), 'nina');
     await member.makeToken({ name: 'short', expires_in_days: 1 });
     for (let n = 1; n < 50; n++) await member.makeToken();
-    expect(outcome(await member.api('POST', '/me/tokens', { name: 'too many' }))).toBe('conflict');
+    expect(outcome(await member.api('POST', '/me/tokens', { name: 'too many' }))).toBe('quota_exceeded');
     await later(DAY_MS, async () => {
       expect((await member.makeToken()).id).toMatch(/^tok_/);
-      expect(outcome(await member.api('POST', '/me/tokens', { name: 'too many' }))).toBe('conflict');
+      expect(outcome(await member.api('POST', '/me/tokens', { name: 'too many' }))).toBe('quota_exceeded');
     });
   });
 });

@@ -12,6 +12,7 @@ import { OPERATIONS } from '../../src/http/api/api.ts';
 import type { Who } from '../../src/http/api/operation.ts';
 import { LIMITS } from '../../src/http/limits/limits.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { QUOTAS } from '../../src/organizations/quotas/quotas.ts';
 import { PERSON_CHECKS, RESPONSE_CHECKS } from '../../src/saml/response/checks.ts';
 
 type Cells = readonly string[];
@@ -51,6 +52,16 @@ function errorVariants(): string {
     return [name.replaceAll('_', ' '), `\`${code}\``, both(user), both(administrator) === both(user) ? 'The same.' : both(administrator)];
   });
   return table(['situation', 'code', 'text for the user', 'text for owners and the operator'], rows);
+}
+
+function quotas(): string {
+  const rows = Object.entries(QUOTAS).map(([name, { standard, max, description }]) => [
+    `\`${name}\``,
+    standard.toLocaleString('en'),
+    max.toLocaleString('en'),
+    description,
+  ]);
+  return table(['quota', 'default', 'at most', 'limits'], rows);
 }
 
 function variables(): string {
@@ -128,7 +139,7 @@ const example = (name: string) => (): string =>
 
 /** Page to its tables, by the name in the page's markers. */
 export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
-  'docs/configuration.md': { variables },
+  'docs/configuration.md': { variables, quotas },
   'docs/operations.md': { metrics, 'rate-limits': rateLimits },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
   'docs/api.md': { operations, 'example-client': example('client.mjs'), 'example-express': example('express.mjs') },

@@ -8,6 +8,8 @@ import { resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { foreseeOwnerChange, reportOwnerLoss, requireUnchanged } from '../../organizations/owners/owner-loss.ts';
+import { exceededQuota, noteNewMember } from '../../organizations/quotas/quota-use.ts';
+import { quotaExceeded } from '../../organizations/quotas/quotas.ts';
 import type { Runtime } from '../../runtime.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Stored } from '../../store/store.ts';
@@ -173,6 +175,7 @@ async function commitSignIn(
       if (refusal) throw refusal;
       if (!opened) throw roleDenied(user);
       const { sid, member } = opened;
+      if (!known) await noteNewMember(runtime, organization);
       if (isPending) return { kind: 'pending', sid, member, browserNonce };
       await endFormerSession(runtime, browser.actor, { formerLogin, member });
       return { kind: 'signed_in', sid, returnTo: match.returnTo, member, browserNonce };
@@ -182,6 +185,8 @@ async function commitSignIn(
     if (failed?.do === 'claim')
       return answerRepeat(runtime, organization, { browser, user, claim: await readClaim(runtime, organization, failed.key) });
     if (failed) throw claimError(failed);
+    const quota = exceededQuota(steps[result.failed - claims.length - 1]);
+    if (quota) throw quotaExceeded(runtime, organization, quota);
     return RETRY; // the member changed between read and write, for example because the same user signed in elsewhere
   }, 'you were not signed in');
 }

@@ -6,6 +6,8 @@ import { serviceProviderUrls } from '../../organizations/connections/identity-pr
 import { identityKey, memberIdentifier } from '../../organizations/identity/member-identity.ts';
 import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
 import type { Connection, IdpChange } from '../../organizations/organizations.ts';
+import { newMemberSteps } from '../../organizations/quotas/quota-use.ts';
+import { quotaOf } from '../../organizations/quotas/quotas.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step, Stored } from '../../store/store.ts';
@@ -16,9 +18,6 @@ import { putPendingSignIn } from '../sessions/pending-sign-ins.ts';
 import type { BrowserContext } from './browser-context.ts';
 import type { IdentifiedUser } from './check-assertion.ts';
 import { rememberNameId } from './end-named-sessions.ts';
-
-/** Sessions per member. One more ends the oldest. */
-const MAX_SESSIONS = 20;
 
 export interface SessionOptions {
   readonly assertion: VerifiedAssertion;
@@ -50,7 +49,9 @@ export function openSession(
   const { user, known, linkedBy, browser, formerLogin, pendingReturnTo, nowMs } = options;
   const session = newSession(runtime, connection, options);
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
-  const sessions = [...kept.slice(-(MAX_SESSIONS - 1)), session];
+  // One more than the quota ends the oldest, so that no user is kept from signing in.
+  const others = quotaOf(organization, 'sessions_per_member') - 1;
+  const sessions = [...(others === 0 ? [] : kept.slice(-others)), session];
   const seenNameIds = rememberNameId(known?.value.seenNameIds, session.nameId, {
     idpEntityId: connection.metadata.entityId,
     entityId: serviceProviderUrls(runtime.config.baseUrl, organization.slug).entityId,
@@ -66,9 +67,9 @@ export function openSession(
     touchedAtMs: nowMs,
   };
   const steps: Step[] = [
-    known
-      ? { do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member }
-      : { do: 'insert', collection: MEMBERS, id: member.id, value: member },
+    ...(known
+      ? [{ do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member } as const]
+      : [...newMemberSteps(organization, nowMs), { do: 'insert', collection: MEMBERS, id: member.id, value: member } as const]),
     pendingReturnTo === undefined ? putLogin(runtime, sid, login) : putPendingSignIn(sid, { login, returnTo: pendingReturnTo }, nowMs),
     ...auditSteps({ before: known?.value, linkedBy, member, actor: browser.actor, nowMs }),
   ];

@@ -8,6 +8,8 @@ import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newId } from '../../ids.ts';
 import { type CliToken, getMember, isActive, MEMBERS, type Member } from '../../organizations/members.ts';
+import { getOrganizationById } from '../../organizations/organizations.ts';
+import { noteQuotaUse, quotaExceeded, quotaOf } from '../../organizations/quotas/quotas.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
@@ -19,7 +21,6 @@ import { cliTokenEndMs, type TokenPolicy, tokenPolicyOf } from './token-policy.t
 import { deleteTokenUse, lastUseOf, type TokenUse } from './token-use.ts';
 import { CLI_TOKEN_PREFIX, TOKEN_TYPES } from './verify-token.ts';
 
-const MAX_TOKENS = 50;
 /** Lifetime of a token whose creator asks for none. */
 export const DEFAULT_TOKEN_DAYS = 90;
 const DEFAULT_NAME = 'CLI token';
@@ -54,10 +55,12 @@ export interface NewCliToken {
 /**
  * Creates a CLI token. A token that is created with another token does not expire later than that token, and that token must
  * still be valid when the new one is written. Otherwise an attacker with a stolen token could keep the access.
- * @throws forbidden, validation_failed, conflict, unauthenticated, store_unavailable
+ * @throws forbidden, validation_failed, quota_exceeded, unauthenticated, store_unavailable
  */
 export async function createCliToken(runtime: Runtime, actor: Actor, creator: TokenCreator, options: TokenOptions): Promise<NewCliToken> {
   const created = await signToken(runtime, creator, options);
+  const organization = await getOrganizationById(runtime.store, creator.organizationId);
+  if (!organization) throw new GatewayError('unauthenticated');
   const nowMs = runtime.now();
   const { id, name } = created.record;
   const after = await changeTokens(runtime, actor, creator, {
@@ -66,9 +69,9 @@ export async function createCliToken(runtime: Runtime, actor: Actor, creator: To
     change: (member) => {
       requireValidCredential(member, creator.credential, nowMs);
       const live = liveTokens(member, nowMs);
-      if (live.length >= MAX_TOKENS) {
-        throw new GatewayError('conflict', `You already have ${MAX_TOKENS} CLI tokens, the maximum. Revoke one that you no longer need.`);
-      }
+      if (live.length >= quotaOf(organization, 'cli_tokens_per_member'))
+        throw quotaExceeded(runtime, organization, 'cli_tokens_per_member');
+      noteQuotaUse(runtime, organization, 'cli_tokens_per_member', live.length + 1);
       return [...live, created.record];
     },
   });

@@ -1,5 +1,7 @@
 import { findDefaultConnection } from '../../organizations/connections/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
+import { nearQuotas, type QuotaUse } from '../../organizations/quotas/quota-use.ts';
+import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
@@ -16,10 +18,11 @@ export interface OrganizationPageProps {
   /** Findings about the identity provider; empty if there is none. */
   readonly warnings: readonly MetadataWarning[];
   readonly urls: { readonly loginUrl: string; readonly entityId: string };
+  readonly quotaUse: QuotaUse;
 }
 
 /** Shows one organization to the operator. */
-export function OrganizationPage({ frame, organization, warnings, urls }: OrganizationPageProps) {
+export function OrganizationPage({ frame, organization, warnings, urls, quotaUse }: OrganizationPageProps) {
   const { slug } = organization;
   const connection = findDefaultConnection(organization);
   return (
@@ -77,6 +80,7 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
           </Callout>
         )}
       </section>
+      <QuotasPanel organization={organization} quotaUse={quotaUse} />
       <section class="panel danger" aria-labelledby="delete">
         <h2 id="delete">Delete organization</h2>
         <p>Deletes the organization with all its members, sessions, tokens and its audit trail. This cannot be undone.</p>
@@ -85,6 +89,39 @@ export function OrganizationPage({ frame, organization, warnings, urls }: Organi
         </a>
       </section>
     </ConsolePage>
+  );
+}
+
+const QUOTA_LABELS: Readonly<Record<QuotaName, string>> = {
+  members: 'Members',
+  new_members_per_minute: 'New members per minute',
+  sessions_per_member: 'Sessions per member',
+  cli_tokens_per_member: 'CLI tokens per member',
+  domains: 'Domains',
+  settings_bytes: 'Bytes of settings',
+};
+
+function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'organization' | 'quotaUse'>) {
+  const near = nearQuotas(organization, quotaUse);
+  const shown = (value: number) => value.toLocaleString('en');
+  return (
+    <section class="panel" aria-labelledby="quotas">
+      <h2 id="quotas">Quotas</h2>
+      {near.length === 0 ? null : (
+        <Callout kind="warning">
+          <p>This organization has used 80 % of these quotas: {near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', ')}.</p>
+        </Callout>
+      )}
+      <Facts
+        facts={QUOTA_NAMES.map((name) => {
+          const limit = shown(quotaOf(organization, name));
+          return [QUOTA_LABELS[name], name in quotaUse ? `${shown(quotaUse[name as keyof QuotaUse])} of ${limit}` : `at most ${limit}`];
+        })}
+      />
+      <p class="sub">
+        Change them with <code>PATCH /api/v1/organizations/{organization.slug}</code>.
+      </p>
+    </section>
   );
 }
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { REFUSAL_KINDS } from '../../audit-trail/refusal-counts.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
+import { QUOTA_NAMES, QUOTAS, type QuotaName } from '../../organizations/quotas/quotas.ts';
 import { memberRole, pageOf, role, time } from './answer-parts.ts';
 import { ROLE_MAPPING } from './request-shapes.ts';
 
@@ -45,6 +46,13 @@ export const ORGANIZATION = z.strictObject({
   email_policy: z
     .enum(['any', 'verified_domains'])
     .describe('`verified_domains`: sign-ins need an email address in one of the verified domains of the organization.'),
+  quotas: z
+    .strictObject(
+      Object.fromEntries(QUOTA_NAMES.map((name) => [name, z.int().describe(QUOTAS[name].description)])) as Record<QuotaName, z.ZodInt>,
+    )
+    .describe('What the organization can have at most. The operator changes it.'),
+  quota_use: z.strictObject({ members: z.int(), domains: z.int(), settings_bytes: z.int() }),
+  quota_warnings: z.array(z.enum(QUOTA_NAMES)).describe('The quotas of which 80 % is used.'),
   created_at: time,
 });
 export const ORGANIZATION_PAGE = pageOf(ORGANIZATION);

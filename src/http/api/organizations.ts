@@ -5,7 +5,7 @@ import { listOrganizations, organizationIdOf } from '../../organizations/directo
 import { changeOrganization, createOrganization, previewOrganization } from '../../organizations/organization-lifecycle.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
-import { organizationJson, pageJson } from './representations.ts';
+import { organizationJson } from './representations.ts';
 import { json } from './request-body.ts';
 import { DRY_RUN_QUERY, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, toOrganizationChanges } from './request-shapes.ts';
 
@@ -20,7 +20,11 @@ export const ORGANIZATIONS = [
     query: PAGE_QUERY,
     status: 200,
     answer: answers.ORGANIZATION_PAGE,
-    handle: async ({ runtime, query }) => pageJson(await listOrganizations(runtime.store, query), organizationJson),
+    handle: async ({ runtime, query }) => {
+      const { items, nextCursor } = await listOrganizations(runtime.store, query);
+      const answers = await Promise.all(items.map((organization) => organizationJson(runtime, organization)));
+      return { items: answers, next_cursor: nextCursor };
+    },
   }),
   operation({
     method: 'post',
@@ -35,6 +39,7 @@ export const ORGANIZATIONS = [
     refusals: ['conflict'],
     handle: async ({ runtime, actor, body: { slug, name, ...rest } }) =>
       organizationJson(
+        runtime,
         await createOrganization(runtime, actor, { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) }),
       ),
   }),
@@ -46,7 +51,7 @@ export const ORGANIZATIONS = [
     who: 'owner',
     status: 200,
     answer: answers.ORGANIZATION,
-    handle: ({ organization }) => organizationJson(organization),
+    handle: ({ runtime, organization }) => organizationJson(runtime, organization),
   }),
   operation({
     method: 'patch',
@@ -63,7 +68,10 @@ export const ORGANIZATIONS = [
     handle: async ({ runtime, actor, organization, query, body }) => {
       const change = { organizationId: organization.id, changes: toOrganizationChanges(body) };
       const isDryRun = query.dry_run === 'true';
-      return organizationJson(isDryRun ? await previewOrganization(runtime, change) : await changeOrganization(runtime, actor, change));
+      return organizationJson(
+        runtime,
+        isDryRun ? await previewOrganization(runtime, change) : await changeOrganization(runtime, actor, change),
+      );
     },
   }),
   operation({

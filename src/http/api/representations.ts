@@ -13,9 +13,12 @@ import { openRequestOf } from '../../organizations/idp-change/pending-members.ts
 import { findReplacement } from '../../organizations/idp-change/replacement.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
+import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
+import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
 import type { MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
 import { type SetupLink, setupLinkState } from '../../organizations/setup/setup-links.ts';
+import type { Runtime } from '../../runtime.ts';
 import type { Certificate } from '../../saml/metadata/certificates.ts';
 import type { LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
 import type { Stored } from '../../store/store.ts';
@@ -28,7 +31,18 @@ export const pageJson = <Item, Json>(page: { items: readonly Item[]; nextCursor:
   next_cursor: page.nextCursor,
 });
 
-export const organizationJson = (organization: Organization) => ({
+/** @throws store_unavailable */
+export async function organizationJson({ store }: Pick<Runtime, 'store'>, organization: Organization) {
+  const use = await readQuotaUse(store, organization);
+  return {
+    ...organizationFieldsJson(organization),
+    quotas: Object.fromEntries(QUOTA_NAMES.map((name) => [name, quotaOf(organization, name)])) as Record<QuotaName, number>,
+    quota_use: use,
+    quota_warnings: nearQuotas(organization, use),
+  };
+}
+
+const organizationFieldsJson = (organization: Organization) => ({
   id: organization.id,
   slug: organization.slug,
   name: organization.name,

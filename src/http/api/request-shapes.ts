@@ -6,6 +6,7 @@ import { DEFAULT_SETTINGS } from '../../organizations/connections/connections.ts
 import { ENTITY_ID_DECISIONS } from '../../organizations/connections/entity-id-change.ts';
 import { normalizeDomain } from '../../organizations/domains/domain-name.ts';
 import type { ConnectionSettings, OrganizationChanges } from '../../organizations/organizations.ts';
+import { QUOTA_NAMES, QUOTAS, type QuotaName } from '../../organizations/quotas/quotas.ts';
 import { isEmail } from '../../saml/email-address.ts';
 import { describeIssue, problemsOf } from './validation-messages.ts';
 
@@ -57,6 +58,13 @@ const organizationFields = {
   cli_token_sso_within_days: wholeNumber(1, 365).nullable(),
   session_token_audiences: z.array(line(512)).max(20).transform(unique),
   email_policy: z.enum(['any', 'verified_domains']),
+  quotas: z
+    .strictObject(
+      Object.fromEntries(
+        QUOTA_NAMES.map((name) => [name, wholeNumber(1, QUOTAS[name].max).nullable().optional().describe(QUOTAS[name].description)]),
+      ) as Record<QuotaName, z.ZodOptional<z.ZodNullable<z.ZodInt>>>,
+    )
+    .describe('Only the quotas that are present change. `null` restores a default.'),
 };
 
 export const NEW_ORGANIZATION = z.strictObject({
@@ -76,6 +84,7 @@ const ORGANIZATION_FIELD_NAMES: Readonly<Record<keyof typeof organizationFields,
   cli_token_sso_within_days: 'cliTokenSsoWithinDays',
   session_token_audiences: 'sessionTokenAudiences',
   email_policy: 'emailPolicy',
+  quotas: 'quotas',
 };
 
 export const toOrganizationChanges = (body: z.infer<typeof ORGANIZATION_CHANGES>): OrganizationChanges =>

@@ -16,6 +16,7 @@ import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations } from '../../organizations/directory.ts';
 import { changeOrganization, createOrganization } from '../../organizations/organization-lifecycle.ts';
 import type { Organization } from '../../organizations/organizations.ts';
+import { readQuotaUse } from '../../organizations/quotas/quota-use.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, SLUG, toOrganizationChanges } from '../api/request-shapes.ts';
@@ -71,7 +72,9 @@ export function organizationPages(runtime: Runtime): Router {
       : [];
     const urls = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
     const frame = frameOf(runtime, request, response);
-    sendConsolePage(response, <OrganizationPage frame={frame} organization={organization} warnings={warnings} urls={urls} />);
+    const quotaUse = await readQuotaUse(runtime.store, organization);
+    const page = <OrganizationPage frame={frame} organization={organization} warnings={warnings} urls={urls} quotaUse={quotaUse} />;
+    sendConsolePage(response, page);
   });
   router.get('/change', (request, response) => {
     const values = valuesOf(organizationOf(response));

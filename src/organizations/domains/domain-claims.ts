@@ -38,7 +38,6 @@ interface DomainOwner {
 /** `verified_domains` refuses sign-ins with an email address in another domain. */
 export type EmailPolicy = 'any' | 'verified_domains';
 
-export const MAX_DOMAINS = 50;
 const WARN_AFTER_MS = 7 * DAY_MS;
 const LOSE_AFTER_MS = 30 * DAY_MS;
 

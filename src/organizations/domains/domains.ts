@@ -4,7 +4,8 @@ import { GatewayError } from '../../errors.ts';
 import { newDomainToken } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import { getOrganizationById, type Organization, updateOrganization } from '../organizations.ts';
-import { afterCheck, claimsOf, type DomainClaim, findClaim, MAX_DOMAINS, replaceClaim } from './domain-claims.ts';
+import { noteQuotaUse, quotaExceeded, quotaOf } from '../quotas/quotas.ts';
+import { afterCheck, claimsOf, type DomainClaim, findClaim, replaceClaim } from './domain-claims.ts';
 import { claimVerifiedDomain, releaseVerifiedDomain } from './domain-holders.ts';
 import { lookUpRecord } from './look-up-record.ts';
 import { saveCheck } from './save-check.ts';
@@ -27,7 +28,7 @@ const requireClaim = (organization: Organization, domain: string): DomainClaim =
 /**
  * Adds a domain that the organization wants to verify. It has no effect and reserves nothing until then. Adding a domain twice
  * returns the first claim.
- * @throws conflict at the limit of domains
+ * @throws quota_exceeded
  */
 export async function addDomain(runtime: Runtime, actor: Actor, { organizationId, domain }: DomainOf): Promise<DomainClaim> {
   const claim: DomainClaim = { domain, token: newDomainToken(), addedAtMs: runtime.now() };
@@ -38,12 +39,11 @@ export async function addDomain(runtime: Runtime, actor: Actor, { organizationId
     change: (present) => {
       const claims = claimsOf(present);
       if (findClaim(present, domain)) return undefined;
-      if (claims.length >= MAX_DOMAINS) {
-        throw new GatewayError('conflict', `An organization can have at most ${MAX_DOMAINS} domains. Remove one first.`);
-      }
+      if (claims.length >= quotaOf(present, 'domains')) throw quotaExceeded(runtime, present, 'domains');
       return { ...present, domainClaims: [...claims, claim] };
     },
   });
+  noteQuotaUse(runtime, organization, 'domains', claimsOf(organization).length);
   return requireClaim(organization, domain);
 }
 
