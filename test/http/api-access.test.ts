@@ -39,6 +39,7 @@ const ACCESS: Readonly<Record<string, Who>> = {
   getMetadataProposal: 'owner',
   acceptMetadataProposal: 'owner',
   discardMetadataProposal: 'owner',
+  previewChange: 'owner',
   listPendingMembers: 'owner',
   approveLink: 'owner',
   declineLink: 'owner',

@@ -240,6 +240,10 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
     params: await inConnection(),
     sending: { body: { name: 'Main', state: 'active', is_default: true, email_domains: ['Example.COM'] } },
   }),
+  previewChange: async () => ({
+    params: await inConnection(),
+    sending: { body: { on_new_entity_id: 'keep', identifiers_csv: 'old_identifier,new_identifier\na,b\na,c\n' } },
+  }),
   listPendingMembers: async () => ({ params: (await newLinkRequest()).params }),
   approveLink: decideLink,
   declineLink: decideLink,

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { MemberCounts } from '../../organizations/connections/entity-id-change.ts';
+import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
@@ -251,7 +251,7 @@ const WantedEntityId = ({ way, value }: { readonly way: 'link' | 'file' | 'text'
 const Preview = () => <button type="submit">Preview</button>;
 
 /** No choice is selected, so that the choice is always deliberate. */
-const MembersDecision = ({ affected }: { readonly affected: MemberCounts }) => (
+const MembersDecision = ({ affected }: { readonly affected: ChangePreview }) => (
   <fieldset>
     <legend>What happens to the members?</legend>
     <label>
@@ -272,7 +272,7 @@ export interface PreviewPageProps {
   /** The entity ID of the current identity provider. */
   readonly presentEntityId: string | undefined;
   /** The members whom another identity provider affects. Undefined if there are none. */
-  readonly affected: MemberCounts | undefined;
+  readonly affected: ChangePreview | undefined;
   /** Hidden fields that send the metadata again when the user saves. */
   readonly carried: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 /** Schemas of connections in answers of the JSON API. `answer-shapes.ts` exports them too. */
 import { z } from 'zod';
-import { pageOf, time } from './answer-parts.ts';
+import { changePreview, pageOf, time } from './answer-parts.ts';
 import { IDP_SETTINGS } from './request-shapes.ts';
 
 const idpChange = z
@@ -69,11 +69,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
     .optional()
     .describe('Only for `dry_run=true` of an update of the settings.'),
   members: z
-    .strictObject({
-      matching: z.int().describe('Members whose users keep their accounts. Always 0 in this version.'),
-      ambiguous: z.int().describe('Members about whom an owner or the operator must decide. Always 0 in this version.'),
-      new: z.int().describe('Members whose users get new accounts.'),
-    })
+    .strictObject(changePreview)
     .optional()
     .describe('Only in the answer to `dry_run=true`, if the metadata has another entity ID.'),
 });

@@ -6,7 +6,7 @@ import type { Principal } from '../../auth/principal.ts';
 import { GatewayError } from '../../errors.ts';
 import { type ConnectionChanges, withChanges } from '../../organizations/connections/change-connection.ts';
 import { type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
-import { countAffectedMembers, type EntityIdDecision } from '../../organizations/connections/entity-id-change.ts';
+import { type EntityIdDecision, previewMembers } from '../../organizations/connections/entity-id-change.ts';
 import {
   findMetadataWarnings,
   type LoadedMetadata,
@@ -18,7 +18,7 @@ import {
 import { previewIdentifier } from '../../organizations/identity/identifier-setting.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import { connectionJson } from './representations.ts';
+import { changePreviewJson, connectionJson } from './representations.ts';
 import { jsonOf, type RequestBody, runParser } from './request-body.ts';
 import { checkShape, METADATA_INPUT, type METADATA_QUERY, NEW_CONNECTION } from './request-shapes.ts';
 
@@ -94,8 +94,8 @@ export async function putMetadata(call: MetadataCall) {
   const describe = (after: Organization) =>
     describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) }, loaded);
   if (query.dry_run !== 'true') return describe(await setIdentityProvider(runtime, actor, change));
-  const members = await countAffectedMembers(runtime.store, { ...change, entityId: loaded.metadata.entityId });
-  return { ...(await describe(withMetadata(change, runtime.now()))), ...(members ? { members } : {}) };
+  const members = await previewMembers(runtime, { ...change, entityId: loaded.metadata.entityId });
+  return { ...(await describe(withMetadata(change, runtime.now()))), ...(members ? { members: changePreviewJson(members) } : {}) };
 }
 
 /** Reads metadata in each of the accepted forms. @throws validation_failed, idp_metadata_invalid, payload_too_large */

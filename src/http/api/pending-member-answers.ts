@@ -1,6 +1,6 @@
 /** Answers about members who have not signed in since the identity provider changed. */
 import { z } from 'zod';
-import { memberRole, pageOf, time } from './answer-parts.ts';
+import { changePreview, memberRole, pageOf, time } from './answer-parts.ts';
 
 export const PENDING_MEMBER = z.strictObject({
   id: z.string(),
@@ -19,3 +19,10 @@ export const PENDING_MEMBER = z.strictObject({
 });
 export const PENDING_MEMBER_PAGE = pageOf(PENDING_MEMBER);
 export const REVOKED_PENDING_MEMBERS = z.strictObject({ change: z.string() });
+
+export const CHANGE_PREVIEW = z.strictObject({
+  ...changePreview,
+  problems: z
+    .array(z.strictObject({ line: z.int(), problem: z.enum(['duplicate_old', 'duplicate_new', 'other_member']) }))
+    .describe('Lines of `identifiers_csv` with an identifier of an earlier line or of another member. At most 100.'),
+});

@@ -1,15 +1,44 @@
 /** `/organizations/{org}/connections/{con}/pending-members`: members who have not signed in since the identity provider changed. */
+import type { Principal } from '../../auth/principal.ts';
+import { GatewayError } from '../../errors.ts';
 import { requireConnection } from '../../organizations/connections/connections.ts';
+import { readIdentifierTable } from '../../organizations/idp-change/identifier-table.ts';
 import { approveLink, declineLink } from '../../organizations/idp-change/link-requests.ts';
 import { listPendingMembers, revokePendingMembers } from '../../organizations/idp-change/pending-members.ts';
+import { previewChange } from '../../organizations/idp-change/preview-change.ts';
+import type { Runtime } from '../../runtime.ts';
+import { MINUTE_MS } from '../../time.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
-import { PENDING_MEMBER_PAGE, REVOKED_PENDING_MEMBERS } from './pending-member-answers.ts';
-import { memberJson, pageJson, pendingMemberJson } from './representations.ts';
+import { CHANGE_PREVIEW, PENDING_MEMBER_PAGE, REVOKED_PENDING_MEMBERS } from './pending-member-answers.ts';
+import { changePreviewJson, memberJson, pageJson, pendingMemberJson } from './representations.ts';
 import { json } from './request-body.ts';
-import { LINK_DECISION, PAGE_QUERY, PENDING_REVOCATION } from './request-shapes.ts';
+import { CHANGE_TO_PREVIEW, LINK_DECISION, PAGE_QUERY, PENDING_REVOCATION } from './request-shapes.ts';
 
 export const PENDING_MEMBERS = [
+  operation({
+    method: 'post',
+    path: '/api/v1/organizations/{org}/connections/{con}/preview-change',
+    id: 'previewChange',
+    summary: 'Preview a change of the identity provider',
+    description:
+      'Counts what a decision about metadata with another entity ID would do to the members of the connection, and saves nothing. With `identifiers_csv`, the identifiers of the new identity provider are compared with those of the members; this needs the operator, or an owner’s session whose sign-in is less than 10 minutes old.',
+    who: 'owner',
+    body: json(CHANGE_TO_PREVIEW),
+    status: 200,
+    answer: CHANGE_PREVIEW,
+    refusals: ['not_found', 'payload_too_large'],
+    handle: async ({ runtime, principal, organization, params, body: { on_new_entity_id: decision, identifiers_csv: csv } }) => {
+      const connection = requireConnection(organization, params.con);
+      if (csv !== undefined) requireRecentSignIn(runtime, principal);
+      if (csv !== undefined && decision !== 'keep') {
+        throw new GatewayError('validation_failed', 'identifiers_csv: is only possible with on_new_entity_id: keep.');
+      }
+      const table = csv === undefined ? undefined : readIdentifierTable(csv);
+      const preview = await previewChange(runtime.store, { organization, connection, decision, table }, runtime.now());
+      return { ...changePreviewJson(preview), problems: preview.problems };
+    },
+  }),
   operation({
     method: 'get',
     path: '/api/v1/organizations/{org}/connections/{con}/pending-members',
@@ -90,3 +119,14 @@ export const PENDING_MEMBERS = [
     },
   }),
 ];
+
+const RECENT_MS = 10 * MINUTE_MS;
+
+/** A table tells which identifiers belong to members, so an old session or a stolen token must not send one. @throws forbidden */
+function requireRecentSignIn({ now }: Runtime, principal: Principal): void {
+  if (principal.kind === 'operator') return;
+  const { member, credential } = principal;
+  const session = credential.kind === 'session' ? member.sessions.find(({ id }) => id === credential.id) : undefined;
+  if (session && session.createdAtMs > now() - RECENT_MS) return;
+  throw new GatewayError('forbidden', 'Sign in again in the browser first: this needs a session that is less than 10 minutes old.');
+}

@@ -10,6 +10,7 @@ import { isDefaultConnection, type OrganizationConnection } from '../../organiza
 import { type LoadedMetadata, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { type DomainClaim, domainState, domainWarning, recordName, recordValue } from '../../organizations/domains/domain-claims.ts';
 import { openRequestOf } from '../../organizations/idp-change/pending-members.ts';
+import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import { findReplacement } from '../../organizations/idp-change/replacement.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
@@ -83,6 +84,14 @@ export const memberJson = (member: Member) => ({
   suspended: member.suspended,
   created_at: member.createdAt,
   last_login_at: member.lastLoginAt,
+});
+
+export const changePreviewJson = ({ matching, ambiguous, new: created, recentlySignedIn, isPartial }: ChangePreview) => ({
+  matching,
+  ambiguous,
+  new: created,
+  recently_signed_in: recentlySignedIn,
+  is_partial: isPartial,
 });
 
 export function pendingMemberJson(member: Member, connection: Connection) {

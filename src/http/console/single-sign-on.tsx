@@ -18,7 +18,7 @@ import {
 import { RestoreIdentityProviderPage, VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
 import { requireConnection } from '../../organizations/connections/connections.ts';
-import { countAffectedMembers, ENTITY_ID_DECISIONS } from '../../organizations/connections/entity-id-change.ts';
+import { ENTITY_ID_DECISIONS, previewMembers } from '../../organizations/connections/entity-id-change.ts';
 import {
   fetchMetadataDocument,
   findMetadataWarnings,
@@ -66,7 +66,7 @@ export function metadataVersionPages(runtime: Runtime): Router {
     const organization = organizationOf(response);
     const { on_new_entity_id: decision } = parseForm(RESTORE_FORM, request);
     const choice = { organization, versionId: request.params.id, decision };
-    if (decision === undefined && (await needsDecisionToRestore(runtime.store, choice))) {
+    if (decision === undefined && (await needsDecisionToRestore(runtime, choice))) {
       const frame = frameOf(runtime, request, response);
       return sendConsolePage(response, <RestoreIdentityProviderPage frame={frame} versionId={request.params.id} />);
     }
@@ -207,7 +207,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
         metadataUrl={metadataUrl}
         warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
         presentEntityId={findVisitedConnection(response)?.metadata.entityId}
-        affected={await countAffectedMembers(runtime.store, { organization, connectionId, entityId: loaded.metadata.entityId })}
+        affected={await previewMembers(runtime, { organization, connectionId, entityId: loaded.metadata.entityId })}
         carried={carried}
       />
     );

@@ -6,13 +6,12 @@ import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
-import { eachRecord } from '../../store/each-record.ts';
-import type { Store, Stored } from '../../store/store.ts';
-import { hasMembers, isOfConnection } from '../identity/member-identity.ts';
+import type { Store } from '../../store/store.ts';
+import { hasMembers } from '../identity/member-identity.ts';
 import { type IdentityScope, newChange, requireValidEnd, scopesOfMembers } from '../idp-change/idp-change.ts';
-import { MEMBERS, type Member } from '../members.ts';
+import { type ChangePreview, previewChange } from '../idp-change/preview-change.ts';
 import type { Connection, IdpChange, Organization } from '../organizations.ts';
-import { type OrganizationConnection, requireConnection } from './connections.ts';
+import { requireConnection } from './connections.ts';
 
 /**
  * What happens to the members. `keep`: users keep their accounts if the new identity provider sends the same identifiers.
@@ -115,28 +114,14 @@ export function requirePlanned({ from, fromScope }: EntityIdPlan, change: Entity
 const findChangedConnection = ({ organization, connectionId }: EntityIdChange): Connection | undefined =>
   connectionId === undefined && organization.connections.length === 0 ? undefined : requireConnection(organization, connectionId);
 
-export interface MemberCounts {
-  /** Members whose users keep their accounts. */
-  readonly matching: number;
-  /** Members about whom an owner or the operator must decide. */
-  readonly ambiguous: number;
-  /** Members whose users get new accounts. */
-  readonly new: number;
-}
-
-/** Counts what a change would do to the members. It reads every member of the organization. Undefined if none is affected. */
-export async function countAffectedMembers(store: Store, change: EntityIdChange): Promise<MemberCounts | undefined> {
-  const { organization, entityId } = change;
+/** Foresees what a change does to the members. Undefined if none is affected. */
+export async function previewMembers(
+  { store, now }: Pick<Runtime, 'store' | 'now'>,
+  change: EntityIdChange,
+): Promise<ChangePreview | undefined> {
+  const { organization, entityId, decision = 'new_accounts' } = change;
   const connection = findChangedConnection(change);
   if (!connection || connection.metadata.entityId === entityId) return undefined;
-  const counts = { matching: 0, ambiguous: 0, new: 0 };
-  for await (const _member of eachMemberOf(store, { organization, connection })) counts.new++;
-  return counts.new === 0 ? undefined : counts;
-}
-
-/** Yields the members whom a connection identifies. */
-export async function* eachMemberOf(store: Store, { organization, connection }: OrganizationConnection): AsyncGenerator<Stored<Member>> {
-  for await (const member of eachRecord(store, { partition: organization.id, collection: MEMBERS, index: 'email' })) {
-    if (isOfConnection(member.value, connection)) yield member;
-  }
+  const preview = await previewChange(store, { organization, connection, decision }, now());
+  return preview.matching + preview.ambiguous + preview.new === 0 ? undefined : preview;
 }

@@ -1,10 +1,9 @@
 /** Makes a former version of the metadata the present one again. */
 import type { Actor } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { Store } from '../../store/store.ts';
 import type { Organization } from '../organizations.ts';
 import { findFormerConnection } from './connections.ts';
-import { countAffectedMembers } from './entity-id-change.ts';
+import { previewMembers } from './entity-id-change.ts';
 import { type LoadedMetadata, type MetadataChange, setIdentityProvider } from './identity-providers.ts';
 import { getMetadataVersion } from './metadata-versions.ts';
 
@@ -13,9 +12,16 @@ export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'de
 }
 
 /** Returns whether restoring a version changes the identity provider of members. @throws not_found if the version is not stored */
-export async function needsDecisionToRestore(store: Store, { organization, versionId }: VersionChoice): Promise<boolean> {
-  const { metadata, connectionId = findFormerConnection(organization)?.id } = await getMetadataVersion(store, organization.id, versionId);
-  return (await countAffectedMembers(store, { organization, connectionId, entityId: metadata.entityId })) !== undefined;
+export async function needsDecisionToRestore(
+  runtime: Pick<Runtime, 'store' | 'now'>,
+  { organization, versionId }: VersionChoice,
+): Promise<boolean> {
+  const { metadata, connectionId = findFormerConnection(organization)?.id } = await getMetadataVersion(
+    runtime.store,
+    organization.id,
+    versionId,
+  );
+  return (await previewMembers(runtime, { organization, connectionId, entityId: metadata.entityId })) !== undefined;
 }
 
 /**

@@ -57,7 +57,11 @@ export async function findEmailLink(store: Store, search: EmailLinkSearch): Prom
 const isDecidedBefore = (member: Member, connection: Connection, change: IdpChange): boolean =>
   !isUndecided(member, change) && member.connectionId === connection.id && member.createdAt <= change.at;
 
-function isSafeToLink({ role, suspended }: Member, { organization, email, nowMs }: EmailLinkSearch): boolean {
+/** Returns whether a member who is the only one with an address may be linked without an approval. */
+export function isSafeToLink(
+  { role, suspended }: Pick<Member, 'role' | 'suspended'>,
+  { organization, email, nowMs }: Omit<EmailLinkSearch, 'connection'>,
+): boolean {
   const domain = emailDomain(email);
   return role !== 'owner' && !suspended && domain !== undefined && wasDomainProvenSince(organization, domain, nowMs - PROOF_MS);
 }

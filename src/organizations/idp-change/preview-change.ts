@@ -1,0 +1,110 @@
+/** Foresees what a change of the identity provider does to the members, from what their records say. Changes nothing. */
+import { foldCase, isSameSource } from '../../saml/identifier/identifier.ts';
+import { eachRecord } from '../../store/each-record.ts';
+import type { Store } from '../../store/store.ts';
+import { DAY_MS } from '../../time.ts';
+import type { OrganizationConnection } from '../connections/connections.ts';
+import { MEMBERS, type Member } from '../members.ts';
+import type { Connection, IdpChange } from '../organizations.ts';
+import { isSafeToLink } from './email-link.ts';
+import type { IdentifierTable, TableProblem } from './identifier-table.ts';
+import { type IdentityScope, isOfScopes, scopesOfMembers } from './idp-change.ts';
+
+/** Members of the organization that a preview reads. */
+const MAX_READ = 20_000;
+const RECENT_DAYS = 30;
+
+export interface ChangePreview {
+  /** Members whose users keep their accounts. */
+  readonly matching: number;
+  /** Members about whom an owner or the operator must decide. */
+  readonly ambiguous: number;
+  /** Members whose users get new accounts. */
+  readonly new: number;
+  /** Members of all three who signed in during the last 30 days. */
+  readonly recentlySignedIn: number;
+  readonly isPartial: boolean;
+  /** Lines of the table that would give a user the account of another member. */
+  readonly problems: readonly TableProblem[];
+}
+
+export interface PreviewedChange extends OrganizationConnection {
+  readonly decision: IdpChange['decision'];
+  /** The identifiers that the new identity provider will send, by those of the former one. Only for `keep`. */
+  readonly table?: IdentifierTable | undefined;
+}
+
+type Fate = 'matching' | 'ambiguous' | 'new';
+
+/** Counts what a decision does to the members of a connection. It lets other work run while it reads. */
+export async function previewChange(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
+  const { members, isPartial } = await readMembers(store, change);
+  const fateOf = { keep: fateOfKept, link_by_email: fateOfLinked, new_accounts: () => (): Fate => 'new' }[change.decision];
+  const decide = fateOf(change, members, nowMs);
+  const counts = { matching: 0, ambiguous: 0, new: 0, recentlySignedIn: 0 };
+  for (const member of members) {
+    counts[decide(member)]++;
+    if (Date.parse(member.lastLoginAt) >= nowMs - RECENT_DAYS * DAY_MS) counts.recentlySignedIn++;
+  }
+  return { ...counts, isPartial, problems: change.table ? problemsOf(change.table, members) : [] };
+}
+
+/** A preview keeps only what it needs of each member. */
+type PreviewedMember = Pick<Member, 'email' | 'role' | 'suspended' | 'lastLoginAt' | 'identifier'> & { readonly isPresent: boolean };
+
+async function readMembers(store: Store, { organization, connection }: OrganizationConnection) {
+  const members: PreviewedMember[] = [];
+  const scopes = scopesOfMembers(connection);
+  const present: readonly IdentityScope[] = scopes.slice(0, 1);
+  let read = 0;
+  for await (const { value } of eachRecord(store, { partition: organization.id, collection: MEMBERS, index: 'email' })) {
+    if (++read > MAX_READ) return { members, isPartial: true };
+    if (!isOfScopes(value, connection, scopes)) continue;
+    const { email, role, suspended, lastLoginAt, identifier } = value;
+    members.push({ email, role, suspended, lastLoginAt, identifier, isPresent: isOfScopes(value, connection, present) });
+  }
+  return { members, isPartial: false };
+}
+
+function fateOfLinked({ organization }: PreviewedChange, members: readonly PreviewedMember[], nowMs: number) {
+  const holders = new Map<string, number>();
+  for (const { email } of members) holders.set(foldCase(email), (holders.get(foldCase(email)) ?? 0) + 1);
+  return (member: PreviewedMember): Fate => {
+    const isOnly = holders.get(foldCase(member.email)) === 1;
+    return isOnly && isSafeToLink(member, { organization, email: member.email, nowMs }) ? 'matching' : 'ambiguous';
+  };
+}
+
+/** Owners are confirmed one by one. Without a table, the new identity provider is assumed to send the same identifiers. */
+function fateOfKept({ connection, table }: PreviewedChange) {
+  const newIdentifiers = table && mapOf(table);
+  return (member: PreviewedMember): Fate => {
+    if (!member.isPresent || !hasSource(member, connection)) return 'new';
+    if (newIdentifiers && member.identifier && !isKept(newIdentifiers, member.identifier.value)) return 'new';
+    return member.role === 'owner' || (table && !member.identifier) ? 'ambiguous' : 'matching';
+  };
+}
+
+/** Members of earlier versions are found whatever their source is. */
+const hasSource = ({ identifier }: PreviewedMember, { settings: { identifier: setting = 'auto' } }: Connection): boolean =>
+  !identifier || (setting !== 'auto' && isSameSource(identifier.source, setting));
+
+/** Members whose letters are folded are stored in lower case. Of several lines, the first one counts. */
+const mapOf = ({ rows }: IdentifierTable): ReadonlyMap<string, string> =>
+  new Map([...rows].reverse().flatMap(({ from, to }) => [[foldCase(from), to] as const, [from, to] as const]));
+
+function isKept(newIdentifiers: ReadonlyMap<string, string>, value: string): boolean {
+  const to = newIdentifiers.get(value);
+  return to !== undefined && (to === value || foldCase(to) === value);
+}
+
+/** Adds rows whose new identifier is that of another member to the problems of the table itself. */
+function problemsOf({ rows, problems }: IdentifierTable, members: readonly PreviewedMember[]): readonly TableProblem[] {
+  const known = new Set(members.flatMap(({ identifier }) => (identifier ? [identifier.value] : [])));
+  const taken = rows
+    .filter(({ from, to }) => from !== to && foldCase(from) !== foldCase(to) && (known.has(to) || known.has(foldCase(to))))
+    .map(({ line }): TableProblem => ({ line, problem: 'other_member' }));
+  return [...problems, ...taken].sort((one, other) => one.line - other.line).slice(0, MAX_PROBLEMS);
+}
+
+const MAX_PROBLEMS = 100;
