@@ -1,5 +1,6 @@
 /** Lists all cases. Add one line here for each new file of cases. */
 import { acceptedEncrypted } from './accepted-encrypted.ts';
+import { acceptedIdentifiers } from './accepted-identifier.ts';
 import { acceptedAddressing, acceptedSubject, acceptedTime } from './accepted-meaning.ts';
 import { acceptedEmail, acceptedGroups, acceptedIdentity, acceptedNames } from './accepted-person.ts';
 import { acceptedMockIdps, acceptedProducts } from './accepted-products.ts';
@@ -9,6 +10,7 @@ import type { AcceptedCase, RejectedCase } from './case.ts';
 import type { Keys } from './keys.ts';
 import { rejectedCiphertexts, rejectedCompanions, rejectedEncryption, rejectedPlaintexts } from './rejected-encrypted.ts';
 import { rejectedGroups } from './rejected-groups.ts';
+import { rejectedIdentifiers } from './rejected-identifier.ts';
 import { rejectedAddressing, rejectedPerson, rejectedSubject, rejectedTime } from './rejected-meaning.ts';
 import { rejectedAlgorithms, rejectedSignature } from './rejected-signature.ts';
 import { rejectedStructure, rejectedXml } from './rejected-structure.ts';
@@ -27,6 +29,7 @@ export const acceptedCases = (keys: Keys): AcceptedCase[] =>
     acceptedTime,
     acceptedSubject,
     acceptedIdentity,
+    acceptedIdentifiers,
     acceptedEmail,
     acceptedNames,
     acceptedGroups,
@@ -46,6 +49,7 @@ export const rejectedCases = (keys: Keys): RejectedCase[] =>
     rejectedTime,
     rejectedSubject,
     rejectedPerson,
+    rejectedIdentifiers,
     rejectedGroups,
     rejectedCiphertexts,
     rejectedPlaintexts,

@@ -14,6 +14,8 @@ const KEY_KINDS = {
   rsa: rsa(2048),
   second: rsa(2048),
   rogue: rsa(2048),
+  /** Signs the cases about identifiers. */
+  identifier: rsa(2048),
   rsa4096: rsa(4096),
   rsa2047: rsa(2047),
   rsa1024: rsa(1024),
