@@ -57,8 +57,16 @@ export interface ConnectionCalls {
   create(organization: string, name: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
   /** Replaces the metadata; name, state and settings stay. @throws SamlgateError idp_metadata_invalid, conflict */
   setMetadata(organization: string, id: string, metadata: IdentityProviderMetadata, options?: MetadataOptions): Promise<IdentityProvider>;
-  /** Changes the given fields. Disabling revokes the credentials of its members unless `keep_sessions` is true. */
-  change(organization: string, id: string, changes: ConnectionChanges): Promise<IdentityProvider>;
+  /**
+   * Changes the given fields. Disabling revokes the credentials of its members unless `keep_sessions` is true. With `dryRun`, returns
+   * the connection as it would be, and how many members a new identifier affects.
+   */
+  change(
+    organization: string,
+    id: string,
+    changes: ConnectionChanges,
+    options?: { readonly dryRun?: boolean | undefined },
+  ): Promise<IdentityProvider>;
   /** Returns the metadata that a setup link proposes. @throws SamlgateError not_found */
   getProposal(organization: string, id: string): Promise<MetadataProposal>;
   /** Makes proposed metadata the present one. @param proposal the ID of the proposal. @throws SamlgateError conflict, not_found */
@@ -132,7 +140,8 @@ export function connectionCalls(api: Api): ConnectionCalls {
     },
     setMetadata: (organization, id, metadata, options = {}) =>
       sendMetadata(api, 'PUT', at(organization, id), { metadata, query: metadataQuery(options) }),
-    change: (organization, id, changes) => api.send('PATCH', at(organization, id), changes),
+    change: (organization, id, changes, { dryRun } = {}) =>
+      api.send('PATCH', at(organization, id), changes, { query: { dry_run: dryRun } }),
     remove: (organization, id, { keepSessions } = {}) =>
       api.send('DELETE', at(organization, id), undefined, { query: { keep_sessions: keepSessions } }),
     pendingMembers: {

@@ -1,8 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type Home, makeHome } from '../support/command.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
+
+// Each command is a process of its own, possibly on a busy machine.
+jest.setTimeout(90_000);
 
 let gateway: TestGateway;
 let acme: OrganizationJson;

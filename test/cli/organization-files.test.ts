@@ -1,11 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { type Ended, type Home, makeHome } from '../support/command.ts';
 import { newSlug, startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 import { signedIn } from '../support/signed-in.ts';
+
+// Each command is a process of its own, possibly on a busy machine.
+jest.setTimeout(90_000);
 
 let gateway: TestGateway;
 let metadata: string;

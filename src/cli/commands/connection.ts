@@ -2,12 +2,11 @@
 import type { Command } from 'commander';
 import type { IdentityProvider } from '../../client/api-types.ts';
 import type { EntityIdDecision } from '../../client/connections.ts';
+import { readSettingOptions, type SettingOptions, withSettingOptions } from '../connection-settings.ts';
 import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
-import { print, printFields, printLine, printTable } from '../output.ts';
+import { countOf, print, printFields, printLine, printTable } from '../output.ts';
 import { readFile } from '../read-file.ts';
 import { addPendingMembers } from './connection-pending.ts';
-
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 export function addConnection(program: Command): void {
   const connection = program.command('connection').description('manage the identity providers of an organization (operator, or owner)');
@@ -27,14 +26,15 @@ export function addConnection(program: Command): void {
     .requiredOption('--name <name>', 'name of the connection')
     .option('--entity-id <id>', 'entity ID of the identity provider, if the metadata describes several')
     .action(addDraft);
-  add('set <slug> <id>', 'change a connection', 'set acme con_… --email-domain partner.example')
+  const set = add('set <slug> <id>', 'change a connection', 'set acme con_… --identifier attribute:uid --dry-run')
     .option('--name <name>', 'new name')
     .option('--default', 'make it the default connection')
-    .option('--email-domain <domain>', 'email domain whose sign-ins use it (repeatable; replaces the former domains)', collect)
     .option('--metadata <file-or-url>', 'new metadata: a file, an https URL, or -')
+    .option('--entity-id <id>', 'with --metadata: entity ID of the identity provider, if the metadata describes several')
     .option('--on-new-entity-id <decision>', 'required for metadata of another identity provider: keep, link_by_email or new_accounts')
     .option('--link-until <time>', 'until when link_by_email links users: a time, at most 30 days ahead')
-    .action(set);
+    .option('--dry-run', 'print the connection as it would be, and how many members are affected, without changing it');
+  withSettingOptions(set).action(change);
   add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…').action(enable);
   add('disable <slug> <id>', 'refuse sign-ins and revoke the credentials of its members', 'disable acme con_…')
     .option(...keepSessions)
@@ -58,10 +58,32 @@ async function show(slug: string, id: string, options: GatewayOptions): Promise<
   printConnection(options, await connectAsOperator(options).connections.get(slug, id));
 }
 
+const SHOWN_SETTINGS = [
+  'idp_initiated',
+  'attribute_mapping',
+  'clock_skew_seconds',
+  'require_signed_assertion',
+  'require_signed_response',
+  'require_encrypted_assertion',
+  'sign_requests',
+  'name_id_format',
+  'allow_create',
+  'force_authn',
+  'authn_context',
+  'metadata_refresh_hours',
+] as const;
+
+function identifierText(identifier: IdentityProvider['identifier']): string {
+  if (identifier === null || identifier === 'auto') return 'auto';
+  return 'attribute' in identifier ? `attribute:${identifier.attribute}` : `name_id:${identifier.name_id}`;
+}
+
 function printConnection({ json }: GatewayOptions, connection: IdentityProvider): void {
   print(json, connection, () => {
-    const { id, name, state, is_default, entity_id, email_domains, metadata_url } = connection;
-    printFields({ id, name, state, is_default, entity_id, email_domains: email_domains.join(', '), metadata_url });
+    const { id, name, state, is_default, entity_id, email_domains, metadata_url, identifier } = connection;
+    const lists = { email_domains: email_domains.join(', '), identifier: identifierText(identifier) };
+    printFields({ id, name, state, is_default, entity_id, ...lists, metadata_url });
+    printFields(Object.fromEntries(SHOWN_SETTINGS.map((setting) => [setting, connection[setting]])));
     for (const { level, text } of connection.warnings) printLine(`${level === 'warning' ? 'warning' : 'note'}: ${text}`);
   });
 }
@@ -75,20 +97,57 @@ async function addDraft(slug: string, source: string, { name, entityId, ...optio
   );
 }
 
-interface SetOptions extends GatewayOptions {
+interface SetOptions extends GatewayOptions, SettingOptions {
   readonly name?: string;
   readonly default?: true;
-  readonly emailDomain?: string[];
   readonly metadata?: string;
+  readonly entityId?: string;
+  /** Not checked here; the gateway refuses unknown ones. */
   readonly onNewEntityId?: EntityIdDecision;
   readonly linkUntil?: string;
+  readonly dryRun?: true;
 }
 
-async function set(slug: string, id: string, set: SetOptions): Promise<void> {
-  const { name, default: isDefault, emailDomain, metadata, onNewEntityId, linkUntil, ...options } = set;
+/** Checks the settings before it saves the metadata, so that a wrong setting changes nothing. */
+async function change(slug: string, id: string, options: SetOptions): Promise<void> {
+  const { name, default: isDefault, metadata, dryRun = false, entityId, onNewEntityId, linkUntil } = options;
   const { connections } = connectAsOperator(options);
-  if (metadata !== undefined) await connections.setMetadata(slug, id, metadataOf(metadata), { onNewEntityId, linkUntil });
-  printConnection(options, await connections.change(slug, id, { name, is_default: isDefault, email_domains: emailDomain }));
+  const present = await connections.get(slug, id);
+  const changes = {
+    ...readSettingOptions(options, present.attribute_mapping),
+    ...(name === undefined ? {} : { name }),
+    ...(isDefault ? { is_default: isDefault } : {}),
+  };
+  const source = metadata === undefined ? undefined : metadataOf(metadata);
+  const decision = { entityId, onNewEntityId, linkUntil };
+  const hasChanges = Object.keys(changes).length > 0;
+  // A refresh needs metadata from a URL, which the connection has only after its metadata is saved.
+  const { metadata_refresh_hours: _, ...checked } = changes;
+  const isChecked = source === undefined || !('metadata_url' in source) ? changes : checked;
+  const preview = hasChanges ? await connections.change(slug, id, isChecked, { dryRun: true }) : present;
+  const read = source && dryRun ? await connections.setMetadata(slug, id, source, { ...decision, dryRun: true }) : undefined;
+  if (dryRun) return printPreview(options, preview, read);
+  if (source) await connections.setMetadata(slug, id, source, decision);
+  printConnection(options, hasChanges ? await connections.change(slug, id, changes) : await connections.get(slug, id));
+}
+
+/** @param read the connection with the new metadata */
+function printPreview(options: GatewayOptions, preview: IdentityProvider, read: IdentityProvider | undefined): void {
+  const { affected_members: affected } = preview;
+  const { entity_id, certificates, members } = read ?? preview;
+  const shown = { ...preview, entity_id, certificates, ...(members ? { members } : {}) };
+  printConnection(options, shown);
+  if (options.json) return;
+  if (affected && affected.affected > 0) {
+    printLine(
+      `The identifier affects ${countOf(affected.affected, 'member')}, ${affected.suspended} of them suspended. At their next sign-in they become new members.`,
+    );
+  }
+  if (affected && affected.undetermined > 0)
+    printLine(`The effect on ${countOf(affected.undetermined, 'member')} shows at their next sign-in.`);
+  if (members)
+    printLine(`Another identity provider, which affects ${countOf(members.matching + members.ambiguous + members.new, 'member')}.`);
+  printLine('Nothing was changed.');
 }
 
 async function enable(slug: string, id: string, options: GatewayOptions): Promise<void> {
