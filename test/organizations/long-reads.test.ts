@@ -6,6 +6,7 @@ import { listMembers } from '../../src/organizations/member-list.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../src/organizations/organizations.ts';
 import { foreseeRoles } from '../../src/organizations/role-mapping-effect.ts';
+import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Step, Store } from '../../src/store/store.ts';
 import { countTurns } from '../support/count-turns.ts';
@@ -102,4 +103,9 @@ describe('in an organization with more than 20,000 members', () => {
     setImmediate(() => client.abort(new Error('the client is gone')));
     await expect(reading).rejects.toThrow('the client is gone');
   });
+});
+
+it('lets other work run while the key pair of a new organization is created', async () => {
+  const create = () => createSelfSignedCertificate({ commonName: 'test only', days: 1, nowMs: Date.now() });
+  expect(await countTurns(create)).toBeGreaterThan(20);
 });
