@@ -1,3 +1,7 @@
+/**
+ * Members: the users of one organization. A member's record alone decides which role they have and which of their sessions and
+ * CLI tokens are valid, so that revoking any of them is one atomic write.
+ */
 import { GatewayError } from '../errors.ts';
 import { hashOf } from '../ids.ts';
 import type { IdentifierSource } from '../saml/identifier/identifier.ts';

@@ -8,6 +8,7 @@ import { Facts } from '../parts/facts.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
+import { StateBadge } from '../single-sign-on/connection-state.tsx';
 
 export interface HealthPageProps {
   readonly frame: Frame;
@@ -68,6 +69,17 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
                   <a href={`/console/operator/organizations/${organization.slug}`}>
                     <ForeignText text={organization.name} />
                   </a>
+                ),
+              },
+              {
+                label: 'Connection',
+                cell: ({ organization: { slug }, connection: { id, name, state } }) => (
+                  <>
+                    <a href={`/console/operator/organizations/${slug}/single-sign-on/${id}`}>
+                      <ForeignText text={name} />
+                    </a>{' '}
+                    <StateBadge state={state} />
+                  </>
                 ),
               },
               {

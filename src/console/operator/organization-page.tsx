@@ -1,5 +1,4 @@
-import { findDefaultConnection } from '../../organizations/connections/connections.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { nearQuotas, type QuotaUse } from '../../organizations/quotas/quota-use.ts';
 import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
@@ -8,15 +7,23 @@ import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { Copy } from '../parts/copy.tsx';
 import { counted } from '../parts/counted.ts';
+import { DataTable } from '../parts/data-table.tsx';
 import { Facts } from '../parts/facts.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
 import { Moment, Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
+import { CertificateBadge, StateBadge } from '../single-sign-on/connection-state.tsx';
+
+export interface ConnectionWarnings {
+  readonly connection: Connection;
+  readonly warnings: readonly MetadataWarning[];
+}
 
 export interface OrganizationPageProps {
   readonly frame: Frame;
   readonly organization: Organization;
-  /** Findings about the identity provider; empty if there is none. */
-  readonly warnings: readonly MetadataWarning[];
+  /** Findings about each connection. */
+  readonly warnings: readonly ConnectionWarnings[];
   readonly urls: { readonly loginUrl: string; readonly entityId: string };
   readonly quotaUse: QuotaUse;
 }
@@ -24,7 +31,6 @@ export interface OrganizationPageProps {
 /** Shows one organization to the operator. */
 export function OrganizationPage({ frame, organization, warnings, urls, quotaUse }: OrganizationPageProps) {
   const { slug } = organization;
-  const connection = findDefaultConnection(organization);
   return (
     <ConsolePage
       frame={frame}
@@ -51,33 +57,27 @@ export function OrganizationPage({ frame, organization, warnings, urls, quotaUse
         <OrganizationFacts organization={organization} urls={urls} />
       </section>
       <section class="panel" aria-labelledby="idp">
-        <h2 id="idp">Identity provider</h2>
-        {connection ? (
-          <>
-            <Facts
-              facts={[
-                ['Entity ID', connection.metadata.entityId],
-                ['Changed', <Near ms={Date.parse(connection.updatedAt)} nowMs={frame.nowMs} />],
-                [
-                  'Certificates',
-                  connection.metadata.signingCertificates.map(({ notAfter }) => (
-                    <div>
-                      expires <Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />
-                    </div>
-                  )),
-                ],
-              ]}
-            />
-            {warnings.map(({ level, text }) => (
-              <Callout kind={level === 'warning' ? 'warning' : 'note'}>
-                <p>{text}</p>
-              </Callout>
-            ))}
-          </>
-        ) : (
+        <h2 id="idp">Identity providers</h2>
+        {organization.connections.length === 0 ? (
           <Callout kind="warning">
             <p>This organization has no identity provider yet, so users cannot sign in.</p>
           </Callout>
+        ) : (
+          <ConnectionTable frame={frame} organization={organization} />
+        )}
+        {warnings.map(({ connection, warnings: found }) =>
+          found.map(({ level, text }) => (
+            <Callout kind={level === 'warning' ? 'warning' : 'note'}>
+              <p>
+                {organization.connections.length > 1 ? (
+                  <>
+                    <ForeignText text={connection.name} />:{' '}
+                  </>
+                ) : null}
+                {text}
+              </p>
+            </Callout>
+          )),
         )}
       </section>
       <QuotasPanel organization={organization} quotaUse={quotaUse} />
@@ -124,6 +124,47 @@ function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'or
     </section>
   );
 }
+
+const ConnectionTable = ({ frame, organization }: Pick<OrganizationPageProps, 'frame' | 'organization'>) => (
+  <DataTable
+    label="Identity providers"
+    rows={organization.connections}
+    columns={[
+      {
+        label: 'Connection',
+        kind: 'heading',
+        cell: ({ id, name }) => (
+          <a href={`${frame.base}/single-sign-on/${id}`}>
+            <ForeignText text={name} />
+          </a>
+        ),
+      },
+      {
+        label: 'State',
+        cell: ({ id, state }) => (
+          <>
+            <StateBadge state={state} /> {id === organization.connections[0]?.id ? 'default' : null}
+          </>
+        ),
+      },
+      { label: 'Entity ID', kind: 'wide', cell: ({ metadata }) => <ForeignText text={metadata.entityId} /> },
+      {
+        label: 'Certificates',
+        cell: ({ metadata }) => (
+          <>
+            {metadata.signingCertificates.map(({ notAfter }) => (
+              <div>
+                expires <Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />
+              </div>
+            ))}
+            <CertificateBadge certificates={metadata.signingCertificates} nowMs={frame.nowMs} />
+          </>
+        ),
+      },
+      { label: 'Changed', cell: ({ updatedAt }) => <Near ms={Date.parse(updatedAt)} nowMs={frame.nowMs} /> },
+    ]}
+  />
+);
 
 function OrganizationFacts({ organization, urls }: Pick<OrganizationPageProps, 'organization' | 'urls'>) {
   const { id, slug, name, domains, allowedReturnUrls, contactEmail, cliTokenMaxDays, cliTokenSsoWithinDays, createdAt } = organization;

@@ -1,4 +1,3 @@
-import { findDefaultConnection } from '../../organizations/connections/connections.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -11,6 +10,7 @@ import { PostForm } from '../parts/form.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { Paging } from '../parts/paging.tsx';
+import { CertificateBadge, StateBadge } from '../single-sign-on/connection-state.tsx';
 
 export interface OrganizationsPageProps {
   readonly frame: Frame;
@@ -88,7 +88,7 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
                   ),
                 },
                 { label: 'Email domains', cell: ({ domains }) => (domains.length === 0 ? 'none' : domains.join(', ')) },
-                { label: 'Identity provider', cell: (organization) => <IdpState organization={organization} nowMs={frame.nowMs} /> },
+                { label: 'Identity providers', cell: (organization) => <IdpStates organization={organization} nowMs={frame.nowMs} /> },
                 { label: 'Created', cell: ({ createdAt }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
               ]}
             />
@@ -123,14 +123,17 @@ function OwnerlessCallout({ organizations }: Pick<OrganizationsPageProps, 'organ
   );
 }
 
-function IdpState({ organization, nowMs }: { readonly organization: Organization; readonly nowMs: number }) {
-  const connection = findDefaultConnection(organization);
-  if (!connection) return <span class="badge warning">not configured</span>;
-  const { entityId, signingCertificates } = connection.metadata;
-  const isExpired = signingCertificates.every(({ notAfter }) => Date.parse(notAfter) < nowMs);
+/** Lists the connections of an organization, with those through which users cannot sign in and certificates that need attention. */
+function IdpStates({ organization: { connections }, nowMs }: { readonly organization: Organization; readonly nowMs: number }) {
+  if (connections.length === 0) return <span class="badge warning">not configured</span>;
   return (
     <>
-      <ForeignText text={entityId} /> {isExpired ? <span class="badge bad">certificate expired</span> : null}
+      {connections.map(({ metadata, state }) => (
+        <div>
+          <ForeignText text={metadata.entityId} /> {state === 'active' ? null : <StateBadge state={state} />}{' '}
+          <CertificateBadge certificates={metadata.signingCertificates} nowMs={nowMs} />
+        </div>
+      ))}
     </>
   );
 }

@@ -22,13 +22,16 @@ export interface SignInPageProps {
   readonly address: string | undefined;
   /** An attribute from which groups could be read, if none were sent. */
   readonly groupsAttribute: string | undefined;
+  /** Whether the connection still exists and is not disabled. */
   readonly canTest: boolean;
+  /** Whether the viewer may change the settings of the connection. */
+  readonly canChange: boolean;
   /** The path of the page that activates the connection, if it is a draft. */
   readonly goLivePath: string | undefined;
 }
 
 /** One sign-in: its outcome, every check with the expected and the received value, and the setting to change. */
-export function SignInPage({ frame, entry, address, groupsAttribute, canTest, goLivePath }: SignInPageProps) {
+export function SignInPage({ frame, entry, address, groupsAttribute, canTest, canChange, goLivePath }: SignInPageProps) {
   const isSetup = frame.viewer.kind === 'setup';
   const path = `${frame.base}/sign-ins`;
   const back = isSetup ? { href: `${frame.base}/single-sign-on`, label: 'Single sign-on' } : { href: path, label: 'Sign-in log' };
@@ -44,7 +47,7 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest, go
             Download support bundle
           </a>
           {canTest ? (
-            <PostForm action={`${path}/test`} csrfToken={frame.csrfToken} inline>
+            <PostForm action={`${frameOfConnection(frame, entry).singleSignOnPath}/test`} csrfToken={frame.csrfToken} inline>
               <button type="submit" class="quiet">
                 Test sign-in
               </button>
@@ -57,7 +60,7 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest, go
       {groupsAttribute === undefined ? null : (
         <GroupsSuggestion action={`${path}/${entry.id}/groups-attribute`} csrfToken={frame.csrfToken} name={groupsAttribute} />
       )}
-      {lacksIdentifier(entry) ? (
+      {canChange && lacksIdentifier(entry) ? (
         <OfferedIdentifiers frame={frameOfConnection(frame, entry)} offered={entry.offeredIdentifiers ?? []} />
       ) : null}
       <section class="panel" aria-labelledby="details">

@@ -9,6 +9,20 @@ const STATES = { draft: ['note', 'draft'], active: ['good', 'active'], disabled:
 /** Shows whether users can sign in through a connection. */
 export const StateBadge = ({ state }: Pick<Connection, 'state'>) => <span class={`badge ${STATES[state][0]}`}>{STATES[state][1]}</span>;
 
+const SOON_MS = 30 * 86_400_000;
+
+export interface CertificateBadgeProps {
+  readonly certificates: Connection['metadata']['signingCertificates'];
+  readonly nowMs: number;
+}
+
+/** Warns if all certificates of a connection have expired, or expire within 30 days. */
+export function CertificateBadge({ certificates, nowMs }: CertificateBadgeProps) {
+  const last = Math.max(...certificates.map(({ notAfter }) => Date.parse(notAfter)));
+  if (last < nowMs) return <span class="badge bad">certificate expired</span>;
+  return last < nowMs + SOON_MS ? <span class="badge warning">certificate expires soon</span> : null;
+}
+
 /** Says what the state of a connection means for sign-ins. */
 export function StateText({ state, testedAt }: Pick<Connection, 'state' | 'testedAt'>) {
   if (state === 'active') return <p>Users can sign in through this connection.</p>;

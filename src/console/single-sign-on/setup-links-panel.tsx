@@ -13,6 +13,8 @@ export interface ListedSetupLink {
   readonly id: string;
   readonly link: SetupLink;
   readonly state: SetupLinkState;
+  /** The name of the connection. Undefined if it was deleted or does not exist yet. */
+  readonly connectionName: string | undefined;
 }
 
 export interface SetupLinksPanelProps {
@@ -44,6 +46,10 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
           rows={links}
           columns={[
             { label: 'Created', kind: 'heading', cell: ({ link }) => <Moment ms={link.createdAtMs} /> },
+            {
+              label: 'Connection',
+              cell: ({ connectionName }) => (connectionName === undefined ? 'none' : <ForeignText text={connectionName} />),
+            },
             { label: 'By', cell: ({ link: { createdBy } }) => <ForeignText text={createdBy.email ?? 'the operator'} /> },
             { label: 'State', cell: ({ state }) => <span class={`badge ${STATES[state][0]}`}>{STATES[state][1]}</span> },
             {

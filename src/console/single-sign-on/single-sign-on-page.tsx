@@ -11,6 +11,7 @@ import { counted } from '../parts/counted.ts';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Field } from '../parts/field.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { GoLivePanel, StateBadge, StateText } from './connection-state.tsx';
 import { IdentifierPanel } from './identifier-panel.tsx';
@@ -85,7 +86,11 @@ function Present({ frame, path, connection, warnings, isLocked }: PresentProps) 
     <section class="panel" aria-labelledby="present">
       <header>
         <h2 id="present">Identity provider</h2>
-        {connection ? <StateBadge state={connection.state} /> : null}
+        {connection ? (
+          <span>
+            <ForeignText text={connection.name} /> <StateBadge state={connection.state} />
+          </span>
+        ) : null}
         {connection && !isLocked ? (
           <a class="button quiet" href={`${path}/settings`}>
             Settings

@@ -1,8 +1,11 @@
+import type { Connection } from '../../organizations/organizations.ts';
 import { DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { Field } from '../parts/field.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { StateBadge } from './connection-state.tsx';
 
 /** The settings as form values: texts, lists with one item per line, `yes` for a checked box. */
 export type SettingsValues = Readonly<Record<SettingsField, string>>;
@@ -29,11 +32,10 @@ export type SettingsField = (typeof SETTINGS_FIELDS)[number];
 export interface SettingsPageProps {
   readonly frame: Frame;
   readonly values: SettingsValues;
-  /** Whether the metadata has a URL. */
-  readonly hasUrl: boolean;
+  readonly connection: Connection;
 }
 
-export function SingleSignOnSettingsPage({ frame, values, hasUrl }: SettingsPageProps) {
+export function SingleSignOnSettingsPage({ frame, values, connection }: SettingsPageProps) {
   const path = frame.singleSignOnPath;
   return (
     <ConsolePage
@@ -44,11 +46,14 @@ export function SingleSignOnSettingsPage({ frame, values, hasUrl }: SettingsPage
       back={{ href: path, label: 'Single sign-on' }}
     >
       <section class="panel settings" aria-label="Settings">
+        <p>
+          Connection: <ForeignText text={connection.name} /> <StateBadge state={connection.state} />
+        </p>
         <PostForm action={`${path}/settings`} csrfToken={frame.csrfToken}>
           <SignInFields values={values} />
           <SecurityFields values={values} />
           <AttributeFields values={values} />
-          {hasUrl ? (
+          {connection.metadataUrl !== undefined ? (
             <Field
               name="metadata_refresh_hours"
               label="Metadata refresh interval in hours"

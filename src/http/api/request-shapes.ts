@@ -161,7 +161,7 @@ const SETTINGS_FIELDS = {
   force_authn: z.boolean(),
   authn_context: z.array(uri).max(20),
   metadata_refresh_hours: wholeNumber(1, 720).nullable(),
-  email_domains: z.array(domain).max(50).transform(unique),
+  email_domains: z.array(domain).max(50).transform(unique).nullable(),
 };
 
 export const IDP_SETTINGS = z.strictObject(SETTINGS_FIELDS).partial();
@@ -185,7 +185,7 @@ const SETTING_NAMES: Readonly<Record<keyof typeof SETTINGS_FIELDS, keyof Connect
 
 export const toSettings = (body: z.infer<typeof IDP_SETTINGS>): Partial<ConnectionSettings> => renameFields(body, SETTING_NAMES);
 
-type SettingsJson = z.infer<z.ZodObject<typeof SETTINGS_FIELDS>>;
+type SettingsJson = z.infer<z.ZodObject<typeof SETTINGS_FIELDS>> & { email_domains: string[] };
 
 /** Returns the settings as the API shows them: the default, or `null`, for a setting that has no value. */
 export const fromSettings = (settings: ConnectionSettings): SettingsJson =>

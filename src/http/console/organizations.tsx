@@ -10,7 +10,6 @@ import {
   type OrganizationValues,
 } from '../../console/operator/organizations-page.tsx';
 import { GatewayError } from '../../errors.ts';
-import { findDefaultConnection } from '../../organizations/connections/connections.ts';
 import { findMetadataWarnings, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations } from '../../organizations/directory.ts';
@@ -66,10 +65,12 @@ export function organizationPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', async (request, response) => {
     const organization = organizationOf(response);
-    const connection = findDefaultConnection(organization);
-    const warnings = connection
-      ? await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response) })
-      : [];
+    const warnings = await Promise.all(
+      organization.connections.map(async (connection) => ({
+        connection,
+        warnings: await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response) }),
+      })),
+    );
     const urls = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
     const frame = frameOf(runtime, request, response);
     const quotaUse = await readQuotaUse(runtime.store, organization);

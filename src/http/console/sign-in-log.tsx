@@ -10,6 +10,7 @@ import { SignInLogPage } from '../../console/sign-in-log/sign-in-log-page.tsx';
 import { GatewayError } from '../../errors.ts';
 import { findConnection } from '../../organizations/connections/connections.ts';
 import { MEMBERS } from '../../organizations/members.ts';
+import { isLockedForSetup } from '../../organizations/setup/setup-rights.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, SIGN_IN_QUERY } from '../api/request-shapes.ts';
@@ -119,6 +120,8 @@ async function showSignIn(runtime: Runtime, request: Request, response: Response
   const { memberId } = entry;
   const { viewer, base } = visitOf(response);
   const connection = entry.connectionId === undefined ? undefined : findConnection(organization, entry.connectionId);
+  const isLocked = viewer.kind === 'setup' && (await isLockedForSetup(runtime.store, { organization, connectionId: connection?.id }));
+  const canChange = !isLocked && (connection !== undefined || entry.connectionId === undefined);
   const draftPath = viewer.kind === 'setup' ? `${base}/single-sign-on#go-live` : `${base}/single-sign-on/${connection?.id}#connections`;
   const addresses = await addressesOf(runtime, organization.id, memberId === undefined ? [] : [memberId]);
   const page = (
@@ -126,8 +129,11 @@ async function showSignIn(runtime: Runtime, request: Request, response: Response
       frame={frameOf(runtime, request, response)}
       entry={entry}
       address={memberId === undefined ? undefined : addresses.get(memberId)}
-      groupsAttribute={findGroupsSuggestion(organization, entry)}
-      canTest={organization.connections.length > 0}
+      groupsAttribute={canChange ? findGroupsSuggestion(organization, entry) : undefined}
+      canTest={
+        entry.connectionId === undefined ? organization.connections.length > 0 : connection !== undefined && connection.state !== 'disabled'
+      }
+      canChange={canChange}
       goLivePath={connection?.state === 'draft' ? draftPath : undefined}
     />
   );

@@ -31,9 +31,9 @@ interface SettingsForm {
 }
 
 function showSettings(runtime: Runtime, request: Request, response: Response, { values, notice, status }: SettingsForm): void {
-  const { metadataUrl } = requireVisitedConnection(response);
+  const connection = requireVisitedConnection(response);
   const frame = frameOf(runtime, request, response, notice);
-  const page = <SingleSignOnSettingsPage frame={frame} values={values} hasUrl={metadataUrl !== undefined} />;
+  const page = <SingleSignOnSettingsPage frame={frame} values={values} connection={connection} />;
   sendConsolePage(response, page, status);
 }
 

@@ -32,8 +32,9 @@ import {
 } from '../../organizations/connections/identity-providers.ts';
 import { listMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
 import { needsDecisionToRestore, restoreMetadataVersion } from '../../organizations/connections/restore-metadata.ts';
+import type { Organization } from '../../organizations/organizations.ts';
 import { findProposal, saveOrPropose } from '../../organizations/setup/metadata-proposals.ts';
-import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
+import { findLinkedConnection, listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import { isLockedForSetup } from '../../organizations/setup/setup-rights.ts';
 import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
@@ -93,7 +94,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   const currentGuide = connection ? idpKindOf(connection.metadata.entityId, sso?.redirect ?? sso?.post) : 'okta';
   const { viewer } = visitOf(response);
   const isSetup = viewer.kind === 'setup';
-  const links = isSetup ? undefined : await listedLinks(runtime, organization.id);
+  const links = isSetup ? undefined : await listedLinks(runtime, organization);
   const versions = isSetup || !connection ? [] : await listMetadataVersions(runtime.store, organization.id, connection);
   const isLocked = isSetup && (await isLockedForSetup(runtime.store, { organization, connectionId: connection?.id }));
   const proposal = connection && (await findProposal(runtime, { organization, connection }));
@@ -121,9 +122,14 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
 
 const LISTED_LINKS = 10;
 
-async function listedLinks({ store, now }: Runtime, organizationId: string): Promise<ListedSetupLink[]> {
-  const { items } = await listSetupLinks(store, organizationId, { limit: LISTED_LINKS });
-  return items.map(({ id, value: link }) => ({ id, link, state: setupLinkState(link, now()) }));
+async function listedLinks({ store, now }: Runtime, organization: Organization): Promise<ListedSetupLink[]> {
+  const { items } = await listSetupLinks(store, organization.id, { limit: LISTED_LINKS });
+  return items.map((item) => ({
+    id: item.id,
+    link: item.value,
+    state: setupLinkState(item.value, now()),
+    connectionName: findLinkedConnection(organization, item)?.name,
+  }));
 }
 
 /** Metadata from the form: a file, pasted text, a URL, or single values. */

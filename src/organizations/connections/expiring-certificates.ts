@@ -1,11 +1,12 @@
 import type { Store } from '../../store/store.ts';
 import { DAY_MS } from '../../time.ts';
 import { organizationsWithCertificateEnd } from '../directory.ts';
-import type { Organization } from '../organizations.ts';
+import type { Connection, Organization } from '../organizations.ts';
 
 /** A signing certificate of an organization's identity provider that expires soon or has expired. */
 export interface ExpiringCertificate {
   readonly organization: Organization;
+  readonly connection: Connection;
   readonly fingerprintSha256: string;
   readonly subject: string;
   readonly endsAtMs: number;
@@ -24,12 +25,12 @@ export async function findExpiringCertificates(store: Store, untilMs: number): P
   let organizations = 0;
   for await (const organization of organizationsWithCertificateEnd(store, untilMs)) {
     if (++organizations > MAX_ORGANIZATIONS) break;
-    for (const { metadata } of organization.connections) {
-      const certificates = metadata.signingCertificates;
+    for (const connection of organization.connections) {
+      const certificates = connection.metadata.signingCertificates;
       const expiring = certificates.filter(({ notAfter }) => Date.parse(notAfter) < untilMs);
       const successors = certificates.length - expiring.length;
       for (const { fingerprintSha256, subject, notAfter } of expiring) {
-        found.push({ organization, fingerprintSha256, subject, endsAtMs: Date.parse(notAfter), successors });
+        found.push({ organization, connection, fingerprintSha256, subject, endsAtMs: Date.parse(notAfter), successors });
       }
     }
   }

@@ -201,6 +201,10 @@ function findSetupTarget(organization: Organization, { id, value: link }: Stored
   return link.connectionId === undefined && connections.length === 0 && !hasCreated ? { connection: undefined } : undefined;
 }
 
+/** Returns the connection that a link sets up. Undefined if it was deleted or does not exist yet. */
+export const findLinkedConnection = (organization: Organization, link: Stored<SetupLink>): Connection | undefined =>
+  findSetupTarget(organization, link)?.connection;
+
 export interface SetupScope {
   readonly organization: Organization;
   /** The connection of the link. Undefined if the link has yet to create it. */
