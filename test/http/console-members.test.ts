@@ -153,7 +153,8 @@ describe('console: access to members', () => {
     }
     const text = textOf((await open(olivia, `/members/${carl.id}`)).text);
     expect(text).toContain('collaborator No rule matches the member’s groups');
-    expect(text).not.toContain('suspended');
+    expect(text).toContain('Suspend member');
+    expect(text).not.toContain('is suspended and cannot');
     expect((await open(carl, '')).status).toBe(200);
   });
 });
