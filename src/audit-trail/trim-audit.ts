@@ -6,15 +6,16 @@ import { AUDIT } from '../audit.ts';
 import { codeOf } from '../errors.ts';
 import { firstTimeOrderedId } from '../ids.ts';
 import { listOrganizations } from '../organizations/directory.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD } from '../organizations/organizations.ts';
+import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD } from '../organizations/organizations.ts';
+import { QUOTAS, quotaOf } from '../organizations/quotas/quotas.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import { nextTurn } from '../store/next-turn.ts';
 import { type Collection, GLOBAL, type Step } from '../store/store.ts';
 import { DAY_MS, DAY_SECONDS } from '../time.ts';
 import { pruneRefusalCounts } from './refusal-counts.ts';
 
-/** Entries of one trail, about 1 GB in Redis. The oldest are deleted. */
-export const MAX_AUDIT_ENTRIES = 1_000_000;
+/** Entries of the trail of the gateway. For organizations, a quota decides. */
+export const MAX_AUDIT_ENTRIES = QUOTAS.audit_entries.standard;
 
 /** Entries that one commit deletes: some milliseconds of work. */
 const BATCH = 100;
@@ -119,7 +120,8 @@ export async function trimAuditTrails(runtime: Runtime): Promise<void> {
 /** A failure with one trail must not keep the others from being trimmed. */
 async function trimOne(runtime: Runtime, partition: string): Promise<void> {
   try {
-    await trimAudit(runtime, partition);
+    const organization = partition === GLOBAL ? undefined : await getOrganizationById(runtime.store, partition);
+    await trimAudit(runtime, partition, organization && quotaOf(organization, 'audit_entries'));
     await pruneRefusalCounts(runtime, partition);
   } catch (error) {
     const organization = partition === GLOBAL ? {} : { organization_id: partition };

@@ -1,6 +1,6 @@
 import { AUDIT_EVENTS, type AuditEntry, type AuditEvent } from '../audit.ts';
 import { REFUSAL_COUNT_DAYS, type RefusalSummary } from '../audit-trail/refusal-counts.ts';
-import { MAX_AUDIT_ENTRIES, type TrailSummary } from '../audit-trail/trim-audit.ts';
+import type { TrailSummary } from '../audit-trail/trim-audit.ts';
 import { ConsolePage } from './console-page.tsx';
 import type { Frame, SectionId } from './navigation.ts';
 import { DataTable } from './parts/data-table.tsx';
@@ -35,11 +35,12 @@ export interface AuditPageProps {
   readonly trail: TrailSummary;
   /** How long entries are stored. 0 means that only their number is limited. */
   readonly keptDays: number;
+  readonly maxEntries: number;
 }
 
 /** Lists audit entries, newest first. */
 export function AuditPage(props: AuditPageProps) {
-  const { frame, section, entries, filter, problem, addresses, cursor, nextCursor, refusals, trail, keptDays } = props;
+  const { frame, section, entries, filter, problem, addresses, cursor, nextCursor, refusals, trail, keptDays, maxEntries } = props;
   const path = `${frame.base}/audit`;
   const isFiltered = Object.values(filter).some((value) => value !== '');
   return (
@@ -64,7 +65,7 @@ export function AuditPage(props: AuditPageProps) {
           <EntriesTable frame={frame} entries={entries} addresses={addresses} />
         )}
         <Paging path={path} query={{ ...filter }} cursor={cursor} nextCursor={nextCursor} />
-        <Retention trail={trail} keptDays={keptDays} />
+        <Retention trail={trail} keptDays={keptDays} maxEntries={maxEntries} />
       </section>
       {refusals.length === 0 ? null : <RefusalsPanel refusals={refusals} />}
     </ConsolePage>
@@ -72,11 +73,11 @@ export function AuditPage(props: AuditPageProps) {
 }
 
 /** Says how far back the trail goes. */
-function Retention({ trail: { oldestAt, trimmed }, keptDays }: Pick<AuditPageProps, 'trail' | 'keptDays'>) {
+function Retention({ trail: { oldestAt, trimmed }, keptDays, maxEntries }: Pick<AuditPageProps, 'trail' | 'keptDays' | 'maxEntries'>) {
   return (
     <p class="sub">
       {keptDays === 0 ? 'Entries are stored' : `Entries are stored for ${keptDays} days`}
-      {`, at most ${MAX_AUDIT_ENTRIES.toLocaleString('en')}. `}
+      {`, at most ${maxEntries.toLocaleString('en')}. `}
       {oldestAt === undefined ? null : (
         <>
           The oldest one is from <Moment ms={Date.parse(oldestAt)} />.{' '}

@@ -183,6 +183,16 @@ describe.each(['sqlite', 'redis'] as const)('audit retention with %s', (store) =
     expect(lines).toMatchObject([{ audit: true, event: 'identity_provider.refreshed', organization_id: id }]);
   });
 
+  it('keeps as many entries as the quota of the organization allows', async () => {
+    const acme = await gateway.makeOrganization();
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { quotas: { audit_entries: 2 } });
+    for (let runs = 0; runs < 5; runs++) {
+      await gateway.runtime.store.commit(GLOBAL, [{ do: 'drop', key: 'audit-trim:lease' }]);
+      await trimAuditTrails(gateway.runtime);
+    }
+    expect(await gateway.runtime.store.count(acme.id, AUDIT)).toBe(2);
+  });
+
   it('trims a trail that grows fast without waiting for its turn', async () => {
     const id = await newTrail();
     await write(id, 999);

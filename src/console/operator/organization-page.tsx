@@ -98,6 +98,7 @@ const QUOTA_LABELS: Readonly<Record<QuotaName, string>> = {
   sessions_per_member: 'Sessions per member',
   cli_tokens_per_member: 'CLI tokens per member',
   domains: 'Domains',
+  audit_entries: 'Audit entries',
   settings_bytes: 'Bytes of settings',
 };
 

@@ -48,6 +48,12 @@ export const QUOTAS = {
     description: 'Domains that owners add, verified or not.',
     refusal: (limit) => `This organization has ${limit} domains, the most that it can have. Remove one first.`,
   },
+  audit_entries: {
+    standard: 1_000_000,
+    max: 100_000_000,
+    description: 'Entries of the audit trail. The oldest ones beyond this are deleted.',
+    refusal: (limit) => `The audit trail of this organization has ${limit} entries, the most that it can have.`,
+  },
   settings_bytes: {
     standard: 64 * 1024,
     max: 1024 * 1024,

@@ -5,11 +5,12 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { type AuditEntry, type AuditQuery, eachAuditEntry, readAudit } from '../../../audit.ts';
 import { summarizeRefusals } from '../../../audit-trail/refusal-counts.ts';
-import { summarizeTrail } from '../../../audit-trail/trim-audit.ts';
+import { MAX_AUDIT_ENTRIES, summarizeTrail } from '../../../audit-trail/trim-audit.ts';
 import { type AuditFilter, AuditPage, isAuditEvent } from '../../../console/audit-page.tsx';
 import { GatewayError } from '../../../errors.ts';
 import { listMembers } from '../../../organizations/member-list.ts';
 import { MEMBERS } from '../../../organizations/members.ts';
+import { quotaOf } from '../../../organizations/quotas/quotas.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { GLOBAL } from '../../../store/store.ts';
 import { DAY_MS, MINUTE_MS, toIsoTime } from '../../../time.ts';
@@ -37,6 +38,7 @@ const partitionOf = (response: Response): string => visitOf(response).organizati
 async function showAudit(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { cursor, ...filter } = checkShape(QUERY, request.query);
   const partition = partitionOf(response);
+  const { organization } = visitOf(response);
   const query = await queryOf(runtime, partition, filter);
   const page =
     typeof query === 'string'
@@ -57,6 +59,7 @@ async function showAudit(runtime: Runtime, request: Request, response: Response)
       refusals={await summarizeRefusals(runtime, partition)}
       trail={await summarizeTrail(runtime, partition)}
       keptDays={runtime.config.auditDays}
+      maxEntries={organization ? quotaOf(organization, 'audit_entries') : MAX_AUDIT_ENTRIES}
     />,
   );
 }
