@@ -143,6 +143,20 @@ describe('a setup link that was created before there was a connection', () => {
   });
 });
 
+describe('a setup link of an existing connection', () => {
+  it('ends with the connection, also if the same identity provider is connected again under the same ID', async () => {
+    const open = await createLink(gateway, acme.slug);
+    const setup = await startSetup(gateway, acme.slug);
+    const [before] = await connections();
+    await disconnect();
+    await gateway.api('PUT', `${path()}/identity-provider`, acme.metadata);
+    expect((await connections())[0]?.id).toBe(before?.id);
+    expect(await isEnded(setup)).toBe(true);
+    expect((await new HttpBrowser().request(open.url)).code).toBe('not_found');
+    expect(await isEnded(await startSetup(gateway, acme.slug))).toBe(false);
+  });
+});
+
 describe('the holder of a setup link', () => {
   const fingerprints = async () => (await connections()).map(({ certificates }) => certificates.map((each) => each.fingerprint_sha256));
   /** The metadata of the organization's identity provider with a key of the attacker. */
