@@ -1,5 +1,4 @@
 import type { ComponentChildren } from 'preact';
-import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
@@ -7,7 +6,6 @@ import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { Copy } from '../parts/copy.tsx';
-import { counted } from '../parts/counted.ts';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Field } from '../parts/field.tsx';
@@ -15,6 +13,7 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { GoLivePanel, StateBadge, StateText } from './connection-state.tsx';
 import { IdentifierPanel } from './identifier-panel.tsx';
+import { type DecisionPreviews, MembersDecision } from './members-decision.tsx';
 import { ProposalPanel } from './proposal-panel.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 import { GUIDES, type GuideStep, type OwnValue } from './single-sign-on-guides.ts';
@@ -255,20 +254,6 @@ const WantedEntityId = ({ way, value }: { readonly way: 'link' | 'file' | 'text'
 
 const Preview = () => <button type="submit">Preview</button>;
 
-/** No choice is selected, so that the choice is always deliberate. */
-const MembersDecision = ({ affected }: { readonly affected: ChangePreview }) => (
-  <fieldset>
-    <legend>What happens to the members?</legend>
-    <label>
-      <input type="radio" name="on_new_entity_id" value="new_accounts" required /> Create new accounts
-    </label>
-    <small>
-      Every user who signs in with the new identity provider becomes a new member. Roles, sessions and CLI tokens stay with the existing
-      accounts ({counted(affected.matching + affected.ambiguous + affected.new, 'member')}), whose users can no longer sign in.
-    </small>
-  </fieldset>
-);
-
 export interface PreviewPageProps {
   readonly frame: Frame;
   readonly metadata: Connection['metadata'];
@@ -276,14 +261,14 @@ export interface PreviewPageProps {
   readonly warnings: readonly MetadataWarning[];
   /** The entity ID of the current identity provider. */
   readonly presentEntityId: string | undefined;
-  /** The members whom another identity provider affects. Undefined if there are none. */
-  readonly affected: ChangePreview | undefined;
+  /** What each decision does to the members. Undefined if another identity provider affects none. */
+  readonly previews: DecisionPreviews | undefined;
   /** Hidden fields that send the metadata again when the user saves. */
   readonly carried: Readonly<Record<string, string>>;
 }
 
 /** Shows what the gateway read from the metadata, before the user saves it. */
-export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, affected, carried }: PreviewPageProps) {
+export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, previews, carried }: PreviewPageProps) {
   const path = frame.singleSignOnPath;
   return (
     <ConsolePage
@@ -307,7 +292,7 @@ export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, pr
           {Object.entries(carried).map(([name, value]) => (
             <input type="hidden" name={name} value={value} />
           ))}
-          {affected ? <MembersDecision affected={affected} /> : null}
+          {previews ? <MembersDecision previews={previews} /> : null}
           <div class="buttons">
             <button type="submit">Save</button>
             <a class="button secondary" href={path}>

@@ -11,9 +11,10 @@ import { MINUTE_MS } from '../../time.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { CHANGE_PREVIEW, PENDING_MEMBER_PAGE, REVOKED_PENDING_MEMBERS } from './pending-member-answers.ts';
+import { CHANGE_TO_PREVIEW, LINK_DECISION, PENDING_REVOCATION } from './pending-member-requests.ts';
 import { changePreviewJson, memberJson, pageJson, pendingMemberJson } from './representations.ts';
 import { json } from './request-body.ts';
-import { CHANGE_TO_PREVIEW, LINK_DECISION, PAGE_QUERY, PENDING_REVOCATION } from './request-shapes.ts';
+import { PAGE_QUERY } from './request-shapes.ts';
 
 export const PENDING_MEMBERS = [
   operation({

@@ -283,17 +283,6 @@ export const NEW_CONNECTION_QUERY = METADATA_QUERY.omit({ on_new_entity_id: true
   name: connectionName.optional().describe('The name of the connection, unless a JSON body has it.'),
 });
 
-export const LINK_DECISION = z.strictObject({
-  link_request: z.string().min(1).max(64).describe('The ID of the request, so that no other request is decided than the one you saw.'),
-});
-export const CHANGE_TO_PREVIEW = z.strictObject({
-  on_new_entity_id: z.enum(ENTITY_ID_DECISIONS),
-  identifiers_csv: z.string().optional().describe('For `keep`: CSV with the header `old_identifier,new_identifier`, at most 1 MiB.'),
-});
-export const PENDING_REVOCATION = z.strictObject({
-  change: z.string().min(1).max(64).describe('The ID of the change whose pending members lose their credentials.'),
-});
-
 export const MEMBER_CHANGES = z.strictObject({ role, suspended: z.boolean() }).partial();
 
 const tokenName = line(100);

@@ -5,8 +5,10 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import type { Actor } from '../../audit.ts';
 import { renderPage } from '../../console/layout.tsx';
-import type { Notice } from '../../console/navigation.ts';
+import type { Frame, Notice } from '../../console/navigation.ts';
 import { ConnectionsPanel } from '../../console/single-sign-on/connections-panel.tsx';
+import type { DecisionPreviews } from '../../console/single-sign-on/members-decision.tsx';
+import { PendingMembersPanel } from '../../console/single-sign-on/pending-members-panel.tsx';
 import { type ListedSetupLink, SetupLinksPanel } from '../../console/single-sign-on/setup-links-panel.tsx';
 import { isGuide } from '../../console/single-sign-on/single-sign-on-guides.ts';
 import {
@@ -17,8 +19,13 @@ import {
 } from '../../console/single-sign-on/single-sign-on-page.tsx';
 import { RestoreIdentityProviderPage, VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
-import { requireConnection } from '../../organizations/connections/connections.ts';
-import { ENTITY_ID_DECISIONS, previewMembers } from '../../organizations/connections/entity-id-change.ts';
+import { type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
+import {
+  ENTITY_ID_DECISIONS,
+  type EntityIdChange,
+  type EntityIdDecision,
+  previewMembers,
+} from '../../organizations/connections/entity-id-change.ts';
 import {
   fetchMetadataDocument,
   findMetadataWarnings,
@@ -32,6 +39,8 @@ import {
 } from '../../organizations/connections/identity-providers.ts';
 import { listMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
 import { needsDecisionToRestore, restoreMetadataVersion } from '../../organizations/connections/restore-metadata.ts';
+import { listPendingMembers } from '../../organizations/idp-change/pending-members.ts';
+import { findReplacement } from '../../organizations/idp-change/replacement.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { findProposal, saveOrPropose } from '../../organizations/setup/metadata-proposals.ts';
 import { findLinkedConnection, listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
@@ -99,6 +108,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   const isLocked = isSetup && (await isLockedForSetup(runtime.store, { organization, connectionId: connection?.id }));
   const proposal = connection && (await findProposal(runtime, { organization, connection }));
   const frame = frameOf(runtime, request, response, rejected?.notice);
+  const pending = isSetup || !connection ? null : await pendingPanel(runtime, frame, { organization, connection });
   const page = (
     <SingleSignOnPage
       frame={frame}
@@ -111,6 +121,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
       // A setup sees its own proposal only.
       proposal={viewer.kind === 'setup' && proposal?.linkId !== viewer.linkId ? undefined : proposal}
     >
+      {pending}
       {isSetup || !connection ? null : <ConnectionsPanel frame={frame} connections={organization.connections} shown={connection} />}
       {versions.length < 2 ? null : <VersionsPanel frame={frame} versions={versions} />}
       {links === undefined ? null : <SetupLinksPanel frame={frame} links={links} />}
@@ -118,6 +129,17 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   );
   // The button of the test sign-in redirects to the identity provider.
   sendPage(response, rejected?.status ?? 200, renderPage(page), { formsMayLeave: true });
+}
+
+const LISTED_MEMBERS = 50;
+
+async function pendingPanel({ store }: Runtime, frame: Frame, { organization, connection }: OrganizationConnection) {
+  const { change } = connection;
+  if (!change) return null;
+  const { items, nextCursor } = await listPendingMembers(store, { organization, connection }, { limit: LISTED_MEMBERS });
+  const members = items.map(({ value }) => value);
+  if (members.length === 0) return null;
+  return <PendingMembersPanel frame={frame} connection={connection} change={change} members={members} hasMore={nextCursor !== null} />;
 }
 
 const LISTED_LINKS = 10;
@@ -213,7 +235,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
         metadataUrl={metadataUrl}
         warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
         presentEntityId={findVisitedConnection(response)?.metadata.entityId}
-        affected={await previewMembers(runtime, { organization, connectionId, entityId: loaded.metadata.entityId })}
+        previews={await previewDecisions(runtime, response, { organization, connectionId, entityId: loaded.metadata.entityId })}
         carried={carried}
       />
     );
@@ -228,6 +250,14 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   }
 }
 
+/** Returns what each decision does to the members, of those that the visitor can choose. */
+async function previewDecisions(runtime: Runtime, response: Response, change: EntityIdChange): Promise<DecisionPreviews | undefined> {
+  const preview = (decision: EntityIdDecision) => previewMembers(runtime, { ...change, decision });
+  const new_accounts = await preview('new_accounts');
+  if (!new_accounts || visitOf(response).viewer.kind === 'setup') return new_accounts && { new_accounts };
+  return { new_accounts, keep: await preview('keep'), link_by_email: await preview('link_by_email') };
+}
+
 const typedOf = (form: MetadataForm): TypedMetadata => ({
   metadata_xml: form.metadata_xml ?? '',
   metadata_url: form.metadata_url ?? '',
@@ -237,7 +267,10 @@ const typedOf = (form: MetadataForm): TypedMetadata => ({
   wanted: chosenEntityId(form),
 });
 
-const DECISION = { on_new_entity_id: z.enum(ENTITY_ID_DECISIONS).optional() };
+const DECISION = {
+  on_new_entity_id: z.enum(ENTITY_ID_DECISIONS).optional(),
+  link_until: z.union([z.iso.date(), z.literal('')]).optional(),
+};
 const SAVE_FORM = z.union([
   z.object({
     ...DECISION,
@@ -267,6 +300,8 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
     connectionId: findVisitedConnection(response)?.id,
     loaded,
     decision: form.on_new_entity_id,
+    // The field is sent with every decision.
+    linkUntilMs: form.on_new_entity_id === 'link_by_email' && form.link_until ? Date.parse(form.link_until) : undefined,
   };
   const actor = visitActorOf(request, response);
   const isSetup = visitOf(response).viewer.kind === 'setup';
@@ -274,13 +309,16 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
   redirectWithNotice(runtime, response, singleSignOnPathOf(response), SAVED_TEXTS[outcome]);
 }
 
-async function saveAsManager(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<'saved'> {
-  await setIdentityProvider(runtime, actor, change);
-  return 'saved';
+async function saveAsManager(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<'saved' | 'draft'> {
+  const organization = await setIdentityProvider(runtime, actor, change);
+  const connection = requireConnection(organization, change.connectionId);
+  return change.decision === 'keep' && findReplacement(organization, connection) ? 'draft' : 'saved';
 }
 
 const SAVED_TEXTS = {
   saved: 'The identity provider is saved. Check it with a test sign-in.',
+  draft:
+    'The metadata is saved as a draft, and sign-ins continue as before. Open the draft under Connections and test it: your test puts it in place.',
   proposed: 'Your metadata is kept as a proposal. It takes effect when an owner of the organization accepts it.',
   unchanged: 'The connection has this metadata already.',
 } as const;

@@ -13,6 +13,7 @@ import { runOnce } from '../../run-once.ts';
 import { setupLinkPages } from '../setup.tsx';
 import { singleSignOnPages } from '../single-sign-on.tsx';
 import { parseForm, redirectWithNotice, runAndRedirect, visitOf } from '../visit.ts';
+import { pendingMemberPages } from './pending-members.ts';
 import { requireVisitedConnection, visitConnection } from './visited-connection.ts';
 
 /** Pages below `/single-sign-on/{con}`: those of the default connection for another one, and the changes of the connection itself. */
@@ -32,6 +33,7 @@ export function connectionPages(runtime: Runtime): Router {
       notice: 'The connection is disabled. Users cannot sign in through it.',
     }),
   );
+  router.use('/pending-members', pendingMemberPages(runtime));
   router.post('/remove', (request, response) => remove(runtime, request, response));
   const decideWith = (decide: ProposalDecision['decide'], notice: string) => (request: Request, response: Response) =>
     decideProposal(runtime, request, response, { decide, notice });

@@ -1,0 +1,54 @@
+import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
+import { counted } from '../parts/counted.ts';
+
+/** The effect of each decision. A setup can only choose new accounts. */
+export interface DecisionPreviews {
+  readonly new_accounts: ChangePreview;
+  readonly keep?: ChangePreview | undefined;
+  readonly link_by_email?: ChangePreview | undefined;
+}
+
+const total = ({ matching, ambiguous, new: created }: ChangePreview): number => matching + ambiguous + created;
+
+/** No choice is selected, so that the choice is always deliberate. */
+export const MembersDecision = ({ previews }: { readonly previews: DecisionPreviews }) => (
+  <fieldset>
+    <legend>What happens to the members?</legend>
+    {previews.keep ? (
+      <>
+        <Choice value="keep" label="Keep the accounts" />
+        <small>
+          Choose this if the new identity provider sends the same identifiers. The metadata is saved as a draft, and takes effect when your
+          own test sign-in is recognized as you. Other owners are then confirmed one by one. {effectOf(previews.keep)}
+        </small>
+      </>
+    ) : null}
+    {previews.link_by_email ? (
+      <>
+        <Choice value="link_by_email" label="Link accounts by email address" />
+        <small>
+          Users become the members with the same address in a domain that was verified within the last 24 hours. You approve owners,
+          suspended members and all other cases. {effectOf(previews.link_by_email)}
+        </small>
+        <label>
+          Link accounts until (UTC, at most 30 days ahead)
+          <input type="date" name="link_until" />
+        </label>
+      </>
+    ) : null}
+    <Choice value="new_accounts" label="Create new accounts" />
+    <small>
+      Every user who signs in with the new identity provider becomes a new member. Roles, sessions and CLI tokens stay with the existing
+      accounts ({counted(total(previews.new_accounts), 'member')}), whose users can no longer sign in.
+    </small>
+  </fieldset>
+);
+
+const Choice = ({ value, label }: { readonly value: keyof DecisionPreviews; readonly label: string }) => (
+  <label>
+    <input type="radio" name="on_new_entity_id" value={value} required /> {label}
+  </label>
+);
+
+const effectOf = ({ matching, ambiguous, new: created, isPartial }: ChangePreview): string =>
+  `${isPartial ? 'Of the first 20,000 members: ' : ''}${counted(matching, 'member')} without a decision, ${ambiguous} with an approval, ${created} with a new account.`;

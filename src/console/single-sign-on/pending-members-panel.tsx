@@ -1,0 +1,84 @@
+import { openRequestOf } from '../../organizations/idp-change/pending-members.ts';
+import type { Member } from '../../organizations/members.ts';
+import type { Connection, IdpChange } from '../../organizations/organizations.ts';
+import type { Frame } from '../navigation.ts';
+import { ButtonForm } from '../parts/button-form.tsx';
+import { DataTable } from '../parts/data-table.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { Moment } from '../parts/moment.tsx';
+
+export interface PendingMembersPanelProps {
+  readonly frame: Frame;
+  readonly connection: Connection;
+  readonly change: IdpChange;
+  readonly members: readonly Member[];
+  /** Whether there are more than these. */
+  readonly hasMore: boolean;
+}
+
+/** Lists members who have not signed in since the identity provider changed, with the users who ask to become them. */
+export function PendingMembersPanel({ frame, connection, change, members, hasMore }: PendingMembersPanelProps) {
+  const path = `${frame.base}/single-sign-on/${connection.id}/pending-members`;
+  return (
+    <section class="panel" aria-labelledby="pending-members">
+      <h2 id="pending-members">Members who have not signed in again</h2>
+      <p>
+        The identity provider changed on <Moment ms={Date.parse(change.at)} />. Approve a user only if you know that this user is the
+        member: the user gets the account with its tokens. A user whom you decline gets a new account.
+      </p>
+      <DataTable
+        label="Members who have not signed in again"
+        rows={members}
+        columns={[
+          { label: 'Member', kind: 'heading', cell: ({ email }) => <ForeignText text={email} /> },
+          { label: 'Role', cell: ({ role, suspended }) => (suspended ? `${role}, suspended` : role) },
+          { label: 'Last sign-in', cell: ({ lastLoginAt }) => <Moment ms={Date.parse(lastLoginAt)} /> },
+          { label: 'Asked by', kind: 'wide', cell: (member) => <Request member={member} connection={connection} /> },
+          {
+            label: 'Actions',
+            kind: 'actions',
+            cell: (member) => <Decision member={member} connection={connection} path={path} csrfToken={frame.csrfToken} />,
+          },
+        ]}
+      />
+      {hasMore ? <p>There are more members. The API and the command line list all of them.</p> : null}
+      <PostForm action={`${path}/revoke`} csrfToken={frame.csrfToken}>
+        <input type="hidden" name="change" value={change.id} />
+        <button type="submit" class="danger" data-confirm="Revoke the sessions and CLI tokens of all these members?">
+          Revoke their sessions and tokens
+        </button>
+      </PostForm>
+    </section>
+  );
+}
+
+interface RowProps {
+  readonly member: Member;
+  readonly connection: Connection;
+}
+
+function Request({ member, connection }: RowProps) {
+  const request = openRequestOf(member, connection);
+  if (!request) return null;
+  return (
+    <>
+      <ForeignText text={`${request.name} <${request.email}>`} />
+      <div class="sub">
+        <ForeignText text={request.identifier.value} />, <Moment ms={request.atMs} />
+      </div>
+    </>
+  );
+}
+
+function Decision({ member, connection, path, csrfToken }: RowProps & { readonly path: string; readonly csrfToken: string }) {
+  const request = openRequestOf(member, connection);
+  if (!request) return null;
+  const at = `${path}/${member.id}/${request.id}`;
+  return (
+    <>
+      <ButtonForm action={`${at}/approve`} csrfToken={csrfToken} label="Approve" about={member.email} />
+      <ButtonForm action={`${at}/decline`} csrfToken={csrfToken} label="Decline" about={member.email} danger />
+    </>
+  );
+}
