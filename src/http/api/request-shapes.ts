@@ -290,9 +290,7 @@ const tokenName = line(100);
 const tokenLifetime = wholeNumber(1, 3650)
   .nullable()
   .optional()
-  .describe(
-    'Absent: 90, or fewer if fewer are allowed. Null: the token never expires, which `cli_token_max_days` of the organization forbids.',
-  );
+  .describe('Absent: 90, or fewer if fewer are allowed. Null: never, unless the organization has a `cli_token_max_days`.');
 
 export const NEW_TOKEN = z.strictObject({ name: tokenName, expires_in_days: tokenLifetime });
 export const TOKEN_ROTATION = z.strictObject({ name: tokenName.optional(), expires_in_days: tokenLifetime });
