@@ -11,6 +11,7 @@ export const SECRET_FILE = 'secret';
  * @param isSecretGiven SAMLGATE_SECRET is set
  */
 export function findFileProblems(database: string, isSecretGiven: boolean): string[] {
+  if (database === ':memory:') return [];
   const directory = path.dirname(database);
   const secret = path.join(directory, SECRET_FILE);
   const problems = [database, `${database}-wal`, `${database}-shm`].flatMap((file) => findExposure(file, '600'));

@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { getOrganization } from '../organizations/directory.ts';
 import type { Organization } from '../organizations/organizations.ts';
 import type { Runtime } from '../runtime.ts';
-import { SLUG } from './api/request-shapes.ts';
+import { SLUG } from './api/field-shapes.ts';
 
 export function rememberOrganization(runtime: Runtime, request: Request, response: Response, slug: string): void {
   if (readCookie(runtime, request, 'lastOrganization') !== slug) setCookie(runtime, response, 'lastOrganization', slug);

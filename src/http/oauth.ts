@@ -17,9 +17,10 @@ import { type VerifiedToken, verifyToken } from '../auth/tokens/verify-token.ts'
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { noteUseAfterAnswer } from './api/callers.ts';
+import { line, SLUG } from './api/field-shapes.ts';
 import { operation, operationRoutes } from './api/operation.ts';
 import { form, formOf, type RequestBody } from './api/request-body.ts';
-import { checkShape, line, SLUG } from './api/request-shapes.ts';
+import { checkShape } from './api/request-shapes.ts';
 import { DEVICE_CODE_GRANT, DISCOVERY, TOKEN_EXCHANGE_GRANT } from './discovery.ts';
 import { countFailure, countFailures, tooMany, wrongTokens } from './limits/rate-limits.ts';
 import * as answers from './oauth-answers.ts';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
 import * as oauthAnswers from '../oauth-answers.ts';
 import * as answers from './answer-shapes.ts';
+import { SLUG } from './field-shapes.ts';
 import type { OperationDescription, Who } from './operation.ts';
 import * as shapes from './request-shapes.ts';
 
@@ -135,7 +136,7 @@ function securityOf({ who, method, path }: OperationDescription): Json[] {
 }
 
 const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
-  org: { schema: schemaOf(shapes.SLUG), description: 'The slug of the organization.' },
+  org: { schema: schemaOf(SLUG), description: 'The slug of the organization.' },
   con: { schema: { type: 'string' }, description: 'The ID of the connection.' },
   id: { schema: { type: 'string' } },
   kid: { schema: { type: 'string' } },

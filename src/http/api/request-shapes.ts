@@ -4,47 +4,10 @@ import { AUDIT_EVENTS, type AuditEvent } from '../../audit.ts';
 import { ERRORS, type ErrorCode, GatewayError } from '../../errors.ts';
 import { DEFAULT_SETTINGS } from '../../organizations/connections/connections.ts';
 import { ENTITY_ID_DECISIONS } from '../../organizations/connections/entity-id-change.ts';
-import { normalizeDomain } from '../../organizations/domains/domain-name.ts';
 import type { ConnectionSettings, OrganizationChanges } from '../../organizations/organizations.ts';
 import { QUOTA_NAMES, QUOTAS, type QuotaName } from '../../organizations/quotas/quotas.ts';
-import { isEmail } from '../../saml/email-address.ts';
+import { absoluteUrl, domain, email, line, rangeMessage, SLUG, wholeNumber } from './field-shapes.ts';
 import { describeIssue, problemsOf } from './validation-messages.ts';
-
-/** One line of text. Control characters would break logs, pages and files that contain it. */
-export const line = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\u2028\u2029\p{Cs}]+$/u, 'must not contain control characters or line breaks');
-
-function wholeNumber(min: number, max: number) {
-  const message = rangeMessage(min, max);
-  return z.int(message).min(min, message).max(max, message);
-}
-
-const rangeMessage = (min: number, max: number) => `must be a whole number between ${min} and ${max}`;
-
-const domain = z
-  .string()
-  .max(1024)
-  .refine((text) => normalizeDomain(text) !== undefined, 'must be a domain name such as example.com')
-  .transform((text) => normalizeDomain(text) ?? text);
-
-const absoluteUrl = z
-  .string()
-  .max(2048)
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an absolute http or https URL')
-  .refine(
-    (text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''),
-    'must not contain a user name or password',
-  );
-
-const email = z.string().refine(isEmail, 'must be an email address');
-
-export const SLUG = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{1,62}$/, 'must have 2 to 63 characters: lowercase letters, digits and hyphens, but no hyphen at the start');
 
 const unique = <T>(list: readonly T[]): T[] => [...new Set(list)];
 
