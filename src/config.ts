@@ -124,7 +124,7 @@ export const VARIABLES: readonly Variable[] = [
   variable(
     'SAMLGATE_AUDIT_DAYS',
     '400',
-    'Days that audit entries are stored, at most 1,000,000 per organization unless its quota is another. 0 limits only their number.',
+    'Days that audit entries are stored, at most 1,000,000 per organization unless its quota differs. 0 limits only their number.',
     '3650',
   ),
   variable('SAMLGATE_METRICS_ORGANIZATIONS', 'off', 'on adds the label organization to the metrics of sign-ins.', 'on'),

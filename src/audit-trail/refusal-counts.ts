@@ -1,6 +1,7 @@
 /**
- * Counts refusals that anyone can cause: messages without a valid signature and guesses of the operator token. They get no entry in
- * the audit trail, because a stranger could then fill the store. Counters are by organization, kind, code and minute, and expire.
+ * Counts refusals that anyone can cause: messages without a valid signature, copies of refused responses, and guesses of the operator
+ * token. They get no entry in the audit trail, because a stranger could then fill the store. Counters are by organization, kind, code
+ * and minute, and expire.
  *
  * A replica adds its counts up and writes them every few seconds. A crash loses the counts of these seconds.
  */

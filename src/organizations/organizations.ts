@@ -187,7 +187,7 @@ export interface NewOrganization {
   readonly quotas?: Readonly<Partial<Record<QuotaName, number | null | undefined>>> | undefined;
 }
 
-/** Of `quotas`, only those that are present change; `null` restores a default. */
+/** Quotas that `quotas` does not name stay; `null` restores a default. */
 export type OrganizationChanges = Partial<Omit<NewOrganization, 'slug'>>;
 
 export const getOrganizationById = async (store: Store, id: string): Promise<Organization | undefined> =>

@@ -20,7 +20,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function readStoreSecrets(environment: Environment, store: string): StoreSecrets {
   const { SAMLGATE_SECRET: given, SAMLGATE_SECRET_PREVIOUS: previous } = environment;
   const current = given?.trim() || readSecretFile(store);
-  if (current === undefined) throw new StoreToolError('SAMLGATE_SECRET is required: it must open the keys of the source.');
+  if (current === undefined) throw new StoreToolError('SAMLGATE_SECRET is required to open the keys of the store.');
   return createSecrets(decode('SAMLGATE_SECRET', current), previous?.trim() ? decode('SAMLGATE_SECRET_PREVIOUS', previous) : undefined);
 }
 

@@ -105,7 +105,7 @@ describe('samlgate token', () => {
 
   test.each([['0'], ['1.5'], ['-1'], ['a']])('create refuses %s days as wrong usage', async (days) => {
     const { code, stderr } = await home.run(['token', 'create', 'ci', '--expires-in-days', days], withToken('x'));
-    expect([code, stderr]).toEqual([2, expect.stringContaining('Expected a number of days from 1 to 99999, or never.')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Expected a number of days from 1 to 3650, or never.')]);
   });
 
   test('revoke deletes the saved token', async () => {

@@ -38,7 +38,7 @@ export const isGenuine = ({ assertion, error }: Pick<Refusal, 'assertion' | 'err
 
 /** A copy of a refused assertion is audited again after this time, if it is still refused. */
 const SAME_ASSERTION_SECONDS = DAY_SECONDS;
-/** Of the responses without an accepted assertion, one per code is audited in this time: their signed ID is not known. */
+/** Responses without an accepted assertion have no known signed ID, so one per code is audited in this time. */
 const SAME_CODE_SECONDS = 3600;
 
 /** Returns the step that fails if the same refusal was audited before. */

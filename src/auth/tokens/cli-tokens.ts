@@ -1,7 +1,7 @@
 /**
  * CLI tokens: persistent JWTs with which programs act as a member. A token is valid while its member's record lists it. The token
- * itself is shown once and never stored. One commit changes the record and writes the audit entry. Suspending or removing the member
- * ends its tokens as well (`organizations/members.ts`).
+ * itself is shown once and never stored. One commit changes the record and writes the audit entry. Removing the member
+ * ends its tokens, and suspending the member pauses them (`organizations/member-changes.ts`).
  */
 import { SignJWT } from 'jose';
 import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';

@@ -43,7 +43,7 @@ function parseDays(text: string): Days {
   if (text === 'never') return text;
   const days = Number(text);
   if (/^\d{1,5}$/.test(text) && days > 0) return days;
-  throw new InvalidArgumentError('Expected a number of days from 1 to 99999, or never.');
+  throw new InvalidArgumentError('Expected a number of days from 1 to 3650, or never.');
 }
 
 interface LifetimeOption {

@@ -110,7 +110,7 @@ function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'or
       <h2 id="quotas">Quotas</h2>
       {near.length === 0 ? null : (
         <Callout kind="warning">
-          <p>This organization has used 80 % of these quotas: {near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', ')}.</p>
+          <p>This organization has used 80 % or more of these quotas: {near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', ')}.</p>
         </Callout>
       )}
       <Facts

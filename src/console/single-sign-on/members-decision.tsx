@@ -51,4 +51,4 @@ const Choice = ({ value, label }: { readonly value: keyof DecisionPreviews; read
 );
 
 const effectOf = ({ matching, ambiguous, new: created, isPartial }: ChangePreview): string =>
-  `${isPartial ? 'Of the first 20,000 members: ' : ''}${counted(matching, 'member')} without a decision, ${ambiguous} with an approval, ${created} with a new account.`;
+  `${isPartial ? 'Of the first 20,000 members: ' : ''}${counted(matching, 'account')} kept automatically, ${ambiguous} after an approval, ${created} replaced by new ones.`;

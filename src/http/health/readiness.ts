@@ -24,7 +24,7 @@ export class Readiness {
     this.#isStopping = true;
   }
 
-  /** @throws store_unavailable if the store accepts no writes, or if the gateway is stopping; internal without a signing key */
+  /** @throws store_unavailable if the store accepts no writes, if no signing key is active, or if the gateway is stopping */
   async check(): Promise<void> {
     if (this.#isStopping) throw new GatewayError('store_unavailable', 'The gateway is stopping and accepts no new work.');
     const nowMs = performance.now();

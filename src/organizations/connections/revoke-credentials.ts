@@ -2,9 +2,9 @@
  * Revokes the sessions and CLI tokens of the members of a connection that was disabled or deleted, or of those members who have not
  * signed in since its identity provider changed.
  *
- * The commit that disables or deletes the connection also saves it in the organization's `revokingConnections`. From then on no user
- * can sign in through it, or a sign-in settles the member, so no new credential is revoked, and every check of a credential refuses those that are left (see
- * `auth/authenticate.ts`). After a crash any replica continues.
+ * The commit that disables or deletes the connection also saves it in the organization's `revokingConnections`. From then on, every
+ * check of a credential refuses those that are left (see `auth/authenticate.ts`). No new credential is revoked: either no user can sign in
+ * through the connection, or a sign-in takes the member off the list. After a crash any replica continues.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Actor, auditStep } from '../../audit.ts';

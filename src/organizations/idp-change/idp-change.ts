@@ -69,7 +69,7 @@ export const linkingChange = ({ change }: Connection, nowMs: number): IdpChange 
 export const decidableChange = (connection: Connection, nowMs: number): IdpChange | undefined =>
   connection.change?.decision === 'keep' ? connection.change : linkingChange(connection, nowMs);
 
-/** Returns whether a member is an owner whom nobody has confirmed since members were kept: another user may have the identifier. */
+/** Returns whether a member is an owner who was not confirmed since members were kept. Another user may have the identifier now. */
 export const needsConfirmation = (member: Member, { change }: Connection): boolean =>
   change?.decision === 'keep' && member.role === 'owner' && isUndecided(member, change);
 

@@ -1,7 +1,7 @@
 /**
  * Requests of users of a new identity provider to become an existing member. A refused sign-in records one, and an owner or the
- * operator approves or declines it. A member keeps the last request only, and each has an ID, so that nobody approves another user
- * than the one they saw.
+ * operator approves or declines it. A member keeps only the last request. Each request has an ID, so that the user who is approved
+ * is always the one on the page.
  */
 import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';

@@ -20,9 +20,9 @@ export interface SetupTarget {
 }
 
 /**
- * Returns whether a setup link can change the metadata and settings of a connection no longer, because its holder could sign in as a
- * member. A draft is locked if it has members, or may link some, as one that was connected again does. Other connections are locked as soon as the
- * organization has a member, since role rules could make the holder an owner.
+ * Returns whether a setup link may no longer change the metadata and settings of a connection, because its holder could sign in as a
+ * member. A draft is locked if it has members or may get some, as a reconnected identity provider does. Other connections are locked as
+ * soon as the organization has a member, since role rules could make the holder an owner.
  */
 export async function isLockedForSetup(store: Store, { organization, connectionId }: SetupTarget): Promise<boolean> {
   const connection = connectionId === undefined ? findDefaultConnection(organization) : findConnection(organization, connectionId);

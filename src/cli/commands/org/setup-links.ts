@@ -28,7 +28,7 @@ async function create(slug: string, { connection, expiresInDays, ...options }: C
   print(options.json, link, () => {
     printLine(link.url);
     printLine(`The link ${link.id} works once and expires ${link.expires_at}. It is shown only once.`);
-    printLine('Its holder can replace the certificates of the connection. Send it only to a person whom you trust with that.');
+    printLine('Its holder connects the identity provider and so decides who can sign in. Send it to one person over a private channel.');
   });
 }
 
