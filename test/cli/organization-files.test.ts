@@ -292,7 +292,8 @@ describe('samlgate org export', () => {
     const withoutIds = (state: unknown) =>
       JSON.parse(
         JSON.stringify(state, (key, value: unknown) =>
-          ['id', 'created_at', 'updated_at', 'connection'].includes(key) ? undefined : value,
+          // The bytes include what the gateway records itself, such as the time of a change.
+          ['id', 'created_at', 'updated_at', 'connection', 'settings_bytes'].includes(key) ? undefined : value,
         ),
       ) as unknown;
     expect(withoutIds(await stateOf(slug))).toEqual(withoutIds(before));
