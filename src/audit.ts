@@ -1,4 +1,5 @@
 /** The audit trail: one table of events. Each entry is written in the same commit as the change that it describes. */
+import { shortenDetails } from './audit-details.ts';
 import { firstTimeOrderedId, newTimeOrderedId } from './ids.ts';
 import { createCursor } from './store/cursor.ts';
 import { eachItem } from './store/each-record.ts';
@@ -98,7 +99,7 @@ export const AUDIT: Collection<AuditEntry> = {
   counted: 'time',
 };
 
-/** Returns the step that writes an entry. Add it to the commit of the change. */
+/** Returns the step that writes an entry. Add it to the commit of the change. Long details are shortened, because the number of entries is limited. */
 export function auditStep(
   nowMs: number,
   actor: Actor,
@@ -106,7 +107,8 @@ export function auditStep(
   more: Pick<AuditEntry, 'member_id' | 'code' | 'details'> = {},
 ): Step {
   const id = newTimeOrderedId('aud', nowMs);
-  const entry: AuditEntry = { id, at: toIsoTime(nowMs), event, actor, ...more };
+  const details = more.details && shortenDetails(more.details);
+  const entry: AuditEntry = { id, at: toIsoTime(nowMs), event, actor, ...more, ...(details ? { details } : {}) };
   return { do: 'insert', collection: AUDIT, id, value: entry };
 }
 

@@ -25,10 +25,11 @@ const layerImportsOf = (file: string): string[] =>
   importsOf(file, file.startsWith('client/') ? textOf(file).replace(/^import type [^;]+;/gm, '') : textOf(file));
 
 /** Files without dependencies that all parts may import. */
-const SHARED = ['bounded-cache', 'time'];
+const SHARED = ['audit-details', 'bounded-cache', 'time'];
 
 /** The parts that each part may import, besides {@link SHARED}. Imports go one way, so that no part imports the parts that use it. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'audit-details': [],
   'bounded-cache': [],
   config: ['database-files'],
   'database-files': [],

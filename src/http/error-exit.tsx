@@ -82,6 +82,8 @@ function wantsPage(request: Request): boolean {
 /** Converts errors that Express and its body parsers throw. They have a status; anything else that is not ours is a defect. */
 function asGatewayError(thrown: unknown, request: Request): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
+  // A body parser passes on the refusal of a body.
+  if (thrown instanceof Error && thrown.cause instanceof GatewayError) return thrown.cause;
   const { status, type } = thrown as { status?: unknown; type?: unknown };
   if (status === 413 || type === 'entity.too.large') return tooLarge(request, thrown);
   if (typeof status === 'number' && status >= 400 && status < 500) {

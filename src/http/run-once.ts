@@ -9,7 +9,7 @@ import { clearCookie, readCookie, setCookie } from '../auth/sessions/cookies.ts'
 import type { Notice } from '../console/navigation.ts';
 import { codeOf, GatewayError } from '../errors.ts';
 import { hashOf, newSecret } from '../ids.ts';
-import type { Runtime } from '../runtime.ts';
+import { perRuntime, type Runtime } from '../runtime.ts';
 import { GLOBAL, type Step } from '../store/store.ts';
 import { redirectWithNotice, visitOf } from './console/visit.ts';
 
@@ -40,7 +40,9 @@ const RESULT_TTL_SECONDS = 600;
 const SECRET_TTL_SECONDS = 120;
 /** Metadata may have to be fetched, which takes up to ten seconds. */
 const MAX_WAIT_MS = 15_000;
+/** The first pause. Each is twice as long as the one before. */
 const POLL_MS = 100;
+const MAX_POLL_MS = 2000;
 const FORM_KEY = /^[\w-]{36,43}$/;
 
 const secretKeyOf = (csrfToken: string, formKey: string): string => `form-secret:${hashOf(csrfToken, formKey)}`;
@@ -100,12 +102,28 @@ async function runFirst(runtime: Runtime, submission: Submission, work: () => Pr
   return stored;
 }
 
-/** Waits for the result of the first request, which may still be at work. @throws conflict */
-async function awaitResult({ store }: Runtime, { partition, resultKey }: Submission): Promise<StoredResult> {
-  for (let waitedMs = 0; waitedMs < MAX_WAIT_MS; waitedMs += POLL_MS) {
+/** The running waits, by key of the result. A form that is sent very often waits once. */
+const waitsOf = perRuntime(() => new Map<string, Promise<StoredResult>>());
+
+/** Waits for the result of the first request, which may still be at work. @throws conflict, store_unavailable */
+function awaitResult(runtime: Runtime, submission: Submission): Promise<StoredResult> {
+  const waits = waitsOf(runtime);
+  const key = `${submission.partition} ${submission.resultKey}`;
+  const running = waits.get(key);
+  if (running) return running;
+  const wait = pollResult(runtime, submission).finally(() => waits.delete(key));
+  waits.set(key, wait);
+  return wait;
+}
+
+async function pollResult({ store }: Runtime, { partition, resultKey }: Submission): Promise<StoredResult> {
+  let pauseMs = POLL_MS;
+  for (let waitedMs = 0; waitedMs < MAX_WAIT_MS; ) {
     const text = await store.peek(partition, resultKey);
     if (text !== undefined) return JSON.parse(text) as StoredResult;
-    await sleep(POLL_MS);
+    await sleep(pauseMs);
+    waitedMs += pauseMs;
+    pauseMs = Math.min(2 * pauseMs, MAX_POLL_MS);
   }
   throw new GatewayError('conflict', 'This form was already sent, but its result is not known. Check the list before you send it again.');
 }

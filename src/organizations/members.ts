@@ -29,6 +29,8 @@ export interface MemberSession {
   /** The NameID as the assertion had it, because single logout messages must repeat it. */
   readonly nameId?: NameId | undefined;
   readonly sessionIndex?: string | undefined;
+  /** Hash of the session ID, by which the store finds the session of the browser. Absent in older records. */
+  readonly sidHash?: string | undefined;
 }
 
 /** A CLI token. It is valid as long as it is in its member's record. The token itself is not stored. */

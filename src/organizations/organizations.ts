@@ -218,7 +218,8 @@ export async function updateOrganization(runtime: Runtime, actor: Actor, update:
     id: ORGANIZATION_RECORD,
     change: (before) => {
       const after = change(before);
-      if (after && event !== undefined) requireSettingsFit(runtime, { before, after, isByGateway: actor.kind === 'gateway' });
+      if (after && event !== undefined)
+        requireSettingsFit(runtime, { before, after, isByGateway: actor.kind === 'gateway' || actor.kind === 'identity_provider' });
       return after;
     },
     extraSteps: (before, after) => [

@@ -1,5 +1,6 @@
 /** Saves the role rules of an organization, unless they leave it without an owner. */
 import { type Actor, auditStep } from '../audit.ts';
+import { MAX_DETAILS_BYTES } from '../audit-details.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
@@ -50,7 +51,7 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     const hasOwner = effect.ownersBefore > 0 && effect.ownersAfter > 0;
     const saved = marked ?? (hasOwner ? withOwner(value) : value);
     const details = {
-      rules: roleMapping.rules,
+      ...describeRules(stored.value.roleMapping, roleMapping),
       default_role: roleMapping.defaultRole,
       ...(reason === undefined ? {} : { allow_no_owner: true }),
     };
@@ -68,6 +69,16 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     if (marked) await reportOwnerLoss(runtime, saved, 'role_mapping');
     return saved;
   });
+}
+
+/** Returns the rules for the audit entry. A long list will be shortened, so the rules that changed are in it separately. */
+function describeRules({ rules: formerRules }: RoleMapping, { rules }: RoleMapping): Readonly<Record<string, unknown>> {
+  if (Buffer.byteLength(JSON.stringify(rules)) <= MAX_DETAILS_BYTES / 2) return { rules };
+  const keysOf = (all: RoleMapping['rules']) => new Set(all.map((rule) => JSON.stringify(rule)));
+  const [before, after] = [keysOf(formerRules), keysOf(rules)];
+  const added = rules.filter((rule) => !before.has(JSON.stringify(rule)));
+  const removed = formerRules.filter((rule) => !after.has(JSON.stringify(rule)));
+  return { added, removed, rules };
 }
 
 /** @throws validation_failed */

@@ -113,6 +113,24 @@ describe.each(['sqlite', 'redis'] as const)('quotas with %s', (store) => {
     ).toEqual([401, 401, 401, 200]);
   });
 
+  it('leave nothing in the store of a session that ends because of the limit', async () => {
+    const organization = await newOrganization({ sessions_per_member: 1 });
+    const { store: engine } = gateway.runtime;
+    const keys: string[] = [];
+    const commit = engine.commit.bind(engine);
+    engine.commit = (partition, steps, options) => {
+      for (const step of steps) if (step.do === 'put' && step.key.startsWith('session:')) keys.push(step.key);
+      return commit(partition, steps, options);
+    };
+    try {
+      for (let i = 0; i < 4; i++) expect((await organization.signIn(new HttpBrowser())).status).toBe(303);
+    } finally {
+      engine.commit = commit;
+    }
+    const stored = await Promise.all([...new Set(keys)].map((key) => engine.peek(organization.id, key)));
+    expect([stored.length, stored.filter((text) => text !== undefined).length]).toEqual([4, 1]);
+  });
+
   it('limit CLI tokens and domains', async () => {
     const organization = await newOrganization({ cli_tokens_per_member: 1, domains: 1 });
     const { browser: owner } = await newSession(gateway, organization, 'olivia');

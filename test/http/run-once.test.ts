@@ -1,4 +1,5 @@
 /** Forms of the console that create something, sent several times. */
+import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -120,6 +121,34 @@ describe('a form that is sent several times', () => {
     await sendAtOnce(olivia.browser, page, { name: 'two', expires_in_days: '30' }, 1);
     await sendAtOnce(olivia.browser, await open(olivia.browser, '/console'), { name: 'two', expires_in_days: '30' }, 1);
     expect(await countTokens()).toBe(before + 3);
+  });
+
+  it('reads the store rarely while many copies wait for the first one', async () => {
+    let answer = () => {};
+    const server = createServer((_request, response) => {
+      answer = () => response.end(metadata.replaceAll('entityID="', 'entityID="https://other.example/'));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { store } = gateway.runtime;
+    const peek = store.peek.bind(store);
+    let reads = 0;
+    store.peek = (partition, key) => {
+      if (key.startsWith('form-result:')) reads++;
+      return peek(partition, key);
+    };
+    try {
+      const url = `http://127.0.0.1:${(server.address() as { port: number }).port}/`;
+      const page = await open(olivia.browser, '/console/single-sign-on');
+      const sent = sendAtOnce(olivia.browser, page, { new_name: 'Slow', new_metadata_url: url }, 30);
+      await new Promise<void>((resolve) => setTimeout(resolve, 2500));
+      answer();
+      expect(new Set((await sent).map(({ status }) => status))).toEqual(new Set([303]));
+      // Each copy alone would read every 100 ms.
+      expect(reads).toBeLessThan(10);
+    } finally {
+      store.peek = peek;
+      server.close();
+    }
   });
 
   it('can be sent again after it was refused', async () => {

@@ -136,6 +136,42 @@ describe('setup links: single use', () => {
     expect(codes.sort()).toEqual(['in', ...Array.from({ length: 11 }, () => 'not_found')]);
   });
 
+  it('limits the open links of an organization, and deletes closed ones', async () => {
+    const { slug } = await gateway.makeOrganization();
+    const post = () => gateway.api<{ id?: string; code?: string }>('POST', links(slug), {});
+    const stored = async () => {
+      let count = 0;
+      let cursor: string | null = null;
+      do {
+        const page: { items: unknown[]; next_cursor: string | null } = (
+          await gateway.api<{ items: unknown[]; next_cursor: string | null }>(
+            'GET',
+            `${links(slug)}?limit=200${cursor === null ? '' : `&cursor=${cursor}`}`,
+          )
+        ).body;
+        count += page.items.length;
+        cursor = page.next_cursor;
+      } while (cursor !== null);
+      return count;
+    };
+    for (let i = 0; i < 130; i++) {
+      const { body } = await post();
+      await gateway.api('DELETE', `${links(slug)}/${body.id}`);
+    }
+    expect(await stored()).toBeLessThanOrEqual(101);
+    for (let i = 0; i < 100; i++) expect((await post()).status).toBe(201);
+    const refused = await post();
+    expect([refused.status, refused.body.code]).toEqual([403, 'quota_exceeded']);
+    await Promise.all(Array.from({ length: 20 }, post));
+    expect(await stored()).toBeLessThanOrEqual(200);
+    // Expired links make room.
+    aheadMs = 8 * DAY_MS;
+    expect((await post()).status).toBe(201);
+    aheadMs = 40 * DAY_MS;
+    const long = await gateway.api<{ id: string }>('POST', links(slug), { expires_in_days: 30 });
+    expect([long.status, await stored()]).toEqual([201, 1]);
+  });
+
   it('rejects an expired, revoked or unknown link', async () => {
     const late = await make({ expires_in_days: 2 });
     const revoked = await make();

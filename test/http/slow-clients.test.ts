@@ -132,9 +132,25 @@ describe('slow clients', () => {
   describe('over the limits of refused responses', () => {
     let limited: TestGateway;
     beforeAll(async () => {
-      limited = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
+      limited = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on', SAMLGATE_TRUST_PROXY: 'loopback' } });
     });
     afterAll(() => limited.stop());
+
+    it('counts bodies that are aborted before their end', async () => {
+      const { acsUrl } = await makeTestOrganization(limited);
+      const request = post(new URL(acsUrl).pathname, 1000, 'X-Forwarded-For: 198.51.100.9\r\n');
+      for (let i = 0; i < LIMITS.refusals_by_address.points; i++) {
+        const { socket, ended } = open(limited, `${request}SAMLResponse=`);
+        await wait(20);
+        socket.destroy();
+        await ended;
+      }
+      await wait(300);
+      const later = open(limited, `${request}SAMLResponse=`);
+      await untilAnswered([later]);
+      expect(responses(later.received())).toEqual(['HTTP/1.1 429']);
+      later.socket.destroy();
+    }, 60_000);
 
     it('answers before it reads a body, unless the browser may answer a started sign-in', async () => {
       const organization = await makeTestOrganization(limited);

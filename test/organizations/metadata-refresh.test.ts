@@ -72,6 +72,35 @@ describe('metadata refresh', () => {
     ]);
   });
 
+  it('adopts a new certificate at the limit of settings_bytes, and reports metadata that is much too long', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const resource = `/organizations/${organization.slug}`;
+    served = organization.metadata;
+    await gateway.api('PUT', path(organization.slug), { metadata_url: url });
+    const before = await fingerprint(organization.slug);
+    const { body } = await gateway.api<{ quota_use: { settings_bytes: number } }>('GET', resource);
+    const certificate = /<(\w+:)?KeyDescriptor[\s\S]*?<\/(\w+:)?KeyDescriptor>/.exec(organization.metadata)?.[0] ?? '';
+    const setQuota = (settings_bytes: number) => gateway.api('PATCH', resource, { quotas: { settings_bytes } });
+    expect((await setQuota(body.quota_use.settings_bytes)).status).toBe(200);
+    const twin = await makeTestOrganization(gateway);
+    const other = /<(\w+:)?KeyDescriptor[\s\S]*?<\/(\w+:)?KeyDescriptor>/.exec(twin.metadata)?.[0] ?? '';
+    served = organization.metadata.replace(certificate, `${certificate}${other}`);
+    aheadMs += 25 * HOUR_MS;
+    await refreshDueMetadata(gateway.runtime);
+    expect((await idpOf(organization.slug)).certificates).toHaveLength(2);
+    expect((await setQuota(Math.ceil(body.quota_use.settings_bytes / 4))).status).toBe(200);
+    const third = await makeTestOrganization(gateway);
+    served = third.metadata.replace(/<(\w+:)?KeyDescriptor[\s\S]*?<\/(\w+:)?KeyDescriptor>/, (own) => `${certificate}${other}${own}`);
+    aheadMs += 25 * HOUR_MS;
+    const startedMs = Date.now() + aheadMs;
+    await refreshDueMetadata(gateway.runtime);
+    const { refresh, certificates } = await idpOf(organization.slug);
+    expect(certificates.map((each) => each.fingerprint_sha256)).toContain(before);
+    expect(certificates).toHaveLength(2);
+    expect(refresh?.problem).toContain('bytes');
+    expect(Date.parse(refresh?.at ?? '')).toBeGreaterThanOrEqual(startedMs - 1000);
+  });
+
   it('changes nothing for another entityID, an invalid document or no response, shows the problem and retries after an hour', async () => {
     const organization = await makeTestOrganization(gateway);
     served = organization.metadata;

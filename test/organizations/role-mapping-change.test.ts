@@ -151,6 +151,17 @@ it('records in the audit trail that the operator confirmed, if that was needed',
   ]);
 });
 
+it('stores at most 2 kB of a long change in the audit trail, and which rules were added and removed', async () => {
+  const many = Array.from({ length: 500 }, (_, i) => ({ group: `${i} ${'g'.repeat(90)}`, role: 'collaborator' as const }));
+  const [first, ...rest] = many;
+  const added = { group: 'new', role: 'collaborator' } as const;
+  await save({ rules: many, defaultRole: 'collaborator' }, OPERATOR, true);
+  await save({ rules: [...rest, added], defaultRole: 'collaborator' }, OPERATOR, true);
+  const { items } = await readAudit(runtime.store, organizationId, { limit: 10, event: 'role_mapping.changed' });
+  for (const { value } of items) expect(Buffer.byteLength(JSON.stringify(value.details))).toBeLessThanOrEqual(2048);
+  expect(items[0]?.value.details).toMatchObject({ added: [added], removed: [first] });
+});
+
 it('checks the members again if an owner is removed while the rules are saved', async () => {
   await start(ADMINS);
   await seedMember(runtime, organizationId, BY_RULE);

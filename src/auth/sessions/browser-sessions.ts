@@ -31,7 +31,10 @@ export interface SessionKind<Value> {
 /** Returns a new session ID: the partition that holds the session, and 256 random bits. */
 export const newSid = (partition: string): string => `${partition}.${newSecret()}`;
 
-const keyOf = <Value>({ keyPrefix }: SessionKind<Value>, sid: string): string => `${keyPrefix}:${sha256(sid)}`;
+/** Returns the part of a session's key that comes from its ID. It does not reveal the ID. */
+export const sidHashOf = (sid: string): string => sha256(sid);
+
+const keyOf = <Value>({ keyPrefix }: SessionKind<Value>, sid: string): string => `${keyPrefix}:${sidHashOf(sid)}`;
 
 /** Returns the step that writes a session, to be committed in the partition of its ID. */
 export function putSession<Value>(kind: SessionKind<Value>, sid: string, value: Value, ttlSeconds: number): Step {

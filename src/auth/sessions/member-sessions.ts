@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import { codeOf } from '../../errors.ts';
+import type { MemberSession } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Step } from '../../store/store.ts';
 import { MINUTE_MS } from '../../time.ts';
@@ -43,6 +44,12 @@ export function putLogin(runtime: Runtime, sid: string, login: Login): Step {
   const ttlSeconds = Math.max(1, Math.min(runtime.config.sessionIdleSeconds, leftSeconds));
   return putSession(MEMBER_SESSION, sid, login, ttlSeconds);
 }
+
+/** Returns the steps that delete what the store holds for sessions that end, besides the member's record. */
+export const dropLogins = (sessions: readonly MemberSession[]): Step[] =>
+  sessions.flatMap(({ sidHash }) =>
+    sidHash === undefined ? [] : [{ do: 'drop', key: `${MEMBER_SESSION.keyPrefix}:${sidHash}` } as const],
+  );
 
 /** Renews the idle time, at most once a minute. The response does not wait for it. If the store is unavailable, the next request retries. */
 export function renewLogin(runtime: Runtime, sid: string, login: Login): void {

@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts';
 import { MEMBERS, type MemberSession } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { updateRecord } from '../../store/update-record.ts';
-import type { Login } from './member-sessions.ts';
+import { dropLogins, type Login } from './member-sessions.ts';
 
 /**
  * Ends a member's session immediately, on every replica.
@@ -69,7 +69,7 @@ async function endSessions(
     },
     extraSteps: () => {
       const details = event === 'logout' ? {} : { details: { ended: ended.map(({ id }) => id) } };
-      return [auditStep(runtime.now(), actor, event, { member_id: memberId, ...details })];
+      return [...dropLogins(ended), auditStep(runtime.now(), actor, event, { member_id: memberId, ...details })];
     },
     replicated: true,
   });

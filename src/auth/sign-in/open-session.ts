@@ -12,8 +12,8 @@ import type { Runtime } from '../../runtime.ts';
 import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
-import { newSid } from '../sessions/browser-sessions.ts';
-import { type Login, putLogin } from '../sessions/member-sessions.ts';
+import { newSid, sidHashOf } from '../sessions/browser-sessions.ts';
+import { dropLogins, type Login, putLogin } from '../sessions/member-sessions.ts';
 import { putPendingSignIn } from '../sessions/pending-sign-ins.ts';
 import type { BrowserContext } from './browser-context.ts';
 import type { IdentifiedUser } from './check-assertion.ts';
@@ -47,7 +47,8 @@ export function openSession(
   options: SessionOptions,
 ): OpenedSession {
   const { user, known, linkedBy, browser, formerLogin, pendingReturnTo, nowMs } = options;
-  const session = newSession(runtime, connection, options);
+  const sid = newSid(organization.id);
+  const session = { ...newSession(runtime, connection, options), sidHash: sidHashOf(sid) };
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
   // One more than the quota ends the oldest, so that no user is kept from signing in.
   const others = quotaOf(organization, 'sessions_per_member') - 1;
@@ -57,7 +58,6 @@ export function openSession(
     entityId: serviceProviderUrls(runtime.config.baseUrl, organization.slug).entityId,
   });
   const member: Member = { ...memberAfterSignIn(user, known?.value, { connection, sessions, nowMs }), seenNameIds };
-  const sid = newSid(organization.id);
   const login: Login = {
     organizationId: organization.id,
     memberId: member.id,
@@ -70,6 +70,7 @@ export function openSession(
     ...(known
       ? [{ do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member } as const]
       : [...newMemberSteps(organization, nowMs), { do: 'insert', collection: MEMBERS, id: member.id, value: member } as const]),
+    ...dropLogins((known?.value.sessions ?? []).filter((former) => !sessions.includes(former))),
     pendingReturnTo === undefined ? putLogin(runtime, sid, login) : putPendingSignIn(sid, { login, returnTo: pendingReturnTo }, nowMs),
     ...auditSteps({ before: known?.value, linkedBy, member, actor: browser.actor, nowMs }),
   ];

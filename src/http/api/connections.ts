@@ -7,7 +7,7 @@ import {
   withNewConnection,
 } from '../../organizations/connections/change-connection.ts';
 import { requireConnection } from '../../organizations/connections/connections.ts';
-import { loadMetadata } from '../../organizations/connections/identity-providers.ts';
+import { loadMetadataFor } from '../../organizations/connections/identity-providers.ts';
 import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
 import { describeConnection, METADATA_BODY, NEW_CONNECTION_BODY, previewChanges, putMetadata, withEntityId } from './metadata-body.ts';
@@ -53,7 +53,7 @@ export const CONNECTIONS = [
     handle: async ({ runtime, principal, actor, organization, query, body }) => {
       const name = body.name ?? query.name;
       if (name === undefined) throw new GatewayError('validation_failed', 'name: is required');
-      const loaded = await loadMetadata(runtime, withEntityId(body.source, query.entity_id));
+      const loaded = await loadMetadataFor(runtime, organization, withEntityId(body.source, query.entity_id));
       const input = { organization, name, loaded };
       const created = query.dry_run === 'true' ? withNewConnection(input, runtime.now()) : await createConnection(runtime, actor, input);
       return describeConnection(runtime, principal, created, loaded);

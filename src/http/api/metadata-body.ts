@@ -10,7 +10,7 @@ import { type EntityIdDecision, previewMembers } from '../../organizations/conne
 import {
   findMetadataWarnings,
   type LoadedMetadata,
-  loadMetadata,
+  loadMetadataFor,
   type MetadataSource,
   setIdentityProvider,
   withMetadata,
@@ -82,7 +82,7 @@ export interface MetadataCall {
 /** Saves metadata and describes its connection. In a dry run, saves nothing and counts the members whom another entityID affects. */
 export async function putMetadata(call: MetadataCall) {
   const { runtime, principal, actor, organization, connectionId, query, body } = call;
-  const loaded = await loadMetadata(runtime, withEntityId(body, query.entity_id));
+  const loaded = await loadMetadataFor(runtime, organization, withEntityId(body, query.entity_id));
   const linkUntil = query.link_until ?? body.linkUntil;
   const change = {
     organization,

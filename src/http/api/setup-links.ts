@@ -32,7 +32,7 @@ export const SETUP_LINKS = [
     body: optionalJson(SETUP_LINK_OPTIONS),
     status: 201,
     answer: answers.NEW_SETUP_LINK,
-    refusals: ['not_found'],
+    refusals: ['not_found', 'quota_exceeded'],
     handle: async ({ runtime, actor, organization, body }) => {
       const { id, secret, expiresAtMs } = await createSetupLink(runtime, actor, {
         organization,

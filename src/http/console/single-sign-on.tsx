@@ -26,6 +26,7 @@ import {
   type EntityIdDecision,
   previewMembers,
 } from '../../organizations/connections/entity-id-change.ts';
+import { limitFetches } from '../../organizations/connections/fetch-metadata.ts';
 import {
   fetchMetadataDocument,
   findMetadataWarnings,
@@ -179,11 +180,13 @@ interface EnteredMetadata {
 /** Returns the entity ID to choose from metadata that contains several. */
 const chosenEntityId = (form: MetadataForm): string => form.wanted_link || form.wanted_file || form.wanted_text || '';
 
-async function readMetadata(runtime: Runtime, form: MetadataForm): Promise<EnteredMetadata> {
+async function readMetadata(runtime: Runtime, { id }: Organization, form: MetadataForm): Promise<EnteredMetadata> {
   const entityId = chosenEntityId(form);
   if (form.metadata_url) {
-    const { source, carried } = documentOf(await fetchMetadataDocument(runtime, form.metadata_url), entityId);
-    return { source, metadataUrl: form.metadata_url, carried: { ...carried, metadata_url: form.metadata_url } };
+    const { metadata_url: url } = form;
+    const content = await limitFetches(runtime, id, () => fetchMetadataDocument(runtime, url));
+    const { source, carried } = documentOf(content, entityId);
+    return { source, metadataUrl: url, carried: { ...carried, metadata_url: url } };
   }
   if (form.metadata_file instanceof Uint8Array) return documentOf(form.metadata_file, entityId);
   // The browser sends pasted text as UTF-8, whatever encoding its XML declaration names. The byte order mark takes precedence.
@@ -221,7 +224,7 @@ function unpack(text: string): Uint8Array {
 async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const form = parseForm(METADATA_FORM, request);
   try {
-    const { source, metadataUrl, carried } = await readMetadata(runtime, form);
+    const { source, metadataUrl, carried } = await readMetadata(runtime, organizationOf(response), form);
     const loaded = await loadMetadata(runtime, source);
     const organization = organizationOf(response);
     const connectionId = findVisitedConnection(response)?.id;

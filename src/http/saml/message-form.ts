@@ -25,8 +25,17 @@ export async function readFormOctets(request: Request, response: Response): Prom
   // The parser would receive all of it before it refuses.
   if (Number(request.headers['content-length']) > MAX_FORM_OCTETS) throw tooLarge();
   await runParser(parseOctets, request, response).catch((error: unknown) => {
-    throw (error as { status?: unknown }).status === 413 ? tooLarge() : error;
+    throw asRefusal(error);
   });
+}
+
+/** Converts errors of the parser, so that limits count a body that was refused or sent only in part. */
+function asRefusal(error: unknown): unknown {
+  const { status, cause } = error as { status?: unknown; cause?: unknown };
+  if (cause instanceof GatewayError) return cause;
+  if (status === 413) return tooLarge();
+  if (typeof status !== 'number' || status < 400 || status > 499) return error;
+  return new GatewayError('validation_failed', { detail: 'The form is incomplete or malformed. Sign in again.', cause: error });
 }
 
 const tooLarge = (): GatewayError => new GatewayError('payload_too_large', { variant: 'response_too_large' });

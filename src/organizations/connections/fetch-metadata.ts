@@ -12,6 +12,7 @@ import type { RequestOptions } from 'node:https';
 import { BlockList, isIP, isIPv4, type LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
 import { GatewayError } from '../../errors.ts';
+import { perRuntime, type Runtime } from '../../runtime.ts';
 import { isLoopbackHost } from '../../saml/metadata/loopback-host.ts';
 
 export interface ResolvedAddress {
@@ -36,6 +37,32 @@ const MAX_REDIRECTS = 3;
 const MAX_URL = 2048;
 const DEFAULT_TIMEOUT_MS = 5000;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** Fetches that owners of one organization start at a time, on each gateway. Each holds a request with its body open. */
+const MAX_CONCURRENT_FETCHES = 2;
+
+const fetchCountsOf = perRuntime(() => new Map<string, number>());
+
+/** Runs a fetch that an owner or a setup link starts. @throws rate_limited if as many already run for the organization */
+export async function limitFetches<T>(runtime: Runtime, organizationId: string, fetch: () => Promise<T>): Promise<T> {
+  const counts = fetchCountsOf(runtime);
+  const running = counts.get(organizationId) ?? 0;
+  if (running >= MAX_CONCURRENT_FETCHES) {
+    runtime.metrics.limited.inc({ limit: 'metadata_fetches' });
+    throw new GatewayError('rate_limited', {
+      detail: 'The gateway is already fetching metadata for this organization. Try again when that is done.',
+      retryAfterSeconds: DEFAULT_TIMEOUT_MS / 1000,
+    });
+  }
+  counts.set(organizationId, running + 1);
+  try {
+    return await fetch();
+  } finally {
+    const left = (counts.get(organizationId) ?? 1) - 1;
+    if (left > 0) counts.set(organizationId, left);
+    else counts.delete(organizationId);
+  }
+}
 
 const invalid = (detail: string, cause?: unknown) => new GatewayError('idp_metadata_invalid', { detail, cause });
 

@@ -25,7 +25,7 @@ import { requireChangeableBy, requireLinkId } from '../setup/setup-rights.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
 import { connectAgain, newConnection, type OrganizationConnection, requireConnection, withConnection } from './connections.ts';
 import { type EntityIdDecision, type EntityIdPlan, planEntityIdChange, requirePlanned } from './entity-id-change.ts';
-import { fetchMetadata } from './fetch-metadata.ts';
+import { fetchMetadata, limitFetches } from './fetch-metadata.ts';
 import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
 import { noteOwnerLoss } from './owners-after-change.ts';
 import { removedCertificatesAfter } from './removed-certificates.ts';
@@ -66,6 +66,13 @@ export async function loadMetadata(runtime: Pick<Runtime, 'config' | 'now'>, sou
 export const fetchMetadataDocument = ({ config }: Pick<Runtime, 'config'>, url: string): Promise<Uint8Array> =>
   // Only a gateway that itself runs on a loopback address, for development, may fetch from one.
   fetchMetadata(url, { allowLoopback: isLoopbackHost(new URL(config.baseUrl).hostname) });
+
+/**
+ * Like {@link loadMetadata}, for an owner or a setup link of an organization. Few fetches run at a time for one organization.
+ * @throws idp_metadata_invalid, payload_too_large, rate_limited
+ */
+export const loadMetadataFor = (runtime: Runtime, { id }: Organization, source: MetadataSource): Promise<LoadedMetadata> =>
+  source.kind === 'url' ? limitFetches(runtime, id, () => loadMetadata(runtime, source)) : loadMetadata(runtime, source);
 
 export interface MetadataChange {
   readonly organization: Organization;

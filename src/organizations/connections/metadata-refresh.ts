@@ -55,7 +55,7 @@ async function refreshOnce(runtime: Runtime, { organization, connection }: Organ
   const claim = { do: 'claim', key: `metadata-refresh:${connection.id}`, ttlSeconds: CLAIM_SECONDS } as const;
   if (!(await runtime.store.commit(organization.id, [claim])).ok) return;
   try {
-    await refresh(runtime, organization, await fetchMetadataOf(runtime, connection, load));
+    await saveOrReport(runtime, organization, await fetchMetadataOf(runtime, connection, load));
   } catch (error) {
     // The metadata of one connection must not keep the others from being refreshed.
     const name = error instanceof Error ? error.name : 'unknown';
@@ -85,6 +85,16 @@ export async function fetchMetadataOf(runtime: Runtime, before: Connection, load
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return { before, problem: error.facts.detail ?? error.code };
+  }
+}
+
+/** Saves the result of a refresh. If the new metadata is too long, only the problem is saved, so that the next attempt waits for its time. */
+async function saveOrReport(runtime: Runtime, organization: Organization, refreshed: Refreshed): Promise<void> {
+  try {
+    await refresh(runtime, organization, refreshed);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'quota_exceeded') throw error;
+    await refresh(runtime, organization, { before: refreshed.before, problem: error.facts.detail ?? error.code });
   }
 }
 

@@ -124,6 +124,7 @@ const NO_SETTINGS: ReadonlySet<string> = new Set([
   'revokingConnections',
   'domainClaims',
   'quotas',
+  'refresh',
 ]);
 
 /** Returns the length of an organization's settings, as `settings_bytes` limits it. */

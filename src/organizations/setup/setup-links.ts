@@ -26,11 +26,16 @@ export interface SetupLink {
   readonly revokedAtMs?: number;
 }
 
-const SETUP_LINKS: Collection<SetupLink> = { name: 'setup-link', indexes: { all: () => [''] }, unique: {} };
+const SETUP_LINKS: Collection<SetupLink> = { name: 'setup-link', indexes: { all: () => [''] }, unique: {}, counted: 'all' };
 
 /** How long an expired link stays in the list. */
 const KEPT_DAYS = 30;
-const MAX_PRUNED = 20;
+export const MAX_OPEN = 100;
+/** Used, revoked and expired links. */
+const MAX_CLOSED = 99;
+const MAX_STORED = 200;
+/** Stores of earlier versions may have more links. Each new one deletes some of them. */
+const MAX_READ = 1000;
 
 export type SetupLinkState = 'open' | 'used' | 'revoked' | 'expired';
 
@@ -61,7 +66,7 @@ export interface SetupLinkOptions {
   readonly expiresInDays: number;
 }
 
-/** @throws not_found if there is no such connection; organization_unknown if the organization was deleted in the meantime */
+/** @throws not_found if there is no such connection; quota_exceeded for too many open links; organization_unknown if the organization was deleted in the meantime */
 export async function createSetupLink(
   runtime: Runtime,
   actor: Actor,
@@ -69,6 +74,7 @@ export async function createSetupLink(
 ): Promise<NewSetupLink> {
   const { id: organizationId } = organization;
   const connectionId = requested === undefined ? findDefaultConnection(organization)?.id : requireConnection(organization, requested).id;
+  await makeRoom(runtime, organizationId);
   const nowMs = runtime.now();
   const id = newTimeOrderedId('lnk', nowMs);
   const secret = newSecret();
@@ -82,24 +88,43 @@ export async function createSetupLink(
   await runtime.store.commit(GLOBAL, [{ do: 'put', key: pointerKey(link.secretHash), value: JSON.stringify(pointer), ttlSeconds }]);
   const created = await runtime.store.commit(organizationId, [
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+    { do: 'below', collection: SETUP_LINKS, count: MAX_STORED },
     { do: 'insert', collection: SETUP_LINKS, id, value: link },
     auditStep(nowMs, actor, 'setup_link.created', {
       details: { setup_link: id, connection: connectionId, expires_at: toIsoTime(expiresAtMs) },
     }),
   ]);
-  if (!created.ok) throw new GatewayError('organization_unknown');
-  await deleteOldLinks(runtime, organizationId);
+  if (!created.ok) throw created.failed === 1 ? tooManyLinks() : new GatewayError('organization_unknown');
   return { id, secret, expiresAtMs };
 }
 
-/** Deletes some links that expired long ago. */
-async function deleteOldLinks({ store, now }: Runtime, organizationId: string): Promise<void> {
-  const oldest = await store.find(organizationId, SETUP_LINKS, 'all', { equals: '', limit: MAX_PRUNED });
-  const keptSinceMs = now() - KEPT_DAYS * DAY_SECONDS * 1000;
-  for (const { id, version, value } of oldest.items) {
-    if (value.expiresAtMs < keptSinceMs) await store.commit(organizationId, [{ do: 'delete', collection: SETUP_LINKS, id, version }]);
+/**
+ * Deletes links that expired long ago, and the oldest closed ones if there are many.
+ * @throws quota_exceeded if the organization has too many open links
+ */
+async function makeRoom({ store, now }: Runtime, organizationId: string): Promise<void> {
+  const links: Stored<SetupLink>[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.find(organizationId, SETUP_LINKS, 'all', { equals: '', limit: MAX_STORED, cursor });
+    links.push(...page.items);
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined && links.length < MAX_READ);
+  const nowMs = now();
+  const closed = links.filter(({ value }) => setupLinkState(value, nowMs) !== 'open');
+  const keptSinceMs = nowMs - KEPT_DAYS * DAY_SECONDS * 1000;
+  const kept = closed.filter(({ value }) => value.expiresAtMs >= keptSinceMs);
+  const tooMany = new Set(kept.slice(0, Math.max(0, kept.length - MAX_CLOSED)));
+  for (const link of closed) {
+    if (kept.includes(link) && !tooMany.has(link)) continue;
+    const { id, version } = link;
+    await store.commit(organizationId, [{ do: 'delete', collection: SETUP_LINKS, id, version }]);
   }
+  if (links.length - closed.length >= MAX_OPEN) throw tooManyLinks();
 }
+
+const tooManyLinks = (): GatewayError =>
+  new GatewayError('quota_exceeded', `This organization has ${MAX_OPEN} open setup links, the most that it can have. Revoke some first.`);
 
 /** Returns one page of links, newest first. */
 export const listSetupLinks = (

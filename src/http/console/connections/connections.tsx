@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Actor } from '../../../audit.ts';
 import { GatewayError } from '../../../errors.ts';
 import { changeConnection, createConnection, removeConnection } from '../../../organizations/connections/change-connection.ts';
-import { loadMetadata, type MetadataSource } from '../../../organizations/connections/identity-providers.ts';
+import { loadMetadataFor, type MetadataSource } from '../../../organizations/connections/identity-providers.ts';
 import { acceptProposal, discardProposal, type ProposalChoice } from '../../../organizations/setup/metadata-proposals.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
@@ -115,7 +115,7 @@ async function add(runtime: Runtime, request: Request, response: Response): Prom
   if (!url && !xml) throw new GatewayError('validation_failed', 'Enter a metadata URL or paste the XML.');
   const source: MetadataSource = url ? { kind: 'url', url } : { kind: 'document', content: Buffer.from(`\ufeff${xml}`) };
   await runOnce(runtime, request, response, async () => {
-    const loaded = await loadMetadata(runtime, source);
+    const loaded = await loadMetadataFor(runtime, organizationOf(response), source);
     const { connection } = await createConnection(runtime, callerOf(request, response), {
       organization: organizationOf(response),
       name,
