@@ -69,9 +69,11 @@ async function endSessions(
     },
     extraSteps: () => {
       const details = event === 'logout' ? {} : { details: { ended: ended.map(({ id }) => id) } };
-      return [...dropLogins(ended), auditStep(runtime.now(), actor, event, { member_id: memberId, ...details })];
+      return [auditStep(runtime.now(), actor, event, { member_id: memberId, ...details })];
     },
     replicated: true,
   });
+  // Only now, because a sign-out that replicas did not acknowledge must find the session when it is repeated.
+  if (ended.length > 0) await runtime.store.commit(organizationId, dropLogins(ended));
   return stored && ended;
 }
