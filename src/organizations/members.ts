@@ -45,6 +45,9 @@ export interface CliToken {
   readonly expiresAtMs?: number | undefined;
 }
 
+/** The key of the expiring value that holds the last use of a CLI token. */
+export const cliTokenUseKey = (tokenId: string): string => `cli-token-use:${tokenId}`;
+
 /** A session token that was revoked before it expired. It is stored until it expires. */
 export interface RevokedSessionToken {
   readonly jti: string;

@@ -173,6 +173,9 @@ export interface Organization {
 export const ORGANIZATION: Collection<Organization> = { name: 'organization-2', indexes: {}, unique: {} };
 export const ORGANIZATION_RECORD = 'organization';
 
+/** How long a replica may check credentials with a cached copy of the record. */
+export const CREDENTIAL_RULES_LEASE_MS = 2000;
+
 export interface NewOrganization {
   readonly slug: string;
   readonly name: string;

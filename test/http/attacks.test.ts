@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { refreshDueMetadata } from '../../src/organizations/connections/metadata-refresh.ts';
+import { resumeDeletions } from '../../src/organizations/deletion.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
@@ -34,19 +35,23 @@ function breakPurge(): () => void {
 }
 
 describe('a deletion of an organization that fails half-way', () => {
-  it('ends all access immediately and can be repeated', async () => {
+  it('ends all access before it returns, and frees the slug', async () => {
     const doomed = await makeTestOrganization(gateway);
     const browser = new HttpBrowser();
     await doomed.signIn(browser);
     expect(await me(browser)).toBe(200);
     const repair = breakPurge();
-    expect((await gateway.api('DELETE', `/organizations/${doomed.slug}`)).status).toBe(500);
-    repair();
-    // A replica may use the cached organization for two seconds.
-    await new Promise((resolve) => setTimeout(resolve, 2100));
+    let status = 0;
+    const deleted = gateway.api('DELETE', `/organizations/${doomed.slug}`).then((answer) => {
+      status = answer.status;
+    });
+    // Keeps the cached rules of the organization as recent as possible.
+    while (status === 0) await me(browser);
+    await deleted;
+    expect(status).toBe(204);
     expect(await me(browser)).toBe(401);
+    repair();
     expect((await doomed.signIn(new HttpBrowser()).catch(() => undefined))?.status).not.toBe(303);
-    expect((await gateway.api('DELETE', `/organizations/${doomed.slug}`)).status).toBe(204);
     expect((await gateway.api('DELETE', `/organizations/${doomed.slug}`)).status).toBe(404);
     expect((await gateway.api('POST', '/organizations', { slug: doomed.slug, name: 'x' })).status).toBe(201);
   });
@@ -59,6 +64,7 @@ describe('a deletion of an organization that fails half-way', () => {
     repair();
     aheadMs += 120_000;
     expect((await gateway.api('POST', '/organizations', { slug: doomed.slug, name: 'x' })).status).toBe(201);
+    await resumeDeletions(gateway.runtime);
     const { store } = gateway.runtime;
     const { MEMBERS } = await import('../../src/organizations/members.ts');
     expect((await store.find(doomed.id, MEMBERS, 'email', { limit: 10 })).items).toEqual([]);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AUDIT, auditStep, readAudit } from '../../src/audit.ts';
 import { deleteOrganization, resumeDeletions } from '../../src/organizations/deletion.ts';
 import { DIRECTORY, getOrganization, organizationIdOf } from '../../src/organizations/directory.ts';
@@ -110,6 +110,75 @@ describe('deleting an organization', () => {
     await complete();
     expect((await readAudit(runtime.store, acme.id, { limit: 10 })).items).toEqual([]);
     expect(await pending()).toEqual([]);
+  });
+
+  it('is not complete earlier if the clock of another replica is ahead', async () => {
+    await deleteOrganization(runtime, OPERATOR, acme.id);
+    await resumeDeletions(runtime);
+    await resumeDeletions({ ...runtime, now: () => nowMs + 3_600_000 });
+    expect(await pending()).toEqual([acme.id]);
+    await complete();
+    expect(await pending()).toEqual([]);
+  });
+
+  it('waits for writers after the record was deleted, however long ago the deletion was recorded', async () => {
+    const value = { startedAtMs: nowMs - 3_600_000, actor: OPERATOR };
+    await runtime.store.commit(GLOBAL, [{ do: 'insert', collection: DELETIONS, id: acme.id, value }]);
+    await resumeDeletions(runtime);
+    expect(await hasMembers(acme.id)).toBe(false);
+    expect(await pending()).toEqual([acme.id]);
+  });
+
+  it('continues with the others if one fails', async () => {
+    const others = [await seedOrganization(runtime, 'before'), await seedOrganization(runtime, 'after')];
+    const { store } = runtime;
+    const purge = store.purge.bind(store);
+    store.purge = (id, kept) => (id === acme.id ? Promise.reject(new Error('the store failed')) : purge(id, kept));
+    for (const { id } of [acme, ...others]) await deleteOrganization(runtime, OPERATOR, id);
+    await complete();
+    expect(await pending()).toEqual([acme.id]);
+    store.purge = purge;
+    await complete();
+    expect(await pending()).toEqual([]);
+  });
+
+  it('renews its claim, so that no other replica deletes the same partition meanwhile', async () => {
+    jest.useFakeTimers({
+      doNotFake: [
+        'Date',
+        'performance',
+        'hrtime',
+        'setTimeout',
+        'clearTimeout',
+        'setImmediate',
+        'clearImmediate',
+        'nextTick',
+        'queueMicrotask',
+      ],
+    });
+    try {
+      const { store } = runtime;
+      const purge = store.purge.bind(store);
+      let others = 0;
+      store.purge = async (id, kept) => {
+        for (let minute = 0; minute < 3; minute++) {
+          nowMs += 30_000;
+          jest.advanceTimersByTime(30_000);
+          await sleep(5);
+          nowMs += 30_000;
+          jest.advanceTimersByTime(30_000);
+          await sleep(5);
+          store.purge = async () => void others++;
+          await resumeDeletions({ ...runtime });
+        }
+        await purge(id, kept);
+      };
+      await deleteOrganization(runtime, OPERATOR, acme.id);
+      await untilEmpty(acme.id);
+      expect(others).toBe(0);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('succeeds when it is requested several times at once, with one audit entry', async () => {

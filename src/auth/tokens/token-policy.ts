@@ -1,13 +1,11 @@
 /** The rules of an organization for the credentials of its members, cached because every check needs them. */
 import { BoundedCache } from '../../bounded-cache.ts';
 import type { CliToken, Member } from '../../organizations/members.ts';
-import { getOrganizationById, type RevokingConnection } from '../../organizations/organizations.ts';
+import { CREDENTIAL_RULES_LEASE_MS, getOrganizationById, type RevokingConnection } from '../../organizations/organizations.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { Lease } from '../../store/lease.ts';
 import { DAY_MS } from '../../time.ts';
 
-/** Every replica applies a changed policy after this time at the latest. */
-const POLICY_LEASE_MS = 2000;
 const MAX_ORGANIZATIONS = 10_000;
 
 export interface TokenPolicy {
@@ -27,7 +25,7 @@ export function tokenPolicyOf(runtime: Runtime, organizationId: string): TokenPo
   const leases = leasesOf(runtime);
   let lease = leases.get(organizationId);
   if (!lease) {
-    lease = new Lease(POLICY_LEASE_MS, () => readPolicy(runtime, organizationId));
+    lease = new Lease(CREDENTIAL_RULES_LEASE_MS, () => readPolicy(runtime, organizationId));
     leases.set(organizationId, lease);
   }
   return lease.current();

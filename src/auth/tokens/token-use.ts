@@ -1,6 +1,7 @@
 /** Records the last use of a CLI token. It is stored apart from the member's record, so that most checks write nothing. */
 import { BoundedCache } from '../../bounded-cache.ts';
 import { codeOf } from '../../errors.ts';
+import { cliTokenUseKey } from '../../organizations/members.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import type { Step } from '../../store/store.ts';
 import { DAY_SECONDS } from '../../time.ts';
@@ -15,7 +16,6 @@ const RECORD_EVERY_SECONDS = 60;
 const KEEP_SECONDS = 400 * DAY_SECONDS;
 const MAX_CACHED_TOKENS = 10_000;
 
-const useKey = (tokenId: string): string => `cli-token-use:${tokenId}`;
 const recordedKey = (tokenId: string): string => `cli-token-use-noted:${tokenId}`;
 
 /** When this replica last recorded a use of each token, so that it accesses the store at most once a minute. */
@@ -31,7 +31,7 @@ export function recordTokenUse(runtime: Runtime, organizationId: string, tokenId
   const value: TokenUse = { atMs: runtime.now(), address, userAgent: userAgent?.slice(0, 256) };
   const steps: Step[] = [
     { do: 'claim', key: recordedKey(tokenId), ttlSeconds: RECORD_EVERY_SECONDS },
-    { do: 'put', key: useKey(tokenId), value: JSON.stringify(value), ttlSeconds: KEEP_SECONDS },
+    { do: 'put', key: cliTokenUseKey(tokenId), value: JSON.stringify(value), ttlSeconds: KEEP_SECONDS },
   ];
   runtime.store.commit(organizationId, steps).catch((error: unknown) => {
     runtime.metrics.tokenUseFailures.inc();
@@ -49,9 +49,9 @@ function isDue(runtime: Runtime, tokenId: string): boolean {
 
 /** @throws store_unavailable */
 export async function lastUseOf({ store }: Runtime, organizationId: string, tokenId: string): Promise<TokenUse | undefined> {
-  const value = await store.peek(organizationId, useKey(tokenId));
+  const value = await store.peek(organizationId, cliTokenUseKey(tokenId));
   return value === undefined ? undefined : (JSON.parse(value) as TokenUse);
 }
 
 /** Returns the step that deletes the recorded use of a revoked token. */
-export const deleteTokenUse = (tokenId: string): Step => ({ do: 'drop', key: useKey(tokenId) });
+export const deleteTokenUse = (tokenId: string): Step => ({ do: 'drop', key: cliTokenUseKey(tokenId) });
