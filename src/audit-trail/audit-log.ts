@@ -5,7 +5,10 @@ import { afterCommit } from '../store/after-commit.ts';
 import { GLOBAL } from '../store/store.ts';
 import { noteAuditEntries } from './trim-audit.ts';
 
-/** Logs the entries of each commit that succeeded from now on. Call it once, when the gateway starts. */
+/**
+ * Logs the entries of each commit from now on. Call it once, when the gateway starts. If a failover undoes a commit that no replica has
+ * acknowledged, its line stays in the log; if the store does not answer, its entry may be in the audit trail without a line.
+ */
 export function logAuditEntries(runtime: Runtime): void {
   afterCommit(runtime.store, (partition, steps) => {
     let count = 0;

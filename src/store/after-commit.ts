@@ -1,16 +1,21 @@
-import type { Step, Store } from './store.ts';
+import { type Step, type Store, UnacknowledgedCommit } from './store.ts';
 
 /**
- * Calls a function after each commit that succeeded. A commit that throws, because the store or a replica did not answer, is not
- * reported, also if it has happened.
+ * Calls a function after each commit that has happened, also if a replica has not acknowledged it. A commit to which the store itself
+ * did not answer is not reported, although it may have happened.
  * @param done must not throw
  */
 export function afterCommit(store: Store, done: (partition: string, steps: readonly Step[]) => void): void {
   const commit = store.commit.bind(store);
   // An object that forwards every method would make each read more expensive.
   store.commit = async (partition, steps, options) => {
-    const result = await commit(partition, steps, options);
-    if (result.ok) done(partition, steps);
-    return result;
+    try {
+      const result = await commit(partition, steps, options);
+      if (result.ok) done(partition, steps);
+      return result;
+    } catch (error) {
+      if (error instanceof UnacknowledgedCommit) done(partition, steps);
+      throw error;
+    }
   };
 }

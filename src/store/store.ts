@@ -156,5 +156,15 @@ export interface StoreObserver {
   readonly onReplicationWait?: (seconds: number) => void;
 }
 
+/**
+ * A `store_unavailable` that {@link Store.commit} throws if the commit has happened, but not every replica has acknowledged it. A
+ * failover may undo the commit.
+ */
+export class UnacknowledgedCommit extends GatewayError {
+  constructor(cause: unknown) {
+    super('store_unavailable', { cause });
+  }
+}
+
 /** Creates the error that every method throws if the store does not answer. */
 export const storeUnavailable = (cause: unknown): GatewayError => new GatewayError('store_unavailable', { cause });

@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { auditStep } from '../../src/audit.ts';
+import { logAuditEntries } from '../../src/audit-trail/audit-log.ts';
 import { listSigningKeys, revokeSigningKey } from '../../src/auth/keys/signing-keys.ts';
 import { endAllSessions, type SessionOwner } from '../../src/auth/sessions/sign-out.ts';
 import { createCliToken, revokeCliToken } from '../../src/auth/tokens/cli-tokens.ts';
@@ -7,6 +10,8 @@ import { deleteOrganization } from '../../src/organizations/deletion.ts';
 import { changeMember, removeMember } from '../../src/organizations/member-changes.ts';
 import { getMember } from '../../src/organizations/members.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { GLOBAL } from '../../src/store/store.ts';
 import { codeOf } from '../store/people.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -116,6 +121,20 @@ test('confirms a sign-out only when every replica knows', async () => {
   replica.process.kill('SIGCONT');
   expect(whileStopped).toEqual(['store_unavailable', 'store_unavailable']);
   expect(await signOut()).toBe(303);
+});
+
+test('logs the audit entry of a change that a replica has not acknowledged, because the change has happened', async () => {
+  const store = await openStore(primary.url);
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) });
+  logAuditEntries({ ...gateway.runtime, store, log });
+  const step = auditStep(Date.now(), { kind: 'operator' }, 'login.refused');
+  replica.process.kill('SIGSTOP');
+  const outcome = await store.commit(GLOBAL, [step], { replicated: true }).catch(({ code }: { code: string }) => code);
+  replica.process.kill('SIGCONT');
+  await store.close();
+  expect(outcome).toBe('store_unavailable');
+  expect(lines).toMatchObject([{ audit: true, event: 'login.refused' }]);
 });
 
 const sessionOf = async ({ organizationId, memberId }: SessionOwner): Promise<string> =>

@@ -15,6 +15,7 @@ import {
   type Stored,
   type StoreObserver,
   storeUnavailable,
+  UnacknowledgedCommit,
 } from '../store.ts';
 import { closeConnection } from './keep-connected.ts';
 import { type Client, connectRedis, type Keys } from './redis-connection.ts';
@@ -162,7 +163,9 @@ class RedisStore implements Store {
   async #waitForReplicas(keys: Keys, mark: string, replicas: number): Promise<void> {
     const startedMs = performance.now();
     try {
-      await answer(this.#replicaWait.until(this.#nodeOf(keys), `${keys[0]}e:${mark}`, replicas));
+      await this.#replicaWait.until(this.#nodeOf(keys), `${keys[0]}e:${mark}`, replicas);
+    } catch (error) {
+      throw new UnacknowledgedCommit(error);
     } finally {
       this.#observer.onReplicationWait?.((performance.now() - startedMs) / 1000);
     }
