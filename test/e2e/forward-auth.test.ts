@@ -93,6 +93,16 @@ async function listens(port: number): Promise<void> {
   throw new Error('the proxy does not listen');
 }
 
+/** What a hostile service sends to replace the user's session, also with the spellings that browsers and proxies read differently. */
+const HOSTILE_COOKIES = [
+  '__Host-samlgate_session=evil; Path=/; Secure',
+  'samlgate_session=evil; Path=/',
+  '\tsamlgate_session=evil;\tPath=/;\tSecure',
+  '=__Host-samlgate_session=evil; Path=/; Secure',
+  '__host-SAMLGATE_session=evil; Path=/; Secure',
+  ...Object.values(COOKIES).flatMap(({ name }) => [`${name}=evil`, `__Host-${name}=evil; Path=/; Secure`]),
+];
+
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe.each([NGINX, CADDY])('forward authentication with $name', (proxy) => {
@@ -112,9 +122,14 @@ describe.each([NGINX, CADDY])('forward authentication with $name', (proxy) => {
     chmodSync(directory, 0o711);
     service = createServer((request, response) => {
       received = request.rawHeaders;
-      response.setHeader('Set-Cookie', 'shop=1');
+      response.setHeader('Set-Cookie', [...HOSTILE_COOKIES, 'shop=1; Path=/', ...HOSTILE_COOKIES]);
       response.end(JSON.stringify(request.headers));
-    }).listen(0, '127.0.0.1');
+    });
+    service.on('upgrade', (_request, socket) => {
+      const cookies = HOSTILE_COOKIES.map((cookie) => `Set-Cookie: ${cookie}\r\n`).join('');
+      socket.end(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${cookies}\r\n`);
+    });
+    service.listen(0, '127.0.0.1');
     await once(service, 'listening');
     const [frontPort, gatewayPort, protectedPort] = [await freePort(), await freePort(), await freePort()];
     const servicePort = (service.address() as AddressInfo).port;
@@ -190,6 +205,7 @@ describe.each([NGINX, CADDY])('forward authentication with $name', (proxy) => {
       'x-samlgate-csrf': 'forged',
       x_samlgate_user: 'usr_other',
       'x-samlgate_role': 'owner',
+      'x_samlgate-email': 'olivia@okta.acme.example',
     };
     for (const method of ['GET', 'POST']) {
       const { status, seen } = await ask('/orders?role=owner', { ...bearer(token), ...forged }, method);
@@ -249,6 +265,32 @@ describe.each([NGINX, CADDY])('forward authentication with $name', (proxy) => {
     expect(page.text).toContain(owner.id);
     expect(page.text).not.toMatch(/samlgate_/);
     expect(await useReceivedCredentials()).toEqual([401]);
+  });
+
+  test('passes a cookie of the service to the browser, and never one of the gateway', async () => {
+    const response = await fetch(`${url}/`, { headers: { cookie: owner.cookie } });
+    expect(response.status).toBe(200);
+    const cookies = response.headers.getSetCookie().filter((cookie) => cookie !== '');
+    expect(cookies).toEqual([expect.stringMatching(/^shop=1; Path=\//)]);
+    // The user is still the same at the gateway.
+    await owner.browser.open(`${url}/`);
+    expect((await owner.browser.request(`${gateway.url}/api/v1/me`)).status).toBe(200);
+  });
+
+  test('never passes a cookie of the gateway with the response that opens a WebSocket', async () => {
+    const { port } = new URL(url);
+    const socket = createConnection(Number(port), '127.0.0.1');
+    const upgrade = [
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ];
+    socket.write(`GET / HTTP/1.1\r\nHost: localhost:${port}\r\nCookie: ${owner.cookie}\r\n${upgrade.join('\r\n')}\r\n\r\n`);
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 /);
+    expect(head.toString()).not.toMatch(/evil/);
   });
 
   test('refuses an old token immediately after a rotation', async () => {
