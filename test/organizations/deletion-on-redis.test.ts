@@ -76,7 +76,7 @@ describe('data of a deleted organization', () => {
     primary = await startRedis(['--repl-diskless-sync-delay', '0']);
     replica = await startRedis(['--replicaof', `127.0.0.1 ${primary.port}`]);
     while (!(await redis('info', 'replication')).includes('state=online')) await sleep(20);
-    runtime = await makeRuntime({ SAMLGATE_STORE: primary.url, SAMLGATE_SECRET: SECRET });
+    runtime = await makeRuntime({ SAMLGATE_STORE: primary.url, SAMLGATE_SECRET: SECRET, SAMLGATE_OPERATOR_TOKEN: 'x'.repeat(32) });
   });
   afterAll(async () => {
     await runtime.store.close();
