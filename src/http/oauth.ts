@@ -134,6 +134,7 @@ function authenticateByBearerToken(runtime: Runtime): RequestHandler {
     const { authorization = '' } = request.headers;
     const check = () => authenticateBearer(runtime, authorization);
     response.locals.principal = await (authorization === '' ? check() : countFailures(runtime, wrongTokens(request.ip), check));
+    response.locals.authenticateAgain = check;
     next();
   };
 }

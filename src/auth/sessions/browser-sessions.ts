@@ -7,7 +7,7 @@
  * cookie.
  */
 import type { IncomingMessage } from 'node:http';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import session from 'express-session';
 import { newSecret, sha256 } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -108,6 +108,12 @@ export function sessionMiddleware<Value>(runtime: Runtime, kind: SessionKind<Val
     kindOfRequest.set(request, kind.name);
     middleware(request, response, next);
   };
+}
+
+/** Reads the session of a request again, after a wait during which it may have ended. @throws store_unavailable */
+export async function reloadSession<Value>(runtime: Runtime, kind: SessionKind<Value>, request: Request): Promise<void> {
+  const current = await readRequestSession(runtime, kind, request);
+  Object.assign(request.session, { [kind.name]: current?.value });
 }
 
 /** Ends the session of a request. Without a session it does nothing. @throws store_unavailable */

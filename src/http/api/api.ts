@@ -101,6 +101,7 @@ function authenticateCaller(runtime: Runtime): RequestHandler {
       );
     }
     response.locals.principal = principal;
+    response.locals.authenticateAgain = check;
     noteUseAfterAnswer(runtime, request, response, principal);
     next();
   };

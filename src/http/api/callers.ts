@@ -11,6 +11,8 @@ declare global {
   namespace Express {
     interface Locals {
       principal?: Principal;
+      /** Authenticates the caller of an API operation again. */
+      authenticateAgain?: () => Promise<Principal>;
       /** The organization that console pages show. Set only if the caller has access to it. */
       organization?: Organization;
     }
@@ -21,6 +23,14 @@ declare global {
 export function principalOf(response: Response): Principal {
   const { principal } = response.locals;
   if (!principal) throw new GatewayError('unauthenticated');
+  return principal;
+}
+
+/** Authenticates the caller of an API operation again. @throws unauthenticated */
+export async function authenticateAgain({ locals }: Response): Promise<Principal> {
+  const principal = await locals.authenticateAgain?.();
+  if (!principal) throw new GatewayError('unauthenticated');
+  locals.principal = principal;
   return principal;
 }
 

@@ -50,10 +50,11 @@ export const CONNECTIONS = [
     status: 201,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['idp_metadata_invalid', 'payload_too_large', 'conflict'],
-    handle: async ({ runtime, principal, actor, organization, query, body }) => {
+    handle: async ({ runtime, principal, actor, organization, query, body, authorizeAgain }) => {
       const name = body.name ?? query.name;
       if (name === undefined) throw new GatewayError('validation_failed', 'name: is required');
       const loaded = await loadMetadataFor(runtime, organization, withEntityId(body.source, query.entity_id));
+      if (body.source.kind === 'url') await authorizeAgain();
       const input = { organization, name, loaded };
       const created = query.dry_run === 'true' ? withNewConnection(input, runtime.now()) : await createConnection(runtime, actor, input);
       return describeConnection(runtime, principal, created, loaded);

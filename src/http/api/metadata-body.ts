@@ -77,12 +77,15 @@ export interface MetadataCall {
   readonly connectionId?: string | undefined;
   readonly query: z.infer<typeof METADATA_QUERY>;
   readonly body: PostedMetadata;
+  authorizeAgain(): Promise<unknown>;
 }
 
 /** Saves metadata and describes its connection. In a dry run, saves nothing and counts the members whom another entityID affects. */
 export async function putMetadata(call: MetadataCall) {
   const { runtime, principal, actor, organization, connectionId, query, body } = call;
   const loaded = await loadMetadataFor(runtime, organization, withEntityId(body, query.entity_id));
+  // The server that the caller names decides how long the fetch takes.
+  if (body.kind === 'url') await call.authorizeAgain();
   const linkUntil = query.link_until ?? body.linkUntil;
   const change = {
     organization,

@@ -14,8 +14,8 @@ import type { Store } from '../../store/store.ts';
 import type { LimitName } from '../limits/limits.ts';
 import { requireWithinLimit } from '../limits/rate-limits.ts';
 import { actorOf } from '../request-context.ts';
-import { principalOf } from './callers.ts';
-import type { RequestBody } from './request-body.ts';
+import { authenticateAgain, principalOf } from './callers.ts';
+import { hasBody, type RequestBody } from './request-body.ts';
 import { checkShape } from './request-shapes.ts';
 
 /** The principal that each kind of operation receives. An `owner` operation admits owners of the organization and the operator. */
@@ -69,6 +69,8 @@ interface Call<Path extends string = string, Caller extends Who = Who, Query = u
   readonly organization: Path extends `${string}{org}${string}` ? Found : undefined;
   readonly query: Query;
   readonly body: Body;
+  /** Authenticates and authorizes the caller again, after a wait that the caller can prolong. @throws unauthenticated, forbidden */
+  authorizeAgain(): Promise<unknown>;
 }
 
 /** `{ org: string; id: string }` for `/organizations/{org}/members/{id}`. */
@@ -135,16 +137,29 @@ export function operationRoutes(runtime: Runtime, operations: readonly Operation
   return router;
 }
 
-/** Answers one request. Input is read only after the caller is authorized, so that others learn nothing from its validation. */
+/**
+ * Answers one request. Input is read only after the caller is authorized, so that others learn nothing from its validation. A body
+ * can take until its time limit, so the caller is authenticated and authorized again after it: a credential may have been revoked,
+ * or its member suspended, while the body was incomplete.
+ */
 async function answer(runtime: Runtime, row: Operation, request: Request, response: Response): Promise<void> {
-  const principal = row.who === 'public' ? undefined : principalOf(response);
   const params = request.params as Record<string, string>;
-  const organization = principal && (await authorize(runtime, row, principal, params.org));
+  let principal = row.who === 'public' ? undefined : principalOf(response);
+  let organization = principal && (await authorize(runtime, row, principal, params.org));
   if (row.limit) await requireWithinLimit(runtime, row.limit, request);
   const query = row.query && checkShape(row.query, request.query);
   const body = await row.body?.read(request, response);
+  const authorizeAgain = async () => {
+    if (!principal) return undefined;
+    principal = await authenticateAgain(response);
+    const current = await authorize(runtime, row, principal, params.org);
+    // Another organization may have this slug now.
+    if (current?.id !== organization?.id) throw new GatewayError('organization_unknown');
+    return current;
+  };
+  if (row.body && hasBody(request)) organization = await authorizeAgain();
   const actor = actorOf(request, response, principal);
-  const call = { runtime, request, response, principal, actor, params, organization, query, body };
+  const call = { runtime, request, response, principal, actor, params, organization, query, body, authorizeAgain };
   const result = await row.handle(call as unknown as Call);
   response.status(row.status);
   if (row.answer) response.json(result);

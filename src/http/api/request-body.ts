@@ -45,6 +45,13 @@ export async function formOf(request: Request, response: Response): Promise<unkn
   throw new GatewayError('validation_failed', 'Send the parameters as application/x-www-form-urlencoded.');
 }
 
+/**
+ * Returns whether a request has a body, which its client may send as slowly as the time limit allows. Whatever was checked before
+ * the body must be checked again after it.
+ */
+export const hasBody = ({ headers }: Pick<Request, 'headers'>): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
+
 /** Runs a body parser of Express, which sets `request.body`. */
 export const runParser = (parser: RequestHandler, request: Request, response: Response): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -1,6 +1,5 @@
 /** The routes of the web console. */
 import { type Request, type Response, Router } from 'express';
-import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
 import { MEMBER_SESSION } from '../../auth/sessions/member-sessions.ts';
 import type { Runtime } from '../../runtime.ts';
 import { notFound } from '../error-exit.tsx';
@@ -14,7 +13,7 @@ import { roleMappingPages } from './role-mapping.tsx';
 import { setupLinkPages } from './setup.tsx';
 import { signInPages } from './sign-in-log.tsx';
 import { metadataVersionPages, singleSignOnPages } from './single-sign-on.tsx';
-import { readPostedForm, requireManager, requireMemberSession } from './visit.ts';
+import { openVisit, rememberVisit, requireManager, requireMemberSession } from './visit.ts';
 
 type Pages = (runtime: Runtime) => Router;
 
@@ -41,7 +40,7 @@ export function consoleRoutes(runtime: Runtime): Router {
   const pages = managerPages(runtime);
   // An unknown path ends here: the pages of members below must never see a request with the operator's session.
   router.use('/console/operator', operatorPages(runtime, pages), notFound);
-  router.use('/console', sessionMiddleware(runtime, MEMBER_SESSION), requireMemberSession(runtime), ...readPostedForm);
+  router.use('/console', ...openVisit(runtime, MEMBER_SESSION, requireMemberSession(runtime)), rememberVisit(runtime));
   router.use('/console', credentialPages(runtime), pages);
   return router;
 }

@@ -2,7 +2,7 @@
 import express, { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { listSigningKeys, revokeSigningKey, rotateSigningKeys } from '../../auth/keys/signing-keys.ts';
-import { destroySession, sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
+import { destroySession } from '../../auth/sessions/browser-sessions.ts';
 import { clearCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
 import { OPERATOR_SESSION, startOperatorSession } from '../../auth/sessions/operator-sessions.ts';
 import { VERSION } from '../../client/version.ts';
@@ -24,7 +24,7 @@ import { runOnce } from '../run-once.ts';
 import { auditPages } from './audit/audit.tsx';
 import { loadOrganization, OPERATOR_HOME, operatorReturnPath, requireOperatorSession, requireOwnOrigin } from './operator-visit.ts';
 import { organizationPages, organizationsPages } from './organizations.tsx';
-import { frameOf, readPostedForm, redirectOnConflict, runAndRedirect, sendConsolePage } from './visit.ts';
+import { frameOf, openVisit, redirectOnConflict, runAndRedirect, sendConsolePage } from './visit.ts';
 
 const EXPIRING_DAYS = 60;
 const KEYS = `${OPERATOR_HOME}/keys`;
@@ -34,7 +34,7 @@ const SIGN_IN = z.object({ token: z.string().trim().min(1).max(512), return_to: 
 export function operatorPages(runtime: Runtime, managerPages: Router): Router {
   const router = Router({ caseSensitive: true });
   signInRoutes(router, runtime);
-  router.use(sessionMiddleware(runtime, OPERATOR_SESSION), requireOperatorSession, ...readPostedForm);
+  router.use(...openVisit(runtime, OPERATOR_SESSION, requireOperatorSession));
   router.post('/sign-out', async (request, response) => {
     await destroySession(request);
     clearCookie(runtime, response, 'operator');

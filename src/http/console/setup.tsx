@@ -1,7 +1,7 @@
 /** Setup links: the landing page of a link, the pages of the setup, and the forms with which owners and the operator create and revoke links. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { destroySession, sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
+import { destroySession } from '../../auth/sessions/browser-sessions.ts';
 import { clearCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
 import { SETUP_SESSION, startSetupSession } from '../../auth/sessions/setup-sessions.ts';
 import { renderPage } from '../../console/layout.tsx';
@@ -23,7 +23,7 @@ import { requireOwnOrigin } from './operator-visit.ts';
 import { requireSetupSession, SETUP_BASE, visitActorOf } from './setup-visit.ts';
 import { oneSignInPages } from './sign-in-log.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
-import { frameOf, parseForm, readPostedForm, redirectWithNotice, runAndRedirect, sendConsolePage, singleSignOnPathOf } from './visit.ts';
+import { frameOf, openVisit, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
 const SECRET = /^[\w-]{43}$/;
 
@@ -35,7 +35,7 @@ export function setupRoutes(runtime: Runtime): Router {
   });
   landingRoutes(router, runtime);
   router.get(`${SETUP_BASE}/done`, (_request, response) => sendPage(response, 200, renderPage(<SetupDonePage />)));
-  router.use(SETUP_BASE, sessionMiddleware(runtime, SETUP_SESSION), requireSetupSession(runtime), ...readPostedForm);
+  router.use(SETUP_BASE, ...openVisit(runtime, SETUP_SESSION, requireSetupSession(runtime)));
   router.use(`${SETUP_BASE}/single-sign-on`, singleSignOnPages(runtime));
   router.post(`${SETUP_BASE}/single-sign-on/go-live`, (request, response) => activate(runtime, request, response));
   router.use(`${SETUP_BASE}/sign-ins`, oneSignInPages(runtime));

@@ -1,11 +1,13 @@
 /** What every handler of a console page needs: the visit, the frame of the page, the posted form, and the redirect with a notice. */
-import express, { type Request, type RequestHandler, type Response } from 'express';
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { VNode } from 'preact';
 import type { z } from 'zod';
 import { findSessionPrincipal } from '../../auth/authenticate.ts';
 import type { SessionPrincipal } from '../../auth/principal.ts';
+import { readRequestSession, reloadSession, type SessionKind, sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
 import { clearCookie, readCookie, setCookie } from '../../auth/sessions/cookies.ts';
 import { loginOf } from '../../auth/sessions/member-sessions.ts';
+import { OPERATOR_SESSION } from '../../auth/sessions/operator-sessions.ts';
 import { shortReturnTo } from '../../auth/sign-in/return-to.ts';
 import { renderPage } from '../../console/layout.tsx';
 import type { Frame, Notice, Viewer } from '../../console/navigation.ts';
@@ -13,6 +15,8 @@ import { GatewayError } from '../../errors.ts';
 import { isSameSecret } from '../../ids.ts';
 import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
+import { organizationOf } from '../api/callers.ts';
+import { hasBody } from '../api/request-body.ts';
 import { checkShape } from '../api/request-shapes.ts';
 import { rememberOrganization } from '../last-organization.ts';
 import { sendPage } from '../pages.ts';
@@ -42,13 +46,21 @@ export function requireMemberSession(runtime: Runtime): RequestHandler {
     const principal = await findSessionPrincipal(runtime, loginOf(request));
     const organization = principal && (await getOrganizationById(runtime.store, principal.organizationId));
     if (!principal || !organization) return redirectToLogin(request, response);
-    rememberOrganization(runtime, request, response, organization.slug);
-    // Older sessions lack the cookie, and the user may have deleted it.
-    if (readCookie(runtime, request, 'signedInTo') !== organization.id) setCookie(runtime, response, 'signedInTo', organization.id);
     response.locals.principal = principal;
     response.locals.organization = organization;
     response.locals.wayOut = { href: '/console', label: 'Back to the console' };
     response.locals.visit = { viewer: viewerOf(principal), organization, base: '/console', csrfToken: principal.csrfToken };
+    next();
+  };
+}
+
+/** Sets the cookies that remember the organization of a member's visit. */
+export function rememberVisit(runtime: Runtime): RequestHandler {
+  return (request, response, next) => {
+    const { id, slug } = organizationOf(response);
+    rememberOrganization(runtime, request, response, slug);
+    // Older sessions lack the cookie, and the user may have deleted it.
+    if (readCookie(runtime, request, 'signedInTo') !== id) setCookie(runtime, response, 'signedInTo', id);
     next();
   };
 }
@@ -76,6 +88,17 @@ export const requireManager: RequestHandler = (_request, response, next) => {
   next();
 };
 
+/** Checks again that the session of the visit is valid and may manage the organization, after a wait that its user can prolong. */
+export async function requireManagerAgain(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { viewer } = visitOf(response);
+  const principal =
+    viewer.kind === 'operator'
+      ? await readRequestSession(runtime, OPERATOR_SESSION, request)
+      : await findSessionPrincipal(runtime, loginOf(request));
+  if (!principal) throw new GatewayError('unauthenticated');
+  if ('member' in principal && principal.member.role !== 'owner') throw new GatewayError('forbidden');
+}
+
 export const isOperator = (response: Response): boolean => visitOf(response).viewer.kind === 'operator';
 
 /** @throws unauthenticated */
@@ -95,26 +118,40 @@ export function sessionPrincipalOf(response: Response): SessionPrincipal {
 /** 1 MiB of metadata, and room for the other fields of the form. */
 const MAX_UPLOAD = 1100 * 1024;
 
+const parseFields = express.urlencoded({ extended: false, limit: '512kb', inflate: false, parameterLimit: 5000 });
+const parseUpload = express.raw({ type: 'multipart/form-data', limit: MAX_UPLOAD, inflate: false });
+
 /**
- * Reads the form of an unsafe request (fields or upload) and refuses it without the CSRF token of the session. It runs before all
- * handlers, so that none of them can omit the check.
+ * Lets requests with a session of this kind through, reads the form of an unsafe request (fields or upload), and refuses it without
+ * the CSRF token of the session. It runs before all handlers, so that none of them can omit a check. A body can take until its time
+ * limit, so the session and the visit are loaded again after it: the session may have ended while the body was incomplete.
+ * @param requireVisit sets the visit from the session of the request, or refuses the request
  */
-export const readPostedForm: readonly RequestHandler[] = [
-  express.urlencoded({ extended: false, limit: '512kb', inflate: false, parameterLimit: 5000 }),
-  express.raw({ type: 'multipart/form-data', limit: MAX_UPLOAD, inflate: false }),
+export const openVisit = <Value>(runtime: Runtime, kind: SessionKind<Value>, requireVisit: RequestHandler): readonly RequestHandler[] => [
+  sessionMiddleware(runtime, kind),
+  requireVisit,
+  parseFields,
+  parseUpload,
   async (request, response, next) => {
-    if (request.method === 'GET' || request.method === 'HEAD') return next();
-    if (Buffer.isBuffer(request.body)) request.body = await readUpload(request);
-    const { csrf } = (request.body ?? {}) as { csrf?: unknown };
-    if (!isSameSecret(typeof csrf === 'string' ? csrf : undefined, visitOf(response).csrfToken)) {
-      throw new GatewayError(
-        'forbidden',
-        'This form does not belong to your current session: you signed in again while it was open, or another site sent it. Nothing was changed.',
-      );
-    }
-    next();
+    if (!hasBody(request)) return next();
+    await reloadSession(runtime, kind, request);
+    await requireVisit(request, response, next);
   },
+  requireCsrfToken,
 ];
+
+async function requireCsrfToken(request: Request, response: Response, next: NextFunction): Promise<void> {
+  if (request.method === 'GET' || request.method === 'HEAD') return next();
+  if (Buffer.isBuffer(request.body)) request.body = await readUpload(request);
+  const { csrf } = (request.body ?? {}) as { csrf?: unknown };
+  if (!isSameSecret(typeof csrf === 'string' ? csrf : undefined, visitOf(response).csrfToken)) {
+    throw new GatewayError(
+      'forbidden',
+      'This form does not belong to your current session: you signed in again while it was open, or another site sent it. Nothing was changed.',
+    );
+  }
+  next();
+}
 
 /** Returns fields as text (as a list if several have the same name) and files as bytes. Uses the form parser of the platform. */
 async function readUpload(request: Request): Promise<Record<string, unknown>> {

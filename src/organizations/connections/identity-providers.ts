@@ -141,7 +141,7 @@ export function withMetadata(
 export async function setIdentityProvider(runtime: Runtime, actor: Actor, requested: MetadataChange): Promise<Organization> {
   const change = actor.kind === 'setup_link' ? { ...requested, setupLinkId: requireLinkId(actor) } : requested;
   const { organization, connectionId, loaded, decision, linkUntilMs, formerScope, auditDetails = {} } = change;
-  await requireChangeableBy(runtime.store, actor, change);
+  const right = await requireChangeableBy(runtime.store, actor, change);
   const { entityId } = loaded.metadata;
   // A revocation that a crash has interrupted belongs to the present change.
   if (organization.revokingConnections !== undefined) await finishRevocations(runtime, actor, organization.id);
@@ -162,10 +162,11 @@ export async function setIdentityProvider(runtime: Runtime, actor: Actor, reques
       ...auditDetails,
     },
     change: (before) => {
+      right.requireSame(before);
       requirePlanned(plan, { organization: before, connectionId, entityId });
       return withMetadata({ ...change, organization: before }, runtime.now(), plan.scope);
     },
-    extraSteps: versionSteps,
+    extraSteps: (before, after) => [...right.steps, ...versionSteps(before, after)],
   });
   if (plan.scope) await noteOwnerLoss(runtime, actor, changed);
   await pruneMetadataVersions(runtime.store, changed.id, requireConnection(changed, connectionId));
@@ -208,16 +209,18 @@ export interface SettingsChange {
  */
 export async function changeIdpSettings(runtime: Runtime, actor: Actor, change: SettingsChange): Promise<Organization> {
   const { organization, connectionId, changes } = change;
-  await requireChangeableBy(runtime.store, actor, change);
+  const right = await requireChangeableBy(runtime.store, actor, change);
   await noteConnections(runtime.store, withSettings(change));
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'identity_provider.settings_changed',
     details: { changes, ...(connectionId === undefined ? {} : { connection: connectionId }) },
     change: (before) => {
+      right.requireSame(before);
       const after = withSettings({ ...change, organization: before });
       return isDeepStrictEqual(after, before) ? undefined : after;
     },
+    extraSteps: () => right.steps,
   });
 }
 

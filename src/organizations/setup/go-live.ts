@@ -1,10 +1,12 @@
 /** Activates a draft that a setup link has set up. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { requireConnection, withConnection } from '../connections/connections.ts';
 import { type Connection, type Organization, updateOrganization } from '../organizations.ts';
-import { isLockedForSetup } from './setup-rights.ts';
+import { requireLinkStep } from './setup-links.ts';
+import { isLockedForSetup, requireLinkId } from './setup-rights.ts';
 
 export interface GoLive {
   readonly organization: Organization;
@@ -23,6 +25,7 @@ export async function goLive(runtime: Runtime, actor: Actor, { organization, con
   if (await isLockedForSetup(runtime.store, { organization, connectionId })) {
     throw new GatewayError('forbidden', 'This connection has members, so an owner of the organization must activate it.');
   }
+  const linkStep = await requireLinkStep(runtime.store, organization.id, requireLinkId(actor));
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'connection.changed',
@@ -33,14 +36,15 @@ export async function goLive(runtime: Runtime, actor: Actor, { organization, con
       requireReady(draft, checked);
       return withConnection(before, { ...draft, state: 'active' });
     },
+    extraSteps: () => [linkStep],
   });
 }
 
 /** @param checked the connection as it was when its members were looked for */
-function requireReady({ state, testedAt, identityScope }: Connection, checked: Connection): void {
+function requireReady({ state, testedAt, identityScope, replaces, change }: Connection, checked: Connection): void {
   if (state !== 'draft')
     throw new GatewayError('forbidden', 'This connection is disabled. Only an owner of the organization can enable it.');
-  if (identityScope !== checked.identityScope) {
+  if (identityScope !== checked.identityScope || replaces !== checked.replaces || !isDeepStrictEqual(change, checked.change)) {
     throw new GatewayError('conflict', 'The metadata was changed at the same time. Nothing was changed. Try again.');
   }
   if (testedAt === undefined) {

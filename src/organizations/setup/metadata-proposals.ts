@@ -13,7 +13,7 @@ import { type OrganizationConnection, requireConnection } from '../connections/c
 import { type EntityIdDecision, planEntityIdChange } from '../connections/entity-id-change.ts';
 import { type MetadataChange, setIdentityProvider, withMetadata } from '../connections/identity-providers.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
-import { findSetupScope } from './setup-links.ts';
+import { findSetupScope, requireLinkStep } from './setup-links.ts';
 import { isLockedForSetup, requireLinkId } from './setup-rights.ts';
 
 /** How long owners have time to accept a proposal. */
@@ -66,10 +66,13 @@ async function propose(runtime: Runtime, actor: Actor, { organization, connectio
   };
   const saved = await runtime.store.commit(organization.id, [
     { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD },
+    await requireLinkStep(runtime.store, organization.id, proposal.linkId),
     { do: 'put', key: proposalKey(id), value: JSON.stringify(proposal), ttlSeconds: KEPT_DAYS * DAY_SECONDS },
     auditStep(nowMs, actor, 'metadata_proposal.created', { details: detailsOf(id, proposal) }),
   ]);
-  if (!saved.ok) throw new GatewayError('organization_unknown');
+  if (saved.ok) return;
+  if (saved.failed === 0) throw new GatewayError('organization_unknown');
+  throw new GatewayError('unauthenticated', { variant: 'setup_session_ended' });
 }
 
 const detailsOf = (connection: string, { id, metadata, metadataUrl }: MetadataProposal) => ({

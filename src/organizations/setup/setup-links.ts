@@ -154,6 +154,16 @@ export async function revokeSetupLink(
   if (!revoked) throw new GatewayError('not_found', 'There is no such setup link.');
 }
 
+/**
+ * Returns the step that refuses a commit of a setup once its link is revoked.
+ * @throws unauthenticated if the link is revoked already
+ */
+export async function requireLinkStep(store: Store, organizationId: string, linkId: string): Promise<Step> {
+  const link = await store.get(organizationId, SETUP_LINKS, linkId);
+  if (!link || link.value.revokedAtMs !== undefined) throw new GatewayError('unauthenticated', { variant: 'setup_session_ended' });
+  return { do: 'require', collection: SETUP_LINKS, id: linkId, version: link.version };
+}
+
 const linkInvalid = () => new GatewayError('not_found', { variant: 'setup_link_invalid' });
 
 export interface OpenSetupLink {

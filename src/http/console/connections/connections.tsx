@@ -12,7 +12,7 @@ import { CONNECTION_CHANGES, checkShape, toConnectionChanges } from '../../api/r
 import { runOnce } from '../../run-once.ts';
 import { setupLinkPages } from '../setup.tsx';
 import { singleSignOnPages } from '../single-sign-on.tsx';
-import { parseForm, redirectWithNotice, runAndRedirect, visitOf } from '../visit.ts';
+import { parseForm, redirectWithNotice, requireManagerAgain, runAndRedirect, visitOf } from '../visit.ts';
 import { pendingMemberPages } from './pending-members.ts';
 import { requireVisitedConnection, visitConnection } from './visited-connection.ts';
 
@@ -116,6 +116,8 @@ async function add(runtime: Runtime, request: Request, response: Response): Prom
   const source: MetadataSource = url ? { kind: 'url', url } : { kind: 'document', content: Buffer.from(`\ufeff${xml}`) };
   await runOnce(runtime, request, response, async () => {
     const loaded = await loadMetadataFor(runtime, organizationOf(response), source);
+    // The server that the user names decides how long the fetch takes.
+    await requireManagerAgain(runtime, request, response);
     const { connection } = await createConnection(runtime, callerOf(request, response), {
       organization: organizationOf(response),
       name,
