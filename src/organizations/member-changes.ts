@@ -5,7 +5,7 @@ import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { confirmReplicated } from '../store/confirm-replicated.ts';
 import type { Step, Store, Stored } from '../store/store.ts';
-import { findOtherAccounts } from './identity/same-person.ts';
+import { findAccountsToSuspend } from './identity/same-person.ts';
 import {
   getMember,
   hasAnotherOwner,
@@ -32,13 +32,16 @@ export interface MemberRef {
 /**
  * Changes the role of a member, or suspends one. A suspension ends all sessions, and CLI tokens are refused until it is lifted. It also
  * suspends the other accounts of the user, so that the user does not stay signed in with one of them. Lifting it concerns one account.
+ * The other accounts are searched for after the suspension is saved: a first sign-in that was saved before it is found, and one that
+ * is saved later is judged again, because the suspension increments the version of the organization's record.
  * @throws not_found; conflict if a role rule decides the role, and for the last owner
  */
 export async function changeMember(runtime: Runtime, actor: Actor, change: MemberChange): Promise<Member> {
-  const others = change.changes.suspended ? await findAccountsToSuspend(runtime, change) : [];
+  if (change.changes.suspended) await requireOwnerWithout(runtime, change);
   const member = await changeOne(runtime, actor, change);
-  for (const { id } of others) {
-    const suspension = { ...change, memberId: id, changes: { suspended: true }, auditDetails: { account_of: member.id } };
+  if (!change.changes.suspended) return member;
+  for (const memberId of await findOtherAccounts(runtime, change.organizationId, member)) {
+    const suspension = { ...change, memberId, changes: { suspended: true }, auditDetails: { account_of: member.id } };
     await changeOne(runtime, actor, suspension).catch(ignoreRemoved);
   }
   return member;
@@ -55,17 +58,22 @@ export interface MemberChange extends MemberRef {
   readonly auditDetails?: AuditEntry['details'];
 }
 
-/** Returns the other accounts of a user. @throws not_found, organization_unknown; conflict if no owner would be left */
-async function findAccountsToSuspend({ store }: Runtime, { organizationId, memberId }: MemberRef): Promise<readonly Stored<Member>[]> {
+/** @throws organization_unknown */
+async function findOtherAccounts({ store }: Runtime, organizationId: string, member: Member): Promise<readonly string[]> {
   const organization = await getOrganizationById(store, organizationId);
   if (!organization) throw new GatewayError('organization_unknown');
-  const member = await getMember(store, organizationId, memberId);
-  const others = await findOtherAccounts(store, organization, { member: member.value, email: member.value.email });
-  const ids = new Set([memberId, ...others.map(({ id }) => id)]);
-  const owners = await store.find(organizationId, MEMBERS, 'activeRole', { equals: 'owner', limit: ids.size + 1 });
-  // Checked before the first account is suspended. Each suspension checks again.
+  return findAccountsToSuspend(store, organization, member);
+}
+
+/**
+ * Checks before the first account of a user is suspended that an owner is left. Each suspension checks again.
+ * @throws not_found, organization_unknown; conflict if no owner would be left
+ */
+async function requireOwnerWithout(runtime: Runtime, { organizationId, memberId }: MemberRef): Promise<void> {
+  const { value: member } = await getMember(runtime.store, organizationId, memberId);
+  const ids = new Set([memberId, ...(await findOtherAccounts(runtime, organizationId, member))]);
+  const owners = await runtime.store.find(organizationId, MEMBERS, 'activeRole', { equals: 'owner', limit: ids.size + 1 });
   if (owners.items.length > 0 && owners.items.every(({ id }) => ids.has(id))) throw lastOwner();
-  return others;
 }
 
 async function changeOne(runtime: Runtime, actor: Actor, { changes, auditDetails, ...ref }: MemberChange): Promise<Member> {
@@ -79,7 +87,13 @@ async function changeOne(runtime: Runtime, actor: Actor, { changes, auditDetails
         return auditStep(runtime.now(), actor, event, { member_id: id, ...(Object.keys(all).length > 0 ? { details: all } : {}) });
       }),
     ];
-    return { steps, after, losesOwner: isActiveOwner(before) && !isActiveOwner(after), gainsOwner: isActiveOwner(after) };
+    return {
+      steps,
+      after,
+      losesOwner: isActiveOwner(before) && !isActiveOwner(after),
+      gainsOwner: isActiveOwner(after),
+      isSuspension: after.suspended && !before.suspended,
+    };
   });
 }
 
@@ -133,12 +147,13 @@ interface MemberWrite {
   readonly losesOwner: boolean;
   /** Whether the member is an active owner now. */
   readonly gainsOwner: boolean;
+  readonly isSuspension?: boolean;
 }
 
 /**
  * Changes a member in one atomic commit. A change that takes the owner role from a member also increments the version of the
  * organization's record. So two owners who remove each other at the same moment cannot both succeed, and new role rules that
- * rely on this owner are checked again.
+ * rely on this owner are checked again. A suspension increments it too, so that sign-ins that have not seen it are judged again.
  */
 async function writeMember(
   runtime: Runtime,
@@ -156,8 +171,8 @@ async function writeMember(
       return member.value;
     }
     const steps = [...write.steps];
-    if (write.losesOwner) {
-      await requireAnotherOwner(runtime.store, organizationId, memberId);
+    if (write.losesOwner) await requireAnotherOwner(runtime.store, organizationId, memberId);
+    if (write.losesOwner || write.isSuspension) {
       const { version, value } = organization;
       steps.push({ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value });
     } else if (write.gainsOwner && organization.value.withoutOwnerSince !== undefined) {

@@ -135,9 +135,9 @@ const nameIdKeys = ({ idpEntityId, nameId }: MemberSession): string[] =>
 /** Returns whether this member's sessions and tokens can be valid at all. */
 export const isActive = (member: Member): boolean => !member.suspended && member.role !== 'none';
 
-/** Returns whether a member has signed in since a change of the identity provider, or may as an approved user. */
-export const hasSettled = ({ idpChange }: Pick<Member, 'idpChange'>, changeId: string): boolean =>
-  idpChange?.id === changeId && idpChange.outcome !== 'declined';
+/** Returns whether a member has signed in since a change of the identity provider. */
+export const hasSignedInSince = ({ idpChange }: Pick<Member, 'idpChange'>, changeId: string): boolean =>
+  idpChange?.id === changeId && idpChange.outcome === 'signed_in';
 
 /**
  * Returns the role of a member after a sign-in. A matching rule always decides. If none matches, a role that was set manually

@@ -244,12 +244,14 @@ describe('link_by_email', () => {
     expect((await members())[0]?.linkRequest).toBeUndefined();
   });
 
-  it('takes the role of a member whose user has none any more, and links nothing', async () => {
-    await signIn(OKTA_ISSUER, { id: 'carl', groups: ['all'] });
+  it('takes nothing from a member for a user who has the address but no role, and links nothing', async () => {
+    const browser = new HttpBrowser();
+    await signIn(OKTA_ISSUER, { id: 'carl', groups: ['all'] }, browser);
     await change();
     await gateway.api('PUT', `${path()}/role-mapping`, { rules: [{ group: 'all', role: 'owner' }], default_role: 'none' });
-    expect(await signIn(NEW_ISSUER, { id: 'carl' })).toBe('saml_role_denied');
-    expect(await members()).toMatchObject([{ role: 'none', sessions: [] }]);
+    expect(await signIn(NEW_ISSUER, { id: 'mallory', email: mail('carl') })).toBe('saml_role_denied');
+    expect(await members()).toMatchObject([{ role: 'collaborator', sessions: [{}] }]);
+    expect((await browser.request(`${gateway.url}/api/v1/me`)).status).toBe(200);
     expect(await audit('member.linked')).toEqual([]);
     // The denied user has not decided how all users are identified.
     expect(await signIn(NEW_ISSUER, { id: 'dora', groups: ['all'] })).toBe('accepted');

@@ -31,6 +31,7 @@ const connection = async () =>
 interface Pending {
   readonly id: string;
   readonly email: string;
+  readonly is_approved: boolean;
   readonly is_declined: boolean;
   readonly sessions: number;
   readonly link_request: { readonly id: string; readonly email: string } | null;
@@ -76,6 +77,7 @@ describe('members who have not signed in since the identity provider changed', (
     const { items } = await pending();
     expect(items.find(({ email }) => email.startsWith('carl'))).toMatchObject({ link_request: { email: items[0]?.email } });
     expect((await decide('approve', items[0])).status).toBe(200);
+    expect((await pending()).items).toMatchObject([{ is_approved: true, link_request: null }, { is_approved: false }, {}]);
     expect(verdict(await signIn(NEW_ISSUER, 'carl'))).toBe('accepted');
     expect(await names()).toEqual(['nina', 'olivia']);
   });
@@ -124,6 +126,22 @@ describe('revoking their credentials', () => {
     expect((await revoke()).status).toBe(200);
     const { body } = await gateway.api<{ items: object[] }>('GET', `${path()}/audit?event=connection.pending_members_revoked`);
     expect(body.items).toHaveLength(2);
+  });
+
+  it('includes members whose link was approved, until they sign in', async () => {
+    const [before, after] = [new HttpBrowser(), new HttpBrowser()];
+    await signIn(OKTA_ISSUER, 'carl', before);
+    await changeTo(NEW_ISSUER, 'link_by_email', inAnHour());
+    await signIn(NEW_ISSUER, 'carl');
+    expect((await decide('approve', (await pending()).items[0])).status).toBe(200);
+    expect(await isSignedIn(before)).toBe(true);
+    expect((await revoke()).status).toBe(200);
+    expect(await isSignedIn(before)).toBe(false);
+    expect((await pending()).items).toMatchObject([{ is_approved: true, sessions: 0 }]);
+    expect(verdict(await signIn(NEW_ISSUER, 'carl', after))).toBe('accepted');
+    expect((await revoke()).status).toBe(200);
+    expect(await isSignedIn(after)).toBe(true);
+    expect(await names()).toEqual([]);
   });
 
   it('is refused for another change than the present one', async () => {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ResponseValues } from '../../src/mock-idp/response-values.ts';
-import { NAME_ID_PERSISTENT } from '../../src/saml/names.ts';
+import { NAME_ID_EMAIL, NAME_ID_PERSISTENT } from '../../src/saml/names.ts';
+import type { Store } from '../../src/store/store.ts';
+import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
@@ -73,13 +75,12 @@ describe('a suspended member with accounts at two connections', () => {
     expect(audit.body.items.map(({ details }) => details)).toEqual([{ account_of: atAcme }, undefined]);
   });
 
-  it('cannot use the other account after a suspension before the email address became the same', async () => {
-    const nameId = { value: 'ada-2', format: NAME_ID_PERSISTENT };
+  it('is refused as a new user with the email address at another connection', async () => {
     await signIn(acme, { email: ada });
-    await signIn(partner, { email: 'other@partner.example', nameId });
     await suspend((await idsOf(ada))[0]);
-    expect(await suspended('other@partner.example')).toEqual([false]);
+    const nameId = { value: 'ada-2', format: NAME_ID_PERSISTENT };
     expect(await signIn(partner, { email: ada, nameId })).toBe('member_suspended');
+    expect(await idsOf(ada)).toHaveLength(1);
   });
 
   it('is recognized by a globally unique identifier with another email address', async () => {
@@ -88,6 +89,13 @@ describe('a suspended member with accounts at two connections', () => {
     await signIn(partner, { email: 'other@partner.example', nameId });
     await suspend((await idsOf(ada))[0]);
     expect(await signIn(partner, { email: 'other@partner.example', nameId })).toBe('member_suspended');
+  });
+
+  it('is suspended at both as an owner with one globally unique identifier', async () => {
+    await signIn(acme, { email: ada, groups: ['admins'] });
+    await signIn(partner, { email: ada, groups: ['admins'] });
+    await suspend((await idsOf(ada))[0]);
+    expect(await suspended(ada)).toEqual([true, true]);
   });
 
   it('can sign in again once the suspension of both accounts is lifted', async () => {
@@ -124,5 +132,82 @@ describe('a suspended member with accounts at two connections', () => {
       expect(await suspend(id)).toMatchObject({ status: 409, body: { code: 'conflict' } });
     }
     expect(await suspended(ada)).toEqual([false, false]);
+  });
+});
+
+describe('a user who sets the email address to that of another member', () => {
+  const mallory = { value: 'mallory', format: NAME_ID_PERSISTENT };
+  const emailId = { value: ada, format: NAME_ID_EMAIL };
+
+  it('never takes an owner along into the suspension', async () => {
+    const owner = new HttpBrowser();
+    await signIn(acme, { email: ada, groups: ['admins'], browser: owner });
+    const [victim] = await idsOf(ada);
+    await signIn(partner, { email: ada, nameId: mallory });
+    const attacker = (await idsOf(ada)).find((id) => id !== victim);
+    expect((await suspend(attacker)).status).toBe(200);
+    expect((await gateway.api('GET', path(`members/${victim}`))).body).toMatchObject({ role: 'owner', suspended: false });
+    expect((await owner.request(`${gateway.url}/api/v1/me`)).status).toBe(200);
+    expect(await signIn(acme, { email: ada, groups: ['admins'] })).toBe('accepted');
+    expect(await signIn(partner, { email: ada, nameId: mallory })).toBe('member_suspended');
+  });
+
+  it('can be suspended although the address is that of the last owner', async () => {
+    await signIn(partner, { email: 'root@acme.example', nameId: mallory });
+    const listed = (await gateway.api<{ items: { id: string; role: string }[] }>('GET', path('members'))).body.items;
+    expect((await suspend(listed.find(({ role }) => role === 'collaborator')?.id)).status).toBe(200);
+    expect((await suspended('root@acme.example')).sort()).toEqual([false, true]);
+    expect(await signIn(acme, { email: 'root@acme.example', groups: ['admins'] })).toBe('accepted');
+  });
+
+  it('locks no member out by an email address as NameID at another connection', async () => {
+    await signIn(acme, { email: ada, nameId: emailId, groups: ['admins'] });
+    const [victim] = await idsOf(ada);
+    await signIn(partner, { email: ada, nameId: emailId });
+    await suspend((await idsOf(ada)).find((id) => id !== victim));
+    expect(await signIn(acme, { email: ada, nameId: emailId, groups: ['admins'] })).toBe('accepted');
+    expect(await signIn(partner, { email: ada, nameId: emailId })).toBe('member_suspended');
+  });
+
+  it('cannot prevent with many accounts that the oldest account is suspended too', async () => {
+    await signIn(acme, { email: ada, nameId: mallory });
+    const [first] = await idsOf(ada);
+    await signIn(partner, { email: ada, nameId: { value: 'other', format: NAME_ID_PERSISTENT } });
+    const [second] = (await idsOf(ada)).filter((id) => id !== first);
+    for (let i = 0; i < 25; i++) {
+      await signIn(partner, { email: ada, nameId: { value: `decoy ${i}`, format: NAME_ID_PERSISTENT } });
+    }
+    expect((await suspend(first)).status).toBe(200);
+    expect((await gateway.api('GET', path(`members/${second}`))).body).toMatchObject({ suspended: true });
+    // A shared mailbox must not suspend all its users.
+    expect((await suspended(ada)).filter((each) => each)).toHaveLength(21);
+  });
+});
+
+describe('a suspension during the first sign-in at another connection', () => {
+  const second = { email: ada, nameId: { value: 'ada-2', format: NAME_ID_PERSISTENT } };
+  beforeEach(() => signIn(acme, { email: ada }));
+
+  it('refuses the sign-in that has not seen it', async () => {
+    const [id] = await idsOf(ada);
+    beforeSignInIsWritten(gateway, () => suspend(id));
+    expect(await signIn(partner, second)).toBe('member_suspended');
+    expect(await suspended(ada)).toEqual([true]);
+  });
+
+  it('also concerns the account that is created immediately before it is saved', async () => {
+    const [id] = await idsOf(ada);
+    const store = gateway.runtime.store as { commit: Store['commit'] };
+    const { commit } = store;
+    store.commit = async (...args) => {
+      if (args[1].some((step) => step.do === 'replace' && step.id === id)) {
+        store.commit = commit;
+        expect(await signIn(partner, second)).toBe('accepted');
+      }
+      return commit.apply(store, args);
+    };
+    expect((await suspend(id)).status).toBe(200);
+    expect(await suspended(ada)).toEqual([true, true]);
+    expect(await signIn(partner, second)).toBe('member_suspended');
   });
 });

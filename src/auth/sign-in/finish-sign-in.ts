@@ -157,10 +157,12 @@ async function commitSignIn(
           );
     const claims = claimsFor(opened);
     const requestSteps = resolved.kind === 'refused' && !forbiddenEmail ? resolved.requestSteps : [];
-    const steps = refusal ? requestSteps : (opened?.steps ?? revokeAccess(known));
+    // A user without a role who would only now be linked to a member by the email address may be another user, so the member keeps the role.
+    const changed = opened || !linkedBy ? known : undefined;
+    const steps = refusal ? requestSteps : (opened?.steps ?? revokeAccess(changed));
     const owners = refusal
       ? requireUnchanged(stored) // such a refusal changes no role
-      : await foreseeOwnerChange(runtime, stored, { before: known?.value, after: opened?.member });
+      : await foreseeOwnerChange(runtime, stored, { before: changed?.value, after: opened?.member });
     const { auditSteps } = owners;
     // A refused user pins nothing.
     const pin = opened && source;

@@ -33,11 +33,12 @@ async function list(slug: string, id: string, options: GatewayOptions): Promise<
   print(options.json, members, () => {
     const rows = members.map(({ link_request: request, ...member }) => ({
       ...member,
+      decision: member.is_approved ? 'approved' : member.is_declined ? 'declined' : undefined,
       request: request?.id,
       requested_by: request && `${request.name} <${request.email}>`,
       identifier: request?.identifier,
     }));
-    const columns = ['id', 'email', 'role', 'suspended', 'last_login_at', 'request', 'requested_by', 'identifier'];
+    const columns = ['id', 'email', 'role', 'suspended', 'last_login_at', 'decision', 'request', 'requested_by', 'identifier'];
     printTable(rows, columns, 'All members have signed in since the identity provider changed, or it has never changed.');
   });
 }

@@ -136,8 +136,8 @@ function Suspension({ member: { suspended }, path, csrfToken, isLastOwner }: Cha
     <PostForm action={`${path}/${suspended ? 'unsuspend' : 'suspend'}`} csrfToken={csrfToken}>
       <p>
         {suspended
-          ? 'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted, and so are sign-ins to other accounts of the user.'
-          : 'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until it is lifted. Other accounts of the user with this email address are suspended too.'}
+          ? 'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted, and no new account with this email address can be created.'
+          : 'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until it is lifted. Other accounts with this email address are suspended too, except those of owners.'}
       </p>
       <button type="submit" class={suspended ? 'secondary' : 'quiet danger'}>
         {suspended ? 'Lift suspension' : 'Suspend member'}

@@ -58,9 +58,12 @@ interface RowProps {
   readonly connection: Connection;
 }
 
+const isApproved = ({ idpChange }: Member, { change }: Connection): boolean =>
+  idpChange !== undefined && idpChange.id === change?.id && idpChange.outcome === 'approved';
+
 function Request({ member, connection }: RowProps) {
   const request = openRequestOf(member, connection);
-  if (!request) return null;
+  if (!request) return isApproved(member, connection) ? <>Approved, waits for a sign-in</> : null;
   return (
     <>
       <ForeignText text={`${request.name} <${request.email}>`} />

@@ -46,7 +46,7 @@ export const PENDING_MEMBERS = [
     id: 'listPendingMembers',
     summary: 'List members who have not signed in since the identity provider changed',
     description:
-      'Returns members sorted by email address, with the users who ask to become them. The list is empty if the entity ID has never changed while the connection had members. A page may have fewer than `limit` items although more follow; only `next_cursor` tells.',
+      'Returns members sorted by email address, with the users who ask to become them. A member stays in the list after an approval until the user signs in. The list is empty if the entity ID has never changed while the connection had members. A page may have fewer than `limit` items although more follow; only `next_cursor` tells.',
     who: 'owner',
     query: PAGE_QUERY,
     status: 200,
@@ -108,7 +108,7 @@ export const PENDING_MEMBERS = [
     id: 'revokePendingMembers',
     summary: 'Revoke the credentials of all members who have not signed in since the identity provider changed',
     description:
-      'Immediately revokes the sessions and CLI tokens of these members, declined ones included. The members stay, and can still sign in. Returns 409 if the identity provider has changed again.',
+      'Immediately revokes the sessions and CLI tokens of these members, approved and declined ones included. The members stay, and can still sign in. Returns 409 if the identity provider has changed again.',
     who: 'owner',
     body: json(PENDING_REVOCATION),
     status: 200,

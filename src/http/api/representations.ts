@@ -97,6 +97,7 @@ export const changePreviewJson = ({ matching, ambiguous, new: created, recentlyS
 export function pendingMemberJson(member: Member, connection: Connection) {
   const { id, email, name, role, suspended, lastLoginAt, idpChange, sessions, cliTokens } = member;
   const request = openRequestOf(member, connection);
+  const outcome = idpChange?.id === connection.change?.id ? idpChange?.outcome : undefined;
   return {
     id,
     email,
@@ -104,7 +105,8 @@ export function pendingMemberJson(member: Member, connection: Connection) {
     role,
     suspended,
     last_login_at: lastLoginAt,
-    is_declined: idpChange?.id === connection.change?.id && idpChange?.outcome === 'declined',
+    is_approved: outcome === 'approved',
+    is_declined: outcome === 'declined',
     sessions: sessions.length,
     cli_tokens: cliTokens.length,
     link_request: request

@@ -14,7 +14,7 @@ import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
-import { hasSettled, MEMBERS, type Member } from '../members.ts';
+import { hasSignedInSince, MEMBERS, type Member } from '../members.ts';
 import { type Connection, getOrganizationById, type Organization, type RevokingConnection, updateOrganization } from '../organizations.ts';
 import { findFormerConnection } from './connections.ts';
 
@@ -51,7 +51,7 @@ export function withPendingRevocation(organization: Organization, connection: Co
 export function withoutCredentialsOf(member: Member, connection: RevokingConnection): Member | undefined {
   const { connectionId, entityId, hasFormerMembers, pendingSince } = connection;
   const isOwn = member.connectionId === undefined ? hasFormerMembers : member.connectionId === connectionId;
-  if (pendingSince !== undefined && (!isOwn || hasSettled(member, pendingSince))) return undefined;
+  if (pendingSince !== undefined && (!isOwn || hasSignedInSince(member, pendingSince))) return undefined;
   const sessions = isOwn ? [] : member.sessions.filter((session) => session.idpEntityId !== entityId);
   const cliTokens = isOwn ? [] : member.cliTokens;
   const isChanged = sessions.length < member.sessions.length || cliTokens.length < member.cliTokens.length;

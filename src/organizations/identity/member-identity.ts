@@ -9,7 +9,7 @@ import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import { MEMBERS, type Member, type MemberIdentifier } from '../members.ts';
 import type { Connection } from '../organizations.ts';
-import { suspendedIdentifierKey } from './suspended-identifier.ts';
+import { identifiesAcrossConnections, suspendedIdentifierKey } from './suspended-identifier.ts';
 
 /** Returns the key under which the member with this identifier is stored. No connection finds the members of another one. */
 export function identityKey(connection: Connection, { source, value, isFolded, qualifiers = ['', ''] }: Identifier): string {
@@ -92,24 +92,37 @@ interface UserOfConnection {
   readonly user: Pick<NewUser, 'identifiers'>;
 }
 
-/** Returns whether an identifier of the assertion is that of a suspended member. */
-export async function hasSuspendedIdentifier(
+/** More suspended members with one identifier than all connections of an organization can have. */
+const MAX_SUSPENDED = 100;
+
+/** Returns the suspended members who have an identifier of the assertion. */
+export async function findSuspendedByIdentifier(
   store: Store,
   organizationId: string,
   { connection, user }: UserOfConnection,
-): Promise<boolean> {
+): Promise<readonly Member[]> {
   const pages = await Promise.all(
     user.identifiers.map((identifier) => {
-      const range = { equals: suspendedIdentifierKey(identifier, connection.id), limit: 1 };
+      const range = { equals: suspendedIdentifierKey(identifier, connection.id), limit: MAX_SUSPENDED };
       return store.find(organizationId, MEMBERS, 'suspendedIdentifier', range);
     }),
   );
-  return pages.some(({ items }) => items.length > 0);
+  return pages.flatMap(({ items }) => items.map(({ value }) => value));
 }
 
 /**
- * Checks that an unknown user is not a suspended member who returns with another identifier: the assertion must have no identifier and
- * no email address of a suspended member.
+ * Returns whether a suspended member with an identifier of the assertion is certainly the user. An email address at another connection
+ * is not enough for that, because a user who chose the address of a member there would lock the member out.
+ */
+export const isSameUser = ({ identifier, connectionId }: Member, connection: Connection): boolean =>
+  identifier === undefined ||
+  identifiesAcrossConnections(identifier.source) ||
+  connectionId === undefined ||
+  connectionId === connection.id;
+
+/**
+ * Checks that an unknown user is not a suspended member who returns with another identifier: the assertion must have no identifier of
+ * an earlier version and no email address of a suspended member. {@link findSuspendedByIdentifier} finds today's identifiers.
  * @throws member_suspended
  */
 export async function requireNotSuspendedBefore(
@@ -117,7 +130,6 @@ export async function requireNotSuspendedBefore(
   organizationId: string,
   { connection, user }: { readonly connection: Connection; readonly user: NewUser },
 ): Promise<void> {
-  if (await hasSuspendedIdentifier(store, organizationId, { connection, user })) throw new GatewayError('member_suspended');
   const forms = readsFormerKeys(connection) ? user.identifiers.flatMap(({ formerForms }) => formerForms) : [];
   for (const key of forms.map((form) => formerKey(connection, form))) {
     const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);

@@ -7,8 +7,14 @@ import { needsConfirmation } from '../idp-change/idp-change.ts';
 import { requestSteps } from '../idp-change/link-requests.ts';
 import type { Member } from '../members.ts';
 import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
-import { findIdentifiedMember, hasMembers, hasSuspendedIdentifier, type NewUser, requireNotSuspendedBefore } from './member-identity.ts';
-import { findOtherAccounts } from './same-person.ts';
+import {
+  findIdentifiedMember,
+  findSuspendedByIdentifier,
+  hasMembers,
+  isSameUser,
+  type NewUser,
+  requireNotSuspendedBefore,
+} from './member-identity.ts';
 
 export interface SigningInUser extends NewUser {
   /** The identifier that the connection uses. */
@@ -59,15 +65,21 @@ export async function resolveMember(
   const { version } = stored;
   const { id: organizationId } = stored.value;
   const { identifier } = user;
-  const known = await findIdentifiedMember(store, organizationId, { connection, identifier });
-  if (known) await requireNoSuspendedAccount(store, stored.value, { connection, user, member: known.value });
+  const [known, suspended] = await Promise.all([
+    findIdentifiedMember(store, organizationId, { connection, identifier }),
+    findSuspendedByIdentifier(store, organizationId, { connection, user }),
+  ]);
+  // The email address of a suspended member refuses unknown users only. Otherwise its holder at another connection could lock members out.
+  if (known && (known.value.suspended || suspended.some((member) => isSameUser(member, connection)))) {
+    throw new GatewayError('member_suspended');
+  }
   if (known && connection.change && needsConfirmation(known.value, connection)) {
     const asking = { connection, change: connection.change, user, members: [known], nowMs };
     return { kind: 'refused', refusal: linkUnapproved(), requestSteps: requestSteps(asking) };
   }
   const isPinned = (connection.settings.identifier ?? 'auto') !== 'auto';
   if (!known) {
-    const linked = await resolveByEmail(store, stored.value, { connection, user, nowMs });
+    const linked = await resolveByEmail(store, stored.value, { connection, user, nowMs, suspended });
     if (linked) return { ...linked, ...(linked.kind === 'resolved' && !isPinned ? { pin: identifier.source } : {}) };
     if (!isPinned && (await hasMembers(store, organizationId, connection))) {
       // The sign-in that created the first member has pinned the identifier.
@@ -79,19 +91,6 @@ export async function resolveMember(
   return { kind: 'resolved', known, pin: isPinned ? undefined : identifier.source };
 }
 
-/** Checks that neither the member nor another account of the user is suspended. @throws member_suspended */
-async function requireNoSuspendedAccount(
-  store: Store,
-  organization: Organization,
-  { connection, user, member }: Pick<MemberSearch, 'connection' | 'user'> & { readonly member: Member },
-): Promise<void> {
-  const isSuspended =
-    member.suspended ||
-    (await hasSuspendedIdentifier(store, organization.id, { connection, user })) ||
-    (await findOtherAccounts(store, organization, { member, email: user.email })).some(({ value }) => value.suspended);
-  if (isSuspended) throw new GatewayError('member_suspended');
-}
-
 /**
  * Finds the member that an unknown user becomes after a change of the identity provider.
  * @returns undefined for a new user
@@ -100,12 +99,13 @@ async function requireNoSuspendedAccount(
 async function resolveByEmail(
   store: Store,
   organization: Organization,
-  { connection, user, nowMs }: MemberSearch,
+  { connection, user, nowMs, suspended }: MemberSearch & { readonly suspended: readonly Member[] },
 ): Promise<ResolvedMember | UnapprovedMember | undefined> {
   const link = await findEmailLink(store, { organization, connection, email: user.email, nowMs });
   const asked = link?.kind === 'ask' ? link.members : [];
   let suspension: GatewayError | undefined;
   try {
+    if (suspended.length > 0) throw new GatewayError('member_suspended');
     await requireNotSuspendedBefore(store, organization.id, { connection, user });
   } catch (error) {
     if (!(error instanceof GatewayError) || !asked.some(({ value }) => value.suspended)) throw error;

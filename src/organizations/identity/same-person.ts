@@ -1,34 +1,42 @@
-/** Recognizes the accounts of one user by the email address, whatever connection, format or decision about accounts created them. */
+/** Finds the accounts of one user that are suspended together, whatever connection, format or decision about accounts created them. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Store, Stored } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
 import { findFormerConnection } from '../connections/connections.ts';
-import type { Member } from '../members.ts';
+import { isActiveOwner, type Member } from '../members.ts';
 import type { Organization } from '../organizations.ts';
 import { eachMemberWithEmail } from './member-identity.ts';
+import { identifiesAcrossConnections } from './suspended-identifier.ts';
 
-/** More accounts with one address are those of a shared mailbox, not of one user. */
-const MAX_ACCOUNTS = 20;
+/** An address that more accounts have is that of a shared mailbox, so it must not suspend all of them. */
+const MAX_BY_EMAIL = 20;
 
 /**
- * Returns the other accounts of a user: those with the email address that are known in another way than this one. Members who are known
- * by different values of one identifier are different users, who may share a mailbox.
- * @param email the address of the member, or the one that a sign-in has now
+ * Returns the IDs of the other accounts with the email address of a member that are suspended with it: those with the same globally
+ * unique identifier, and the oldest 20 that are known in another way. Some identity providers let users edit their email address, so
+ * the address alone never suspends an owner. Accounts that were created later cannot displace older ones.
  */
-export async function findOtherAccounts(
-  store: Store,
-  organization: Organization,
-  { member, email }: { readonly member: Member; readonly email: string },
-): Promise<Stored<Member>[]> {
+export async function findAccountsToSuspend(store: Store, organization: Organization, member: Member): Promise<readonly string[]> {
   const formerConnectionId = findFormerConnection(organization)?.id;
-  const found: Stored<Member>[] = [];
-  let seen = 0;
-  for await (const other of eachMemberWithEmail(store, organization.id, email)) {
-    if (++seen > MAX_ACCOUNTS) return [];
-    if (other.id !== member.id && isKnownDifferently(member, other.value, formerConnectionId)) found.push(other);
+  const byIdentifier: string[] = [];
+  const byEmail: { readonly id: string; readonly createdAt: string }[] = [];
+  for await (const { id, value: other } of eachMemberWithEmail(store, organization.id, member.email)) {
+    if (id === member.id || other.suspended) continue;
+    if (hasSameUniqueIdentifier(member, other)) byIdentifier.push(id);
+    else if (!isActiveOwner(other) && isKnownDifferently(member, other, formerConnectionId))
+      byEmail.push({ id, createdAt: other.createdAt });
   }
-  return found;
+  byEmail.sort((one, other) => Date.parse(one.createdAt) - Date.parse(other.createdAt));
+  return [...byIdentifier, ...byEmail.slice(0, MAX_BY_EMAIL).map(({ id }) => id)];
 }
 
+const hasSameUniqueIdentifier = ({ identifier: one }: Member, { identifier: other }: Member): boolean =>
+  one !== undefined &&
+  other !== undefined &&
+  identifiesAcrossConnections(one.source) &&
+  isDeepStrictEqual(one.source, other.source) &&
+  one.value.toLowerCase() === other.value.toLowerCase();
+
+/** Members who are known by different values of one identifier are different users, who may share a mailbox. */
 function isKnownDifferently(one: Member, other: Member, formerConnectionId: string | undefined): boolean {
   if (one.identifier && other.identifier) {
     return one.identifier.scope !== other.identifier.scope || !isDeepStrictEqual(one.identifier.source, other.identifier.source);

@@ -10,6 +10,13 @@ const isGloballyUnique = (source: IdentifierSource): boolean =>
     ? BEST_ATTRIBUTES.includes(source.attribute) || FURTHER_ATTRIBUTES.includes(source.attribute)
     : source.name_id === NAME_ID_EMAIL || source.name_id === NAME_ID_PERSISTENT;
 
+/**
+ * Returns whether the same value at two connections means the same user. An email address as NameID does not, because some identity
+ * providers let users edit it.
+ */
+export const identifiesAcrossConnections = (source: IdentifierSource): boolean =>
+  isGloballyUnique(source) && !('name_id' in source && source.name_id === NAME_ID_EMAIL);
+
 /** Returns the index string of an identifier. Case is ignored, because a setting may have changed how the value is compared. */
 export const suspendedIdentifierKey = (
   { source, value }: { readonly source: IdentifierSource; readonly value: string },

@@ -12,7 +12,7 @@ import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { identityKey, memberIdentifier } from '../identity/member-identity.ts';
 import { pinIdentifier } from '../identity/pin-identifier.ts';
-import { hasSettled, isActiveOwner, type LinkRequest, MEMBERS, type Member } from '../members.ts';
+import { hasSignedInSince, isActiveOwner, type LinkRequest, MEMBERS, type Member } from '../members.ts';
 import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { decidableChange, isUndecided } from './idp-change.ts';
 
@@ -158,7 +158,7 @@ async function requireConfirmed(
 ): Promise<void> {
   if (kind === 'operator') return;
   const caller = kind === 'member' && id !== undefined ? await store.get(organizationId, MEMBERS, id) : undefined;
-  if (caller && isActiveOwner(caller.value) && hasSettled(caller.value, change.id)) return;
+  if (caller && isActiveOwner(caller.value) && hasSignedInSince(caller.value, change.id)) return;
   throw new GatewayError(
     'forbidden',
     'Only the operator, or an owner who has signed in since the identity provider changed, can decide this. Sign in again first.',

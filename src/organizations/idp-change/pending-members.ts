@@ -7,7 +7,7 @@ import { type OrganizationConnection, requireConnection, roleScopeOf } from '../
 import { finishRevocations, withPendingRevocation } from '../connections/revoke-credentials.ts';
 import { noteRevocation } from '../directory.ts';
 import { findMembers } from '../member-list.ts';
-import { hasSettled, type LinkRequest, type Member } from '../members.ts';
+import { hasSignedInSince, type LinkRequest, type Member } from '../members.ts';
 import { type Organization, updateOrganization } from '../organizations.ts';
 import { isUndecided } from './idp-change.ts';
 
@@ -17,7 +17,7 @@ export interface PendingRange {
 }
 
 /**
- * Returns one page of the members who have not signed in since the change and whose link was not approved, in the order of their email
+ * Returns one page of the members who have not signed in since the change, approved ones included, in the order of their email
  * addresses. Empty if the identity provider has never changed while there were members. A page may be short although more follow.
  */
 export async function listPendingMembers(
@@ -30,7 +30,7 @@ export async function listPendingMembers(
   const isOfConnection = ({ connectionId }: Member) => roleScopeOf(organization, connectionId).connectionId === connection.id;
   return findMembers(store, organization.id, {
     ...range,
-    matches: (member) => isOfConnection(member) && !hasSettled(member, change.id),
+    matches: (member) => isOfConnection(member) && !hasSignedInSince(member, change.id),
   });
 }
 
