@@ -161,7 +161,8 @@ describe('a user who sets the email address to that of another member', () => {
   });
 
   it('locks no member out by an email address as NameID at another connection', async () => {
-    await signIn(acme, { email: ada, nameId: emailId, groups: ['admins'] });
+    await gateway.api('PATCH', path('identity-provider'), { identifier: { name_id: NAME_ID_EMAIL } });
+    expect(await signIn(acme, { email: ada, nameId: emailId, groups: ['admins'] })).toBe('accepted');
     const [victim] = await idsOf(ada);
     await signIn(partner, { email: ada, nameId: emailId });
     await suspend((await idsOf(ada)).find((id) => id !== victim));
