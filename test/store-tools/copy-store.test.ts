@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { MEMBER_SESSION } from '../../src/auth/sessions/member-sessions.ts';
+import { PENDING_SIGN_IN, putPendingSignIn } from '../../src/auth/sessions/pending-sign-ins.ts';
 import { SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-version.ts';
 import { createSecrets } from '../../src/secrets.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -140,10 +141,14 @@ describe('copying a store', () => {
   });
 
   test('leaves out sessions on request, but never claims, tokens and revocations', async () => {
-    const to = sqlite('without-sessions');
-    await copy(source, to, { withoutSessions: true });
-    const refs = [...(await contentOf(to)).keys()];
-    expect(refs.filter((ref) => ref.includes(` ${MEMBER_SESSION.keyPrefix}:`))).toEqual([]);
+    const [from, to] = [sqlite('with-sessions'), sqlite('without-sessions')];
+    await copy(source, from);
+    const login = { organizationId: organization.id, memberId: 'usr_x', sessionId: 'ses_x', csrfToken: 'x', endsAtMs: 0, touchedAtMs: 0 };
+    await withStore(from, (store) => store.commit(organization.id, [putPendingSignIn('sid', { login, returnTo: '/' }, Date.now())]));
+    const isSession = (ref: string) => [MEMBER_SESSION, PENDING_SIGN_IN].some(({ keyPrefix }) => ref.includes(` ${keyPrefix}:`));
+    expect([...(await contentOf(from)).keys()].filter(isSession)).toHaveLength(2);
+    await copy(from, to, { withoutSessions: true });
+    expect([...(await contentOf(to)).keys()].filter(isSession)).toEqual([]);
     const gateway = await gatewayOn(to);
     expect((await browser.request(`${gateway.url}/api/v1/me`)).status).toBe(401);
     const status = async (token: string) => (await gateway.api('GET', '/me', undefined, token)).status;
