@@ -17,7 +17,7 @@ import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions
 /** Pause between two fetches for one connection, on all replicas together. */
 const PAUSE_SECONDS = 300;
 /** Fetches that one gateway runs at a time. A slow server occupies one for 5 seconds. */
-const MAX_FETCHES = 8;
+const MAX_FETCHES = 4;
 
 const ACTOR = { kind: 'identity_provider' } as const;
 
