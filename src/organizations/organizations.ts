@@ -82,6 +82,8 @@ export interface ReplacedConnection {
   readonly entityId: string;
   readonly identityScope: string;
   readonly changeId: string | undefined;
+  /** The settings of the connection when the draft was created. Undefined for drafts of earlier versions. */
+  readonly settings?: ConnectionSettings | undefined;
 }
 
 /** A change of a connection to another identity provider, and the decision about the members. */

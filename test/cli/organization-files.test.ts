@@ -248,6 +248,22 @@ describe('samlgate org apply changes everything or nothing', () => {
     expect(await connectionsOf(slug)).toMatchObject([{ entity_id: 'https://other.example/idp' }]);
   });
 
+  test('leaves a draft that waits for a test with on_new_entity_id: keep as it is', async () => {
+    const organization = await gateway.makeOrganization();
+    const { slug } = organization;
+    await signedIn(gateway, organization, 'olivia');
+    const connections = [{ name: 'Default', state: 'active', metadata_xml: metadataOf('other'), on_new_entity_id: 'keep' }];
+    expect(await apply({ slug, name: 'Acme', connections })).toMatchObject({ code: 0, stdout: expect.stringContaining('https://other') });
+    const before = await connectionsOf(slug);
+    expect(before).toMatchObject([
+      { name: 'Default', replacement: before[1]?.id },
+      { name: 'Replacement of Default', state: 'draft' },
+    ]);
+    const again = await apply({ slug, name: 'Acme', connections });
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('no changes') });
+    expect(await connectionsOf(slug)).toEqual(before);
+  });
+
   test.each([
     ['an ID that no connection has', { connections: [{ id: 'con_unknown', name: 'X', state: 'active' }] }],
     ['a new connection without metadata', { connections: [{ name: 'X', state: 'active' }] }],

@@ -47,6 +47,7 @@ const signIn = async (user: User, browser = new HttpBrowser()) => {
 };
 interface ConnectionJson {
   readonly id: string;
+  readonly name: string;
   readonly entity_id: string;
   readonly replacement: string | null;
   readonly change: { readonly on_new_entity_id: string } | null;
@@ -130,7 +131,7 @@ describe('keep', () => {
       async () => {
         const { replacement } = await live();
         const { requestId } = startedBy(await olivia.request(`${gateway.url}/saml/${acme.slug}/login?test=1&connection=${replacement}`));
-        await keep();
+        await keep(idp.metadata.replace('/sso"', '/sso2"'));
         await acme.post(olivia, idp.respond({ inResponseTo: requestId, values: valuesOf({ id: 'olivia', groups: OWNERS }) }));
       },
     ],
@@ -183,6 +184,88 @@ describe('keep', () => {
       await acme.post(browser, idp.respond({ inResponseTo: requestId, values: valuesOf({ id: 'olivia', groups: OWNERS }) }));
     }
     expect(await isReplaced()).toBe(false);
+  });
+
+  it('keeps settings that were made stricter after the draft was created, and tests the draft with them', async () => {
+    await keep();
+    const stricter = { idp_initiated: 'reject', require_signed_response: true };
+    expect((await gateway.api('PATCH', `${path()}/identity-provider`, stricter)).status).toBe(200);
+    const { replacement } = await live();
+    const unsigned = { signing: { response: false, assertion: true } } as const;
+    for (const signing of [unsigned, { signing: { response: true, assertion: true } } as const]) {
+      expect(await isReplaced()).toBe(false);
+      const { requestId } = startedBy(await olivia.request(`${gateway.url}/saml/${acme.slug}/login?test=1&connection=${replacement}`));
+      await acme.post(olivia, idp.respond({ inResponseTo: requestId, values: valuesOf({ id: 'olivia', groups: OWNERS }), ...signing }));
+    }
+    expect(await live()).toMatchObject({ entity_id: idp.entityId, ...stricter });
+  });
+
+  it('has the settings that were changed in the draft, with the email domains that the connection has now', async () => {
+    await keep();
+    const { replacement } = await live();
+    await gateway.api('PATCH', `${path()}/connections/${replacement}`, { clock_skew_seconds: 30 });
+    await gateway.api('PATCH', `${path()}/identity-provider`, { email_domains: ['acme.example'], idp_initiated: 'reject' });
+    await test(olivia, { id: 'olivia', groups: OWNERS });
+    expect(await live()).toMatchObject({
+      entity_id: idp.entityId,
+      clock_skew_seconds: 30,
+      idp_initiated: 'reject',
+      email_domains: ['acme.example'],
+    });
+  });
+
+  it('is not put in place if a setting was changed to different values in the draft and in the connection', async () => {
+    await keep();
+    const { replacement } = await live();
+    await gateway.api('PATCH', `${path()}/connections/${replacement}`, { idp_initiated: 'bounce' });
+    await gateway.api('PATCH', `${path()}/identity-provider`, { idp_initiated: 'reject' });
+    await test(olivia, { id: 'olivia', groups: OWNERS });
+    expect(await live()).toMatchObject({ entity_id: OKTA_ISSUER, idp_initiated: 'reject' });
+    // The same metadata in a new draft has the present settings.
+    await keep();
+    expect((await live()).replacement).not.toBe(replacement);
+    await test(olivia, { id: 'olivia', groups: OWNERS });
+    expect(await live()).toMatchObject({ entity_id: idp.entityId, idp_initiated: 'reject' });
+  });
+
+  it.each([
+    ['is put in place from a draft of an earlier version, whose settings are those of the connection', {}, true],
+    ['is not put in place from a draft of an earlier version if the connection has other settings', { idp_initiated: 'reject' }, false],
+  ])('%s', async (_case, changes, expected) => {
+    await keep();
+    await updateOrganization(gateway.runtime, OPERATOR, {
+      organizationId: acme.id,
+      change: (before) => ({
+        ...before,
+        connections: before.connections.map((each) =>
+          each.replaces ? { ...each, replaces: { ...each.replaces, settings: undefined } } : each,
+        ),
+      }),
+    });
+    await gateway.api('PATCH', `${path()}/identity-provider`, changes);
+    await test(olivia, { id: 'olivia', groups: OWNERS });
+    expect(await isReplaced()).toBe(expected);
+  });
+
+  it('waits in one draft if it is saved again, and in a new one with other metadata', async () => {
+    await keep();
+    const { replacement } = await live();
+    expect((await keep()).body.replacement).toBe(replacement);
+    expect((await gateway.api('PUT', `${path()}/identity-provider?dry_run=true`, idp.metadata)).status).toBe(200);
+    expect((await keep(idp.metadata.replace('/sso"', '/sso2"'))).body.replacement).not.toBe(replacement);
+    expect(await connections()).toHaveLength(2);
+  });
+
+  it('has a draft with a readable name that no other connection has', async () => {
+    await keep();
+    expect((await connections()).map(({ name }) => name)).toEqual(['Default', 'Replacement of Default']);
+    const { replacement } = await live();
+    await gateway.api('DELETE', `${path()}/connections/${replacement}`);
+    await gateway.api('PATCH', `${path()}/identity-provider`, { name: 'Default' });
+    const other = await newIdentityProvider(acme);
+    await gateway.api('POST', `${path()}/connections`, { name: 'Replacement of Default', metadata_xml: other.metadata });
+    await keep();
+    expect((await connections()).map(({ name }) => name)).toEqual(['Default', 'Replacement of Default', 'Replacement of Default (2)']);
   });
 
   it('gives a setup link no way to change the draft', async () => {
@@ -283,7 +366,7 @@ describe('owners after keep', () => {
     const organization = await getOrganizationById(gateway.runtime.store, acme.id);
     if (!organization) throw new Error('no organization');
     const page = await olivia.submit(await olivia.open(`${gateway.url}/console/single-sign-on`), {}, '/return');
-    await olivia.submit(page, {}, '/return');
+    await olivia.submit(page, { on_new_entity_id: 'new_accounts' }, '/return');
     expect((await live()).entity_id).toBe(OKTA_ISSUER);
     expect(await signInBefore({ id: 'nina' })).toBe('accepted');
     expect((await members()).filter(({ email }) => email === 'nina@acme.example')).toHaveLength(2);

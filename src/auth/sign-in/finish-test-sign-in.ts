@@ -135,7 +135,7 @@ async function runChecks(runtime: Runtime, stored: Stored<Organization>, { reque
   const resolved = await run('member', async () => {
     const { connection } = verified;
     // Only the identifier itself proves that a member is kept.
-    const searched = connection.replaces ? { ...requireReplaced(organization, connection.replaces), change: undefined } : connection;
+    const searched = connection.replaces ? { ...requireReplaced(organization, connection), change: undefined } : connection;
     const found = await resolveMember(runtime.store, stored, { connection: searched, user, nowMs: runtime.now() });
     // A test asks for no approval.
     if (found.kind === 'refused') throw found.refusal;

@@ -2,6 +2,7 @@
 import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
+import { asTested } from '../../organizations/idp-change/replacement.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { BrowserMessage } from '../../saml/messages/bindings.ts';
@@ -59,5 +60,5 @@ export function startTestSignIn(
   { actor, resultsAt, browserNonce }: TestSignInStart,
 ): Promise<BrowserMessage> {
   const purpose = { kind: 'test', startedBy: actor.id ?? actor.kind, resultsAt } as const;
-  return createLoginRequest(runtime, { organization, connection }, { browserNonce, purpose });
+  return createLoginRequest(runtime, { organization, connection: asTested(organization, connection) }, { browserNonce, purpose });
 }

@@ -22,6 +22,10 @@ const identityOf = (idp: IdentityProvider): unknown => [
   idp.metadata_url === null ? idp.valid_until : null,
 ];
 
+/** Returns whether the file keeps the members, and the draft with its metadata already waits for an owner's test. */
+export const isWaitingForTest = ({ entry, read, replacement }: Target): boolean =>
+  entry.on_new_entity_id === 'keep' && read !== undefined && replacement !== undefined && isSameIdentityProvider(replacement, read);
+
 export interface ConnectionChanges {
   readonly description: string;
   readonly body: Fields;
@@ -32,8 +36,7 @@ export interface ConnectionChanges {
 /** Returns the fields of a connection that differ from the file. A new connection is a draft with default settings. */
 export function connectionChanges({ entry, present, read, label }: Target): ConnectionChanges {
   const { name, state, is_default, keep_sessions } = entry;
-  // New metadata changes settings too: another identity provider has no identifier yet.
-  const before: Fields | undefined = present ? { ...present, ...(read ? settingsIn(read) : {}) } : undefined;
+  const before: Fields | undefined = present ? { ...present, ...(read ? settingsIn(read, present, entry) : {}) } : undefined;
   const desired = withoutUndefined({ ...settingsOf(entry), ...(present ? { name } : {}), state, is_default });
   const isDifferent = (field: string, value: unknown) =>
     before ? !isDeepStrictEqual(before[field], value) : !(field === 'state' && value === 'draft');
@@ -44,9 +47,13 @@ export function connectionChanges({ entry, present, read, label }: Target): Conn
   return { description: describe(changed, label), body, checkedBody: present && isUrlNew ? checked : body };
 }
 
-/** The fields of a connection that its metadata does not decide, such as its name, stay. */
-function settingsIn({ identifier, metadata_refresh_hours }: IdentityProvider): Fields {
-  return { identifier, metadata_refresh_hours };
+/**
+ * Returns the settings that new metadata changes: another identity provider has no identifier yet, unless it waits in a draft until its
+ * test. The fields that metadata does not decide, such as the name, stay.
+ */
+function settingsIn(read: IdentityProvider, present: IdentityProvider, { on_new_entity_id }: Target['entry']): Fields {
+  const isDraft = on_new_entity_id === 'keep' && read.members !== undefined;
+  return { identifier: (isDraft ? present : read).identifier, metadata_refresh_hours: read.metadata_refresh_hours };
 }
 
 function describe(changed: Fields, label: string): string {

@@ -12,7 +12,7 @@ import { SamlgateError } from '../../client/samlgate-error.ts';
 import { CommandError, describeRefusal } from '../command-error.ts';
 import { orUndefined } from '../gateway-api.ts';
 import { countOf } from '../output.ts';
-import { connectionChanges, type Fields, isSameIdentityProvider } from './connection-changes.ts';
+import { connectionChanges, type Fields, isSameIdentityProvider, isWaitingForTest } from './connection-changes.ts';
 import { ORGANIZATION_FIELDS, type OrganizationFile, withoutUndefined } from './file.ts';
 import { findTargets, IDENTITY_PROVIDER_LABEL, sendMetadata, type Target } from './targets.ts';
 
@@ -125,7 +125,7 @@ const idOf = ({ id = '' }: Target): string => encodeURIComponent(id);
 
 function metadataSteps(root: string, target: Target, { isDryRun = false }: PlanOptions): PlannedStep[] {
   const { entry, metadata, present, read, label } = target;
-  if (!present || !metadata || !read || isSameIdentityProvider(present, read)) return [];
+  if (!present || !metadata || !read || isSameIdentityProvider(present, read) || isWaitingForTest(target)) return [];
   const { on_new_entity_id, link_until } = entry;
   const { members } = read;
   const count = members ? countOf(members.matching + members.ambiguous + members.new, 'member') : undefined;

@@ -12,6 +12,8 @@ export interface Target {
   readonly metadata: CallOptions | undefined;
   /** The connection as it is. Undefined if the file creates it. */
   readonly present: IdentityProvider | undefined;
+  /** The draft that waits to replace its identity provider. */
+  readonly replacement?: IdentityProvider | undefined;
   /** What the gateway reads from the metadata. Undefined without metadata, and for an organization that does not exist yet. */
   readonly read: IdentityProvider | undefined;
   /** Such as `the identity provider` or `the connection “Partner”`. */
@@ -39,9 +41,7 @@ export async function findTargets(
   if (file.identity_provider) {
     const entry = first ? file.identity_provider : { ...file.identity_provider, name: DEFAULT_NAME, state: 'active' as const };
     const metadata = metadataRequest(entry, file.source);
-    targets.push(
-      await readTarget(client, root, { entry, metadata, present: first, label: IDENTITY_PROVIDER_LABEL, isNewOrganization: !present }),
-    );
+    targets.push(await readTarget(client, root, { entry, metadata, present: first, label: IDENTITY_PROVIDER_LABEL, connections: present }));
   }
   for (const entry of file.connections ?? []) {
     const metadata = metadataRequest(entry, file.source);
@@ -50,7 +50,7 @@ export async function findTargets(
       throw new CommandError(`${file.source} describes the connection ${JSON.stringify(found.name)} (${found.id}) twice.`);
     }
     const label = `the connection “${entry.name}”`;
-    targets.push(await readTarget(client, root, { entry, metadata, present: found, label, isNewOrganization: !present }));
+    targets.push(await readTarget(client, root, { entry, metadata, present: found, label, connections: present }));
   }
   for (const { metadata, present: connection, label } of targets) {
     if (!metadata && !connection) throw new CommandError(`${file.source}: ${label} does not exist and has no metadata.`);
@@ -60,15 +60,16 @@ export async function findTargets(
 
 type Described = Pick<Target, 'entry' | 'metadata' | 'present' | 'label'>;
 
-/** Lets the gateway read the metadata, which saves nothing. */
+/** Lets the gateway read the metadata, which saves nothing. Without connections, the organization does not exist yet. */
 async function readTarget(
   client: Client,
   root: string,
-  { isNewOrganization, ...described }: Described & { readonly isNewOrganization: boolean },
+  { connections, ...described }: Described & { readonly connections: readonly IdentityProvider[] | undefined },
 ): Promise<Target> {
   const { metadata, present, entry } = described;
-  const read = metadata && !isNewOrganization ? await dryRun(client, root, { metadata, id: present?.id, name: entry.name }) : undefined;
-  return { ...described, read, ...(present ? { id: present.id } : {}) };
+  const read = metadata && connections ? await dryRun(client, root, { metadata, id: present?.id, name: entry.name }) : undefined;
+  const replacement = connections?.find(({ id }) => id === present?.replacement);
+  return { ...described, read, replacement, ...(present ? { id: present.id } : {}) };
 }
 
 interface MetadataCall {

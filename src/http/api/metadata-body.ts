@@ -12,8 +12,8 @@ import {
   type LoadedMetadata,
   loadMetadataFor,
   type MetadataSource,
+  previewMetadata,
   setIdentityProvider,
-  withMetadata,
 } from '../../organizations/connections/identity-providers.ts';
 import { previewIdentifier } from '../../organizations/identity/identifier-setting.ts';
 import type { Organization } from '../../organizations/organizations.ts';
@@ -98,7 +98,7 @@ export async function putMetadata(call: MetadataCall) {
     describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) }, loaded);
   if (query.dry_run !== 'true') return describe(await setIdentityProvider(runtime, actor, change));
   const members = await previewMembers(runtime, { ...change, entityId: loaded.metadata.entityId });
-  return { ...(await describe(withMetadata(change, runtime.now()))), ...(members ? { members: changePreviewJson(members) } : {}) };
+  return { ...(await describe(previewMetadata(change, runtime.now()))), ...(members ? { members: changePreviewJson(members) } : {}) };
 }
 
 /** Reads metadata in each of the accepted forms. @throws validation_failed, idp_metadata_invalid, payload_too_large */

@@ -19,7 +19,7 @@ import { toIsoTime } from '../../time.ts';
 import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
 import type { IdentityScope } from '../idp-change/idp-change.ts';
-import { newReplacement, withReplacement } from '../idp-change/replacement.ts';
+import { isWaiting, newReplacement, withoutReplacement, withReplacement } from '../idp-change/replacement.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
 import { requireChangeableBy, requireLinkId } from '../setup/setup-rights.ts';
 import { openDecryptionKeys } from '../sp-keys.ts';
@@ -134,6 +134,17 @@ export function withMetadata(
 }
 
 /**
+ * Returns the organization as a preview shows it. Metadata that waits in a draft can be previewed too, because `keep` saves it there
+ * again.
+ * @throws the errors of {@link withMetadata}
+ */
+export function previewMetadata(change: MetadataChange, nowMs: number): Organization {
+  const { organization, connectionId, decision = 'keep' } = change;
+  const isDraftKept = decision === 'keep';
+  return withMetadata(isDraftKept ? { ...change, organization: withoutReplacement(organization, connectionId) } : change, nowMs);
+}
+
+/**
  * Saves loaded metadata.
  * @throws not_found; conflict if another connection has the same identity provider, or if the entityID is another one and the
  *   decision about the members is missing; forbidden for a setup link if the connection has members
@@ -179,10 +190,14 @@ interface RequestedReplacement {
   readonly replaced: Connection;
 }
 
-/** Saves the metadata in a draft, which replaces the identity provider once an owner has tested it. */
+/**
+ * Saves the metadata in a draft, which replaces the identity provider once an owner has tested it. A draft that has this metadata stays,
+ * with its settings and running tests.
+ */
 async function createReplacement(runtime: Runtime, actor: Actor, { change, plan, replaced }: RequestedReplacement): Promise<Organization> {
   const { organization, connectionId, loaded } = change;
   const { metadata, metadataUrl } = loaded;
+  if (isWaiting(organization, replaced, { metadata, metadataUrl })) return organization;
   const draft = newReplacement(replaced, { metadata, metadataUrl }, runtime.now());
   await noteConnections(runtime.store, withReplacement(organization, draft));
   return updateOrganization(runtime, actor, {
