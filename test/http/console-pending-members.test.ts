@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { MEMBERS } from '../../src/organizations/members.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
@@ -63,6 +64,39 @@ describe('the decision about members in the console', () => {
     await acme.post(olivia, acme.respond({ inResponseTo: startedBy(started).requestId, ...from(NEW_ISSUER) }));
     expect(await entityId()).toBe(NEW_ISSUER);
     expect((await page()).text).toContain('Members who have not signed in again');
+  });
+
+  /** Adds members before carl in the list. Those who have signed in again are searched, but not listed. */
+  const addMembers = async (count: number, hasSignedIn: boolean) => {
+    const { store } = gateway.runtime;
+    const carl = (await store.find(acme.id, MEMBERS, 'email', { equals: 'carl@acme.example', limit: 1 })).items[0]?.value;
+    const { body } = await gateway.api<{ change: { id: string } }>('GET', `/organizations/${acme.slug}/identity-provider`);
+    if (!carl) throw new Error('no member');
+    const idpChange = hasSignedIn ? ({ id: body.change.id, outcome: 'signed_in' } as const) : undefined;
+    for (let from = 0; from < count; from += 100) {
+      const ids = Array.from({ length: Math.min(100, count - from) }, (_, i) => `usr_${String(from + i).padStart(20, '0')}`);
+      const steps = ids.map((id) => {
+        const value = { ...carl, id, identity: id, email: `a${id}@acme.example`, sessions: [], idpChange, linkRequest: undefined };
+        return { do: 'insert', collection: MEMBERS, id, value } as const;
+      });
+      expect((await store.commit(acme.id, steps)).ok).toBe(true);
+    }
+  };
+
+  it.each([
+    ['behind 50 other pending members', 50, false],
+    ['behind 2,000 members who have signed in again', 2000, true],
+  ])('lists a user who asks to become a member %s', async (_case, count, hasSignedIn) => {
+    await save({ on_new_entity_id: 'link_by_email', link_until: tomorrow() });
+    await signIn('carl');
+    await addMembers(count, hasSignedIn);
+    const first = await page();
+    expect(first.text).toContain('Members who have not signed in again');
+    expect(first.text).not.toContain('/approve');
+    const [, next = ''] = /href="([^"]+)" rel="next"/.exec(first.text) ?? [];
+    const second = await olivia.open(new URL(next.replaceAll('&amp;', '&'), gateway.url).href);
+    expect((await olivia.submit(second, {}, '/approve')).status).toBe(200);
+    expect((await signIn('carl')).status).toBe(303);
   });
 
   it('offers a setup link new accounts only', async () => {

@@ -157,10 +157,32 @@ describe('another identity provider in the console', () => {
     await signIn(NEW_ISSUER);
     const page = await browser.submit(await browser.open(`${gateway.url}/console/single-sign-on`), {}, '/return');
     expect(await entityId()).toBe(NEW_ISSUER);
-    await browser.submit(page, {}, '/return');
+    await browser.submit(page, { on_new_entity_id: 'new_accounts' }, '/return');
     expect(await entityId()).toBe(OKTA_ISSUER);
     expect(verdict(await signIn(OKTA_ISSUER))).toBe('accepted');
     expect(await members()).toHaveLength(2);
+  });
+
+  it.each([
+    ['keep', {}, /saved as a draft/, NEW_ISSUER],
+    ['link_by_email', { link_until: new Date(Date.now() + 86_400_000).toISOString().slice(0, 10) }, /in use again/, OKTA_ISSUER],
+    ['new_accounts', { link_until: '' }, /in use again/, OKTA_ISSUER],
+  ])('is restored with the decision %s', async (decision, fields, notice, expected) => {
+    const browser = new HttpBrowser();
+    await signIn(OKTA_ISSUER, 'olivia', browser);
+    await put(NEW_ISSUER, '?on_new_entity_id=new_accounts');
+    await signIn(NEW_ISSUER);
+    const page = await browser.submit(await browser.open(`${gateway.url}/console/single-sign-on`), {}, '/return');
+    expect(page.text.match(/name="on_new_entity_id" value="\w+"/g)).toHaveLength(3);
+    const restored = await browser.submit(page, { on_new_entity_id: decision, ...fields }, '/return');
+    expect([restored.status, restored.text]).toEqual([200, expect.stringMatching(notice)]);
+    const { body } = await gateway.api<{ change: { on_new_entity_id: string }; replacement: string | null }>(
+      'GET',
+      `${path()}/identity-provider`,
+    );
+    expect(await entityId()).toBe(expected);
+    if (decision === 'keep') expect(body.replacement).toMatch(/^con_/);
+    else expect(body.change.on_new_entity_id).toBe(decision);
   });
 
   it('keeps a suspended member out who has a new account and another email address', async () => {

@@ -10,8 +10,14 @@ export interface DecisionPreviews {
 
 const total = ({ matching, ambiguous, new: created }: ChangePreview): number => matching + ambiguous + created;
 
+export interface MembersDecisionProps {
+  readonly previews: DecisionPreviews;
+  /** The identity provider was connected before, so that its users have accounts already. */
+  readonly isRestored?: true;
+}
+
 /** No choice is selected, so that the choice is always deliberate. */
-export const MembersDecision = ({ previews }: { readonly previews: DecisionPreviews }) => (
+export const MembersDecision = ({ previews, isRestored }: MembersDecisionProps) => (
   <fieldset>
     <legend>What happens to the members?</legend>
     {previews.keep ? (
@@ -36,10 +42,13 @@ export const MembersDecision = ({ previews }: { readonly previews: DecisionPrevi
         </label>
       </>
     ) : null}
-    <Choice value="new_accounts" label="Create new accounts" />
+    <Choice value="new_accounts" label={isRestored ? 'Use the former accounts' : 'Create new accounts'} />
     <small>
-      Every user who signs in with the new identity provider becomes a new member. Roles, sessions and CLI tokens stay with the existing
-      accounts ({counted(total(previews.new_accounts), 'member')}), whose users can no longer sign in.
+      {isRestored
+        ? 'Users of the restored identity provider get the accounts that they had with it, unless other users have used these since; then they become new members.'
+        : 'Every user who signs in with the new identity provider becomes a new member.'}{' '}
+      Roles, sessions and CLI tokens stay with the existing accounts ({counted(total(previews.new_accounts), 'member')}), whose users can no
+      longer sign in.
     </small>
   </fieldset>
 );

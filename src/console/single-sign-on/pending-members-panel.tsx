@@ -7,19 +7,22 @@ import { DataTable } from '../parts/data-table.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
+import { Paging } from '../parts/paging.tsx';
 
 export interface PendingMembersPanelProps {
   readonly frame: Frame;
   readonly connection: Connection;
   readonly change: IdpChange;
   readonly members: readonly Member[];
-  /** Whether there are more than these. */
-  readonly hasMore: boolean;
+  /** The cursor of this page; undefined on the first page. */
+  readonly cursor: string | undefined;
+  readonly nextCursor: string | null;
 }
 
 /** Lists members who have not signed in since the identity provider changed, with the users who ask to become them. */
-export function PendingMembersPanel({ frame, connection, change, members, hasMore }: PendingMembersPanelProps) {
-  const path = `${frame.base}/single-sign-on/${connection.id}/pending-members`;
+export function PendingMembersPanel({ frame, connection, change, members, cursor, nextCursor }: PendingMembersPanelProps) {
+  const connectionPath = `${frame.base}/single-sign-on/${connection.id}`;
+  const path = `${connectionPath}/pending-members`;
   return (
     <section class="panel" aria-labelledby="pending-members">
       <h2 id="pending-members">Members who have not signed in again</h2>
@@ -27,6 +30,7 @@ export function PendingMembersPanel({ frame, connection, change, members, hasMor
         The identity provider changed on <Moment ms={Date.parse(change.at)} />. Approve a user only if you know that this user is the
         member: the user gets the account with its tokens. A user whom you decline gets a new account.
       </p>
+      {members.length === 0 ? <p>{emptyText(nextCursor)}</p> : null}
       <DataTable
         label="Members who have not signed in again"
         rows={members}
@@ -42,16 +46,23 @@ export function PendingMembersPanel({ frame, connection, change, members, hasMor
           },
         ]}
       />
-      {hasMore ? <p>There are more members. The API and the command line list all of them.</p> : null}
+      <Paging path={connectionPath} query={{}} cursor={cursor} nextCursor={nextCursor} />
       <PostForm action={`${path}/revoke`} csrfToken={frame.csrfToken}>
         <input type="hidden" name="change" value={change.id} />
-        <button type="submit" class="danger" data-confirm="Revoke the sessions and CLI tokens of all these members?">
+        <button
+          type="submit"
+          class="danger"
+          data-confirm="Revoke the sessions and CLI tokens of all members who have not signed in again, on all pages?"
+        >
           Revoke their sessions and tokens
         </button>
       </PostForm>
     </section>
   );
 }
+
+const emptyText = (nextCursor: string | null): string =>
+  nextCursor === null ? 'No more members.' : 'No members on this page. The search continues on the next page.';
 
 interface RowProps {
   readonly member: Member;

@@ -6,6 +6,7 @@ import { DataTable } from '../parts/data-table.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment, momentText } from '../parts/moment.tsx';
+import { type DecisionPreviews, MembersDecision } from './members-decision.tsx';
 
 export interface VersionsPanelProps {
   readonly frame: Frame;
@@ -71,8 +72,15 @@ export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
   );
 }
 
-/** Asks for confirmation before another identity provider is restored, because it changes which users can sign in. */
-export const RestoreIdentityProviderPage = ({ frame, versionId }: { readonly frame: Frame; readonly versionId: string }) => (
+export interface RestoreIdentityProviderPageProps {
+  readonly frame: Frame;
+  readonly versionId: string;
+  /** What each decision does to the members. */
+  readonly previews: DecisionPreviews;
+}
+
+/** Asks what happens to the members before another identity provider is restored, because it changes which users can sign in. */
+export const RestoreIdentityProviderPage = ({ frame, versionId, previews }: RestoreIdentityProviderPageProps) => (
   <ConsolePage
     frame={frame}
     section="single-sign-on"
@@ -80,12 +88,8 @@ export const RestoreIdentityProviderPage = ({ frame, versionId }: { readonly fra
     back={{ href: `${frame.base}/single-sign-on`, label: 'Single sign-on' }}
   >
     <section class="panel" aria-label="Confirmation">
-      <p>
-        Users of the former identity provider get the accounts that they had with it. Users of the current one can no longer sign in; their
-        accounts, sessions and CLI tokens stay until an owner removes or revokes them.
-      </p>
       <PostForm action={`${frame.base}/single-sign-on/versions/${versionId}/return`} csrfToken={frame.csrfToken}>
-        <input type="hidden" name="on_new_entity_id" value="new_accounts" />
+        <MembersDecision previews={previews} isRestored />
         <div class="buttons">
           <button type="submit">Restore identity provider</button>
           <a class="button secondary" href={`${frame.base}/single-sign-on`}>

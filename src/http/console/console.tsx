@@ -5,6 +5,7 @@ import type { Runtime } from '../../runtime.ts';
 import { notFound } from '../error-exit.tsx';
 import { auditPages } from './audit/audit.tsx';
 import { connectionPages, newConnectionPages } from './connections/connections.tsx';
+import { metadataVersionPages } from './connections/metadata-versions.tsx';
 import { credentialPages } from './credentials.tsx';
 import { domainPages } from './domains.tsx';
 import { memberPages } from './members.tsx';
@@ -12,7 +13,7 @@ import { operatorPages } from './operator.tsx';
 import { roleMappingPages } from './role-mapping.tsx';
 import { setupLinkPages } from './setup.tsx';
 import { signInPages } from './sign-in-log.tsx';
-import { metadataVersionPages, singleSignOnPages } from './single-sign-on.tsx';
+import { singleSignOnPages } from './single-sign-on.tsx';
 import { openVisit, rememberVisit, requireManager, requireMemberSession } from './visit.ts';
 
 type Pages = (runtime: Runtime) => Router;

@@ -7,7 +7,6 @@ import type { Actor } from '../../audit.ts';
 import { renderPage } from '../../console/layout.tsx';
 import type { Frame, Notice } from '../../console/navigation.ts';
 import { ConnectionsPanel } from '../../console/single-sign-on/connections-panel.tsx';
-import type { DecisionPreviews } from '../../console/single-sign-on/members-decision.tsx';
 import { PendingMembersPanel } from '../../console/single-sign-on/pending-members-panel.tsx';
 import { type ListedSetupLink, SetupLinksPanel } from '../../console/single-sign-on/setup-links-panel.tsx';
 import { isGuide } from '../../console/single-sign-on/single-sign-on-guides.ts';
@@ -17,15 +16,10 @@ import {
   SingleSignOnPage,
   type TypedMetadata,
 } from '../../console/single-sign-on/single-sign-on-page.tsx';
-import { RestoreIdentityProviderPage, VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
+import { VersionsPanel } from '../../console/single-sign-on/single-sign-on-versions.tsx';
 import { GatewayError } from '../../errors.ts';
 import { type OrganizationConnection, requireConnection } from '../../organizations/connections/connections.ts';
-import {
-  ENTITY_ID_DECISIONS,
-  type EntityIdChange,
-  type EntityIdDecision,
-  previewMembers,
-} from '../../organizations/connections/entity-id-change.ts';
+import { previewMembers } from '../../organizations/connections/entity-id-change.ts';
 import { limitFetches } from '../../organizations/connections/fetch-metadata.ts';
 import {
   fetchMetadataDocument,
@@ -34,22 +28,22 @@ import {
   loadMetadata,
   type MetadataChange,
   type MetadataSource,
+  previewMetadata,
   serviceProviderUrls,
   setIdentityProvider,
-  withMetadata,
 } from '../../organizations/connections/identity-providers.ts';
 import { listMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
-import { needsDecisionToRestore, restoreMetadataVersion } from '../../organizations/connections/restore-metadata.ts';
 import { listPendingMembers } from '../../organizations/idp-change/pending-members.ts';
-import { findReplacement } from '../../organizations/idp-change/replacement.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { findProposal, saveOrPropose } from '../../organizations/setup/metadata-proposals.ts';
 import { findLinkedConnection, listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import { isLockedForSetup } from '../../organizations/setup/setup-rights.ts';
 import type { Runtime } from '../../runtime.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
-import { callerOf, organizationOf } from '../api/callers.ts';
+import { organizationOf } from '../api/callers.ts';
+import { checkShape, MEMBER_QUERY } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
+import { DECISION_FIELDS, DRAFT_TEXT, decisionOf, isKeptByDraft, previewDecisions } from './connections/members-decision.ts';
 import { findVisitedConnection } from './connections/visited-connection.ts';
 import { identifierPages } from './identifier.tsx';
 import { visitActorOf } from './setup-visit.ts';
@@ -65,26 +59,6 @@ export function singleSignOnPages(runtime: Runtime): Router {
   router.use('/settings', singleSignOnSettingsPages(runtime));
   router.use('/identifier', identifierPages(runtime));
   router.post('/test', beginTest(runtime));
-  return router;
-}
-
-const RESTORE_FORM = z.object({ on_new_entity_id: z.literal('new_accounts').optional() });
-
-/** For owners and the operator, not for setups. */
-export function metadataVersionPages(runtime: Runtime): Router {
-  const router = Router({ caseSensitive: true });
-  router.post('/:id/return', async (request, response) => {
-    const organization = organizationOf(response);
-    const { on_new_entity_id: decision } = parseForm(RESTORE_FORM, request);
-    const choice = { organization, versionId: request.params.id, decision };
-    if (decision === undefined && (await needsDecisionToRestore(runtime, choice))) {
-      const frame = frameOf(runtime, request, response);
-      return sendConsolePage(response, <RestoreIdentityProviderPage frame={frame} versionId={request.params.id} />);
-    }
-    await restoreMetadataVersion(runtime, callerOf(request, response), choice);
-    const notice = 'The earlier metadata is in use again. Check it with a test sign-in.';
-    redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
-  });
   return router;
 }
 
@@ -109,7 +83,8 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
   const isLocked = isSetup && (await isLockedForSetup(runtime.store, { organization, connectionId: connection?.id }));
   const proposal = connection && (await findProposal(runtime, { organization, connection }));
   const frame = frameOf(runtime, request, response, rejected?.notice);
-  const pending = isSetup || !connection ? null : await pendingPanel(runtime, frame, { organization, connection });
+  const { cursor } = checkShape(PENDING_QUERY, request.query);
+  const pending = isSetup || !connection ? null : await pendingPanel(runtime, frame, { organization, connection, cursor });
   const page = (
     <SingleSignOnPage
       frame={frame}
@@ -133,14 +108,20 @@ async function showPage(runtime: Runtime, request: Request, response: Response, 
 }
 
 const LISTED_MEMBERS = 50;
+const PENDING_QUERY = z.object({ cursor: MEMBER_QUERY.shape.cursor });
 
-async function pendingPanel({ store }: Runtime, frame: Frame, { organization, connection }: OrganizationConnection) {
+interface ListedPending extends OrganizationConnection {
+  readonly cursor: string | undefined;
+}
+
+async function pendingPanel({ store }: Runtime, frame: Frame, { organization, connection, cursor }: ListedPending) {
   const { change } = connection;
   if (!change) return null;
-  const { items, nextCursor } = await listPendingMembers(store, { organization, connection }, { limit: LISTED_MEMBERS });
+  const { items, nextCursor } = await listPendingMembers(store, { organization, connection }, { limit: LISTED_MEMBERS, cursor });
+  // A page can be empty although others follow, because one call searches a limited number of members.
+  if (items.length === 0 && nextCursor === null && cursor === undefined) return null;
   const members = items.map(({ value }) => value);
-  if (members.length === 0) return null;
-  return <PendingMembersPanel frame={frame} connection={connection} change={change} members={members} hasMore={nextCursor !== null} />;
+  return <PendingMembersPanel {...{ frame, connection, change, members, cursor, nextCursor }} />;
 }
 
 const LISTED_LINKS = 10;
@@ -230,7 +211,8 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
     const connectionId = findVisitedConnection(response)?.id;
     const { viewer } = visitOf(response);
     const setupLinkId = viewer.kind === 'setup' ? viewer.linkId : undefined;
-    const connection = requireConnection(withMetadata({ organization, connectionId, loaded, setupLinkId }, runtime.now()), connectionId);
+    const connection = requireConnection(previewMetadata({ organization, connectionId, loaded, setupLinkId }, runtime.now()), connectionId);
+    const change = { organization, connectionId, entityId: loaded.metadata.entityId };
     const page = (
       <MetadataPreviewPage
         frame={frameOf(runtime, request, response)}
@@ -238,7 +220,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
         metadataUrl={metadataUrl}
         warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
         presentEntityId={findVisitedConnection(response)?.metadata.entityId}
-        previews={await previewDecisions(runtime, response, { organization, connectionId, entityId: loaded.metadata.entityId })}
+        previews={await previewDecisions(response, (decision) => previewMembers(runtime, { ...change, decision }))}
         carried={carried}
       />
     );
@@ -253,14 +235,6 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   }
 }
 
-/** Returns what each decision does to the members, of those that the visitor can choose. */
-async function previewDecisions(runtime: Runtime, response: Response, change: EntityIdChange): Promise<DecisionPreviews | undefined> {
-  const preview = (decision: EntityIdDecision) => previewMembers(runtime, { ...change, decision });
-  const new_accounts = await preview('new_accounts');
-  if (!new_accounts || visitOf(response).viewer.kind === 'setup') return new_accounts && { new_accounts };
-  return { new_accounts, keep: await preview('keep'), link_by_email: await preview('link_by_email') };
-}
-
 const typedOf = (form: MetadataForm): TypedMetadata => ({
   metadata_xml: form.metadata_xml ?? '',
   metadata_url: form.metadata_url ?? '',
@@ -270,19 +244,15 @@ const typedOf = (form: MetadataForm): TypedMetadata => ({
   wanted: chosenEntityId(form),
 });
 
-const DECISION = {
-  on_new_entity_id: z.enum(ENTITY_ID_DECISIONS).optional(),
-  link_until: z.union([z.iso.date(), z.literal('')]).optional(),
-};
 const SAVE_FORM = z.union([
   z.object({
-    ...DECISION,
+    ...DECISION_FIELDS,
     metadata_packed: z.string().min(1),
     metadata_url: z.string().min(1).max(2048).optional(),
     wanted: z.string().min(1).max(1024).optional(),
   }),
   z.object({
-    ...DECISION,
+    ...DECISION_FIELDS,
     entity_id: z.string().min(1).max(1024),
     sso_url: z.string().min(1).max(2048),
     certificates: z.string().min(1).max(100_000),
@@ -302,9 +272,7 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
     organization: organizationOf(response),
     connectionId: findVisitedConnection(response)?.id,
     loaded,
-    decision: form.on_new_entity_id,
-    // The field is sent with every decision.
-    linkUntilMs: form.on_new_entity_id === 'link_by_email' && form.link_until ? Date.parse(form.link_until) : undefined,
+    ...decisionOf(form),
   };
   const actor = visitActorOf(request, response);
   const isSetup = visitOf(response).viewer.kind === 'setup';
@@ -314,14 +282,12 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
 
 async function saveAsManager(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<'saved' | 'draft'> {
   const organization = await setIdentityProvider(runtime, actor, change);
-  const connection = requireConnection(organization, change.connectionId);
-  return change.decision === 'keep' && findReplacement(organization, connection) ? 'draft' : 'saved';
+  return isKeptByDraft(organization, change) ? 'draft' : 'saved';
 }
 
 const SAVED_TEXTS = {
   saved: 'The identity provider is saved. Check it with a test sign-in.',
-  draft:
-    'The metadata is saved as a draft, and sign-ins continue as before. Open the draft under Connections and test it: your test puts it in place.',
+  draft: DRAFT_TEXT,
   proposed: 'Your metadata is kept as a proposal. It takes effect when an owner of the organization accepts it.',
   unchanged: 'The connection has this metadata already.',
 } as const;

@@ -1,9 +1,10 @@
 /** Makes a former version of the metadata the present one again. */
 import type { Actor } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
+import type { ChangePreview } from '../idp-change/preview-change.ts';
 import type { Organization } from '../organizations.ts';
 import { findFormerConnection } from './connections.ts';
-import { previewMembers } from './entity-id-change.ts';
+import { type EntityIdDecision, previewMembers } from './entity-id-change.ts';
 import { type LoadedMetadata, type MetadataChange, setIdentityProvider } from './identity-providers.ts';
 import { getMetadataVersion } from './metadata-versions.ts';
 
@@ -11,32 +12,37 @@ export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'de
   readonly versionId: string;
 }
 
-/** Returns whether restoring a version changes the identity provider of members. @throws not_found if the version is not stored */
-export async function needsDecisionToRestore(
+/**
+ * Foresees what restoring a version with a decision does to the members. Undefined if it needs no decision.
+ * @throws not_found if the version is not stored
+ */
+export async function previewRestore(
   runtime: Pick<Runtime, 'store' | 'now'>,
-  { organization, versionId }: VersionChoice,
-): Promise<boolean> {
+  { organization, versionId }: Pick<VersionChoice, 'organization' | 'versionId'>,
+  decision: EntityIdDecision,
+): Promise<ChangePreview | undefined> {
   const { metadata, connectionId = findFormerConnection(organization)?.id } = await getMetadataVersion(
     runtime.store,
     organization.id,
     versionId,
   );
-  return (await previewMembers(runtime, { organization, connectionId, entityId: metadata.entityId })) !== undefined;
+  return previewMembers(runtime, { organization, connectionId, entityId: metadata.entityId, decision });
 }
 
 /**
  * Makes a stored version the present metadata again.
+ * @returns the organization after it, and the connection of the version; the default one if undefined
  * @throws not_found if the version is not stored; the errors of {@link setIdentityProvider}
  */
 export async function restoreMetadataVersion(
   runtime: Runtime,
   actor: Actor,
   { organization, versionId, decision, linkUntilMs }: VersionChoice,
-): Promise<Organization> {
+): Promise<{ readonly organization: Organization; readonly connectionId: string | undefined }> {
   const stored = await getMetadataVersion(runtime.store, organization.id, versionId);
   const { connectionId = findFormerConnection(organization)?.id, metadata, metadataUrl, ...version } = stored;
   const loaded: LoadedMetadata = { metadata, warnings: [], ...(metadataUrl === undefined ? {} : { metadataUrl }) };
-  return setIdentityProvider(runtime, actor, {
+  const restored = await setIdentityProvider(runtime, actor, {
     organization,
     connectionId,
     loaded,
@@ -46,4 +52,5 @@ export async function restoreMetadataVersion(
     formerScope: { identityScope: version.identityScope ?? metadata.entityId, scopeSince: version.scopeSince },
     auditDetails: { returned_to: versionId },
   });
+  return { organization: restored, connectionId };
 }
