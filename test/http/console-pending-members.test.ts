@@ -69,7 +69,7 @@ describe('the decision about members in the console', () => {
   /** Adds members before carl in the list. Those who have signed in again are searched, but not listed. */
   const addMembers = async (count: number, hasSignedIn: boolean) => {
     const { store } = gateway.runtime;
-    const carl = (await store.find(acme.id, MEMBERS, 'email', { equals: 'carl@acme.example', limit: 1 })).items[0]?.value;
+    const carl = (await store.find(acme.id, MEMBERS, 'email', { equals: 'carl@okta.acme.example', limit: 1 })).items[0]?.value;
     const { body } = await gateway.api<{ change: { id: string } }>('GET', `/organizations/${acme.slug}/identity-provider`);
     if (!carl) throw new Error('no member');
     const idpChange = hasSignedIn ? ({ id: body.change.id, outcome: 'signed_in' } as const) : undefined;

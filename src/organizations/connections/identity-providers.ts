@@ -133,15 +133,11 @@ export function withMetadata(
   });
 }
 
-/**
- * Returns the organization as a preview shows it. Metadata that waits in a draft can be previewed too, because `keep` saves it there
- * again.
- * @throws the errors of {@link withMetadata}
- */
+/** Returns the organization as a preview shows it. Metadata that waits in a draft can be previewed, too. @throws like withMetadata() */
 export function previewMetadata(change: MetadataChange, nowMs: number): Organization {
   const { organization, connectionId, decision = 'keep' } = change;
-  const isDraftKept = decision === 'keep';
-  return withMetadata(isDraftKept ? { ...change, organization: withoutReplacement(organization, connectionId) } : change, nowMs);
+  const shown = decision === 'keep' ? withoutReplacement(organization, connectionId) : organization;
+  return withMetadata({ ...change, organization: shown }, nowMs);
 }
 
 /**
