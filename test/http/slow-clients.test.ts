@@ -139,7 +139,8 @@ describe('slow clients', () => {
     it('counts bodies that are aborted before their end', async () => {
       const { acsUrl } = await makeTestOrganization(limited);
       const request = post(new URL(acsUrl).pathname, 1000, 'X-Forwarded-For: 198.51.100.9\r\n');
-      for (let i = 0; i < LIMITS.refusals_by_address.points; i++) {
+      // On a busy machine, the gateway sees some of these requests only after they were aborted.
+      for (let i = 0; i < 2 * LIMITS.refusals_by_address.points; i++) {
         const { socket, ended } = open(limited, `${request}SAMLResponse=`);
         await wait(20);
         socket.destroy();
