@@ -11,7 +11,7 @@ import { prepareSchema, SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-ve
 import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { updateRecord } from '../../src/store/update-record.ts';
 import { startChild } from '../store/children.ts';
-import { type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
+import { type RedisServer, runRedisCli, startRedis, startRedisCluster } from '../support/redis-server.ts';
 import {
   FORMER_DIRECTORY,
   FORMER_ORGANIZATION,
@@ -65,7 +65,8 @@ describe.each(ENGINES)('migration from version 1 on %s', (engine, makeUrl) => {
     url = await makeUrl();
     runtime = await makeStoreRuntime(url);
     store = runtime.store;
-    for (const partition of [GLOBAL, ...Array.from({ length: ORGANIZATIONS }, (_, i) => organizationId(i))]) await store.purge(partition);
+    // No partition is purged on Redis that has no list of its keys, such as the global one.
+    if (engine === 'Redis') await runRedisCli('-p', String(redis.port), 'flushall');
   });
   afterEach(() => store.close());
 
@@ -159,6 +160,8 @@ describe.each(ENGINES)('migration from version 1 on %s', (engine, makeUrl) => {
         const change = (value: object) => ({ ...value, round }) as never;
         const record = { partition: organizationId(number), collection: FORMER_ORGANIZATION, id: 'organization' };
         if (await updateRecord(store, { ...record, change })) written[number] = round;
+        // SQLite answers within the same turn of the event loop, and the migration continues in the next one.
+        await sleep(0);
       }
     };
     const writing = writeAsBefore();
