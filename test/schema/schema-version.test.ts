@@ -11,7 +11,7 @@ import { prepareSchema, SCHEMA, SCHEMA_RECORD, type SchemaVersion } from '../../
 import { openStore } from '../../src/store/open-store.ts';
 import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { type BuiltPackage, buildPackage } from '../support/built-package.ts';
-import { freePort, type RedisServer, startRedis } from '../support/redis-server.ts';
+import { freePort, type RedisServer, runRedisCli, startRedis } from '../support/redis-server.ts';
 
 const NEWEST = 1 + MIGRATIONS.length;
 
@@ -49,7 +49,7 @@ describe.each(Object.entries(ENGINES))('schema version on %s', (_name, makeUrl) 
   beforeEach(async () => {
     url = makeUrl();
     store = await openStore(url);
-    await store.purge(GLOBAL);
+    await runRedisCli('-p', String(redis.port), 'flushall');
     runtime = { store } as Runtime;
   });
   afterEach(() => store.close());
@@ -131,7 +131,7 @@ describe.each(Object.entries(ENGINES))('gateway process on %s', (_name, makeUrl)
     const url = makeUrl();
     const port = await freePort();
     store = await openStore(url);
-    await store.purge(GLOBAL);
+    await runRedisCli('-p', String(redis.port), 'flushall');
     environment = {
       SAMLGATE_STORE: url,
       SAMLGATE_SECRET: randomBytes(32).toString('base64'),
