@@ -176,12 +176,12 @@ function overworked({ keyReads }: Work, { settings }: Genuine): Pick<Checked, 'b
 const STAND_IN_READS = 2;
 
 /** Processes the form field up to user and role, as a sign-in does. Returns all signed content as one text. */
-function receive(message: string, { settings, attributeMapping, roleMapping, nowMs }: Genuine, work: Work): string {
+function receive(message: string, { settings, attributeMapping, identifier = 'auto', roleMapping, nowMs }: Genuine, work: Work): string {
   const octets = decodeBase64(message);
   if (octets.length > MAX_XML_OCTETS) throw new GatewayError('payload_too_large');
   const assertion = acceptResponse(decodeUtf8(octets), counted(settings, work), nowMs);
   const { entityId, idpEntityId } = settings;
-  const person = readPerson(assertion, { attributeMapping, entityId, idpEntityId, identifier: 'auto', nameIdFormat: undefined });
+  const person = readPerson(assertion, { attributeMapping, entityId, idpEntityId, identifier, nameIdFormat: undefined });
   const { role } = decideRole(roleMapping, person.groups);
   const { expiredCertificates: _, ...signed } = assertion;
   return JSON.stringify({ person, role, ...signed, attributes: [...signed.attributes] });

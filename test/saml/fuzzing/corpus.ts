@@ -6,6 +6,7 @@ import { makeResponse, type ResponseOptions } from '../../../src/mock-idp/respon
 import type { RoleMapping } from '../../../src/organizations/role-mapping.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../../../src/saml/metadata/self-signed-certificate.ts';
 import { type AttributeMapping, DEFAULT_ATTRIBUTE_MAPPING } from '../../../src/saml/response/attribute-mapping.ts';
+import type { PersonContext } from '../../../src/saml/response/checks.ts';
 import type { ResponseSettings } from '../../../src/saml/response/response-settings.ts';
 import { decodeUtf8 } from '../../../src/saml/xml/xml.ts';
 import { readFixtures, settingsOf } from '../judges/fixtures.ts';
@@ -16,6 +17,7 @@ export interface Genuine {
   readonly xml: string;
   readonly settings: ResponseSettings;
   readonly attributeMapping: AttributeMapping;
+  readonly identifier?: PersonContext['identifier'] | undefined;
   readonly roleMapping: RoleMapping;
   readonly nowMs: number;
   /** Encrypts the assertion in a text, which only needs our certificate. */
@@ -93,6 +95,7 @@ const fromFixtures = (): Genuine[] =>
       xml: decodeUtf8(octets),
       settings: settingsOf(settings),
       attributeMapping: { ...DEFAULT_ATTRIBUTE_MAPPING, ...settings.attributeMapping },
+      identifier: settings.identifier,
       roleMapping: settings.roleMapping,
       nowMs: settings.nowMs,
     }));
