@@ -1,9 +1,8 @@
 /** The settings of a connection as options of the command line. */
 import type { Command } from 'commander';
 import type { ConnectionChanges, IdentityProvider } from '../client/api-types.ts';
+import { collect } from './collect.ts';
 import { UsageError } from './command-error.ts';
-
-const collect = (value: string, before: string[] | false = []): string[] => [...(before || []), value];
 
 /** The word that restores the default of a setting. */
 const DEFAULT = 'default';

@@ -10,7 +10,7 @@ export interface ConsolePageProps {
   readonly section: SectionId;
   /** The heading. It may contain text from users. */
   readonly title: string;
-  /** One sentence below the heading that says what the page is for. */
+  /** One sentence below the heading about the purpose of the page. */
   readonly lead?: ComponentChildren;
   /** Links and buttons beside the heading that act on the whole page. */
   readonly actions?: ComponentChildren;

@@ -87,7 +87,7 @@ export function findHabit(name: string): Habit | undefined {
 
 /**
  * Returns a person of an identity provider by key.
- * @throws Error if there is none
+ * @throws Error if the key is unknown
  */
 export function personOf(habit: HabitName, key: string): Person {
   const found = HABITS[habit].people.find((person) => person.key === key);

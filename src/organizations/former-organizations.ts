@@ -31,8 +31,8 @@ export async function rememberDeletion(store: Store, slug: string, id: string): 
 }
 
 /**
- * Returns whether a deleted organization with the same slug has claimed an assertion. Nothing writes to its partition any more, so this
- * need not be part of the commit of a sign-in.
+ * Returns whether a deleted organization with the same slug has claimed an assertion. Its partition is no longer written to, so
+ * this check need not be part of the commit of a sign-in.
  */
 export async function wasClaimedByFormer(store: Store, { formerIds = [] }: Organization, key: string): Promise<boolean> {
   const claims = await Promise.all(formerIds.map((id) => store.peek(id, key)));

@@ -24,7 +24,7 @@ export interface RoleMappingEffect {
   readonly members: number;
   /** The organization has more members than were read. */
   readonly isPartial: boolean;
-  /** The change for the member who asks; undefined for the operator. */
+  /** The change for the caller; undefined for the operator. */
   readonly own?: { readonly from: Member['role']; readonly to: Member['role'] };
 }
 
@@ -40,7 +40,7 @@ export const roleAfterNextSignIn = (
 
 /**
  * Returns what new rules would do to the members. At most 20,000 members are read.
- * @param ownId the member who asks, if a member does
+ * @param ownId the caller, if it is a member
  */
 export async function foreseeRoles(
   store: Store,

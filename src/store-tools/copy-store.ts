@@ -1,6 +1,6 @@
 /**
- * Copies a store to another one, of any engine. While it runs, the target has a mark with which no gateway starts. After an
- * interruption the same command continues: what is there already is compared and not written again.
+ * Copies a store to another one, of any engine. While it runs, a mark in the target keeps gateways from starting. After an
+ * interruption the same command continues. It compares records that were copied before, and does not write them again.
  */
 import { findSchemaProblem, incompleteCopy, SCHEMA, SCHEMA_RECORD } from '../schema/schema-version.ts';
 import { openStore } from '../store/open-store.ts';

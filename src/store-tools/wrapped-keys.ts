@@ -15,7 +15,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Returns the secrets of a store: those of the environment, else the file beside the SQLite file. Creates nothing.
- * @throws StoreToolError if there is none, or if it is too short
+ * @throws StoreToolError if the secret is missing or too short
  */
 export function readStoreSecrets(environment: Environment, store: string): StoreSecrets {
   const { SAMLGATE_SECRET: given, SAMLGATE_SECRET_PREVIOUS: previous } = environment;

@@ -189,7 +189,7 @@ describe('creating CLI tokens (POST /me/tokens)', () => {
     }
   });
 
-  test('rejects the operator, who is not a member', async () => {
+  test('rejects the operator, because only members have CLI tokens', async () => {
     for (const path of ['/me/tokens', '/me/tokens/rotate', '/me/session-token']) {
       expect(outcome(await gateway.api('POST', path, { name: 'a' }))).toBe('forbidden');
     }
@@ -345,7 +345,7 @@ describe('revoking CLI tokens', () => {
     carl = await signedIn(gateway, organization, 'carl');
   });
 
-  test('does not restore the tokens of a removed member who signs in again', async () => {
+  test('does not restore the tokens of a removed member at the next sign-in', async () => {
     const created = await carl.makeToken();
     const former = carl.id;
     expect(outcome(await owner.api('DELETE', `${members()}/${carl.id}`))).toBe(204);

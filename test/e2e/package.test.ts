@@ -142,7 +142,9 @@ describe('npm package', () => {
     const shared = packed.filter(
       (name) => !code.includes(name) && /^dist\/(?:[a-z-]+-[A-Z0-9]{8}\.js|types\/[a-z0-9/-]+\.d\.ts)$/.test(name),
     );
-    expect(packed.sort()).toEqual([...code, ...shared, ...assets, ...viewer, ...folder('config/idp-examples'), ...own].sort());
+    expect(packed.sort()).toEqual(
+      [...code, ...shared, ...assets, ...viewer, ...folder('config/idp-examples'), 'config/several-connections.yaml', ...own].sort(),
+    );
   });
 
   test('contains only code of its own sources and of its dependencies', () => {

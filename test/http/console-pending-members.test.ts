@@ -86,7 +86,7 @@ describe('the decision about members in the console', () => {
   it.each([
     ['behind 50 other pending members', 50, false],
     ['behind 2,000 members who have signed in again', 2000, true],
-  ])('lists a user who asks to become a member %s', async (_case, count, hasSignedIn) => {
+  ])('lists the request of a user to become a member %s', async (_case, count, hasSignedIn) => {
     await save({ on_new_entity_id: 'link_by_email', link_until: tomorrow() });
     await signIn('carl');
     await addMembers(count, hasSignedIn);

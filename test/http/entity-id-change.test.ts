@@ -124,7 +124,7 @@ describe('metadata with another entityID', () => {
     expect(await members()).toEqual([]);
   });
 
-  it('reports that no owner can sign in any more', async () => {
+  it('reports that no owner can sign in after the change', async () => {
     await signIn(OKTA_ISSUER);
     await put(NEW_ISSUER, '?on_new_entity_id=new_accounts');
     expect(await audit('organization.without_owner')).toMatchObject([{ details: { cause: 'connection' } }]);
@@ -185,7 +185,7 @@ describe('another identity provider in the console', () => {
     else expect(body.change.on_new_entity_id).toBe(decision);
   });
 
-  it('keeps a suspended member out who has a new account and another email address', async () => {
+  it('refuses a suspended member with a new account and another email address', async () => {
     const answerOf = (issuer: string, email: string) => ({
       nameId: { value: 'ada@acme.example', format: NAME_ID_EMAIL },
       attributes: [{ name: 'email', values: [email] }],

@@ -100,8 +100,11 @@ describe('keep', () => {
 
   it.each<[string, () => Promise<unknown>]>([
     ['a test that identifies another member', async () => test(olivia, { id: 'carl', groups: OWNERS })],
-    ['a test that identifies nobody', async () => test(olivia, { id: 'unknown', groups: OWNERS })],
-    ['a test that identifies nobody but has the address of the owner', async () => test(olivia, { id: 'x', email: 'olivia@acme.example' })],
+    ['a test that identifies no member', async () => test(olivia, { id: 'unknown', groups: OWNERS })],
+    [
+      'a test that identifies no member but has the address of the owner',
+      async () => test(olivia, { id: 'x', email: 'olivia@acme.example' }),
+    ],
     [
       'a test whose user has no role',
       async () => {

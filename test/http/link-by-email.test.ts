@@ -134,7 +134,7 @@ describe('link_by_email', () => {
     expect(await members()).toHaveLength(2);
   });
 
-  it('links nobody after the end', async () => {
+  it('links no user after the end', async () => {
     await signIn(OKTA_ISSUER, { id: 'carl' });
     await change();
     nowMs += 7 * DAY_MS;
@@ -244,7 +244,7 @@ describe('link_by_email', () => {
     expect((await members())[0]?.linkRequest).toBeUndefined();
   });
 
-  it('takes nothing from a member for a user who has the address but no role, and links nothing', async () => {
+  it('neither changes nor links a member if the user with the address has no role', async () => {
     const browser = new HttpBrowser();
     await signIn(OKTA_ISSUER, { id: 'carl', groups: ['all'] }, browser);
     await change();
@@ -329,7 +329,7 @@ describe('a request for a link', () => {
     expect(await audit('member.link_declined')).toMatchObject([{ member_id: before.id }]);
   });
 
-  it('is not approved for a user who has got another account', async () => {
+  it('cannot be approved for a user who has another account by now', async () => {
     const before = await olivia();
     nowMs += 7 * DAY_MS;
     expect(await signIn(NEW_ISSUER, { id: 'olivia' })).toBe('accepted');
@@ -350,13 +350,13 @@ describe('races after a change', () => {
     expect(await members()).toHaveLength(2);
   });
 
-  it('link a user once who signs in twice at the same moment', async () => {
+  it('link a user once for two sign-ins at the same moment', async () => {
     expect(await Promise.all([1, 2].map(() => signIn(NEW_ISSUER, { id: 'carl' })))).toEqual(['accepted', 'accepted']);
     expect(await audit('member.linked')).toHaveLength(1);
     expect(await members()).toMatchObject([{ sessions: [{}, {}, {}] }]);
   });
 
-  it('refuse a member who is suspended during the sign-in', async () => {
+  it('refuse a member whose suspension happens during the sign-in', async () => {
     const [carl] = (await members()) as [Member];
     beforeSignInIsWritten(gateway, () => suspend(carl.id));
     expect(await signIn(NEW_ISSUER, { id: 'carl' })).toBe('member_suspended');

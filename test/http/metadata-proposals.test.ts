@@ -79,15 +79,17 @@ describe('metadata from a setup link while there are members', () => {
       on_new_entity_id: null,
     });
     expect(textOf((await setup.page()).text)).toContain('Proposed metadata');
+    expect(textOf((await setup.page()).text)).not.toContain('Accept it only');
     expect((await setup.page()).forms.some(({ action }) => action.includes('/proposal/'))).toBe(false);
   });
 
-  it('is accepted by an owner in the console, who sees the fingerprints of new keys', async () => {
+  it('shows the fingerprints of new keys to an owner, who accepts it in the console', async () => {
     const setup = await startSetup(gateway, acme.slug);
     const other = await newKey();
     await setup.save(other.metadata);
     const page = await olivia.open(`${gateway.url}/console/single-sign-on`);
     expect(textOf(page.text)).toContain(`This certificate is new: ${fingerprintsOf(await proposal())[0]}`);
+    expect(textOf(page.text)).toContain('Accept it only if you know that it comes from your identity provider.');
     const accepted = await olivia.submit(page, {}, '/proposal/accept');
     expect(textOf(accepted.text)).toContain('The proposed metadata is in use.');
     expect(textOf(accepted.text)).not.toContain('Proposed metadata');
@@ -126,7 +128,7 @@ describe('metadata from a setup link while there are members', () => {
     expect(textOf(page.text)).toContain('certificates would also be read from the metadata URL above');
   });
 
-  it('can only choose new accounts for another identity provider, and waits for an owner all the same', async () => {
+  it('can only choose new accounts for another identity provider, and still waits for an owner', async () => {
     const setup = await startSetup(gateway, acme.slug);
     const idp = await newIdentityProvider(acme);
     const preview = await setup.browser.submit(await setup.page(), { metadata_xml: idp.metadata }, '/preview');

@@ -99,7 +99,7 @@ describe.each(['sqlite', 'redis'] as const)('quotas with %s', (store) => {
     expect(await signIn(organization)).toBe('accepted');
   });
 
-  it('end the oldest session of a member who signs in once more', async () => {
+  it('end the oldest session at another sign-in of its member', async () => {
     const organization = await newOrganization({ sessions_per_member: 2 });
     const browsers = [new HttpBrowser(), new HttpBrowser(), new HttpBrowser()];
     for (const browser of browsers) expect((await organization.signIn(browser)).status).toBe(303);

@@ -140,7 +140,7 @@ describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
     expect(codes).toEqual([...Array(failures).fill('saml_decryption_failed'), 'rate_limited', 'rate_limited']);
   });
 
-  it('admits no more concurrent responses than the limit', async () => {
+  it('admits at most as many concurrent responses as the limit', async () => {
     const organization = await makeTestOrganization(gateway);
     const ip = newAddress();
     const codes = await Promise.all(

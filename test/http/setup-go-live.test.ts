@@ -87,7 +87,7 @@ describe('the first metadata of a setup link', () => {
     expect(await states()).toEqual(['draft']);
   });
 
-  it('is shown to owners and the operator, who can activate it without a test', async () => {
+  it('is shown to owners and the operator, and can be activated by them without a test', async () => {
     await (await startSetup(gateway, acme.slug)).save(acme.metadata);
     const [draft] = await connections();
     expect(draft).toMatchObject({ state: 'draft', entity_id: OKTA_ISSUER });

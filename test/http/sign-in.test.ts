@@ -340,7 +340,7 @@ describe('a response that a browser sends again (double click, reload, back butt
     expect(verdict(await again(thief))).toEqual([400, 'saml_replayed']);
   });
 
-  it('gives a thief who has response and nonce, but not the session cookie, no session', async () => {
+  it('gives no session to a thief with response and nonce but without the session cookie', async () => {
     const { browser, again } = await signInOnce();
     const thief = new HttpBrowser();
     thief.setCookie(gateway.url, 'samlgate_login', browser.cookie('samlgate_login')?.value ?? '');

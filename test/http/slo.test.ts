@@ -543,7 +543,7 @@ describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (s
     it.each([
       ['that names this session', sessionIndex('meanwhile')],
       ['for all sessions', ''],
-    ])('ends the session of a new member who signs in during a request %s', async (_case, index) => {
+    ])('ends the session that a new member starts during a request %s', async (_case, index) => {
       const own = await makeOrganization(REDIRECT + POST);
       const browser = new HttpBrowser();
       const response = own.respond({ values: { sessionIndex: 'meanwhile', nameId: { value: person, format: EMAIL } } });

@@ -326,7 +326,7 @@ describe('examineResponse() after a failure', () => {
 describe('examineResponse() of encrypted content (xmlenc-core1 §6.1.1)', () => {
   const change = (octets: Buffer) => Buffer.concat([octets.subarray(0, -1), Buffer.from([octets.at(-1)! ^ 0x55])]);
 
-  it('reports no more about unsigned AES-CBC than the sign-in does', () => {
+  it('reports the same about unsigned AES-CBC as the sign-in does', () => {
     const [padding, content] = [{ cipher: 'aes256-cbc', change } as const, { cipher: 'aes256-cbc' } as const];
     for (const xml of [encrypted(parties, signedAssertion(parties), padding), encrypted(parties, '<a/>', content)]) {
       const refusal = refusalOf(acceptResponse, xml, settingsOf(parties));

@@ -31,7 +31,7 @@ let directory: string;
 let redis: RedisServer;
 let cluster: RedisCluster;
 let port: number;
-/** A store that a gateway has written, and what is known about it. */
+/** A store that a gateway has written, and the facts about it. */
 let source: string;
 let organization: TestOrganization;
 let browser: HttpBrowser;
@@ -282,7 +282,7 @@ describe('an interrupted copy', () => {
     expect(half.size).toBeLessThan(4000);
     await expect(gatewayOn(to)).rejects.toThrow('incomplete copy');
     expect((await checkStore(to, secrets)).problems).toEqual([expect.stringContaining('incomplete copy')]);
-    // Another store cannot be copied from it, and a member who is removed meanwhile must not come back.
+    // No other store can be copied from it, and a member whose removal happens meanwhile must stay removed.
     await expect(copy(to, sqlite('e'))).rejects.toThrow('incomplete copy');
     await withStore(from, async (store) => {
       await store.commit('org_large', [{ do: 'delete', collection: PEOPLE, id: 'p0-0', version: 1 }]);

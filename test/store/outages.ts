@@ -4,7 +4,7 @@ import { expect } from '@jest/globals';
 import type { Store } from '../../src/store/store.ts';
 import { codeOf, PEOPLE, put } from './people.ts';
 
-/** A user who signs in gets an error by then. */
+/** A sign-in has failed by then. */
 export const TOLD_WITHIN_MS = 5000;
 
 /** All methods of a store, by name. */

@@ -38,7 +38,7 @@ export async function makeRuntime(environment: Readonly<Record<string, string>>,
 export const seedOrganization = (runtime: Runtime, slug: string): Promise<Organization> =>
   createOrganization(runtime, OPERATOR, { slug, name: slug, domains: [], allowedReturnUrls: [] });
 
-/** Creates a member who has just signed in. */
+/** Creates a member, as after a sign-in. */
 export async function seedMember(runtime: Runtime, organizationId: string, more: Partial<Member> = {}): Promise<Member> {
   const nowMs = runtime.now();
   const id = newId('usr');

@@ -1,7 +1,7 @@
 /**
  * The number of CLI tokens by signing key, in one record, because counting reads every member who has one. Each change of a member's
- * tokens updates it. What ends otherwise (expired tokens, removed members, deleted organizations) is still included until all tokens
- * are counted again, once a day. So the numbers inform people; a key is deleted only after an exact count.
+ * tokens updates it. Tokens of removed members and deleted organizations, and expired tokens, remain included until all tokens are counted
+ * again, once a day. The numbers are shown to operators only; a key is deleted only after an exact count.
  */
 import { codeOf } from '../../errors.ts';
 import { type CliToken, countCliTokensByKey } from '../../organizations/members.ts';
@@ -22,7 +22,7 @@ const RECORD = { partition: GLOBAL, collection: TOKEN_COUNTS, id: 'cli-token-cou
 /** The count that is running in this process. */
 const runningOf = perRuntime(() => ({ count: undefined as Promise<TokenCounts> | undefined }));
 
-/** Returns the numbers of the record. Counts if there is none, as in a store of an older version. */
+/** Returns the numbers of the record. Counts the tokens if the record is missing, as in a store of an older version. */
 export async function readTokenCounts(runtime: Runtime): Promise<TokenCounts> {
   return (await runtime.store.get(GLOBAL, TOKEN_COUNTS, RECORD.id))?.value ?? recountTokens(runtime);
 }

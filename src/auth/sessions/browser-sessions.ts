@@ -41,7 +41,7 @@ export function putSession<Value>(kind: SessionKind<Value>, sid: string, value: 
   return { do: 'put', key: keyOf(kind, sid), value: JSON.stringify(value), ttlSeconds };
 }
 
-/** Returns the session with this ID; undefined if there is none, or if it is no longer valid. @throws store_unavailable */
+/** Returns the session with this ID; undefined if it does not exist or is no longer valid. @throws store_unavailable */
 export async function readSession<Value>(runtime: Runtime, kind: SessionKind<Value>, sid: string): Promise<Value | undefined> {
   const place = placeOf(kind, sid);
   return place && readSessionAt(runtime, kind, place);

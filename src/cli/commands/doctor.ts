@@ -1,4 +1,4 @@
-/** `samlgate doctor`: checks a gateway on its own machine and says what to do. Changes nothing. */
+/** `samlgate doctor`: checks a gateway on its own machine and advises what to do. Changes nothing. */
 import type { Command } from 'commander';
 import { CommandError } from '../command-error.ts';
 import type { Finding } from '../doctor-checks.ts';

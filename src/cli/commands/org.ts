@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { IdentityProvider } from '../../client/api-types.ts';
 import type { EntityIdDecision } from '../../client/connections.ts';
+import { collect } from '../collect.ts';
 import { CommandError } from '../command-error.ts';
 import { confirm } from '../confirm.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
@@ -12,8 +13,6 @@ import { addApply, addExport } from './org/files.ts';
 import { addSetRoles } from './org/roles.ts';
 import { addOrgSetupLink } from './org/setup-links.ts';
 import { addOrgDomain } from './org-domain.ts';
-
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: keep, link_by_email or new_accounts';
 const LINK_UNTIL = 'until when link_by_email links users to members with the same verified address: a time, at most 30 days ahead';

@@ -6,7 +6,7 @@ export interface FieldProps {
   readonly type?: 'text' | 'email' | 'url' | 'number';
   /** Renders a text area if more than 1. */
   readonly lines?: number;
-  /** A sentence below the field that says what to enter. */
+  /** A sentence below the field about the expected value. */
   readonly hint?: string;
   readonly required?: boolean;
   readonly maxlength?: number;

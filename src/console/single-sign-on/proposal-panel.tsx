@@ -16,6 +16,7 @@ export interface ProposalPanelProps {
 export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProps) {
   const { metadata, metadataUrl } = proposal;
   const known = new Set(connection.metadata.signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256));
+  const isDecider = frame.viewer.kind !== 'setup';
   const added = metadata.signingCertificates.filter(({ fingerprintSha256 }) => !known.has(fingerprintSha256));
   return (
     <section class="panel" aria-labelledby="proposal">
@@ -38,17 +39,16 @@ export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProp
                 <code>{fingerprintSha256}</code>
               </>
             ))}
-            . Its key can sign in as any member, so compare the fingerprint with your identity provider.
+            . {added.length === 1 ? 'Its key' : 'Their keys'} can sign in as any member
+            {isDecider ? `, so compare the fingerprint${added.length === 1 ? '' : 's'} with your identity provider` : null}.
           </p>
         )}
         {metadataUrl === undefined || metadataUrl === connection.metadataUrl ? null : (
           <p>From now on, certificates would also be read from the metadata URL above, once a day.</p>
         )}
-        <p>Accept it only if you know that it comes from your identity provider.</p>
+        {isDecider ? <p>Accept it only if you know that it comes from your identity provider.</p> : null}
       </Callout>
-      {frame.viewer.kind === 'setup' ? null : (
-        <Choice path={`${frame.base}/single-sign-on/${connection.id}/proposal`} frame={frame} id={proposal.id} />
-      )}
+      {isDecider ? <Choice path={`${frame.base}/single-sign-on/${connection.id}/proposal`} frame={frame} id={proposal.id} /> : null}
     </section>
   );
 }

@@ -133,7 +133,7 @@ function refuse({ request }: Body): void {
   });
   // Body parsers set the status of the errors that they pass on.
   const error = Object.assign(new Error('too many request bodies', { cause }), { status: cause.status });
-  // A parser that has refused the body does not listen any more, and an error without listeners ends the process.
+  // A parser that has refused the body no longer listens, and an error without listeners ends the process.
   if (request.listenerCount('error') > 0) request.emit('error', error);
   destroyUnlessComplete(request);
 }

@@ -48,11 +48,11 @@ export function continuationRoutes(runtime: Runtime): Router {
 
 interface Visit extends Continuation {
   readonly organization: Organization;
-  /** The member who signs in. */
+  /** The member of the pending sign-in. */
   readonly next: SessionPrincipal;
 }
 
-/** Returns the pending sign-in of this browser; undefined if there is none, or if its session has ended, for example by a suspension. */
+/** Returns the pending sign-in of this browser; undefined if none is pending, or if its session has ended, for example by a suspension. */
 async function findPending(runtime: Runtime, request: Request): Promise<Visit | undefined> {
   const organization = await getOrganization(runtime.store, String(request.params.org));
   const found = await readRequestSession(runtime, PENDING_SIGN_IN, request);

@@ -18,7 +18,7 @@ export interface ConnectionDates {
   readonly refreshDueAtMs: number | null;
   /** Whether the last refresh of a connection failed. */
   readonly isRefreshFailing: boolean;
-  /** When the first signing certificate expires. Null if there is none. */
+  /** When the first signing certificate expires. Null without certificates. */
   readonly certificateEndsAtMs: number | null;
 }
 

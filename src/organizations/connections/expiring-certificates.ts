@@ -61,7 +61,7 @@ export async function summarizeCertificates(
     const all = organization.connections.flatMap(({ metadata }) =>
       metadata.signingCertificates.map(({ notAfter }) => Date.parse(notAfter)),
     );
-    // The organizations come in the order of their first certificate, so no later one can change the result.
+    // The organizations are sorted by the end of their first certificate, so no later one can change the result.
     if (Math.min(...all) > Math.max(firstMs, nowMs + SOON_MS) || ++organizations >= MAX_ORGANIZATIONS) break;
   }
   return { daysLeft: (firstMs - nowMs) / DAY_MS, expiring };

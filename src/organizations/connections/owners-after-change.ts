@@ -1,4 +1,4 @@
-/** Notices that a change of a connection leaves an organization without an owner who can sign in. */
+/** Detects changes of a connection after which no owner of the organization can sign in. */
 import type { Actor } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
@@ -13,7 +13,7 @@ import { activeConnections, roleScopeOf } from './connections.ts';
 const MAX_MEMBERS = 20_000;
 
 /**
- * Marks an organization that had an owner and has none who can sign in after the change. It runs after the commit of the change,
+ * Marks an organization that had an owner, if no owner can sign in after the change. It runs after the commit of the change,
  * because disabling a connection must never wait for, or fail because of, the number of members.
  */
 export async function noteOwnerLoss(runtime: Runtime, actor: Actor, organization: Organization): Promise<void> {

@@ -41,7 +41,7 @@ const noRecord = (name: string): RecordLookUp => ({
   problem: `DNS has no TXT record named ${name}. Publish the record, and try again in some minutes, because DNS servers cache that it was missing.`,
 });
 
-/** Returns the values of all TXT records. A value of more than 255 octets comes in several strings (RFC 1035 §3.3.14). */
+/** Returns the values of all TXT records. DNS splits a value of more than 255 octets into several strings (RFC 1035 §3.3.14). */
 async function resolveTxt(name: string, servers: readonly string[] | undefined): Promise<string[]> {
   const { Resolver } = await import('node:dns/promises');
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });

@@ -41,7 +41,7 @@ export interface UnapprovedMember {
   readonly requestSteps: readonly Step[];
 }
 
-/** The organization has changed since it was read, so its settings do not decide any more. */
+/** The organization has changed since it was read, so its settings may be outdated. */
 export interface Outdated {
   readonly kind: 'outdated';
 }

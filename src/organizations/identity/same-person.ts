@@ -36,7 +36,7 @@ const hasSameUniqueIdentifier = ({ identifier: one }: Member, { identifier: othe
   isDeepStrictEqual(one.source, other.source) &&
   one.value.toLowerCase() === other.value.toLowerCase();
 
-/** Members who are known by different values of one identifier are different users, who may share a mailbox. */
+/** Different values of one identifier belong to different users, even if these share a mailbox. */
 function isKnownDifferently(one: Member, other: Member, formerConnectionId: string | undefined): boolean {
   if (one.identifier && other.identifier) {
     return one.identifier.scope !== other.identifier.scope || !isDeepStrictEqual(one.identifier.source, other.identifier.source);

@@ -1,7 +1,7 @@
 /**
  * Requests of users of a new identity provider to become an existing member. A refused sign-in records one, and an owner or the
- * operator approves or declines it. A member keeps only the last request. Each request has an ID, so that the user who is approved
- * is always the one on the page.
+ * operator approves or declines it. A member keeps only the last request. Each request has an ID, so that an approval always
+ * concerns the user on the page.
  */
 import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
@@ -147,8 +147,8 @@ function requireRequest(
 }
 
 /**
- * Checks that the caller is known to be who they were before members were kept: the session of an unconfirmed owner proves nothing about
- * the user who signs in next.
+ * Checks that the identity of the caller is confirmed since members were kept. The session of an owner who has not signed in since then
+ * proves nothing about the user who will sign in with that identifier.
  * @throws forbidden
  */
 async function requireConfirmed(

@@ -47,7 +47,7 @@ export interface PendingRevocation {
 
 /**
  * Revokes the sessions and CLI tokens of all members who have not signed in since the change. From its first commit on, no check accepts
- * them; a member who signs in meanwhile keeps what is new and old.
+ * them. A member who signs in meanwhile keeps all credentials.
  * @throws not_found; conflict if the identity provider has changed again, or if another revocation of the connection runs;
  *   store_unavailable, and the revocation then continues in the background
  */

@@ -27,7 +27,7 @@ export const ownerLossStep = (nowMs: number, actor: Actor, cause: OwnerLossCause
     details: { cause },
   });
 
-/** A member before and after a sign-in; undefined if there is none. */
+/** A member before and after a sign-in. `before` is undefined for a new member, `after` if no member is created. */
 export interface SignedInMember {
   readonly before: Member | undefined;
   readonly after: Member | undefined;

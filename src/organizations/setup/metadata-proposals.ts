@@ -83,7 +83,7 @@ const detailsOf = (connection: string, { id, metadata, metadataUrl }: MetadataPr
   ...(metadataUrl === undefined ? {} : { metadata_url: metadataUrl }),
 });
 
-/** Returns the proposal for a connection. Undefined if there is none, if it has expired, or if its setup link has ended. */
+/** Returns the proposal for a connection. Undefined if it is missing or expired, or if its setup link has ended. */
 export async function findProposal(
   runtime: Runtime,
   { organization, connection }: OrganizationConnection,

@@ -3,7 +3,7 @@
  *
  * A signature on the metadata is not verified, because no key is trusted before the metadata is. Metadata is trusted because
  * an owner of the organization or the operator uploaded it while signed in, or because it was fetched over https. With or
- * without a signature, a person who can upload metadata decides who can sign in to the organization.
+ * without a signature, uploading metadata decides which users can sign in to the organization.
  */
 import { GatewayError } from '../../errors.ts';
 import { type Certificate, eachOnce, endCertificates, judgeKey, readCertificates } from './certificates.ts';
@@ -46,7 +46,7 @@ export interface ManualIdp {
 /**
  * Reads a metadata document.
  * @param input the file or its text, at most 1 MiB of UTF-8, with or without a byte order mark
- * @throws idp_metadata_invalid with a detail that says what is wrong or what the file is instead; payload_too_large
+ * @throws idp_metadata_invalid with a detail that names the mistake, or the kind of file that it is instead; payload_too_large
  * @see saml-metadata §2.3, §2.4.1–§2.4.3
  */
 export function readIdpMetadata(input: Uint8Array | string, { nowMs, entityId }: ReadOptions): ReadMetadata {

@@ -71,7 +71,7 @@ interface CheckFunctions<Context, Need extends ValueName, Provided extends Value
 
   // The rest serves only the examination, which goes on after a failure.
 
-  /** Returns the value for later checks if this one did not pass; undefined if nothing can stand in. */
+  /** Returns the value for later checks if this one did not pass; undefined if no replacement is possible. */
   readonly standIn?: (values: Partial<CheckValues>) => { readonly value: CheckValues[Provided] } | undefined;
   /** The check means nothing on stand-ins, so it runs only if all values it needs come from checks that passed. */
   readonly refusesStandIns?: true;

@@ -39,7 +39,7 @@ export interface Statement {
 }
 
 interface AnyCase {
-  /** The folder name, which says what the case tries. */
+  /** The folder name, which describes the attempt. */
   readonly name: string;
   readonly xml: string | Buffer;
   readonly settings?: CaseSettings;

@@ -2,11 +2,10 @@
 import type { Command } from 'commander';
 import type { NewRoleMapping, RoleMapping } from '../../../client/api-types.ts';
 import type { Client } from '../../../client/client.ts';
+import { collect } from '../../collect.ts';
 import { CommandError, UsageError } from '../../command-error.ts';
 import { connectAsOperator, type GatewayOptions } from '../../gateway-api.ts';
 import { countOf, print, printLine } from '../../output.ts';
-
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 export const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
