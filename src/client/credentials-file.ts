@@ -108,6 +108,13 @@ const unusable = (title: string, detail: string, cause?: unknown): SamlgateError
   new SamlgateError({ code: 'credentials_file_unusable', title, detail, cause });
 
 /**
+ * Checks that the credentials file can be written, before a user signs in for nothing.
+ * @throws SamlgateError credentials_file_unusable
+ */
+export const requireWritableCredentials = (environment: Environment = process.env): Promise<void> =>
+  withLock(credentialsPath(environment), () => undefined);
+
+/**
  * Changes the credentials file under a lock, so that no concurrent change is lost. Readers see either the old or the new content.
  * @param change called only when the file is locked and known to be writable; if it throws, the file stays as it is
  * @throws SamlgateError credentials_file_unusable
@@ -117,22 +124,36 @@ export async function changeCredentials(
   environment: Environment = process.env,
 ): Promise<void> {
   const file = credentialsPath(environment);
+  await withLock(file, async () => replaceFile(file, `${JSON.stringify(await change(readCredentials(environment)), null, 2)}\n`));
+}
+
+async function withLock(file: string, work: () => void | Promise<void>): Promise<void> {
   const lock = `${file}.lock`;
+  const folder = path.dirname(file);
   try {
-    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     await takeLock(lock);
   } catch (error) {
     if (error instanceof SamlgateError) throw error;
-    throw unusable(
-      `${path.dirname(file)} can't be written (${(error as NodeJS.ErrnoException).code})`,
-      'Check its owner and permissions.',
-      error,
-    );
+    throw unusable(`${folder} can't be written (${(error as NodeJS.ErrnoException).code})`, 'Check its owner and permissions.', error);
   }
   try {
-    replaceFile(file, `${JSON.stringify(await change(readCredentials(environment)), null, 2)}\n`);
+    await work();
   } finally {
     rmSync(lock, { force: true });
+  }
+}
+
+/** Creates the folder, but no home directory: users such as `nobody` have none, and the token would be lost there. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const home = path.dirname(folder);
+    if (code === 'ENOENT')
+      throw unusable(`The home directory ${home} does not exist`, 'Set HOME to a directory that you can write.', error);
+    if (code !== 'EEXIST') throw error;
   }
 }
 

@@ -1,6 +1,8 @@
 import type { DeviceRequest } from '../auth/tokens/device-login.ts';
-import { toIsoTime } from '../time.ts';
 import { Page } from './layout.tsx';
+import { ForeignText } from './parts/foreign-text.tsx';
+import { Moment, nearText } from './parts/moment.tsx';
+import { userAgentText } from './parts/user-agent.tsx';
 
 /** Asks for the code that the terminal shows. */
 export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefined }) {
@@ -12,7 +14,8 @@ export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefi
       </p>
       {unknown === undefined ? null : (
         <p class="notice problem" role="alert">
-          The code “{unknown}” is invalid, expired or already used. Compare it with your terminal. Each code is valid for ten minutes.
+          The code “<ForeignText text={unknown} />” is invalid, expired or already used. Compare it with your terminal. Each code is valid
+          for ten minutes.
         </p>
       )}
       <form method="get" action="/device">
@@ -36,43 +39,42 @@ export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefi
 
 export interface DeviceConfirmationPageProps {
   readonly request: DeviceRequest;
+  /** The request for this page, to compare with the request of the terminal. */
+  readonly browser: { readonly address: string | undefined; readonly nowMs: number };
   readonly member: { readonly name: string; readonly email: string; readonly role: string };
   readonly organization: { readonly name: string; readonly slug: string };
   readonly csrfToken: string;
 }
 
-/** Asks the user to approve a device login. It shows where the request came from and what the approval grants. */
-export function DeviceConfirmationPage({ request, member, organization, csrfToken }: DeviceConfirmationPageProps) {
+/**
+ * Asks the user to approve a device login. Attackers send links with their own code (RFC 8628 §5.4), so the page shows where and when
+ * the sign-in was started and what the approval grants, and only a click approves it.
+ */
+export function DeviceConfirmationPage({ request, browser, member, organization, csrfToken }: DeviceConfirmationPageProps) {
   return (
     <Page title="Sign in a terminal?">
       <h1>Sign in a terminal?</h1>
-      <p>
-        A terminal requests access as <strong>{member.name}</strong> ({member.email}), {member.role} of <strong>{organization.name}</strong>
-        .
-      </p>
-      <dl class="facts">
-        <dt>Code</dt>
-        <dd>
-          <strong>
-            <code>{request.userCode}</code>
-          </strong>
-        </dd>
-        <dt>Requested from</dt>
-        <dd>
-          <code>{request.address ?? 'an unknown address'}</code>, at {toIsoTime(request.startedAtMs).slice(0, 19).replace('T', ' ')} UTC
-        </dd>
-        <dt>Program</dt>
-        <dd>{request.userAgent ?? 'unknown'}</dd>
-        <dt>Token name</dt>
-        <dd>{request.tokenName}</dd>
-      </dl>
       <p class="notice warning">
-        Approve only if you have just started <code>samlgate login</code> yourself and your terminal shows exactly this code. Never approve
-        a code that another person sent you.
+        <strong>Approve only if you just started this</strong> with <code>samlgate login</code>, and your terminal shows exactly this code.
+        Never approve a code or a link that another person sent you, whoever asks for it.
+      </p>
+      <RequestFacts request={request} browser={browser} organization={organization} />
+      <p>
+        If you approve, the terminal can act as{' '}
+        <strong>
+          <ForeignText text={member.name} />
+        </strong>{' '}
+        (<ForeignText text={member.email} />
+        ), {member.role} of{' '}
+        <strong>
+          <ForeignText text={organization.name} />
+        </strong>
+        , until its token expires or is revoked.
       </p>
       <form method="post" action="/device">
         <input type="hidden" name="csrf" value={csrfToken} />
         <input type="hidden" name="user_code" value={request.userCode} />
+        <input type="hidden" name="organization" value={organization.slug} />
         <div class="buttons">
           <button type="submit" name="action" value="approve">
             Approve
@@ -86,24 +88,83 @@ export function DeviceConfirmationPage({ request, member, organization, csrfToke
   );
 }
 
+type RequestFactsProps = Pick<DeviceConfirmationPageProps, 'request' | 'browser' | 'organization'>;
+
+function RequestFacts({ request, browser, organization }: RequestFactsProps) {
+  return (
+    <dl class="facts">
+      <dt>Code</dt>
+      <dd>
+        <code class="user-code">{request.userCode}</code>
+      </dd>
+      <dt>Started</dt>
+      <dd>
+        <strong>{nearText(request.startedAtMs, browser.nowMs)}</strong>, <Moment ms={request.startedAtMs} />
+      </dd>
+      <dt>Address</dt>
+      <dd>
+        <code>{request.address ?? 'unknown'}</code>
+        <AddressComparison terminal={request.address} browser={browser.address} />
+      </dd>
+      <dt>Organization</dt>
+      <dd>
+        <ForeignText text={organization.name} /> (<code>{organization.slug}</code>)
+      </dd>
+      <dt>Client</dt>
+      <dd>
+        samlgate command line
+        <span class="sub">It calls itself “{userAgentText(request.userAgent)}”.</span>
+      </dd>
+      <dt>Token name</dt>
+      <dd>
+        <ForeignText text={request.tokenName} />
+      </dd>
+    </dl>
+  );
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
+
+/**
+ * Warns if the sign-in was started at another address than this browser's. Equal addresses are not mentioned: many users share the
+ * address of a proxy, so they prove nothing.
+ */
+function AddressComparison({ terminal, browser }: { readonly terminal: string | undefined; readonly browser: string | undefined }) {
+  if (terminal === undefined || browser === undefined) return null;
+  const isSame = terminal === browser || (LOOPBACK.has(terminal) && LOOPBACK.has(browser));
+  if (isSame) return null;
+  return (
+    <span class="notice problem" role="note">
+      <strong>Not the address of this browser</strong>, which is <code>{browser}</code>. That is expected only if you started the sign-in on
+      another machine or network, for example over SSH. Otherwise deny it.
+    </span>
+  );
+}
+
+export interface DeviceOrganizationPageProps {
+  /** The slug of the organization that the terminal asked for. */
+  readonly requested: string;
+  /** The organization that this browser is signed in to. */
+  readonly current: { readonly name: string };
+  readonly signInHref: string;
+}
+
 /** Explains that the terminal requested another organization than the one this browser is signed in to. */
-export function DeviceOrganizationPage({
-  wanted,
-  organization,
-}: {
-  readonly wanted: string;
-  readonly organization: { readonly name: string };
-}) {
+export function DeviceOrganizationPage({ requested, current, signInHref }: DeviceOrganizationPageProps) {
   return (
     <Page title="Another organization">
       <h1>Another organization</h1>
       <p>
-        The terminal requests the organization “{wanted}”, but this browser is signed in to <strong>{organization.name}</strong>.
+        The terminal requests access to the organization <strong>{requested}</strong>, but this browser is signed in to{' '}
+        <strong>
+          <ForeignText text={current.name} />
+        </strong>
+        .
       </p>
-      <p>Sign out in the console, then open the link from the terminal again.</p>
+      <p>If you just started this sign-in yourself, sign in to the other organization. You then return to the code.</p>
       <p>
-        <a class="button" href="/console">
-          Open the console
+        <a class="button" href={signInHref}>
+          Sign in to {requested}
         </a>
       </p>
     </Page>

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { HttpBrowser, type Page, signIn } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
+import { readLinks, textOf } from '../support/html.ts';
+import { newSlug } from '../support/new-slug.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -71,6 +73,7 @@ describe('device authorization (RFC 8628)', () => {
     expect(page.text).toContain(code.user_code);
     for (const fact of ['127.0.0.1', 'samlgate/0.1.0', 'ada’s laptop', 'Carl Čapek', 'collaborator', `Test ${organization.slug}`])
       expect(page.text).toContain(fact);
+    expect(textOf(page.text)).toContain('Approve only if you just started this with samlgate login');
     expect(await poll(code)).toBe('authorization_pending');
     const answered = await carl.browser.submit(page, { action: 'approve' }, '/device');
     expect([answered.status, answered.text]).toEqual([200, expect.stringContaining('The terminal is signed in')]);
@@ -146,9 +149,17 @@ describe('device authorization (RFC 8628)', () => {
     [{}, 'invalid_request'],
     [{ client_id: 'samlgate-cli', organization: 'NO/slug' }, 'invalid_request'],
     [{ client_id: 'samlgate-cli', token_name: 'a\nb' }, 'invalid_request'],
+    [{ client_id: 'samlgate-cli', organization: ['acme', 'other'] as unknown as string }, 'invalid_request'],
   ])('rejects the device authorization request %j', async (form, error) => {
     const { status, body } = await post('device_authorization', form as Record<string, string>);
     expect([status, body.error]).toEqual([400, error]);
+  });
+
+  test('refuses an unknown organization before a user opens a browser', async () => {
+    const { status, body } = await post('device_authorization', { client_id: 'samlgate-cli', organization: 'no-such-organization' });
+    expect([status, body.code, body.error]).toEqual([404, 'organization_unknown', 'invalid_request']);
+    expect(body.detail).toContain('No organization has the short name “no-such-organization”.');
+    expect(body).not.toHaveProperty('user_code');
   });
 
   test('stores only the hash of the device code', async () => {
@@ -196,6 +207,70 @@ describe('confirmation page (/device)', () => {
     const forged = new URLSearchParams({ csrf: carl.csrfToken, user_code: code.user_code, action: 'approve' });
     expect(codeOf(await carl.browser.open(`${gateway.url}/device`, { method: 'POST', body: forged }))).toBe('forbidden');
     expect(await poll(code)).toBe('authorization_pending');
+  });
+
+  test('does not let a member of a new organization with the slug of a deleted one answer its requests', async () => {
+    const slug = newSlug();
+    await gateway.makeOrganization(slug);
+    const code = await start({ organization: slug });
+    await gateway.api('DELETE', `/organizations/${slug}`);
+    const successor = await signedIn(gateway, await gateway.makeOrganization(slug), 'olivia');
+    expect((await open(code, successor)).forms).toEqual([]);
+    for (const action of ['approve', 'deny']) {
+      const forged = new URLSearchParams({ csrf: successor.csrfToken, user_code: code.user_code, action });
+      expect(codeOf(await successor.browser.open(`${gateway.url}/device`, { method: 'POST', body: forged }))).toBe('forbidden');
+    }
+    expect(await poll(code)).toBe('authorization_pending');
+  });
+
+  test('lets a user who is signed in to another organization sign in to the requested one, and returns to the code', async () => {
+    const other = await gateway.makeOrganization();
+    const code = await start({ organization: other.slug });
+    const page = await open(code);
+    const link = readLinks(page.text, page.url).find(({ text }) => text === `Sign in to ${other.slug}`);
+    expect(link?.href).toBe(`${gateway.loginUrl(other.slug)}?return_to=${encodeURIComponent(`/device?user_code=${code.user_code}`)}`);
+  });
+
+  test('shows how long ago the sign-in was started', async () => {
+    const code = await start();
+    expect(textOf((await open(code)).text)).toMatch(/Started just now, \d+ \w{3} \d{4}/);
+    offsetMs += 240_000;
+    expect(textOf((await open(code)).text)).toContain('Started 4 minutes ago');
+  });
+
+  test('warns of a sign-in that was started at another address, as an attacker’s link is (§5.4)', async () => {
+    const proxied = await startGateway({ environment: { SAMLGATE_TRUST_PROXY: 'loopback' } });
+    try {
+      const victim = await signedIn(proxied, await proxied.makeOrganization(), 'carl');
+      const body = new URLSearchParams({ client_id: 'samlgate-cli', token_name: 'IT support' });
+      const headers = { 'x-forwarded-for': '203.0.113.66', 'user-agent': 'Your IT department' };
+      const started = await fetch(`${proxied.url}/oauth/device_authorization`, { method: 'POST', headers, body });
+      const { verification_uri_complete: link } = (await started.json()) as DeviceJson;
+      const seenFrom = async (address: string) =>
+        textOf((await victim.browser.open(link, { headers: { 'x-forwarded-for': address } })).text);
+      const page = await seenFrom('198.51.100.7');
+      expect(page).toContain('Address 203.0.113.66Not the address of this browser, which is 198.51.100.7.');
+      expect(page).toContain('Client samlgate command lineIt calls itself “Your IT department”.');
+      expect(await seenFrom('203.0.113.66')).not.toContain('Not the address of this browser');
+    } finally {
+      await proxied.stop();
+    }
+  });
+
+  test('only asks: neither submits itself nor approves on GET, also with action=approve in the URL', async () => {
+    const code = await start();
+    const page = await carl.browser.open(`${code.verification_uri_complete}&action=approve&csrf=${carl.csrfToken}`);
+    expect([page.status, /<script[^>]*submit/.test(page.text), page.text.includes('autofocus')]).toEqual([200, false, false]);
+    expect(await poll(code)).toBe('authorization_pending');
+  });
+
+  test('keeps the organization if the session ends while the page is open', async () => {
+    const code = await start({ organization: organization.slug });
+    const [form] = (await open(code)).forms;
+    expect(form?.fields.find(({ name }) => name === 'organization')?.value).toBe(organization.slug);
+    const fields = { csrf: 'x', user_code: code.user_code, organization: organization.slug, action: 'approve' };
+    const page = await new HttpBrowser().request(`${gateway.url}/device`, { method: 'POST', body: new URLSearchParams(fields) });
+    expect([page.status, page.location]).toEqual([303, expect.stringContaining(`/saml/${organization.slug}/login?return_to=`)]);
   });
 
   test('accepts a typed code in any case, with or without the dash', async () => {

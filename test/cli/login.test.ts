@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Home, makeHome, type Running } from '../support/command.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -30,7 +31,7 @@ async function answer(command: Running, action: 'approve' | 'deny', person = oli
   const [, address = ''] = await command.tells(/^Open +(\S+)$/m);
   const [, code = ''] = await command.tells(/^Code +(\S+)$/m);
   const { browser } = person;
-  const confirmation = await browser.open(`${address}?user_code=${code}`);
+  const confirmation = await browser.open(address);
   expect(confirmation.text).toContain(code);
   expect((await browser.submit(confirmation, { action })).status).toBe(200);
 }
@@ -109,6 +110,57 @@ describe('samlgate login', () => {
       `Other users can access ${home.credentialsFile} (mode 644). Run: chmod 600 ${home.credentialsFile}\n`,
     ]);
   });
+
+  test('refuses an unknown organization immediately', async () => {
+    const { code, stdout, stderr } = await home.run(['login', '--gateway', gateway.url, '--org', 'no-such-organization']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('No organization has the short name “no-such-organization”.');
+    expect(stderr).not.toContain('Open ');
+  });
+
+  test('puts the code and the organization into the URL', async () => {
+    const command = home.start(['login', '--gateway', gateway.url, '--org', acme.slug]);
+    const [, address = ''] = await command.tells(/^Open +(\S+)$/m);
+    const [, code = ''] = await command.tells(/^Code +(\S+)$/m);
+    expect(address).toBe(`${gateway.url}/device?user_code=${code}&organization=${acme.slug}`);
+    await command.tells(new RegExp(`On another device, open ${gateway.url}/device and enter the code\\.$`, 'm'));
+    command.kill();
+  });
+
+  test.each([
+    ['does not exist', (parent: string) => path.join(parent, 'missing'), /The home directory \S+missing does not exist\. Set HOME/],
+    // Also root can't create a folder there, as on a read-only file system.
+    ['can’t be written', () => '/proc/self', /\/proc\/self\S* (can't be written \(|does not exist)/],
+  ])('finds a home directory that %s before a user signs in, and offers --print-token', async (_what, homeOf, problem) => {
+    const args = ['login', '--gateway', gateway.url, '--org', acme.slug];
+    const { code, stdout, stderr } = await home.run(args, { HOME: homeOf(home.directory) });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(problem);
+    expect(stderr).toContain('To sign in without saving the token, use: samlgate login --print-token');
+    expect(stderr).not.toContain('Open ');
+    expect(existsSync(path.join(home.directory, 'missing'))).toBe(false);
+  });
+
+  test('prints the token with --print-token and saves nothing, also without a home directory', async () => {
+    const missing = path.join(home.directory, 'missing');
+    const command = home.start(['login', '--gateway', gateway.url, '--org', acme.slug, '--print-token'], { HOME: missing });
+    await answer(command, 'approve');
+    const { code, stdout, stderr } = await command.ended;
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^samlgate_cli_\S+\n$/)]);
+    expect(await isAccepted(stdout.trim())).toBe(true);
+    expect(stderr).toContain(`Signed in as ${olivia.email} (owner of ${acme.name})`);
+    expect(stderr).not.toContain('samlgate_cli_');
+    expect(existsSync(missing)).toBe(false);
+  }, 30_000);
+
+  test('prints the token in JSON with --print-token --json, and keeps the saved sign-in', async () => {
+    home.keepCredentials({ [gateway.url]: 'samlgate_cli_saved' }, gateway.url);
+    const command = home.start(['login', '--print-token', '--json']);
+    await answer(command, 'approve');
+    const { code, stdout } = await command.ended;
+    const { token } = JSON.parse(stdout) as { token: string };
+    expect([code, await isAccepted(token), saved()?.token]).toEqual([0, true, 'samlgate_cli_saved']);
+  }, 30_000);
 
   test('reports a gateway that can’t be reached, and an invalid URL', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;

@@ -111,7 +111,9 @@ describe('samlgate login on a terminal', () => {
 
   test('opens no browser with --no-browser', async () => {
     const login = onTerminal(`login --gateway ${gateway.url} --no-browser`);
-    const [, address = '', code = ''] = await eventually(() => /Open +(\S+)\s+Code +(\S+)/.exec(login.screen()) ?? undefined);
+    const [, code = '', address = ''] = await eventually(
+      () => /Code +(\S+)\s[\s\S]*open (\S+) and enter/.exec(login.screen()) ?? undefined,
+    );
     await visit(async (page) => {
       await page.goto(`${gateway.url}/saml/${acme.slug}/login?return_to=/device`);
       await signInAs(page, 'carl');

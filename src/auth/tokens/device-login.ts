@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto';
 import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError, type OAuthErrorCode } from '../../errors.ts';
 import { newSecret, sha256 } from '../../ids.ts';
+import { getOrganization } from '../../organizations/directory.ts';
 import type { Runtime } from '../../runtime.ts';
 import { GLOBAL } from '../../store/store.ts';
 import type { SessionPrincipal } from '../principal.ts';
@@ -29,6 +30,8 @@ export interface DeviceRequest {
   readonly tokenName: string;
   /** The slug of the organization that the terminal asked for, if it did. */
   readonly organization: string | undefined;
+  /** Its id, which decides: after a deletion, the slug may belong to another organization. */
+  readonly organizationId?: string | undefined;
   readonly startedAtMs: number;
   readonly endsAtMs: number;
 }
@@ -49,17 +52,19 @@ export const oauthRefusal = (oauthError: OAuthErrorCode, detail: string): Gatewa
 
 export type DeviceLoginOptions = Pick<DeviceRequest, 'address' | 'userAgent' | 'tokenName' | 'organization'>;
 
-/** Starts a login and returns its codes. @throws store_unavailable */
+/** Starts a login and returns its codes. @throws organization_unknown, store_unavailable */
 export async function startDeviceLogin(
   runtime: Runtime,
   options: DeviceLoginOptions,
 ): Promise<{ readonly deviceCode: string; readonly userCode: string }> {
+  const organizationId = await findOrganizationId(runtime, options.organization);
   const startedAtMs = runtime.now();
   const deviceCode = newSecret();
   const hash = sha256(deviceCode);
   for (let attempt = 0; attempt < 5; attempt++) {
     const userCode = newUserCode();
-    const request: DeviceRequest = { ...options, userCode, startedAtMs, endsAtMs: startedAtMs + DEVICE_LOGIN_SECONDS * 1000 };
+    const endsAtMs = startedAtMs + DEVICE_LOGIN_SECONDS * 1000;
+    const request: DeviceRequest = { ...options, organizationId, userCode, startedAtMs, endsAtMs };
     const result = await runtime.store.commit(GLOBAL, [
       { do: 'claim', key: takenKey(userCode), ttlSeconds: DEVICE_LOGIN_SECONDS + KNOWN_AFTER_EXPIRY_SECONDS },
       { do: 'put', key: userCodeKey(userCode), value: hash, ttlSeconds: DEVICE_LOGIN_SECONDS },
@@ -69,6 +74,22 @@ export async function startDeviceLogin(
   }
   throw new GatewayError('internal', { cause: 'five random user codes were already taken' });
 }
+
+/** An unknown organization is refused before a user opens a browser. @throws organization_unknown */
+async function findOrganizationId({ store }: Runtime, slug: string | undefined): Promise<string | undefined> {
+  if (slug === undefined) return undefined;
+  try {
+    return (await getOrganization(store, slug)).id;
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'organization_unknown') throw error;
+    const detail = `No organization has the short name “${slug}”. It is the part after /saml/ in your organization’s sign-in address.`;
+    throw new GatewayError('organization_unknown', { detail, oauthError: 'invalid_request' });
+  }
+}
+
+/** Returns whether a member of this organization may not answer the request. A request without an organization is open to all. */
+export const isForOtherOrganization = ({ organization, organizationId }: DeviceRequest, memberOrganizationId: string): boolean =>
+  organization !== undefined && organizationId !== memberOrganizationId;
 
 /** Creates a code like `XXXX-XXXX`. */
 function newUserCode(): string {
@@ -98,7 +119,7 @@ export interface DeviceLoginAnswer {
 /**
  * Stores the user's answer, once. The token is created when the terminal fetches it, and only if the session of the user is
  * still valid then.
- * @throws not_found if no login is pending with this code, store_unavailable
+ * @throws not_found if no login is pending with this code, forbidden if it is for another organization, store_unavailable
  */
 export async function answerDeviceLogin(
   runtime: Runtime,
@@ -108,6 +129,10 @@ export async function answerDeviceLogin(
 ): Promise<void> {
   const { store } = runtime;
   const { organizationId, member, credential } = principal;
+  const request = await findDeviceLogin(runtime, userCode);
+  if (request && isForOtherOrganization(request, organizationId)) {
+    throw new GatewayError('forbidden', 'The terminal requests access to another organization than the one you are signed in to.');
+  }
   const hash = await store.peek(GLOBAL, userCodeKey(userCode));
   const answer: StoredAnswer = isApproved
     ? { approved: { organizationId, memberId: member.id, email: member.email, sessionId: credential.id } }

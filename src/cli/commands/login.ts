@@ -3,11 +3,20 @@ import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { Me } from '../../client/api-types.ts';
 import { createClient } from '../../client/client.ts';
-import { changeCredentials, gatewayKey, readCredentials, type SavedCredential, savedFor } from '../../client/credentials-file.ts';
+import {
+  type CredentialsFile,
+  changeCredentials,
+  gatewayKey,
+  readCredentials,
+  requireWritableCredentials,
+  type SavedCredential,
+  savedFor,
+} from '../../client/credentials-file.ts';
 import { awaitDeviceToken, type DeviceCode, requestDeviceCode, revokeToken } from '../../client/device-login.ts';
 import { isLoopbackHost } from '../../client/loopback.ts';
 import { SamlgateError } from '../../client/samlgate-error.ts';
 import type { Connection } from '../../client/send-request.ts';
+import { CommandError, describeRefusal } from '../command-error.ts';
 import { type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { print, printLine, printNote } from '../output.ts';
 import { withProgress } from '../progress.ts';
@@ -15,6 +24,7 @@ import { withProgress } from '../progress.ts';
 interface Options extends GatewayOptions {
   readonly org?: string;
   readonly browser: boolean;
+  readonly printToken?: boolean;
 }
 
 export function addLogin(program: Command): void {
@@ -22,6 +32,7 @@ export function addLogin(program: Command): void {
     .description('sign in through the browser and save a CLI token in ~/.samlgate/credentials.json')
     .option('--org <slug>', 'organization to sign in to')
     .option('--no-browser', 'do not open a browser, only print the URL and the code')
+    .option('--print-token', 'print the token and save nothing, for example on a machine without a home directory')
     .addHelpText(
       'after',
       '\nExamples:\n  samlgate login --gateway https://sso.example.com\n  samlgate login --gateway https://sso.example.com --org acme --no-browser',
@@ -29,22 +40,20 @@ export function addLogin(program: Command): void {
     .action(login);
 }
 
-async function login({ gateway, org, browser, json }: Options): Promise<void> {
+async function login({ gateway, org, browser, printToken, json }: Options): Promise<void> {
   // An unusable credentials file is reported before the user signs in.
-  const before = readCredentials();
+  const before = printToken ? readIfUsable() : readCredentials();
   const url = gatewayKey(
-    gateway ?? (process.env.SAMLGATE_URL || process.env.SAMLGATE_BASE_URL || before.current || 'http://localhost:8080'),
+    gateway ?? (process.env.SAMLGATE_URL || process.env.SAMLGATE_BASE_URL || before?.current || 'http://localhost:8080'),
   );
+  if (!printToken) await requireWritable();
   warnAboutPlainHttp(url);
   const connection: Connection = { url, token: undefined, timeoutMs: 30_000, maxRetries: 2 };
   const code = await requestDeviceCode(connection, { organization: org, tokenName: tokenName() });
   await showCode(code, browser);
   const token = await withProgress('Waiting for you to confirm in the browser', awaitDeviceToken(connection, code));
-  const { me, replacedToken } = await saveToken(url, token).catch(async (error: unknown) => {
-    // A token that is saved nowhere must not stay valid.
-    await revokeToken(connection, token).catch(() => undefined);
-    throw error;
-  });
+  if (printToken) return showToken(connection, token, json);
+  const { me, replacedToken } = await revokeOnFailure(connection, token, saveToken(url, token));
   if (replacedToken !== undefined) await revokeReplaced(connection, replacedToken);
   if (process.env.SAMLGATE_CLI_TOKEN)
     printNote('SAMLGATE_CLI_TOKEN is set and takes precedence over the saved token. Unset it to use this sign-in.');
@@ -53,6 +62,43 @@ async function login({ gateway, org, browser, json }: Options): Promise<void> {
     printLine(`Signed in as ${user.email} (${user.role} of ${organization.name}) at ${url}.`);
   });
 }
+
+/** Only names the default gateway, so `--print-token` works without the file. */
+function readIfUsable(): CredentialsFile | undefined {
+  try {
+    return readCredentials();
+  } catch (error) {
+    if (error instanceof SamlgateError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws CommandError */
+async function requireWritable(): Promise<void> {
+  try {
+    await requireWritableCredentials();
+  } catch (error) {
+    if (!(error instanceof SamlgateError)) throw error;
+    throw new CommandError(`${describeRefusal(error)}\nTo sign in without saving the token, use: samlgate login --print-token`, error.code);
+  }
+}
+
+/** Prints the token as the only text on standard output, so that a script can capture it. */
+async function showToken(connection: Connection, token: string, json: boolean | undefined): Promise<void> {
+  const { url } = connection;
+  const { user, organization, credential } = await revokeOnFailure(connection, token, createClient({ url, token }).me());
+  printNote(
+    `Signed in as ${user.email} (${user.role} of ${organization.name}) at ${url}. The token is saved nowhere. Treat it like a password.`,
+  );
+  print(json, { gateway: url, token, user, organization, credential }, () => printLine(token));
+}
+
+/** A token that is neither saved nor printed must not stay valid. */
+const revokeOnFailure = <T>(connection: Connection, token: string, work: Promise<T>): Promise<T> =>
+  work.catch(async (error: unknown) => {
+    await revokeToken(connection, token).catch(() => undefined);
+    throw error;
+  });
 
 /** Names the machine, so that the user can tell the tokens of several machines apart. */
 const tokenName = (): string => `samlgate login on ${hostname().replace(/[^\w.-]/g, '')}`.slice(0, 100);
@@ -65,10 +111,10 @@ function warnAboutPlainHttp(url: string): void {
 
 /** Prints to standard error, so that standard output with `--json` is one document. */
 async function showCode({ user_code, verification_uri, verification_uri_complete }: DeviceCode, browser: boolean): Promise<void> {
-  printNote(`Open    ${verification_uri}`);
-  printNote(`Code    ${user_code}`);
-  printNote('Confirm only if the page shows the same code.');
   const address = verification_uri_complete ?? verification_uri;
+  printNote(`Open    ${address}`);
+  printNote(`Code    ${user_code}`);
+  printNote(`Confirm only if the page shows the same code. On another device, open ${verification_uri} and enter the code.`);
   // A browser is opened only for a user at this terminal, and only for a web page: the URL comes from the gateway.
   if (!browser || !process.stderr.isTTY || !URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) return;
   const { default: open } = await import('open');
