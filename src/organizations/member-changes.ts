@@ -7,6 +7,7 @@ import { confirmReplicated } from '../store/confirm-replicated.ts';
 import type { Step, Store, Stored } from '../store/store.ts';
 import { findAccountsToSuspend } from './identity/same-person.ts';
 import {
+  dropSessions,
   getMember,
   hasAnotherOwner,
   isActiveOwner,
@@ -82,6 +83,7 @@ async function changeOne(runtime: Runtime, actor: Actor, { changes, auditDetails
     if (events.length === 0) return undefined;
     const steps: Step[] = [
       { do: 'replace', collection: MEMBERS, id, version, value: after },
+      ...(after.sessions.length < before.sessions.length ? dropSessions(before.sessions) : []),
       ...events.map(([event, details]) => {
         const all = { ...details, ...auditDetails };
         return auditStep(runtime.now(), actor, event, { member_id: id, ...(Object.keys(all).length > 0 ? { details: all } : {}) });
@@ -130,6 +132,7 @@ export async function removeMember(runtime: Runtime, actor: Actor, ref: MemberRe
   await writeMember(runtime, ref, ({ id, value: member, version }) => ({
     steps: [
       { do: 'delete', collection: MEMBERS, id, version },
+      ...dropSessions(member.sessions),
       auditStep(runtime.now(), actor, 'member.removed', { member_id: id, details: { email: member.email } }),
       ...(member.seenNameIds ?? []).map(
         (nameId): Step => ({ do: 'put', key: removedNameIdKey(nameId), value: '', ttlSeconds: REMOVED_NAME_ID_SECONDS }),

@@ -8,7 +8,7 @@ import type { IdentifierSource } from '../saml/identifier/identifier.ts';
 import type { NameId } from '../saml/response/name-id.ts';
 import type { Person } from '../saml/response/person.ts';
 import { eachRecord } from '../store/each-record.ts';
-import type { Collection, Store, Stored } from '../store/store.ts';
+import type { Collection, Step, Store, Stored } from '../store/store.ts';
 import { organizationIds } from './directory.ts';
 import { suspendedIdentifierKey } from './identity/suspended-identifier.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
@@ -131,6 +131,16 @@ export const MEMBERS: Collection<Member> = {
 
 const nameIdKeys = ({ idpEntityId, nameId }: MemberSession): string[] =>
   idpEntityId === undefined || !nameId ? [] : [nameIdKey(idpEntityId, nameId)];
+
+/** Prefix of the keys under which the store holds the browser's side of sessions. */
+export const SESSION_KEY_PREFIX = 'session';
+
+/**
+ * Returns the steps that delete what the store holds for sessions besides the member's record. Without them, it would stay until the
+ * idle time is over, and a member could make the store grow by signing in and out.
+ */
+export const dropSessions = (ended: readonly MemberSession[]): Step[] =>
+  ended.flatMap(({ sidHash }) => (sidHash === undefined ? [] : [{ do: 'drop', key: `${SESSION_KEY_PREFIX}:${sidHash}` } as const]));
 
 /** Returns whether this member's sessions and tokens can be valid at all. */
 export const isActive = (member: Member): boolean => !member.suspended && member.role !== 'none';

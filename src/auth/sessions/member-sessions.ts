@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import { codeOf } from '../../errors.ts';
-import type { MemberSession } from '../../organizations/members.ts';
+import { SESSION_KEY_PREFIX } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Step } from '../../store/store.ts';
 import { MINUTE_MS } from '../../time.ts';
@@ -32,7 +32,7 @@ declare module 'express-session' {
 
 export const MEMBER_SESSION: SessionKind<Login> = {
   name: 'member',
-  keyPrefix: 'session',
+  keyPrefix: SESSION_KEY_PREFIX,
   partition: /^org_[0-9a-z]{20}$/,
   isValid: ({ now }, { endsAtMs }) => endsAtMs > now(),
   touch: renewLogin,
@@ -44,12 +44,6 @@ export function putLogin(runtime: Runtime, sid: string, login: Login): Step {
   const ttlSeconds = Math.max(1, Math.min(runtime.config.sessionIdleSeconds, leftSeconds));
   return putSession(MEMBER_SESSION, sid, login, ttlSeconds);
 }
-
-/** Returns the steps that delete what the store holds for sessions that end, besides the member's record. */
-export const dropLogins = (sessions: readonly MemberSession[]): Step[] =>
-  sessions.flatMap(({ sidHash }) =>
-    sidHash === undefined ? [] : [{ do: 'drop', key: `${MEMBER_SESSION.keyPrefix}:${sidHash}` } as const],
-  );
 
 /** Renews the idle time, at most once a minute. The response does not wait for it. If the store is unavailable, the next request retries. */
 export function renewLogin(runtime: Runtime, sid: string, login: Login): void {

@@ -1,9 +1,9 @@
 import { type Actor, type AuditEvent, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
-import { MEMBERS, type MemberSession } from '../../organizations/members.ts';
+import { dropSessions, MEMBERS, type MemberSession } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { updateRecord } from '../../store/update-record.ts';
-import { dropLogins, type Login } from './member-sessions.ts';
+import type { Login } from './member-sessions.ts';
 
 /**
  * Ends a member's session immediately, on every replica.
@@ -74,6 +74,6 @@ async function endSessions(
     replicated: true,
   });
   // Only now, because a sign-out that replicas did not acknowledge must find the session when it is repeated.
-  if (ended.length > 0) await runtime.store.commit(organizationId, dropLogins(ended));
+  if (ended.length > 0) await runtime.store.commit(organizationId, dropSessions(ended));
   return stored && ended;
 }

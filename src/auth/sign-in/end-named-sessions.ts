@@ -4,7 +4,7 @@ import { codeOf, GatewayError } from '../../errors.ts';
 import { hashOf } from '../../ids.ts';
 import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections/connections.ts';
 import { responseSettings } from '../../organizations/connections/identity-providers.ts';
-import { MEMBERS, type Member, type MemberSession, nameIdKey, removedNameIdKey } from '../../organizations/members.ts';
+import { dropSessions, MEMBERS, type Member, type MemberSession, nameIdKey, removedNameIdKey } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { VerifiedLogoutRequest } from '../../saml/messages/logout.ts';
@@ -107,6 +107,7 @@ async function endPresentSessions(
       const details = { ended: value.sessions.length - sessions.length };
       return [
         { do: 'replace', collection: MEMBERS, id, version, value: { ...value, sessions } },
+        ...dropSessions(value.sessions.filter(isNamed)),
         auditStep(runtime.now(), actor, 'logout.identity_provider', { member_id: id, details }),
       ];
     });

@@ -4,7 +4,7 @@ import { newId, newSecret } from '../../ids.ts';
 import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { identityKey, memberIdentifier } from '../../organizations/identity/member-identity.ts';
-import { MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
+import { dropSessions, MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
 import type { Connection, IdpChange } from '../../organizations/organizations.ts';
 import { newMemberSteps } from '../../organizations/quotas/quota-use.ts';
 import { quotaOf } from '../../organizations/quotas/quotas.ts';
@@ -13,7 +13,7 @@ import type { VerifiedAssertion } from '../../saml/response/response.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { newSid, sidHashOf } from '../sessions/browser-sessions.ts';
-import { dropLogins, type Login, putLogin } from '../sessions/member-sessions.ts';
+import { type Login, putLogin } from '../sessions/member-sessions.ts';
 import { putPendingSignIn } from '../sessions/pending-sign-ins.ts';
 import type { BrowserContext } from './browser-context.ts';
 import type { IdentifiedUser } from './check-assertion.ts';
@@ -70,7 +70,7 @@ export function openSession(
     ...(known
       ? [{ do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member } as const]
       : [...newMemberSteps(organization, nowMs), { do: 'insert', collection: MEMBERS, id: member.id, value: member } as const]),
-    ...dropLogins((known?.value.sessions ?? []).filter((former) => !sessions.includes(former))),
+    ...dropSessions((known?.value.sessions ?? []).filter((former) => !sessions.includes(former))),
     pendingReturnTo === undefined ? putLogin(runtime, sid, login) : putPendingSignIn(sid, { login, returnTo: pendingReturnTo }, nowMs),
     ...auditSteps({ before: known?.value, linkedBy, member, actor: browser.actor, nowMs }),
   ];
@@ -168,5 +168,5 @@ function auditSteps({ before, linkedBy, member, actor, nowMs }: SignInAudit): St
 export function revokeAccess(known: Stored<Member> | undefined): Step[] {
   if (!known) return [];
   const value: Member = { ...known.value, role: 'none', roleSource: { kind: 'default' }, sessions: [] };
-  return [{ do: 'replace', collection: MEMBERS, id: known.id, version: known.version, value }];
+  return [{ do: 'replace', collection: MEMBERS, id: known.id, version: known.version, value }, ...dropSessions(known.value.sessions)];
 }

@@ -14,7 +14,7 @@ import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
-import { hasSignedInSince, MEMBERS, type Member } from '../members.ts';
+import { dropSessions, hasSignedInSince, MEMBERS, type Member } from '../members.ts';
 import { type Connection, getOrganizationById, type Organization, type RevokingConnection, updateOrganization } from '../organizations.ts';
 import { findFormerConnection } from './connections.ts';
 
@@ -120,28 +120,36 @@ interface Batch {
   readonly batch: readonly Stored<Member>[];
 }
 
+const dropEnded = (before: Member, after: Member | undefined): Step[] =>
+  dropSessions(after ? before.sessions.filter((session) => !after.sessions.includes(session)) : []);
+
 /** Revokes the credentials of some members in one commit, or in a commit each if one of them has changed since it was read. */
 async function revokeBatch({ store, now }: Runtime, { organizationId, connection, batch }: Batch): Promise<number> {
   const auditEntry = (memberId: string): Step => {
     const details = { connection: connection.connectionId };
     return auditStep(now(), GATEWAY, 'sessions.ended', { member_id: memberId, details });
   };
-  const steps = batch.flatMap(({ id, version, value }): Step[] => [
-    { do: 'replace', collection: MEMBERS, id, version, value: withoutCredentialsOf(value, connection) },
-    auditEntry(id),
-  ]);
+  const steps = batch.flatMap(({ id, version, value }): Step[] => {
+    const after = withoutCredentialsOf(value, connection);
+    return [{ do: 'replace', collection: MEMBERS, id, version, value: after }, ...dropEnded(value, after), auditEntry(id)];
+  });
   if ((await store.commit(organizationId, steps, { replicated: true })).ok) return batch.length;
   let revoked = 0;
   for (const { id } of batch) {
+    let ended: Step[] = [];
     await updateRecord(store, {
       partition: organizationId,
       collection: MEMBERS,
       id,
       // A member who has signed in through another connection meanwhile keeps that session.
-      change: (member) => withoutCredentialsOf(member, connection),
+      change: (member) => {
+        const after = withoutCredentialsOf(member, connection);
+        ended = dropEnded(member, after);
+        return after;
+      },
       extraSteps: () => {
         revoked++;
-        return [auditEntry(id)];
+        return [...ended, auditEntry(id)];
       },
       replicated: true,
     });
