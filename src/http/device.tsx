@@ -13,6 +13,7 @@ import { getOrganizationById, type Organization } from '../organizations/organiz
 import type { Runtime } from '../runtime.ts';
 import { SLUG } from './api/field-shapes.ts';
 import { checkShape } from './api/request-shapes.ts';
+import { rememberSignedInTo } from './last-organization.ts';
 import { requireWithinLimit } from './limits/rate-limits.ts';
 import { sendPage } from './pages.ts';
 import { actorOf } from './request-context.ts';
@@ -41,6 +42,7 @@ async function showDevice(runtime: Runtime, request: Request, response: Response
   const userCode = typed === undefined ? undefined : readUserCode(typed);
   const principal = await findSessionPrincipal(runtime, loginOf(request));
   if (!principal) return redirectToLogin(response, userCode, SLUG.safeParse(request.query.organization).data);
+  rememberSignedInTo(runtime, response, principal.organizationId);
   if (typed === undefined) return sendPage(response, 200, renderPage(<DeviceCodePage />));
   const device = await findByCode(runtime, request, userCode);
   if (!device) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));

@@ -11,6 +11,14 @@ export function rememberOrganization(runtime: Runtime, request: Request, respons
   if (readCookie(runtime, request, 'lastOrganization') !== slug) setCookie(runtime, response, 'lastOrganization', slug);
 }
 
+/**
+ * Sets the cookie from which the assertion consumer service learns that the browser has a session. Sessions from before an upgrade lack
+ * it, and the user may have deleted it.
+ */
+export function rememberSignedInTo(runtime: Runtime, response: Response, organizationId: string): void {
+  if (readCookie(runtime, response.req, 'signedInTo') !== organizationId) setCookie(runtime, response, 'signedInTo', organizationId);
+}
+
 export const forgetOrganization = (runtime: Runtime, response: Response): void => clearCookie(runtime, response, 'lastOrganization');
 
 /** Returns undefined if none is remembered, or if it no longer exists. */

@@ -244,3 +244,15 @@ describe('reload, double click and back button during the question', () => {
     expect(await whoami(browser)).toBe(`${OLIVIA} ${acme.slug}`);
   });
 });
+
+describe('a session from before the upgrade', () => {
+  it.each(['/console', '/device'])('is recognized by the assertion consumer service after a visit to %s', async (page) => {
+    const browser = new HttpBrowser();
+    const session = (await victim()).cookie('samlgate_session')?.value ?? '';
+    browser.setCookie(gateway.url, 'samlgate_session', session);
+    expect((await browser.request(gateway.url + page)).status).toBe(200);
+    expect(browser.cookie('samlgate_signed_in')?.value).toBe(acme.id);
+    const answer = await postFromOtherSite(browser, evil, evil.respond({ user: 'carl' }));
+    expect([answer.location, givesSession(answer)]).toEqual([continueUrl(evil), false]);
+  });
+});

@@ -18,7 +18,7 @@ import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
 import { hasBody } from '../api/request-body.ts';
 import { checkShape } from '../api/request-shapes.ts';
-import { rememberOrganization } from '../last-organization.ts';
+import { rememberOrganization, rememberSignedInTo } from '../last-organization.ts';
 import { sendPage } from '../pages.ts';
 
 declare global {
@@ -59,8 +59,7 @@ export function rememberVisit(runtime: Runtime): RequestHandler {
   return (request, response, next) => {
     const { id, slug } = organizationOf(response);
     rememberOrganization(runtime, request, response, slug);
-    // Older sessions lack the cookie, and the user may have deleted it.
-    if (readCookie(runtime, request, 'signedInTo') !== id) setCookie(runtime, response, 'signedInTo', id);
+    rememberSignedInTo(runtime, response, id);
     next();
   };
 }
