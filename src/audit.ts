@@ -58,6 +58,7 @@ export const AUDIT_EVENTS = {
   'cli_tokens.rotated': 'all CLI tokens of a member were revoked, and a new one was created if the member asked for it',
   'session_token.revoked': 'a session token was revoked before it expired',
   'device_login.denied': 'a user denied a sign-in from a terminal',
+  'operator.sign_in_refused': 'a wrong operator token was sent, in the console or as a bearer token; at most 32 entries an hour',
   'operator.signed_in': 'the operator signed in to the console with the operator token',
   'signing_key.created': 'the first token signing keys were created',
   'signing_key.rotated': 'the token signing keys were rotated, so that the next key signs',

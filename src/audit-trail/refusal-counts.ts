@@ -13,7 +13,7 @@ import { eachRecord } from '../store/each-record.ts';
 import { type Collection, GLOBAL, type Step, type Store } from '../store/store.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, toIsoTime } from '../time.ts';
 
-/** What was refused. The names are public (`unsigned_refusals` of the audit trail). */
+/** What was refused. The names are public (`unsigned_refusals` of the audit trail, which counts copies of signed messages, too). */
 export const REFUSAL_KINDS = ['sign_in', 'logout', 'operator_sign_in'] as const;
 export type RefusalKind = (typeof REFUSAL_KINDS)[number];
 
@@ -124,7 +124,7 @@ function logCounts({ log }: Runtime, { partition, minuteMs, counts }: MinuteCoun
   for (const [name, count] of Object.entries(counts)) {
     const [kind, code] = name.split(' ');
     const fields = { audit: true, event: 'refusals.counted', organization_id: organizationOf(partition), at: toIsoTime(minuteMs) };
-    log.info({ ...fields, kind, code, count }, 'refusals without a valid signature');
+    log.info({ ...fields, kind, code, count }, 'refusals without an audit entry');
   }
 }
 

@@ -67,7 +67,7 @@ export function AuditPage(props: AuditPageProps) {
         <Paging path={path} query={{ ...filter }} cursor={cursor} nextCursor={nextCursor} />
         <Retention trail={trail} keptDays={keptDays} maxEntries={maxEntries} />
       </section>
-      {refusals.length === 0 ? null : <RefusalsPanel refusals={refusals} />}
+      {refusals.length === 0 ? null : <RefusalsPanel refusals={refusals} section={section} />}
     </ConsolePage>
   );
 }
@@ -95,13 +95,18 @@ const REFUSAL_NAMES: Readonly<Record<RefusalSummary['kind'], string>> = {
 };
 
 /** Shows the refusals that have no entry. */
-function RefusalsPanel({ refusals }: { readonly refusals: readonly RefusalSummary[] }) {
+function RefusalsPanel({ refusals, section }: Pick<AuditPageProps, 'refusals' | 'section'>) {
   return (
-    <section class="panel" aria-label="Refusals without a valid signature">
-      <h2>Refusals without a valid signature</h2>
-      <p>Anyone can send these messages, so they are counted instead of listed. Counters are stored for {REFUSAL_COUNT_DAYS} days.</p>
+    <section class="panel" aria-label="Refusals without an entry">
+      <h2>Refusals without an entry</h2>
+      <p>
+        {section === 'audit'
+          ? 'SAML messages without a valid signature and copies of signed ones are counted, because anyone can send any number of them. '
+          : 'Wrong operator tokens are counted, because anyone can send any number of them. A few of each hour also have an entry. '}
+        Counters are stored for {REFUSAL_COUNT_DAYS} days.
+      </p>
       <DataTable
-        label="Refusals without a valid signature"
+        label="Refusals without an entry"
         rows={refusals}
         columns={[
           {

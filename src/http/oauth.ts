@@ -22,8 +22,9 @@ import { operation, operationRoutes } from './api/operation.ts';
 import { form, formOf, type RequestBody } from './api/request-body.ts';
 import { checkShape } from './api/request-shapes.ts';
 import { DEVICE_CODE_GRANT, DISCOVERY, TOKEN_EXCHANGE_GRANT } from './discovery.ts';
-import { countFailure, countFailures, tooMany, wrongTokens } from './limits/rate-limits.ts';
+import { checkBearerToken, countFailure, countFailures, tooMany } from './limits/rate-limits.ts';
 import * as answers from './oauth-answers.ts';
+import { actorOf } from './request-context.ts';
 
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
@@ -133,7 +134,9 @@ function authenticateByBearerToken(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const { authorization = '' } = request.headers;
     const check = () => authenticateBearer(runtime, authorization);
-    response.locals.principal = await (authorization === '' ? check() : countFailures(runtime, wrongTokens(request.ip), check));
+    response.locals.principal = await (authorization === ''
+      ? check()
+      : checkBearerToken(runtime, { actor: actorOf(request, response), authorization }, check));
     response.locals.authenticateAgain = check;
     next();
   };

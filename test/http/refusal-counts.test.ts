@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
-import { flushRefusalCounts, REFUSAL_COUNT_DAYS } from '../../src/audit-trail/refusal-counts.ts';
+import type { AuditEntry } from '../../src/audit.ts';
+import { flushRefusalCounts, REFUSAL_COUNT_DAYS, summarizeRefusals } from '../../src/audit-trail/refusal-counts.ts';
+import { reportWrongOperatorToken } from '../../src/auth/sessions/operator-sessions.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { GLOBAL } from '../../src/store/store.ts';
 import { HttpBrowser } from '../support/browser.ts';
@@ -21,7 +23,7 @@ interface Trail {
   }[];
 }
 
-describe.each(['sqlite', 'redis'] as const)('refusals without a valid signature with %s', (store) => {
+describe.each(['sqlite', 'redis'] as const)('refusals without an audit entry with %s', (store) => {
   const lines: Record<string, unknown>[] = [];
   let aheadMs = 0;
   const now = () => Date.now() + aheadMs;
@@ -122,11 +124,45 @@ describe.each(['sqlite', 'redis'] as const)('refusals without a valid signature 
     expect((await sign(gateway.operatorToken, operator)).status).toBe(303);
     const { text } = await operator.request(`${gateway.url}/console/operator/audit`);
     expect(textOf(text)).toMatch(/Operator sign-in unauthenticated 1 1 1/);
-    expect(text).not.toContain('sign_in_refused');
-    expect(
-      (await gateway.runtime.store.find(GLOBAL, { name: 'audit', indexes: {}, unique: {} }, 'event', { equals: 'login.refused', limit: 1 }))
-        .items,
-    ).toEqual([]);
+  });
+
+  it('list a wrong operator token with its address once an hour, in the console and as a bearer token', async () => {
+    const entries = async () => {
+      const trail = { name: 'audit', indexes: {}, unique: {} };
+      const { items } = await gateway.runtime.store.find(GLOBAL, trail, 'event', { equals: 'operator.sign_in_refused', limit: 100 });
+      return items.map(({ value }) => value as AuditEntry);
+    };
+    const counted = async () =>
+      (await summarizeRefusals(gateway.runtime, GLOBAL)).find(({ kind }) => kind === 'operator_sign_in')?.lastHour ?? 0;
+    const call = async (authorization: string, path = '/api/v1/organizations') =>
+      (await fetch(gateway.url + path, { headers: { authorization, 'x-forwarded-for': '192.0.2.9' } })).status;
+    // An hour later. The clock of the store is not the one of the test.
+    aheadMs += 3_600_001;
+    const slots = Array.from({ length: 32 }, (_, i) => ({ do: 'drop', key: `operator-refused:${i}` }) as const);
+    await gateway.runtime.store.commit(GLOBAL, slots);
+    const [listed, before] = [await entries(), await counted()];
+    for (let i = 0; i < 3; i++) expect(await call(`Bearer ${'x'.repeat(64)}`)).toBe(401);
+    const introspected = fetch(`${gateway.url}/oauth/introspect`, {
+      method: 'POST',
+      body: new URLSearchParams({ token: 'x' }),
+      headers: { authorization: `Bearer ${'y'.repeat(64)}` },
+    });
+    expect((await introspected).status).toBe(401);
+    // Tokens of members, other schemes, and the credentials of services behind forward authentication are no guesses.
+    for (const authorization of ['Bearer a.b.c', 'Basic eDp5']) expect(await call(authorization)).toBe(401);
+    expect(await call(`Bearer ${'x'.repeat(64)}`, '/auth/verify')).toBe(401);
+    expect(await counted()).toBe(before + 4);
+    const added = (await entries()).filter(({ id }) => listed.every((former) => former.id !== id));
+    expect(added.map(({ actor, code, details }) => ({ actor: { ...actor, requestId: '' }, code, details }))).toEqual([
+      { actor: { kind: 'anonymous', address: '127.0.0.1', requestId: '' }, code: 'unauthenticated', details: { through: 'bearer_token' } },
+    ]);
+    expect(lines).toContainEqual(expect.objectContaining({ audit: true, event: 'operator.sign_in_refused' }));
+    // No number of addresses adds more than 32 entries an hour.
+    for (let i = 0; i < 400; i++) {
+      const actor = { kind: 'anonymous', address: `2001:db8::${i.toString(16)}` } as const;
+      await reportWrongOperatorToken(gateway.runtime, actor, 'bearer_token');
+    }
+    expect((await entries()).length - listed.length).toBe(32);
   });
 
   it('are not stored for an organization that was deleted', async () => {

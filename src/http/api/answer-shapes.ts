@@ -164,7 +164,7 @@ export const AUDIT_PAGE = pageOf(AUDIT_ENTRY).extend({
     )
     .nullable()
     .describe(
-      'How many messages were refused without an entry, because no trusted key signed them or they were copies. Null except on the first page.',
+      'How many messages were refused without an entry, because no trusted key signed them or because they were copies of signed ones. Null except on the first page.',
     ),
 });
 

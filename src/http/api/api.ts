@@ -8,8 +8,9 @@ import { GatewayError } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { DISCOVERY } from '../discovery.ts';
 import { FORWARD_AUTH } from '../forward-auth.ts';
-import { countFailures, wrongTokens } from '../limits/rate-limits.ts';
+import { checkBearerToken } from '../limits/rate-limits.ts';
 import { OAUTH } from '../oauth.ts';
+import { actorOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
 import { AUDIT } from './audit.ts';
 import { noteUseAfterAnswer } from './callers.ts';
@@ -92,7 +93,9 @@ function authenticateCaller(runtime: Runtime): RequestHandler {
   return async (request, response, next) => {
     const { authorization } = request.headers;
     const check = () => authenticate(runtime, { authorization, login: loginOf(request) });
-    const principal = await (authorization === undefined ? check() : countFailures(runtime, wrongTokens(request.ip), check));
+    const principal = await (authorization === undefined
+      ? check()
+      : checkBearerToken(runtime, { actor: actorOf(request, response), authorization }, check));
     const isByCookie = principal.kind === 'member' && principal.csrfToken !== undefined;
     if (isByCookie && !SAFE_METHODS.has(request.method) && !csrfTokenMatches(request.get('X-Samlgate-CSRF'), principal)) {
       throw new GatewayError(

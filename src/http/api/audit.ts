@@ -15,7 +15,7 @@ export const AUDIT = [
     summary: 'List audit entries',
     description:
       'Returns entries, the newest first. With a filter, a page may have fewer than `limit` items although more follow; only `next_cursor` tells. ' +
-      'Messages without a trusted signature have no entries; `unsigned_refusals` counts those of the last 7 days.\n\n' +
+      'Refused messages without a trusted signature, and copies of signed ones, have no entries; `unsigned_refusals` counts those of the last 7 days.\n\n' +
       'Old entries are deleted; `oldest_at` and `trimmed` say how far.',
     who: 'owner',
     query: AUDIT_QUERY,

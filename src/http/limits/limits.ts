@@ -65,7 +65,12 @@ export const LIMITS = {
     counts: 'Bearer tokens that are invalid, expired or revoked, and such setup links.',
   },
   token_requests: { points: 600, seconds: 60, per: 'address', counts: 'Refused requests to the token endpoint.' },
-  wrong_operator_tokens: { points: 10, seconds: 300, per: 'address', counts: 'Failed sign-ins of the operator in the console.' },
+  wrong_operator_tokens: {
+    points: 10,
+    seconds: 300,
+    per: 'address',
+    counts: 'Failed sign-ins of the operator in the console. Wrong operator tokens in the API count as `wrong_tokens`.',
+  },
   domain_check: { points: 100, seconds: 600, per: 'organization', counts: 'Look-ups in DNS to verify domains.' },
 } as const satisfies Record<string, Limit>;
 

@@ -1,5 +1,7 @@
 /** Applies rate limits to routes, and counts failed credentials. */
 import type { Request, RequestHandler } from 'express';
+import type { Actor } from '../../audit.ts';
+import { mayBeOperatorToken, reportWrongOperatorToken } from '../../auth/sessions/operator-sessions.ts';
 import { GatewayError } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { LimitCounter } from './limit-counter.ts';
@@ -122,6 +124,27 @@ export async function countFailure(runtime: Runtime, name: LimitName, address: s
   if (!runtime.config.rateLimits) return undefined;
   const limit = limitOf(runtime, name, addressGroups(address));
   return limit.waitMs() ?? (await limit.count());
+}
+
+/**
+ * Authenticates a request with an Authorization header. Refused tokens count, and guesses of the operator token are reported.
+ * @throws unauthenticated, rate_limited
+ */
+export function checkBearerToken<T>(
+  runtime: Runtime,
+  { actor, authorization }: { readonly actor: Actor; readonly authorization: string },
+  check: () => Promise<T>,
+): Promise<T> {
+  const limit = wrongTokens(actor.address);
+  return countFailures(runtime, limit, async () => {
+    try {
+      return await check();
+    } catch (error) {
+      const isRefused = error instanceof GatewayError && limit.isFailure(error);
+      if (isRefused && mayBeOperatorToken(authorization)) await reportWrongOperatorToken(runtime, actor, 'bearer_token');
+      throw error;
+    }
+  });
 }
 
 /** The limit of bearer tokens. Requests without a token are no guesses. */
