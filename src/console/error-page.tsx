@@ -14,19 +14,25 @@ export interface ErrorPageProps {
 
 export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProps) {
   const { title, advice } = error.textFor('user');
-  const { detail, wanted, got } = error.facts;
+  const { detail, administratorDetail, wanted, got } = error.facts;
+  const isSaml = error.code.startsWith('saml_');
+  // A detail without words of its own for administrators is about the SAML response, and the user at the browser cannot change that.
+  const isTechnical = isSaml && administratorDetail === undefined;
+  const explanation = detail === undefined ? null : <p>{visibleText(detail)}</p>;
+  const comparison =
+    wanted === undefined && got === undefined ? null : (
+      <Facts
+        facts={[
+          ['Expected', wanted && <code>{visibleText(wanted)}</code>],
+          ['Received', got && <code>{visibleText(got)}</code>],
+        ]}
+      />
+    );
   return (
     <Page title={title}>
       <h1>{title}</h1>
-      {detail === undefined ? null : <p>{visibleText(detail)}</p>}
-      {wanted === undefined && got === undefined ? null : (
-        <Facts
-          facts={[
-            ['Expected', wanted && <code>{visibleText(wanted)}</code>],
-            ['Received', got && <code>{visibleText(got)}</code>],
-          ]}
-        />
-      )}
+      {isTechnical ? null : explanation}
+      {isSaml ? null : comparison}
       <h2>What to do</h2>
       <p>{advice}</p>
       {retryHref === undefined && wayOut === undefined ? null : (
@@ -43,6 +49,13 @@ export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProp
           )}
         </p>
       )}
+      {isSaml && (comparison || (isTechnical && explanation)) ? (
+        <details>
+          <summary>Details for your IT administrator</summary>
+          {isTechnical ? explanation : null}
+          {comparison}
+        </details>
+      ) : null}
       <p class="small">
         Code <code>{error.code}</code>, request ID <code>{requestId}</code>. Include both when you ask for help.
       </p>

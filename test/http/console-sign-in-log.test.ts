@@ -1,5 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fixLinkOf } from '../../src/console/sign-in-log/fix-places.ts';
+import { ERRORS, type ErrorCode } from '../../src/errors.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { readLinks, textOf } from '../support/html.ts';
@@ -53,8 +55,8 @@ describe('sign-in log: the list', () => {
     await acme.signIn(new HttpBrowser(), 'carl', { spEntityId: 'https://elsewhere.example' });
     const page = await olivia.open(at('/console/sign-ins'));
     const text = textOf(page.text);
-    expect(text).toMatch(/refused just now .*saml_audience_mismatch/);
-    expect(text).toMatch(/accepted just now – carl@okta\.acme\.example/);
+    expect(text).toMatch(/refused just now .*saml_audience_mismatch ?What to change/);
+    expect(text).toMatch(/accepted just now \d+ \w+ \d{4}, \d\d:\d\d UTC – carl@okta\.acme\.example/);
     const refused = textOf((await olivia.open(at('/console/sign-ins?outcome=refused&code='))).text);
     expect(refused).toContain('saml_audience_mismatch');
     expect(refused).not.toContain('accepted just now');
@@ -88,8 +90,47 @@ describe('sign-in log: one sign-in', () => {
     expect(text).toContain('What to change: Okta: Applications > (the app) > General > SAML Settings');
     expect(text).toContain('Audience URI (SP Entity ID)');
     expect(text.match(/ passed /g)?.length).toBeGreaterThan(15);
+    expect(text).toContain('Failed check The audience of the assertion is the service provider of this organization');
+    expect(page.text).toMatch(/<a href="\/console\/single-sign-on\/con_\w+#values">/);
+    for (const open of page.text.match(/<details[^>]*>/g) ?? []) expect(open).not.toContain('open');
     expect(text).toContain('<saml2p:Response');
-    expect(page.text).not.toContain('nina@okta.acme.example');
+    // The person is named once, in the details, and nowhere in the response.
+    expect(page.text.match(/nina@/g)).toHaveLength(1);
+  });
+
+  it('names the user of a refused sign-in only if the assertion is verified', async () => {
+    await acme.signIn(new HttpBrowser(), 'nina', { spEntityId: 'https://elsewhere.example' });
+    const forged = acme.respond({ user: 'nina' }).replaceAll('nina@okta.acme.example', 'victim@okta.acme.example');
+    await acme.post(new HttpBrowser(), forged);
+    const list = await olivia.open(at('/console/sign-ins?outcome=refused'));
+    expect(textOf(list.text)).toContain('nina@okta.acme.example');
+    expect(textOf(list.text)).toContain('unknown (no valid signature)');
+    expect(list.text).not.toContain('victim@');
+    const { body } = await gateway.api<{ items: { id: string }[] }>(
+      'GET',
+      `/organizations/${acme.slug}/sign-ins?code=saml_signature_invalid`,
+    );
+    expect(JSON.stringify(body)).not.toContain('victim@');
+    expect((await olivia.open(at(`/console/sign-ins/${body.items[0]?.id}`))).text).not.toContain('victim@');
+  });
+
+  it('filters by part of an email address, by member ID and by request ID, and keeps the filter in the form and in the paging', async () => {
+    await acme.signIn(new HttpBrowser(), 'nina', { spEntityId: 'https://elsewhere.example' });
+    const find = async (person: string) => textOf((await olivia.open(at(`/console/sign-ins?person=${encodeURIComponent(person)}`))).text);
+    expect(await find('NINA@')).toContain('nina@okta.acme.example');
+    expect(await find('nina@')).not.toContain('carl@');
+    expect(await find('"><script>alert(1)</script>')).toContain('No matching sign-ins');
+    const { body } = await gateway.api<{ items: { request_id: string; member_id: string | null }[] }>(
+      'GET',
+      `/organizations/${acme.slug}/sign-ins?person=carl%40&limit=1`,
+    );
+    const [carl] = body.items;
+    expect(await find(carl?.request_id ?? '')).toContain('carl@okta.acme.example');
+    expect(await find(carl?.member_id ?? '')).toContain('carl@okta.acme.example');
+    const refused = await olivia.request(at(`/console/sign-ins?person=${'x'.repeat(255)}`));
+    expect([refused.status, refused.code]).toEqual([400, 'validation_failed']);
+    const repeated = await olivia.request(at('/console/sign-ins?person=a&person=b'));
+    expect([repeated.status, repeated.code]).toEqual([400, 'validation_failed']);
   });
 
   it('downloads a bundle without personal data', async () => {
@@ -132,6 +173,39 @@ describe('sign-in log: one sign-in', () => {
   });
 });
 
+describe('error page of a refused sign-in', () => {
+  it('speaks to the user, and folds the values for the administrator', async () => {
+    const page = await acme.signIn(new HttpBrowser(), 'carl', { spEntityId: 'https://elsewhere.example' });
+    const [visible = '', folded = ''] = page.text.split('<details>');
+    expect(page.code).toBe('saml_audience_mismatch');
+    expect(textOf(visible)).toContain('Contact your IT administrator.');
+    expect(visible).not.toContain('https://elsewhere.example');
+    expect(folded).toContain('Details for your IT administrator');
+    expect(folded).toContain('https://elsewhere.example');
+    expect(page.text).not.toContain('Okta');
+  });
+});
+
+describe('links to the fix', () => {
+  it('lead to an existing field or section of a page that the viewer may open', async () => {
+    const base = `${gateway.url}/console`;
+    const list = await olivia.open(at('/console/single-sign-on'));
+    const id = /single-sign-on\/(con_\w+)/.exec(list.text)?.[1] ?? '';
+    const frame = { base: '/console', singleSignOnPath: `/console/single-sign-on/${id}`, viewer: { kind: 'operator' } } as const;
+    for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+      const link = fixLinkOf(frame, { code });
+      if (!link) continue;
+      const page = await olivia.request(new URL(link.href, base).href);
+      expect([code, page.status]).toEqual([code, 200]);
+      const fragment = link.href.split('#')[1];
+      if (fragment !== undefined) expect([code, page.text.includes(`id="${fragment}"`)]).toEqual([code, true]);
+      expect(fixLinkOf({ ...frame, viewer: { kind: 'setup', linkId: 'x' } }, { code })?.href ?? '/console/single-sign-on/').toContain(
+        '/single-sign-on/',
+      );
+    }
+  });
+});
+
 describe('test sign-in', () => {
   it('runs from the button to a result with every check, and creates no session', async () => {
     const before = olivia.cookie('samlgate_session')?.value;
@@ -139,7 +213,8 @@ describe('test sign-in', () => {
     expect(page.url).toMatch(/\/console\/sign-ins\/att_\w+$/);
     const text = textOf(page.text);
     expect(text).toContain('The test sign-in succeeded');
-    expect(text).toContain('Every check passed');
+    expect(text).toContain('Works Every check passed');
+    expect(text).toContain('User carl@okta.acme.example');
     expect(text).toContain('Role collaborator, by default');
     expect(text).not.toContain(' failed ');
     expect(olivia.cookie('samlgate_session')?.value).toBe(before);
@@ -159,6 +234,8 @@ describe('test sign-in', () => {
     expect(page.url).toMatch(/\/setup\/sign-ins\/att_\w+$/);
     expect(textOf(page.text)).toContain('The test sign-in succeeded');
     expect(page.text).not.toContain('/members/');
+    expect(textOf(page.text)).toContain('User c…@okta.acme.example');
+    expect(page.text).not.toContain('carl@');
     expect((await browser.request(`${page.url}/bundle`)).status).toBe(200);
     const own = page.url.split('/').at(-1);
     const ofOwner = (await test(olivia, '/console/sign-ins')).url.split('/').at(-1);

@@ -71,6 +71,7 @@ describe('the sign-in log: entries', () => {
       request_id: browser.history.at(-1)?.headers.get('x-request-id'),
       address: '127.0.0.1',
       member_id: olivia?.id,
+      subject: 'olivia@okta.acme.example',
       verified: true,
       examined: false,
     });
@@ -127,19 +128,27 @@ describe('the sign-in log: entries', () => {
     expect(Math.abs(found.clock_offset_seconds ?? 99)).toBeLessThan(30);
   });
 
-  it('stores no personal data of the response except the groups', async () => {
+  it('stores no personal data of the response except the groups and whom it names', async () => {
     const acme = await newOrganization();
     await acme.post(new HttpBrowser(), acme.respond(wrongAudience));
-    const { groups: _, ...found } = await last(acme);
+    const { groups: _groups, subject, ...found } = await last(acme);
+    expect(subject).toBe('olivia@okta.acme.example');
     expect(found.structure?.length).toBeGreaterThan(40);
     expect(JSON.stringify(found)).not.toMatch(/olivia|okafor|platform-admins/i);
   });
 
-  it('stores groups only if a signature covers them', async () => {
+  it('stores groups and the user only if a signature covers them', async () => {
     const acme = await newOrganization();
     const changed = acme.respond().replaceAll('platform-admins', 'made-up');
     expect((await acme.post(new HttpBrowser(), changed)).code).toBe('saml_signature_invalid');
-    expect(await last(acme)).toMatchObject({ verified: false, examined: true, groups: null, member_id: null, certificates: [] });
+    expect(await last(acme)).toMatchObject({
+      verified: false,
+      examined: true,
+      groups: null,
+      subject: null,
+      member_id: null,
+      certificates: [],
+    });
   });
 
   it('shows how far a genuine response came: request, member, once, role', async () => {

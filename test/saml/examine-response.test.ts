@@ -130,8 +130,14 @@ describe('examineResponse() compared with acceptResponse() and readPerson()', ()
     }
   });
 
-  test('reveals the user of no accepted case', () => {
-    const wrong = examined.accepted.filter(({ outcome, examination: { groups: _, ...rest } }) => {
+  test('names the user in the subject of a verified assertion only', () => {
+    for (const { examination } of examined.rejected) if (!examination.isVerified) expect(examination.subject).toBeUndefined();
+    const people = examined.accepted.filter(({ outcome }) => 'person' in outcome);
+    expect(people.filter(({ outcome, examination }) => !('person' in outcome) || examination.subject !== outcome.person.email)).toEqual([]);
+  });
+
+  test('reveals the user of no accepted case elsewhere', () => {
+    const wrong = examined.accepted.filter(({ outcome, examination: { groups: _groups, subject: _subject, ...rest } }) => {
       if (!('person' in outcome)) return false;
       const { person, statement } = outcome;
       const secrets = [person.email, person.name, statement.nameId?.value, statement.sessionIndex, statement.assertionId, ...person.groups];

@@ -3,7 +3,7 @@ import type { ErrorCode, ErrorVariantName, GatewayError } from '../../errors.ts'
 import type { Runtime } from '../../runtime.ts';
 import type { CheckResult } from '../../saml/explain/examine-response.ts';
 import { refusalFactsOf } from '../../saml/explain/refusal-facts.ts';
-import { CHECK_TITLES as RESPONSE_CHECK_TITLES } from '../../saml/response/checks.ts';
+import { PERSON_CHECKS, CHECK_TITLES as RESPONSE_CHECK_TITLES, RESPONSE_CHECKS } from '../../saml/response/checks.ts';
 
 interface SignInCheck {
   /** The statement that holds if the check passes. */
@@ -43,6 +43,21 @@ const SIGN_IN_TITLES = Object.fromEntries(Object.entries(SIGN_IN_CHECKS).map(([n
 
 /** The title of every check, of the response and of the sign-in. */
 export const CHECK_TITLES: Readonly<Record<LoggedCheck['name'], string>> = { ...RESPONSE_CHECK_TITLES, ...SIGN_IN_TITLES };
+
+/** The titles of the groups that the checks are shown in, in order. */
+export const CHECK_GROUPS = {
+  structure: 'Structure',
+  signature: 'Signatures and encryption',
+  response: 'Response',
+  assertion: 'Assertion',
+  user: 'User',
+  sign_in: 'Sign-in',
+} as const;
+
+export function groupOfCheck(name: LoggedCheck['name']): keyof typeof CHECK_GROUPS {
+  if (Object.hasOwn(RESPONSE_CHECKS, name)) return RESPONSE_CHECKS[name as keyof typeof RESPONSE_CHECKS].part;
+  return Object.hasOwn(PERSON_CHECKS, name) ? 'user' : 'sign_in';
+}
 
 export type LoggedCheck = Omit<CheckResult, 'name'> & {
   readonly name: CheckResult['name'] | SignInCheckName;

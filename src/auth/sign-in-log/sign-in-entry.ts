@@ -55,7 +55,7 @@ export function newEntryKey({ now }: Runtime): EntryKey {
 
 export function acceptedEntry(signIn: AcceptedSignIn, key: EntryKey): SignInLogEntry {
   const { connection, assertion, member } = signIn;
-  const { id, role, roleSource } = member;
+  const { id, email, role, roleSource } = member;
   // The member's record has no room for all groups, so they are read from the assertion.
   const sent = assertion && connection ? readAllGroups(assertion, connection) : member;
   return {
@@ -63,6 +63,7 @@ export function acceptedEntry(signIn: AcceptedSignIn, key: EntryKey): SignInLogE
     outcome: 'accepted',
     isVerified: true,
     memberId: id,
+    subject: email,
     ...(role === 'none' ? {} : { role, roleSource }),
     attributeNames: shownNames(assertion?.attributes.keys() ?? []),
     groups: boundedGroups(sent),
@@ -137,7 +138,7 @@ export async function examine(
  * @param signInChecks the results of the checks that follow those of the response
  */
 export function examinedPart(
-  { checks, groups, attributeNames, offeredIdentifiers, isVerified, ...rest }: Examination,
+  { checks, groups, attributeNames, offeredIdentifiers, isVerified, subject, ...rest }: Examination,
   signInChecks: readonly LoggedCheck[],
 ) {
   const examination: LoggedExamination = { ...rest, checks: [...checks, ...signInChecks] };
@@ -147,6 +148,7 @@ export function examinedPart(
     attributeNames,
     offeredIdentifiers,
     examination,
+    ...(subject === undefined ? {} : { subject }),
     ...(groups ? { groups: boundedGroups(groups) } : {}),
   };
 }

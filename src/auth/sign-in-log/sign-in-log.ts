@@ -35,6 +35,8 @@ export interface SignInLogSummary {
   readonly address?: string;
   /** The member who signed in, if the response was verified and the member exists. */
   readonly memberId?: string;
+  /** The user that the verified assertion names: an email address, otherwise the NameID. Absent in older entries. */
+  readonly subject?: string;
   /** Whether a valid signature covers the response. Without one, nothing in it need be true. */
   readonly isVerified: boolean;
   /** Whether every check was run. */
@@ -159,7 +161,7 @@ function unseal(runtime: Runtime, purpose: string, sealed: string): string | und
 }
 
 const summaryOf = (entry: SignInLogEntry): SignInLogSummary => {
-  const { id, atMs, kind, outcome, code, variant, requestId, address, memberId, isVerified, isExamined } = entry;
+  const { id, atMs, kind, outcome, code, variant, requestId, address, memberId, subject, isVerified, isExamined } = entry;
   return {
     ...{ id, atMs, kind, outcome, isVerified, isExamined },
     ...(code === undefined ? {} : { code }),
@@ -167,6 +169,7 @@ const summaryOf = (entry: SignInLogEntry): SignInLogSummary => {
     ...(requestId === undefined ? {} : { requestId }),
     ...(address === undefined ? {} : { address }),
     ...(memberId === undefined ? {} : { memberId }),
+    ...(subject === undefined ? {} : { subject }),
   };
 };
 
@@ -207,6 +210,8 @@ const firstRows = (rows: readonly MaskedRow[], max: number): readonly MaskedRow[
 export interface SignInLogQuery {
   readonly outcome?: SignInLogEntry['outcome'] | undefined;
   readonly code?: string | undefined;
+  /** Part of the name of the user in any case, or a whole member ID or request ID. */
+  readonly person?: string | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
 }
@@ -225,13 +230,18 @@ export async function listLogEntries(runtime: Runtime, organizationId: string, q
   if (cursor !== undefined && !ENTRY_ID.test(cursor)) throw invalidCursor();
   const { entries } = await readLog(runtime, organizationId);
   const matching = entries.filter(
-    ({ id, outcome, code }) =>
-      (cursor === undefined || id < cursor) &&
-      (query.outcome === undefined || outcome === query.outcome) &&
-      (query.code === undefined || code === query.code),
+    (entry) =>
+      (cursor === undefined || entry.id < cursor) &&
+      (query.outcome === undefined || entry.outcome === query.outcome) &&
+      (query.code === undefined || entry.code === query.code) &&
+      (query.person === undefined || isAbout(entry, query.person)),
   );
   const items = matching.slice(0, limit);
   return { items, nextCursor: matching.length > limit ? (items.at(-1)?.id ?? null) : null };
+}
+
+function isAbout({ subject, memberId, requestId }: SignInLogSummary, person: string): boolean {
+  return memberId === person || requestId === person || (subject?.toLowerCase().includes(person.toLowerCase()) ?? false);
 }
 
 const ENTRY_ID = /^att_[0-9a-z]{21}$/;

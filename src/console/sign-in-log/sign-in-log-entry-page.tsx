@@ -1,19 +1,19 @@
-import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
 import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
-import { errorText } from '../../errors.ts';
-import { hintFor } from '../../saml/explain/idp-screens.ts';
-import type { MaskedAttribute, MaskedRow, MaskedValue } from '../../saml/explain/masking.ts';
+import { maskSubject } from '../../saml/explain/masking.ts';
 import { ConsolePage } from '../console-page.tsx';
 import { groupsText } from '../members/role-reason.ts';
 import type { Frame } from '../navigation.ts';
-import { DataTable } from '../parts/data-table.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
-import { Moment } from '../parts/moment.tsx';
+import { Moment, nearText } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { OfferedIdentifiers } from '../single-sign-on/identifier-panel.tsx';
+import { Checks } from './checks-panel.tsx';
+import { fixLinkOf } from './fix-places.ts';
 import { OutcomeBadge } from './sign-in-log-page.tsx';
+import { Structure } from './structure-panel.tsx';
+import { Verdict } from './verdict.tsx';
 
 export interface SignInPageProps {
   readonly frame: Frame;
@@ -30,7 +30,7 @@ export interface SignInPageProps {
   readonly goLivePath: string | undefined;
 }
 
-/** One sign-in: its outcome, every check with the expected and the received value, and the setting to change. */
+/** One sign-in: the verdict with the setting to change, and every check with the expected and the received value. */
 export function SignInPage({ frame, entry, address, groupsAttribute, canTest, canChange, goLivePath }: SignInPageProps) {
   const isSetup = frame.viewer.kind === 'setup';
   const path = `${frame.base}/sign-ins`;
@@ -56,7 +56,7 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest, ca
         </>
       }
     >
-      <Verdict entry={entry} goLivePath={goLivePath} />
+      <Verdict entry={entry} goLivePath={goLivePath} fix={canChange ? fixLinkOf(frameOfConnection(frame, entry), entry) : undefined} />
       {groupsAttribute === undefined ? null : (
         <GroupsSuggestion action={`${path}/${entry.id}/groups-attribute`} csrfToken={frame.csrfToken} name={groupsAttribute} />
       )}
@@ -104,59 +104,6 @@ const GroupsSuggestion = ({ action, csrfToken, name }: GroupsSuggestionProps) =>
   </Callout>
 );
 
-function Verdict({ entry, goLivePath }: Pick<SignInPageProps, 'entry' | 'goLivePath'>) {
-  if (entry.outcome === 'refused') return <Refusal entry={entry} />;
-  if (entry.kind !== 'test') return null;
-  return (
-    <div class="notice done">
-      <p>Every check passed, so users can sign in with these settings. The test created no session and changed no member.</p>
-      {goLivePath === undefined ? null : (
-        <p>
-          The connection is still a draft. <a href={goLivePath}>Go live</a> to let users sign in.
-        </p>
-      )}
-    </div>
-  );
-}
-
-function Refusal({ entry: { code, variant, refusal, idpKind, isVerified } }: { readonly entry: SignInLogEntry }) {
-  const text = code && errorText(code, 'administrator', variant);
-  const hint = code && hintFor(code, idpKind);
-  return (
-    <div class="notice problem">
-      <p>
-        <strong>{text ? `${text.title}.` : 'The sign-in was refused.'}</strong>
-        {refusal?.detail === undefined ? null : (
-          <>
-            {' '}
-            <ForeignText text={refusal.detail} />
-          </>
-        )}
-      </p>
-      <ComparedValues {...refusal} />
-      {hint || text ? (
-        <p>
-          <strong>What to change:</strong> {hint ? hint.text : text?.advice}
-        </p>
-      ) : null}
-      {isVerified ? null : <p>No valid signature covers the response, so nothing in it need be true.</p>}
-    </div>
-  );
-}
-
-function ComparedValues({ wanted, got }: { readonly wanted?: string; readonly got?: string }) {
-  if (wanted === undefined && got === undefined) return null;
-  const code = (text: string | undefined) => text && <code>{visibleText(text)}</code>;
-  return (
-    <Facts
-      facts={[
-        ['Expected', code(wanted)],
-        ['Received', code(got)],
-      ]}
-    />
-  );
-}
-
 function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | 'entry' | 'address'>) {
   const { memberId, role, roleSource, groups, examination, requestId } = entry;
   const reason = roleSource?.kind === 'rule' ? `by the rule for the group ${visibleText(roleSource.group)}` : 'by default';
@@ -165,7 +112,17 @@ function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | '
     <Facts
       facts={[
         ['Result', <OutcomeBadge entry={entry} />],
-        ['Time', <Moment ms={entry.atMs} />],
+        [
+          'Time',
+          <>
+            <Moment ms={entry.atMs} /> ({nearText(entry.atMs, frame.nowMs)})
+          </>,
+        ],
+        [
+          'User',
+          // A setup link may be forwarded, so its holder learns only enough to recognize an own account.
+          entry.subject && (frame.viewer.kind === 'setup' ? maskSubject(entry.subject) : entry.subject),
+        ],
         ['IP address', entry.address],
         ['Request ID', requestId && <code>{requestId}</code>],
         [
@@ -203,107 +160,6 @@ function signersText({ examination }: SignInLogEntry) {
     </div>
   ));
 }
-
-function Checks({ entry: { examination, idpKind } }: { readonly entry: SignInLogEntry }) {
-  if (!examination) {
-    return (
-      <Callout kind="note">
-        <p>The response was not examined, because it could not be read or too many were refused at that time.</p>
-      </Callout>
-    );
-  }
-  const reached = examination.checks.filter(({ outcome }) => outcome !== 'not_reached');
-  const notReached = examination.checks.filter(({ outcome }) => outcome === 'not_reached');
-  return (
-    <section class="panel" aria-labelledby="checks">
-      <h2 id="checks">Checks</h2>
-      <DataTable
-        label="Checks"
-        rows={reached}
-        columns={[
-          { label: 'Check', kind: 'heading', cell: ({ name }) => CHECK_TITLES[name] },
-          { label: 'Result', cell: ({ outcome }) => <span class={outcome === 'passed' ? 'badge good' : 'badge bad'}>{outcome}</span> },
-          { label: 'Finding', cell: (check) => <Finding check={check} hint={check.code && hintFor(check.code, idpKind)?.text} /> },
-        ]}
-      />
-      {notReached.length === 0 ? null : (
-        <details>
-          <summary>{notReached.length === 1 ? 'One check was' : `${notReached.length} checks were`} not reached</summary>
-          <ul>
-            {notReached.map(({ name }) => (
-              <li>{CHECK_TITLES[name]}</li>
-            ))}
-          </ul>
-        </details>
-      )}
-    </section>
-  );
-}
-
-function Finding({ check, hint }: { readonly check: LoggedCheck; readonly hint: string | undefined }) {
-  const { detail, wanted, got, isUnsigned, outcome } = check;
-  if (detail === undefined && wanted === undefined && got === undefined && hint === undefined) return <>–</>;
-  return (
-    <>
-      {detail === undefined ? null : (
-        <div>
-          <ForeignText text={detail} />
-        </div>
-      )}
-      {wanted === undefined ? null : (
-        <div>
-          expected <code>{visibleText(wanted)}</code>
-        </div>
-      )}
-      {got === undefined ? null : (
-        <div>
-          received <code>{visibleText(got)}</code>
-        </div>
-      )}
-      {isUnsigned ? <span class="sub">Not signed, so anyone can have written it.</span> : null}
-      {outcome === 'failed' && hint !== undefined ? <span class="sub">{hint}</span> : null}
-    </>
-  );
-}
-
-function Structure({ entry: { examination } }: { readonly entry: SignInLogEntry }) {
-  if (!examination || examination.structure.length === 0) return null;
-  return (
-    <section class="panel" aria-labelledby="structure">
-      <h2 id="structure">Structure of the SAML response</h2>
-      <p class="small">Values about the user are masked. Nothing else of the response is stored.</p>
-      <Rows rows={examination.structure} label="Elements of the SAML response" />
-      {examination.decryptedStructure ? (
-        <>
-          <h3>Decrypted assertion</h3>
-          <Rows rows={examination.decryptedStructure} label="Structure of the decrypted assertion" />
-        </>
-      ) : null}
-    </section>
-  );
-}
-
-const Rows = ({ rows, label }: { readonly rows: readonly MaskedRow[]; readonly label: string }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable content must be reachable by keyboard
-  <section class="structure" aria-label={label} tabIndex={0}>
-    <pre>
-      <code>{rows.map(rowText).join('\n')}</code>
-    </pre>
-  </section>
-);
-
-function rowText({ depth, name, namespace, attributes = [], text, omitted }: MaskedRow): string {
-  const indent = '  '.repeat(depth);
-  if (omitted !== undefined) return `${indent}… ${omitted} more: ${visibleText(name)}`;
-  const parts = [
-    visibleText(name),
-    ...(namespace === undefined ? [] : [`xmlns="${visibleText(namespace)}"`]),
-    ...attributes.map((attribute: MaskedAttribute) => `${visibleText(attribute.name)}=${valueText(attribute)}`),
-  ];
-  return `${indent}<${parts.join(' ')}>${text === undefined ? '' : ` ${valueText(text)}`}`;
-}
-
-const valueText = (value: MaskedValue): string => ('shown' in value ? `"${visibleText(value.shown)}"` : `(${visibleText(value.masked)})`);
 
 /** The identifier belongs to the connection that the response came from. A setup has only its own. */
 const frameOfConnection = (frame: Frame, { connectionId }: SignInLogEntry): Frame =>

@@ -7,13 +7,14 @@ import { EmptyState } from '../parts/empty-state.tsx';
 import { FilterButtons } from '../parts/filter-buttons.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
-import { Near } from '../parts/moment.tsx';
+import { Moment, Near } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
 
 /** The filter as requested. An empty value matches all. */
 export interface SignInFilter {
   readonly outcome: string;
   readonly code: string;
+  readonly person: string;
 }
 
 export interface SignInLogPageProps {
@@ -33,7 +34,7 @@ export interface SignInLogPageProps {
 export function SignInLogPage(props: SignInLogPageProps) {
   const { frame, entries, filter, addresses, keptDays, canTest, cursor, nextCursor } = props;
   const path = `${frame.base}/sign-ins`;
-  const isFiltered = filter.outcome !== '' || filter.code !== '';
+  const isFiltered = Object.values(filter).some((value) => value !== '');
   return (
     <ConsolePage
       frame={frame}
@@ -69,11 +70,14 @@ export function SignInLogPage(props: SignInLogPageProps) {
                 cell: (entry) => (
                   <a class="plain" href={`${path}/${entry.id}`}>
                     <OutcomeBadge entry={entry} /> <Near ms={entry.atMs} nowMs={frame.nowMs} />
+                    <span class="sub">
+                      <Moment ms={entry.atMs} />
+                    </span>
                   </a>
                 ),
               },
-              { label: 'Reason', cell: (entry) => <Reason entry={entry} /> },
-              { label: 'Member', cell: (entry) => <MemberLink entry={entry} base={frame.base} addresses={addresses} /> },
+              { label: 'Reason', cell: (entry) => <Reason entry={entry} href={`${path}/${entry.id}`} /> },
+              { label: 'User', cell: (entry) => <User entry={entry} base={frame.base} addresses={addresses} /> },
               { label: 'IP address', cell: ({ address }) => (address === undefined ? '–' : <ForeignText text={address} />) },
             ]}
           />
@@ -113,6 +117,10 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
               ))}
           </select>
         </label>
+        <label>
+          User or request ID
+          <input type="search" name="person" value={filter.person} maxlength={254} placeholder="carl@" />
+        </label>
         <FilterButtons path={path} isFiltered={isFiltered} />
       </form>
     </search>
@@ -124,7 +132,7 @@ export function OutcomeBadge({ entry: { kind, outcome } }: { readonly entry: Sig
   return <span class={`badge ${outcome === 'accepted' ? 'good' : 'bad'}`}>{kind === 'test' ? `test ${outcome}` : outcome}</span>;
 }
 
-function Reason({ entry: { code, variant } }: { readonly entry: SignInLogSummary }) {
+function Reason({ entry: { code, variant }, href }: { readonly entry: SignInLogSummary; readonly href: string }) {
   if (code === undefined) return <>–</>;
   return (
     <>
@@ -132,21 +140,28 @@ function Reason({ entry: { code, variant } }: { readonly entry: SignInLogSummary
       <span class="sub">
         <code>{code}</code>
       </span>
+      <a class="sub" href={`${href}#verdict`}>
+        What to change<span class="unseen"> after this refusal</span>
+      </a>
     </>
   );
 }
 
-interface MemberLinkProps {
+interface UserProps {
   readonly entry: SignInLogSummary;
   readonly base: string;
   readonly addresses: ReadonlyMap<string, string>;
 }
 
-function MemberLink({ entry: { memberId, isVerified }, base, addresses }: MemberLinkProps) {
-  if (memberId === undefined) return <>{isVerified ? 'not a member yet' : 'unknown (no valid signature)'}</>;
+/** The member, or the user that a verified assertion names. Without a valid signature, anyone could put a name into the log. */
+function User({ entry: { memberId, subject, isVerified }, base, addresses }: UserProps) {
+  if (memberId === undefined) {
+    if (!isVerified) return <>unknown (no valid signature)</>;
+    return subject === undefined ? <>unknown</> : <ForeignText text={subject} />;
+  }
   return (
     <a href={`${base}/members/${memberId}`}>
-      <ForeignText text={addresses.get(memberId) ?? memberId} />
+      <ForeignText text={addresses.get(memberId) ?? subject ?? memberId} />
     </a>
   );
 }

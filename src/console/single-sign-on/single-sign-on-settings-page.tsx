@@ -189,7 +189,7 @@ interface ChoiceProps {
 const Choice = ({ name, label, value, options }: ChoiceProps) => (
   <label>
     {label}
-    <select name={name}>
+    <select name={name} id={`field-${name}`}>
       {options.map(([option, text]) => (
         <option value={option} selected={option === value}>
           {text}
@@ -210,6 +210,7 @@ const Box = ({ name, values, hint, children }: BoxProps) => (
     <label>
       <input
         type="checkbox"
+        id={`field-${name}`}
         name={name}
         value="yes"
         checked={values[name] === 'yes'}

@@ -177,6 +177,10 @@ const signIn = {
   request_id: z.string().nullable(),
   address: z.string().nullable(),
   member_id: z.string().nullable().describe('The member, if the signature is valid and the member is known.'),
+  subject: z
+    .string()
+    .nullable()
+    .describe('The user that the assertion names: the email address, otherwise the NameID. Null if no valid signature covers it.'),
   verified: z.boolean().describe('False if no valid signature covers the response, so that nothing in it can be trusted.'),
   examined: z.boolean().describe('Whether the response was examined, so that `checks` and `structure` have content.'),
 };

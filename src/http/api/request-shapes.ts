@@ -289,6 +289,13 @@ export const SIGN_IN_QUERY = z.object({
   cursor,
   outcome: z.enum(['accepted', 'refused']).optional(),
   code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]], 'must be an error code such as saml_expired').optional(),
+  person: z
+    .string()
+    .trim()
+    .min(1)
+    .max(254)
+    .describe('Part of the email address or NameID of the user, or a whole member ID or request ID.')
+    .optional(),
 });
 
 /**

@@ -19,6 +19,7 @@ export const signInJson = (entry: SignInLogSummary) => ({
   request_id: entry.requestId ?? null,
   address: entry.address ?? null,
   member_id: entry.memberId ?? null,
+  subject: entry.subject ?? null,
   verified: entry.isVerified,
   examined: entry.isExamined,
 });

@@ -67,7 +67,7 @@ export function oneSignInPages(runtime: Runtime): Router {
 
 async function showLog(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const organization = organizationOf(response);
-  const filled = Object.fromEntries(Object.entries(request.query).filter(([, value]) => value !== ''));
+  const filled = Object.fromEntries(Object.entries(request.query).filter(([, value]) => typeof value !== 'string' || value.trim() !== ''));
   const query = checkShape(SIGN_IN_QUERY.omit({ limit: true }), filled);
   await flushSignInLog(runtime);
   const { items, nextCursor } = await listLogEntries(runtime, organization.id, { ...query, limit: PAGE_SIZE });
@@ -75,7 +75,7 @@ async function showLog(runtime: Runtime, request: Request, response: Response): 
     <SignInLogPage
       frame={frameOf(runtime, request, response)}
       entries={items}
-      filter={{ outcome: query.outcome ?? '', code: query.code ?? '' }}
+      filter={{ outcome: query.outcome ?? '', code: query.code ?? '', person: query.person ?? '' }}
       addresses={
         await addressesOf(
           runtime,

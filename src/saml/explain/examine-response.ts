@@ -10,7 +10,7 @@ import { CHECKS, type CheckName, type PersonContext, type ResponseContext } from
 import { type Groups, groupsOf } from '../response/person-checks.ts';
 import type { ResponseSettings } from '../response/response-settings.ts';
 import { appliesTo, type Check, type CheckFacts, type CheckValues, type ValueName } from '../response/run-checks.ts';
-import { shownNames } from '../shown-text.ts';
+import { shownExactly, shownNames } from '../shown-text.ts';
 import { readDateTime } from '../xml/date-time.ts';
 import { attributeOf, type XmlElement } from '../xml/xml-tree.ts';
 import { type MaskedRow, maskElement } from './masking.ts';
@@ -26,7 +26,7 @@ export interface CheckResult extends RefusalFacts {
   readonly isUnsigned?: true;
 }
 
-/** Plain data that survives JSON and describes no user, except in the words of the identity provider (StatusMessage). */
+/** Plain data that survives JSON. Only `subject`, `groups` and a StatusMessage of the identity provider can describe a user. */
 export interface Examination {
   readonly checks: readonly CheckResult[];
   /** Whether a valid signature covers the assertion and the structure has a single reading. */
@@ -43,6 +43,8 @@ export interface Examination {
   readonly offeredIdentifiers: readonly string[];
   /** Only for a verified assertion. */
   readonly groups?: Groups;
+  /** The user that the assertion names: the email address, otherwise the NameID. Only for a verified assertion. */
+  readonly subject?: string;
 }
 
 export interface VerifiedBy {
@@ -53,6 +55,8 @@ export interface VerifiedBy {
 }
 
 const MAX_ROWS = 300;
+/** The length of the longest email address. The list of the log holds one per entry. */
+const MAX_SUBJECT = 254;
 
 /**
  * Runs every check that can run.
@@ -61,7 +65,8 @@ const MAX_ROWS = 300;
 export function examineResponse(unverifiedXml: string, settings: ExaminationSettings, nowMs: number): Examination {
   const examiner = new Examiner({ ...settings, unverifiedXml, settings, nowMs });
   const { isVerified } = examiner;
-  const { unverifiedRoot: root, assertion, attributes, groups } = examiner.values;
+  const { unverifiedRoot: root, assertion, attributes, groups, email, nameId } = examiner.values;
+  const subject = isVerified ? (email ?? nameId?.value) : undefined;
   const issuedAtMs = root && issueInstantOf(root);
   return {
     checks: examiner.results(),
@@ -73,6 +78,7 @@ export function examineResponse(unverifiedXml: string, settings: ExaminationSett
     attributeNames: shownNames(attributes?.keys() ?? []),
     offeredIdentifiers: isVerified && attributes ? offeredAttributes(attributes, settings.attributeMapping) : [],
     ...(isVerified && attributes && examiner.hasPassed('groups') ? { groups: groupsOf(attributes, groups) } : {}),
+    ...(subject === undefined ? {} : { subject: shownExactly(subject, MAX_SUBJECT) }),
   };
 }
 

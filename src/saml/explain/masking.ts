@@ -172,6 +172,13 @@ export function describeValue(value: string): string {
 /** Email addresses in a shown text, including those with a percent-encoded `@`. */
 const ADDRESS = /[^\s@"'<>(),;]+(?:@|%40)[^\s@"'<>(),;]+/gi;
 
+/** Shows of a user only the first character and the domain of an email address, or the form of another identifier. */
+export function maskSubject(subject: string): string {
+  if (!isEmail(subject)) return describeValue(subject);
+  const [first = ''] = subject;
+  return `${first}…${subject.slice(subject.lastIndexOf('@'))}`;
+}
+
 /** Replaces the email addresses in a shown text. */
 export const withoutAddresses = (text: string): string => text.replace(ADDRESS, '(an email address)');
 

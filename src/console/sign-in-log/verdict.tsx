@@ -1,0 +1,73 @@
+import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
+import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
+import { errorText } from '../../errors.ts';
+import { hintFor } from '../../saml/explain/idp-screens.ts';
+import { Facts } from '../parts/facts.tsx';
+import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
+import type { FixLink } from './fix-places.ts';
+
+export interface VerdictProps {
+  readonly entry: SignInLogEntry;
+  /** The path of the page that activates the connection, if it is a draft. */
+  readonly goLivePath: string | undefined;
+  /** The page on which the refusal can be fixed. */
+  readonly fix: FixLink | undefined;
+}
+
+/** The result in one box: “Works”, or the first check that failed and what to change. */
+export function Verdict({ entry, goLivePath, fix }: VerdictProps) {
+  if (entry.outcome === 'refused') return <Refusal entry={entry} fix={fix} />;
+  if (entry.kind !== 'test') return null;
+  return (
+    <section class="notice done" aria-labelledby="verdict">
+      <h2 id="verdict">Works</h2>
+      <p>Every check passed, so users can sign in with these settings. The test created no session and changed no member.</p>
+      {goLivePath === undefined ? null : (
+        <p>
+          The connection is still a draft. <a href={goLivePath}>Go live</a> to let users sign in.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Returns the check that the sign-in was refused by. Undefined if the response was not examined. */
+export const decisiveCheck = ({ code, examination }: SignInLogEntry): LoggedCheck | undefined =>
+  examination?.checks.find((check) => check.outcome === 'failed' && check.code === code);
+
+function Refusal({ entry, fix }: Pick<VerdictProps, 'entry' | 'fix'>) {
+  const { code, variant, refusal, idpKind, isVerified } = entry;
+  const text = code && errorText(code, 'administrator', variant);
+  const hint = code && hintFor(code, idpKind);
+  const check = decisiveCheck(entry);
+  return (
+    <section class="notice problem" aria-labelledby="verdict">
+      <h2 id="verdict">{text?.title ?? 'The sign-in was refused'}</h2>
+      {refusal?.detail === undefined ? null : (
+        <p>
+          <ForeignText text={refusal.detail} />
+        </p>
+      )}
+      <Facts
+        facts={[
+          ['Failed check', check && CHECK_TITLES[check.name]],
+          ['Expected', codeText(refusal?.wanted ?? check?.wanted)],
+          ['Received', codeText(refusal?.got ?? check?.got)],
+        ]}
+      />
+      {hint || text ? (
+        <p>
+          <strong>What to change:</strong> {hint ? hint.text : text?.advice}
+        </p>
+      ) : null}
+      {isVerified ? null : <p>No valid signature covers the response, so nothing in it need be true.</p>}
+      {fix === undefined ? null : (
+        <p>
+          <a href={fix.href}>Open {fix.page}</a>
+        </p>
+      )}
+    </section>
+  );
+}
+
+const codeText = (text: string | undefined) => text && <code>{visibleText(text)}</code>;
