@@ -94,8 +94,10 @@ describe('GET /readyz', () => {
     redis = await startRedis([], { port: redis.port });
     for (let i = 0; i < 50 && (await ask('/readyz')).status !== 200; i++) await sleep(100);
     const address = `127.0.0.1:${redis.port}`;
+    // On a busy machine, the refusal of the next connection can come too late to be the reason.
+    const reason = expect.stringMatching(/^(connection refused|the connection was closed)$/);
     expect(lines.filter((line) => 'redis' in line).map(({ level, redis: at, reason }) => [level, at, reason])).toEqual([
-      [50, address, 'connection refused'],
+      [50, address, reason],
       [30, address, undefined],
     ]);
   });
