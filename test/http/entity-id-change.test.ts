@@ -59,6 +59,7 @@ describe('metadata with another entityID', () => {
       ambiguous: 0,
       new: 2,
       recently_signed_in: 2,
+      recent: { matching: 0, ambiguous: 0, new: 2 },
       is_partial: false,
     });
     expect((await put(OKTA_ISSUER, '?dry_run=true')).body.members).toBeUndefined();

@@ -1,5 +1,6 @@
 import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import { counted } from '../parts/counted.ts';
+import { IdentifierComparison } from './identifier-comparison.tsx';
 
 /** The effect of each decision. A setup can only choose new accounts. */
 export interface DecisionPreviews {
@@ -10,14 +11,25 @@ export interface DecisionPreviews {
 
 const total = ({ matching, ambiguous, new: created }: ChangePreview): number => matching + ambiguous + created;
 
+/** A table of identifiers that the user compares with the members. */
+export interface Comparison {
+  /** The pasted text. */
+  readonly text: string;
+  /** The table could be read, so that the preview of `keep` follows it. */
+  readonly isCompared: boolean;
+}
+
 export interface MembersDecisionProps {
   readonly previews: DecisionPreviews;
+  /** Where the form is sent to compare a table of identifiers. */
+  readonly compareAction: string;
+  readonly comparison?: Comparison | undefined;
   /** The identity provider was connected before, so that its users have accounts already. */
   readonly isRestored?: true;
 }
 
 /** No choice is selected, so that the choice is always deliberate. */
-export const MembersDecision = ({ previews, isRestored }: MembersDecisionProps) => (
+export const MembersDecision = ({ previews, compareAction, comparison, isRestored }: MembersDecisionProps) => (
   <fieldset>
     <legend>What happens to the members?</legend>
     {previews.keep ? (
@@ -27,6 +39,13 @@ export const MembersDecision = ({ previews, isRestored }: MembersDecisionProps) 
           Choose this if the new identity provider sends the same identifiers. The metadata is saved as a draft, and takes effect when your
           own test sign-in is recognized as you. Other owners are then confirmed one by one. {effectOf(previews.keep)}
         </small>
+        <IdentifierComparison
+          action={compareAction}
+          text={comparison?.text ?? ''}
+          lines={previews.keep.lines}
+          effect={effectOf(previews.keep)}
+          isCompared={comparison?.isCompared ?? false}
+        />
       </>
     ) : null}
     {previews.link_by_email ? (
@@ -59,5 +78,9 @@ const Choice = ({ value, label }: { readonly value: keyof DecisionPreviews; read
   </label>
 );
 
-const effectOf = ({ matching, ambiguous, new: created, isPartial }: ChangePreview): string =>
-  `${isPartial ? 'Of the first 20,000 members: ' : ''}${counted(matching, 'account')} kept automatically, ${ambiguous} after an approval, ${created} replaced by new ones.`;
+const effectOf = ({ matching, ambiguous, new: created, recent, isPartial }: ChangePreview): string =>
+  `${isPartial ? 'Of the first 20,000 members: ' : ''}${counted(matching, 'account')} kept automatically${usedOf(matching, recent.matching)}, ${ambiguous} after an approval${usedOf(ambiguous, recent.ambiguous)}, ${created} replaced by new ones${usedOf(created, recent.new)}.`;
+
+/** Names the accounts that were used recently, unless all of them were. */
+const usedOf = (count: number, recent: number): string =>
+  recent === count ? '' : ` (${recent === 0 ? 'none' : recent} used in the last 30 days)`;

@@ -13,7 +13,7 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { GoLivePanel, StateBadge, StateText } from './connection-state.tsx';
 import { IdentifierPanel } from './identifier-panel.tsx';
-import { type DecisionPreviews, MembersDecision } from './members-decision.tsx';
+import { type Comparison, type DecisionPreviews, MembersDecision } from './members-decision.tsx';
 import { ProposalPanel } from './proposal-panel.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 import { GUIDES, type GuideStep, type OwnValue } from './single-sign-on-guides.ts';
@@ -263,12 +263,14 @@ export interface PreviewPageProps {
   readonly presentEntityId: string | undefined;
   /** What each decision does to the members. Undefined if another identity provider affects none. */
   readonly previews: DecisionPreviews | undefined;
+  readonly comparison?: Comparison | undefined;
   /** Hidden fields that send the metadata again when the user saves. */
   readonly carried: Readonly<Record<string, string>>;
 }
 
 /** Shows what the gateway read from the metadata, before the user saves it. */
-export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, presentEntityId, previews, carried }: PreviewPageProps) {
+export function MetadataPreviewPage(props: PreviewPageProps) {
+  const { frame, metadata, metadataUrl, warnings, presentEntityId, previews, comparison, carried } = props;
   const path = frame.singleSignOnPath;
   return (
     <ConsolePage
@@ -292,7 +294,7 @@ export function MetadataPreviewPage({ frame, metadata, metadataUrl, warnings, pr
           {Object.entries(carried).map(([name, value]) => (
             <input type="hidden" name={name} value={value} />
           ))}
-          {previews ? <MembersDecision previews={previews} /> : null}
+          {previews ? <MembersDecision previews={previews} compareAction={`${path}/compare`} comparison={comparison} /> : null}
           <div class="buttons">
             <button type="submit">Save</button>
             <a class="button secondary" href={path}>

@@ -6,7 +6,7 @@ import { DataTable } from '../parts/data-table.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment, momentText } from '../parts/moment.tsx';
-import { type DecisionPreviews, MembersDecision } from './members-decision.tsx';
+import { type Comparison, type DecisionPreviews, MembersDecision } from './members-decision.tsx';
 
 export interface VersionsPanelProps {
   readonly frame: Frame;
@@ -77,10 +77,11 @@ export interface RestoreIdentityProviderPageProps {
   readonly versionId: string;
   /** What each decision does to the members. */
   readonly previews: DecisionPreviews;
+  readonly comparison?: Comparison | undefined;
 }
 
 /** Asks what happens to the members before another identity provider is restored, because it changes which users can sign in. */
-export const RestoreIdentityProviderPage = ({ frame, versionId, previews }: RestoreIdentityProviderPageProps) => (
+export const RestoreIdentityProviderPage = ({ frame, versionId, previews, comparison }: RestoreIdentityProviderPageProps) => (
   <ConsolePage
     frame={frame}
     section="single-sign-on"
@@ -88,8 +89,13 @@ export const RestoreIdentityProviderPage = ({ frame, versionId, previews }: Rest
     back={{ href: `${frame.base}/single-sign-on`, label: 'Single sign-on' }}
   >
     <section class="panel" aria-label="Confirmation">
-      <PostForm action={`${frame.base}/single-sign-on/versions/${versionId}/return`} csrfToken={frame.csrfToken}>
-        <MembersDecision previews={previews} isRestored />
+      <PostForm action={`${frame.base}/single-sign-on/versions/${versionId}/return`} csrfToken={frame.csrfToken} kind="upload">
+        <MembersDecision
+          previews={previews}
+          compareAction={`${frame.base}/single-sign-on/versions/${versionId}/compare`}
+          comparison={comparison}
+          isRestored
+        />
         <div class="buttons">
           <button type="submit">Restore identity provider</button>
           <a class="button secondary" href={`${frame.base}/single-sign-on`}>

@@ -19,5 +19,8 @@ export const changePreview = {
   ambiguous: z.int().describe('Members about whom an owner or the operator must decide.'),
   new: z.int().describe('Members whose users get new accounts.'),
   recently_signed_in: z.int().describe('Members of all three who signed in during the last 30 days.'),
+  recent: z
+    .strictObject({ matching: z.int(), ambiguous: z.int(), new: z.int() })
+    .describe('The members of each count who signed in during the last 30 days.'),
   is_partial: z.boolean().describe('Whether only the first 20,000 members of the organization were read.'),
 };

@@ -26,4 +26,15 @@ export const CHANGE_PREVIEW = z.strictObject({
   problems: z
     .array(z.strictObject({ line: z.int(), problem: z.enum(['duplicate_old', 'duplicate_new', 'other_member']) }))
     .describe('Lines of `identifiers_csv` with an identifier of an earlier line or of another member. At most 100.'),
+  lines: z
+    .array(
+      z.strictObject({
+        line: z.int(),
+        old_identifier: z.string(),
+        new_identifier: z.string(),
+        email: z.string().nullable().describe('The email address of the member with the old identifier.'),
+        result: z.enum(['matching', 'ambiguous', 'new', 'no_member', 'duplicate_old', 'duplicate_new', 'other_member']),
+      }),
+    )
+    .describe('What lines of `identifiers_csv` mean for the members. At most 100, those with problems first.'),
 });

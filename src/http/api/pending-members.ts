@@ -1,13 +1,11 @@
 /** `/organizations/{org}/connections/{con}/pending-members`: members who have not signed in since the identity provider changed. */
-import type { Principal } from '../../auth/principal.ts';
+import { requireRecentSignIn } from '../../auth/sessions/recent-sign-in.ts';
 import { GatewayError } from '../../errors.ts';
 import { requireConnection } from '../../organizations/connections/connections.ts';
 import { readIdentifierTable } from '../../organizations/idp-change/identifier-table.ts';
 import { approveLink, declineLink } from '../../organizations/idp-change/link-requests.ts';
 import { listPendingMembers, revokePendingMembers } from '../../organizations/idp-change/pending-members.ts';
 import { previewChange } from '../../organizations/idp-change/preview-change.ts';
-import type { Runtime } from '../../runtime.ts';
-import { MINUTE_MS } from '../../time.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { CHANGE_PREVIEW, PENDING_MEMBER_PAGE, REVOKED_PENDING_MEMBERS } from './pending-member-answers.ts';
@@ -31,13 +29,16 @@ export const PENDING_MEMBERS = [
     refusals: ['not_found', 'payload_too_large'],
     handle: async ({ runtime, principal, organization, params, body: { on_new_entity_id: decision, identifiers_csv: csv } }) => {
       const connection = requireConnection(organization, params.con);
-      if (csv !== undefined) requireRecentSignIn(runtime, principal);
+      if (csv !== undefined) requireRecentSignIn(principal, runtime.now());
       if (csv !== undefined && decision !== 'keep') {
         throw new GatewayError('validation_failed', 'identifiers_csv: is only possible with on_new_entity_id: keep.');
       }
       const table = csv === undefined ? undefined : readIdentifierTable(csv);
       const preview = await previewChange(runtime.store, { organization, connection, decision, table }, runtime.now());
-      return { ...changePreviewJson(preview), problems: preview.problems };
+      const lines = preview.lines.map(({ line, from, to, email = null, result }) => ({
+        ...{ line, old_identifier: from, new_identifier: to, email, result },
+      }));
+      return { ...changePreviewJson(preview), problems: preview.problems, lines };
     },
   }),
   operation({
@@ -120,14 +121,3 @@ export const PENDING_MEMBERS = [
     },
   }),
 ];
-
-const RECENT_MS = 10 * MINUTE_MS;
-
-/** A table tells which identifiers belong to members, so an old session or a stolen token must not send one. @throws forbidden */
-function requireRecentSignIn({ now }: Runtime, principal: Principal): void {
-  if (principal.kind === 'operator') return;
-  const { member, credential } = principal;
-  const session = credential.kind === 'session' ? member.sessions.find(({ id }) => id === credential.id) : undefined;
-  if (session && session.createdAtMs > now() - RECENT_MS) return;
-  throw new GatewayError('forbidden', 'Sign in again in the browser first: this needs a session that is less than 10 minutes old.');
-}

@@ -86,11 +86,12 @@ export const memberJson = (member: Member) => ({
   last_login_at: member.lastLoginAt,
 });
 
-export const changePreviewJson = ({ matching, ambiguous, new: created, recentlySignedIn, isPartial }: ChangePreview) => ({
+export const changePreviewJson = ({ matching, ambiguous, new: created, recent, isPartial }: ChangePreview) => ({
   matching,
   ambiguous,
   new: created,
-  recently_signed_in: recentlySignedIn,
+  recently_signed_in: recent.matching + recent.ambiguous + recent.new,
+  recent,
   is_partial: isPartial,
 });
 

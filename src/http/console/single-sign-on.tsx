@@ -43,6 +43,7 @@ import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_QUERY } from '../api/request-shapes.ts';
 import { sendPage } from '../pages.ts';
+import { comparisonOf, type PostedTable, readPostedTable } from './connections/identifier-table.ts';
 import { DECISION_FIELDS, DRAFT_TEXT, decisionOf, isKeptByDraft, previewDecisions } from './connections/members-decision.ts';
 import { findVisitedConnection } from './connections/visited-connection.ts';
 import { identifierPages } from './identifier.tsx';
@@ -55,6 +56,7 @@ export function singleSignOnPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => showPage(runtime, request, response));
   router.post('/preview', (request, response) => preview(runtime, request, response));
+  router.post('/compare', (request, response) => compare(runtime, request, response));
   router.post('/save', (request, response) => save(runtime, request, response));
   router.use('/settings', singleSignOnSettingsPages(runtime));
   router.use('/identifier', identifierPages(runtime));
@@ -206,25 +208,7 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   const form = parseForm(METADATA_FORM, request);
   try {
     const { source, metadataUrl, carried } = await readMetadata(runtime, organizationOf(response), form);
-    const loaded = await loadMetadata(runtime, source);
-    const organization = organizationOf(response);
-    const connectionId = findVisitedConnection(response)?.id;
-    const { viewer } = visitOf(response);
-    const setupLinkId = viewer.kind === 'setup' ? viewer.linkId : undefined;
-    const connection = requireConnection(previewMetadata({ organization, connectionId, loaded, setupLinkId }, runtime.now()), connectionId);
-    const change = { organization, connectionId, entityId: loaded.metadata.entityId };
-    const page = (
-      <MetadataPreviewPage
-        frame={frameOf(runtime, request, response)}
-        metadata={loaded.metadata}
-        metadataUrl={metadataUrl}
-        warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
-        presentEntityId={findVisitedConnection(response)?.metadata.entityId}
-        previews={await previewDecisions(response, (decision) => previewMembers(runtime, { ...change, decision }))}
-        carried={carried}
-      />
-    );
-    sendConsolePage(response, page);
+    await showPreview(runtime, request, response, { loaded: await loadMetadata(runtime, source), metadataUrl, carried });
   } catch (error) {
     if (!(error instanceof GatewayError) || error.status >= 500) throw error;
     await showPage(runtime, request, response, {
@@ -233,6 +217,47 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
       status: error.status,
     });
   }
+}
+
+interface PreviewedMetadata extends Pick<EnteredMetadata, 'carried'> {
+  readonly loaded: LoadedMetadata;
+  readonly metadataUrl: string | undefined;
+  /** The table of identifiers that the user compares with the members. */
+  readonly posted?: PostedTable;
+}
+
+async function showPreview(
+  runtime: Runtime,
+  request: Request,
+  response: Response,
+  { loaded, metadataUrl, carried, posted }: PreviewedMetadata,
+): Promise<void> {
+  const organization = organizationOf(response);
+  const connectionId = findVisitedConnection(response)?.id;
+  const { viewer } = visitOf(response);
+  const setupLinkId = viewer.kind === 'setup' ? viewer.linkId : undefined;
+  const connection = requireConnection(previewMetadata({ organization, connectionId, loaded, setupLinkId }, runtime.now()), connectionId);
+  const change = { organization, connectionId, entityId: loaded.metadata.entityId, table: posted?.table };
+  const page = (
+    <MetadataPreviewPage
+      frame={frameOf(runtime, request, response, posted?.notice)}
+      metadata={loaded.metadata}
+      metadataUrl={metadataUrl}
+      warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
+      presentEntityId={findVisitedConnection(response)?.metadata.entityId}
+      previews={await previewDecisions(response, (decision) => previewMembers(runtime, { ...change, decision }))}
+      comparison={comparisonOf(posted)}
+      carried={carried}
+    />
+  );
+  sendConsolePage(response, page, posted?.status);
+}
+
+/** Shows the preview again, with what the lines of a table of identifiers mean for the members. */
+async function compare(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const posted = readPostedTable(runtime, request, response);
+  const { source, metadataUrl, carried } = previewedMetadata(parseForm(SAVE_FORM, request));
+  await showPreview(runtime, request, response, { loaded: await loadMetadata(runtime, source), metadataUrl, carried, posted });
 }
 
 const typedOf = (form: MetadataForm): TypedMetadata => ({
@@ -259,14 +284,20 @@ const SAVE_FORM = z.union([
   }),
 ]);
 
+/** Returns the metadata that a preview carries. */
+function previewedMetadata(form: z.infer<typeof SAVE_FORM>): EnteredMetadata {
+  if (!('metadata_packed' in form)) return manualMetadata(form);
+  const { metadata_url: metadataUrl, metadata_packed, wanted = '' } = form;
+  if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: must be a URL.');
+  const { source, carried } = documentOf(unpack(metadata_packed), wanted);
+  return metadataUrl === undefined ? { source, carried } : { source, metadataUrl, carried: { ...carried, metadata_url: metadataUrl } };
+}
+
 /** Saves the previewed metadata after parsing it again, because the fields of a form can be changed. */
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const form = parseForm(SAVE_FORM, request);
-  const source =
-    'metadata_packed' in form ? documentOf(unpack(form.metadata_packed), form.wanted ?? '').source : manualMetadata(form).source;
+  const { source, metadataUrl } = previewedMetadata(form);
   const parsed = await loadMetadata(runtime, source);
-  const metadataUrl = 'metadata_packed' in form ? form.metadata_url : undefined;
-  if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: must be a URL.');
   const loaded: LoadedMetadata = metadataUrl === undefined ? parsed : { ...parsed, metadataUrl };
   const change = {
     organization: organizationOf(response),

@@ -8,6 +8,7 @@ import { newSecret } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Store } from '../../store/store.ts';
 import { hasMembers } from '../identity/member-identity.ts';
+import type { IdentifierTable } from '../idp-change/identifier-table.ts';
 import { type IdentityScope, newChange, requireValidEnd, scopesOfMembers } from '../idp-change/idp-change.ts';
 import { type ChangePreview, previewChange } from '../idp-change/preview-change.ts';
 import type { Connection, IdpChange, Organization } from '../organizations.ts';
@@ -30,6 +31,11 @@ export interface EntityIdChange {
   readonly linkUntilMs?: number | undefined;
   /** The scope that the connection had with this entityID, if a version of its metadata is restored. */
   readonly formerScope?: IdentityScope | undefined;
+}
+
+export interface PreviewedEntityId extends EntityIdChange {
+  /** Compared with the members if the decision is `keep`. */
+  readonly table?: IdentifierTable | undefined;
 }
 
 /** What a change of the metadata does to the members of its connection. */
@@ -117,11 +123,11 @@ const findChangedConnection = ({ organization, connectionId }: EntityIdChange): 
 /** Foresees what a change does to the members. Undefined if none is affected. */
 export async function previewMembers(
   { store, now }: Pick<Runtime, 'store' | 'now'>,
-  change: EntityIdChange,
+  change: PreviewedEntityId,
 ): Promise<ChangePreview | undefined> {
-  const { organization, entityId, decision = 'new_accounts' } = change;
+  const { organization, entityId, decision = 'new_accounts', table } = change;
   const connection = findChangedConnection(change);
   if (!connection || connection.metadata.entityId === entityId) return undefined;
-  const preview = await previewChange(store, { organization, connection, decision }, now());
+  const preview = await previewChange(store, { organization, connection, decision, table: decision === 'keep' ? table : undefined }, now());
   return preview.matching + preview.ambiguous + preview.new === 0 ? undefined : preview;
 }

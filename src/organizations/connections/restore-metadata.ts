@@ -4,7 +4,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { ChangePreview } from '../idp-change/preview-change.ts';
 import type { Organization } from '../organizations.ts';
 import { findFormerConnection } from './connections.ts';
-import { type EntityIdDecision, previewMembers } from './entity-id-change.ts';
+import { type EntityIdDecision, type PreviewedEntityId, previewMembers } from './entity-id-change.ts';
 import { type LoadedMetadata, type MetadataChange, setIdentityProvider } from './identity-providers.ts';
 import { getMetadataVersion } from './metadata-versions.ts';
 
@@ -18,7 +18,7 @@ export interface VersionChoice extends Pick<MetadataChange, 'organization' | 'de
  */
 export async function previewRestore(
   runtime: Pick<Runtime, 'store' | 'now'>,
-  { organization, versionId }: Pick<VersionChoice, 'organization' | 'versionId'>,
+  { organization, versionId, table }: Pick<VersionChoice, 'organization' | 'versionId'> & Pick<PreviewedEntityId, 'table'>,
   decision: EntityIdDecision,
 ): Promise<ChangePreview | undefined> {
   const { metadata, connectionId = findFormerConnection(organization)?.id } = await getMetadataVersion(
@@ -26,7 +26,7 @@ export async function previewRestore(
     organization.id,
     versionId,
   );
-  return previewMembers(runtime, { organization, connectionId, entityId: metadata.entityId, decision });
+  return previewMembers(runtime, { organization, connectionId, entityId: metadata.entityId, decision, table });
 }
 
 /**

@@ -9,23 +9,29 @@ import type { Connection, IdpChange } from '../organizations.ts';
 import { isSafeToLink } from './email-link.ts';
 import type { IdentifierTable, TableProblem } from './identifier-table.ts';
 import { type IdentityScope, isOfScopes, scopesOfMembers } from './idp-change.ts';
+import { type Fate, type LineResult, resultsOf, withTakenIdentifiers } from './table-results.ts';
 
 /** Members of the organization that a preview reads. */
 const MAX_READ = 20_000;
 const RECENT_DAYS = 30;
 
-export interface ChangePreview {
+export interface FateCounts {
   /** Members whose users keep their accounts. */
   readonly matching: number;
   /** Members about whom an owner or the operator must decide. */
   readonly ambiguous: number;
   /** Members whose users get new accounts. */
   readonly new: number;
-  /** Members of all three who signed in during the last 30 days. */
-  readonly recentlySignedIn: number;
+}
+
+export interface ChangePreview extends FateCounts {
+  /** The members of each count who signed in during the last 30 days. */
+  readonly recent: FateCounts;
   readonly isPartial: boolean;
-  /** Lines of the table that would give a user the account of another member. */
+  /** Lines of the table that would give a user the account of another member. At most 100. */
   readonly problems: readonly TableProblem[];
+  /** What the lines of the table mean for the members, the important ones first. At most 100. */
+  readonly lines: readonly LineResult[];
 }
 
 export interface PreviewedChange extends OrganizationConnection {
@@ -34,19 +40,23 @@ export interface PreviewedChange extends OrganizationConnection {
   readonly table?: IdentifierTable | undefined;
 }
 
-type Fate = 'matching' | 'ambiguous' | 'new';
-
 /** Counts what a decision does to the members of a connection. It lets other work run while it reads. */
 export async function previewChange(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
   const { members, isPartial } = await readMembers(store, change);
   const fateOf = { keep: fateOfKept, link_by_email: fateOfLinked, new_accounts: () => (): Fate => 'new' }[change.decision];
   const decide = fateOf(change, members, nowMs);
-  const counts = { matching: 0, ambiguous: 0, new: 0, recentlySignedIn: 0 };
+  const counts = { matching: 0, ambiguous: 0, new: 0 };
+  const recent = { ...counts };
   for (const member of members) {
-    counts[decide(member)]++;
-    if (Date.parse(member.lastLoginAt) >= nowMs - RECENT_DAYS * DAY_MS) counts.recentlySignedIn++;
+    const fate = decide(member);
+    counts[fate]++;
+    if (Date.parse(member.lastLoginAt) >= nowMs - RECENT_DAYS * DAY_MS) recent[fate]++;
   }
-  return { ...counts, isPartial, problems: change.table ? problemsOf(change.table, members) : [] };
+  const preview = { ...counts, recent, isPartial, problems: [], lines: [] };
+  if (!change.table) return preview;
+  const table = withTakenIdentifiers(change.table, members);
+  const present = members.filter(({ isPresent }) => isPresent);
+  return { ...preview, problems: table.problems.slice(0, MAX_PROBLEMS), lines: resultsOf(table, present, decide) };
 }
 
 /** A preview keeps only what it needs of each member. */
@@ -96,15 +106,6 @@ const mapOf = ({ rows }: IdentifierTable): ReadonlyMap<string, string> =>
 function isKept(newIdentifiers: ReadonlyMap<string, string>, value: string): boolean {
   const to = newIdentifiers.get(value);
   return to !== undefined && (to === value || foldCase(to) === value);
-}
-
-/** Adds rows whose new identifier is that of another member to the problems of the table itself. */
-function problemsOf({ rows, problems }: IdentifierTable, members: readonly PreviewedMember[]): readonly TableProblem[] {
-  const known = new Set(members.flatMap(({ identifier }) => (identifier ? [identifier.value] : [])));
-  const taken = rows
-    .filter(({ from, to }) => from !== to && foldCase(from) !== foldCase(to) && (known.has(to) || known.has(foldCase(to))))
-    .map(({ line }): TableProblem => ({ line, problem: 'other_member' }));
-  return [...problems, ...taken].sort((one, other) => one.line - other.line).slice(0, MAX_PROBLEMS);
 }
 
 const MAX_PROBLEMS = 100;

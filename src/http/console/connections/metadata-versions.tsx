@@ -1,11 +1,13 @@
 /** The form that restores a version of the metadata. */
-import { Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { RestoreIdentityProviderPage } from '../../../console/single-sign-on/single-sign-on-versions.tsx';
+import { GatewayError } from '../../../errors.ts';
 import { previewRestore, restoreMetadataVersion } from '../../../organizations/connections/restore-metadata.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from '../visit.ts';
+import { comparisonOf, type PostedTable, readPostedTable } from './identifier-table.ts';
 import { DECISION_FIELDS, DRAFT_TEXT, decisionOf, isKeptByDraft, previewDecisions } from './members-decision.ts';
 
 const RESTORE_FORM = z.object(DECISION_FIELDS);
@@ -21,16 +23,33 @@ export function metadataVersionPages(runtime: Runtime): Router {
     };
     const { versionId, decision } = choice;
     if (decision === undefined) {
-      const previews = await previewDecisions(response, (each) => previewRestore(runtime, choice, each));
-      const frame = frameOf(runtime, request, response);
-      if (previews) {
-        return sendConsolePage(response, <RestoreIdentityProviderPage frame={frame} versionId={versionId} previews={previews} />);
-      }
+      if (await showDecision(runtime, request, response, { versionId })) return;
     }
     const { organization, connectionId } = await restoreMetadataVersion(runtime, callerOf(request, response), choice);
     const isDraft = isKeptByDraft(organization, { connectionId, decision });
     const notice = isDraft ? DRAFT_TEXT : 'The earlier metadata is in use again. Check it with a test sign-in.';
     redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
   });
+  router.post('/:id/compare', async (request, response) => {
+    const posted = readPostedTable(runtime, request, response);
+    if (await showDecision(runtime, request, response, { versionId: request.params.id, posted })) return;
+    throw new GatewayError('conflict', 'Restoring this metadata needs no decision about the members.');
+  });
   return router;
+}
+
+/** Asks for the decision about the members. @returns false if none is needed */
+async function showDecision(
+  runtime: Runtime,
+  request: Request,
+  response: Response,
+  { versionId, posted }: { readonly versionId: string; readonly posted?: PostedTable },
+): Promise<boolean> {
+  const choice = { organization: organizationOf(response), versionId, table: posted?.table };
+  const previews = await previewDecisions(response, (each) => previewRestore(runtime, choice, each));
+  if (!previews) return false;
+  const frame = frameOf(runtime, request, response, posted?.notice);
+  const comparison = comparisonOf(posted);
+  sendConsolePage(response, <RestoreIdentityProviderPage {...{ frame, versionId, previews, comparison }} />, posted?.status);
+  return true;
 }
