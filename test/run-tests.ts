@@ -11,9 +11,12 @@ const ROOT = path.join(import.meta.dirname, '..');
 const RESULTS = path.join(ROOT, 'test-results');
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', path.join(ROOT, 'node_modules/jest/bin/jest.js')];
 
-/** The end-to-end tests share a real identity provider and a browser, so they run one after the other. */
+/**
+ * Many unit tests wait for a process or a timer, so there are as many workers as cores. The end-to-end tests share a real identity
+ * provider and a browser, so they run one after the other.
+ */
 const PROJECTS = {
-  unit: ['--testTimeout=30000'],
+  unit: ['--maxWorkers=100%', '--testTimeout=60000'],
   e2e: ['--runInBand', '--testTimeout=60000'],
 } as const;
 
