@@ -42,10 +42,6 @@ cpSync(path.join(ROOT, 'src/console/assets'), path.join(OUT, 'console/assets'), 
 cpSync(path.join(MODULES, '@picocss/pico/css/pico.min.css'), path.join(OUT, 'pico.min.css'));
 // The package `open` runs xdg-open from its own folder if the system has none.
 cpSync(path.join(MODULES, 'open/xdg-open'), path.join(OUT, 'xdg-open'));
-// swagger-ui-dist reports installations to a third party, so it is copied here instead of being a dependency.
-for (const file of ['swagger-ui.css', 'swagger-ui-bundle.js', 'LICENSE', 'NOTICE']) {
-  cpSync(path.join(MODULES, 'swagger-ui-dist', file), path.join(OUT, 'api-viewer', file));
-}
 const packages = packagesOf(Object.keys(metafile.inputs));
 refuseDevelopmentPackages(packages);
 writeFileSync(path.join(OUT, 'THIRD-PARTY-LICENSES.txt'), licensesOf(packages));

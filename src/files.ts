@@ -10,12 +10,6 @@ export const ASSETS = path.join(HERE, 'console/assets');
 export const IDP_EXAMPLES = path.join(HERE, '../config/idp-examples');
 /** Returns the style sheet of @picocss/pico, which the build copies. */
 export const picoStyleSheet = (): string => fromBuild('pico.min.css') ?? resolve('@picocss/pico/css/pico.min.css');
-/**
- * Returns the folder of the API viewer. The build copies it, because its package reports installations to a third party and is no
- * dependency. Without a build it is the folder of the package, found without importing the viewer itself.
- */
-export const apiViewerFolder = (): string => fromBuild('api-viewer') ?? path.dirname(resolve('swagger-ui-dist/package.json'));
-
 function fromBuild(name: string): string | undefined {
   const file = path.join(HERE, name);
   return existsSync(file) ? file : undefined;

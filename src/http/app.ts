@@ -2,7 +2,6 @@
 import express, { type Express, type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
 import type { Runtime } from '../runtime.ts';
-import { apiDocsRoutes } from './api/api-docs.tsx';
 import { assetRoutes } from './assets.ts';
 import { deviceRoutes } from './device.tsx';
 import { errorExit, notFound } from './error-exit.tsx';
@@ -45,7 +44,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
   app.use(loadOnFirstRequest(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
-  app.use(apiDocsRoutes());
+  app.use(loadOnFirstRequest(/^\/api\/docs$/, () => apiReference(runtime)));
   app.use(loadOnFirstRequest(/^\/api\/v1(?:\/|$)/, () => api(runtime)));
   app.get('/', (_request, response) => response.redirect(303, '/console'));
   app.use(notFound);
@@ -75,4 +74,9 @@ async function consolePages(runtime: Runtime): Promise<RequestHandler> {
 async function api(runtime: Runtime): Promise<RequestHandler> {
   const { apiRoutes } = await import('./api/api.ts');
   return apiRoutes(runtime);
+}
+
+async function apiReference(runtime: Runtime): Promise<RequestHandler> {
+  const { apiReferenceRoutes } = await import('./api-reference/api-reference.tsx');
+  return apiReferenceRoutes(runtime);
 }

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
-import { OPERATIONS } from '../../src/http/api/api.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { launchChromium, screenshot, watchComplaints } from './support/chromium.ts';
 
@@ -127,16 +126,4 @@ describe('samlgate login on a terminal', () => {
     expect([exitCode, screen]).toEqual([1, expect.stringContaining('The user denied the sign-in.')]);
     expect(existsSync(login.opened)).toBe(false);
   });
-});
-
-describe('API reference in Chromium', () => {
-  test('shows every operation, logs no error and requests no other host', () =>
-    visit(async (page) => {
-      await page.goto(`${gateway.url}/api/docs`);
-      await page.getByText('Introspect a token').waitFor();
-      expect(await page.locator('.opblock').count()).toBe(Object.values(OPERATIONS).flat().length);
-      await page.locator('#operations-Members-listMembers').click();
-      await page.getByText('next_cursor').first().waitFor();
-      await screenshot(page, 'api-docs');
-    }));
 });

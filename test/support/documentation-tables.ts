@@ -9,7 +9,7 @@ import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-checks.ts';
 import { VARIABLES } from '../../src/config.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
 import { OPERATIONS } from '../../src/http/api/api.ts';
-import type { Who } from '../../src/http/api/operation.ts';
+import { CALLERS } from '../../src/http/api-reference/operation-views.ts';
 import { LIMITS } from '../../src/http/limits/limits.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { QUOTAS } from '../../src/organizations/quotas/quotas.ts';
@@ -116,14 +116,6 @@ function signInChecks(): string {
   const checks = [...signIn.slice(0, atUser), ...Object.entries(PERSON_CHECKS), ...signIn.slice(atUser)];
   return checkTable(checks, Object.keys(RESPONSE_CHECKS).length + 1);
 }
-
-const CALLERS: Readonly<Record<Who, string>> = {
-  public: 'everyone',
-  authenticated: 'members, operator',
-  member: 'members',
-  owner: 'owners, operator',
-  operator: 'operator',
-};
 
 function operations(): string {
   const rows = Object.values(OPERATIONS).flat();

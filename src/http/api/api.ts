@@ -45,7 +45,8 @@ const OPENAPI = operation({
   },
 });
 
-const documentOf = perRuntime(({ config }) => openApiDocument(OPERATIONS, config.baseUrl, VERSION));
+/** The OpenAPI document of a gateway. */
+export const documentOf = perRuntime(({ config }) => openApiDocument(OPERATIONS, config.baseUrl, VERSION));
 
 const API: Readonly<Record<string, readonly Operation[]>> = {
   'Current member': [...ME, ...TOKENS],

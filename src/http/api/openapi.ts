@@ -183,7 +183,8 @@ function refusalObjects(row: OperationDescription): Json {
   );
 }
 
-function refusalsOf({ who, path, query, body, refusals = [] }: OperationDescription): ReadonlySet<ErrorCode> {
+/** Returns the error codes that an operation can answer with. */
+export function refusalsOf({ who, path, query, body, refusals = [] }: OperationDescription): ReadonlySet<ErrorCode> {
   return new Set<ErrorCode>([
     ...(query || body ? (['validation_failed'] as const) : []),
     ...(who === 'public' ? [] : (['unauthenticated'] as const)),
