@@ -16,6 +16,7 @@ import { summarizeCertificates } from './organizations/connections/expiring-cert
 import { refreshDueMetadata } from './organizations/connections/metadata-refresh.ts';
 import { resumeRevocations } from './organizations/connections/revoke-credentials.ts';
 import { resumeDeletions } from './organizations/deletion.ts';
+import { hasOrganizations } from './organizations/directory.ts';
 import { recheckDueDomains } from './organizations/domains/recheck-domains.ts';
 import { noteOrganizationsDaily } from './organizations/note-organizations.ts';
 import type { Runtime } from './runtime.ts';
@@ -31,6 +32,8 @@ export interface Gateway {
   listen(): Promise<number>;
   /** Resolves with a message for the operator if a newer program migrates the store. The process must end then. */
   readonly outdated: Promise<string>;
+  /** Returns false on a new gateway. @throws store_unavailable */
+  hasOrganizations(): Promise<boolean>;
   /**
    * Prepares for {@link close} without losing a request. `/readyz` fails, and every response closes its connection. Resolves when
    * load balancers have noticed, after at most 7.5 s.
@@ -107,6 +110,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   return {
     runtime,
     outdated: outdated.promise,
+    hasOrganizations: () => hasOrganizations(store),
     listen: () => listenOn(server, config.listen),
     drain: async () => {
       readinessOf(runtime).stop();

@@ -54,7 +54,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: ['audit-trail', 'auth', 'config', 'http', 'log', 'metrics', 'organizations', 'runtime', 'schema', 'secrets', 'store'],
   // The client library and the mock identity provider do not depend on the server.
   client: [],
-  'mock-idp': ['saml'],
+  'mock-idp': ['files', 'saml'],
   cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp', 'store-tools'],
   main: ['cli'],
 };

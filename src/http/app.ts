@@ -46,7 +46,6 @@ export function makeApp(runtime: Runtime): Express {
   app.use(loadOnFirstRequest(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
   app.use(loadOnFirstRequest(/^\/api\/docs$/, () => apiReference(runtime)));
   app.use(loadOnFirstRequest(/^\/api\/v1(?:\/|$)/, () => api(runtime)));
-  app.get('/', (_request, response) => response.redirect(303, '/console'));
   app.use(notFound);
   app.use(errorExit(runtime.log));
   return app;

@@ -1,4 +1,4 @@
-/** The sign-in page, which finds the organization of a user, and signing out. */
+/** The start page, the sign-in page, which finds the organization of a user, and signing out. */
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 import { csrfTokenMatches, findSessionPrincipal } from '../auth/authenticate.ts';
@@ -9,10 +9,11 @@ import { signOut } from '../auth/sessions/sign-out.ts';
 import { shortReturnTo } from '../auth/sign-in/return-to.ts';
 import { renderPage } from '../console/layout.tsx';
 import { LoginPage } from '../console/login-page.tsx';
+import { WelcomePage } from '../console/operator/welcome-page.tsx';
 import { hrefOf } from '../console/parts/paging.tsx';
 import { SignedOutPage } from '../console/signed-out-page.tsx';
 import { GatewayError } from '../errors.ts';
-import { findOrganizationByDomain, getOrganization } from '../organizations/directory.ts';
+import { findOrganizationByDomain, getOrganization, hasOrganizations } from '../organizations/directory.ts';
 import { normalizeDomain } from '../organizations/domains/domain-name.ts';
 import type { MemberSession } from '../organizations/members.ts';
 import type { Runtime } from '../runtime.ts';
@@ -30,6 +31,7 @@ const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: RETUR
 export function loginRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   const readForm = express.urlencoded({ extended: false, limit: '16kb', inflate: false });
+  router.get('/', limited(runtime, 'login_page'), (_request, response) => showStart(runtime, response));
   router.use('/login', (_request, response, next) => {
     response.locals.route = 'login';
     response.locals.wayOut = { href: '/login', label: 'Back to the sign-in page' };
@@ -45,6 +47,13 @@ export function loginRoutes(runtime: Runtime): Router {
     response.redirect(303, hrefOf('/login', { return_to: RETURN_TO.safeParse(given).data }));
   });
   return router.use(logoutRoutes(runtime, readForm));
+}
+
+/** Redirects to the console, or shows the operator the way if there is no organization yet. */
+async function showStart({ store }: Runtime, response: Response): Promise<void> {
+  response.locals.route = 'start';
+  if (await hasOrganizations(store)) return response.redirect(303, '/console');
+  sendPage(response, 200, renderPage(<WelcomePage />));
 }
 
 const signInHref = (slug: string, returnTo: string | undefined, loginHint?: string): string =>

@@ -13,22 +13,35 @@ export interface PendingSignIn {
   readonly relayState: string | undefined;
 }
 
-function Page({ title, selfSubmitting, children }: { title: string; selfSubmitting?: boolean; children: ComponentChildren }) {
+interface PageProps {
+  readonly title: string;
+  readonly selfSubmitting?: boolean;
+  /** Leaves room for several cards side by side. */
+  readonly wide?: boolean;
+  readonly children: ComponentChildren;
+}
+
+function Page({ title, selfSubmitting, wide, children }: PageProps) {
   return (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
         <title>{`${title} – mock identity provider`}</title>
+        <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="/mock-idp.css" />
         {selfSubmitting === true && <script src="/mock-idp.js" defer />}
       </head>
       <body>
-        <p class="notice" role="note">
+        <aside class="mock-banner" aria-label="Warning">
           This is a <strong>mock identity provider for development</strong>. It asks for no password. Anyone who can open this page can sign
           in as any user below.
-        </p>
-        <main>
+        </aside>
+        <main class={wide === true ? 'console' : 'card'}>
+          <p class="brand">
+            <img src="/assets/icon.svg" alt="" width="28" height="28" /> samlgate <span class="divider">mock identity provider</span>
+          </p>
           <h1>{title}</h1>
           {children}
         </main>
@@ -59,52 +72,62 @@ export interface FrontPageOptions {
   readonly organizations: readonly KnownOrganization[];
 }
 
-/** `/`: lists the imitated identity providers and starts sign-ins. */
-export function frontPage(habits: readonly Habit[], { gatewayBaseUrl, metadataUrl, organizations }: FrontPageOptions): string {
+/** `/`: shows a card for each imitated identity provider. A click on a person signs in to its organization of the gateway. */
+export function frontPage(habits: readonly Habit[], options: FrontPageOptions): string {
+  const { gatewayBaseUrl, organizations } = options;
+  const title = organizations.length === 0 ? 'Identity providers' : 'Choose a person to sign in';
   return render(
-    <Page title="Identity providers">
-      <p>
-        Each imitates the product that it is named after, for the gateway at <a href={gatewayBaseUrl}>{gatewayBaseUrl}</a>.
+    <Page title={title} wide>
+      <p class="lead">
+        Each card imitates the product that it is named after, for the gateway at <a href={gatewayBaseUrl}>{gatewayBaseUrl}</a>.{' '}
+        {organizations.length > 0 && (
+          <>
+            Click a person. You return to the gateway signed in, and it shows your role and the reason for it. Or enter one of the email
+            addresses on <a href={`${gatewayBaseUrl}/login`}>the gateway’s own sign-in page</a>.
+          </>
+        )}
       </p>
-      {organizations.length > 0 && (
-        <p>
-          Choose an organization, then a person. You return to the gateway signed in. Or enter one of the email addresses below on{' '}
-          <a href={`${gatewayBaseUrl}/login`}>the gateway’s own sign-in page</a>.
-        </p>
-      )}
-      {habits.map((habit) => (
-        <section key={habit.name} aria-labelledby={habit.name}>
-          <h2 id={habit.name}>{habit.label}</h2>
-          {organizations
-            .filter((organization) => organization.habit === habit.name)
-            .map((organization) => (
-              <OrganizationOf key={organization.slug} habit={habit} organization={organization} gatewayBaseUrl={gatewayBaseUrl} />
-            ))}
-          <dl>
-            <dt>Entity ID</dt>
-            <dd>
-              <code>{habit.issuer}</code>
-            </dd>
-            <dt>Metadata</dt>
-            <dd>
-              <a href={`/${habit.name}/metadata`}>{metadataUrl(habit.name)}</a>
-            </dd>
-          </dl>
-          <form method="get" action={`/${habit.name}/start`}>
-            <label>
-              Start a sign-in here for the organization with the slug{' '}
-              <input
-                name="organization"
-                required
-                pattern="[a-z0-9][a-z0-9\-]{1,62}"
-                value={organizations.find((organization) => organization.habit === habit.name)?.slug}
-              />
-            </label>{' '}
-            <button type="submit">Choose a person</button>
-          </form>
-        </section>
-      ))}
+      <div class="mock-cards">
+        {habits.map((habit) => (
+          <HabitCard key={habit.name} habit={habit} {...options} />
+        ))}
+      </div>
     </Page>,
+  );
+}
+
+/** Shows one identity provider with its people, and folded in, the values for its set-up. */
+function HabitCard({ habit, gatewayBaseUrl, metadataUrl, organizations }: FrontPageOptions & { readonly habit: Habit }) {
+  const own = organizations.filter((organization) => organization.habit === habit.name);
+  return (
+    <section class="panel" aria-labelledby={habit.name}>
+      <h2 id={habit.name}>{habit.label}</h2>
+      {own.map((organization) => (
+        <OrganizationOf key={organization.slug} habit={habit} organization={organization} gatewayBaseUrl={gatewayBaseUrl} />
+      ))}
+      <details open={own.length === 0}>
+        <summary>Metadata and other sign-ins</summary>
+        <dl>
+          <dt>Entity ID</dt>
+          <dd>
+            <code>{habit.issuer}</code>
+          </dd>
+          <dt>Metadata</dt>
+          <dd>
+            <a href={`/${habit.name}/metadata`}>{metadataUrl(habit.name)}</a>
+          </dd>
+        </dl>
+        <form method="get" action={`/${habit.name}/start`}>
+          <label>
+            Start a sign-in for the organization with the slug
+            <input name="organization" required pattern="[a-z0-9][a-z0-9\-]{1,62}" value={own[0]?.slug} />
+          </label>
+          <button type="submit" class="secondary">
+            Choose a person
+          </button>
+        </form>
+      </details>
+    </section>
   );
 }
 
@@ -114,24 +137,45 @@ interface OrganizationOfProps {
   readonly gatewayBaseUrl: string;
 }
 
-/** Lists the people of the organization's identity provider, each with the expected outcome of the sign-in. */
+/** Lists the people of an organization. A click starts a sign-in at the identity provider; the link below starts one at the gateway. */
 function OrganizationOf({ habit, organization, gatewayBaseUrl }: OrganizationOfProps) {
+  const base = `${gatewayBaseUrl}/saml/${organization.slug}`;
   return (
     <>
-      <p>
-        <a class="start" href={`${gatewayBaseUrl}/saml/${organization.slug}/login`}>
-          Sign in to {organization.name}
-        </a>
+      <form method="post" action={`/${habit.name}/answer`}>
+        <Hidden name="acs" value={`${base}/acs`} />
+        <Hidden name="sp" value={`${base}/metadata`} />
+        <People habit={habit} outcomes={organization.outcomes} />
+      </form>
+      <p class="small">
+        To start at the gateway instead: <a href={`${base}/login`}>Sign in to {organization.name}</a>
       </p>
-      <ul>
-        {habit.people.map((person) => (
-          <li key={person.key}>
-            {person.firstName} {person.lastName}, {person.email}: {person.about}. At the gateway:{' '}
-            <strong>{organization.outcomes[person.key]}</strong>
-          </li>
-        ))}
-      </ul>
     </>
+  );
+}
+
+/** A button for each person. The outcomes are shown if they are known. */
+function People({ habit, outcomes = {} }: { readonly habit: Habit; readonly outcomes?: Readonly<Record<string, string>> }) {
+  return (
+    <ul class="mock-people">
+      {habit.people.map((person) => (
+        <li key={person.key}>
+          <button type="submit" name="person" value={person.key} class="secondary" aria-describedby={`about-${habit.name}-${person.key}`}>
+            {person.firstName} {person.lastName}
+          </button>{' '}
+          <span class={person.label === 'administrator' ? 'badge good' : 'badge note'}>{person.label}</span>{' '}
+          <span class="mock-about" id={`about-${habit.name}-${person.key}`}>
+            {person.email}: {person.about}.
+            {outcomes[person.key] !== undefined && (
+              <>
+                {' '}
+                At the gateway: <strong>{outcomes[person.key]}</strong>
+              </>
+            )}
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -148,18 +192,7 @@ export function peoplePage(habit: Habit, pending: PendingSignIn): string {
         <Hidden name="InResponseTo" value={pending.inResponseTo} />
         <Hidden name="NameIDFormat" value={pending.nameIdFormat} />
         <Hidden name="RelayState" value={pending.relayState} />
-        <ul class="people">
-          {habit.people.map((person) => (
-            <li key={person.key}>
-              <button type="submit" name="person" value={person.key} aria-describedby={`about-${person.key}`}>
-                {person.firstName} {person.lastName}
-              </button>
-              <span id={`about-${person.key}`}>
-                {person.email}: {person.about}
-              </span>
-            </li>
-          ))}
-        </ul>
+        <People habit={habit} />
       </form>
     </Page>,
   );
@@ -196,14 +229,18 @@ export function refusalPage(title: string, message: string): string {
 /** `/mock-idp.js` */
 export const SCRIPT = "document.querySelector('form[data-self-submit]')?.submit();\n";
 
-/** `/mock-idp.css` */
-export const STYLE = `:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
-body { margin: 0; }
-main { max-width: 44rem; margin: 0 auto; padding: 1rem; }
-.notice { margin: 0; padding: .75rem 1rem; background: #7a3b00; color: #fff; text-align: center; }
-code, dd { overflow-wrap: anywhere; }
-button, input, .start { font: inherit; padding: .4rem .8rem; }
-.start { display: inline-block; border: 1px solid; border-radius: .25rem; font-weight: bold; }
-.people { list-style: none; padding: 0; }
-.people li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; margin: .75rem 0; }
+/** The end of `/mock-idp.css`, after the style sheets of the console. */
+export const STYLE = `.mock-banner { margin: 0; padding: .6rem 1rem; background: #7a3b00; color: #fff; text-align: center; font-size: .9rem; }
+.mock-banner strong { color: inherit; }
+main.console > h1 { margin: 1.25rem 0 .5rem; }
+.mock-cards { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); align-items: start; }
+.mock-cards .panel { margin: 0; }
+.mock-people { margin: 0 0 1rem; padding: 0; }
+.mock-people li { display: flex; flex-wrap: wrap; gap: .25rem .6rem; align-items: center; margin: 0; padding: .7rem 0; border-top: 1px solid var(--pico-muted-border-color); list-style: none; }
+.mock-people li:first-child { border-top: 0; }
+.mock-people button { flex: 1 1 9rem; text-align: left; }
+.mock-about { flex: 1 1 100%; color: var(--pico-muted-color); font-size: .875rem; overflow-wrap: anywhere; }
+.mock-cards details { margin: 0; border: 0; }
+.mock-cards dd { margin: 0 0 .5rem; overflow-wrap: anywhere; }
+.mock-cards dt { color: var(--pico-muted-color); font-weight: 400; font-size: .875rem; }
 `;

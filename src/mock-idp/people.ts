@@ -6,6 +6,8 @@ export interface Person {
   readonly key: string;
   /** What the person is an example of, shown in lists. */
   readonly about: string;
+  /** The same in one to three words. */
+  readonly label: string;
   readonly firstName: string;
   readonly lastName: string;
   readonly email: string;
@@ -29,11 +31,17 @@ export const ENTRA_GROUP_IDS = {
   engineering: 'a81e5d27-0c49-4f63-b2d1-6f7c380e9b54',
 } as const;
 
-type Basics = Pick<Person, 'key' | 'about' | 'firstName' | 'lastName' | 'objectId' | 'groups'>;
+type Basics = Pick<Person, 'key' | 'about' | 'label' | 'firstName' | 'lastName' | 'objectId' | 'groups'>;
 
-const ADMIN = { key: 'olivia', about: 'administrator, in platform-admins', firstName: 'Olivia', lastName: 'Okafor' };
-const ORDINARY = { key: 'carl', about: 'ordinary user, in engineering', firstName: 'Carl', lastName: 'Čapek' };
-const GROUPLESS = { key: 'nina', firstName: 'Nina', lastName: 'Nuñez' };
+const ADMIN = {
+  key: 'olivia',
+  about: 'administrator, in platform-admins',
+  label: 'administrator',
+  firstName: 'Olivia',
+  lastName: 'Okafor',
+};
+const ORDINARY = { key: 'carl', about: 'ordinary user, in engineering', label: 'ordinary user', firstName: 'Carl', lastName: 'Čapek' };
+const GROUPLESS = { key: 'nina', label: 'no groups', firstName: 'Nina', lastName: 'Nuñez' };
 
 const at =
   (domain: string) =>
@@ -65,6 +73,7 @@ export const ENTRA_PEOPLE: readonly Person[] = [
     {
       key: 'oscar',
       about: 'in 151 groups including platform-admins, so a link is sent instead of the groups',
+      label: 'too many groups',
       firstName: 'Oscar',
       lastName: 'Overby',
       objectId: 'd27a48e9-6c0b-4f31-8e95-b3a1709d5c64',
@@ -74,6 +83,7 @@ export const ENTRA_PEOPLE: readonly Person[] = [
   {
     key: 'ada',
     about: 'guest from another tenant, in engineering',
+    label: 'guest',
     firstName: 'Ada',
     lastName: 'Adeyemi',
     email: 'ada@corp.example',

@@ -1,8 +1,11 @@
 /** A local HTTP server with the mock identity provider, for development and tests only. */
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express';
+import { ASSETS, picoStyleSheet } from '../files.ts';
 import { createSelfSignedCertificate, type KeyAndCertificate } from '../saml/metadata/self-signed-certificate.ts';
 import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_UNSPECIFIED } from '../saml/names.ts';
 import { decodeSamlRequest, readAuthnRequest } from './authn-request.ts';
@@ -127,7 +130,8 @@ function mockIdpApp(parts: MockIdpParts): Express {
     response.send(frontPage(Object.values(HABITS), { ...parts, metadataUrl: url }));
   });
   app.get('/mock-idp.js', (_request, response) => void response.type('text/javascript').send(SCRIPT));
-  app.get('/mock-idp.css', (_request, response) => void response.type('text/css').send(STYLE));
+  app.get('/mock-idp.css', async (_request, response) => void response.type('text/css').send(await readStyle()));
+  app.use('/assets', express.static(ASSETS, { index: false, redirect: false }));
   app.get('/:habit/metadata', (request, response) => sendMetadata(habitOf(request), parts, response));
   app.get('/:habit/sso', (request, response) => showPeople(request, response, requestedSignIn(request.query, 'redirect', parts)));
   app.post('/:habit/sso', (request, response) => showPeople(request, response, requestedSignIn(request.body, 'post', parts)));
@@ -138,10 +142,15 @@ function mockIdpApp(parts: MockIdpParts): Express {
   return app;
 }
 
+/** The pages look like those of the console. */
+const readStyle = async (): Promise<string> =>
+  [await readFile(picoStyleSheet(), 'utf8'), await readFile(path.join(ASSETS, 'style.css'), 'utf8'), STYLE].join('\n');
+
 const securityHeaders: RequestHandler = (_request, response, next) => {
   // No form-action, because it would also apply to the redirects of the gateway after the response.
   response.set({
-    'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    'Content-Security-Policy':
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',

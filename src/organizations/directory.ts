@@ -126,6 +126,9 @@ export async function listOrganizations(
   return { items: found.filter((organization) => organization !== undefined), nextCursor: page.nextCursor };
 }
 
+export const hasOrganizations = async (store: Store): Promise<boolean> =>
+  (await store.find(GLOBAL, DIRECTORY, 'slug', { limit: 1 })).items.length > 0;
+
 /** Yields the ids of all organizations. */
 export async function* organizationIds(store: Store): AsyncGenerator<string> {
   for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'slug' })) yield id;

@@ -73,6 +73,13 @@ async function signInFrom(page: string, habit: HabitName, person: string): Promi
   return textOf(landed.text);
 }
 
+/** Clicks a person on the printed page, and returns the text of the console. */
+async function click(page: string, habit: HabitName, person: string): Promise<string> {
+  const browser = new HttpBrowser();
+  const landed = await browser.submit(await browser.submit(await browser.open(page), { person }, `/${habit}/answer`));
+  return textOf(landed.text);
+}
+
 describe('samlgate demo, from the built package', () => {
   test(
     'signs in each person with the printed role, and leaves no files behind',
@@ -118,6 +125,7 @@ describe('samlgate demo, from the built package', () => {
       const { page } = await startDemo();
       const browser = new HttpBrowser();
       const front = await browser.open(page);
+      expect(await click(page, 'entra-id', 'ada')).toContain('You are signed in as Ada Adeyemi.');
       const started = await browser.submit(front, {}, '/google-workspace/start');
       const landed = await browser.submit(await browser.submit(started, { person: 'carl' }));
       expect(textOf(landed.text)).toContain('You are signed in as Carl Čapek.');

@@ -92,3 +92,23 @@ describe('sign-in page: last organization', () => {
     expect(textOf(page.text)).toContain('You sign in with your organization’s identity provider.');
   });
 });
+
+describe('start page', () => {
+  it('greets the operator of an empty gateway, and discloses nothing about it', async () => {
+    const empty = await startGateway();
+    try {
+      const page = await new HttpBrowser().request(`${empty.url}/`);
+      expect([page.status, page.headers.get('cache-control'), page.headers.getSetCookie()]).toEqual([200, 'no-store', []]);
+      expect(textOf(page.text)).toContain('Welcome: sign in as operator');
+      expect(readLinks(page.text, page.url)).toContainEqual({ href: `${empty.url}/console/operator`, text: 'Sign in as operator' });
+      for (const secret of [empty.operatorToken, empty.runtime.config.store, process.cwd()]) expect(page.text).not.toContain(secret);
+      const signIn = await new HttpBrowser().follow(page, 'Sign in as operator');
+      expect(textOf(signIn.text)).toContain('Operator sign-in');
+      await empty.makeOrganization();
+      const redirect = await new HttpBrowser().request(`${empty.url}/`);
+      expect([redirect.status, redirect.location]).toEqual([303, `${empty.url}/console`]);
+    } finally {
+      await empty.stop();
+    }
+  });
+});

@@ -135,10 +135,12 @@ describe('mock identity provider: pages', () => {
     const html = await (await fetch(withOrganizations.url)).text();
     expect(readLinks(html, withOrganizations.url)).toContainEqual({ href: `${GATEWAY}/saml/acme/login`, text: 'Sign in to Acme <b>' });
     expect(textOf(html)).toMatch(
-      /Olivia Okafor, olivia@okta\.acme\.example: .+ At the gateway: owner Carl Čapek, .+ At the gateway: refused/,
+      /Olivia Okafor administrator olivia@okta\.acme\.example: .+ At the gateway: owner Carl Čapek .+ At the gateway: refused/,
     );
-    const started = readForms(html, withOrganizations.url).map(({ action, fields }) => [new URL(action).pathname, fields[0]?.value]);
+    const forms = readForms(html, withOrganizations.url);
+    const started = forms.map(({ action, fields }) => [new URL(action).pathname, fields[0]?.value]);
     expect(started).toEqual([
+      ['/okta/answer', `${GATEWAY}/saml/acme/acs`],
       ['/okta/start', 'acme'],
       ['/entra-id/start', ''],
       ['/google-workspace/start', ''],

@@ -54,7 +54,7 @@ async function runDemo(options: Options): Promise<void> {
   printLine('');
   printLine(`  Open  ${idp.url}/`);
   printLine('');
-  printLine('Choose an organization, then a person. You return to the gateway signed in, and it shows your role and the reason for it:');
+  printLine('Click a person. You return to the gateway signed in, and it shows your role and the reason for it:');
   for (const { habit, file, outcomes } of examples) {
     printLine(`  ${file.name}`);
     for (const { key, firstName, about } of habit.people) printLine(`    ${firstName.padEnd(8)}${outcomes[key]?.padEnd(14)}${about}`);

@@ -1,8 +1,11 @@
 /** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
+import path from 'node:path';
 import type { Command } from 'commander';
-import { ConfigError, readConfig, VARIABLES } from '../../config.ts';
+import { type Config, ConfigError, readConfig, VARIABLES } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
+import type { Gateway } from '../../gateway.ts';
 import { findConfigurationWarnings } from '../configuration-warnings.ts';
+import { printLines } from '../output.ts';
 import { describeStoreProblem } from '../store-problem.ts';
 
 export function addServe(program: Command): void {
@@ -26,6 +29,8 @@ async function serve(): Promise<void> {
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
   await exitOnFailure(() => gateway.listen());
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
+  // The gateway already answers requests, so a failure of this read must not stop it.
+  if (!(await gateway.hasOrganizations().catch(() => true))) announceFirstStart(log, config);
 
   void gateway.outdated.then((reason) => {
     log.fatal({ reason }, 'stopped, because a newer version of samlgate migrates the store');
@@ -54,6 +59,29 @@ async function serve(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+}
+
+/** Says where to go on a gateway without organizations: in plain lines on a terminal, and otherwise in one line of the log. */
+function announceFirstStart(log: Gateway['runtime']['log'], { baseUrl, store }: Config): void {
+  const tokenPlace = operatorTokenPlace(store);
+  if (!process.stdout.isTTY) {
+    log.info({ open: baseUrl, operator_token_from: tokenPlace }, 'there is no organization yet');
+    return;
+  }
+  printLines(`
+There is no organization yet. To create the first one:
+
+  Open           ${baseUrl}
+  Sign in with   the operator token (${tokenPlace})
+
+Stop the gateway with Ctrl-C.
+`);
+}
+
+/** Names the place of the token, never the token. */
+function operatorTokenPlace(store: string): string {
+  if (process.env.SAMLGATE_OPERATOR_TOKEN) return 'the value of SAMLGATE_OPERATOR_TOKEN';
+  return `the content of ${path.resolve(path.dirname(store.slice('sqlite:'.length)), 'operator-token')}`;
 }
 
 /**

@@ -53,7 +53,7 @@ export const LIMITS = {
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
   // Not by organization: no flood against an organization may keep its sessions from being ended.
   logout: { points: 300, seconds: 60, per: 'address', counts: 'Single logout messages.' },
-  login_page: { points: 300, seconds: 60, per: 'address', counts: 'Views of the sign-in page.' },
+  login_page: { points: 300, seconds: 60, per: 'address', counts: 'Views of the start page and the sign-in page.' },
   login_form: { points: 60, seconds: 60, per: 'address', counts: 'Look-ups of an organization on the sign-in page.' },
   device_start: { points: 60, seconds: 60, per: 'address', counts: 'Started sign-ins of the command line.' },
   // Guesses of another user's device code, which has eight letters and lives for ten minutes.
