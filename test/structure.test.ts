@@ -42,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   secrets: ['errors'],
   store: ['errors'],
   saml: ['errors'],
+  scim: [],
   runtime: ['config', 'log', 'metrics', 'secrets', 'store'],
   audit: ['ids', 'store'],
   'audit-trail': ['audit', 'errors', 'ids', 'organizations', 'runtime', 'store'],

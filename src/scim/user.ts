@@ -1,0 +1,123 @@
+/** Users as SCIM resources (RFC 7643 §4.1): what the gateway reads from one, and what it answers. */
+import { type Attributes, attributeOf, ENTERPRISE_SCHEMA, isList, isObject, type Json, USER_SCHEMA } from './attributes.ts';
+import { ScimError } from './scim-error.ts';
+
+/** The parts of a user that the gateway uses. All other attributes are stored and returned as they were sent. */
+export interface ScimProfile {
+  readonly userName: string;
+  readonly externalId: string | undefined;
+  readonly active: boolean;
+  readonly email: string;
+  readonly name: string;
+}
+
+const MAX_TEXT = 256;
+/** Users of Okta and Entra ID have about 2,000 characters. */
+const MAX_LENGTH = 16_384;
+
+/** @throws invalidValue */
+export function readProfile(attributes: Attributes): ScimProfile {
+  if (JSON.stringify(attributes).length > MAX_LENGTH) throw invalid(`A user can have at most ${MAX_LENGTH} characters of attributes.`);
+  const userName = textOf(attributes, 'userName');
+  if (userName === undefined) throw invalid('userName: is required.');
+  return {
+    userName,
+    externalId: textOf(attributes, 'externalId'),
+    active: attributeOf(attributes, 'active') !== false,
+    email: emailOf(attributes) ?? userName,
+    name: nameOf(attributes) ?? userName,
+  };
+}
+
+const invalid = (detail: string): ScimError => new ScimError(400, detail, 'invalidValue');
+
+/** @throws invalidValue if the attribute is no text, or a long one */
+function textOf(attributes: Attributes, name: string): string | undefined {
+  const value = attributeOf(attributes, name);
+  if (value === undefined) return undefined;
+  const text = typeof value === 'number' ? String(value) : value;
+  if (typeof text !== 'string' || text.length > MAX_TEXT || !text.isWellFormed() || text.includes('\0')) {
+    throw invalid(`${name}: must be a text of at most ${MAX_TEXT} characters.`);
+  }
+  return text.trim() === '' ? undefined : text.trim();
+}
+
+function emailOf(attributes: Attributes): string | undefined {
+  const emails = attributeOf(attributes, 'emails');
+  const all = isList(emails) ? emails.filter(isObject) : [];
+  const chosen =
+    all.find((each) => attributeOf(each, 'primary') === true) ??
+    all.find((each) => String(attributeOf(each, 'type')).toLowerCase() === 'work') ??
+    all[0];
+  return chosen && textOf(chosen, 'value');
+}
+
+function nameOf(attributes: Attributes): string | undefined {
+  const name = attributeOf(attributes, 'name');
+  const parts = isObject(name) ? name : {};
+  const joined = [textOf(parts, 'givenName'), textOf(parts, 'familyName')].filter((part) => part !== undefined).join(' ');
+  return textOf(attributes, 'displayName') ?? textOf(parts, 'formatted') ?? (joined === '' ? undefined : joined);
+}
+
+export interface ResourceMeta {
+  readonly id: string;
+  readonly createdAt: string;
+  readonly changedAt: string;
+  readonly version: number;
+  readonly location: string;
+}
+
+export const etagOf = (version: number): string => `W/"${version}"`;
+
+/** Returns a user as a SCIM client receives it. */
+export function userResource(attributes: Attributes, active: boolean, meta: ResourceMeta): Attributes {
+  const schemas = [USER_SCHEMA, ...Object.keys(attributes).filter((name) => name.toLowerCase().startsWith('urn:'))];
+  return { ...attributes, schemas, id: meta.id, active, meta: metaOf('User', meta) };
+}
+
+export const metaOf = (resourceType: 'User' | 'Group', { createdAt, changedAt, version, location }: ResourceMeta): Attributes => ({
+  resourceType,
+  created: createdAt,
+  lastModified: changedAt,
+  version: etagOf(version),
+  location,
+});
+
+/** Always returned (RFC 7643 §7, `returned: always`). */
+const ALWAYS = new Set(['schemas', 'id', 'meta']);
+
+/**
+ * Returns the attributes that the parameters `attributes` or `excludedAttributes` ask for, each a list of paths without filters.
+ * @see RFC 7644 §3.9
+ */
+export function projectResource(
+  resource: Attributes,
+  { attributes, excludedAttributes }: { readonly attributes?: string | undefined; readonly excludedAttributes?: string | undefined },
+): Attributes {
+  const only = pathsOf(attributes);
+  const without = pathsOf(excludedAttributes);
+  if (only.length === 0 && without.length === 0) return resource;
+  const entries = Object.entries(resource).flatMap(([name, value]): (readonly [string, Json])[] => {
+    if (ALWAYS.has(name)) return [[name, value]];
+    const key = name.toLowerCase();
+    const subs = (paths: readonly string[]) => paths.filter((path) => path.startsWith(`${key}.`)).map((path) => path.slice(key.length + 1));
+    if (only.length > 0) return only.includes(key) ? [[name, value]] : subs(only).length > 0 ? [[name, pick(value, subs(only), true)]] : [];
+    return without.includes(key) ? [] : [[name, subs(without).length > 0 ? pick(value, subs(without), false) : value]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Core attributes may be written with their URN, and attributes of an extension always are. */
+const pathsOf = (list: string | undefined): readonly string[] =>
+  (list ?? '')
+    .slice(0, 2000)
+    .split(',')
+    .map((path) => path.trim().toLowerCase().replace(`${USER_SCHEMA.toLowerCase()}:`, ''))
+    .map((path) => path.replace(`${ENTERPRISE_SCHEMA.toLowerCase()}:`, `${ENTERPRISE_SCHEMA.toLowerCase()}.`))
+    .filter((path) => path !== '');
+
+function pick(value: Json, names: readonly string[], isKept: boolean): Json {
+  if (isList(value)) return value.map((each) => pick(each, names, isKept));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name.toLowerCase()) === isKept));
+}
