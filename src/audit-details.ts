@@ -20,7 +20,9 @@ function shorten(value: unknown, bytes: number): unknown {
   return '…';
 }
 
-function shortenText(text: string, bytes: number): string {
+/** Returns a text of at most this many bytes as JSON. */
+export function shortenText(text: string, bytes: number): string {
+  if (bytesOf(text) <= bytes) return text;
   // JSON takes at most six bytes for a UTF-16 code unit. Most take one.
   let length = Math.max(0, Math.min(text.length, bytes - MARK_BYTES));
   while (length > 0 && bytesOf(text.slice(0, length)) > bytes - MARK_BYTES) length = Math.floor(length * 0.8);

@@ -1,9 +1,10 @@
 /** The audit trail: one table of events. Each entry is written in the same commit as the change that it describes. */
 import { shortenDetails } from './audit-details.ts';
-import { firstTimeOrderedId, newTimeOrderedId } from './ids.ts';
+import { firstTimeOrderedId, newTimeOrderedId, timeOfId } from './ids.ts';
 import { createCursor } from './store/cursor.ts';
 import { eachItem } from './store/each-record.ts';
-import type { Collection, Page, Step, Store } from './store/store.ts';
+import { nextTurn } from './store/next-turn.ts';
+import type { Collection, Page, Step, Store, Stored } from './store/store.ts';
 import { toIsoTime } from './time.ts';
 
 /** All events, with their descriptions. The names are public (`GET …/audit?event=`). */
@@ -89,16 +90,38 @@ export interface AuditEntry {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-export const AUDIT: Collection<AuditEntry> = {
+/**
+ * An entry as it is stored. There may be a million of them, so they have nothing twice: the ID of the record contains the time. Older
+ * entries are stored as they are returned.
+ */
+export type StoredAuditEntry = Omit<AuditEntry, 'id' | 'at' | 'actor'> &
+  Partial<Pick<AuditEntry, 'id' | 'at'>> & {
+    /** `self` is the member that the entry is about. */
+    readonly actor: Omit<Actor, 'kind'> & { readonly kind: Actor['kind'] | 'self' };
+  };
+
+/** Most entries have this event, so they are found by time. */
+const MOST_FREQUENT_EVENT: AuditEvent = 'login.accepted';
+
+export const AUDIT: Collection<StoredAuditEntry> = {
   name: 'audit',
   indexes: {
     time: () => [''],
-    event: (entry) => [entry.event],
+    event: (entry) => (entry.event === MOST_FREQUENT_EVENT ? [] : [entry.event]),
     member: (entry) => (entry.member_id === undefined ? [] : [entry.member_id]),
   },
   unique: {},
   counted: 'time',
+  writtenOnce: true,
 };
+
+/** Returns an entry that was read from the store. */
+export function toAuditEntry({ id, value: { actor, ...value } }: Pick<Stored<StoredAuditEntry>, 'id' | 'value'>): AuditEntry {
+  const { kind, ...facts } = actor;
+  const by: Actor =
+    kind === 'self' ? { ...facts, kind: 'member', ...(value.member_id === undefined ? {} : { id: value.member_id }) } : { ...facts, kind };
+  return { ...value, id, at: value.at ?? toIsoTime(timeOfId(id)), actor: by };
+}
 
 /** Returns the step that writes an entry. Add it to the commit of the change. Long details are shortened, because the number of entries is limited. */
 export function auditStep(
@@ -107,10 +130,16 @@ export function auditStep(
   event: AuditEvent,
   more: Pick<AuditEntry, 'member_id' | 'code' | 'details'> = {},
 ): Step {
-  const id = newTimeOrderedId('aud', nowMs);
   const details = more.details && shortenDetails(more.details);
-  const entry: AuditEntry = { id, at: toIsoTime(nowMs), event, actor, ...more, ...(details ? { details } : {}) };
-  return { do: 'insert', collection: AUDIT, id, value: entry };
+  const { id, ...facts } = actor;
+  const isSelf = actor.kind === 'member' && id !== undefined && id === more.member_id;
+  const entry: StoredAuditEntry = {
+    event,
+    actor: isSelf ? { ...facts, kind: 'self' } : actor,
+    ...more,
+    ...(details ? { details } : {}),
+  };
+  return { do: 'insert', collection: AUDIT, id: newTimeOrderedId('aud', nowMs), value: entry };
 }
 
 /** Returns an entry as the API, downloads and the log have it. */
@@ -130,22 +159,38 @@ export interface AuditQuery {
   readonly cursor?: string | undefined;
 }
 
+/** One call reads at most this many pages to find entries of an event without an index. */
+const MAX_SEARCHED_PAGES = 10;
+const SEARCHED_PAGE = 200;
+
 /**
- * Returns entries, newest first. Filters may make a page shorter than `limit`; only `nextCursor` tells whether more entries follow.
+ * Returns entries, newest first. With two filters, or the most frequent event, one call searches at most 2,000 entries, so a page may be
+ * shorter than `limit`; only `nextCursor` tells whether more entries follow.
  * @throws validation_failed if the cursor is invalid, store_unavailable
  */
 export async function readAudit(store: Store, partition: string, query: AuditQuery): Promise<Page<AuditEntry>> {
-  const [index, equals] =
-    query.memberId !== undefined ? ['member', query.memberId] : query.event !== undefined ? ['event', query.event] : ['time', ''];
-  const range = { equals, descending: true, limit: query.limit };
-  // Ids are ordered by time, so the list starts at the first possible id of that instant.
-  const start = query.untilMs === undefined ? undefined : firstTimeOrderedId('aud', query.untilMs);
-  const cursor = query.cursor ?? (start && createCursor({ partition, collection: AUDIT, index, range }, equals, start));
-  const page = await store.find(partition, AUDIT, index, { ...range, cursor });
+  const { memberId, event } = query;
+  const hasEventIndex = memberId === undefined && event !== undefined && event !== MOST_FREQUENT_EVENT;
+  const [index, equals] = memberId !== undefined ? ['member', memberId] : hasEventIndex ? ['event', event] : ['time', ''];
+  const isSearch = event !== undefined && !hasEventIndex;
+  const range = { equals, descending: true, limit: isSearch ? SEARCHED_PAGE : query.limit };
+  const cursorAt = (id: string) => createCursor({ partition, collection: AUDIT, index, range }, equals, id);
   const since = query.sinceMs === undefined ? '' : firstTimeOrderedId('aud', query.sinceMs);
-  const items = page.items.filter((item) => item.id >= since && (query.event === undefined || item.value.event === query.event));
-  const last = page.items.at(-1);
-  return { items, nextCursor: last && last.id >= since ? page.nextCursor : null };
+  const items: Stored<AuditEntry>[] = [];
+  // Ids are ordered by time, so the list starts at the first possible id of that instant.
+  let cursor = query.cursor ?? (query.untilMs === undefined ? undefined : cursorAt(firstTimeOrderedId('aud', query.untilMs)));
+  for (let pages = 0; pages < MAX_SEARCHED_PAGES; pages++) {
+    if (pages > 0) await nextTurn();
+    const page = await store.find(partition, AUDIT, index, { ...range, cursor });
+    for (const [at, item] of page.items.entries()) {
+      if (item.id < since) return { items, nextCursor: null };
+      if (event === undefined || item.value.event === event) items.push({ ...item, value: toAuditEntry(item) });
+      if (items.length === query.limit && at + 1 < page.items.length) return { items, nextCursor: cursorAt(item.id) };
+    }
+    if (items.length === query.limit || page.nextCursor === null) return { items, nextCursor: page.nextCursor };
+    cursor = page.nextCursor;
+  }
+  return { items, nextCursor: cursor ?? null };
 }
 
 /** Yields all entries that match the query, newest first, and reads each page when it is needed. */

@@ -4,7 +4,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
-import { findExposure, findFileProblems, findSecretFile, SECRET_FILE } from './database-files.ts';
+import {
+  DEFAULT_STORE,
+  findExposure,
+  findFileProblems,
+  findSecretFile,
+  SECRET_FILE,
+  STORE_URL,
+  STORE_URL_FORMS,
+} from './store-location.ts';
 
 /** The algorithms that tokens are signed with (RFC 7518 §3.1, RFC 8037). */
 export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const;
@@ -71,7 +79,7 @@ export const VARIABLES: readonly Variable[] = [
   variable('SAMLGATE_LISTEN', '127.0.0.1:8080', 'Address and port to listen on.', '0.0.0.0:8080'),
   variable(
     'SAMLGATE_STORE',
-    'sqlite:./data/samlgate.db',
+    DEFAULT_STORE,
     'URL of the store: sqlite:PATH, redis://…, rediss://…, redis+cluster://h1:p,h2:p or redis+sentinel://h1:p,h2:p/NAME.',
     'redis://redis.internal:6379',
   ),
@@ -183,14 +191,7 @@ const bearerToken = z
 const SHAPE = z.object({
   SAMLGATE_BASE_URL: text('SAMLGATE_BASE_URL').transform(parseBaseUrl),
   SAMLGATE_LISTEN: text('SAMLGATE_LISTEN').transform(parseListen),
-  SAMLGATE_STORE: text('SAMLGATE_STORE').pipe(
-    z
-      .string()
-      .regex(
-        /^(sqlite:.+|rediss?:\/\/.+|rediss?\+cluster:\/\/.+|rediss?\+sentinel:\/\/.+\/.+)$/,
-        'must be sqlite:PATH, redis://…, rediss://…, redis+cluster://… or redis+sentinel://…/NAME',
-      ),
-  ),
+  SAMLGATE_STORE: text('SAMLGATE_STORE').pipe(z.string().regex(STORE_URL, `must be ${STORE_URL_FORMS}`)),
   SAMLGATE_SECRET: base64Secret.optional(),
   SAMLGATE_SECRET_PREVIOUS: base64Secret.optional(),
   SAMLGATE_OPERATOR_TOKEN: bearerToken.optional(),
@@ -219,7 +220,7 @@ export function readConfig(environment: Environment): Config {
   const given = Object.fromEntries(VARIABLES.map(({ name }) => [name, environment[name]?.trim() || undefined]));
   const parsed = SHAPE.safeParse(given);
   const problems = (parsed.error?.issues ?? []).map((issue) => problem(String(issue.path[0]), issue.message));
-  const store = given.SAMLGATE_STORE ?? 'sqlite:./data/samlgate.db';
+  const store = given.SAMLGATE_STORE ?? DEFAULT_STORE;
   const database = store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : undefined;
   const directory = database === undefined ? undefined : path.dirname(database);
   if (database !== undefined) problems.push(...findFileProblems(database, given.SAMLGATE_SECRET !== undefined));
@@ -252,6 +253,13 @@ export function readConfig(environment: Environment): Config {
     keepAliveSeconds: value.SAMLGATE_KEEP_ALIVE_SECONDS,
     dnsServers: value.SAMLGATE_DNS_SERVERS,
   });
+}
+
+/** Decodes a master secret. `name` is the variable or the file that it comes from. @throws ConfigError */
+export function decodeSecret(name: string, given: string): Buffer {
+  const decoded = base64Secret.safeParse(given);
+  if (!decoded.success) throw new ConfigError([`${name} ${decoded.error.issues[0]?.message}.`]);
+  return decoded.data;
 }
 
 function problem(name: string, message: string): string {

@@ -33,6 +33,9 @@ export function newTimeOrderedId(prefix: TimeOrderedPrefix, nowMs: number): stri
 /** Returns the lower bound of all time-ordered ids created at or after `ms`. */
 export const firstTimeOrderedId = (prefix: TimeOrderedPrefix, ms: number): string => `${prefix}_${inBase32(ms, 9)}`;
 
+/** Returns when a time-ordered id was created, in ms since 1970. */
+export const timeOfId = (id: string): number => [...id.slice(4, 13)].reduce((ms, character) => ms * 32 + ALPHABET.indexOf(character), 0);
+
 function inBase32(value: number, length: number): string {
   let text = '';
   for (let rest = Math.max(0, Math.floor(value)), i = 0; i < length; i++, rest = Math.floor(rest / 32))

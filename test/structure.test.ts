@@ -31,8 +31,8 @@ const SHARED = ['audit-details', 'bounded-cache', 'time'];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'audit-details': [],
   'bounded-cache': [],
-  config: ['database-files'],
-  'database-files': [],
+  config: ['store-location'],
+  'store-location': [],
   errors: [],
   files: [],
   ids: [],
@@ -49,14 +49,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   organizations: ['audit', 'errors', 'ids', 'runtime', 'saml', 'store'],
   schema: ['auth', 'config', 'organizations', 'runtime', 'store'],
   auth: ['audit', 'audit-trail', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'store'],
-  'store-tools': ['auth', 'organizations', 'schema', 'secrets', 'store'],
+  'store-tools': ['audit', 'auth', 'config', 'organizations', 'schema', 'secrets', 'store', 'store-location'],
   console: ['audit', 'audit-trail', 'auth', 'errors', 'organizations', 'saml'],
   http: ['audit', 'audit-trail', 'auth', 'client', 'console', 'errors', 'files', 'ids', 'log', 'organizations', 'runtime', 'saml', 'store'],
   gateway: ['audit-trail', 'auth', 'config', 'http', 'log', 'metrics', 'organizations', 'runtime', 'schema', 'secrets', 'store'],
   // The client library and the mock identity provider do not depend on the server.
-  client: [],
+  client: ['store-location'],
   'mock-idp': ['files', 'saml'],
-  cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp', 'store-tools'],
+  cli: ['client', 'config', 'errors', 'files', 'gateway', 'mock-idp', 'store-tools', 'store-location'],
   main: ['cli'],
 };
 

@@ -1,5 +1,5 @@
 /** Writes every audit entry to the log as well, so that log shipping keeps what the audit trail deletes after a time. */
-import { AUDIT, AUDIT_EVENTS, type AuditEntry, auditJson } from '../audit.ts';
+import { AUDIT, AUDIT_EVENTS, auditJson, type StoredAuditEntry, toAuditEntry } from '../audit.ts';
 import type { Runtime } from '../runtime.ts';
 import { afterCommit } from '../store/after-commit.ts';
 import { GLOBAL } from '../store/store.ts';
@@ -15,7 +15,7 @@ export function logAuditEntries(runtime: Runtime): void {
     for (const step of steps) {
       if (step.do !== 'insert' || step.collection.name !== AUDIT.name) continue;
       count++;
-      const entry = step.value as AuditEntry;
+      const entry = toAuditEntry({ id: step.id, value: step.value as StoredAuditEntry });
       const organization = partition === GLOBAL ? {} : { organization_id: partition };
       runtime.log.info({ audit: true, ...organization, ...auditJson(entry) }, AUDIT_EVENTS[entry.event]);
     }

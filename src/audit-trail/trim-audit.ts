@@ -2,7 +2,7 @@
  * Deletes old audit entries: those older than SAMLGATE_AUDIT_DAYS, and the oldest ones of a trail that has too many. The cost depends
  * only on the number of deleted entries. The trail says how many were deleted.
  */
-import { AUDIT } from '../audit.ts';
+import { AUDIT, toAuditEntry } from '../audit.ts';
 import { codeOf } from '../errors.ts';
 import { firstTimeOrderedId } from '../ids.ts';
 import { listOrganizations } from '../organizations/directory.ts';
@@ -51,7 +51,8 @@ export async function summarizeTrail({ store }: Pick<Runtime, 'store'>, partitio
     store.count(partition, AUDIT),
     store.get(partition, TRAIL, TRAIL_RECORD),
   ]);
-  return { oldestAt: oldest.items[0]?.value.at, entries, trimmed: trail?.value.trimmed ?? 0 };
+  const [entry] = oldest.items;
+  return { oldestAt: entry && toAuditEntry(entry).at, entries, trimmed: trail?.value.trimmed ?? 0 };
 }
 
 /**

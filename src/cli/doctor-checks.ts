@@ -19,6 +19,7 @@ import type { Runtime } from '../runtime.ts';
 import { findSchemaProblem } from '../schema/schema-version.ts';
 import { createSecrets } from '../secrets.ts';
 import { openStore } from '../store/open-store.ts';
+import { DEFAULT_STORE } from '../store-location.ts';
 import { DAY_MS } from '../time.ts';
 import { findConfigurationWarnings } from './configuration-warnings.ts';
 import { describeStoreProblem } from './store-problem.ts';
@@ -90,7 +91,7 @@ export async function examineGateway(environment: Environment, now: () => number
  * Reports a missing SQLite file. This runs before the configuration is read, because reading it creates a missing secret, and
  * doctor in the wrong directory must not create files.
  */
-function missingDatabase({ SAMLGATE_STORE: store = 'sqlite:./data/samlgate.db' }: Environment): Finding | undefined {
+function missingDatabase({ SAMLGATE_STORE: store = DEFAULT_STORE }: Environment): Finding | undefined {
   const file = /^sqlite:(.+)$/.exec(store.trim())?.[1];
   if (file === undefined || existsSync(file)) return undefined;
   return failure(

@@ -1,6 +1,7 @@
 /** Finds the gateway and the token, in the order that the command line and the library share. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { DEFAULT_STORE } from '../store-location.ts';
 import { gatewayKey, readCredentials, savedFor } from './credentials-file.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { SamlgateError } from './samlgate-error.ts';
@@ -29,8 +30,6 @@ export interface FoundGateway {
 }
 
 const DEFAULT_URL = 'http://localhost:8080';
-/** The store of a gateway whose environment names none. */
-const DEFAULT_STORE = 'sqlite:./data/samlgate.db';
 
 /**
  * Finds the gateway and the token.

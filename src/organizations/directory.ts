@@ -24,6 +24,8 @@ export interface DirectoryEntry {
   readonly domains: readonly string[];
   /** Verified by the organization. `claimedAtMs` is when the verification began. */
   readonly verifiedDomains?: readonly { readonly domain: string; readonly token: string; readonly claimedAtMs: number }[] | undefined;
+  /** When a verified domain is checked in DNS again. May be too early. Absent: immediately. */
+  readonly domainsDueAtMs?: number | undefined;
   readonly createdAtMs: number;
   /** SHA-256 of the entityID of each connection, to find organizations that share one. May be out of date, like `refreshesMetadata`. */
   readonly idpEntityHashes?: readonly string[] | undefined;
@@ -58,7 +60,8 @@ export const DIRECTORY: Collection<DirectoryEntry> = {
     refreshDue: (entry) => (entry.dates?.isRefreshFailing ? [] : refreshDates(entry)),
     refreshRetryDue: (entry) => (entry.dates?.isRefreshFailing ? refreshDates(entry) : []),
     certificateEnd: ({ dates }) => dateStrings(dates?.certificateEndsAtMs),
-    verified: ({ verifiedDomains = [] }) => (verifiedDomains.length === 0 ? [] : ['']),
+    domainsDue: ({ verifiedDomains = [], domainsDueAtMs }) =>
+      verifiedDomains.length === 0 ? [] : domainsDueAtMs === undefined ? [''] : dateStrings(domainsDueAtMs),
     revoking: (entry) => (entry.revokesCredentials ? [''] : []),
   },
   unique: { slug: (entry) => [entry.slug], domain: allDomainsOf },
@@ -159,13 +162,28 @@ export async function* organizationsWithCertificateEnd(store: Store, untilMs: nu
   }
 }
 
-/** Yields the organizations with verified domains. The caller checks each one, because the index may be out of date. */
-export async function* organizationsWithVerifiedDomains(store: Store): AsyncGenerator<Organization> {
-  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'verified' })) {
+/** Yields the organizations whose verified domains must be checked, those that have waited longest first. The caller checks each one. */
+export async function* organizationsWithDueDomains({ store, now }: Pick<Runtime, 'store' | 'now'>): AsyncGenerator<Organization> {
+  for await (const { id, value } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'domainsDue' })) {
+    if ((value.domainsDueAtMs ?? 0) > now()) return;
     const organization = await getOrganizationById(store, id);
     if (organization) yield organization;
   }
 }
+
+/** Notes in the directory when the verified domains of an organization are checked again. */
+export async function noteDomainsDue(store: Store, id: string, domainsDueAtMs: number): Promise<void> {
+  await updateRecord(store, {
+    partition: GLOBAL,
+    collection: DIRECTORY,
+    id,
+    change: (before) => (before.domainsDueAtMs === domainsDueAtMs ? undefined : { ...before, domainsDueAtMs }),
+  });
+}
+
+/** Entries of a time before there was an index of due domains get into it: their domains are due. */
+const domainsDueOf = ({ verifiedDomains = [], domainsDueAtMs }: DirectoryEntry): number | undefined =>
+  domainsDueAtMs ?? (verifiedDomains.length === 0 ? undefined : 0);
 
 /** Yields the organizations that may have an unfinished revocation. */
 export async function* organizationsWithRevocation(store: Store): AsyncGenerator<Organization> {
@@ -205,9 +223,10 @@ export async function noteIfKnown(store: Store, { id, connections }: Organizatio
     change: (before) =>
       isDeepStrictEqual(entityHashesOf(before), idpEntityHashes) &&
       (before.refreshesMetadata ?? false) === refreshesMetadata &&
-      isDeepStrictEqual(before.dates, dates)
+      isDeepStrictEqual(before.dates, dates) &&
+      before.domainsDueAtMs === domainsDueOf(before)
         ? undefined
-        : { ...before, idpEntityHash: undefined, idpEntityHashes, refreshesMetadata, dates },
+        : { ...before, idpEntityHash: undefined, idpEntityHashes, refreshesMetadata, dates, domainsDueAtMs: domainsDueOf(before) },
   });
   return entry !== undefined;
 }

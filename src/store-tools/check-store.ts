@@ -1,5 +1,5 @@
 /** Checks a whole store. Changes nothing. */
-import { DIRECTORY } from '../organizations/directory.ts';
+import { DIRECTORY, type DirectoryEntry } from '../organizations/directory.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations/organizations.ts';
 import { findSchemaProblem } from '../schema/schema-version.ts';
 import type { RawEntry, RawRecord, RawStore } from '../store/raw/raw-entries.ts';
@@ -65,5 +65,7 @@ async function findDirectoryProblems(store: RawStore, { partition, collection, i
   }
   if (collection !== DIRECTORY.name) return [];
   const organization = await read({ partition: id, collection: ORGANIZATION.name, id: ORGANIZATION_RECORD });
-  return organization ? [] : [`${id}: the directory names an organization that does not exist. Delete it with: samlgate org delete`];
+  if (organization) return [];
+  const { slug } = JSON.parse(text) as DirectoryEntry;
+  return [`${id}: the directory names an organization that does not exist. Delete it with: samlgate org delete ${slug}`];
 }

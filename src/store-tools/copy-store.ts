@@ -2,6 +2,7 @@
  * Copies a store to another one, of any engine. While it runs, a mark in the target keeps gateways from starting. After an
  * interruption the same command continues. It compares records that were copied before, and does not write them again.
  */
+import { AUDIT } from '../audit.ts';
 import { findSchemaProblem, incompleteCopy, SCHEMA, SCHEMA_RECORD } from '../schema/schema-version.ts';
 import { openStore } from '../store/open-store.ts';
 import type { RawEntry, RawRecord, RawRef, RawStore } from '../store/raw/raw-entries.ts';
@@ -210,7 +211,7 @@ async function copyEntries({ source, target, store, options }: Copy): Promise<Pi
     for (const { kind } of missing) counts[kind === 'record' ? 'records' : 'values']++;
     await commitAll(store, missing, (entry) =>
       entry.kind === 'record'
-        ? { ...entry, do: 'restore', collection: { name: entry.collection } }
+        ? { ...entry, do: 'restore', collection: entry.collection === AUDIT.name ? AUDIT : { name: entry.collection } }
         : { do: 'put', key: entry.key, value: entry.value, ttlSeconds: entry.ttlMs / 1000 },
     );
     reported += entries.length;

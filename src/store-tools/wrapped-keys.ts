@@ -1,12 +1,14 @@
 /** The private keys in a store, which are encrypted with the master secret. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { KEY_RING, KEY_RING_RECORD, type KeyRing, purposeOf } from '../auth/keys/key-ring.ts';
+import { ConfigError, decodeSecret } from '../config.ts';
 import { ORGANIZATION, type Organization } from '../organizations/organizations.ts';
 import { SP_KEY_PURPOSE } from '../organizations/sp-keys.ts';
 import { createSecrets, type Secrets } from '../secrets.ts';
 import type { RawRecord, RawStore } from '../store/raw/raw-entries.ts';
 import { GLOBAL } from '../store/store.ts';
+import { SECRET_FILE } from '../store-location.ts';
 import { StoreToolError } from './store-tool-error.ts';
 
 export type StoreSecrets = Pick<Secrets, 'unwrap'>;
@@ -15,28 +17,27 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Returns the secrets of a store: those of the environment, else the file beside the SQLite file. Creates nothing.
- * @throws StoreToolError if the secret is missing or too short
+ * @throws StoreToolError if the secret is missing or invalid
  */
 export function readStoreSecrets(environment: Environment, store: string): StoreSecrets {
   const { SAMLGATE_SECRET: given, SAMLGATE_SECRET_PREVIOUS: previous } = environment;
-  const current = given?.trim() || readSecretFile(store);
+  const current = given?.trim() ? decode('SAMLGATE_SECRET', given) : readSecretFile(store);
   if (current === undefined) throw new StoreToolError('SAMLGATE_SECRET is required to open the keys of the store.');
-  return createSecrets(decode('SAMLGATE_SECRET', current), previous?.trim() ? decode('SAMLGATE_SECRET_PREVIOUS', previous) : undefined);
+  return createSecrets(current, previous?.trim() ? decode('SAMLGATE_SECRET_PREVIOUS', previous) : undefined);
 }
 
-function readSecretFile(store: string): string | undefined {
+function readSecretFile(store: string): Buffer | undefined {
   if (!store.startsWith('sqlite:')) return undefined;
-  try {
-    return readFileSync(path.join(path.dirname(store.slice('sqlite:'.length)), 'secret'), 'utf8').trim();
-  } catch {
-    return undefined;
-  }
+  const file = path.join(path.dirname(store.slice('sqlite:'.length)), SECRET_FILE);
+  return existsSync(file) ? decode(file, readFileSync(file, 'utf8')) : undefined;
 }
 
 function decode(name: string, text: string): Buffer {
-  const secret = Buffer.from(text.trim(), 'base64');
-  if (secret.length < 32) throw new StoreToolError(`${name} must be 32 bytes or more in base64.`);
-  return secret;
+  try {
+    return decodeSecret(name, text);
+  } catch (error) {
+    throw error instanceof ConfigError ? new StoreToolError(error.message) : error;
+  }
 }
 
 /** Returns why the secrets are not those of the store, by its signing keys. */

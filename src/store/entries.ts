@@ -16,6 +16,11 @@ export function entriesOf(collection: Collection<never>, value: unknown): Entrie
   return { indexes: pairs(collection.indexes), uniques: pairs(collection.unique) };
 }
 
+/** @throws TypeError if the records of a collection are never replaced */
+export function requireReplaceable({ name, writtenOnce }: Collection<never>): void {
+  if (writtenOnce) throw new TypeError(`records of the collection ${name} are never replaced`);
+}
+
 /**
  * Returns the index by which records are counted.
  * @throws TypeError if the collection has none

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
 import { createCursor, readCursor } from './cursor.ts';
-import { countedIndexOf, entriesOf, toTtlMs } from './entries.ts';
+import { countedIndexOf, entriesOf, requireReplaceable, toTtlMs } from './entries.ts';
 import { nextTurn } from './next-turn.ts';
 import { type Collection, type Page, type Range, type Step, type Store, type Stored, storeUnavailable } from './store.ts';
 
@@ -268,6 +268,7 @@ class SqliteStore implements Store {
   }
 
   #replace(partition: string, collection: Collection<never>, step: { id: string; version: number; value: unknown }): boolean {
+    requireReplaceable(collection);
     this.#dropEntries(partition, collection, step.id);
     const { id, version, value } = step;
     const isThere = changed(this.#statements.replace.run(JSON.stringify(value), partition, collection.name, id, version));

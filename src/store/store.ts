@@ -27,6 +27,8 @@ export interface Collection<T> {
   readonly unique: Readonly<Record<string, (value: T) => readonly string[]>>;
   /** An index that has exactly one string for each record. {@link Store.count} and the step `below` need it. */
   readonly counted?: string;
+  /** Records are never replaced and have no unique strings. Redis then needs much less memory for each of them. */
+  readonly writtenOnce?: true;
 }
 
 export interface Stored<T> {
@@ -56,7 +58,7 @@ export type Step =
    */
   | {
       readonly do: 'restore';
-      readonly collection: Pick<Collection<never>, 'name'>;
+      readonly collection: Pick<Collection<never>, 'name' | 'writtenOnce'>;
       readonly id: string;
       readonly version: number;
       /** JSON. */

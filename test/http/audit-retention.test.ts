@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
-import { AUDIT, auditStep } from '../../src/audit.ts';
+import { AUDIT, auditStep, readAudit, type StoredAuditEntry } from '../../src/audit.ts';
 import { summarizeTrail, trimAudit, trimAuditTrails } from '../../src/audit-trail/trim-audit.ts';
-import { newId } from '../../src/ids.ts';
+import { newId, newTimeOrderedId } from '../../src/ids.ts';
 import { DIRECTORY } from '../../src/organizations/directory.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import { GLOBAL, type Step, type Store, storeUnavailable } from '../../src/store/store.ts';
+import { toIsoTime } from '../../src/time.ts';
 import { newSlug, startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
 import { signedIn } from '../support/signed-in.ts';
@@ -65,6 +66,45 @@ describe.each(['sqlite', 'redis'] as const)('audit retention with %s', (store) =
     aheadMs += 31 * DAY;
     expect(await trimAudit(gateway.runtime, id)).toBe(20);
     expect(await summarizeTrail(gateway.runtime, id)).toEqual({ oldestAt: undefined, entries: 0, trimmed: 170 });
+  });
+
+  it('lists and deletes entries as they were stored before they became shorter', async () => {
+    const id = await newTrail();
+    const { writtenOnce: _, ...rest } = AUDIT;
+    const former = { ...rest, indexes: { ...AUDIT.indexes, event: ({ event }: StoredAuditEntry) => [event] } };
+    const actor = { kind: 'member', id: 'usr_x', email: 'olivia@example.com', requestId: 'r1', address: '192.0.2.1' } as const;
+    const details = { role: 'owner', kind: 'default' };
+    const value = { id: newTimeOrderedId('aud', now()), at: toIsoTime(now()), event: 'login.accepted', actor, member_id: 'usr_x', details };
+    await gateway.runtime.store.commit(id, [
+      { do: 'insert', collection: former, id: value.id, value },
+      auditStep(now() + 1, actor, 'login.accepted', { member_id: 'usr_x', details }),
+    ]);
+    for (const filter of [{}, { event: 'login.accepted' } as const, { memberId: 'usr_x' }]) {
+      const { items } = await readAudit(gateway.runtime.store, id, { ...filter, limit: 10 });
+      const newer = items[0]?.value;
+      expect(items.map((item) => item.value)).toEqual([{ ...value, id: newer?.id, at: newer?.at }, value]);
+      expect(Date.parse(newer?.at ?? '')).toBeGreaterThan(Date.parse(value.at));
+    }
+    expect((await summarizeTrail(gateway.runtime, id)).oldestAt).toBe(value.at);
+    expect(await trimAudit(gateway.runtime, id, 0)).toBe(2);
+    expect(await indexed(id)).toEqual([0, 0, 0]);
+  });
+
+  it('finds the most frequent event, which has no index, among many other entries', async () => {
+    const id = await newTrail();
+    const accepted = () => auditStep(now(), { kind: 'gateway' }, 'login.accepted');
+    await gateway.runtime.store.commit(id, [accepted()]);
+    await write(id, 450);
+    await gateway.runtime.store.commit(id, [accepted(), accepted()]);
+    await write(id, 2100);
+    const pages: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await readAudit(gateway.runtime.store, id, { event: 'login.accepted', limit: 1, cursor });
+      pages.push(page.items.length);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    expect(pages).toEqual([0, 1, 1, 1]); // one call searches 2,000 entries
   });
 
   it('deletes the oldest entries of a trail that has too many', async () => {

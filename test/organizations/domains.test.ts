@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Domain } from '../../src/client/api-types.ts';
 import { DIRECTORY } from '../../src/organizations/directory.ts';
 import { recheckDueDomains } from '../../src/organizations/domains/recheck-domains.ts';
+import { noteOrganizationsDaily } from '../../src/organizations/note-organizations.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
-import { GLOBAL } from '../../src/store/store.ts';
+import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { BROKEN_ZONE, type DnsServer, startDnsServer, startSilentDnsServer } from '../support/dns-server.ts';
 import { type OrganizationJson, startGateway, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts';
@@ -424,6 +425,54 @@ describe('owners', () => {
 });
 
 describe('daily check', () => {
+  /** Returns how many organizations the check reads. */
+  const readsOf = async (check: () => Promise<void>): Promise<number> => {
+    let reads = 0;
+    const { store } = gateway.runtime;
+    const get: Store['get'] = (partition, collection, id) => {
+      if (collection.name === ORGANIZATION.name) reads++;
+      return store.get(partition, collection, id);
+    };
+    replaceInRuntime({ store: new Proxy(store, { get: (_target, name) => (name === 'get' ? get : bound(store, name)) }) });
+    try {
+      await check();
+    } finally {
+      replaceInRuntime({ store });
+    }
+    return reads;
+  };
+  const bound = (store: Store, name: string | symbol) => {
+    const value: unknown = Reflect.get(store, name);
+    return typeof value === 'function' ? value.bind(store) : value;
+  };
+
+  it('reads only the organizations that are due', async () => {
+    await own(acme);
+    await own(evil, `other.${domain}`);
+    await recheckDueDomains(gateway.runtime);
+    expect(await readsOf(() => recheckDueDomains(gateway.runtime))).toBe(0);
+    aheadMs += DAY_MS;
+    expect(await readsOf(() => recheckDueDomains(gateway.runtime))).toBeGreaterThanOrEqual(2);
+    expect(await readsOf(() => recheckDueDomains(gateway.runtime))).toBe(0);
+  });
+
+  it('finds organizations whose entry was written before there was an index of due domains', async () => {
+    await own(acme);
+    await recheckDueDomains(gateway.runtime);
+    const { store } = gateway.runtime;
+    const entry = await store.get(GLOBAL, DIRECTORY, acme.id);
+    const { domainsDue: _, ...indexes } = DIRECTORY.indexes;
+    const { domainsDueAtMs: _due, ...value } = entry?.value ?? {};
+    const former = { ...DIRECTORY, indexes } as unknown as typeof DIRECTORY;
+    await store.commit(GLOBAL, [{ do: 'replace', collection: former, id: acme.id, version: entry?.version ?? 0, value }]);
+    await dns.serve([]);
+    expect(await daysLater(1)).toMatchObject({ missing_since: null });
+    await store.commit(GLOBAL, [{ do: 'drop', key: 'directory-notes:done' }]);
+    await noteOrganizationsDaily(gateway.runtime);
+    await recheckDueDomains(gateway.runtime);
+    expect(await find(acme)).toMatchObject({ missing_since: expect.any(String) });
+  });
+
   const daysLater = async (days: number) => {
     aheadMs += days * DAY_MS;
     await recheckDueDomains(gateway.runtime);

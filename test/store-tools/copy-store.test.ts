@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Redis } from 'ioredis';
 import { MEMBER_SESSION } from '../../src/auth/sessions/member-sessions.ts';
 import { PENDING_SIGN_IN, putPendingSignIn } from '../../src/auth/sessions/pending-sign-ins.ts';
+import { DIRECTORY } from '../../src/organizations/directory.ts';
 import { SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-version.ts';
 import { createSecrets } from '../../src/secrets.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -228,6 +230,24 @@ describe('refusals of a copy', () => {
     expect((await checkStore(source, wrong)).problems).toEqual(expect.arrayContaining([expect.stringContaining('cannot be opened')]));
   });
 
+  test('names the command that deletes the entry of an organization that does not exist', async () => {
+    const url = sqlite('half-deleted');
+    await copy(source, url);
+    const value = { slug: 'half-deleted', domains: [], createdAtMs: 0 };
+    await withStore(url, (store) => store.commit(GLOBAL, [{ do: 'insert', collection: DIRECTORY, id: 'org_gone', value }]));
+    const [problem] = (await checkStore(url, secrets)).problems;
+    expect(problem).toMatch(/^org_gone: .* samlgate org delete half-deleted$/);
+  });
+
+  test('copies audit entries to Redis in the form that needs the least memory', async () => {
+    await copy(source, redisAt(9));
+    const client = new Redis(redisAt(9));
+    const keys = await client.keys('*:r:audit:*');
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) expect(await client.type(key)).toBe('string');
+    client.disconnect();
+  });
+
   test.each([
     [3, undefined, 'newer version of samlgate'],
     [2, 3, 'newer version of samlgate'],
@@ -348,7 +368,16 @@ describe('checking a store', () => {
       stdout: expect.stringContaining('ERROR global: the signing key'),
       stderr: expect.stringContaining('found'),
     });
-    expect(await home.run(['store', 'check', 'nonsense'])).toMatchObject({ code: 2 });
+    for (const url of ['nonsense', 'redis+sentinel://127.0.0.1:26379'])
+      expect(await home.run(['store', 'check', url])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('redis+sentinel://…/NAME'),
+      });
+    const damaged = `!${SECRET}`;
+    expect(await home.run(['store', 'check', source], { SAMLGATE_SECRET: damaged })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('SAMLGATE_SECRET must be 32 bytes or more in base64.'),
+    });
     expect(await home.run(['store', 'check', 'redis://127.0.0.1:1'], { SAMLGATE_SECRET: SECRET })).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('connection refused'),

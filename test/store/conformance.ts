@@ -17,6 +17,7 @@ import { raceGuarantees } from './races.ts';
 import { uniqueGuarantees } from './uniques.ts';
 import { updateGuarantees } from './updates.ts';
 import { valueGuarantees } from './values.ts';
+import { writtenOnceGuarantees } from './written-once.ts';
 
 // The tests start processes and wait for values to expire, possibly on a busy machine.
 jest.setTimeout(30_000);
@@ -58,6 +59,7 @@ export function storeConformance(name: string, makeUrl: () => Promise<Place>): v
       countGuarantees,
       cursorGuarantees,
       valueGuarantees,
+      writtenOnceGuarantees,
       expiringGuarantees,
       partitionGuarantees,
       updateGuarantees,

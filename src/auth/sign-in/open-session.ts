@@ -1,10 +1,11 @@
 /** Builds what a sign-in writes: member, session and audit entries. */
 import { type Actor, auditStep } from '../../audit.ts';
+import { shortenText } from '../../audit-details.ts';
 import { newId, newSecret } from '../../ids.ts';
 import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { identityKey, memberIdentifier } from '../../organizations/identity/member-identity.ts';
-import { dropSessions, MEMBERS, type Member, type MemberSession, resolveRole } from '../../organizations/members.ts';
+import { dropSessions, MEMBERS, type Member, type MemberSession, type RoleSource, resolveRole } from '../../organizations/members.ts';
 import type { Connection, IdpChange } from '../../organizations/organizations.ts';
 import { newMemberSteps } from '../../organizations/quotas/quota-use.ts';
 import { quotaOf } from '../../organizations/quotas/quotas.ts';
@@ -161,8 +162,14 @@ function auditSteps({ before, linkedBy, member, actor, nowMs }: SignInAudit): St
     const details = { from: before.role, to: role, ...roleSource };
     steps.push(auditStep(nowMs, { kind: 'identity_provider' }, 'member.role_changed', { member_id, details }));
   }
-  return [...steps, auditStep(nowMs, memberActor, 'login.accepted', { member_id, details: { role, ...roleSource } })];
+  return [...steps, auditStep(nowMs, memberActor, 'login.accepted', { member_id, details: { role, ...shortened(roleSource) } })];
 }
+
+/** Bytes of a group in the entry of a sign-in. Each sign-in leaves one behind. The entry of a changed role has the whole group. */
+const MAX_AUDITED_GROUP_BYTES = 96;
+
+const shortened = (source: RoleSource): RoleSource =>
+  source.kind === 'rule' ? { ...source, group: shortenText(source.group, MAX_AUDITED_GROUP_BYTES) } : source;
 
 /** Returns the steps for a user without a role: a member loses the role and all sessions. Tokens are useless without a role. */
 export function revokeAccess(known: Stored<Member> | undefined): Step[] {

@@ -1,5 +1,6 @@
 /** `samlgate store …`: copies and checks stores, on the machine of the operator. */
 import type { Command } from 'commander';
+import { DEFAULT_STORE, STORE_URL, STORE_URL_FORMS } from '../../store-location.ts';
 import { CommandError, UsageError } from '../command-error.ts';
 import { countOf, print, printLine, printNote } from '../output.ts';
 import { describeStoreProblem } from '../store-problem.ts';
@@ -28,15 +29,11 @@ export function addStore(program: Command): void {
     .action(check);
 }
 
-const DEFAULT_STORE = 'sqlite:./data/samlgate.db';
-
 /** @throws UsageError */
 function urlOf(given: string): string {
   const url = /^[A-Z][A-Z0-9_]*$/.test(given) ? process.env[given]?.trim() : given;
-  if (url !== undefined && /^(sqlite:.+|rediss?(\+cluster|\+sentinel)?:\/\/.+)$/.test(url)) return url;
-  throw new UsageError(
-    `${/^[A-Z]/.test(given) ? given : 'A store'} must be sqlite:PATH, redis://…, redis+cluster://… or redis+sentinel://…/NAME.`,
-  );
+  if (url !== undefined && STORE_URL.test(url)) return url;
+  throw new UsageError(`${/^[A-Z]/.test(given) ? given : 'A store'} must be ${STORE_URL_FORMS}.`);
 }
 
 interface CopyOptions {
@@ -58,7 +55,7 @@ async function copy(given: string, givenTo: string, { withoutSessions = false, d
     printLine(
       `${dryRun ? 'Would copy' : 'Copied and verified'} ${countOf(records, 'record')} and ${countOf(values, 'value')} that expire${values === 1 ? 's' : ''}.`,
     );
-    if (already > 0) printLine(`${countOf(already, 'entry').replace('entrys', 'entries')} had been copied before.`);
+    if (already > 0) printLine(`${already} ${already === 1 ? 'entry' : 'entries'} had been copied before.`);
     for (const note of result.notes) printLine(`warning: ${note}`);
     if (!dryRun)
       printLine(

@@ -2,7 +2,7 @@
  * The domains that an organization claims, and whether it has verified them. The claims are part of the organization's record, so
  * that a sign-in is judged by them and by its other settings at the same moment.
  */
-import { DAY_MS, toIsoTime } from '../../time.ts';
+import { DAY_MS, HOUR_MS, toIsoTime } from '../../time.ts';
 import { emailDomain } from './domain-name.ts';
 
 export interface DomainClaim {
@@ -40,6 +40,8 @@ export type EmailPolicy = 'any' | 'verified_domains';
 
 const WARN_AFTER_MS = 7 * DAY_MS;
 const LOSE_AFTER_MS = 30 * DAY_MS;
+/** Time until the next check if no DNS server answered. */
+const RETRY_AFTER_MS = HOUR_MS;
 
 export const recordName = (domain: string): string => `_samlgate.${domain}`;
 export const recordValue = (token: string): string => `samlgate-verification=${token}`;
@@ -74,6 +76,16 @@ export function isEmailAllowed(organization: DomainOwner, email: string): boolea
 /** Whether the record of a verified domain has been missing for 7 days. */
 export const isRecordOverdue = ({ verifiedBy, missing }: DomainClaim): boolean =>
   verifiedBy === 'dns' && missing !== undefined && missing.untilMs - missing.sinceMs >= WARN_AFTER_MS;
+
+/** Returns when the record of a verified domain is checked again. Undefined for domains that need no record. */
+export function checkDueAtMs({ verifiedBy, verifiedAtMs = 0, lastCheck }: DomainClaim): number | undefined {
+  if (verifiedBy !== 'dns') return undefined;
+  return (lastCheck?.atMs ?? verifiedAtMs) + (lastCheck?.result === 'unknown' ? RETRY_AFTER_MS : DAY_MS);
+}
+
+/** Returns when the first domain is checked again. If none needs a check, after a day, because a verification may just be running. */
+export const nextCheckAtMs = (organization: DomainOwner, nowMs: number): number =>
+  Math.min(nowMs + DAY_MS, ...claimsOf(organization).flatMap((claim) => checkDueAtMs(claim) ?? []));
 
 /** Returns a sentence for the owners if the record has been missing for too long. */
 export function domainWarning(claim: DomainClaim): string | undefined {

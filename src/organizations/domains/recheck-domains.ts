@@ -3,15 +3,12 @@
  * 30 days the domain is unverified. Domains that the operator confirmed need no record.
  */
 import type { Runtime } from '../../runtime.ts';
-import { DAY_MS, HOUR_MS } from '../../time.ts';
-import { organizationsWithVerifiedDomains } from '../directory.ts';
+import { noteDomainsDue, organizationsWithDueDomains } from '../directory.ts';
 import type { Organization } from '../organizations.ts';
-import { claimsOf, type DomainClaim } from './domain-claims.ts';
+import { checkDueAtMs, claimsOf, type DomainClaim, nextCheckAtMs } from './domain-claims.ts';
 import { lookUpRecord } from './look-up-record.ts';
 import { saveChecks } from './save-check.ts';
 
-/** Time until the next check if no DNS server answered. */
-const RETRY_AFTER_MS = HOUR_MS;
 /** Longer than the look-ups of one organization. If this replica crashes, another one checks after that. */
 const CLAIM_SECONDS = 300;
 
@@ -20,7 +17,7 @@ const CONCURRENCY = 20;
 
 /** Checks the domains of all organizations that are due. Only one replica does it for an organization. */
 export async function recheckDueDomains(runtime: Runtime): Promise<void> {
-  const organizations = organizationsWithVerifiedDomains(runtime.store);
+  const organizations = organizationsWithDueDomains(runtime);
   const work = async () => {
     for await (const organization of organizations) await recheckIfDue(runtime, organization);
   };
@@ -29,8 +26,8 @@ export async function recheckDueDomains(runtime: Runtime): Promise<void> {
 
 async function recheckIfDue(runtime: Runtime, organization: Organization): Promise<void> {
   const { store, log, now } = runtime;
-  const due = claimsOf(organization).filter((claim) => isDue(claim, now()));
-  if (due.length === 0) return;
+  const due = claimsOf(organization).filter((claim) => (checkDueAtMs(claim) ?? Number.POSITIVE_INFINITY) <= now());
+  if (due.length === 0) return noteDomainsDue(store, organization.id, nextCheckAtMs(organization, now()));
   const claim = { do: 'claim', key: 'domain-check', ttlSeconds: CLAIM_SECONDS } as const;
   if (!(await store.commit(organization.id, [claim])).ok) return;
   try {
@@ -40,11 +37,6 @@ async function recheckIfDue(runtime: Runtime, organization: Organization): Promi
     const name = error instanceof Error ? error.name : 'unknown';
     log.error({ organization: organization.slug, name }, 'domains could not be checked');
   }
-}
-
-function isDue({ verifiedBy, verifiedAtMs = 0, lastCheck }: DomainClaim, nowMs: number): boolean {
-  if (verifiedBy !== 'dns') return false;
-  return nowMs >= (lastCheck?.atMs ?? verifiedAtMs) + (lastCheck?.result === 'unknown' ? RETRY_AFTER_MS : DAY_MS);
 }
 
 async function recheck(runtime: Runtime, { id }: Organization, due: readonly DomainClaim[]): Promise<void> {

@@ -1,7 +1,8 @@
 import type { AuditEvent } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
+import { noteDomainsDue } from '../directory.ts';
 import { updateOrganization } from '../organizations.ts';
-import { afterCheck, type DomainClaim, isRecordOverdue, type RecordCheck, replaceClaim } from './domain-claims.ts';
+import { afterCheck, type DomainClaim, isRecordOverdue, nextCheckAtMs, type RecordCheck, replaceClaim } from './domain-claims.ts';
 import { releaseVerifiedDomain } from './domain-holders.ts';
 
 const ACTOR = { kind: 'gateway' } as const;
@@ -23,7 +24,7 @@ export async function saveCheck(runtime: Runtime, organizationId: string, { clai
   const nowMs = runtime.now();
   const { domain } = claim;
   const event = eventOf(claim, afterCheck(claim, result, nowMs));
-  const { slug } = await updateOrganization(runtime, ACTOR, {
+  const saved = await updateOrganization(runtime, ACTOR, {
     organizationId,
     event,
     details: { domain },
@@ -34,6 +35,8 @@ export async function saveCheck(runtime: Runtime, organizationId: string, { clai
         return before.verifiedBy === 'dns' && eventOf(before, after) === event ? after : undefined;
       }),
   });
+  const { slug } = saved;
+  await noteDomainsDue(runtime.store, organizationId, nextCheckAtMs(saved, nowMs));
   if (event === 'domain.unverified') {
     await releaseVerifiedDomain(runtime.store, organizationId, claim);
     runtime.log.warn({ organization: slug, domain }, 'a domain is no longer verified because its DNS record was missing for 30 days');
@@ -51,7 +54,7 @@ export async function saveChecks(runtime: Runtime, organizationId: string, check
   };
   const quiet = checks.filter(isQuiet);
   if (quiet.length > 0) {
-    await updateOrganization(runtime, ACTOR, {
+    const saved = await updateOrganization(runtime, ACTOR, {
       organizationId,
       change: (organization) =>
         quiet.reduce(
@@ -61,6 +64,7 @@ export async function saveChecks(runtime: Runtime, organizationId: string, check
           organization,
         ),
     });
+    await noteDomainsDue(runtime.store, organizationId, nextCheckAtMs(saved, nowMs));
   }
   for (const check of checks) if (!quiet.includes(check)) await saveCheck(runtime, organizationId, check);
 }

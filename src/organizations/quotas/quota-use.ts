@@ -6,7 +6,7 @@ import { MINUTE_MS } from '../../time.ts';
 import { claimsOf } from '../domains/domain-claims.ts';
 import { MEMBERS } from '../members.ts';
 import type { Organization } from '../organizations.ts';
-import { isNearQuota, noteQuotaUse, type QuotaName, quotaOf, settingsBytes } from './quotas.ts';
+import { isNearQuota, noteQuotaUse, type QuotaName, quotaOf, type RefusingQuota, settingsBytes } from './quotas.ts';
 
 export type QuotaUse = Readonly<Record<'members' | 'domains' | 'settings_bytes', number>>;
 
@@ -36,7 +36,7 @@ export const newMemberSteps = (organization: Organization, nowMs: number): Step[
 ];
 
 /** Returns the quota that the failed step of a commit enforces. */
-export function exceededQuota(failed: Step | undefined): QuotaName | undefined {
+export function exceededQuota(failed: Step | undefined): RefusingQuota | undefined {
   if (failed?.do === 'below') return 'members';
   return failed?.do === 'increment' ? 'new_members_per_minute' : undefined;
 }

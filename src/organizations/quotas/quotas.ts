@@ -12,8 +12,8 @@ interface Quota {
   /** The largest value that the operator can set. */
   readonly max: number;
   readonly description: string;
-  /** What the user reads if the quota is reached. */
-  readonly refusal: (limit: string) => string;
+  /** What the user reads if the quota is reached. Absent if the oldest are dropped instead. */
+  readonly refusal?: (limit: string) => string;
 }
 
 /** All quotas. The names are public (`quotas` of an organization, and the label of the metrics). */
@@ -34,7 +34,6 @@ export const QUOTAS = {
     standard: 20,
     max: 200,
     description: 'Sessions of one member. One more ends the oldest.',
-    refusal: (limit) => `You have ${limit} sessions, the most that a member can have.`,
   },
   cli_tokens_per_member: {
     standard: 50,
@@ -52,7 +51,6 @@ export const QUOTAS = {
     standard: 1_000_000,
     max: 100_000_000,
     description: 'Entries of the audit trail. The oldest ones beyond this are deleted.',
-    refusal: (limit) => `The audit trail of this organization has ${limit} entries, the most that it can have.`,
   },
   settings_bytes: {
     standard: 64 * 1024,
@@ -64,6 +62,8 @@ export const QUOTAS = {
 } as const satisfies Record<string, Quota>;
 
 export type QuotaName = keyof typeof QUOTAS;
+/** The quotas at which requests are refused. */
+export type RefusingQuota = { [Name in QuotaName]: (typeof QUOTAS)[Name] extends { refusal: unknown } ? Name : never }[QuotaName];
 export const QUOTA_NAMES = Object.keys(QUOTAS) as QuotaName[];
 
 /** The quotas that the operator has set for an organization. */
@@ -85,7 +85,7 @@ export function withQuotas(before: Quotas | undefined, changes: Readonly<Partial
 }
 
 /** Creates the refusal of a request that would exceed a quota, and counts it. */
-export function quotaExceeded(runtime: Runtime, organization: QuotaHolder, name: QuotaName): GatewayError {
+export function quotaExceeded(runtime: Runtime, organization: QuotaHolder, name: RefusingQuota): GatewayError {
   const limit = quotaOf(organization, name);
   runtime.metrics.quotaRefusals.inc({ quota: name });
   warn(runtime, organization, { name, used: limit });

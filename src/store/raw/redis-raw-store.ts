@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { GatewayError } from '../../errors.ts';
 import { closeConnection } from '../redis/keep-connected.ts';
 import { type Client, CONNECTION_NAME, connectRedis } from '../redis/redis-connection.ts';
+import { keysOf } from '../redis/redis-store.ts';
 import { storeUnavailable } from '../store.ts';
 import { type RawEntry, type RawRecord, type RawRef, type RawStore, SCAN_BATCH } from './raw-entries.ts';
 
@@ -49,7 +50,7 @@ async function readEntry(client: Client, ref: RawRef): Promise<RawEntry | undefi
     const [value, ttlMs] = await Promise.all([client.get(key), client.pttl(key)]);
     return value === null || ttlMs < 0 ? undefined : { ...ref, value, ttlMs };
   }
-  const [version, text, strings] = await client.hmget(key, 'v', 'd', 'x');
+  const [version, text, strings] = await client.samlgateRead(...keysOf(ref.partition), ref.collection, ref.id);
   if (!version || text === null || text === undefined) return undefined;
   const { indexes = [], uniques = [] } = JSON.parse(strings ?? '{}') as Partial<Pick<RawRecord, 'indexes' | 'uniques'>>;
   // An empty list of Lua is written as an object.

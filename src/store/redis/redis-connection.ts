@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Reachability } from '../store.ts';
 import { addressOf, closeConnection, keepConnected, reportOutages } from './keep-connected.ts';
-import { COMMIT, FIND, GET_UNIQUE, PURGE, SERVER_FACTS } from './redis-scripts.ts';
+import { COMMIT, FIND, GET_UNIQUE, PURGE, READ, SERVER_FACTS } from './redis-scripts.ts';
 
 /** By this name in CLIENT LIST, the store tools tell their own connections from those of gateways. */
 export const CONNECTION_NAME = `samlgate-${randomUUID()}`;
@@ -17,6 +17,7 @@ export type Keys = readonly [prefix: string, twin: string];
 export type Client = (Redis | Cluster) & {
   samlgateServerFacts(...keys: Keys): Promise<[seconds: string, micros: string, info: string]>;
   samlgateCommit(...values: [...Keys, ...(string | number)[]]): Promise<number>;
+  samlgateRead(...values: [...Keys, ...string[]]): Promise<(string | null)[]>;
   samlgateGetUnique(...values: [...Keys, ...string[]]): Promise<string[]>;
   samlgateFind(...values: [...Keys, ...(string | number)[]]): Promise<string[]>;
   samlgatePurge(...values: [...Keys, ...(string | number)[]]): Promise<number>;
@@ -29,6 +30,7 @@ export type Client = (Redis | Cluster) & {
 const SCRIPTS = {
   samlgateServerFacts: { lua: SERVER_FACTS, numberOfKeys: 2 },
   samlgateCommit: { lua: COMMIT, numberOfKeys: 2 },
+  samlgateRead: { lua: READ, numberOfKeys: 2 },
   samlgateGetUnique: { lua: GET_UNIQUE, numberOfKeys: 2 },
   samlgateFind: { lua: FIND, numberOfKeys: 2 },
   samlgatePurge: { lua: PURGE, numberOfKeys: 2 },

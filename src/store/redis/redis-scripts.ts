@@ -2,7 +2,8 @@
  * The Lua scripts of the Redis store. Redis runs a script atomically. All keys of a call begin with KEYS[1],
  * `samlgate:{PARTITION}:`. The braces are the hash tag that keeps them in one slot of a cluster.
  *
- * - `r:COLLECTION:ID` hash: `v` version, `d` value, `x` the index and unique strings of the value
+ * - `r:COLLECTION:ID` hash: `v` version, `d` value, `x` the index and unique strings of the value. A string if the collection is written
+ *   once: the index strings, a line feed and the value. Records of a time before there were strings stay hashes.
  * - `i:COLLECTION:NAME` sorted set of `string NUL id`, all with score 0 and therefore ordered by octets
  * - `u:COLLECTION:NAME` hash: string to id
  * - `e:KEY` string: an expiring value
@@ -15,6 +16,25 @@
  * KEYS[1] and KEYS[2] themselves never exist.
  */
 
+/** Reads a record that is a string. Returns version, value, and index and unique strings, or nil. */
+const READ_STRING = `
+local function read_string(key)
+  if redis.call('TYPE', key).ok ~= 'string' then return nil end
+  local text = redis.call('GET', key)
+  local at = string.find(text, '\\n', 1, true)
+  return '1', string.sub(text, at + 1), '{"indexes":' .. string.sub(text, 1, at - 1) .. ',"uniques":[]}'
+end
+`;
+
+/** ARGV: collection, id. Returns version, value, and index and unique strings, or an empty list. */
+export const READ = `
+${READ_STRING}
+local key = KEYS[1] .. 'r:' .. ARGV[1] .. ':' .. ARGV[2]
+local version, value, strings = read_string(key)
+if version then return {version, value, strings} end
+return redis.call('HMGET', key, 'v', 'd', 'x')
+`;
+
 /**
  * Applies all steps to an overlay and writes only if none failed, because Redis does not roll back the writes of a script.
  * ARGV[1] is the deadline in ms of the server's clock: later, the caller has given up and nothing may be written. The steps
@@ -22,6 +42,7 @@
  * Returns 0, the number of the first step that failed, or -1 after the deadline.
  */
 export const COMMIT = `
+${READ_STRING}
 local prefix = KEYS[1]
 local now = redis.call('TIME')
 local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -42,9 +63,10 @@ end
 
 local function version_of(key)
   if versions[key] == nil then
-    local got = redis.call('HMGET', key, 'v', 'x')
-    versions[key] = tonumber(got[1]) or false
-    entries[key] = got[2] or '{}'
+    local version, _, strings = read_string(key)
+    if not version then version, strings = unpack(redis.call('HMGET', key, 'v', 'x'), 1, 2) end
+    versions[key] = tonumber(version) or false
+    entries[key] = strings or '{}'
   end
   return versions[key]
 end
@@ -72,7 +94,7 @@ local function drop_entries(collection, id, key)
   end
 end
 
-local function put_record(collection, id, key, version, value, text)
+local function put_record(collection, id, key, version, value, text, is_once)
   local new = cjson.decode(text)
   for _, pair in ipairs(new.uniques) do
     local unique = prefix .. 'u:' .. collection .. ':' .. pair[1]
@@ -87,18 +109,23 @@ local function put_record(collection, id, key, version, value, text)
   versions[key] = version
   entries[key] = text
   if #new.indexes == 0 and #new.uniques == 0 then names[key] = true end
+  local indexes = is_once == '1' and version == 1 and string.match(text, '^{"indexes":(.*),"uniques":%[%]}$')
+  if indexes then
+    write('SET', key, indexes .. '\\n' .. value)
+    return true
+  end
   write('HSET', key, 'v', string.format('%d', version), 'd', value, 'x', text)
   return true
 end
 
 local run = {}
-function run.insert(collection, id, value, text)
+function run.insert(collection, id, value, text, is_once)
   local key = prefix .. 'r:' .. collection .. ':' .. id
-  return not version_of(key) and put_record(collection, id, key, 1, value, text)
+  return not version_of(key) and put_record(collection, id, key, 1, value, text, is_once)
 end
-function run.restore(collection, id, version, value, text)
+function run.restore(collection, id, version, value, text, is_once)
   local key = prefix .. 'r:' .. collection .. ':' .. id
-  return not version_of(key) and put_record(collection, id, key, tonumber(version), value, text)
+  return not version_of(key) and put_record(collection, id, key, tonumber(version), value, text, is_once)
 end
 function run.replace(collection, id, version, value, text)
   local key = prefix .. 'r:' .. collection .. ':' .. id
@@ -234,6 +261,7 @@ return {id, got[1], got[2]}
 
 /** ARGV: collection, index, lower bound, upper bound, 'REV' or '', limit. Returns text, id, version and value of each record. */
 export const FIND = `
+${READ_STRING}
 local key = KEYS[1] .. 'i:' .. ARGV[1] .. ':' .. ARGV[2]
 local members
 if ARGV[5] == 'REV' then members = redis.call('ZRANGE', key, ARGV[4], ARGV[3], 'BYLEX', 'REV', 'LIMIT', 0, ARGV[6])
@@ -242,12 +270,14 @@ local rows = {}
 for _, member in ipairs(members) do
   local at = string.find(member, '\\0', 1, true)
   local id = string.sub(member, at + 1)
-  local got = redis.call('HMGET', KEYS[1] .. 'r:' .. ARGV[1] .. ':' .. id, 'v', 'd')
-  if got[1] then
+  local record = KEYS[1] .. 'r:' .. ARGV[1] .. ':' .. id
+  local version, value = read_string(record)
+  if not version then version, value = unpack(redis.call('HMGET', record, 'v', 'd'), 1, 2) end
+  if version then
     rows[#rows + 1] = string.sub(member, 1, at - 1)
     rows[#rows + 1] = id
-    rows[#rows + 1] = got[1]
-    rows[#rows + 1] = got[2]
+    rows[#rows + 1] = version
+    rows[#rows + 1] = value
   end
 end
 return rows

@@ -4,7 +4,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { BoundedCache } from '../../bounded-cache.ts';
 import { GatewayError } from '../../errors.ts';
 import { createCursor, readCursor } from '../cursor.ts';
-import { countedIndexOf, entriesOf, toTtlMs } from '../entries.ts';
+import { countedIndexOf, entriesOf, requireReplaceable, toTtlMs } from '../entries.ts';
 import {
   type Collection,
   type CommitOptions,
@@ -101,7 +101,9 @@ class RedisStore implements Store {
 
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
     const key = `${prefixOf(partition)}r:${collection.name}:${id}`;
-    const [version, value] = await answer(this.#client.hmget(key, 'v', 'd'));
+    const [version, value] = await answer(
+      collection.writtenOnce ? this.#client.samlgateRead(...keysOf(partition), collection.name, id) : this.#client.hmget(key, 'v', 'd'),
+    );
     return version && value ? toStored<T>(id, version, value) : undefined;
   }
 
@@ -238,7 +240,7 @@ function prefixOf(partition: string): string {
   return `samlgate:{${partition}}:`;
 }
 
-function keysOf(partition: string): Keys {
+export function keysOf(partition: string): Keys {
   const prefix = prefixOf(partition);
   return [prefix, `${prefix}-`];
 }
@@ -255,15 +257,18 @@ const markSteps = (key: string): Step[] => [
 /** Returns the name and the arguments of a step for `COMMIT`. */
 function stepArguments(step: Step): (string | number)[] {
   switch (step.do) {
-    case 'insert':
-      return ['insert', step.collection.name, step.id, JSON.stringify(step.value), JSON.stringify(entriesOf(step.collection, step.value))];
+    case 'insert': {
+      const { collection, id, value } = step;
+      return ['insert', collection.name, id, JSON.stringify(value), JSON.stringify(entriesOf(collection, value)), onceArgument(collection)];
+    }
     case 'replace': {
+      requireReplaceable(step.collection);
       const entries = JSON.stringify(entriesOf(step.collection, step.value));
       return ['replace', step.collection.name, step.id, step.version, JSON.stringify(step.value), entries];
     }
     case 'restore': {
-      const { indexes, uniques } = step;
-      return ['restore', step.collection.name, step.id, step.version, step.text, JSON.stringify({ indexes, uniques })];
+      const { collection, id, version, text, indexes, uniques } = step;
+      return ['restore', collection.name, id, version, text, JSON.stringify({ indexes, uniques }), onceArgument(collection)];
     }
     case 'delete':
     case 'require':
@@ -282,6 +287,8 @@ function stepArguments(step: Step): (string | number)[] {
       return [step.do, step.key];
   }
 }
+
+const onceArgument = ({ writtenOnce }: Pick<Collection<never>, 'writtenOnce'>): string => (writtenOnce ? '1' : '');
 
 const toStored = <T>(id: string, version: string, value: string): Stored<T> => ({
   id,

@@ -1,6 +1,14 @@
-/** Checks the files of a SQLite store before the gateway writes anything. */
+/** The URL of a store, and the files of a SQLite store, which are checked before the gateway writes anything. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+
+/** The store if `SAMLGATE_STORE` is not set. */
+export const DEFAULT_STORE = 'sqlite:./data/samlgate.db';
+
+export const STORE_URL = /^(sqlite:.+|rediss?:\/\/.+|rediss?\+cluster:\/\/.+|rediss?\+sentinel:\/\/.+\/.+)$/;
+
+/** Says in messages which URLs {@link STORE_URL} allows. */
+export const STORE_URL_FORMS = 'sqlite:PATH, redis://…, rediss://…, redis+cluster://… or redis+sentinel://…/NAME';
 
 /** The name of the file beside the database that holds the master secret. */
 export const SECRET_FILE = 'secret';
