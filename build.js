@@ -2,9 +2,10 @@
 // modules at its start, which takes twice as long and 6 MB more memory. It is not minified, so that stack traces stay readable.
 // `node build.js DIRECTORY` builds into that directory instead of dist/.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { renderDocs } from './render-docs.js';
 
 const ROOT = import.meta.dirname;
 const OUT = path.resolve(process.argv[2] ?? path.join(ROOT, 'dist'));
@@ -42,6 +43,10 @@ cpSync(path.join(ROOT, 'src/console/assets'), path.join(OUT, 'console/assets'), 
 cpSync(path.join(MODULES, '@picocss/pico/css/pico.min.css'), path.join(OUT, 'pico.min.css'));
 // The package `open` runs xdg-open from its own folder if the system has none.
 cpSync(path.join(MODULES, 'open/xdg-open'), path.join(OUT, 'xdg-open'));
+const { pages, images } = renderDocs(ROOT);
+writeFileSync(path.join(OUT, 'docs.json'), JSON.stringify({ pages, images: Object.keys(images) }));
+mkdirSync(path.join(OUT, 'docs-images'));
+for (const [name, file] of Object.entries(images)) cpSync(file, path.join(OUT, 'docs-images', name));
 const packages = packagesOf(Object.keys(metafile.inputs));
 refuseDevelopmentPackages(packages);
 writeFileSync(path.join(OUT, 'THIRD-PARTY-LICENSES.txt'), licensesOf(packages));

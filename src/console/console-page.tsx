@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { HELP } from './docs/help.ts';
 import { Document } from './layout.tsx';
 import { type Frame, type SectionId, sectionsOf, type Viewer } from './navigation.ts';
 import { ForeignText } from './parts/foreign-text.tsx';
@@ -21,12 +22,24 @@ export interface ConsolePageProps {
   readonly children: ComponentChildren;
 }
 
+export const TEXTS = {
+  skip: 'Skip to content',
+  navigation: 'Console',
+  menu: 'Menu',
+  operator: 'Operator',
+  signOut: 'Sign out',
+  endSetup: 'End setup',
+  help: 'Help for this page',
+  documentation: 'Documentation',
+  reference: 'API reference',
+} as const;
+
 /** Renders a page of the console with its header, navigation and content. */
 export function ConsolePage({ frame, section, title, lead, actions, back, scripts = [], children }: ConsolePageProps) {
   return (
     <Document title={title} scripts={['copy.js', ...scripts]}>
       <a class="skip" href="#content">
-        Skip to content
+        {TEXTS.skip}
       </a>
       <ConsoleHeader frame={frame} section={section} />
       <main id="content" class="console">
@@ -45,6 +58,11 @@ export function ConsolePage({ frame, section, title, lead, actions, back, script
         {lead ? <p class="lead">{lead}</p> : null}
         {children}
       </main>
+      <footer class="below">
+        <a href={HELP[section]}>{TEXTS.help}</a>
+        <a href="/docs">{TEXTS.documentation}</a>
+        <a href="/api/docs">{TEXTS.reference}</a>
+      </footer>
     </Document>
   );
 }
@@ -70,12 +88,12 @@ function ConsoleHeader({ frame, section }: { readonly frame: Frame; readonly sec
       </div>
       {sections.length < 2 ? null : (
         <>
-          <nav class="tabs" aria-label="Console">
+          <nav class="tabs" aria-label={TEXTS.navigation}>
             {list}
           </nav>
           <details class="menu">
-            <summary>{sections.find(({ id }) => id === section)?.label ?? 'Menu'}</summary>
-            <nav aria-label="Console">{list}</nav>
+            <summary>{sections.find(({ id }) => id === section)?.label ?? TEXTS.menu}</summary>
+            <nav aria-label={TEXTS.navigation}>{list}</nav>
           </details>
         </>
       )}
@@ -95,7 +113,7 @@ function Brand({ frame: { viewer, organization, base } }: { readonly frame: Fram
   return (
     <p class="brand">
       <a class="brand" href="/console/operator">
-        {icon} Operator
+        {icon} {TEXTS.operator}
       </a>
       {organization ? (
         <>
@@ -128,7 +146,7 @@ function ViewerMenu({ viewer, csrfToken }: { readonly viewer: Viewer; readonly c
       <form method="post" action={SIGN_OUT[viewer.kind]}>
         <CsrfField token={csrfToken} />
         <button type="submit" class="quiet">
-          {viewer.kind === 'setup' ? 'End setup' : 'Sign out'}
+          {viewer.kind === 'setup' ? TEXTS.endSetup : TEXTS.signOut}
         </button>
       </form>
     </div>

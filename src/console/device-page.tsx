@@ -1,4 +1,5 @@
 import type { DeviceRequest } from '../auth/tokens/device-login.ts';
+import { HELP } from './docs/help.ts';
 import { Page } from './layout.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 import { Moment, nearText } from './parts/moment.tsx';
@@ -7,7 +8,7 @@ import { userAgentText } from './parts/user-agent.tsx';
 /** Asks for the code that the terminal shows. */
 export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefined }) {
   return (
-    <Page title="Sign in a terminal">
+    <Page title="Sign in a terminal" help={HELP.device}>
       <h1>Sign in a terminal</h1>
       <p>
         Enter the code that <code>samlgate login</code> shows.
@@ -52,7 +53,7 @@ export interface DeviceConfirmationPageProps {
  */
 export function DeviceConfirmationPage({ request, browser, member, organization, csrfToken }: DeviceConfirmationPageProps) {
   return (
-    <Page title="Sign in a terminal?">
+    <Page title="Sign in a terminal?" help={HELP.device}>
       <h1>Sign in a terminal?</h1>
       <p class="notice warning">
         <strong>Approve only if you just started this</strong> with <code>samlgate login</code>, and your terminal shows exactly this code.
@@ -152,7 +153,7 @@ export interface DeviceOrganizationPageProps {
 /** Explains that the terminal requested another organization than the one this browser is signed in to. */
 export function DeviceOrganizationPage({ requested, current, signInHref }: DeviceOrganizationPageProps) {
   return (
-    <Page title="Another organization">
+    <Page title="Another organization" help={HELP.device}>
       <h1>Another organization</h1>
       <p>
         The terminal requests access to the organization <strong>{requested}</strong>, but this browser is signed in to{' '}
@@ -174,7 +175,7 @@ export function DeviceOrganizationPage({ requested, current, signInHref }: Devic
 export function DeviceAnsweredPage({ approved }: { readonly approved: boolean }) {
   const title = approved ? 'The terminal is signed in' : 'The terminal was denied access';
   return (
-    <Page title={title}>
+    <Page title={title} help={HELP.device}>
       <h1>{title}</h1>
       {approved ? (
         <p>Return to the terminal. You can close this window. Its token is in the list of your CLI tokens, where you can revoke it.</p>

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../errors.ts';
+import { helpForError } from './docs/help.ts';
 import { Page } from './layout.tsx';
 import { Facts } from './parts/facts.tsx';
 import { visibleText } from './parts/foreign-text.tsx';
@@ -29,7 +30,7 @@ export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProp
       />
     );
   return (
-    <Page title={title}>
+    <Page title={title} help={helpForError(error.code)}>
       <h1>{title}</h1>
       {isTechnical ? null : explanation}
       {isSaml ? null : comparison}

@@ -1,5 +1,6 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
+import { HELP } from './docs/help.ts';
 import { visibleText } from './parts/foreign-text.tsx';
 
 export interface DocumentProps {
@@ -35,10 +36,14 @@ export interface PageProps {
   readonly children: ComponentChildren;
   /** A script under /assets. */
   readonly script?: string;
+  /** The place in the documentation that explains the page. */
+  readonly help?: string;
 }
 
+export const TEXTS = { help: 'Help' } as const;
+
 /** Renders a page with a single card, for pages outside the console. */
-export function Page({ title, children, script }: PageProps) {
+export function Page({ title, children, script, help = HELP['sign-in'] }: PageProps) {
   return (
     <Document title={title} {...(script === undefined ? {} : { scripts: [script] })}>
       <main class="card">
@@ -47,9 +52,12 @@ export function Page({ title, children, script }: PageProps) {
         </p>
         {children}
       </main>
+      <footer class="below">
+        <a href={help}>{TEXTS.help}</a>
+      </footer>
     </Document>
   );
 }
 
-/** Returns the HTML of a page. Preact escapes everything; nothing here builds markup from strings. */
+/** Returns the HTML of a page. Preact escapes everything except the rendered documentation, which contains no text of users. */
 export const renderPage = (page: VNode): string => `<!doctype html>${renderToString(page)}`;

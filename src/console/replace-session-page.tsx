@@ -1,3 +1,4 @@
+import { HELP } from './docs/help.ts';
 import { Page } from './layout.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 import { PostForm } from './parts/form.tsx';
@@ -17,7 +18,7 @@ export interface ReplaceSessionPageProps {
 
 /** Asks the user before a sign-in replaces a session of another organization. */
 export const ReplaceSessionPage = ({ current, next, action, csrfToken }: ReplaceSessionPageProps) => (
-  <Page title="Switch organizations?">
+  <Page title="Switch organizations?" help={HELP['replace-session']}>
     <h1>Switch organizations?</h1>
     <p>
       You are signed in to{' '}

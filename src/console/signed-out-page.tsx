@@ -1,3 +1,4 @@
+import { HELP } from './docs/help.ts';
 import { Page } from './layout.tsx';
 
 /** The identity provider's answer to the logout; undefined if it was not asked or did not answer. */
@@ -13,7 +14,7 @@ const RESULTS: Readonly<Record<NonNullable<IdpLogout>, string>> = {
 export function SignedOutPage({ identityProvider }: { readonly identityProvider?: IdpLogout }) {
   const result = identityProvider === undefined ? 'You may still be signed in at your identity provider.' : RESULTS[identityProvider];
   return (
-    <Page title="Signed out">
+    <Page title="Signed out" help={HELP['signed-out']}>
       <h1>You are signed out</h1>
       <p>Your session at this gateway has ended. {result}</p>
       <p>

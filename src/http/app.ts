@@ -44,6 +44,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
   app.use(loadOnFirstRequest(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
+  app.use(loadOnFirstRequest(/^\/docs(?:\/|$)/, documentation));
   app.use(loadOnFirstRequest(/^\/api\/docs$/, () => apiReference(runtime)));
   app.use(loadOnFirstRequest(/^\/api\/v1(?:\/|$)/, () => api(runtime)));
   app.use(notFound);
@@ -78,4 +79,9 @@ async function api(runtime: Runtime): Promise<RequestHandler> {
 async function apiReference(runtime: Runtime): Promise<RequestHandler> {
   const { apiReferenceRoutes } = await import('./api-reference/api-reference.tsx');
   return apiReferenceRoutes(runtime);
+}
+
+async function documentation(): Promise<RequestHandler> {
+  const { docsRoutes } = await import('./docs.tsx');
+  return docsRoutes();
 }

@@ -32,6 +32,10 @@ interface Sheet {
  * request its images, which the Content-Security-Policy forbids.
  */
 async function readSheet(): Promise<Sheet> {
-  const text = (await Promise.all([readFile(picoStyleSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')])).join('\n');
+  const [pico, own] = await Promise.all([readFile(picoStyleSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')]);
+  const text = `${pico}\n${compact(own)}`;
   return { text, etag: `"${sha256(text)}"` };
 }
+
+/** Removes comments, and the white space after `{`, `}`, `;` and `,`. */
+const compact = (css: string): string => css.replace(/\/\*.*?\*\//gs, '').replace(/([{};,])\s+/g, '$1');

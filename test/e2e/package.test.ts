@@ -29,6 +29,7 @@ const CHECKOUT = [
   'package.json',
   'package-lock.json',
   'build.js',
+  'render-docs.js',
   'tsconfig.json',
   'tsconfig.types.json',
   'src',
@@ -39,6 +40,8 @@ const CHECKOUT = [
   'LICENSE',
   'CHANGELOG.md',
   'SECURITY.md',
+  'CONTRIBUTING.md',
+  'docs',
 ];
 /** Type packages that a TypeScript user of the library installs themselves. */
 const OWN_TYPES = ['@types/node', 'undici-types'];
@@ -131,7 +134,16 @@ describe('npm package', () => {
   test('contains the built files, the example organizations and the documentation, and nothing else', () => {
     const libraries = ['index', 'express'].map((name) => `dist/types/client/${name}.d.ts`);
     const code = [
-      ...['main.js', 'client.js', 'express.js', 'pico.min.css', 'xdg-open', 'THIRD-PARTY-LICENSES.txt'].map((name) => `dist/${name}`),
+      ...[
+        'main.js',
+        'client.js',
+        'express.js',
+        'pico.min.css',
+        'xdg-open',
+        'docs.json',
+        'docs-images/overview.svg',
+        'THIRD-PARTY-LICENSES.txt',
+      ].map((name) => `dist/${name}`),
       ...libraries,
     ];
     const assets = readdirSync(path.join(ROOT, 'src/console/assets')).map((name) => `dist/console/assets/${name}`);
@@ -191,10 +203,16 @@ describe('npm package', () => {
     const { child, says } = start(path.join(project, 'node_modules/.bin/samlgate'), ['serve'], settings);
     await says(/samlgate is ready/);
     const answers = await Promise.all(
-      ['/readyz', '/login', '/assets/style.css', '/api/v1/openapi.json', '/api/docs'].map(async (at) => [
-        at,
-        (await fetch(`${url}${at}`)).status,
-      ]),
+      [
+        '/readyz',
+        '/login',
+        '/assets/style.css',
+        '/api/v1/openapi.json',
+        '/api/docs',
+        '/docs',
+        '/docs/api',
+        '/docs/images/overview.svg',
+      ].map(async (at) => [at, (await fetch(`${url}${at}`)).status]),
     );
     expect(answers.filter(([, status]) => status !== 200)).toEqual([]);
     const apply = ['org', 'apply', 'node_modules/samlgate/config/idp-examples/okta.yaml', '--dry-run'];

@@ -4,6 +4,8 @@ import { Document } from '../layout.tsx';
 export interface ContentsEntry {
   readonly href: string;
   readonly label: string;
+  /** Whether this is the open page. */
+  readonly isCurrent?: boolean;
   readonly entries?: readonly ContentsEntry[];
 }
 
@@ -59,9 +61,11 @@ export const DocsLayout = ({ title, current, contents, children }: DocsLayoutPro
 
 const Entries = ({ entries }: { readonly entries: readonly ContentsEntry[] }) => (
   <ul>
-    {entries.map(({ href, label, entries: inner = [] }) => (
+    {entries.map(({ href, label, isCurrent = false, entries: inner = [] }) => (
       <li>
-        <a href={href}>{label}</a>
+        <a href={href} {...(isCurrent ? { 'aria-current': 'page' as const } : {})}>
+          {label}
+        </a>
         {inner.length === 0 ? null : <Entries entries={inner} />}
       </li>
     ))}

@@ -1,3 +1,4 @@
+import { HELP } from '../docs/help.ts';
 import { Page } from '../layout.tsx';
 
 export interface OperatorSignInPageProps {
@@ -9,7 +10,7 @@ export interface OperatorSignInPageProps {
 /** Signs the operator in with the operator token. */
 export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProps) {
   return (
-    <Page title="Operator sign-in">
+    <Page title="Operator sign-in" help={HELP['operator-sign-in']}>
       <h1>Operator sign-in</h1>
       <p>
         This page is for the operator of this gateway. All other users <a href="/login">sign in with their identity provider</a>.

@@ -1,3 +1,4 @@
+import { HELP } from '../docs/help.ts';
 import { Page } from '../layout.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { momentText } from '../parts/moment.tsx';
@@ -10,7 +11,7 @@ export interface SetupStartPageProps {
 
 /** The page that a setup link opens. */
 export const SetupStartPage = ({ organization, action, expiresAtMs }: SetupStartPageProps) => (
-  <Page title={`Set up single sign-on for ${visibleText(organization.name)}`}>
+  <Page title={`Set up single sign-on for ${visibleText(organization.name)}`} help={HELP.setup}>
     <h1>
       Set up single sign-on for <ForeignText text={organization.name} />
     </h1>
@@ -28,7 +29,7 @@ export const SetupStartPage = ({ organization, action, expiresAtMs }: SetupStart
 );
 
 export const SetupDonePage = () => (
-  <Page title="Setup ended">
+  <Page title="Setup ended" help={HELP.setup}>
     <h1>The setup has ended in this browser</h1>
     <p>Your changes are saved. To make further changes, ask the person who sent you the setup link for a new one.</p>
   </Page>
