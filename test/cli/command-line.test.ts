@@ -56,7 +56,7 @@ const ADDERS = [
 
 /** The commands of the public interface. */
 const PUBLIC_COMMANDS = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
-|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|keys list|keys rotate|keys revoke|store copy|store check|mock-idp|demo|doctor`;
+|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|connection proposal list|connection proposal show|connection proposal accept|connection proposal discard|keys list|keys rotate|keys revoke|store copy|store check|mock-idp|demo|doctor`;
 
 function leaves(command: Command, prefix = ''): [string, Command][] {
   return command.commands.flatMap((each) => {

@@ -6,7 +6,8 @@ import { readSettingOptions, type SettingOptions, withSettingOptions } from '../
 import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { countOf, print, printFields, printLine, printTable } from '../output.ts';
 import { readFile } from '../read-file.ts';
-import { addPendingMembers } from './connection-pending.ts';
+import { addPendingMembers } from './connection/pending.ts';
+import { addProposals } from './connection/proposals.ts';
 
 export function addConnection(program: Command): void {
   const connection = program.command('connection').description('manage the identity providers of an organization (operator, or owner)');
@@ -44,6 +45,7 @@ export function addConnection(program: Command): void {
     .option(...keepSessions)
     .action(remove);
   addPendingMembers(connection);
+  addProposals(connection);
 }
 
 const metadataOf = (source: string) => (/^https?:\/\//.test(source) ? { metadata_url: source } : { document: readFile(source) });

@@ -1,9 +1,9 @@
 /** `samlgate connection pending …`: members who have not signed in since the identity provider of a connection changed. */
 import type { Command } from 'commander';
-import { CommandError } from '../command-error.ts';
-import { confirm } from '../confirm.ts';
-import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
-import { print, printLine, printTable } from '../output.ts';
+import { CommandError } from '../../command-error.ts';
+import { confirm } from '../../confirm.ts';
+import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../../gateway-api.ts';
+import { print, printLine, printTable } from '../../output.ts';
 
 export function addPendingMembers(connection: Command): void {
   const pending = connection
