@@ -17,6 +17,7 @@ import { Field } from './parts/field.tsx';
 import { PostForm } from './parts/form.tsx';
 import { Near } from './parts/moment.tsx';
 import { Callout } from './parts/notice.tsx';
+import { QuotaNotice } from './parts/quota-notice.tsx';
 
 export interface DomainsPageProps {
   readonly frame: Frame;
@@ -44,6 +45,7 @@ export function DomainsPage({ frame, claims, setDomains, emailPolicy }: DomainsP
         ),
       )}
       <EmailPolicyNote policy={emailPolicy} hasVerified={claims.some(({ verifiedBy }) => verifiedBy !== undefined)} />
+      <QuotaNotice frame={frame} name="domains" used={claims.length} />
       <section class="panel" aria-label="Domains">
         {claims.length === 0 ? (
           <EmptyState title="No domains yet">

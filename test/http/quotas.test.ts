@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { personOf } from '../../src/mock-idp/habits.ts';
+import { getOrganization } from '../../src/organizations/directory.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
 import { QUOTAS, settingsBytes } from '../../src/organizations/quotas/quotas.ts';
 import { HttpBrowser } from '../support/browser.ts';
@@ -129,6 +130,34 @@ describe.each(['sqlite', 'redis'] as const)('quotas with %s', (store) => {
     }
     const stored = await Promise.all([...new Set(keys)].map((key) => engine.peek(organization.id, key)));
     expect([stored.length, stored.filter((text) => text !== undefined).length]).toEqual([4, 1]);
+  });
+
+  it('cause a notice on the pages concerned when 80 % are used, with the numbers and whom to ask', async () => {
+    const organization = await newOrganization({ members: 3, domains: 2, sessions_per_member: 3, settings_bytes: 20_000 });
+    const { browser: owner } = await newSession(gateway, organization, 'olivia');
+    const page = async (path: string, browser = owner) => textOf((await browser.open(`${gateway.url}/console${path}`)).text);
+    const pages = ['', '/members', '/domains', '/single-sign-on', '/roles'];
+    for (const path of pages) expect(await page(path)).not.toContain('of at most');
+    const carl = new HttpBrowser();
+    await organization.signIn(carl, 'carl');
+    await signIn(organization, 'ada');
+    await callWithSession(gateway, owner, 'POST', `/organizations/${organization.slug}/domains`, { domain: 'one.example' });
+    await callWithSession(gateway, owner, 'POST', `/organizations/${organization.slug}/domains`, { domain: 'two.example' });
+    await callWithSession(gateway, owner, 'POST', '/me/tokens', { name: 'one' });
+    const used = settingsBytes(await getOrganization(gateway.runtime.store, organization.slug));
+    await set(organization, { sessions_per_member: 1, cli_tokens_per_member: 1, settings_bytes: used });
+    const ask = 'Ask the operator of this gateway for a higher limit.';
+    expect(await page('/members')).toContain(
+      `This organization has 3 of at most 3 members. At the limit, new users cannot sign in. ${ask}`,
+    );
+    expect(await page('/domains')).toContain(
+      `This organization has 2 of at most 2 domains. At the limit, no other domain can be added. ${ask}`,
+    );
+    expect(await page('')).toContain('You have 1 of at most 1 CLI tokens.');
+    for (const path of ['/single-sign-on', '/single-sign-on/settings', '/roles'])
+      expect(await page(path)).toMatch(/have [\d,]+ of at most/);
+    expect(await page('', carl)).toContain('You have 1 of at most 1 sessions.');
+    expect(await page('', carl)).toContain('If you need more, ask an owner of your organization.');
   });
 
   it('limit CLI tokens and domains', async () => {

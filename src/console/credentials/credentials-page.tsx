@@ -13,6 +13,7 @@ import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
+import { QuotaNotice } from '../parts/quota-notice.tsx';
 import { SessionsTable } from './sessions-table.tsx';
 import { TokensTable } from './tokens-table.tsx';
 
@@ -49,6 +50,8 @@ export function CredentialsPage(props: CredentialsPageProps) {
       }
       scripts={['confirm.js']}
     >
+      <QuotaNotice frame={frame} name="cli_tokens_per_member" used={tokens.length} />
+      <QuotaNotice frame={frame} name="sessions_per_member" used={sessions.length} />
       <You member={member} />
       <section class="panel" aria-labelledby="tokens">
         <header>

@@ -7,12 +7,15 @@ import { EmptyState } from '../parts/empty-state.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
+import { QuotaNotice } from '../parts/quota-notice.tsx';
 import { RoleBadge } from './role-badge.tsx';
 import { shortRoleReason } from './role-reason.ts';
 
 export interface MembersPageProps {
   readonly frame: Frame;
   readonly members: readonly Member[];
+  /** All members of the organization. */
+  readonly count: number;
   /** The search text, empty without a search. */
   readonly query: string;
   readonly cursor: string | undefined;
@@ -20,7 +23,7 @@ export interface MembersPageProps {
 }
 
 /** Lists the members of an organization in the order of their email addresses. */
-export function MembersPage({ frame, members, query, cursor, nextCursor }: MembersPageProps) {
+export function MembersPage({ frame, members, count, query, cursor, nextCursor }: MembersPageProps) {
   const path = `${frame.base}/members`;
   return (
     <ConsolePage
@@ -29,6 +32,7 @@ export function MembersPage({ frame, members, query, cursor, nextCursor }: Membe
       title="Members"
       lead="All users who have signed in. A user becomes a member at the first sign-in and gets a role from their groups."
     >
+      <QuotaNotice frame={frame} name="members" used={count} />
       <section class="panel" aria-label="Members">
         <search>
           <form class="row" method="get" action={path}>

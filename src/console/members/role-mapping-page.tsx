@@ -14,6 +14,7 @@ import { counted } from '../parts/counted.ts';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Callout } from '../parts/notice.tsx';
+import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
 
 export interface TypedRule {
   readonly group: string;
@@ -61,6 +62,7 @@ export function RoleMappingPage({ frame, mapping, blankRows, knownGroups, connec
       title="Role mapping"
       lead="Groups from your identity provider give members their roles, again at every sign-in. If several rules match, owner wins; the order of the rules does not matter."
     >
+      <SettingsQuotaNotice frame={frame} />
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
         <RulesSection path={path} mapping={mapping} blankRows={blankRows} knownGroups={knownGroups} connections={connections} />
         <TestSection path={path} test={test} />

@@ -11,6 +11,7 @@ import { Facts } from '../parts/facts.tsx';
 import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
 import { GoLivePanel, StateBadge, StateText } from './connection-state.tsx';
 import { IdentifierPanel } from './identifier-panel.tsx';
 import { type Comparison, type DecisionPreviews, MembersDecision } from './members-decision.tsx';
@@ -64,6 +65,7 @@ export function SingleSignOnPage(props: SingleSignOnPageProps) {
       lead="Connect your identity provider: copy the values below into its screens, provide its metadata, then test the sign-in."
       scripts={['confirm.js']}
     >
+      <SettingsQuotaNotice frame={frame} />
       <Present frame={frame} path={path} connection={connection} warnings={warnings} isLocked={isLocked} />
       {connection && proposal ? <ProposalPanel frame={frame} connection={connection} proposal={proposal} /> : null}
       {connection && frame.viewer.kind === 'setup' ? <GoLivePanel frame={frame} connection={connection} isLocked={isLocked} /> : null}

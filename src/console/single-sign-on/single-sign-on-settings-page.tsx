@@ -5,6 +5,7 @@ import type { Frame } from '../navigation.ts';
 import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
 import { StateBadge } from './connection-state.tsx';
 
 /** The settings as form values: texts, lists with one item per line, `yes` for a checked box. */
@@ -45,6 +46,7 @@ export function SingleSignOnSettingsPage({ frame, values, connection }: Settings
       lead="The defaults work with Okta, Entra ID and Google Workspace. Changes apply from the next sign-in."
       back={{ href: path, label: 'Single sign-on' }}
     >
+      <SettingsQuotaNotice frame={frame} />
       <section class="panel settings" aria-label="Settings">
         <p>
           Connection: <ForeignText text={connection.name} /> <StateBadge state={connection.state} />

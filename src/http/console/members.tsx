@@ -8,7 +8,7 @@ import { MembersPage } from '../../console/members/members-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { changeMember, type MemberRef, removeMember } from '../../organizations/member-changes.ts';
 import { listMembers } from '../../organizations/member-list.ts';
-import { getMember, isLastOwner, liveSessions, type Member } from '../../organizations/members.ts';
+import { getMember, isLastOwner, liveSessions, MEMBERS, type Member } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';
@@ -48,10 +48,14 @@ export function memberPages(runtime: Runtime): Router {
 async function showMembers(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { query, cursor } = checkShape(LIST_QUERY, request.query);
   const filter = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query, signal: signalOf(response) };
-  const { items, nextCursor } = await listMembers(runtime.store, organizationOf(response).id, filter);
+  const { id } = organizationOf(response);
+  const [{ items, nextCursor }, count] = await Promise.all([listMembers(runtime.store, id, filter), runtime.store.count(id, MEMBERS)]);
   const members = items.map(({ value }) => value);
   const frame = frameOf(runtime, request, response);
-  sendConsolePage(response, <MembersPage frame={frame} members={members} query={query} cursor={cursor} nextCursor={nextCursor} />);
+  sendConsolePage(
+    response,
+    <MembersPage frame={frame} members={members} count={count} query={query} cursor={cursor} nextCursor={nextCursor} />,
+  );
 }
 
 const memberOf = async ({ store }: Runtime, request: Request, response: Response): Promise<Member> =>
