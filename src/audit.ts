@@ -7,64 +7,220 @@ import { nextTurn } from './store/next-turn.ts';
 import type { Collection, Page, Step, Store, Stored } from './store/store.ts';
 import { toIsoTime } from './time.ts';
 
-/** All events, with their descriptions. The names are public (`GET …/audit?event=`). */
+interface AuditEventRow {
+  readonly title: string;
+  /**
+   * What happened, for people. `{actor}` and `{member}` are names, `{reason}` is the title of the error code, other words are details.
+   * A part in brackets is omitted if a value in it is missing.
+   */
+  readonly sentence: string;
+  readonly description: string;
+}
+
+const row = (title: string, sentence: string, description: string): AuditEventRow => ({ title, sentence, description });
+
+/** All events. The names are public (`GET …/audit?event=`). */
 export const AUDIT_EVENTS = {
-  'login.accepted': 'a user signed in',
-  'login.refused': 'a sign-in was rejected',
-  'login.tested': 'a test of the sign-in ran; no session was created',
-  logout: 'a user signed out',
-  'sessions.ended': 'sessions of a member were revoked by the member, an owner or the operator',
-  'logout.identity_provider': 'the identity provider logged a user out; `ended` in the details counts the sessions that ended',
-  'logout.unknown_principal': 'the identity provider logged out a user who never signed in here, so no session ended',
-  'member.created': 'a user signed in for the first time and became a member',
-  'member.role_changed': 'the role of a member changed',
-  'member.suspended': 'a member was suspended',
-  'member.unsuspended': 'the suspension of a member was lifted',
-  'member.linked':
+  'login.accepted': row('Signed in', '{actor} signed in[ as {role}]', 'a user signed in'),
+  'login.refused': row('Sign-in refused', 'A sign-in was refused[: {reason}]', 'a sign-in was rejected'),
+  'login.tested': row(
+    'Sign-in tested',
+    '{actor} tested the sign-in[, which was {outcome}]',
+    'a test of the sign-in ran; no session was created',
+  ),
+  logout: row('Signed out', '{actor} signed out', 'a user signed out'),
+  'sessions.ended': row(
+    'Sessions revoked',
+    '{actor} revoked sessions[ of {member}]',
+    'sessions of a member were revoked by the member, an owner or the operator',
+  ),
+  'logout.identity_provider': row(
+    'Logged out by the identity provider',
+    'The identity provider logged a user out[: {member}][, sessions ended: {ended}]',
+    'the identity provider logged a user out; `ended` in the details counts the sessions that ended',
+  ),
+  'logout.unknown_principal': row(
+    'Unknown user logged out',
+    'The identity provider logged out a user who never signed in here[: {name_id}]',
+    'the identity provider logged out a user who never signed in here, so no session ended',
+  ),
+  'member.created': row(
+    'Member created',
+    '{member} signed in for the first time and became a member',
+    'a user signed in for the first time and became a member',
+  ),
+  'member.role_changed': row(
+    'Member role changed',
+    '{actor} changed the role of {member}[ from {from}][ to {to}]',
+    'the role of a member changed',
+  ),
+  'member.suspended': row('Member suspended', '{actor} suspended {member}', 'a member was suspended'),
+  'member.unsuspended': row('Suspension lifted', '{actor} lifted the suspension of {member}', 'the suspension of a member was lifted'),
+  'member.linked': row(
+    'User linked to member',
+    'A user of a new identity provider became the member {member}[, by {by}]',
     'a user of a new identity provider became an existing member: by a verified email address, or approved by an owner or the operator',
-  'member.link_declined': 'an owner or the operator declined that a user of a new identity provider becomes an existing member',
-  'member.removed': 'a member was removed, with all sessions and tokens',
-  'organization.created': 'an organization was created',
-  'organization.changed': 'settings of an organization were changed',
-  'organization.without_owner': 'a sign-in, new role rules or a change of a connection left the organization without an owner',
-  'organization.deleted': 'an organization was deleted, with all its data',
-  'identity_provider.changed': 'metadata of the identity provider was saved',
-  'identity_provider.refreshed': 'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',
-  'identity_provider.settings_changed': 'settings of the identity provider were changed',
-  'identifier.pinned': 'the first accepted sign-in or test decided by which attribute or NameID users are identified',
-  'identity_provider.removed': 'the identity provider was removed, so sign-ins are no longer possible',
-  'connection.created': 'a connection was created, as a draft',
-  'connection.changed': 'the name, state or settings of a connection were changed, or it became the default connection',
-  'connection.removed': 'a connection was deleted, so sign-ins through it are no longer possible',
-  'connection.credentials_revoked':
+  ),
+  'member.link_declined': row(
+    'Link declined',
+    '{actor} declined that a user becomes the member {member}[: {email}]',
+    'an owner or the operator declined that a user of a new identity provider becomes an existing member',
+  ),
+  'member.removed': row('Member removed', '{actor} removed {member}', 'a member was removed, with all sessions and tokens'),
+  'organization.created': row('Organization created', '{actor} created the organization[ {slug}]', 'an organization was created'),
+  'organization.changed': row(
+    'Organization changed',
+    '{actor} changed the organization[: {fields}]',
+    'settings of an organization were changed',
+  ),
+  'organization.without_owner': row(
+    'Organization without owner',
+    'The organization lost its last owner[, by: {cause}]',
+    'a sign-in, new role rules or a change of a connection left the organization without an owner',
+  ),
+  'organization.deleted': row(
+    'Organization deleted',
+    '{actor} deleted the organization[ {slug}]',
+    'an organization was deleted, with all its data',
+  ),
+  'identity_provider.changed': row(
+    'Identity provider changed',
+    '{actor} saved metadata of the identity provider[ {entity_id}]',
+    'metadata of the identity provider was saved',
+  ),
+  'identity_provider.refreshed': row(
+    'Metadata refreshed',
+    'The gateway fetched the metadata of the identity provider[ and rejected it: {problem}]',
+    'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',
+  ),
+  'identity_provider.settings_changed': row(
+    'Identity provider settings changed',
+    '{actor} changed settings of the identity provider[: {changes}]',
+    'settings of the identity provider were changed',
+  ),
+  'identifier.pinned': row(
+    'User identifier set',
+    'The first accepted sign-in or test decided how users are identified[ in the connection {connection}]',
+    'the first accepted sign-in or test decided by which attribute or NameID users are identified',
+  ),
+  'identity_provider.removed': row(
+    'Identity provider removed',
+    '{actor} removed the identity provider',
+    'the identity provider was removed, so sign-ins are no longer possible',
+  ),
+  'connection.created': row(
+    'Connection created',
+    '{actor} created the connection[ {name}] as a draft',
+    'a connection was created, as a draft',
+  ),
+  'connection.changed': row(
+    'Connection changed',
+    '{actor} changed the connection[ {connection}][, state: {state}][, settings: {changes}]',
+    'the name, state or settings of a connection were changed, or it became the default connection',
+  ),
+  'connection.removed': row(
+    'Connection deleted',
+    '{actor} deleted the connection[ {connection}]',
+    'a connection was deleted, so sign-ins through it are no longer possible',
+  ),
+  'connection.credentials_revoked': row(
+    'Connection credentials revoked',
+    'Sessions and CLI tokens[ of {members} members] were revoked with the connection[ {connection}]',
     'the sessions and CLI tokens of the members of a disabled or deleted connection were revoked; `members` in the details counts them',
-  'connection.replacement_created':
+  ),
+  'connection.replacement_created': row(
+    'Replacement created',
+    '{actor} created a draft that replaces the identity provider[ {former_entity_id}][ with {entity_id}]',
     'a draft was created that replaces the identity provider of a connection after a test, so that members keep their accounts',
-  'connection.pending_members_revoked':
+  ),
+  'connection.pending_members_revoked': row(
+    'Pending members revoked',
+    '{actor} revoked the sessions and CLI tokens of members who have not signed in since the identity provider changed',
     'the sessions and CLI tokens of all members who have not signed in since the identity provider changed are being revoked',
-  'role_mapping.changed': 'the role rules were changed',
-  'domain.added': 'a domain was added, to be verified',
-  'domain.verified': 'a domain was verified by its DNS record, or confirmed by the operator',
-  'domain.record_missing': 'the DNS record of a verified domain has been missing for 7 days',
-  'domain.unverified': 'a domain is no longer verified because its DNS record was missing for 30 days',
-  'domain.transferred': 'the operator transferred a domain to another organization',
-  'domain.removed': 'a domain was removed',
-  'setup_link.created': 'a setup link was created',
-  'setup_link.used': 'a setup was started with a setup link',
-  'setup_link.revoked': 'a setup link was revoked, with the setup that was started with it',
-  'metadata_proposal.created': 'a setup link proposed metadata for a connection with members; nothing changes before it is accepted',
-  'metadata_proposal.discarded': 'proposed metadata was discarded',
-  'cli_token.created': 'a CLI token was created',
-  'cli_token.revoked': 'a CLI token was revoked',
-  'cli_tokens.rotated': 'all CLI tokens of a member were revoked, and a new one was created if the member asked for it',
-  'session_token.revoked': 'a session token was revoked before it expired',
-  'device_login.denied': 'a user denied a sign-in from a terminal',
-  'operator.sign_in_refused': 'a wrong operator token was sent, in the console or as a bearer token; at most 32 entries an hour',
-  'operator.signed_in': 'the operator signed in to the console with the operator token',
-  'signing_key.created': 'the first token signing keys were created',
-  'signing_key.rotated': 'the token signing keys were rotated, so that the next key signs',
-  'signing_key.revoked': 'a token signing key was revoked, with every token that it signed',
-} as const;
+  ),
+  'role_mapping.changed': row(
+    'Role mapping changed',
+    '{actor} changed role mapping[: {rules}][, default role {default_role}]',
+    'the role rules were changed',
+  ),
+  'domain.added': row('Domain added', '{actor} added the domain[ {domain}]', 'a domain was added, to be verified'),
+  'domain.verified': row(
+    'Domain verified',
+    'The domain[ {domain}] was verified[, by {by}]',
+    'a domain was verified by its DNS record, or confirmed by the operator',
+  ),
+  'domain.record_missing': row(
+    'Domain record missing',
+    'The DNS record of the domain[ {domain}] has been missing for 7 days',
+    'the DNS record of a verified domain has been missing for 7 days',
+  ),
+  'domain.unverified': row(
+    'Domain no longer verified',
+    'The domain[ {domain}] is no longer verified',
+    'a domain is no longer verified because its DNS record was missing for 30 days',
+  ),
+  'domain.transferred': row(
+    'Domain transferred',
+    '{actor} transferred the domain[ {domain}] to another organization',
+    'the operator transferred a domain to another organization',
+  ),
+  'domain.removed': row('Domain removed', '{actor} removed the domain[ {domain}]', 'a domain was removed'),
+  'setup_link.created': row('Setup link created', '{actor} created a setup link', 'a setup link was created'),
+  'setup_link.used': row('Setup link used', 'A setup was started with a setup link', 'a setup was started with a setup link'),
+  'setup_link.revoked': row(
+    'Setup link revoked',
+    '{actor} revoked a setup link',
+    'a setup link was revoked, with the setup that was started with it',
+  ),
+  'metadata_proposal.created': row(
+    'Metadata proposed',
+    '{actor} proposed metadata[ of {entity_id}]',
+    'a setup link proposed metadata for a connection with members; nothing changes before it is accepted',
+  ),
+  'metadata_proposal.discarded': row(
+    'Proposed metadata discarded',
+    '{actor} discarded proposed metadata[ of {entity_id}]',
+    'proposed metadata was discarded',
+  ),
+  'cli_token.created': row('CLI token created', '{actor} created the CLI token[ {name}]', 'a CLI token was created'),
+  'cli_token.revoked': row('CLI token revoked', '{actor} revoked a CLI token[ of {member}]', 'a CLI token was revoked'),
+  'cli_tokens.rotated': row(
+    'CLI tokens rotated',
+    '{actor} revoked all CLI tokens[ of {member}]',
+    'all CLI tokens of a member were revoked, and a new one was created if the member asked for it',
+  ),
+  'session_token.revoked': row('Session token revoked', '{actor} revoked a session token', 'a session token was revoked before it expired'),
+  'device_login.denied': row(
+    'Terminal sign-in denied',
+    '{actor} denied a sign-in from a terminal',
+    'a user denied a sign-in from a terminal',
+  ),
+  'operator.sign_in_refused': row(
+    'Operator sign-in refused',
+    'A wrong operator token was sent[ through the {through}]',
+    'a wrong operator token was sent, in the console or as a bearer token; at most 32 entries an hour',
+  ),
+  'operator.signed_in': row(
+    'Operator signed in',
+    'The operator signed in to the console',
+    'the operator signed in to the console with the operator token',
+  ),
+  'signing_key.created': row(
+    'Signing keys created',
+    'The gateway created its first token signing keys',
+    'the first token signing keys were created',
+  ),
+  'signing_key.rotated': row(
+    'Signing keys rotated',
+    '{actor} rotated the token signing keys',
+    'the token signing keys were rotated, so that the next key signs',
+  ),
+  'signing_key.revoked': row(
+    'Signing key revoked',
+    '{actor} revoked the token signing key[ {kid}]',
+    'a token signing key was revoked, with every token that it signed',
+  ),
+} as const satisfies Record<string, AuditEventRow>;
 
 export type AuditEvent = keyof typeof AUDIT_EVENTS;
 

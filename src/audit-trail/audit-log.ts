@@ -17,7 +17,7 @@ export function logAuditEntries(runtime: Runtime): void {
       count++;
       const entry = toAuditEntry({ id: step.id, value: step.value as StoredAuditEntry });
       const organization = partition === GLOBAL ? {} : { organization_id: partition };
-      runtime.log.info({ audit: true, ...organization, ...auditJson(entry) }, AUDIT_EVENTS[entry.event]);
+      runtime.log.info({ audit: true, ...organization, ...auditJson(entry) }, AUDIT_EVENTS[entry.event].description);
     }
     if (count > 0) noteAuditEntries(runtime, partition, count);
   });

@@ -1,6 +1,5 @@
 /** Saves the role rules of an organization, unless they leave it without an owner. */
 import { type Actor, auditStep } from '../audit.ts';
-import { MAX_DETAILS_BYTES } from '../audit-details.ts';
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
@@ -73,7 +72,6 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
 
 /** Returns the rules for the audit entry. A long list will be shortened, so the rules that changed are in it separately. */
 function describeRules({ rules: formerRules }: RoleMapping, { rules }: RoleMapping): Readonly<Record<string, unknown>> {
-  if (Buffer.byteLength(JSON.stringify(rules)) <= MAX_DETAILS_BYTES / 2) return { rules };
   const keysOf = (all: RoleMapping['rules']) => new Set(all.map((rule) => JSON.stringify(rule)));
   const [before, after] = [keysOf(formerRules), keysOf(rules)];
   const added = rules.filter((rule) => !before.has(JSON.stringify(rule)));

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { auditStep } from '../../src/audit.ts';
+import { h } from 'preact';
+import { AUDIT_EVENTS, type AuditEntry, type AuditEvent, auditStep } from '../../src/audit.ts';
+import { type AuditNames, AuditSentence } from '../../src/console/audit/audit-sentence.tsx';
+import { renderPage } from '../../src/console/layout.tsx';
 import type { HttpBrowser, Page } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type Link, readLinks, textOf } from '../support/html.ts';
@@ -37,22 +40,21 @@ afterAll(() => gateway.stop());
 
 const browserOpen = (browser: HttpBrowser, path: string): Promise<Page> => browser.open(`${gateway.url}/console${path}`);
 const trail = (query = ''): Promise<Page> => browserOpen(olivia.browser, `/audit${query}`);
-const eventsOf = ({ text }: Page): string[] =>
-  [...text.matchAll(/<div class="sub"><code>([\w.]+)<\/code>/g)].map(([, event = '']) => event);
+const eventsOf = ({ text }: Page): string[] => [...text.matchAll(/<summary><code>([\w.]+)<\/code>/g)].map(([, event = '']) => event);
 
 describe('console: audit trail page', () => {
   it('lists event, time, member, actor and address, newest first', async () => {
     const text = textOf((await trail('?event=member.suspended')).text);
-    expect(text).toContain('A member was suspended');
-    expect(text).toContain('4 Mar 2026, 10:00 UTC');
-    expect(text).toMatch(/carl@okta\.acme\.example by an unknown user from 192\.0\.2\.7/);
+    expect(text).toContain('An unknown user suspended Carl Čapek');
+    expect(text).toContain('1 minute ago 4 Mar 2026, 10:00 UTC');
+    expect(text).toMatch(/carl@okta\.acme\.example .* 192\.0\.2\.7/);
     expect(eventsOf(await trail()).slice(0, 2)).toEqual(['login.accepted', 'member.suspended']);
   });
 
   it('pages through all entries, each once, and keeps the filter', async () => {
     const seen: string[] = [];
     for (let page: Page | undefined = await trail('?event=login.refused'); page; ) {
-      seen.push(...[...page.text.matchAll(/<bdi>n: (\d+)<\/bdi>/g)].map(([, n = '']) => n));
+      seen.push(...[...page.text.matchAll(/&quot;n&quot;: (\d+)\n/g)].map(([, n = '']) => n));
       const next: Link | undefined = readLinks(page.text, page.url).find(({ text }) => text.startsWith('Next page'));
       if (next) expect(next.href).toContain('event=login.refused');
       page = next && (await olivia.browser.open(next.href));
@@ -92,8 +94,78 @@ describe('console: audit trail page', () => {
     nowMs += 1000;
     await write('login.refused', { details: { reason: '<script>alert(1)</script>\u202e' } });
     const { text } = await trail('?event=login.refused');
-    expect(text).toContain('reason: &lt;script>alert(1)&lt;/script>⟨U+202E⟩');
+    expect(text).toContain('&quot;reason&quot;: &quot;&lt;script>alert(1)&lt;/script>⟨U+202E⟩&quot;');
     expect(text).not.toContain('<script>alert');
+  });
+
+  it('tells what changed in the role mapping, and by whom', async () => {
+    const rules = [{ group: 'platform-admins', role: 'owner' }];
+    await olivia.api('PUT', `/organizations/${acme.slug}/role-mapping`, {
+      rules: [...rules, { group: 'staff', role: 'collaborator' }],
+      default_role: 'collaborator',
+    });
+    await olivia.api('PUT', `/organizations/${acme.slug}/role-mapping`, { rules, default_role: 'collaborator' });
+    const text = textOf((await trail('?event=role_mapping.changed')).text);
+    expect(text).toContain('Olivia Okafor changed role mapping: without staff → collaborator , default role collaborator');
+    expect(text).toContain('Olivia Okafor changed role mapping: staff → collaborator , default role collaborator');
+  });
+
+  it('offers the events by their titles', async () => {
+    expect((await trail()).text).toContain('<option value="role_mapping.changed">Role mapping changed</option>');
+  });
+});
+
+describe('audit sentences', () => {
+  const events = Object.keys(AUDIT_EVENTS) as AuditEvent[];
+  const names = { members: new Map(), connections: new Map() };
+  const render = (entry: Partial<AuditEntry>, known: AuditNames = names): string =>
+    renderPage(
+      h(
+        'div',
+        {},
+        h(AuditSentence, {
+          entry: { id: 'aud_1', at: '2026-03-01T10:00:00.000Z', event: 'logout', actor: { kind: 'gateway' }, ...entry },
+          names: known,
+          membersPath: '/console/members',
+        }),
+      ),
+    ).replace(/^<!doctype html><div>|<\/div>$/g, '');
+
+  it('has a title of its own and a sentence without gaps for every event, also without any details', () => {
+    expect(new Set(events.map((event) => AUDIT_EVENTS[event].title)).size).toBe(events.length);
+    for (const event of events) {
+      const sentence = render({ event, member_id: 'usr_1' });
+      expect([event, sentence]).toEqual([event, expect.stringMatching(/^[A-Z<u][^[\]{}]{10,}$/)]);
+      expect([event, sentence]).toEqual([event, expect.not.stringMatching(/undefined|unknown /)]);
+    }
+  });
+
+  it.each([
+    ['markup', '<img src=x onerror=alert(1)>'],
+    ['bidirectional characters', '\u202egnissap\u2066'],
+    ['64 kB', 'x'.repeat(65_536)],
+    ['a lone surrogate', '\ud800'.repeat(200)],
+    ['a placeholder', '{actor}[{member}]'],
+    ['the name of a prototype', 'constructor'],
+  ])('keeps %s in any value inert', (_what, hostile) => {
+    for (const event of events) {
+      const own = [...AUDIT_EVENTS[event].sentence.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, hostile]);
+      const rules = [{ group: hostile, role: hostile }, null, 7, hostile, { __proto__: null }];
+      for (const details of [Object.fromEntries(own), { rules, added: rules, changes: { [hostile]: 1 }, fields: [hostile, {}, null] }]) {
+        const html = render({ event, code: hostile, member_id: hostile, actor: { kind: 'member', id: hostile, email: hostile }, details });
+        expect(html.length).toBeLessThan(4000);
+        expect(html).not.toMatch(/<(?!\/?(?:bdi|a)\b)|[\u202e\u2066\ud800]|function |native code/);
+      }
+    }
+    const named = { members: new Map([['usr_1', { name: hostile, email: hostile }]]), connections: new Map([['con_1', hostile]]) };
+    const html = render({ event: 'member.suspended', member_id: 'usr_1', details: { connection: 'con_1' } }, named);
+    expect(html).toMatch(/^The gateway suspended <a href="\/console\/members\/usr_1"><bdi>/);
+  });
+
+  it('shows the code of an event that a later version wrote', () => {
+    for (const event of ['later.event', 'constructor', '__proto__']) {
+      expect(render({ event: event as AuditEvent })).toBe(`<bdi>${event}</bdi>`);
+    }
   });
 });
 

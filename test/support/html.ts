@@ -84,7 +84,7 @@ function givenValue(element: string, attributes: Attributes, content: string): s
 
 /** Returns the visible text, with white space and block boundaries as one space. */
 export const textOf = (html: string): string =>
-  decode(html.replace(/<\/?(?:a|b|code|em|span|strong)(?:\s[^>]*)?>/g, '').replace(/<[^>]*>/g, ' '))
+  decode(html.replace(/<\/?(?:a|b|code|em|span|strong|wbr)(?:\s[^>]*)?\/?>/g, '').replace(/<[^>]*>/g, ' '))
     .replace(/\s+/g, ' ')
     .trim();
 

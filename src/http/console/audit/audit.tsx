@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { type AuditEntry, type AuditQuery, eachAuditEntry, readAudit } from '../../../audit.ts';
 import { summarizeRefusals } from '../../../audit-trail/refusal-counts.ts';
 import { MAX_AUDIT_ENTRIES, summarizeTrail } from '../../../audit-trail/trim-audit.ts';
-import { type AuditFilter, AuditPage, isAuditEvent } from '../../../console/audit-page.tsx';
+import { type AuditFilter, AuditPage } from '../../../console/audit/audit-page.tsx';
+import { type AuditNames, isAuditEvent } from '../../../console/audit/audit-sentence.tsx';
 import { GatewayError } from '../../../errors.ts';
 import { listMembers } from '../../../organizations/member-list.ts';
 import { MEMBERS } from '../../../organizations/members.ts';
@@ -53,7 +54,7 @@ async function showAudit(runtime: Runtime, request: Request, response: Response)
       entries={entries}
       filter={filter}
       problem={typeof query === 'string' ? query : undefined}
-      addresses={await emailsOf(runtime, partition, entries)}
+      names={await namesOf(runtime, response, entries)}
       cursor={cursor}
       nextCursor={page.nextCursor}
       refusals={await summarizeRefusals(runtime, partition)}
@@ -86,11 +87,17 @@ async function queryOf({ store }: Runtime, partition: string, filter: AuditFilte
   };
 }
 
-/** Returns the email addresses of the members that the entries name, by member ID. */
-async function emailsOf({ store }: Runtime, partition: string, entries: readonly AuditEntry[]): Promise<Map<string, string>> {
-  const ids = [...new Set(entries.flatMap(({ member_id: id }) => (id === undefined ? [] : [id])))];
-  const members = await Promise.all(ids.map((id) => store.get(partition, MEMBERS, id)));
-  return new Map(members.flatMap((member) => (member ? [[member.id, member.value.email] as const] : [])));
+/** Returns the names of the members and connections in the entries of one page. */
+async function namesOf({ store }: Runtime, response: Response, entries: readonly AuditEntry[]): Promise<AuditNames> {
+  const { organization } = visitOf(response);
+  if (!organization) return { members: new Map(), connections: new Map() };
+  const ids = entries.flatMap(({ member_id: id, actor }) => [id, actor.kind === 'member' ? actor.id : undefined]);
+  const known = [...new Set(ids.filter((id) => id !== undefined))];
+  const members = await Promise.all(known.map((id) => store.get(organization.id, MEMBERS, id)));
+  return {
+    members: new Map(members.flatMap((member) => (member ? [[member.id, member.value] as const] : []))),
+    connections: new Map(organization.connections.map(({ id, name }) => [id, name])),
+  };
 }
 
 /** The time limit of a download. A slower client breaks off. */

@@ -1,14 +1,15 @@
-import { AUDIT_EVENTS, type AuditEntry, type AuditEvent } from '../audit.ts';
-import { REFUSAL_COUNT_DAYS, type RefusalSummary } from '../audit-trail/refusal-counts.ts';
-import type { TrailSummary } from '../audit-trail/trim-audit.ts';
-import { ConsolePage } from './console-page.tsx';
-import type { Frame, SectionId } from './navigation.ts';
-import { DataTable } from './parts/data-table.tsx';
-import { EmptyState } from './parts/empty-state.tsx';
-import { FilterButtons } from './parts/filter-buttons.tsx';
-import { ForeignText } from './parts/foreign-text.tsx';
-import { Moment } from './parts/moment.tsx';
-import { hrefOf, Paging } from './parts/paging.tsx';
+import { AUDIT_EVENTS, type AuditEntry, auditJson } from '../../audit.ts';
+import { REFUSAL_COUNT_DAYS, type RefusalSummary } from '../../audit-trail/refusal-counts.ts';
+import type { TrailSummary } from '../../audit-trail/trim-audit.ts';
+import { ConsolePage } from '../console-page.tsx';
+import type { Frame, SectionId } from '../navigation.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { EmptyState } from '../parts/empty-state.tsx';
+import { FilterButtons } from '../parts/filter-buttons.tsx';
+import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
+import { Moment, Near } from '../parts/moment.tsx';
+import { hrefOf, Paging } from '../parts/paging.tsx';
+import { type AuditNames, AuditSentence, type AuditSentenceProps } from './audit-sentence.tsx';
 
 /** The filter, as the user entered it. */
 export interface AuditFilter {
@@ -27,8 +28,7 @@ export interface AuditPageProps {
   readonly filter: AuditFilter;
   /** Why the filter finds nothing. */
   readonly problem: string | undefined;
-  /** Maps the IDs of members that still exist to their email addresses. */
-  readonly addresses: ReadonlyMap<string, string>;
+  readonly names: AuditNames;
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
   readonly refusals: readonly RefusalSummary[];
@@ -40,7 +40,7 @@ export interface AuditPageProps {
 
 /** Lists audit entries, newest first. */
 export function AuditPage(props: AuditPageProps) {
-  const { frame, section, entries, filter, problem, addresses, cursor, nextCursor, refusals, trail, keptDays, maxEntries } = props;
+  const { frame, section, entries, filter, problem, names, cursor, nextCursor, refusals, trail, keptDays, maxEntries } = props;
   const path = `${frame.base}/audit`;
   const isFiltered = Object.values(filter).some((value) => value !== '');
   return (
@@ -62,7 +62,7 @@ export function AuditPage(props: AuditPageProps) {
             {nextCursor === null ? null : <p>The search continues on the next page.</p>}
           </EmptyState>
         ) : (
-          <EntriesTable frame={frame} entries={entries} addresses={addresses} />
+          <EntriesTable frame={frame} section={section} entries={entries} names={names} />
         )}
         <Paging path={path} query={{ ...filter }} cursor={cursor} nextCursor={nextCursor} />
         <Retention trail={trail} keptDays={keptDays} maxEntries={maxEntries} />
@@ -155,9 +155,9 @@ function FilterForm({ path, filter, hasMembers, isFiltered }: FilterFormProps) {
           Event
           <select name="event">
             <option value="">All events</option>
-            {Object.keys(AUDIT_EVENTS).map((event) => (
+            {Object.entries(AUDIT_EVENTS).map(([event, { title }]) => (
               <option value={event} selected={event === filter.event}>
-                {event}
+                {title}
               </option>
             ))}
           </select>
@@ -189,93 +189,83 @@ function FilterForm({ path, filter, hasMembers, isFiltered }: FilterFormProps) {
   );
 }
 
-function EntriesTable({ frame, entries, addresses }: Pick<AuditPageProps, 'frame' | 'entries' | 'addresses'>) {
+function EntriesTable({ frame, section, entries, names }: Pick<AuditPageProps, 'frame' | 'section' | 'entries' | 'names'>) {
+  const membersPath = section === 'audit' ? `${frame.base}/members` : undefined;
   return (
-    <DataTable
-      label="Audit trail"
-      rows={entries}
-      columns={[
-        {
-          label: 'Event',
-          kind: 'heading',
-          cell: ({ event, code }) => (
-            <>
-              {capitalized(AUDIT_EVENTS[event])}
-              <div class="sub">
-                <code>{event}</code> {code === undefined ? null : <code>{code}</code>}
-              </div>
-            </>
-          ),
-        },
-        { label: 'When', cell: ({ at }) => <Moment ms={Date.parse(at)} /> },
-        { label: 'Member', kind: 'wide', cell: (entry) => <MemberAndActor entry={entry} base={frame.base} addresses={addresses} /> },
-        { label: 'Details', cell: ({ details }) => (details === undefined ? '–' : <ForeignText text={detailsText(details)} />) },
-      ]}
-    />
+    <div class="audit">
+      <DataTable
+        label="Audit trail"
+        rows={entries}
+        columns={[
+          {
+            label: 'Event',
+            kind: 'heading',
+            cell: (entry) => (
+              <>
+                <AuditSentence entry={entry} names={names} membersPath={membersPath} />
+                <RawEntry entry={entry} />
+              </>
+            ),
+          },
+          { label: 'Member', cell: (entry) => <AboutMember entry={entry} names={names} membersPath={membersPath} /> },
+          {
+            label: 'When',
+            cell: ({ at }) => (
+              <>
+                <Near ms={Date.parse(at)} nowMs={frame.nowMs} />
+                <span class="sub">
+                  <Moment ms={Date.parse(at)} />
+                </span>
+              </>
+            ),
+          },
+          { label: 'From', cell: ({ actor: { address } }) => (address === undefined ? '–' : <ForeignText text={address} />) },
+        ]}
+      />
+    </div>
   );
 }
 
-const capitalized = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
-
-const ACTORS: Readonly<Record<AuditEntry['actor']['kind'], string>> = {
-  operator: 'the operator',
-  member: 'a member',
-  identity_provider: 'the identity provider',
-  gateway: 'the gateway',
-  setup_link: 'a user with a setup link',
-  anonymous: 'an unknown user',
-};
-
-interface MemberAndActorProps {
-  readonly entry: AuditEntry;
-  readonly base: string;
-  readonly addresses: ReadonlyMap<string, string>;
-}
-
-/** Shows the member an entry is about and, if it was another person, who acted. */
-function MemberAndActor({ entry: { actor, member_id: memberId }, base, addresses }: MemberAndActorProps) {
-  const isOwn = actor.kind === 'member' && actor.id === memberId;
-  const by = actor.kind === 'member' ? (actor.email ?? ACTORS.member) : ACTORS[actor.kind];
-  const from =
-    actor.address === undefined ? null : (
-      <>
-        from <ForeignText text={actor.address} />
-      </>
-    );
-  if (memberId === undefined) {
-    return (
-      <>
-        <ForeignText text={by} />
-        <div class="sub">{from}</div>
-      </>
-    );
-  }
-  const address = addresses.get(memberId);
+/** Shows the member by email address, because names in sentences need not be unique. */
+function AboutMember({ entry: { actor, member_id: memberId }, names, membersPath }: AuditSentenceProps) {
+  const id = memberId ?? (actor.kind === 'member' ? actor.id : undefined);
+  if (id === undefined) return <>–</>;
+  const member = names.members.get(id);
+  if (!member || membersPath === undefined) return <ForeignText text={id.slice(0, 64)} />;
   return (
-    <>
-      {address === undefined ? (
-        <code>{memberId}</code>
-      ) : (
-        <a href={`${base}/members/${memberId}`}>
-          <ForeignText text={address} />
-        </a>
-      )}
-      <div class="sub">
-        {isOwn ? null : (
-          <>
-            by <ForeignText text={by} />{' '}
-          </>
-        )}
-        {from}
-      </div>
-    </>
+    <a href={`${membersPath}/${id}`}>
+      <EmailAddress email={member.email} />
+    </a>
   );
 }
 
-/** Formats details as `name: value` pairs. Values other than strings are written as JSON. */
-export const detailsText = (details: NonNullable<AuditEntry['details']>): string =>
-  Object.entries(details)
-    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join('; ');
+/** Breaks a long address only after “@” and “.”. */
+const EmailAddress = ({ email }: { readonly email: string }) => (
+  <bdi>
+    {email.split(/(?<=[@.])/).map((part, index) => (
+      <>
+        {index === 0 ? null : <wbr />}
+        {visibleText(part)}
+      </>
+    ))}
+  </bdi>
+);
 
-export const isAuditEvent = (text: string): text is AuditEvent => Object.hasOwn(AUDIT_EVENTS, text);
+/** Longer entries cannot be written, but a store can hold anything. */
+const MAX_RAW = 8000;
+
+function RawEntry({ entry }: { readonly entry: AuditEntry }) {
+  const json = JSON.stringify(auditJson(entry), null, 2);
+  const shownLines = json.slice(0, MAX_RAW).toWellFormed().split('\n').map(visibleText);
+  return (
+    <details class="raw">
+      <summary>
+        <code>{visibleText(entry.event.slice(0, 64))}</code>{' '}
+        {entry.code === undefined ? null : <code>{visibleText(entry.code.slice(0, 64))}</code>}
+      </summary>
+      <pre>
+        <code>{`${shownLines.join('\n')}${json.length > MAX_RAW ? '\n…' : ''}`}</code>
+      </pre>
+    </details>
+  );
+}
