@@ -2,6 +2,7 @@
 import { type Command, CommanderError, program } from 'commander';
 import { VERSION } from '../client/version.ts';
 import { describeCommandError } from './command-error.ts';
+import { addGroupExamples, examplesText } from './help.ts';
 import { printNote } from './output.ts';
 
 /** Loads only the module of the command that runs, so that a gateway does not carry the other commands in memory. */
@@ -17,9 +18,17 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   keys: async () => (await import('./commands/keys.ts')).addKeys,
   store: async () => (await import('./commands/store.ts')).addStore,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  completion: async () => (await import('./commands/completion.ts')).addCompletion,
   'mock-idp': async () => (await import('./commands/mock-idp.ts')).addMockIdp,
   demo: async () => (await import('./commands/demo.ts')).addDemo,
 };
+
+const EXAMPLES = [
+  'samlgate demo',
+  'samlgate login --gateway https://sso.example.com --org acme',
+  'samlgate whoami',
+  'samlgate help org create',
+];
 
 /** Runs the command of the process's arguments, and sets the exit code. */
 export async function runCommandLine(): Promise<void> {
@@ -29,7 +38,8 @@ export async function runCommandLine(): Promise<void> {
     .version(VERSION)
     .exitOverride()
     .configureHelp({ sortSubcommands: false })
-    .showSuggestionAfterError();
+    .showSuggestionAfterError()
+    .addHelpText('after', examplesText(EXAMPLES));
 
   // A reader like `head` may close the pipe early. That is not a failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -39,16 +49,18 @@ export async function runCommandLine(): Promise<void> {
 
   try {
     for (const name of commandsFor(process.argv[2])) (await COMMANDS[name]?.())?.(program);
+    addGroupExamples(program);
     await program.parseAsync();
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
 }
 
-/** Returns the named command; all commands for help and for unknown names; none for the version. */
+/** Returns the named command; all commands for help, for completion and for unknown names; none for the version. */
 function commandsFor(first: string | undefined): readonly string[] {
   if (first === '--version' || first === '-V') return [];
-  return first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
+  const isAlone = first !== undefined && first !== 'completion' && Object.hasOwn(COMMANDS, first);
+  return isAlone ? [first] : Object.keys(COMMANDS);
 }
 
 function exitCodeOf(error: unknown): number {

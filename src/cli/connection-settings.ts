@@ -3,9 +3,13 @@ import type { Command } from 'commander';
 import type { ConnectionChanges, IdentityProvider } from '../client/api-types.ts';
 import { collect } from './collect.ts';
 import { UsageError } from './command-error.ts';
+import { optionWithValues } from './help.ts';
 
 /** The word that restores the default of a setting. */
 const DEFAULT = 'default';
+const BOOLEAN = ['true', 'false'];
+const BOOLEAN_OR_DEFAULT = [...BOOLEAN, DEFAULT];
+const IDP_INITIATED = ['accept', 'bounce', 'reject'] satisfies IdentityProvider['idp_initiated'][];
 
 /** Adds an option for each setting. */
 export const withSettingOptions = (command: Command): Command =>
@@ -16,15 +20,15 @@ export const withSettingOptions = (command: Command): Command =>
     .option('--email-attribute <name>', 'attribute with the email address (repeatable; default: well-known names)', collect)
     .option('--name-attribute <name>', 'attribute with the name (repeatable; default: well-known names)', collect)
     .option('--groups-attribute <name>', 'attribute with the groups (repeatable; default: well-known names)', collect)
-    .option('--idp-initiated <how>', 'sign-ins that start at the identity provider: accept, bounce or reject')
+    .addOption(optionWithValues('--idp-initiated <how>', 'sign-ins that start at the identity provider', IDP_INITIATED))
     .option('--clock-skew-seconds <seconds>', 'allowed clock difference, 0 to 300')
-    .option('--require-signed-assertion <boolean>', 'require a signature on the assertion itself: true or false')
-    .option('--require-signed-response <boolean>', 'require a signature on the response itself: true or false')
-    .option('--require-encrypted-assertion <boolean>', 'reject assertions that are not encrypted: true or false')
-    .option('--sign-requests <boolean>', 'sign AuthnRequests: true, false, or default to follow the metadata')
+    .addOption(optionWithValues('--require-signed-assertion <boolean>', 'require a signature on the assertion itself', BOOLEAN))
+    .addOption(optionWithValues('--require-signed-response <boolean>', 'require a signature on the response itself', BOOLEAN))
+    .addOption(optionWithValues('--require-encrypted-assertion <boolean>', 'reject assertions that are not encrypted', BOOLEAN))
+    .addOption(optionWithValues('--sign-requests <boolean>', 'sign AuthnRequests, or default to follow the metadata', BOOLEAN_OR_DEFAULT))
     .option('--name-id-format <format>', 'NameID format to request and require, or default for none')
-    .option('--allow-create <boolean>', 'let the identity provider create an identifier: true, false or default')
-    .option('--force-authn <boolean>', 'request that users authenticate again: true or false')
+    .addOption(optionWithValues('--allow-create <boolean>', 'let the identity provider create an identifier', BOOLEAN_OR_DEFAULT))
+    .addOption(optionWithValues('--force-authn <boolean>', 'request that users authenticate again', BOOLEAN))
     .option('--authn-context <class>', 'authentication context class to request (repeatable; replaces the former ones)', collect)
     .option('--no-authn-context', 'request no authentication context class')
     .option('--metadata-refresh-hours <hours>', 'how often to fetch the metadata, or default to turn it off');

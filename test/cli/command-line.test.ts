@@ -5,6 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Command } from 'commander';
+import { addCompletion } from '../../src/cli/commands/completion.ts';
 import { addConnection } from '../../src/cli/commands/connection.ts';
 import { addDemo } from '../../src/cli/commands/demo.ts';
 import { addDoctor } from '../../src/cli/commands/doctor.ts';
@@ -18,6 +19,7 @@ import { addServe } from '../../src/cli/commands/serve.ts';
 import { addStore } from '../../src/cli/commands/store.ts';
 import { addToken } from '../../src/cli/commands/token.ts';
 import { addWhoami } from '../../src/cli/commands/whoami.ts';
+import { examplesOf } from '../../src/cli/help.ts';
 import { VERSION } from '../../src/client/version.ts';
 import { type StubAnswer, type StubGateway, startStubGateway } from '../client/stub-gateway.ts';
 import { type Home, makeHome } from '../support/command.ts';
@@ -52,17 +54,42 @@ const ADDERS = [
   addMockIdp,
   addDemo,
   addDoctor,
+  addCompletion,
 ];
 
 /** The commands of the public interface. */
 const PUBLIC_COMMANDS = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
-|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|connection proposal list|connection proposal show|connection proposal accept|connection proposal discard|keys list|keys rotate|keys revoke|store copy|store check|mock-idp|demo|doctor`;
+|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|connection proposal list|connection proposal show|connection proposal accept|connection proposal discard|keys list|keys rotate|keys revoke|store copy|store check|mock-idp|demo|doctor|completion`;
 
 function leaves(command: Command, prefix = ''): [string, Command][] {
   return command.commands.flatMap((each) => {
     const name = `${prefix}${each.name()}`;
     return each.commands.length === 0 ? [[name, each] as [string, Command]] : leaves(each, `${name} `);
   });
+}
+
+/** Splits a command as a shell does, up to a redirection or a pipe. */
+const shellWords = (line: string): string[] =>
+  [...line.replace(/ [>|].*$/, '').matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
+    ([, double, single, bare]) => double ?? single ?? bare ?? '',
+  );
+
+/** Parses an example without running it. Returns the command that would run. @throws CommanderError if the example is invalid */
+async function commandOf(example: string): Promise<string | undefined> {
+  const program = new Command('samlgate').exitOverride();
+  for (const add of ADDERS) add(program);
+  let found: string | undefined;
+  for (const [name, command] of leaves(program, 'samlgate ')) {
+    command
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined })
+      .action(() => {
+        found = name;
+      });
+  }
+  const [, ...words] = shellWords(example);
+  await program.parseAsync(words, { from: 'user' });
+  return found;
 }
 
 describe('samlgate: the command line', () => {
@@ -83,17 +110,32 @@ describe('samlgate: the command line', () => {
     expect(code).toBe(0);
     const listed = [...stdout.matchAll(/^ {2}([a-z-]+) .*/gm)]
       .map(([, name = '']) => name)
-      .filter((name) => name !== 'help' && !name.startsWith('-'));
+      .filter((name) => !['help', 'samlgate'].includes(name) && !name.startsWith('-'));
     expect(new Set(listed)).toEqual(new Set(commands.map(([name]) => name.split(' ')[0])));
   });
 
-  test.each(commands.filter(([name]) => !['serve', 'demo'].includes(name)))('%s --help has an example', (name, command) => {
-    let help = '';
-    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
-    expect(help).toContain(`  samlgate ${name}`);
+  test.each(commands)('%s --help has an example, and its examples are valid', async (name, command) => {
+    const examples = examplesOf(command);
+    expect(examples).toContainEqual(expect.stringMatching(new RegExp(`^samlgate ${name}(?: |$)`)));
+    for (const example of examples) expect([example, await commandOf(example)]).toEqual([example, `samlgate ${name}`]);
   });
 
-  test.each(commands.filter(([name]) => !['serve', 'demo', 'mock-idp'].includes(name)))('%s has --json', (_name, command) => {
+  test.each(['token', 'org', 'org domain', 'store'])('%s --help has an example of each of its commands', async (group) => {
+    const { stdout } = await home.run([...group.split(' '), '--help']);
+    const inGroup = commands.filter(([name]) => name.startsWith(`${group} `)).map(([name]) => name);
+    for (const name of inGroup.filter((each) => each.split(' ').length === group.split(' ').length + 1))
+      expect(stdout).toContain(`\n  samlgate ${name}`);
+  });
+
+  test('--help has examples that are valid', async () => {
+    const { stdout } = await home.run(['--help']);
+    const examples = [...stdout.matchAll(/^ {2}(samlgate .*)$/gm)].map(([, example = '']) => example);
+    expect(examples.length).toBeGreaterThan(2);
+    for (const example of examples.filter((each) => !each.startsWith('samlgate help')))
+      expect(commands.map(([name]) => `samlgate ${name}`)).toContain(await commandOf(example));
+  });
+
+  test.each(commands.filter(([name]) => !['serve', 'demo', 'mock-idp', 'completion'].includes(name)))('%s has --json', (_name, command) => {
     expect(command.options.map(({ long }) => long)).toContain('--json');
   });
 
@@ -145,7 +187,7 @@ describe('samlgate: loaded modules', () => {
   test('--version loads hardly any', async () => {
     const modules = await loadedBy('--version');
     expect(packagesIn(modules)).toEqual(['commander']);
-    expect(modules.filter((url) => url.includes('/src/')).length).toBeLessThan(8);
+    expect(modules.filter((url) => url.includes('/src/')).length).toBeLessThan(9);
   });
 
   test('a command loads only its own', async () => {
@@ -161,7 +203,7 @@ describe('samlgate: loaded modules', () => {
     const modules = await loadedBy('serve', '--help');
     expect(
       modules.filter((url) =>
-        /\/src\/cli\/(?!commands\/serve|command-line|command-error|configuration-warnings|output|store-problem)/.test(url),
+        /\/src\/cli\/(?!commands\/serve|command-line|command-error|configuration-warnings|help|output|store-problem)/.test(url),
       ),
     ).toEqual([]);
     expect(modules.filter((url) => /\/src\/client\/(?!version|samlgate-error|loopback)/.test(url))).toEqual([]);

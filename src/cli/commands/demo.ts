@@ -31,6 +31,7 @@ export function addDemo(program: Command): void {
     .option('--port <number>', 'port of the gateway; if it is in use, the next free one', parsePort, 8080)
     .option('--idp-port <number>', 'port of the mock identity provider; if it is in use, the next free one', parsePort, 8181)
     .option('--verbose', 'print the log of the gateway')
+    .addHelpText('after', '\nExamples:\n  samlgate demo\n  samlgate demo --port 9090 --verbose')
     .action(runDemo);
 }
 

@@ -35,7 +35,7 @@ export function addLogin(program: Command): void {
     .option('--print-token', 'print the token and save nothing, for example on a machine without a home directory')
     .addHelpText(
       'after',
-      '\nExamples:\n  samlgate login --gateway https://sso.example.com\n  samlgate login --gateway https://sso.example.com --org acme --no-browser',
+      '\nExamples:\n  samlgate login --gateway https://sso.example.com\n  samlgate login --gateway https://sso.example.com --org acme\n  samlgate login --org acme --no-browser\n  samlgate login --org acme --print-token',
     )
     .action(login);
 }

@@ -6,15 +6,17 @@ import { collect } from '../collect.ts';
 import { CommandError } from '../command-error.ts';
 import { confirm } from '../confirm.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
+import { optionWithValues } from '../help.ts';
 import { print, printJson, printLine, printTable } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import { readFile } from '../read-file.ts';
+import { addOrgDomain } from './org/domain.ts';
 import { addApply, addExport } from './org/files.ts';
 import { addSetRoles } from './org/roles.ts';
 import { addOrgSetupLink } from './org/setup-links.ts';
-import { addOrgDomain } from './org-domain.ts';
 
-const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members: keep, link_by_email or new_accounts';
+const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members';
+const ENTITY_ID_DECISIONS = ['keep', 'link_by_email', 'new_accounts'] satisfies EntityIdDecision[];
 const LINK_UNTIL = 'until when link_by_email links users to members with the same verified address: a time, at most 30 days ahead';
 
 export function addOrg(program: Command): void {
@@ -32,7 +34,7 @@ export function addOrg(program: Command): void {
     'set-idp acme ./idp-metadata.xml',
   )
     .option('--entity-id <id>', 'entity ID of the identity provider, if the metadata describes several')
-    .option('--on-new-entity-id <decision>', ON_NEW_ENTITY_ID)
+    .addOption(optionWithValues('--on-new-entity-id <decision>', ON_NEW_ENTITY_ID, ENTITY_ID_DECISIONS))
     .option('--link-until <time>', LINK_UNTIL)
     .action(setIdp);
   addSetRoles(

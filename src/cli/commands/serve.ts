@@ -12,6 +12,7 @@ export function addServe(program: Command): void {
   program
     .command('serve')
     .description('run the gateway')
+    .addHelpText('after', '\nExamples:\n  samlgate serve\n  SAMLGATE_BASE_URL=https://sso.example.com samlgate serve')
     .addHelpText('after', `\nEnvironment variables:\n${variablesHelp()}`)
     .action(serve);
 }

@@ -5,9 +5,12 @@ import type { Client } from '../../../client/client.ts';
 import { collect } from '../../collect.ts';
 import { CommandError, UsageError } from '../../command-error.ts';
 import { connectAsOperator, type GatewayOptions } from '../../gateway-api.ts';
+import { optionWithValues } from '../../help.ts';
 import { countOf, print, printLine } from '../../output.ts';
 
 export const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
+
+const ROLES = ['owner', 'collaborator', 'none'] satisfies RoleMapping['default_role'][];
 
 export function addSetRoles(command: Command): void {
   command
@@ -16,7 +19,9 @@ export function addSetRoles(command: Command): void {
       'GROUP=owner or GROUP=collaborator (repeatable); if several rules match, owner wins. @CONNECTION is the ID or name of a connection, or * for all; without it the rule applies to the default connection',
       collect,
     )
-    .requiredOption('--default <role>', 'role of members in none of these groups: owner, collaborator, or none to deny access')
+    .addOption(
+      optionWithValues('--default <role>', 'role of members in none of these groups, or none to deny access', ROLES).makeOptionMandatory(),
+    )
     .option('--replace-all', 'delete rules of connections that no --rule names')
     .option('--allow-no-owner', ALLOW_NO_OWNER)
     .action(setRoles);

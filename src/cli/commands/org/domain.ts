@@ -1,8 +1,8 @@
 /** `samlgate org domain …`: the domains that an organization verifies. */
 import type { Command } from 'commander';
-import type { Domain } from '../../client/api-types.ts';
-import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
-import { print, printLine, printTable } from '../output.ts';
+import type { Domain } from '../../../client/api-types.ts';
+import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../../gateway-api.ts';
+import { print, printLine, printTable } from '../../output.ts';
 
 export function addOrgDomain(org: Command): void {
   const domain = org.command('domain').description('verify the email domains of an organization by DNS');
