@@ -14,11 +14,11 @@ export interface MemberQuery {
   readonly signal?: AbortSignal | undefined;
 }
 
-const MAX_SEARCHED_PAGES = 10;
+const MAX_SEARCHED_PAGES = 5;
 const SEARCHED_PAGE = 200;
 
 /**
- * Returns one page of members, in the order of their email addresses. With `query`, one call searches at most 2,000 members, so a
+ * Returns one page of members, in the order of their email addresses. With `query`, one call searches at most 1,000 members, so a
  * page may be short although there are more results. Only `nextCursor` tells whether there are. An index of all parts of names and
  * addresses would be several times as large as the members.
  */
@@ -41,7 +41,7 @@ export interface MemberSearch {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Returns one page of the members that match, in the order of their email addresses. One call searches at most 2,000 members. */
+/** Returns one page of the members that match, in the order of their email addresses. One call searches at most 1,000 members. */
 export async function findMembers(store: Store, organizationId: string, search: MemberSearch): Promise<Page<Member>> {
   const items: Stored<Member>[] = [];
   let { cursor } = search;

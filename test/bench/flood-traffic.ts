@@ -2,8 +2,8 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { DatabaseSync } from 'node:sqlite';
 import { LIMITS } from '../../src/http/limits/limits.ts';
+import { openRawStore } from '../../src/store/raw/raw-store.ts';
 import { IDP } from '../saml/fixture-cases/hand-made.ts';
 import { type GatewayUnderTest, makeTestOrganization, startedBy, type TestOrganization } from '../support/identity-provider.ts';
 import { hostileMessages } from './hostile-messages.ts';
@@ -170,19 +170,21 @@ function openSlowBodies({ gateway, organization }: FloodTarget, count: number): 
   });
 }
 
-/** Returns the octets in a SQLite store by table and kind of record, without what has expired at a time. */
-export function storedOctets(file: string, nowMs: number): Readonly<Record<string, number>> {
-  const database = new DatabaseSync(file, { readOnly: true });
-  const rows = [
-    ...database.prepare("SELECT 'record ' || collection AS kind, sum(length(value) + length(id)) AS octets FROM records GROUP BY 1").all(),
-    ...database
-      .prepare(
-        "SELECT 'value ' || substr(key, 1, instr(key, ':')) AS kind, sum(length(value) + length(key)) AS octets FROM expiring WHERE expires_ms > ? GROUP BY 1",
-      )
-      .all(nowMs),
-  ];
-  database.close();
-  return Object.fromEntries(rows.map(({ kind, octets }) => [String(kind), Number(octets)]));
+/** Returns the octets in a store by kind of record and value, without what has expired at a time. */
+export async function storedOctets(url: string, nowMs: number): Promise<Readonly<Record<string, number>>> {
+  const octets: Record<string, number> = {};
+  const count = (kind: string, ...texts: readonly string[]) => {
+    octets[kind] = texts.reduce((sum, text) => sum + Buffer.byteLength(text), octets[kind] ?? 0);
+  };
+  const store = await openRawStore(url);
+  for await (const batch of store.scan()) {
+    for (const entry of batch) {
+      if (entry.kind === 'record') count(`record ${entry.collection}`, entry.id, entry.text);
+      else if (Date.now() + entry.ttlMs > nowMs) count(`value ${entry.key.split(':')[0]}:`, entry.key, entry.value);
+    }
+  }
+  await store.close();
+  return octets;
 }
 
 /** The list of the sign-in log has a limited length. It keeps IDs of expired entries until the next sign-in. */

@@ -4,7 +4,9 @@
  *
  * - the CPU time of a sign-in and of a token check, of the gateway and its Redis. The ratio is the median of the rounds.
  * - the CPU time of lists and pages in the large store
- * - how long `/healthz` waits while the large store is downloaded, searched, and while an organization is deleted
+ * - how long `/healthz` waits during a download, searches, a preview of role rules, the operator's pages, and a deletion
+ *
+ * At full size, it takes about 15 minutes for each store on an idle machine.
  *
  * ORGANIZATIONS, MEMBERS, AUDIT, STORES, ROUNDS, LOGINS and CHECKS change the amount of work, RATIO and WAIT_MS limits. Exits with 1 if a
  * limit is exceeded.
@@ -17,7 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { auditStep } from '../../src/audit.ts';
 import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
 import { newId } from '../../src/ids.ts';
-import { DIRECTORY, noteConnections } from '../../src/organizations/directory.ts';
+import { DIRECTORY } from '../../src/organizations/directory.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import type { Runtime } from '../../src/runtime.ts';
@@ -78,14 +80,15 @@ async function commitAll(runtime: Runtime, partition: string, count: number, ste
 async function fill(runtime: Runtime, id: string, member: Member): Promise<void> {
   const { store } = runtime;
   const original = await getOrganizationById(store, id);
-  if (!original) throw new Error('there is no organization');
-  for (let n = 1; n < ORGANIZATION_COUNT; n++) {
-    const copy = { ...original, id: newId('org'), slug: `copy-${n}` };
-    const entry = { slug: copy.slug, domains: [], createdAtMs: runtime.now() };
-    await store.commit(GLOBAL, [{ do: 'insert', collection: DIRECTORY, id: copy.id, value: entry }]);
+  const entry = await store.get(GLOBAL, DIRECTORY, id);
+  if (!original || !entry) throw new Error('there is no organization');
+  const copies = Array.from({ length: ORGANIZATION_COUNT - 1 }, (_, n) => ({ ...original, id: newId('org'), slug: `copy-${n + 1}` }));
+  for (const copy of copies)
     await store.commit(copy.id, [{ do: 'insert', collection: ORGANIZATION, id: ORGANIZATION_RECORD, value: copy }]);
-    await noteConnections(store, copy);
-  }
+  await commitAll(runtime, GLOBAL, copies.length, (n) => {
+    const { id: copyId = '', slug = '' } = copies[n] ?? {};
+    return { do: 'insert', collection: DIRECTORY, id: copyId, value: { ...entry.value, slug, domains: [] } };
+  });
   await commitAll(runtime, id, MEMBER_COUNT, (n) => {
     const value = { ...member, id: newId('usr'), identity: `member ${n}`, email: `person-${String(n).padStart(6, '0')}@example.com` };
     return { do: 'insert', collection: MEMBERS, id: value.id, value };
@@ -116,8 +119,19 @@ async function makeTarget(kind: string, isLarge: boolean): Promise<Target> {
 async function cookieOf(organization: TestOrganization): Promise<string> {
   const browser = new HttpBrowser();
   await organization.signIn(browser, 'olivia');
-  const session = browser.cookie('samlgate_session');
-  return `${session?.name}=${session?.value}`;
+  return textOf(browser, 'samlgate_session');
+}
+
+async function operatorCookie({ gateway }: Target): Promise<string> {
+  const browser = new HttpBrowser();
+  await browser.submit(await browser.open(`${gateway.url}/console/operator/sign-in`), { token: gateway.operatorToken });
+  return textOf(browser, 'samlgate_operator');
+}
+
+function textOf(browser: HttpBrowser, name: string): string {
+  const cookie = browser.cookie(name);
+  if (!cookie) throw new Error(`there is no cookie ${name}`);
+  return `${cookie.name}=${cookie.value}`;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
@@ -180,6 +194,7 @@ async function measureLists(target: Target): Promise<void> {
   const organization = `${api}/organizations/${target.organization.slug}`;
   const operator = { authorization: `Bearer ${target.gateway.operatorToken}` };
   const owner = { cookie: await cookieOf(target.organization), accept: 'text/html' };
+  const operatorPages = { cookie: await operatorCookie(target), accept: 'text/html' };
   const lists: [string, string, Record<string, string>][] = [
     ['API: members', `${organization}/members?limit=50`, operator],
     ['API: search for a member that is missing', `${organization}/members?query=nobody+has+this+name`, operator],
@@ -187,7 +202,12 @@ async function measureLists(target: Target): Promise<void> {
     ['API: organizations', `${api}/organizations?limit=50`, operator],
     ['API: signing keys', `${api}/keys`, operator],
     ['console: members', `${target.gateway.url}/console/members`, owner],
+    ['console: search for a member that is missing', `${target.gateway.url}/console/members?query=nobody+has+this+name`, owner],
     ['console: audit trail', `${target.gateway.url}/console/audit`, owner],
+    ['console: sign-ins in the audit trail', `${target.gateway.url}/console/audit?event=login.accepted`, owner],
+    ['console: organizations', `${target.gateway.url}/console/operator`, operatorPages],
+    ['console: health', `${target.gateway.url}/console/operator/health`, operatorPages],
+    ['console: signing keys', `${target.gateway.url}/console/operator/keys`, operatorPages],
   ];
   for (const [name, url, headers] of lists) {
     await cpuOf(target, 5, () => call(url, headers), 200);
@@ -253,6 +273,16 @@ async function measureJobs(target: Target): Promise<void> {
   const search = `${gateway.url}/api/v1/organizations/${organization.slug}/members?query=nobody+has+this+name`;
   const several = () => Promise.all(Array.from({ length: 5 }, () => call(search, operator)));
   report('/healthz during five searches: longest', await longestWaitMs(target, several), 'ms', MAX_WAIT_MS);
+  const browser = new HttpBrowser();
+  await organization.signIn(browser, 'olivia');
+  const roles = await browser.open(`${gateway.url}/console/roles`);
+  const preview = () => Promise.all(Array.from({ length: 3 }, () => browser.submit(roles, { default_role: 'owner' }, '/preview')));
+  report('/healthz during three previews of role rules: longest', await longestWaitMs(target, preview), 'ms', MAX_WAIT_MS);
+  const operatorPages = { cookie: await operatorCookie(target), accept: 'text/html' };
+  for (const page of ['health', 'keys', 'audit']) {
+    const visit = () => Promise.all(Array.from({ length: 5 }, () => call(`${gateway.url}/console/operator/${page}`, operatorPages)));
+    report(`/healthz during five visits of ${page}: longest`, await longestWaitMs(target, visit), 'ms', MAX_WAIT_MS);
+  }
   const remove = async () => {
     await gateway.api('DELETE', `/organizations/${organization.slug}`);
     while (await hasMembers(gateway, organization.id)) await sleep(100);

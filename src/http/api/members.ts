@@ -17,7 +17,7 @@ export const MEMBERS = [
     id: 'listMembers',
     summary: 'List members',
     description:
-      'Returns members sorted by email address. With `query`, one request searches at most 2,000 members, so a page may have fewer than `limit` items, or none, although more follow; only `next_cursor` tells.',
+      'Returns members sorted by email address. With `query`, one request searches at most 1,000 members, so a page may have fewer than `limit` items, or none, although more follow; only `next_cursor` tells.',
     who: 'owner',
     query: MEMBER_QUERY,
     status: 200,
