@@ -187,8 +187,11 @@ export async function storedOctets(url: string, nowMs: number): Promise<Readonly
   return octets;
 }
 
-/** The list of the sign-in log has a limited length. It keeps IDs of expired entries until the next sign-in. */
-const CAPPED: Readonly<Record<string, number>> = { 'record sign_in_log': 64 * 1024 };
+/**
+ * The list of the sign-in log has a limited length. It keeps IDs of expired entries until the next sign-in. Trimming an audit trail
+ * leaves a counter in one record.
+ */
+const CAPPED: Readonly<Record<string, number>> = { 'record sign_in_log': 64 * 1024, 'record audit-trail': 128 };
 
 /** Returns what the second state has more than the first one, without lists of a limited length. */
 export function growth(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>): Record<string, number> {

@@ -9,6 +9,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { flushRefusalCounts, pruneRefusalCounts, REFUSAL_COUNT_DAYS } from '../../src/audit-trail/refusal-counts.ts';
+import { trimAudit } from '../../src/audit-trail/trim-audit.ts';
 import { GLOBAL } from '../../src/store/store.ts';
 import { DAY_MS } from '../../src/time.ts';
 import { type GatewayProcess, startGatewayProcess } from '../e2e/support/gateway-process.ts';
@@ -36,7 +37,10 @@ async function eventLoopDelayMs({ url }: GatewayProcess): Promise<number> {
 async function expire(environment: Readonly<Record<string, string>>, organizationId: string, nowMs: number): Promise<void> {
   const runtime = await makeRuntime(environment, () => nowMs);
   await flushRefusalCounts(runtime);
-  for (const partition of [organizationId, GLOBAL]) await pruneRefusalCounts(runtime, partition);
+  for (const partition of [organizationId, GLOBAL]) {
+    await pruneRefusalCounts(runtime, partition);
+    await trimAudit(runtime, partition);
+  }
   await runtime.store.close();
 }
 
@@ -44,7 +48,12 @@ async function run(kind: string): Promise<boolean> {
   const redis = kind === 'redis' ? await startRedis(['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']) : undefined;
   const options = process.env.GATEWAY_NODE_OPTIONS;
   const store = { ...(redis ? { SAMLGATE_STORE: redis.url } : {}), ...(options === undefined ? {} : { NODE_OPTIONS: options }) };
-  const gateway = await startGatewayProcess({ ...store, SAMLGATE_LOG_LEVEL: 'warn', SAMLGATE_TRUST_PROXY: 'loopback' });
+  const gateway = await startGatewayProcess({
+    ...store,
+    SAMLGATE_AUDIT_DAYS: '1',
+    SAMLGATE_LOG_LEVEL: 'warn',
+    SAMLGATE_TRUST_PROXY: 'loopback',
+  });
   try {
     const target = await makeFloodTarget(gateway);
     const url = gateway.environment.SAMLGATE_STORE ?? '';
