@@ -50,7 +50,7 @@ export const newSecret = (): string => randomBytes(32).toString('base64url');
 export const newDomainToken = (): string => randomBytes(16).toString('hex');
 
 /** Returns the SHA-256 hash as 43 base64url characters. `hash` creates no Hash object, which would live until a full collection. */
-export const sha256 = (text: string): string => hash('sha256', text, 'base64url');
+export const sha256 = (content: string | Uint8Array): string => hash('sha256', content, 'base64url');
 
 /** Hashes several texts such that different lists of texts never give the same input. */
 export const hashOf = (...parts: readonly string[]): string => sha256(JSON.stringify(parts));

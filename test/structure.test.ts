@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   schema: ['auth', 'config', 'organizations', 'runtime', 'store'],
   auth: ['audit', 'audit-trail', 'config', 'errors', 'ids', 'organizations', 'runtime', 'saml', 'store'],
   'store-tools': ['audit', 'auth', 'config', 'organizations', 'schema', 'secrets', 'store', 'store-location'],
-  console: ['audit', 'audit-trail', 'auth', 'errors', 'organizations', 'saml'],
+  console: ['audit', 'audit-trail', 'auth', 'errors', 'files', 'ids', 'organizations', 'saml'],
   http: ['audit', 'audit-trail', 'auth', 'client', 'console', 'errors', 'files', 'ids', 'log', 'organizations', 'runtime', 'saml', 'store'],
   gateway: ['audit-trail', 'auth', 'config', 'http', 'log', 'metrics', 'organizations', 'runtime', 'schema', 'secrets', 'store'],
   // The client library and the mock identity provider do not depend on the server.

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { assetUrl } from './assets.ts';
 import { HELP } from './docs/help.ts';
 import { Document } from './layout.tsx';
 import { type Frame, type SectionId, sectionsOf, type Viewer } from './navigation.ts';
@@ -102,7 +103,7 @@ function ConsoleHeader({ frame, section }: { readonly frame: Frame; readonly sec
 }
 
 function Brand({ frame: { viewer, organization, base } }: { readonly frame: Frame }) {
-  const icon = <img src="/assets/icon.svg" alt="" width="28" height="28" />;
+  const icon = <img src={assetUrl('icon.svg')} alt="" width="28" height="28" />;
   if (viewer.kind !== 'operator') {
     return (
       <a class="brand" href={viewer.kind === 'setup' ? `${base}/single-sign-on` : base}>

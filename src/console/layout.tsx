@@ -1,5 +1,6 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
+import { assetUrl } from './assets.ts';
 import { HELP } from './docs/help.ts';
 import { visibleText } from './parts/foreign-text.tsx';
 
@@ -20,10 +21,10 @@ export function Document({ title, children, scripts = [] }: DocumentProps) {
         <meta name="robots" content="noindex" />
         <meta name="color-scheme" content="light dark" />
         <title>{`${visibleText(title)} · samlgate`}</title>
-        <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/assets/style.css" />
+        <link rel="icon" href={assetUrl('icon.svg')} type="image/svg+xml" />
+        <link rel="stylesheet" href={assetUrl('style.css')} />
         {scripts.map((script) => (
-          <script src={`/assets/${script}`} defer />
+          <script src={assetUrl(script)} defer />
         ))}
       </head>
       <body>{children}</body>
@@ -48,7 +49,7 @@ export function Page({ title, children, script, help = HELP['sign-in'] }: PagePr
     <Document title={title} {...(script === undefined ? {} : { scripts: [script] })}>
       <main class="card">
         <p class="brand">
-          <img src="/assets/icon.svg" alt="" width="28" height="28" /> samlgate
+          <img src={assetUrl('icon.svg')} alt="" width="28" height="28" /> samlgate
         </p>
         {children}
       </main>

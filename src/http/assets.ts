@@ -1,41 +1,27 @@
-/** Serves the files that pages load: our own assets, and the style sheet. Pages load nothing from other hosts. */
-import { readFile } from 'node:fs/promises';
+/** Serves the files that pages load. Pages load nothing from other hosts. */
 import path from 'node:path';
-import express, { Router } from 'express';
-import { ASSETS, picoStyleSheet } from '../files.ts';
-import { sha256 } from '../ids.ts';
+import { type NextFunction, type Response, Router } from 'express';
+import { type Asset, findAsset } from '../console/assets.ts';
+import { StaticBody } from './compression.ts';
 
-const MAX_AGE_SECONDS = 3600;
+const YEAR_SECONDS = 31_536_000;
 
 export function assetRoutes(): Router {
   const router = Router({ caseSensitive: true });
-  let sheet: Sheet | undefined;
-  router.get('/assets/style.css', async (_request, response) => {
-    sheet ??= await readSheet();
-    const { text, etag } = sheet;
-    response
-      .set({ 'Cache-Control': `public, max-age=${MAX_AGE_SECONDS}`, ETag: etag })
-      .type('css')
-      .send(text);
-  });
-  router.use('/assets', express.static(ASSETS, { index: false, redirect: false, maxAge: MAX_AGE_SECONDS * 1000 }));
+  const bodies = new Map<Asset, StaticBody>();
+  const send = async (fileName: string, response: Response, next: NextFunction): Promise<void> => {
+    const found = findAsset(fileName);
+    if (!found) return next();
+    const { asset, isCurrent } = found;
+    const body = bodies.get(asset) ?? new StaticBody(asset.body);
+    bodies.set(asset, body);
+    // During an upgrade, a page of the other version may ask this process. It gets the file of this version, but does not keep it.
+    response.setHeader('Cache-Control', isCurrent ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
+    response.setHeader('ETag', `W/"${asset.url}"`);
+    response.type(path.extname(asset.name)).send(await body.encode(response));
+  };
+  router.get('/assets/:name', (request, response, next) => send(request.params.name, response, next));
+  // Browsers and link previews ask for it on their own.
+  router.get('/favicon.ico', (_request, response, next) => send('favicon.ico', response, next));
   return router;
 }
-
-interface Sheet {
-  readonly text: string;
-  readonly etag: string;
-}
-
-/**
- * Returns Pico's style sheet followed by ours, as one file. With two files, a browser could apply Pico's before ours arrives and
- * request its images, which the Content-Security-Policy forbids.
- */
-async function readSheet(): Promise<Sheet> {
-  const [pico, own] = await Promise.all([readFile(picoStyleSheet(), 'utf8'), readFile(path.join(ASSETS, 'style.css'), 'utf8')]);
-  const text = `${pico}\n${compact(own)}`;
-  return { text, etag: `"${sha256(text)}"` };
-}
-
-/** Removes comments, and the white space after `{`, `}`, `;` and `,`. */
-const compact = (css: string): string => css.replace(/\/\*.*?\*\//gs, '').replace(/([{};,])\s+/g, '$1');

@@ -5,7 +5,8 @@ import { Router } from 'express';
 import { DocsPage, type DocsPageContent } from '../console/docs/docs-page.tsx';
 import { renderPage } from '../console/layout.tsx';
 import { docsRenderer, docsRoot, renderedDocs } from '../files.ts';
-import { sendPage } from './pages.ts';
+import { StaticBody } from './compression.ts';
+import { sendStaticPage } from './pages.ts';
 
 interface Docs {
   readonly pages: readonly DocsPageContent[];
@@ -23,7 +24,11 @@ export async function docsRoutes(): Promise<Router> {
     next();
   });
   for (const page of pages) {
-    router.get(page.path, (_request, response) => sendPage(response, 200, renderPage(<DocsPage page={page} pages={pages} />)));
+    let body: StaticBody | undefined;
+    router.get(page.path, (_request, response) => {
+      body ??= new StaticBody(renderPage(<DocsPage page={page} pages={pages} />));
+      return sendStaticPage(response, body);
+    });
   }
   for (const [name, file] of Object.entries(images)) {
     router.get(`/docs/images/${name}`, (_request, response) =>

@@ -14,6 +14,8 @@ declare global {
       route?: string;
       /** The page on which the user can try again, for error pages. */
       retryHref?: string;
+      /** Whether the page shows a new token or link. It is then not compressed. */
+      showsSecret?: boolean;
       /** Another page to continue on, for error pages. */
       wayOut?: { readonly href: string; readonly label: string };
     }

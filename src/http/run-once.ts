@@ -141,5 +141,6 @@ export async function takeSecret<T>(runtime: Runtime, request: Request, response
   const sealed = await store.peek(partition, key);
   if (sealed === undefined) return undefined;
   const { ok } = await store.commit(partition, [{ do: 'take', key }]);
+  response.locals.showsSecret = ok;
   return ok ? (JSON.parse(secrets.unseal(sealPurpose(formKey), sealed)) as T) : undefined;
 }

@@ -42,7 +42,9 @@ describe('console: pages', () => {
   it('serves the style sheets and scripts that its pages load', async () => {
     const page = await olivia.browser.request(`${gateway.url}/console`);
     const assets = [...page.text.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, href = '']) => href);
-    expect(assets).toEqual(expect.arrayContaining(['/assets/style.css', '/assets/copy.js', '/assets/icon.svg']));
+    for (const name of [/^\/assets\/style\..+\.css$/, /^\/assets\/copy\..+\.js$/, /^\/assets\/icon\..+\.svg$/]) {
+      expect(assets).toEqual(expect.arrayContaining([expect.stringMatching(name)]));
+    }
     for (const href of assets) {
       const asset = await olivia.browser.request(`${gateway.url}${href}`);
       expect([href, asset.status]).toEqual([href, 200]);
@@ -57,7 +59,7 @@ describe('console: pages', () => {
     const text = await sheet.text();
     expect(sheet.headers.get('content-type')).toBe('text/css; charset=utf-8');
     expect(text.startsWith('@charset "UTF-8";')).toBe(true);
-    expect(text.lastIndexOf('--pico-icon-chevron: url("/assets/chevron.svg")')).toBeGreaterThan(text.lastIndexOf('url("data:'));
+    expect(text.lastIndexOf('--pico-icon-chevron: url("/assets/chevron.')).toBeGreaterThan(text.lastIndexOf('url("data:'));
     const [again] = await once(get(sheet.url, { headers: { 'if-none-match': sheet.headers.get('etag') ?? '' } }), 'response');
     again.resume();
     expect(again.statusCode).toBe(304);

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { assetUrl } from '../assets.ts';
 import { Document } from '../layout.tsx';
 
 export interface ContentsEntry {
@@ -39,7 +40,7 @@ export const DocsLayout = ({ title, current, contents, children }: DocsLayoutPro
     <header class="top">
       <div class="bar wide">
         <a class="brand" href="/docs">
-          <img src="/assets/icon.svg" alt="" width="28" height="28" /> samlgate
+          <img src={assetUrl('icon.svg')} alt="" width="28" height="28" /> samlgate
         </a>
         <nav class="links" aria-label={TEXTS.site}>
           {LINKS.map(({ href, label }) => (

@@ -5,19 +5,25 @@ import { ApiReferencePage } from '../../console/docs/api-reference-page.tsx';
 import { renderPage } from '../../console/layout.tsx';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { documentOf, OPERATIONS } from '../api/api.ts';
-import { sendPage } from '../pages.ts';
+import { StaticBody } from '../compression.ts';
+import { sendStaticPage } from '../pages.ts';
 import { apiReference } from './operation-views.ts';
 
 export function apiReferenceRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/api/docs', (_request, response) => {
     response.locals.route = 'api_docs';
-    sendPage(response, 200, pageOf(runtime));
+    return sendStaticPage(response, pageOf(runtime));
   });
   return router;
 }
 
 /** The page is the same for everyone. */
-const pageOf = perRuntime((runtime) =>
-  renderPage(<ApiReferencePage {...apiReference(OPERATIONS, documentOf(runtime))} baseUrl={runtime.config.baseUrl} version={VERSION} />),
+const pageOf = perRuntime(
+  (runtime) =>
+    new StaticBody(
+      renderPage(
+        <ApiReferencePage {...apiReference(OPERATIONS, documentOf(runtime))} baseUrl={runtime.config.baseUrl} version={VERSION} />,
+      ),
+    ),
 );
