@@ -195,7 +195,7 @@ function notesAbout({ connections }: OrganizationFile, present: readonly Identit
 /**
  * Applies a plan: creates what is new, checks the rest and changes it.
  * @returns texts for the person who applies the file
- * @throws CommandError that names the first change that was refused, and what was changed before
+ * @throws CommandError that names the first change that failed, what was applied before, and what was not
  */
 export async function applyPlan(client: Client, { slug, creations, checks, changes, notes }: Plan): Promise<string[]> {
   const created: Creation[] = [];
@@ -211,23 +211,35 @@ export async function applyPlan(client: Client, { slug, creations, checks, chang
     throw new CommandError([error.message, ...problems].join('\n'), error.code);
   }
   const warnings = [...notes];
-  const done: string[] = creations.map(({ description }) => description);
-  for (const change of changes) {
-    const answer = await runChange(client, slug, change, done);
-    done.push(change.description);
+  for (const [index, change] of changes.entries()) {
+    const answer = await runChange(client, slug, change).catch((error: unknown) => {
+      throw stoppedHalfway(error, [...creations, ...changes.slice(0, index)], changes.slice(index + 1));
+    });
     if (change.hasWarnings) warnings.push(...(answer as SavedRoleMapping).warnings.map(({ text }) => text));
   }
   return warnings;
 }
 
-async function runChange(client: Client, slug: string, change: Change, done: readonly string[] = []): Promise<unknown> {
+async function runChange(client: Client, slug: string, change: Change): Promise<unknown> {
   try {
     return await change.run(client);
   } catch (error) {
     if (!(error instanceof SamlgateError)) throw error;
-    const before = done.length === 0 ? '' : `\n  changed before: ${done.join('; ')}`;
-    throw new CommandError(`${slug}: could not ${change.description}. ${describeRefusal(error)}${before}`, error.code);
+    // A gateway that fails may have made the change before.
+    const isUnknown = error.status === undefined || error.status >= 500;
+    const unknown = isUnknown ? '\n  It is not known whether this change was applied.' : '';
+    throw new CommandError(`${slug}: could not ${change.description}. ${describeRefusal(error)}${unknown}`, error.code);
   }
+}
+
+/** Adds to an error what was applied before and what was not, so that the user need not compare the file with the gateway. */
+function stoppedHalfway(error: unknown, applied: readonly Change[], others: readonly Change[]): unknown {
+  if (!(error instanceof CommandError)) return error;
+  const line = (title: string, changes: readonly Change[]) =>
+    changes.length === 0 ? [] : [`  ${title}: ${changes.map(({ description }) => description).join('; ')}`];
+  const next =
+    applied.length === 0 ? 'Apply the file again.' : 'Apply the file again to continue. Changes that were applied are not made twice.';
+  return new CommandError([error.message, ...line('Applied', applied), ...line('Not applied', others), next].join('\n'), error.code);
 }
 
 /** @returns one sentence for each creation that could not be undone */

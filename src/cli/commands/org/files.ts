@@ -1,5 +1,6 @@
 /** `samlgate org apply` and `samlgate org export`: organization files. */
 import type { Command } from 'commander';
+import { CommandError } from '../../command-error.ts';
 import { connectAsOperator, type GatewayOptions } from '../../gateway-api.ts';
 import { hasTerminalControls, print, printJson, printLine, printLines } from '../../output.ts';
 import { ALLOW_NO_OWNER } from './roles.ts';
@@ -22,9 +23,13 @@ async function apply(files: string[], options: GatewayOptions & { dryRun?: true;
   const client = connectAsOperator(options);
   const plans = [];
   for (const file of organizations) plans.push(await planChanges(client, file, { allowNoOwner, isDryRun: dryRun }));
-  const summary: { slug: string; changes: string[]; warnings: string[] }[] = [];
+  const summary: Applied[] = [];
   for (const plan of plans) {
-    const warnings = dryRun ? [...plan.notes] : await applyPlan(client, plan);
+    const warnings = dryRun
+      ? [...plan.notes]
+      : await applyPlan(client, plan).catch((error: unknown) => {
+          throw withEarlierFiles(error, summary);
+        });
     const changes = [...plan.creations, ...plan.changes].map(({ description }) => description);
     summary.push({ slug: plan.slug, changes, warnings });
   }
@@ -35,6 +40,20 @@ async function apply(files: string[], options: GatewayOptions & { dryRun?: true;
       for (const warning of warnings) printLine(`${slug}: warning: ${warning}`);
     }
   });
+}
+
+interface Applied {
+  readonly slug: string;
+  readonly changes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Adds the files that were applied before the one that failed. */
+function withEarlierFiles(error: unknown, summary: readonly Applied[]): unknown {
+  const changed = summary.filter(({ changes }) => changes.length > 0);
+  if (!(error instanceof CommandError) || changed.length === 0) return error;
+  const lines = changed.map(({ slug, changes }) => `  ${slug}: ${changes.join('; ')}`);
+  return new CommandError([error.message, 'Applied before, from other files:', ...lines].join('\n'), error.code);
 }
 
 async function exportFile(slug: string, options: GatewayOptions): Promise<void> {
