@@ -76,7 +76,29 @@ it('limits the bodies and metadata fetches of one organization, so that bodies o
   for (const { request } of runs) request.destroy();
 }, 60_000);
 
-it('refuses the largest bodies of one address, and no small one', async () => {
+it('drops the bodies that several addresses hold back, and not a larger upload', async () => {
+  const held: ReturnType<typeof acs>[] = [];
+  // A little below the limit of each address, and of all together.
+  for (let i = 0; i < 28; i++) held.push(acs(`203.0.113.${60 + (i % 4)}`, 590_000));
+  for (const { request } of held) request.write('a'.repeat(570_000));
+  await wait(3000);
+  expect(held.filter(({ request }) => request.destroyed)).toEqual([]);
+  // They go on sending a little, so that none of them is idle.
+  const drip = setInterval(() => held.forEach(({ request }) => request.destroyed || request.write('a'.repeat(10))), 100);
+  const upload = start('198.51.100.9', `/api/v1/organizations/${evil.slug}/connections`, 'application/json', 2_000_000);
+  for (let i = 0; i < 20; i++) {
+    upload.request.write(' '.repeat(100_000));
+    await wait(20);
+  }
+  upload.request.end();
+  await until(() => upload.state.outcome !== undefined);
+  clearInterval(drip);
+  expect(upload.state.outcome).toBe(400);
+  expect(held.filter(({ request }) => request.destroyed).length).toBeGreaterThan(0);
+  for (const { request } of held) request.destroy();
+}, 60_000);
+
+it('refuses the slowest bodies of one address, and no small one', async () => {
   const small = acs('203.0.113.50', 50_000);
   small.request.write('a'.repeat(40_000));
   const large = Array.from({ length: 12 }, () => acs('203.0.113.50', 590_000));

@@ -12,8 +12,10 @@ import { addressGroups } from './limit-keys.ts';
 const MAX_OCTETS = 16 * 1024 * 1024;
 /** Two of the largest bodies that a route accepts, or seven of the largest SAML responses. */
 const MAX_ADDRESS_OCTETS = 4.5 * 1024 * 1024;
-/** When they are too many, the largest bodies are dropped until this part of the limit is left. */
+/** When they are too many, the slowest bodies are dropped until this part of the limit is left. */
 const LEAVE = 0.9;
+/** What arrived this long ago counts e times less for the speed of a body. */
+const RECENT_MS = 1000;
 /** Users send smaller bodies. They are dropped only above twice a limit, which large bodies alone cannot reach. */
 const SMALL_OCTETS = 64 * 1024;
 /** A chunk takes about this much besides its content until the body is complete. Clients can send one octet per chunk. */
@@ -22,11 +24,28 @@ const CHUNK_OCTETS = 256;
 const LINGER_MS = 5000;
 const RETRY_SECONDS = 5;
 
-interface Body {
-  octets: number;
+class Body {
+  octets = 0;
   /** The octets without the overhead of chunks. */
-  length: number;
+  length = 0;
   readonly request: IncomingMessage;
+  #recent = 0;
+  #recentAtMs = performance.now();
+
+  constructor(request: IncomingMessage) {
+    this.request = request;
+  }
+
+  receive(length: number): void {
+    this.#recent = this.recentAt(performance.now()) + length;
+    this.#recentAtMs = performance.now();
+    this.length += length;
+  }
+
+  /** Returns how much has arrived lately, whatever the body held before. */
+  recentAt(nowMs: number): number {
+    return this.#recent * Math.exp((this.#recentAtMs - nowMs) / RECENT_MS);
+  }
 }
 
 /** Bodies with a common limit. Each counts until its request is answered. */
@@ -56,13 +75,18 @@ class BodyGroup {
     this.#octets += octets;
   }
 
-  /** Returns the bodies to drop, the largest first. A complete one is in use by its request, so it cannot be dropped. */
+  /**
+   * Returns the bodies to drop, the slowest first, because clients that hold bodies back would otherwise keep out an upload that is
+   * larger than theirs. A complete body is in use by its request, so it cannot be dropped.
+   */
   findExcess(): readonly Body[] {
     if (this.#octets <= this.#maxOctets) return [];
     const excess: Body[] = [];
     let left = this.#octets;
-    for (const body of [...this.#bodies].filter(({ request }) => !request.complete).sort((a, b) => b.octets - a.octets)) {
-      if (left <= LEAVE * this.#maxOctets || (body.octets < SMALL_OCTETS && left <= 2 * this.#maxOctets)) break;
+    const nowMs = performance.now();
+    for (const body of [...this.#bodies].filter(({ request }) => !request.complete).sort((a, b) => a.recentAt(nowMs) - b.recentAt(nowMs))) {
+      if (left <= LEAVE * this.#maxOctets) break;
+      if (body.octets < SMALL_OCTETS && left <= 2 * this.#maxOctets) continue;
       excess.push(body);
       left -= body.octets;
     }
@@ -90,7 +114,7 @@ export function boundBodies({ metrics }: Pick<Runtime, 'metrics'>): RequestHandl
     request.on('data', ({ length }: Buffer) => {
       // A parser that has refused a body reads the rest of it, but keeps nothing.
       if (!releases.has(body) || request.listenerCount('data') < 2) return;
-      body.length += length;
+      body.receive(length);
       count(length + CHUNK_OCTETS);
       for (const each of own.findExcess()) drop(each, refuse);
       for (const each of all.findExcess()) drop(each, ({ request: dropped }) => dropped.destroy());
@@ -112,7 +136,7 @@ export function boundBodies({ metrics }: Pick<Runtime, 'metrics'>): RequestHandl
   };
 
   return (request, response, next) => {
-    const body: Body = { octets: 0, length: 0, request };
+    const body = new Body(request);
     // Starts with the parser of the route. A body that nothing reads takes no memory.
     request.on('newListener', function start(event) {
       if (event !== 'data') return;
