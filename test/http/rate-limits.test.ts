@@ -164,16 +164,18 @@ describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
     for (let i = 0; i < 40; i++) expect((await post(ip, acme.respond())).status).toBe(303);
   });
 
-  it('refuses any number of copies of a genuine response, and audits the first one', async () => {
+  it('refuses copies of a genuine response, and audits the first one', async () => {
     const organization = await makeTestOrganization(gateway);
     const ip = newAddress();
     const xml = organization.respond();
     const send = async () => (await post(ip, xml, undefined, undefined, organization)).code;
     expect(await send()).toBeUndefined();
-    const codes = await Promise.all(Array.from({ length: BY_ADDRESS - 1 }, send));
-    for (let i = 0; i < 20; i++) codes.push(await send());
-    expect(codes.filter((code) => code === 'saml_replayed')).toHaveLength(BY_ADDRESS + 19);
-    expect(await refusals(organization)).toEqual({ audited: 1, counted: { saml_replayed: BY_ADDRESS + 18 } });
+    const codes = await Promise.all(Array.from({ length: BY_ADDRESS }, send));
+    const examined = codes.filter((code) => code === 'saml_replayed').length;
+    // Concurrent copies do not exceed the limit together.
+    expect(examined).toBe(LIMITS.copies_of_response.points);
+    const counted = { saml_replayed: examined - 1, rate_limited: BY_ADDRESS - examined };
+    expect(await refusals(organization)).toEqual({ audited: 1, counted });
   });
 
   it('keeps sign-ins working in an organization that is flooded from many addresses, and in all others', async () => {

@@ -81,7 +81,7 @@ async function metrics(): Promise<string> {
   );
 }
 
-const PER = { address: 'address', organization: 'organization', request: 'started sign-in' } as const;
+const PER = { address: 'address', organization: 'organization', request: 'started sign-in', response: 'response' } as const;
 const timeOf = (seconds: number): string => (seconds === 60 ? 'minute' : `${seconds / 60} minutes`);
 
 function rateLimits(): string {

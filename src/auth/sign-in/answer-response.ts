@@ -40,13 +40,26 @@ export interface ResponseLimits {
 /** A response that was admitted. */
 export interface Admission {
   /**
+   * Checks that this is not one more copy of a response that was examined before. It is refused before its signature is verified.
+   * @throws rate_limited
+   */
+  requireNewResponse(unverifiedXml: string): void;
+  /**
    * Checks that a response is worth examining. After too many refusals, it must claim to answer a sign-in that this browser started.
    * @param requestId the pending request of this browser that the response claims to answer
    * @throws rate_limited
    */
   requireReason(requestId: string | undefined): Promise<void>;
+  /**
+   * Waits until it is this response's turn to be verified.
+   * @returns ends the turn
+   * @throws rate_limited if too many responses wait
+   */
+  takeTurn(length: number): Promise<() => void>;
   /** Counts a refusal. Returns whether it exceeds the limit, so that it is not recorded. */
   countRefusal(refusal: CountedRefusal): Promise<boolean>;
+  /** Counts a sign-in, which returns what the requests before it have counted. */
+  countAccepted(): Promise<void>;
   /** Ends the examination. Until then, the response occupies one of the refusals that the limits allow. */
   release(): void;
 }
@@ -57,9 +70,10 @@ export interface ResponseSource {
 }
 
 export interface CountedRefusal {
-  readonly code: ErrorCode;
-  /** Whether a valid signature covers the response. */
-  readonly isGenuine: boolean;
+  /** Undefined if the response was not refused, but did not sign the user in either. */
+  readonly code: ErrorCode | undefined;
+  /** Set if a valid signature covers the response. */
+  readonly assertionId: string | undefined;
 }
 
 /** A POST to the assertion consumer service. */
@@ -140,12 +154,9 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
       if (await recoversKeysForTest(runtime, organization, { unverifiedXml, posted, claimedRequest })) return { kind: 'outdated' };
       return await finishTestSignIn(runtime, round.organization, { unverifiedXml, request: claimedRequest, browser });
     }
-    // In the first round only, because this counts as a try.
-    if (isFirst) await round.admission.requireReason(claimedRequest?.requestId);
-    const connection = selectConnection(organization, unverifiedXml);
-    round.connection = connection;
-    requireActive(connection);
-    const verified = await verifyOrRecoverKeys(runtime, { organization, connection }, { unverifiedXml, posted, claimedRequest });
+    if (isFirst) round.admission.requireNewResponse(unverifiedXml);
+    const endTurn = await round.admission.takeTurn(unverifiedXml.length);
+    const verified = await verifyInTurn(runtime, round, { unverifiedXml, posted, claimedRequest, endTurn }).finally(endTurn);
     if (!verified) return { kind: 'outdated' };
     round.assertion = verified.assertion;
     return await finishSignIn(runtime, round.organization, { verified, unverifiedRelayState, claimedRequest, browser });
@@ -156,9 +167,22 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
 }
 
 interface UnverifiedAnswer {
+  /** Ends the turn of the response. Tests take none. */
+  readonly endTurn?: () => void;
   readonly unverifiedXml: string;
   readonly posted: PostedResponse;
   readonly claimedRequest: LoginRequest | undefined;
+}
+
+/** @returns undefined if the connection has new keys, so that the response must be judged again */
+async function verifyInTurn(runtime: Runtime, round: Round, answer: UnverifiedAnswer): Promise<VerifiedResponse | undefined> {
+  const organization = round.organization.value;
+  // In the first round only, because this counts as a try.
+  if (round.isFirst) await round.admission?.requireReason(answer.claimedRequest?.requestId);
+  const connection = selectConnection(organization, answer.unverifiedXml);
+  round.connection = connection;
+  requireActive(connection);
+  return verifyOrRecoverKeys(runtime, { organization, connection }, answer);
 }
 
 /**
@@ -173,6 +197,8 @@ async function verifyOrRecoverKeys(
   try {
     return await verifyResponse(runtime, at, answer.unverifiedXml);
   } catch (error) {
+    // A fetch may take seconds.
+    answer.endTurn?.();
     if (!needsUnknownKey(error) || !(await isWorthFetching(runtime, at, answer)) || !(await recoverKeys(runtime, at))) throw error;
     return undefined;
   }
@@ -215,7 +241,7 @@ async function isWorthFetching(
 }
 
 async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutcome): Promise<SignInOutcome> {
-  const { posted, connection, unverifiedXml, assertion } = round;
+  const { posted, connection, unverifiedXml, assertion, admission } = round;
   const { actor } = posted.browser;
   const organization = round.organization.value;
   if (assertion) reportExpiredCertificates(runtime, organization, assertion);
@@ -228,9 +254,13 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
       { organization: organization.slug, member: member.id, role: member.role, request_id: actor.requestId },
       'sign-in accepted',
     );
-    posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, member }));
-  } else if (outcome.kind === 'repeated') {
-    runtime.metrics.countLogin('repeated', organization.slug);
+    posted.afterAnswer(() => {
+      void admission?.countAccepted();
+      recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, member });
+    });
+  } else if (outcome.kind === 'repeated' || outcome.kind === 'bounced') {
+    if (outcome.kind === 'repeated') runtime.metrics.countLogin('repeated', organization.slug);
+    await admission?.countRefusal({ code: undefined, assertionId: assertion?.assertionId });
   }
   return outcome;
 }
@@ -257,7 +287,7 @@ async function recordRefusal(runtime: Runtime, round: Round, error: GatewayError
   runtime.metrics.countLogin(code, organization.slug);
   if (error.status >= 500) return;
   // A response that was read costs something, even if it was not examined.
-  const isOverLimit = await admission?.countRefusal({ code, isGenuine: assertion !== undefined });
+  const isOverLimit = await admission?.countRefusal({ code, assertionId: assertion?.assertionId });
   if (isOverLimit || code === 'rate_limited') return countRefusal(runtime, organization.id, { kind: 'sign_in', code });
   posted.afterAnswer(() => recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, error }));
   await auditRefusal(runtime, organization, { actor, connection, assertion, error });

@@ -86,6 +86,20 @@ export class LimitCounter {
   }
 
   /**
+   * Returns one point of a key that has used more than half of them in the current window. Below that, nothing is at stake, and
+   * the store is spared a write.
+   */
+  async giveBack(key: string): Promise<void> {
+    const window = this.#known.get(key);
+    if (!window || window.points * 2 <= this.#options.points) return;
+    this.#known.set(key, { ...window, points: window.points - 1 });
+    // If Redis does not answer, its count is too high until the window ends.
+    await this.#limiter()
+      ?.reward(key, 1)
+      .catch(() => undefined);
+  }
+
+  /**
    * Reserves one point for a request whose outcome is not known yet, so that concurrent requests cannot exceed the limit together.
    * @returns releases the point
    */

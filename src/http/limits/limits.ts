@@ -4,7 +4,7 @@ export interface Limit {
   readonly points: number;
   readonly seconds: number;
   /** What counts as one group of requests. */
-  readonly per: 'address' | 'organization' | 'request';
+  readonly per: 'address' | 'organization' | 'request' | 'response';
   /** What is counted, for the documentation. */
   readonly counts: string;
 }
@@ -37,6 +37,14 @@ export const LIMITS = {
     per: 'request',
     counts: 'Responses to one started sign-in above those limits: the first one and one retry.',
   },
+  // Far above reloads and double clicks. A new response needs the identity provider each time, so its number is not limited.
+  copies_of_response: {
+    points: 10,
+    seconds: 600,
+    per: 'response',
+    counts:
+      'Copies of a response with a valid signature that signed no user in. More are refused without being examined. If their unsigned parts differ, they are examined and count like responses without a valid signature.',
+  },
   genuine_refusals: {
     points: 300,
     seconds: 60,
@@ -49,12 +57,22 @@ export const LIMITS = {
     per: 'address',
     counts: 'Unsolicited responses with an unknown key, for which metadata is fetched.',
   },
-  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests.' },
+  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests. An accepted sign-in returns its point.' },
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
   // Not by organization: no flood against an organization may keep its sessions from being ended.
   logout: { points: 300, seconds: 60, per: 'address', counts: 'Single logout messages.' },
-  login_page: { points: 300, seconds: 60, per: 'address', counts: 'Views of the start page and the sign-in page.' },
-  login_form: { points: 60, seconds: 60, per: 'address', counts: 'Look-ups of an organization on the sign-in page.' },
+  login_page: {
+    points: 300,
+    seconds: 60,
+    per: 'address',
+    counts: 'Views of the start page and the sign-in page. An accepted sign-in returns its point.',
+  },
+  login_form: {
+    points: 60,
+    seconds: 60,
+    per: 'address',
+    counts: 'Look-ups of an organization on the sign-in page. An accepted sign-in returns its point.',
+  },
   device_start: { points: 60, seconds: 60, per: 'address', counts: 'Started sign-ins of the command line.' },
   // Guesses of another user's device code, which has eight letters and lives for ten minutes.
   device_code: { points: 60, seconds: 300, per: 'address', counts: 'Entered device codes.' },

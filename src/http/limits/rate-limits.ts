@@ -37,6 +37,8 @@ export interface LimitState {
   count(cost?: number): Promise<number | undefined>;
   /** See {@link LimitCounter.reserve}. */
   reserve(): () => void;
+  /** See {@link LimitCounter.giveBack}. */
+  giveBack(): Promise<void>;
 }
 
 /** @param groups the groups of an address, or the ID of an organization or a request */
@@ -67,6 +69,9 @@ export function limitOf(runtime: Runtime, name: LimitName, groups: AddressGroups
       return () => {
         for (const release of releases) release();
       };
+    },
+    async giveBack() {
+      for (const { counter, key } of parts) await counter.giveBack(key);
     },
   };
 }
