@@ -73,6 +73,8 @@ export interface Connection {
   readonly setupLinkId?: string | undefined;
   /** When the identity provider was connected again after its connection was deleted. Earlier setup links do not apply to it. */
   readonly reconnectedAt?: string | undefined;
+  /** The product that the administrator chose in the setup, which selects the guide. */
+  readonly product?: string | undefined;
   /** Only for a draft: when a test sign-in with the present metadata and settings was accepted. */
   readonly testedAt?: string | undefined;
 }

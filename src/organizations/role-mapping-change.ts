@@ -9,13 +9,15 @@ import { ownerLossStep, reportOwnerLoss, withOwner, withoutOwner } from './owner
 import { requireSettingsFit } from './quotas/quotas.ts';
 import { ANY_CONNECTION, type RoleMapping } from './role-mapping.ts';
 import { foreseeRoles, NO_OWNER_TEXTS, noOwnerReason } from './role-mapping-effect.ts';
+import { requireRolesChangeableBy } from './setup/setup-roles.ts';
 
 const HOW_TO_CONFIRM =
   'Only the operator can save the rules as they are, with "allow_no_owner": true in the API or --allow-no-owner at the command line.';
 
 export interface RoleMappingChange {
   readonly organizationId: string;
-  readonly roleMapping: RoleMapping;
+  /** The new rules, or a function of those that are saved. */
+  readonly roleMapping: RoleMapping | ((saved: RoleMapping) => RoleMapping);
   /** The operator's confirmation of rules that leave no owner. */
   readonly allowNoOwner: boolean;
   /** Checks the rules without saving them. */
@@ -28,19 +30,23 @@ export interface RoleMappingChange {
  * Rules that leave no owner (see {@link noOwnerReason}) are refused, unless the operator confirms them. The members are read after
  * the organization's record, and the commit requires its version, which every removal, suspension or demotion of an owner
  * increments. So an owner who is counted here cannot be removed, suspended or demoted in between.
- * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner; forbidden if anyone but the operator confirms them; organization_unknown
+ * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner; forbidden if anyone but the operator
+ *   confirms them, or for a setup link that may not change them; organization_unknown
  */
 export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: RoleMappingChange): Promise<Organization> {
-  const { organizationId, roleMapping, allowNoOwner, isDryRun = false } = change;
+  const { organizationId, allowNoOwner, isDryRun = false } = change;
   if (allowNoOwner && actor.kind !== 'operator') {
     throw new GatewayError('forbidden', 'Only the operator can allow role rules that leave the organization without an owner.');
   }
   return compareAndSet(async () => {
     const stored = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!stored) throw new GatewayError('organization_unknown');
+    const saved = stored.value.roleMapping;
+    const roleMapping = typeof change.roleMapping === 'function' ? change.roleMapping(saved) : change.roleMapping;
     requireKnownConnections(stored.value, roleMapping);
+    const setupSteps = await requireRolesChangeableBy(runtime.store, actor, { organization: stored.value, roleMapping });
     const effect = await foreseeRoles(runtime.store, { organization: stored.value, mapping: roleMapping });
-    const reason = noOwnerReason(stored.value.roleMapping, roleMapping, effect);
+    const reason = noOwnerReason(saved, roleMapping, effect);
     if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
     const value: Organization = { ...stored.value, roleMapping };
     requireSettingsFit(runtime, { before: stored.value, after: value, isByGateway: false });
@@ -48,25 +54,26 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     const nowMs = runtime.now();
     const marked = reason !== undefined && effect.ownersBefore > 0 ? withoutOwner(value, nowMs) : undefined;
     const hasOwner = effect.ownersBefore > 0 && effect.ownersAfter > 0;
-    const saved = marked ?? (hasOwner ? withOwner(value) : value);
+    const after = marked ?? (hasOwner ? withOwner(value) : value);
     const details = {
-      ...describeRules(stored.value.roleMapping, roleMapping),
+      ...describeRules(saved, roleMapping),
       default_role: roleMapping.defaultRole,
       ...(reason === undefined ? {} : { allow_no_owner: true }),
     };
     const result = await runtime.store.commit(
       organizationId,
       [
-        { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value: saved },
+        { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value: after },
         auditStep(nowMs, actor, 'role_mapping.changed', { details }),
         ...(marked ? [ownerLossStep(nowMs, actor, 'role_mapping')] : []),
+        ...setupSteps,
       ],
       // A failover must not bring back rules that were replaced.
       { replicated: true },
     );
     if (!result.ok) return RETRY;
-    if (marked) await reportOwnerLoss(runtime, saved, 'role_mapping');
-    return saved;
+    if (marked) await reportOwnerLoss(runtime, after, 'role_mapping');
+    return after;
   });
 }
 

@@ -79,3 +79,7 @@ export const roleMappingWarnings = ({ rules }: Pick<RoleMapping, 'rules'>): Role
 /** Returns whether some groups, or the default role, make a user an owner. */
 export const givesOwner = ({ rules, defaultRole }: RoleMapping): boolean =>
   defaultRole === 'owner' || rules.some(({ role }) => role === 'owner');
+
+/** Returns whether some groups, or the default role, make a user of this scope an owner. */
+export const givesOwnerTo = ({ rules, defaultRole }: RoleMapping, scope: RoleScope): boolean =>
+  (scope.isDefault && defaultRole === 'owner') || rules.some((rule) => rule.role === 'owner' && appliesTo(rule, scope));

@@ -91,8 +91,9 @@ describe('setup links of a connection', () => {
     expect(shown).toContain(draft.entityId);
     for (const secret of [other.entityId, 'Partner', defaultId]) expect(shown).not.toContain(secret);
     const changed = await newIdentityProvider(organization);
-    const metadata_xml = draft.metadata.replace('/sso"', '/sso2"').replace('/sso"', '/sso2"');
-    await browser.submit(await browser.submit(await page(), { metadata_xml }), {}, '/save');
+    const metadata = draft.metadata.replace('/sso"', '/sso2"').replace('/sso"', '/sso2"');
+    const step = await browser.open(`${gateway.url}/setup/single-sign-on/steps/metadata`);
+    await browser.submit(await browser.submit(step, { metadata }), {}, '/save');
     const { body } = await gateway.api<{ items: { id: string; single_sign_on: { redirect: string } }[] }>('GET', at());
     const endpoints = body.items.map(({ id, single_sign_on }) => [id, single_sign_on.redirect]);
     expect(endpoints).toEqual([

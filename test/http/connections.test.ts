@@ -184,8 +184,8 @@ describe('connections of an organization', () => {
     await browser.submit(await browser.open(body.url));
     const own = await newIdentityProvider(organization);
     const metadata_xml = own.metadata.replaceAll(own.entityId, OKTA_ISSUER);
-    const page = await browser.open(`${gateway.url}/setup/single-sign-on`);
-    const preview = await browser.submit(page, { metadata_xml }, '/preview');
+    const page = await browser.open(`${gateway.url}/setup/single-sign-on/steps/metadata`);
+    const preview = await browser.submit(page, { metadata: metadata_xml }, '/preview');
     expect((await browser.submit(preview, {}, '/save')).status).toBe(200);
     expect(await defaultId()).not.toBe(former);
     await gateway.api('PATCH', `${at()}/${await defaultId()}`, { state: 'active' });

@@ -27,8 +27,12 @@ const from = (issuer: string) => ({ values: { responseIssuer: issuer, assertionI
 const signIn = (user: string) => acme.signIn(new HttpBrowser(), user, from(NEW_ISSUER));
 const page = () => olivia.open(`${gateway.url}/console/single-sign-on`);
 const save = async (choice: Record<string, string>): Promise<Page> => {
-  const metadata_xml = acme.metadata.replace(/entityID="[^"]+"/, `entityID="${NEW_ISSUER}"`);
-  return olivia.submit(await olivia.submit(await page(), { metadata_xml }, '/preview'), choice, '/save');
+  const metadata = acme.metadata.replace(/entityID="[^"]+"/, `entityID="${NEW_ISSUER}"`);
+  return olivia.submit(
+    await olivia.submit(await olivia.open(`${gateway.url}/console/single-sign-on/steps/metadata`), { metadata }, '/preview'),
+    choice,
+    '/save',
+  );
 };
 const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
 const entityId = async () =>
@@ -103,8 +107,12 @@ describe('the decision about members in the console', () => {
     const { body } = await gateway.api<{ url: string }>('POST', `/organizations/${acme.slug}/setup-links`, {});
     const browser = new HttpBrowser();
     await browser.submit(await browser.open(body.url));
-    const metadata_xml = acme.metadata.replace(/entityID="[^"]+"/, `entityID="${NEW_ISSUER}"`);
-    const preview = await browser.submit(await browser.open(`${gateway.url}/setup/single-sign-on`), { metadata_xml }, '/preview');
+    const metadata = acme.metadata.replace(/entityID="[^"]+"/, `entityID="${NEW_ISSUER}"`);
+    const preview = await browser.submit(
+      await browser.open(`${gateway.url}/setup/single-sign-on/steps/metadata`),
+      { metadata },
+      '/preview',
+    );
     expect(preview.text.match(/name="on_new_entity_id" value="\w+"/g)).toEqual(['name="on_new_entity_id" value="new_accounts"']);
   });
 });

@@ -136,8 +136,8 @@ describe('metadata with another entityID', () => {
 
 describe('another identity provider in the console', () => {
   const previewed = async (browser: HttpBrowser, base: string) => {
-    const start = await browser.open(`${gateway.url}${base}/single-sign-on`);
-    return browser.submit(start, { metadata_xml: metadataOf(NEW_ISSUER) }, '/preview');
+    const start = await browser.open(`${gateway.url}${base}/single-sign-on/steps/metadata`);
+    return browser.submit(start, { metadata: metadataOf(NEW_ISSUER) }, '/preview');
   };
 
   it('is saved by an owner only with a decision', async () => {

@@ -277,9 +277,9 @@ describe('keep', () => {
     const link = await gateway.api<{ url: string }>('POST', `${path()}/setup-links`, { connection: replacement });
     const browser = new HttpBrowser();
     await browser.submit(await browser.open(link.body.url));
-    const start = await browser.open(`${gateway.url}/setup/single-sign-on`);
+    const start = await browser.open(`${gateway.url}/setup/single-sign-on/steps/metadata`);
     const evil = await newIdentityProvider(acme);
-    const preview = await browser.submit(start, { metadata_xml: evil.metadata }, '/preview');
+    const preview = await browser.submit(start, { metadata: evil.metadata }, '/preview');
     await browser.submit(preview, {}, '/save').catch(() => undefined);
     expect((await connections()).map(({ entity_id }) => entity_id)).not.toContain(evil.entityId);
   });

@@ -120,7 +120,7 @@ describe('metadata from a setup link while there are members', () => {
 
   it('sets no metadata URL, from which keys would be refreshed', async () => {
     const setup = await startSetup(gateway, acme.slug);
-    const preview = await setup.browser.submit(await setup.page(), { metadata_xml: acme.metadata }, '/preview');
+    const preview = await setup.browser.submit(await setup.step('metadata'), { metadata: acme.metadata }, '/preview');
     await submitSave(setup, preview, { metadata_url: 'https://attacker.example/metadata' });
     expect((await connection()).metadata_url).toBeNull();
     expect(await proposal()).toMatchObject({ metadata_url: 'https://attacker.example/metadata', certificates: [{ is_new: false }] });
@@ -131,7 +131,7 @@ describe('metadata from a setup link while there are members', () => {
   it('can only choose new accounts for another identity provider, and still waits for an owner', async () => {
     const setup = await startSetup(gateway, acme.slug);
     const idp = await newIdentityProvider(acme);
-    const preview = await setup.browser.submit(await setup.page(), { metadata_xml: idp.metadata }, '/preview');
+    const preview = await setup.browser.submit(await setup.step('metadata'), { metadata: idp.metadata }, '/preview');
     for (const [decision, code] of [
       ['keep', 'forbidden'],
       ['link_by_email', 'forbidden'],

@@ -33,7 +33,7 @@ const verdict = ({ status, code }: Page) => (status === 303 ? 'accepted' : code)
 const signIn = async (user = 'olivia') => verdict(await acme.post(new HttpBrowser(), acme.respond({ user })));
 const goLive = async (setup: Setup) => {
   const page = await setup.post('single-sign-on/go-live');
-  return page.status === 303 ? textOf((await setup.page()).text) : page.code;
+  return page.status === 303 ? textOf((await setup.browser.open(page.location ?? '')).text) : page.code;
 };
 const isEnded = async (setup: Setup) => (await setup.page()).code === 'unauthenticated';
 
@@ -42,7 +42,8 @@ describe('the first metadata of a setup link', () => {
 
   it('creates a draft, which accepts no sign-in', async () => {
     const setup = await startSetup(gateway, acme.slug);
-    expect(textOf((await setup.save(acme.metadata)).text)).toContain('This connection is a draft.');
+    expect(textOf((await setup.save(acme.metadata)).text)).toContain('How are users identified?');
+    expect(textOf((await setup.page()).text)).toContain('This connection is a draft.');
     expect(await states()).toEqual(['draft']);
     expect(await signIn()).toBe('saml_issuer_unknown');
     expect((await new HttpBrowser().request(`${gateway.url}/saml/${acme.slug}/login`)).code).toBe('idp_not_configured');
@@ -51,11 +52,11 @@ describe('the first metadata of a setup link', () => {
   it('goes live after a successful test sign-in', async () => {
     const setup = await startSetup(gateway, acme.slug);
     await setup.save(acme.metadata);
-    expect((await setup.page()).forms.some(({ action }) => action.endsWith('/go-live'))).toBe(false);
+    expect((await setup.step('live')).forms.some(({ action }) => action.endsWith('/go-live'))).toBe(false);
     const result = await setup.test(acme);
     expect(textOf(result.text)).toContain('The connection is still a draft. Go live to let users sign in.');
-    const page = await setup.page();
-    expect(textOf(page.text)).toContain('A test sign-in succeeded on');
+    expect(textOf((await setup.page()).text)).toContain('A test sign-in succeeded on');
+    const page = await setup.step('live');
     const live = await setup.browser.submit(page, {}, '/go-live');
     expect(textOf(live.text)).toContain('Single sign-on is live.');
     expect(await states()).toEqual(['active']);
@@ -115,7 +116,7 @@ describe('a setup link that was created before there was a connection', () => {
   it('cannot see or change a connection that an owner, the operator or another link creates', async () => {
     const open = await createLink(gateway, acme.slug);
     const setup = await startSetup(gateway, acme.slug);
-    const preview = await setup.browser.submit(await setup.page(), { metadata_xml: acme.metadata }, '/preview');
+    const preview = await setup.browser.submit(await setup.step('metadata'), { metadata: acme.metadata }, '/preview');
     const own = await newIdentityProvider(acme);
     await gateway.api('PUT', `${path()}/identity-provider`, own.metadata);
     expect((await setup.browser.submit(preview, {}, '/save')).code).toBe('unauthenticated');
@@ -221,7 +222,7 @@ describe('the holder of a setup link', () => {
     expect(await fingerprints()).not.toEqual((await gateway.api('GET', `/organizations/${other.slug}/connections`)).body);
     const link = await createLink(gateway, acme.slug);
     const revoked = await openSetup(gateway, link);
-    const preview = await revoked.browser.submit(await revoked.page(), { metadata_xml: metadata }, '/preview');
+    const preview = await revoked.browser.submit(await revoked.step('metadata'), { metadata }, '/preview');
     await gateway.api('DELETE', `${path()}/setup-links/${link.id}`);
     expect((await revoked.browser.submit(preview, {}, '/save')).code).toBe('unauthenticated');
     expect((await revoked.post('single-sign-on/go-live')).code).toBe('unauthenticated');

@@ -120,7 +120,7 @@ describe('setup links: single use', () => {
     for (let looks = 0; looks < 3; looks++) expect((await new HttpBrowser().open(url)).status).toBe(200);
     expect((await listed(id))?.state).toBe('open');
     const browser = await begin(url);
-    expect(browser.history.at(-1)?.url).toBe(`${gateway.url}/setup/single-sign-on`);
+    expect(browser.history.at(-1)?.url).toMatch(/\/setup\/single-sign-on\/steps\/\w+$/);
     expect((await listed(id))?.state).toBe('used');
     expect(await refusal(new HttpBrowser(), url)).toEqual([404, 'not_found']);
     expect(await refusal(new HttpBrowser(), url, {})).toEqual([404, 'not_found']);
@@ -223,10 +223,11 @@ describe('setup links: the setup', () => {
     await gateway.api('DELETE', `/organizations/${fresh.slug}/identity-provider`);
     const { id, url } = await make({}, fresh.slug);
     const browser = await begin(url);
-    const page = await browser.open(`${gateway.url}/setup/single-sign-on?guide=google-workspace`);
+    const page = await browser.open(`${gateway.url}/setup/single-sign-on`);
     expect(page.text).toContain(`data-copy="${fresh.acsUrl}"`);
     expect(textOf(page.text)).toContain('No identity provider yet');
-    const preview = await browser.submit(page, { metadata_xml: fresh.metadata });
+    const step = await browser.open(`${gateway.url}/setup/single-sign-on/steps/metadata`);
+    const preview = await browser.submit(step, { metadata: fresh.metadata });
     const saved = await browser.submit(preview, {}, '/save');
     expect(textOf(saved.text)).toContain('The identity provider is saved.');
     const settings = await browser.open(`${gateway.url}/setup/single-sign-on/settings`);

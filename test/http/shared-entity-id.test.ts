@@ -43,7 +43,7 @@ describe('an entityID that another organization uses', () => {
     const browser = new HttpBrowser();
     await browser.submit(await browser.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
     const page = await browser.open(`${gateway.url}/console/operator/organizations/${attacker.slug}/single-sign-on`);
-    const preview = await browser.submit(page, { metadata_xml: victim.metadata });
+    const preview = await browser.submit(await browser.open(`${page.url}/steps/metadata`), { metadata: victim.metadata });
     for (const { text } of [page, preview]) expect(textOf(text)).toContain(SHARED);
   });
 
@@ -90,7 +90,7 @@ describe('an entityID that another organization uses', () => {
   it('is not revealed to an owner in the console', async () => {
     const { browser } = await newSession(gateway, attacker, 'olivia');
     const page = await browser.open(`${gateway.url}/console/single-sign-on`);
-    const preview = await browser.submit(page, { metadata_xml: victim.metadata });
+    const preview = await browser.submit(await browser.open(`${page.url}/steps/metadata`), { metadata: victim.metadata });
     expect(textOf(preview.text)).toContain(`Entity ID ${OKTA_ISSUER}`);
     for (const { text } of [page, preview, await browser.open(`${gateway.url}/console`)]) expect(textOf(text)).not.toContain(SHARED);
   });
@@ -100,7 +100,7 @@ describe('an entityID that another organization uses', () => {
     const browser = new HttpBrowser();
     const page = await browser.submit(await browser.open(link.body.url));
     const setup = await browser.open(`${gateway.url}/setup/single-sign-on`);
-    const preview = await browser.submit(setup, { metadata_xml: victim.metadata });
+    const preview = await browser.submit(await browser.open(`${setup.url}/steps/metadata`), { metadata: victim.metadata });
     expect(textOf(preview.text)).toContain(`Entity ID ${OKTA_ISSUER}`);
     for (const { text } of [page, setup, preview]) expect(textOf(text)).not.toContain(SHARED);
   });

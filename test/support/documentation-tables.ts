@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { SIGN_IN_CHECKS } from '../../src/auth/sign-in-log/sign-in-checks.ts';
 import { VARIABLES } from '../../src/config.ts';
+import { OWN_LABELS } from '../../src/console/setup-steps/idp-product.ts';
+import { IDP_PRODUCTS } from '../../src/console/setup-steps/idp-products.ts';
 import { ERROR_VARIANTS, ERRORS, type ErrorText, errorText, type Fixer } from '../../src/errors.ts';
 import { OPERATIONS } from '../../src/http/api/api.ts';
 import { CALLERS } from '../../src/http/api-reference/operation-views.ts';
@@ -125,6 +127,17 @@ function operations(): string {
   );
 }
 
+/** The fields of each product that take a value of the organization. */
+function idpFields(): string {
+  const { other: _, ...products } = IDP_PRODUCTS;
+  const rows = Object.values(products).flatMap(({ label, tasks }) =>
+    tasks.flatMap(({ title, fields = [] }) =>
+      fields.flatMap(({ label: field, value }) => (typeof value === 'string' ? [] : [[label, title, field, OWN_LABELS[value.own]]])),
+    ),
+  );
+  return table(['product', 'screen', 'field', 'value'], rows);
+}
+
 /** An example as a code block. `package.test.ts` runs the same file in a project of its own. */
 const example = (name: string) => (): string =>
   `\`\`\`js\n${readFileSync(path.join(import.meta.dirname, '../examples', name), 'utf8').trim()}\n\`\`\``;
@@ -135,6 +148,7 @@ export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => st
   'docs/operations.md': { metrics, 'rate-limits': rateLimits },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
   'docs/api.md': { operations, 'example-client': example('client.mjs'), 'example-express': example('express.mjs') },
+  'docs/identity-providers.md': { 'idp-fields': idpFields },
   'docs/saml-checks.md': { 'response-checks': responseChecks, 'sign-in-checks': signInChecks },
 };
 

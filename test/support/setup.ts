@@ -6,6 +6,8 @@ export interface Setup {
   readonly browser: HttpBrowser;
   readonly linkId: string;
   page(): Promise<Page>;
+  /** Opens a step of the setup. */
+  step(name: string): Promise<Page>;
   /** Previews and saves metadata. `decision` is the choice about the members. */
   save(metadata: string, decision?: string): Promise<Page>;
   /** Submits a form of the setup that its page may not show, with the CSRF token of the setup. */
@@ -23,6 +25,7 @@ export async function openSetup(gateway: GatewayUnderTest, { id, url }: { readon
   const browser = new HttpBrowser();
   await browser.submit(await browser.open(url));
   const page = () => browser.open(`${gateway.url}/setup/single-sign-on`);
+  const step = (name: string) => browser.open(`${gateway.url}/setup/single-sign-on/steps/${name}`);
   const csrf = String((await page()).forms[0]?.fields.find(({ name }) => name === 'csrf')?.value);
   const post = (path: string, fields: Readonly<Record<string, string>> = {}) =>
     browser.request(`${gateway.url}/setup/${path}`, {
@@ -34,9 +37,10 @@ export async function openSetup(gateway: GatewayUnderTest, { id, url }: { readon
     browser,
     linkId: id,
     page,
+    step,
     post,
     save: async (metadata, decision) => {
-      const preview = await browser.submit(await page(), { metadata_xml: metadata }, '/preview');
+      const preview = await browser.submit(await step('metadata'), { metadata }, '/preview');
       return browser.submit(preview, decision === undefined ? {} : { on_new_entity_id: decision }, '/save');
     },
     test: async (organization, respond = organization.respond) => {

@@ -36,7 +36,9 @@ export function addConnection(program: Command): void {
     .option('--link-until <time>', 'until when link_by_email links users: a time, at most 30 days ahead')
     .option('--dry-run', 'print the connection as it would be, and how many members are affected, without changing it');
   withSettingOptions(set).action(change);
-  add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…').action(enable);
+  add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…')
+    .option('--allow-no-owner', 'go live even if no role rule gives a user the role owner (operator only)')
+    .action(enable);
   add('disable <slug> <id>', 'refuse sign-ins and revoke the credentials of its members', 'disable acme con_…')
     .option(...keepSessions)
     .action(disable);
@@ -152,8 +154,11 @@ function printPreview(options: GatewayOptions, preview: IdentityProvider, read: 
   printLine('Nothing was changed.');
 }
 
-async function enable(slug: string, id: string, options: GatewayOptions): Promise<void> {
-  const changed = await connectAsOperator(options).connections.change(slug, id, { state: 'active' });
+type EnableOptions = GatewayOptions & { readonly allowNoOwner?: true };
+
+async function enable(slug: string, id: string, { allowNoOwner, ...options }: EnableOptions): Promise<void> {
+  const confirmation = allowNoOwner ? { allow_no_owner: true } : {};
+  const changed = await connectAsOperator(options).connections.change(slug, id, { state: 'active', ...confirmation });
   print(options.json, changed, () => printLine(`Enabled ${changed.name}. Users of ${slug} can sign in through it.`));
 }
 

@@ -66,7 +66,7 @@ export async function planChanges(client: Client, file: OrganizationFile, option
     ...targets.flatMap((target) => metadataSteps(root, target, options)),
     ...organizationSteps(root, file, current),
     ...(await roleMappingSteps(client, { root, file, targets, present, options })),
-    ...targets.flatMap((target) => connectionSteps(root, target)),
+    ...targets.flatMap((target) => connectionSteps(root, target, allowsNoOwner(options, current))),
   ];
   const checks = steps.flatMap(({ check }) => (check ? [check] : []));
   if (creations.length === 0) for (const check of checks) await runChange(client, slug, check);
@@ -141,10 +141,14 @@ function metadataSteps(root: string, target: Target, { isDryRun = false }: PlanO
   return [{ change: { description: `set ${label}${entityIdText(read)}${effect}`, run } }];
 }
 
-function connectionSteps(root: string, target: Target): PlannedStep[] {
+/** Only the operator creates organizations. The file of a new one may leave the role rules for later. */
+const allowsNoOwner = ({ allowNoOwner = false }: PlanOptions, current: Fields | undefined): boolean => allowNoOwner || !current;
+
+function connectionSteps(root: string, target: Target, allowNoOwner: boolean): PlannedStep[] {
   const { body, checkedBody, description } = connectionChanges(target);
   if (Object.keys(body).length === 0) return [];
-  return [step(description, () => ({ method: 'PATCH', path: `${root}/connections/${idOf(target)}`, body, checkedBody }))];
+  const sent = allowNoOwner && body.state === 'active' ? { ...body, allow_no_owner: true } : body;
+  return [step(description, () => ({ method: 'PATCH', path: `${root}/connections/${idOf(target)}`, body: sent, checkedBody }))];
 }
 
 interface RoleMappingInput {

@@ -1,8 +1,5 @@
 import type { Connection } from '../../organizations/organizations.ts';
-import type { Frame } from '../navigation.ts';
-import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
-import { Callout } from '../parts/notice.tsx';
 
 const STATES = { draft: ['note', 'draft'], active: ['good', 'active'], disabled: ['bad', 'disabled'] } as const;
 
@@ -38,44 +35,5 @@ export function StateText({ state, testedAt }: Pick<Connection, 'state' | 'teste
         </>
       )}
     </p>
-  );
-}
-
-export interface GoLivePanelProps {
-  readonly frame: Frame;
-  readonly connection: Connection;
-  /** Whether members exist who keep the setup link from changing the connection. */
-  readonly isLocked: boolean;
-}
-
-/** The last step of a setup. */
-export function GoLivePanel({ frame, connection: { state, testedAt }, isLocked }: GoLivePanelProps) {
-  return (
-    <section class="panel" aria-labelledby="go-live">
-      <header>
-        <h2 id="go-live">Go live</h2>
-        <StateBadge state={state} />
-      </header>
-      <StateText state={state} testedAt={testedAt} />
-      {state === 'disabled' ? <p>Ask an owner of the organization to enable it.</p> : null}
-      {state !== 'draft' ? null : isLocked ? (
-        <p>Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.</p>
-      ) : testedAt === undefined ? (
-        <p>Run a test sign-in. When it succeeds, you can go live here.</p>
-      ) : (
-        <PostForm action={`${frame.singleSignOnPath}/go-live`} csrfToken={frame.csrfToken}>
-          <p>When you go live, users can sign in immediately.</p>
-          <button type="submit">Go live</button>
-        </PostForm>
-      )}
-      {isLocked ? (
-        <Callout kind="note">
-          <p>
-            Members exist, so the settings can only be changed by an owner. Metadata that you save here is a proposal. It takes effect when
-            an owner accepts it.
-          </p>
-        </Callout>
-      ) : null}
-    </section>
   );
 }

@@ -4,21 +4,24 @@ import { Facts } from '../parts/facts.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { momentText } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
-import { GUIDES } from './single-sign-on-guides.ts';
+import { IDP_PRODUCTS, isIdpProduct } from '../setup-steps/idp-products.ts';
 
 export interface IdpFactsProps {
   readonly metadata: LoadedMetadata['metadata'];
   readonly metadataUrl: string | undefined;
+  /** The product that the administrator chose. */
+  readonly product?: string | undefined;
 }
 
 /** Shows what the gateway read from an identity provider’s metadata. */
-export function IdpFacts({ metadata, metadataUrl }: IdpFactsProps) {
+export function IdpFacts({ metadata, metadataUrl, product: chosen }: IdpFactsProps) {
   const { singleSignOn, singleLogout } = metadata;
-  const product = idpKindOf(metadata.entityId, singleSignOn.redirect ?? singleSignOn.post);
+  const recognized = idpKindOf(metadata.entityId, singleSignOn.redirect ?? singleSignOn.post);
+  const product = recognized === 'other' && isIdpProduct(chosen) ? chosen : recognized;
   return (
     <Facts
       facts={[
-        ['Product', product === 'other' ? undefined : GUIDES[product].label],
+        ['Product', product === 'other' ? undefined : IDP_PRODUCTS[product].label],
         ['Entity ID', <Code text={metadata.entityId} />],
         ['Single sign-on URL', <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
         ['Single logout', singleLogout.redirect || singleLogout.post ? 'offered' : 'not offered'],

@@ -92,7 +92,7 @@ export const CONNECTIONS = [
     id: 'changeConnection',
     summary: 'Update a connection',
     description:
-      'Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
+      'Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"state": "active"` returns 409 if the organization would go live without a role rule that gives a user the role owner, unless the operator confirms it with `"allow_no_owner": true`. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
     who: 'owner',
     query: DRY_RUN_QUERY,
     body: json(CONNECTION_CHANGES),
@@ -101,11 +101,11 @@ export const CONNECTIONS = [
     refusals: ['conflict', 'not_found'],
     handle: async ({ runtime, response, principal, actor, organization, query, body, params }) => {
       const { id: connectionId } = requireConnection(organization, params.con);
-      const { changes, keepsSessions } = toConnectionChanges(body);
+      const { changes, keepsSessions, allowNoOwner } = toConnectionChanges(body);
       if (query.dry_run === 'true') {
         return previewChanges(runtime, principal, { organization, connectionId, changes, signal: signalOf(response) });
       }
-      const after = await changeConnection(runtime, actor, { organization, connectionId, changes, keepsSessions });
+      const after = await changeConnection(runtime, actor, { organization, connectionId, changes, keepsSessions, allowNoOwner });
       return describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, connectionId) });
     },
   }),

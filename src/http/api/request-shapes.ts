@@ -165,6 +165,9 @@ export const CONNECTION_CHANGES = z
     state: z.enum(['draft', 'active', 'disabled']).describe('A connection cannot become a draft again.'),
     is_default: z.literal(true).describe('Makes this the default connection.'),
     keep_sessions: z.boolean().describe('With `"state": "disabled"`: does not revoke the sessions and tokens of the members.'),
+    allow_no_owner: z
+      .boolean()
+      .describe('With `"state": "active"`: goes live although no role rule gives a user the role owner. Only for the operator.'),
     ...SETTINGS_FIELDS,
   })
   .partial();
@@ -174,10 +177,11 @@ export function toConnectionChanges({
   state,
   is_default: isDefault,
   keep_sessions: keepsSessions,
+  allow_no_owner: allowNoOwner,
   ...settings
 }: z.infer<typeof CONNECTION_CHANGES>) {
   const changes = Object.keys(settings).length === 0 ? {} : { settings: toSettings(settings) };
-  return { changes: { name, state, isDefault, ...changes }, keepsSessions };
+  return { changes: { name, state, isDefault, ...changes }, keepsSessions, allowNoOwner };
 }
 
 const flag = z.enum(['true', 'false']).optional();

@@ -42,7 +42,9 @@ async function changeIdentifier(runtime: Runtime, request: Request, response: Re
     connectionId: connection.id,
     changes: { identifier: setting },
   });
-  redirectWithNotice(runtime, response, singleSignOnPathOf(response), savedText(setting));
+  const path = singleSignOnPathOf(response);
+  // A setup continues with the next step.
+  redirectWithNotice(runtime, response, connection.state === 'draft' && setting !== 'auto' ? `${path}/steps` : path, savedText(setting));
 }
 
 const savedText = (setting: IdentifierSetting): string =>

@@ -8,7 +8,6 @@ import { renderPage } from '../../console/layout.tsx';
 import { NewSetupLinkPage } from '../../console/single-sign-on/setup-links-panel.tsx';
 import { SetupDonePage, SetupStartPage } from '../../console/single-sign-on/setup-page.tsx';
 import type { GatewayError } from '../../errors.ts';
-import { goLive } from '../../organizations/setup/go-live.ts';
 import { createSetupLink, findOpenSetupLink, revokeSetupLink } from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
@@ -18,12 +17,11 @@ import { countFailures, wrongTokens } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
 import { runOnce, takeSecret } from '../run-once.ts';
-import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { requireOwnOrigin } from './operator-visit.ts';
-import { requireSetupSession, SETUP_BASE, visitActorOf } from './setup-visit.ts';
+import { requireSetupSession, SETUP_BASE } from './setup-visit.ts';
 import { oneSignInPages } from './sign-in-log.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
-import { frameOf, openVisit, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, singleSignOnPathOf } from './visit.ts';
+import { frameOf, openVisit, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
 const SECRET = /^[\w-]{43}$/;
 
@@ -37,7 +35,6 @@ export function setupRoutes(runtime: Runtime): Router {
   router.get(`${SETUP_BASE}/done`, (_request, response) => sendPage(response, 200, renderPage(<SetupDonePage />)));
   router.use(SETUP_BASE, ...openVisit(runtime, SETUP_SESSION, requireSetupSession(runtime)));
   router.use(`${SETUP_BASE}/single-sign-on`, singleSignOnPages(runtime));
-  router.post(`${SETUP_BASE}/single-sign-on/go-live`, (request, response) => activate(runtime, request, response));
   router.use(`${SETUP_BASE}/sign-ins`, oneSignInPages(runtime));
   router.post(`${SETUP_BASE}/leave`, async (request, response) => {
     await destroySession(request);
@@ -45,18 +42,6 @@ export function setupRoutes(runtime: Runtime): Router {
     response.redirect(303, `${SETUP_BASE}/done`);
   });
   return router;
-}
-
-/** Activates the draft of the setup. Only setups have this form; owners and the operator enable any connection. */
-async function activate(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { id: connectionId } = requireVisitedConnection(response);
-  await runAndRedirect(runtime, response, {
-    run: async () => {
-      await goLive(runtime, visitActorOf(request, response), { organization: organizationOf(response), connectionId });
-      return 'Single sign-on is live. Users can sign in now.';
-    },
-    href: singleSignOnPathOf(response),
-  });
 }
 
 /** Opening a link does not use it up, only the button does, because programs that scan emails open links. */
@@ -67,7 +52,7 @@ function landingRoutes(router: Router, runtime: Runtime): void {
   landing.post('/', requireOwnOrigin(runtime), async (request, response) => {
     const start = () => startSetupSession(runtime, actorOf(request, response), secretOf(request));
     setSignedCookie(runtime, response, 'setup', await countFailures(runtime, wrongLinks(request.ip), start));
-    response.redirect(303, `${SETUP_BASE}/single-sign-on`);
+    response.redirect(303, `${SETUP_BASE}/single-sign-on/steps`);
   });
   router.use(`${SETUP_BASE}/:secret`, (request, response, next) =>
     SECRET.test(secretOf(request)) ? landing(request, response, next) : next(),

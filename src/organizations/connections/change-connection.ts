@@ -12,6 +12,7 @@ import {
   type Organization,
   updateOrganization,
 } from '../organizations.ts';
+import { readActivationCheck } from '../setup/first-activation.ts';
 import {
   connectAgain,
   findConnection,
@@ -96,18 +97,22 @@ export interface ConnectionChange {
   readonly changes: ConnectionChanges;
   /** Keeps the sessions and tokens of the members when the connection is disabled or deleted. */
   readonly keepsSessions?: boolean | undefined;
+  /** The operator's confirmation that the organization goes live although no rule gives the role owner. */
+  readonly allowNoOwner?: boolean | undefined;
 }
 
 /**
  * Changes a connection. Disabling it refuses sign-ins from the commit on, and then revokes the credentials of its members unless
  * `keepsSessions` is true. Disabling a disabled connection again revokes credentials that were kept.
  * @throws idp_not_configured, not_found, validation_failed; conflict if the name is taken, if the state cannot become a draft again,
- *   or if a connection becomes active whose credentials are still being revoked
+ *   or if a connection becomes active whose credentials are still being revoked, or whose organization would go live without a rule for
+ *   the role owner; forbidden if anyone but the operator confirms that
  */
 export async function changeConnection(runtime: Runtime, actor: Actor, change: ConnectionChange): Promise<Organization> {
-  const { organization, changes, keepsSessions = false } = change;
+  const { organization, changes, keepsSessions = false, allowNoOwner = false } = change;
   const { id } = requireConnection(organization, change.connectionId);
   const isRevoking = changes.state === 'disabled' && !keepsSessions;
+  const requireOwnerRule = await readActivationCheck(runtime.store, actor, { organizationId: organization.id, allowNoOwner });
   if (organization.revokingConnections !== undefined) await finishRevocations(runtime, actor, organization.id);
   await noteConnections(runtime.store, withChanges(organization, id, changes));
   if (isRevoking) await noteRevocation(runtime.store, organization.id, true);
@@ -119,11 +124,14 @@ export async function changeConnection(runtime: Runtime, actor: Actor, change: C
       ...(changes.name === undefined ? {} : { name: changes.name }),
       ...(changes.state === undefined ? {} : { state: changes.state }),
       ...(changes.state === 'disabled' ? { keep_sessions: keepsSessions } : {}),
+      ...(allowNoOwner ? { allow_no_owner: true } : {}),
       ...(changes.isDefault === undefined ? {} : { is_default: true }),
       ...(changes.settings === undefined ? {} : { changes: changes.settings }),
     },
     change: (before) => {
       const changed = withChanges(before, id, changes);
+      if (changes.state === 'active' && requireConnection(before, id).state !== 'active')
+        requireOwnerRule(changed, requireConnection(changed, id));
       const saved = isRevoking ? withRevocation(changed, requireConnection(changed, id)) : changed;
       return isDeepStrictEqual(saved, before) ? undefined : saved;
     },

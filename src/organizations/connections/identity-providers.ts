@@ -47,10 +47,7 @@ export interface LoadedMetadata {
   readonly metadataUrl?: string;
 }
 
-/**
- * Fetches and reads metadata without saving it.
- * @throws idp_metadata_invalid, payload_too_large
- */
+/** Fetches and reads metadata without saving it. @throws idp_metadata_invalid, payload_too_large */
 export async function loadMetadata(runtime: Pick<Runtime, 'config' | 'now'>, source: MetadataSource): Promise<LoadedMetadata> {
   const nowMs = runtime.now();
   if (source.kind === 'manual') return readManualIdp(source.values, nowMs);
@@ -59,10 +56,7 @@ export async function loadMetadata(runtime: Pick<Runtime, 'config' | 'now'>, sou
   return source.kind === 'url' ? { ...loaded, metadataUrl: source.url } : loaded;
 }
 
-/**
- * Fetches a metadata document from its URL.
- * @throws idp_metadata_invalid, payload_too_large
- */
+/** Fetches a metadata document from its URL. @throws idp_metadata_invalid, payload_too_large */
 export const fetchMetadataDocument = ({ config }: Pick<Runtime, 'config'>, url: string): Promise<Uint8Array> =>
   // Only a gateway that itself runs on a loopback address, for development, may fetch from one.
   fetchMetadata(url, { allowLoopback: isLoopbackHost(new URL(config.baseUrl).hostname) });
@@ -81,6 +75,10 @@ export interface MetadataChange {
   readonly loaded: LoadedMetadata;
   /** What happens to the members if the entityID is another one. */
   readonly decision?: EntityIdDecision | undefined;
+  /** A connection that is created is a draft, which goes live when its setup ends. */
+  readonly startsAsDraft?: boolean | undefined;
+  /** The product that the administrator chose. Undefined keeps the present one if it is the same identity provider. */
+  readonly product?: string | undefined;
   /** Until when `link_by_email` links members. */
   readonly linkUntilMs?: number | undefined;
   /**
@@ -102,7 +100,7 @@ export interface MetadataChange {
  * @throws not_found; conflict if another connection has the same identity provider
  */
 export function withMetadata(
-  { organization, connectionId, loaded, setupLinkId }: MetadataChange,
+  { organization, connectionId, loaded, setupLinkId, product, startsAsDraft = false }: MetadataChange,
   nowMs: number,
   scope: NonNullable<EntityIdPlan['scope']> = { identityScope: loaded.metadata.entityId },
 ): Organization {
@@ -112,7 +110,7 @@ export function withMetadata(
   const options = { name: DEFAULT_NAME, metadata } as const;
   const create = (): Connection =>
     setupLinkId === undefined
-      ? connectAgain(organization, { ...options, state: 'active' }, nowMs)
+      ? connectAgain(organization, { ...options, state: startsAsDraft ? 'draft' : 'active' }, nowMs)
       : { ...newConnection({ ...options, state: 'draft' }, nowMs), setupLinkId };
   const connection = before ?? create();
   const isSameUrl = metadataUrl !== undefined && before?.metadataUrl === metadataUrl;
@@ -123,6 +121,7 @@ export function withMetadata(
     ...connection,
     metadata,
     metadataUrl,
+    product: product ?? (isSameIdp ? connection.product : undefined),
     // Another identity provider identifies its users in its own way.
     settings: { ...connection.settings, metadataRefreshHours, ...(isSameIdp ? {} : { identifier: 'auto' }) },
     updatedAt: toIsoTime(nowMs),

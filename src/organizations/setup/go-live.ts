@@ -5,6 +5,7 @@ import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { requireConnection, withConnection } from '../connections/connections.ts';
 import { type Connection, type Organization, updateOrganization } from '../organizations.ts';
+import { readActivationCheck } from './first-activation.ts';
 import { requireLinkStep } from './setup-links.ts';
 import { isLockedForSetup, requireLinkId } from './setup-rights.ts';
 
@@ -16,7 +17,7 @@ export interface GoLive {
 
 /**
  * Activates the draft of a setup link, so that users can sign in. Doing it again changes nothing.
- * @throws conflict if no test sign-in with the present metadata and settings was accepted; forbidden if the connection is disabled, or
+ * @throws conflict if no test sign-in with the present metadata and settings was accepted, or if no rule gives the role owner; forbidden if the connection is disabled, or
  *   if it has the members of a deleted identity provider
  */
 export async function goLive(runtime: Runtime, actor: Actor, { organization, connectionId }: GoLive): Promise<Organization> {
@@ -26,6 +27,7 @@ export async function goLive(runtime: Runtime, actor: Actor, { organization, con
     throw new GatewayError('forbidden', 'This connection has members, so an owner of the organization must activate it.');
   }
   const linkStep = await requireLinkStep(runtime.store, organization.id, requireLinkId(actor));
+  const requireOwnerRule = await readActivationCheck(runtime.store, actor, { organizationId: organization.id, allowNoOwner: false });
   return updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event: 'connection.changed',
@@ -34,6 +36,7 @@ export async function goLive(runtime: Runtime, actor: Actor, { organization, con
       const draft = requireConnection(before, connectionId);
       if (draft.state === 'active') return undefined;
       requireReady(draft, checked);
+      requireOwnerRule(before, draft);
       return withConnection(before, { ...draft, state: 'active' });
     },
     extraSteps: () => [linkStep],

@@ -164,6 +164,14 @@ export async function requireLinkStep(store: Store, organizationId: string, link
   return { do: 'require', collection: SETUP_LINKS, id: linkId, version: link.version };
 }
 
+/** Returns the connection that a setup link has created or belongs to. @throws unauthenticated if the link is revoked or has ended */
+export async function requireLinkedConnection(store: Store, organization: Organization, linkId: string): Promise<Connection | undefined> {
+  const link = await store.get(organization.id, SETUP_LINKS, linkId);
+  const target = link && link.value.revokedAtMs === undefined ? findSetupTarget(organization, link) : undefined;
+  if (!target) throw new GatewayError('unauthenticated', { variant: 'setup_session_ended' });
+  return target.connection;
+}
+
 const linkInvalid = () => new GatewayError('not_found', { variant: 'setup_link_invalid' });
 
 export interface OpenSetupLink {

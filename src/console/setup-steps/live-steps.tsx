@@ -1,0 +1,141 @@
+import type { Connection, Organization } from '../../organizations/organizations.ts';
+import { ownerGroupsOf } from '../../organizations/setup/setup-roles.ts';
+import type { Frame } from '../navigation.ts';
+import { Copy } from '../parts/copy.tsx';
+import { Facts } from '../parts/facts.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { identifierText } from '../single-sign-on/identifier-panel.tsx';
+import { StepPage, stepPath } from './step-page.tsx';
+import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
+
+export interface LiveStepProps {
+  readonly frame: Frame;
+  readonly progress: SetupProgress;
+  readonly connection: Connection;
+  /** Whether members exist who keep the setup link from changing the connection. */
+  readonly isLocked: boolean;
+}
+
+const OPEN_STEPS: Partial<Record<SetupStepId, string>> = {
+  users: 'The identifier of users is not known yet.',
+  roles: 'No group has the role owner, so no member could manage the organization.',
+  test: 'No test sign-in with the present metadata and settings has succeeded yet.',
+};
+
+/** Step 7: activating the draft. */
+export function LiveStep({ frame, progress, connection, isLocked }: LiveStepProps) {
+  const { viewer } = frame;
+  const open = SETUP_STEPS.filter(({ id }) => !progress.done.has(id) && id in OPEN_STEPS);
+  const isBlocked =
+    viewer.kind === 'setup' ? open.some(({ id }) => id !== 'users') : viewer.kind === 'member' && !progress.done.has('roles');
+  return (
+    <StepPage
+      frame={frame}
+      step="live"
+      progress={progress}
+      title="Go live"
+      lead="Until now, only test sign-ins work. When you go live, users can sign in immediately."
+    >
+      <section class="panel" aria-label="Go live">
+        {open.length === 0 ? <p>Everything is set up, and the test sign-in succeeded.</p> : <OpenSteps frame={frame} open={open} />}
+        {connection.state === 'disabled' && viewer.kind === 'setup' ? (
+          <p>This connection is disabled. Ask an owner of the organization to enable it.</p>
+        ) : isLocked ? (
+          <p>Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.</p>
+        ) : isBlocked ? null : (
+          <PostForm action={`${frame.singleSignOnPath}/go-live`} csrfToken={frame.csrfToken}>
+            {viewer.kind === 'operator' && !progress.done.has('roles') ? (
+              <label>
+                <input type="checkbox" name="allow_no_owner" value="yes" required /> Go live without an owner
+              </label>
+            ) : null}
+            <button type="submit">Go live</button>
+          </PostForm>
+        )}
+      </section>
+    </StepPage>
+  );
+}
+
+const OpenSteps = ({ frame, open }: { readonly frame: Frame; readonly open: readonly (typeof SETUP_STEPS)[number][] }) => (
+  <div class="notice warning">
+    <ul>
+      {open.map(({ id, label }) => (
+        <li>
+          <a href={stepPath(frame, id)}>{label}</a>: {OPEN_STEPS[id]}
+        </li>
+      ))}
+    </ul>
+  </div>
+);
+
+export interface DoneStepProps {
+  readonly frame: Frame;
+  readonly progress: SetupProgress;
+  readonly organization: Organization;
+  readonly connection: Connection;
+  readonly login: string;
+}
+
+/** The end of the setup: who can sign in, where, and whom to tell. */
+export function DoneStep({ frame, progress, organization, connection, login }: DoneStepProps) {
+  const { roleMapping } = organization;
+  const isSetup = frame.viewer.kind === 'setup';
+  const owners = ownerGroupsOf(roleMapping).slice(0, 10);
+  return (
+    <StepPage frame={frame} step="done" progress={progress} title="Single sign-on is live">
+      <section class="panel" aria-labelledby="who">
+        <h2 id="who">Who can sign in, and where</h2>
+        <Facts
+          facts={[
+            ['Sign-in address', <Copy value={login} what="sign-in address" />],
+            [
+              'Who can sign in',
+              `The users who are assigned to the application at your identity provider${roleMapping.defaultRole === 'none' ? ', if they are in a group that has a role here' : ''}.`,
+            ],
+            // A setup link learns no rules once members could exist.
+            [
+              'Owners',
+              isSetup || owners.length === 0 ? undefined : (
+                <>
+                  users of{' '}
+                  {owners.map((group, index) => (
+                    <>
+                      {index === 0 ? null : ', '}
+                      <ForeignText text={group} />
+                    </>
+                  ))}
+                </>
+              ),
+            ],
+            ['Identified by', identifierText(connection.settings.identifier ?? 'auto')],
+          ]}
+        />
+      </section>
+      <section class="panel" aria-labelledby="tell">
+        <h2 id="tell">Whom to tell</h2>
+        <ol class="steps">
+          <li>The users: send them the sign-in address. At the first sign-in they become members.</li>
+          <li>
+            An owner: the first sign-in should be that of an owner, who then sees the members and the settings in the console.
+            {isSetup ? null : (
+              <>
+                {' '}
+                <a href={`${frame.base}/members`}>Members</a>
+              </>
+            )}
+          </li>
+          <li>
+            {isSetup
+              ? 'The person who sent you the setup link: the setup is done. Then end it here, at the top right.'
+              : 'The IT administrator, if you sent a setup link: revoke links that are no longer needed.'}
+          </li>
+        </ol>
+        <a class="button secondary" href={frame.singleSignOnPath}>
+          Show the connection
+        </a>
+      </section>
+    </StepPage>
+  );
+}

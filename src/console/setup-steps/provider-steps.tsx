@@ -1,0 +1,113 @@
+import type { Frame } from '../navigation.ts';
+import { Copy } from '../parts/copy.tsx';
+import { Facts } from '../parts/facts.tsx';
+import { OWN_LABELS, type OwnValue, type ProductTask } from './idp-product.ts';
+import { IDP_PRODUCTS, type IdpProductId } from './idp-products.ts';
+import { Sketch } from './sketch.tsx';
+import { StepPage, stepPath } from './step-page.tsx';
+import type { SetupProgress } from './steps.ts';
+
+export interface ProviderStepProps {
+  readonly frame: Frame;
+  readonly progress: SetupProgress;
+  readonly chosen: IdpProductId | undefined;
+}
+
+/** Step 1: the identity provider. */
+export const ProviderStep = ({ frame, progress, chosen }: ProviderStepProps) => (
+  <StepPage
+    frame={frame}
+    step="provider"
+    progress={progress}
+    title="Which identity provider do you use?"
+    lead="The next steps show its screens with the values to enter. You can stop at any time and continue later."
+  >
+    <ul class="products">
+      {Object.entries(IDP_PRODUCTS).map(([id, { label }]) => (
+        <li>
+          <a class="product" href={stepPath(frame, 'application', id)} {...(id === chosen ? { 'aria-current': 'true' as const } : {})}>
+            {label}
+          </a>
+        </li>
+      ))}
+    </ul>
+  </StepPage>
+);
+
+export interface ApplicationStepProps {
+  readonly frame: Frame;
+  readonly progress: SetupProgress;
+  readonly product: IdpProductId;
+  readonly values: Readonly<Record<OwnValue, string>>;
+}
+
+/** Step 2: the application at the identity provider. */
+export function ApplicationStep({ frame, progress, product, values }: ApplicationStepProps) {
+  const { label, tasks, kind } = IDP_PRODUCTS[product];
+  return (
+    <StepPage
+      frame={frame}
+      step="application"
+      progress={progress}
+      title={kind === 'other' && product === 'other' ? 'Create the application' : `Create the application in ${label}`}
+      lead="Open the administration of your identity provider in another tab, and follow these tasks in order."
+    >
+      <section class="panel tasks" aria-label="Tasks">
+        {tasks.map((task, index) => (
+          <details name="task" open={index === 0}>
+            <summary>
+              {String.fromCharCode(65 + index)}. {task.title}
+            </summary>
+            <Task task={task} values={values} />
+          </details>
+        ))}
+      </section>
+      <div class="buttons">
+        <a class="button" href={stepPath(frame, 'metadata', product)}>
+          Continue to metadata
+        </a>
+        <a class="button secondary" href={stepPath(frame, 'provider', product)}>
+          Choose another identity provider
+        </a>
+      </div>
+    </StepPage>
+  );
+}
+
+function Task({ task, values }: { readonly task: ProductTask } & Pick<ApplicationStepProps, 'values'>) {
+  const { text, fields = [], code, note, buttons } = task;
+  return (
+    <div class="task">
+      <div>
+        <p>{text}</p>
+        {fields.length === 0 ? null : (
+          <Facts
+            facts={fields.map(({ label, value }) => [
+              label,
+              typeof value === 'string' ? value : <Copy value={values[value.own]} what={`${OWN_LABELS[value.own]} for ${label}`} />,
+            ])}
+          />
+        )}
+        {code === undefined ? null : (
+          <pre>
+            <code>{code.replaceAll('{entityId}', values.entityId)}</code>
+          </pre>
+        )}
+        {note === undefined ? null : <p class="hint">{note}</p>}
+        {buttons === undefined ? null : (
+          <p>
+            Then press{' '}
+            {buttons.map((button, index) => (
+              <>
+                {index === 0 ? null : ' and '}
+                <strong>{button}</strong>
+              </>
+            ))}
+            .
+          </p>
+        )}
+      </div>
+      {fields.length > 0 || buttons ? <Sketch task={task} /> : null}
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+import type { ComponentChildren } from 'preact';
+import { ConsolePage } from '../console-page.tsx';
+import type { Frame } from '../navigation.ts';
+import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
+
+export interface StepPageProps {
+  readonly frame: Frame;
+  readonly step: SetupStepId | 'done';
+  readonly progress: SetupProgress;
+  readonly title: string;
+  readonly lead?: ComponentChildren;
+  readonly scripts?: readonly string[];
+  readonly children: ComponentChildren;
+}
+
+export const stepPath = ({ singleSignOnPath }: Frame, step: SetupStepId | 'done', product?: string): string =>
+  `${singleSignOnPath}/steps/${step}${product === undefined ? '' : `?idp=${encodeURIComponent(product)}`}`;
+
+/** Renders one step of the setup below the list of all steps. */
+export const StepPage = ({ frame, step, progress, title, lead, scripts, children }: StepPageProps) => (
+  <ConsolePage
+    frame={frame}
+    section="single-sign-on"
+    title={title}
+    back={{ href: frame.singleSignOnPath, label: 'Single sign-on' }}
+    {...(lead === undefined ? {} : { lead })}
+    {...(scripts === undefined ? {} : { scripts })}
+  >
+    <Progress frame={frame} step={step} progress={progress} />
+    {children}
+  </ConsolePage>
+);
+
+/** Lists the steps. Those that are done, and the next one, are links. */
+function Progress({ frame, step, progress: { done, next } }: Pick<StepPageProps, 'frame' | 'step' | 'progress'>) {
+  const number = SETUP_STEPS.findIndex(({ id }) => id === step) + 1;
+  return (
+    <nav class="progress" aria-label="Setup steps">
+      {number === 0 ? null : (
+        <p>
+          Step {number} of {SETUP_STEPS.length}
+        </p>
+      )}
+      <ol>
+        {SETUP_STEPS.map(({ id, label }) => (
+          <li class={done.has(id) ? 'done' : undefined}>
+            {id === step ? (
+              <strong aria-current="step">{label}</strong>
+            ) : done.has(id) || id === next ? (
+              <a href={stepPath(frame, id)}>{label}</a>
+            ) : (
+              <span>{label}</span>
+            )}
+            {done.has(id) ? <span class="unseen"> (done)</span> : null}
+          </li>
+        ))}
+      </ol>
+    </nav>
+  );
+}

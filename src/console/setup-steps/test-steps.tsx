@@ -1,0 +1,166 @@
+import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
+import { errorText } from '../../errors.ts';
+import type { Connection } from '../../organizations/organizations.ts';
+import { hintFor } from '../../saml/explain/idp-screens.ts';
+import { groupsText } from '../members/role-reason.ts';
+import type { Frame } from '../navigation.ts';
+import { Facts } from '../parts/facts.tsx';
+import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
+import { PostForm } from '../parts/form.tsx';
+import { Near } from '../parts/moment.tsx';
+import { identifierText, OfferedIdentifiers } from '../single-sign-on/identifier-panel.tsx';
+import { StepPage, stepPath } from './step-page.tsx';
+import type { SetupProgress } from './steps.ts';
+
+export interface TestedStepProps {
+  readonly frame: Frame;
+  readonly progress: SetupProgress;
+  readonly connection: Connection;
+  /** The last test sign-in with the present metadata. */
+  readonly entry: SignInLogEntry | undefined;
+  /** Whether the visitor may change the connection. */
+  readonly canChange: boolean;
+}
+
+/** Step 4: what identifies users, and which attributes arrive. */
+export function UsersStep({ frame, progress, connection, entry, canChange }: TestedStepProps) {
+  const setting = connection.settings.identifier ?? 'auto';
+  const isAccepted = entry?.outcome === 'accepted';
+  const lacksIdentifier = entry !== undefined && isIdentifierMissing(entry);
+  return (
+    <StepPage
+      frame={frame}
+      step="users"
+      progress={progress}
+      title="How are users identified?"
+      lead="Sign in once yourself. The test shows what your identity provider sends, creates no session and changes no member."
+    >
+      {entry ? null : <StartTest frame={frame} step="users" />}
+      {entry && lacksIdentifier && setting === 'auto' && canChange ? (
+        <OfferedIdentifiers frame={frame} offered={entry.offeredIdentifiers ?? []} />
+      ) : null}
+      {entry && !isAccepted && !(lacksIdentifier && setting !== 'auto') ? <Refusal frame={frame} entry={entry} /> : null}
+      {entry ? (
+        <section class="panel" aria-labelledby="arrived">
+          <h2 id="arrived">What arrived</h2>
+          <Arrived frame={frame} entry={entry} identifier={identifierText(setting)} />
+          <div class="buttons">
+            {isAccepted || setting !== 'auto' ? (
+              <a class="button" href={stepPath(frame, 'roles')}>
+                Continue to roles
+              </a>
+            ) : null}
+            <TestAgain frame={frame} step="users" />
+          </div>
+        </section>
+      ) : null}
+    </StepPage>
+  );
+}
+
+/** Only a verified response may suggest an identifier. Otherwise a stranger could suggest one that fits a response of their own. */
+const isIdentifierMissing = ({ code, isVerified }: SignInLogEntry): boolean =>
+  isVerified && (code === 'saml_name_id_missing' || code === 'saml_identifier_changed');
+
+/** Step 6: a test sign-in with everything that was set up. */
+export function TestStep({ frame, progress, connection, entry }: TestedStepProps) {
+  const isTested = connection.state === 'draft' ? connection.testedAt !== undefined : entry?.outcome === 'accepted';
+  // Choosing an identifier answers a refusal for the lack of one.
+  const isAnswered = entry !== undefined && isIdentifierMissing(entry) && (connection.settings.identifier ?? 'auto') !== 'auto';
+  const isShown = entry?.outcome === 'refused' && !isAnswered;
+  return (
+    <StepPage
+      frame={frame}
+      step="test"
+      progress={progress}
+      title="Test the sign-in"
+      lead="Sign in as a user who is assigned to the application. The test creates no session and changes no member."
+    >
+      {isTested ? (
+        <section class="panel" aria-label="Result">
+          <div class="notice done">
+            <p>
+              <strong>Works.</strong> {worksText(entry)}
+            </p>
+          </div>
+          {entry ? <Arrived frame={frame} entry={entry} identifier={identifierText(connection.settings.identifier ?? 'auto')} /> : null}
+          <div class="buttons">
+            <a class="button" href={stepPath(frame, 'live')}>
+              Continue to go live
+            </a>
+            <TestAgain frame={frame} step="test" />
+          </div>
+        </section>
+      ) : (
+        <>
+          {isShown ? <Refusal frame={frame} entry={entry} /> : null}
+          <StartTest frame={frame} step="test" />
+        </>
+      )}
+    </StepPage>
+  );
+}
+
+const worksText = (entry: SignInLogEntry | undefined): string =>
+  entry?.role === undefined
+    ? 'Every check of the last test sign-in passed.'
+    : `Every check passed. At that moment, the user would have signed in as ${entry.role === 'owner' ? 'an owner' : 'a collaborator'}.`;
+
+type TestedStepId = 'users' | 'test';
+
+const StartTest = ({ frame, step }: { readonly frame: Frame; readonly step: TestedStepId }) => (
+  <section class="panel" aria-label="Test sign-in">
+    <p>Your browser goes to the identity provider and comes back to this page.</p>
+    <PostForm action={stepPath(frame, step)} csrfToken={frame.csrfToken}>
+      <button type="submit">Test sign-in</button>
+    </PostForm>
+  </section>
+);
+
+const TestAgain = ({ frame, step }: { readonly frame: Frame; readonly step: TestedStepId }) => (
+  <PostForm action={stepPath(frame, step)} csrfToken={frame.csrfToken} inline>
+    <button type="submit" class="secondary">
+      Test again
+    </button>
+  </PostForm>
+);
+
+function Arrived({ frame, entry, identifier }: { readonly frame: Frame; readonly entry: SignInLogEntry; readonly identifier: string }) {
+  const { groups, attributeNames, id, atMs } = entry;
+  return (
+    <>
+      <Facts
+        facts={[
+          ['Tested', <Near ms={atMs} nowMs={frame.nowMs} />],
+          ['Users are identified by', identifier],
+          ['Attributes', attributeNames.length === 0 ? 'none' : attributeNames.map(visibleText).join(', ')],
+          ['Groups', groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
+        ]}
+      />
+      <p>
+        <a href={`${frame.base}/sign-ins/${id}`}>All checks of this test sign-in</a>
+      </p>
+    </>
+  );
+}
+
+function Refusal({ frame, entry: { id, code, variant, refusal, idpKind } }: { readonly frame: Frame; readonly entry: SignInLogEntry }) {
+  const text = code && errorText(code, 'administrator', variant);
+  const hint = code && hintFor(code, idpKind);
+  return (
+    <div class="notice problem" role="alert">
+      <p>
+        <strong>{text ? `${text.title}.` : 'The test sign-in was refused.'}</strong>{' '}
+        {refusal?.detail === undefined ? null : <ForeignText text={refusal.detail} />}
+      </p>
+      {hint || text ? (
+        <p>
+          <strong>What to change:</strong> {hint ? hint.text : text?.advice}
+        </p>
+      ) : null}
+      <p>
+        <a href={`${frame.base}/sign-ins/${id}`}>All checks of this test sign-in</a>
+      </p>
+    </div>
+  );
+}

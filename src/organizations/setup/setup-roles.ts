@@ -1,0 +1,69 @@
+/**
+ * Which role rules the holder of a setup link may change: while nobody can sign in yet, the groups that give the role owner and the
+ * default role. Afterwards a rule could make the holder an owner beside the members, so owners and the operator decide.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Actor } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Step, Store } from '../../store/store.ts';
+import { MEMBERS } from '../members.ts';
+import type { Connection, Organization } from '../organizations.ts';
+import type { RoleMapping, RoleRule } from '../role-mapping.ts';
+import { requireLinkedConnection, requireLinkStep } from './setup-links.ts';
+import { requireLinkId } from './setup-rights.ts';
+
+/** Rules that the setup edits: they give users of the default connection the role owner. */
+const isOwnerRule = ({ role, connection }: RoleRule): boolean => role === 'owner' && connection === undefined;
+
+/** Returns the groups that give users of the default connection the role owner. */
+export const ownerGroupsOf = ({ rules }: RoleMapping): readonly string[] => rules.filter(isOwnerRule).map(({ group }) => group);
+
+export interface OwnerGroups {
+  readonly groups: readonly string[];
+  readonly defaultRole: 'collaborator' | 'none';
+}
+
+/** Returns role rules with other groups for the role owner. The other rules stay, except those for one of these groups. */
+export function withOwnerGroups({ rules }: RoleMapping, { groups, defaultRole }: OwnerGroups): RoleMapping {
+  const wanted = new Set(groups);
+  const others = rules.filter((rule) => !isOwnerRule(rule) && !(rule.connection === undefined && wanted.has(rule.group)));
+  return { rules: [...[...wanted].map((group): RoleRule => ({ group, role: 'owner' })), ...others], defaultRole };
+}
+
+/** Returns whether the link of this connection may change role rules: it is the only one, a draft, and there are no members. */
+export async function canSetupChangeRoles(store: Store, organization: Organization, connection: Connection): Promise<boolean> {
+  const { id, state, replaces, change } = connection;
+  if (state !== 'draft' || replaces || change || organization.connections.some((other) => other.id !== id)) return false;
+  return (await store.find(organization.id, MEMBERS, 'email', { limit: 1 })).items.length === 0;
+}
+
+/**
+ * Checks that the actor may save these role rules.
+ * @returns steps that refuse the commit if the right has ended in the meantime
+ * @throws forbidden for a setup link that may not; unauthenticated for a revoked one
+ */
+export async function requireRolesChangeableBy(
+  store: Store,
+  actor: Actor,
+  { organization, roleMapping }: { readonly organization: Organization; readonly roleMapping: RoleMapping },
+): Promise<readonly Step[]> {
+  if (actor.kind !== 'setup_link') return [];
+  const linkId = requireLinkId(actor);
+  const linkStep = await requireLinkStep(store, organization.id, linkId);
+  const connection = await requireLinkedConnection(store, organization, linkId);
+  if (!connection || !(await canSetupChangeRoles(store, organization, connection))) {
+    throw new GatewayError(
+      'forbidden',
+      'A setup link can choose roles only before users can sign in. Ask an owner to change the role rules.',
+    );
+  }
+  const rulesBesides = ({ rules }: RoleMapping) => rules.filter((rule) => rule.role !== 'owner' || rule.connection !== undefined);
+  const changesOthers = rulesBesides(roleMapping).some(
+    (rule) => !organization.roleMapping.rules.some((each) => isDeepStrictEqual(each, rule)),
+  );
+  if (changesOthers || roleMapping.defaultRole === 'owner') {
+    throw new GatewayError('forbidden', 'A setup link can only choose the groups for the role owner and the default role.');
+  }
+  // The first member may sign in before the commit, which requires the version of the organization too.
+  return [linkStep, { do: 'below', collection: MEMBERS, count: 1 }];
+}
