@@ -9,7 +9,12 @@ const products: readonly (readonly [string, IdpProduct])[] = Object.entries(IDP_
 
 /** Comments of an example file as one line, with plain quotation marks. */
 const exampleText = (file: string): string =>
-  readFileSync(path.join(FOLDER, file), 'utf8').replace(/^# ?/gm, '').replaceAll(/[“”"]/g, '').replaceAll('’', "'").replace(/\s+/g, ' ');
+  readFileSync(path.join(FOLDER, file), 'utf8')
+    .replace(/^# ?/gm, '')
+    .replaceAll(/[“”"]/g, '')
+    .replaceAll('’', "'")
+    .replaceAll('...', '…')
+    .replace(/\s+/g, ' ');
 
 /** The names that a label consists of, such as “Name “email”, Value”. */
 const partsOf = (label: string): string[] =>

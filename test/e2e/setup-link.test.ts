@@ -44,7 +44,6 @@ describe('setup link in Chromium', () => {
     const button = (name: string) => page.getByRole('button', { name, exact: true });
 
     await page.goto(link.body.url);
-    expect(await inspectLooks(page, 'setup-start')).toEqual([]);
     await click(button('Start setup'));
     expect(await page.textContent('h1')).toBe('Which identity provider do you use?');
     expect(await inspectLooks(page, 'setup-provider')).toEqual([]);
@@ -62,7 +61,6 @@ describe('setup link in Chromium', () => {
     await page.getByLabel('URL or XML of the metadata').fill(idp.metadataUrl);
     await click(button('Preview').first());
     expect(await page.textContent('h1')).toBe('Is this your identity provider?');
-    expect(await inspectLooks(page, 'setup-preview')).toEqual([]);
     await click(button('Save'));
 
     expect(await page.textContent('h1')).toBe('How are users identified?');

@@ -139,7 +139,8 @@ describe('a test sign-in', () => {
   /** Starts a test from the setup of a link. */
   const startTest = async (browser: HttpBrowser) => {
     const { body } = await gateway.api<{ url: string }>('POST', `/organizations/${acme.slug}/setup-links`, {});
-    const page = await browser.submit(await browser.open(body.url));
+    await browser.submit(await browser.open(body.url));
+    const page = await browser.open(`${gateway.url}/setup/single-sign-on`);
     const form = page.forms.find(({ action }) => action.endsWith('/test'));
     const csrf = form?.fields.find(({ name }) => name === 'csrf')?.value ?? '';
     return startedBy(await browser.request(form?.action ?? '', { method: 'POST', body: new URLSearchParams({ csrf }) }));

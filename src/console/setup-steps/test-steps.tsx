@@ -126,7 +126,7 @@ const TestAgain = ({ frame, step }: { readonly frame: Frame; readonly step: Test
 );
 
 function Arrived({ frame, entry, identifier }: { readonly frame: Frame; readonly entry: SignInLogEntry; readonly identifier: string }) {
-  const { groups, attributeNames, id, atMs } = entry;
+  const { groups, attributeNames, id, atMs, outcome } = entry;
   return (
     <>
       <Facts
@@ -137,9 +137,11 @@ function Arrived({ frame, entry, identifier }: { readonly frame: Frame; readonly
           ['Groups', groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
         ]}
       />
-      <p>
-        <a href={`${frame.base}/sign-ins/${id}`}>All checks of this test sign-in</a>
-      </p>
+      {outcome === 'accepted' ? (
+        <p>
+          <a href={`${frame.base}/sign-ins/${id}`}>All checks of this test sign-in</a>
+        </p>
+      ) : null}
     </>
   );
 }

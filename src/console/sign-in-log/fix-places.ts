@@ -14,7 +14,7 @@ interface Place {
 const connection = (path: string, page: string): Place => ({ below: 'connection', path, page });
 const organization = (path: string, page: string): Place => ({ below: 'organization', path, page });
 
-const METADATA = connection('#metadata', 'Metadata of your identity provider');
+const METADATA = connection('/steps/metadata', 'Metadata of your identity provider');
 const VALUES = connection('#values', 'Values for your identity provider');
 const setting = (field: string): Place => connection(`/settings#field-${field}`, 'Single sign-on settings');
 

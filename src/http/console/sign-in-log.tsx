@@ -122,7 +122,7 @@ async function showSignIn(runtime: Runtime, request: Request, response: Response
   const connection = entry.connectionId === undefined ? undefined : findConnection(organization, entry.connectionId);
   const isLocked = viewer.kind === 'setup' && (await isLockedForSetup(runtime.store, { organization, connectionId: connection?.id }));
   const canChange = !isLocked && (connection !== undefined || entry.connectionId === undefined);
-  const draftPath = viewer.kind === 'setup' ? `${base}/single-sign-on#go-live` : `${base}/single-sign-on/${connection?.id}#connections`;
+  const draftPath = `${base}/single-sign-on${viewer.kind === 'setup' ? '' : `/${connection?.id}`}/steps/live`;
   const addresses = await addressesOf(runtime, organization.id, memberId === undefined ? [] : [memberId]);
   const page = (
     <SignInPage

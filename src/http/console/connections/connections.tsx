@@ -12,7 +12,7 @@ import { CONNECTION_CHANGES, checkShape, toConnectionChanges } from '../../api/r
 import { runOnce } from '../../run-once.ts';
 import { setupLinkPages } from '../setup.tsx';
 import { singleSignOnPages } from '../single-sign-on.tsx';
-import { parseForm, redirectWithNotice, requireManagerAgain, runAndRedirect, visitOf } from '../visit.ts';
+import { parseForm, redirectOnConflict, redirectWithNotice, requireManagerAgain, runAndRedirect, visitOf } from '../visit.ts';
 import { pendingMemberPages } from './pending-members.ts';
 import { requireVisitedConnection, visitConnection } from './visited-connection.ts';
 
@@ -25,7 +25,12 @@ export function connectionPages(runtime: Runtime): Router {
   const change = (body: object, notice: string) => (request: Request, response: Response) =>
     saveChanges(runtime, request, response, { body, notice });
   router.post('/details', (request, response) => saveDetails(runtime, request, response));
-  router.post('/enable', change({ state: 'active' }, 'The connection is enabled. Users can sign in through it.'));
+  const enable = change({ state: 'active' }, 'The connection is enabled. Users can sign in through it.');
+  router.post('/enable', (request, response) => {
+    // The page Go live shows what is missing.
+    const href = `${pathOf(response, requireVisitedConnection(response).id)}/steps/live`;
+    return redirectOnConflict(runtime, response, href, () => enable(request, response));
+  });
   router.post('/default', change({ is_default: true }, 'This is now the default connection.'));
   router.post('/disable', (request, response) =>
     saveChanges(runtime, request, response, {

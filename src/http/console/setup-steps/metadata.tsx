@@ -32,7 +32,10 @@ import { visitActorOf } from '../setup-visit.ts';
 import { frameOf, isOperator, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf, visitOf } from '../visit.ts';
 
 /** Unknown products are ignored, because they only select a guide. */
-const PRODUCT = z.unknown().transform((text) => (isIdpProduct(text) ? text : undefined));
+const PRODUCT = z
+  .unknown()
+  .optional()
+  .transform((text) => (isIdpProduct(text) ? text : undefined));
 
 /** Metadata from the form: a file, a URL or XML in one field, or single values. */
 const METADATA_FORM = z.object({
