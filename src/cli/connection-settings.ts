@@ -1,12 +1,15 @@
 /** The settings of a connection as options of the command line. */
 import type { Command } from 'commander';
 import type { ConnectionChanges, IdentityProvider } from '../client/api-types.ts';
+import type { EntityIdDecision } from '../client/connections.ts';
 import { collect } from './collect.ts';
 import { UsageError } from './command-error.ts';
 import { optionWithValues } from './help.ts';
 
 /** The word that restores the default of a setting. */
 const DEFAULT = 'default';
+/** What happens to members if the metadata is that of another identity provider. */
+export const ENTITY_ID_DECISIONS = ['keep', 'link_by_email', 'new_accounts'] satisfies EntityIdDecision[];
 const BOOLEAN = ['true', 'false'];
 const BOOLEAN_OR_DEFAULT = [...BOOLEAN, DEFAULT];
 const IDP_INITIATED = ['accept', 'bounce', 'reject'] satisfies IdentityProvider['idp_initiated'][];

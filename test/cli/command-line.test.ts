@@ -311,4 +311,13 @@ describe('samlgate: on a terminal', () => {
     expect(plain).toEqual({ code: 0, stdout: 'Revoked k1 and 2 CLI tokens.\n', stderr: 'Revoking …\n' });
     expect(await onTerminal('keys revoke --yes k1', { TERM: 'dumb' })).toContain('Revoking …\r\nRevoked k1');
   });
+
+  test('shows a spinner for a list that takes more than a second, only on a terminal', async () => {
+    const page = { body: { items: [{ id: 'usr_1' }], next_cursor: null } };
+    gateway.answer(() => new Promise((resolve) => setTimeout(() => resolve(page), 1500)));
+    expect(await onTerminal('members list --org acme')).toMatch(/\r[|] Loading members …[\s\S]*usr_1/);
+    expect((await home.run(['members', 'list', '--org', 'acme'], environment())).stderr).toBe('');
+    gateway.answer(() => ({ status: 503, body: { title: 'The store does not answer', code: 'store_unavailable' } }));
+    expect((await home.run(['members', 'list', '--org', 'acme'], environment())).code).toBe(1);
+  }, 60_000);
 });

@@ -2,9 +2,11 @@
 import type { Command } from 'commander';
 import type { IdentityProvider } from '../../client/api-types.ts';
 import type { EntityIdDecision } from '../../client/connections.ts';
-import { readSettingOptions, type SettingOptions, withSettingOptions } from '../connection-settings.ts';
+import { ENTITY_ID_DECISIONS, readSettingOptions, type SettingOptions, withSettingOptions } from '../connection-settings.ts';
 import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
+import { optionWithValues } from '../help.ts';
 import { countOf, print, printFields, printLine, printTable } from '../output.ts';
+import { withProgressIfSlow } from '../progress.ts';
 import { readFile } from '../read-file.ts';
 import { addPendingMembers } from './connection/pending.ts';
 import { addProposals } from './connection/proposals.ts';
@@ -32,7 +34,7 @@ export function addConnection(program: Command): void {
     .option('--default', 'make it the default connection')
     .option('--metadata <file-or-url>', 'new metadata: a file, an https URL, or -')
     .option('--entity-id <id>', 'with --metadata: entity ID of the identity provider, if the metadata describes several')
-    .option('--on-new-entity-id <decision>', 'required for metadata of another identity provider: keep, link_by_email or new_accounts')
+    .addOption(optionWithValues('--on-new-entity-id <decision>', 'required for metadata of another identity provider', ENTITY_ID_DECISIONS))
     .option('--link-until <time>', 'until when link_by_email links users: a time, at most 30 days ahead')
     .option('--dry-run', 'print the connection as it would be, and how many members are affected, without changing it');
   withSettingOptions(set).action(change);
@@ -165,10 +167,8 @@ async function enable(slug: string, id: string, { allowNoOwner, ...options }: En
 type KeepOptions = GatewayOptions & { readonly keepSessions?: true };
 
 async function disable(slug: string, id: string, { keepSessions, ...options }: KeepOptions): Promise<void> {
-  const changed = await connectAsOperator(options).connections.change(slug, id, {
-    state: 'disabled',
-    keep_sessions: keepSessions ?? false,
-  });
+  const change = { state: 'disabled', keep_sessions: keepSessions ?? false } as const;
+  const changed = await withProgressIfSlow('Disabling', connectAsOperator(options).connections.change(slug, id, change));
   const credentials = keepSessions ? 'Sessions and tokens stay.' : 'The sessions and tokens of its members are revoked.';
   print(options.json, changed, () => printLine(`Disabled ${changed.name}. ${credentials}`));
 }
@@ -180,6 +180,6 @@ async function test(slug: string, id: string, options: GatewayOptions): Promise<
 }
 
 async function remove(slug: string, id: string, { keepSessions, ...options }: KeepOptions): Promise<void> {
-  await connectAsOperator(options).connections.remove(slug, id, { keepSessions });
+  await withProgressIfSlow('Deleting', connectAsOperator(options).connections.remove(slug, id, { keepSessions }));
   print(options.json, { removed: id }, () => printLine(`Deleted ${id} from ${slug}.`));
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CommandError } from '../command-error.ts';
 import type { Finding } from '../doctor-checks.ts';
 import { countOf, print, printLine, type Style } from '../output.ts';
+import { withProgressIfSlow } from '../progress.ts';
 
 export function addDoctor(program: Command): void {
   program
@@ -25,7 +26,7 @@ const LOOKS: Readonly<Record<Finding['level'], { readonly mark: string; readonly
 
 async function doctor({ json }: { json?: boolean }): Promise<void> {
   const { examineGateway } = await import('../doctor-checks.ts');
-  const findings = await examineGateway(process.env);
+  const findings = await withProgressIfSlow('Checking', examineGateway(process.env));
   print(json, findings, () => {
     for (const { level, check, text, advice } of findings) {
       printLine(`${LOOKS[level].mark.padEnd(8)} ${check}: ${text}`, LOOKS[level].style);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Client } from '../../client/client.ts';
 import { connectAsMember, connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { countOf, print, printFields, printLine, printTable } from '../output.ts';
+import { withProgressIfSlow } from '../progress.ts';
 
 interface Options extends GatewayOptions {
   readonly org?: string;
@@ -19,7 +20,7 @@ export function addMembers(program: Command): void {
     .option('--query <text>', 'only members whose name or email address contains this text')
     .action(async ({ email, query, ...options }: Options & { email?: string; query?: string }) => {
       const { client, org } = await organizationOf(options);
-      const items = await client.members.list(org, { email, query }).toArray();
+      const items = await withProgressIfSlow('Loading members', client.members.list(org, { email, query }).toArray());
       print(options.json, items, () =>
         printTable(items, ['id', 'email', 'name', 'role', 'suspended', 'last_login_at'], 'No members found.'),
       );
@@ -32,7 +33,7 @@ export function addMembers(program: Command): void {
   add('rotate-tokens <id>', 'immediately revoke all CLI tokens of a member', 'rotate-tokens usr_3w5e11264sg0').action(
     async (id: string, options: Options) => {
       const { client, org } = await organizationOf(options);
-      const { revoked } = await client.members.rotateTokens(org, id);
+      const { revoked } = await withProgressIfSlow('Revoking', client.members.rotateTokens(org, id));
       print(options.json, { revoked }, () =>
         printLine(`Revoked ${countOf(revoked, 'CLI token')} of ${id}. The member can create a new one.`),
       );
@@ -48,7 +49,7 @@ export function addMembers(program: Command): void {
   add('remove <id>', 'remove a member and immediately end all sessions and tokens', 'remove usr_3w5e11264sg0').action(
     async (id: string, options: Options) => {
       const { client, org } = await organizationOf(options);
-      await client.members.remove(org, id);
+      await withProgressIfSlow('Removing', client.members.remove(org, id));
       print(options.json, { removed: id }, () => printLine(`Removed ${id} and ended all sessions and tokens.`));
     },
   );

@@ -5,10 +5,11 @@ import type { EntityIdDecision } from '../../client/connections.ts';
 import { collect } from '../collect.ts';
 import { CommandError } from '../command-error.ts';
 import { confirm } from '../confirm.ts';
+import { ENTITY_ID_DECISIONS } from '../connection-settings.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../gateway-api.ts';
 import { optionWithValues } from '../help.ts';
 import { print, printJson, printLine, printTable } from '../output.ts';
-import { withProgress } from '../progress.ts';
+import { withProgress, withProgressIfSlow } from '../progress.ts';
 import { readFile } from '../read-file.ts';
 import { addOrgDomain } from './org/domain.ts';
 import { addApply, addExport } from './org/files.ts';
@@ -16,7 +17,6 @@ import { addSetRoles } from './org/roles.ts';
 import { addOrgSetupLink } from './org/setup-links.ts';
 
 const ON_NEW_ENTITY_ID = 'required if this is another identity provider and there are members';
-const ENTITY_ID_DECISIONS = ['keep', 'link_by_email', 'new_accounts'] satisfies EntityIdDecision[];
 const LINK_UNTIL = 'until when link_by_email links users to members with the same verified address: a time, at most 30 days ahead';
 
 export function addOrg(program: Command): void {
@@ -84,7 +84,8 @@ interface IdpOptions extends GatewayOptions {
 async function setIdp(slug: string, source: string, { entityId, onNewEntityId, linkUntil, ...options }: IdpOptions): Promise<void> {
   const client = connectAsOperator(options);
   const metadata = /^https?:\/\//.test(source) ? { metadata_url: source } : { document: readFile(source) };
-  const idp = await client.identityProvider.set(slug, metadata, { entityId, onNewEntityId, linkUntil });
+  const saving = client.identityProvider.set(slug, metadata, { entityId, onNewEntityId, linkUntil });
+  const idp = await withProgressIfSlow('Saving', saving);
   print(options.json, idp, () => {
     if (onNewEntityId === 'keep' && idp.replacement !== null) {
       printLine(`Saved the draft ${idp.replacement}. Sign-ins continue with ${idp.entity_id}.`);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Domain } from '../../../client/api-types.ts';
 import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../../gateway-api.ts';
 import { print, printLine, printTable } from '../../output.ts';
+import { withProgressIfSlow } from '../../progress.ts';
 
 export function addOrgDomain(org: Command): void {
   const domain = org.command('domain').description('verify the email domains of an organization by DNS');
@@ -46,7 +47,10 @@ function printAdded(slug: string, { domain, state, record }: Domain): void {
 type VerifyOptions = GatewayOptions & { readonly confirm?: true; readonly transfer?: true };
 
 async function verify(slug: string, name: string, { confirm, transfer, ...options }: VerifyOptions): Promise<void> {
-  const verified = await connectAsOperator(options).domains.verify(slug, name, { confirm, transfer });
+  const verified = await withProgressIfSlow(
+    'Looking up the record',
+    connectAsOperator(options).domains.verify(slug, name, { confirm, transfer }),
+  );
   print(options.json, verified, () => {
     printLine(`Verified ${verified.domain}. Users with an email address in this domain now find ${slug} on the sign-in page.`);
     if (verified.verified_by === 'dns') printLine('Leave the record in DNS, because it is looked up every day.');

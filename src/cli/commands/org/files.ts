@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CommandError } from '../../command-error.ts';
 import { connectAsOperator, type GatewayOptions } from '../../gateway-api.ts';
 import { hasTerminalControls, print, printJson, printLine, printLines } from '../../output.ts';
+import { withProgressIfSlow } from '../../progress.ts';
 import { ALLOW_NO_OWNER } from './roles.ts';
 
 export function addApply(command: Command): void {
@@ -22,12 +23,13 @@ async function apply(files: string[], options: GatewayOptions & { dryRun?: true;
   const organizations = files.map(readOrganizationFile);
   const client = connectAsOperator(options);
   const plans = [];
-  for (const file of organizations) plans.push(await planChanges(client, file, { allowNoOwner, isDryRun: dryRun }));
+  for (const file of organizations)
+    plans.push(await withProgressIfSlow(`Comparing ${file.slug}`, planChanges(client, file, { allowNoOwner, isDryRun: dryRun })));
   const summary: Applied[] = [];
   for (const plan of plans) {
     const warnings = dryRun
       ? [...plan.notes]
-      : await applyPlan(client, plan).catch((error: unknown) => {
+      : await withProgressIfSlow(`Changing ${plan.slug}`, applyPlan(client, plan)).catch((error: unknown) => {
           throw withEarlierFiles(error, summary);
         });
     const changes = [...plan.creations, ...plan.changes].map(({ description }) => description);
