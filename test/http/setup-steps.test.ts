@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { IDP_PRODUCTS } from '../../src/console/setup-steps/idp-products.ts';
+import { ENTRA_GROUP_IDS } from '../../src/mock-idp/people.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
@@ -121,6 +122,29 @@ describe('setup: users, roles, test and go live', () => {
     expect((await callWithSession(gateway, browser, 'GET', path())).status).toBe(200);
     const audit = await gateway.api<{ items: object[] }>('GET', `${path()}/audit?event=role_mapping.changed`);
     expect(audit.body.items[0]).toMatchObject({ actor: { kind: 'setup_link', id: setup.linkId } });
+  });
+
+  it.each([
+    ['okta', 'Okta', 'platform-admins'],
+    ['entra-id', 'Entra ID', ENTRA_GROUP_IDS['platform-admins']],
+    ['google-workspace', 'Google Workspace', 'platform-admins'],
+  ] as const)('leads to a live connection with the metadata and the responses of %s', async (habit, label, group) => {
+    const setup = await startSetup(gateway, acme.slug);
+    const { browser } = setup;
+    const metadata = (await gateway.mockIdp()).metadataUrl(habit);
+    const preview = await browser.submit(await setup.step(`metadata?idp=${habit}`), { metadata }, '/preview');
+    expect(textOf(preview.text)).toContain(`Product ${label}`);
+    const users = await browser.submit(preview, {}, '/save');
+    let page = await browser.submit(users, {}, '/steps/users');
+    if (page.forms.some(({ fields }) => fields.some(({ name }) => name === 'SAMLRequest'))) page = await browser.submit(page);
+    const tested = await browser.submit(await browser.submit(page, { person: 'olivia' }));
+    expect(textOf(tested.text)).toContain('Continue to roles');
+    const roles = await setup.step('');
+    // Google sends groups under another name, so the test sign-in shows none.
+    const chosen = habit === 'google-workspace' ? { owner_groups: group } : { add_group: group };
+    const live = await browser.submit(roles, chosen, '/steps/roles');
+    expect(stepOf(await browser.submit(live, {}, '/go-live'))).toBe('done');
+    expect((await connection()).state).toBe('active');
   });
 
   it('offers the attributes that arrived if the identifier is missing, and continues with roles', async () => {

@@ -1,3 +1,4 @@
+import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { nearQuotas, type QuotaUse } from '../../organizations/quotas/quota-use.ts';
 import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
@@ -13,23 +14,27 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { Moment, Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { CertificateBadge, StateBadge } from '../single-sign-on/connection-state.tsx';
+import { NextStepsPanel, type NextStepsPanelProps } from './next-steps-panel.tsx';
+import { SignInState } from './sign-in-state.tsx';
 
 export interface ConnectionWarnings {
   readonly connection: Connection;
   readonly warnings: readonly MetadataWarning[];
 }
 
-export interface OrganizationPageProps {
+export interface OrganizationPageProps extends Omit<NextStepsPanelProps, 'frame'> {
   readonly frame: Frame;
   readonly organization: Organization;
   /** Findings about each connection. */
   readonly warnings: readonly ConnectionWarnings[];
   readonly urls: { readonly loginUrl: string; readonly entityId: string };
   readonly quotaUse: QuotaUse;
+  readonly health: SignInHealth;
 }
 
 /** Shows one organization to the operator. */
-export function OrganizationPage({ frame, organization, warnings, urls, quotaUse }: OrganizationPageProps) {
+export function OrganizationPage(props: OrganizationPageProps) {
+  const { frame, organization, warnings, urls, quotaUse, health, progress, link, hasOwner } = props;
   const { slug } = organization;
   return (
     <ConsolePage
@@ -52,9 +57,10 @@ export function OrganizationPage({ frame, organization, warnings, urls, quotaUse
           </p>
         </Callout>
       )}
+      <NextStepsPanel {...{ frame, progress, link, hasOwner }} />
       <section class="panel" aria-labelledby="facts">
         <h2 id="facts">Organization</h2>
-        <OrganizationFacts organization={organization} urls={urls} />
+        <OrganizationFacts organization={organization} urls={urls} health={health} nowMs={frame.nowMs} />
       </section>
       <section class="panel" aria-labelledby="idp">
         <h2 id="idp">Identity providers</h2>
@@ -167,13 +173,16 @@ const ConnectionTable = ({ frame, organization }: Pick<OrganizationPageProps, 'f
   />
 );
 
-function OrganizationFacts({ organization, urls }: Pick<OrganizationPageProps, 'organization' | 'urls'>) {
+type OrganizationFactsProps = Pick<OrganizationPageProps, 'organization' | 'urls' | 'health'> & { readonly nowMs: number };
+
+function OrganizationFacts({ organization, urls, health, nowMs }: OrganizationFactsProps) {
   const { id, slug, name, domains, allowedReturnUrls, contactEmail, cliTokenMaxDays, cliTokenSsoWithinDays, createdAt } = organization;
   const listed = (texts: readonly string[]) => (texts.length === 0 ? 'none' : texts.join(', '));
   return (
     <Facts
       facts={[
         ['Name', name],
+        ['Sign-in', <SignInState organization={organization} health={health} nowMs={nowMs} />],
         ['Slug', slug],
         ['ID', <Copy value={id} what="organization ID" />],
         ['Sign-in URL', <Copy value={urls.loginUrl} what="sign-in URL" />],

@@ -1,20 +1,24 @@
+import type { ExpiringCertificate } from '../../organizations/connections/expiring-certificates.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
-import { counted } from '../parts/counted.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Near } from '../parts/moment.tsx';
-import { Callout } from '../parts/notice.tsx';
 import { Paging } from '../parts/paging.tsx';
-import { CertificateBadge, StateBadge } from '../single-sign-on/connection-state.tsx';
+import { AttentionPanel, type ListedOrganization } from './attention-panel.tsx';
+import { SignInState } from './sign-in-state.tsx';
 
 export interface OrganizationsPageProps {
   readonly frame: Frame;
-  readonly organizations: readonly Organization[];
+  readonly organizations: readonly ListedOrganization[];
+  /** Recommended changes to the store. */
+  readonly storeWarnings: readonly string[];
+  /** Certificates of active connections that expire soon, without a replacement. */
+  readonly expiring: readonly ExpiringCertificate[];
   /** Page size. */
   readonly limit: number;
   readonly cursor?: string | undefined;
@@ -24,7 +28,8 @@ export interface OrganizationsPageProps {
 const hrefOf = ({ slug }: Organization): string => `/console/operator/organizations/${slug}`;
 
 /** Lists all organizations of the gateway by slug. */
-export function OrganizationsPage({ frame, organizations, limit, cursor, nextCursor }: OrganizationsPageProps) {
+export function OrganizationsPage(props: OrganizationsPageProps) {
+  const { frame, organizations, storeWarnings, expiring, limit, cursor, nextCursor } = props;
   const isEmpty = organizations.length === 0 && cursor === undefined;
   return (
     <ConsolePage
@@ -39,7 +44,7 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
       }
       scripts={['filter.js']}
     >
-      <OwnerlessCallout organizations={organizations} />
+      <AttentionPanel listed={organizations} storeWarnings={storeWarnings} expiring={expiring} nowMs={frame.nowMs} />
       <section class="panel" aria-label="Organizations">
         {isEmpty ? (
           <EmptyState title="No organizations yet">
@@ -72,12 +77,12 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
             <DataTable
               label="Organizations"
               rows={organizations}
-              filterText={({ slug, name, domains }) => [slug, name, ...domains].join(' ')}
+              filterText={({ organization: { slug, name, domains } }) => [slug, name, ...domains].join(' ')}
               columns={[
                 {
                   label: 'Organization',
                   kind: 'heading',
-                  cell: (organization) => (
+                  cell: ({ organization }) => (
                     <>
                       <a href={hrefOf(organization)}>
                         <ForeignText text={organization.name} />
@@ -87,9 +92,9 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
                     </>
                   ),
                 },
-                { label: 'Email domains', cell: ({ domains }) => (domains.length === 0 ? 'none' : domains.join(', ')) },
-                { label: 'Identity providers', cell: (organization) => <IdpStates organization={organization} nowMs={frame.nowMs} /> },
-                { label: 'Created', cell: ({ createdAt }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
+                { label: 'Email domains', cell: ({ organization: { domains } }) => (domains.length === 0 ? 'none' : domains.join(', ')) },
+                { label: 'Sign-in', cell: ({ organization, health }) => <SignInState {...{ organization, health }} nowMs={frame.nowMs} /> },
+                { label: 'Created', cell: ({ organization: { createdAt } }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
               ]}
             />
             <Paging path="/console/operator" query={{ limit: String(limit) }} cursor={cursor} nextCursor={nextCursor} />
@@ -97,44 +102,6 @@ export function OrganizationsPage({ frame, organizations, limit, cursor, nextCur
         )}
       </section>
     </ConsolePage>
-  );
-}
-
-/** Warns of the organizations on this page that have lost their last owner. */
-function OwnerlessCallout({ organizations }: Pick<OrganizationsPageProps, 'organizations'>) {
-  const ownerless = organizations.filter(({ withoutOwnerSince }) => withoutOwnerSince !== undefined);
-  if (ownerless.length === 0) return null;
-  return (
-    <Callout kind="warning">
-      <p>
-        {counted(ownerless.length, 'organization')} on this page lost {ownerless.length === 1 ? 'its' : 'their'} last owner, so only you can
-        change {ownerless.length === 1 ? 'its' : 'their'} settings:
-      </p>
-      <ul>
-        {ownerless.map((organization) => (
-          <li>
-            <a href={hrefOf(organization)}>
-              <ForeignText text={organization.name} />
-            </a>
-          </li>
-        ))}
-      </ul>
-    </Callout>
-  );
-}
-
-/** Lists the connections of an organization, with those through which users cannot sign in and certificates that need attention. */
-function IdpStates({ organization: { connections }, nowMs }: { readonly organization: Organization; readonly nowMs: number }) {
-  if (connections.length === 0) return <span class="badge warning">not configured</span>;
-  return (
-    <>
-      {connections.map(({ metadata, state }) => (
-        <div>
-          <ForeignText text={metadata.entityId} /> {state === 'active' ? null : <StateBadge state={state} />}{' '}
-          <CertificateBadge certificates={metadata.signingCertificates} nowMs={nowMs} />
-        </div>
-      ))}
-    </>
   );
 }
 
@@ -170,22 +137,22 @@ export function OrganizationFormPage({ frame, values, exists }: OrganizationForm
       frame={frame}
       section={exists ? 'organization' : 'organizations'}
       title={exists ? 'Edit organization' : 'New organization'}
+      scripts={exists ? [] : ['slug.js']}
       back={exists ? { href: cancelHref, label: 'Organization' } : { href: cancelHref, label: 'Organizations' }}
     >
       <div class="panel narrow">
         <PostForm action={exists ? `${frame.base}/change` : '/console/operator/organizations/new'} csrfToken={frame.csrfToken}>
+          <Field name="name" label="Name" value={values.name} required maxlength={200} hint="The name that users see." />
           {exists ? null : (
             <Field
               name="slug"
               label="Slug"
               value={values.slug}
-              required
               maxlength={63}
               pattern="[a-z0-9][a-z0-9\-]{1,62}"
-              hint="2 to 63 characters: a–z, 0–9 and -. It is part of the URLs that the identity provider knows, so you cannot change it later."
+              hint="2 to 63 characters: a–z, 0–9 and -. If you leave it empty, it follows from the name. It is part of the URLs that the identity provider knows, so you cannot change it later."
             />
           )}
-          <Field name="name" label="Name" value={values.name} required maxlength={200} hint="The name that users see." />
           <Field
             name="domains"
             label="Email domains"

@@ -1,6 +1,9 @@
 /** The operator's pages about organizations: list, create, show, edit and delete. */
 
 import { type Request, type Response, Router } from 'express';
+import type { z } from 'zod';
+import type { Actor } from '../../audit.ts';
+import { readSignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
 import { DeleteOrganizationPage, OrganizationPage } from '../../console/operator/organization-page.tsx';
 import {
   ORGANIZATION_FIELDS,
@@ -9,14 +12,21 @@ import {
   OrganizationsPage,
   type OrganizationValues,
 } from '../../console/operator/organizations-page.tsx';
+import { setupProgress } from '../../console/setup-steps/steps.ts';
 import { GatewayError } from '../../errors.ts';
+import { activeConnections, findDefaultConnection } from '../../organizations/connections/connections.ts';
+import { findExpiringCertificates } from '../../organizations/connections/expiring-certificates.ts';
 import { findMetadataWarnings, serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations } from '../../organizations/directory.ts';
 import { changeOrganization, createOrganization } from '../../organizations/organization-lifecycle.ts';
-import type { Organization } from '../../organizations/organizations.ts';
-import { readQuotaUse } from '../../organizations/quotas/quota-use.ts';
+import type { NewOrganization, Organization } from '../../organizations/organizations.ts';
+import { hasOwner } from '../../organizations/owners/owner-loss.ts';
+import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
+import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
+import { proposeSlug, slugCandidates } from '../../organizations/slug-proposal.ts';
 import type { Runtime } from '../../runtime.ts';
+import { DAY_MS } from '../../time.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { SLUG } from '../api/field-shapes.ts';
 import { checkShape, NEW_ORGANIZATION, ORGANIZATION_CHANGES, PAGE_QUERY, toOrganizationChanges } from '../api/request-shapes.ts';
@@ -29,9 +39,7 @@ export function organizationsPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', async (request, response) => {
     const query = checkShape(PAGE_QUERY, request.query);
-    const { items, nextCursor } = await listOrganizations(runtime.store, query);
-    const frame = frameOf(runtime, request, response);
-    sendConsolePage(response, <OrganizationsPage frame={frame} organizations={items} {...query} nextCursor={nextCursor} />);
+    await showOrganizations(runtime, request, response, query);
   });
   router.get('/organizations', (request, response) => {
     const slug = SLUG.safeParse(
@@ -48,11 +56,12 @@ export function organizationsPages(runtime: Runtime): Router {
     runOrShowFormAgain(runtime, request, response, {
       exists: false,
       run: async (values) => {
-        const { slug, name, ...rest } = checkShape(NEW_ORGANIZATION, values);
-        const input = { slug, name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
+        const candidates = slugsOf(values);
+        const { slug: _, name, ...rest } = checkShape(NEW_ORGANIZATION, { ...values, slug: candidates[0] });
+        const input = { name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
         await runOnce(runtime, request, response, async () => {
-          const organization = await createOrganization(runtime, callerOf(request, response), input);
-          const notice = `Created the organization ${slug}. Set up its identity provider next.`;
+          const organization = await createWithFreeSlug(runtime, callerOf(request, response), input, candidates);
+          const notice = `Created the organization ${organization.slug}. Connect its identity provider next.`;
           return { href: organizationBase(organization), notice };
         });
       },
@@ -75,7 +84,19 @@ export function organizationPages(runtime: Runtime): Router {
     const urls = serviceProviderUrls(runtime.config.baseUrl, organization.slug);
     const frame = frameOf(runtime, request, response);
     const quotaUse = await readQuotaUse(runtime.store, organization);
-    const page = <OrganizationPage frame={frame} organization={organization} warnings={warnings} urls={urls} quotaUse={quotaUse} />;
+    const page = (
+      <OrganizationPage
+        frame={frame}
+        organization={organization}
+        warnings={warnings}
+        urls={urls}
+        quotaUse={quotaUse}
+        health={await readSignInHealth(runtime, organization.id)}
+        progress={setupProgress(organization, findDefaultConnection(organization))}
+        link={await findNewestLink(runtime, organization.id)}
+        hasOwner={await hasOwner(runtime.store, organization.id)}
+      />
+    );
     sendConsolePage(response, page);
   });
   router.get('/change', (request, response) => {
@@ -100,6 +121,59 @@ export function organizationPages(runtime: Runtime): Router {
     redirectWithNotice(runtime, response, OPERATOR_HOME, `Deleted the organization ${slug}. Its data is being deleted.`);
   });
   return router;
+}
+
+/** How far ahead the home page looks for certificates that expire. */
+const EXPIRING_DAYS = 30;
+
+type PageRange = z.infer<typeof PAGE_QUERY>;
+
+/** Reads a bounded number of records for each organization of the page. */
+async function showOrganizations(runtime: Runtime, request: Request, response: Response, query: PageRange): Promise<void> {
+  const { store, now } = runtime;
+  const { items, nextCursor } = await listOrganizations(store, query);
+  const organizations = await Promise.all(
+    items.map(async (organization) => ({
+      organization,
+      health: activeConnections(organization).length === 0 ? undefined : await readSignInHealth(runtime, organization.id),
+      nearQuotas: nearQuotas(organization, await readQuotaUse(store, organization)),
+    })),
+  );
+  const [storeWarnings, expiring] = await Promise.all([store.warnings(), findExpiringCertificates(store, now() + EXPIRING_DAYS * DAY_MS)]);
+  const unreplaced = expiring.filter(({ connection, successors }) => connection.state === 'active' && successors === 0);
+  const frame = frameOf(runtime, request, response);
+  const lists = { organizations, storeWarnings, expiring: unreplaced };
+  sendConsolePage(response, <OrganizationsPage frame={frame} {...lists} {...query} nextCursor={nextCursor} />);
+}
+
+/** Returns the slug of the form, or the slugs to try for the name if the field is empty. @throws validation_failed */
+function slugsOf({ slug, name }: Readonly<Record<string, unknown>>): readonly string[] {
+  if (typeof slug === 'string' && slug !== '') return [slug];
+  const proposal = proposeSlug(String(name));
+  if (proposal === undefined)
+    throw new GatewayError('validation_failed', 'slug: enter one, because the name has no Latin letters or digits.');
+  return slugCandidates(proposal);
+}
+
+/** Creates an organization with the first slug that is free. @throws the errors of createOrganization() for the last one */
+async function createWithFreeSlug(
+  runtime: Runtime,
+  actor: Actor,
+  input: Omit<NewOrganization, 'slug'>,
+  [slug = '', ...others]: readonly string[],
+): Promise<Organization> {
+  try {
+    return await createOrganization(runtime, actor, { ...input, slug });
+  } catch (error) {
+    const isTaken = error instanceof GatewayError && (error.code === 'conflict' || error.code === 'validation_failed');
+    if (!isTaken || others.length === 0) throw error;
+    return createWithFreeSlug(runtime, actor, input, others);
+  }
+}
+
+async function findNewestLink({ store, now }: Runtime, organizationId: string) {
+  const [link] = (await listSetupLinks(store, organizationId, { limit: 1 })).items;
+  return link && { value: link.value, state: setupLinkState(link.value, now()) };
 }
 
 function showDelete(runtime: Runtime, request: Request, response: Response, mistyped: boolean): void {

@@ -1,0 +1,95 @@
+import type { ComponentChildren } from 'preact';
+import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
+import type { ExpiringCertificate } from '../../organizations/connections/expiring-certificates.ts';
+import type { Organization } from '../../organizations/organizations.ts';
+import type { QuotaName } from '../../organizations/quotas/quotas.ts';
+import { counted } from '../parts/counted.ts';
+import { ForeignText } from '../parts/foreign-text.tsx';
+import { Near } from '../parts/moment.tsx';
+import { Callout } from '../parts/notice.tsx';
+
+/** An organization of the list, with what was read about it. */
+export interface ListedOrganization {
+  readonly organization: Organization;
+  readonly health: SignInHealth | undefined;
+  /** Quotas of which 80 % or more are used. */
+  readonly nearQuotas: readonly QuotaName[];
+}
+
+export interface AttentionPanelProps {
+  readonly listed: readonly ListedOrganization[];
+  /** Recommended changes to the store. */
+  readonly storeWarnings: readonly string[];
+  /** Certificates of active connections without a replacement, soonest first. */
+  readonly expiring: readonly ExpiringCertificate[];
+  readonly nowMs: number;
+}
+
+const MAX_SHOWN = 5;
+
+/** Lists what the operator should look at: the store, certificates, and the organizations of this page. */
+export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: AttentionPanelProps) {
+  const ownerless = listed.filter(({ organization }) => organization.withoutOwnerSince !== undefined);
+  const failing = listed.filter(({ health }) => health?.failingSinceMs !== undefined);
+  const full = listed.filter(({ nearQuotas }) => nearQuotas.length > 0);
+  if (storeWarnings.length + expiring.length + ownerless.length + failing.length + full.length === 0) return null;
+  return (
+    <Callout kind="warning">
+      <h2>Needs attention</h2>
+      <ul>
+        {storeWarnings.map((text) => (
+          <li>
+            <a href="/console/operator/health">Store</a>: {text}
+          </li>
+        ))}
+        <Organizations all={failing} path="/sign-ins">
+          {({ health }) => (
+            <>
+              sign-ins have failed since <Near ms={health?.failingSinceMs ?? nowMs} nowMs={nowMs} />
+            </>
+          )}
+        </Organizations>
+        {expiring.slice(0, MAX_SHOWN).map(({ organization, connection, endsAtMs }) => (
+          <li>
+            <a href={`/console/operator/organizations/${organization.slug}/single-sign-on/${connection.id}`}>
+              <ForeignText text={organization.name} />
+            </a>
+            : a certificate {endsAtMs < nowMs ? 'expired' : 'expires'} <Near ms={endsAtMs} nowMs={nowMs} />
+          </li>
+        ))}
+        {expiring.length > MAX_SHOWN ? (
+          <li>
+            <a href="/console/operator/health">{counted(expiring.length - MAX_SHOWN, 'more certificate')}</a>
+          </li>
+        ) : null}
+        <Organizations all={ownerless} path="/members">
+          {() => 'lost its last owner, so only you can change its settings'}
+        </Organizations>
+        <Organizations all={full} path="#quotas">
+          {({ nearQuotas }) => `has used 80 % or more of a quota: ${nearQuotas.map((name) => name.replaceAll('_', ' ')).join(', ')}`}
+        </Organizations>
+      </ul>
+    </Callout>
+  );
+}
+
+interface OrganizationsProps {
+  readonly all: readonly ListedOrganization[];
+  /** Below the page of the organization. */
+  readonly path: string;
+  readonly children: (listed: ListedOrganization) => ComponentChildren;
+}
+
+const Organizations = ({ all, path, children }: OrganizationsProps) => (
+  <>
+    {all.slice(0, MAX_SHOWN).map((listed) => (
+      <li>
+        <a href={`/console/operator/organizations/${listed.organization.slug}${path}`}>
+          <ForeignText text={listed.organization.name} />
+        </a>
+        : {children(listed)}
+      </li>
+    ))}
+    {all.length > MAX_SHOWN ? <li>and {all.length - MAX_SHOWN} more organizations on this page</li> : null}
+  </>
+);

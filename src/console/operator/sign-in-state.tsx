@@ -1,0 +1,53 @@
+import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
+import type { Organization } from '../../organizations/organizations.ts';
+import { Near } from '../parts/moment.tsx';
+import { CertificateBadge } from '../single-sign-on/connection-state.tsx';
+
+type State = 'not_configured' | 'draft' | 'tested' | 'live' | 'disabled';
+
+const STATES: Readonly<Record<State, readonly [badge: string, text: string]>> = {
+  not_configured: ['warning', 'not configured'],
+  draft: ['note', 'in setup'],
+  tested: ['note', 'tested'],
+  live: ['good', 'live'],
+  disabled: ['bad', 'disabled'],
+};
+
+/** Returns how far single sign-on of an organization is, by its best connection. */
+export function signInStateOf({ connections }: Pick<Organization, 'connections'>): State {
+  if (connections.length === 0) return 'not_configured';
+  if (connections.some(({ state }) => state === 'active')) return 'live';
+  const drafts = connections.filter(({ state }) => state === 'draft');
+  if (drafts.length === 0) return 'disabled';
+  return drafts.some(({ testedAt }) => testedAt !== undefined) ? 'tested' : 'draft';
+}
+
+export interface SignInStateProps {
+  readonly organization: Organization;
+  /** Undefined if it was not read. */
+  readonly health: SignInHealth | undefined;
+  readonly nowMs: number;
+}
+
+/** Shows whether users can sign in, when one did last, and since when sign-ins fail. */
+export function SignInState({ organization, health, nowMs }: SignInStateProps) {
+  const [badge, text] = STATES[signInStateOf(organization)];
+  return (
+    <>
+      <span class={`badge ${badge}`}>{text}</span>{' '}
+      {organization.connections.map(({ metadata }) => (
+        <CertificateBadge certificates={metadata.signingCertificates} nowMs={nowMs} />
+      ))}
+      {health?.failingSinceMs === undefined ? null : (
+        <div>
+          <span class="badge bad">failing</span> since <Near ms={health.failingSinceMs} nowMs={nowMs} />
+        </div>
+      )}
+      {health?.lastSignInMs === undefined ? null : (
+        <div class="sub">
+          last sign-in <Near ms={health.lastSignInMs} nowMs={nowMs} />
+        </div>
+      )}
+    </>
+  );
+}
