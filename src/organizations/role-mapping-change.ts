@@ -7,7 +7,7 @@ import { findConnection } from './connections/connections.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import { ownerLossStep, reportOwnerLoss, withOwner, withoutOwner } from './owners/owner-loss.ts';
 import { requireSettingsFit } from './quotas/quotas.ts';
-import { ANY_CONNECTION, type RoleMapping } from './role-mapping.ts';
+import { ANY_CONNECTION, compareRules, type RoleMapping } from './role-mapping.ts';
 import { foreseeRoles, NO_OWNER_TEXTS, noOwnerReason } from './role-mapping-effect.ts';
 import { requireRolesChangeableBy } from './setup/setup-roles.ts';
 
@@ -56,7 +56,9 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     const hasOwner = effect.ownersBefore > 0 && effect.ownersAfter > 0;
     const after = marked ?? (hasOwner ? withOwner(value) : value);
     const details = {
-      ...describeRules(saved, roleMapping),
+      // A long list of rules will be shortened, so the rules that changed are in the entry separately.
+      ...compareRules(saved.rules, roleMapping.rules),
+      rules: roleMapping.rules,
       default_role: roleMapping.defaultRole,
       ...(reason === undefined ? {} : { allow_no_owner: true }),
     };
@@ -75,15 +77,6 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     if (marked) await reportOwnerLoss(runtime, after, 'role_mapping');
     return after;
   });
-}
-
-/** Returns the rules for the audit entry. A long list will be shortened, so the rules that changed are in it separately. */
-function describeRules({ rules: formerRules }: RoleMapping, { rules }: RoleMapping): Readonly<Record<string, unknown>> {
-  const keysOf = (all: RoleMapping['rules']) => new Set(all.map((rule) => JSON.stringify(rule)));
-  const [before, after] = [keysOf(formerRules), keysOf(rules)];
-  const added = rules.filter((rule) => !before.has(JSON.stringify(rule)));
-  const removed = formerRules.filter((rule) => !after.has(JSON.stringify(rule)));
-  return { added, removed, rules };
 }
 
 /** @throws validation_failed */

@@ -76,6 +76,21 @@ export const roleMappingWarnings = ({ rules }: Pick<RoleMapping, 'rules'>): Role
       text: `The group ${shownExactly(group)} of a role rule has white space around it. The rule applies only if the identity provider sends the group with the same white space.`,
     }));
 
+export interface RuleDifference {
+  readonly added: readonly RoleRule[];
+  readonly removed: readonly RoleRule[];
+}
+
+/** Returns the rules that a change adds and removes. A rule whose role or connection changed is in both. */
+export function compareRules(before: readonly RoleRule[], after: readonly RoleRule[]): RuleDifference {
+  const keyOf = ({ group, role, connection = '' }: RoleRule) => JSON.stringify([group, role, connection]);
+  const without = (all: readonly RoleRule[], others: readonly RoleRule[]) => {
+    const known = new Set(others.map(keyOf));
+    return all.filter((rule) => !known.has(keyOf(rule)));
+  };
+  return { added: without(after, before), removed: without(before, after) };
+}
+
 /** Returns whether some groups, or the default role, make a user an owner. */
 export const givesOwner = ({ rules, defaultRole }: RoleMapping): boolean =>
   defaultRole === 'owner' || rules.some(({ role }) => role === 'owner');

@@ -1,15 +1,11 @@
 /** The form of the role rules: testing them on members and groups, previewing a change, and saving it. */
 
 import { type Request, type Response, Router } from 'express';
-import {
-  RoleMappingPage,
-  RolePreviewPage,
-  type RuleTest,
-  type TypedMapping,
-  type TypedRule,
-} from '../../console/members/role-mapping-page.tsx';
+import { listRecentGroups } from '../../auth/sign-in-log/recent-groups.ts';
+import { RoleMappingPage, type RuleTest, type TypedMapping, type TypedRule } from '../../console/members/role-mapping-page.tsx';
+import { RolePreviewPage } from '../../console/members/role-preview-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
-import { GatewayError } from '../../errors.ts';
+import { type ErrorCode, GatewayError } from '../../errors.ts';
 import { roleScopeOf } from '../../organizations/connections/connections.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, type Member } from '../../organizations/members.ts';
@@ -18,6 +14,7 @@ import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import {
   countGroups,
   foreseeRoles,
+  type GroupCount,
   noOwnerReason,
   type RoleMappingEffect,
   roleAfterNextSignIn,
@@ -31,7 +28,7 @@ import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.t
 export function roleMappingPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => show(runtime, request, response, organizationOf(response).roleMapping));
-  router.post('/rows', (request, response) => show(runtime, request, response, typedIn(request), { blankRows: 20 }));
+  router.post('/rows', (request, response) => editRows(runtime, request, response));
   router.post('/try', (request, response) => testRules(runtime, request, response));
   router.post('/preview', (request, response) => preview(runtime, request, response));
   router.post('/save', (request, response) => save(runtime, request, response));
@@ -39,22 +36,56 @@ export function roleMappingPages(runtime: Runtime): Router {
 }
 
 const NO_TEST: RuleTest = { member: '', groups: '' };
-const BLANK_ROWS = 3;
+const BLANK_ROWS = 1;
+const MAX_BLANK_ROWS = 20;
 
 interface FormState {
   readonly test?: RuleTest;
   readonly blankRows?: number;
+  readonly focusesBlankRow?: boolean;
   readonly problem?: { readonly notice: Notice; readonly status: number };
 }
 
 async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, state: FormState = {}): Promise<void> {
-  const { test = NO_TEST, blankRows = BLANK_ROWS, problem } = state;
+  const { test = NO_TEST, blankRows = BLANK_ROWS, focusesBlankRow = false, problem } = state;
   const { id, connections } = organizationOf(response);
-  const knownGroups = await countGroups(runtime.store, id);
+  const knownGroups = withRecentGroups(await countGroups(runtime.store, id), await listRecentGroups(runtime, id));
   const frame = frameOf(runtime, request, response, problem?.notice);
-  const page = <RoleMappingPage {...{ frame, mapping, blankRows, knownGroups, connections, test }} />;
+  const page = <RoleMappingPage {...{ frame, mapping, blankRows, focusesBlankRow, knownGroups, connections, test }} />;
   sendConsolePage(response, page, problem?.status);
 }
+
+/** Bounds the suggestions together, because a group may have a thousand characters. */
+const MAX_SUGGESTED_CHARACTERS = 32_000;
+const MAX_GROUP = 1024;
+
+/** Returns the groups to suggest, those of members first. */
+function withRecentGroups(ofMembers: readonly GroupCount[], recent: readonly string[]): readonly GroupCount[] {
+  const known = new Set(ofMembers.map(({ group }) => group));
+  const others = recent.filter((group) => !known.has(group)).map((group) => ({ group, members: 0 }));
+  let characters = 0;
+  return [...ofMembers, ...others].filter(({ group }) => {
+    if (group.length > MAX_GROUP) return false;
+    characters += group.length;
+    return characters <= MAX_SUGGESTED_CHARACTERS;
+  });
+}
+
+/** Adds an empty row, or removes the row whose button was pressed. Changes nothing that is saved. */
+async function editRows(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const removed = textIn(request, 'remove');
+  const blank = Object.entries((request.body ?? {}) as object).filter(([name, value]) => /^group_\d+$/.test(name) && value === '').length;
+  await show(runtime, request, response, typedIn(request, removed), {
+    test: typedTestIn(request),
+    blankRows: removed === '' ? Math.min(blank + 1, MAX_BLANK_ROWS) : BLANK_ROWS,
+    focusesBlankRow: removed === '',
+  });
+}
+
+const typedTestIn = (request: Request): RuleTest => ({
+  member: textIn(request, 'try_member').trim(),
+  groups: textIn(request, 'try_groups'),
+});
 
 const MAX_RULES = 1000;
 
@@ -63,12 +94,15 @@ const textIn = (request: Request, name: string): string => {
   return typeof value === 'string' ? value : '';
 };
 
-/** Returns the rows that have a group. White space is kept, because it is part of a group's name. */
-function typedIn(request: Request): TypedMapping {
+/**
+ * Returns the rows that have a group. White space is kept, because it is part of a group's name.
+ * @param removed the index of a row to leave out
+ */
+function typedIn(request: Request, removed?: string): TypedMapping {
   const rules: TypedRule[] = [];
   for (let index = 0; index < MAX_RULES; index++) {
     const group = textIn(request, `group_${index}`);
-    if (group === '') continue;
+    if (group === '' || String(index) === removed) continue;
     const connection = textIn(request, `connection_${index}`);
     const role = textIn(request, `role_${index}`) === 'owner' ? 'owner' : 'collaborator';
     rules.push({ group, role, ...(connection === '' ? {} : { connection }) });
@@ -79,8 +113,7 @@ function typedIn(request: Request): TypedMapping {
 
 async function testRules(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const mapping = typedIn(request);
-  const typed = { member: textIn(request, 'try_member').trim(), groups: textIn(request, 'try_groups') };
-  await show(runtime, request, response, mapping, { test: await runTest(runtime, response, mapping, typed) });
+  await show(runtime, request, response, mapping, { test: await runTest(runtime, response, mapping, typedTestIn(request)) });
 }
 
 async function runTest(runtime: Runtime, response: Response, mapping: RoleMapping, typed: RuleTest): Promise<RuleTest> {
@@ -121,23 +154,37 @@ const effectFor = (runtime: Runtime, response: Response, mapping: RoleMapping): 
 };
 
 async function preview(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  let mapping: RoleMapping;
+  await keepingTyped(runtime, request, response, () => showPreview(runtime, request, response, mappingIn(request)));
+}
+
+/** Runs an action of the form. If the rules are refused, shows the form with what was entered and the reason. */
+async function keepingTyped(runtime: Runtime, request: Request, response: Response, action: () => Promise<void>): Promise<void> {
   try {
-    mapping = mappingIn(request);
+    await action();
   } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;
-    const notice: Notice = { kind: 'problem', text: error.facts.detail ?? error.code };
-    return show(runtime, request, response, typedIn(request), { problem: { notice, status: error.status } });
+    if (!(error instanceof GatewayError) || !EDITABLE.includes(error.code)) throw error;
+    const notice: Notice = { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title };
+    await show(runtime, request, response, typedIn(request), { test: typedTestIn(request), problem: { notice, status: error.status } });
   }
+}
+
+const EDITABLE: readonly ErrorCode[] = ['validation_failed', 'conflict', 'quota_exceeded'];
+
+async function showPreview(runtime: Runtime, request: Request, response: Response, mapping: RoleMapping): Promise<void> {
   const effect = await effectFor(runtime, response, mapping);
   const frame = frameOf(runtime, request, response);
   const noOwner = noOwnerReason(organizationOf(response).roleMapping, mapping, effect);
   const warnings = roleMappingWarnings(mapping);
-  sendConsolePage(response, <RolePreviewPage frame={frame} mapping={mapping} effect={effect} warnings={warnings} noOwner={noOwner} />);
+  const { roleMapping: present, connections } = organizationOf(response);
+  sendConsolePage(response, <RolePreviewPage {...{ frame, mapping, present, connections, effect, warnings, noOwner }} />);
 }
 
 /** Checks everything again, because members may have signed in since the preview and a form can be sent without one. */
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  await keepingTyped(runtime, request, response, () => saveRules(runtime, request, response));
+}
+
+async function saveRules(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const roleMapping = mappingIn(request);
   await requireOwnLossConfirmed(runtime, request, response, roleMapping);
   await changeRoleMapping(runtime, callerOf(request, response), {
