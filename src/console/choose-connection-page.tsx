@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { Page } from './layout.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 
@@ -6,20 +7,25 @@ export interface ChooseConnectionPageProps {
   readonly choices: readonly { readonly name: string; readonly href: string }[];
 }
 
+const TEXTS = {
+  title: 'Choose how to sign in',
+  lead: (organization: ComponentChildren) => <>{organization} has several identity providers. Choose the one that you sign in with.</>,
+  choice: 'Sign in with',
+  hint: 'If you do not know which one to choose, ask your IT administrator.',
+} as const;
+
 /** Lets a user choose between the identity providers of an organization. */
 export const ChooseConnectionPage = ({ organization, choices }: ChooseConnectionPageProps) => (
-  <Page title="Choose how to sign in">
-    <h1>Choose how to sign in</h1>
-    <p>
-      <ForeignText text={organization} /> has several identity providers. Choose the one that you sign in with.
-    </p>
+  <Page title={TEXTS.title} organization={organization}>
+    <h1>{TEXTS.title}</h1>
+    <p>{TEXTS.lead(<ForeignText text={organization} />)}</p>
     {choices.map(({ name, href }) => (
       <p>
         <a class="button wide secondary" href={href}>
-          Sign in with <ForeignText text={name} />
+          {TEXTS.choice} <ForeignText text={name} />
         </a>
       </p>
     ))}
-    <p class="hint">If you do not know which one to choose, ask your IT administrator.</p>
+    <p class="hint">{TEXTS.hint}</p>
   </Page>
 );

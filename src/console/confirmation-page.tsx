@@ -23,6 +23,8 @@ export interface ConfirmationPageProps {
   readonly mistyped?: boolean;
 }
 
+const TEXTS = { cancel: 'Cancel', mistyped: 'The text does not match. Nothing has changed yet.' } as const;
+
 /** Asks for confirmation of an action that cannot be undone. */
 export function ConfirmationPage(props: ConfirmationPageProps) {
   const { frame, section, title, children, action, yes, cancelHref, typed, mistyped = false } = props;
@@ -37,7 +39,7 @@ export function ConfirmationPage(props: ConfirmationPageProps) {
               {visibleText(yes)}
             </button>
             <a class="button secondary" href={cancelHref}>
-              Cancel
+              {TEXTS.cancel}
             </a>
           </div>
         </PostForm>
@@ -57,11 +59,12 @@ function TypedConfirmation({ label, expected, mistyped }: { label: string; expec
         autocomplete="off"
         autocapitalize="none"
         spellcheck={false}
+        autofocus
         {...(mistyped ? { 'aria-invalid': true, 'aria-describedby': 'mistyped' } : {})}
       />
       {mistyped ? (
         <small id="mistyped" role="alert">
-          The text does not match. Nothing has changed yet.
+          {TEXTS.mistyped}
         </small>
       ) : null}
     </label>

@@ -29,6 +29,7 @@ export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefi
           autocapitalize="characters"
           spellcheck={false}
           required
+          autofocus
           maxlength={20}
           placeholder="XXXX-XXXX"
         />

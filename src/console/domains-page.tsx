@@ -27,16 +27,51 @@ export interface DomainsPageProps {
   readonly emailPolicy: EmailPolicy;
 }
 
+const TEXTS = {
+  title: 'Domains',
+  lead: 'Users with an email address in a verified domain find this organization on the sign-in page.',
+  empty: 'No domains yet',
+  emptyHint: 'Add the domain of your members’ email addresses.',
+  add: 'Add domain',
+  domain: 'Domain',
+  domainHint: 'Such as acme.example. You verify it with a record in DNS.',
+  setByOperator: (domains: readonly string[]) =>
+    `The operator of this gateway set ${domains.join(', ')}. Users with an email address there find this organization too, but a domain counts as verified only after you verify it here.`,
+  policy: 'Users can sign in only with an email address in a verified domain.',
+  policyRefusesAll: 'No domain is verified, so all sign-ins are refused.',
+  state: 'State',
+  record: 'TXT record to publish',
+  noRecord: 'none needed',
+  recordName: (domain: string) => `record name of ${domain}`,
+  recordValue: (domain: string) => `record value of ${domain}`,
+  actions: 'Actions',
+  verified: 'verified',
+  byOperator: 'confirmed by the operator',
+  found: 'record found',
+  pending: 'pending',
+  unverified: 'unverified',
+  since: 'since',
+  check: 'Check DNS',
+  verify: 'Verify domain',
+  confirm: 'Confirm domain',
+  confirmQuestion: (domain: string) => `Verify ${domain} without a record in DNS?`,
+  transfer: 'Transfer',
+  transferTitle: (domain: string) => `Transfer ${domain} to this organization?`,
+  transferEffect:
+    'The organization that has the domain now loses it, whether it verified the domain or you set it there. Its members stay. This organization gets the domain without a record in DNS.',
+  typeDomain: 'Type the domain to confirm',
+  remove: 'Remove',
+  removeTitle: (domain: string) => `Remove ${domain}?`,
+  removeVerified:
+    'Users with an email address in this domain no longer find this organization on the sign-in page, and another organization can verify the domain. Members stay.',
+  removePending: 'The domain is not verified, so this changes nothing for users. If you add it again, it gets another record.',
+} as const;
+
 /** Lets owners and the operator add, verify and remove domains. */
 export function DomainsPage({ frame, claims, setDomains, emailPolicy }: DomainsPageProps) {
   const path = `${frame.base}/domains`;
   return (
-    <ConsolePage
-      frame={frame}
-      section="domains"
-      title="Domains"
-      lead="Users with an email address in a verified domain find this organization on the sign-in page."
-    >
+    <ConsolePage frame={frame} section="domains" title={TEXTS.title} lead={TEXTS.lead}>
       {claims.map(domainWarning).map((warning) =>
         warning === undefined ? null : (
           <Callout kind="warning">
@@ -46,33 +81,21 @@ export function DomainsPage({ frame, claims, setDomains, emailPolicy }: DomainsP
       )}
       <EmailPolicyNote policy={emailPolicy} hasVerified={claims.some(({ verifiedBy }) => verifiedBy !== undefined)} />
       <QuotaNotice frame={frame} name="domains" used={claims.length} />
-      <section class="panel" aria-label="Domains">
+      <section class="panel" aria-label={TEXTS.title}>
         {claims.length === 0 ? (
-          <EmptyState title="No domains yet">
-            <p>Add the domain of your members’ email addresses.</p>
+          <EmptyState title={TEXTS.empty} action={{ href: '#field-domain', label: TEXTS.add }}>
+            <p>{TEXTS.emptyHint}</p>
           </EmptyState>
         ) : (
           <DomainTable frame={frame} claims={claims} path={path} />
         )}
-        {setDomains.length === 0 ? null : (
-          <p>
-            The operator of this gateway set {setDomains.join(', ')}. Users with an email address there find this organization too, but a
-            domain counts as verified only after you verify it here.
-          </p>
-        )}
+        {setDomains.length === 0 ? null : <p>{TEXTS.setByOperator(setDomains)}</p>}
       </section>
       <section class="panel narrow" aria-labelledby="add">
-        <h2 id="add">Add domain</h2>
+        <h2 id="add">{TEXTS.add}</h2>
         <PostForm action={path} csrfToken={frame.csrfToken}>
-          <Field
-            name="domain"
-            label="Domain"
-            value=""
-            required
-            maxlength={253}
-            hint="Such as acme.example. You verify it with a record in DNS."
-          />
-          <button type="submit">Add domain</button>
+          <Field name="domain" label={TEXTS.domain} value="" required maxlength={253} hint={TEXTS.domainHint} />
+          <button type="submit">{TEXTS.add}</button>
         </PostForm>
       </section>
     </ConsolePage>
@@ -84,8 +107,8 @@ function EmailPolicyNote({ policy, hasVerified }: { readonly policy: EmailPolicy
   return (
     <Callout kind={hasVerified ? 'note' : 'warning'}>
       <p>
-        Users can sign in only with an email address in a verified domain.
-        {hasVerified ? null : ' No domain is verified, so all sign-ins are refused.'}
+        {TEXTS.policy}
+        {hasVerified ? null : ` ${TEXTS.policyRefusesAll}`}
       </p>
     </Callout>
   );
@@ -98,29 +121,29 @@ interface DomainTableProps extends Pick<DomainsPageProps, 'frame' | 'claims'> {
 function DomainTable({ frame, claims, path }: DomainTableProps) {
   return (
     <DataTable
-      label="Domains"
+      label={TEXTS.title}
       rows={claims}
       columns={[
-        { label: 'Domain', kind: 'heading', cell: ({ domain }) => domain },
-        { label: 'State', cell: (claim) => <State claim={claim} nowMs={frame.nowMs} /> },
+        { label: TEXTS.domain, kind: 'heading', cell: ({ domain }) => domain },
+        { label: TEXTS.state, cell: (claim) => <State claim={claim} nowMs={frame.nowMs} /> },
         {
-          label: 'TXT record to publish',
+          label: TEXTS.record,
           kind: 'wide',
           cell: ({ domain, token, verifiedBy }) =>
             verifiedBy === 'operator' ? (
-              'none needed'
+              TEXTS.noRecord
             ) : (
               <>
                 <div>
-                  <Copy value={recordName(domain)} what={`record name of ${domain}`} />
+                  <Copy value={recordName(domain)} what={TEXTS.recordName(domain)} />
                 </div>
                 <div>
-                  <Copy value={recordValue(token)} what={`record value of ${domain}`} />
+                  <Copy value={recordValue(token)} what={TEXTS.recordValue(domain)} />
                 </div>
               </>
             ),
         },
-        { label: 'Actions', kind: 'actions', cell: (claim) => <Actions frame={frame} claim={claim} path={path} /> },
+        { label: TEXTS.actions, kind: 'actions', cell: (claim) => <Actions frame={frame} claim={claim} path={path} /> },
       ]}
     />
   );
@@ -131,24 +154,26 @@ function State({ claim, nowMs }: { readonly claim: DomainClaim; readonly nowMs: 
   if (verifiedBy === 'operator') {
     return (
       <>
-        <span class="badge good">verified</span> <div class="sub">confirmed by the operator</div>
+        <span class="badge good">{TEXTS.verified}</span> <div class="sub">{TEXTS.byOperator}</div>
       </>
     );
   }
   if (verifiedBy === 'dns') {
     return (
       <>
-        <span class={domainWarning(claim) === undefined ? 'badge good' : 'badge warning'}>verified</span>
-        <div class="sub">record found {provenAtMs === undefined ? null : <Near ms={provenAtMs} nowMs={nowMs} />}</div>
+        <span class={domainWarning(claim) === undefined ? 'badge good' : 'badge warning'}>{TEXTS.verified}</span>
+        <div class="sub">
+          {TEXTS.found} {provenAtMs === undefined ? null : <Near ms={provenAtMs} nowMs={nowMs} />}
+        </div>
       </>
     );
   }
-  if (lostAtMs === undefined) return <span class="badge note">pending</span>;
+  if (lostAtMs === undefined) return <span class="badge note">{TEXTS.pending}</span>;
   return (
     <>
-      <span class="badge bad">unverified</span>
+      <span class="badge bad">{TEXTS.unverified}</span>
       <div class="sub">
-        since <Near ms={lostAtMs} nowMs={nowMs} />
+        {TEXTS.since} <Near ms={lostAtMs} nowMs={nowMs} />
       </div>
     </>
   );
@@ -161,23 +186,20 @@ function Actions({ frame, claim, path }: { readonly frame: Frame; readonly claim
   return (
     <div class="buttons">
       {verifiedBy === 'operator' ? null : (
-        <ButtonForm {...button} action={`${path}/${domain}/verify`} label={verifiedBy === 'dns' ? 'Check DNS' : 'Verify domain'} />
+        <ButtonForm {...button} action={`${path}/${domain}/verify`} label={verifiedBy === 'dns' ? TEXTS.check : TEXTS.verify} />
       )}
       {isOperator && verifiedBy !== 'operator' ? (
-        <ButtonForm
-          {...button}
-          action={`${path}/${domain}/confirm`}
-          label="Confirm domain"
-          question={`Verify ${domain} without a record in DNS?`}
-        />
+        <ButtonForm {...button} action={`${path}/${domain}/confirm`} label={TEXTS.confirm} question={TEXTS.confirmQuestion(domain)} />
       ) : null}
       {isOperator && verifiedBy === undefined ? (
         <a class="button quiet" href={`${path}/${domain}/transfer`}>
-          Transfer<span class="unseen"> {domain}</span>…
+          {TEXTS.transfer}
+          <span class="unseen"> {domain}</span>…
         </a>
       ) : null}
       <a class="button quiet danger" href={`${path}/${domain}/remove`}>
-        Remove<span class="unseen"> {domain}</span>…
+        {TEXTS.remove}
+        <span class="unseen"> {domain}</span>…
       </a>
     </div>
   );
@@ -192,16 +214,12 @@ export const RemoveDomainPage = ({ frame, claim }: DomainPageProps) => (
   <ConfirmationPage
     frame={frame}
     section="domains"
-    title={`Remove ${claim.domain}?`}
+    title={TEXTS.removeTitle(claim.domain)}
     action={`${frame.base}/domains/${claim.domain}/remove`}
-    yes={`Remove ${claim.domain}`}
+    yes={`${TEXTS.remove} ${claim.domain}`}
     cancelHref={`${frame.base}/domains`}
   >
-    <p>
-      {domainState(claim) === 'verified'
-        ? 'Users with an email address in this domain no longer find this organization on the sign-in page, and another organization can verify the domain. Members stay.'
-        : 'The domain is not verified, so this changes nothing for users. If you add it again, it gets another record.'}
-    </p>
+    <p>{domainState(claim) === 'verified' ? TEXTS.removeVerified : TEXTS.removePending}</p>
   </ConfirmationPage>
 );
 
@@ -209,16 +227,13 @@ export const TransferDomainPage = ({ frame, claim, mistyped = false }: DomainPag
   <ConfirmationPage
     frame={frame}
     section="domains"
-    title={`Transfer ${claim.domain} to this organization?`}
+    title={TEXTS.transferTitle(claim.domain)}
     action={`${frame.base}/domains/${claim.domain}/transfer`}
-    yes={`Transfer ${claim.domain}`}
+    yes={`${TEXTS.transfer} ${claim.domain}`}
     cancelHref={`${frame.base}/domains`}
-    typed={{ label: 'Type the domain to confirm', expected: claim.domain }}
+    typed={{ label: TEXTS.typeDomain, expected: claim.domain }}
     mistyped={mistyped}
   >
-    <p>
-      The organization that has the domain now loses it, whether it verified the domain or you set it there. Its members stay. This
-      organization gets the domain without a record in DNS.
-    </p>
+    <p>{TEXTS.transferEffect}</p>
   </ConfirmationPage>
 );

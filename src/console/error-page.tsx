@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { GatewayError } from '../errors.ts';
 import { helpForError } from './docs/help.ts';
 import { Page } from './layout.tsx';
@@ -13,6 +14,18 @@ export interface ErrorPageProps {
   readonly wayOut?: { readonly href: string; readonly label: string } | undefined;
 }
 
+const TEXTS = {
+  expected: 'Expected',
+  received: 'Received',
+  next: 'What to do',
+  retry: 'Try again',
+  reference: (code: ComponentChildren, requestId: ComponentChildren) => (
+    <>
+      Code {code}, request ID {requestId}. Include both when you ask for help.
+    </>
+  ),
+} as const;
+
 export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProps) {
   const { title, advice } = error.textFor('user');
   const { detail, administratorDetail, wanted, got } = error.facts;
@@ -24,8 +37,8 @@ export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProp
     wanted === undefined && got === undefined ? null : (
       <Facts
         facts={[
-          ['Expected', wanted && <code>{visibleText(wanted)}</code>],
-          ['Received', got && <code>{visibleText(got)}</code>],
+          [TEXTS.expected, wanted && <code>{visibleText(wanted)}</code>],
+          [TEXTS.received, got && <code>{visibleText(got)}</code>],
         ]}
       />
     );
@@ -34,13 +47,13 @@ export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProp
       <h1>{title}</h1>
       {isTechnical ? null : explanation}
       {isSaml ? null : comparison}
-      <h2>What to do</h2>
+      <h2>{TEXTS.next}</h2>
       <p>{advice}</p>
       {retryHref === undefined && wayOut === undefined ? null : (
         <p class="buttons">
           {retryHref === undefined ? null : (
             <a class="button" href={retryHref}>
-              Try again
+              {TEXTS.retry}
             </a>
           )}
           {wayOut === undefined ? null : (
@@ -57,9 +70,7 @@ export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProp
           {comparison}
         </details>
       ) : null}
-      <p class="small">
-        Code <code>{error.code}</code>, request ID <code>{requestId}</code>. Include both when you ask for help.
-      </p>
+      <p class="small">{TEXTS.reference(<code>{error.code}</code>, <code>{requestId}</code>)}</p>
     </Page>
   );
 }

@@ -2,6 +2,7 @@ import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import { assetUrl } from './assets.ts';
 import { HELP } from './docs/help.ts';
+import { OrganizationMark } from './organization-mark.tsx';
 import { visibleText } from './parts/foreign-text.tsx';
 
 export interface DocumentProps {
@@ -37,20 +38,26 @@ export interface PageProps {
   readonly children: ComponentChildren;
   /** A script under /assets. */
   readonly script?: string;
+  /** The name of the organization that the page is about. */
+  readonly organization?: string;
   /** The place in the documentation that explains the page. */
   readonly help?: string;
 }
 
 export const TEXTS = { help: 'Help' } as const;
 
+const Product = () => (
+  <>
+    <img src={assetUrl('icon.svg')} alt="" width="28" height="28" /> samlgate
+  </>
+);
+
 /** Renders a page with a single card, for pages outside the console. */
-export function Page({ title, children, script, help = HELP['sign-in'] }: PageProps) {
+export function Page({ title, children, script, organization, help = HELP['sign-in'] }: PageProps) {
   return (
     <Document title={title} {...(script === undefined ? {} : { scripts: [script] })}>
       <main class="card">
-        <p class="brand">
-          <img src={assetUrl('icon.svg')} alt="" width="28" height="28" /> samlgate
-        </p>
+        <p class="brand">{organization === undefined ? <Product /> : <OrganizationMark name={organization} />}</p>
         {children}
       </main>
       <footer class="below">

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { Page } from './layout.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 
@@ -9,23 +10,34 @@ export interface LoginPageProps {
   readonly last?: { readonly name: string; readonly href: string } | undefined;
 }
 
+const TEXTS = {
+  title: 'Sign in',
+  lead: 'You sign in with your organization’s identity provider.',
+  unknown: (entry: ComponentChildren) => (
+    <>
+      No organization matches “{entry}”. Enter your work email address or its domain, or ask your IT administrator for the organization’s
+      short name.
+    </>
+  ),
+  entry: 'Work email or organization',
+  submit: 'Continue',
+  continueWith: 'Continue with',
+  forget: 'Forget this organization',
+  other: 'or sign in to another organization',
+} as const;
+
 export function LoginPage({ returnTo, unknown, last }: LoginPageProps) {
   return (
-    <Page title="Sign in">
-      <h1>Sign in</h1>
+    <Page title={TEXTS.title} {...(last === undefined ? {} : { organization: last.name })}>
+      <h1>{TEXTS.title}</h1>
       {unknown === undefined ? null : (
-        <p class="notice problem" role="alert">
-          No organization matches “<ForeignText text={unknown} />
-          ”. Enter your work email address or its domain, or ask your IT administrator for the organization’s short name.
+        <p class="notice problem" role="alert" id="unknown">
+          {TEXTS.unknown(<ForeignText text={unknown} />)}
         </p>
       )}
-      {last === undefined ? (
-        <p>You sign in with your organization’s identity provider.</p>
-      ) : (
-        <LastOrganization {...last} returnTo={returnTo} />
-      )}
+      {last === undefined ? <p>{TEXTS.lead}</p> : <LastOrganization {...last} returnTo={returnTo} />}
       <form method="post" action="/login">
-        <label for="who">Work email or organization</label>
+        <label for="who">{TEXTS.entry}</label>
         <input
           id="who"
           name="who"
@@ -36,10 +48,12 @@ export function LoginPage({ returnTo, unknown, last }: LoginPageProps) {
           required
           maxlength={254}
           value={unknown ?? ''}
+          autofocus={last === undefined || unknown !== undefined}
+          {...(unknown === undefined ? {} : { 'aria-invalid': true, 'aria-describedby': 'unknown' })}
         />
         <ReturnTo returnTo={returnTo} />
         <button type="submit" {...(last === undefined ? {} : { class: 'secondary' })}>
-          Continue
+          {TEXTS.submit}
         </button>
       </form>
     </Page>
@@ -59,15 +73,15 @@ function LastOrganization({
   return (
     <>
       <a class="button wide" href={href}>
-        Continue with <ForeignText text={name} />
+        {TEXTS.continueWith} <ForeignText text={name} />
       </a>
       <form class="forget" method="post" action="/login/forget">
         <ReturnTo returnTo={returnTo} />
         <button type="submit" class="quiet">
-          Forget this organization
+          {TEXTS.forget}
         </button>
       </form>
-      <p class="or">or sign in to another organization</p>
+      <p class="or">{TEXTS.other}</p>
     </>
   );
 }

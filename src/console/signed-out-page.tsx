@@ -4,6 +4,14 @@ import { Page } from './layout.tsx';
 /** The identity provider's answer to the logout; undefined if it was not asked or did not answer. */
 export type IdpLogout = 'success' | 'partial' | 'failed' | undefined;
 
+const TEXTS = {
+  title: 'Signed out',
+  heading: 'You are signed out',
+  ended: 'Your session at this gateway has ended.',
+  notAsked: 'You may still be signed in at your identity provider.',
+  again: 'Sign in again',
+} as const;
+
 const RESULTS: Readonly<Record<NonNullable<IdpLogout>, string>> = {
   success: 'Your identity provider confirmed that you are signed out there as well.',
   partial:
@@ -12,14 +20,16 @@ const RESULTS: Readonly<Record<NonNullable<IdpLogout>, string>> = {
 };
 
 export function SignedOutPage({ identityProvider }: { readonly identityProvider?: IdpLogout }) {
-  const result = identityProvider === undefined ? 'You may still be signed in at your identity provider.' : RESULTS[identityProvider];
+  const result = identityProvider === undefined ? TEXTS.notAsked : RESULTS[identityProvider];
   return (
-    <Page title="Signed out" help={HELP['signed-out']}>
-      <h1>You are signed out</h1>
-      <p>Your session at this gateway has ended. {result}</p>
+    <Page title={TEXTS.title} help={HELP['signed-out']}>
+      <h1>{TEXTS.heading}</h1>
+      <p>
+        {TEXTS.ended} {result}
+      </p>
       <p>
         <a class="button" href="/login">
-          Sign in again
+          {TEXTS.again}
         </a>
       </p>
     </Page>

@@ -27,6 +27,7 @@ export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProp
             name="token"
             type="password"
             required
+            autofocus
             maxlength={512}
             autocomplete="current-password"
             aria-describedby="where"

@@ -11,7 +11,7 @@ export interface SetupStartPageProps {
 
 /** The page that a setup link opens. */
 export const SetupStartPage = ({ organization, action, expiresAtMs }: SetupStartPageProps) => (
-  <Page title={`Set up single sign-on for ${visibleText(organization.name)}`} help={HELP.setup}>
+  <Page title={`Set up single sign-on for ${visibleText(organization.name)}`} organization={organization.name} help={HELP.setup}>
     <h1>
       Set up single sign-on for <ForeignText text={organization.name} />
     </h1>
