@@ -16,10 +16,16 @@ export class CommandError extends Error {
 /** The command was called with wrong arguments. Exit code 2. */
 export class UsageError extends Error {}
 
+/** Advice by code, where that of the gateway is for users of a browser. */
+const ADVICE: Readonly<Record<string, string>> = {
+  organization_unknown: 'This organization does not exist. Check its short name. As the operator, list all with: samlgate org list',
+};
+
 /** Returns the message of a refusal, with the code and the request id that find it in the gateway's log. */
 export function describeRefusal({ message, detail, status, code, requestId }: SamlgateError): string {
+  const advice = Object.hasOwn(ADVICE, code) ? ADVICE[code] : undefined;
   // A detail ends as it should: with a full stop, or with a command that can be copied.
-  const text = plain(detail === undefined ? `${message}.` : message);
+  const text = advice ?? plain(detail === undefined ? `${message}.` : message);
   return status === undefined ? text : `${text}\n  code ${plain(code)}, request ${plain(requestId ?? 'unknown')}`;
 }
 

@@ -237,6 +237,21 @@ describe('samlgate: text from a gateway can’t control the terminal', () => {
   });
 });
 
+describe('samlgate: refusals', () => {
+  test('names the command that lists organizations if the organization is unknown', async () => {
+    const body = {
+      title: 'This organization does not exist',
+      detail: 'Start from the sign-in page.',
+      code: 'organization_unknown',
+      request_id: 'r1',
+    };
+    gateway.answer(() => ({ status: 404, body }));
+    const { code, stderr } = await home.run(['members', 'list', '--org', 'acmee'], environment());
+    const advice = 'Check its short name. As the operator, list all with: samlgate org list';
+    expect([code, stderr]).toEqual([1, `This organization does not exist. ${advice}\n  code organization_unknown, request r1\n`]);
+  });
+});
+
 describe('samlgate: in a pipe', () => {
   test('exits with 0 if the reader closes the pipe early', async () => {
     const items = Array.from({ length: 5000 }, (_, i) => ({ id: `usr_${i}`, email: `user-${i}@acme.example` }));

@@ -123,5 +123,6 @@ describe('samlgate completion', () => {
   test('refuses another shell', async () => {
     const { code, stderr } = await home.run(['completion', 'tcsh']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('Allowed choices are bash, zsh, fish.')]);
+    expect((await home.run(['completion'])).stderr).toContain("missing required argument 'bash|zsh|fish'");
   });
 });

@@ -17,7 +17,7 @@ export function addCompletion(program: Command): void {
   program
     .command('completion')
     .description('print a script that completes commands, options and values in a shell')
-    .addArgument(new Argument('<shell>', 'shell').choices(Object.keys(SHELLS)))
+    .addArgument(new Argument('<bash|zsh|fish>', 'your shell').choices(Object.keys(SHELLS)))
     .addHelpText(
       'after',
       '\nTo complete in every new shell, put one of these lines into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.',
