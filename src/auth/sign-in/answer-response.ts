@@ -44,6 +44,8 @@ export interface Admission {
    * @throws rate_limited
    */
   requireNewResponse(unverifiedXml: string): void;
+  /** Occupies one of the copies that the limit allows. Call it when the signature is verified, because anyone can send other copies. */
+  reserveCopy(): void;
   /**
    * Checks that a response is worth examining. After too many refusals, it must claim to answer a sign-in that this browser started.
    * @param requestId the pending request of this browser that the response claims to answer
@@ -159,6 +161,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     const verified = await verifyInTurn(runtime, round, { unverifiedXml, posted, claimedRequest, endTurn }).finally(endTurn);
     if (!verified) return { kind: 'outdated' };
     round.assertion = verified.assertion;
+    if (isFirst) round.admission.reserveCopy();
     return await finishSignIn(runtime, round.organization, { verified, unverifiedRelayState, claimedRequest, browser });
   } catch (error) {
     if (error instanceof GatewayError) return { kind: 'refused', error };
@@ -177,8 +180,12 @@ interface UnverifiedAnswer {
 /** @returns undefined if the connection has new keys, so that the response must be judged again */
 async function verifyInTurn(runtime: Runtime, round: Round, answer: UnverifiedAnswer): Promise<VerifiedResponse | undefined> {
   const organization = round.organization.value;
-  // In the first round only, because this counts as a try.
-  if (round.isFirst) await round.admission?.requireReason(answer.claimedRequest?.requestId);
+  if (round.isFirst) {
+    // Copies may have been examined while this one waited.
+    round.admission?.requireNewResponse(answer.unverifiedXml);
+    // In the first round only, because this counts as a try.
+    await round.admission?.requireReason(answer.claimedRequest?.requestId);
+  }
   const connection = selectConnection(organization, answer.unverifiedXml);
   round.connection = connection;
   requireActive(connection);

@@ -33,6 +33,7 @@ export function responseLimits(runtime: Runtime): ResponseLimits {
 
 const unlimited = (runtime: Runtime, source: ResponseSource): Admission => ({
   requireNewResponse: () => {},
+  reserveCopy: () => {},
   requireReason: async () => {},
   takeTurn: (length) => takeTurn(runtime, source, length),
   countRefusal: async () => false,
@@ -76,18 +77,18 @@ class LimitedAdmission implements Admission {
   }
 
   requireNewResponse(unverifiedXml: string): void {
-    this.#copies = this.#copiesOf(unverifiedXml);
-    const isKnown = this.#copies.waitMs() !== undefined;
-    if (!isKnown || unverifiedXml.length > MAX_FREE_COPY_LENGTH) {
-      this.#reserve([this.#copies]);
-      return;
-    }
+    this.#copies ??= this.#copiesOf(unverifiedXml);
+    if (this.#copies.waitMs() === undefined || unverifiedXml.length > MAX_FREE_COPY_LENGTH) return;
     this.#isUnread = true;
     this.#runtime.metrics.limited.inc({ limit: 'copies_of_response' });
     throw new GatewayError('rate_limited', {
       detail: 'Your browser sent the same response of your identity provider too often. Sign in again.',
       retryAfterSeconds: 1,
     });
+  }
+
+  reserveCopy(): void {
+    if (this.#copies) this.#reserve([this.#copies]);
   }
 
   async requireReason(requestId: string | undefined): Promise<void> {
