@@ -245,6 +245,36 @@ describe('reload, double click and back button during the question', () => {
   });
 });
 
+describe('a response that another site posts over plain http, where it brings no cookie', () => {
+  /** Like {@link postFromOtherSite}, without the cookies that need https for SameSite=None. */
+  const postWithoutCookies = async (browser: HttpBrowser, organization: TestOrganization, origin: string): Promise<Page> => {
+    const request = new HttpBrowser();
+    const body = new URLSearchParams({ SAMLResponse: Buffer.from(organization.respond({ user: 'carl' })).toString('base64') });
+    const page = await request.request(organization.acsUrl, { method: 'POST', body, headers: { origin } });
+    for (const { name, value } of request.cookies) browser.setCookie(gateway.url, name, value);
+    return page;
+  };
+
+  it.each(['https://idp.example', 'null'])('does not silently replace the session of another organization (Origin %s)', async (origin) => {
+    const browser = await victim();
+    const answer = await postWithoutCookies(browser, evil, origin);
+    expect([answer.location, givesSession(answer)]).toEqual([continueUrl(evil), false]);
+    expect(await whoami(browser)).toBe(`${OLIVIA} ${acme.slug}`);
+    const page = await open(browser, answer);
+    expect(ask(page)).toEqual([200, true]);
+    await browser.submit(page, { answer: 'stay' });
+    expect(await whoami(browser)).toBe(`${OLIVIA} ${acme.slug}`);
+  });
+
+  it('signs in without a question if there is no such session', async () => {
+    for (const browser of [new HttpBrowser(), await victim()]) {
+      const answer = await postWithoutCookies(browser, acme, 'https://idp.example');
+      expect((await open(browser, answer)).status).toBe(303);
+      expect(await whoami(browser)).toBe(`${CARL} ${acme.slug}`);
+    }
+  });
+});
+
 describe('a session from before the upgrade', () => {
   it.each(['/console', '/device'])('is recognized by the assertion consumer service after a visit to %s', async (page) => {
     const browser = new HttpBrowser();

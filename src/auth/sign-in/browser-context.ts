@@ -10,5 +10,10 @@ export interface BrowserContext {
   readonly sid: string | undefined;
   /** Organization of the session that this browser has, as far as its cookies tell. Also known if the session cookie is not sent. */
   readonly signedInTo: string | undefined;
+  /**
+   * Whether the browser may have a session although it sent no cookie: over plain http, no cookie comes with a form that another site
+   * sends, because SameSite=None needs https.
+   */
+  readonly mayHideSession: boolean;
   readonly userAgent: string | undefined;
 }

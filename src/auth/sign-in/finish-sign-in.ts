@@ -88,7 +88,7 @@ export async function finishSignIn(runtime: Runtime, organization: Stored<Organi
   const formerLogin = match.formerLogin ?? presentLogin;
   const isPending =
     browser.sid === undefined
-      ? mayReplaceAnother(organization.value, [match.formerLogin?.organizationId, browser.signedInTo])
+      ? browser.mayHideSession || mayReplaceAnother(organization.value, [match.formerLogin?.organizationId, browser.signedInTo])
       : mayReplaceAnother(organization.value, [presentLogin?.organizationId]);
   return commitSignIn(runtime, organization, { verified, browser, user, match, formerLogin, isPending });
 }

@@ -146,6 +146,13 @@ export async function sendTestSignIn(
   sendBrowserMessage(response, await startTestSignIn(runtime, { organization, connection }, { actor, resultsAt, browserNonce }));
 }
 
+/** Over plain http, browsers send the nonce cookie together with the session cookie, or neither of them. */
+function mayHideSession(runtime: Runtime, request: Request): boolean {
+  const { isHttps, baseUrl } = runtime.config;
+  const origin = request.get('Origin');
+  return !isHttps && readNonce(runtime, request) === undefined && origin !== undefined && origin !== new URL(baseUrl).origin;
+}
+
 /** @throws saml_malformed, payload_too_large */
 async function readForm(request: Request, response: Response): Promise<UnverifiedMessage> {
   await readFormOctets(request, response);
@@ -164,6 +171,7 @@ async function answerAcs(runtime: Runtime, request: Request, response: Response)
       nonce: readNonce(runtime, request),
       sid: readSignedCookie(runtime, request, 'member'),
       signedInTo: readCookie(runtime, request, 'signedInTo'),
+      mayHideSession: mayHideSession(runtime, request),
       userAgent: request.headers['user-agent'],
     },
     limits: responseLimits(runtime),
