@@ -119,15 +119,18 @@ function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'or
           <p>This organization has used 80 % or more of these quotas: {near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', ')}.</p>
         </Callout>
       )}
-      <Facts
-        facts={QUOTA_NAMES.map((name) => {
-          const limit = shown(quotaOf(organization, name));
-          return [QUOTA_LABELS[name], name in quotaUse ? `${shown(quotaUse[name as keyof QuotaUse])} of ${limit}` : `at most ${limit}`];
-        })}
-      />
-      <p class="sub">
-        Change them with <code>PATCH /api/v1/organizations/{organization.slug}</code>.
-      </p>
+      <details open={near.length > 0}>
+        <summary>Use and limits</summary>
+        <Facts
+          facts={QUOTA_NAMES.map((name) => {
+            const limit = shown(quotaOf(organization, name));
+            return [QUOTA_LABELS[name], name in quotaUse ? `${shown(quotaUse[name as keyof QuotaUse])} of ${limit}` : `at most ${limit}`];
+          })}
+        />
+        <p class="sub">
+          Change them with <code>PATCH /api/v1/organizations/{organization.slug}</code>.
+        </p>
+      </details>
     </section>
   );
 }
