@@ -46,20 +46,34 @@ export const AUDIT_EVENTS = {
   ),
   'member.created': row(
     'Member created',
-    '{member} signed in for the first time and became a member',
-    'a user signed in for the first time and became a member',
+    '{member} became a member, at the first sign-in or by SCIM',
+    'a user signed in for the first time, or was provisioned by SCIM, and became a member',
+  ),
+  'member.changed': row(
+    'Member changed',
+    '{actor} changed the name or the email address of {member}',
+    'SCIM changed the name or the email address of a member',
+  ),
+  'member.provisioning_refused': row(
+    'Provisioning refused',
+    '{actor} tried to link a user to the owner {member}, which was refused',
+    'SCIM tried to link a user to an owner, which was refused; at most one entry a day',
   ),
   'member.role_changed': row(
     'Member role changed',
     '{actor} changed the role of {member}[ from {from}][ to {to}]',
     'the role of a member changed',
   ),
-  'member.suspended': row('Member suspended', '{actor} suspended {member}', 'a member was suspended'),
-  'member.unsuspended': row('Suspension lifted', '{actor} lifted the suspension of {member}', 'the suspension of a member was lifted'),
+  'member.suspended': row('Member suspended', '{actor} suspended {member}', 'a member was suspended, or deactivated by SCIM'),
+  'member.unsuspended': row(
+    'Suspension lifted',
+    '{actor} lifted the suspension of {member}',
+    'the suspension of a member was lifted, or SCIM activated the member again',
+  ),
   'member.linked': row(
     'User linked to member',
-    'A user of a new identity provider became the member {member}[, by {by}]',
-    'a user of a new identity provider became an existing member: by a verified email address, or approved by an owner or the operator',
+    'A user became the existing member {member}[, by {by}]',
+    'a user of a new identity provider, or one that SCIM provisioned, became an existing member; `by` in the details tells how',
   ),
   'member.link_declined': row(
     'Link declined',
@@ -76,7 +90,7 @@ export const AUDIT_EVENTS = {
   'organization.without_owner': row(
     'Organization without owner',
     'The organization lost its last owner[, by: {cause}]',
-    'a sign-in, new role rules or a change of a connection left the organization without an owner',
+    'a sign-in, SCIM, new role rules or a change of a connection left the organization without an owner',
   ),
   'organization.deleted': row(
     'Organization deleted',
@@ -189,6 +203,12 @@ export const AUDIT_EVENTS = {
     '{actor} revoked all CLI tokens[ of {member}]',
     'all CLI tokens of a member were revoked, and a new one was created if the member asked for it',
   ),
+  'scim_token.created': row(
+    'SCIM token created',
+    '{actor} created the SCIM token[ {name}]',
+    'a SCIM token was created, so that the identity provider of a connection can provision users',
+  ),
+  'scim_token.revoked': row('SCIM token revoked', '{actor} revoked the SCIM token[ {name}]', 'a SCIM token was revoked'),
   'session_token.revoked': row('Session token revoked', '{actor} revoked a session token', 'a session token was revoked before it expired'),
   'device_login.denied': row(
     'Terminal sign-in denied',
@@ -226,8 +246,8 @@ export type AuditEvent = keyof typeof AUDIT_EVENTS;
 
 /** The originator of a change, and the request that it came with. */
 export interface Actor {
-  readonly kind: 'operator' | 'member' | 'identity_provider' | 'gateway' | 'setup_link' | 'anonymous';
-  /** The id of the member or of the setup link. */
+  readonly kind: 'operator' | 'member' | 'identity_provider' | 'gateway' | 'setup_link' | 'scim' | 'anonymous';
+  /** The id of the member, of the setup link or of the SCIM token. */
   readonly id?: string;
   readonly email?: string;
   readonly address?: string;

@@ -10,7 +10,7 @@ function randomCharacters(length: number): string {
   return text;
 }
 
-export type IdPrefix = 'chg' | 'con' | 'org' | 'req' | 'usr' | 'ses' | 'tok';
+export type IdPrefix = 'chg' | 'con' | 'org' | 'req' | 'usr' | 'ses' | 'tok' | 'sct';
 
 /** Creates an identifier like `org_8k2m…` with 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   members: async () => (await import('./commands/members.ts')).addMembers,
   org: async () => (await import('./commands/org.ts')).addOrg,
   connection: async () => (await import('./commands/connection.ts')).addConnection,
+  scim: async () => (await import('./commands/scim.ts')).addScim,
   keys: async () => (await import('./commands/keys.ts')).addKeys,
   store: async () => (await import('./commands/store.ts')).addStore,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type * as answers from '../http/api/answer-shapes.ts';
 import type * as shapes from '../http/api/request-shapes.ts';
+import type * as scim from '../http/api/scim-token-shapes.ts';
 
 export type Me = z.infer<typeof answers.ME>;
 export type SessionToken = z.infer<typeof answers.SESSION_TOKEN>;
@@ -22,6 +23,10 @@ export type MetadataProposal = z.infer<typeof answers.METADATA_PROPOSAL>;
 export type SetupLink = z.infer<typeof answers.SETUP_LINK>;
 /** A new setup link with its URL, which is returned only once. */
 export type NewSetupLink = z.infer<typeof answers.NEW_SETUP_LINK>;
+export type ScimToken = z.infer<typeof scim.SCIM_TOKEN>;
+/** A new SCIM token with its value, which is returned only once. */
+export type CreatedScimToken = z.infer<typeof scim.CREATED_SCIM_TOKEN>;
+export type NewScimToken = z.input<typeof scim.NEW_SCIM_TOKEN>;
 export type AuditEntry = z.infer<typeof answers.AUDIT_ENTRY>;
 export type SigningKey = z.infer<typeof answers.SIGNING_KEY>;
 export type RevokedKey = z.infer<typeof answers.REVOKED_KEY>;

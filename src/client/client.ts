@@ -5,6 +5,7 @@ import type {
   AuditEntry,
   AuditQuery,
   CliToken,
+  CreatedScimToken,
   Domain,
   DomainVerification,
   Me,
@@ -14,6 +15,7 @@ import type {
   NewCliToken,
   NewOrganization,
   NewRoleMapping,
+  NewScimToken,
   NewSetupLink,
   NewToken,
   Organization,
@@ -22,6 +24,7 @@ import type {
   RoleMapping,
   RotatedTokens,
   SavedRoleMapping,
+  ScimToken,
   SessionToken,
   SetupLink,
   SetupLinkOptions,
@@ -135,6 +138,14 @@ export interface Client {
     /** Revokes a link and ends a setup that was started with it. */
     revoke(organization: string, id: string): Promise<void>;
   };
+  /** Tokens with which the identity provider of a connection provisions users, for owners and the operator. */
+  readonly scimTokens: {
+    list(organization: string): PagedList<ScimToken>;
+    /** Creates a token. The token itself is returned only here. */
+    create(organization: string, token: NewScimToken): Promise<CreatedScimToken>;
+    /** Revokes a token immediately. */
+    revoke(organization: string, id: string): Promise<void>;
+  };
   /** The audit trail of an organization, newest entry first, for owners and the operator. */
   readonly audit: { list(organization: string, query?: AuditQuery): PagedList<AuditEntry> };
   /** The keys that sign tokens, for the operator. */
@@ -186,6 +197,11 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
       list: (organization) => api.list(['organizations', organization, 'setup-links']),
       create: (organization, link = {}) => api.send('POST', ['organizations', organization, 'setup-links'], link),
       revoke: (organization, id) => api.send('DELETE', ['organizations', organization, 'setup-links', id]),
+    },
+    scimTokens: {
+      list: (organization) => api.list(['organizations', organization, 'scim-tokens']),
+      create: (organization, created) => api.send('POST', ['organizations', organization, 'scim-tokens'], created),
+      revoke: (organization, id) => api.send('DELETE', ['organizations', organization, 'scim-tokens', id]),
     },
     audit: { list: (organization, query) => api.list(['organizations', organization, 'audit'], query) },
     keys: {

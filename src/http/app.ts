@@ -43,6 +43,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(deviceRoutes(runtime));
   app.use(oauthRoutes(runtime));
   app.use(forwardAuthRefusals());
+  app.use(loadOnFirstRequest(/^\/scim\/v2(?:\/|$)/, () => scim(runtime)));
   app.use(loadOnFirstRequest(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
   app.use(loadOnFirstRequest(/^\/docs(?:\/|$)/, documentation));
   app.use(loadOnFirstRequest(/^\/api\/docs$/, () => apiReference(runtime)));
@@ -69,6 +70,11 @@ function loadOnFirstRequest(paths: RegExp, load: () => Promise<RequestHandler>):
 async function consolePages(runtime: Runtime): Promise<RequestHandler> {
   const [{ consoleRoutes }, { setupRoutes }] = await Promise.all([import('./console/console.tsx'), import('./console/setup.tsx')]);
   return Router({ caseSensitive: true }).use(consoleRoutes(runtime)).use(setupRoutes(runtime));
+}
+
+async function scim(runtime: Runtime): Promise<RequestHandler> {
+  const { scimRoutes } = await import('./scim/scim.ts');
+  return scimRoutes(runtime);
 }
 
 async function api(runtime: Runtime): Promise<RequestHandler> {

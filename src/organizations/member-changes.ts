@@ -18,6 +18,7 @@ import {
   removedNameIdKey,
 } from './members.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
+import { isSuspendedByOwner, requireNotDeactivated, scimRemovalSteps } from './provisioning/scim-users.ts';
 import type { Role } from './role-mapping.ts';
 
 export interface MemberChanges {
@@ -78,8 +79,8 @@ async function requireOwnerWithout(runtime: Runtime, { organizationId, memberId 
 }
 
 async function changeOne(runtime: Runtime, actor: Actor, { changes, auditDetails, ...ref }: MemberChange): Promise<Member> {
-  return writeMember(runtime, ref, ({ id, value: before, version }) => {
-    const { after, events } = applyChanges(before, changes);
+  return writeMember(runtime, ref, ({ id, value: before, version }, organization) => {
+    const { after, events } = applyChanges(organization, before, changes);
     if (events.length === 0) return undefined;
     const steps: Step[] = [
       { do: 'replace', collection: MEMBERS, id, version, value: after },
@@ -104,7 +105,8 @@ interface ChangedMember {
   readonly events: readonly (readonly [AuditEvent, AuditEntry['details']])[];
 }
 
-function applyChanges(before: Member, { role, suspended }: MemberChanges): ChangedMember {
+/** @throws conflict */
+function applyChanges(organization: Organization, before: Member, { role, suspended }: MemberChanges): ChangedMember {
   const events: [AuditEvent, AuditEntry['details']][] = [];
   let after = before;
   if (role !== undefined && role !== before.role) {
@@ -117,8 +119,9 @@ function applyChanges(before: Member, { role, suspended }: MemberChanges): Chang
     after = { ...after, role, roleSource: { kind: 'manual' } };
     events.push(['member.role_changed', { from: before.role, to: role }]);
   }
-  if (suspended !== undefined && suspended !== before.suspended) {
-    after = { ...after, suspended, sessions: suspended ? [] : after.sessions };
+  if (suspended === false && before.suspended) requireNotDeactivated(before, organization);
+  if (suspended !== undefined && (suspended !== before.suspended || suspended !== isSuspendedByOwner(before))) {
+    after = { ...after, suspended, suspendedByOwner: suspended || undefined, sessions: suspended ? [] : after.sessions };
     events.push([suspended ? 'member.suspended' : 'member.unsuspended', undefined]);
   }
   return { after, events };
@@ -129,19 +132,30 @@ function applyChanges(before: Member, { role, suspended }: MemberChanges): Chang
  * @throws not_found; conflict for the last owner
  */
 export async function removeMember(runtime: Runtime, actor: Actor, ref: MemberRef): Promise<void> {
-  await writeMember(runtime, ref, ({ id, value: member, version }) => ({
-    steps: [
-      { do: 'delete', collection: MEMBERS, id, version },
-      ...dropSessions(member.sessions),
-      auditStep(runtime.now(), actor, 'member.removed', { member_id: id, details: { email: member.email } }),
-      ...(member.seenNameIds ?? []).map(
-        (nameId): Step => ({ do: 'put', key: removedNameIdKey(nameId), value: '', ttlSeconds: REMOVED_NAME_ID_SECONDS }),
-      ),
-    ],
-    after: member,
-    losesOwner: isActiveOwner(member),
+  await writeMember(runtime, ref, async (member) => ({
+    steps: await removalSteps(runtime, actor, ref.organizationId, member),
+    after: member.value,
+    losesOwner: isActiveOwner(member.value),
     gainsOwner: false,
   }));
+}
+
+/** Returns the steps that remove a member, with the audit entry. */
+export async function removalSteps(
+  { store, now }: Runtime,
+  actor: Actor,
+  organizationId: string,
+  { id, value: member, version }: Stored<Member>,
+): Promise<Step[]> {
+  return [
+    { do: 'delete', collection: MEMBERS, id, version },
+    ...dropSessions(member.sessions),
+    auditStep(now(), actor, 'member.removed', { member_id: id, details: { email: member.email } }),
+    ...(member.seenNameIds ?? []).map(
+      (nameId): Step => ({ do: 'put', key: removedNameIdKey(nameId), value: '', ttlSeconds: REMOVED_NAME_ID_SECONDS }),
+    ),
+    ...(await scimRemovalSteps(store, organizationId, member)),
+  ];
 }
 
 interface MemberWrite {
@@ -161,13 +175,13 @@ interface MemberWrite {
 async function writeMember(
   runtime: Runtime,
   { organizationId, memberId }: MemberRef,
-  plan: (member: Stored<Member>) => MemberWrite | undefined,
+  plan: (member: Stored<Member>, organization: Organization) => MemberWrite | undefined | Promise<MemberWrite>,
 ): Promise<Member> {
   return compareAndSet(async () => {
     const organization = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!organization) throw new GatewayError('organization_unknown');
     const member = await runtime.store.get(organizationId, MEMBERS, memberId);
-    const write = member && plan(member);
+    const write = member && (await plan(member, organization.value));
     if (!write) {
       await confirmReplicated(runtime.store, organizationId);
       if (!member) throw noSuchMember();

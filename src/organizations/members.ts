@@ -95,9 +95,15 @@ export interface Member {
   /** Whether more groups were sent than are stored. */
   readonly groupsTruncated?: boolean | undefined;
   readonly groupsState: Person['groupsState'];
+  /** By an owner or the operator, or because the identity provider deactivated the user. */
   readonly suspended: boolean;
+  /** Set if an owner or the operator suspended the member. Members without `scim` can be suspended in no other way. */
+  readonly suspendedByOwner?: true | undefined;
+  /** Set if the identity provider of a connection provisions the member. */
+  readonly scim?: { readonly connectionId: string; readonly active: boolean } | undefined;
   readonly createdAt: string;
-  readonly lastLoginAt: string;
+  /** Undefined for a provisioned member who has never signed in. */
+  readonly lastLoginAt?: string | undefined;
   readonly sessions: readonly MemberSession[];
   /** Oldest first. */
   readonly cliTokens: readonly CliToken[];

@@ -168,7 +168,19 @@ export interface Organization {
   /** Set by the operator; the others have their defaults. */
   readonly quotas?: Quotas | undefined;
   readonly emailPolicy?: EmailPolicy | undefined;
+  /** `jit` if undefined. */
+  readonly provisioning?: Provisioning | undefined;
+  /** The SAML attribute whose value is the `externalId` of SCIM users. */
+  readonly scimLinkAttribute?: string | undefined;
+  /** The connections that have SCIM tokens. A disabled or deleted connection is removed, which ends its tokens. */
+  readonly scimConnections?: readonly string[] | undefined;
 }
+
+/**
+ * How users become members. `jit`: at the first sign-in, or by SCIM. `scim`: only by SCIM, but existing members can sign in.
+ * `scim_required`: only users that SCIM provisioned can sign in.
+ */
+export type Provisioning = 'jit' | 'scim' | 'scim_required';
 
 /**
  * The record in the organization's partition. Its version also locks changes that concern several members at once, such as
@@ -191,6 +203,8 @@ export interface NewOrganization {
   readonly cliTokenSsoWithinDays?: number | undefined;
   readonly sessionTokenAudiences?: readonly string[] | undefined;
   readonly emailPolicy?: EmailPolicy | undefined;
+  readonly provisioning?: Provisioning | undefined;
+  readonly scimLinkAttribute?: string | undefined;
   readonly quotas?: Readonly<Partial<Record<QuotaName, number | null | undefined>>> | undefined;
 }
 

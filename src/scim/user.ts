@@ -42,9 +42,12 @@ function textOf(attributes: Attributes, name: string): string | undefined {
   return text.trim() === '' ? undefined : text.trim();
 }
 
+/** Directories have other texts in place of addresses. They are stored and returned, but are not the address of a member. */
+const ADDRESS = /^[^\s@\p{Cc}]{1,200}@[^\s@\p{Cc}]{1,200}$/u;
+
 function emailOf(attributes: Attributes): string | undefined {
   const emails = attributeOf(attributes, 'emails');
-  const all = isList(emails) ? emails.filter(isObject) : [];
+  const all = (isList(emails) ? emails.filter(isObject) : []).filter((each) => ADDRESS.test(String(attributeOf(each, 'value'))));
   const chosen =
     all.find((each) => attributeOf(each, 'primary') === true) ??
     all.find((each) => String(attributeOf(each, 'type')).toLowerCase() === 'work') ??

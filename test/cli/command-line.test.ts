@@ -15,6 +15,7 @@ import { addLogout } from '../../src/cli/commands/logout.ts';
 import { addMembers } from '../../src/cli/commands/members.ts';
 import { addMockIdp } from '../../src/cli/commands/mock-idp.ts';
 import { addOrg } from '../../src/cli/commands/org.ts';
+import { addScim } from '../../src/cli/commands/scim.ts';
 import { addServe } from '../../src/cli/commands/serve.ts';
 import { addStore } from '../../src/cli/commands/store.ts';
 import { addToken } from '../../src/cli/commands/token.ts';
@@ -49,6 +50,7 @@ const ADDERS = [
   addMembers,
   addOrg,
   addConnection,
+  addScim,
   addKeys,
   addStore,
   addMockIdp,
@@ -59,7 +61,7 @@ const ADDERS = [
 
 /** The commands of the public interface. */
 const PUBLIC_COMMANDS = `serve|login|logout|whoami|token list|token create|token revoke|token rotate|members list|members show|members rotate-tokens
-|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|connection proposal list|connection proposal show|connection proposal accept|connection proposal discard|keys list|keys rotate|keys revoke|store copy|store check|mock-idp|demo|doctor|completion`;
+|members suspend|members remove|org list|org create|org set-idp|org set-roles|org show|org apply|org export|org domain list|org domain add|org domain verify|org domain remove|org delete|org setup-link create|org setup-link list|org setup-link revoke|connection list|connection show|connection add|connection set|connection enable|connection disable|connection test|connection remove|connection pending list|connection pending approve|connection pending decline|connection pending revoke|connection proposal list|connection proposal show|connection proposal accept|connection proposal discard|scim token create|scim token list|scim token revoke|keys list|keys rotate|keys revoke|store copy|store check|mock-idp|demo|doctor|completion`;
 
 function leaves(command: Command, prefix = ''): [string, Command][] {
   return command.commands.flatMap((each) => {

@@ -142,6 +142,8 @@ const lastSignIn = async () => {
   return body.items[0]?.id ?? '';
 };
 const newSetupLink = async () => (await gateway.api<{ id: string }>('POST', `/organizations/${acme.slug}/setup-links`, {})).body.id;
+const newScimToken = async () =>
+  (await gateway.api<{ id: string }>('POST', `/organizations/${acme.slug}/scim-tokens`, { name: 'example' })).body.id;
 const newDomain = async () =>
   (await gateway.api<{ domain: string }>('POST', `/organizations/${acme.slug}/domains`, { domain: `${newSlug()}.example` })).body.domain;
 const otherMetadata = async () => (await metadata()).replace(/entityID="[^"]+"/, `entityID="https://${newSlug()}.example/"`);
@@ -255,6 +257,9 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   getMetadataProposal: async () => ({ params: (await newProposal()).params }),
   acceptMetadataProposal: () => newProposal(),
   discardMetadataProposal: () => newProposal(),
+  listScimTokens: () => ({ params: inAcme() }),
+  createScimToken: () => ({ params: inAcme(), sending: { body: { name: 'example' } } }),
+  revokeScimToken: async () => ({ params: inAcme({ id: await newScimToken() }) }),
   listSetupLinks: () => ({ params: inAcme() }),
   createSetupLink: () => ({ params: inAcme(), sending: { body: { expires_in_days: 3 } } }),
   revokeSetupLink: async () => ({ params: inAcme({ id: await newSetupLink() }) }),

@@ -23,9 +23,10 @@ export const SIGN_IN_CHECKS = {
     codes: ['saml_in_response_to_unknown', 'saml_login_not_started_here', 'saml_unsolicited_forbidden', 'saml_authn_context_mismatch'],
   },
   member: {
-    title: 'The user is one member at most, not suspended, and single logout has not ended the session at the identity provider',
+    title:
+      'The user is one member at most, not suspended, provisioned if the organization requires it, and single logout has not ended the session at the identity provider',
     section: 'saml-core §3.7.3.2',
-    codes: ['saml_expired', 'member_suspended', 'saml_identifier_ambiguous', 'saml_identifier_changed'],
+    codes: ['saml_expired', 'member_suspended', 'member_not_provisioned', 'saml_identifier_ambiguous', 'saml_identifier_changed'],
   },
   once: { title: 'The assertion is used for the first time', section: 'saml-profiles §4.1.4.5', codes: ['saml_replayed'] },
   email_domain: {

@@ -72,7 +72,7 @@ export type SignInResult =
  * @throws saml_structure_ambiguous (second opinion), saml_in_response_to_unknown, saml_login_not_started_here,
  *   saml_unsolicited_forbidden, saml_replayed, saml_name_id_missing, saml_identifier_changed, saml_identifier_ambiguous,
  *   saml_email_missing, saml_expired (single logout ended the identity provider's session), saml_email_domain_forbidden,
- *   saml_role_denied, member_suspended, conflict, store_unavailable
+ *   saml_role_denied, member_suspended, member_not_provisioned, conflict, store_unavailable
  */
 export async function finishSignIn(runtime: Runtime, organization: Stored<Organization>, answer: SignInAnswer): Promise<SignInResult> {
   const { verified, browser } = answer;
@@ -159,7 +159,8 @@ async function commitSignIn(
     const requestSteps = resolved.kind === 'refused' && !forbiddenEmail ? resolved.requestSteps : [];
     // A user without a role who would only now be linked to a member by the email address may be another user, so the member keeps the role.
     const changed = opened || !linkedBy ? known : undefined;
-    const steps = refusal ? requestSteps : (opened?.steps ?? revokeAccess(changed));
+    const joinSteps = (opened && !known && resolved.kind === 'resolved' && resolved.joinSteps) || [];
+    const steps = refusal ? requestSteps : [...(opened?.steps ?? revokeAccess(changed)), ...joinSteps];
     const owners = refusal
       ? requireUnchanged(stored) // such a refusal changes no role
       : await foreseeOwnerChange(runtime, stored, { before: changed?.value, after: opened?.member });

@@ -52,5 +52,5 @@ export function cliTokenEndMs(token: Pick<CliToken, 'createdAtMs' | 'expiresAtMs
 
 /** Returns whether the member must sign in again before CLI tokens work. */
 export function isPaused(member: Member, policy: TokenPolicy, nowMs: number): boolean {
-  return policy.ssoWithinDays !== undefined && nowMs - Date.parse(member.lastLoginAt) > policy.ssoWithinDays * DAY_MS;
+  return policy.ssoWithinDays !== undefined && nowMs - Date.parse(member.lastLoginAt ?? member.createdAt) > policy.ssoWithinDays * DAY_MS;
 }

@@ -51,6 +51,8 @@ const FILE = z
     cli_token_sso_within_days: z.number().nullable().optional(),
     session_token_audiences: z.array(z.string()).optional(),
     email_policy: z.string().optional(),
+    provisioning: z.string().optional(),
+    scim_link_attribute: z.string().nullable().optional(),
     /** The default connection. */
     identity_provider: IDENTITY_PROVIDER.optional(),
     connections: z
@@ -93,6 +95,8 @@ export const ORGANIZATION_FIELDS = [
   'cli_token_sso_within_days',
   'session_token_audiences',
   'email_policy',
+  'provisioning',
+  'scim_link_attribute',
 ] as const;
 
 /** A connection as a file describes it. `identity_provider` has no name. */

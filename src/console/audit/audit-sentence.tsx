@@ -44,6 +44,7 @@ const ACTORS: Readonly<Record<AuditEntry['actor']['kind'], string>> = {
   identity_provider: 'The identity provider',
   gateway: 'The gateway',
   setup_link: 'A user with a setup link',
+  scim: 'A SCIM client',
   anonymous: 'An unknown user',
 };
 

@@ -73,7 +73,7 @@ function MemberFacts({ member }: { readonly member: Member }) {
         ],
         ['Groups', groupsText(member)],
         ['First sign-in', <Moment ms={Date.parse(member.createdAt)} />],
-        ['Last sign-in', <Moment ms={Date.parse(member.lastLoginAt)} />],
+        ['Last sign-in', member.lastLoginAt === undefined ? 'Never' : <Moment ms={Date.parse(member.lastLoginAt)} />],
       ]}
     />
   );

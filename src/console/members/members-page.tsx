@@ -115,7 +115,10 @@ function MembersTable({ frame, members }: { readonly frame: Frame; readonly memb
             </>
           ),
         },
-        { label: 'Last sign-in', cell: ({ lastLoginAt }) => <Near ms={Date.parse(lastLoginAt)} nowMs={frame.nowMs} /> },
+        {
+          label: 'Last sign-in',
+          cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? 'Never' : <Near ms={Date.parse(lastLoginAt)} nowMs={frame.nowMs} />),
+        },
         { label: 'User ID', cell: ({ id }) => <Copy value={id} what="user ID" /> },
       ]}
     />

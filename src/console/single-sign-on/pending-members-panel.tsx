@@ -37,7 +37,10 @@ export function PendingMembersPanel({ frame, connection, change, members, cursor
         columns={[
           { label: 'Member', kind: 'heading', cell: ({ email }) => <ForeignText text={email} /> },
           { label: 'Role', cell: ({ role, suspended }) => (suspended ? `${role}, suspended` : role) },
-          { label: 'Last sign-in', cell: ({ lastLoginAt }) => <Moment ms={Date.parse(lastLoginAt)} /> },
+          {
+            label: 'Last sign-in',
+            cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? 'Never' : <Moment ms={Date.parse(lastLoginAt)} />),
+          },
           { label: 'Asked by', kind: 'wide', cell: (member) => <Request member={member} connection={connection} /> },
           {
             label: 'Actions',

@@ -20,6 +20,7 @@ const SAVED_BY: Readonly<Record<NonNullable<MetadataVersion['savedBy']>['kind'],
   identity_provider: 'metadata refresh',
   gateway: 'the gateway',
   setup_link: 'a user with a setup link',
+  scim: 'a SCIM client',
   anonymous: 'an unknown user',
 };
 

@@ -46,6 +46,12 @@ export const ORGANIZATION = z.strictObject({
   email_policy: z
     .enum(['any', 'verified_domains'])
     .describe('`verified_domains`: sign-ins need an email address in one of the verified domains of the organization.'),
+  provisioning: z
+    .enum(['jit', 'scim', 'scim_required'])
+    .describe(
+      '`jit`: users become members at their first sign-in or by SCIM. `scim`: only by SCIM, but existing members can sign in. `scim_required`: only users that SCIM provisioned can sign in.',
+    ),
+  scim_link_attribute: z.string().nullable().describe('The SAML attribute whose value is the `externalId` of SCIM users.'),
   quotas: z
     .strictObject(
       Object.fromEntries(QUOTA_NAMES.map((name) => [name, z.int().describe(QUOTAS[name].description)])) as Record<QuotaName, z.ZodInt>,
@@ -87,8 +93,9 @@ export const MEMBER = z.strictObject({
     .boolean()
     .describe('Whether `groups` is shortened, because more were sent than are stored. The group that gave the role is always in it.'),
   suspended: z.boolean(),
+  state: z.enum(['invited', 'active', 'suspended']).describe('`invited`: SCIM provisioned the member, who has never signed in.'),
   created_at: time,
-  last_login_at: time,
+  last_login_at: time.nullable().describe('`null` for a provisioned member who has never signed in.'),
 });
 export const MEMBER_PAGE = pageOf(MEMBER);
 
@@ -136,7 +143,7 @@ export const AUDIT_ENTRY = z.strictObject({
   at: time,
   event: z.enum(Object.keys(AUDIT_EVENTS) as [AuditEvent, ...AuditEvent[]]),
   actor: z.strictObject({
-    kind: z.enum(['operator', 'member', 'identity_provider', 'gateway', 'setup_link', 'anonymous']),
+    kind: z.enum(['operator', 'member', 'identity_provider', 'gateway', 'setup_link', 'scim', 'anonymous']),
     id: z.string().optional(),
     email: z.string().optional(),
     address: z.string().optional(),

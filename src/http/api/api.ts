@@ -26,6 +26,7 @@ import { type Operation, type OperationDescription, operation, operationRoutes }
 import { ORGANIZATIONS } from './organizations.ts';
 import { PENDING_MEMBERS } from './pending-members.ts';
 import { ROLE_MAPPINGS } from './role-mapping.ts';
+import { SCIM_TOKENS } from './scim-tokens.ts';
 import { SETUP_LINKS } from './setup-links.ts';
 import { SIGN_INS } from './sign-in-log.ts';
 import { TOKENS } from './tokens.ts';
@@ -54,6 +55,7 @@ const API: Readonly<Record<string, readonly Operation[]>> = {
   Organizations: ORGANIZATIONS,
   Domains: DOMAINS,
   'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...METADATA_PROPOSALS, ...PENDING_MEMBERS, ...ROLE_MAPPINGS],
+  'SCIM tokens': SCIM_TOKENS,
   'Setup links': SETUP_LINKS,
   'Sign-in log': SIGN_INS,
   'Audit trail': AUDIT,

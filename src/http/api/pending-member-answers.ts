@@ -8,7 +8,7 @@ export const PENDING_MEMBER = z.strictObject({
   name: z.string(),
   role: memberRole,
   suspended: z.boolean(),
-  last_login_at: time,
+  last_login_at: time.nullable(),
   is_approved: z.boolean().describe('Whether a request was approved, so that the user can sign in as this member.'),
   is_declined: z.boolean().describe('Whether a request was declined, so that no user of the new identity provider becomes this member.'),
   sessions: z.int().min(0),

@@ -56,6 +56,8 @@ const organizationFieldsJson = (organization: Organization) => ({
   session_token_audiences: organization.sessionTokenAudiences ?? [],
   without_owner_since: organization.withoutOwnerSince ?? null,
   email_policy: organization.emailPolicy ?? 'any',
+  provisioning: organization.provisioning ?? 'jit',
+  scim_link_attribute: organization.scimLinkAttribute ?? null,
   created_at: organization.createdAt,
 });
 
@@ -72,6 +74,9 @@ export const domainJson = (claim: DomainClaim) => ({
   created_at: toIsoTime(claim.addedAtMs),
 });
 
+const memberState = ({ suspended, lastLoginAt }: Member) =>
+  suspended ? ('suspended' as const) : lastLoginAt === undefined ? ('invited' as const) : ('active' as const);
+
 export const memberJson = (member: Member) => ({
   id: member.id,
   email: member.email,
@@ -82,8 +87,9 @@ export const memberJson = (member: Member) => ({
   groups_state: member.groupsState,
   groups_truncated: member.groupsTruncated ?? false,
   suspended: member.suspended,
+  state: memberState(member),
   created_at: member.createdAt,
-  last_login_at: member.lastLoginAt,
+  last_login_at: member.lastLoginAt ?? null,
 });
 
 export const changePreviewJson = ({ matching, ambiguous, new: created, recent, isPartial }: ChangePreview) => ({
@@ -105,7 +111,7 @@ export function pendingMemberJson(member: Member, connection: Connection) {
     name,
     role,
     suspended,
-    last_login_at: lastLoginAt,
+    last_login_at: lastLoginAt ?? null,
     is_approved: outcome === 'approved',
     is_declined: outcome === 'declined',
     sessions: sessions.length,

@@ -21,6 +21,8 @@ const organizationFields = {
   cli_token_sso_within_days: wholeNumber(1, 365).nullable(),
   session_token_audiences: z.array(line(512)).max(20).transform(unique),
   email_policy: z.enum(['any', 'verified_domains']),
+  provisioning: z.enum(['jit', 'scim', 'scim_required']),
+  scim_link_attribute: line(512).nullable(),
   quotas: z
     .strictObject(
       Object.fromEntries(
@@ -47,6 +49,8 @@ const ORGANIZATION_FIELD_NAMES: Readonly<Record<keyof typeof organizationFields,
   cli_token_sso_within_days: 'cliTokenSsoWithinDays',
   session_token_audiences: 'sessionTokenAudiences',
   email_policy: 'emailPolicy',
+  provisioning: 'provisioning',
+  scim_link_attribute: 'scimLinkAttribute',
   quotas: 'quotas',
 };
 

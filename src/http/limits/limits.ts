@@ -89,6 +89,8 @@ export const LIMITS = {
     per: 'address',
     counts: 'Failed sign-ins of the operator in the console. Wrong operator tokens in the API count as `wrong_tokens`.',
   },
+  // An initial cycle of Entra ID sends 25 requests a second, and an organization can have several connections.
+  scim: { points: 6000, seconds: 60, per: 'organization', counts: 'Requests with a valid SCIM token.' },
   domain_check: { points: 100, seconds: 600, per: 'organization', counts: 'Look-ups in DNS to verify domains.' },
 } as const satisfies Record<string, Limit>;
 

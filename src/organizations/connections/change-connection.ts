@@ -21,6 +21,7 @@ import {
   requireRemovable,
   withConnection,
   withoutConnection,
+  withoutProvisioning,
 } from './connections.ts';
 import { type LoadedMetadata, withMetadata, withSettings } from './identity-providers.ts';
 import { metadataVersionSteps } from './metadata-versions.ts';
@@ -158,7 +159,8 @@ export function withChanges(
   if (state !== undefined) requirePossibleState(organization, connection, state);
   const changed = { ...connection, ...(name === undefined ? {} : { name }), ...(state === undefined ? {} : { state }) };
   requireFreeName(organization, changed);
-  const after = withSettings({ organization: withConnection(organization, changed), connectionId: id, changes: settings });
+  const provisioned = state === 'disabled' ? { ...organization, ...withoutProvisioning(organization, id) } : organization;
+  const after = withSettings({ organization: withConnection(provisioned, changed), connectionId: id, changes: settings });
   if (!isDefault) return after;
   const first = requireConnection(after, id);
   return { ...after, connections: [first, ...after.connections.filter((other) => other.id !== id)] };

@@ -94,6 +94,13 @@ export function withConnection(organization: Organization, connection: Connectio
   return { ...organization, connections: [...connections, connection] };
 }
 
+/** Returns the list of provisioned connections without one, which ends its SCIM tokens. */
+export function withoutProvisioning({ scimConnections }: Organization, id: string): Pick<Organization, 'scimConnections'> {
+  if (!scimConnections?.includes(id)) return {};
+  const others = scimConnections.filter((each) => each !== id);
+  return { scimConnections: others.length === 0 ? undefined : others };
+}
+
 /** Deleted connections that an organization remembers. */
 const MAX_FORMER_CONNECTIONS = 20;
 
@@ -108,6 +115,7 @@ export function withoutConnection(organization: Organization, connection: Connec
   return {
     ...organization,
     connections: organization.connections.filter((other) => other.id !== id),
+    ...withoutProvisioning(organization, id),
     formerConnections: [former, ...others].slice(0, MAX_FORMER_CONNECTIONS),
   };
 }

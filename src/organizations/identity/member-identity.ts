@@ -149,7 +149,7 @@ export async function hasMembers(store: Store, organizationId: string, connectio
   if (items.length > 0) return true;
   if (!readsFormerKeys(connection)) return false;
   for await (const { value } of eachRecord(store, { partition: organizationId, collection: MEMBERS, index: 'email' })) {
-    if (!value.identifier) return true;
+    if (!value.identifier && value.lastLoginAt !== undefined) return true;
   }
   return false;
 }

@@ -7,6 +7,8 @@ import { needsConfirmation } from '../idp-change/idp-change.ts';
 import { requestSteps } from '../idp-change/link-requests.ts';
 import type { Member } from '../members.ts';
 import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { findProvisionedMember, isProvisioned, namesOf, requireProvisioned } from '../provisioning/find-provisioned.ts';
+import { guardJoin } from '../provisioning/join-guard.ts';
 import {
   findIdentifiedMember,
   findSuspendedByIdentifier,
@@ -30,6 +32,8 @@ export interface ResolvedMember {
   readonly linkedBy?: IdpChange | undefined;
   /** The source to pin in the commit of this sign-in, if none is pinned. */
   readonly pin: IdentifierSource | undefined;
+  /** Steps that make the commit of a new member fail if the user is provisioned at the same moment. */
+  readonly joinSteps?: readonly Step[] | undefined;
   readonly refusal?: undefined;
 }
 
@@ -55,7 +59,7 @@ export interface MemberSearch {
 /**
  * Finds the member of a user. While no identifier is pinned, the first user of an organization without members chooses it; if there
  * are members, only a sign-in of one of them does, because a wrong choice would give every member a second account.
- * @throws member_suspended, saml_identifier_ambiguous; saml_identifier_changed if an administrator must choose the identifier
+ * @throws member_suspended, saml_identifier_ambiguous, member_not_provisioned; saml_identifier_changed if an administrator must choose the identifier
  */
 export async function resolveMember(
   store: Store,
@@ -78,6 +82,9 @@ export async function resolveMember(
     return { kind: 'refused', refusal: linkUnapproved(), requestSteps: requestSteps(asking) };
   }
   const isPinned = (connection.settings.identifier ?? 'auto') !== 'auto';
+  if (known) requireProvisioned(stored.value, known.value);
+  let provisioned: Stored<Member> | undefined;
+  let joinSteps: readonly Step[] | undefined;
   if (!known) {
     const linked = await resolveByEmail(store, stored.value, { connection, user, nowMs, suspended });
     if (linked) return { ...linked, ...(linked.kind === 'resolved' && !isPinned ? { pin: identifier.source } : {}) };
@@ -87,8 +94,14 @@ export async function resolveMember(
       if (present?.version !== version) return { kind: 'outdated' };
       throw identifierUndecided(identifier.source);
     }
+    if (isProvisioned(stored.value, connection)) {
+      joinSteps = await guardJoin(store, organizationId, { kind: 'signed-in', connectionId: connection.id, names: namesOf(user) });
+      provisioned = await findProvisionedMember(store, stored.value, { connection, user });
+      if (provisioned?.value.suspended) throw new GatewayError('member_suspended');
+    }
+    requireProvisioned(stored.value, provisioned?.value);
   }
-  return { kind: 'resolved', known, pin: isPinned ? undefined : identifier.source };
+  return { kind: 'resolved', known: known ?? provisioned, pin: isPinned ? undefined : identifier.source, joinSteps };
 }
 
 /**

@@ -50,7 +50,7 @@ export async function previewChange(store: Store, change: PreviewedChange, nowMs
   for (const member of members) {
     const fate = decide(member);
     counts[fate]++;
-    if (Date.parse(member.lastLoginAt) >= nowMs - RECENT_DAYS * DAY_MS) recent[fate]++;
+    if (Date.parse(member.lastLoginAt ?? '') >= nowMs - RECENT_DAYS * DAY_MS) recent[fate]++;
   }
   const preview = { ...counts, recent, isPartial, problems: [], lines: [] };
   if (!change.table) return preview;

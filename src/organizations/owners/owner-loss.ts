@@ -11,7 +11,7 @@ import { hasAnotherOwner, isActiveOwner, MEMBERS, type Member } from '../members
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization, updateOrganization } from '../organizations.ts';
 
 /** The change that left an organization without an owner. */
-export type OwnerLossCause = 'sign_in' | 'role_mapping' | 'connection';
+export type OwnerLossCause = 'sign_in' | 'role_mapping' | 'connection' | 'scim';
 
 /** Returns the organization marked as one without an owner, or undefined if it already is. */
 export const withoutOwner = (organization: Organization, nowMs: number): Organization | undefined =>
@@ -80,7 +80,7 @@ export async function reportOwnerLoss(
 ): Promise<void> {
   runtime.metrics.ownerLosses.inc({ cause });
   runtime.log.warn({ organization: slug, cause }, 'the organization has no owner; make a member an owner or change the role rules');
-  if (cause !== 'sign_in') return;
+  if (cause !== 'sign_in' && cause !== 'scim') return;
   try {
     if (await hasOwner(runtime.store, id)) await clearOwnerLoss(runtime, id);
   } catch (error) {

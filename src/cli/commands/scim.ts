@@ -1,0 +1,48 @@
+/** `samlgate scim token …`: tokens with which identity providers provision users. */
+import type { Command } from 'commander';
+import { UsageError } from '../command-error.ts';
+import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
+import { print, printLine, printTable } from '../output.ts';
+
+export function addScim(program: Command): void {
+  const token = program
+    .command('scim')
+    .description('provisioning of users with SCIM')
+    .command('token')
+    .description('manage tokens with which an identity provider provisions users');
+  const add = (usage: string, description: string, example: string) =>
+    withGatewayOptions(token.command(usage).description(description)).addHelpText('after', `\nExample:\n  samlgate scim token ${example}`);
+  add('create <slug>', 'create a SCIM token and print it, which is possible only once', 'create acme --name "Okta" --expires-in-days 365')
+    .requiredOption('--name <name>', 'name that tells the token apart')
+    .option('--connection <id>', 'connection whose users the token provisions (default: the default connection)')
+    .option('--expires-in-days <days>', 'days until the token expires, 1 to 3650 (default: it never expires)')
+    .action(create);
+  add('list <slug>', 'list SCIM tokens', 'list acme').action(list);
+  add('revoke <slug> <id>', 'revoke a SCIM token immediately', 'revoke acme sct_…').action(revoke);
+}
+
+type CreateOptions = GatewayOptions & { readonly name: string; readonly connection?: string; readonly expiresInDays?: string };
+
+async function create(slug: string, { name, connection, expiresInDays, ...options }: CreateOptions): Promise<void> {
+  const days = expiresInDays === undefined ? undefined : Number(expiresInDays);
+  if (Number.isNaN(days)) throw new UsageError(`--expires-in-days ${JSON.stringify(expiresInDays)} is not a number.`);
+  const token = await connectAsOperator(options).scimTokens.create(slug, { name, connection, expires_in_days: days });
+  print(options.json, token, () => {
+    printLine(token.token);
+    printLine(`The token ${token.id} is shown only once. Enter it at the identity provider with the base URL ${token.base_url}`);
+    printLine('Its holder decides who has access to this organization through the connection. Keep it secret.');
+  });
+}
+
+async function list(slug: string, options: GatewayOptions): Promise<void> {
+  const items = await connectAsOperator(options).scimTokens.list(slug).toArray();
+  const empty = `${slug} has no SCIM tokens. Create one with: samlgate scim token create ${slug} --name NAME`;
+  print(options.json, items, () =>
+    printTable(items, ['id', 'name', 'state', 'connection', 'created_at', 'expires_at', 'last_used_at'], empty),
+  );
+}
+
+async function revoke(slug: string, id: string, options: GatewayOptions): Promise<void> {
+  await connectAsOperator(options).scimTokens.revoke(slug, id);
+  print(options.json, { revoked: id }, () => printLine(`Revoked ${id}.`));
+}

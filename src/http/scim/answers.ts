@@ -1,0 +1,69 @@
+/** Answers in the media type of SCIM, errors included (RFC 7644 §3.1, §3.4.2, §3.12). */
+import type { ErrorRequestHandler, Response } from 'express';
+import { GatewayError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Attributes } from '../../scim/attributes.ts';
+import { ScimError } from '../../scim/scim-error.ts';
+
+const MESSAGES = 'urn:ietf:params:scim:api:messages:2.0';
+
+export function sendScim(response: Response, status: number, body: Attributes): void {
+  response.status(status).type('application/scim+json').send(JSON.stringify(body));
+}
+
+export interface ListPart {
+  readonly total: number;
+  readonly startIndex: number;
+  readonly items: readonly Attributes[];
+}
+
+export const listResponse = ({ total, startIndex, items }: ListPart): Attributes => ({
+  schemas: [`${MESSAGES}:ListResponse`],
+  totalResults: total,
+  startIndex,
+  itemsPerPage: items.length,
+  Resources: items,
+});
+
+/** Answers errors with the Error schema. Texts are ours, so they never echo what a client sent. */
+export function scimErrorExit(log: Log): ErrorRequestHandler {
+  return (thrown: unknown, request, response, next) => {
+    const error = asScimError(thrown);
+    const fields = {
+      status: error.status,
+      scim_type: error.scimType,
+      detail: error.message,
+      request_id: response.locals.requestId,
+      address: request.ip,
+      method: request.method,
+      route: 'scim',
+    };
+    if (error.status >= 500) log.error({ ...fields, name: thrown instanceof Error ? thrown.name : undefined }, 'request failed');
+    else log.info(fields, 'request refused');
+    if (response.headersSent) return next(thrown);
+    if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="samlgate SCIM"');
+    const retryAfter = thrown instanceof GatewayError ? thrown.facts.retryAfterSeconds : undefined;
+    if (retryAfter !== undefined || error.status === 503) response.setHeader('Retry-After', String(retryAfter ?? 2));
+    sendScim(response, error.status, {
+      schemas: [`${MESSAGES}:Error`],
+      status: String(error.status),
+      ...(error.scimType === undefined ? {} : { scimType: error.scimType }),
+      detail: error.message,
+    });
+  };
+}
+
+function asScimError(thrown: unknown): ScimError {
+  if (thrown instanceof ScimError) return thrown;
+  if (thrown instanceof Error && thrown.cause instanceof GatewayError) return asScimError(thrown.cause);
+  if (thrown instanceof GatewayError) {
+    const { title, advice } = thrown.textFor('user');
+    return new ScimError(thrown.status, thrown.facts.detail ?? `${title}. ${advice}`);
+  }
+  const { status } = thrown as { status?: unknown };
+  if (status === 413) return new ScimError(413, 'The body is too large.');
+  if (status === 415) return new ScimError(415, 'The body has an encoding that is not supported.');
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new ScimError(400, 'The body is not valid JSON.', 'invalidSyntax');
+  return new ScimError(500, 'The gateway has a defect. Its log has the cause under the request id.');
+}

@@ -1,0 +1,171 @@
+/** Changes and removes provisioned users. Each change of user and member is one commit, which waits for the replicas. */
+import type { Actor } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Runtime } from '../../runtime.ts';
+import { type Attributes, attributeOf, withAttribute } from '../../scim/attributes.ts';
+import { ScimError } from '../../scim/scim-error.ts';
+import { readProfile, type ScimProfile } from '../../scim/user.ts';
+import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
+import { confirmReplicated } from '../../store/confirm-replicated.ts';
+import type { Step, Stored } from '../../store/store.ts';
+import { toIsoTime } from '../../time.ts';
+import type { OrganizationConnection } from '../connections/connections.ts';
+import { removalSteps } from '../member-changes.ts';
+import { MEMBERS, type Member } from '../members.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { reportOwnerLoss } from '../owners/owner-loss.ts';
+import { isProvisioned } from './find-provisioned.ts';
+import { contactOf, notUnique, requireAllowedContact, userRecord } from './provision-user.ts';
+import { deactivationSteps, foreseeScimChange, scimAuditSteps, withScimState } from './scim-state.ts';
+import { type ScimUser, scimUsers } from './scim-users.ts';
+
+export const noSuchUser = (): ScimError => new ScimError(404, 'There is no such user.');
+
+/** A user together with its member, as both are in the store. */
+interface UserAndMember {
+  readonly user: Stored<ScimUser>;
+  readonly member: Stored<Member>;
+  readonly organization: Stored<Organization>;
+}
+
+/**
+ * Returns a user of the connection. Users whose member was removed are gone, too.
+ * @throws ScimError 404
+ */
+export async function getUser(runtime: Runtime, target: OrganizationConnection, id: string): Promise<Stored<ScimUser>> {
+  return (await readUser(runtime, target, id)).user;
+}
+
+async function readUser(
+  { store }: Runtime,
+  { organization: { id: organizationId }, connection }: OrganizationConnection,
+  id: string,
+): Promise<UserAndMember> {
+  if (!/^usr_[0-9a-z]{20}$/.test(id)) throw noSuchUser();
+  const organization = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
+  const user = await store.get(organizationId, scimUsers(connection.id), id);
+  const member = user && (await store.get(organizationId, MEMBERS, id));
+  // The token may have been revoked, or the connection disabled, since the request was authenticated.
+  if (!organization || !isProvisioned(organization.value, connection)) throw new GatewayError('unauthenticated');
+  if (!user || member?.value.scim?.connectionId !== connection.id) throw noSuchUser();
+  return { user, member, organization };
+}
+
+export interface UserChange {
+  readonly id: string;
+  /** Returns the new attributes. Runs again after a concurrent change. @throws ScimError */
+  readonly change: (attributes: Attributes) => Attributes;
+  /** Checks the version that the client has seen. @throws ScimError 412 */
+  readonly requireVersion: (version: number) => void;
+}
+
+/**
+ * Changes a user. A request that does not mention `active` never activates a user.
+ * @throws ScimError 404, 409 if the userName is taken, 412, or an error of `change`
+ */
+export async function changeUser(
+  runtime: Runtime,
+  actor: Actor,
+  target: OrganizationConnection,
+  change: UserChange,
+): Promise<Stored<ScimUser>> {
+  const { store, now } = runtime;
+  const { connection } = target;
+  const collection = scimUsers(connection.id);
+  return compareAndSet<Stored<ScimUser>>(async () => {
+    const { user, member, organization } = await readUser(runtime, target, change.id);
+    change.requireVersion(user.version);
+    const changed = change.change(user.value.attributes);
+    const active = attributeOf(changed, 'active') ?? user.value.active;
+    const attributes = withAttribute(changed, 'active', active);
+    const profile = readProfile(attributes);
+    const before = member.value;
+    const after: Member = {
+      ...withScimState(before, { connectionId: connection.id, active: profile.active }),
+      ...contactOf(profile, before),
+    };
+    requireAllowedContact(organization.value, before, after);
+    requireSameOwner(user.value, profile, before);
+    const value = userRecord(attributes, profile, { createdAt: user.value.createdAt, changedAt: user.value.changedAt });
+    const isSame = JSON.stringify([value, after]) === JSON.stringify([user.value, before]);
+    if (isSame) {
+      // An earlier attempt may have made the change without the word of every replica.
+      await confirmReplicated(store, organization.value.id);
+      return user;
+    }
+    const nowMs = now();
+    const effect = await foreseeScimChange(store, organization, { change: { before, after }, actor, nowMs });
+    const next: ScimUser = { ...value, changedAt: toIsoTime(nowMs) };
+    const steps: Step[] = [
+      { do: 'replace', collection, id: user.id, version: user.version, value: next },
+      { do: 'replace', collection: MEMBERS, id: member.id, version: member.version, value: after },
+      ...deactivationSteps(before, after),
+      ...scimAuditSteps(nowMs, actor, { before, after }),
+      ...effect.steps,
+    ];
+    const result = await store.commit(organization.value.id, steps, { replicated: true });
+    if (result.ok) {
+      if (effect.losesLastOwner) await reportOwnerLoss(runtime, organization.value, 'scim');
+      return { id: user.id, version: user.version + 1, value: next };
+    }
+    if (result.failed === 0 && (await isTaken(runtime, target, user.id, profile.userName))) {
+      throw notUnique('A user with this userName exists already.');
+    }
+    return RETRY;
+  });
+}
+
+/**
+ * An owner who has never signed in is whom the names describe. A client that could change them would choose who becomes the owner.
+ * @throws ScimError with mutability
+ */
+function requireSameOwner(
+  { userName, externalId, email }: ScimUser,
+  profile: ScimProfile,
+  { role, identifier, lastLoginAt }: Member,
+): void {
+  if (role !== 'owner' || identifier !== undefined || lastLoginAt !== undefined) return;
+  if (userName === profile.userName && externalId === profile.externalId && email === profile.email) return;
+  throw new ScimError(
+    409,
+    'This user is an owner who has not signed in yet. The names and the email address cannot change before that.',
+    'mutability',
+  );
+}
+
+async function isTaken(
+  { store }: Runtime,
+  { organization, connection }: OrganizationConnection,
+  id: string,
+  userName: string,
+): Promise<boolean> {
+  const other = await store.getUnique(organization.id, scimUsers(connection.id), 'userName', userName.toLowerCase());
+  return other !== undefined && other.id !== id;
+}
+
+/**
+ * Removes a user and its member, with all sessions and tokens. The last owner is removed, too.
+ * @throws ScimError 404, 412
+ */
+export async function removeUser(
+  runtime: Runtime,
+  actor: Actor,
+  target: OrganizationConnection,
+  { id, requireVersion }: Omit<UserChange, 'change'>,
+): Promise<void> {
+  const { store, now } = runtime;
+  await compareAndSet<true>(async () => {
+    const { user, member, organization } = await readUser(runtime, target, id);
+    requireVersion(user.version);
+    const change = { before: member.value, after: undefined };
+    const effect = await foreseeScimChange(store, organization, { change, actor, nowMs: now() });
+    const steps: Step[] = [
+      { do: 'require', collection: scimUsers(target.connection.id), id, version: user.version },
+      ...(await removalSteps(runtime, actor, organization.value.id, member)),
+      ...effect.steps,
+    ];
+    if (!(await store.commit(organization.value.id, steps, { replicated: true })).ok) return RETRY;
+    if (effect.losesLastOwner) await reportOwnerLoss(runtime, organization.value, 'scim');
+    return true;
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * What SCIM clients know about users. A record has the id of its member, and is changed in the same commit. Each connection has a
+ * collection of its own, so a token reaches no user of another connection, and one name can exist at two identity providers.
+ */
+import { GatewayError } from '../../errors.ts';
+import { type Attributes, attributeOf, isList, isObject } from '../../scim/attributes.ts';
+import type { Collection, Step, Store } from '../../store/store.ts';
+import type { Member } from '../members.ts';
+
+export interface ScimUser {
+  /** As the client sent them, without those that only the gateway sets. */
+  readonly attributes: Attributes;
+  readonly userName: string;
+  readonly externalId?: string | undefined;
+  readonly email: string;
+  /** The last word of the identity provider, whatever an owner decided. */
+  readonly active: boolean;
+  readonly createdAt: string;
+  readonly changedAt: string;
+}
+
+/** Names and addresses are at most this long, so that indexes can hold them. */
+export const MAX_NAME_LENGTH = 256;
+
+/** Returns the collection of the users that the identity provider of a connection provisions. */
+export const scimUsers = (connectionId: string): Collection<ScimUser> => ({
+  name: `scim-user-${connectionId}`,
+  indexes: {
+    // Ordered by id, so that pages of a list have a stable order.
+    all: () => [''],
+    externalId: ({ externalId }) => (externalId === undefined ? [] : [externalId]),
+    email: ({ email, attributes }) => [...new Set([email, ...emailsOf(attributes)].map((each) => each.toLowerCase()))],
+  },
+  unique: { userName: ({ userName }) => [userName.toLowerCase()] },
+  counted: 'all',
+});
+
+const MAX_INDEXED_EMAILS = 20;
+
+/** Returns the email addresses that an index can hold. */
+function emailsOf(attributes: Attributes): readonly string[] {
+  const emails = attributeOf(attributes, 'emails');
+  return (isList(emails) ? emails : [])
+    .flatMap((each) => (isObject(each) ? [attributeOf(each, 'value')] : []))
+    .filter((value) => typeof value === 'string' && value.length <= MAX_NAME_LENGTH && value.isWellFormed() && !value.includes('\0'))
+    .slice(0, MAX_INDEXED_EMAILS) as readonly string[];
+}
+
+/** Returns the step that deletes what a SCIM client knows about a member who is removed. */
+export async function scimRemovalSteps(store: Store, organizationId: string, { id, scim }: Member): Promise<readonly Step[]> {
+  if (!scim) return [];
+  const collection = scimUsers(scim.connectionId);
+  const user = await store.get(organizationId, collection, id);
+  return user ? [{ do: 'delete', collection, id, version: user.version }] : [];
+}
+
+/** Returns whether the identity provider has deactivated a member. */
+export const isDeactivated = ({ scim }: Pick<Member, 'scim'>): boolean => scim?.active === false;
+
+/** Returns whether an owner or the operator has suspended a member, whether or not the identity provider has deactivated it too. */
+export const isSuspendedByOwner = (member: Pick<Member, 'suspended' | 'suspendedByOwner' | 'scim'>): boolean =>
+  member.suspendedByOwner ?? (member.suspended && !isDeactivated(member));
+
+/**
+ * The word of the identity provider that a user has left must hold, so that owners lift only their own suspensions. Once the
+ * connection is no longer provisioned, no identity provider could restore the member.
+ * @throws conflict
+ */
+export function requireNotDeactivated(
+  member: Member,
+  { scimConnections = [] }: { readonly scimConnections?: readonly string[] | undefined },
+): void {
+  if (!isDeactivated(member) || !scimConnections.includes(member.scim?.connectionId ?? '')) return;
+  throw new GatewayError(
+    'conflict',
+    'The identity provider deactivated this member. Assign the user to the application again at the identity provider.',
+  );
+}
