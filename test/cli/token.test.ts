@@ -41,6 +41,19 @@ describe('samlgate whoami', () => {
     expect(stdout + json).not.toContain('samlgate_cli_');
   });
 
+  test('warns before a token expires, on standard error, and so does token list', async () => {
+    const { token, id } = await olivia.makeToken({ name: 'short', expires_in_days: 7 });
+    for (const command of [['whoami'], ['token', 'list']]) {
+      const { code, stdout, stderr } = await home.run([...command, '--json'], withToken(token));
+      expect([code, stderr]).toEqual([0, expect.stringContaining(id)]);
+      expect(stderr).toContain('Replace it with: samlgate login, or samlgate token create');
+      JSON.parse(stdout);
+    }
+    const long = await olivia.makeToken({ name: 'long', expires_in_days: 90 });
+    expect((await home.run(['whoami'], withToken(long.token))).stderr).toBe('');
+    await olivia.api('DELETE', `/me/tokens/${id}`);
+  });
+
   test('exits with 1 for an invalid token and with 2 for a missing one', async () => {
     const refused = await home.run(['whoami'], withToken('samlgate_cli_x.y.z'));
     expect([refused.code, refused.stdout]).toEqual([1, '']);

@@ -46,6 +46,7 @@ describe('credentials in Chromium', () => {
     const token = (await page.evaluate('navigator.clipboard.readText()')) as string;
     expect((await gateway.api('GET', '/me', undefined, token)).status).toBe(200);
     await page.getByRole('link', { name: 'Done' }).click();
+    await page.getByText('New CLI token', { exact: true }).click();
     await page.getByLabel('Name').fill('laptop');
     await page.getByRole('button', { name: 'Create token' }).click();
     await page.goto(`${gateway.url}/console`);

@@ -56,6 +56,19 @@ describe('console: CLI tokens', () => {
     expect(textOf(list.text)).toMatch(/nightly backup just now .* in 30 days/);
   });
 
+  it('warns before a token expires, with its name escaped, and says what a token can do', async () => {
+    const strict = await gateway.makeOrganization();
+    const nina = await signedIn(gateway, strict, 'nina');
+    await makeToken(nina, 'long', '90');
+    expect(textOf((await credentialsOf(nina)).text)).not.toContain('The token long expires');
+    for (const name of ['<b>soon</b>', 'b', 'c', 'd']) await makeToken(nina, name, '7');
+    const page = await credentialsOf(nina);
+    expect(textOf(page.text)).toContain('The token d expires in 7 days');
+    expect(textOf(page.text)).toContain('1 other token will expire within 14 days, too.');
+    expect(page.text).not.toContain('<b>soon');
+    expect(textOf(page.text)).toContain('it has your role, now collaborator, in the API');
+  });
+
   it('creates a token that never expires', async () => {
     const { page } = await makeToken(carl, 'for ever', '');
     expect(textOf(page.text)).toContain('Expires never');

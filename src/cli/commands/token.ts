@@ -16,8 +16,9 @@ export function addToken(program: Command): void {
     .addHelpText('after', '\nExample:\n  samlgate token list --json')
     .action(async (options: GatewayOptions) => {
       const items = await connectAsMember(options).tokens.list().toArray();
+      warnAboutExpiry(items);
       print(options.json, items, () =>
-        printTable(items, ['id', 'name', 'created_at', 'expires_at', 'last_used_at'], 'You have no CLI tokens.'),
+        printTable(items, ['id', 'name', 'created_at', 'expires_at', 'last_used_at', 'last_used_address'], 'You have no CLI tokens.'),
       );
     });
   withGatewayOptions(token.command('create <name>'))
@@ -101,4 +102,26 @@ async function rotateSaved(url: string, options: RotateOptions): Promise<void> {
     return { ...file, gateways: { ...file.gateways, [url]: { ...saved, token, token_id: id, expires_at } } };
   });
   print(options.json, { revoked, saved: true }, () => printLine(`Revoked ${countOf(revoked, 'token')} and saved a new one.`));
+}
+
+const WARN_DAYS = 14;
+const DAY_MS = 86_400_000;
+const MAX_NAMED = 3;
+
+interface ExpiringToken {
+  readonly id: string;
+  readonly name?: string;
+  /** RFC 3339; null if the token never expires. */
+  readonly expires_at: string | null;
+}
+
+/** Warns of tokens that expire soon. Prints to standard error, so that standard output with `--json` is one document. */
+export function warnAboutExpiry(tokens: readonly ExpiringToken[], nowMs = Date.now()): void {
+  const soon = tokens.filter(({ expires_at: at }) => at !== null && Date.parse(at) > nowMs && Date.parse(at) - nowMs <= WARN_DAYS * DAY_MS);
+  for (const { id, name, expires_at: at } of soon.slice(0, MAX_NAMED)) {
+    printNote(
+      `The token ${name === undefined ? id : `${name} (${id})`} expires ${at}. Replace it with: samlgate login, or samlgate token create`,
+    );
+  }
+  if (soon.length > MAX_NAMED) printNote(`${countOf(soon.length - MAX_NAMED, 'other token')} will expire within ${WARN_DAYS} days, too.`);
 }

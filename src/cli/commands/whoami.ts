@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { connectAsMember, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { print, printFields } from '../output.ts';
+import { warnAboutExpiry } from './token.ts';
 
 export function addWhoami(program: Command): void {
   withGatewayOptions(program.command('whoami'))
@@ -10,6 +11,7 @@ export function addWhoami(program: Command): void {
     .action(async (options: GatewayOptions) => {
       const client = connectAsMember(options);
       const { user, organization, credential } = await client.me();
+      warnAboutExpiry([credential]);
       print(options.json, { gateway: client.url, user, organization, credential }, () =>
         printFields({
           gateway: client.url,

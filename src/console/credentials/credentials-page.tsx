@@ -1,5 +1,6 @@
 import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { Member, MemberSession } from '../../organizations/members.ts';
+import { DAY_MS } from '../../time.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
 import { groupsText, roleReason } from '../members/role-reason.ts';
@@ -11,7 +12,7 @@ import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
-import { Moment } from '../parts/moment.tsx';
+import { Moment, Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { QuotaNotice } from '../parts/quota-notice.tsx';
 import { SessionsTable } from './sessions-table.tsx';
@@ -52,6 +53,7 @@ export function CredentialsPage(props: CredentialsPageProps) {
     >
       <QuotaNotice frame={frame} name="cli_tokens_per_member" used={tokens.length} />
       <QuotaNotice frame={frame} name="sessions_per_member" used={sessions.length} />
+      <EndingTokens tokens={tokens} nowMs={frame.nowMs} />
       <You member={member} />
       <section class="panel" aria-labelledby="tokens">
         <header>
@@ -75,7 +77,7 @@ export function CredentialsPage(props: CredentialsPageProps) {
         ) : (
           <TokensTable frame={frame} tokens={tokens} revokeAction={(id) => `/console/tokens/${id}/revoke`} />
         )}
-        <NewTokenForm csrfToken={frame.csrfToken} maxDays={policy.maxDays} />
+        <NewTokenForm frame={frame} role={member.role} maxDays={policy.maxDays} isOpen={tokens.length === 0} />
       </section>
       <section class="panel" aria-labelledby="sessions">
         <header>
@@ -87,6 +89,28 @@ export function CredentialsPage(props: CredentialsPageProps) {
         <SessionsTable frame={frame} sessions={sessions} currentId={currentSessionId} endAction={(id) => `/console/sessions/${id}/end`} />
       </section>
     </ConsolePage>
+  );
+}
+
+const WARN_BEFORE_MS = 14 * DAY_MS;
+const MAX_NAMED = 3;
+
+/** Warns of tokens that end within 14 days, so that they are replaced before a program stops working. */
+function EndingTokens({ tokens, nowMs }: { readonly tokens: readonly ListedCliToken[]; readonly nowMs: number }) {
+  const ending = tokens.flatMap(({ record: { name }, endsAtMs }) =>
+    endsAtMs !== undefined && endsAtMs > nowMs && endsAtMs - nowMs <= WARN_BEFORE_MS ? [{ name, endsAtMs }] : [],
+  );
+  if (ending.length === 0) return null;
+  return (
+    <Callout kind="warning">
+      {ending.slice(0, MAX_NAMED).map(({ name, endsAtMs }) => (
+        <p>
+          The token <ForeignText text={name} /> expires <Near ms={endsAtMs} nowMs={nowMs} />.
+        </p>
+      ))}
+      {ending.length > MAX_NAMED ? <p>{counted(ending.length - MAX_NAMED, 'other token')} will expire within 14 days, too.</p> : null}
+      <p>Create a new token for each program that still needs one, then revoke the old one.</p>
+    </Callout>
   );
 }
 
@@ -120,14 +144,26 @@ const LIFETIMES: readonly (readonly [days: number, label: string])[] = [
 ];
 const DEFAULT_DAYS = 90;
 
+interface NewTokenFormProps {
+  readonly frame: Frame;
+  readonly role: Member['role'];
+  readonly maxDays: number | undefined;
+  readonly isOpen: boolean;
+}
+
 /** Offers only the lifetimes that the organization allows, including "never" if it sets no limit. */
-function NewTokenForm({ csrfToken, maxDays }: { readonly csrfToken: string; readonly maxDays: number | undefined }) {
+function NewTokenForm({ frame, role, maxDays, isOpen }: NewTokenFormProps) {
   const offered = LIFETIMES.filter(([days]) => maxDays === undefined || days < maxDays);
   const chosen = offered.some(([days]) => days === DEFAULT_DAYS) ? DEFAULT_DAYS : maxDays;
   return (
-    <>
-      <h3>New CLI token</h3>
-      <PostForm action="/console/tokens" csrfToken={csrfToken}>
+    <details class="new-token" open={isOpen}>
+      <summary>New CLI token</summary>
+      <p>
+        A program with the token acts as you in <ForeignText text={frame.organization?.name ?? 'your organization'} />: it has your role,
+        now <strong>{role}</strong>, in the API and in services that accept your sign-in, and can create and revoke your CLI tokens. It
+        cannot open this console. The token stops working when it expires, when you revoke it, and when you lose your access.
+      </p>
+      <PostForm action="/console/tokens" csrfToken={frame.csrfToken}>
         <fieldset class="row">
           <legend class="unseen">A new CLI token</legend>
           <label>
@@ -154,7 +190,7 @@ function NewTokenForm({ csrfToken, maxDays }: { readonly csrfToken: string; read
           <button type="submit">Create token</button>
         </fieldset>
       </PostForm>
-    </>
+    </details>
   );
 }
 
@@ -163,6 +199,22 @@ export interface NewTokenPageProps {
   readonly created: { readonly name: string; readonly token: string; readonly endsAtMs?: number | undefined };
   readonly loginCommand: string;
 }
+
+/** The commands that sign in on each kind of computer. */
+const LoginCommands = ({ command }: { readonly command: string }) => (
+  <>
+    {[
+      ['macOS, Linux and Windows', command],
+      ['Without installing anything', `npx ${command}`],
+      ['On a computer without a browser', `${command} --no-browser`],
+    ].map(([label = '', line = '']) => (
+      <>
+        <p class="small">{label}</p>
+        <Copy value={line} what={`command: ${label}`} block />
+      </>
+    ))}
+  </>
+);
 
 /** Shows a new token. No other page ever shows it. */
 export function NewTokenPage({ frame, created: { name, token, endsAtMs }, loginCommand }: NewTokenPageProps) {
@@ -188,7 +240,7 @@ export function NewTokenPage({ frame, created: { name, token, endsAtMs }, loginC
           <code>Authorization: Bearer …</code>.
         </p>
         <p>On your own computer you do not need to copy tokens. The command line creates its own:</p>
-        <Copy value={loginCommand} what="command" block />
+        <LoginCommands command={loginCommand} />
         <p class="buttons">
           <a class="button" href="/console">
             Done
