@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
-import { AUDIT, auditStep, readAudit, type StoredAuditEntry } from '../../src/audit.ts';
+import { AUDIT, auditStep, type StoredAuditEntry } from '../../src/audit.ts';
+import { readAudit } from '../../src/audit-trail/read-audit.ts';
 import { summarizeTrail, trimAudit, trimAuditTrails } from '../../src/audit-trail/trim-audit.ts';
 import { newId, newTimeOrderedId } from '../../src/ids.ts';
 import { DIRECTORY } from '../../src/organizations/directory.ts';

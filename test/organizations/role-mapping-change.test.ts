@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Actor, readAudit } from '../../src/audit.ts';
+import type { Actor } from '../../src/audit.ts';
+import { readAudit } from '../../src/audit-trail/read-audit.ts';
 import { removeMember } from '../../src/organizations/member-changes.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { INITIAL_ROLE_MAPPING, type RoleMapping } from '../../src/organizations/role-mapping.ts';

@@ -1,5 +1,6 @@
 /** `/organizations/{org}/audit`: the audit trail. */
-import { auditJson, readAudit } from '../../audit.ts';
+import { auditJson } from '../../audit.ts';
+import { readAudit } from '../../audit-trail/read-audit.ts';
 import { summarizeRefusals } from '../../audit-trail/refusal-counts.ts';
 import { summarizeTrail } from '../../audit-trail/trim-audit.ts';
 import * as answers from './answer-shapes.ts';
