@@ -62,7 +62,9 @@ function urlOf(name: string, body: Buffer): string {
 function styleSheet(url: (name: string) => string): Buffer {
   const own = readFileSync(path.join(ASSETS, 'style.css'), 'utf8');
   const linked = compact(own).replace(/url\("\/assets\/([^"]+)"\)/g, (_, name: string) => `url("${url(name)}")`);
-  return Buffer.from(`${readFileSync(picoStyleSheet(), 'utf8')}\n${linked}`);
+  // Pages follow the color scheme of the browser and never set a theme.
+  const pico = readFileSync(picoStyleSheet(), 'utf8').replace(/(?<=\})\[data-theme=dark\]\{[^}]*\}/g, '');
+  return Buffer.from(`${pico}\n${linked}`);
 }
 
 /** Removes comments, and the white space after `{`, `}`, `;` and `,`. */

@@ -14,7 +14,7 @@ import { startGateway, type TestGateway } from '../support/gateway.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const ALL = Object.values(OPERATIONS).flat();
-const MAX_OCTETS = 300_000;
+const MAX_OCTETS = 300 * 1024;
 
 let gateway: TestGateway;
 let html: string;

@@ -138,6 +138,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
     client: `const { url } = await client.setupLinks.create('${ORG}', { expires_in_days: 3 });`,
   },
   revokeSetupLink: { client: `await client.setupLinks.revoke('${ORG}', '${LNK}');` },
+  createScimToken: { body: { name: 'Okta' } },
   listSignIns: { query: { outcome: 'refused', limit: '20' } },
   listAudit: {
     query: { since: '2026-03-01T00:00:00Z' },
@@ -161,6 +162,7 @@ const PATH_IDS: Readonly<Record<string, string>> = {
   'pending-members': USR,
   tokens: TOK,
   'setup-links': LNK,
+  'scim-tokens': TOK,
   'sign-ins': 'att_01kfz7q8v1c7x9z3b6n0d',
 };
 const PATH_VALUES: Readonly<Record<string, string>> = { org: ORG, con: CON, kid: 'k_7d3k9x2m', domain: 'acme.example' };

@@ -134,7 +134,7 @@ function objectViews(groups: readonly OperationGroup[], schemas: Schemas): Objec
     if (views.has(name)) continue;
     const schema = schemas[name] ?? {};
     const fields = (alternativesOf(schema) ?? [schema]).map((each) => fieldRows(each));
-    views.set(name, { name, forms: fields, sample: JSON.stringify(sampleOf(schema, { schemas, parent: name }), null, 2) });
+    views.set(name, { name, forms: fields, sample: JSON.stringify(sampleOf(schema, { schemas, parent: name }), null, 1) });
     pending.push(...fields.flat().flatMap(({ object }) => (object === undefined ? [] : [object])));
   }
   return [...views.values()].sort((a, b) => a.name.localeCompare(b.name));
