@@ -15,6 +15,9 @@ export type IdPrefix = 'chg' | 'con' | 'org' | 'req' | 'usr' | 'ses' | 'tok' | '
 /** Creates an identifier like `org_8k2m…` with 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
 
+/** Returns whether a text has the form of the ID of a member. */
+export const isUserId = (text: string): boolean => /^usr_[0-9a-z]{20}$/.test(text);
+
 export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk' | 'ver' | 'prp';
 
 let lastMs = 0;

@@ -1,4 +1,5 @@
 /** Lists and searches the members of an organization. */
+import { isUserId } from '../ids.ts';
 import { nextTurn } from '../store/next-turn.ts';
 import type { Page, Store, Stored } from '../store/store.ts';
 import { MEMBERS, type Member } from './members.ts';
@@ -26,7 +27,7 @@ export async function listMembers(store: Store, organizationId: string, query: M
   const equals = query.email === undefined ? {} : { equals: query.email.toLowerCase() };
   if (query.query === undefined)
     return store.find(organizationId, MEMBERS, 'email', { ...equals, limit: query.limit, cursor: query.cursor });
-  if (/^usr_[0-9a-z]{20}$/.test(query.query)) return onlyMember(await store.get(organizationId, MEMBERS, query.query));
+  if (isUserId(query.query)) return onlyMember(await store.get(organizationId, MEMBERS, query.query));
   const needle = query.query.toLowerCase();
   const matches = ({ name, email }: Member) => `${name}\n${email}`.toLowerCase().includes(needle);
   return findMembers(store, organizationId, { ...equals, limit: query.limit, cursor: query.cursor, signal: query.signal, matches });

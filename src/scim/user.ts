@@ -11,7 +11,8 @@ export interface ScimProfile {
   readonly name: string;
 }
 
-const MAX_TEXT = 256;
+/** Names and addresses are at most this long, so that indexes can hold them. */
+export const MAX_NAME_LENGTH = 256;
 /** Users of Okta and Entra ID have about 2,000 characters. */
 const MAX_LENGTH = 16_384;
 
@@ -36,8 +37,8 @@ function textOf(attributes: Attributes, name: string): string | undefined {
   const value = attributeOf(attributes, name);
   if (value === undefined) return undefined;
   const text = typeof value === 'number' ? String(value) : value;
-  if (typeof text !== 'string' || text.length > MAX_TEXT || !text.isWellFormed() || text.includes('\0')) {
-    throw invalid(`${name}: must be a text of at most ${MAX_TEXT} characters.`);
+  if (typeof text !== 'string' || text.length > MAX_NAME_LENGTH || !text.isWellFormed() || text.includes('\0')) {
+    throw invalid(`${name}: must be a text of at most ${MAX_NAME_LENGTH} characters.`);
   }
   return text.trim() === '' ? undefined : text.trim();
 }

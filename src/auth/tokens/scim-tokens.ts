@@ -14,14 +14,14 @@ import {
 } from '../../organizations/connections/connections.ts';
 import { getOrganization } from '../../organizations/directory.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
-import { isProvisioned } from '../../organizations/provisioning/find-provisioned.ts';
+import { isProvisioned } from '../../organizations/provisioning/scim-users.ts';
 import type { Runtime } from '../../runtime.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Collection, Page, Step, Store, Stored } from '../../store/store.ts';
 import { DAY_MS, toIsoTime } from '../../time.ts';
 import { deleteTokenUse } from './token-use.ts';
 
-export const SCIM_TOKEN_PREFIX = 'samlgate_scim_';
+const SCIM_TOKEN_PREFIX = 'samlgate_scim_';
 
 export interface ScimToken {
   readonly id: string;

@@ -7,7 +7,7 @@ export interface Word {
   readonly description: string;
 }
 
-export interface OptionNode extends Word {
+interface OptionNode extends Word {
   readonly takesValue: boolean;
   /** Possible values; empty if any text is allowed, which shells complete as a file name. */
   readonly values: readonly string[];

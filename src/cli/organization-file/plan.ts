@@ -28,7 +28,7 @@ interface Creation extends Change {
   undo(client: Client): Promise<unknown>;
 }
 
-export interface Plan {
+interface Plan {
   readonly slug: string;
   readonly creations: readonly Creation[];
   /** Dry runs of the changes. {@link planChanges} has made them already if there are no creations. */
@@ -38,7 +38,7 @@ export interface Plan {
   readonly notes: readonly string[];
 }
 
-export interface PlanOptions {
+interface PlanOptions {
   /** Confirms role rules that leave the organization without an owner. The gateway accepts this from the operator only. */
   readonly allowNoOwner?: boolean;
   /** The plan is only shown, so that a decision may still be missing. */

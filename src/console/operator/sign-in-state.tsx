@@ -14,7 +14,7 @@ const STATES: Readonly<Record<State, readonly [badge: string, text: string]>> = 
 };
 
 /** Returns how far single sign-on of an organization is, by its best connection. */
-export function signInStateOf({ connections }: Pick<Organization, 'connections'>): State {
+function signInStateOf({ connections }: Pick<Organization, 'connections'>): State {
   if (connections.length === 0) return 'not_configured';
   if (connections.some(({ state }) => state === 'active')) return 'live';
   const drafts = connections.filter(({ state }) => state === 'draft');

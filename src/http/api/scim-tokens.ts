@@ -45,10 +45,9 @@ export const SCIM_TOKENS = [
         connectionId: body.connection,
         expiresInDays: body.expires_in_days ?? undefined,
       });
-      const isActive = organization.connections.some(({ id, state }) => id === created.connectionId && state === 'active');
       return {
-        ...(await tokenJson(runtime, organization, created)),
-        state: isActive ? ('valid' as const) : ('connection_inactive' as const),
+        // The organization was read before its connection became a provisioned one.
+        ...(await tokenJson(runtime, { ...organization, scimConnections: [created.connectionId] }, created)),
         token,
         base_url: `${runtime.config.baseUrl}/scim/v2/${organization.slug}`,
       };

@@ -6,6 +6,7 @@ import { RoleMappingPage, type RuleTest, type TypedMapping, type TypedRule } fro
 import { RolePreviewPage } from '../../console/members/role-preview-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
+import { isUserId } from '../../ids.ts';
 import { roleScopeOf } from '../../organizations/connections/connections.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, type Member } from '../../organizations/members.ts';
@@ -71,7 +72,7 @@ function withRecentGroups(ofMembers: readonly GroupCount[], recent: readonly str
   });
 }
 
-/** Adds an empty row, or removes the row whose button was pressed. Changes nothing that is saved. */
+/** Adds an empty row, or removes the row whose button was clicked. Changes nothing that is saved. */
 async function editRows(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const removed = textIn(request, 'remove');
   const blank = Object.entries((request.body ?? {}) as object).filter(([name, value]) => /^group_\d+$/.test(name) && value === '').length;
@@ -133,7 +134,7 @@ async function runTest(runtime: Runtime, response: Response, mapping: RoleMappin
 /** Finds a member by user ID or exact email address. */
 async function findTestMember({ store }: Runtime, organizationId: string, text: string): Promise<Member | undefined> {
   const filter = text.includes('@') ? { email: text } : { query: text };
-  if (filter.email === undefined && !/^usr_[0-9a-z]{20}$/.test(text)) return undefined;
+  if (filter.email === undefined && !isUserId(text)) return undefined;
   const { items } = await listMembers(store, organizationId, { ...filter, limit: 1 });
   return items[0]?.value;
 }

@@ -7,8 +7,9 @@ import { needsConfirmation } from '../idp-change/idp-change.ts';
 import { requestSteps } from '../idp-change/link-requests.ts';
 import type { Member } from '../members.ts';
 import { type Connection, type IdpChange, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
-import { findProvisionedMember, isProvisioned, namesOf, requireProvisioned } from '../provisioning/find-provisioned.ts';
+import { findProvisionedMember, namesOf, requireProvisioned } from '../provisioning/find-provisioned.ts';
 import { guardJoin } from '../provisioning/join-guard.ts';
+import { isProvisioned } from '../provisioning/scim-users.ts';
 import {
   findIdentifiedMember,
   findSuspendedByIdentifier,

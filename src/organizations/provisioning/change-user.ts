@@ -1,6 +1,6 @@
 /** Changes and removes provisioned users. Each change of user and member is one commit, which waits for the replicas. */
 import type { Actor } from '../../audit.ts';
-import { GatewayError } from '../../errors.ts';
+import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Attributes, attributeOf, withAttribute } from '../../scim/attributes.ts';
 import { ScimError } from '../../scim/scim-error.ts';
@@ -12,14 +12,13 @@ import { toIsoTime } from '../../time.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
 import { removalSteps } from '../member-changes.ts';
 import { MEMBERS, type Member } from '../members.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import type { Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
-import { isProvisioned } from './find-provisioned.ts';
-import { contactOf, notUnique, requireAllowedContact, userRecord } from './provision-user.ts';
+import { contactOf, notUnique, requireAllowedContact, requireTarget, userRecord } from './provision-user.ts';
 import { deactivationSteps, foreseeScimChange, scimAuditSteps, withScimState } from './scim-state.ts';
 import { type ScimUser, scimUsers } from './scim-users.ts';
 
-export const noSuchUser = (): ScimError => new ScimError(404, 'There is no such user.');
+const noSuchUser = (): ScimError => new ScimError(404, 'There is no such user.');
 
 /** A user together with its member, as both are in the store. */
 interface UserAndMember {
@@ -41,12 +40,10 @@ async function readUser(
   { organization: { id: organizationId }, connection }: OrganizationConnection,
   id: string,
 ): Promise<UserAndMember> {
-  if (!/^usr_[0-9a-z]{20}$/.test(id)) throw noSuchUser();
-  const organization = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
+  if (!isUserId(id)) throw noSuchUser();
+  const { stored: organization } = await requireTarget(store, organizationId, connection.id);
   const user = await store.get(organizationId, scimUsers(connection.id), id);
   const member = user && (await store.get(organizationId, MEMBERS, id));
-  // The token may have been revoked, or the connection disabled, since the request was authenticated.
-  if (!organization || !isProvisioned(organization.value, connection)) throw new GatewayError('unauthenticated');
   if (!user || member?.value.scim?.connectionId !== connection.id) throw noSuchUser();
   return { user, member, organization };
 }
@@ -89,7 +86,7 @@ export async function changeUser(
     const value = userRecord(attributes, profile, { createdAt: user.value.createdAt, changedAt: user.value.changedAt });
     const isSame = JSON.stringify([value, after]) === JSON.stringify([user.value, before]);
     if (isSame) {
-      // An earlier attempt may have made the change without the word of every replica.
+      // An earlier attempt may have made the change before every replica acknowledged it.
       await confirmReplicated(store, organization.value.id);
       return user;
     }
@@ -116,7 +113,7 @@ export async function changeUser(
 }
 
 /**
- * An owner who has never signed in is whom the names describe. A client that could change them would choose who becomes the owner.
+ * The names identify an owner who has never signed in. A client that could change them would choose who becomes the owner.
  * @throws ScimError with mutability
  */
 function requireSameOwner(

@@ -6,7 +6,7 @@ import { hasVerifiedDomain } from '../domains/domain-claims.ts';
 import { emailDomain } from '../domains/domain-name.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import type { Connection, Organization } from '../organizations.ts';
-import { scimUsers } from './scim-users.ts';
+import { isProvisioned, scimUsers } from './scim-users.ts';
 
 export interface SigningInUser {
   readonly email: string;
@@ -15,9 +15,6 @@ export interface SigningInUser {
 
 /** More users than this with one externalId or email address are ambiguous, whoever they are. */
 const MAX_CANDIDATES = 10;
-
-export const isProvisioned = ({ scimConnections = [] }: Organization, { id }: Pick<Connection, 'id'>): boolean =>
-  scimConnections.includes(id);
 
 /** Returns the names by which a provisioned user could be the user of an assertion. */
 export const namesOf = ({ email, identifiers }: SigningInUser): readonly string[] => [

@@ -3,14 +3,16 @@
  * that reading a whole list costs each user once, and a user who is removed meanwhile makes the client skip no other. A position
  * without a cursor is reached by reading from the start, within a limit.
  */
+import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Attributes } from '../../scim/attributes.ts';
 import { conditionsOf, type Filter, matchesFilter } from '../../scim/filter.ts';
 import { ScimError } from '../../scim/scim-error.ts';
+import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import { nextTurn } from '../../store/next-turn.ts';
 import type { Stored } from '../../store/store.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
-import { MAX_NAME_LENGTH, type ScimUser, scimUsers } from './scim-users.ts';
+import { type ScimUser, scimUsers } from './scim-users.ts';
 
 export interface UserQuery {
   readonly filter?: Filter | undefined;
@@ -65,7 +67,7 @@ async function findCandidates(
     if (name === 'userName') {
       return isStorable ? only(await store.getUnique(organizationId, collection, 'userName', value.trim().toLowerCase())) : [];
     }
-    if (name === 'id') return /^usr_[0-9a-z]{20}$/.test(value) ? only(await store.get(organizationId, collection, value)) : [];
+    if (name === 'id') return isUserId(value) ? only(await store.get(organizationId, collection, value)) : [];
     if (name === 'externalId') return isStorable ? readSome(await store.find(organizationId, collection, 'externalId', some(value))) : [];
     if (name === 'emails' && (sub === undefined || sub === 'value')) {
       return isStorable ? readSome(await store.find(organizationId, collection, 'email', some(value.toLowerCase()))) : [];

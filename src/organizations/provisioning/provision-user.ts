@@ -20,10 +20,9 @@ import { MEMBERS, type Member, resolveRole } from '../members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
 import { decideRole } from '../role-mapping.ts';
-import { isProvisioned } from './find-provisioned.ts';
 import { guardJoin } from './join-guard.ts';
 import { deactivationSteps, withScimState } from './scim-state.ts';
-import { type ScimUser, scimUsers } from './scim-users.ts';
+import { isProvisioned, type ScimUser, scimUsers } from './scim-users.ts';
 
 /**
  * Creates a user. It becomes the member of the connection that is certainly the same user, or a new one who has never signed in.
@@ -58,7 +57,7 @@ export async function provisionUser(
     const at = toIsoTime(nowMs);
     const user = userRecord(attributes, profile, { createdAt: at, changedAt: at });
     const steps: Step[] = [
-      { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: target.version },
+      { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: target.stored.version },
       // Left behind by a member who was removed at the same moment as the user changed.
       ...(taken ? [{ do: 'delete', collection, id: taken.id, version: taken.version } as const] : []),
       ...(known
@@ -84,20 +83,20 @@ export async function provisionUser(
   });
 }
 
-/** An organization that a client may change, with its version. */
+/** An organization that a client may change, with its record. */
 interface CurrentTarget extends OrganizationConnection {
-  readonly version: number;
+  readonly stored: Stored<Organization>;
 }
 
 /**
  * Reads the organization again, because the token may have been revoked or the connection disabled since the request arrived.
  * @throws unauthenticated
  */
-async function requireTarget(store: Store, organizationId: string, connectionId: string): Promise<CurrentTarget> {
+export async function requireTarget(store: Store, organizationId: string, connectionId: string): Promise<CurrentTarget> {
   const stored = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
   const connection = stored && findConnection(stored.value, connectionId);
   if (!connection || !isProvisioned(stored.value, connection)) throw new GatewayError('unauthenticated');
-  return { organization: stored.value, connection, version: stored.version };
+  return { organization: stored.value, connection, stored };
 }
 
 export const notUnique = (detail: string): ScimError => new ScimError(409, detail, 'uniqueness');
@@ -197,6 +196,6 @@ async function refuseOwner(
     auditStep(runtime.now(), actor, 'member.provisioning_refused', { member_id: id, details: { reason: 'owner' } }),
   ]);
   throw notUnique(
-    'This user is an owner of the organization, who is not linked without the approval of an owner or the operator. The refusal is in the audit trail.',
+    'This user is an owner. SCIM never takes over an owner’s account. Make the member a collaborator first, or leave the user unassigned.',
   );
 }

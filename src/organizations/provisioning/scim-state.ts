@@ -1,4 +1,4 @@
-/** What the word of the identity provider does to a member, and to the owners of the organization. */
+/** What activation and deactivation by the identity provider do to a member, and to the owners of the organization. */
 import { type Actor, auditStep } from '../../audit.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { dropSessions, hasAnotherOwner, isActiveOwner, type Member } from '../members.ts';
@@ -7,8 +7,8 @@ import { ownerLossStep, withOwner, withoutOwner } from '../owners/owner-loss.ts'
 import { isSuspendedByOwner } from './scim-users.ts';
 
 /**
- * Returns a member after the word of the identity provider. Deactivation suspends the member and ends all sessions and CLI tokens, for
- * good. Activation restores access, unless an owner or the operator has suspended the member too.
+ * Returns a member after the identity provider has set `active`. Deactivation suspends the member and ends all sessions and CLI tokens,
+ * for good. Activation restores access, unless an owner or the operator has suspended the member too.
  */
 export function withScimState(member: Member, scim: NonNullable<Member['scim']>): Member {
   const byOwner = isSuspendedByOwner(member);
@@ -34,7 +34,7 @@ export interface OwnerEffect {
 
 /**
  * Returns what a change means for the organization. A suspension increments the version of its record, so that sign-ins that have not
- * seen it are judged again. The last owner can be deactivated, too: the word of the identity provider that a user has left must hold.
+ * seen it are judged again. The last owner can be deactivated, too, because users who have left must lose access.
  */
 export async function foreseeScimChange(
   store: Store,

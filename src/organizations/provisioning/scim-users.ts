@@ -4,8 +4,10 @@
  */
 import { GatewayError } from '../../errors.ts';
 import { type Attributes, attributeOf, isList, isObject } from '../../scim/attributes.ts';
+import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import type { Collection, Step, Store } from '../../store/store.ts';
 import type { Member } from '../members.ts';
+import type { Connection, Organization } from '../organizations.ts';
 
 export interface ScimUser {
   /** As the client sent them, without those that only the gateway sets. */
@@ -13,14 +15,11 @@ export interface ScimUser {
   readonly userName: string;
   readonly externalId?: string | undefined;
   readonly email: string;
-  /** The last word of the identity provider, whatever an owner decided. */
+  /** What the identity provider sent last, regardless of a suspension by an owner. */
   readonly active: boolean;
   readonly createdAt: string;
   readonly changedAt: string;
 }
-
-/** Names and addresses are at most this long, so that indexes can hold them. */
-export const MAX_NAME_LENGTH = 256;
 
 /** Returns the collection of the users that the identity provider of a connection provisions. */
 export const scimUsers = (connectionId: string): Collection<ScimUser> => ({
@@ -61,16 +60,23 @@ export const isDeactivated = ({ scim }: Pick<Member, 'scim'>): boolean => scim?.
 export const isSuspendedByOwner = (member: Pick<Member, 'suspended' | 'suspendedByOwner' | 'scim'>): boolean =>
   member.suspendedByOwner ?? (member.suspended && !isDeactivated(member));
 
+/** Returns whether SCIM clients can provision users of a connection. */
+export const isProvisioned = ({ scimConnections = [] }: Pick<Organization, 'scimConnections'>, { id }: Pick<Connection, 'id'>): boolean =>
+  scimConnections.includes(id);
+
 /**
- * The word of the identity provider that a user has left must hold, so that owners lift only their own suspensions. Once the
- * connection is no longer provisioned, no identity provider could restore the member.
+ * Returns whether only the identity provider can restore a member that it deactivated. Once the connection is no longer provisioned,
+ * owners can.
+ */
+export const isHeldDeactivated = ({ scim }: Pick<Member, 'scim'>, organization: Pick<Organization, 'scimConnections'>): boolean =>
+  scim?.active === false && isProvisioned(organization, { id: scim.connectionId });
+
+/**
+ * Checks that owners lift only their own suspensions, because users who have left must not regain access.
  * @throws conflict
  */
-export function requireNotDeactivated(
-  member: Member,
-  { scimConnections = [] }: { readonly scimConnections?: readonly string[] | undefined },
-): void {
-  if (!isDeactivated(member) || !scimConnections.includes(member.scim?.connectionId ?? '')) return;
+export function requireNotDeactivated(member: Member, organization: Pick<Organization, 'scimConnections'>): void {
+  if (!isHeldDeactivated(member, organization)) return;
   throw new GatewayError(
     'conflict',
     'The identity provider deactivated this member. Assign the user to the application again at the identity provider.',

@@ -1,5 +1,5 @@
 /**
- * Which role rules the holder of a setup link may change: while nobody can sign in yet, the groups that give the role owner and the
+ * Which role rules the holder of a setup link may change: while no user can sign in, the groups that give the role owner and the
  * default role. Afterwards a rule could make the holder an owner beside the members, so owners and the operator decide.
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -57,10 +57,8 @@ export async function requireRolesChangeableBy(
       'A setup link can choose roles only before users can sign in. Ask an owner to change the role rules.',
     );
   }
-  const rulesBesides = ({ rules }: RoleMapping) => rules.filter((rule) => rule.role !== 'owner' || rule.connection !== undefined);
-  const changesOthers = rulesBesides(roleMapping).some(
-    (rule) => !organization.roleMapping.rules.some((each) => isDeepStrictEqual(each, rule)),
-  );
+  const saved = organization.roleMapping.rules;
+  const changesOthers = roleMapping.rules.some((rule) => !isOwnerRule(rule) && !saved.some((each) => isDeepStrictEqual(each, rule)));
   if (changesOthers || roleMapping.defaultRole === 'owner') {
     throw new GatewayError('forbidden', 'A setup link can only choose the groups for the role owner and the default role.');
   }

@@ -70,7 +70,7 @@ function parseRule(text: string): GivenRule {
  * Replaces the names of connections by their IDs.
  * @throws CommandError for a name that no connection has
  */
-export async function withConnectionIds<Rule extends { readonly connection?: string | undefined }>(
+async function withConnectionIds<Rule extends { readonly connection?: string | undefined }>(
   client: Client,
   slug: string,
   rules: readonly Rule[],
