@@ -3,6 +3,7 @@ import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { type Link, readLinks, textOf } from '../support/html.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient } from '../support/scim-client.ts';
 import { seedMember } from '../support/seed.ts';
 
 let gateway: TestGateway;
@@ -303,7 +304,7 @@ describe('console: reason of a role', () => {
       'over_limit',
       'none',
       'did not send the member’s groups because there are too many, and the organization has no default role.',
-      'because there are too many First sign-in',
+      'because there are too many Member since',
     ],
   ] as const;
 
@@ -315,5 +316,29 @@ describe('console: reason of a role', () => {
     const text = textOf((await open(olivia, `/members/${id}`)).text);
     expect(text).toContain(reason);
     expect(text).toContain(groupsLine);
+  });
+});
+
+describe('console: members whom SCIM provisioned', () => {
+  it('shows invited members, and offers no lifting of a deactivation that only the identity provider can lift', async () => {
+    const acme = await makeTestOrganization(gateway);
+    const olivia = await enter(acme, 'olivia');
+    const scim = await makeScimClient(gateway, acme);
+    const { body } = await scim.call('POST', '/Users', { userName: 'ada@acme.example' });
+    const setActive = (value: boolean) =>
+      scim.call('PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', path: 'active', value }] });
+    const member = async () => (await open(olivia, `/members/${body.id}`)).text;
+    expect(textOf((await open(olivia, '/members')).text)).toContain('invited');
+    expect(textOf(await member())).toContain('Suspend member');
+
+    await setActive(false);
+    expect(textOf(await member())).toContain('The identity provider deactivated this member.');
+    expect(await member()).not.toContain('/unsuspend');
+    await post(olivia, `/members/${body.id}/unsuspend`);
+    expect((await gateway.api('GET', `/organizations/${acme.slug}/members/${body.id}`)).body).toMatchObject({ suspended: true });
+
+    const tokens = await gateway.api<{ items: { id: string }[] }>('GET', `/organizations/${acme.slug}/scim-tokens`);
+    for (const { id } of tokens.body.items) await gateway.api('DELETE', `/organizations/${acme.slug}/scim-tokens/${id}`);
+    expect(await member()).toContain('/unsuspend');
   });
 });

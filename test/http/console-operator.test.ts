@@ -223,6 +223,8 @@ describe('operator: organizations', () => {
       domains: '',
       cli_token_max_days: '90',
       contact_email: 'it@globex.example',
+      provisioning: 'scim_required',
+      scim_link_attribute: 'uid',
     });
     expect(textOf(changed.text)).toContain('Your changes are saved.');
     expect((await gateway.api('GET', `/organizations/${slug}`)).body).toMatchObject({
@@ -231,10 +233,17 @@ describe('operator: organizations', () => {
       domains: [],
       cli_token_max_days: 90,
       contact_email: 'it@globex.example',
+      provisioning: 'scim_required',
+      scim_link_attribute: 'uid',
     });
     const emptied = await browser.submit(await browser.follow(changed, 'Edit organization'), { cli_token_max_days: '', contact_email: '' });
     expect(emptied.status).toBe(200);
-    expect((await gateway.api('GET', `/organizations/${slug}`)).body).toMatchObject({ cli_token_max_days: null, contact_email: null });
+    expect((await gateway.api('GET', `/organizations/${slug}`)).body).toMatchObject({
+      cli_token_max_days: null,
+      contact_email: null,
+      provisioning: 'scim_required',
+      scim_link_attribute: 'uid',
+    });
 
     const question = await browser.follow(emptied, `Delete ${slug}…`);
     const mistyped = await browser.submit(question, { confirmation: 'globex' }, '/delete');

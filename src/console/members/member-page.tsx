@@ -26,10 +26,12 @@ export interface MemberPageProps {
   /** The viewer's own session, if this is the viewer's own page. */
   readonly currentSessionId: string | undefined;
   readonly isLastOwner: boolean;
+  /** Whether only the identity provider can restore the member, because it deactivated it with SCIM. */
+  readonly isHeldDeactivated: boolean;
 }
 
 /** Shows a member, the member's credentials, and the actions that owners and the operator have. */
-export function MemberPage({ frame, member, tokens, sessions, currentSessionId, isLastOwner }: MemberPageProps) {
+export function MemberPage({ frame, member, tokens, sessions, currentSessionId, isLastOwner, isHeldDeactivated }: MemberPageProps) {
   const path = `${frame.base}/members/${member.id}`;
   const { csrfToken, viewer } = frame;
   const isSelf = viewer.kind === 'member' && viewer.id === member.id;
@@ -50,7 +52,7 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
         <h2 id="who">Member</h2>
         <MemberFacts member={member} />
       </section>
-      <AccessSection member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
+      <AccessSection {...{ member, path, csrfToken, isLastOwner, isHeldDeactivated }} />
       <TokensSection frame={frame} member={member} path={path} tokens={tokens} />
       <SessionsSection frame={frame} path={path} sessions={sessions} currentSessionId={currentSessionId} isSelf={isSelf} />
       <RemovalSection member={member} path={path} isLastOwner={isLastOwner} />
@@ -72,7 +74,7 @@ function MemberFacts({ member }: { readonly member: Member }) {
           </>,
         ],
         ['Groups', groupsText(member)],
-        ['First sign-in', <Moment ms={Date.parse(member.createdAt)} />],
+        ['Member since', <Moment ms={Date.parse(member.createdAt)} />],
         ['Last sign-in', member.lastLoginAt === undefined ? 'Never' : <Moment ms={Date.parse(member.lastLoginAt)} />],
       ]}
     />
@@ -86,7 +88,9 @@ interface ChangeProps {
   readonly isLastOwner: boolean;
 }
 
-function AccessSection({ member, path, csrfToken, isLastOwner }: ChangeProps) {
+type AccessProps = ChangeProps & Pick<MemberPageProps, 'isHeldDeactivated'>;
+
+function AccessSection({ member, path, csrfToken, isLastOwner, isHeldDeactivated }: AccessProps) {
   return (
     <section class="panel" aria-labelledby="access">
       <h2 id="access">Access</h2>
@@ -99,7 +103,11 @@ function AccessSection({ member, path, csrfToken, isLastOwner }: ChangeProps) {
         </Callout>
       ) : null}
       <RoleChange member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
-      <Suspension member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
+      {isHeldDeactivated ? (
+        <p>The identity provider deactivated this member. Assign the user to the application again there.</p>
+      ) : (
+        <Suspension member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
+      )}
     </section>
   );
 }

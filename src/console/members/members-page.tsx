@@ -30,7 +30,7 @@ export function MembersPage({ frame, members, count, query, cursor, nextCursor }
       frame={frame}
       section="members"
       title="Members"
-      lead="All users who have signed in. A user becomes a member at the first sign-in and gets a role from their groups."
+      lead="All users who have signed in or were provisioned with SCIM. Groups give them their roles."
     >
       <QuotaNotice frame={frame} name="members" used={count} />
       <section class="panel" aria-label="Members">
@@ -72,7 +72,7 @@ function NoMembers({ query, hasMore }: { readonly query: string; readonly hasMor
   if (query === '') {
     return (
       <EmptyState title="No members yet">
-        <p>Users become members at their first sign-in.</p>
+        <p>Users become members at their first sign-in, or when SCIM provisions them.</p>
       </EmptyState>
     );
   }

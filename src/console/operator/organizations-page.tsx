@@ -119,6 +119,8 @@ export const ORGANIZATION_FIELDS = [
   'cli_token_sso_within_days',
   'session_token_audiences',
   'email_policy',
+  'provisioning',
+  'scim_link_attribute',
 ] as const;
 export type OrganizationField = (typeof ORGANIZATION_FIELDS)[number];
 
@@ -176,6 +178,12 @@ export function OrganizationFormPage({ frame, values, exists }: OrganizationForm
   );
 }
 
+const PROVISIONING = [
+  ['jit', 'all users of the identity providers'],
+  ['scim', 'existing members and users provisioned with SCIM'],
+  ['scim_required', 'only users provisioned with SCIM'],
+] as const;
+
 function MoreFields({ values }: { readonly values: OrganizationValues }) {
   return (
     <>
@@ -226,6 +234,23 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
           </option>
         </select>
       </label>
+      <label>
+        Users who may sign in
+        <select name="provisioning">
+          {PROVISIONING.map(([value, text]) => (
+            <option value={value} selected={values.provisioning === value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      </label>
+      <Field
+        name="scim_link_attribute"
+        label="SAML attribute with the externalId of SCIM users"
+        value={values.scim_link_attribute}
+        maxlength={512}
+        hint="Finds the SCIM user of a sign-in. Leave empty to compare only the NameID and the email address."
+      />
     </>
   );
 }

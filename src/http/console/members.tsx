@@ -9,6 +9,7 @@ import { counted } from '../../console/parts/counted.ts';
 import { changeMember, type MemberRef, removeMember } from '../../organizations/member-changes.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, isLastOwner, liveSessions, MEMBERS, type Member } from '../../organizations/members.ts';
+import { isHeldDeactivated } from '../../organizations/provisioning/scim-users.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';
@@ -62,7 +63,8 @@ const memberOf = async ({ store }: Runtime, request: Request, response: Response
   (await getMember(store, organizationOf(response).id, String(request.params.id))).value;
 
 async function showMember(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { id } = organizationOf(response);
+  const organization = organizationOf(response);
+  const { id } = organization;
   const member = await memberOf(runtime, request, response);
   const [tokens, last] = await Promise.all([listCliTokens(runtime, id, member.id), isLastOwner(runtime.store, id, member)]);
   const page = (
@@ -73,6 +75,7 @@ async function showMember(runtime: Runtime, request: Request, response: Response
       sessions={liveSessions(member, runtime.now())}
       currentSessionId={ownSessionId(response, member.id)}
       isLastOwner={last}
+      isHeldDeactivated={isHeldDeactivated(member, organization)}
     />
   );
   sendConsolePage(response, page);

@@ -64,7 +64,7 @@ const ROLES_FORM = z.object({
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { owner_groups, add_group, default_role } = parseForm(ROLES_FORM, request);
   if (!(await canChoose(runtime, response))) {
-    throw new GatewayError('forbidden', 'Roles cannot be chosen here any more. Ask an owner to change the role rules.');
+    throw new GatewayError('forbidden', 'Roles can no longer be chosen here. Ask an owner to change the role rules.');
   }
   await changeRoleMapping(runtime, visitActorOf(request, response), {
     organizationId: organizationOf(response).id,
