@@ -43,7 +43,7 @@ export const AUDIT_EVENTS = {
   ),
   'member.created': row(
     'Member created',
-    '{member} became a member, at the first sign-in or by SCIM',
+    '{member} became a member[ by {by}]',
     'a user signed in for the first time, or was provisioned by SCIM, and became a member',
   ),
   'member.changed': row(
@@ -53,7 +53,7 @@ export const AUDIT_EVENTS = {
   ),
   'member.provisioning_refused': row(
     'Provisioning refused',
-    '{actor} tried to link a user to the owner {member}, which was refused',
+    '{actor} was refused linking a user to the owner {member}',
     'SCIM tried to link a user to an owner, which was refused; at most one entry a day',
   ),
   'member.role_changed': row(
@@ -69,13 +69,13 @@ export const AUDIT_EVENTS = {
   ),
   'member.linked': row(
     'User linked to member',
-    'A user became the existing member {member}[, by {by}]',
-    'a user of a new identity provider, or one that SCIM provisioned, became an existing member; `by` in the details tells how',
+    'A user was linked to {member}[ by {by}]',
+    'a user of a new identity provider, or one that SCIM provisioned, became an existing member; `by` in the details says how',
   ),
   'member.link_declined': row(
     'Link declined',
-    '{actor} declined that a user becomes the member {member}[: {email}]',
-    'an owner or the operator declined that a user of a new identity provider becomes an existing member',
+    '{actor} declined to link a user to {member}[: {email}]',
+    'an owner or the operator declined to link a user of a new identity provider to an existing member',
   ),
   'member.removed': row('Member removed', '{actor} removed {member}', 'a member was removed, with all sessions and tokens'),
   'organization.created': row('Organization created', '{actor} created the organization[ {slug}]', 'an organization was created'),

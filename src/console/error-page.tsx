@@ -30,7 +30,7 @@ export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProp
   const { title, advice } = error.textFor('user');
   const { detail, administratorDetail, wanted, got } = error.facts;
   const isSaml = error.code.startsWith('saml_');
-  // A detail without words of its own for administrators is about the SAML response, and the user at the browser cannot change that.
+  // A detail without separate administrator text is about the SAML response, and the user at the browser cannot change that.
   const isTechnical = isSaml && administratorDetail === undefined;
   const explanation = detail === undefined ? null : <p>{visibleText(detail)}</p>;
   const comparison =

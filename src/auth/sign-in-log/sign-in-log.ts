@@ -37,7 +37,7 @@ export interface SignInLogSummary {
   readonly memberId?: string;
   /** The user that the verified assertion names: an email address, otherwise the NameID. Absent in older entries. */
   readonly subject?: string;
-  /** Whether a valid signature covers the response. Without one, nothing in it need be true. */
+  /** Whether a valid signature covers the response. Without one, anyone could have written it. */
   readonly isVerified: boolean;
   /** Whether every check was run. */
   readonly isExamined: boolean;

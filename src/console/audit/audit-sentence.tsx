@@ -18,9 +18,6 @@ export interface AuditSentenceProps {
 
 export const isAuditEvent = (text: string): text is AuditEvent => Object.hasOwn(AUDIT_EVENTS, text);
 
-/** The title of an event, or its code if a later version of the gateway wrote the entry. */
-export const eventTitle = (event: string): string => (isAuditEvent(event) ? AUDIT_EVENTS[event].title : event);
-
 /** Says what happened, in the sentence of the event. Values in it are isolated from the text around them and shortened. */
 export function AuditSentence(props: AuditSentenceProps) {
   const { event } = props.entry;
@@ -58,8 +55,12 @@ function placeholderValue(name: string, props: AuditSentenceProps): ComponentChi
   if (name === 'reason')
     return code && (Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode].administrator.title : <Value text={code} />);
   const text = name === 'rules' ? rulesText(details) : textOf(details, name);
+  if (name === 'by' && text !== undefined && Object.hasOwn(MEANS, text)) return MEANS[text];
   return text === undefined ? undefined : <Value text={name === 'connection' ? (names.connections.get(text) ?? text) : text} />;
 }
+
+/** How a user became a member. */
+const MEANS: Readonly<Record<string, string>> = { scim: 'SCIM', email: 'email address' };
 
 interface MemberProps extends AuditSentenceProps {
   readonly id: string | undefined;

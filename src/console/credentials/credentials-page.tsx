@@ -205,7 +205,6 @@ const LoginCommands = ({ command }: { readonly command: string }) => (
   <>
     {[
       ['macOS, Linux and Windows', command],
-      ['Without installing anything', `npx ${command}`],
       ['On a computer without a browser', `${command} --no-browser`],
     ].map(([label = '', line = '']) => (
       <>

@@ -14,7 +14,7 @@ export const OKTA: IdpProduct = {
   tasks: [
     {
       title: 'Create the app',
-      text: 'In the Admin Console, open Applications > Applications > Create App Integration, choose SAML 2.0 and press Next. On General Settings, enter an app name.',
+      text: 'In the Admin Console, open Applications > Applications > Create App Integration, choose SAML 2.0 and click Next. On General Settings, enter an app name.',
       buttons: ['Next'],
     },
     {
@@ -36,7 +36,7 @@ export const OKTA: IdpProduct = {
     },
     {
       title: 'Send names and groups',
-      text: 'Open the tab Sign On of the app > Attribute statements > Show legacy configuration > Edit. If the tab has no such section, the fields are on the page Configure SAML, below those of before.',
+      text: 'Open the tab Sign On of the app > Attribute statements > Show legacy configuration > Edit. If the tab has no such section, the fields are on the page Configure SAML, below the fields above.',
       fields: fields(
         ['Name “email”, Value', 'user.email'],
         ['Name “firstName”, Value', 'user.firstName'],
@@ -46,7 +46,7 @@ export const OKTA: IdpProduct = {
       buttons: ['Save'],
       note: 'Okta leaves the attribute out for users in no group that matches the filter.',
     },
-    { title: 'Assign people', text: 'On the tab Assignments, press Assign and choose the users and groups that may sign in.' },
+    { title: 'Assign people', text: 'On the tab Assignments, click Assign and choose the users and groups that may sign in.' },
   ],
   metadata: 'Tab Sign On > Metadata URL > Copy. With the URL, the gateway picks up new certificates by itself.',
 };
@@ -63,7 +63,7 @@ export const ENTRA_ID: IdpProduct = {
     },
     {
       title: 'Card “Basic SAML Configuration”',
-      text: 'In the application, open Manage > Single sign-on > SAML and press Edit on this card.',
+      text: 'In the application, open Manage > Single sign-on > SAML and click Edit on this card.',
       fields: fields(
         ['Identifier (Entity ID)', ENTITY_ID],
         ['Reply URL (Assertion Consumer Service URL)', ACS],
@@ -73,7 +73,7 @@ export const ENTRA_ID: IdpProduct = {
     },
     {
       title: 'Card “Attributes & Claims”',
-      text: 'Press Edit on this card. Keep the Unique User Identifier.',
+      text: 'Click Edit on this card. Keep the Unique User Identifier.',
       fields: fields(
         ['…/claims/emailaddress', 'user.mail'],
         ['Add a group claim', 'Groups assigned to the application', 'choice'],
@@ -103,7 +103,7 @@ export const GOOGLE_WORKSPACE: IdpProduct = {
     },
     {
       title: 'Google Identity Provider details',
-      text: 'Press Download Metadata and keep the file for the next step of this setup. Google has no metadata URL.',
+      text: 'Click Download Metadata and keep the file for the next step of this setup. Google has no metadata URL.',
       buttons: ['Download Metadata', 'Continue'],
     },
     {
@@ -119,7 +119,7 @@ export const GOOGLE_WORKSPACE: IdpProduct = {
     },
     {
       title: 'Attribute mapping',
-      text: 'Press Add mapping for each attribute. Under Group membership, search and choose the groups that have a role here (at most 75), and enter the app attribute.',
+      text: 'Click Add mapping for each attribute. Under Group membership, search and choose the groups that have a role here (at most 75), and enter the app attribute.',
       fields: fields(
         ['Primary email', 'email'],
         ['First name', 'firstName'],
@@ -163,7 +163,7 @@ export const ONELOGIN: IdpProduct = {
     },
     {
       title: 'Tab “Parameters”',
-      text: 'Press + for each field and select “Include in SAML assertion”. For groups, select “Multi-value parameter” too and choose Semicolon Delimited input (Multi-value output).',
+      text: 'Click + for each field and select “Include in SAML assertion”. For groups, select “Multi-value parameter” too and choose Semicolon Delimited input (Multi-value output).',
       fields: fields(...NAMES, ['groups', 'User Roles']),
       buttons: ['Save'],
     },
@@ -184,7 +184,7 @@ export const PING: IdpProduct = {
   tasks: [
     {
       title: 'Create the application',
-      text: 'In PingOne, open Applications > Applications > +, enter a name, choose SAML Application and press Configure. In PingFederate, open Applications > Integration > SP Connections > Create Connection with Browser SSO, and use the same values.',
+      text: 'In PingOne, open Applications > Applications > +, enter a name, choose SAML Application and click Configure. In PingFederate, open Applications > Integration > SP Connections > Create Connection with Browser SSO, and use the same values.',
       buttons: ['Configure'],
     },
     {

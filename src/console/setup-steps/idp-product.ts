@@ -29,7 +29,7 @@ export interface ProductTask {
   readonly fields?: readonly ScreenField[];
   /** Text to paste into a file of the identity provider. `{entityId}` stands for the entity ID of the organization. */
   readonly code?: string;
-  /** The buttons to press afterwards, in this order. */
+  /** The buttons to click afterwards, in this order. */
   readonly buttons?: readonly string[];
   readonly note?: string;
 }

@@ -19,7 +19,7 @@ export interface LiveStepProps {
 
 const OPEN_STEPS: Partial<Record<SetupStepId, string>> = {
   users: 'The identifier of users is not known yet.',
-  roles: 'No group has the role owner, so no member could manage the organization.',
+  roles: 'No role rule gives the role owner, so no member could manage the organization.',
   test: 'No test sign-in with the present metadata and settings has succeeded yet.',
 };
 
@@ -113,12 +113,12 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
           ]}
         />
       </section>
-      <section class="panel" aria-labelledby="tell">
-        <h2 id="tell">Whom to tell</h2>
+      <section class="panel" aria-labelledby="next">
+        <h2 id="next">Next steps</h2>
         <ol class="steps">
-          <li>The users: send them the sign-in address. At the first sign-in they become members.</li>
+          <li>Send the sign-in address to the users. They become members at their first sign-in.</li>
           <li>
-            An owner: the first sign-in should be that of an owner, who then sees the members and the settings in the console.
+            Ask an owner to sign in first. Owners see the members and the settings in the console.
             {isSetup ? null : (
               <>
                 {' '}
@@ -128,8 +128,8 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
           </li>
           <li>
             {isSetup
-              ? 'The person who sent you the setup link: the setup is done. Then end it here, at the top right.'
-              : 'The IT administrator, if you sent a setup link: revoke links that are no longer needed.'}
+              ? 'Tell the person who sent you the setup link that the setup is done. Then end it here, at the top right.'
+              : 'If you sent setup links, tell the IT administrator that the setup is done, and revoke the links.'}
           </li>
         </ol>
         <a class="button secondary" href={frame.singleSignOnPath}>

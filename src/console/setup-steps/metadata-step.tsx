@@ -44,7 +44,7 @@ export function MetadataStep({ frame, progress, product, typed, problem, isLocke
       frame={frame}
       step="metadata"
       progress={progress}
-      title="Bring the metadata of your identity provider"
+      title="Add your identity provider’s metadata"
       lead="The metadata tells the gateway where users sign in, and which certificate proves it. You see a preview before anything is saved."
       scripts={['drop.js']}
     >

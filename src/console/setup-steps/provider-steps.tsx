@@ -96,7 +96,7 @@ function Task({ task, values }: { readonly task: ProductTask } & Pick<Applicatio
         {note === undefined ? null : <p class="hint">{note}</p>}
         {buttons === undefined ? null : (
           <p>
-            Then press{' '}
+            Then click{' '}
             {buttons.map((button, index) => (
               <>
                 {index === 0 ? null : ' and '}

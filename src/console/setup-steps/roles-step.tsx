@@ -47,8 +47,9 @@ function Choice({ frame, ownerGroups, defaultRole, seen }: RolesStepProps) {
                 <PostForm action={action} csrfToken={frame.csrfToken} inline>
                   <input type="hidden" name="add_group" value={group} />
                   <button type="submit" class="secondary">
-                    <span class="unseen">Make owners of the group </span>
+                    <span class="unseen">Make users of </span>
                     {visibleText(group)}
+                    <span class="unseen"> owners</span>
                   </button>
                 </PostForm>
               </li>

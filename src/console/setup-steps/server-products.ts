@@ -19,7 +19,7 @@ export const ADFS: IdpProduct = {
     },
     {
       title: 'Send names and groups',
-      text: 'In Edit Claim Issuance Policy, press Add Rule, choose Send LDAP Attributes as Claims with the attribute store Active Directory.',
+      text: 'In Edit Claim Issuance Policy, click Add Rule, choose Send LDAP Attributes as Claims with the attribute store Active Directory.',
       fields: fields(
         ['E-Mail-Addresses', 'E-Mail Address'],
         ['Given-Name', 'Given Name'],

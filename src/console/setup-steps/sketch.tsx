@@ -9,7 +9,7 @@ const shortened = (text: string, max: number): string => (text.length > max ? `$
 const shownValue = ({ value }: NonNullable<ProductTask['fields']>[number]): string =>
   typeof value === 'string' ? value : `the ${OWN_LABELS[value.own]}`;
 
-/** Draws a screen of the identity provider as a simple form, with its fields, their values and the buttons to press. */
+/** Draws a screen of the identity provider as a simple form, with its fields, their values and the buttons to click. */
 export function Sketch({ task: { title, fields = [], buttons = [] } }: { readonly task: ProductTask }) {
   const height = TOP + fields.length * ROW + (buttons.length > 0 ? FOOT : 8);
   const texts = [...fields.map((field) => `${field.label} takes ${shownValue(field)}`), ...buttons.map((label) => `button ${label}`)];

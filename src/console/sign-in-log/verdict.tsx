@@ -60,7 +60,7 @@ function Refusal({ entry, fix }: Pick<VerdictProps, 'entry' | 'fix'>) {
           <strong>What to change:</strong> {hint ? hint.text : text?.advice}
         </p>
       ) : null}
-      {isVerified ? null : <p>No valid signature covers the response, so nothing in it need be true.</p>}
+      {isVerified ? null : <p>No valid signature covers the response, so anyone could have written it.</p>}
       {fix === undefined ? null : (
         <p>
           <a href={fix.href}>Open {fix.page}</a>

@@ -39,7 +39,7 @@ export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProp
                 <code>{fingerprintSha256}</code>
               </>
             ))}
-            . {added.length === 1 ? 'Its key' : 'Their keys'} can sign in as any member
+            . The holder of {added.length === 1 ? 'its key' : 'one of their keys'} can sign in as any member
             {isDecider ? `, so compare the fingerprint${added.length === 1 ? '' : 's'} with your identity provider` : null}.
           </p>
         )}

@@ -34,7 +34,7 @@ export const METADATA_PROPOSALS = [
     id: 'acceptMetadataProposal',
     summary: 'Accept proposed metadata',
     description:
-      'Makes the proposed metadata the metadata of the connection. Compare the fingerprints of the certificates with the identity provider first, since new keys can sign in as any member. Returns 409 if `proposal` is no longer the present proposal.',
+      'Makes the proposed metadata the metadata of the connection. Compare the fingerprints of the certificates with the identity provider first, since the holder of a new key can sign in as any member. Returns 409 if `proposal` is no longer the present proposal.',
     who: 'owner',
     body: json(PROPOSAL_CHOICE),
     status: 200,

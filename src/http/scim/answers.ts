@@ -65,5 +65,5 @@ function asScimError(thrown: unknown): ScimError {
   if (status === 415) return new ScimError(415, 'The body has an encoding that is not supported.');
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new ScimError(400, 'The body is not valid JSON.', 'invalidSyntax');
-  return new ScimError(500, 'The gateway has a defect. Its log has the cause under the request id.');
+  return new ScimError(500, 'The gateway failed. Its log has the cause under the request ID in the response header.');
 }

@@ -17,7 +17,7 @@ export const serviceProviderConfig = (base: string): Attributes => ({
     {
       type: 'oauthbearertoken',
       name: 'SCIM token',
-      description: 'A token that an owner of the organization creates, sent as a bearer token.',
+      description: 'A token that an owner or the operator creates, sent as a bearer token.',
       primary: true,
     },
   ],

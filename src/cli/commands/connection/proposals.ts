@@ -65,7 +65,9 @@ function effectsOf({ entity_id, certificates, metadata_url: url }: MetadataPropo
     );
   }
   if (certificates.some(({ is_new }) => is_new))
-    effects.push('A new certificate can sign in as any member. Compare its fingerprint with the identity provider before you accept it.');
+    effects.push(
+      'A certificate is new. The holder of its key can sign in as any member. Compare its fingerprint with the identity provider before you accept it.',
+    );
   if (url !== null && url !== present.metadata_url) effects.push(`Certificates are also read from ${url}, once a day.`);
   return effects;
 }
