@@ -127,7 +127,7 @@ describe('the comparison of identifiers in the console', () => {
     return browser;
   };
   const previewOf = async (browser: HttpBrowser) =>
-    browser.submit(await browser.open(`${gateway.url}/console/single-sign-on`), { metadata_xml: other() }, '/preview');
+    browser.submit(await browser.open(`${gateway.url}/console/single-sign-on/steps/metadata`), { metadata: other() }, '/preview');
 
   function compare(browser: HttpBrowser, page: Page, fields: Readonly<Record<string, string | Blob>>): Promise<Page> {
     const body = new FormData();
@@ -177,7 +177,8 @@ describe('the comparison of identifiers in the console', () => {
 
   it('is refused to the holder of a setup link', async () => {
     const setup = await startSetup(gateway, acme.slug);
-    const page = await setup.browser.submit(await setup.page(), { metadata_xml: other() }, '/preview');
+    const step = await setup.browser.open(`${gateway.url}/setup/single-sign-on/steps/metadata`);
+    const page = await setup.browser.submit(step, { metadata: other() }, '/preview');
     expect(textOf(page.text)).not.toContain('Compare a table');
     const refused = await compare(setup.browser, page, { identifiers_csv: TABLE });
     expect(refused).toMatchObject({ status: 403, code: 'forbidden' });
