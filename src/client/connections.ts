@@ -69,8 +69,18 @@ export interface ConnectionCalls {
   ): Promise<IdentityProvider>;
   /** Returns the metadata that a setup link proposes. @throws SamlgateError not_found */
   getProposal(organization: string, id: string): Promise<MetadataProposal>;
-  /** Makes proposed metadata the present one. @param proposal the ID of the proposal. @throws SamlgateError conflict, not_found */
-  acceptProposal(organization: string, id: string, proposal: string): Promise<IdentityProvider>;
+  /**
+   * Makes proposed metadata the present one.
+   * @param proposal the ID of the proposal
+   * @param options.metadata_url the metadata URL of the proposal; required if the connection has another one or none
+   * @throws SamlgateError conflict, not_found
+   */
+  acceptProposal(
+    organization: string,
+    id: string,
+    proposal: string,
+    options?: { readonly metadata_url?: string | undefined },
+  ): Promise<IdentityProvider>;
   /** Deletes proposed metadata. @param proposal the ID of the proposal. @throws SamlgateError conflict, not_found */
   discardProposal(organization: string, id: string, proposal: string): Promise<void>;
   /** Deletes a connection and revokes the credentials of its members. @throws SamlgateError conflict */
@@ -131,7 +141,8 @@ export function connectionCalls(api: Api): ConnectionCalls {
     list: (organization) => api.get(at(organization)),
     get: (organization, id) => api.get(at(organization, id)),
     getProposal: (organization, id) => api.get(at(organization, id, 'proposal')),
-    acceptProposal: (organization, id, proposal) => api.send('POST', at(organization, id, 'proposal', 'accept'), { proposal }),
+    acceptProposal: (organization, id, proposal, { metadata_url } = {}) =>
+      api.send('POST', at(organization, id, 'proposal', 'accept'), { proposal, metadata_url }),
     discardProposal: (organization, id, proposal) => api.send('POST', at(organization, id, 'proposal', 'discard'), { proposal }),
     create: (organization, name, metadata, { entityId, dryRun } = {}) => {
       const named = 'document' in metadata ? metadata : { ...metadata, name };

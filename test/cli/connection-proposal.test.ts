@@ -45,6 +45,7 @@ describe('samlgate connection proposal', () => {
     const fingerprint = await propose();
     const { stdout } = await proposal('show', acme.slug, id);
     expect(stdout).toMatch(new RegExp(`certificate ${fingerprint}, expires \\S+, new`));
+    expect(stdout).toContain(`warning: Users are sent to other sign-in URLs: ${OKTA_ISSUER}/sso, now https://idp.example/sso.`);
     expect(stdout).toContain('Compare its fingerprint with the identity provider before you accept it.');
     expect(JSON.parse((await proposal('list', acme.slug, '--json')).stdout)).toMatchObject([{ connection: id, entity_id: OKTA_ISSUER }]);
   });
@@ -52,11 +53,12 @@ describe('samlgate connection proposal', () => {
   test('accepts metadata only if each new certificate is named by its whole fingerprint', async () => {
     const before = await present();
     const fingerprint = await propose();
-    const accept = (...args: string[]) => proposal('accept', acme.slug, id, '--yes', ...args);
+    const seen = (await proposed()).id;
+    const accept = (...args: string[]) => proposal('accept', acme.slug, id, seen, '--yes', ...args);
     expect(await accept()).toMatchObject({ code: 1, stderr: expect.stringContaining(`Missing: ${fingerprint}`) });
     expect(await accept('--fingerprint', before[0] ?? '')).toMatchObject({ code: 1, stderr: expect.stringContaining('No proposed') });
     expect((await accept('--fingerprint', fingerprint.slice(0, 23))).code).toBe(2);
-    expect((await proposal('accept', acme.slug, id, '--fingerprint', fingerprint)).code).toBe(2); // needs --yes without a terminal
+    expect((await proposal('accept', acme.slug, id, seen, '--fingerprint', fingerprint)).code).toBe(2); // needs --yes without a terminal
     expect(await present()).toEqual(before);
     expect((await accept('--fingerprint', fingerprint.replaceAll(':', '').toLowerCase())).code).toBe(0);
     expect(await present()).toEqual([fingerprint]);
@@ -65,10 +67,39 @@ describe('samlgate connection proposal', () => {
   test('does not accept metadata that replaced the one whose fingerprint was compared', async () => {
     const before = await present();
     const compared = await propose();
+    const seen = (await proposed()).id;
     await propose();
-    const { code, stderr } = await proposal('accept', acme.slug, id, '--yes', '--fingerprint', compared);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('No proposed certificate has the fingerprint')]);
+    const accept = (named: string) => proposal('accept', acme.slug, id, named, '--yes', '--fingerprint', compared);
+    expect(await accept((await proposed()).id)).toMatchObject({ code: 1, stderr: expect.stringContaining('No proposed certificate') });
+    expect(await accept(seen)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`The present proposal is ${(await proposed()).id}`),
+    });
     expect(await present()).toEqual(before);
+  });
+
+  test('does not accept metadata without new certificates that replaced the one that was shown', async () => {
+    await setup.save(acme.metadata.replaceAll('https://idp.example/sso', 'https://idp.example/sso2'));
+    const seen = (await proposed()).id;
+    await setup.save(acme.metadata.replaceAll('https://idp.example/sso', 'https://attacker.example/sso'));
+    expect((await proposal('accept', acme.slug, id, seen, '--yes')).code).toBe(1);
+    expect((await connection()).single_sign_on).not.toMatchObject({ redirect: 'https://attacker.example/sso' });
+  });
+
+  test('accepts a new metadata URL only if it is named, even if no certificate is new', async () => {
+    const url = 'https://attacker.example/metadata';
+    await setup.saveWith(acme.metadata, { metadata_url: url });
+    const seen = (await proposed()).id;
+    const { stdout } = await proposal('show', acme.slug, id);
+    expect(stdout).toContain(
+      `warning: Certificates are read from ${url} (now from no URL), once a day and whenever a response has an unknown`,
+    );
+    const accept = (...args: string[]) => proposal('accept', acme.slug, id, seen, '--yes', ...args);
+    expect(await accept()).toMatchObject({ code: 1, stderr: expect.stringContaining(`The metadata URL ${url} is new.`) });
+    expect(await accept('--metadata-url', 'https://idp.example/metadata')).toMatchObject({ code: 1, stderr: expect.stringContaining(url) });
+    expect((await connection()).metadata_url).toBeNull();
+    expect((await accept('--metadata-url', url)).code).toBe(0);
+    expect((await connection()).metadata_url).toBe(url);
   });
 
   test('discards metadata', async () => {

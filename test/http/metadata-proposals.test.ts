@@ -38,9 +38,10 @@ const connection = async () => (await gateway.api<Shown>('GET', `${path()}/ident
 const fingerprintsOf = ({ certificates }: Pick<Shown, 'certificates'>) => certificates.map((each) => each.fingerprint_sha256);
 const proposalPath = async () => `${path()}/connections/${(await connection()).id}/proposal`;
 const proposal = async () => (await gateway.api<MetadataProposal & { code?: string }>('GET', await proposalPath())).body;
-const decide = async (decision: 'accept' | 'discard', id: string) => {
+const decide = async (decision: 'accept' | 'discard', id: string, more: object = {}) => {
   const { status, body } = await gateway.api<{ code?: string } | undefined>('POST', `${await proposalPath()}/${decision}`, {
     proposal: id,
+    ...more,
   });
   return body?.code ?? status;
 };
@@ -53,16 +54,6 @@ async function newKey() {
   return { metadata: metadata.replaceAll(entityId, OKTA_ISSUER), signIn };
 }
 const proposed = (page: Page) => textOf(page.text).includes('Your metadata is kept as a proposal.');
-
-/** Submits the form of a preview with fields that it does not offer. */
-function submitSave({ browser }: Setup, preview: Page, more: Readonly<Record<string, string>>): Promise<Page> {
-  const body = new FormData();
-  for (const { name, value, type } of preview.forms.find(({ action }) => action.endsWith('/save'))?.fields ?? []) {
-    if (type === 'hidden') body.append(name, value);
-  }
-  for (const [name, value] of Object.entries(more)) body.append(name, value);
-  return browser.request(`${gateway.url}/setup/single-sign-on/save`, { method: 'POST', body, from: preview });
-}
 
 describe('metadata from a setup link while there are members', () => {
   it('is kept as a proposal and changes nothing before an owner accepts it', async () => {
@@ -120,24 +111,61 @@ describe('metadata from a setup link while there are members', () => {
 
   it('sets no metadata URL, from which keys would be refreshed', async () => {
     const setup = await startSetup(gateway, acme.slug);
-    const preview = await setup.browser.submit(await setup.step('metadata'), { metadata: acme.metadata }, '/preview');
-    await submitSave(setup, preview, { metadata_url: 'https://attacker.example/metadata' });
+    await setup.saveWith(acme.metadata, { metadata_url: 'https://attacker.example/metadata' });
     expect((await connection()).metadata_url).toBeNull();
-    expect(await proposal()).toMatchObject({ metadata_url: 'https://attacker.example/metadata', certificates: [{ is_new: false }] });
+    const proposed = await proposal();
+    expect(proposed).toMatchObject({
+      metadata_url: 'https://attacker.example/metadata',
+      certificates: [{ is_new: false }],
+      changes: ['metadata_url'],
+    });
     const page = await olivia.open(`${gateway.url}/console/single-sign-on`);
-    expect(textOf(page.text)).toContain('certificates would also be read from the metadata URL above');
+    expect(textOf(page.text)).toContain(
+      'certificates would be read from https://attacker.example/metadata , once a day and whenever a response has an unknown key.',
+    );
+  });
+
+  it('with a new metadata URL is accepted only if the URL is confirmed', async () => {
+    const url = 'https://attacker.example/metadata';
+    const setup = await startSetup(gateway, acme.slug);
+    await setup.saveWith(acme.metadata, { metadata_url: url });
+    const { id } = await proposal();
+    expect(await decide('accept', id)).toBe('conflict');
+    expect(await decide('accept', id, { metadata_url: 'https://idp.example/metadata' })).toBe('conflict');
+    const page = await olivia.open(`${gateway.url}/console/single-sign-on`);
+    const unconfirmed = await olivia.submit(page, {}, '/proposal/accept');
+    expect(textOf(unconfirmed.text)).toContain('The proposal has another metadata URL');
+    expect((await connection()).metadata_url).toBeNull();
+    await olivia.submit(page, { metadata_url: url }, '/proposal/accept');
+    expect((await connection()).metadata_url).toBe(url);
+    // A later proposal without a new URL needs no confirmation. One with another URL does.
+    await setup.saveWith(acme.metadata.replaceAll('https://idp.example/sso', 'https://idp.example/sso2'), { metadata_url: url });
+    const second = await proposal();
+    expect(second.changes).toEqual(['single_sign_on']);
+    expect(await decide('accept', second.id)).toBe(200);
+  });
+
+  it('without the metadata URL of the connection needs no confirmation of a URL', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    await setup.saveWith(acme.metadata.replaceAll('https://idp.example/sso', 'https://attacker.example/sso'), {});
+    const { id, changes } = await proposal();
+    expect(changes).toEqual(['single_sign_on']);
+    expect(textOf((await olivia.open(`${gateway.url}/console/single-sign-on`)).text)).toMatch(
+      /sent to other sign-in URLs: https:\/\/attacker/,
+    );
+    expect(await decide('accept', id, { metadata_url: 'https://idp.example/metadata' })).toBe('conflict');
+    expect(await decide('accept', id)).toBe(200);
   });
 
   it('can only choose new accounts for another identity provider, and still waits for an owner', async () => {
     const setup = await startSetup(gateway, acme.slug);
     const idp = await newIdentityProvider(acme);
-    const preview = await setup.browser.submit(await setup.step('metadata'), { metadata: idp.metadata }, '/preview');
     for (const [decision, code] of [
       ['keep', 'forbidden'],
       ['link_by_email', 'forbidden'],
       [undefined, 'conflict'],
     ] as const) {
-      expect((await submitSave(setup, preview, decision === undefined ? {} : { on_new_entity_id: decision })).code).toBe(code);
+      expect((await setup.saveWith(idp.metadata, decision === undefined ? {} : { on_new_entity_id: decision })).code).toBe(code);
     }
     expect((await proposal()).code).toBe('not_found');
     expect(proposed(await setup.save(idp.metadata, 'new_accounts'))).toBe(true);

@@ -10,6 +10,8 @@ export interface Setup {
   step(name: string): Promise<Page>;
   /** Previews and saves metadata. `decision` is the choice about the members. */
   save(metadata: string, decision?: string): Promise<Page>;
+  /** Previews metadata, and saves it with fields that the form of the preview does not offer. */
+  saveWith(metadata: string, fields: Readonly<Record<string, string>>): Promise<Page>;
   /** Submits a form of the setup that its page may not show, with the CSRF token of the setup. */
   post(path: string, fields?: Readonly<Record<string, string>>): Promise<Page>;
   /** Runs a test sign-in and returns the page with its result. */
@@ -42,6 +44,15 @@ export async function openSetup(gateway: GatewayUnderTest, { id, url }: { readon
     save: async (metadata, decision) => {
       const preview = await browser.submit(await step('metadata'), { metadata }, '/preview');
       return browser.submit(preview, decision === undefined ? {} : { on_new_entity_id: decision }, '/save');
+    },
+    saveWith: async (metadata, more) => {
+      const preview = await browser.submit(await step('metadata'), { metadata }, '/preview');
+      const body = new FormData();
+      for (const { name, value, type } of preview.forms.find(({ action }) => action.endsWith('/save'))?.fields ?? []) {
+        if (type === 'hidden') body.append(name, value);
+      }
+      for (const [name, value] of Object.entries(more)) body.append(name, value);
+      return browser.request(new URL('/setup/single-sign-on/save', preview.url).href, { method: 'POST', body, from: preview });
     },
     test: async (organization, respond = organization.respond) => {
       const { relayState, requestId } = startedBy(await post('single-sign-on/test'));

@@ -1,6 +1,8 @@
 import type { Connection } from '../../organizations/organizations.ts';
-import type { MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
+import { changesOf, type MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
+import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
 import type { Frame } from '../navigation.ts';
+import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
@@ -15,6 +17,8 @@ export interface ProposalPanelProps {
 /** Shows metadata that a setup link proposes. Owners and the operator accept or discard it; a setup only sees that it waits. */
 export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProps) {
   const { metadata, metadataUrl } = proposal;
+  const changes = changesOf(proposal, connection);
+  const newUrl = changes.includes('metadata_url') ? metadataUrl : undefined;
   const known = new Set(connection.metadata.signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256));
   const isDecider = frame.viewer.kind !== 'setup';
   const added = metadata.signingCertificates.filter(({ fingerprintSha256 }) => !known.has(fingerprintSha256));
@@ -27,9 +31,9 @@ export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProp
       </p>
       <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
       <Callout kind="warning">
-        {metadata.entityId === connection.metadata.entityId ? null : (
+        {changes.includes('entity_id') ? (
           <p>This is another identity provider. Its users get new accounts, and the users of the present one can no longer sign in.</p>
-        )}
+        ) : null}
         {added.length === 0 ? null : (
           <p>
             {added.length === 1 ? 'This certificate is new' : 'These certificates are new'}:{' '}
@@ -43,20 +47,90 @@ export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProp
             {isDecider ? `, so compare the fingerprint${added.length === 1 ? '' : 's'} with your identity provider` : null}.
           </p>
         )}
-        {metadataUrl === undefined || metadataUrl === connection.metadataUrl ? null : (
-          <p>From now on, certificates would also be read from the metadata URL above, once a day.</p>
+        {changes.includes('single_sign_on') ? (
+          <p>
+            Users would be sent to other sign-in URLs: <Urls values={singleSignOnUrls(metadata)} />, now{' '}
+            <Urls values={singleSignOnUrls(connection.metadata)} />.
+          </p>
+        ) : null}
+        {changes.includes('single_logout') ? (
+          <p>
+            Single logout would use other URLs: <Urls values={logoutUrls(metadata)} />, now{' '}
+            <Urls values={logoutUrls(connection.metadata)} />.
+          </p>
+        ) : null}
+        {newUrl === undefined ? null : (
+          <p>
+            From now on, certificates would be read from <Urls values={[newUrl]} />, once a day and whenever a response has an unknown key.
+            {connection.metadataUrl === undefined ? null : (
+              <>
+                {' '}
+                Now they are read from <Urls values={[connection.metadataUrl]} />.
+              </>
+            )}{' '}
+            The server of this URL can add keys whose holders can sign in as any member.
+          </p>
         )}
+        {changes.includes('metadata_url') && connection.metadataUrl !== undefined && newUrl === undefined ? (
+          <p>
+            Certificates would no longer be read from <Urls values={[connection.metadataUrl]} />.
+          </p>
+        ) : null}
         {isDecider ? <p>Accept it only if you know that it comes from your identity provider.</p> : null}
       </Callout>
-      {isDecider ? <Choice path={`${frame.base}/single-sign-on/${connection.id}/proposal`} frame={frame} id={proposal.id} /> : null}
+      {isDecider ? (
+        <Choice path={`${frame.base}/single-sign-on/${connection.id}/proposal`} frame={frame} id={proposal.id} newUrl={newUrl} />
+      ) : null}
     </section>
   );
 }
 
-const Choice = ({ path, frame, id }: { readonly path: string; readonly frame: Frame; readonly id: string }) => (
+const singleSignOnUrls = ({ singleSignOn: { redirect, post } }: IdpMetadata) => [redirect, post];
+
+const logoutUrls = ({ singleLogout: { redirect, post } }: IdpMetadata) => [
+  redirect?.location,
+  redirect?.responseLocation,
+  post?.location,
+  post?.responseLocation,
+];
+
+/** Shows each URL once. */
+function Urls({ values }: { readonly values: readonly (string | undefined)[] }) {
+  const urls = [...new Set(values)].filter((url) => url !== undefined);
+  if (urls.length === 0) return <>none</>;
+  return (
+    <>
+      {urls.map((url, index) => (
+        <>
+          {index === 0 ? null : ', '}
+          <code>
+            <ForeignText text={url} />
+          </code>
+        </>
+      ))}
+    </>
+  );
+}
+
+interface ChoiceProps {
+  readonly path: string;
+  readonly frame: Frame;
+  /** The proposal that the page shows, which is the only one that its buttons accept or discard. */
+  readonly id: string;
+  /** A metadata URL that the connection does not have. */
+  readonly newUrl: string | undefined;
+}
+
+const Choice = ({ path, frame, id, newUrl }: ChoiceProps) => (
   <div class="buttons">
-    <PostForm action={`${path}/accept`} csrfToken={frame.csrfToken} inline>
+    <PostForm action={`${path}/accept`} csrfToken={frame.csrfToken} inline={newUrl === undefined}>
       <input type="hidden" name="proposal" value={id} />
+      {newUrl === undefined ? null : (
+        <label>
+          <input type="checkbox" name="metadata_url" value={newUrl} required /> This metadata URL belongs to our identity provider:{' '}
+          <ForeignText text={newUrl} />
+        </label>
+      )}
       <button type="submit">Accept metadata</button>
     </PostForm>
     <PostForm action={`${path}/discard`} csrfToken={frame.csrfToken} inline>

@@ -1,5 +1,6 @@
 /** Schemas of connections in answers of the JSON API. `answer-shapes.ts` exports them too. */
 import { z } from 'zod';
+import { PROPOSED_CHANGES } from '../../organizations/setup/metadata-proposals.ts';
 import { changePreview, pageOf, time } from './answer-parts.ts';
 import { IDP_SETTINGS } from './request-shapes.ts';
 
@@ -81,10 +82,15 @@ export const METADATA_PROPOSAL = z.strictObject({
   setup_link: z.string().describe('The ID of the setup link that proposed the metadata. Revoking the link discards the proposal.'),
   entity_id: z.string(),
   single_sign_on: z.strictObject({ redirect: z.string().optional(), post: z.string().optional() }),
+  single_logout: z.strictObject({ redirect: endpoint.optional(), post: endpoint.optional() }),
   certificates: z.array(
     z.strictObject({ ...CERTIFICATE.shape, is_new: z.boolean().describe('Whether the connection lacks this certificate.') }),
   ),
-  metadata_url: z.string().nullable().describe('The URL from which the metadata would be refreshed.'),
+  metadata_url: z
+    .string()
+    .nullable()
+    .describe('The URL from which the metadata would be refreshed daily, and its keys when a response has an unknown key.'),
+  changes: z.array(z.enum(PROPOSED_CHANGES)).describe('The parts that differ from the present metadata.'),
   on_new_entity_id: z.enum(['new_accounts']).nullable().describe('What happens to the members, if the entity ID is another one.'),
   proposed_at: time,
   expires_at: time,

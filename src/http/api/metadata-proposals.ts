@@ -7,7 +7,7 @@ import { describeConnection } from './metadata-body.ts';
 import { operation } from './operation.ts';
 import { proposalJson } from './representations.ts';
 import { json } from './request-body.ts';
-import { PROPOSAL_CHOICE } from './request-shapes.ts';
+import { PROPOSAL_ACCEPTANCE, PROPOSAL_CHOICE } from './request-shapes.ts';
 
 export const METADATA_PROPOSALS = [
   operation({
@@ -34,15 +34,20 @@ export const METADATA_PROPOSALS = [
     id: 'acceptMetadataProposal',
     summary: 'Accept proposed metadata',
     description:
-      'Makes the proposed metadata the metadata of the connection. Compare the fingerprints of the certificates with the identity provider first, since the holder of a new key can sign in as any member. Returns 409 if `proposal` is no longer the present proposal.',
+      'Makes the proposed metadata the metadata of the connection. Compare the fingerprints of the certificates with the identity provider first, since the holder of a new key can sign in as any member. A new metadata URL must be repeated in `metadata_url`, since keys are fetched from it daily and when a response has an unknown key. Returns 409 without it, and if `proposal` is no longer the present proposal.',
     who: 'owner',
-    body: json(PROPOSAL_CHOICE),
+    body: json(PROPOSAL_ACCEPTANCE),
     status: 200,
     answer: answers.IDENTITY_PROVIDER,
     refusals: ['conflict', 'not_found'],
     handle: async ({ runtime, principal, actor, organization, body, params }) => {
       const connection = requireConnection(organization, params.con);
-      const after = await acceptProposal(runtime, actor, { organization, connection, proposalId: body.proposal });
+      const after = await acceptProposal(runtime, actor, {
+        organization,
+        connection,
+        proposalId: body.proposal,
+        metadataUrl: body.metadata_url,
+      });
       return describeConnection(runtime, principal, { organization: after, connection: requireConnection(after, params.con) });
     },
   }),

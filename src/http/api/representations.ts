@@ -17,11 +17,11 @@ import type { Connection, Organization } from '../../organizations/organizations
 import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
 import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
-import type { MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
+import { changesOf, type MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
 import { type SetupLink, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Certificate } from '../../saml/metadata/certificates.ts';
-import type { LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
+import type { IdpMetadata, LogoutEndpoint } from '../../saml/metadata/idp-metadata.ts';
 import type { Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { fromSettings } from './request-shapes.ts';
@@ -172,7 +172,7 @@ export function connectionJson({ organization, connection }: OrganizationConnect
     tested_at: connection.testedAt ?? null,
     entity_id: metadata.entityId,
     single_sign_on: metadata.singleSignOn,
-    single_logout: { redirect: endpointJson(metadata.singleLogout.redirect), post: endpointJson(metadata.singleLogout.post) },
+    single_logout: singleLogoutJson(metadata),
     certificates: metadata.signingCertificates.map(certificateJson),
     want_authn_requests_signed: metadata.wantAuthnRequestsSigned,
     name_id_formats: [...metadata.nameIdFormats],
@@ -207,15 +207,23 @@ const certificateJson = (certificate: Certificate) => ({
   pem: certificate.pem,
 });
 
-export function proposalJson({ metadata, decision, ...proposal }: MetadataProposal, connection: Connection) {
+const singleLogoutJson = ({ singleLogout }: IdpMetadata) => ({
+  redirect: endpointJson(singleLogout.redirect),
+  post: endpointJson(singleLogout.post),
+});
+
+export function proposalJson(proposal: MetadataProposal, connection: Connection) {
+  const { metadata, decision } = proposal;
   const known = new Set(connection.metadata.signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256));
   return {
     id: proposal.id,
     setup_link: proposal.linkId,
     entity_id: metadata.entityId,
     single_sign_on: metadata.singleSignOn,
+    single_logout: singleLogoutJson(metadata),
     certificates: metadata.signingCertificates.map((each) => ({ ...certificateJson(each), is_new: !known.has(each.fingerprintSha256) })),
     metadata_url: proposal.metadataUrl ?? null,
+    changes: changesOf(proposal, connection),
     on_new_entity_id: decision === 'new_accounts' ? decision : null,
     proposed_at: toIsoTime(proposal.proposedAtMs),
     expires_at: toIsoTime(proposal.expiresAtMs),

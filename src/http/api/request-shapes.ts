@@ -194,6 +194,15 @@ export const PROPOSAL_CHOICE = z.strictObject({
   proposal: z.string().min(1).max(64).describe('The `id` of the proposal that you have checked.'),
 });
 
+export const PROPOSAL_ACCEPTANCE = z.strictObject({
+  ...PROPOSAL_CHOICE.shape,
+  metadata_url: z
+    .string()
+    .max(2048)
+    .optional()
+    .describe('The `metadata_url` of the proposal. Required if the connection has another metadata URL or none.'),
+});
+
 export const CONNECTION_REMOVAL_QUERY = z.object({
   keep_sessions: flag.describe('`true` does not revoke the sessions and tokens of the members.'),
 });

@@ -12,7 +12,7 @@ import { DAY_SECONDS } from '../../time.ts';
 import { type OrganizationConnection, requireConnection } from '../connections/connections.ts';
 import { type EntityIdDecision, planEntityIdChange } from '../connections/entity-id-change.ts';
 import { type MetadataChange, setIdentityProvider, withMetadata } from '../connections/identity-providers.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { findSetupScope, requireLinkStep } from './setup-links.ts';
 import { isLockedForSetup, requireLinkId } from './setup-rights.ts';
 
@@ -96,6 +96,22 @@ export async function findProposal(
   return scope?.connectionId === connection.id ? proposal : undefined;
 }
 
+export const PROPOSED_CHANGES = ['entity_id', 'certificates', 'single_sign_on', 'single_logout', 'metadata_url'] as const;
+export type ProposedChange = (typeof PROPOSED_CHANGES)[number];
+
+/** Returns which parts of a connection's metadata a proposal changes. */
+export function changesOf({ metadata, metadataUrl }: MetadataProposal, { metadata: present, metadataUrl: presentUrl }: Connection) {
+  const fingerprintsOf = ({ signingCertificates }: IdpMetadata) => signingCertificates.map((each) => each.fingerprintSha256).sort();
+  const isChanged: Readonly<Record<ProposedChange, boolean>> = {
+    entity_id: metadata.entityId !== present.entityId,
+    certificates: !isDeepStrictEqual(fingerprintsOf(metadata), fingerprintsOf(present)),
+    single_sign_on: !isDeepStrictEqual(metadata.singleSignOn, present.singleSignOn),
+    single_logout: !isDeepStrictEqual(metadata.singleLogout, present.singleLogout),
+    metadata_url: metadataUrl !== presentUrl,
+  };
+  return PROPOSED_CHANGES.filter((change) => isChanged[change]);
+}
+
 export interface ProposalChoice extends OrganizationConnection {
   /** The proposal that the owner has seen. Another one may have replaced it. */
   readonly proposalId: string;
@@ -114,13 +130,20 @@ async function requireProposal(runtime: Runtime, choice: ProposalChoice): Promis
   return proposal;
 }
 
+export interface ProposalAcceptance extends ProposalChoice {
+  /** The metadata URL that the owner has seen in the proposal. Required if the connection has another one or none. */
+  readonly metadataUrl?: string | undefined;
+}
+
 /**
  * Saves the proposed metadata, as if the actor had uploaded it.
  * @throws not_found, conflict; the errors of {@link setIdentityProvider}
  */
-export async function acceptProposal(runtime: Runtime, actor: Actor, choice: ProposalChoice): Promise<Organization> {
+export async function acceptProposal(runtime: Runtime, actor: Actor, choice: ProposalAcceptance): Promise<Organization> {
   const { organization, connection } = choice;
-  const { metadata, metadataUrl, decision, id, linkId } = await requireProposal(runtime, choice);
+  const proposal = await requireProposal(runtime, choice);
+  requireUrlConfirmed(proposal, choice);
+  const { metadata, metadataUrl, decision, id, linkId } = proposal;
   const changed = await setIdentityProvider(runtime, actor, {
     organization,
     connectionId: connection.id,
@@ -130,6 +153,20 @@ export async function acceptProposal(runtime: Runtime, actor: Actor, choice: Pro
   });
   await runtime.store.commit(organization.id, [{ do: 'drop', key: proposalKey(connection.id) }]);
   return changed;
+}
+
+/**
+ * Requires that a new metadata URL is named. Keys are fetched from it later, so its server decides who can sign in, even if the
+ * proposed certificates are the present ones.
+ * @throws conflict
+ */
+function requireUrlConfirmed({ metadataUrl: proposed }: MetadataProposal, { connection, metadataUrl: named }: ProposalAcceptance): void {
+  if (named === proposed || (named === undefined && proposed === connection.metadataUrl)) return;
+  if (proposed === undefined) throw new GatewayError('conflict', 'The proposal has no metadata URL. Nothing was changed.');
+  throw new GatewayError(
+    'conflict',
+    'The proposal has another metadata URL, from which the gateway would fetch certificates. Check that it belongs to the identity provider, and confirm it. Nothing was changed.',
+  );
 }
 
 /** Deletes a proposal. @throws not_found, conflict */

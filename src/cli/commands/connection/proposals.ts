@@ -5,7 +5,7 @@ import { collect } from '../../collect.ts';
 import { CommandError, UsageError } from '../../command-error.ts';
 import { confirm } from '../../confirm.ts';
 import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions } from '../../gateway-api.ts';
-import { print, printFields, printLine, printTable } from '../../output.ts';
+import { plain, print, printFields, printLine, printTable } from '../../output.ts';
 
 export function addProposals(connection: Command): void {
   const proposal = connection.command('proposal').description('metadata that the holder of a setup link proposes (operator, or owner)');
@@ -17,11 +17,12 @@ export function addProposals(connection: Command): void {
   add('list <slug>', 'list the connections with proposed metadata', 'list acme').action(list);
   add('show <slug> <id>', 'show the metadata that is proposed for a connection', 'show acme con_…').action(show);
   add(
-    'accept <slug> <id>',
-    'use the proposed metadata, after you compared its new certificates with the identity provider',
-    'accept acme con_… --fingerprint 3A:F1:…',
+    'accept <slug> <id> <proposal>',
+    'use the metadata that show printed, after you compared it with the identity provider',
+    'accept acme con_… prp_… --fingerprint 3A:F1:…',
   )
     .option('--fingerprint <sha256>', 'SHA-256 fingerprint of a new certificate; name each of them (repeatable)', collect)
+    .option('--metadata-url <url>', 'the proposed metadata URL, required if the connection has another one or none')
     .option('--yes', 'do not ask for confirmation')
     .action(accept);
   add('discard <slug> <id>', 'delete the proposed metadata and change nothing', 'discard acme con_…').alias('decline').action(discard);
@@ -57,9 +58,10 @@ async function show(slug: string, id: string, options: GatewayOptions): Promise<
 }
 
 /** Returns what accepting a proposal changes beyond its values. */
-function effectsOf({ entity_id, certificates, metadata_url: url }: MetadataProposal, present: IdentityProvider): string[] {
+function effectsOf(proposal: MetadataProposal, present: IdentityProvider): string[] {
+  const { changes, certificates, metadata_url: url } = proposal;
   const effects: string[] = [];
-  if (entity_id !== present.entity_id) {
+  if (changes.includes('entity_id')) {
     effects.push(
       `This is another identity provider than ${present.entity_id}. Its users get new accounts, and present users can no longer sign in.`,
     );
@@ -68,21 +70,57 @@ function effectsOf({ entity_id, certificates, metadata_url: url }: MetadataPropo
     effects.push(
       'A certificate is new. The holder of its key can sign in as any member. Compare its fingerprint with the identity provider before you accept it.',
     );
-  if (url !== null && url !== present.metadata_url) effects.push(`Certificates are also read from ${url}, once a day.`);
+  if (changes.includes('single_sign_on')) {
+    const [proposed, now] = [proposal, present].map(({ single_sign_on: { redirect, post } }) => listUrls([redirect, post]));
+    effects.push(`Users are sent to other sign-in URLs: ${proposed}, now ${now}.`);
+  }
+  if (changes.includes('single_logout')) {
+    const [proposed, now] = [proposal, present].map(({ single_logout: { redirect, post } }) =>
+      listUrls([redirect?.location, redirect?.response_location, post?.location, post?.response_location]),
+    );
+    effects.push(`Single logout uses other URLs: ${proposed}, now ${now}.`);
+  }
+  if (changes.includes('metadata_url')) effects.push(...metadataUrlEffects(url, present.metadata_url));
   return effects;
 }
 
-type AcceptOptions = GatewayOptions & { readonly fingerprint?: string[]; readonly yes?: true };
+const listUrls = (urls: readonly (string | undefined)[]): string =>
+  [...new Set(urls)].filter((url) => url !== undefined).join(', ') || 'none';
 
-/** The gateway accepts only the proposal with this ID, so a later one with other certificates is never accepted unseen. */
-async function accept(slug: string, id: string, { fingerprint = [], yes, ...options }: AcceptOptions): Promise<void> {
+function metadataUrlEffects(url: string | null, present: string | null): string[] {
+  if (url === null) return [`Certificates are no longer read from ${present}.`];
+  return [
+    `Certificates are read from ${url} (now from ${present ?? 'no URL'}), once a day and whenever a response has an unknown key.`,
+    'The server of this URL can add keys whose holders can sign in as any member. Check that it belongs to the identity provider.',
+  ];
+}
+
+interface AcceptOptions extends GatewayOptions {
+  readonly fingerprint?: string[];
+  readonly metadataUrl?: string;
+  readonly yes?: true;
+}
+
+/** Accepts only the proposal that the operator has seen. The holder of the setup link can replace it at any time. */
+async function accept(
+  slug: string,
+  id: string,
+  seen: string,
+  { fingerprint = [], metadataUrl, yes, ...options }: AcceptOptions,
+): Promise<void> {
   const { connections } = connectAsOperator(options);
   const proposal = await connections.getProposal(slug, id);
+  if (proposal.id !== seen) {
+    throw new CommandError(
+      `The present proposal is ${proposal.id}, not ${seen}. Nothing was changed. Check it: samlgate connection proposal show ${slug} ${id}`,
+    );
+  }
   requireFingerprints(proposal, fingerprint);
+  requireMetadataUrl(proposal, metadataUrl);
   const present = await connections.get(slug, id);
   const question = [...effectsOf(proposal, present), `Use the metadata of ${proposal.entity_id} for ${id}?`].join(' ');
-  if (!yes && !(await confirm(question))) throw new CommandError('Nothing was changed.');
-  const changed = await connections.acceptProposal(slug, id, proposal.id);
+  if (!yes && !(await confirm(plain(question)))) throw new CommandError('Nothing was changed.');
+  const changed = await connections.acceptProposal(slug, id, seen, { metadata_url: metadataUrl });
   print(options.json, changed, () => printLine(`The proposed metadata is in use. Check it: samlgate connection test ${slug} ${id}`));
 }
 
@@ -100,6 +138,16 @@ function requireFingerprints({ certificates }: MetadataProposal, given: readonly
   if (missing.length === 0) return;
   throw new CommandError(
     `Compare the new certificates with the identity provider, and name each with --fingerprint. Nothing was changed. Missing: ${missing.join(', ')}`,
+  );
+}
+
+/** The gateway checks this, too. @throws CommandError unless a new metadata URL is named */
+function requireMetadataUrl({ changes, metadata_url: url }: MetadataProposal, given: string | undefined): void {
+  if (given === undefined ? url === null || !changes.includes('metadata_url') : given === url) return;
+  throw new CommandError(
+    given === undefined
+      ? `The metadata URL ${url} is new. Check that it belongs to the identity provider, and name it with --metadata-url. Nothing was changed.`
+      : `The proposed metadata URL is ${url ?? 'none'}, not ${given}. Nothing was changed.`,
   );
 }
 

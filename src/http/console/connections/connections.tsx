@@ -5,7 +5,7 @@ import type { Actor } from '../../../audit.ts';
 import { GatewayError } from '../../../errors.ts';
 import { changeConnection, createConnection, removeConnection } from '../../../organizations/connections/change-connection.ts';
 import { loadMetadataFor, type MetadataSource } from '../../../organizations/connections/identity-providers.ts';
-import { acceptProposal, discardProposal, type ProposalChoice } from '../../../organizations/setup/metadata-proposals.ts';
+import { acceptProposal, discardProposal, type ProposalAcceptance } from '../../../organizations/setup/metadata-proposals.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
 import { CONNECTION_CHANGES, checkShape, toConnectionChanges } from '../../api/request-shapes.ts';
@@ -81,14 +81,14 @@ async function saveDetails(runtime: Runtime, request: Request, response: Respons
 }
 
 interface ProposalDecision {
-  readonly decide: (runtime: Runtime, actor: Actor, choice: ProposalChoice) => Promise<unknown>;
+  readonly decide: (runtime: Runtime, actor: Actor, choice: ProposalAcceptance) => Promise<unknown>;
   readonly notice: string;
 }
 
 async function decideProposal(runtime: Runtime, request: Request, response: Response, { decide, notice }: ProposalDecision): Promise<void> {
-  const { proposal } = parseForm(PROPOSAL_FORM, request);
+  const { proposal, metadata_url: metadataUrl } = parseForm(PROPOSAL_FORM, request);
   const connection = requireVisitedConnection(response);
-  const choice = { organization: organizationOf(response), connection, proposalId: proposal };
+  const choice = { organization: organizationOf(response), connection, proposalId: proposal, metadataUrl };
   await runAndRedirect(runtime, response, {
     run: async () => {
       await decide(runtime, callerOf(request, response), choice);
@@ -98,7 +98,7 @@ async function decideProposal(runtime: Runtime, request: Request, response: Resp
   });
 }
 
-const PROPOSAL_FORM = z.object({ proposal: z.string() });
+const PROPOSAL_FORM = z.object({ proposal: z.string(), metadata_url: z.string().optional() });
 
 async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
   if (fieldsOf(request).confirmed !== 'yes') throw new GatewayError('conflict', 'Confirm that you want to delete the connection.');
