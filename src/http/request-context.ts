@@ -52,8 +52,19 @@ export function signalOf(response: Response, withinMs: number = READ_WITHIN_MS):
   return controller.signal;
 }
 
-/** Runs work after the response was sent or the client disconnected. The work must not throw. */
-export const afterAnswer = (response: Response, work: () => void): void => void response.once('close', work);
+/** Returns a signal that is aborted when the response was sent or the client disconnected. */
+export function closeSignalOf(response: Response): AbortSignal {
+  const controller = new AbortController();
+  if (response.closed) controller.abort();
+  else response.once('close', () => controller.abort());
+  return controller.signal;
+}
+
+/** Runs work after the response was sent or the client disconnected, also if that has happened before. The work must not throw. */
+export function afterAnswer(response: Response, work: () => void): void {
+  if (response.closed) setImmediate(work);
+  else response.once('close', work);
+}
 
 /** Counts and times the responses of each route. Label values come from our routes, never from the request. */
 export function observe(runtime: Runtime): RequestHandler {

@@ -55,15 +55,21 @@ export interface Admission {
   /**
    * Waits until it is this response's turn to be verified.
    * @returns ends the turn
-   * @throws rate_limited if too many responses wait
+   * @throws rate_limited if too many responses wait, or if the client is gone
    */
-  takeTurn(length: number): Promise<() => void>;
+  takeTurn(waiting: WaitingResponse): Promise<() => void>;
   /** Counts a refusal. Returns whether it exceeds the limit, so that it is not recorded. */
   countRefusal(refusal: CountedRefusal): Promise<boolean>;
   /** Counts a sign-in, which returns what the requests before it have counted. */
   countAccepted(): Promise<void>;
   /** Ends the examination. Until then, the response occupies one of the refusals that the limits allow. */
   release(): void;
+}
+
+export interface WaitingResponse {
+  /** Octets of the form. */
+  readonly octets: number;
+  readonly signal: AbortSignal;
 }
 
 export interface ResponseSource {
@@ -78,10 +84,17 @@ export interface CountedRefusal {
   readonly assertionId: string | undefined;
 }
 
+export interface ResponseForm extends UnverifiedMessage {
+  /** Octets of the form. */
+  readonly octets: number;
+}
+
 /** A POST to the assertion consumer service. */
 export interface PostedResponse {
   /** Reads and decodes the form. Later calls return the same. @throws saml_malformed, payload_too_large */
-  readonly readForm: () => Promise<UnverifiedMessage>;
+  readonly readForm: () => Promise<ResponseForm>;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
   readonly browser: BrowserContext;
   readonly limits: ResponseLimits;
   /** Runs work when the HTTP response has been sent. */
@@ -148,7 +161,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     requireDefaultConnection(organization);
     const source = { address: browser.actor.address, organizationId: organization.id };
     round.admission ??= posted.limits.admit(source, browser.nonce !== undefined);
-    const { unverifiedXml, unverifiedRelayState } = await posted.readForm();
+    const { unverifiedXml, unverifiedRelayState, octets } = await posted.readForm();
     round.unverifiedXml = unverifiedXml;
     const claimedRequest = await findClaimedRequest(runtime, organization, { unverifiedXml, browserNonce: browser.nonce });
     // Tests are exempt from the refusal limits: each has one result, in the browser that started it.
@@ -157,7 +170,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
       return await finishTestSignIn(runtime, round.organization, { unverifiedXml, request: claimedRequest, browser });
     }
     if (isFirst) round.admission.requireNewResponse(unverifiedXml);
-    const endTurn = await round.admission.takeTurn(unverifiedXml.length);
+    const endTurn = await round.admission.takeTurn({ octets, signal: posted.signal });
     const verified = await verifyInTurn(runtime, round, { unverifiedXml, posted, claimedRequest, endTurn }).finally(endTurn);
     if (!verified) return { kind: 'outdated' };
     round.assertion = verified.assertion;

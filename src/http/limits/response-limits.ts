@@ -10,7 +10,7 @@
  * Responses with a valid signature count only if they are copies, because each new one needs the identity provider. All responses are
  * verified in turns, so that no organization takes the processor from the others (`verification-turns.ts`).
  */
-import type { Admission, CountedRefusal, ResponseLimits, ResponseSource } from '../../auth/sign-in/answer-response.ts';
+import type { Admission, CountedRefusal, ResponseLimits, ResponseSource, WaitingResponse } from '../../auth/sign-in/answer-response.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
 import { hashOf } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -35,14 +35,14 @@ const unlimited = (runtime: Runtime, source: ResponseSource): Admission => ({
   requireNewResponse: () => {},
   reserveCopy: () => {},
   requireReason: async () => {},
-  takeTurn: (length) => takeTurn(runtime, source, length),
+  takeTurn: (waiting) => takeTurn(runtime, source, waiting),
   countRefusal: async () => false,
   countAccepted: async () => {},
   release: () => {},
 });
 
-function takeTurn(runtime: Runtime, { organizationId, address }: ResponseSource, length: number): Promise<() => void> {
-  return turnsOf(runtime).take({ organizationId, address: addressGroups(address).address, length });
+function takeTurn(runtime: Runtime, { organizationId, address }: ResponseSource, waiting: WaitingResponse): Promise<() => void> {
+  return turnsOf(runtime).take({ ...waiting, organizationId, address: addressGroups(address).address });
 }
 
 /** Decoding more than this costs so much that even known copies count as refusals. Usual responses are much smaller. */
@@ -100,10 +100,12 @@ class LimitedAdmission implements Admission {
     if ((await limitOf(this.#runtime, 'tries_of_request', requestId).count()) !== undefined) throw this.#refuse();
   }
 
-  async takeTurn(length: number): Promise<() => void> {
+  async takeTurn(waiting: WaitingResponse): Promise<() => void> {
     try {
-      return await takeTurn(this.#runtime, this.#source, length);
+      return await takeTurn(this.#runtime, this.#source, waiting);
     } catch (error) {
+      // It was decoded for nothing, and clients could repeat that without limit.
+      if (waiting.signal.aborted) throw error;
       this.#isUnread = true;
       this.#runtime.metrics.limited.inc({ limit: 'verification_turns' });
       throw error;

@@ -7,7 +7,7 @@ import { sessionMiddleware } from '../../auth/sessions/browser-sessions.ts';
 import { readCookie, readSignedCookie, setCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
 import { loginOf, MEMBER_SESSION, readLogin } from '../../auth/sessions/member-sessions.ts';
 import { continuationPath } from '../../auth/sessions/pending-sign-ins.ts';
-import { answerResponse } from '../../auth/sign-in/answer-response.ts';
+import { answerResponse, type ResponseForm } from '../../auth/sign-in/answer-response.ts';
 import { shortReturnTo } from '../../auth/sign-in/return-to.ts';
 import { requireTester, startSignIn, startTestSignIn } from '../../auth/sign-in/start-sign-in.ts';
 import { ChooseConnectionPage } from '../../console/choose-connection-page.tsx';
@@ -21,12 +21,11 @@ import { serviceProviderUrls, signsRequests } from '../../organizations/connecti
 import { getOrganization, getStoredOrganization } from '../../organizations/directory.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { createSpMetadata } from '../../saml/metadata/sp-metadata.ts';
 import { limited } from '../limits/rate-limits.ts';
 import { responseLimits } from '../limits/response-limits.ts';
 import { sendPage } from '../pages.ts';
-import { actorOf, afterAnswer } from '../request-context.ts';
+import { actorOf, afterAnswer, closeSignalOf } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { continuationRoutes, setSessionCookies } from './continue.tsx';
 import { readFormOctets, readMessageForm } from './message-form.ts';
@@ -153,19 +152,31 @@ function mayHideSession(runtime: Runtime, request: Request): boolean {
   return !isHttps && readNonce(runtime, request) === undefined && origin !== undefined && origin !== new URL(baseUrl).origin;
 }
 
-/** @throws saml_malformed, payload_too_large */
-async function readForm(request: Request, response: Response): Promise<UnverifiedMessage> {
+/**
+ * Reads the form, and drops its octets, because the response may wait for its turn.
+ * @throws saml_malformed, payload_too_large
+ */
+async function readForm(request: Request, response: Response): Promise<ResponseForm> {
   await readFormOctets(request, response);
-  return readMessageForm(request.body, ['SAMLResponse']);
+  const { body } = request as { body: unknown };
+  request.body = undefined;
+  const message = readMessageForm(body, ['SAMLResponse']);
+  const relayState = shortReturnTo(message.unverifiedRelayState);
+  // A deep copy, because V8 substrings keep the whole form alive.
+  const unverifiedRelayState = relayState && Buffer.from(relayState).toString();
+  return { ...message, unverifiedRelayState, octets: Buffer.isBuffer(body) ? body.length : 0 };
 }
 
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
+  const signal = closeSignalOf(response);
   const organization = await getStoredOrganization(runtime.store, String(request.params.org));
   const loginPath = `/saml/${organization.value.slug}/login`;
   response.locals.retryHref = loginPath;
+  let form: Promise<ResponseForm> | undefined;
   const outcome = await answerResponse(runtime, organization, {
-    readForm: () => readForm(request, response),
+    readForm: () => (form ??= readForm(request, response)),
+    signal,
     browser: {
       actor: actorOf(request, response),
       nonce: readNonce(runtime, request),
