@@ -53,6 +53,15 @@ export const isObject = (value: Json | undefined): value is Attributes =>
 
 export const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
 
+/** Users of Okta and Entra ID have about 2,000 characters. */
+const MAX_LENGTH = 16_384;
+
+/** @throws invalidValue */
+export function requireFits(resource: Json): void {
+  if (JSON.stringify(resource).length <= MAX_LENGTH) return;
+  throw new ScimError(400, `A user can have at most ${MAX_LENGTH} characters of attributes.`, 'invalidValue');
+}
+
 /** Returns the name under which an object has an attribute, in whatever case, or the given name if it has none. */
 export function ownName(object: Attributes, name: string): string {
   if (Object.hasOwn(object, name)) return name;

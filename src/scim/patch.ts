@@ -13,6 +13,8 @@ import {
   isObject,
   type Json,
   normalize,
+  requireFits,
+  USER_SCHEMA,
   withAttribute,
 } from './attributes.ts';
 import { type AttributePath, elementFor, matchesFilter, parsePath } from './filter.ts';
@@ -25,7 +27,9 @@ export interface PatchOperation {
   readonly value: Json | undefined;
 }
 
-const MAX_OPERATIONS = 1000;
+/** Path-less values count one for each attribute. */
+const MAX_OPERATIONS = 100;
+const MAX_ELEMENTS = 500;
 /** Attributes that only the gateway sets. Clients repeat them, for example Okta the `id` of a group. */
 const READ_ONLY = new Set(['schemas', 'id', 'meta', 'groups', 'password']);
 
@@ -33,30 +37,48 @@ const READ_ONLY = new Set(['schemas', 'id', 'meta', 'groups', 'password']);
 export function readPatch(body: Json | undefined): readonly PatchOperation[] {
   const operations = isObject(body) ? attributeOf(body, 'Operations') : undefined;
   if (!isList(operations)) throw new ScimError(400, 'Operations: must be a list.', 'invalidSyntax');
-  const all = operations.flatMap(readOperation);
-  if (all.length > MAX_OPERATIONS) throw new ScimError(400, `A request can have at most ${MAX_OPERATIONS} operations.`, 'tooMany');
+  const all: PatchOperation[] = [];
+  for (const operation of operations) {
+    all.push(...readOperation(operation));
+    if (all.length > MAX_OPERATIONS) throw new ScimError(400, `A request can have at most ${MAX_OPERATIONS} operations.`, 'tooMany');
+  }
   return all.filter(({ path }) => path.schema !== undefined || path.name === undefined || !READ_ONLY.has(path.name));
 }
 
 function readOperation(operation: Json): readonly PatchOperation[] {
   if (!isObject(operation)) throw new ScimError(400, 'Each operation must be an object.', 'invalidSyntax');
-  const op = String(attributeOf(operation, 'op') ?? '').toLowerCase();
+  const sent = attributeOf(operation, 'op');
+  const op = typeof sent === 'string' ? sent.toLowerCase() : undefined;
   if (op !== 'add' && op !== 'replace' && op !== 'remove') {
     throw new ScimError(400, 'op: must be add, replace or remove.', 'invalidSyntax');
   }
   const path = attributeOf(operation, 'path');
   const value = attributeOf(operation, 'value');
-  if (typeof path === 'string' && path.trim() !== '') return [newOperation(op, path.trim(), value)];
-  if (path !== undefined && path !== null && path !== '') throw new ScimError(400, 'path: must be a string.', 'invalidPath');
+  const text = typeof path === 'string' ? path.trim() : undefined;
+  const isWholeUser = text === '' || text?.toLowerCase() === USER_SCHEMA.toLowerCase();
+  if (text !== undefined && !isWholeUser) return [newOperation(op, text, value)];
+  if (path !== undefined && path !== null && !isWholeUser) throw new ScimError(400, 'path: must be a string.', 'invalidPath');
   if (op === 'remove') throw new ScimError(400, 'remove needs a path.', 'noTarget');
   if (!isObject(value)) throw new ScimError(400, 'value: must be an object if there is no path.', 'invalidValue');
-  return Object.entries(value).map(([name, each]) => newOperation(op, name, each));
+  return Object.entries(value)
+    .flatMap(withoutCoreSchema)
+    .map(([name, each]) => newOperation(op, name, each));
+}
+
+/** Returns attributes that a client names with the URN of the core schema under their plain names. Otherwise they would have no effect. */
+function withoutCoreSchema([name, value]: readonly [string, Json]): readonly (readonly [string, Json])[] {
+  const urn = USER_SCHEMA.toLowerCase();
+  if (name.toLowerCase() === urn && isObject(value)) return Object.entries(value);
+  return [[name.toLowerCase().startsWith(`${urn}:`) ? name.slice(urn.length + 1) : name, value]];
 }
 
 function newOperation(op: PatchOperation['op'], text: string, value: Json | undefined): PatchOperation {
   const path = parsePath(text);
   const name = path.sub ?? path.name ?? '';
+  if (path.schema === USER_SCHEMA) throw new ScimError(400, 'path: name an attribute of the user.', 'invalidPath');
   const normalized = value === undefined ? undefined : normalize(value, name);
+  // An operation can write its value into many elements.
+  if (normalized !== undefined) requireFits(normalized);
   if (op !== 'remove' && value === undefined) throw new ScimError(400, 'add and replace need a value.', 'invalidValue');
   if (normalized !== undefined && isBoolean(name) && typeof normalized !== 'boolean') {
     throw new ScimError(400, 'A boolean attribute must be true or false.', 'invalidValue');
@@ -64,8 +86,13 @@ function newOperation(op: PatchOperation['op'], text: string, value: Json | unde
   return { op, path, value: normalized };
 }
 
+/** The result is bounded after each operation, because the next one takes time for each part of it. @throws invalidValue */
 export const applyPatch = (resource: Attributes, operations: readonly PatchOperation[]): Attributes =>
-  operations.reduce(applyOperation, resource);
+  operations.reduce((before, operation) => {
+    const after = applyOperation(before, operation);
+    requireFits(after);
+    return after;
+  }, resource);
 
 function applyOperation(resource: Attributes, { op, path, value }: PatchOperation): Attributes {
   const { schema } = path;
@@ -103,7 +130,12 @@ function wholeExtension(base: Attributes, { value, remove }: Change): Attributes
 function applyAt(object: Attributes, { name, where, sub }: AttributePath, change: Change): Attributes {
   if (name === undefined) return object;
   const current = attributeOf(object, name);
-  const set = (value: Json | undefined) => withAttribute(object, name, isList(value) && value.length === 0 ? undefined : value);
+  const set = (value: Json | undefined) => {
+    if (isList(value) && value.length > MAX_ELEMENTS) {
+      throw new ScimError(400, `An attribute can have at most ${MAX_ELEMENTS} values.`, 'invalidValue');
+    }
+    return withAttribute(object, name, isList(value) && value.length === 0 ? undefined : value);
+  };
   if (where) {
     const elements = elementsOf(current);
     const isMatch = (each: Json) => isObject(each) && matchesFilter(each, where);
@@ -169,7 +201,7 @@ function merge(name: string, current: Json | undefined, { op, value }: Change): 
 /** Returns the attributes of a body of POST or PUT that clients may set. @throws invalidSyntax, invalidPath, invalidValue */
 export function readAttributes(body: Json | undefined): Attributes {
   if (!isObject(body)) throw new ScimError(400, 'The body must be a JSON object.', 'invalidSyntax');
-  const normalized = normalize(body);
+  const normalized = normalize(Object.fromEntries(Object.entries(body).flatMap(withoutCoreSchema)));
   const entries = Object.entries(isObject(normalized) ? normalized : {})
     .filter(([name]) => !READ_ONLY.has(name))
     .map(([name, value]) => [canonicalName(name), value] as const);

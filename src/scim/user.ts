@@ -1,5 +1,5 @@
 /** Users as SCIM resources (RFC 7643 §4.1): what the gateway reads from one, and what it answers. */
-import { type Attributes, attributeOf, ENTERPRISE_SCHEMA, isList, isObject, type Json, USER_SCHEMA } from './attributes.ts';
+import { type Attributes, attributeOf, ENTERPRISE_SCHEMA, isList, isObject, type Json, requireFits, USER_SCHEMA } from './attributes.ts';
 import { ScimError } from './scim-error.ts';
 
 /** The parts of a user that the gateway uses. All other attributes are stored and returned as they were sent. */
@@ -13,18 +13,18 @@ export interface ScimProfile {
 
 /** Names and addresses are at most this long, so that indexes can hold them. */
 export const MAX_NAME_LENGTH = 256;
-/** Users of Okta and Entra ID have about 2,000 characters. */
-const MAX_LENGTH = 16_384;
 
 /** @throws invalidValue */
 export function readProfile(attributes: Attributes): ScimProfile {
-  if (JSON.stringify(attributes).length > MAX_LENGTH) throw invalid(`A user can have at most ${MAX_LENGTH} characters of attributes.`);
+  requireFits(attributes);
   const userName = textOf(attributes, 'userName');
   if (userName === undefined) throw invalid('userName: is required.');
+  const active = attributeOf(attributes, 'active') ?? true;
+  if (typeof active !== 'boolean') throw invalid('active: must be true or false.');
   return {
     userName,
     externalId: textOf(attributes, 'externalId'),
-    active: attributeOf(attributes, 'active') !== false,
+    active,
     email: emailOf(attributes) ?? userName,
     name: nameOf(attributes) ?? userName,
   };
@@ -48,12 +48,19 @@ const ADDRESS = /^[^\s@\p{Cc}]{1,200}@[^\s@\p{Cc}]{1,200}$/u;
 
 function emailOf(attributes: Attributes): string | undefined {
   const emails = attributeOf(attributes, 'emails');
-  const all = (isList(emails) ? emails.filter(isObject) : []).filter((each) => ADDRESS.test(String(attributeOf(each, 'value'))));
+  const all = (isList(emails) ? emails.filter(isObject) : []).filter((each) => ADDRESS.test(simpleText(each, 'value')));
   const chosen =
     all.find((each) => attributeOf(each, 'primary') === true) ??
-    all.find((each) => String(attributeOf(each, 'type')).toLowerCase() === 'work') ??
+    all.find((each) => simpleText(each, 'type').toLowerCase() === 'work') ??
     all[0];
   return chosen && textOf(chosen, 'value');
+}
+
+/** @throws invalidValue if a part of an email address is an object or a list */
+function simpleText(email: Attributes, name: string): string {
+  const value = attributeOf(email, name) ?? '';
+  if (typeof value === 'object') throw invalid(`emails: ${name} must be a text.`);
+  return String(value);
 }
 
 function nameOf(attributes: Attributes): string | undefined {

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import type { Attributes, Json } from '../../src/scim/attributes.ts';
 import { applyPatch, readAttributes, readPatch } from '../../src/scim/patch.ts';
 import { ScimError } from '../../src/scim/scim-error.ts';
+import { readProfile } from '../../src/scim/user.ts';
 
+const CORE = 'urn:ietf:params:scim:schemas:core:2.0:User';
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
 const patch = (resource: Attributes, ...Operations: Json[]) => applyPatch(resource, readPatch({ Operations }));
 const work = { type: 'work', value: 'a@acme.example' };
@@ -118,7 +120,13 @@ describe('PATCH (RFC 7644 §3.5.2)', () => {
     [[{ op: 'add', path: 7, value: 1 }], 'invalidPath'],
     [['x'], 'invalidSyntax'],
     ['x', 'invalidSyntax'],
-    [Array.from({ length: 1001 }, () => ({ op: 'add', path: 'title', value: 'x' })), 'tooMany'],
+    [Array.from({ length: 101 }, () => ({ op: 'add', path: 'title', value: 'x' })), 'tooMany'],
+    [[{ op: 'add', value: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`a${i}`, i])) }], 'tooMany'],
+    [[{ op: { toString: 1 }, path: 'title', value: 'x' }], 'invalidSyntax'],
+    [[{ op: 7, path: 'title', value: 'x' }], 'invalidSyntax'],
+    [[{ op: 'add', path: 'title', value: 'x'.repeat(17_000) }], 'invalidValue'],
+    [[{ op: 'remove', path: CORE }], 'noTarget'],
+    [[{ op: 'add', value: { [CORE]: { [CORE]: { active: false } } } }], 'invalidPath'],
   ])('refuses %j', (Operations, scimType) => expect(scimTypeOf(() => readPatch({ Operations } as Json))).toBe(scimType));
 
   it.each([
@@ -182,6 +190,64 @@ function operationOf({ op, attribute, type, value, form }: Edit): Json {
   if (op === 'remove') return { op: shown, path: attribute };
   return form > 2 ? { op: shown, value: { [attribute]: value } } : { op: shown, path: attribute, value };
 }
+
+describe('a PATCH request that takes much time', () => {
+  const values = (from: number, count: number) => Array.from({ length: count }, (_, i) => ({ value: `${from + i}` }));
+
+  it('is refused at the operation that makes a list too long, also if a later one empties the list', () => {
+    const operations = [
+      ...[0, 300].map((from) => ({ op: 'add', path: 'emails', value: values(from, 300) })),
+      { op: 'remove', path: 'emails' },
+    ];
+    expect(patch({}, ...operations.slice(0, 1)).emails).toHaveLength(300);
+    expect(scimTypeOf(() => patch({}, ...operations))).toBe('invalidValue');
+    const extension = operations.map((operation) => ({ ...operation, path: `${ENTERPRISE}:x` }));
+    expect(scimTypeOf(() => patch({}, ...extension))).toBe('invalidValue');
+  });
+
+  it('is refused at the operation that makes the user too large', () => {
+    const fill = Array.from({ length: 3 }, (_, i) => ({ op: 'add', path: `a${i}`, value: 'x'.repeat(6000) }));
+    const empty = fill.map(({ path }) => ({ op: 'remove', path }));
+    expect(scimTypeOf(() => patch({}, ...fill, ...empty))).toBe('invalidValue');
+    const copies = [
+      { op: 'add', path: 'emails', value: values(0, 400) },
+      { op: 'add', path: 'emails.display', value: 'x'.repeat(1000) },
+    ];
+    expect(scimTypeOf(() => patch({}, ...copies, { op: 'remove', path: 'emails' }))).toBe('invalidValue');
+  });
+});
+
+describe('a user whose attributes are named with the core schema', () => {
+  it.each([
+    { [CORE]: { active: 'False', displayName: 'x' } },
+    { [CORE.toUpperCase()]: { active: false, displayName: 'x' } },
+    { [`${CORE}:active`]: 'false', [`${CORE}:displayName`]: 'x' },
+  ])('is read like plain names in %j', (value) => {
+    expect(patch({ active: true }, { op: 'replace', value })).toEqual({ active: false, displayName: 'x' });
+    expect(readAttributes(value)).toEqual({ active: false, displayName: 'x' });
+  });
+
+  it('is read like plain names in the value of the schema as a path', () => {
+    expect(patch({ active: true }, { op: 'replace', path: CORE, value: { active: false } })).toEqual({ active: false });
+  });
+});
+
+describe('a user with attributes of other types', () => {
+  it.each([
+    { active: [false] },
+    { active: { value: false } },
+    { active: [] },
+    { emails: [{ value: { toString: 1 } }] },
+    { emails: [{ value: 'a@b', type: { toString: 1 } }, { value: 'c@d' }] },
+  ])('is refused with %j', (value) => {
+    expect(scimTypeOf(() => readProfile(readAttributes({ userName: 'ada', ...value })))).toBe('invalidValue');
+  });
+
+  it('is never active because a PATCH names a part of active', () => {
+    const after = patch({ userName: 'ada', active: false }, { op: 'replace', path: 'active.value', value: true });
+    expect(scimTypeOf(() => readProfile(after))).toBe('invalidValue');
+  });
+});
 
 describe('PATCH sequences', () => {
   const edit = fc.record({
