@@ -48,8 +48,8 @@ export const AUDIT_EVENTS = {
   ),
   'member.changed': row(
     'Member changed',
-    '{actor} changed the name or the email address of {member}',
-    'SCIM changed the name or the email address of a member',
+    '{actor} changed the name, an identifier or the email address of {member}',
+    'SCIM changed the name, an identifier (`userName`, `externalId`) or the email address of a member',
   ),
   'member.provisioning_refused': row(
     'Provisioning refused',

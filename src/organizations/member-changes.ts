@@ -116,6 +116,10 @@ function applyChanges(organization: Organization, before: Member, { role, suspen
         'A role rule decides this member’s role. Change the rule, or the member’s groups at the identity provider.',
       );
     }
+    // The names by which SCIM describes the member decide who signs in first, and a client can change them.
+    if (role === 'owner' && before.lastLoginAt === undefined) {
+      throw new GatewayError('conflict', 'This member has never signed in. Make the member an owner after the first sign-in.');
+    }
     after = { ...after, role, roleSource: { kind: 'manual' } };
     events.push(['member.role_changed', { from: before.role, to: role }]);
   }

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ResponseValues } from '../../src/mock-idp/response-values.ts';
+import { MEMBERS } from '../../src/organizations/members.ts';
 import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
+import { DAY_MS, toIsoTime } from '../../src/time.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
 import { callWithSession } from '../support/session-calls.ts';
+import { addConnection } from '../support/test-connection.ts';
 
 let gateway: TestGateway;
 /** Another replica with the same store. */
@@ -34,17 +37,18 @@ const verdict = ({ status, code }: Page) => (status === 303 ? 'accepted' : code)
 const ADA = 'ada@acme.example';
 
 /** Signs in with an unsolicited response, like Okta with an email address as NameID. */
-async function signIn(email: string, { groups = ['staff'], nameId = email, browser = new HttpBrowser() }: SignInOptions = {}) {
+async function signIn(email: string, { groups = ['staff'], nameId = email, issuer = {}, browser = new HttpBrowser() }: SignInOptions = {}) {
   const attributes = [
     { name: 'email', values: [email] },
     { name: 'groups', values: [...groups] },
   ];
-  const values: Partial<ResponseValues> = { nameId: { value: nameId, format: NAME_ID_EMAIL }, attributes };
+  const values: Partial<ResponseValues> = { nameId: { value: nameId, format: NAME_ID_EMAIL }, attributes, ...issuer };
   return verdict(await acme.post(browser, acme.respond({ values } as never)));
 }
 interface SignInOptions {
   readonly groups?: readonly string[];
   readonly nameId?: string;
+  readonly issuer?: Partial<ResponseValues>;
   readonly browser?: HttpBrowser;
 }
 
@@ -121,21 +125,36 @@ describe('a provisioned user', () => {
     expect((await auditOf('member.provisioning_refused')).map(({ member_id }) => member_id)).toEqual([ada?.id]);
   });
 
-  it('cannot be exchanged for another one while it is an owner who has not signed in', async () => {
+  it('cannot become an owner before the first sign-in, because a SCIM client could then choose the owner', async () => {
     const { body } = await provision(ADA, { externalId: '00u1' });
-    await gateway.api('PATCH', path(`members/${body.id}`), { role: 'owner' });
-    for (const value of [
-      { userName: 'eve@acme.example' },
-      { externalId: '00u2' },
-      { emails: [{ value: 'eve@acme.example', primary: true }] },
-    ]) {
-      const answer = await scim.call('PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', value }] });
-      expect([answer.status, answer.body.scimType]).toEqual([409, 'mutability']);
-    }
-    await signIn('eve@acme.example');
-    expect(await memberOf(body.id)).toMatchObject({ state: 'invited', role: 'owner' });
+    const promote = () => gateway.api('PATCH', path(`members/${body.id}`), { role: 'owner' });
+    expect(await promote()).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    expect(await memberOf(body.id)).toMatchObject({ state: 'invited', role: 'collaborator' });
+    const value = { userName: 'eve@acme.example', externalId: '00u2' };
+    await scim.call('PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', value }] });
+    expect((await auditOf('member.changed')).map(({ details }) => details)).toMatchObject([
+      { user_name_from: ADA, user_name_to: 'eve@acme.example', external_id_from: '00u1', external_id_to: '00u2' },
+    ]);
+    expect(await signIn('eve@acme.example')).toBe('accepted');
+    expect((await promote()).status).toBe(200);
+  });
+
+  it('is no owner before the first sign-in, whatever the default role is', async () => {
+    await gateway.api('PUT', path('role-mapping'), { rules: [], default_role: 'owner' });
+    const { body } = await provision(ADA);
+    expect(await memberOf(body.id)).toMatchObject({ role: 'collaborator' });
     expect(await signIn(ADA)).toBe('accepted');
-    expect(await memberOf(body.id)).toMatchObject({ state: 'active', role: 'owner' });
+    expect(await memberOf(body.id)).toMatchObject({ role: 'owner' });
+  });
+
+  it('is never an owner who has not signed in, who may be in the store of an earlier version', async () => {
+    const { body } = await provision(ADA);
+    const { store } = gateway.runtime;
+    const stored = await store.get(acme.id, MEMBERS, body.id);
+    const value = { ...stored?.value, role: 'owner', roleSource: { kind: 'manual' } };
+    await store.commit(acme.id, [{ do: 'replace', collection: MEMBERS, id: body.id, version: stored?.version ?? 0, value }]);
+    expect(await signIn(ADA)).toBe('saml_identifier_ambiguous');
+    expect(await memberOf(body.id)).toMatchObject({ state: 'invited' });
   });
 
   it('never gets an email address that the policy of the organization forbids', async () => {
@@ -231,6 +250,7 @@ describe('deactivation by SCIM', () => {
   it('and a change of the role at the same moment both take effect', async () => {
     for (let round = 0; round < 6; round++) {
       const { body } = await provision(`role${round}@acme.example`);
+      await signIn(`role${round}@acme.example`);
       await Promise.all([gateway.api('PATCH', path(`members/${body.id}`), { role: 'owner' }), setActive(body.id, false)]);
       expect(await memberOf(body.id)).toMatchObject({ role: 'owner', suspended: true });
     }
@@ -292,6 +312,52 @@ describe('a suspension by an owner', () => {
   });
 });
 
+describe('a suspension by an owner, if SCIM deletes the user', () => {
+  it('stays, also after the user is created again', async () => {
+    await signIn(ADA);
+    const { body } = await provision(ADA);
+    const browser = new HttpBrowser();
+    expect(await signIn(ADA, { browser })).toBe('accepted');
+    await suspend(body.id);
+    expect((await scim.call('DELETE', `/Users/${body.id}`)).status).toBe(204);
+    expect((await scim.call('GET', `/Users/${body.id}`)).status).toBe(404);
+    expect((await scim.call('GET', '/Users')).body.totalResults).toBe(0);
+    expect(await memberOf(body.id)).toMatchObject({ suspended: true });
+    expect(await signIn(ADA)).toBe('member_suspended');
+    expect((await provision(ADA)).body).toMatchObject({ id: body.id, active: true });
+    expect(await memberOf(body.id)).toMatchObject({ suspended: true });
+    expect([await signIn(ADA), await meStatus(browser)]).toEqual(['member_suspended', 401]);
+    expect((await suspend(body.id, false)).status).toBe(200);
+    expect(await signIn(ADA)).toBe('accepted');
+  });
+
+  it('stays if the identity provider has deactivated the user, too, and if the user has never signed in', async () => {
+    const { body } = await provision(ADA);
+    await suspend(body.id);
+    await setActive(body.id, false);
+    expect((await scim.call('DELETE', `/Users/${body.id}`)).status).toBe(204);
+    expect(await memberOf(body.id)).toMatchObject({ suspended: true });
+    expect(await signIn(ADA)).toBe('member_suspended');
+    await provision(ADA);
+    expect(await signIn(ADA)).toBe('member_suspended');
+    expect((await suspend(body.id, false)).status).toBe(200);
+  });
+});
+
+describe('a deactivation by SCIM of one connection', () => {
+  it('locks out no user of another connection', async () => {
+    const partner = await addConnection(gateway, acme);
+    const attacker = await makeScimClient(gateway, acme, { connection: partner.id });
+    expect(await signIn(ADA)).toBe('accepted');
+    await attacker.call('POST', '/Users', { userName: ADA, externalId: ADA, emails: [{ value: ADA, primary: true }], active: false });
+    expect((await members()).map(({ suspended }) => suspended).sort()).toEqual([false, true]);
+    expect(await signIn(ADA)).toBe('accepted');
+    const bob = 'bob@acme.example';
+    await attacker.call('POST', '/Users', { userName: bob, emails: [{ value: bob, primary: true }], active: false });
+    expect(await signIn(bob)).toBe('accepted');
+  });
+});
+
 describe('the setting provisioning', () => {
   const set = (provisioning: string) => gateway.api('PATCH', `/organizations/${acme.slug}`, { provisioning });
 
@@ -320,6 +386,24 @@ describe('the setting provisioning', () => {
     const { body } = await provision(ADA);
     await setActive(body.id, false);
     expect(await signIn(ADA, { nameId: 'ghost@acme.example' })).toBe('member_suspended');
+    expect(await members()).toHaveLength(1);
+  });
+
+  it('keeps a user out with scim_required who would be linked by email after a change of the identity provider', async () => {
+    const domain = `${acme.slug}.example`;
+    const email = `ada@${domain}`;
+    await gateway.api('POST', path('domains'), { domain });
+    await gateway.api('POST', path(`domains/${domain}/verify`), { confirm: true });
+    expect(await signIn(email)).toBe('accepted');
+    await set('scim_required');
+    const metadata = acme.metadata.replace(/entityID="[^"]+"/, 'entityID="https://new.example/idp"');
+    const until = toIsoTime(Date.now() + DAY_MS);
+    const query = `?on_new_entity_id=link_by_email&link_until=${until}`;
+    expect((await gateway.api('PUT', path(`identity-provider${query}`), metadata)).status).toBe(200);
+    const issuer = { responseIssuer: 'https://new.example/idp', assertionIssuer: 'https://new.example/idp' };
+    expect(await signIn(email, { nameId: `new-${email}`, issuer })).toBe('member_not_provisioned');
+    await set('jit');
+    expect(await signIn(email, { nameId: `new-${email}`, issuer })).toBe('accepted');
     expect(await members()).toHaveLength(1);
   });
 });

@@ -9,6 +9,7 @@ import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import { MEMBERS, type Member, type MemberIdentifier } from '../members.ts';
 import type { Connection } from '../organizations.ts';
+import { isSuspendedFor } from '../provisioning/scim-users.ts';
 import { identifiesAcrossConnections, suspendedIdentifierKey } from './suspended-identifier.ts';
 
 /** Returns the key under which the member with this identifier is stored. No connection finds the members of another one. */
@@ -95,7 +96,7 @@ interface UserOfConnection {
 /** More suspended members with one identifier than all connections of an organization can have. */
 const MAX_SUSPENDED = 100;
 
-/** Returns the suspended members who have an identifier of the assertion. */
+/** Returns the members suspended for the users of a connection who have an identifier of the assertion. */
 export async function findSuspendedByIdentifier(
   store: Store,
   organizationId: string,
@@ -110,7 +111,7 @@ export async function findSuspendedByIdentifier(
       return store.find(organizationId, MEMBERS, 'suspendedIdentifier', range);
     }),
   );
-  return pages.flatMap(({ items }) => items.map(({ value }) => value));
+  return pages.flatMap(({ items }) => items.map(({ value }) => value)).filter((member) => isSuspendedFor(member, connection));
 }
 
 /**
@@ -136,10 +137,10 @@ export async function requireNotSuspendedBefore(
   const forms = readsFormerKeys(connection) ? user.identifiers.flatMap(({ formerForms }) => formerForms) : [];
   for (const key of forms.map((form) => formerKey(connection, form))) {
     const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);
-    if (member?.value.suspended) throw new GatewayError('member_suspended');
+    if (member && isSuspendedFor(member.value, connection)) throw new GatewayError('member_suspended');
   }
   for await (const { value } of eachMemberWithEmail(store, organizationId, user.email)) {
-    if (value.suspended) throw new GatewayError('member_suspended');
+    if (isSuspendedFor(value, connection)) throw new GatewayError('member_suspended');
   }
 }
 

@@ -83,11 +83,12 @@ export async function resolveMember(
     return { kind: 'refused', refusal: linkUnapproved(), requestSteps: requestSteps(asking) };
   }
   const isPinned = (connection.settings.identifier ?? 'auto') !== 'auto';
-  if (known) requireProvisioned(stored.value, known.value);
+  if (known) requireProvisioned(stored.value, connection, known.value);
   let provisioned: Stored<Member> | undefined;
   let joinSteps: readonly Step[] | undefined;
   if (!known) {
     const linked = await resolveByEmail(store, stored.value, { connection, user, nowMs, suspended });
+    if (linked?.kind === 'resolved') requireProvisioned(stored.value, connection, linked.known?.value);
     if (linked) return { ...linked, ...(linked.kind === 'resolved' && !isPinned ? { pin: identifier.source } : {}) };
     if (!isPinned && (await hasMembers(store, organizationId, connection))) {
       // The sign-in that created the first member has pinned the identifier.
@@ -100,7 +101,7 @@ export async function resolveMember(
       provisioned = await findProvisionedMember(store, stored.value, { connection, user });
       if (provisioned?.value.suspended) throw new GatewayError('member_suspended');
     }
-    requireProvisioned(stored.value, provisioned?.value);
+    requireProvisioned(stored.value, connection, provisioned?.value);
   }
   return { kind: 'resolved', known: known ?? provisioned, pin: isPinned ? undefined : identifier.source, joinSteps };
 }

@@ -1,10 +1,10 @@
 /** Changes and removes provisioned users. Each change of user and member is one commit, which waits for the replicas. */
-import type { Actor } from '../../audit.ts';
+import { type Actor, auditStep } from '../../audit.ts';
 import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type Attributes, attributeOf, withAttribute } from '../../scim/attributes.ts';
 import { ScimError } from '../../scim/scim-error.ts';
-import { readProfile, type ScimProfile } from '../../scim/user.ts';
+import { readProfile } from '../../scim/user.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import { confirmReplicated } from '../../store/confirm-replicated.ts';
 import type { Step, Stored } from '../../store/store.ts';
@@ -16,7 +16,7 @@ import type { Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
 import { contactOf, notUnique, requireAllowedContact, requireTarget, userRecord } from './provision-user.ts';
 import { deactivationSteps, foreseeScimChange, scimAuditSteps, withScimState } from './scim-state.ts';
-import { type ScimUser, scimUsers } from './scim-users.ts';
+import { isSuspendedByOwner, type ScimUser, scimUsers } from './scim-users.ts';
 
 const noSuchUser = (): ScimError => new ScimError(404, 'There is no such user.');
 
@@ -82,7 +82,6 @@ export async function changeUser(
       ...contactOf(profile, before),
     };
     requireAllowedContact(organization.value, before, after);
-    requireSameOwner(user.value, profile, before);
     const value = userRecord(attributes, profile, { createdAt: user.value.createdAt, changedAt: user.value.changedAt });
     const isSame = JSON.stringify([value, after]) === JSON.stringify([user.value, before]);
     if (isSame) {
@@ -97,7 +96,7 @@ export async function changeUser(
       { do: 'replace', collection, id: user.id, version: user.version, value: next },
       { do: 'replace', collection: MEMBERS, id: member.id, version: member.version, value: after },
       ...deactivationSteps(before, after),
-      ...scimAuditSteps(nowMs, actor, { before, after }),
+      ...scimAuditSteps(nowMs, actor, { before, after, userBefore: user.value, userAfter: next }),
       ...effect.steps,
     ];
     const result = await store.commit(organization.value.id, steps, { replicated: true });
@@ -112,24 +111,6 @@ export async function changeUser(
   });
 }
 
-/**
- * The names identify an owner who has never signed in. A client that could change them would choose who becomes the owner.
- * @throws ScimError with mutability
- */
-function requireSameOwner(
-  { userName, externalId, email }: ScimUser,
-  profile: ScimProfile,
-  { role, identifier, lastLoginAt }: Member,
-): void {
-  if (role !== 'owner' || identifier !== undefined || lastLoginAt !== undefined) return;
-  if (userName === profile.userName && externalId === profile.externalId && email === profile.email) return;
-  throw new ScimError(
-    409,
-    'This user is an owner who has not signed in yet. The names and the email address cannot change before that.',
-    'mutability',
-  );
-}
-
 async function isTaken(
   { store }: Runtime,
   { organization, connection }: OrganizationConnection,
@@ -141,7 +122,8 @@ async function isTaken(
 }
 
 /**
- * Removes a user and its member, with all sessions and tokens. The last owner is removed, too.
+ * Removes a user and its member, with all sessions and tokens. The last owner is removed, too. A member whom an owner suspended stays
+ * suspended and is only no longer provisioned. Otherwise a client could undo the suspension by creating the user again.
  * @throws ScimError 404, 412
  */
 export async function removeUser(
@@ -154,11 +136,21 @@ export async function removeUser(
   await compareAndSet<true>(async () => {
     const { user, member, organization } = await readUser(runtime, target, id);
     requireVersion(user.version);
-    const change = { before: member.value, after: undefined };
-    const effect = await foreseeScimChange(store, organization, { change, actor, nowMs: now() });
+    const nowMs = now();
+    const before = member.value;
+    const after = isSuspendedByOwner(before) ? withoutProvisioningOf(before) : undefined;
+    const effect = await foreseeScimChange(store, organization, { change: { before, after }, actor, nowMs });
+    const collection = scimUsers(target.connection.id);
     const steps: Step[] = [
-      { do: 'require', collection: scimUsers(target.connection.id), id, version: user.version },
-      ...(await removalSteps(runtime, actor, organization.value.id, member)),
+      { do: 'require', collection, id, version: user.version },
+      ...(after
+        ? ([
+            { do: 'replace', collection: MEMBERS, id, version: member.version, value: after },
+            { do: 'delete', collection, id, version: user.version },
+            ...deactivationSteps(before, after),
+            auditStep(nowMs, actor, 'member.suspended', { member_id: id, details: { by: 'scim', still_suspended_by: 'owner' } }),
+          ] as const)
+        : await removalSteps(runtime, actor, organization.value.id, member)),
       ...effect.steps,
     ];
     if (!(await store.commit(organization.value.id, steps, { replicated: true })).ok) return RETRY;
@@ -166,3 +158,14 @@ export async function removeUser(
     return true;
   });
 }
+
+/** Returns a member whom an owner suspended without the SCIM user and without credentials. */
+const withoutProvisioningOf = (member: Member): Member => ({
+  ...member,
+  scim: undefined,
+  suspended: true,
+  suspendedByOwner: true,
+  sessions: [],
+  cliTokens: [],
+  revokedSessionTokens: [],
+});

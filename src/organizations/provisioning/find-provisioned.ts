@@ -26,7 +26,7 @@ export const namesOf = ({ email, identifiers }: SigningInUser): readonly string[
  * Returns the provisioned member of an unknown user: the one whose `externalId` is the value of the attribute that the organization
  * chose, else the one whose `userName` is the NameID, else the one with the email address, if its domain is verified. Only members who
  * have never signed in are found, because the others have a key.
- * @throws saml_identifier_ambiguous if there are several, or if only an email address speaks for an owner
+ * @throws saml_identifier_ambiguous if there are several, or if the member is an owner, because a SCIM client chooses the names of users
  */
 export async function findProvisionedMember(
   store: Store,
@@ -34,16 +34,16 @@ export async function findProvisionedMember(
   { connection, user }: { readonly connection: Connection; readonly user: SigningInUser },
 ): Promise<Stored<Member> | undefined> {
   if (!isProvisioned(organization, connection)) return undefined;
-  for (const { ids, isByEmail } of await candidateIds(store, organization, { connection, user })) {
+  for (const ids of await candidateIds(store, organization, { connection, user })) {
     const members = await Promise.all([...ids].map((id) => store.get(organization.id, MEMBERS, id)));
     const invited = members.filter((member) => member?.value.scim?.connectionId === connection.id && member.value.identifier === undefined);
     const [member, ...others] = invited;
     if (!member) continue;
-    if (others.length > 0 || (isByEmail && member.value.role === 'owner')) {
+    if (others.length > 0 || member.value.role === 'owner') {
       throw new GatewayError('saml_identifier_ambiguous', {
         detail: 'Your identity provider describes several accounts that could be yours.',
         administratorDetail:
-          'The SAML response fits several provisioned users, or by its email address only a provisioned owner. Make userName at the SCIM application the same as the NameID.',
+          'The SAML response fits several provisioned users, or an owner who has never signed in. Make userName at the SCIM application the same as the NameID, and remove such an owner.',
       });
     }
     return member;
@@ -51,17 +51,12 @@ export async function findProvisionedMember(
   return undefined;
 }
 
-interface Candidates {
-  readonly ids: ReadonlySet<string>;
-  readonly isByEmail: boolean;
-}
-
 /** Returns the ids of users by each rule, in the order of the rules. */
 async function candidateIds(
   store: Store,
   organization: Organization,
   { connection, user }: { readonly connection: Connection; readonly user: SigningInUser },
-): Promise<readonly Candidates[]> {
+): Promise<readonly ReadonlySet<string>[]> {
   const collection = scimUsers(connection.id);
   const find = async (index: 'externalId' | 'email', equals: string) => {
     const { items } = await store.find(organization.id, collection, index, { equals, limit: MAX_CANDIDATES });
@@ -75,18 +70,18 @@ async function candidateIds(
   );
   const domain = emailDomain(user.email);
   const byEmail = domain !== undefined && hasVerifiedDomain(organization, domain) ? await find('email', user.email.toLowerCase()) : [];
-  return [
-    { ids: new Set(byExternalId.flat()), isByEmail: false },
-    { ids: new Set(byUserName.flatMap((found) => (found ? [found.id] : []))), isByEmail: false },
-    { ids: new Set(byEmail), isByEmail: true },
-  ];
+  return [new Set(byExternalId.flat()), new Set(byUserName.flatMap((found) => (found ? [found.id] : []))), new Set(byEmail)];
 }
 
 /**
- * Checks that the organization lets a user in who was not provisioned.
+ * Checks that the organization lets a user of a connection in who was not provisioned by the identity provider of this connection.
  * @throws member_not_provisioned
  */
-export function requireProvisioned({ provisioning = 'jit' }: Organization, member: Member | undefined): void {
-  if (provisioning === 'jit' || member?.scim || (provisioning === 'scim' && member)) return;
+export function requireProvisioned(
+  { provisioning = 'jit' }: Organization,
+  { id }: Pick<Connection, 'id'>,
+  member: Member | undefined,
+): void {
+  if (provisioning === 'jit' || member?.scim?.connectionId === id || (provisioning === 'scim' && member)) return;
   throw new GatewayError('member_not_provisioned');
 }

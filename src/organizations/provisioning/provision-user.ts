@@ -127,13 +127,15 @@ export function requireAllowedContact(organization: Organization, before: Member
 function newMember({ organization, connection }: OrganizationConnection, { email, name }: ScimProfile, nowMs: number): Member {
   const id = newId('usr');
   const decision = decideRole(organization.roleMapping, [], roleScopeOf(organization, connection.id));
+  // Only a sign-in shows that the user is the owner.
+  const role = decision.role === 'owner' ? 'collaborator' : decision.role;
   return {
     id,
     identity: hashOf('scim', connection.id, id),
     connectionId: connection.id,
     email,
     name,
-    ...resolveRole(decision, undefined),
+    ...resolveRole({ ...decision, role }, undefined),
     groups: [],
     groupsState: 'absent',
     suspended: false,

@@ -4,7 +4,7 @@ import type { Step, Store, Stored } from '../../store/store.ts';
 import { dropSessions, hasAnotherOwner, isActiveOwner, type Member } from '../members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { ownerLossStep, withOwner, withoutOwner } from '../owners/owner-loss.ts';
-import { isSuspendedByOwner } from './scim-users.ts';
+import { isSuspendedByOwner, type ScimUser } from './scim-users.ts';
 
 /**
  * Returns a member after the identity provider has set `active`. Deactivation suspends the member and ends all sessions and CLI tokens,
@@ -64,19 +64,25 @@ export async function foreseeScimChange(
   return { steps: [{ do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD }], losesLastOwner: false };
 }
 
-/** Returns the audit entries of a change of a provisioned member. */
-export function scimAuditSteps(
-  nowMs: number,
-  actor: Actor,
-  { before, after }: { readonly before: Member; readonly after: Member },
-): Step[] {
+interface MemberAndUserChange {
+  readonly before: Member;
+  readonly after: Member;
+  readonly userBefore: ScimUser;
+  readonly userAfter: ScimUser;
+}
+
+/** Returns the audit entries of a change of a provisioned member. Other names can make another user of the identity provider this member. */
+export function scimAuditSteps(nowMs: number, actor: Actor, { before, after, userBefore, userAfter }: MemberAndUserChange): Step[] {
   const member_id = after.id;
   const by = { by: 'scim' };
   const steps: Step[] = [];
-  const isContactChanged = before.email !== after.email || before.name !== after.name;
-  if (isContactChanged) {
-    const email = before.email === after.email ? {} : { email_from: before.email, email_to: after.email };
-    steps.push(auditStep(nowMs, actor, 'member.changed', { member_id, details: { ...by, ...email } }));
+  const names = {
+    ...changeOf('email', before.email, after.email),
+    ...changeOf('user_name', userBefore.userName, userAfter.userName),
+    ...changeOf('external_id', userBefore.externalId, userAfter.externalId),
+  };
+  if (Object.keys(names).length > 0 || before.name !== after.name) {
+    steps.push(auditStep(nowMs, actor, 'member.changed', { member_id, details: { ...by, ...names } }));
   }
   if (after.scim?.active === false && (before.scim?.active !== false || !before.suspended)) {
     steps.push(auditStep(nowMs, actor, 'member.suspended', { member_id, details: by }));
@@ -87,3 +93,6 @@ export function scimAuditSteps(
   }
   return steps;
 }
+
+const changeOf = (name: string, from: string | undefined, to: string | undefined): Readonly<Record<string, string | null>> =>
+  from === to ? {} : { [`${name}_from`]: from ?? null, [`${name}_to`]: to ?? null };

@@ -82,3 +82,12 @@ export function requireNotDeactivated(member: Member, organization: Pick<Organiz
     'The identity provider deactivated this member. Assign the user to the application again at the identity provider.',
   );
 }
+
+/**
+ * Returns whether a suspension refuses users of a connection. A deactivation by SCIM concerns its own connection only. Otherwise the
+ * token of one connection could lock out the users of another one by their email addresses.
+ */
+export const isSuspendedFor = (
+  member: Pick<Member, 'suspended' | 'suspendedByOwner' | 'scim'>,
+  connection: { readonly id: string },
+): boolean => member.suspended && (isSuspendedByOwner(member) || member.scim?.connectionId === connection.id);
