@@ -148,7 +148,10 @@ export async function removeUser(
             { do: 'replace', collection: MEMBERS, id, version: member.version, value: after },
             { do: 'delete', collection, id, version: user.version },
             ...deactivationSteps(before, after),
-            auditStep(nowMs, actor, 'member.suspended', { member_id: id, details: { by: 'scim', still_suspended_by: 'owner' } }),
+            auditStep(nowMs, actor, 'member.suspended', {
+              member_id: id,
+              details: { by: 'scim', scim_user: 'deleted', still_suspended_by: 'owner' },
+            }),
           ] as const)
         : await removalSteps(runtime, actor, organization.value.id, member)),
       ...effect.steps,
