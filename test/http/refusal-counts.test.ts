@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
-import type { AuditEntry } from '../../src/audit.ts';
+import { readAudit } from '../../src/audit-trail/read-audit.ts';
 import { flushRefusalCounts, REFUSAL_COUNT_DAYS, summarizeRefusals } from '../../src/audit-trail/refusal-counts.ts';
 import { reportWrongOperatorToken } from '../../src/auth/sessions/operator-sessions.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
@@ -128,9 +128,8 @@ describe.each(['sqlite', 'redis'] as const)('refusals without an audit entry wit
 
   it('list a wrong operator token with its address once an hour, in the console and as a bearer token', async () => {
     const entries = async () => {
-      const trail = { name: 'audit', indexes: {}, unique: {} };
-      const { items } = await gateway.runtime.store.find(GLOBAL, trail, 'event', { equals: 'operator.sign_in_refused', limit: 100 });
-      return items.map(({ value }) => value as AuditEntry);
+      const { items } = await readAudit(gateway.runtime.store, GLOBAL, { event: 'operator.sign_in_refused', limit: 100 });
+      return items.map(({ value }) => value);
     };
     const counted = async () =>
       (await summarizeRefusals(gateway.runtime, GLOBAL)).find(({ kind }) => kind === 'operator_sign_in')?.lastHour ?? 0;
