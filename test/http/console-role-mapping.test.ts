@@ -26,8 +26,12 @@ beforeEach(async () => {
 });
 
 const open = (): Promise<Page> => olivia.open(`${gateway.url}/console/roles`);
-const post = (path: string, fields: Record<string, string>, token = csrf, browser = olivia): Promise<Page> =>
-  browser.request(`${gateway.url}/console/roles/${path}`, { method: 'POST', body: new URLSearchParams({ csrf: token, ...fields }) });
+const baseOf = (page: Page) => String(page.forms.flatMap(({ fields }) => fields).find(({ name }) => name === 'base')?.value);
+/** Submits a form that was opened just before, unless the fields name another base. */
+const post = async (path: string, fields: Record<string, string>, token = csrf, browser = olivia): Promise<Page> => {
+  const body = new URLSearchParams({ csrf: token, base: baseOf(await open()), ...fields });
+  return browser.request(`${gateway.url}/console/roles/${path}`, { method: 'POST', body });
+};
 const saved = async () => (await gateway.api('GET', `/organizations/${acme.slug}/role-mapping`)).body;
 const BEFORE = { rules: [{ group: 'platform-admins', role: 'owner' }], default_role: 'collaborator' };
 
@@ -130,6 +134,47 @@ describe('role mapping form in the console', () => {
     }
     const refused = await post('save', { group_0: 'nobody', role_0: 'owner', default_role: 'collaborator', confirmed: 'yes' });
     expect([refused.status, refused.text.includes('value="nobody"')]).toEqual([409, true]);
+  });
+
+  describe('after another change of the rules', () => {
+    const newer = {
+      rules: [
+        { group: 'platform-admins', role: 'owner' },
+        { group: 'newer', role: 'collaborator' },
+      ],
+      default_role: 'none',
+    };
+    const change = () => gateway.api('PUT', `/organizations/${acme.slug}/role-mapping`, newer);
+    const mine = { group_1: 'mine', role_1: 'owner' };
+
+    it('refuses a preview that was opened before, and keeps what was entered', async () => {
+      const preview = await olivia.submit(await open(), mine);
+      await change();
+      const refused = await olivia.submit(preview, {}, '/save');
+      expect([refused.status, refused.text.includes('value="mine"')]).toEqual([409, true]);
+      expect(textOf(refused.text)).toContain('The rules were changed after this form was opened, so yours are not saved.');
+      expect(await saved()).toEqual(newer);
+      const second = await olivia.submit(refused, {}, '/preview');
+      expect(textOf(second.text)).toMatch(/Remove newer\s+→ collaborator/);
+      await olivia.submit(second, {}, '/save');
+      expect(await saved()).toMatchObject({ rules: [BEFORE.rules[0], { group: 'mine' }], default_role: 'collaborator' });
+    });
+
+    it('refuses a form that was opened before, also if rows were added or the rules were tested', async () => {
+      const page = await open();
+      await change();
+      const base = baseOf(page);
+      for (const path of ['rows', 'try']) expect(baseOf(await post(path, { base, group_0: 'mine', default_role: 'none' }))).toBe(base);
+      for (const path of ['preview', 'save']) {
+        for (const stale of [base, '']) expect((await post(path, { base: stale, ...mine, default_role: 'none' })).status).toBe(409);
+      }
+      expect(await saved()).toEqual(newer);
+    });
+
+    it('saves a form that is sent twice', async () => {
+      const preview = await olivia.submit(await open(), mine);
+      for (let i = 0; i < 2; i++) expect(textOf((await olivia.submit(preview, {}, '/save')).text)).toContain('The rules are saved.');
+    });
   });
 
   it('explains that a group has two rules', async () => {

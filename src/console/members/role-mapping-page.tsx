@@ -33,6 +33,8 @@ export interface RuleTest {
 
 export interface RoleMappingPageProps {
   readonly frame: Frame;
+  /** The digest of the rules that the form started from. */
+  readonly base: string;
   readonly mapping: TypedMapping;
   /** The number of empty rows below the rules. */
   readonly blankRows: number;
@@ -48,7 +50,7 @@ export interface RoleMappingPageProps {
 const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no access)' } as const;
 
 /** Shows the rules as a form. */
-export function RoleMappingPage({ frame, test, ...rules }: RoleMappingPageProps) {
+export function RoleMappingPage({ frame, base, test, ...rules }: RoleMappingPageProps) {
   const path = `${frame.base}/roles`;
   return (
     <ConsolePage
@@ -59,6 +61,7 @@ export function RoleMappingPage({ frame, test, ...rules }: RoleMappingPageProps)
     >
       <SettingsQuotaNotice frame={frame} />
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
+        <input type="hidden" name="base" value={base} />
         {/* The Enter key presses the first button of a form, which must not be one that removes a rule. */}
         <button type="submit" hidden>
           Preview changes
@@ -70,7 +73,7 @@ export function RoleMappingPage({ frame, test, ...rules }: RoleMappingPageProps)
   );
 }
 
-type RulesSectionProps = Omit<RoleMappingPageProps, 'frame' | 'test'> & { readonly path: string };
+type RulesSectionProps = Omit<RoleMappingPageProps, 'frame' | 'base' | 'test'> & { readonly path: string };
 
 function RulesSection({ path, mapping, blankRows, knownGroups, focusesBlankRow, connections }: RulesSectionProps) {
   const rows: readonly TypedRule[] = [

@@ -10,6 +10,8 @@ import type { RoleMappingPageProps } from './role-mapping-page.tsx';
 
 export interface RolePreviewPageProps {
   readonly frame: Frame;
+  /** The digest of the saved rules. */
+  readonly base: string;
   readonly mapping: RoleMapping;
   /** The saved rules. */
   readonly present: RoleMapping;
@@ -21,7 +23,7 @@ export interface RolePreviewPageProps {
 }
 
 /** Shows which roles would change before the rules are saved. */
-export function RolePreviewPage({ frame, mapping, present, connections, effect, warnings, noOwner }: RolePreviewPageProps) {
+export function RolePreviewPage({ frame, base, mapping, present, connections, effect, warnings, noOwner }: RolePreviewPageProps) {
   const path = `${frame.base}/roles`;
   const losesOwn = effect.own?.from === 'owner' && effect.own.to !== 'owner';
   const isRefused = noOwner !== undefined && frame.viewer.kind !== 'operator';
@@ -58,7 +60,14 @@ export function RolePreviewPage({ frame, mapping, present, connections, effect, 
             ))}
           </Callout>
         )}
-        <SaveRules frame={frame} mapping={mapping} losesOwn={losesOwn} leavesNoOwner={noOwner !== undefined} isRefused={isRefused} />
+        <SaveRules
+          frame={frame}
+          base={base}
+          mapping={mapping}
+          losesOwn={losesOwn}
+          leavesNoOwner={noOwner !== undefined}
+          isRefused={isRefused}
+        />
       </section>
     </ConsolePage>
   );
@@ -66,6 +75,7 @@ export function RolePreviewPage({ frame, mapping, present, connections, effect, 
 
 interface SaveRulesProps {
   readonly frame: Frame;
+  readonly base: string;
   readonly mapping: RoleMapping;
   readonly losesOwn: boolean;
   readonly leavesNoOwner: boolean;
@@ -73,10 +83,11 @@ interface SaveRulesProps {
   readonly isRefused: boolean;
 }
 
-function SaveRules({ frame, mapping, losesOwn, leavesNoOwner, isRefused }: SaveRulesProps) {
+function SaveRules({ frame, base, mapping, losesOwn, leavesNoOwner, isRefused }: SaveRulesProps) {
   const path = `${frame.base}/roles`;
   return (
     <PostForm action={isRefused ? `${path}/rows` : `${path}/save`} csrfToken={frame.csrfToken}>
+      <input type="hidden" name="base" value={base} />
       {mapping.rules.map(({ group, role, connection }, index) => (
         <>
           <input type="hidden" name={`group_${index}`} value={group} />

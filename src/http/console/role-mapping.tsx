@@ -1,5 +1,6 @@
 /** The form of the role rules: testing them on members and groups, previewing a change, and saving it. */
 
+import { createHash } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import { listRecentGroups } from '../../auth/sign-in-log/recent-groups.ts';
 import { RoleMappingPage, type RuleTest, type TypedMapping, type TypedRule } from '../../console/members/role-mapping-page.tsx';
@@ -41,6 +42,8 @@ const BLANK_ROWS = 1;
 const MAX_BLANK_ROWS = 20;
 
 interface FormState {
+  /** The digest of the rules that the form started from. Default: the saved rules. */
+  readonly base?: string;
   readonly test?: RuleTest;
   readonly blankRows?: number;
   readonly focusesBlankRow?: boolean;
@@ -49,11 +52,31 @@ interface FormState {
 
 async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, state: FormState = {}): Promise<void> {
   const { test = NO_TEST, blankRows = BLANK_ROWS, focusesBlankRow = false, problem } = state;
-  const { id, connections } = organizationOf(response);
+  const { id, connections, roleMapping } = organizationOf(response);
+  const base = state.base ?? digestOf(roleMapping);
   const knownGroups = withRecentGroups(await countGroups(runtime.store, id), await listRecentGroups(runtime, id));
   const frame = frameOf(runtime, request, response, problem?.notice);
-  const page = <RoleMappingPage {...{ frame, mapping, blankRows, focusesBlankRow, knownGroups, connections, test }} />;
+  const page = <RoleMappingPage {...{ frame, base, mapping, blankRows, focusesBlankRow, knownGroups, connections, test }} />;
   sendConsolePage(response, page, problem?.status);
+}
+
+const digestOf = ({ rules, defaultRole }: TypedMapping): string =>
+  createHash('sha256')
+    .update(JSON.stringify([defaultRole, rules.map(({ group, role, connection }) => [group, role, connection])]))
+    .digest('base64url');
+
+/**
+ * Requires that the rules are still those that the form started from, so that no form overwrites a newer change that its user has not
+ * seen. A form that is sent twice is no such change.
+ * @throws conflict
+ */
+function requireUnchanged(request: Request, saved: RoleMapping): void {
+  const digest = digestOf(saved);
+  if (digest === textIn(request, 'base') || digest === digestOf(typedIn(request))) return;
+  throw new GatewayError(
+    'conflict',
+    'The rules were changed after this form was opened, so yours are not saved. The preview now compares yours with the changed rules. Preview and save again to replace them.',
+  );
 }
 
 /** Bounds the suggestions together, because a group may have a thousand characters. */
@@ -77,6 +100,7 @@ async function editRows(runtime: Runtime, request: Request, response: Response):
   const removed = textIn(request, 'remove');
   const blank = Object.entries((request.body ?? {}) as object).filter(([name, value]) => /^group_\d+$/.test(name) && value === '').length;
   await show(runtime, request, response, typedIn(request, removed), {
+    base: textIn(request, 'base'),
     test: typedTestIn(request),
     blankRows: removed === '' ? Math.min(blank + 1, MAX_BLANK_ROWS) : BLANK_ROWS,
     focusesBlankRow: removed === '',
@@ -114,7 +138,8 @@ function typedIn(request: Request, removed?: string): TypedMapping {
 
 async function testRules(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const mapping = typedIn(request);
-  await show(runtime, request, response, mapping, { test: await runTest(runtime, response, mapping, typedTestIn(request)) });
+  const test = await runTest(runtime, response, mapping, typedTestIn(request));
+  await show(runtime, request, response, mapping, { base: textIn(request, 'base'), test });
 }
 
 async function runTest(runtime: Runtime, response: Response, mapping: RoleMapping, typed: RuleTest): Promise<RuleTest> {
@@ -158,9 +183,13 @@ async function preview(runtime: Runtime, request: Request, response: Response): 
   await keepingTyped(runtime, request, response, () => showPreview(runtime, request, response, mappingIn(request)));
 }
 
-/** Runs an action of the form. If the rules are refused, shows the form with what was entered and the reason. */
+/**
+ * Runs an action of the form, unless the rules have changed since the form was opened. If the rules are refused, shows the form with
+ * what was entered and the reason. That form starts from the saved rules, because a newer change is the reason that it shows.
+ */
 async function keepingTyped(runtime: Runtime, request: Request, response: Response, action: () => Promise<void>): Promise<void> {
   try {
+    requireUnchanged(request, organizationOf(response).roleMapping);
     await action();
   } catch (error) {
     if (!(error instanceof GatewayError) || !EDITABLE.includes(error.code)) throw error;
@@ -177,7 +206,10 @@ async function showPreview(runtime: Runtime, request: Request, response: Respons
   const noOwner = noOwnerReason(organizationOf(response).roleMapping, mapping, effect);
   const warnings = roleMappingWarnings(mapping);
   const { roleMapping: present, connections } = organizationOf(response);
-  sendConsolePage(response, <RolePreviewPage {...{ frame, mapping, present, connections, effect, warnings, noOwner }} />);
+  sendConsolePage(
+    response,
+    <RolePreviewPage {...{ frame, base: digestOf(present), mapping, present, connections, effect, warnings, noOwner }} />,
+  );
 }
 
 /** Checks everything again, because members may have signed in since the preview and a form can be sent without one. */
@@ -190,7 +222,10 @@ async function saveRules(runtime: Runtime, request: Request, response: Response)
   await requireOwnLossConfirmed(runtime, request, response, roleMapping);
   await changeRoleMapping(runtime, callerOf(request, response), {
     organizationId: organizationOf(response).id,
-    roleMapping,
+    roleMapping: (saved) => {
+      requireUnchanged(request, saved);
+      return roleMapping;
+    },
     allowNoOwner: textIn(request, 'allow_no_owner') === 'yes',
   });
   redirectWithNotice(
