@@ -11,7 +11,7 @@ import { startGateway, type TestGateway } from './support/gateway.ts';
 import { runRedisCli, startRedis } from './support/redis-server.ts';
 import { signedIn } from './support/signed-in.ts';
 
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 const FOLDER = path.join(import.meta.dirname, '../docker/monitoring');
 const ALERTS = path.join(FOLDER, 'alerts.yaml');

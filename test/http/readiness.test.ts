@@ -8,7 +8,7 @@ import { startGateway, type TestGateway, type TestGatewayOptions } from '../supp
 import { type RedisServer, runRedisCli, startRedis } from '../support/redis-server.ts';
 import { signedIn } from '../support/signed-in.ts';
 
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 let gateway: TestGateway | undefined;
 let redis: RedisServer | undefined;

@@ -147,8 +147,8 @@ it('records in the audit trail that the operator confirmed, if that was needed',
   await save(NO_RULES, OPERATOR, true);
   const { items } = await readAudit(runtime.store, organizationId, { limit: 10, event: 'role_mapping.changed' });
   expect(items.map(({ value }) => value.details)).toEqual([
-    { rules: [], default_role: 'collaborator', allow_no_owner: true },
-    { rules: ADMINS.rules, default_role: 'collaborator' },
+    { rules: [], default_role: 'collaborator', added: [], removed: ADMINS.rules, allow_no_owner: true },
+    { rules: ADMINS.rules, default_role: 'collaborator', added: ADMINS.rules, removed: [] },
   ]);
 });
 

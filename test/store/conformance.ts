@@ -20,7 +20,7 @@ import { valueGuarantees } from './values.ts';
 import { writtenOnceGuarantees } from './written-once.ts';
 
 // The tests start processes and wait for values to expire, possibly on a busy machine.
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 /** The store under test. Both functions work from the first test on. */
 export interface Subject {

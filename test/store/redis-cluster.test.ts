@@ -8,7 +8,7 @@ import { storeConformance } from './conformance.ts';
 import { answers, expectUnavailable, isBack } from './outages.ts';
 import { claim, codeOf, everything, failedAt, findAll, insert, newPartition, OK, PEOPLE, put } from './people.ts';
 
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 let cluster: RedisCluster;
 beforeAll(async () => {

@@ -14,7 +14,7 @@ import { expectUnavailable, isBack, TOLD_WITHIN_MS } from './outages.ts';
 import { claim, codeOf, drop, failedAt, insert, newPartition, OK, PEOPLE, put, replace } from './people.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 /** Redis writes to disk before it acknowledges, so that acknowledged commits survive a kill. */
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];

@@ -9,7 +9,7 @@ import { type RedisCluster, type RedisServer, runRedisCli, startRedis, startRedi
 import { isBack } from './outages.ts';
 import { claim, newPartition, OK } from './people.ts';
 
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 let redis: RedisServer;
 let sentinel: RedisServer;
