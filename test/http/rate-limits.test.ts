@@ -293,29 +293,29 @@ describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
   });
 
   describe('IPv6', () => {
-    const { points } = LIMITS.login_form;
-    const lookUp = async (ip: string) => {
-      const body = new URLSearchParams({ who: 'nobody' });
-      return (await fetch(`${gateway.url}/login`, { method: 'POST', body, headers: from(ip), redirect: 'manual' })).status;
+    const { points } = LIMITS.device_start;
+    const start = async (ip: string) => {
+      const body = new URLSearchParams({ client_id: 'samlgate-cli' });
+      return (await fetch(`${gateway.url}/oauth/device_authorization`, { method: 'POST', body, headers: from(ip) })).status;
     };
 
     it('counts all addresses of a /64 together', async () => {
-      await Promise.all(Array.from({ length: points }, (_, i) => lookUp(`2001:db8:1:1::${i.toString(16)}`)));
-      expect([await lookUp('2001:db8:1:1:ffff::1'), await lookUp('2001:db8:1:2::1')]).toEqual([429, 404]);
+      await Promise.all(Array.from({ length: points }, (_, i) => start(`2001:db8:1:1::${i.toString(16)}`)));
+      expect([await start('2001:db8:1:1:ffff::1'), await start('2001:db8:1:2::1')]).toEqual([429, 200]);
     });
 
     it('limits a /48, in which one customer has 65,536 /64', async () => {
       const statuses = await Promise.all(
-        Array.from({ length: points * NETWORK_FACTOR }, (_, i) => lookUp(`2001:db8:2:${i.toString(16)}::1`)),
+        Array.from({ length: points * NETWORK_FACTOR }, (_, i) => start(`2001:db8:2:${i.toString(16)}::1`)),
       );
-      expect(new Set(statuses)).toEqual(new Set([404]));
-      expect([await lookUp('2001:db8:2:ffff::1'), await lookUp('2001:db8:3:1::1')]).toEqual([429, 404]);
+      expect(new Set(statuses)).toEqual(new Set([200]));
+      expect([await start('2001:db8:2:ffff::1'), await start('2001:db8:3:1::1')]).toEqual([429, 200]);
     });
 
     it('counts an IPv4-mapped address as the IPv4 address', async () => {
       const ip = newAddress();
-      await Promise.all(Array.from({ length: points }, () => lookUp(ip)));
-      expect([await lookUp(`::ffff:${ip}`), await lookUp(newAddress())]).toEqual([429, 404]);
+      await Promise.all(Array.from({ length: points }, () => start(ip)));
+      expect([await start(`::ffff:${ip}`), await start(newAddress())]).toEqual([429, 200]);
     });
   });
 

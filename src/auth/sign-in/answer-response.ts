@@ -9,7 +9,7 @@ import { serviceProviderUrls } from '../../organizations/connections/identity-pr
 import { canRecoverKeys, recoverKeys } from '../../organizations/connections/recover-keys.ts';
 import { getStoredOrganization } from '../../organizations/directory.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
-import type { Runtime } from '../../runtime.ts';
+import { perRuntime, type Runtime } from '../../runtime.ts';
 import { needsUnknownKey } from '../../saml/crypto/signature.ts';
 import type { UnverifiedMessage } from '../../saml/messages/bindings.ts';
 import { unverifiedDestinationOf, unverifiedIssuerOf } from '../../saml/messages/unverified-issuer.ts';
@@ -60,7 +60,7 @@ export interface Admission {
   takeTurn(waiting: WaitingResponse): Promise<() => void>;
   /** Counts a refusal. Returns whether it exceeds the limit, so that it is not recorded. */
   countRefusal(refusal: CountedRefusal): Promise<boolean>;
-  /** Counts a sign-in, which returns what the requests before it have counted. */
+  /** Returns what the requests that led to a sign-in have counted. Call it only if the sign-in consumed a started request. */
   countAccepted(): Promise<void>;
   /** Ends the examination. Until then, the response occupies one of the refusals that the limits allow. */
   release(): void;
@@ -117,6 +117,8 @@ interface Round {
   readonly isFirst: boolean;
   /** Set once the limits have admitted the response. */
   admission?: Admission;
+  /** The ID of the test whose response this is. Set while no other response to it is examined as one. */
+  testId?: string;
   /** Set once the form is decoded. */
   unverifiedXml?: string;
   /** Set once the Issuer has selected it. */
@@ -141,11 +143,13 @@ export async function answerResponse(runtime: Runtime, organization: Stored<Orga
       if (result.kind !== 'outdated') return await recordOutcome(runtime, round, result);
       if (rounds === MAX_ROUNDS) return await recordOutcome(runtime, round, { kind: 'refused', error: tooManyChanges() });
       const { slug } = organization.value;
-      const { admission } = round;
-      round = { organization: await getStoredOrganization(runtime.store, slug), posted, isFirst: false, ...(admission && { admission }) };
+      const { admission, testId } = round;
+      const present = await getStoredOrganization(runtime.store, slug);
+      round = { organization: present, posted, isFirst: false, ...(admission && { admission }), ...(testId !== undefined && { testId }) };
     }
   } finally {
     round.admission?.release();
+    if (round.testId !== undefined) testsOf(runtime).delete(round.testId);
   }
 }
 
@@ -161,14 +165,13 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     requireDefaultConnection(organization);
     const source = { address: browser.actor.address, organizationId: organization.id };
     round.admission ??= posted.limits.admit(source, browser.nonce !== undefined);
-    const { unverifiedXml, unverifiedRelayState, octets } = await posted.readForm();
+    const form = await posted.readForm();
+    const { unverifiedXml, unverifiedRelayState, octets } = form;
     round.unverifiedXml = unverifiedXml;
     const claimedRequest = await findClaimedRequest(runtime, organization, { unverifiedXml, browserNonce: browser.nonce });
-    // Tests are exempt from the refusal limits: each has one result, in the browser that started it.
-    if (claimedRequest?.kind === 'test') {
-      if (await recoversKeysForTest(runtime, organization, { unverifiedXml, posted, claimedRequest })) return { kind: 'outdated' };
-      return await finishTestSignIn(runtime, round.organization, { unverifiedXml, request: claimedRequest, browser });
-    }
+    // Tests are exempt from the refusal limits: each has one result, in the browser that started it. Copies meanwhile are not.
+    if (claimedRequest?.kind === 'test' && claimTest(runtime, round, claimedRequest))
+      return await judgeTest(runtime, round, { form, claimedRequest });
     if (isFirst) round.admission.requireNewResponse(unverifiedXml);
     const endTurn = await round.admission.takeTurn({ octets, signal: posted.signal });
     const verified = await verifyInTurn(runtime, round, { unverifiedXml, posted, claimedRequest, endTurn }).finally(endTurn);
@@ -182,9 +185,40 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
   }
 }
 
+/** The IDs of the tests whose responses are examined at present. */
+const testsOf = perRuntime(() => new Set<string>());
+
+/** Returns whether this is the only response that is examined as the result of the test. */
+function claimTest(runtime: Runtime, round: Round, { requestId }: TestRequest): boolean {
+  if (round.testId === requestId) return true;
+  if (testsOf(runtime).has(requestId)) return false;
+  testsOf(runtime).add(requestId);
+  round.testId = requestId;
+  return true;
+}
+
+/** Judges the response to a test. Each of its verifications has a turn. */
+async function judgeTest(
+  runtime: Runtime,
+  { organization, posted, admission }: Round,
+  { form, claimedRequest }: { readonly form: ResponseForm; readonly claimedRequest: TestRequest },
+): Promise<TestResult> {
+  const { unverifiedXml, octets } = form;
+  const inTurn = async <T>(verify: (endTurn: () => void) => Promise<T>): Promise<T> => {
+    const endTurn = (await admission?.takeTurn({ octets, signal: posted.signal })) ?? (() => {});
+    return verify(endTurn).finally(endTurn);
+  };
+  const isRecovered = await inTurn((endTurn) =>
+    recoversKeysForTest(runtime, organization.value, { unverifiedXml, posted, claimedRequest, endTurn }),
+  );
+  if (isRecovered) return { kind: 'outdated' };
+  const { browser } = posted;
+  return inTurn((endTurn) => finishTestSignIn(runtime, organization, { unverifiedXml, request: claimedRequest, browser, endTurn }));
+}
+
 interface UnverifiedAnswer {
-  /** Ends the turn of the response. Tests take none. */
-  readonly endTurn?: () => void;
+  /** Ends the turn of the response. */
+  readonly endTurn: () => void;
   readonly unverifiedXml: string;
   readonly posted: PostedResponse;
   readonly claimedRequest: LoginRequest | undefined;
@@ -218,7 +252,7 @@ async function verifyOrRecoverKeys(
     return await verifyResponse(runtime, at, answer.unverifiedXml);
   } catch (error) {
     // A fetch may take seconds.
-    answer.endTurn?.();
+    answer.endTurn();
     if (!needsUnknownKey(error) || !(await isWorthFetching(runtime, at, answer)) || !(await recoverKeys(runtime, at))) throw error;
     return undefined;
   }
@@ -275,7 +309,8 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
       'sign-in accepted',
     );
     posted.afterAnswer(() => {
-      void admission?.countAccepted();
+      // An organization can sign its users in without a started request as often as it likes.
+      if (assertion?.inResponseTo !== undefined) void admission?.countAccepted();
       recordSignIn(runtime, organization, { actor, connection, unverifiedXml, assertion, member });
     });
   } else if (outcome.kind === 'repeated' || outcome.kind === 'bounced') {

@@ -39,6 +39,8 @@ export interface TestAnswer {
   /** The pending test of this browser that the response claims to answer. */
   readonly request: TestRequest;
   readonly browser: BrowserContext;
+  /** Ends the turn in which the response is verified. */
+  readonly endTurn: () => void;
 }
 
 export type TestResult =
@@ -63,6 +65,7 @@ export async function finishTestSignIn(runtime: Runtime, stored: Stored<Organiza
   if (!connection || connection.state === 'disabled') throw new GatewayError('saml_issuer_unknown');
   const examination = await examine(runtime, { organization, connection }, unverifiedXml);
   const verified = await valueOrRefused(() => verifyResponse(runtime, { organization, connection }, unverifiedXml));
+  answer.endTurn();
   const findings = verified ? await runChecks(runtime, stored, { request, verified }) : NO_FINDINGS;
   if (findings.kind === 'outdated') return findings;
   const entry = await consume(runtime, stored, {

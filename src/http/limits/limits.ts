@@ -57,7 +57,7 @@ export const LIMITS = {
     per: 'address',
     counts: 'Unsolicited responses with an unknown key, for which metadata is fetched.',
   },
-  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests. An accepted sign-in returns its point.' },
+  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests. Its acceptance returns the point.' },
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
   // Not by organization: no flood against an organization may keep its sessions from being ended.
   logout: { points: 300, seconds: 60, per: 'address', counts: 'Single logout messages.' },
@@ -65,14 +65,10 @@ export const LIMITS = {
     points: 300,
     seconds: 60,
     per: 'address',
-    counts: 'Views of the start page and the sign-in page. An accepted sign-in returns its point.',
+    counts: 'Views of the start page and the sign-in page. An accepted sign-in that was started here returns a point.',
   },
-  login_form: {
-    points: 60,
-    seconds: 60,
-    per: 'address',
-    counts: 'Look-ups of an organization on the sign-in page. An accepted sign-in returns its point.',
-  },
+  // As many as views of the page. Not returned, see `response-limits.ts`.
+  login_form: { points: 300, seconds: 60, per: 'address', counts: 'Look-ups of an organization on the sign-in page.' },
   device_start: { points: 60, seconds: 60, per: 'address', counts: 'Started sign-ins of the command line.' },
   // Guesses of another user's device code, which has eight letters and lives for ten minutes.
   device_code: { points: 60, seconds: 300, per: 'address', counts: 'Entered device codes.' },

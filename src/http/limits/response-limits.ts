@@ -1,6 +1,6 @@
 /**
- * The limits of the assertion consumer service. Accepted sign-ins never count. They return the points of the requests that led to
- * them, so that a large organization behind one address can sign in, however many members arrive in a minute.
+ * The limits of the assertion consumer service. Accepted sign-ins never count. If they were started here, they return the points of the
+ * requests that led to them, so that a large organization behind one address can sign in, however many members arrive in a minute.
  *
  * Responses without a valid signature count by address and by organization. Above either limit, a response is read only if its
  * browser has the cookie of a started sign-in, and examined only if it answers one. Such attempts have a limit of their own per
@@ -48,8 +48,11 @@ function takeTurn(runtime: Runtime, { organizationId, address }: ResponseSource,
 /** Decoding more than this costs so much that even known copies count as refusals. Usual responses are much smaller. */
 const MAX_FREE_COPY_LENGTH = 32 * 1024;
 
-/** The limits of the requests that lead to a sign-in. */
-const WAY_TO_SIGN_IN: readonly LimitName[] = ['login_page', 'login_form', 'login_start'];
+/**
+ * The limits of the requests that lead to a sign-in. Look-ups of organizations (`login_form`) are not among them: a sign-in can start
+ * without one, so an attacker with an organization could look up others without limit.
+ */
+const WAY_TO_SIGN_IN: readonly LimitName[] = ['login_page', 'login_start'];
 
 class LimitedAdmission implements Admission {
   readonly #runtime: Runtime;
