@@ -1,4 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -60,6 +63,26 @@ describe('samlgate doctor with organization files', () => {
     expect(finding).toMatchObject({ level: 'error', text: expect.stringContaining(reason) });
     expect(finding?.text).not.toMatch(/\n|request [0-9a-f]{8}/);
     expect(others).toEqual([]);
+  });
+
+  test('fetches nothing from services of the machine on which it runs', async () => {
+    let requests = 0;
+    const service = createServer((_request, response) => {
+      requests++;
+      response.end(readFileSync(OKTA));
+    });
+    await once(service.listen(0, '127.0.0.1'), 'listening');
+    const { port } = service.address() as AddressInfo;
+    try {
+      for (const host of ['127.0.0.1', 'localhost']) {
+        const metadata_url = `http://${host}:${port}/metadata`;
+        const findings = await examine({ connections: [connection({ metadata_file: undefined, metadata_url })] });
+        expect(findings).toMatchObject([{ level: 'error', text: expect.stringContaining('its address is not public') }]);
+      }
+      expect(requests).toBe(0);
+    } finally {
+      service.close();
+    }
   });
 
   test('reports a role rule that can never match as a warning', async () => {

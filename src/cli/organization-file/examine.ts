@@ -1,6 +1,6 @@
 /**
  * Checks organization files without the gateway that they are for: applies each to an empty gateway that exists only for the check, so
- * that exactly the rules of `org apply` decide. A file whose metadata has a URL causes a fetch of it.
+ * that exactly the rules of `org apply` decide. Metadata URLs of a file are fetched, but only from public addresses.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,14 @@ export async function examineFiles(names: readonly string[]): Promise<Finding[]>
   try {
     // Ignores the environment: the check must never open the store or read the secret of a real gateway.
     const store = `sqlite:${path.join(directory, 'samlgate.db')}`;
-    const config = readConfig({ SAMLGATE_LISTEN: '127.0.0.1:0', SAMLGATE_STORE: store, SAMLGATE_LOG_LEVEL: 'silent' });
+    const config = readConfig({
+      SAMLGATE_LISTEN: '127.0.0.1:0',
+      // Like a gateway with this base URL, the check fetches no metadata from loopback hosts: the file of a pull request must not reach
+      // the services of a CI machine.
+      SAMLGATE_BASE_URL: 'https://samlgate.invalid',
+      SAMLGATE_STORE: store,
+      SAMLGATE_LOG_LEVEL: 'silent',
+    });
     const gateway = await createGateway(config);
     try {
       const url = `http://127.0.0.1:${await gateway.listen()}`;
