@@ -30,6 +30,8 @@ export function makeApp(runtime: Runtime): Express {
       // `sendPage` sets the policy of pages. Other responses load nothing.
       contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
       strictTransportSecurity: config.isHttps ? { maxAge: 63_072_000, includeSubDomains: false } : false,
+      // Other sites see no URL, which may have an email address in its query. With no-referrer, browsers would also send `Origin: null`
+      // with the gateway's own forms, which requireOwnOrigin() refuses.
       referrerPolicy: { policy: 'same-origin' },
       crossOriginOpenerPolicy: { policy: 'same-origin' },
       xFrameOptions: { action: 'deny' },

@@ -119,7 +119,7 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
         </label>
         <label>
           User or request ID
-          <input type="search" name="person" value={filter.person} maxlength={254} placeholder="carl@" />
+          <input type="search" name="person" value={filter.person} maxlength={254} autocomplete="off" placeholder="carl@" />
         </label>
         <FilterButtons path={path} isFiltered={isFiltered} />
       </form>
