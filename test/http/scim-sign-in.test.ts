@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ResponseValues } from '../../src/mock-idp/response-values.ts';
+import { withPendingRevocation } from '../../src/organizations/connections/revoke-credentials.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
+import type { Store } from '../../src/store/store.ts';
 import { DAY_MS, toIsoTime } from '../../src/time.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
@@ -34,11 +37,16 @@ beforeEach(async () => {
 
 const path = (rest: string) => `/organizations/${acme.slug}/${rest}`;
 const verdict = ({ status, code }: Page) => (status === 303 ? 'accepted' : code);
+const OID = 'http://schemas.microsoft.com/identity/claims/objectidentifier';
 const ADA = 'ada@acme.example';
 
 /** Signs in with an unsolicited response, like Okta with an email address as NameID. */
-async function signIn(email: string, { groups = ['staff'], nameId = email, issuer = {}, browser = new HttpBrowser() }: SignInOptions = {}) {
+async function signIn(
+  email: string,
+  { groups = ['staff'], nameId = email, issuer = {}, oid, browser = new HttpBrowser() }: SignInOptions = {},
+) {
   const attributes = [
+    ...(oid === undefined ? [] : [{ name: OID, values: [oid] }]),
     { name: 'email', values: [email] },
     { name: 'groups', values: [...groups] },
   ];
@@ -48,6 +56,8 @@ async function signIn(email: string, { groups = ['staff'], nameId = email, issue
 interface SignInOptions {
   readonly groups?: readonly string[];
   readonly nameId?: string;
+  /** A value of the attribute in `scim_link_attribute`. */
+  readonly oid?: string;
   readonly issuer?: Partial<ResponseValues>;
   readonly browser?: HttpBrowser;
 }
@@ -115,6 +125,31 @@ describe('a provisioned user', () => {
     await provision('bob-1', { emails: [{ value: `bob@${domain}`, primary: true }] });
     await provision('bob-2', { emails: [{ value: `bob@${domain}`, primary: true }] });
     expect(await signIn(`bob@${domain}`, { nameId: 'bob@acme.example' })).toBe('saml_identifier_ambiguous');
+  });
+
+  it('is ambiguous if more users have the externalId than are read, and if more members have the email address', async () => {
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { scim_link_attribute: OID });
+    const domain = `${acme.slug}.example`;
+    await gateway.api('POST', path('domains'), { domain });
+    await gateway.api('POST', path(`domains/${domain}/verify`), { confirm: true });
+    const shared = { externalId: 'oid-1', emails: [{ value: `all@${domain}`, primary: true }] };
+    for (let i = 0; i < 10; i++) {
+      await provision(`user${i}@acme.example`, { ...shared, externalId: `own-${i}` });
+      expect(await signIn(`user${i}@acme.example`)).toBe('accepted');
+      const { Resources } = (await scim.call('GET', `/Users?filter=${encodeURIComponent(`userName eq "user${i}@acme.example"`)}`)).body;
+      await scim.call('PATCH', `/Users/${Resources[0].id}`, { Operations: [{ op: 'replace', value: shared }] });
+    }
+    expect((await provision('user10@acme.example', shared)).status).toBe(201);
+    expect(await signIn('eve@acme.example', { oid: 'oid-1' })).toBe('saml_identifier_ambiguous');
+    const answer = await provision('user11@acme.example', shared);
+    expect([answer.status, answer.body.scimType]).toEqual([409, 'uniqueness']);
+  });
+
+  it('leaves the former email address of a member whom it is linked to in the audit trail', async () => {
+    await signIn('old@acme.example', { nameId: ADA });
+    expect((await provision(ADA, { emails: [{ value: 'new@acme.example', primary: true }] })).status).toBe(201);
+    const [entry] = await auditOf('member.linked');
+    expect(entry?.details).toMatchObject({ email_from: 'old@acme.example', email_to: 'new@acme.example' });
   });
 
   it('never takes over an owner, and the owners learn of the attempt once', async () => {
@@ -268,6 +303,71 @@ describe('deactivation by SCIM', () => {
     expect((await gateway.api('GET', `/organizations/${acme.slug}`)).body.without_owner_since).toBeNull();
     expect((await scim.call('DELETE', `/Users/${body.id}`)).status).toBe(204);
     expect(await auditOf('organization.without_owner')).toHaveLength(2);
+  });
+});
+
+/** Runs `work` before the next change of a SCIM user is written to the store. */
+function beforeScimIsWritten(work: () => Promise<unknown>): void {
+  const store = gateway.runtime.store as { commit: Store['commit'] };
+  const { commit } = store;
+  store.commit = async (...args) => {
+    if (args[1].some((step) => 'collection' in step && step.collection.name.startsWith('scim-user-'))) {
+      store.commit = commit;
+      await work();
+    }
+    return commit.apply(store, args);
+  };
+}
+
+describe('a change by SCIM at the same moment', () => {
+  it('as the first sign-in of a user with another NameID creates no account beside a deactivated one', async () => {
+    await signIn(ADA);
+    const browser = new HttpBrowser();
+    beforeSignInIsWritten(gateway, () => provision(ADA, { active: false }));
+    expect(await signIn(ADA, { nameId: 'ghost@acme.example', browser })).toBe('member_suspended');
+    expect([(await members()).length, await meStatus(browser)]).toEqual([1, 401]);
+  });
+
+  it('as the first sign-in creates one member of a user who is found by externalId only', async () => {
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { scim_link_attribute: OID });
+    beforeSignInIsWritten(gateway, () => provision('ada.lovelace', { externalId: 'oid-1', emails: [] }));
+    expect(await signIn(ADA, { oid: 'oid-1' })).toBe('accepted');
+    expect(await members()).toMatchObject([{ state: 'active', email: ADA }]);
+  });
+
+  it('as the revocation of its token is refused', async () => {
+    const { body } = await provision(ADA);
+    const second = await makeScimClient(gateway, acme);
+    await gateway.api('DELETE', path(`scim-tokens/${scim.id}`));
+    for (const [method, rest, sent] of [
+      ['POST', '/Users', { userName: 'eve@acme.example' }],
+      ['PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', value: { active: false } }] }],
+      ['DELETE', `/Users/${body.id}`, undefined],
+    ] as const) {
+      const client = await makeScimClient(gateway, acme);
+      beforeScimIsWritten(() => gateway.api('DELETE', path(`scim-tokens/${client.id}`)));
+      expect([method, (await client.call(method, rest, sent)).status]).toEqual([method, 401]);
+    }
+    expect((await second.call('GET', '/Users')).body.totalResults).toBe(1);
+    expect(await members()).toMatchObject([{ id: body.id, suspended: false }]);
+  });
+
+  it('as a revocation leaves no credential that the revocation did not see under the new address', async () => {
+    const { body } = await provision(ADA);
+    const browser = new HttpBrowser();
+    await signIn(ADA, { browser });
+    const { store } = gateway.runtime;
+    beforeScimIsWritten(async () => {
+      const stored = await store.get(acme.id, ORGANIZATION, ORGANIZATION_RECORD);
+      const [connection] = stored?.value.connections ?? [];
+      if (!stored || !connection) throw new Error('The organization has no connection.');
+      const value = withPendingRevocation(stored.value, connection, 'chg_1');
+      await store.commit(acme.id, [{ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value }]);
+    });
+    const value = { emails: [{ value: 'aaa@acme.example', primary: true }] };
+    expect((await scim.call('PATCH', `/Users/${body.id}`, { Operations: [{ op: 'replace', value }] })).status).toBe(200);
+    expect((await store.get(acme.id, MEMBERS, body.id))?.value).toMatchObject({ email: 'aaa@acme.example', sessions: [] });
+    expect(await meStatus(browser)).toBe(401);
   });
 });
 

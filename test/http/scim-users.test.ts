@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LIMITS } from '../../src/http/limits/limits.ts';
+import { limitOf } from '../../src/http/limits/rate-limits.ts';
+import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import { scimUsers } from '../../src/organizations/provisioning/scim-users.ts';
+import type { Step } from '../../src/store/store.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient, type ScimClient, scimCall } from '../support/scim-client.ts';
 import { signedIn } from '../support/signed-in.ts';
+import { addConnection } from '../support/test-connection.ts';
 
 const CORE = 'urn:ietf:params:scim:schemas:core:2.0:User';
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
@@ -196,6 +202,48 @@ describe('SCIM users as Entra ID sends them', () => {
     expect((await memberOf(id)).status).toBe(404);
     expect((await filtered(`userName eq "${userName}"`)).body.totalResults).toBe(0);
     expect((await okta.call('POST', '/Users', newUser({ userName }))).status).toBe(201);
+  });
+});
+
+describe('rate limits of SCIM', () => {
+  it('apply to each connection, and to changes separately', async () => {
+    const limited = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
+    try {
+      const organization = await makeTestOrganization(limited);
+      const partner = await addConnection(limited, organization);
+      const first = await makeScimClient(limited, organization);
+      const second = await makeScimClient(limited, organization, { connection: partner.id });
+      const exhaust = (name: 'scim' | 'scim_changes') =>
+        limitOf(limited.runtime, name, `${organization.id} ${partner.id}`).count(LIMITS[name].points);
+      await exhaust('scim_changes');
+      expect([(await second.call('POST', '/Users', newUser())).status, (await second.call('GET', '/Users')).status]).toEqual([429, 200]);
+      await exhaust('scim');
+      expect((await second.call('GET', '/Users')).status).toBe(429);
+      expect([(await first.call('POST', '/Users', newUser())).status, (await first.call('GET', '/Users')).status]).toEqual([201, 200]);
+    } finally {
+      await limited.stop();
+    }
+  });
+});
+
+describe('a connection with many SCIM users', () => {
+  it('refuses requests that would read most of them', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const client = await makeScimClient(gateway, organization);
+    const { store } = gateway.runtime;
+    const stored = await getOrganizationById(store, organization.id);
+    const collection = scimUsers(stored?.connections[0]?.id ?? '');
+    const at = '2026-01-01T00:00:00.000Z';
+    for (let from = 0; from < 2100; from += 100) {
+      const steps = Array.from({ length: 100 }, (_, i): Step => {
+        const value = { attributes: {}, userName: `u${from + i}`, email: '', active: true, createdAt: at, changedAt: at };
+        return { do: 'insert', collection, id: `usr_${String(from + i).padStart(20, '0')}`, value };
+      });
+      await store.commit(organization.id, steps);
+    }
+    expect((await client.call('GET', '/Users?startIndex=2000&count=1')).status).toBe(200);
+    expect(failure(await client.call('GET', '/Users?startIndex=2002&count=1'))).toEqual([400, '400', 'tooMany']);
+    expect(failure(await filtered('active eq true', client))).toEqual([400, '400', 'tooMany']);
   });
 });
 

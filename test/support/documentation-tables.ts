@@ -83,8 +83,14 @@ async function metrics(): Promise<string> {
   );
 }
 
-const PER = { address: 'address', organization: 'organization', request: 'started sign-in', response: 'response' } as const;
-const timeOf = (seconds: number): string => (seconds === 60 ? 'minute' : `${seconds / 60} minutes`);
+const PER = {
+  address: 'address',
+  organization: 'organization',
+  connection: 'connection',
+  request: 'started sign-in',
+  response: 'response',
+} as const;
+const timeOf = (seconds: number): string => (seconds === 60 ? 'minute' : seconds === 86_400 ? 'day' : `${seconds / 60} minutes`);
 
 function rateLimits(): string {
   const rows = Object.entries(LIMITS).map(([name, { points, seconds, per, counts }]) => [

@@ -6,14 +6,10 @@
 import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import { newId, newSecret, sha256 } from '../../ids.ts';
-import {
-  findConnection,
-  type OrganizationConnection,
-  requireConnection,
-  withoutProvisioning,
-} from '../../organizations/connections/connections.ts';
+import { findConnection, requireConnection, withoutProvisioning } from '../../organizations/connections/connections.ts';
 import { getOrganization } from '../../organizations/directory.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../organizations/organizations.ts';
+import type { ScimTarget } from '../../organizations/provisioning/scim-users.ts';
 import { isProvisioned } from '../../organizations/provisioning/scim-users.ts';
 import type { Runtime } from '../../runtime.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
@@ -152,7 +148,7 @@ export async function revokeScimToken(
 }
 
 /** A SCIM client, and what it may change. */
-export interface ScimPrincipal extends OrganizationConnection {
+export interface ScimPrincipal extends ScimTarget {
   readonly tokenId: string;
 }
 
@@ -172,5 +168,6 @@ export async function authenticateScim(runtime: Runtime, slug: string, authoriza
   if (!connection || scimTokenState(organization, stored.value, runtime.now()) !== 'valid') {
     throw new GatewayError('unauthenticated', 'The SCIM token is invalid, expired or revoked, or its connection is not active.');
   }
-  return { organization, connection, tokenId: stored.id };
+  const requireToken: Step = { do: 'require', collection: SCIM_TOKENS, id: stored.id };
+  return { organization, connection, tokenId: stored.id, requireToken };
 }

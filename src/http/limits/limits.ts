@@ -4,7 +4,7 @@ export interface Limit {
   readonly points: number;
   readonly seconds: number;
   /** What counts as one group of requests. */
-  readonly per: 'address' | 'organization' | 'request' | 'response';
+  readonly per: 'address' | 'organization' | 'connection' | 'request' | 'response';
   /** What is counted, for the documentation. */
   readonly counts: string;
 }
@@ -85,8 +85,10 @@ export const LIMITS = {
     per: 'address',
     counts: 'Failed sign-ins of the operator in the console. Wrong operator tokens in the API count as `wrong_tokens`.',
   },
-  // An initial cycle of Entra ID sends 25 requests a second, and an organization can have several connections.
-  scim: { points: 6000, seconds: 60, per: 'organization', counts: 'Requests with a valid SCIM token.' },
+  // An initial cycle of Entra ID sends 25 requests a second. No token can use up the requests of another connection.
+  scim: { points: 6000, seconds: 60, per: 'connection', counts: 'Requests with a valid SCIM token.' },
+  // Each change has an entry in the audit trail, from which the oldest ones are deleted.
+  scim_changes: { points: 100_000, seconds: 86_400, per: 'connection', counts: 'The same, if they can change users.' },
   domain_check: { points: 100, seconds: 600, per: 'organization', counts: 'Look-ups in DNS to verify domains.' },
 } as const satisfies Record<string, Limit>;
 

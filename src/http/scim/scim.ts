@@ -114,7 +114,9 @@ async function readCall(runtime: Runtime, request: Request, response: Response):
   const actor = actorOf(request, response);
   const check = () => checkBearerToken(runtime, { actor, authorization }, () => authenticateScim(runtime, slug, authorization));
   let principal = await check();
-  await requireKeyWithinLimit(runtime, 'scim', principal.organization.id);
+  const limited = `${principal.organization.id} ${principal.connection.id}`;
+  await requireKeyWithinLimit(runtime, 'scim', limited);
+  if (request.method !== 'GET' && request.method !== 'HEAD') await requireKeyWithinLimit(runtime, 'scim_changes', limited);
   const body = await readBody(request, response);
   if (hasBody(request)) principal = await check();
   const { organization, tokenId } = principal;

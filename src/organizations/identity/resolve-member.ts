@@ -97,7 +97,11 @@ export async function resolveMember(
       throw identifierUndecided(identifier.source);
     }
     if (isProvisioned(stored.value, connection)) {
-      joinSteps = await guardJoin(store, organizationId, { kind: 'signed-in', connectionId: connection.id, names: namesOf(user) });
+      joinSteps = await guardJoin(store, organizationId, {
+        kind: 'signed-in',
+        connectionId: connection.id,
+        names: namesOf(stored.value, user),
+      });
       provisioned = await findProvisionedMember(store, stored.value, { connection, user });
       if (provisioned?.value.suspended) throw new GatewayError('member_suspended');
     }

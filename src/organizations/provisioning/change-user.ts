@@ -10,13 +10,14 @@ import { confirmReplicated } from '../../store/confirm-replicated.ts';
 import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
+import { withoutCredentialsOf } from '../connections/revoke-credentials.ts';
 import { removalSteps } from '../member-changes.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import type { Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
-import { contactOf, notUnique, requireAllowedContact, requireTarget, userRecord } from './provision-user.ts';
+import { contactOf, notUnique, requireAllowedContact, requireStillValid, requireTarget, userRecord } from './provision-user.ts';
 import { deactivationSteps, foreseeScimChange, scimAuditSteps, withScimState } from './scim-state.ts';
-import { isSuspendedByOwner, type ScimUser, scimUsers } from './scim-users.ts';
+import { isSuspendedByOwner, type ScimTarget, type ScimUser, scimUsers } from './scim-users.ts';
 
 const noSuchUser = (): ScimError => new ScimError(404, 'There is no such user.');
 
@@ -60,12 +61,7 @@ export interface UserChange {
  * Changes a user. A request that does not mention `active` never activates a user.
  * @throws ScimError 404, 409 if the userName is taken, 412, or an error of `change`
  */
-export async function changeUser(
-  runtime: Runtime,
-  actor: Actor,
-  target: OrganizationConnection,
-  change: UserChange,
-): Promise<Stored<ScimUser>> {
+export async function changeUser(runtime: Runtime, actor: Actor, target: ScimTarget, change: UserChange): Promise<Stored<ScimUser>> {
   const { store, now } = runtime;
   const { connection } = target;
   const collection = scimUsers(connection.id);
@@ -77,10 +73,10 @@ export async function changeUser(
     const attributes = withAttribute(changed, 'active', active);
     const profile = readProfile(attributes);
     const before = member.value;
-    const after: Member = {
+    const after = withoutRevoked(organization.value, {
       ...withScimState(before, { connectionId: connection.id, active: profile.active }),
       ...contactOf(profile, before),
-    };
+    });
     requireAllowedContact(organization.value, before, after);
     const value = userRecord(attributes, profile, { createdAt: user.value.createdAt, changedAt: user.value.changedAt });
     const isSame = JSON.stringify([value, after]) === JSON.stringify([user.value, before]);
@@ -98,18 +94,27 @@ export async function changeUser(
       ...deactivationSteps(before, after),
       ...scimAuditSteps(nowMs, actor, { before, after, userBefore: user.value, userAfter: next }),
       ...effect.steps,
+      target.requireToken,
     ];
     const result = await store.commit(organization.value.id, steps, { replicated: true });
     if (result.ok) {
       if (effect.losesLastOwner) await reportOwnerLoss(runtime, organization.value, 'scim');
       return { id: user.id, version: user.version + 1, value: next };
     }
+    requireStillValid(target, steps, result);
     if (result.failed === 0 && (await isTaken(runtime, target, user.id, profile.userName))) {
       throw notUnique('A user with this userName exists already.');
     }
     return RETRY;
   });
 }
+
+/**
+ * Returns a member without the credentials that a disabled or deleted connection takes away. The revocation reads members in the order
+ * of their email addresses, so it could miss a member whose address SCIM changes meanwhile.
+ */
+const withoutRevoked = ({ revokingConnections = [] }: Organization, member: Member): Member =>
+  revokingConnections.reduce((present, connection) => withoutCredentialsOf(present, connection) ?? present, member);
 
 async function isTaken(
   { store }: Runtime,
@@ -129,7 +134,7 @@ async function isTaken(
 export async function removeUser(
   runtime: Runtime,
   actor: Actor,
-  target: OrganizationConnection,
+  target: ScimTarget,
   { id, requireVersion }: Omit<UserChange, 'change'>,
 ): Promise<void> {
   const { store, now } = runtime;
@@ -155,8 +160,13 @@ export async function removeUser(
           ] as const)
         : await removalSteps(runtime, actor, organization.value.id, member)),
       ...effect.steps,
+      target.requireToken,
     ];
-    if (!(await store.commit(organization.value.id, steps, { replicated: true })).ok) return RETRY;
+    const result = await store.commit(organization.value.id, steps, { replicated: true });
+    if (!result.ok) {
+      requireStillValid(target, steps, result);
+      return RETRY;
+    }
     if (effect.losesLastOwner) await reportOwnerLoss(runtime, organization.value, 'scim');
     return true;
   });

@@ -17,9 +17,9 @@ export interface SigningInUser {
 const MAX_CANDIDATES = 10;
 
 /** Returns the names by which a provisioned user could be the user of an assertion. */
-export const namesOf = ({ email, identifiers }: SigningInUser): readonly string[] => [
+export const namesOf = ({ scimLinkAttribute }: Organization, { email, identifiers }: SigningInUser): readonly string[] => [
   email,
-  ...identifiers.filter(({ source }) => 'name_id' in source).map(({ value }) => value),
+  ...identifiers.filter(({ source }) => 'name_id' in source || source.attribute === scimLinkAttribute).map(({ value }) => value),
 ];
 
 /**
@@ -40,16 +40,19 @@ export async function findProvisionedMember(
     const [member, ...others] = invited;
     if (!member) continue;
     if (others.length > 0 || member.value.role === 'owner') {
-      throw new GatewayError('saml_identifier_ambiguous', {
-        detail: 'Your identity provider describes several accounts that could be yours.',
-        administratorDetail:
-          'The SAML response fits several provisioned users, or an owner who has never signed in. Make userName at the SCIM application the same as the NameID, and remove such an owner.',
-      });
+      throw ambiguous();
     }
     return member;
   }
   return undefined;
 }
+
+const ambiguous = (): GatewayError =>
+  new GatewayError('saml_identifier_ambiguous', {
+    detail: 'Your identity provider describes several accounts that could be yours.',
+    administratorDetail:
+      'The SAML response fits several provisioned users, or an owner who has never signed in. Make userName at the SCIM application the same as the NameID, and remove such an owner.',
+  });
 
 /** Returns the ids of users by each rule, in the order of the rules. */
 async function candidateIds(
@@ -59,7 +62,8 @@ async function candidateIds(
 ): Promise<readonly ReadonlySet<string>[]> {
   const collection = scimUsers(connection.id);
   const find = async (index: 'externalId' | 'email', equals: string) => {
-    const { items } = await store.find(organization.id, collection, index, { equals, limit: MAX_CANDIDATES });
+    const { items, nextCursor } = await store.find(organization.id, collection, index, { equals, limit: MAX_CANDIDATES });
+    if (nextCursor !== null) throw ambiguous();
     return items.map(({ id }) => id);
   };
   const chosen = user.identifiers.filter(({ source }) => 'attribute' in source && source.attribute === organization.scimLinkAttribute);

@@ -31,7 +31,7 @@ export interface UserList {
 
 export const MAX_COUNT = 200;
 /** More than this is never read for one request. */
-const MAX_SKIPPED = 20_000;
+const MAX_SKIPPED = 2000;
 const CURSOR_SECONDS = 3600;
 
 /** @throws ScimError with tooMany if the filter cannot use an index, or if the position is too far behind */
@@ -73,6 +73,7 @@ async function findCandidates(
       return isStorable ? readSome(await store.find(organizationId, collection, 'email', some(value.toLowerCase()))) : [];
     }
   }
+  if ((await store.count(organizationId, collection)) > MAX_COUNT) throw tooManyRead();
   return readSome(await store.find(organizationId, collection, 'all', some('')));
 }
 
@@ -80,8 +81,11 @@ const some = (equals: string) => ({ equals, limit: MAX_COUNT });
 
 function readSome({ items, nextCursor }: { readonly items: readonly Stored<ScimUser>[]; readonly nextCursor: string | null }) {
   if (nextCursor === null) return items;
-  throw new ScimError(400, 'The filter would read too many users. Filter by userName, externalId, id or emails.value.', 'tooMany');
+  throw tooManyRead();
 }
+
+const tooManyRead = (): ScimError =>
+  new ScimError(400, 'The filter would read too many users. Filter by userName, externalId, id or emails.value.', 'tooMany');
 
 async function listAll(
   runtime: Runtime,

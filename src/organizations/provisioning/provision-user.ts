@@ -17,25 +17,23 @@ import { hasVerifiedDomain, isEmailAllowed } from '../domains/domain-claims.ts';
 import { emailDomain } from '../domains/domain-name.ts';
 import { eachMemberWithEmail, identityKey, isOfConnection } from '../identity/member-identity.ts';
 import { MEMBERS, type Member, resolveRole } from '../members.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { type Connection, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { noteNewMember } from '../quotas/quota-use.ts';
 import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
 import { decideRole } from '../role-mapping.ts';
 import { guardJoin } from './join-guard.ts';
-import { deactivationSteps, withScimState } from './scim-state.ts';
-import { isProvisioned, type ScimUser, scimUsers } from './scim-users.ts';
+import { changeOf, deactivationSteps, withScimState } from './scim-state.ts';
+import { isProvisioned, type ScimTarget, type ScimUser, scimUsers } from './scim-users.ts';
 
 /**
  * Creates a user. It becomes the member of the connection that is certainly the same user, or a new one who has never signed in.
  * @throws ScimError with uniqueness if the userName is taken, if two members could be the user, or if the member is an owner, who must
  *   not be taken over by a provisioning client
  */
-export async function provisionUser(
-  runtime: Runtime,
-  actor: Actor,
-  { organization: { id: organizationId }, connection: { id: connectionId } }: OrganizationConnection,
-  attributes: Attributes,
-): Promise<Stored<ScimUser>> {
+export async function provisionUser(runtime: Runtime, actor: Actor, client: ScimTarget, attributes: Attributes): Promise<Stored<ScimUser>> {
   const { store, now } = runtime;
+  const organizationId = client.organization.id;
+  const connectionId = client.connection.id;
   const profile = readProfile(attributes);
   const collection = scimUsers(connectionId);
   return compareAndSet<Stored<ScimUser>>(async () => {
@@ -44,7 +42,7 @@ export async function provisionUser(
     const { organization, connection } = target;
     const taken = await store.getUnique(organization.id, collection, 'userName', profile.userName.toLowerCase());
     if (taken && (await store.get(organization.id, MEMBERS, taken.id))) throw notUnique('A user with this userName exists already.');
-    const names = [profile.userName, profile.email];
+    const names = [profile.userName, profile.email, ...(profile.externalId === undefined ? [] : [profile.externalId])];
     const joinSteps = await guardJoin(store, organization.id, { kind: 'provisioned', connectionId: connection.id, names });
     const known = await findLinkedMember(store, target, profile);
     if (known?.value.role === 'owner') await refuseOwner(runtime, actor, target, known);
@@ -57,7 +55,7 @@ export async function provisionUser(
     const at = toIsoTime(nowMs);
     const user = userRecord(attributes, profile, { createdAt: at, changedAt: at });
     const steps: Step[] = [
-      { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: target.stored.version },
+      organizationStep(target, after.suspended && !before.suspended),
       // Left behind by a member who was removed at the same moment as the user changed.
       ...(taken ? [{ do: 'delete', collection, id: taken.id, version: taken.version } as const] : []),
       ...(known
@@ -70,14 +68,22 @@ export async function provisionUser(
       { do: 'insert', collection, id: after.id, value: user },
       ...deactivationSteps(before, after),
       known
-        ? auditStep(nowMs, actor, 'member.linked', { member_id: after.id, details: { by: 'scim', connection: connection.id } })
+        ? auditStep(nowMs, actor, 'member.linked', {
+            member_id: after.id,
+            details: { by: 'scim', connection: connection.id, ...changeOf('email', before.email, after.email) },
+          })
         : auditStep(nowMs, actor, 'member.created', { member_id: after.id, details: { email: after.email, by: 'scim' } }),
       ...(after.suspended && !before.suspended
         ? [auditStep(nowMs, actor, 'member.suspended', { member_id: after.id, details: { by: 'scim' } })]
         : []),
+      client.requireToken,
     ];
     const result = await store.commit(organization.id, steps, { replicated: true });
-    if (result.ok) return { id: after.id, version: 1, value: user };
+    if (result.ok) {
+      if (!known) await noteNewMember(runtime, organization);
+      return { id: after.id, version: 1, value: user };
+    }
+    requireStillValid(client, steps, result);
     if (steps[result.failed]?.do === 'below') throw quotaExceeded(runtime, organization, 'members');
     return RETRY;
   });
@@ -98,6 +104,19 @@ export async function requireTarget(store: Store, organizationId: string, connec
   if (!connection || !isProvisioned(stored.value, connection)) throw new GatewayError('unauthenticated');
   return { organization: stored.value, connection, stored };
 }
+
+/** @throws unauthenticated if a commit failed because the token was revoked */
+export function requireStillValid({ requireToken }: ScimTarget, steps: readonly Step[], { failed }: { readonly failed: number }): void {
+  if (steps[failed] === requireToken) throw new GatewayError('unauthenticated');
+}
+
+/** A suspension increments the version of the organization's record, so that sign-ins that have not seen it are judged again. */
+const organizationStep = ({ stored: { version, value } }: CurrentTarget, isSuspension: boolean): Step => ({
+  ...(isSuspension ? { do: 'replace', value } : { do: 'require' }),
+  collection: ORGANIZATION,
+  id: ORGANIZATION_RECORD,
+  version,
+});
 
 export const notUnique = (detail: string): ScimError => new ScimError(409, detail, 'uniqueness');
 
@@ -145,6 +164,13 @@ function newMember({ organization, connection }: OrganizationConnection, { email
   };
 }
 
+/** Members with one email address that are read. More could make each request slow. */
+const MAX_READ = 10;
+
+/** A member who has never signed in has no identifier, but the connection that provisioned it. */
+const isMemberOf = (member: Member, connection: Connection): boolean =>
+  member.lastLoginAt === undefined ? member.connectionId === connection.id : isOfConnection(member, connection);
+
 /**
  * Finds the member of the connection that a user is: by the identifier, or by an email address in a verified domain.
  * @throws ScimError with uniqueness if there are two, or if another user of the client is this member already
@@ -163,9 +189,10 @@ async function findLinkedMember(
   }
   const domain = emailDomain(profile.email);
   if (domain !== undefined && hasVerifiedDomain(organization, domain)) {
+    let read = 0;
     for await (const member of eachMemberWithEmail(store, organization.id, profile.email)) {
-      if (!member.value.scim && isOfConnection(member.value, connection)) found.set(member.id, member);
-      if (found.size > 1) break;
+      if (++read > MAX_READ) throw notUnique('Too many members of the organization have this email address.');
+      if (!member.value.scim && isMemberOf(member.value, connection)) found.set(member.id, member);
     }
   }
   if (found.size > 1) throw notUnique('Two members of the organization could be this user. An owner must remove one of them first.');

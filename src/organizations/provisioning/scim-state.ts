@@ -61,7 +61,7 @@ export async function foreseeScimChange(
   }
   const isSuspension = !after || (after.suspended && !before.suspended);
   if (losesOwner || isSuspension) return { steps: [replaceBy(value)], losesLastOwner: false };
-  return { steps: [{ do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD }], losesLastOwner: false };
+  return { steps: [{ do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version }], losesLastOwner: false };
 }
 
 interface MemberAndUserChange {
@@ -94,5 +94,5 @@ export function scimAuditSteps(nowMs: number, actor: Actor, { before, after, use
   return steps;
 }
 
-const changeOf = (name: string, from: string | undefined, to: string | undefined): Readonly<Record<string, string | null>> =>
+export const changeOf = (name: string, from: string | undefined, to: string | undefined): Readonly<Record<string, string | null>> =>
   from === to ? {} : { [`${name}_from`]: from ?? null, [`${name}_to`]: to ?? null };

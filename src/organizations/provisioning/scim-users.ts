@@ -6,8 +6,15 @@ import { GatewayError } from '../../errors.ts';
 import { type Attributes, attributeOf, isList, isObject } from '../../scim/attributes.ts';
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import type { Collection, Step, Store } from '../../store/store.ts';
+import type { OrganizationConnection } from '../connections/connections.ts';
 import type { Member } from '../members.ts';
 import type { Connection, Organization } from '../organizations.ts';
+
+/** What a SCIM client may change. */
+export interface ScimTarget extends OrganizationConnection {
+  /** Makes a commit fail if the token of the client was revoked. */
+  readonly requireToken: Step;
+}
 
 export interface ScimUser {
   /** As the client sent them, without those that only the gateway sets. */
