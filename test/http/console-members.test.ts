@@ -330,6 +330,8 @@ describe('console: members whom SCIM provisioned', () => {
     const member = async () => (await open(olivia, `/members/${body.id}`)).text;
     expect(textOf((await open(olivia, '/members')).text)).toContain('invited');
     expect(textOf(await member())).toContain('Suspend member');
+    expect(textOf(await member())).toContain('This member can become an owner after the first sign-in.');
+    expect(await member()).not.toContain(`/members/${body.id}/role`);
 
     await setActive(false);
     expect(textOf(await member())).toContain('The identity provider deactivated this member.');

@@ -112,7 +112,7 @@ function AccessSection({ member, path, csrfToken, isLastOwner, isHeldDeactivated
   );
 }
 
-function RoleChange({ member: { role, roleSource }, path, csrfToken, isLastOwner }: ChangeProps) {
+function RoleChange({ member: { role, roleSource, lastLoginAt }, path, csrfToken, isLastOwner }: ChangeProps) {
   if (roleSource.kind === 'rule') {
     return (
       <p>
@@ -122,6 +122,7 @@ function RoleChange({ member: { role, roleSource }, path, csrfToken, isLastOwner
     );
   }
   const other = role === 'owner' ? 'collaborator' : 'owner';
+  if (other === 'owner' && lastLoginAt === undefined) return <p>This member can become an owner after the first sign-in.</p>;
   if (isLastOwner && other === 'collaborator') return null;
   return (
     <PostForm action={`${path}/role`} csrfToken={csrfToken}>
