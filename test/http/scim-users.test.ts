@@ -227,6 +227,18 @@ describe('rate limits of SCIM', () => {
 });
 
 describe('a connection with many SCIM users', () => {
+  it('warns the operator before the quota of members is used up, and keeps to it', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const client = await makeScimClient(gateway, organization);
+    await gateway.api('PATCH', `/organizations/${organization.slug}`, { quotas: { members: 1 } });
+    const warnings = async () =>
+      (await gateway.runtime.metrics.quotaWarnings.get()).values.find(({ labels }) => labels.quota === 'members');
+    const before = (await warnings())?.value ?? 0;
+    expect((await client.call('POST', '/Users', newUser())).status).toBe(201);
+    expect((await warnings())?.value).toBe(before + 1);
+    expect((await client.call('POST', '/Users', newUser())).status).not.toBe(201);
+  });
+
   it('refuses requests that would read most of them', async () => {
     const organization = await makeTestOrganization(gateway);
     const client = await makeScimClient(gateway, organization);
