@@ -44,7 +44,7 @@ export function makeApp(runtime: Runtime): Express {
   app.use(loginRoutes(runtime));
   app.use(deviceRoutes(runtime));
   app.use(oauthRoutes(runtime));
-  app.use(forwardAuthRefusals());
+  app.use(forwardAuthRefusals(runtime));
   app.use(loadOnFirstRequest(/^\/scim\/v2(?:\/|$)/, () => scim(runtime)));
   app.use(loadOnFirstRequest(/^\/(?:console|setup)(?:\/|$)/, () => consolePages(runtime)));
   app.use(loadOnFirstRequest(/^\/docs(?:\/|$)/, documentation));

@@ -8,15 +8,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Express, Router } from 'express';
 import { z } from 'zod';
 import { authenticateBearer, authenticateSession } from '../auth/authenticate.ts';
-import type { MemberPrincipal, Principal } from '../auth/principal.ts';
+import type { MemberPrincipal } from '../auth/principal.ts';
 import { readRequestSession } from '../auth/sessions/browser-sessions.ts';
 import { MEMBER_SESSION, renewLogin } from '../auth/sessions/member-sessions.ts';
+import { mayBeOperatorToken, reportWrongOperatorToken } from '../auth/sessions/operator-sessions.ts';
 import { tokenPolicyOf } from '../auth/tokens/token-policy.ts';
 import { recordTokenUse } from '../auth/tokens/token-use.ts';
+import { invalidToken } from '../auth/tokens/verify-token.ts';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { OperationDescription } from './api/operation.ts';
 import { countFailure } from './limits/rate-limits.ts';
+import { actorOf } from './request-context.ts';
 
 const PATH = '/auth/verify';
 
@@ -61,13 +64,24 @@ function countWrongToken(runtime: Runtime, app: Express, request: IncomingMessag
 }
 
 /** Returns the route that throws the refusals of the listener, so that the error exit answers them. */
-export function forwardAuthRefusals(): Router {
+export function forwardAuthRefusals(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.use(PATH, (request, response) => {
     response.locals.route = 'forward_auth';
-    throw refusals.get(request) ?? new GatewayError('not_found');
+    const error = refusals.get(request) ?? new GatewayError('not_found');
+    if (isOperatorGuess(runtime, request, error)) void reportWrongOperatorToken(runtime, actorOf(request, response), 'bearer_token');
+    throw error;
   });
   return router;
+}
+
+/**
+ * Returns whether a refused token can be a guess of the operator token, or the token itself. API keys of the protected service arrive
+ * here too. Most of them have another length, with which a guess is never right.
+ */
+function isOperatorGuess({ config }: Runtime, { headers: { authorization } }: IncomingMessage, error: unknown): boolean {
+  if (authorization === undefined || !(error instanceof GatewayError) || error.code !== 'unauthenticated') return false;
+  return mayBeOperatorToken(authorization) && authorization.replace(/^Bearer +/i, '').length === config.operatorToken.length;
 }
 
 const acceptedTimer = perRuntime(({ metrics }) => metrics.requests.labels({ route: 'forward_auth', status: '2xx' }));
@@ -75,8 +89,6 @@ const acceptedTimer = perRuntime(({ metrics }) => metrics.requests.labels({ rout
 async function answer(runtime: Runtime, app: Express, request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
   const startedMs = performance.now();
   const { principal, afterAnswer } = await authenticateRequest(runtime, app, request);
-  if (principal.kind === 'operator')
-    throw new GatewayError('forbidden', 'Only members can do this. The operator token is not accepted here.');
   const queryAt = url.indexOf('?');
   if (queryAt >= 0 && isOwnQuery(url, queryAt)) await requireConditions(runtime, principal, new URLSearchParams(url.slice(queryAt + 1)));
   const { member, organizationId } = principal;
@@ -107,7 +119,7 @@ async function answer(runtime: Runtime, app: Express, request: IncomingMessage, 
 const isOwnQuery = (url: string, queryAt: number): boolean => /^\/?$/.test(url.slice(PATH.length, queryAt));
 
 interface AuthenticatedRequest {
-  readonly principal: Principal;
+  readonly principal: MemberPrincipal;
   /** Runs when the proxy has its answer. */
   readonly afterAnswer: () => void;
 }
@@ -116,6 +128,8 @@ async function authenticateRequest(runtime: Runtime, app: Express, request: Inco
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const principal = await authenticateBearer(runtime, authorization);
+    // Like any wrong token, so that nobody can recognize the right one here.
+    if (principal.kind === 'operator') throw invalidToken('it is the operator token');
     return { principal, afterAnswer: () => recordUse(runtime, app, request, principal) };
   }
   const session = await readRequestSession(runtime, MEMBER_SESSION, request);
@@ -124,8 +138,8 @@ async function authenticateRequest(runtime: Runtime, app: Express, request: Inco
   return { principal, afterAnswer: () => renewLogin(runtime, session.sid, session.value) };
 }
 
-function recordUse(runtime: Runtime, app: Express, request: IncomingMessage, principal: Principal): void {
-  if (principal.kind !== 'member' || principal.credential.kind !== 'cli_token') return;
+function recordUse(runtime: Runtime, app: Express, request: IncomingMessage, principal: MemberPrincipal): void {
+  if (principal.credential.kind !== 'cli_token') return;
   recordTokenUse(runtime, principal.organizationId, principal.credential.id, () => ({
     address: addressOf(app, request),
     userAgent: request.headers['user-agent'],

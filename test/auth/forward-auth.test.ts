@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readAudit } from '../../src/audit-trail/read-audit.ts';
+import { GLOBAL } from '../../src/store/store.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
@@ -87,8 +89,20 @@ describe('forward authentication (/auth/verify)', () => {
     expect((await verify({ cookie: `samlgate_session=${encodeURIComponent(`s:${sid}.${'ü'.repeat(43)}`)}` })).code).toBe('unauthenticated');
   });
 
-  test('refuses the operator token', async () => {
-    expect((await verify(bearer(gateway.operatorToken))).code).toBe('forbidden');
+  test('refuses the operator token like any wrong token, and reports guesses of its length', async () => {
+    const { operatorToken } = gateway;
+    const entries = async () => (await readAudit(gateway.runtime.store, GLOBAL, { event: 'operator.sign_in_refused', limit: 100 })).items;
+    // API keys of a protected service.
+    for (const key of ['k'.repeat(operatorToken.length - 1), 'k'.repeat(operatorToken.length + 1)]) await verify(bearer(key));
+    await verify({ authorization: `Basic ${operatorToken}` });
+    expect(await entries()).toEqual([]);
+    const wrong = await verify(bearer('k'.repeat(operatorToken.length)));
+    const right = await verify(bearer(operatorToken));
+    expect([right.status, right.code]).toEqual([401, 'unauthenticated']);
+    expect(wrong).toMatchObject({ status: right.status, code: right.code });
+    expect(right.headers.get('www-authenticate')).toBe(wrong.headers.get('www-authenticate'));
+    for (let i = 0; i < 100 && (await entries()).length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await entries()).map(({ value }) => value.details)).toEqual([{ through: 'bearer_token' }]);
   });
 
   test('accepts only owners with ?role=owner', async () => {

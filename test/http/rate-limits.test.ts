@@ -112,16 +112,20 @@ describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
     );
   });
 
-  it('counts responses above the limit that answer no sign-in of their browser as attempts', async () => {
+  it('does not let responses that answer no sign-in of their browser use up the attempts of others at the address', async () => {
     const organization = await makeTestOrganization(gateway);
     const ip = newAddress();
     await flood(ip, BY_ADDRESS, organization);
     const stranger = new HttpBrowser();
     await organization.start(stranger);
-    await Promise.all(Array.from({ length: ATTEMPTS }, () => post(ip, '<a InResponseTo="_invented"/>', undefined, stranger, organization)));
+    const invented = ['<a InResponseTo="_invented"/>', '<a/>', organization.respond(), 'no XML'];
+    const answers = await Promise.all(
+      Array.from({ length: 2 * ATTEMPTS }, (_, i) => post(ip, invented[i % 4] ?? '', undefined, stranger, organization)),
+    );
+    expect(new Set(answers.map(({ code }) => code))).toEqual(new Set(['rate_limited']));
     const browser = new HttpBrowser();
     const { requestId } = await organization.start(browser);
-    expect((await post(ip, organization.respond({ inResponseTo: requestId }), undefined, browser, organization)).code).toBe('rate_limited');
+    expect((await post(ip, organization.respond({ inResponseTo: requestId }), undefined, browser, organization)).status).toBe(303);
   });
 
   it('counts a failed decryption as ten refusals, also for answers to started sign-ins', async () => {

@@ -164,8 +164,8 @@ describe('slow clients', () => {
       await untilAnswered([stranger]);
       expect([responses(stranger.received()), claimant.received()]).toEqual([['HTTP/1.1 429'], '']);
       // Such attempts have a limit of their own.
-      await organization.start(browser);
-      for (let i = 0; i < LIMITS.attempts_by_address.points; i++) await organization.post(browser, '<a/>');
+      const { requestId } = await organization.start(browser);
+      for (let i = 0; i < LIMITS.attempts_by_address.points; i++) await organization.post(browser, `<a InResponseTo="${requestId}"/>`);
       const later = open(limited, `${post(path, 1000, cookie)}SAMLResponse=`);
       await untilAnswered([later]);
       expect(responses(later.received())).toEqual(['HTTP/1.1 429']);

@@ -70,6 +70,8 @@ export interface WaitingResponse {
   /** Octets of the form. */
   readonly octets: number;
   readonly signal: AbortSignal;
+  /** The pending request of this browser that the response claims to answer. */
+  readonly requestId: string | undefined;
 }
 
 export interface ResponseSource {
@@ -173,7 +175,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     if (claimedRequest?.kind === 'test' && claimTest(runtime, round, claimedRequest))
       return await judgeTest(runtime, round, { form, claimedRequest });
     if (isFirst) round.admission.requireNewResponse(unverifiedXml);
-    const endTurn = await round.admission.takeTurn({ octets, signal: posted.signal });
+    const endTurn = await round.admission.takeTurn({ octets, signal: posted.signal, requestId: claimedRequest?.requestId });
     const verified = await verifyInTurn(runtime, round, { unverifiedXml, posted, claimedRequest, endTurn }).finally(endTurn);
     if (!verified) return { kind: 'outdated' };
     round.assertion = verified.assertion;
@@ -205,7 +207,7 @@ async function judgeTest(
 ): Promise<TestResult> {
   const { unverifiedXml, octets } = form;
   const inTurn = async <T>(verify: (endTurn: () => void) => Promise<T>): Promise<T> => {
-    const endTurn = (await admission?.takeTurn({ octets, signal: posted.signal })) ?? (() => {});
+    const endTurn = (await admission?.takeTurn({ octets, signal: posted.signal, requestId: claimedRequest.requestId })) ?? (() => {});
     return verify(endTurn).finally(endTurn);
   };
   const isRecovered = await inTurn((endTurn) =>

@@ -60,7 +60,8 @@ export async function verifyToken(runtime: Runtime, token: string): Promise<Veri
 }
 
 /** Every invalid token gets the same text, so that attempts reveal nothing. The cause goes to the log. */
-const invalidToken = (cause: string): GatewayError => new GatewayError('unauthenticated', { detail: 'Invalid bearer token.', cause });
+export const invalidToken = (cause: string): GatewayError =>
+  new GatewayError('unauthenticated', { detail: 'Invalid bearer token.', cause });
 
 const expired = (): GatewayError => new GatewayError('unauthenticated', 'The token has expired.');
 

@@ -29,7 +29,7 @@ export const LIMITS = {
     points: 60,
     seconds: 60,
     per: 'address',
-    counts: 'Refused responses that were read although one of the limits above was exceeded.',
+    counts: 'Refused responses to started sign-ins that were examined although one of the limits above was exceeded.',
   },
   tries_of_request: {
     points: 2,

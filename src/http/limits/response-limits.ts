@@ -4,8 +4,10 @@
  *
  * Responses without a valid signature count by address and by organization. Above either limit, a response is read only if its
  * browser has the cookie of a started sign-in, and examined only if it answers one. Such attempts have a limit of their own per
- * address. So neither an attacker behind the same address nor a flood against one organization keeps users from signing in, and the
- * attacker cannot multiply the limits by starting sign-ins.
+ * address. So no flood against one organization keeps users from signing in, and an attacker cannot multiply the limits by starting
+ * sign-ins. An attacker behind the same address does so only by also starting sign-ins and answering them with invalid responses, until
+ * the next minute. Anyone can invent the cookie, so a response above the limits that answers no request counts nothing. It is read and
+ * decoded, and not examined.
  *
  * Responses with a valid signature count only if they are copies, because each new one needs the identity provider. All responses are
  * verified in turns, so that no organization takes the processor from the others (`verification-turns.ts`).
@@ -64,6 +66,8 @@ class LimitedAdmission implements Admission {
   #copies: LimitState | undefined;
   /** Whether the response was refused before it was verified, which costs nothing worth counting. */
   #isUnread = false;
+  /** Whether the response claims to answer a started sign-in of its browser. */
+  #claimsRequest = false;
   readonly #releases: (() => void)[] = [];
   /** Whether the refusals were over a limit, so that only an answer to a started sign-in is examined. */
   #isAttempt: boolean;
@@ -104,6 +108,7 @@ class LimitedAdmission implements Admission {
   }
 
   async takeTurn(waiting: WaitingResponse): Promise<() => void> {
+    this.#claimsRequest = waiting.requestId !== undefined;
     try {
       return await takeTurn(this.#runtime, this.#source, waiting);
     } catch (error) {
@@ -119,6 +124,7 @@ class LimitedAdmission implements Admission {
     if (this.#isUnread) return true;
     if (assertionId !== undefined && !(await this.#countCopy(assertionId)))
       return code !== undefined && (await limitOf(this.#runtime, 'genuine_refusals', this.#source.organizationId).count()) !== undefined;
+    if (this.#isAttempt && !this.#claimsRequest) return true;
     const limits = this.#isAttempt ? [this.#attempts] : this.#refusals;
     const waits = await Promise.all(limits.map((limit) => limit.count(code && COST[code])));
     return waits.some((waitMs) => waitMs !== undefined);
