@@ -94,12 +94,15 @@ describe('the decision about members in the console', () => {
     await save({ on_new_entity_id: 'link_by_email', link_until: tomorrow() });
     await signIn('carl');
     await addMembers(count, hasSignedIn);
-    const first = await page();
-    expect(first.text).toContain('Members who have not signed in again');
-    expect(first.text).not.toContain('/approve');
-    const [, next = ''] = /href="([^"]+)" rel="next"/.exec(first.text) ?? [];
-    const second = await olivia.open(new URL(next.replaceAll('&amp;', '&'), gateway.url).href);
-    expect((await olivia.submit(second, {}, '/approve')).status).toBe(200);
+    let shown = await page();
+    expect(shown.text).toContain('Members who have not signed in again');
+    expect(shown.text).not.toContain('/approve');
+    // One page searches 1,000 members.
+    for (let pages = 0; pages < 3 && !shown.text.includes('/approve'); pages++) {
+      const [, next = ''] = /href="([^"]+)" rel="next"/.exec(shown.text) ?? [];
+      shown = await olivia.open(new URL(next.replaceAll('&amp;', '&'), gateway.url).href);
+    }
+    expect((await olivia.submit(shown, {}, '/approve')).status).toBe(200);
     expect((await signIn('carl')).status).toBe(303);
   });
 
