@@ -127,8 +127,7 @@ const Choice = ({ path, frame, id, newUrl }: ChoiceProps) => (
       <input type="hidden" name="proposal" value={id} />
       {newUrl === undefined ? null : (
         <label>
-          <input type="checkbox" name="metadata_url" value={newUrl} required /> This metadata URL belongs to our identity provider:{' '}
-          <ForeignText text={newUrl} />
+          <input type="checkbox" name="metadata_url" value={newUrl} required /> This metadata URL belongs to our identity provider
         </label>
       )}
       <button type="submit">Accept metadata</button>
