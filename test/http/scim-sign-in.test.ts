@@ -442,6 +442,23 @@ describe('a suspension by an owner, if SCIM deletes the user', () => {
     expect(await signIn(ADA)).toBe('member_suspended');
     expect((await suspend(body.id, false)).status).toBe(200);
   });
+
+  it('stays with a member who has never signed in, who is found again by a verified email address at the same connection only', async () => {
+    const domain = `${acme.slug}.example`;
+    await gateway.api('POST', path('domains'), { domain });
+    await gateway.api('POST', path(`domains/${domain}/verify`), { confirm: true });
+    const email = `ada@${domain}`;
+    const { body } = await provision(email);
+    await suspend(body.id);
+    await scim.call('DELETE', `/Users/${body.id}`);
+    const partner = await addConnection(gateway, acme);
+    const other = await makeScimClient(gateway, acme, { connection: partner.id });
+    const elsewhere = await other.call('POST', '/Users', { userName: email, emails: [{ value: email, primary: true }] });
+    expect([elsewhere.status, elsewhere.body.id === body.id]).toEqual([201, false]);
+    expect((await provision(email)).body.id).toBe(body.id);
+    expect(await memberOf(body.id)).toMatchObject({ suspended: true });
+    expect(await signIn(email)).toBe('member_suspended');
+  });
 });
 
 describe('a deactivation by SCIM of one connection', () => {
