@@ -24,7 +24,7 @@ const CHUNK_OCTETS = 256;
 const LINGER_MS = 5000;
 const RETRY_SECONDS = 5;
 
-class Body {
+export class Body {
   octets = 0;
   /** The octets without the overhead of chunks. */
   length = 0;
@@ -49,10 +49,12 @@ class Body {
 }
 
 /** Bodies with a common limit. Each counts until its request is answered. */
-class BodyGroup {
+export class BodyGroup {
   readonly #bodies = new Set<Body>();
   readonly #maxOctets: number;
   #octets = 0;
+  /** A search found nothing to drop shortly below this size, so it is not repeated for each chunk. */
+  #searchAboveOctets = 0;
 
   constructor(maxOctets: number) {
     this.#maxOctets = maxOctets;
@@ -67,12 +69,13 @@ class BodyGroup {
   }
 
   delete(body: Body): void {
-    if (this.#bodies.delete(body)) this.#octets -= body.octets;
+    if (this.#bodies.delete(body)) this.count(-body.octets);
   }
 
   /** Call this before `body.octets` changes. */
   count(octets: number): void {
     this.#octets += octets;
+    this.#searchAboveOctets = Math.min(this.#searchAboveOctets, this.#octets + SMALL_OCTETS);
   }
 
   /**
@@ -80,16 +83,19 @@ class BodyGroup {
    * larger than theirs. A complete body is in use by its request, so it cannot be dropped.
    */
   findExcess(): readonly Body[] {
-    if (this.#octets <= this.#maxOctets) return [];
+    if (this.#octets <= Math.max(this.#maxOctets, this.#searchAboveOctets)) return [];
     const excess: Body[] = [];
     let left = this.#octets;
     const nowMs = performance.now();
-    for (const body of [...this.#bodies].filter(({ request }) => !request.complete).sort((a, b) => a.recentAt(nowMs) - b.recentAt(nowMs))) {
+    const incomplete = [...this.#bodies].filter(({ request }) => !request.complete);
+    const bySpeed = incomplete.map((body) => ({ body, speed: body.recentAt(nowMs) })).sort((a, b) => a.speed - b.speed);
+    for (const { body } of bySpeed) {
       if (left <= LEAVE * this.#maxOctets) break;
       if (body.octets < SMALL_OCTETS && left <= 2 * this.#maxOctets) continue;
       excess.push(body);
       left -= body.octets;
     }
+    this.#searchAboveOctets = excess.length > 0 ? 0 : this.#octets + SMALL_OCTETS;
     return excess;
   }
 }
