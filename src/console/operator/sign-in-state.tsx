@@ -1,5 +1,5 @@
 import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
-import type { Organization } from '../../organizations/organizations.ts';
+import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { Near } from '../parts/moment.tsx';
 import { CertificateBadge } from '../single-sign-on/connection-state.tsx';
 
@@ -22,11 +22,20 @@ function signInStateOf({ connections }: Pick<Organization, 'connections'>): Stat
   return drafts.some(({ testedAt }) => testedAt !== undefined) ? 'tested' : 'draft';
 }
 
+type Certificates = Connection['metadata']['signingCertificates'];
+
 export interface SignInStateProps {
   readonly organization: Organization;
   /** Undefined if it was not read. */
   readonly health: SignInHealth | undefined;
   readonly nowMs: number;
+}
+
+/** Returns the certificates of the connection that will be the first without a valid one. */
+function firstToExpire({ connections }: Organization): Certificates {
+  const endOf = (certificates: Certificates) => Math.max(...certificates.map(({ notAfter }) => Date.parse(notAfter)));
+  const all = connections.map(({ metadata }) => metadata.signingCertificates);
+  return all.reduce((one, other) => (endOf(other) < endOf(one) ? other : one));
 }
 
 /** Shows whether users can sign in, when one did last, and since when sign-ins fail. */
@@ -35,9 +44,7 @@ export function SignInState({ organization, health, nowMs }: SignInStateProps) {
   return (
     <>
       <span class={`badge ${badge}`}>{text}</span>{' '}
-      {organization.connections.map(({ metadata }) => (
-        <CertificateBadge certificates={metadata.signingCertificates} nowMs={nowMs} />
-      ))}
+      {organization.connections.length === 0 ? null : <CertificateBadge certificates={firstToExpire(organization)} nowMs={nowMs} />}
       {health?.failingSinceMs === undefined ? null : (
         <div>
           <span class="badge bad">failing</span> since <Near ms={health.failingSinceMs} nowMs={nowMs} />
