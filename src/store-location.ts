@@ -23,7 +23,7 @@ export function findFileProblems(database: string, isSecretGiven: boolean): stri
   const directory = path.dirname(database);
   const secret = path.join(directory, SECRET_FILE);
   const problems = [database, `${database}-wal`, `${database}-shm`].flatMap((file) => findExposure(file, '600'));
-  // Users who can write the directory can replace the database.
+  // Write access to the directory is enough to replace the database.
   problems.push(...findExposure(directory, '700', ' (or set SAMLGATE_STORE to a file in a directory of its own)'));
   if (!isSecretGiven && !existsSync(secret) && (statSync(database, { throwIfNoEntry: false })?.size ?? 0) > 0) {
     problems.push(

@@ -3,7 +3,7 @@ import type { Member } from '../organizations/members.ts';
 import type { Role } from '../organizations/role-mapping.ts';
 import type { TokenKind } from './tokens/verify-token.ts';
 
-/** A member with a role who is not suspended. */
+/** A member with a role and without a suspension. */
 export type ActiveMember = Member & { readonly role: Role };
 
 export interface Credential {

@@ -58,7 +58,7 @@ export function DeviceConfirmationPage({ request, browser, member, organization,
       <h1>Sign in a terminal?</h1>
       <p class="notice warning">
         <strong>Approve only if you just started this</strong> with <code>samlgate login</code>, and your terminal shows exactly this code.
-        Never approve a code or a link that another person sent you, whoever asks for it.
+        Never approve a code or a link that another person sent you, not even a colleague or an administrator.
       </p>
       <RequestFacts request={request} browser={browser} organization={organization} />
       <p>

@@ -1,6 +1,6 @@
 /**
- * Compression of responses. It reveals how much of a response repeats. An attacker who can make a browser request our pages with chosen
- * text, and who sees the length of the encrypted responses, could guess secrets on them letter by letter (BREACH). Therefore:
+ * Compresses responses. The length of a compressed response reveals how much of it repeats. An attacker could make a browser request our
+ * pages with chosen text, observe the length of the encrypted responses, and guess secrets on them letter by letter (BREACH). Therefore:
  *
  * - Static files, the documentation and the API reference contain no secret and nothing from the request. They are compressed once.
  * - Pages are compressed only if the browser states that the request comes from our own site or from the user (`Sec-Fetch-Site`).

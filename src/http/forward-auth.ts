@@ -128,7 +128,7 @@ async function authenticateRequest(runtime: Runtime, app: Express, request: Inco
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const principal = await authenticateBearer(runtime, authorization);
-    // Like any wrong token, so that nobody can recognize the right one here.
+    // Refused like any invalid token, so that this endpoint does not confirm a guessed operator token.
     if (principal.kind === 'operator') throw invalidToken('it is the operator token');
     return { principal, afterAnswer: () => recordUse(runtime, app, request, principal) };
   }

@@ -116,7 +116,7 @@ function applyChanges(organization: Organization, before: Member, { role, suspen
         'A role rule decides this member’s role. Change the rule, or the member’s groups at the identity provider.',
       );
     }
-    // The names by which SCIM describes the member decide who signs in first, and a client can change them.
+    // SCIM attributes decide which user becomes this member at the first sign-in, and a SCIM client can change them.
     if (role === 'owner' && before.lastLoginAt === undefined) {
       throw new GatewayError('conflict', 'This member has never signed in. Make the member an owner after the first sign-in.');
     }

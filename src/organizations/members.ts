@@ -62,7 +62,7 @@ export interface MemberIdentifier {
   readonly value: string;
 }
 
-/** A user of a new identity provider who asks to become an existing member, which an owner or the operator must approve. */
+/** The request of a user of a new identity provider to become an existing member. An owner or the operator must approve it. */
 export interface LinkRequest {
   readonly id: string;
   /** The change of the identity provider that the request belongs to. */
@@ -102,7 +102,7 @@ export interface Member {
   /** Set if the identity provider of a connection provisions the member. */
   readonly scim?: { readonly connectionId: string; readonly active: boolean } | undefined;
   readonly createdAt: string;
-  /** Undefined for a provisioned member who has never signed in. */
+  /** Undefined until a provisioned member signs in for the first time. */
   readonly lastLoginAt?: string | undefined;
   readonly sessions: readonly MemberSession[];
   /** Oldest first. */

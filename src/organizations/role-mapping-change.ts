@@ -29,7 +29,7 @@ export interface RoleMappingChange {
  *
  * Rules that leave no owner (see {@link noOwnerReason}) are refused, unless the operator confirms them. The members are read after
  * the organization's record, and the commit requires its version, which every removal, suspension or demotion of an owner
- * increments. So an owner who is counted here cannot be removed, suspended or demoted in between.
+ * increments. So no owner that is counted here can be removed, suspended or demoted in between.
  * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner; forbidden if anyone but the operator
  *   confirms them, or for a setup link that may not change them; organization_unknown
  */

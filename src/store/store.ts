@@ -91,7 +91,7 @@ export type CommitResult = { readonly ok: true } | { readonly ok: false; readonl
 export interface CommitOptions {
   /**
    * Waits until every connected replica has acknowledged the commit (Redis only), so that a failover cannot undo it. Set for
-   * every commit that ends a credential or decides who can sign in.
+   * every commit that revokes a credential or changes which users can sign in.
    */
   readonly replicated?: boolean;
 }

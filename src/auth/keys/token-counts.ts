@@ -1,7 +1,7 @@
 /**
- * The number of CLI tokens by signing key, in one record, because counting reads every member who has one. Each change of a member's
- * tokens updates it. Tokens of removed members and deleted organizations, and expired tokens, remain included until all tokens are counted
- * again, once a day. The numbers are shown to operators only; a key is deleted only after an exact count.
+ * Stores the number of CLI tokens per signing key in one record, because counting them means reading every member with CLI tokens. Each
+ * change of a member's tokens updates it. Tokens of removed members and deleted organizations, and expired tokens, remain included until
+ * all tokens are counted again, once a day. The numbers are shown to operators only; a key is deleted only after an exact count.
  */
 import { codeOf } from '../../errors.ts';
 import { type CliToken, countCliTokensByKey } from '../../organizations/members.ts';

@@ -19,7 +19,7 @@ const TEXTS: Readonly<Record<NoticedQuota, readonly [subject: string, unit: stri
   sessions_per_member: ['You have', 'sessions', 'At the limit, a new sign-in ends your oldest session.'],
 };
 
-/** Warns when 80 % of a quota are used, with the numbers and the person who can help. */
+/** Warns when 80 % of a quota is used. Shows the numbers and whom to contact. */
 export function QuotaNotice({ frame, name, used }: QuotaNoticeProps) {
   const { organization, viewer } = frame;
   if (!organization || viewer.kind === 'setup' || !isNearQuota(organization, name, used)) return null;

@@ -78,7 +78,7 @@ export interface DoneStepProps {
   readonly login: string;
 }
 
-/** The end of the setup: who can sign in, where, and whom to tell. */
+/** The last page of a setup: the sign-in address, the users and owners it is for, and the next steps. */
 export function DoneStep({ frame, progress, organization, connection, login }: DoneStepProps) {
   const { roleMapping } = organization;
   const isSetup = frame.viewer.kind === 'setup';

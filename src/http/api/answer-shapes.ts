@@ -93,9 +93,9 @@ export const MEMBER = z.strictObject({
     .boolean()
     .describe('Whether `groups` is shortened, because more were sent than are stored. The group that gave the role is always in it.'),
   suspended: z.boolean(),
-  state: z.enum(['invited', 'active', 'suspended']).describe('`invited`: SCIM provisioned the member, who has never signed in.'),
+  state: z.enum(['invited', 'active', 'suspended']).describe('`invited`: the member was provisioned by SCIM and has not signed in yet.'),
   created_at: time,
-  last_login_at: time.nullable().describe('`null` for a provisioned member who has never signed in.'),
+  last_login_at: time.nullable().describe('`null` if a provisioned member has not signed in yet.'),
 });
 export const MEMBER_PAGE = pageOf(MEMBER);
 

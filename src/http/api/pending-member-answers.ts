@@ -16,7 +16,7 @@ export const PENDING_MEMBER = z.strictObject({
   link_request: z
     .strictObject({ id: z.string(), identifier: z.string(), email: z.string(), name: z.string(), at: time })
     .nullable()
-    .describe('The user who asks to become this member, as the new identity provider describes the user.'),
+    .describe('The request of a user to become this member, with the values that the new identity provider sent for the user.'),
 });
 export const PENDING_MEMBER_PAGE = pageOf(PENDING_MEMBER);
 export const REVOKED_PENDING_MEMBERS = z.strictObject({ change: z.string() });

@@ -236,7 +236,7 @@ async function saveRules(runtime: Runtime, request: Request, response: Response)
   );
 }
 
-/** @throws conflict if the rules take the owner role from the viewer, who has not confirmed it */
+/** @throws conflict if the rules remove the viewer's own owner role without a confirmation */
 async function requireOwnLossConfirmed({ store }: Runtime, request: Request, response: Response, mapping: RoleMapping): Promise<void> {
   const { viewer } = visitOf(response);
   if (viewer.kind !== 'member' || textIn(request, 'confirmed') === 'yes') return;

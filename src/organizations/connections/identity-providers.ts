@@ -286,7 +286,7 @@ export const decryptionKeysFor = async (
 
 /**
  * Caches the parsed keys of signing certificates. Parsing one takes 40 µs, and judging a response 100 to 250 µs
- * (`node test/bench/verdict.ts`). The whole PEM text is the cache key, so no certificate can stand in for another one.
+ * (`node test/bench/verdict.ts`). The cache key is the whole PEM text, so two certificates never share an entry.
  */
 const verificationKeys = new BoundedCache<KeyObject>(512);
 

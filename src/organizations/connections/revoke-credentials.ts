@@ -141,7 +141,7 @@ async function revokeBatch({ store, now }: Runtime, { organizationId, connection
       partition: organizationId,
       collection: MEMBERS,
       id,
-      // A member who has signed in through another connection meanwhile keeps that session.
+      // Keeps a session that the member has started through another connection in the meantime.
       change: (member) => {
         const after = withoutCredentialsOf(member, connection);
         ended = dropEnded(member, after);

@@ -57,7 +57,7 @@ export async function findEmailLink(store: Store, search: EmailLinkSearch): Prom
 const isDecidedBefore = (member: Member, connection: Connection, change: IdpChange): boolean =>
   !isUndecided(member, change) && member.connectionId === connection.id && member.createdAt <= change.at;
 
-/** Returns whether a member who is the only one with an address may be linked without an approval. */
+/** Returns whether the only member with an email address may be linked without approval. */
 export function isSafeToLink(
   { role, suspended }: Pick<Member, 'role' | 'suspended'>,
   { organization, email, nowMs }: Omit<EmailLinkSearch, 'connection'>,

@@ -147,8 +147,8 @@ function requireRequest(
 }
 
 /**
- * Checks that the identity of the caller is confirmed since members were kept. The session of an owner who has not signed in since then
- * proves nothing about the user who will sign in with that identifier.
+ * Checks that the caller is the operator, or an owner with a sign-in after members were kept. An older session of an owner proves nothing
+ * about the user that will sign in with the same identifier.
  * @throws forbidden
  */
 async function requireConfirmed(

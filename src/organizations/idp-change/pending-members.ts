@@ -46,8 +46,8 @@ export interface PendingRevocation {
 }
 
 /**
- * Revokes the sessions and CLI tokens of all members who have not signed in since the change. From its first commit on, no check accepts
- * them. A member who signs in meanwhile keeps all credentials.
+ * Revokes the sessions and CLI tokens of all members who have not signed in since the change. No check accepts them after the first
+ * commit. If a member signs in while the revocation runs, all credentials of that member are kept.
  * @throws not_found; conflict if the identity provider has changed again, or if another revocation of the connection runs;
  *   store_unavailable, and the revocation then continues in the background
  */

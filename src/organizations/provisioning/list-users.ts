@@ -1,7 +1,7 @@
 /**
- * Lists provisioned users. SCIM pages by position, the store by cursor. Each page leaves the cursor of the next one for its client, so
- * that reading a whole list costs each user once, and a user who is removed meanwhile makes the client skip no other. A position
- * without a cursor is reached by reading from the start, within a limit.
+ * Lists provisioned users. SCIM pages by position, the store by cursor. Each page saves the cursor of the next page for its client. So
+ * listing all users reads each of them once, and a user that is removed in the meantime does not make the client skip another one. A
+ * position without a saved cursor is reached by reading from the start, within a limit.
  */
 import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';

@@ -26,7 +26,7 @@ import { changeOf, deactivationSteps, withScimState } from './scim-state.ts';
 import { isProvisioned, type ScimTarget, type ScimUser, scimUsers } from './scim-users.ts';
 
 /**
- * Creates a user. It becomes the member of the connection that is certainly the same user, or a new one who has never signed in.
+ * Creates a user and links it to the member of the connection that is certainly the same user, or else to a new member.
  * @throws ScimError with uniqueness if the userName is taken, if two members could be the user, or if the member is an owner, who must
  *   not be taken over by a provisioning client
  */
@@ -142,7 +142,7 @@ export function requireAllowedContact(organization: Organization, before: Member
   throw new ScimError(400, 'The email address is not in a verified domain of this organization.', 'invalidValue');
 }
 
-/** The key of a member who has never signed in is one that no assertion has. The first sign-in replaces it. */
+/** Returns a member for a new user. No assertion matches the key in `identity`, which the first sign-in replaces. */
 function newMember({ organization, connection }: OrganizationConnection, { email, name }: ScimProfile, nowMs: number): Member {
   const id = newId('usr');
   const decision = decideRole(organization.roleMapping, [], roleScopeOf(organization, connection.id));
@@ -167,7 +167,7 @@ function newMember({ organization, connection }: OrganizationConnection, { email
 /** Members with one email address that are read. More could make each request slow. */
 const MAX_READ = 10;
 
-/** A member who has never signed in has no identifier, but the connection that provisioned it. */
+/** Before its first sign-in, a member has no identifier, only the connection that provisioned it. */
 const isMemberOf = (member: Member, connection: Connection): boolean =>
   member.lastLoginAt === undefined ? member.connectionId === connection.id : isOfConnection(member, connection);
 

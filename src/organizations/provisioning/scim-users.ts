@@ -52,7 +52,7 @@ function emailsOf(attributes: Attributes): readonly string[] {
     .slice(0, MAX_INDEXED_EMAILS) as readonly string[];
 }
 
-/** Returns the step that deletes what a SCIM client knows about a member who is removed. */
+/** Returns the step that deletes the SCIM user of a removed member. */
 export async function scimRemovalSteps(store: Store, organizationId: string, { id, scim }: Member): Promise<readonly Step[]> {
   if (!scim) return [];
   const collection = scimUsers(scim.connectionId);

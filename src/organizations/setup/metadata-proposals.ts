@@ -156,8 +156,8 @@ export async function acceptProposal(runtime: Runtime, actor: Actor, choice: Pro
 }
 
 /**
- * Requires that a new metadata URL is named. Keys are fetched from it later, so its server decides who can sign in, even if the
- * proposed certificates are the present ones.
+ * Requires that the caller names a new metadata URL. Certificates are fetched from it later, so its server controls all sign-ins, even
+ * if the proposed certificates are the current ones.
  * @throws conflict
  */
 function requireUrlConfirmed({ metadataUrl: proposed }: MetadataProposal, { connection, metadataUrl: named }: ProposalAcceptance): void {

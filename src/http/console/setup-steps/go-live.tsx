@@ -1,4 +1,4 @@
-/** The last steps of a setup: going live, and the page that says what happens next. */
+/** Handles the last steps of a setup: going live, and the page with the next steps. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { DoneStep, LiveStep } from '../../../console/setup-steps/live-steps.tsx';
