@@ -195,7 +195,7 @@ describe.each(['sqlite', 'redis'] as const)('rate limits with %s', (store) => {
   });
 
   it.each([
-    ['/login', 60],
+    ['/login', 300],
     ['/oauth/device_authorization', 60],
   ])('limits POST %s to %d per address', async (resource, points) => {
     const ip = newAddress();
