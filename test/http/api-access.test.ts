@@ -146,8 +146,10 @@ describe('every operation that is not public', () => {
 });
 
 describe('operations for members', () => {
-  test.each(operationsFor('member'))('%s refuses the operator', async (_id, operation) => {
-    expect(await call(operation, bearer(gateway.operatorToken))).toEqual(FORBIDDEN);
+  test.each(operationsFor('member'))('%s refuses the operator', async (id, operation) => {
+    // The tokens of protected services arrive at forward authentication, which must not tell a right guess from a wrong one.
+    const refused = id === 'verify' ? [401, 'unauthenticated'] : FORBIDDEN;
+    expect(await call(operation, bearer(gateway.operatorToken))).toEqual(refused);
   });
 
   test.each(reads(operationsFor('member')))('%s admits every member, also with a session token', async (_id, operation) => {
