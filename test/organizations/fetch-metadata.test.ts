@@ -492,7 +492,8 @@ describe('timeout of fetchMetadata', () => {
   async function inTime(promise: Promise<unknown>): Promise<void> {
     const start = performance.now();
     expect(await refusal(promise)).toMatch(IN_TIME);
-    expect(performance.now() - start).toBeLessThan(timeoutMs + 500);
+    // Far below the default of the timeout, with room for a busy machine.
+    expect(performance.now() - start).toBeLessThan(timeoutMs + 3000);
   }
 
   it('includes the lookup', () => inTime(fetchMetadata('https://idp.example/', { lookup: () => new Promise(() => {}), timeoutMs })));

@@ -325,10 +325,8 @@ async function recordOutcome(runtime: Runtime, round: Round, outcome: SignInOutc
 function reportExpiredCertificates(runtime: Runtime, organization: Organization, assertion: VerifiedAssertion): void {
   for (const fingerprint of assertion.expiredCertificates) {
     runtime.metrics.expiredCertificates.inc();
-    runtime.log.warn(
-      { organization: organization.slug, fingerprint },
-      'a SAML response was verified with an expired certificate of the identity provider',
-    );
+    const fields = { organization: organization.slug, fingerprint };
+    runtime.log.warn(fields, 'a SAML response was verified with an expired certificate of the identity provider');
   }
 }
 
