@@ -52,11 +52,14 @@ export function signalOf(response: Response, withinMs: number = READ_WITHIN_MS):
   return controller.signal;
 }
 
+/** One for all requests, because the default reason, a DOMException with a stack, takes 30 µs of every sign-in. */
+const CLOSED = new Error('The response is closed.');
+
 /** Returns a signal that is aborted when the response was sent or the client disconnected. */
 export function closeSignalOf(response: Response): AbortSignal {
   const controller = new AbortController();
-  if (response.closed) controller.abort();
-  else response.once('close', () => controller.abort());
+  if (response.closed) controller.abort(CLOSED);
+  else response.once('close', () => controller.abort(CLOSED));
   return controller.signal;
 }
 
