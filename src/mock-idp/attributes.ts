@@ -21,6 +21,9 @@ export const ENTRA_GROUP_LIMIT = 150;
 export const ENTRA_GROUPS_CLAIM = 'http://schemas.microsoft.com/ws/2008/06/identity/claims/groups';
 export const ENTRA_GROUPS_LINK_CLAIM = 'http://schemas.microsoft.com/claims/groups.link';
 
+/** Carries the object id, which provisioning sends as `externalId`. */
+export const ENTRA_OBJECT_ID_CLAIM = 'http://schemas.microsoft.com/identity/claims/objectidentifier';
+
 /** The names that an administrator entered in Google's attribute mapping. */
 export const GOOGLE_ATTRIBUTE_NAMES = { email: 'email', firstName: 'firstName', lastName: 'lastName', groups: 'teams' } as const;
 
@@ -55,7 +58,7 @@ export function entraAttributes(person: Person): readonly SamlAttribute[] {
   const claim = (name: string, ...values: readonly string[]): SamlAttribute => ({ name, values });
   return [
     claim(`${microsoft}/tenantid`, ENTRA_TENANT_ID),
-    claim(`${microsoft}/objectidentifier`, person.objectId),
+    claim(ENTRA_OBJECT_ID_CLAIM, person.objectId),
     claim(`${microsoft}/displayname`, `${person.firstName} ${person.lastName}`),
     ...entraGroups(person),
     claim(`${microsoft}/identityprovider`, `https://sts.windows.net/${person.homeTenantId ?? ENTRA_TENANT_ID}/`),

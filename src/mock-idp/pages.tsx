@@ -21,7 +21,7 @@ interface PageProps {
   readonly children: ComponentChildren;
 }
 
-function Page({ title, selfSubmitting, wide, children }: PageProps) {
+export function Page({ title, selfSubmitting, wide, children }: PageProps) {
   return (
     <html lang="en">
       <head>
@@ -50,10 +50,10 @@ function Page({ title, selfSubmitting, wide, children }: PageProps) {
   );
 }
 
-const render = (page: Parameters<typeof renderToString>[0]) => `<!doctype html>${renderToString(page)}`;
+export const render = (page: Parameters<typeof renderToString>[0]) => `<!doctype html>${renderToString(page)}`;
 
 /** Renders a hidden field, or nothing if there is no value. */
-function Hidden({ name, value }: { name: string; value: string | undefined }) {
+export function Hidden({ name, value }: { name: string; value: string | undefined }) {
   return value === undefined ? null : <input type="hidden" name={name} value={value} />;
 }
 
@@ -70,11 +70,15 @@ export interface FrontPageOptions {
   readonly gatewayBaseUrl: string;
   readonly metadataUrl: (habit: HabitName) => string;
   readonly organizations: readonly KnownOrganization[];
+  /** Slugs of the organizations whose users can be provisioned. */
+  readonly provisioned: ReadonlySet<string>;
+  /** Fields of forms that change something at the gateway. Pages of other sites cannot read them. */
+  readonly formToken: string;
 }
 
 /** `/`: shows a card for each imitated identity provider. A click on a person signs in to its organization of the gateway. */
 export function frontPage(habits: readonly Habit[], options: FrontPageOptions): string {
-  const { gatewayBaseUrl, organizations } = options;
+  const { gatewayBaseUrl, organizations, provisioned } = options;
   const title = organizations.length === 0 ? 'Identity providers' : 'Choose a person to sign in';
   return render(
     <Page title={title} wide>
@@ -84,6 +88,13 @@ export function frontPage(habits: readonly Habit[], options: FrontPageOptions): 
           <>
             Click a person. You return to the gateway signed in, and it shows your role and the reason for it. Or enter one of the email
             addresses on <a href={`${gatewayBaseUrl}/login`}>the gateway’s own sign-in page</a>.
+          </>
+        )}
+        {provisioned.size > 0 && (
+          <>
+            {' '}
+            <strong>Provision</strong> sends the user to the gateway with SCIM before the first sign-in. <strong>Deactivate</strong> ends
+            all sessions and tokens of the user there.
           </>
         )}
       </p>
@@ -97,13 +108,14 @@ export function frontPage(habits: readonly Habit[], options: FrontPageOptions): 
 }
 
 /** Shows one identity provider with its people, and folded in, the values for its set-up. */
-function HabitCard({ habit, gatewayBaseUrl, metadataUrl, organizations }: FrontPageOptions & { readonly habit: Habit }) {
+function HabitCard({ habit, ...options }: FrontPageOptions & { readonly habit: Habit }) {
+  const { metadataUrl, organizations } = options;
   const own = organizations.filter((organization) => organization.habit === habit.name);
   return (
     <section class="panel" aria-labelledby={habit.name}>
       <h2 id={habit.name}>{habit.label}</h2>
       {own.map((organization) => (
-        <OrganizationOf key={organization.slug} habit={habit} organization={organization} gatewayBaseUrl={gatewayBaseUrl} />
+        <OrganizationOf key={organization.slug} habit={habit} organization={organization} {...options} />
       ))}
       <details open={own.length === 0}>
         <summary>Metadata and other sign-ins</summary>
@@ -131,22 +143,28 @@ function HabitCard({ habit, gatewayBaseUrl, metadataUrl, organizations }: FrontP
   );
 }
 
-interface OrganizationOfProps {
+interface OrganizationOfProps extends FrontPageOptions {
   readonly habit: Habit;
   readonly organization: KnownOrganization;
-  readonly gatewayBaseUrl: string;
 }
 
 /** Lists the people of an organization. A click starts a sign-in at the identity provider; the link below starts one at the gateway. */
-function OrganizationOf({ habit, organization, gatewayBaseUrl }: OrganizationOfProps) {
+function OrganizationOf({ habit, organization, gatewayBaseUrl, provisioned, formToken }: OrganizationOfProps) {
   const base = `${gatewayBaseUrl}/saml/${organization.slug}`;
+  const formId = provisioned.has(organization.slug) ? `provision-${organization.slug}` : undefined;
   return (
     <>
       <form method="post" action={`/${habit.name}/answer`}>
         <Hidden name="acs" value={`${base}/acs`} />
         <Hidden name="sp" value={`${base}/metadata`} />
-        <People habit={habit} outcomes={organization.outcomes} />
+        <People habit={habit} outcomes={organization.outcomes} provisioningForm={formId} />
       </form>
+      {formId !== undefined && (
+        <form id={formId} method="post" action={`/${habit.name}/provisioning`}>
+          <Hidden name="organization" value={organization.slug} />
+          <Hidden name="form_token" value={formToken} />
+        </form>
+      )}
       <p class="small">
         To start at the gateway instead: <a href={`${base}/login`}>Sign in to {organization.name}</a>
       </p>
@@ -154,8 +172,15 @@ function OrganizationOf({ habit, organization, gatewayBaseUrl }: OrganizationOfP
   );
 }
 
+interface PeopleProps {
+  readonly habit: Habit;
+  readonly outcomes?: Readonly<Record<string, string>>;
+  /** `id` of the form that provisions and deactivates people. */
+  readonly provisioningForm?: string | undefined;
+}
+
 /** A button for each person. The outcomes are shown if they are known. */
-function People({ habit, outcomes = {} }: { readonly habit: Habit; readonly outcomes?: Readonly<Record<string, string>> }) {
+function People({ habit, outcomes = {}, provisioningForm }: PeopleProps) {
   return (
     <ul class="mock-people">
       {habit.people.map((person) => (
@@ -173,6 +198,23 @@ function People({ habit, outcomes = {} }: { readonly habit: Habit; readonly outc
               </>
             )}
           </span>
+          {provisioningForm !== undefined && (
+            <span class="mock-actions">
+              {(['Provision', 'Deactivate'] as const).map((action) => (
+                <button
+                  key={action}
+                  type="submit"
+                  form={provisioningForm}
+                  name={action.toLowerCase()}
+                  value={person.key}
+                  class="secondary outline"
+                  aria-label={`${action} ${person.firstName} ${person.lastName}`}
+                >
+                  {action}
+                </button>
+              ))}
+            </span>
+          )}
         </li>
       ))}
     </ul>
@@ -239,6 +281,16 @@ main.console > h1 { margin: 1.25rem 0 .5rem; }
 .mock-people li { display: flex; flex-wrap: wrap; gap: .25rem .6rem; align-items: center; margin: 0; padding: .7rem 0; border-top: 1px solid var(--pico-muted-border-color); list-style: none; }
 .mock-people li:first-child { border-top: 0; }
 .mock-people button { flex: 1 1 9rem; text-align: left; }
+.mock-people .mock-actions { display: flex; flex: 1 1 100%; gap: .5rem; }
+.mock-people .mock-actions button { flex: 0 1 auto; margin: 0; padding: .3rem .8rem; font-size: .875rem; }
+.mock-exchanges { margin: 0; padding: 0; }
+.mock-exchanges li { margin: 0; padding: .5rem 0; border-top: 1px solid var(--pico-muted-border-color); list-style: none; }
+.mock-exchanges li:first-child { border-top: 0; }
+.mock-exchanges details { margin: 0; border: 0; }
+.mock-exchanges summary code { overflow-wrap: anywhere; white-space: normal; }
+.mock-exchanges figure { margin: .5rem 0; }
+.mock-exchanges pre { margin: .25rem 0; padding: .75rem; max-height: 24rem; overflow: auto; font-size: .8125rem; }
+.mock-exchanges pre code { padding: 0; }
 .mock-about { flex: 1 1 100%; color: var(--pico-muted-color); font-size: .875rem; overflow-wrap: anywhere; }
 .mock-cards details { margin: 0; border: 0; }
 .mock-cards dd { margin: 0 0 .5rem; overflow-wrap: anywhere; }

@@ -13,6 +13,7 @@ import type { Encryption } from './encryption.ts';
 import { findHabit, HABIT_NAMES, HABITS, type Habit, type HabitName } from './habits.ts';
 import { makeMetadata } from './metadata.ts';
 import { frontPage, type KnownOrganization, type PendingSignIn, peoplePage, postPage, refusalPage, SCRIPT, STYLE } from './pages.tsx';
+import { provisioningRoutes } from './provisioning/routes.ts';
 import { MockIdpRefusal } from './refusal.ts';
 import { makeResponse } from './response.ts';
 
@@ -34,6 +35,8 @@ export interface MockIdpOptions {
   readonly encryptionFor?: (spEntityId: string) => Encryption | undefined;
   /** Organizations of the gateway that use these identity providers. The front page links to their sign-in. */
   readonly organizations?: readonly KnownOrganization[];
+  /** SCIM tokens of the gateway by the slug of their organization. The demo adds them once the organizations exist. */
+  readonly scimTokens?: ReadonlyMap<string, string>;
 }
 
 /** The gateway must not use a mock identity provider. */
@@ -61,8 +64,10 @@ export async function startMockIdp(options: MockIdpOptions): Promise<MockIdp> {
   const server = createServer();
   const url = await listen(server, options);
   const { nowMs = Date.now } = options;
-  const { organizations = [], encryptionFor = () => undefined } = options;
-  const parts = { url, gatewayBaseUrl, keys, nowMs, randomBytes: options.randomBytes ?? randomBytes, encryptionFor, organizations };
+  const { organizations = [], encryptionFor = () => undefined, scimTokens = new Map() } = options;
+  const random = options.randomBytes ?? randomBytes;
+  const formToken = Buffer.from(random(16)).toString('base64url');
+  const parts = { url, gatewayBaseUrl, keys, nowMs, randomBytes: random, encryptionFor, organizations, scimTokens, formToken };
   server.on('request', mockIdpApp(parts));
   return {
     url,
@@ -117,6 +122,8 @@ interface MockIdpParts {
   readonly randomBytes: (size: number) => Uint8Array;
   readonly encryptionFor: (spEntityId: string) => Encryption | undefined;
   readonly organizations: readonly KnownOrganization[];
+  readonly scimTokens: ReadonlyMap<string, string>;
+  readonly formToken: string;
 }
 
 const metadataUrl = (url: string, habit: HabitName) => `${url}/${habit}/metadata`;
@@ -127,7 +134,8 @@ function mockIdpApp(parts: MockIdpParts): Express {
   app.use(securityHeaders, express.urlencoded({ extended: false, limit: '256kb' }));
   app.get('/', (_request, response) => {
     const url = (habit: HabitName) => metadataUrl(parts.url, habit);
-    response.send(frontPage(Object.values(HABITS), { ...parts, metadataUrl: url }));
+    const provisioned = new Set(parts.scimTokens.keys());
+    response.send(frontPage(Object.values(HABITS), { ...parts, metadataUrl: url, provisioned }));
   });
   app.get('/mock-idp.js', (_request, response) => void response.type('text/javascript').send(SCRIPT));
   app.get('/mock-idp.css', async (_request, response) => void response.type('text/css').send(await readStyle()));
@@ -137,6 +145,7 @@ function mockIdpApp(parts: MockIdpParts): Express {
   app.post('/:habit/sso', (request, response) => showPeople(request, response, requestedSignIn(request.body, 'post', parts)));
   app.get('/:habit/start', (request, response) => showPeople(request, response, startedSignIn(request.query, parts)));
   app.post('/:habit/answer', (request, response) => sendResponse(request, response, parts));
+  app.use(provisioningRoutes(parts));
   app.use((_request, response) => void response.status(404).send(refusalPage('Not found', 'There is no page at this address.')));
   app.use(refuse);
   return app;

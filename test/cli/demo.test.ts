@@ -137,6 +137,37 @@ describe('samlgate demo, from the built package', () => {
   );
 
   test(
+    'provisions and deactivates each user of Okta and Entra ID, who is the same member in SAML and SCIM',
+    async () => {
+      const { page, output } = await startDemo();
+      const html = await (await fetch(page)).text();
+      const form_token = /name="form_token" value="([^"]+)"/.exec(html)?.[1] ?? '';
+      const provision = async (habit: HabitName, organization: string, fields: Record<string, string>) => {
+        const body = new URLSearchParams({ form_token, organization, ...fields });
+        return textOf(await (await fetch(`${page}${habit}/provisioning`, { method: 'POST', body })).text());
+      };
+      const [, gateway = '', file = ''] = /The gateway is at (\S+)\. Its operator token is in (\S+)\n/.exec(output) ?? [];
+      const authorization = `Bearer ${readFileSync(file, 'utf8').trim()}`;
+      for (const [habit, organization, before, after] of [
+        ['okta', 'acme-okta', 'carl', 'nina'],
+        ['entra-id', 'acme-entra', 'ada', 'nina'],
+      ] as const) {
+        await signInFrom(page, habit, before);
+        for (const person of [before, after])
+          expect(await provision(habit, organization, { provision: person })).toContain('was provisioned');
+        await signInFrom(page, habit, after);
+        const listed = await fetch(`${gateway}/api/v1/organizations/${organization}/members`, { headers: { authorization } });
+        expect(await listed.json()).toMatchObject({ items: [{ state: 'active' }, { state: 'active' }] });
+        for (const person of [before, after])
+          expect(await provision(habit, organization, { deactivate: person })).toContain('was deactivated');
+        expect(await signInFrom(page, habit, before)).toContain('member_suspended');
+      }
+      expect(html).not.toContain('/google-workspace/provisioning');
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     'prints the log of the gateway with --verbose',
     async () => {
       const { command, page } = await startDemo('--verbose');

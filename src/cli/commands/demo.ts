@@ -49,8 +49,13 @@ async function runDemo(options: Options): Promise<void> {
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const examples = await readExamples();
   const gateway = await startGateway(directory, options);
-  const idp = await startIdp(gateway.url, examples, await findFreePort(options.idpPort, 'the mock identity provider'));
-  for (const { habit, file } of examples) await applyExample(gateway.api, file, idp.metadataUrl(habit.name));
+  const scimTokens = new Map<string, string>();
+  const idpPort = await findFreePort(options.idpPort, 'the mock identity provider');
+  const idp = await startIdp(gateway.url, examples, { port: idpPort, scimTokens });
+  for (const { habit, file } of examples) {
+    await applyExample(gateway.api, file, idp.metadataUrl(habit.name));
+    if (isProvisioning(habit)) scimTokens.set(file.slug, await allowProvisioning(gateway.api, habit, file.slug));
+  }
   printLine('The demo is running. It is for development only, can be reached from this machine only, and deletes all data when it stops.');
   printLine('');
   printLine(`  Open  ${idp.url}/`);
@@ -120,10 +125,25 @@ async function startGateway(directory: string, { port: firstPort, verbose }: Opt
   };
 }
 
-async function startIdp(gatewayBaseUrl: string, examples: readonly Example[], port: number): Promise<MockIdp> {
+async function startIdp(
+  gatewayBaseUrl: string,
+  examples: readonly Example[],
+  options: { readonly port: number; readonly scimTokens: ReadonlyMap<string, string> },
+): Promise<MockIdp> {
   const { startMockIdp } = await import('../../mock-idp/server.ts');
   const organizations = examples.map(({ habit, file: { slug, name }, outcomes }) => ({ habit: habit.name, slug, name, outcomes }));
-  return startMockIdp({ gatewayBaseUrl, port, organizations });
+  return startMockIdp({ gatewayBaseUrl, organizations, ...options });
+}
+
+/** Google Workspace provisions only the applications of its catalogue. */
+const isProvisioning = ({ name }: Habit): boolean => name !== 'google-workspace';
+
+/** Returns a SCIM token of an example organization. */
+async function allowProvisioning(api: Api, { name, label }: Habit, slug: string): Promise<string> {
+  const { ENTRA_OBJECT_ID_CLAIM } = await import('../../mock-idp/attributes.ts');
+  // Recognizes users by their object id, also guests, whose names differ in SAML and SCIM.
+  if (name === 'entra-id') await api.organizations.change(slug, { scim_link_attribute: ENTRA_OBJECT_ID_CLAIM });
+  return (await api.scimTokens.create(slug, { name: label })).token;
 }
 
 /** Applies an example file with the metadata of the mock identity provider instead of the file's own. */

@@ -1,5 +1,6 @@
 /** What the provisioning clients push. */
 import type { Person } from '../people.ts';
+import { MockIdpRefusal } from '../refusal.ts';
 import type { ScimExchange } from './scim-requests.ts';
 
 /** A user of the directory, with attributes that only provisioning sends. */
@@ -18,7 +19,7 @@ export interface DirectoryGroup {
   readonly members: readonly DirectoryUser[];
 }
 
-/** What an administrator does at an identity provider that provisions users. Each method throws ScimRefusal. */
+/** What an administrator does at an identity provider that provisions users. Each method throws ScimRefusal or MockIdpRefusal. */
 export interface ProvisioningClient {
   /** Everything sent so far, in order. */
   readonly exchanges: readonly ScimExchange[];
@@ -66,3 +67,8 @@ export class KnownIds {
     });
   }
 }
+
+export const notAssigned = (username: string): MockIdpRefusal =>
+  new MockIdpRefusal(`${username} is not assigned to the application. Provision the user first.`);
+
+export const notPushed = (name: string): MockIdpRefusal => new MockIdpRefusal(`The group ${name} is not pushed. Push it first.`);

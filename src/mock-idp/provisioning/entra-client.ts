@@ -1,6 +1,6 @@
 /** The provisioning of Microsoft Entra ID, with or without the flag `aadOptscim062020` in the tenant URL. */
 import { randomUUID } from 'node:crypto';
-import { type DirectoryGroup, type DirectoryUser, KnownIds, type ProvisioningClient } from './directory.ts';
+import { type DirectoryGroup, type DirectoryUser, KnownIds, notAssigned, notPushed, type ProvisioningClient } from './directory.ts';
 import { ENTERPRISE_SCHEMA, GROUP_SCHEMA, idOf, resourcePath, ScimRequests, type ScimTarget, USER_SCHEMA } from './scim-requests.ts';
 
 const ENTRA_GROUP_SCHEMA = 'http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group';
@@ -141,13 +141,13 @@ export class EntraClient implements ProvisioningClient {
   /** Entra ID knows the id of everyone it has assigned. After a restart, this client searches. */
   async #userId(user: DirectoryUser): Promise<string> {
     const known = this.#users.get(user.objectId) ?? (await this.#requests.findFirst('/Users', { filter: this.#matchingFilter(user) }))?.id;
-    if (known === undefined) throw new Error(`${user.username} is not assigned`);
+    if (known === undefined) throw notAssigned(user.username);
     return this.#users.set(user.objectId, known);
   }
 
   #groupId({ objectId, name }: DirectoryGroup): string {
     const known = this.#groups.get(objectId);
-    if (known === undefined) throw new Error(`the group ${name} was not pushed`);
+    if (known === undefined) throw notPushed(name);
     return known;
   }
 }

@@ -1,6 +1,6 @@
 /** The provisioning of Okta, with the requests of its catalogue apps or of custom apps (App Integration Wizard). */
 import { randomBytes } from 'node:crypto';
-import { type DirectoryGroup, type DirectoryUser, KnownIds, type ProvisioningClient } from './directory.ts';
+import { type DirectoryGroup, type DirectoryUser, KnownIds, notAssigned, notPushed, type ProvisioningClient } from './directory.ts';
 import { GROUP_SCHEMA, idOf, resourcePath, ScimRequests, type ScimResource, type ScimTarget, USER_SCHEMA } from './scim-requests.ts';
 
 export interface OktaOptions {
@@ -112,14 +112,14 @@ export class OktaClient implements ProvisioningClient {
   /** Okta reads a user before each change. It knows the id of everyone it has assigned; after a restart, this client searches. */
   async #readUser({ objectId, username }: DirectoryUser): Promise<ScimResource> {
     const known = this.#users.get(objectId) ?? (await this.#requests.findFirst('/Users', page(`userName eq ${quoted(username)}`)))?.id;
-    if (known === undefined) throw new Error(`${username} is not assigned`);
+    if (known === undefined) throw notAssigned(username);
     this.#users.set(objectId, known);
     return (await this.#requests.get(resourcePath('/Users', known))).received as ScimResource;
   }
 
   async #groupId({ objectId, name }: DirectoryGroup): Promise<string> {
     const known = this.#groups.get(objectId);
-    if (known === undefined) throw new Error(`the group ${name} was not pushed`);
+    if (known === undefined) throw notPushed(name);
     return known;
   }
 }

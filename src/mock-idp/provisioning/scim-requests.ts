@@ -33,11 +33,15 @@ export interface ScimResource {
 /** The gateway refused a request. The client stops, as the products do for this user or group. */
 export class ScimRefusal extends Error {
   readonly exchange: ScimExchange;
+  /** What the gateway said. */
+  readonly detail: string;
 
   constructor(exchange: ScimExchange) {
     const { detail } = (exchange.received ?? {}) as { detail?: unknown };
-    super(`${exchange.method} ${exchange.path}: ${exchange.status} ${typeof detail === 'string' ? detail : ''}`.trim());
+    const said = typeof detail === 'string' ? detail : `status ${exchange.status}`;
+    super(`${exchange.method} ${exchange.path}: ${exchange.status} ${said}`);
     this.exchange = exchange;
+    this.detail = said;
   }
 }
 

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HABITS } from '../../src/mock-idp/habits.ts';
+import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { textOf } from '../support/html.ts';
+import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient } from '../support/scim-client.ts';
+
+let gateway: TestGateway;
+let acme: TestOrganization;
+let idp: MockIdp;
+let formToken: string;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await makeTestOrganization(gateway);
+  const { token } = await makeScimClient(gateway, acme);
+  const organizations = [
+    { habit: 'okta' as const, slug: acme.slug, name: 'Acme', outcomes: {} },
+    { habit: 'entra-id' as const, slug: 'other', name: 'Other', outcomes: {} },
+  ];
+  idp = await startMockIdp({ gatewayBaseUrl: gateway.url, port: 0, organizations, scimTokens: new Map([[acme.slug, token]]) });
+  formToken = /name="form_token" value="([\w-]{22})"/.exec(await (await fetch(idp.url)).text())?.[1] ?? '';
+});
+afterAll(async () => {
+  await idp.close();
+  await gateway.stop();
+});
+
+const post = async (fields: Record<string, string>, habit = 'okta') => {
+  const body = new URLSearchParams({ form_token: formToken, organization: acme.slug, ...fields });
+  const response = await fetch(`${idp.url}/${habit}/provisioning`, { method: 'POST', body });
+  return { status: response.status, text: textOf(await response.text()) };
+};
+const members = async () =>
+  (await gateway.api<{ items: { email: string; suspended: boolean; state: string }[] }>('GET', `/organizations/${acme.slug}/members`)).body
+    .items;
+
+describe('provisioning by the mock identity provider', () => {
+  it('is offered for each person of an organization with a SCIM token', async () => {
+    const html = await (await fetch(idp.url)).text();
+    for (const { key, firstName, lastName } of HABITS.okta.people) {
+      for (const action of ['Provision', 'Deactivate']) {
+        expect(html).toContain(
+          `form="provision-${acme.slug}" name="${action.toLowerCase()}" value="${key}" class="secondary outline" aria-label="${action} ${firstName} ${lastName}"`,
+        );
+      }
+    }
+    expect(html).not.toContain('provision-other');
+  });
+
+  it('creates, deactivates and activates the member, and shows each request', async () => {
+    const created = await post({ provision: 'carl' });
+    expect(created).toMatchObject({ status: 200, text: expect.stringContaining('Carl Čapek was provisioned') });
+    expect(created.text).toMatch(/GET \/Users\?filter=userName eq "carl@okta.acme.example".* 200 .*POST \/Users 201 .*"externalId": "00u2/);
+    expect(await members()).toMatchObject([{ email: 'carl@okta.acme.example', state: 'invited' }]);
+    const deactivated = await post({ deactivate: 'carl' });
+    expect(deactivated.text).toMatch(/Carl Čapek was deactivated .*PATCH \/Users\/usr_\w+ 200 .*"active": false/);
+    expect(await members()).toMatchObject([{ suspended: true }]);
+    expect((await post({ provision: 'carl' })).text).toContain('The gateway knew the user already.');
+    expect(await members()).toMatchObject([{ suspended: false }]);
+  });
+
+  it('shows the refusal of the gateway', async () => {
+    const { text, status } = await post({ deactivate: 'nina' });
+    expect([status, text]).toEqual([400, expect.stringContaining('nina@okta.acme.example is not assigned')]);
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { quotas: { members: 1 } });
+    const refused = await post({ provision: 'nina' });
+    expect(refused.text).toMatch(/Nina Nuñez was not provisioned .*The gateway refused the request: /);
+    expect(refused.text).toContain('POST /Users 4');
+  });
+
+  it.each([
+    ['a form of another site', 403, { form_token: 'x'.repeat(22), provision: 'olivia' }, 'okta'],
+    ['no form token', 403, { form_token: '', provision: 'olivia' }, 'okta'],
+    ['an organization without a SCIM token', 404, { organization: 'other', provision: 'olivia' }, 'entra-id'],
+    ['an organization of another identity provider', 404, { provision: 'olivia' }, 'entra-id'],
+    ['an unknown identity provider', 404, { provision: 'olivia' }, '__proto__'],
+    ['an unknown person', 400, { provision: 'constructor' }, 'okta'],
+    ['no person', 400, {}, 'okta'],
+  ])('refuses %s', async (_name, status, fields, habit) => {
+    expect(await post(fields as Record<string, string>, habit)).toMatchObject({ status });
+    expect((await members()).map(({ email }) => email)).not.toContain('olivia@okta.acme.example');
+  });
+});
