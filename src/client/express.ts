@@ -1,6 +1,7 @@
 /** `samlgate/express`: middleware that requires a token of a gateway, for Express, Connect and node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gatewayKey } from './credentials-file.ts';
+import { SamlgateError } from './samlgate-error.ts';
 import { type Auth, tokenVerifier } from './session-tokens.ts';
 import { TokenError } from './token-error.ts';
 
@@ -58,11 +59,12 @@ export type AuthMiddleware = (
  * });
  * app.delete('/reports', requireAuth({ ...gateway, role: 'owner' }), deleteReports);
  *
- * @throws SamlgateError gateway_url_invalid
+ * @throws SamlgateError gateway_url_invalid, or argument_invalid if `organization` is not an id
  */
 export function requireAuth(options: RequireAuthOptions): AuthMiddleware {
   const { issuer, audience, role, organization, clockToleranceSeconds = 5 } = options;
   const base = gatewayKey(issuer);
+  if (organization !== undefined) requireOrganizationId(organization);
   const authOf = tokenVerifier({ issuer: base, audience: audience ?? base, clockToleranceSeconds });
   return (request, response, next) => {
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -80,6 +82,16 @@ export function requireAuth(options: RequireAuthOptions): AuthMiddleware {
       },
     );
   };
+}
+
+/** A token has the id of its organization, so a slug would deny access to every user. */
+function requireOrganizationId(organization: string): void {
+  if (/^org_[a-z0-9]+$/.test(organization)) return;
+  throw new SamlgateError({
+    code: 'argument_invalid',
+    title: `${JSON.stringify(organization)} is not the id of an organization`,
+    detail: 'Set organization to the id, such as org_3w5e11264sg0, not to the slug. “samlgate whoami --json” prints it.',
+  });
 }
 
 const REFUSALS = {

@@ -28,7 +28,10 @@ export type LocalErrorCode =
   | 'no_token'
   /** The credentials file can't be read or written, is damaged, or other users of the machine can read it. */
   | 'credentials_file_unusable'
-  /** An organization, id or key name is empty, `.` or `..`, and would change the path of the request. */
+  /**
+   * An argument would change the path or the host of the request: a name or id that is empty, `.` or `..`, or a path that is a URL. Or
+   * `requireAuth` got a slug instead of the id of an organization.
+   */
   | 'argument_invalid';
 
 export type SamlgateErrorCode = ErrorCode | OAuthErrorCode | LocalErrorCode;

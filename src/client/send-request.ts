@@ -88,8 +88,16 @@ async function sendOnce(connection: Connection, method: string, path: string, op
   }
 }
 
+/** @throws SamlgateError argument_invalid for a path that leads to another host, which must not get the token */
 function addressOf(url: string, path: string, query: CallOptions['query'] = {}): URL {
-  const address = new URL(path, url);
+  const address = path.startsWith('/') && URL.canParse(path, url) ? new URL(path, url) : undefined;
+  if (address?.origin !== new URL(url).origin) {
+    throw new SamlgateError({
+      code: 'argument_invalid',
+      title: 'The path is not a path of the gateway',
+      detail: 'Give a path such as /api/v1/me, not a URL.',
+    });
+  }
   for (const [name, value] of Object.entries(query)) if (value !== undefined) address.searchParams.set(name, String(value));
   return address;
 }

@@ -206,6 +206,10 @@ describe('samlgate/express requireAuth: session tokens', () => {
     }
   });
 
+  test.each(['acme', '', 'org_', 'ORG_1', 'org_1 ', 'org_1/x', ' org_1'])('requireAuth throws for the organization %j', (organization) => {
+    expect(() => requireAuth({ issuer: gateway.url, organization })).toThrow(expect.objectContaining({ code: 'argument_invalid' }));
+  });
+
   test.each<[string, () => void]>([
     ['does not answer', () => gateway.answer(() => ({ hangUp: true }))],
     ['has no keys', () => gateway.answer(() => ({ status: 503, body: {} }))],
