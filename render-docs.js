@@ -20,7 +20,16 @@ export function docsPages(root) {
   ]);
 }
 
-const GUIDES = ['identity-providers.md', 'configuration.md', 'operations.md', 'api.md', 'errors.md', 'saml-checks.md', 'architecture.md'];
+const GUIDES = [
+  'identity-providers.md',
+  'configuration.md',
+  'operations.md',
+  'api.md',
+  'python.md',
+  'errors.md',
+  'saml-checks.md',
+  'architecture.md',
+];
 
 /**
  * Returns the pages as `{ path, title, html, headings: [{ level, id, text }] }`, and the files of their images by name.

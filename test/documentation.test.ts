@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { IDP_SETTINGS } from '../src/http/api/request-shapes.ts';
 import { GENERATED, withTables } from './support/documentation-tables.ts';
+import { pythonModules } from './support/python-package.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
@@ -12,7 +13,7 @@ const readmesBelow = (folder: string): string[] =>
     .map((file) => `${folder}/${file}`);
 
 const PAGES: readonly string[] = [
-  ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docker/README.md'],
+  ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docker/README.md', 'python/README.md'],
   ...readdirSync(path.join(ROOT, 'docs'))
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`),
@@ -32,6 +33,10 @@ const anchorsOf = (page: string): string[] =>
 describe('documentation', () => {
   it.each(Object.keys(GENERATED))('%s holds the tables that the code gives (npm run docs writes them)', async (file) => {
     expect(await withTables(file, read(file))).toBe(read(file));
+  });
+
+  it.each(Object.entries(pythonModules()))('%s holds the operations and types of the API (npm run docs writes it)', (file, text) => {
+    expect(read(file)).toBe(text);
   });
 
   it('describes every setting of an identity provider', () => {

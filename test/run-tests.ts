@@ -1,7 +1,7 @@
 /**
- * `npm test` checks that the programs which the tests need are installed, builds, runs the unit tests and the end-to-end tests, and
- * prints `N passed, N failed`, counted from Jest's own reports. With arguments it runs only the matching test files of both kinds
- * (`npm test -- test/http/api.test.ts`).
+ * `npm test` checks that the programs which the tests need are installed, builds, runs the unit tests, the end-to-end tests and the
+ * tests of the Python package, and prints `N passed, N failed`, counted from the reports of Jest and unittest. With arguments it runs
+ * only the matching test files (`npm test -- test/http/api.test.ts python/tests/test_client.py`).
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -61,19 +61,48 @@ function readReport(project: Project): Report | undefined {
   }
 }
 
+/** Debian's Python, for which `.ci/tools` installs what the tests need. */
+const PYTHON = '/usr/bin/python3';
+
+interface PythonReport {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Runs the tests of the Python package. @returns undefined if unittest wrote no report */
+function runPython(names: readonly string[]): PythonReport | undefined {
+  const file = path.join(RESULTS, 'python.json');
+  const code = run(PYTHON, ['python/tests/run.py', file, ...names]);
+  try {
+    const report = JSON.parse(readFileSync(file, 'utf8')) as PythonReport;
+    return code === 0 || report.failed > 0 ? report : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 const patterns = process.argv.slice(2);
-const projects = (Object.keys(PROJECTS) as Project[]).filter((project) => hasTests(project, patterns));
+const isOfPython = (pattern: string) => pattern.startsWith('python');
+const jestPatterns = patterns.filter((pattern) => !isOfPython(pattern));
+const pythonNames = patterns.filter((pattern) => isOfPython(pattern) && pattern.endsWith('.py')).map((file) => path.parse(file).name);
+const hasPython = patterns.length === 0 || patterns.some(isOfPython);
+const projects =
+  patterns.length > 0 && jestPatterns.length === 0
+    ? []
+    : (Object.keys(PROJECTS) as Project[]).filter((project) => hasTests(project, jestPatterns));
 const mayInstall = process.getuid?.() === 0 && (process.env.CI === 'true' || process.env.SAMLGATE_INSTALL === '1');
 
 must('bash', ['.ci/tools', mayInstall ? 'install' : 'check']);
-if (projects.includes('e2e')) must(process.execPath, ['build.js']);
+if (projects.includes('e2e') || hasPython) must(process.execPath, ['build.js']);
 rmSync(RESULTS, { recursive: true, force: true });
 mkdirSync(RESULTS);
 const totals = { passed: 0, failed: 0, skipped: 0 };
-let isGreen = projects.length > 0;
+let isGreen = projects.length > 0 || hasPython;
 for (const project of projects) {
   const output = ['--json', `--outputFile=${path.join(RESULTS, `${project}.json`)}`];
-  if (run(process.execPath, [...JEST, '--selectProjects', project, ...PROJECTS[project], ...output, ...patterns]) !== 0) isGreen = false;
+  if (run(process.execPath, [...JEST, '--selectProjects', project, ...PROJECTS[project], ...output, ...jestPatterns]) !== 0)
+    isGreen = false;
   const report = readReport(project);
   if (!report || report.numTotalTests === 0) {
     console.error(`The ${project} tests did not run.`);
@@ -84,6 +113,13 @@ for (const project of projects) {
   // A suite that could not be loaded has no failed test of its own.
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests + report.numTodoTests;
+}
+if (hasPython) {
+  const report = runPython(pythonNames);
+  if (!report || report.passed + report.failed === 0) console.error('The Python tests did not run.');
+  totals.passed += report?.passed ?? 0;
+  totals.failed += report?.failed ?? 1;
+  totals.skipped += report?.skipped ?? 0;
 }
 console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`);
 process.exitCode = isGreen && totals.failed === 0 && totals.passed > 0 ? 0 : 1;

@@ -144,16 +144,23 @@ function idpFields(): string {
   return table(['product', 'screen', 'field', 'value'], rows);
 }
 
-/** An example as a code block. `package.test.ts` runs the same file in a project of its own. */
-const example = (name: string) => (): string =>
-  `\`\`\`js\n${readFileSync(path.join(import.meta.dirname, '../examples', name), 'utf8').trim()}\n\`\`\``;
+/** An example as a code block. The tests run the same file. */
+const example = (file: string) => (): string => {
+  const language = file.endsWith('.py') ? 'python' : 'js';
+  return `\`\`\`${language}\n${readFileSync(path.join(import.meta.dirname, '../..', file), 'utf8').trim()}\n\`\`\``;
+};
 
 /** Page to its tables, by the name in the page's markers. */
 export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
   'docs/configuration.md': { variables, quotas },
   'docs/operations.md': { metrics, 'rate-limits': rateLimits },
   'docs/errors.md': { errors, 'error-variants': errorVariants },
-  'docs/api.md': { operations, 'example-client': example('client.mjs'), 'example-express': example('express.mjs') },
+  'docs/api.md': {
+    operations,
+    'example-client': example('test/examples/client.mjs'),
+    'example-express': example('test/examples/express.mjs'),
+  },
+  'docs/python.md': { 'example-client': example('python/examples/client.py') },
   'docs/identity-providers.md': { 'idp-fields': idpFields },
   'docs/saml-checks.md': { 'response-checks': responseChecks, 'sign-in-checks': signInChecks },
 };

@@ -29,7 +29,11 @@ interface MeJson {
 }
 
 /** Signs in a person of the mock identity provider. @param person key of the person */
-export async function signedIn(gateway: TestGateway, { slug }: Pick<OrganizationJson, 'slug'>, person: string): Promise<SignedIn> {
+export async function signedIn(
+  gateway: Pick<TestGateway, 'url' | 'loginUrl'>,
+  { slug }: Pick<OrganizationJson, 'slug'>,
+  person: string,
+): Promise<SignedIn> {
   const browser = new HttpBrowser();
   await signIn(browser, gateway.loginUrl(slug), person);
   const session = browser.cookie('samlgate_session');
