@@ -206,6 +206,19 @@ export const AUDIT_EVENTS = {
     'a SCIM token was created, so that the identity provider of a connection can provision users',
   ),
   'scim_token.revoked': row('SCIM token revoked', '{actor} revoked the SCIM token[ {name}]', 'a SCIM token was revoked'),
+  'group.created': row('Group created', '{actor} created the group[ {name}]', 'SCIM created a group'),
+  'group.changed': row(
+    'Group changed',
+    '{actor} changed the group {name}[, renamed from {name_from}]',
+    'SCIM renamed a group, or changed other attributes of it',
+  ),
+  'group.deleted': row('Group deleted', '{actor} deleted the group[ {name}]', 'SCIM deleted a group'),
+  'group.member_added': row('Group member added', '{actor} added {member} to the group[ {name}]', 'SCIM added a member to a group'),
+  'group.member_removed': row(
+    'Group member removed',
+    '{actor} removed {member} from the group[ {name}]',
+    'SCIM removed a member from a group',
+  ),
   'session_token.revoked': row('Session token revoked', '{actor} revoked a session token', 'a session token was revoked before it expired'),
   'device_login.denied': row(
     'Terminal sign-in denied',

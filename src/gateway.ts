@@ -18,6 +18,7 @@ import { resumeRevocations } from './organizations/connections/revoke-credential
 import { resumeDeletions } from './organizations/deletion.ts';
 import { hasOrganizations } from './organizations/directory.ts';
 import { recheckDueDomains } from './organizations/domains/recheck-domains.ts';
+import { resumeGroupChanges } from './organizations/groups/group-changes.ts';
 import { noteOrganizationsDaily } from './organizations/note-organizations.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
@@ -96,6 +97,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const stopRechecking = repeat(log, 'domain check', () => recheckDueDomains(runtime));
   const stopTrimming = repeat(log, 'audit retention', () => trimAuditTrails(runtime));
   const stopRevoking = repeat(log, 'revocation', () => resumeRevocations(runtime));
+  const stopChangingGroups = repeat(log, 'change of groups', () => resumeGroupChanges(runtime));
   const stopNoting = repeat(log, 'update of the directory', () => noteOrganizationsDaily(runtime));
   const stopDeleting = repeat(log, 'deletion of organizations', () => resumeDeletions(runtime));
   const drain = new Drain();
@@ -121,6 +123,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopMaintenance();
       stopRefreshing();
       stopRevoking();
+      stopChangingGroups();
       stopDeleting();
       stopTrimming();
       stopNoting();

@@ -10,13 +10,16 @@ function randomCharacters(length: number): string {
   return text;
 }
 
-export type IdPrefix = 'chg' | 'con' | 'org' | 'req' | 'usr' | 'ses' | 'tok' | 'sct';
+export type IdPrefix = 'chg' | 'con' | 'grp' | 'org' | 'req' | 'usr' | 'ses' | 'tok' | 'sct';
 
 /** Creates an identifier like `org_8k2m…` with 100 random bits. */
 export const newId = (prefix: IdPrefix): string => `${prefix}_${randomCharacters(20)}`;
 
 /** Returns whether a text has the form of the ID of a member. */
 export const isUserId = (text: string): boolean => /^usr_[0-9a-z]{20}$/.test(text);
+
+/** Returns whether a text has the form of the ID of a group. */
+export const isGroupId = (text: string): boolean => /^grp_[0-9a-z]{20}$/.test(text);
 
 export type TimeOrderedPrefix = 'aud' | 'att' | 'lnk' | 'ver' | 'prp';
 

@@ -36,6 +36,8 @@ export interface DirectoryEntry {
   readonly dates?: ConnectionDates | undefined;
   /** Whether credentials of a disabled or deleted connection are being revoked, so that a crash does not stop it for good. */
   readonly revokesCredentials?: boolean | undefined;
+  /** Whether members of a renamed or deleted group are being changed, for the same reason. */
+  readonly changesGroups?: boolean | undefined;
 }
 
 function entityHashesOf({ idpEntityHashes, idpEntityHash }: DirectoryEntry): readonly string[] {
@@ -63,6 +65,7 @@ export const DIRECTORY: Collection<DirectoryEntry> = {
     domainsDue: ({ verifiedDomains = [], domainsDueAtMs }) =>
       verifiedDomains.length === 0 ? [] : domainsDueAtMs === undefined ? [''] : dateStrings(domainsDueAtMs),
     revoking: (entry) => (entry.revokesCredentials ? [''] : []),
+    changingGroups: (entry) => (entry.changesGroups ? [''] : []),
   },
   unique: { slug: (entry) => [entry.slug], domain: allDomainsOf },
 };
@@ -193,6 +196,14 @@ export async function* organizationsWithRevocation(store: Store): AsyncGenerator
   }
 }
 
+/** Yields the organizations that change the members of a renamed or deleted group. */
+export async function* organizationsWithGroupChanges(store: Store): AsyncGenerator<Organization> {
+  for await (const { id } of eachRecord(store, { partition: GLOBAL, collection: DIRECTORY, index: 'changingGroups' })) {
+    const organization = await getOrganizationById(store, id);
+    if (organization) yield organization;
+  }
+}
+
 /** Notes in the directory whether an organization revokes credentials. Call it before a revocation is saved, and when it is done. */
 export async function noteRevocation(store: Store, id: string, revokesCredentials: boolean): Promise<void> {
   await updateRecord(store, {
@@ -200,6 +211,16 @@ export async function noteRevocation(store: Store, id: string, revokesCredential
     collection: DIRECTORY,
     id,
     change: (before) => ((before.revokesCredentials ?? false) === revokesCredentials ? undefined : { ...before, revokesCredentials }),
+  });
+}
+
+/** Notes in the directory whether an organization changes the members of a group. Call it before a change is saved, and when it is done. */
+export async function noteGroupChanges(store: Store, id: string, changesGroups: boolean): Promise<void> {
+  await updateRecord(store, {
+    partition: GLOBAL,
+    collection: DIRECTORY,
+    id,
+    change: (before) => ((before.changesGroups ?? false) === changesGroups ? undefined : { ...before, changesGroups }),
   });
 }
 

@@ -170,6 +170,8 @@ export interface Organization {
   readonly emailPolicy?: EmailPolicy | undefined;
   /** `jit` if undefined. */
   readonly provisioning?: Provisioning | undefined;
+  /** `saml` if undefined. */
+  readonly groupsFrom?: GroupsFrom | undefined;
   /** The SAML attribute whose value is the `externalId` of SCIM users. */
   readonly scimLinkAttribute?: string | undefined;
   /** The connections that have SCIM tokens. A disabled or deleted connection is removed, which ends its tokens. */
@@ -181,6 +183,9 @@ export interface Organization {
  * `scim_required`: only users that SCIM provisioned can sign in.
  */
 export type Provisioning = 'jit' | 'scim' | 'scim_required';
+
+/** The groups by which role rules decide: those of the SAML response, those that SCIM provisions, or both. */
+export type GroupsFrom = 'saml' | 'scim' | 'both';
 
 /**
  * The record in the organization's partition. Its version also locks changes that concern several members at once, such as
@@ -204,6 +209,7 @@ export interface NewOrganization {
   readonly sessionTokenAudiences?: readonly string[] | undefined;
   readonly emailPolicy?: EmailPolicy | undefined;
   readonly provisioning?: Provisioning | undefined;
+  readonly groupsFrom?: GroupsFrom | undefined;
   readonly scimLinkAttribute?: string | undefined;
   readonly quotas?: Readonly<Partial<Record<QuotaName, number | null | undefined>>> | undefined;
 }

@@ -59,7 +59,7 @@ const MAX_LENGTH = 16_384;
 /** @throws invalidValue */
 export function requireFits(resource: Json): void {
   if (JSON.stringify(resource).length <= MAX_LENGTH) return;
-  throw new ScimError(400, `A user can have at most ${MAX_LENGTH} characters of attributes.`, 'invalidValue');
+  throw new ScimError(400, `A user or group can have at most ${MAX_LENGTH} characters of attributes.`, 'invalidValue');
 }
 
 /** Returns the name under which an object has an attribute, in whatever case, or the given name if it has none. */

@@ -33,19 +33,28 @@ const MAX_ELEMENTS = 500;
 /** Attributes that only the gateway sets. Clients repeat them, for example Okta the `id` of a group. */
 const READ_ONLY = new Set(['schemas', 'id', 'meta', 'groups', 'password']);
 
-/** Reads the body of a PATCH request. @throws invalidSyntax, invalidPath, invalidValue, noTarget */
-export function readPatch(body: Json | undefined): readonly PatchOperation[] {
-  const operations = isObject(body) ? attributeOf(body, 'Operations') : undefined;
-  if (!isList(operations)) throw new ScimError(400, 'Operations: must be a list.', 'invalidSyntax');
+/**
+ * Reads the body of a PATCH request.
+ * @param coreSchema the schema of the resource, whose URN may come before the names of attributes
+ * @throws invalidSyntax, invalidPath, invalidValue, noTarget
+ */
+export function readPatch(body: Json | undefined, coreSchema: string = USER_SCHEMA): readonly PatchOperation[] {
   const all: PatchOperation[] = [];
-  for (const operation of operations) {
-    all.push(...readOperation(operation));
+  for (const operation of operationsOf(body)) {
+    all.push(...readOperation(operation, coreSchema));
     if (all.length > MAX_OPERATIONS) throw new ScimError(400, `A request can have at most ${MAX_OPERATIONS} operations.`, 'tooMany');
   }
   return all.filter(({ path }) => path.schema !== undefined || path.name === undefined || !READ_ONLY.has(path.name));
 }
 
-function readOperation(operation: Json): readonly PatchOperation[] {
+/** @throws invalidSyntax */
+export function operationsOf(body: Json | undefined): readonly Json[] {
+  const operations = isObject(body) ? attributeOf(body, 'Operations') : undefined;
+  if (!isList(operations)) throw new ScimError(400, 'Operations: must be a list.', 'invalidSyntax');
+  return operations;
+}
+
+function readOperation(operation: Json, coreSchema: string): readonly PatchOperation[] {
   if (!isObject(operation)) throw new ScimError(400, 'Each operation must be an object.', 'invalidSyntax');
   const sent = attributeOf(operation, 'op');
   const op = typeof sent === 'string' ? sent.toLowerCase() : undefined;
@@ -55,27 +64,32 @@ function readOperation(operation: Json): readonly PatchOperation[] {
   const path = attributeOf(operation, 'path');
   const value = attributeOf(operation, 'value');
   const text = typeof path === 'string' ? path.trim() : undefined;
-  const isWholeUser = text === '' || text?.toLowerCase() === USER_SCHEMA.toLowerCase();
-  if (text !== undefined && !isWholeUser) return [newOperation(op, text, value)];
-  if (path !== undefined && path !== null && !isWholeUser) throw new ScimError(400, 'path: must be a string.', 'invalidPath');
+  const isWhole = text === '' || text?.toLowerCase() === coreSchema.toLowerCase();
+  if (text !== undefined && !isWhole) return [newOperation({ op, text, value }, coreSchema)];
+  if (path !== undefined && path !== null && !isWhole) throw new ScimError(400, 'path: must be a string.', 'invalidPath');
   if (op === 'remove') throw new ScimError(400, 'remove needs a path.', 'noTarget');
   if (!isObject(value)) throw new ScimError(400, 'value: must be an object if there is no path.', 'invalidValue');
-  return Object.entries(value)
-    .flatMap(withoutCoreSchema)
-    .map(([name, each]) => newOperation(op, name, each));
+  return plainEntries(value, coreSchema).map(([name, each]) => newOperation({ op, text: name, value: each }, coreSchema));
 }
 
 /** Returns attributes that a client names with the URN of the core schema under their plain names. Otherwise they would have no effect. */
-function withoutCoreSchema([name, value]: readonly [string, Json]): readonly (readonly [string, Json])[] {
-  const urn = USER_SCHEMA.toLowerCase();
-  if (name.toLowerCase() === urn && isObject(value)) return Object.entries(value);
-  return [[name.toLowerCase().startsWith(`${urn}:`) ? name.slice(urn.length + 1) : name, value]];
+export function plainEntries(object: Attributes, coreSchema: string): readonly (readonly [string, Json])[] {
+  const urn = coreSchema.toLowerCase();
+  return Object.entries(object).flatMap(([name, value]): readonly (readonly [string, Json])[] => {
+    if (name.toLowerCase() === urn && isObject(value)) return Object.entries(value);
+    return [[name.toLowerCase().startsWith(`${urn}:`) ? name.slice(urn.length + 1) : name, value]];
+  });
 }
 
-function newOperation(op: PatchOperation['op'], text: string, value: Json | undefined): PatchOperation {
+interface SentOperation extends Pick<PatchOperation, 'op'> {
+  readonly text: string;
+  readonly value: Json | undefined;
+}
+
+function newOperation({ op, text, value }: SentOperation, coreSchema: string): PatchOperation {
   const path = parsePath(text);
   const name = path.sub ?? path.name ?? '';
-  if (path.schema === USER_SCHEMA) throw new ScimError(400, 'path: name an attribute of the user.', 'invalidPath');
+  if (path.schema === coreSchema) throw new ScimError(400, 'path: name an attribute of the resource.', 'invalidPath');
   const normalized = value === undefined ? undefined : normalize(value, name);
   // An operation can write its value into many elements.
   if (normalized !== undefined) requireFits(normalized);
@@ -199,9 +213,9 @@ function merge(name: string, current: Json | undefined, { op, value }: Change): 
 }
 
 /** Returns the attributes of a body of POST or PUT that clients may set. @throws invalidSyntax, invalidPath, invalidValue */
-export function readAttributes(body: Json | undefined): Attributes {
+export function readAttributes(body: Json | undefined, coreSchema: string = USER_SCHEMA): Attributes {
   if (!isObject(body)) throw new ScimError(400, 'The body must be a JSON object.', 'invalidSyntax');
-  const normalized = normalize(Object.fromEntries(Object.entries(body).flatMap(withoutCoreSchema)));
+  const normalized = normalize(Object.fromEntries(plainEntries(body, coreSchema)));
   const entries = Object.entries(isObject(normalized) ? normalized : {})
     .filter(([name]) => !READ_ONLY.has(name))
     .map(([name, value]) => [canonicalName(name), value] as const);

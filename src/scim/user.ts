@@ -1,5 +1,15 @@
 /** Users as SCIM resources (RFC 7643 §4.1): what the gateway reads from one, and what it answers. */
-import { type Attributes, attributeOf, ENTERPRISE_SCHEMA, isList, isObject, type Json, requireFits, USER_SCHEMA } from './attributes.ts';
+import {
+  type Attributes,
+  attributeOf,
+  ENTERPRISE_SCHEMA,
+  GROUP_SCHEMA,
+  isList,
+  isObject,
+  type Json,
+  requireFits,
+  USER_SCHEMA,
+} from './attributes.ts';
 import { ScimError } from './scim-error.ts';
 
 /** The parts of a user that the gateway uses. All other attributes are stored and returned as they were sent. */
@@ -30,10 +40,10 @@ export function readProfile(attributes: Attributes): ScimProfile {
   };
 }
 
-const invalid = (detail: string): ScimError => new ScimError(400, detail, 'invalidValue');
+export const invalid = (detail: string): ScimError => new ScimError(400, detail, 'invalidValue');
 
 /** @throws invalidValue if the attribute is no text, or a long one */
-function textOf(attributes: Attributes, name: string): string | undefined {
+export function textOf(attributes: Attributes, name: string): string | undefined {
   const value = attributeOf(attributes, name);
   if (value === undefined) return undefined;
   const text = typeof value === 'number' ? String(value) : value;
@@ -80,10 +90,18 @@ export interface ResourceMeta {
 
 export const etagOf = (version: number): string => `W/"${version}"`;
 
-/** Returns a user as a SCIM client receives it. */
-export function userResource(attributes: Attributes, active: boolean, meta: ResourceMeta): Attributes {
+/**
+ * Returns a user as a SCIM client receives it.
+ * @param more attributes that only the gateway sets
+ */
+export function userResource({ attributes, active }: SentUser, meta: ResourceMeta, more: Attributes): Attributes {
   const schemas = [USER_SCHEMA, ...Object.keys(attributes).filter((name) => name.toLowerCase().startsWith('urn:'))];
-  return { ...attributes, schemas, id: meta.id, active, meta: metaOf('User', meta) };
+  return { ...attributes, schemas, id: meta.id, active, ...more, meta: metaOf('User', meta) };
+}
+
+export interface SentUser {
+  readonly attributes: Attributes;
+  readonly active: boolean;
 }
 
 export const metaOf = (resourceType: 'User' | 'Group', { createdAt, changedAt, version, location }: ResourceMeta): Attributes => ({
@@ -97,14 +115,24 @@ export const metaOf = (resourceType: 'User' | 'Group', { createdAt, changedAt, v
 /** Always returned (RFC 7643 §7, `returned: always`). */
 const ALWAYS = new Set(['schemas', 'id', 'meta']);
 
+export interface Projection {
+  readonly attributes?: string | undefined;
+  readonly excludedAttributes?: string | undefined;
+}
+
+/** Returns whether a client wants an attribute, or a part of it. */
+export function includesAttribute({ attributes, excludedAttributes }: Projection, name: string): boolean {
+  const only = pathsOf(attributes);
+  const key = name.toLowerCase();
+  if (only.length > 0) return only.some((path) => path === key || path.startsWith(`${key}.`));
+  return !pathsOf(excludedAttributes).includes(key);
+}
+
 /**
  * Returns the attributes that the parameters `attributes` or `excludedAttributes` ask for, each a list of paths without filters.
  * @see RFC 7644 §3.9
  */
-export function projectResource(
-  resource: Attributes,
-  { attributes, excludedAttributes }: { readonly attributes?: string | undefined; readonly excludedAttributes?: string | undefined },
-): Attributes {
+export function projectResource(resource: Attributes, { attributes, excludedAttributes }: Projection): Attributes {
   const only = pathsOf(attributes);
   const without = pathsOf(excludedAttributes);
   if (only.length === 0 && without.length === 0) return resource;
@@ -123,7 +151,7 @@ const pathsOf = (list: string | undefined): readonly string[] =>
   (list ?? '')
     .slice(0, 2000)
     .split(',')
-    .map((path) => path.trim().toLowerCase().replace(`${USER_SCHEMA.toLowerCase()}:`, ''))
+    .map((path) => path.trim().toLowerCase().replace(`${USER_SCHEMA.toLowerCase()}:`, '').replace(`${GROUP_SCHEMA.toLowerCase()}:`, ''))
     .map((path) => path.replace(`${ENTERPRISE_SCHEMA.toLowerCase()}:`, `${ENTERPRISE_SCHEMA.toLowerCase()}.`))
     .filter((path) => path !== '');
 

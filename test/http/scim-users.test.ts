@@ -265,9 +265,16 @@ describe('SCIM requests', () => {
       patch: { supported: true },
       bulk: { supported: false },
     });
-    expect((await okta.call('GET', '/Schemas')).body.Resources.map(({ id }: { id: string }) => id)).toEqual([CORE, ENTERPRISE]);
+    expect((await okta.call('GET', '/Schemas')).body.Resources.map(({ id }: { id: string }) => id)).toEqual([
+      CORE,
+      'urn:ietf:params:scim:schemas:core:2.0:Group',
+      ENTERPRISE,
+    ]);
     expect((await okta.call('GET', `/Schemas/${CORE}`)).body.id).toBe(CORE);
-    expect((await okta.call('GET', '/ResourceTypes')).body.Resources).toMatchObject([{ id: 'User', endpoint: '/Users' }]);
+    expect((await okta.call('GET', '/ResourceTypes')).body.Resources).toMatchObject([
+      { id: 'User', endpoint: '/Users' },
+      { id: 'Group', endpoint: '/Groups' },
+    ]);
     expect((await okta.call('POST', '/Bulk', {})).status).toBe(501);
   });
 

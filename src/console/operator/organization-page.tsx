@@ -104,6 +104,8 @@ const QUOTA_LABELS: Readonly<Record<QuotaName, string>> = {
   sessions_per_member: 'Sessions per member',
   cli_tokens_per_member: 'CLI tokens per member',
   domains: 'Domains',
+  groups: 'Groups per connection',
+  group_memberships: 'Group memberships per connection',
   audit_entries: 'Audit entries',
   settings_bytes: 'Bytes of settings',
 };

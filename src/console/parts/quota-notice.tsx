@@ -2,7 +2,7 @@ import { isNearQuota, type QuotaName, quotaOf, settingsBytes } from '../../organ
 import type { Frame } from '../navigation.ts';
 import { Callout } from './notice.tsx';
 
-type NoticedQuota = Exclude<QuotaName, 'new_members_per_minute' | 'audit_entries'>;
+type NoticedQuota = Exclude<QuotaName, 'new_members_per_minute' | 'audit_entries' | 'groups' | 'group_memberships'>;
 
 export interface QuotaNoticeProps {
   readonly frame: Frame;

@@ -88,7 +88,12 @@ export const LIMITS = {
   // An initial cycle of Entra ID sends 25 requests a second. No token can use up the requests of another connection.
   scim: { points: 6000, seconds: 60, per: 'connection', counts: 'Requests with a valid SCIM token.' },
   // Each change has an entry in the audit trail, from which the oldest ones are deleted.
-  scim_changes: { points: 100_000, seconds: 86_400, per: 'connection', counts: 'The same, if they can change users.' },
+  scim_changes: {
+    points: 100_000,
+    seconds: 86_400,
+    per: 'connection',
+    counts: 'The same, if they can change users or groups. Ten changed members of a group count as one.',
+  },
   domain_check: { points: 100, seconds: 600, per: 'organization', counts: 'Look-ups in DNS to verify domains.' },
 } as const satisfies Record<string, Limit>;
 

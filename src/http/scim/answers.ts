@@ -18,11 +18,16 @@ export interface ListPart {
 }
 
 export const listResponse = ({ total, startIndex, items }: ListPart): Attributes => ({
+  ...listHead({ total, startIndex, count: items.length }),
+  Resources: items,
+});
+
+/** Returns a list response without the resources. */
+export const listHead = ({ total, startIndex, count }: Omit<ListPart, 'items'> & { readonly count: number }): Attributes => ({
   schemas: [`${MESSAGES}:ListResponse`],
   totalResults: total,
   startIndex,
-  itemsPerPage: items.length,
-  Resources: items,
+  itemsPerPage: count,
 });
 
 /** Answers errors with the Error schema. Texts are ours, so they never echo what a client sent. */

@@ -1,7 +1,7 @@
 /** The documents with which SCIM clients discover what the gateway supports (RFC 7643 §5, §6, §7). */
 
-import { MAX_COUNT } from '../../organizations/provisioning/list-users.ts';
-import { type Attributes, ENTERPRISE_SCHEMA, type Json, USER_SCHEMA } from '../../scim/attributes.ts';
+import { MAX_COUNT } from '../../organizations/provisioning/paged-list.ts';
+import { type Attributes, ENTERPRISE_SCHEMA, GROUP_SCHEMA, type Json, USER_SCHEMA } from '../../scim/attributes.ts';
 
 const SCHEMAS = 'urn:ietf:params:scim:schemas:core:2.0';
 
@@ -35,6 +35,15 @@ export const resourceTypes = (base: string): readonly Attributes[] => [
     schemaExtensions: [{ schema: ENTERPRISE_SCHEMA, required: false }],
     meta: { resourceType: 'ResourceType', location: `${base}/ResourceTypes/User` },
   },
+  {
+    schemas: [`${SCHEMAS}:ResourceType`],
+    id: 'Group',
+    name: 'Group',
+    endpoint: '/Groups',
+    description: 'Groups of users, which can give roles',
+    schema: GROUP_SCHEMA,
+    meta: { resourceType: 'ResourceType', location: `${base}/ResourceTypes/Group` },
+  },
 ];
 
 interface AttributeOptions {
@@ -43,10 +52,18 @@ interface AttributeOptions {
   readonly uniqueness?: 'none' | 'server';
   readonly subAttributes?: readonly Attributes[];
   readonly multiValued?: boolean;
+  readonly mutability?: 'readWrite' | 'readOnly' | 'immutable';
 }
 
 const attribute = (name: string, type: string, description: string, options: AttributeOptions = {}): Attributes => {
-  const { required = false, caseExact = false, uniqueness = 'none', subAttributes, multiValued = false } = options;
+  const {
+    required = false,
+    caseExact = false,
+    uniqueness = 'none',
+    subAttributes,
+    multiValued = false,
+    mutability = 'readWrite',
+  } = options;
   return {
     name,
     type,
@@ -54,7 +71,7 @@ const attribute = (name: string, type: string, description: string, options: Att
     description,
     required,
     caseExact,
-    mutability: 'readWrite',
+    mutability,
     returned: 'default',
     uniqueness,
     ...(subAttributes ? { subAttributes } : {}),
@@ -80,7 +97,24 @@ export const schemas = (base: string): readonly Attributes[] => [
         attribute('primary', 'boolean', 'Whether it is the primary one'),
       ],
     }),
+    attribute('groups', 'complex', 'The groups of the user, which only requests for groups change', {
+      multiValued: true,
+      mutability: 'readOnly',
+      subAttributes: ['value', '$ref', 'display', 'type'].map((name) => text(name, 'A part of the group', { mutability: 'readOnly' })),
+    }),
     ...['title', 'userType', 'preferredLanguage', 'locale', 'timezone'].map((name) => text(name, 'Stored and returned, but not used')),
+  ]),
+  schema(base, GROUP_SCHEMA, 'Group', [
+    text('displayName', 'The name of the group, by which role rules give roles', { required: true, uniqueness: 'server' }),
+    text('externalId', 'The id of the group at the identity provider', { caseExact: true }),
+    attribute('members', 'complex', 'The users in the group', {
+      multiValued: true,
+      subAttributes: [
+        text('value', 'The id of the user', { mutability: 'immutable' }),
+        text('$ref', 'The URL of the user', { mutability: 'readOnly' }),
+        text('type', 'Always User', { mutability: 'readOnly' }),
+      ],
+    }),
   ]),
   schema(base, ENTERPRISE_SCHEMA, 'EnterpriseUser', [
     ...['employeeNumber', 'costCenter', 'organization', 'division', 'department'].map((name) =>

@@ -4,6 +4,7 @@ import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { noteConnections, noteRevocation } from '../directory.ts';
+import { finishGroupChanges, noteDeletedGroups } from '../groups/group-changes.ts';
 import {
   type Connection,
   type ConnectionSettings,
@@ -209,6 +210,7 @@ export async function removeConnection(
   // The connection is gone if an earlier request was interrupted after its commit.
   const id = isRevoking ? connectionId : requireConnection(organization, connectionId).id;
   if (!keepsSessions) await noteRevocation(runtime.store, organization.id, true);
+  await noteDeletedGroups(runtime.store, organization.id, id);
   const after = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event,
@@ -223,6 +225,7 @@ export async function removeConnection(
   });
   await noteConnectionsNow(runtime, organization.id);
   if (!keepsSessions || isRevoking) await finishRevocations(runtime, actor, organization.id);
+  await finishGroupChanges(runtime, organization.id);
   await noteOwnerLoss(runtime, actor, after);
   return after;
 }

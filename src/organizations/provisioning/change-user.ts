@@ -11,13 +11,14 @@ import type { Step, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
 import { withoutCredentialsOf } from '../connections/revoke-credentials.ts';
+import { roleChangeSteps, usesScimGroups, withRoleByGroups } from '../groups/group-roles.ts';
 import { removalSteps } from '../member-changes.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import type { Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
 import { contactOf, notUnique, requireAllowedContact, requireStillValid, requireTarget, userRecord } from './provision-user.ts';
 import { deactivationSteps, foreseeScimChange, scimAuditSteps, withScimState } from './scim-state.ts';
-import { isSuspendedByOwner, type ScimTarget, type ScimUser, scimUsers } from './scim-users.ts';
+import { isSuspendedByOwner, type ScimTarget, type ScimUser, scimRemovalSteps, scimUsers } from './scim-users.ts';
 
 const noSuchUser = (): ScimError => new ScimError(404, 'There is no such user.');
 
@@ -143,16 +144,15 @@ export async function removeUser(
     requireVersion(user.version);
     const nowMs = now();
     const before = member.value;
-    const after = isSuspendedByOwner(before) ? withoutProvisioningOf(before) : undefined;
+    const after = isSuspendedByOwner(before) ? withoutGroups(organization.value, withoutProvisioningOf(before)) : undefined;
     const effect = await foreseeScimChange(store, organization, { change: { before, after }, actor, nowMs });
     const collection = scimUsers(target.connection.id);
     const steps: Step[] = [
       { do: 'require', collection, id, version: user.version },
       ...(after
         ? ([
-            { do: 'replace', collection: MEMBERS, id, version: member.version, value: after },
-            { do: 'delete', collection, id, version: user.version },
-            ...deactivationSteps(before, after),
+            ...roleChangeSteps(nowMs, actor, { stored: member, after }),
+            ...(await scimRemovalSteps(store, organization.value.id, before)),
             auditStep(nowMs, actor, 'member.suspended', {
               member_id: id,
               details: { by: 'scim', scim_user: 'deleted', still_suspended_by: 'owner' },
@@ -171,6 +171,10 @@ export async function removeUser(
     return true;
   });
 }
+
+/** Returns a member who is no longer in any SCIM group. */
+const withoutGroups = (organization: Organization, member: Member): Member =>
+  usesScimGroups(organization) ? withRoleByGroups(organization, member, []) : member;
 
 /** Returns a member whom an owner suspended without the SCIM user and without credentials. */
 const withoutProvisioningOf = (member: Member): Member => ({

@@ -1,43 +1,27 @@
-/**
- * Lists provisioned users. SCIM pages by position, the store by cursor. Each page saves the cursor of the next page for its client. So
- * listing all users reads each of them once, and a user that is removed in the meantime does not make the client skip another one. A
- * position without a saved cursor is reached by reading from the start, within a limit.
- */
+/** Lists and filters provisioned users, with bounded reads. */
 import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Attributes } from '../../scim/attributes.ts';
 import { conditionsOf, type Filter, matchesFilter } from '../../scim/filter.ts';
 import { ScimError } from '../../scim/scim-error.ts';
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
-import { nextTurn } from '../../store/next-turn.ts';
 import type { Stored } from '../../store/store.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
+import { listPage, MAX_COUNT, type PageQuery, type RecordList } from './paged-list.ts';
 import { type ScimUser, scimUsers } from './scim-users.ts';
 
-export interface UserQuery {
+export interface UserQuery extends PageQuery {
   readonly filter?: Filter | undefined;
-  /** From 1. */
-  readonly startIndex: number;
-  readonly count: number;
-  /** The client, whose position in the list is remembered. */
-  readonly clientId: string;
-  readonly signal: AbortSignal;
 }
-
-export interface UserList {
-  readonly total: number;
-  readonly items: readonly Stored<ScimUser>[];
-}
-
-export const MAX_COUNT = 200;
-/** More than this is never read for one request. */
-const MAX_SKIPPED = 2000;
-const CURSOR_SECONDS = 3600;
 
 /** @throws ScimError with tooMany if the filter cannot use an index, or if the position is too far behind */
-export async function listUsers(runtime: Runtime, target: OrganizationConnection, query: UserQuery): Promise<UserList> {
+export async function listUsers(runtime: Runtime, target: OrganizationConnection, query: UserQuery): Promise<RecordList<ScimUser>> {
   const { filter, startIndex, count } = query;
-  if (!filter) return listAll(runtime, target, query);
+  if (!filter) {
+    const { organization, connection } = target;
+    const list = { partition: organization.id, collection: scimUsers(connection.id), cursorPrefix: `scim-page:${connection.id}` };
+    return listPage(runtime, list, query);
+  }
   const candidates = await findCandidates(runtime, target, filter);
   const matching = candidates.filter(({ id, value }) => matchesFilter(filterable(id, value), filter));
   return { total: matching.length, items: matching.slice(startIndex - 1, startIndex - 1 + count) };
@@ -86,49 +70,3 @@ function readSome({ items, nextCursor }: { readonly items: readonly Stored<ScimU
 
 const tooManyRead = (): ScimError =>
   new ScimError(400, 'The filter would read too many users. Filter by userName, externalId, id or emails.value.', 'tooMany');
-
-async function listAll(
-  runtime: Runtime,
-  { organization: { id }, connection }: OrganizationConnection,
-  query: UserQuery,
-): Promise<UserList> {
-  const { store } = runtime;
-  const { startIndex, count } = query;
-  const collection = scimUsers(connection.id);
-  const total = await store.count(id, collection);
-  if (count === 0 || startIndex > total) return { total, items: [] };
-  const cursor = await findPosition(runtime, { partition: id, connectionId: connection.id }, query);
-  if (cursor === null) return { total, items: [] };
-  const page = await store.find(id, collection, 'all', { equals: '', limit: count, cursor });
-  if (page.nextCursor !== null) {
-    const key = cursorKey(connection.id, query.clientId, startIndex + page.items.length);
-    await store.commit(id, [{ do: 'put', key, value: page.nextCursor, ttlSeconds: CURSOR_SECONDS }]);
-  }
-  return { total, items: page.items };
-}
-
-const cursorKey = (connectionId: string, clientId: string, startIndex: number): string =>
-  `scim-page:${connectionId}:${clientId}:${startIndex}`;
-
-/** Returns the cursor of a position, undefined for the first one, or null behind the last one. @throws ScimError with tooMany */
-async function findPosition(
-  { store }: Runtime,
-  { partition, connectionId }: { readonly partition: string; readonly connectionId: string },
-  { startIndex, clientId, signal }: UserQuery,
-): Promise<string | undefined | null> {
-  if (startIndex === 1) return undefined;
-  const left = await store.peek(partition, cursorKey(connectionId, clientId, startIndex));
-  if (left !== undefined) return left;
-  if (startIndex > MAX_SKIPPED) throw new ScimError(400, 'startIndex: read the list from the start, page by page.', 'tooMany');
-  let cursor: string | undefined;
-  for (let skipped = 0; skipped < startIndex - 1; ) {
-    const limit = Math.min(MAX_COUNT, startIndex - 1 - skipped);
-    const page = await store.find(partition, scimUsers(connectionId), 'all', { equals: '', limit, cursor });
-    if (page.nextCursor === null) return null;
-    skipped += page.items.length;
-    cursor = page.nextCursor;
-    await nextTurn();
-    signal.throwIfAborted();
-  }
-  return cursor;
-}

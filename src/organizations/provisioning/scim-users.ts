@@ -7,6 +7,7 @@ import { type Attributes, attributeOf, isList, isObject } from '../../scim/attri
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import type { Collection, Step, Store } from '../../store/store.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
+import { leaveGroupsSteps } from '../groups/scim-groups.ts';
 import type { Member } from '../members.ts';
 import type { Connection, Organization } from '../organizations.ts';
 
@@ -52,12 +53,15 @@ function emailsOf(attributes: Attributes): readonly string[] {
     .slice(0, MAX_INDEXED_EMAILS) as readonly string[];
 }
 
-/** Returns the step that deletes the SCIM user of a removed member. */
+/** Returns the steps that delete the SCIM user of a removed member, and its memberships in groups. */
 export async function scimRemovalSteps(store: Store, organizationId: string, { id, scim }: Member): Promise<readonly Step[]> {
   if (!scim) return [];
   const collection = scimUsers(scim.connectionId);
   const user = await store.get(organizationId, collection, id);
-  return user ? [{ do: 'delete', collection, id, version: user.version }] : [];
+  return [
+    ...(user ? [{ do: 'delete', collection, id, version: user.version } as const] : []),
+    ...(await leaveGroupsSteps(store, { organizationId, connectionId: scim.connectionId, userId: id })),
+  ];
 }
 
 /** Returns whether the identity provider has deactivated a member. */

@@ -47,6 +47,18 @@ export const QUOTAS = {
     description: 'Domains that owners add, verified or not.',
     refusal: (limit) => `This organization has ${limit} domains, the most that it can have. Remove one first.`,
   },
+  groups: {
+    standard: 10_000,
+    max: 1_000_000,
+    description: 'Groups that SCIM provisions for one connection.',
+    refusal: (limit) => `This connection has ${limit} groups, the most that it can have. Delete one first.`,
+  },
+  group_memberships: {
+    standard: 1_000_000,
+    max: 100_000_000,
+    description: 'Members of all groups of one connection together. A user counts once for each group.',
+    refusal: (limit) => `The groups of this connection would have more than ${limit} members together. Remove some first.`,
+  },
   audit_entries: {
     standard: 1_000_000,
     max: 100_000_000,

@@ -1,0 +1,140 @@
+/** `/scim/v2/{org}/Groups`. Members are sent while they are read, so that a large group needs no memory. */
+import { once } from 'node:events';
+import type { Response } from 'express';
+import { changeGroup, createGroup, getGroup, removeGroup } from '../../organizations/groups/change-group.ts';
+import { eachGroupMember, listGroups } from '../../organizations/groups/list-groups.ts';
+import type { ScimGroup } from '../../organizations/groups/scim-groups.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { Attributes } from '../../scim/attributes.ts';
+import { groupResource, readGroup, readGroupPatch } from '../../scim/group.ts';
+import { applyPatch } from '../../scim/patch.ts';
+import { etagOf, includesAttribute, projectResource } from '../../scim/user.ts';
+import type { Stored } from '../../store/store.ts';
+import { signalOf } from '../request-context.ts';
+import { listHead } from './answers.ts';
+import { type Call, conditionOf, countMembers, idOf, projectionOf, readListQuery } from './call.ts';
+
+type Handler = (runtime: Runtime, call: Call) => Promise<void>;
+
+export const GROUP_ROUTES: readonly (readonly ['get' | 'post' | 'put' | 'patch' | 'delete', path: string, Handler])[] = [
+  ['get', '/Groups', sendGroups],
+  ['post', '/Groups', postGroup],
+  ['get', '/Groups/:id', sendGroup],
+  ['put', '/Groups/:id', putGroup],
+  ['patch', '/Groups/:id', patchGroup],
+  ['delete', '/Groups/:id', deleteGroup],
+];
+
+async function sendGroups(runtime: Runtime, call: Call): Promise<void> {
+  const query = readListQuery(call);
+  const { total, items } = await listGroups(runtime, call.principal, query);
+  const head = JSON.stringify(listHead({ total, startIndex: query.startIndex, count: items.length }));
+  await stream(
+    call.response,
+    200,
+    listText(head, items, (group) => groupText(runtime, call, group)),
+  );
+}
+
+async function* listText<T>(head: string, items: readonly T[], textOf: (item: T) => AsyncGenerator<string>): AsyncGenerator<string> {
+  yield `${head.slice(0, -1)},"Resources":[`;
+  for (const [i, item] of items.entries()) {
+    if (i > 0) yield ',';
+    yield* textOf(item);
+  }
+  yield ']}';
+}
+
+async function postGroup(runtime: Runtime, call: Call): Promise<void> {
+  const { group, written } = await createGroup(runtime, call.actor, call.principal, readGroup(call.body));
+  await countMembers(runtime, call, written);
+  await answerGroup(runtime, call, { status: 201, group });
+}
+
+async function sendGroup(runtime: Runtime, call: Call): Promise<void> {
+  const group = await getGroup(runtime, call.principal, idOf(call));
+  if (call.request.headers['if-none-match'] === etagOf(group.version)) call.response.status(304).end();
+  else await answerGroup(runtime, call, { status: 200, group });
+}
+
+async function putGroup(runtime: Runtime, call: Call): Promise<void> {
+  const { attributes, members } = readGroup(call.body);
+  const { group, written } = await changeGroup(runtime, call.actor, call.principal, {
+    ...conditionOf(call),
+    change: () => attributes,
+    members,
+  });
+  await countMembers(runtime, call, written);
+  await answerGroup(runtime, call, { status: 200, group });
+}
+
+/** Answers without the group, which may have many members, unless the client asks for attributes (RFC 7644 §3.5.2). */
+async function patchGroup(runtime: Runtime, call: Call): Promise<void> {
+  const { operations, members } = readGroupPatch(call.body);
+  const { group, written } = await changeGroup(runtime, call.actor, call.principal, {
+    ...conditionOf(call),
+    change: (attributes) => applyPatch(attributes, operations),
+    members,
+  });
+  await countMembers(runtime, call, written);
+  if (projectionOf(call.request).attributes !== undefined) await answerGroup(runtime, call, { status: 200, group });
+  else call.response.setHeader('ETag', etagOf(group.version)).status(204).end();
+}
+
+async function deleteGroup(runtime: Runtime, call: Call): Promise<void> {
+  const written = await removeGroup(runtime, call.actor, call.principal, conditionOf(call));
+  await countMembers(runtime, call, written);
+  call.response.status(204).end();
+}
+
+async function answerGroup(
+  runtime: Runtime,
+  call: Call,
+  { status, group }: { readonly status: number; readonly group: Stored<ScimGroup> },
+): Promise<void> {
+  call.response.setHeader('ETag', etagOf(group.version));
+  if (status === 201) call.response.setHeader('Location', `${call.base}/Groups/${group.id}`);
+  await stream(call.response, status, groupText(runtime, call, group));
+}
+
+/** Yields the JSON of a group in parts of bounded length. */
+async function* groupText({ store }: Runtime, call: Call, { id, version, value }: Stored<ScimGroup>): AsyncGenerator<string> {
+  const { request, response, base, principal } = call;
+  const projection = projectionOf(request);
+  const { attributes, createdAt, changedAt } = value;
+  const meta = { id, version, createdAt, changedAt, location: `${base}/Groups/${id}` };
+  const text = JSON.stringify(projectResource(groupResource(attributes, meta), projection));
+  if (!includesAttribute(projection, 'members')) {
+    yield text;
+    return;
+  }
+  const at = { organizationId: principal.organization.id, connectionId: principal.connection.id, groupId: id, signal: signalOf(response) };
+  let part = `${text.slice(0, -1)},"members":[`;
+  let isFirst = true;
+  for await (const userId of eachGroupMember(store, at)) {
+    part += `${isFirst ? '' : ','}${JSON.stringify(projectMember({ value: userId, $ref: `${base}/Users/${userId}`, type: 'User' }, projection))}`;
+    isFirst = false;
+    if (part.length < PART_LENGTH) continue;
+    yield part;
+    part = '';
+  }
+  yield `${part}]}`;
+}
+
+const PART_LENGTH = 16_384;
+
+const projectMember = (member: Attributes, projection: ReturnType<typeof projectionOf>) => {
+  const { members } = projectResource({ members: [member] }, projection);
+  return Array.isArray(members) ? members[0] : undefined;
+};
+
+/** Sends the parts as fast as the client reads them. The first part is read before the status is sent, so that its failure is answered. */
+async function stream(response: Response, status: number, parts: AsyncGenerator<string>): Promise<void> {
+  const first = await parts.next();
+  response.status(status).type('application/scim+json');
+  const signal = signalOf(response);
+  for (let part = first; !part.done; part = await parts.next()) {
+    if (!response.write(part.value)) await once(response, 'drain', { signal });
+  }
+  response.end();
+}

@@ -1,0 +1,198 @@
+/** Creates, changes and deletes the groups of a connection. */
+import { type Actor, auditStep } from '../../audit.ts';
+import { isGroupId, newId } from '../../ids.ts';
+import type { Runtime } from '../../runtime.ts';
+import type { Attributes } from '../../scim/attributes.ts';
+import { type MemberListChange, readGroupProfile, type SentGroup } from '../../scim/group.ts';
+import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
+import { confirmReplicated } from '../../store/confirm-replicated.ts';
+import type { Step, Stored } from '../../store/store.ts';
+import { toIsoTime } from '../../time.ts';
+import type { OrganizationConnection } from '../connections/connections.ts';
+import { noteGroupChanges } from '../directory.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { notUnique, requireStillValid, requireTarget } from '../provisioning/provision-user.ts';
+import type { ScimTarget } from '../provisioning/scim-users.ts';
+import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
+import { changeMemberships, noSuchGroup } from './change-memberships.ts';
+import { finishGroupChanges, groupChangeSteps } from './group-changes.ts';
+import { isRuleGroup, usesScimGroups } from './group-roles.ts';
+import { type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
+
+export interface ChangedGroup {
+  readonly group: Stored<ScimGroup>;
+  /** The number of members that the request has written. */
+  readonly written: number;
+}
+
+/** @throws ScimError 404 */
+export async function getGroup({ store }: Runtime, target: OrganizationConnection, id: string): Promise<Stored<ScimGroup>> {
+  const group = isGroupId(id) && (await store.get(target.organization.id, scimGroups(target.connection.id), id));
+  if (!group) throw noSuchGroup();
+  return group;
+}
+
+/**
+ * Creates a group, then adds its members.
+ * @throws ScimError with uniqueness if the name is taken; quota_exceeded
+ */
+export async function createGroup(runtime: Runtime, actor: Actor, target: ScimTarget, sent: SentGroup): Promise<ChangedGroup> {
+  const { store, now } = runtime;
+  const collection = scimGroups(target.connection.id);
+  const id = newId('grp');
+  await compareAndSet<true>(async () => {
+    const { stored } = await requireTarget(store, target.organization.id, target.connection.id);
+    const at = toIsoTime(now());
+    const value = groupRecord(sent.attributes, { createdAt: at, changedAt: at });
+    if (await isTaken(runtime, target, id, value.displayName)) throw notUnique('A group with this displayName exists already.');
+    const steps: Step[] = [
+      { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version },
+      { do: 'below', collection, count: quotaOf(stored.value, 'groups') },
+      { do: 'insert', collection, id, value },
+      auditStep(now(), actor, 'group.created', { details: { group: id, name: value.displayName, by: 'scim' } }),
+      target.requireToken,
+    ];
+    const result = await store.commit(stored.value.id, steps, { replicated: true });
+    if (result.ok) return true;
+    requireStillValid(target, steps, result);
+    if (steps[result.failed]?.do === 'below') throw quotaExceeded(runtime, stored.value, 'groups');
+    return RETRY;
+  });
+  const written = await changeMemberships(runtime, actor, target, { groupId: id, members: sent.members, requireVersion: () => {} });
+  return { group: await getGroup(runtime, target, id), written };
+}
+
+const groupRecord = (attributes: Attributes, { createdAt, changedAt }: Pick<ScimGroup, 'createdAt' | 'changedAt'>): ScimGroup => {
+  const { displayName, externalId } = readGroupProfile(attributes);
+  return { attributes, displayName, ...(externalId === undefined ? {} : { externalId }), createdAt, changedAt };
+};
+
+async function isTaken(
+  { store }: Runtime,
+  { organization, connection }: OrganizationConnection,
+  id: string,
+  name: string,
+): Promise<boolean> {
+  const other = await store.getUnique(organization.id, scimGroups(connection.id), 'displayName', name.toLowerCase());
+  return other !== undefined && other.id !== id;
+}
+
+export interface GroupChange {
+  readonly id: string;
+  /** Returns the new attributes. Runs again after a concurrent change. @throws ScimError */
+  readonly change: (attributes: Attributes) => Attributes;
+  readonly members: MemberListChange;
+  /** Checks the version that the client has seen. @throws ScimError 412 */
+  readonly requireVersion: (version: number) => void;
+}
+
+/**
+ * Changes a group and its members. A rename changes the roles of the members before this function returns; if it is interrupted, any
+ * replica continues.
+ * @throws ScimError 404, 409 if the name is taken, 412, or an error of `change`; quota_exceeded
+ */
+export async function changeGroup(runtime: Runtime, actor: Actor, target: ScimTarget, change: GroupChange): Promise<ChangedGroup> {
+  const { id, members } = change;
+  const { isChanged, changesRoles } = await changeAttributes(runtime, actor, target, change);
+  const renamed = changesRoles ? await finishGroupChanges(runtime, target.organization.id, id) : 0;
+  const requireVersion = isChanged ? () => {} : change.requireVersion;
+  const changed = await changeMemberships(runtime, actor, target, { groupId: id, members, requireVersion });
+  return { group: await getGroup(runtime, target, id), written: renamed + changed };
+}
+
+async function changeAttributes(
+  runtime: Runtime,
+  actor: Actor,
+  target: ScimTarget,
+  { id, change, requireVersion }: GroupChange,
+): Promise<{ readonly isChanged: boolean; readonly changesRoles: boolean }> {
+  const { store, now } = runtime;
+  const connectionId = target.connection.id;
+  const collection = scimGroups(connectionId);
+  return compareAndSet(async () => {
+    const { stored, organization } = await requireTarget(store, target.organization.id, connectionId);
+    const group = await getGroup(runtime, target, id);
+    requireVersion(group.version);
+    const before = group.value;
+    const value = groupRecord(change(before.attributes), before);
+    if (JSON.stringify(value) === JSON.stringify(before)) {
+      await confirmReplicated(store, organization.id);
+      return { isChanged: false, changesRoles: false };
+    }
+    const nowMs = now();
+    const isRenamed = value.displayName !== before.displayName;
+    const changesRoles = isRenamed && givesRole(organization, [before.displayName, value.displayName]);
+    if (changesRoles) await noteGroupChanges(store, organization.id, true);
+    const details = {
+      group: id,
+      name: value.displayName,
+      ...(isRenamed ? { name_from: before.displayName, name_to: value.displayName } : {}),
+      by: 'scim',
+    };
+    const steps: Step[] = [
+      // A sign-in that has read the former name is judged again.
+      {
+        do: changesRoles ? 'replace' : 'require',
+        collection: ORGANIZATION,
+        id: ORGANIZATION_RECORD,
+        version: stored.version,
+        value: organization,
+      },
+      { do: 'replace', collection, id, version: group.version, value: { ...value, changedAt: toIsoTime(nowMs) } },
+      auditStep(nowMs, actor, 'group.changed', { details }),
+      ...(changesRoles ? await groupChangeSteps(store, { organizationId: organization.id, connectionId, groupId: id, actor }) : []),
+      target.requireToken,
+    ];
+    const result = await store.commit(organization.id, steps, { replicated: true });
+    if (result.ok) return { isChanged: true, changesRoles };
+    requireStillValid(target, steps, result);
+    if (await isTaken(runtime, target, id, value.displayName)) throw notUnique('A group with this displayName exists already.');
+    return RETRY;
+  });
+}
+
+const givesRole = (organization: Organization, names: readonly string[]): boolean =>
+  usesScimGroups(organization) && names.some((name) => isRuleGroup(organization, name));
+
+/**
+ * Deletes a group. From the commit on, it gives no role at a sign-in. Its memberships and the roles that it gave are removed before this
+ * function returns; if it is interrupted, any replica continues.
+ * @returns the number of members that the group had
+ * @throws ScimError 404, 412
+ */
+export async function removeGroup(
+  runtime: Runtime,
+  actor: Actor,
+  target: ScimTarget,
+  { id, requireVersion }: Pick<GroupChange, 'id' | 'requireVersion'>,
+): Promise<number> {
+  const { store, now } = runtime;
+  const connectionId = target.connection.id;
+  const hasMembers = await compareAndSet<boolean>(async () => {
+    const { stored, organization } = await requireTarget(store, target.organization.id, connectionId);
+    const group = await getGroup(runtime, target, id);
+    requireVersion(group.version);
+    // A member that is added from now on changes the version of the group.
+    const { items } = await store.find(organization.id, scimMemberships(connectionId), 'group', { equals: id, limit: 1 });
+    const isUsed = items.length > 0;
+    if (isUsed) await noteGroupChanges(store, organization.id, true);
+    const steps: Step[] = [
+      {
+        do: isUsed ? 'replace' : 'require',
+        collection: ORGANIZATION,
+        id: ORGANIZATION_RECORD,
+        version: stored.version,
+        value: organization,
+      },
+      { do: 'delete', collection: scimGroups(connectionId), id, version: group.version },
+      auditStep(now(), actor, 'group.deleted', { details: { group: id, name: group.value.displayName, by: 'scim' } }),
+      ...(isUsed ? await groupChangeSteps(store, { organizationId: organization.id, connectionId, groupId: id, actor }) : []),
+      target.requireToken,
+    ];
+    const result = await store.commit(organization.id, steps, { replicated: true });
+    if (result.ok) return isUsed;
+    requireStillValid(target, steps, result);
+    return RETRY;
+  });
+  return hasMembers ? finishGroupChanges(runtime, target.organization.id, id) : 0;
+}

@@ -1,0 +1,225 @@
+/**
+ * Finishes renames and deletions of groups, which concern all members of a group. The commit that renames or deletes a group saves a
+ * record. The members are then changed in batches, and the record is deleted last. After a crash, any replica starts the batches again,
+ * which changes nothing for members who are done.
+ */
+import type { Actor } from '../../audit.ts';
+import type { Runtime } from '../../runtime.ts';
+import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
+import { eachRecord } from '../../store/each-record.ts';
+import { nextTurn } from '../../store/next-turn.ts';
+import type { Collection, Page, Step, Store, Stored } from '../../store/store.ts';
+import { findConnection } from '../connections/connections.ts';
+import { noteGroupChanges, organizationsWithGroupChanges } from '../directory.ts';
+import { MEMBERS } from '../members.ts';
+import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
+import { reportOwnerLoss } from '../owners/owner-loss.ts';
+import {
+  foreseeRoleChanges,
+  type MemberRoleChange,
+  type RuleGroups,
+  readRuleGroups,
+  roleChangeSteps,
+  ruleGroupsOfUser,
+  usesScimGroups,
+  withRoleByGroups,
+} from './group-roles.ts';
+import { type ScimMembership, scimGroups, scimMemberships } from './scim-groups.ts';
+
+interface GroupChangeRecord {
+  readonly connectionId: string;
+  /** The client that changed the group. */
+  readonly actor: Pick<Actor, 'kind' | 'id'>;
+}
+
+/** The id is that of the group. A group that still exists was renamed. */
+const GROUP_CHANGES: Collection<GroupChangeRecord> = { name: 'scim-group-change', indexes: { all: () => [''] }, unique: {} };
+
+/** Members per commit. */
+const BATCH_SIZE = 50;
+
+export interface GroupChangeRef {
+  readonly organizationId: string;
+  readonly connectionId: string;
+  readonly groupId: string;
+  readonly actor: Actor;
+}
+
+/** Returns the step that saves a rename or deletion. A former one of the same group is replaced, so that it starts again. */
+export async function groupChangeSteps(
+  store: Store,
+  { organizationId, connectionId, groupId, actor }: GroupChangeRef,
+): Promise<readonly Step[]> {
+  const present = await store.get(organizationId, GROUP_CHANGES, groupId);
+  const { kind, id } = actor;
+  const value: GroupChangeRecord = { connectionId, actor: { kind, ...(id === undefined ? {} : { id }) } };
+  const at = { collection: GROUP_CHANGES, id: groupId, value };
+  return [present ? { do: 'replace', ...at, version: present.version } : { do: 'insert', ...at }];
+}
+
+/**
+ * Finishes the changes of one group, or of all groups of an organization. When it returns, no member has a role by a former name, or by
+ * a deleted group.
+ * @returns the number of members that were written
+ */
+export async function finishGroupChanges(runtime: Runtime, organizationId: string, groupId?: string): Promise<number> {
+  const { store } = runtime;
+  let written = 0;
+  const finish = async (id: string) => {
+    for (
+      let change = await store.get(organizationId, GROUP_CHANGES, id);
+      change;
+      change = await store.get(organizationId, GROUP_CHANGES, id)
+    ) {
+      written += await applyChange(runtime, organizationId, change);
+      // Fails if the group was renamed again or deleted meanwhile.
+      await store.commit(organizationId, [{ do: 'delete', collection: GROUP_CHANGES, id, version: change.version }], { replicated: true });
+    }
+  };
+  if (groupId !== undefined) await finish(groupId);
+  else {
+    for await (const { id } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) await finish(id);
+    for (const connectionId of await deletedConnections(store, organizationId))
+      await deleteGroupsOf(store, { organizationId, connectionId });
+  }
+  if (await hasChanges(store, organizationId)) return written;
+  await noteGroupChanges(store, organizationId, false);
+  // Another one may have been saved in the meantime.
+  if (await hasChanges(store, organizationId)) await noteGroupChanges(store, organizationId, true);
+  return written;
+}
+
+const hasChanges = async (store: Store, organizationId: string): Promise<boolean> =>
+  (await store.find(organizationId, GROUP_CHANGES, 'all', { limit: 1 })).items.length > 0 ||
+  (await deletedConnections(store, organizationId)).length > 0;
+
+/** Returns the deleted connections that still have groups. */
+async function deletedConnections(store: Store, organizationId: string): Promise<readonly string[]> {
+  const organization = await getOrganizationById(store, organizationId);
+  const ids = (organization?.formerConnections ?? []).map(({ id }) => id).filter((id) => organization && !findConnection(organization, id));
+  const counts = await Promise.all(
+    ids.map(async (id) => (await store.count(organizationId, scimGroups(id))) + (await store.count(organizationId, scimMemberships(id)))),
+  );
+  return ids.filter((_, i) => counts[i] !== 0);
+}
+
+/**
+ * Deletes the groups of a deleted connection. Its users cannot sign in any more, so no role is decided. Stops if the identity provider is
+ * connected again. Memberships are deleted first, so that none is left without its group then.
+ */
+async function deleteGroupsOf(store: Store, ref: Pick<GroupChangeRef, 'organizationId' | 'connectionId'>): Promise<void> {
+  for (const [collection, index] of [
+    [scimMemberships(ref.connectionId), 'group'],
+    [scimGroups(ref.connectionId), 'all'],
+  ] as const) {
+    while (await deleteSome(store, ref, { collection, index })) await nextTurn();
+  }
+}
+
+/** @returns whether there may be more */
+async function deleteSome(
+  store: Store,
+  { organizationId, connectionId }: Pick<GroupChangeRef, 'organizationId' | 'connectionId'>,
+  { collection, index }: { readonly collection: Collection<never>; readonly index: string },
+): Promise<boolean> {
+  return compareAndSet(async () => {
+    const organization = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
+    if (!organization || findConnection(organization.value, connectionId)) return false;
+    const { items } = await store.find(organizationId, collection, index, { limit: BATCH_SIZE });
+    if (items.length === 0) return false;
+    const steps = items.map(({ id, version }): Step => ({ do: 'delete', collection, id, version }));
+    const unchanged: Step = { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: organization.version };
+    return (await store.commit(organizationId, [unchanged, ...steps])).ok ? true : RETRY;
+  });
+}
+
+/** Call it before a connection is deleted. @see finishGroupChanges, which deletes its groups then */
+export async function noteDeletedGroups(store: Store, organizationId: string, connectionId: string): Promise<void> {
+  if ((await store.count(organizationId, scimGroups(connectionId))) > 0) await noteGroupChanges(store, organizationId, true);
+}
+
+/** Continues the changes that a crash has interrupted. */
+export async function resumeGroupChanges(runtime: Runtime): Promise<void> {
+  for await (const { id, slug } of organizationsWithGroupChanges(runtime.store)) {
+    runtime.log.info({ organization: slug }, 'continuing to change the roles of the members of renamed or deleted groups');
+    await finishGroupChanges(runtime, id);
+  }
+}
+
+async function applyChange(runtime: Runtime, organizationId: string, change: Stored<GroupChangeRecord>): Promise<number> {
+  const { store } = runtime;
+  const { connectionId, actor } = change.value;
+  const collection = scimMemberships(connectionId);
+  let written = 0;
+  for (let cursor: string | undefined; ; ) {
+    const page: Page<ScimMembership> = await store.find(organizationId, collection, 'group', {
+      equals: change.id,
+      limit: BATCH_SIZE,
+      cursor,
+    });
+    if (page.items.length > 0) {
+      written += await writeBatch(runtime, { organizationId, connectionId, groupId: change.id, actor, memberships: page.items });
+    }
+    if (page.nextCursor === null) return written;
+    cursor = page.nextCursor;
+    await nextTurn();
+  }
+}
+
+interface Batch extends Omit<GroupChangeRef, 'actor'> {
+  readonly actor: Actor;
+  readonly memberships: readonly Stored<ScimMembership>[];
+}
+
+async function writeBatch(runtime: Runtime, { organizationId, connectionId, groupId, actor, memberships }: Batch): Promise<number> {
+  const { store, now } = runtime;
+  return compareAndSet<number>(async () => {
+    const organization = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
+    if (!organization) return 0; // the whole organization is being deleted
+    const isDeleted = (await store.get(organizationId, scimGroups(connectionId), groupId)) === undefined;
+    const ruleGroups = await readRuleGroups(store, organization.value, { connectionId });
+    const context = { organization: organization.value, connectionId, ruleGroups };
+    const present = isDeleted ? await stillPresent(store, { organizationId, connectionId, memberships }) : memberships;
+    const read = await Promise.all(present.map(({ value }) => readRoleChange(store, context, value.userId)));
+    const changes = read.filter((change) => change !== undefined && change.after !== change.stored.value) as readonly MemberRoleChange[];
+    if (changes.length === 0 && !(isDeleted && present.length > 0)) return 0;
+    const nowMs = now();
+    const effect = await foreseeRoleChanges(store, organization, { changes, actor, nowMs });
+    const collection = scimMemberships(connectionId);
+    const steps: Step[] = [
+      ...(isDeleted ? present.map(({ id, version }): Step => ({ do: 'delete', collection, id, version })) : []),
+      ...changes.flatMap((change) => roleChangeSteps(nowMs, actor, change)),
+      ...effect.steps,
+    ];
+    if (!(await store.commit(organizationId, steps, { replicated: true })).ok) return RETRY;
+    if (effect.losesLastOwner) await reportOwnerLoss(runtime, organization.value, 'scim');
+    return present.length;
+  });
+}
+
+/** Another replica may do the same work, and the removal of a user deletes memberships, too. */
+async function stillPresent(
+  store: Store,
+  { organizationId, connectionId, memberships }: Pick<Batch, 'organizationId' | 'connectionId' | 'memberships'>,
+): Promise<readonly Stored<ScimMembership>[]> {
+  const read = await Promise.all(memberships.map(({ id }) => store.get(organizationId, scimMemberships(connectionId), id)));
+  return read.filter((each) => each !== undefined);
+}
+
+interface RoleContext {
+  readonly organization: Organization;
+  readonly connectionId: string;
+  readonly ruleGroups: RuleGroups;
+}
+
+async function readRoleChange(
+  store: Store,
+  { organization, connectionId, ruleGroups }: RoleContext,
+  userId: string,
+): Promise<MemberRoleChange | undefined> {
+  if (!usesScimGroups(organization)) return undefined;
+  const stored = await store.get(organization.id, MEMBERS, userId);
+  if (stored?.value.scim?.connectionId !== connectionId) return undefined;
+  const names = await ruleGroupsOfUser(store, ruleGroups, { organizationId: organization.id, connectionId, userId });
+  return { stored, after: withRoleByGroups(organization, stored.value, names) };
+}

@@ -1,0 +1,93 @@
+/**
+ * The groups that the identity provider of a connection provisions. Each membership is a record of its own, so one change in a large
+ * group costs what it costs in a small one. Each connection has collections of its own, so a token reaches no group of another
+ * connection.
+ */
+import type { Attributes } from '../../scim/attributes.ts';
+import { eachRecord } from '../../store/each-record.ts';
+import type { Collection, Step, Store, Stored } from '../../store/store.ts';
+
+export interface ScimGroup {
+  /** As the client sent them, without the members. */
+  readonly attributes: Attributes;
+  readonly displayName: string;
+  readonly externalId?: string | undefined;
+  readonly createdAt: string;
+  readonly changedAt: string;
+}
+
+export const scimGroups = (connectionId: string): Collection<ScimGroup> => ({
+  name: `scim-group-${connectionId}`,
+  indexes: {
+    // Ordered by id, so that pages of a list have a stable order.
+    all: () => [''],
+    externalId: ({ externalId }) => (externalId === undefined ? [] : [externalId]),
+  },
+  unique: { displayName: ({ displayName }) => [displayName.toLowerCase()] },
+  counted: 'all',
+});
+
+export interface ScimMembership {
+  readonly groupId: string;
+  readonly userId: string;
+}
+
+export const scimMemberships = (connectionId: string): Collection<ScimMembership> => ({
+  name: `scim-membership-${connectionId}`,
+  indexes: { group: ({ groupId }) => [groupId], user: ({ userId }) => [userId] },
+  unique: {},
+  counted: 'group',
+  writtenOnce: true,
+});
+
+export const membershipId = ({ groupId, userId }: ScimMembership): string => `${groupId}.${userId}`;
+
+/**
+ * Groups of one user. Each change of a membership also replaces the record of the member, so two changes at the same moment cannot
+ * exceed it. The removal of a user deletes all memberships in one commit.
+ */
+export const MAX_GROUPS_OF_USER = 500;
+
+/** A provisioned user of an organization. */
+export interface ScimUserRef {
+  readonly organizationId: string;
+  readonly connectionId: string;
+  readonly userId: string;
+}
+
+/** Returns the memberships of a user, also those of groups that were deleted and are still being cleaned up. */
+export async function membershipsOfUser(
+  store: Store,
+  { organizationId, connectionId, userId }: ScimUserRef,
+): Promise<readonly Stored<ScimMembership>[]> {
+  const found: Stored<ScimMembership>[] = [];
+  const collection = scimMemberships(connectionId);
+  for await (const each of eachRecord(store, { partition: organizationId, collection, index: 'user', equals: userId })) found.push(each);
+  return found;
+}
+
+/** Returns the steps that remove a user from all groups. The commit must replace or delete the record of the member. */
+export const leaveGroupsSteps = async (store: Store, user: ScimUserRef): Promise<readonly Step[]> =>
+  (await membershipsOfUser(store, user)).map(
+    ({ id, version }): Step => ({ do: 'delete', collection: scimMemberships(user.connectionId), id, version }),
+  );
+
+export interface GroupOfUser {
+  readonly id: string;
+  readonly displayName: string;
+}
+
+/** Reads the groups of several users of a connection, and each group only once. */
+export function groupReader(store: Store, { organizationId, connectionId }: Omit<ScimUserRef, 'userId'>) {
+  const groups = new Map<string, Promise<Stored<ScimGroup> | undefined>>();
+  const readGroup = (id: string) => {
+    const group = groups.get(id) ?? store.get(organizationId, scimGroups(connectionId), id);
+    groups.set(id, group);
+    return group;
+  };
+  return async (userId: string): Promise<readonly GroupOfUser[]> => {
+    const memberships = await membershipsOfUser(store, { organizationId, connectionId, userId });
+    const found = await Promise.all(memberships.map(({ value }) => readGroup(value.groupId)));
+    return found.flatMap((group) => (group ? [{ id: group.id, displayName: group.value.displayName }] : []));
+  };
+}
