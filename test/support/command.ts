@@ -6,6 +6,8 @@ import path from 'node:path';
 import type { CredentialsFile } from '../../src/client/credentials-file.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
+/** Keeps the compiled sources for the next command, which saves more than half of its CPU time. This is the place where Node.js has it. */
+const COMPILE_CACHE = path.join(tmpdir(), 'node-compile-cache');
 
 export interface Ended {
   readonly code: number | null;
@@ -38,7 +40,7 @@ const CREDENTIAL = { token_id: 'tok_1', user_id: 'usr_1', email: 'ada@acme.examp
 export function makeHome(): Home {
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-home-'));
   const start: Home['start'] = (args, environment = {}, input = '') => {
-    const env = { PATH: process.env.PATH ?? '', HOME: directory, NODE_NO_WARNINGS: '1', ...environment };
+    const env = { PATH: process.env.PATH ?? '', HOME: directory, NODE_NO_WARNINGS: '1', NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment };
     const child = spawn(process.execPath, [MAIN, ...args], { cwd: directory, env, stdio: 'pipe' });
     const output = { stdout: '', stderr: '' };
     const listeners = new Set<() => void>();
