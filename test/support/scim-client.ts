@@ -1,5 +1,5 @@
 /** Calls the SCIM service of a gateway as an identity provider does. */
-import type { TestGateway } from './gateway.ts';
+import type { GatewayUnderTest } from './identity-provider.ts';
 
 export interface ScimAnswer {
   readonly status: number;
@@ -35,7 +35,7 @@ export const scimCall = async (
 
 /** Creates a SCIM token and returns a client with it. */
 export async function makeScimClient(
-  gateway: Pick<TestGateway, 'url' | 'api'>,
+  gateway: GatewayUnderTest,
   { slug }: { readonly slug: string },
   options: Record<string, unknown> = {},
 ): Promise<ScimClient> {
