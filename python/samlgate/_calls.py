@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from ._paging import PagedList
 from ._transport import Body, Query, Transport
 from .errors import error_of
 
 _XML = "application/samlmetadata+xml"
-_FORM = "application/x-www-form-urlencoded"
 
 
 class Calls:
@@ -30,7 +29,7 @@ class Calls:
         metadata: Union[Mapping[str, Any], str, bytes, None] = None,
         with_token: bool = True,
     ) -> Any:
-        content = _form_body(form) if form is not None else _metadata_body(metadata) if metadata is not None else Body.of_json(body)
+        content = Body.of_form(form) if form is not None else _metadata_body(metadata) if metadata is not None else Body.of_json(body)
         path = path_of(template, segments)
         return self._transport.send(method, path, query=query, body=content, with_token=with_token).json
 
@@ -60,10 +59,6 @@ def path_of(template: str, segments: Sequence[str]) -> str:
         if not isinstance(segment, str) or segment in ("", ".", ".."):
             raise error_of("argument_invalid", f"{segment!r} is not a valid name or id", "Names and ids must not be empty, “.” or “..”.")
     return template.format(*(quote(segment, safe="") for segment in segments))
-
-
-def _form_body(form: Mapping[str, Any]) -> Body:
-    return Body(urlencode([(name, str(value)) for name, value in form.items() if value is not None]).encode("ascii"), _FORM)
 
 
 def _metadata_body(metadata: Union[Mapping[str, Any], str, bytes]) -> Optional[Body]:

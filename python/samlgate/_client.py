@@ -50,6 +50,9 @@ class Client(Operations):
         #: Where the token was found: ``argument``, ``environment``, ``credentials-file`` or ``operator-file``.
         self.token_source = found.source
 
+    def _token(self) -> str:
+        return self._transport.token or ""
+
     def __repr__(self) -> str:
         return f"<samlgate.Client {self.url}>"
 

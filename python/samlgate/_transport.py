@@ -42,6 +42,11 @@ class Body(NamedTuple):
     def of_json(cls, value: Any) -> Optional[Body]:
         return None if value is None else cls(json.dumps(value).encode("ascii"), "application/json")
 
+    @classmethod
+    def of_form(cls, form: Mapping[str, Any]) -> Body:
+        pairs = [(name, str(value)) for name, value in form.items() if value is not None]
+        return cls(urlencode(pairs).encode("ascii"), "application/x-www-form-urlencoded")
+
 
 class Answer(NamedTuple):
     status: int

@@ -59,7 +59,7 @@ class BuildTest(unittest.TestCase):
             python = folder / "venv" / "bin" / "python"
             run(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", "--disable-pip-version-check", wheel)
             # -P and the folder keep the sources out of the path.
-            program = "import samlgate, samlgate.errors; print(samlgate.__file__, samlgate.__version__, samlgate.Client('http://localhost:1', 't'))"
+            program = "import samlgate.auth, samlgate.errors, samlgate.types; print(samlgate.__file__, samlgate.__version__, samlgate.Client('http://localhost:1', 't'))"
             printed = run(python, "-I", "-c", program, cwd=folder)
             self.assertIn(str(folder), printed)
             self.assertIn(f"{__version__} <samlgate.Client http://localhost:1>", printed)
