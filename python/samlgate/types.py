@@ -206,6 +206,10 @@ class NewOrganizationQuotas(TypedDict, total=False):
     """Valid CLI tokens of one member."""
     domains: Optional[int]
     """Domains that owners add, verified or not."""
+    groups: Optional[int]
+    """Groups that SCIM provisions for one connection."""
+    group_memberships: Optional[int]
+    """Members of all groups of one connection together. A user counts once for each group."""
     audit_entries: Optional[int]
     """Entries of the audit trail. The oldest ones beyond this are deleted."""
     settings_bytes: Optional[int]
@@ -274,6 +278,10 @@ class OrganizationChangesQuotas(TypedDict, total=False):
     """Valid CLI tokens of one member."""
     domains: Optional[int]
     """Domains that owners add, verified or not."""
+    groups: Optional[int]
+    """Groups that SCIM provisions for one connection."""
+    group_memberships: Optional[int]
+    """Members of all groups of one connection together. A user counts once for each group."""
     audit_entries: Optional[int]
     """Entries of the audit trail. The oldest ones beyond this are deleted."""
     settings_bytes: Optional[int]
@@ -342,7 +350,7 @@ class _AuditEntry(TypedDict):
     id: str
     at: str
     """RFC 3339 in UTC."""
-    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "session_token.revoked", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
+    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
     actor: AuditEntryActor
 
 
@@ -829,6 +837,10 @@ class OrganizationQuotas(TypedDict):
     """Valid CLI tokens of one member."""
     domains: int
     """Domains that owners add, verified or not."""
+    groups: int
+    """Groups that SCIM provisions for one connection."""
+    group_memberships: int
+    """Members of all groups of one connection together. A user counts once for each group."""
     audit_entries: int
     """Entries of the audit trail. The oldest ones beyond this are deleted."""
     settings_bytes: int
@@ -866,7 +878,7 @@ class Organization(TypedDict):
     quotas: OrganizationQuotas
     """What the organization can have at most. The operator changes it."""
     quota_use: OrganizationQuotaUse
-    quota_warnings: List[Literal["members", "new_members_per_minute", "sessions_per_member", "cli_tokens_per_member", "domains", "audit_entries", "settings_bytes"]]
+    quota_warnings: List[Literal["members", "new_members_per_minute", "sessions_per_member", "cli_tokens_per_member", "domains", "groups", "group_memberships", "audit_entries", "settings_bytes"]]
     """The quotas of which 80 % is used."""
     created_at: str
     """RFC 3339 in UTC."""
