@@ -53,8 +53,18 @@ export const AUDIT_EVENTS = {
   ),
   'member.provisioning_refused': row(
     'Provisioning refused',
-    '{actor} was refused linking a user to the owner {member}',
-    'SCIM tried to link a user to an owner, which was refused; at most one entry a day',
+    '{actor} was refused linking the user[ {user_name}] to {member}',
+    'SCIM sent a user who could be an owner, or one of several members, which needs an approval; at most one entry a day',
+  ),
+  'member.provisioning_approved': row(
+    'Provisioning approved',
+    '{actor} approved that the identity provider links the user[ {user_name}] to {member}',
+    'an owner or the operator approved that a SCIM user is an existing member',
+  ),
+  'member.provisioning_declined': row(
+    'Provisioning declined',
+    '{actor} declined that the identity provider links the user[ {user_name}] to {member}',
+    'an owner or the operator declined that a SCIM user is an existing member',
   ),
   'member.role_changed': row(
     'Member role changed',

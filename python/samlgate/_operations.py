@@ -403,6 +403,33 @@ class Operations(Calls):
         """
         self._call("DELETE", "/api/v1/organizations/{}/scim-tokens/{}", [organization, id])
 
+    def list_provisioning_conflicts(self, organization: str, connection: str) -> PagedList[t.ProvisioningConflict]:
+        """List conflicts of provisioning.
+
+        Returns the members that a SCIM user could be, but is not linked to without an approval, because the member is an owner or there are several such members. The identity provider got 409 for the user.
+
+        Available to owners of the organization and the operator.
+        """
+        return self._list("/api/v1/organizations/{}/connections/{}/provisioning/conflicts", [organization, connection])
+
+    def approve_provisioning(self, organization: str, connection: str, id: str, body: t.ApproveProvisioningBody) -> t.Member:
+        """Approve that a SCIM user is an existing member.
+
+        The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, also if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or settled.
+
+        Available to owners of the organization and the operator.
+        """
+        return cast("t.Member", self._call("POST", "/api/v1/organizations/{}/connections/{}/provisioning/conflicts/{}/approve", [organization, connection, id], body=body))
+
+    def decline_provisioning(self, organization: str, connection: str, id: str, body: t.DeclineProvisioningBody) -> t.Member:
+        """Decline that a SCIM user is an existing member.
+
+        The user is linked to the only other member that it could be, unless that is an owner. If there is none, the identity provider continues to get 409. A declined conflict can still be approved. Returns 409 if the conflict was replaced or settled.
+
+        Available to owners of the organization and the operator.
+        """
+        return cast("t.Member", self._call("POST", "/api/v1/organizations/{}/connections/{}/provisioning/conflicts/{}/decline", [organization, connection, id], body=body))
+
     def list_setup_links(self, organization: str) -> PagedList[t.SetupLink]:
         """List setup links.
 
@@ -459,7 +486,7 @@ class Operations(Calls):
         """
         return cast("t.SignInBundle", self._call("GET", "/api/v1/organizations/{}/sign-ins/{}/bundle", [organization, id]))
 
-    def list_audit(self, organization: str, *, since: Optional[str] = None, event: Optional[Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]] = None, member: Optional[str] = None) -> PagedList[t.AuditEntry]:
+    def list_audit(self, organization: str, *, since: Optional[str] = None, event: Optional[Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]] = None, member: Optional[str] = None) -> PagedList[t.AuditEntry]:
         """List audit entries.
 
         Returns entries, the newest first. With a filter, a page may have fewer than `limit` items although more follow; only `next_cursor` tells. Refused messages without a trusted signature, and copies of signed ones, have no entries; `unsigned_refusals` counts those of the last 7 days.

@@ -350,7 +350,7 @@ class _AuditEntry(TypedDict):
     id: str
     at: str
     """RFC 3339 in UTC."""
-    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
+    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
     actor: AuditEntryActor
 
 
@@ -1447,6 +1447,45 @@ class CreateScimToken(TypedDict):
     """The token itself. It is never returned again."""
     base_url: str
     """The URL that the identity provider needs besides the token."""
+
+
+class ProvisioningConflictConflict(TypedDict):
+    """The user that the identity provider sent."""
+
+    id: str
+    reason: Literal["owner", "ambiguous"]
+    """`owner`: the member is an owner. `ambiguous`: the user could be one of several members, each of which is listed."""
+    state: Literal["open", "approved", "declined"]
+    """`approved`: the next request of the identity provider that creates the user links it."""
+    user_name: str
+    external_id: Optional[str]
+    email: str
+    name: str
+    at: str
+    """RFC 3339 in UTC."""
+
+
+class ProvisioningConflict(TypedDict):
+    id: str
+    """ID of the member."""
+    email: str
+    name: str
+    role: Literal["owner", "collaborator", "none"]
+    """`none`: the member’s groups give no role."""
+    suspended: bool
+    last_login_at: Optional[str]
+    conflict: ProvisioningConflictConflict
+    """The user that the identity provider sent."""
+
+
+class ApproveProvisioningBody(TypedDict):
+    conflict: str
+    """The ID of the conflict, so that no other user is decided than the one you saw."""
+
+
+class DeclineProvisioningBody(TypedDict):
+    conflict: str
+    """The ID of the conflict, so that no other user is decided than the one you saw."""
 
 
 class _StartDeviceLoginBody(TypedDict):

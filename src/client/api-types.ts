@@ -1,6 +1,7 @@
 /** Types of the JSON API's requests and responses, derived from the schemas of the server. */
 import type { z } from 'zod';
 import type * as answers from '../http/api/answer-shapes.ts';
+import type * as provisioning from '../http/api/provisioning-shapes.ts';
 import type * as shapes from '../http/api/request-shapes.ts';
 import type * as scim from '../http/api/scim-token-shapes.ts';
 
@@ -27,6 +28,8 @@ export type ScimToken = z.infer<typeof scim.SCIM_TOKEN>;
 /** A new SCIM token with its value, which is returned only once. */
 export type CreatedScimToken = z.infer<typeof scim.CREATED_SCIM_TOKEN>;
 export type NewScimToken = z.input<typeof scim.NEW_SCIM_TOKEN>;
+/** A member that a SCIM user could be, but is not linked to without an approval. */
+export type ProvisioningConflict = z.infer<typeof provisioning.PROVISIONING_CONFLICT>;
 export type AuditEntry = z.infer<typeof answers.AUDIT_ENTRY>;
 export type SigningKey = z.infer<typeof answers.SIGNING_KEY>;
 export type RevokedKey = z.infer<typeof answers.REVOKED_KEY>;

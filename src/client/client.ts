@@ -33,6 +33,7 @@ import type {
 import { type ConnectionCalls, connectionCalls, type IdentityProviderCalls, identityProviderCalls } from './connections.ts';
 import { type FindGatewayOptions, type FoundGateway, findGateway } from './find-gateway.ts';
 import type { ListPage, PagedList } from './paged-list.ts';
+import { type ProvisioningCalls, provisioningCalls } from './provisioning.ts';
 import { SamlgateError } from './samlgate-error.ts';
 import type { CallOptions } from './send-request.ts';
 
@@ -146,6 +147,8 @@ export interface Client {
     /** Revokes a token immediately. */
     revoke(organization: string, id: string): Promise<void>;
   };
+  /** The users that the identity provider of a connection provisions, for owners and the operator. */
+  readonly provisioning: ProvisioningCalls;
   /** The audit trail of an organization, newest entry first, for owners and the operator. */
   readonly audit: { list(organization: string, query?: AuditQuery): PagedList<AuditEntry> };
   /** The keys that sign tokens, for the operator. */
@@ -203,6 +206,7 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
       create: (organization, created) => api.send('POST', ['organizations', organization, 'scim-tokens'], created),
       revoke: (organization, id) => api.send('DELETE', ['organizations', organization, 'scim-tokens', id]),
     },
+    provisioning: provisioningCalls(api),
     audit: { list: (organization, query) => api.list(['organizations', organization, 'audit'], query) },
     keys: {
       list: async () => (await api.get<ListPage<SigningKey>>(['keys'])).items,

@@ -77,6 +77,24 @@ export interface LinkRequest {
   readonly atMs: number;
 }
 
+/**
+ * A user of a SCIM client that could be this member, but is not linked to it before an owner or the operator approves. A member has at
+ * most one.
+ */
+export interface ProvisioningConflict {
+  readonly id: string;
+  readonly connectionId: string;
+  /** `owner`: linking to an owner always needs an approval. `ambiguous`: several members could be the user. */
+  readonly reason: 'owner' | 'ambiguous';
+  /** The user, as the SCIM client described it. */
+  readonly user: { readonly userName: string; readonly externalId?: string | undefined; readonly email: string; readonly name: string };
+  /** All members that the user could be. Each of them has this conflict. */
+  readonly memberIds: readonly string[];
+  readonly atMs: number;
+  /** An approval or a refusal concerns this user only. */
+  readonly decision?: { readonly outcome: 'approved' | 'declined'; readonly atMs: number } | undefined;
+}
+
 export interface Member {
   readonly id: string;
   /** The unique key under which sign-ins find the member. `identity/member-identity.ts` computes it. */
@@ -117,6 +135,7 @@ export interface Member {
   readonly idpChange?: { readonly id: string; readonly outcome: 'signed_in' | 'approved' | 'declined' } | undefined;
   /** At most one, the last. */
   readonly linkRequest?: LinkRequest | undefined;
+  readonly provisioningConflict?: ProvisioningConflict | undefined;
 }
 
 export const MEMBERS: Collection<Member> = {
@@ -129,6 +148,7 @@ export const MEMBERS: Collection<Member> = {
     identityScope: ({ identifier }) => (identifier ? [identifier.scope] : []),
     suspendedIdentifier: ({ suspended, identifier, connectionId }) =>
       suspended && identifier ? [suspendedIdentifierKey(identifier, connectionId)] : [],
+    provisioningConflict: ({ provisioningConflict }) => (provisioningConflict ? [provisioningConflict.connectionId] : []),
     holdsTokens: (member) => (member.cliTokens.length > 0 ? [''] : []),
   },
   unique: { identity: (member) => [member.identity] },

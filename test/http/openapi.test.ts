@@ -13,6 +13,7 @@ import { HttpBrowser } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER } from '../support/identity-provider.ts';
 import { newSlug } from '../support/new-slug.ts';
+import { makeScimClient } from '../support/scim-client.ts';
 import { seedMember } from '../support/seed.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
@@ -180,6 +181,22 @@ const decideLink = async () => {
   const { inMember, request } = await newLinkRequest();
   return { params: inMember, sending: { body: { link_request: request } } };
 };
+/** Creates an organization in which the identity provider provisions a user who is an owner. */
+async function newConflict() {
+  const { slug, ...organization } = await makeTestOrganization(gateway);
+  await organization.signIn(new HttpBrowser(), 'olivia');
+  const scim = await makeScimClient(gateway, { slug });
+  await scim.call('POST', '/Users', { userName: 'olivia@okta.acme.example' });
+  const { body } = await gateway.api<{ id: string }>('GET', `/organizations/${slug}/identity-provider`);
+  const params = { org: slug, con: body.id };
+  const path = `/organizations/${slug}/connections/${body.id}/provisioning/conflicts`;
+  const [member] = (await gateway.api<{ items: { id: string; conflict: { id: string } }[] }>('GET', path)).body.items;
+  return { params, inMember: { ...params, id: member?.id ?? '' }, conflict: member?.conflict.id ?? '' };
+}
+const decideConflict = async () => {
+  const { inMember, conflict } = await newConflict();
+  return { params: inMember, sending: { body: { conflict } } };
+};
 const inAcme = (more: Params = {}): Params => ({ org: acme.slug, ...more });
 
 /** Proposes metadata with another sign-in URL, as a setup link does while there are members. */
@@ -260,6 +277,9 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   listScimTokens: () => ({ params: inAcme() }),
   createScimToken: () => ({ params: inAcme(), sending: { body: { name: 'example' } } }),
   revokeScimToken: async () => ({ params: inAcme({ id: await newScimToken() }) }),
+  listProvisioningConflicts: async () => ({ params: (await newConflict()).params }),
+  approveProvisioning: decideConflict,
+  declineProvisioning: decideConflict,
   listSetupLinks: () => ({ params: inAcme() }),
   createSetupLink: () => ({ params: inAcme(), sending: { body: { expires_in_days: 3 } } }),
   revokeSetupLink: async () => ({ params: inAcme({ id: await newSetupLink() }) }),

@@ -1,15 +1,17 @@
-/** `samlgate scim token …`: tokens with which identity providers provision users. */
+/** `samlgate scim …`: tokens with which identity providers provision users, and what an owner decides about these users. */
 import type { Command } from 'commander';
 import { UsageError } from '../command-error.ts';
 import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { print, printLine, printTable } from '../output.ts';
 
 export function addScim(program: Command): void {
-  const token = program
-    .command('scim')
-    .description('provisioning of users with SCIM')
-    .command('token')
-    .description('manage tokens with which an identity provider provisions users');
+  const scim = program.command('scim').description('provisioning of users with SCIM');
+  addTokens(scim);
+  addConflicts(scim);
+}
+
+function addTokens(scim: Command): void {
+  const token = scim.command('token').description('manage tokens with which an identity provider provisions users');
   const add = (usage: string, description: string, example: string) =>
     withGatewayOptions(token.command(usage).description(description)).addHelpText('after', `\nExample:\n  samlgate scim token ${example}`);
   add('create <slug>', 'create a SCIM token and print it, which is possible only once', 'create acme --name "Okta" --expires-in-days 365')
@@ -20,6 +22,54 @@ export function addScim(program: Command): void {
   add('list <slug>', 'list SCIM tokens', 'list acme').action(list);
   add('revoke <slug> <id>', 'revoke a SCIM token immediately', 'revoke acme sct_…').action(revoke);
 }
+
+function addConflicts(scim: Command): void {
+  const conflict = scim
+    .command('conflict')
+    .description('members that a provisioned user could be, but is not linked to without an approval (operator, or owner)');
+  const add = (usage: string, description: string, example: string) =>
+    withGatewayOptions(conflict.command(usage).description(description)).addHelpText(
+      'after',
+      `\nExample:\n  samlgate scim conflict ${example}`,
+    );
+  add('list <slug> <connection>', 'list these members, with the users', 'list acme con_…').action(listConflicts);
+  add(
+    'approve <slug> <connection> <member> <conflict>',
+    'link the user to the member at the next request of the identity provider',
+    'approve acme con_… usr_… req_…',
+  ).action(decide('approve'));
+  add('decline <slug> <connection> <member> <conflict>', 'never link the user to the member', 'decline acme con_… usr_… req_…').action(
+    decide('decline'),
+  );
+}
+
+async function listConflicts(slug: string, connection: string, options: GatewayOptions): Promise<void> {
+  const members = await connectAsOperator(options).provisioning.conflicts.list(slug, connection).toArray();
+  print(options.json, members, () => {
+    const rows = members.map(({ conflict, ...member }) => ({
+      ...member,
+      conflict: conflict.id,
+      reason: conflict.reason,
+      state: conflict.state,
+      user: `${conflict.name} <${conflict.email}>`,
+      user_name: conflict.user_name,
+      external_id: conflict.external_id,
+    }));
+    const columns = ['id', 'email', 'role', 'suspended', 'conflict', 'reason', 'state', 'user', 'user_name', 'external_id'];
+    printTable(rows, columns, 'No user waits for an approval.');
+  });
+}
+
+const decide =
+  (verb: 'approve' | 'decline') =>
+  async (slug: string, connection: string, member: string, conflict: string, options: GatewayOptions): Promise<void> => {
+    const decided = await connectAsOperator(options).provisioning.conflicts[verb](slug, connection, { member, conflict });
+    const effect =
+      verb === 'approve'
+        ? 'The next request of the identity provider links the user to this member.'
+        : 'The user is not linked to this member.';
+    print(options.json, decided, () => printLine(`${verb === 'approve' ? 'Approved' : 'Declined'} ${decided.email}. ${effect}`));
+  };
 
 type CreateOptions = GatewayOptions & { readonly name: string; readonly connection?: string; readonly expiresInDays?: string };
 

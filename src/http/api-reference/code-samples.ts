@@ -139,6 +139,8 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   },
   revokeSetupLink: { client: `await client.setupLinks.revoke('${ORG}', '${LNK}');` },
   createScimToken: { body: { name: 'Okta' } },
+  approveProvisioning: { body: { conflict: REQ } },
+  declineProvisioning: { body: { conflict: REQ } },
   listSignIns: { query: { outcome: 'refused', limit: '20' } },
   listAudit: {
     query: { since: '2026-03-01T00:00:00Z' },
@@ -160,6 +162,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
 const PATH_IDS: Readonly<Record<string, string>> = {
   members: USR,
   'pending-members': USR,
+  conflicts: USR,
   tokens: TOK,
   'setup-links': LNK,
   'scim-tokens': TOK,

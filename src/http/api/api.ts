@@ -25,6 +25,7 @@ import { openApiDocument } from './openapi.ts';
 import { type Operation, type OperationDescription, operation, operationRoutes } from './operation.ts';
 import { ORGANIZATIONS } from './organizations.ts';
 import { PENDING_MEMBERS } from './pending-members.ts';
+import { PROVISIONING } from './provisioning.ts';
 import { ROLE_MAPPINGS } from './role-mapping.ts';
 import { SCIM_TOKENS } from './scim-tokens.ts';
 import { SETUP_LINKS } from './setup-links.ts';
@@ -55,7 +56,7 @@ const API: Readonly<Record<string, readonly Operation[]>> = {
   Organizations: ORGANIZATIONS,
   Domains: DOMAINS,
   'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...METADATA_PROPOSALS, ...PENDING_MEMBERS, ...ROLE_MAPPINGS],
-  'SCIM tokens': SCIM_TOKENS,
+  Provisioning: [...SCIM_TOKENS, ...PROVISIONING],
   'Setup links': SETUP_LINKS,
   'Sign-in log': SIGN_INS,
   'Audit trail': AUDIT,

@@ -16,7 +16,8 @@ import { removalSteps } from '../member-changes.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import type { Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
-import { contactOf, notUnique, requireAllowedContact, requireStillValid, requireTarget, userRecord } from './provision-user.ts';
+import { notUnique } from './link-member.ts';
+import { contactOf, requireAllowedContact, requireStillValid, requireTarget, userRecord } from './provision-user.ts';
 import { deactivationSteps, foreseeScimChange, scimAuditSteps, withScimState } from './scim-state.ts';
 import { isSuspendedByOwner, type ScimTarget, type ScimUser, scimRemovalSteps, scimUsers } from './scim-users.ts';
 
