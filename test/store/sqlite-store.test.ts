@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { openStore } from '../../src/store/open-store.ts';
-import { pageSql } from '../../src/store/sqlite-store.ts';
+import { pageSql } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { countTurns } from '../support/count-turns.ts';
 import { startChild } from './children.ts';

@@ -2,11 +2,12 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { GatewayError } from '../errors.ts';
-import { createCursor, readCursor } from './cursor.ts';
-import { countedIndexOf, entriesOf, requireReplaceable, toTtlMs } from './entries.ts';
-import { nextTurn } from './next-turn.ts';
-import { type Collection, type Page, type Range, type Step, type Store, type Stored, storeUnavailable } from './store.ts';
+import { GatewayError } from '../../errors.ts';
+import { createCursor, readCursor } from '../cursor.ts';
+import { countedIndexOf, entriesOf, requireReplaceable, toTtlMs } from '../entries.ts';
+import { type Collection, type Page, type Range, type Step, type Store, type Stored, storeUnavailable } from '../store.ts';
+import { answer, changed } from './sqlite-answer.ts';
+import { SqliteCleanup } from './sqlite-cleanup.ts';
 
 /** Each migration upgrades a file from the version of its position to the next. Released migrations never change. */
 const MIGRATIONS = [
@@ -31,8 +32,6 @@ const MIGRATIONS = [
 
 /** Another process may hold a lock on the same file during a commit or a checkpoint. */
 const BUSY_TIMEOUT_MS = 2000;
-const SWEEP_EVERY_MS = 60_000;
-const SWEEP_ROWS = 1000;
 
 const STATEMENTS = {
   begin: 'BEGIN IMMEDIATE',
@@ -58,23 +57,7 @@ const STATEMENTS = {
   claim:
     'INSERT INTO expiring (partition, key, value, expires_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms WHERE expires_ms <= ?',
   drop: 'DELETE FROM expiring WHERE partition = ? AND key = ?',
-  sweep: 'DELETE FROM expiring WHERE (partition, key) IN (SELECT partition, key FROM expiring WHERE expires_ms <= ? LIMIT ?)',
-  purgeRecords:
-    'DELETE FROM records WHERE partition = ?1 AND (collection, id) IN (SELECT collection, id FROM records WHERE partition = ?1 LIMIT ?2)',
-  purgeIndexes:
-    'DELETE FROM indexes WHERE partition = ?1 AND (collection, name, text, id) IN (SELECT collection, name, text, id FROM indexes WHERE partition = ?1 LIMIT ?2)',
-  purgeUniques:
-    'DELETE FROM uniques WHERE partition = ?1 AND (collection, name, text) IN (SELECT collection, name, text FROM uniques WHERE partition = ?1 LIMIT ?2)',
-  purgeExpiring:
-    'DELETE FROM expiring WHERE partition = ?1 AND key IN (SELECT key FROM expiring WHERE partition = ?1 AND key >= ?3 AND key < ?4 LIMIT ?2)',
 } as const;
-
-/** Follows every key in the order of UTF-8 octets. */
-const LAST_KEY = '\u{10ffff}';
-/** The statements of {@link Store.purge}. Each deletes some rows of a partition. */
-const PURGES = ['purgeRecords', 'purgeIndexes', 'purgeUniques'] as const;
-/** Rows that one statement deletes: some milliseconds of work, during which nothing else runs. */
-const PURGE_ROWS = 250;
 
 /**
  * The position after a cursor. SQLite does not use an index for `(text, id) < (?, ?)` if `text` has a fixed value, so reading a page
@@ -121,7 +104,9 @@ export function openSqliteStore(file: string, nowMs: () => number = Date.now): S
     const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     migrate(database);
-    return new SqliteStore(database, nowMs);
+    // A database in memory has only one connection.
+    const forCleanup = file === ':memory:' ? database : new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+    return new SqliteStore(database, new SqliteCleanup(forCleanup, nowMs), nowMs);
   } catch (error) {
     throw error instanceof GatewayError ? error : storeUnavailable(error);
   }
@@ -149,16 +134,15 @@ class SqliteStore implements Store {
   readonly #statements: Statements;
   readonly #pages = new Map<string, StatementSync>();
   readonly #nowMs: () => number;
-  readonly #sweeper: NodeJS.Timeout;
+  readonly #cleanup: SqliteCleanup;
 
-  constructor(database: DatabaseSync, nowMs: () => number) {
+  constructor(database: DatabaseSync, cleanup: SqliteCleanup, nowMs: () => number) {
     this.#database = database;
+    this.#cleanup = cleanup;
     this.#nowMs = nowMs;
     this.#statements = Object.fromEntries(
       Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)]),
     ) as unknown as Statements;
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref();
-    this.#sweep();
   }
 
   async get<T>(partition: string, collection: Collection<T>, id: string): Promise<Stored<T> | undefined> {
@@ -293,20 +277,8 @@ class SqliteStore implements Store {
     this.#statements.dropUniques.run(partition, collection.name, id);
   }
 
-  async purge(partition: string, kept?: string): Promise<void> {
-    for (const purge of PURGES) {
-      while (answer(() => changed(this.#statements[purge].run(partition, PURGE_ROWS)))) await nextTurn();
-    }
-    const ranges =
-      kept === undefined
-        ? [['', LAST_KEY]]
-        : [
-            ['', kept],
-            [`${kept}${LAST_KEY}`, LAST_KEY],
-          ];
-    for (const [from = '', to = ''] of ranges) {
-      while (answer(() => changed(this.#statements.purgeExpiring.run(partition, PURGE_ROWS, from, to)))) await nextTurn();
-    }
+  purge(partition: string, kept?: string): Promise<void> {
+    return this.#cleanup.purge(partition, kept);
   }
 
   async ping(): Promise<void> {
@@ -318,32 +290,9 @@ class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#sweeper);
+    this.#cleanup.close();
     if (this.#database.isOpen) this.#database.close();
   }
-
-  /** Deletes expired values, some at a time, so that no request waits long. Reads ignore them in any case. */
-  #sweep(): void {
-    if (!this.#database.isOpen) return;
-    try {
-      const { changes } = this.#statements.sweep.run(this.#nowMs(), SWEEP_ROWS);
-      if (Number(changes) === SWEEP_ROWS) setImmediate(() => this.#sweep());
-    } catch {
-      // Another process is writing, or the disk is full. The next sweep tries again; requests report a full disk.
-    }
-  }
 }
-
-const changed = (result: { changes: number | bigint }): boolean => Number(result.changes) > 0;
 
 const toStored = <T>(row: Row): Stored<T> => ({ id: row.id, version: row.version, value: JSON.parse(row.value) as T });
-
-/** @throws store_unavailable for every error of SQLite: locked, full, damaged, closed */
-function answer<T>(query: () => T): T {
-  try {
-    return query();
-  } catch (error) {
-    if (error instanceof GatewayError || error instanceof TypeError) throw error;
-    throw storeUnavailable(error);
-  }
-}
