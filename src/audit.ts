@@ -230,9 +230,14 @@ export const AUDIT_EVENTS = {
     'SCIM removed a member from a group',
   ),
   'session_token.revoked': row('Session token revoked', '{actor} revoked a session token', 'a session token was revoked before it expired'),
+  'device_login.approved': row(
+    'Terminal sign-in approved',
+    '{actor} approved a sign-in from a terminal[ at {terminal_address}][: {name}]',
+    'a user approved a sign-in from a terminal; the entry `cli_token.created` follows when the terminal fetches its token',
+  ),
   'device_login.denied': row(
     'Terminal sign-in denied',
-    '{actor} denied a sign-in from a terminal',
+    '{actor} denied a sign-in from a terminal[ at {terminal_address}][: {name}]',
     'a user denied a sign-in from a terminal',
   ),
   'operator.sign_in_refused': row(

@@ -22,8 +22,8 @@ export interface CopyOptions {
   readonly withoutSessions: boolean;
   /** Checks source and target and counts, without writing anything. */
   readonly isDryRun: boolean;
-  /** Called after each batch. */
-  readonly report?: (entries: number) => void;
+  /** Called after each batch of each phase, with the number of entries so far. */
+  readonly report?: (phase: 'Counted' | 'Copied' | 'Verified', entries: number) => void;
 }
 
 export interface CopyResult {
@@ -178,6 +178,7 @@ async function countEntries(source: RawStore, options: CopyOptions): Promise<Pic
   const counts = { records: 0, values: 0 };
   for await (const batch of source.scan()) {
     for (const entry of batch) if (isCopied(entry, options)) counts[entry.kind === 'record' ? 'records' : 'values']++;
+    options.report?.('Counted', counts.records + counts.values);
   }
   return counts;
 }
@@ -215,7 +216,7 @@ async function copyEntries({ source, target, store, options }: Copy): Promise<Pi
         : { do: 'put', key: entry.key, value: entry.value, ttlSeconds: entry.ttlMs / 1000 },
     );
     reported += entries.length;
-    options.report?.(reported);
+    options.report?.('Copied', reported);
   }
   return counts;
 }
@@ -245,8 +246,11 @@ async function commitAll(store: Store, entries: readonly RawEntry[], stepOf: (en
 /** Compares both stores completely, in both directions. @throws StoreToolError */
 async function verify({ source, target, options }: Copy): Promise<void> {
   let differences = 0;
+  let verified = 0;
   for await (const batch of source.scan()) {
     const entries = batch.filter((entry) => isCopied(entry, options));
+    verified += entries.length;
+    options.report?.('Verified', verified);
     const copies = await target.read(entries);
     differences += entries.filter((entry, i) => !isSame(entry, copies[i]) && !expiresSoon(entry)).length;
   }

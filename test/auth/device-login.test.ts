@@ -86,6 +86,18 @@ describe('device authorization (RFC 8628)', () => {
     expect(await poll(code)).toBe('invalid_grant');
   });
 
+  test('records the approval in the audit trail, with the name and the address of the terminal', async () => {
+    const code = await start({ token_name: 'build server' });
+    await answer(code, 'approve');
+    const path = `/organizations/${organization.slug}/audit?event=device_login.approved&limit=1`;
+    const { items } = (await gateway.api<{ items: object[] }>('GET', path)).body;
+    expect(items[0]).toMatchObject({
+      member_id: carl.id,
+      actor: { kind: 'member', id: carl.id },
+      details: { name: 'build server', terminal_address: expect.stringContaining('127.0.0.1') },
+    });
+  });
+
   test('returns no token after a denial, and records the denial in the audit trail', async () => {
     const code = await start();
     expect((await answer(code, 'deny')).text).toContain('The terminal was denied access');

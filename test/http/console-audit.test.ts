@@ -162,6 +162,16 @@ describe('audit sentences', () => {
     expect(html).toMatch(/^The gateway suspended <a href="\/console\/members\/usr_1"><bdi>/);
   });
 
+  it('names changed settings in words, not by the names of fields', () => {
+    const changes = { idpInitiated: 'reject', signRequests: true };
+    expect(render({ event: 'identity_provider.settings_changed', details: { changes } })).toMatch(
+      /: <bdi>sign-ins that start at the identity provider, sign requests<\/bdi>$/,
+    );
+    expect(render({ event: 'organization.changed', details: { fields: ['name', 'allowedReturnUrls'] } })).toContain(
+      'name, allowed return URLs',
+    );
+  });
+
   it('shows the code of an event that a later version wrote', () => {
     for (const event of ['later.event', 'constructor', '__proto__']) {
       expect(render({ event: event as AuditEvent })).toBe(`<bdi>${event}</bdi>`);

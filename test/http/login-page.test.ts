@@ -18,6 +18,18 @@ afterAll(() => gateway.stop());
 const openLogin = (browser: HttpBrowser, query = '') => browser.open(`${gateway.url}/login${query}`);
 const remembered = (text: string) => readLinks(text, gateway.url).find((link) => link.text.startsWith('Continue with'));
 
+describe('sign-in page of an empty gateway', () => {
+  it('shows the operator the way to the first organization instead of a form', async () => {
+    const empty = await startGateway();
+    const page = await new HttpBrowser().open(`${empty.url}/login`);
+    expect([page.status, textOf(page.text)]).toEqual([200, expect.stringContaining('Welcome: sign in as operator')]);
+    expect(page.forms).toEqual([]);
+    await empty.api('POST', '/organizations', { slug: 'acme', name: 'Acme' });
+    expect((await new HttpBrowser().open(`${empty.url}/login`)).forms).toHaveLength(1);
+    await empty.stop();
+  });
+});
+
 describe('sign-in page: email address or organization', () => {
   it.each([
     ['an email address of a known domain', () => 'somebody@ACME.example', '&login_hint=acme.example'],

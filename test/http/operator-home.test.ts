@@ -98,6 +98,17 @@ describe('operator home: the state of sign-ins', () => {
     await refuse(acme, 4, { user: 'carl' });
     for (let i = 0; i < 4; i++) await acme.post(new HttpBrowser(), '<x/>');
     expect(await rowOf(acme.slug)).not.toContain('failing');
+    expect(await rowOf(acme.slug)).not.toContain('unknown signature');
+  });
+
+  it('does not call forged responses a failure, but says that their signature is unknown', async () => {
+    const acme = await makeTestOrganization(gateway);
+    for (let i = 0; i < 4; i++) await acme.post(new HttpBrowser(), acme.respond().replaceAll('olivia@', 'victim@'));
+    expect(await rowOf(acme.slug)).not.toContain('failing');
+    expect(await rowOf(acme.slug)).toContain('unknown signature');
+    expect(textOf((await home()).text)).toContain('responses with an unknown signature since');
+    await acme.signIn(new HttpBrowser(), 'olivia');
+    expect(await rowOf(acme.slug)).not.toContain('unknown signature');
   });
 
   it('reads one record for each organization of the page', async () => {

@@ -312,6 +312,7 @@ describe('an interrupted copy', () => {
     });
     const continued = await home.run(['store', 'copy', from, to, '--json'], { SAMLGATE_SECRET: SECRET });
     expect(continued.code).toBe(0);
+    expect(continued.stderr).toMatch(/^(?:Copied \d+ entries …\n)+(?:Verified \d+ entries …\n)+$/);
     const result = JSON.parse(continued.stdout) as { records: number; already: number };
     expect(result.already).toBeGreaterThan(500);
     expect(await contentOf(to)).toEqual(await contentOf(from));

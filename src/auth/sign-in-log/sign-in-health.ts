@@ -5,8 +5,10 @@ import { listLogEntries, type SignInLogSummary } from './sign-in-log.ts';
 
 export interface SignInHealth {
   readonly lastSignInMs: number | undefined;
-  /** Since when every response has been refused, if several were. */
+  /** Since when every response has been refused, if several with a trusted signature were. */
   readonly failingSinceMs: number | undefined;
+  /** Since when responses with an unknown signature have arrived, if several did. Anyone can send these. */
+  readonly unknownSignatureSinceMs: number | undefined;
 }
 
 /** One or two refusals are the problem of a user. */
@@ -24,21 +26,25 @@ const OF_ONE_USER: ReadonlySet<ErrorCode> = new Set([
   'saml_in_response_to_unknown',
 ]);
 
-/**
- * Anyone can send responses without a valid signature, so these count only if the signature is what is wrong with them, as after a
- * certificate of the identity provider was renewed. An accepted sign-in ends the failure.
- */
-const concernsConnection = ({ code, isVerified }: SignInLogSummary): boolean =>
-  code !== undefined && !OF_ONE_USER.has(code) && (isVerified || code === 'saml_signature_invalid');
+/** Anyone can send responses without a trusted signature, so they never make a connection look broken. An accepted sign-in ends the failure. */
+const concernsConnection = ({ code, isVerified }: SignInLogSummary): boolean => code !== undefined && !OF_ONE_USER.has(code) && isVerified;
+
+/** After the identity provider renewed its certificate, its responses look like forged ones. */
+const hasUnknownSignature = ({ code, isVerified }: SignInLogSummary): boolean => !isVerified && code === 'saml_signature_invalid';
+
+/** Returns when the first of several refusals happened. @param newestFirst the refusals */
+const sinceMs = (newestFirst: readonly SignInLogSummary[]): number | undefined =>
+  newestFirst.length >= MIN_REFUSALS ? newestFirst.at(-1)?.atMs : undefined;
 
 /** @throws store_unavailable */
 export async function readSignInHealth(runtime: Runtime, organizationId: string): Promise<SignInHealth> {
   const { items } = await listLogEntries(runtime, organizationId, { limit: MAX_ENTRIES });
   const logins = items.filter(({ kind }) => kind === 'login');
   const last = logins.findIndex(({ outcome }) => outcome === 'accepted');
-  const refused = (last === -1 ? logins : logins.slice(0, last)).filter(concernsConnection);
+  const refused = last === -1 ? logins : logins.slice(0, last);
   return {
     lastSignInMs: last === -1 ? undefined : logins[last]?.atMs,
-    failingSinceMs: refused.length >= MIN_REFUSALS ? refused.at(-1)?.atMs : undefined,
+    failingSinceMs: sinceMs(refused.filter(concernsConnection)),
+    unknownSignatureSinceMs: sinceMs(refused.filter(hasUnknownSignature)),
   };
 }

@@ -147,7 +147,10 @@ export async function answerDeviceLogin(
   if (!result.ok) {
     throw new GatewayError('not_found', 'This code is invalid, expired or already used. Start the sign-in in the terminal again.');
   }
-  if (!isApproved) await store.commit(organizationId, [auditStep(runtime.now(), actor, 'device_login.denied', { member_id: member.id })]);
+  // Pending logins are in another partition, so the entry cannot be part of the commit above.
+  const event = isApproved ? 'device_login.approved' : 'device_login.denied';
+  const details = { name: request?.tokenName, terminal_address: request?.address };
+  await store.commit(organizationId, [auditStep(runtime.now(), actor, event, { member_id: member.id, details })]);
 }
 
 /**

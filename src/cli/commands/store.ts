@@ -48,7 +48,7 @@ async function copy(given: string, givenTo: string, { withoutSessions = false, d
   const { readStoreSecrets } = await import('../../store-tools/wrapped-keys.ts');
   const result = await orCommandError(async () => {
     const secrets = readStoreSecrets(process.env, from);
-    return copyStore({ from, to, secrets, withoutSessions, isDryRun: dryRun, report: progress('Copied') });
+    return copyStore({ from, to, secrets, withoutSessions, isDryRun: dryRun, report: progress() });
   });
   print(json, { ...result, dry_run: dryRun }, () => {
     const { records, values, already } = result;
@@ -68,7 +68,8 @@ async function check(given: string | undefined, { json }: { json?: boolean }): P
   const url = urlOf(given ?? (process.env.SAMLGATE_STORE?.trim() || DEFAULT_STORE));
   const { checkStore } = await import('../../store-tools/check-store.ts');
   const { readStoreSecrets } = await import('../../store-tools/wrapped-keys.ts');
-  const result = await orCommandError(() => checkStore(url, readStoreSecrets(process.env, url), progress('Checked')));
+  const report = progress();
+  const result = await orCommandError(() => checkStore(url, readStoreSecrets(process.env, url), (entries) => report('Checked', entries)));
   print(json, result, () => {
     printLine(`Read ${countOf(result.records, 'record')} and ${countOf(result.values, 'value')} that expire.`);
     for (const problem of result.problems) printLine(`ERROR ${problem}`);
@@ -78,13 +79,16 @@ async function check(given: string | undefined, { json }: { json?: boolean }): P
 
 const REPORT_EVERY = 1000;
 
-/** Returns a function that prints a line for each 1,000 entries. */
-function progress(verb: string): (entries: number) => void {
+/** Returns a function that prints a line on standard error for each 1,000 entries of a phase. */
+function progress(): (phase: string, entries: number) => void {
   let next = REPORT_EVERY;
-  return (entries) => {
+  let current: string | undefined;
+  return (phase, entries) => {
+    if (phase !== current) next = REPORT_EVERY;
+    current = phase;
     if (entries < next) return;
     next = entries - (entries % REPORT_EVERY) + REPORT_EVERY;
-    printNote(`${verb} ${entries} entries …`);
+    printNote(`${phase} ${entries} entries …`);
   };
 }
 

@@ -93,9 +93,27 @@ function textOf(details: Readonly<Record<string, unknown>>, name: string): strin
   const value = Object.hasOwn(details, name) ? details[name] : undefined;
   if (typeof value === 'string') return isWord(value) ? value.replaceAll('_', ' ') : value || undefined;
   if (typeof value === 'number') return value.toLocaleString('en');
-  if (Array.isArray(value)) return listText(value.map(String));
-  return typeof value === 'object' && value !== null ? listText(Object.keys(value)) : undefined;
+  if (Array.isArray(value)) return listText(value.map(String).map(name === 'fields' ? fieldText : (text) => text));
+  return typeof value === 'object' && value !== null ? listText(Object.keys(value).map(fieldText)) : undefined;
 }
+
+/** Names of fields that are not clear when their words are separated. */
+const FIELD_NAMES: Readonly<Record<string, string>> = {
+  idpInitiated: 'sign-ins that start at the identity provider',
+  forceAuthn: 'authentication at every sign-in',
+  authnContext: 'required authentication methods',
+  nameIdFormat: 'NameID format',
+  allowCreate: 'creation of identifiers',
+  clockSkewSeconds: 'clock tolerance',
+  allowedReturnUrls: 'allowed return URLs',
+  scimLinkAttribute: 'attribute that links SCIM users',
+};
+
+/** Returns the name of a field in words, such as “sign requests” for signRequests. */
+const fieldText = (name: string): string =>
+  Object.hasOwn(FIELD_NAMES, name) ? (FIELD_NAMES[name] ?? name) : /^[a-z]+(?:[A-Z][a-z]+)+$/.test(name) ? separateWords(name) : name;
+
+const separateWords = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 const isWord = (text: string): boolean => text.length < 40 && /^[a-z]+(?:_[a-z]+)+$/.test(text);
 

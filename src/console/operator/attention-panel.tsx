@@ -31,8 +31,9 @@ const MAX_SHOWN = 5;
 export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: AttentionPanelProps) {
   const ownerless = listed.filter(({ organization }) => organization.withoutOwnerSince !== undefined);
   const failing = listed.filter(({ health }) => health?.failingSinceMs !== undefined);
+  const unknown = listed.filter(({ health }) => health?.unknownSignatureSinceMs !== undefined);
   const full = listed.filter(({ nearQuotas }) => nearQuotas.length > 0);
-  if (storeWarnings.length + expiring.length + ownerless.length + failing.length + full.length === 0) return null;
+  if (storeWarnings.length + expiring.length + ownerless.length + failing.length + unknown.length + full.length === 0) return null;
   return (
     <Callout kind="warning">
       <h2>Needs attention</h2>
@@ -46,6 +47,15 @@ export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: Atten
           {({ health }) => (
             <>
               sign-ins have failed since <Near ms={health?.failingSinceMs ?? nowMs} nowMs={nowMs} />
+            </>
+          )}
+        </Organizations>
+        <Organizations all={unknown} path="/sign-ins">
+          {({ health }) => (
+            <>
+              responses with an unknown signature since <Near ms={health?.unknownSignatureSinceMs ?? nowMs} nowMs={nowMs} />. If users
+              cannot sign in, the identity provider renewed its certificate. Otherwise the responses are forged, and nothing needs to be
+              done
             </>
           )}
         </Organizations>

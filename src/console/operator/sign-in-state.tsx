@@ -22,6 +22,10 @@ function signInStateOf({ connections }: Pick<Organization, 'connections'>): Stat
   return drafts.some(({ testedAt }) => testedAt !== undefined) ? 'tested' : 'draft';
 }
 
+const TEXTS = {
+  unknownSignature: 'The identity provider renewed its certificate, or the responses are forged.',
+} as const;
+
 type Certificates = Connection['metadata']['signingCertificates'];
 
 export interface SignInStateProps {
@@ -48,6 +52,12 @@ export function SignInState({ organization, health, nowMs }: SignInStateProps) {
       {health?.failingSinceMs === undefined ? null : (
         <div>
           <span class="badge bad">failing</span> since <Near ms={health.failingSinceMs} nowMs={nowMs} />
+        </div>
+      )}
+      {health?.unknownSignatureSinceMs === undefined ? null : (
+        <div>
+          <span class="badge note">unknown signature</span> since <Near ms={health.unknownSignatureSinceMs} nowMs={nowMs} />
+          <div class="sub">{TEXTS.unknownSignature}</div>
         </div>
       )}
       {health?.lastSignInMs === undefined ? null : (
