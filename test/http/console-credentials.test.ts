@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Page } from '../support/browser.ts';
+import { HttpBrowser, type Page } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
 import { type SignedIn, signedIn } from '../support/signed-in.ts';
@@ -67,6 +67,15 @@ describe('console: CLI tokens', () => {
     expect(textOf(page.text)).toContain('1 other token will expire within 14 days, too.');
     expect(page.text).not.toContain('<b>soon');
     expect(textOf(page.text)).toContain('it has your role, now collaborator, in the API');
+  });
+
+  it('has the form for a new token on a page of its own, for browsers without scripts', async () => {
+    const form = await carl.browser.open(`${gateway.url}/console/tokens/new`);
+    const page = await carl.browser.submit(form, { name: 'from the page', expires_in_days: '7' });
+    expect(page.url).toBe(`${gateway.url}/console/tokens/created`);
+    expect(await statusOf(/samlgate_cli_[\w.-]+/.exec(page.text)?.[0] ?? '')).toBe(200);
+    const stranger = await new HttpBrowser().request(`${gateway.url}/console/tokens/new`);
+    expect([stranger.status, stranger.location]).toEqual([303, expect.stringContaining('/login?')]);
   });
 
   it('creates a token that never expires', async () => {

@@ -11,10 +11,10 @@ import { counted } from '../parts/counted.ts';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
-import { PostForm } from '../parts/form.tsx';
-import { Moment, Near } from '../parts/moment.tsx';
+import { Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { QuotaNotice } from '../parts/quota-notice.tsx';
+import { CreateTokenLink, NewTokenDialog } from './new-token-page.tsx';
 import { SessionsTable } from './sessions-table.tsx';
 import { TokensTable } from './tokens-table.tsx';
 
@@ -49,7 +49,7 @@ export function CredentialsPage(props: CredentialsPageProps) {
           sessions.
         </>
       }
-      scripts={['confirm.js']}
+      scripts={['confirm.js', 'dialog.js']}
     >
       <QuotaNotice frame={frame} name="cli_tokens_per_member" used={tokens.length} />
       <QuotaNotice frame={frame} name="sessions_per_member" used={sessions.length} />
@@ -58,9 +58,12 @@ export function CredentialsPage(props: CredentialsPageProps) {
       <section class="panel" aria-labelledby="tokens">
         <header>
           <h2 id="tokens">CLI tokens</h2>
-          <a class="button quiet danger" href="/console/revoke-all">
-            Revoke all credentials
-          </a>
+          <div class="buttons">
+            <a class="button quiet danger" href="/console/revoke-all">
+              Revoke all credentials
+            </a>
+            <CreateTokenLink />
+          </div>
         </header>
         {policy.ssoWithinDays === undefined ? null : (
           <p class="small">
@@ -71,13 +74,13 @@ export function CredentialsPage(props: CredentialsPageProps) {
         {tokens.length === 0 ? (
           <EmptyState title="No CLI tokens yet">
             <p>
-              Run <code>{loginCommand}</code> in a terminal, or create a token below for a program that cannot open a browser.
+              Run <code>{loginCommand}</code> in a terminal, or create a token for a program that cannot open a browser.
             </p>
           </EmptyState>
         ) : (
           <TokensTable frame={frame} tokens={tokens} revokeAction={(id) => `/console/tokens/${id}/revoke`} />
         )}
-        <NewTokenForm frame={frame} role={member.role} maxDays={policy.maxDays} isOpen={tokens.length === 0} />
+        <NewTokenDialog frame={frame} role={member.role} maxDays={policy.maxDays} />
       </section>
       <section class="panel" aria-labelledby="sessions">
         <header>
@@ -133,120 +136,6 @@ function You({ member }: { readonly member: Member }) {
         ]}
       />
     </section>
-  );
-}
-
-const LIFETIMES: readonly (readonly [days: number, label: string])[] = [
-  [7, '7 days'],
-  [30, '30 days'],
-  [90, '90 days'],
-  [365, '1 year'],
-];
-const DEFAULT_DAYS = 90;
-
-interface NewTokenFormProps {
-  readonly frame: Frame;
-  readonly role: Member['role'];
-  readonly maxDays: number | undefined;
-  readonly isOpen: boolean;
-}
-
-/** Offers only the lifetimes that the organization allows, including "never" if it sets no limit. */
-function NewTokenForm({ frame, role, maxDays, isOpen }: NewTokenFormProps) {
-  const offered = LIFETIMES.filter(([days]) => maxDays === undefined || days < maxDays);
-  const chosen = offered.some(([days]) => days === DEFAULT_DAYS) ? DEFAULT_DAYS : maxDays;
-  return (
-    <details class="new-token" open={isOpen}>
-      <summary>New CLI token</summary>
-      <p>
-        A program with the token acts as you in <ForeignText text={frame.organization?.name ?? 'your organization'} />: it has your role,
-        now <strong>{role}</strong>, in the API and in services that accept your sign-in, and can create and revoke your CLI tokens. It
-        cannot open this console. The token stops working when it expires, when you revoke it, and when you lose your access.
-      </p>
-      <PostForm action="/console/tokens" csrfToken={frame.csrfToken}>
-        <fieldset class="row">
-          <legend class="unseen">A new CLI token</legend>
-          <label>
-            Name
-            <input name="name" type="text" required maxlength={100} autocomplete="off" placeholder="For example: nightly backup" />
-          </label>
-          <label class="narrow">
-            Expires after
-            <select name="expires_in_days">
-              {offered.map(([days, label]) => (
-                <option value={days} selected={days === chosen}>
-                  {label}
-                </option>
-              ))}
-              {maxDays === undefined ? (
-                <option value="">never</option>
-              ) : (
-                <option value={maxDays} selected={maxDays === chosen}>
-                  {counted(maxDays, 'day')} (maximum)
-                </option>
-              )}
-            </select>
-          </label>
-          <button type="submit">Create token</button>
-        </fieldset>
-      </PostForm>
-    </details>
-  );
-}
-
-export interface NewTokenPageProps {
-  readonly frame: Frame;
-  readonly created: { readonly name: string; readonly token: string; readonly endsAtMs?: number | undefined };
-  readonly loginCommand: string;
-}
-
-/** The commands that sign in on each kind of computer. */
-const LoginCommands = ({ command }: { readonly command: string }) => (
-  <>
-    {[
-      ['macOS, Linux and Windows', command],
-      ['On a computer without a browser', `${command} --no-browser`],
-    ].map(([label = '', line = '']) => (
-      <>
-        <p class="small">{label}</p>
-        <Copy value={line} what={`command: ${label}`} block />
-      </>
-    ))}
-  </>
-);
-
-/** Shows a new token. No other page ever shows it. */
-export function NewTokenPage({ frame, created: { name, token, endsAtMs }, loginCommand }: NewTokenPageProps) {
-  return (
-    <ConsolePage frame={frame} section="credentials" title="Your new token" back={{ href: '/console', label: 'Credentials' }}>
-      <div class="panel">
-        <Callout kind="warning">
-          <p>
-            <strong>Copy this token now.</strong> It is shown only once and is not stored. Anyone who has it can act as you, so treat it
-            like a password.
-          </p>
-        </Callout>
-        <Copy value={token} what="token" block />
-        <Facts
-          facts={[
-            ['Name', name],
-            ['Expires', endsAtMs === undefined ? 'never' : <Moment ms={endsAtMs} />],
-          ]}
-        />
-        <h2>How to use the token</h2>
-        <p>
-          Pass it to a program in the environment variable <code>SAMLGATE_CLI_TOKEN</code>, or send it as{' '}
-          <code>Authorization: Bearer …</code>.
-        </p>
-        <p>On your own computer you do not need to copy tokens. The command line creates its own:</p>
-        <LoginCommands command={loginCommand} />
-        <p class="buttons">
-          <a class="button" href="/console">
-            Done
-          </a>
-        </p>
-      </div>
-    </ConsolePage>
   );
 }
 

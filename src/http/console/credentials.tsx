@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
 import { createCliToken, listCliTokens, revokeAllCliTokens, revokeCliToken, type TokenCreator } from '../../auth/tokens/cli-tokens.ts';
 import { cliTokenEndMs, tokenPolicyOf } from '../../auth/tokens/token-policy.ts';
-import { CredentialsPage, NewTokenPage, RevokeAllPage } from '../../console/credentials/credentials-page.tsx';
+import { CredentialsPage, RevokeAllPage } from '../../console/credentials/credentials-page.tsx';
+import { CreatedTokenPage, NewTokenFormPage } from '../../console/credentials/new-token-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { liveSessions } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -27,6 +28,7 @@ export function credentialPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => showCredentials(runtime, request, response));
   router.post('/tokens', (request, response) => createToken(runtime, request, response));
+  router.get('/tokens/new', (request, response) => showNewToken(runtime, request, response));
   router.get('/tokens/created', (request, response) => showCreatedToken(runtime, request, response));
   router.post('/tokens/:id/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), ownerOf(response), request.params.id);
@@ -67,6 +69,14 @@ async function showCredentials(runtime: Runtime, request: Request, response: Res
   );
 }
 
+/** The page in place of the dialog, for browsers without scripts. */
+async function showNewToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const { organizationId, member } = sessionPrincipalOf(response);
+  const policy = await tokenPolicyOf(runtime, organizationId);
+  const frame = frameOf(runtime, request, response);
+  sendConsolePage(response, <NewTokenFormPage frame={frame} role={member.role} maxDays={policy?.maxDays} />);
+}
+
 interface CreatedToken {
   readonly name: string;
   readonly token: string;
@@ -91,7 +101,7 @@ async function showCreatedToken(runtime: Runtime, request: Request, response: Re
     return redirectWithNotice(runtime, response, HOME, { kind: 'problem', text });
   }
   const frame = frameOf(runtime, request, response);
-  sendConsolePage(response, <NewTokenPage frame={frame} created={created} loginCommand={loginCommand(runtime, response)} />);
+  sendConsolePage(response, <CreatedTokenPage frame={frame} created={created} loginCommand={loginCommand(runtime, response)} />);
 }
 
 const loginCommand = ({ config }: Runtime, { locals }: Response): string =>
