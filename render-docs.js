@@ -1,5 +1,6 @@
 // Renders the documentation, which the gateway serves at /docs. `npm run build` writes the result into the package. Raw HTML in the
 // Markdown is escaped, and links to files that the gateway does not serve become text.
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import markdownIt from 'markdown-it';
@@ -43,14 +44,20 @@ export function renderDocs(root) {
     const resolve = (target) => resolveLink(pages, file, target);
     const addImage = (target) => {
       const image = path.join(root, path.dirname(file), target);
-      images[path.basename(image)] = image;
-      return `/docs/images/${path.basename(image)}`;
+      const name = nameWithHash(image);
+      images[name] = image;
+      return `/docs/images/${name}`;
     };
     return { path: at, ...(file.endsWith('.md') ? renderMarkdown(text, { resolve, addImage }) : renderExample(path.basename(file), text)) };
   });
-  const missing = Object.values(images).filter((file) => !existsSync(file));
-  if (missing.length > 0) throw new Error(`The documentation shows images that do not exist: ${missing.join(', ')}`);
   return { pages: rendered, images };
+}
+
+/** Returns the name of an image with a hash of its content, so that browsers can keep it forever. */
+function nameWithHash(image) {
+  if (!existsSync(image)) throw new Error(`The documentation shows an image that does not exist: ${image}`);
+  const { name, ext } = path.parse(image);
+  return `${name}.${createHash('sha256').update(readFileSync(image)).digest('base64url').slice(0, 10)}${ext}`;
 }
 
 /** Returns where a link leads: the address itself, the path of a page, or undefined for files that the gateway does not serve. */

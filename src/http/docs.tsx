@@ -10,11 +10,11 @@ import { sendStaticPage } from './pages.ts';
 
 interface Docs {
   readonly pages: readonly DocsPageContent[];
-  /** Files of images by name. */
+  /** Files of images by name. The name contains a hash of the content. */
   readonly images: Readonly<Record<string, string>>;
 }
 
-const IMAGE_SECONDS = 3600;
+const YEAR_MS = 31_536_000_000;
 
 export async function docsRoutes(): Promise<Router> {
   const { pages, images } = await readDocs();
@@ -33,7 +33,7 @@ export async function docsRoutes(): Promise<Router> {
   for (const [name, file] of Object.entries(images)) {
     router.get(`/docs/images/${name}`, (_request, response) =>
       // With a root, a dot in the path of the installation does not make the file a hidden one.
-      response.sendFile(path.basename(file), { root: path.dirname(file), maxAge: IMAGE_SECONDS * 1000 }),
+      response.sendFile(path.basename(file), { root: path.dirname(file), maxAge: YEAR_MS, immutable: true }),
     );
   }
   return router;

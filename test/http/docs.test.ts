@@ -75,8 +75,20 @@ describe('documentation pages', () => {
       expect(html).not.toMatch(/<script>|<style|style="| on\w+="|<!-- table/);
       for (const [, link] of html.matchAll(/<(?:script|link|img)[^>]* (?:src|href)="([^"]*)"/g)) expect(link).toMatch(/^\/(?!\/)/);
     }
-    const [, image = ''] = /<img[^>]* src="(\/docs\/images\/[^"]+)"/.exec(pages.get('/docs') ?? '') ?? [];
-    expect((await get(image)).status).toBe(200);
+  });
+
+  test('show pictures of the product with a description, which browsers may keep because their names contain a hash', async () => {
+    const shown = [...pages.values()].flatMap((html) =>
+      [...html.matchAll(/<img src="(\/docs\/images\/[^"]+)" alt="([^"]*)"/g)].map(([, src = '', alt = '']) => ({ src, alt })),
+    );
+    for (const name of ['overview', 'setup', 'role-mapping', 'sign-in-log'])
+      expect(shown.map(({ src }) => src)).toContainEqual(expect.stringMatching(new RegExp(`/${name}\\.[\\w-]{10}\\.(?:svg|webp)$`)));
+    for (const { src, alt } of shown) {
+      const answer = await get(src);
+      expect([src, answer.status, answer.headers.get('cache-control')]).toEqual([src, 200, 'public, max-age=31536000, immutable']);
+      expect(answer.headers.get('content-type')).toMatch(/^image\//);
+      expect(alt.length).toBeGreaterThan(20);
+    }
   });
 
   test('describe every error code at an anchor of its own', () => {
