@@ -39,7 +39,6 @@ describe('operator console in Chromium', () => {
   it('refuses a wrong token, signs in with the right one, and signs out', async () => {
     const { context, page, complaints } = await openPage(browser, [gateway.url]);
     await page.goto(`${gateway.url}/console/operator`);
-    expect(await inspectLooks(page, 'operator-sign-in')).toEqual([]);
     await page.getByLabel('Operator token').fill('not the token');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
@@ -55,25 +54,20 @@ describe('operator console in Chromium', () => {
 
   it('filters organizations, creates one and deletes it', async () => {
     const { context, page, complaints } = await enter();
-    expect(await inspectLooks(page, 'operator-organizations')).toEqual([]);
     await page.getByLabel('Open by slug').pressSequentially('globex.ex');
     expect(await page.locator('tbody tr:visible').count()).toBe(1);
     await page.getByLabel('Open by slug').fill('globex');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Globex & Söhne' }).waitFor();
-    expect(await inspectLooks(page, 'operator-organization')).toEqual([]);
     await page.goto(`${gateway.url}/console/operator/organizations/new`);
     await page.getByLabel('Slug').fill('hooli');
     await page.getByLabel('Name').fill('Hooli');
-    expect(await inspectLooks(page, 'operator-new-organization')).toEqual([]);
     await page.getByRole('button', { name: 'Create organization' }).click();
     await page.getByText('Created the organization').waitFor();
     expect(await inspectLooks(page, 'operator-organization-made')).toEqual([]);
     await page.getByRole('link', { name: 'Edit organization' }).click();
-    expect(await inspectLooks(page, 'operator-change-organization')).toEqual([]);
     await page.getByRole('link', { name: 'Cancel' }).click();
     await page.getByRole('link', { name: 'Delete hooli' }).click();
-    expect(await inspectLooks(page, 'operator-delete-organization')).toEqual([]);
     await page.getByRole('textbox').fill('hooli');
     await page.getByRole('button', { name: 'Delete hooli' }).click();
     await page.getByText('Deleted the organization hooli').waitFor();
@@ -92,13 +86,10 @@ describe('operator console in Chromium', () => {
       .getByRole('link', { name: /Revoke/ })
       .last()
       .click();
-    expect(await inspectLooks(page, 'operator-revoke-key')).toEqual([]);
     await page.setViewportSize({ width: 1280, height: 800 });
     await go('Health');
-    expect(await inspectLooks(page, 'operator-health')).toEqual([]);
     await page.setViewportSize({ width: 1280, height: 800 });
     await go('Audit trail');
-    expect(await inspectLooks(page, 'operator-audit')).toEqual([]);
     expect(complaints).toEqual([]);
     await context.close();
   }, 120_000);

@@ -59,14 +59,12 @@ describe('members pages in Chromium', () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Members' }).click();
     expect(await page.locator('tbody tr').count()).toBe(50);
-    expect(await inspectLooks(page, 'members')).toEqual([]);
     await page.getByRole('link', { name: 'Next page' }).click();
     expect(await page.locator('tbody tr').count()).toBe(12);
     await page.getByRole('searchbox', { name: 'Search' }).fill('carl@');
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByRole('link', { name: 'Carl Čapek' }).click();
     expect(await page.textContent('h1')).toBe('Carl Čapek');
-    expect(await inspectLooks(page, 'member')).toEqual([]);
     await page.getByRole('button', { name: 'Suspend' }).click();
     await page.getByText('The member is suspended').waitFor();
     expect(await inspectLooks(page, 'member-suspended')).toEqual([]);
@@ -83,7 +81,6 @@ describe('members pages in Chromium', () => {
     await page.goto(`${gateway.url}/console/members?query=olivia`);
     await page.getByRole('link', { name: 'Olivia Okafor' }).click();
     expect(await page.textContent('main')).toContain('This is you.');
-    expect(await inspectLooks(page, 'member-self')).toEqual([]);
     expect(complaints).toEqual([]);
     await context.close();
   }, 60_000);
@@ -119,7 +116,6 @@ describe('audit trail in Chromium', () => {
   it('lets an owner filter and download the entries', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Audit trail' }).click();
-    expect(await inspectLooks(page, 'audit')).toEqual([]);
     await page.getByLabel('Event').selectOption('cli_token.created');
     await page.getByRole('button', { name: 'Filter' }).click();
     expect(await page.locator('tbody tr').count()).toBe(2);

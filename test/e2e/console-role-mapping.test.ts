@@ -21,7 +21,6 @@ describe('role mapping in Chromium', () => {
   it('adds a rule, previews it with the Enter key, edits it again, and removes it', async () => {
     const { context, page, complaints } = await openSignedIn(browser, gateway, 'acme', 'olivia');
     await page.goto(`${gateway.url}/console/roles`);
-    expect(await inspectLooks(page, 'roles')).toEqual([]);
     await page.getByRole('button', { name: 'Add rule' }).click();
     const group = page.locator('input[name=group_1]');
     expect(await group.evaluate((input) => input === document.activeElement)).toBe(true);

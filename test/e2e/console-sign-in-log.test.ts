@@ -36,13 +36,11 @@ async function openConsole(path: string) {
 describe('sign-in log in Chromium', () => {
   it('leads from a refused attempt of a person to the field to change, on a page that needs little scrolling', async () => {
     const { context, page, complaints } = await openConsole('/console/sign-ins');
-    expect(await inspectLooks(page, 'sign-in-log')).toEqual([]);
     await page.getByLabel('User or request ID').fill('nina@');
     await page.getByRole('button', { name: 'Filter' }).click();
     expect(await page.locator('tbody tr').count()).toBe(1);
     await page.getByRole('link', { name: 'What to change' }).click();
     expect(await page.textContent('#verdict')).toBe('The assertion was issued for a different application');
-    expect(await inspectLooks(page, 'sign-in-refused')).toEqual([]);
     for (const [width, most] of [
       [1280, 2000],
       [390, 3000],

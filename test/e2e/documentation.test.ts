@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { launchChromium } from './support/chromium.ts';
-import { axeViolations, inspectLooks, LOOKS, type OpenPage, openPage } from './support/looks.ts';
+import { type OpenPage, openPage } from './support/looks.ts';
 
 let gateway: TestGateway;
 let browser: Browser;
@@ -19,30 +19,6 @@ afterAll(async () => {
 });
 
 describe('documentation in Chromium', () => {
-  it.each([
-    ['docs', '/docs'],
-    ['docs-errors', '/docs/errors#saml_expired'],
-    ['docs-example', '/docs/examples/okta'],
-  ])('%s fits every window in light and dark, and axe-core finds nothing', async (name, at) => {
-    await open.page.goto(`${gateway.url}${at}`);
-    expect(await inspectLooks(open.page, name)).toEqual([]);
-    expect(open.complaints).toEqual([]);
-  });
-
-  // A picture of the whole page would be too tall.
-  it('the API reference fits every window in light and dark, and axe-core finds nothing', async () => {
-    const { page, complaints } = open;
-    await page.goto(`${gateway.url}/api/docs`);
-    for (const { look, width, height, colorScheme } of LOOKS) {
-      await page.setViewportSize({ width, height });
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      // The page is long, so each color scheme is examined in one window only.
-      if (look === 'desktop-light' || look === 'phone-dark') expect(await axeViolations(page)).toEqual([]);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0);
-    }
-    expect(complaints).toEqual([]);
-  }, 120_000);
-
   it('leads from an error page to its code and on to the API reference', async () => {
     const { page } = open;
     await page.goto(`${gateway.url}/saml/unknown/login`);

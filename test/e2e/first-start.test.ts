@@ -9,7 +9,7 @@ import type { Browser } from 'playwright-core';
 import { freePort } from '../support/redis-server.ts';
 import { launchChromium } from './support/chromium.ts';
 import { startGatewayProcess } from './support/gateway-process.ts';
-import { inspectLooks, openPage } from './support/looks.ts';
+import { openPage } from './support/looks.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../dist/main.js');
 
@@ -64,7 +64,6 @@ describe('first start', () => {
     const { context, page, complaints } = await openPage(browser, [url]);
     await page.goto(url);
     await page.getByRole('heading', { name: 'Welcome: sign in as operator' }).waitFor();
-    expect(await inspectLooks(page, 'welcome')).toEqual([]);
     await page.getByRole('link', { name: 'Sign in as operator' }).click();
     await page.getByLabel('Operator token').fill(token);
     await page.keyboard.press('Enter');
@@ -103,13 +102,11 @@ describe('demo in Chromium', () => {
     await page.goto(url);
     expect(await page.locator('section h2').allTextContents()).toEqual(['Okta', 'Microsoft Entra ID', 'Google Workspace']);
     expect(await page.getByText('too many groups', { exact: true }).count()).toBe(1);
-    expect(await inspectLooks(page, 'demo')).toEqual([]);
     await page.getByRole('region', { name: 'Microsoft Entra ID' }).getByRole('button', { name: 'Oscar Overby' }).click();
     await page.waitForURL(`${gatewayUrl}/console`);
     await page.locator('main').getByText('Oscar Overby').first().waitFor();
     await page.goto(`${gatewayUrl}/saml/acme-okta/login`);
     await page.getByRole('heading', { name: 'Sign in with Okta' }).waitFor();
-    expect(await inspectLooks(page, 'demo-people')).toEqual([]);
     expect(complaints).toEqual([]);
     await context.close();
   }, 120_000);

@@ -22,7 +22,6 @@ describe('sign-in and error pages in Chromium', () => {
   it('signs in the first time, reports an unknown organization, and offers one click the next time', async () => {
     const { context, page, complaints } = await openPage(browser, [gateway.url, (await gateway.mockIdp()).url]);
     await page.goto(`${gateway.url}/console/members`);
-    expect(await inspectLooks(page, 'login')).toEqual([]);
     await page.getByLabel('Work email or organization').fill('somebody@nowhere.example');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
@@ -33,7 +32,6 @@ describe('sign-in and error pages in Chromium', () => {
     await page.waitForURL(`${gateway.url}/console/members`);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
-    expect(await inspectLooks(page, 'signed-out')).toEqual([]);
     await page.getByRole('link', { name: 'Sign in again' }).click();
     expect(await inspectLooks(page, 'login-remembered')).toEqual([]);
     await page.getByRole('link', { name: 'Continue with Acme Corporation' }).click();
@@ -51,7 +49,6 @@ describe('sign-in and error pages in Chromium', () => {
     });
     const { user_code: code } = (await started.json()) as { user_code: string };
     await page.goto(`${gateway.url}/device`);
-    expect(await inspectLooks(page, 'device')).toEqual([]);
     await page.getByLabel('Code').fill(code);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Sign in a terminal?' }).waitFor();
@@ -62,22 +59,4 @@ describe('sign-in and error pages in Chromium', () => {
     expect(complaints).toEqual([]);
     await context.close();
   }, 120_000);
-
-  it.each([
-    ['an unknown organization', '/saml/no-such/login', 'This organization does not exist'],
-    ['an unknown path', '/nothing/here', 'Not found'],
-    ['a GET request to the ACS', '/saml/acme/acs', 'This address receives SAML responses'],
-  ])(
-    'shows an error page for %s',
-    async (_what, where, title) => {
-      const { context, page, complaints } = await openPage(browser, [gateway.url]);
-      await page.goto(`${gateway.url}${where}`);
-      expect(await page.textContent('h1')).toBe(title);
-      expect(await page.textContent('main')).toMatch(/Code \w+, request ID [\w-]{36}/);
-      expect(await inspectLooks(page, `error-${where.split('/')[2]}`)).toEqual([]);
-      expect(complaints).toEqual([]);
-      await context.close();
-    },
-    60_000,
-  );
 });

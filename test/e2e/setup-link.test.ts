@@ -95,7 +95,6 @@ describe('setup link in Chromium', () => {
     await page.goto(`${gateway.url}/setup/single-sign-on`);
     expect(await inspectLooks(page, 'setup-single-sign-on')).toEqual([]);
     await page.getByRole('link', { name: 'Settings' }).click();
-    expect(await inspectLooks(page, 'setup-settings')).toEqual([]);
     await page.getByRole('button', { name: 'End setup' }).click();
     expect(await page.textContent('h1')).toContain('The setup has ended');
     await page.goto(link.body.url);
@@ -116,7 +115,6 @@ describe('single sign-on pages of an owner in Chromium', () => {
     expect(await page.textContent('h1')).toBe('Setup link');
     expect(await inspectLooks(page, 'console-setup-link')).toEqual([]);
     await page.goto(`${console}/single-sign-on`);
-    expect(await inspectLooks(page, 'console-single-sign-on')).toEqual([]);
 
     await page.goto(`${console}/roles`);
     await page.getByLabel('Or groups, one per line').fill('platform-admins');
@@ -131,7 +129,6 @@ describe('single sign-on pages of an owner in Chromium', () => {
     await fetch(`${gateway.url}/saml/acme/acs`, { method: 'POST', body: new URLSearchParams({ SAMLResponse: 'PHgvPg==' }) });
     await page.goto(`${console}/sign-ins`);
     expect(await page.textContent('main')).toContain('accepted');
-    expect(await inspectLooks(page, 'console-sign-ins')).toEqual([]);
     await page
       .getByRole('link', { name: /refused/ })
       .first()

@@ -18,11 +18,16 @@ export async function axeViolations(page: Page): Promise<string[]> {
   return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id} (${help}): ${html.slice(0, 200)}`));
 }
 
-export const LOOKS = [
+/** Axe-core and the geometry are checked in these. Each width and each color scheme occurs in one of them. */
+const CHECKED = [
   { look: 'desktop-light', width: 1280, height: 800, colorScheme: 'light' },
+  { look: 'phone-dark', width: 390, height: 844, colorScheme: 'dark' },
+] as const;
+
+const LOOKS = [
+  ...CHECKED,
   { look: 'desktop-dark', width: 1280, height: 800, colorScheme: 'dark' },
   { look: 'phone-light', width: 390, height: 844, colorScheme: 'light' },
-  { look: 'phone-dark', width: 390, height: 844, colorScheme: 'dark' },
 ] as const;
 
 export interface OpenPage {
@@ -54,20 +59,43 @@ export async function openSignedIn(browser: Browser, gateway: TestGateway, slug:
 }
 
 /**
- * Inspects the open page in every layout, and writes `screenshots/NAME-LOOK.png`.
- * @returns problems: findings of axe-core, a page wider than its window, other than exactly one level-1 heading
+ * Inspects the open page on a desktop and on a phone, in light and dark, without loading it again. With SAMLGATE_SCREENSHOTS=1 it also
+ * writes `screenshots/NAME-LOOK.png`.
+ * @returns problems: findings of axe-core, a page wider than its window, other than exactly one level-1 heading, a missing title
  */
 export async function inspectLooks(page: Page, name: string): Promise<string[]> {
   const problems: string[] = [];
+  for (const { look, width, height, colorScheme } of CHECKED) {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    problems.push(...(await axeViolations(page)).map((violation) => `${look}: ${violation}`));
+  }
+  problems.push(...(await inspectLayout(page)));
+  if (process.env.SAMLGATE_SCREENSHOTS === '1') await writeScreenshots(page, name);
+  return problems.map((problem) => `${name}: ${problem}`);
+}
+
+/** Checks what needs no script on the page: its widths, its heading and its title. */
+export async function inspectLayout(page: Page): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { width, height } of CHECKED) {
+    await page.setViewportSize({ width, height });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (wide > 0) problems.push(`the page is ${wide} pixels wider than the window of ${width}`);
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+  const headings = await page.locator('h1').count();
+  if (headings !== 1) problems.push(`the page has ${headings} headings of the first level`);
+  const title = await page.title();
+  if (!/\w.* [·–] \w/.test(title)) problems.push(`the title is “${title}”`);
+  return problems;
+}
+
+async function writeScreenshots(page: Page, name: string): Promise<void> {
   for (const { look, width, height, colorScheme } of LOOKS) {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await screenshot(page, `${name}-${look}`);
-    problems.push(...(await axeViolations(page)).map((violation) => `${look}: ${violation}`));
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    if (wide > 0) problems.push(`${look}: the page is ${wide} pixels wider than the window`);
   }
-  const headings = await page.locator('h1').count();
-  if (headings !== 1) problems.push(`the page has ${headings} headings of the first level`);
-  return problems;
+  await page.setViewportSize({ width: 1280, height: 800 });
 }
