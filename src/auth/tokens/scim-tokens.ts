@@ -158,16 +158,20 @@ export interface ScimPrincipal extends ScimTarget {
  */
 export async function authenticateScim(runtime: Runtime, slug: string, authorization: string | undefined): Promise<ScimPrincipal> {
   const token = /^Bearer +(samlgate_scim_[\w-]{43}) *$/i.exec(authorization ?? '')?.[1];
-  if (token === undefined) throw new GatewayError('unauthenticated');
+  if (token === undefined) throw invalidToken();
   const organization = await getOrganization(runtime.store, slug).catch((error: unknown) => {
-    if (error instanceof GatewayError && error.code === 'organization_unknown') throw new GatewayError('unauthenticated');
+    if (error instanceof GatewayError && error.code === 'organization_unknown') throw invalidToken();
     throw error;
   });
   const stored = await runtime.store.getUnique(organization.id, SCIM_TOKENS, 'hash', sha256(token));
   const connection = stored && findConnection(organization, stored.value.connectionId);
   if (!connection || scimTokenState(organization, stored.value, runtime.now()) !== 'valid') {
-    throw new GatewayError('unauthenticated', 'The SCIM token is invalid, expired or revoked, or its connection is not active.');
+    throw invalidToken();
   }
   const requireToken: Step = { do: 'require', collection: SCIM_TOKENS, id: stored.id };
   return { organization, connection, tokenId: stored.id, requireToken };
 }
+
+/** The same for all causes, so that the answer does not tell which organizations exist. */
+const invalidToken = (): GatewayError =>
+  new GatewayError('unauthenticated', 'The SCIM token is invalid, expired or revoked, or its connection is not active.');
