@@ -231,6 +231,7 @@ class NewOrganization(_NewOrganization, total=False):
     session_token_audiences: List[str]
     email_policy: Literal["any", "verified_domains"]
     provisioning: Literal["jit", "scim", "scim_required"]
+    groups_from: Literal["saml", "scim", "both"]
     scim_link_attribute: Optional[str]
     quotas: NewOrganizationQuotas
     """Only the quotas that are present change. `null` restores a default."""
@@ -299,6 +300,7 @@ class OrganizationChanges(TypedDict, total=False):
     session_token_audiences: List[str]
     email_policy: Literal["any", "verified_domains"]
     provisioning: Literal["jit", "scim", "scim_required"]
+    groups_from: Literal["saml", "scim", "both"]
     scim_link_attribute: Optional[str]
     quotas: OrganizationChangesQuotas
     """Only the quotas that are present change. `null` restores a default."""
@@ -350,7 +352,7 @@ class _AuditEntry(TypedDict):
     id: str
     at: str
     """RFC 3339 in UTC."""
-    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
+    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.approved", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
     actor: AuditEntryActor
 
 
@@ -873,6 +875,8 @@ class Organization(TypedDict):
     """`verified_domains`: sign-ins need an email address in one of the verified domains of the organization."""
     provisioning: Literal["jit", "scim", "scim_required"]
     """`jit`: users become members at their first sign-in or by SCIM. `scim`: only by SCIM, but existing members can sign in. `scim_required`: only users that SCIM provisioned can sign in."""
+    groups_from: Literal["saml", "scim", "both"]
+    """The groups by which role rules decide: those of the SAML response, those that SCIM provisions, or both. Applies to each member from the next sign-in or the next change of a group on."""
     scim_link_attribute: Optional[str]
     """The SAML attribute whose value is the `externalId` of SCIM users."""
     quotas: OrganizationQuotas

@@ -3,9 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { eachRecord } from '../store/each-record.ts';
 import type { Store } from '../store/store.ts';
 import { roleScopeOf } from './connections/connections.ts';
+import { groupsOf, readRuleMemberships } from './groups/group-roles.ts';
 import { isActive, MEMBERS, type Member, resolveRole } from './members.ts';
 import type { Organization } from './organizations.ts';
-import { decideRole, givesOwner, type Role, type RoleMapping } from './role-mapping.ts';
+import { decideRole, givesOwner, type Role, type RoleDecision, type RoleMapping } from './role-mapping.ts';
 
 export interface RoleChange {
   readonly from: Member['role'];
@@ -31,12 +32,21 @@ export interface RoleMappingEffect {
 const MAX_MEMBERS = 20_000;
 const MAX_EXAMPLES = 5;
 
-/** Returns the role after the next sign-in with the same groups. */
+/**
+ * Returns the role after the next sign-in with the same groups.
+ * @param scimGroups the groups that SCIM provisions for the member and that the rules name
+ */
 export const roleAfterNextSignIn = (
   organization: Organization,
-  mapping: RoleMapping,
+  { mapping, scimGroups }: { readonly mapping: RoleMapping; readonly scimGroups: readonly string[] },
   member: Pick<Member, 'groups' | 'role' | 'roleSource' | 'connectionId'>,
-): Role | 'none' => resolveRole(decideRole(mapping, member.groups, roleScopeOf(organization, member.connectionId)), member).role;
+): Role | 'none' => resolveRole(decideAfterNextSignIn(organization, { mapping, scimGroups }, member), member).role;
+
+export const decideAfterNextSignIn = (
+  organization: Organization,
+  { mapping, scimGroups }: { readonly mapping: RoleMapping; readonly scimGroups: readonly string[] },
+  { groups, connectionId }: Pick<Member, 'groups' | 'connectionId'>,
+): RoleDecision => decideRole(mapping, groupsOf(organization, { saml: groups, scim: scimGroups }), roleScopeOf(organization, connectionId));
 
 /**
  * Returns what new rules would do to the members. At most 20,000 members are read.
@@ -58,7 +68,8 @@ export async function foreseeRoles(
 ): Promise<RoleMappingEffect> {
   const changes = new Map<string, RoleChange>();
   let [ownersBefore, ownersAfter, members] = [0, 0, 0];
-  let isPartial = false;
+  const scim = await readRuleMemberships(store, organization, { mapping, signal });
+  let { isPartial } = scim;
   let own: RoleMappingEffect['own'];
   for await (const { value: member } of membersOf(store, organization.id, signal)) {
     if (members === MAX_MEMBERS) {
@@ -67,7 +78,7 @@ export async function foreseeRoles(
     }
     members++;
     const from = member.role;
-    const to = roleAfterNextSignIn(organization, mapping, member);
+    const to = roleAfterNextSignIn(organization, { mapping, scimGroups: scim.groups.get(member.id) ?? [] }, member);
     if (isActive(member) && from === 'owner') ownersBefore++;
     if (!member.suspended && to === 'owner') ownersAfter++;
     if (member.id === ownId) own = { from, to };

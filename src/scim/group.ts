@@ -115,7 +115,8 @@ export function readGroupPatch(body: Json | undefined): GroupPatch {
 /** Applies what an operation does to the members, and returns what it does to other attributes. */
 function readMemberOperation(members: MemberList, operation: Json): Json | undefined {
   if (!isObject(operation)) return operation;
-  const op = String(attributeOf(operation, 'op')).toLowerCase();
+  const sentOp = attributeOf(operation, 'op');
+  const op = typeof sentOp === 'string' ? sentOp.toLowerCase() : '';
   if (!isOperationName(op)) return operation;
   const path = attributeOf(operation, 'path');
   const value = attributeOf(operation, 'value');

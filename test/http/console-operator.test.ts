@@ -224,6 +224,7 @@ describe('operator: organizations', () => {
       cli_token_max_days: '90',
       contact_email: 'it@globex.example',
       provisioning: 'scim_required',
+      groups_from: 'both',
       scim_link_attribute: 'uid',
     });
     expect(textOf(changed.text)).toContain('Your changes are saved.');
@@ -234,6 +235,7 @@ describe('operator: organizations', () => {
       cli_token_max_days: 90,
       contact_email: 'it@globex.example',
       provisioning: 'scim_required',
+      groups_from: 'both',
       scim_link_attribute: 'uid',
     });
     const emptied = await browser.submit(await browser.follow(changed, 'Edit organization'), { cli_token_max_days: '', contact_email: '' });
@@ -242,6 +244,7 @@ describe('operator: organizations', () => {
       cli_token_max_days: null,
       contact_email: null,
       provisioning: 'scim_required',
+      groups_from: 'both',
       scim_link_attribute: 'uid',
     });
 

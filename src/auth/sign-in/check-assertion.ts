@@ -6,8 +6,10 @@ import { type ErrorVariantName, GatewayError } from '../../errors.ts';
 import { type OrganizationConnection, roleScopeOf } from '../../organizations/connections/connections.ts';
 import { decryptionKeysFor, personSettings, responseSettings } from '../../organizations/connections/identity-providers.ts';
 import { isEmailAllowed } from '../../organizations/domains/domain-claims.ts';
+import { decideRoleByGroups, ruleGroupsOfMember, usesScimGroups } from '../../organizations/groups/group-roles.ts';
 import type { SigningInUser } from '../../organizations/identity/resolve-member.ts';
-import type { Connection, Organization } from '../../organizations/organizations.ts';
+import type { Member } from '../../organizations/members.ts';
+import type { Connection, GroupsFrom, Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
 import { readAllIdentifiers } from '../../saml/identifier/identifier.ts';
@@ -15,7 +17,7 @@ import { type Person, readPerson } from '../../saml/response/person.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
 import { shownExactly } from '../../saml/shown-text.ts';
-import type { Step } from '../../store/store.ts';
+import type { Step, Store } from '../../store/store.ts';
 import type { Login } from '../sessions/member-sessions.ts';
 import type { SignInCheckName } from '../sign-in-log/sign-in-checks.ts';
 import { askSecondOpinion } from './ask-second-opinion.ts';
@@ -46,7 +48,10 @@ export type RequestMatch =
 /** The user of a verified assertion. */
 export interface IdentifiedUser extends SigningInUser {
   readonly person: Person;
+  /** By the groups of the assertion. {@link withScimGroups} decides again if the organization uses others. */
   readonly decision: RoleDecision;
+  /** Set if groups that SCIM provisions decided, too. */
+  readonly groupsFrom?: GroupsFrom | undefined;
 }
 
 /** A check of the sign-in log, or `user`, which the examination of the response reports in more detail. */
@@ -122,6 +127,22 @@ function identifyUser(organization: Organization, { connection, assertion, setti
 }
 
 /**
+ * Returns the user with the role that `groups_from` of the organization gives. The member must have been read before: a change of its
+ * groups from then on makes the commit of the sign-in fail.
+ */
+export async function withScimGroups(
+  store: Store,
+  organization: Organization,
+  { user, connection, member }: { readonly user: IdentifiedUser; readonly connection: Connection; readonly member: Member | undefined },
+): Promise<IdentifiedUser> {
+  const { groupsFrom } = organization;
+  if (!usesScimGroups(organization)) return user;
+  const connectionId = connection.replaces?.connectionId ?? connection.id;
+  const scim = member?.scim?.connectionId === connectionId ? await ruleGroupsOfMember(store, organization, member) : [];
+  return { ...user, groupsFrom, decision: decideRoleByGroups(organization, connectionId, { saml: user.person.groups, scim }) };
+}
+
+/**
  * Returns the refusal of an email address that the organization's `email_policy` does not allow. It is returned instead of thrown,
  * because a sign-in claims the assertion before it refuses the user.
  */
@@ -160,9 +181,15 @@ const ROLE_DENIALS: Readonly<
   },
 };
 
+const SCIM_DENIAL = {
+  variant: 'groups_unmatched',
+  detail: 'You are in no group that has a role in this organization.',
+  administratorDetail: 'No role rule matches the groups that SCIM provisions for this user, and the organization has no default role.',
+} as const;
+
 /** Returns the refusal of a user without a role. Its texts depend on why no rule matched. */
-export function roleDenied({ person: { groupsState }, decision: { nearlyMatching } }: IdentifiedUser): GatewayError {
-  const denial = ROLE_DENIALS[groupsState];
+export function roleDenied({ person: { groupsState }, decision: { nearlyMatching }, groupsFrom }: IdentifiedUser): GatewayError {
+  const denial = groupsFrom === 'scim' ? SCIM_DENIAL : ROLE_DENIALS[groupsState];
   const difference =
     nearlyMatching === undefined
       ? ''

@@ -3,6 +3,7 @@ import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
 import { newSecret } from '../../ids.ts';
 import { wasClaimedByFormer } from '../../organizations/former-organizations.ts';
+import { usesScimGroups } from '../../organizations/groups/group-roles.ts';
 import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
 import { resolveMember } from '../../organizations/identity/resolve-member.ts';
 import type { Member } from '../../organizations/members.ts';
@@ -25,6 +26,7 @@ import {
   roleDenied,
   stopAtFirstFailure,
   type VerifiedResponse,
+  withScimGroups,
 } from './check-assertion.ts';
 import { assertionKey, claimAssertion } from './claims.ts';
 import { requireSessionNotEnded } from './end-named-sessions.ts';
@@ -124,7 +126,7 @@ interface CheckedSignIn {
 async function commitSignIn(
   runtime: Runtime,
   stored: Stored<Organization>,
-  { verified, browser, user, match, formerLogin, isPending }: CheckedSignIn,
+  { verified, browser, user: checked, match, formerLogin, isPending }: CheckedSignIn,
 ): Promise<SignInResult> {
   const { connection, assertion, settings } = verified;
   const nowMs = runtime.now();
@@ -142,9 +144,10 @@ async function commitSignIn(
     ...match.take,
   ];
   return compareAndSet<SignInResult>(async () => {
-    const resolved = await resolveMember(runtime.store, stored, { connection, user, nowMs }).catch(refusedMember);
+    const resolved = await resolveMember(runtime.store, stored, { connection, user: checked, nowMs }).catch(refusedMember);
     if (resolved.kind === 'outdated') return resolved;
     const { known, pin: source, linkedBy } = resolved.kind === 'resolved' ? resolved : NO_MEMBER;
+    const user = await withScimGroups(runtime.store, organization, { user: checked, connection, member: known?.value });
     const forbiddenEmail = emailRefusal(organization, user);
     const refusal = (resolved.kind === 'refused' ? resolved.refusal : undefined) ?? forbiddenEmail;
     const opened =
@@ -186,7 +189,7 @@ async function commitSignIn(
     if (result.failed === claims.length) return { kind: 'outdated' };
     const failed = claims[result.failed];
     if (failed?.do === 'claim')
-      return answerRepeat(runtime, organization, { browser, user, claim: await readClaim(runtime, organization, failed.key) });
+      return answerRepeat(runtime, organization, { browser, user: checked, claim: await readClaim(runtime, organization, failed.key) });
     if (failed) throw claimError(failed);
     const quota = exceededQuota(steps[result.failed - claims.length - 1]);
     if (quota) throw quotaExceeded(runtime, organization, quota);
@@ -246,7 +249,8 @@ interface Repeat {
 
 /** @throws saml_replayed */
 async function answerRepeat(runtime: Runtime, organization: Organization, { browser, user, claim }: Repeat): Promise<SignInResult> {
-  if (user.decision.role === 'none' || emailRefusal(organization, user)) throw new GatewayError('saml_replayed');
+  const isDenied = user.decision.role === 'none' && !usesScimGroups(organization);
+  if (isDenied || emailRefusal(organization, user)) throw new GatewayError('saml_replayed');
   return { kind: 'repeated', ...(await requireSameSignIn(runtime, organization, { claim, browserNonce: browser.nonce })) };
 }
 

@@ -30,6 +30,7 @@ import {
   requireRole,
   type VerifiedResponse,
   verifyResponse,
+  withScimGroups,
 } from './check-assertion.ts';
 import { claimAssertion } from './claims.ts';
 import { requireAnswerTo, requireFreshAnswer, type TestRequest, takeRequest } from './login-request.ts';
@@ -145,9 +146,14 @@ async function runChecks(runtime: Runtime, stored: Stored<Organization>, { reque
     return found;
   });
   if (resolved?.kind === 'outdated') return resolved;
+  const decided = await withScimGroups(runtime.store, organization, {
+    user,
+    connection: verified.connection,
+    member: resolved?.known?.value,
+  });
   await run('email_domain', () => requireAllowedEmail(organization, user));
-  await run('role', () => requireRole(user));
-  return { kind: 'found', checks, resolved, decision: user.decision };
+  await run('role', () => requireRole(decided));
+  return { kind: 'found', checks, resolved, decision: decided.decision };
 }
 
 interface Consumption {

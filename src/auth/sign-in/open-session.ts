@@ -129,7 +129,9 @@ const MAX_GROUPS_LENGTH = 16_384;
 /** @param deciding the group whose rule gave the role, which is always kept */
 function groupsToKeep(groups: readonly string[], deciding: string | undefined): Pick<Member, 'groups' | 'groupsTruncated'> {
   const first = firstGroups(groups);
-  const kept = deciding === undefined || first.includes(deciding) ? first : firstGroups([deciding, ...groups]);
+  // A group that SCIM provisions is no group of the assertion.
+  const kept =
+    deciding === undefined || !groups.includes(deciding) || first.includes(deciding) ? first : firstGroups([deciding, ...groups]);
   return { groups: kept, groupsTruncated: kept.length < groups.length };
 }
 

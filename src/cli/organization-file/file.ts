@@ -52,6 +52,7 @@ const FILE = z
     session_token_audiences: z.array(z.string()).optional(),
     email_policy: z.string().optional(),
     provisioning: z.string().optional(),
+    groups_from: z.string().optional(),
     scim_link_attribute: z.string().nullable().optional(),
     /** The default connection. */
     identity_provider: IDENTITY_PROVIDER.optional(),
@@ -96,6 +97,7 @@ export const ORGANIZATION_FIELDS = [
   'session_token_audiences',
   'email_policy',
   'provisioning',
+  'groups_from',
   'scim_link_attribute',
 ] as const;
 

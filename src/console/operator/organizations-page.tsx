@@ -120,6 +120,7 @@ export const ORGANIZATION_FIELDS = [
   'session_token_audiences',
   'email_policy',
   'provisioning',
+  'groups_from',
   'scim_link_attribute',
 ] as const;
 export type OrganizationField = (typeof ORGANIZATION_FIELDS)[number];
@@ -184,6 +185,12 @@ const PROVISIONING = [
   ['scim_required', 'only users provisioned with SCIM'],
 ] as const;
 
+const GROUPS_FROM = [
+  ['saml', 'from SAML responses'],
+  ['scim', 'from SCIM'],
+  ['both', 'from SAML responses and SCIM'],
+] as const;
+
 function MoreFields({ values }: { readonly values: OrganizationValues }) {
   return (
     <>
@@ -239,6 +246,16 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
         <select name="provisioning">
           {PROVISIONING.map(([value, text]) => (
             <option value={value} selected={values.provisioning === value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Groups for role rules
+        <select name="groups_from">
+          {GROUPS_FROM.map(([value, text]) => (
+            <option value={value} selected={values.groups_from === value}>
               {text}
             </option>
           ))}

@@ -51,6 +51,11 @@ export const ORGANIZATION = z.strictObject({
     .describe(
       '`jit`: users become members at their first sign-in or by SCIM. `scim`: only by SCIM, but existing members can sign in. `scim_required`: only users that SCIM provisioned can sign in.',
     ),
+  groups_from: z
+    .enum(['saml', 'scim', 'both'])
+    .describe(
+      'The groups by which role rules decide: those of the SAML response, those that SCIM provisions, or both. Applies to each member from the next sign-in or the next change of a group on.',
+    ),
   scim_link_attribute: z.string().nullable().describe('The SAML attribute whose value is the `externalId` of SCIM users.'),
   quotas: z
     .strictObject(

@@ -57,6 +57,7 @@ const organizationFieldsJson = (organization: Organization) => ({
   without_owner_since: organization.withoutOwnerSince ?? null,
   email_policy: organization.emailPolicy ?? 'any',
   provisioning: organization.provisioning ?? 'jit',
+  groups_from: organization.groupsFrom ?? 'saml',
   scim_link_attribute: organization.scimLinkAttribute ?? null,
   created_at: organization.createdAt,
 });

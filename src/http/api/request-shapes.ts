@@ -22,6 +22,7 @@ const organizationFields = {
   session_token_audiences: z.array(line(512)).max(20).transform(unique),
   email_policy: z.enum(['any', 'verified_domains']),
   provisioning: z.enum(['jit', 'scim', 'scim_required']),
+  groups_from: z.enum(['saml', 'scim', 'both']),
   scim_link_attribute: line(512).nullable(),
   quotas: z
     .strictObject(
@@ -50,6 +51,7 @@ const ORGANIZATION_FIELD_NAMES: Readonly<Record<keyof typeof organizationFields,
   session_token_audiences: 'sessionTokenAudiences',
   email_policy: 'emailPolicy',
   provisioning: 'provisioning',
+  groups_from: 'groupsFrom',
   scim_link_attribute: 'scimLinkAttribute',
   quotas: 'quotas',
 };

@@ -216,7 +216,7 @@ function toApiValue(field: OrganizationField, value: string): unknown {
   const text = value.trim();
   if (LISTS.has(field)) return text.split(/[\s,]+/).filter((line) => line !== '');
   if (field === 'slug' || field === 'name') return text;
-  if (field === 'email_policy' || field === 'provisioning') return text === '' ? undefined : text;
+  if (field === 'email_policy' || field === 'provisioning' || field === 'groups_from') return text === '' ? undefined : text;
   if (text === '') return null;
   return NUMBERS.has(field) ? Number(text) : text;
 }
@@ -235,6 +235,7 @@ function valuesOf(organization?: Organization): OrganizationValues {
     session_token_audiences: lines(organization?.sessionTokenAudiences),
     email_policy: organization?.emailPolicy ?? 'any',
     provisioning: organization?.provisioning ?? 'jit',
+    groups_from: organization?.groupsFrom ?? 'saml',
     scim_link_attribute: organization?.scimLinkAttribute ?? '',
   };
 }

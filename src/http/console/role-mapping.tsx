@@ -8,13 +8,14 @@ import { RolePreviewPage } from '../../console/members/role-preview-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
 import { isUserId } from '../../ids.ts';
-import { roleScopeOf } from '../../organizations/connections/connections.ts';
+import { ruleGroupsOfMember } from '../../organizations/groups/group-roles.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, type Member } from '../../organizations/members.ts';
 import { decideRole, type RoleMapping, roleMappingWarnings } from '../../organizations/role-mapping.ts';
 import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import {
   countGroups,
+  decideAfterNextSignIn,
   foreseeRoles,
   type GroupCount,
   noOwnerReason,
@@ -152,8 +153,10 @@ async function runTest(runtime: Runtime, response: Response, mapping: RoleMappin
   }
   const member = await findTestMember(runtime, organizationOf(response).id, typed.member);
   if (!member) return { ...typed, problem: 'No member has this email address or user ID.' };
-  const decision = decideRole(mapping, member.groups, roleScopeOf(organizationOf(response), member.connectionId));
-  return { ...typed, result: { email: member.email, role: roleAfterNextSignIn(organizationOf(response), mapping, member), decision } };
+  const organization = organizationOf(response);
+  const context = { mapping, scimGroups: await ruleGroupsOfMember(runtime.store, organization, member, mapping) };
+  const decision = decideAfterNextSignIn(organization, context, member);
+  return { ...typed, result: { email: member.email, role: roleAfterNextSignIn(organization, context, member), decision } };
 }
 
 /** Finds a member by user ID or exact email address. */
@@ -241,6 +244,9 @@ async function requireOwnLossConfirmed({ store }: Runtime, request: Request, res
   const { viewer } = visitOf(response);
   if (viewer.kind !== 'member' || textIn(request, 'confirmed') === 'yes') return;
   const { value: member } = await getMember(store, organizationOf(response).id, viewer.id);
-  if (member.role !== 'owner' || roleAfterNextSignIn(organizationOf(response), mapping, member) === 'owner') return;
+  if (member.role !== 'owner') return;
+  const organization = organizationOf(response);
+  const scimGroups = await ruleGroupsOfMember(store, organization, member, mapping);
+  if (roleAfterNextSignIn(organization, { mapping, scimGroups }, member) === 'owner') return;
   throw new GatewayError('conflict', 'This removes your own owner role. Confirm to continue. Nothing has changed yet.');
 }

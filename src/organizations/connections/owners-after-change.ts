@@ -3,6 +3,7 @@ import type { Actor } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Store } from '../../store/store.ts';
+import { ruleGroupsOfMember } from '../groups/group-roles.ts';
 import { isOfConnection } from '../identity/member-identity.ts';
 import { MEMBERS } from '../members.ts';
 import { type Organization, updateOrganization } from '../organizations.ts';
@@ -36,8 +37,11 @@ async function canOwnerSignIn(store: Store, organization: Organization): Promise
     const connection = active.get(roleScopeOf(organization, value.connectionId).connectionId ?? '');
     // Members of an earlier scope belong to a former identity provider.
     const isFormer = connection?.scopeSince !== undefined && !isOfConnection(value, connection);
-    if (!value.suspended && connection && !isFormer && roleAfterNextSignIn(organization, organization.roleMapping, value) === 'owner')
-      return true;
+    if (!value.suspended && connection && !isFormer) {
+      const mapping = organization.roleMapping;
+      const scimGroups = await ruleGroupsOfMember(store, organization, value);
+      if (roleAfterNextSignIn(organization, { mapping, scimGroups }, value) === 'owner') return true;
+    }
     if (++members === MAX_MEMBERS) return true; // unknown, so no false alarm
   }
   return false;

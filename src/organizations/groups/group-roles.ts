@@ -1,5 +1,6 @@
 /** What the groups that SCIM provisions do to the roles of members, and to the owners of the organization. */
 import { type Actor, auditStep } from '../../audit.ts';
+import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { roleScopeOf } from '../connections/connections.ts';
 import { dropSessions, isActiveOwner, MEMBERS, type Member, resolveRole } from '../members.ts';
@@ -7,7 +8,7 @@ import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organiz
 import { ownerLossStep, withOwner, withoutOwner } from '../owners/owner-loss.ts';
 import type { OwnerEffect } from '../provisioning/scim-state.ts';
 import { decideRole, type RoleDecision, type RoleMapping } from '../role-mapping.ts';
-import { membershipsOfUser, scimGroups } from './scim-groups.ts';
+import { membershipsOfUser, scimGroups, scimMemberships } from './scim-groups.ts';
 
 /** Returns whether groups that SCIM provisions give roles. */
 export const usesScimGroups = ({ groupsFrom = 'saml' }: Pick<Organization, 'groupsFrom'>): boolean => groupsFrom !== 'saml';
@@ -43,6 +44,48 @@ export async function ruleGroupsOfUser(
   if (ruleGroups.size === 0) return [];
   const memberships = await membershipsOfUser(store, user);
   return memberships.flatMap(({ value }) => ruleGroups.get(value.groupId) ?? []);
+}
+
+/** Returns the names of the groups that SCIM provisions for a member and that role rules name. */
+export async function ruleGroupsOfMember(
+  store: Store,
+  organization: Organization,
+  { id, scim }: Pick<Member, 'id' | 'scim'>,
+  mapping?: RoleMapping,
+): Promise<readonly string[]> {
+  if (!scim || !usesScimGroups(organization)) return [];
+  const { connectionId } = scim;
+  const ruleGroups = await readRuleGroups(store, organization, { connectionId, ...(mapping ? { mapping } : {}) });
+  return ruleGroupsOfUser(store, ruleGroups, { organizationId: organization.id, connectionId, userId: id });
+}
+
+export interface RuleMemberships {
+  /** The names of the groups of each user who is in one. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** There are more than were read. */
+  readonly isPartial: boolean;
+}
+
+const MAX_MEMBERSHIPS = 100_000;
+
+/** Reads the members of all groups that role rules name, group by group. At most 100,000 memberships are read. */
+export async function readRuleMemberships(
+  store: Store,
+  organization: Organization,
+  { mapping, signal }: { readonly mapping: RoleMapping; readonly signal?: AbortSignal | undefined },
+): Promise<RuleMemberships> {
+  const groups = new Map<string, string[]>();
+  let memberships = 0;
+  for (const { id: connectionId } of usesScimGroups(organization) ? organization.connections : []) {
+    for (const [groupId, name] of await readRuleGroups(store, organization, { connectionId, mapping })) {
+      const records = { partition: organization.id, collection: scimMemberships(connectionId), index: 'group', equals: groupId, signal };
+      for await (const { value } of eachRecord(store, records)) {
+        if (++memberships > MAX_MEMBERSHIPS) return { groups, isPartial: true };
+        groups.set(value.userId, [...(groups.get(value.userId) ?? []), name]);
+      }
+    }
+  }
+  return { groups, isPartial: false };
 }
 
 /** The groups by which the role of a user is decided. */
