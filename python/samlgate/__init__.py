@@ -2,7 +2,7 @@
 
 - :class:`samlgate.Client` calls the API.
 - ``samlgate.auth`` adds session tokens to requests and httpx, and signs users in from a terminal or notebook.
-- ``samlgate.wsgi`` and ``samlgate.asgi`` protect a service.
+- ``samlgate.server`` protects WSGI and ASGI services. It needs PyJWT (the extra ``server``).
 """
 from __future__ import annotations
 

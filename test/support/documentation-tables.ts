@@ -160,7 +160,11 @@ export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => st
     'example-client': example('test/examples/client.mjs'),
     'example-express': example('test/examples/express.mjs'),
   },
-  'docs/python.md': { 'example-client': example('python/examples/client.py') },
+  'docs/python.md': {
+    'example-client': example('python/examples/client.py'),
+    'example-flask': example('python/examples/flask_app.py'),
+    'example-fastapi': example('python/examples/fastapi_app.py'),
+  },
   'docs/identity-providers.md': { 'idp-fields': idpFields },
   'docs/saml-checks.md': { 'response-checks': responseChecks, 'sign-in-checks': signInChecks },
 };
