@@ -75,11 +75,14 @@ export function attributeOf(object: Attributes, name: string): Json | undefined 
   return Object.hasOwn(object, own) ? object[own] : undefined;
 }
 
-/** Returns the object with one attribute set, or removed if the value is undefined. */
+/**
+ * Returns the object with one attribute set, or removed if the value is undefined. All keep their order, so that a change to the present
+ * value is recognized as no change.
+ */
 export function withAttribute(object: Attributes, name: string, value: Json | undefined): Attributes {
   const own = ownName(object, name);
-  const rest = Object.fromEntries(Object.entries(object).filter(([key]) => key !== own));
-  return value === undefined ? rest : { ...rest, [own]: value };
+  if (value !== undefined) return { ...object, [own]: value };
+  return Object.fromEntries(Object.entries(object).filter(([key]) => key !== own));
 }
 
 const MAX_DEPTH = 6;

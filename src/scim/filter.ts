@@ -164,6 +164,22 @@ export function parsePath(text: string): AttributePath {
 export const conditionsOf = (filter: Filter): readonly Exclude<Filter, { kind: 'and' }>[] =>
   filter.kind === 'and' ? filter.filters.flatMap(conditionsOf) : [filter];
 
+/**
+ * Returns the filter with the spaces around the values of some attributes removed. Clients send names with and without them, and both
+ * mean the same user or group.
+ */
+export const withTrimmedValues = (filter: Filter, names: readonly string[]): Filter => ({
+  kind: 'and',
+  filters: conditionsOf(filter).map((condition) =>
+    condition.kind === 'equals' &&
+    condition.path.schema === undefined &&
+    typeof condition.value === 'string' &&
+    names.includes(condition.path.name ?? '')
+      ? { ...condition, value: condition.value.trim() }
+      : condition,
+  ),
+});
+
 export const matchesFilter = (resource: Attributes, filter: Filter): boolean =>
   conditionsOf(filter).every((condition) => {
     const values = valuesAt(resource, condition.path);

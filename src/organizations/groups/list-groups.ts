@@ -2,7 +2,7 @@
 import { isGroupId, isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Attributes } from '../../scim/attributes.ts';
-import { conditionsOf, type Filter, matchesFilter } from '../../scim/filter.ts';
+import { conditionsOf, type Filter, matchesFilter, withTrimmedValues } from '../../scim/filter.ts';
 import { ScimError } from '../../scim/scim-error.ts';
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import { eachRecord } from '../../store/each-record.ts';
@@ -21,12 +21,13 @@ export async function listGroups(
   { organization: { id: organizationId }, connection: { id: connectionId } }: OrganizationConnection,
   query: GroupQuery,
 ): Promise<RecordList<ScimGroup>> {
-  const { filter, startIndex, count } = query;
+  const { startIndex, count } = query;
   const at = { organizationId, connectionId };
-  if (!filter) {
+  if (!query.filter) {
     const list = { partition: organizationId, collection: scimGroups(connectionId), cursorPrefix: `scim-group-page:${connectionId}` };
     return listPage(runtime, list, query);
   }
+  const filter = withTrimmedValues(query.filter, ['externalId']);
   const matching: Stored<ScimGroup>[] = [];
   for (const group of await findCandidates(runtime.store, at, filter)) {
     if (await isMatch(runtime.store, at, { group, filter })) matching.push(group);
@@ -64,8 +65,9 @@ async function isMatch(
   return true;
 }
 
-const filterable = ({ id, value: { attributes, createdAt, changedAt } }: Stored<ScimGroup>): Attributes => ({
+const filterable = ({ id, value: { attributes, externalId, createdAt, changedAt } }: Stored<ScimGroup>): Attributes => ({
   ...attributes,
+  ...(externalId === undefined ? {} : { externalId }),
   id,
   meta: { resourceType: 'Group', created: createdAt, lastModified: changedAt },
 });

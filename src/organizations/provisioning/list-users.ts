@@ -2,7 +2,7 @@
 import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Attributes } from '../../scim/attributes.ts';
-import { conditionsOf, type Filter, matchesFilter } from '../../scim/filter.ts';
+import { conditionsOf, type Filter, matchesFilter, withTrimmedValues } from '../../scim/filter.ts';
 import { ScimError } from '../../scim/scim-error.ts';
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
@@ -16,19 +16,22 @@ export interface UserQuery extends PageQuery {
 
 /** @throws ScimError with tooMany if the filter cannot use an index, or if the position is too far behind */
 export async function listUsers(runtime: Runtime, target: OrganizationConnection, query: UserQuery): Promise<RecordList<ScimUser>> {
-  const { filter, startIndex, count } = query;
-  if (!filter) {
+  const { startIndex, count } = query;
+  if (!query.filter) {
     const { organization, connection } = target;
     const list = { partition: organization.id, collection: scimUsers(connection.id), cursorPrefix: `scim-page:${connection.id}` };
     return listPage(runtime, list, query);
   }
+  const filter = withTrimmedValues(query.filter, ['userName', 'externalId']);
   const candidates = await findCandidates(runtime, target, filter);
   const matching = candidates.filter(({ id, value }) => matchesFilter(filterable(id, value), filter));
   return { total: matching.length, items: matching.slice(startIndex - 1, startIndex - 1 + count) };
 }
 
-const filterable = (id: string, { attributes, active, createdAt, changedAt }: ScimUser): Attributes => ({
+const filterable = (id: string, { attributes, userName, externalId, active, createdAt, changedAt }: ScimUser): Attributes => ({
   ...attributes,
+  userName,
+  ...(externalId === undefined ? {} : { externalId }),
   id,
   active,
   meta: { resourceType: 'User', created: createdAt, lastModified: changedAt },
@@ -49,7 +52,7 @@ async function findCandidates(
     // No stored value is like that, and the store refuses such text.
     const isStorable = value.length <= MAX_NAME_LENGTH && value.isWellFormed() && !value.includes('\0');
     if (name === 'userName') {
-      return isStorable ? only(await store.getUnique(organizationId, collection, 'userName', value.trim().toLowerCase())) : [];
+      return isStorable ? only(await store.getUnique(organizationId, collection, 'userName', value.toLowerCase())) : [];
     }
     if (name === 'id') return isUserId(value) ? only(await store.get(organizationId, collection, value)) : [];
     if (name === 'externalId') return isStorable ? readSome(await store.find(organizationId, collection, 'externalId', some(value))) : [];
