@@ -27,7 +27,8 @@ beforeAll(async () => {
   const organizations = [
     { slug: 'globex', name: 'Globex', habit: 'okta', outcomes: { olivia: 'owner', nina: 'too many groups' } },
   ] as const;
-  demo = await startMockIdp({ gatewayBaseUrl: gateway.url, port: 0, organizations });
+  const scimTokens = new Map(organizations.map(({ slug }) => [slug, 'none']));
+  demo = await startMockIdp({ gatewayBaseUrl: gateway.url, port: 0, organizations, scimTokens });
   await gateway.makeOrganization('globex');
   await gateway.api('PATCH', '/organizations/globex', { name: 'Globex & Söhne', domains: ['globex.example'] });
   await gateway.api('POST', '/organizations', { slug: 'initech', name: 'Initech' });

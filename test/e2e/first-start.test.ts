@@ -9,7 +9,7 @@ import type { Browser } from 'playwright-core';
 import { freePort } from '../support/redis-server.ts';
 import { launchChromium } from './support/chromium.ts';
 import { startGatewayProcess } from './support/gateway-process.ts';
-import { openPage } from './support/looks.ts';
+import { inspectLooks, openPage } from './support/looks.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../dist/main.js');
 
@@ -102,7 +102,11 @@ describe('demo in Chromium', () => {
     await page.goto(url);
     expect(await page.locator('section h2').allTextContents()).toEqual(['Okta', 'Microsoft Entra ID', 'Google Workspace']);
     expect(await page.getByText('too many groups', { exact: true }).count()).toBe(1);
-    await page.getByRole('region', { name: 'Microsoft Entra ID' }).getByRole('button', { name: 'Oscar Overby' }).click();
+    await page.getByRole('button', { name: 'Provision Ada Adeyemi' }).click();
+    await page.getByRole('heading', { name: 'Ada Adeyemi was provisioned' }).waitFor();
+    expect(await inspectLooks(page, 'demo-provisioned')).toEqual([]);
+    await page.getByRole('link', { name: 'All identity providers' }).click();
+    await page.getByRole('button', { name: 'Oscar Overby', exact: true }).click();
     await page.waitForURL(`${gatewayUrl}/console`);
     await page.locator('main').getByText('Oscar Overby').first().waitFor();
     await page.goto(`${gatewayUrl}/saml/acme-okta/login`);
