@@ -40,8 +40,9 @@ const jwks = {
 
 const part = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
+/** Signs with SHA-256, also on a curve that belongs to another hash, so that only its curve tells such a key apart. */
 function signature(key: KeyObject, input: string, encoding: 'der' | 'ieee-p1363' = 'ieee-p1363'): string {
-  const digest = key.asymmetricKeyType === 'ed25519' ? null : key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'sha384' : 'sha256';
+  const digest = key.asymmetricKeyType === 'ed25519' ? null : 'sha256';
   return sign(digest, Buffer.from(input), { key, dsaEncoding: encoding }).toString('base64url');
 }
 
