@@ -1,6 +1,5 @@
 /** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
 import path from 'node:path';
-import v8 from 'node:v8';
 import type { Command } from 'commander';
 import { type Config, ConfigError, readConfig, VARIABLES } from '../../config.ts';
 import { GatewayError } from '../../errors.ts';
@@ -21,21 +20,6 @@ export function addServe(program: Command): void {
 const variablesHelp = (): string =>
   VARIABLES.map(({ name, defaultValue, description }) => `  ${name}\n      ${description}\n      Default: ${defaultValue}`).join('\n');
 
-const ENOUGH_FOR_NEW_OBJECTS = 16 * 1024 * 1024;
-const CHECK_NEW_SPACE_EVERY_MS = 250;
-
-/**
- * Keeps the space for new objects near 16 MB. V8 would double it under load, up to 128 MB, and keep the memory, although that does not
- * make the gateway faster. V8 has no flag for the maximum at run time, only one for the factor by which the space grows.
- */
-function limitNewSpace(): void {
-  setInterval(() => {
-    const newSpace = v8.getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
-    const isEnough = newSpace !== undefined && newSpace.space_size >= ENOUGH_FOR_NEW_OBJECTS;
-    v8.setFlagsFromString(`--semi-space-growth-factor=${isEnough ? 1 : 2}`);
-  }, CHECK_NEW_SPACE_EVERY_MS).unref();
-}
-
 async function serve(): Promise<void> {
   const config = await exitOnFailure(() => readConfig(process.env));
   const { createGateway } = await import('../../gateway.ts');
@@ -45,7 +29,6 @@ async function serve(): Promise<void> {
     log.warn({ warning: `${text}. ${advice}` }, 'configuration');
   for (const warning of await store.warnings()) log.warn({ warning }, 'store');
   await exitOnFailure(() => gateway.listen());
-  limitNewSpace();
   log.info({ base_url: config.baseUrl, listen: config.listen, store: config.store.split(':')[0] }, 'samlgate is ready');
   // The gateway already answers requests, so a failure of this read must not stop it.
   if (!(await gateway.hasOrganizations().catch(() => true))) announceFirstStart(log, config);
