@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { scimGroups, scimMemberships } from '../../src/organizations/groups/scim-groups.ts';
+import { membershipId, scimGroups, scimMemberships } from '../../src/organizations/groups/scim-groups.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import type { Page, Step, Store } from '../../src/store/store.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient, type ScimClient, scimCall } from '../support/scim-client.ts';
@@ -57,6 +58,28 @@ const eventsOf = async (event: string) =>
       `/organizations/${acme.slug}/audit?event=${event}&limit=200`,
     )
   ).body.items;
+
+/** Counts the operations of a store, the records that lists return, and the steps that commits write. */
+async function countStoreUse(store: Store, run: () => Promise<void>) {
+  const use = { operations: 0, records: 0, steps: 0 };
+  const watched = store as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const originals = Object.fromEntries(['get', 'getUnique', 'find', 'commit', 'count', 'peek'].map((name) => [name, watched[name]]));
+  for (const [name, original] of Object.entries(originals)) {
+    watched[name] = async (...args) => {
+      const result = await original?.apply(store, args);
+      use.operations++;
+      if (name === 'find') use.records += (result as Page<unknown>).items.length;
+      if (name === 'commit') use.steps += (args[1] as readonly Step[]).length;
+      return result;
+    };
+  }
+  try {
+    await run();
+  } finally {
+    Object.assign(watched, originals);
+  }
+  return use;
+}
 
 describe('SCIM groups as Okta sends them', () => {
   it('creates an empty group, and refuses a second one with the name', async () => {
@@ -335,6 +358,45 @@ describe('SCIM groups', () => {
     const answer = await client.call(method, path, body);
     expect(failure(answer)).toEqual(expected);
     expect(answer.body.schemas).toEqual(['urn:ietf:params:scim:api:messages:2.0:Error']);
+  });
+
+  it('changes a group of 10,000 members with the store operations of a group of 10', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const okta = await makeScimClient(gateway, organization);
+    await gateway.api('PATCH', `/organizations/${organization.slug}`, { groups_from: 'scim' });
+    const [ada = '', bob = ''] = await makeUsers(2, okta);
+    const [large, small] = [await makeGroup([], okta), await makeGroup([], okta)];
+    const rules = [large, small].map(({ displayName }) => ({ group: displayName, role: 'owner' }));
+    await gateway.api('PUT', `/organizations/${organization.slug}/role-mapping`, { rules, default_role: 'collaborator' });
+    const { store } = gateway.runtime;
+    const connectionId = (await getOrganizationById(store, organization.id))?.connections[0]?.id ?? '';
+    const fill = async (groupId: string, count: number) => {
+      for (let from = 0; from < count; from += 200) {
+        const steps = Array.from({ length: Math.min(200, count - from) }, (_, i): Step => {
+          const value = { groupId, userId: `usr_${String(from + i).padStart(20, '0')}` };
+          return { do: 'insert', collection: scimMemberships(connectionId), id: membershipId(value), value };
+        });
+        await store.commit(organization.id, steps);
+      }
+    };
+    await fill(large.id, 10_000);
+    await fill(small.id, 10);
+    const add = (value: string) => ({ op: 'add', path: 'members', value: [{ value }] });
+    const remove = (value: string) => ({ op: 'remove', path: `members[value eq "${value}"]` });
+    const other = () => ({ op: 'replace', value: { externalId: 'e' } });
+    for (const makeOperations of [[add], [add], [remove], [remove], [add, other], [remove, add]]) {
+      const costOf = (id: string, user: string) =>
+        countStoreUse(store, async () => {
+          const operations = makeOperations.map((make) => make(user));
+          expect((await patch(id, operations, okta)).status).toBe(204);
+        });
+      const [inLarge, inSmall] = [await costOf(large.id, ada), await costOf(small.id, bob)];
+      expect([inLarge.records, inLarge.steps]).toEqual([inSmall.records, inSmall.steps]);
+      // The use of the token is noted after some of the answers.
+      expect(inLarge.operations).toBeLessThanOrEqual(inSmall.operations + 3);
+    }
+    const read = await okta.call('GET', `/Groups/${large.id}`);
+    expect(new Set(read.body.members.map(({ value }: { value: string }) => value)).size).toBe(10_001);
   });
 
   it('deletes the records of groups with the connection', async () => {
