@@ -4,7 +4,8 @@ import { personOf } from '../../src/mock-idp/habits.ts';
 import type { DirectoryGroup, DirectoryUser, ProvisioningClient } from '../../src/mock-idp/provisioning/directory.ts';
 import { EntraClient } from '../../src/mock-idp/provisioning/entra-client.ts';
 import { OktaClient } from '../../src/mock-idp/provisioning/okta-client.ts';
-import { GROUP_SCHEMA, type ScimExchange } from '../../src/mock-idp/provisioning/scim-requests.ts';
+import { GROUP_SCHEMA, type ScimExchange, type ScimTarget } from '../../src/mock-idp/provisioning/scim-requests.ts';
+import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
@@ -149,5 +150,51 @@ describe.each([false, true])('a group that Entra ID pushes, with the flag %j', (
     ]);
     const answers = entra.exchanges.slice(from).filter(({ path, method }) => path.startsWith('/Groups') && method !== 'POST');
     expect(JSON.stringify(answers.map(({ received }) => received))).not.toContain('members');
+  });
+});
+
+describe.each<[string, (at: ScimTarget) => ProvisioningClient]>([
+  ['a catalogue app of Okta', (at) => new OktaClient(at)],
+  ['a custom app of Okta', (at) => new OktaClient(at, { app: 'custom' })],
+  ['Entra ID', (at) => new EntraClient(at)],
+  ['Entra ID with the flag', (at) => new EntraClient(at, { flag: true })],
+])('roles by groups that %s pushes', (_name, clientFor) => {
+  it('change with each membership, name and deletion, before the next sign-in', async () => {
+    const organization = await makeTestOrganization(gateway);
+    await gateway.api('PATCH', `/organizations/${organization.slug}`, { groups_from: 'scim' });
+    const { token } = await makeScimClient(gateway, organization);
+    const client = clientFor({ baseUrl: `${gateway.url}/scim/v2/${organization.slug}`, token });
+    const signedIn = async () => {
+      const user = newPerson();
+      const id = await client.assign(user);
+      const browser = new HttpBrowser();
+      expect((await organization.post(browser, organization.respond({ person: user }))).status).toBe(303);
+      return { user, id, browser };
+    };
+    const owner = await signedIn();
+    const { user, id, browser } = await signedIn();
+    const path = `/organizations/${organization.slug}/members`;
+    expect((await gateway.api('PATCH', `${path}/${owner.id}`, { role: 'owner' })).status).toBe(200);
+    const role = async () => {
+      const member = (await gateway.api<{ role: string }>('GET', `${path}/${id}`)).body.role;
+      const { status, text } = await browser.request(`${gateway.url}/api/v1/me`);
+      if (status === 200) expect((JSON.parse(text) as { user: { role: string } }).user.role).toBe(member);
+      return member;
+    };
+    expect(await role()).toBe('collaborator');
+    const admins = { objectId: 'admins', name: 'platform-admins', members: [user] };
+    await client.pushGroup(admins);
+    expect(await role()).toBe('owner');
+    await client.changeMembers({ ...admins, members: [] }, { remove: [user] });
+    expect(await role()).toBe('collaborator');
+    await client.changeMembers(admins, { add: [user] });
+    expect(await role()).toBe('owner');
+    await client.renameGroup({ ...admins, name: 'former-admins' });
+    expect(await role()).toBe('collaborator');
+    await client.renameGroup(admins);
+    expect(await role()).toBe('owner');
+    await client.deleteGroup(admins);
+    expect(await role()).toBe('collaborator');
+    expect((await gateway.api<{ role: string }>('GET', `${path}/${owner.id}`)).body.role).toBe('owner');
   });
 });

@@ -49,7 +49,7 @@ async function tryEveryOrder(
   { gateway, first }: { readonly gateway: TestGateway; readonly first: number },
   round: (
     number: number,
-  ) => Promise<{ interrupted: () => Promise<string>; interrupting: () => Promise<unknown>; check: () => Promise<void> }>,
+  ) => Promise<{ interrupted: () => Promise<string>; interrupting: () => Promise<unknown>; check: (outcome: string) => Promise<void> }>,
 ): Promise<ReadonlySet<string>> {
   const outcomes = new Set<string>();
   for (let number = first; number < MOST_OPERATIONS; number += STEP) {
@@ -58,7 +58,7 @@ async function tryEveryOrder(
     const outcome = await interrupted();
     if (!(await stop())) return outcomes;
     outcomes.add(outcome);
-    await check();
+    await check(outcome);
   }
   throw new Error(`A request has more than ${MOST_OPERATIONS} operations.`);
 }
@@ -80,8 +80,8 @@ describe.each<'sqlite' | 'redis'>(['sqlite', 'redis'])('a sign-in and a change b
   afterAll(() => gateway.stop());
 
   const verdict = ({ status, code }: Page) => (status === 303 ? 'accepted' : (code ?? String(status)));
-  const signIn = async (email: string, browser: HttpBrowser) => {
-    const values = { nameId: { value: email, format: NAME_ID_EMAIL }, attributes: [{ name: 'email', values: [email] }] };
+  const signIn = async (email: string, browser: HttpBrowser, nameId = email) => {
+    const values = { nameId: { value: nameId, format: NAME_ID_EMAIL }, attributes: [{ name: 'email', values: [email] }] };
     return verdict(await acme.post(browser, acme.respond({ values } as never)));
   };
   const newEmail = () => `user${++number}@acme.example`;
@@ -156,5 +156,26 @@ describe.each<'sqlite' | 'redis'>(['sqlite', 'redis'])('a sign-in and a change b
       });
       expectOutcomes(outcomes, interrupted === 'sign-in' ? 'member_suspended' : '201');
     }
+  });
+
+  it('deactivation refuses another account with the email address of the user', async () => {
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { provisioning: 'jit' });
+    const outcomes = await tryEveryOrder({ gateway, first }, async () => {
+      const email = newEmail();
+      const { id } = (await create(email)).body;
+      const browser = new HttpBrowser();
+      let isCreatedBefore = false;
+      return {
+        interrupted: () => signIn(email, browser, `other-${email}`),
+        interrupting: async () => {
+          isCreatedBefore = (await membersWith(email)).length > 1;
+          await deactivate(id);
+        },
+        check: async (outcome) => {
+          expect([outcome, await meStatus(browser)]).toEqual(isCreatedBefore ? ['accepted', 200] : ['member_suspended', 401]);
+        },
+      };
+    });
+    expectOutcomes(outcomes, 'member_suspended');
   });
 });
