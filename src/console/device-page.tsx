@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { DeviceRequest } from '../auth/tokens/device-login.ts';
 import { HELP } from './docs/help.ts';
 import { Page } from './layout.tsx';
@@ -5,22 +6,73 @@ import { ForeignText } from './parts/foreign-text.tsx';
 import { Moment, nearText } from './parts/moment.tsx';
 import { userAgentText } from './parts/user-agent.tsx';
 
+const TEXTS = {
+  enterTitle: 'Sign in a terminal',
+  enter: (command: ComponentChildren) => <>Enter the code that {command} shows.</>,
+  unknown: (code: ComponentChildren) => (
+    <>The code “{code}” is invalid, expired or already used. Compare it with your terminal. Each code is valid for ten minutes.</>
+  ),
+  code: 'Code',
+  submit: 'Continue',
+  question: 'Sign in a terminal?',
+  warning: (command: ComponentChildren) => (
+    <>
+      <strong>Approve only if you just started this</strong> with {command}, and your terminal shows exactly this code. Never approve a code
+      or a link that another person sent you, not even a colleague or an administrator.
+    </>
+  ),
+  grants: (name: ComponentChildren, email: ComponentChildren, role: string, organization: ComponentChildren) => (
+    <>
+      If you approve, the terminal can act as <strong>{name}</strong> ({email}), {role} of <strong>{organization}</strong>, until its token
+      expires or is revoked.
+    </>
+  ),
+  approve: 'Approve',
+  deny: 'Deny',
+  started: 'Started',
+  address: 'Address',
+  unknownAddress: 'unknown',
+  organization: 'Organization',
+  client: 'Client',
+  commandLine: 'samlgate command line',
+  userAgent: (name: string) => `It calls itself “${name}”.`,
+  tokenName: 'Token name',
+  otherAddress: (address: ComponentChildren) => (
+    <>
+      <strong>Not the address of this browser</strong>, which is {address}. That is expected only if you started the sign-in on another
+      machine or network, for example over SSH. Otherwise deny it.
+    </>
+  ),
+  otherOrganization: 'Another organization',
+  mismatch: (requested: string, current: ComponentChildren) => (
+    <>
+      The terminal requests access to the organization <strong>{requested}</strong>, but this browser is signed in to{' '}
+      <strong>{current}</strong>.
+    </>
+  ),
+  mismatchAdvice: 'If you just started this sign-in yourself, sign in to the other organization. You then return to the code.',
+  signInTo: (organization: string) => `Sign in to ${organization}`,
+  approved: 'The terminal is signed in',
+  approvedAdvice:
+    'Return to the terminal. You can close this window. Its token is in the list of your CLI tokens, where you can revoke it.',
+  denied: 'The terminal was denied access',
+  deniedAdvice:
+    'The terminal received no token. If you did not start this sign-in, someone may have tried to access your account. Tell an owner of your organization.',
+} as const;
+
 /** Asks for the code that the terminal shows. */
 export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefined }) {
   return (
-    <Page title="Sign in a terminal" help={HELP.device}>
-      <h1>Sign in a terminal</h1>
-      <p>
-        Enter the code that <code>samlgate login</code> shows.
-      </p>
+    <Page title={TEXTS.enterTitle} help={HELP.device}>
+      <h1>{TEXTS.enterTitle}</h1>
+      <p>{TEXTS.enter(<code>samlgate login</code>)}</p>
       {unknown === undefined ? null : (
         <p class="notice problem" role="alert">
-          The code “<ForeignText text={unknown} />” is invalid, expired or already used. Compare it with your terminal. Each code is valid
-          for ten minutes.
+          {TEXTS.unknown(<ForeignText text={unknown} />)}
         </p>
       )}
       <form method="get" action="/device">
-        <label for="user_code">Code</label>
+        <label for="user_code">{TEXTS.code}</label>
         <input
           id="user_code"
           name="user_code"
@@ -33,7 +85,7 @@ export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefi
           maxlength={20}
           placeholder="XXXX-XXXX"
         />
-        <button type="submit">Continue</button>
+        <button type="submit">{TEXTS.submit}</button>
       </form>
     </Page>
   );
@@ -54,24 +106,17 @@ export interface DeviceConfirmationPageProps {
  */
 export function DeviceConfirmationPage({ request, browser, member, organization, csrfToken }: DeviceConfirmationPageProps) {
   return (
-    <Page title="Sign in a terminal?" help={HELP.device}>
-      <h1>Sign in a terminal?</h1>
-      <p class="notice warning">
-        <strong>Approve only if you just started this</strong> with <code>samlgate login</code>, and your terminal shows exactly this code.
-        Never approve a code or a link that another person sent you, not even a colleague or an administrator.
-      </p>
+    <Page title={TEXTS.question} help={HELP.device}>
+      <h1>{TEXTS.question}</h1>
+      <p class="notice warning">{TEXTS.warning(<code>samlgate login</code>)}</p>
       <RequestFacts request={request} browser={browser} organization={organization} />
       <p>
-        If you approve, the terminal can act as{' '}
-        <strong>
-          <ForeignText text={member.name} />
-        </strong>{' '}
-        (<ForeignText text={member.email} />
-        ), {member.role} of{' '}
-        <strong>
-          <ForeignText text={organization.name} />
-        </strong>
-        , until its token expires or is revoked.
+        {TEXTS.grants(
+          <ForeignText text={member.name} />,
+          <ForeignText text={member.email} />,
+          member.role,
+          <ForeignText text={organization.name} />,
+        )}
       </p>
       <form method="post" action="/device">
         <input type="hidden" name="csrf" value={csrfToken} />
@@ -79,10 +124,10 @@ export function DeviceConfirmationPage({ request, browser, member, organization,
         <input type="hidden" name="organization" value={organization.slug} />
         <div class="buttons">
           <button type="submit" name="action" value="approve">
-            Approve
+            {TEXTS.approve}
           </button>
           <button type="submit" name="action" value="deny" class="secondary">
-            Deny
+            {TEXTS.deny}
           </button>
         </div>
       </form>
@@ -95,29 +140,29 @@ type RequestFactsProps = Pick<DeviceConfirmationPageProps, 'request' | 'browser'
 function RequestFacts({ request, browser, organization }: RequestFactsProps) {
   return (
     <dl class="facts">
-      <dt>Code</dt>
+      <dt>{TEXTS.code}</dt>
       <dd>
         <code class="user-code">{request.userCode}</code>
       </dd>
-      <dt>Started</dt>
+      <dt>{TEXTS.started}</dt>
       <dd>
         <strong>{nearText(request.startedAtMs, browser.nowMs)}</strong>, <Moment ms={request.startedAtMs} />
       </dd>
-      <dt>Address</dt>
+      <dt>{TEXTS.address}</dt>
       <dd>
-        <code>{request.address ?? 'unknown'}</code>
+        <code>{request.address ?? TEXTS.unknownAddress}</code>
         <AddressComparison terminal={request.address} browser={browser.address} />
       </dd>
-      <dt>Organization</dt>
+      <dt>{TEXTS.organization}</dt>
       <dd>
         <ForeignText text={organization.name} /> (<code>{organization.slug}</code>)
       </dd>
-      <dt>Client</dt>
+      <dt>{TEXTS.client}</dt>
       <dd>
-        samlgate command line
-        <span class="sub">It calls itself “{userAgentText(request.userAgent)}”.</span>
+        {TEXTS.commandLine}
+        <span class="sub">{TEXTS.userAgent(userAgentText(request.userAgent))}</span>
       </dd>
-      <dt>Token name</dt>
+      <dt>{TEXTS.tokenName}</dt>
       <dd>
         <ForeignText text={request.tokenName} />
       </dd>
@@ -137,8 +182,7 @@ function AddressComparison({ terminal, browser }: { readonly terminal: string | 
   if (isSame) return null;
   return (
     <span class="notice problem" role="note">
-      <strong>Not the address of this browser</strong>, which is <code>{browser}</code>. That is expected only if you started the sign-in on
-      another machine or network, for example over SSH. Otherwise deny it.
+      {TEXTS.otherAddress(<code>{browser}</code>)}
     </span>
   );
 }
@@ -154,19 +198,13 @@ export interface DeviceOrganizationPageProps {
 /** Explains that the terminal requested another organization than the one this browser is signed in to. */
 export function DeviceOrganizationPage({ requested, current, signInHref }: DeviceOrganizationPageProps) {
   return (
-    <Page title="Another organization" help={HELP.device}>
-      <h1>Another organization</h1>
-      <p>
-        The terminal requests access to the organization <strong>{requested}</strong>, but this browser is signed in to{' '}
-        <strong>
-          <ForeignText text={current.name} />
-        </strong>
-        .
-      </p>
-      <p>If you just started this sign-in yourself, sign in to the other organization. You then return to the code.</p>
+    <Page title={TEXTS.otherOrganization} help={HELP.device}>
+      <h1>{TEXTS.otherOrganization}</h1>
+      <p>{TEXTS.mismatch(requested, <ForeignText text={current.name} />)}</p>
+      <p>{TEXTS.mismatchAdvice}</p>
       <p>
         <a class="button" href={signInHref}>
-          Sign in to {requested}
+          {TEXTS.signInTo(requested)}
         </a>
       </p>
     </Page>
@@ -174,18 +212,11 @@ export function DeviceOrganizationPage({ requested, current, signInHref }: Devic
 }
 
 export function DeviceAnsweredPage({ approved }: { readonly approved: boolean }) {
-  const title = approved ? 'The terminal is signed in' : 'The terminal was denied access';
+  const title = approved ? TEXTS.approved : TEXTS.denied;
   return (
     <Page title={title} help={HELP.device}>
       <h1>{title}</h1>
-      {approved ? (
-        <p>Return to the terminal. You can close this window. Its token is in the list of your CLI tokens, where you can revoke it.</p>
-      ) : (
-        <p>
-          The terminal received no token. If you did not start this sign-in, someone may have tried to access your account. Tell an owner of
-          your organization.
-        </p>
-      )}
+      <p>{approved ? TEXTS.approvedAdvice : TEXTS.deniedAdvice}</p>
     </Page>
   );
 }

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { AUDIT_EVENTS, type AuditEntry, auditJson } from '../../audit.ts';
 import { REFUSAL_COUNT_DAYS, type RefusalSummary } from '../../audit-trail/refusal-counts.ts';
 import type { TrailSummary } from '../../audit-trail/trim-audit.ts';
@@ -10,6 +11,42 @@ import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { Moment, Near } from '../parts/moment.tsx';
 import { hrefOf, Paging } from '../parts/paging.tsx';
 import { type AuditNames, AuditSentence, type AuditSentenceProps } from './audit-sentence.tsx';
+
+const TEXTS = {
+  auditTrail: 'Audit trail',
+  everyChangeSign: 'Every change, sign-in and refused sign-in with a valid signature. Entries cannot be changed.',
+  changesGatewayWhole: 'Changes to the gateway as a whole. Each organization has its own audit trail.',
+  searchContinuesNext: 'The search continues on the next page.',
+  entriesAreStored: 'Entries are stored',
+  entriesStoredDays: (keptDays: string | number) => `Entries are stored for ${keptDays} days`,
+  atMost: (count: string | number) => `, at most ${count}. `,
+  oldestOne: (time: ComponentChildren) => <>The oldest one is from {time}. </>,
+  olderEntriesDeleted: (count: string | number) => `${count} older entries were deleted.`,
+  refusalsWithoutEntry: 'Refusals without an entry',
+  samlMessagesWithout:
+    'SAML messages without a valid signature and copies of signed ones are counted, because anyone can send any number of them. ',
+  wrongOperatorTokens:
+    'Wrong operator tokens are counted, because anyone can send any number of them. A few of each hour also have an entry. ',
+  countersStoredDays: (value: ComponentChildren, count: ComponentChildren) => (
+    <>
+      {value}
+      Counters are stored for {count} days.
+    </>
+  ),
+  refused: 'Refused',
+  lastHour: 'Last hour',
+  lastDay: 'Last day',
+  downloadCsv: 'Download CSV',
+  downloadJsonLines: 'Download JSON lines',
+  event: 'Event',
+  allEvents: 'All events',
+  member: 'Member',
+  emailAddressUser: 'Email address or user ID',
+  fromUtc: 'From (UTC)',
+  toUtc: 'To (UTC)',
+  when: 'When',
+  from: 'From',
+} as const;
 
 /** The filter, as the user entered it. */
 export interface AuditFilter {
@@ -47,19 +84,15 @@ export function AuditPage(props: AuditPageProps) {
     <ConsolePage
       frame={frame}
       section={section}
-      title="Audit trail"
-      lead={
-        section === 'audit'
-          ? 'Every change, sign-in and refused sign-in with a valid signature. Entries cannot be changed.'
-          : 'Changes to the gateway as a whole. Each organization has its own audit trail.'
-      }
+      title={TEXTS.auditTrail}
+      lead={section === 'audit' ? TEXTS.everyChangeSign : TEXTS.changesGatewayWhole}
       actions={<Downloads path={path} filter={filter} />}
     >
-      <section class="panel" aria-label="Audit trail">
+      <section class="panel" aria-label={TEXTS.auditTrail}>
         <FilterForm path={path} filter={filter} hasMembers={section === 'audit'} isFiltered={isFiltered} />
         {entries.length === 0 ? (
           <EmptyState title={problem ?? (nextCursor === null ? 'No entries' : 'No entries on this page')}>
-            {nextCursor === null ? null : <p>The search continues on the next page.</p>}
+            {nextCursor === null ? null : <p>{TEXTS.searchContinuesNext}</p>}
           </EmptyState>
         ) : (
           <EntriesTable frame={frame} section={section} entries={entries} names={names} />
@@ -76,14 +109,10 @@ export function AuditPage(props: AuditPageProps) {
 function Retention({ trail: { oldestAt, trimmed }, keptDays, maxEntries }: Pick<AuditPageProps, 'trail' | 'keptDays' | 'maxEntries'>) {
   return (
     <p class="sub">
-      {keptDays === 0 ? 'Entries are stored' : `Entries are stored for ${keptDays} days`}
-      {`, at most ${maxEntries.toLocaleString('en')}. `}
-      {oldestAt === undefined ? null : (
-        <>
-          The oldest one is from <Moment ms={Date.parse(oldestAt)} />.{' '}
-        </>
-      )}
-      {trimmed === 0 ? null : `${trimmed.toLocaleString('en')} older entries were deleted.`}
+      {keptDays === 0 ? TEXTS.entriesAreStored : TEXTS.entriesStoredDays(keptDays)}
+      {TEXTS.atMost(maxEntries.toLocaleString('en'))}
+      {oldestAt === undefined ? null : TEXTS.oldestOne(<Moment ms={Date.parse(oldestAt)} />)}
+      {trimmed === 0 ? null : TEXTS.olderEntriesDeleted(trimmed.toLocaleString('en'))}
     </p>
   );
 }
@@ -97,20 +126,15 @@ const REFUSAL_NAMES: Readonly<Record<RefusalSummary['kind'], string>> = {
 /** Shows the refusals that have no entry. */
 function RefusalsPanel({ refusals, section }: Pick<AuditPageProps, 'refusals' | 'section'>) {
   return (
-    <section class="panel" aria-label="Refusals without an entry">
-      <h2>Refusals without an entry</h2>
-      <p>
-        {section === 'audit'
-          ? 'SAML messages without a valid signature and copies of signed ones are counted, because anyone can send any number of them. '
-          : 'Wrong operator tokens are counted, because anyone can send any number of them. A few of each hour also have an entry. '}
-        Counters are stored for {REFUSAL_COUNT_DAYS} days.
-      </p>
+    <section class="panel" aria-label={TEXTS.refusalsWithoutEntry}>
+      <h2>{TEXTS.refusalsWithoutEntry}</h2>
+      <p>{TEXTS.countersStoredDays(section === 'audit' ? TEXTS.samlMessagesWithout : TEXTS.wrongOperatorTokens, REFUSAL_COUNT_DAYS)}</p>
       <DataTable
-        label="Refusals without an entry"
+        label={TEXTS.refusalsWithoutEntry}
         rows={refusals}
         columns={[
           {
-            label: 'Refused',
+            label: TEXTS.refused,
             kind: 'heading',
             cell: ({ kind, code }) => (
               <>
@@ -118,8 +142,8 @@ function RefusalsPanel({ refusals, section }: Pick<AuditPageProps, 'refusals' | 
               </>
             ),
           },
-          { label: 'Last hour', cell: ({ lastHour }) => String(lastHour) },
-          { label: 'Last day', cell: ({ lastDay }) => String(lastDay) },
+          { label: TEXTS.lastHour, cell: ({ lastHour }) => String(lastHour) },
+          { label: TEXTS.lastDay, cell: ({ lastDay }) => String(lastDay) },
           { label: `Last ${REFUSAL_COUNT_DAYS} days`, cell: ({ lastWeek }) => String(lastWeek) },
         ]}
       />
@@ -131,10 +155,10 @@ function Downloads({ path, filter }: { readonly path: string; readonly filter: A
   return (
     <>
       <a class="button quiet" href={hrefOf(`${path}/download`, { format: 'csv', ...filter })} download>
-        Download CSV
+        {TEXTS.downloadCsv}
       </a>
       <a class="button quiet" href={hrefOf(`${path}/download`, { format: 'jsonl', ...filter })} download>
-        Download JSON lines
+        {TEXTS.downloadJsonLines}
       </a>
     </>
   );
@@ -152,9 +176,9 @@ function FilterForm({ path, filter, hasMembers, isFiltered }: FilterFormProps) {
     <search>
       <form class="row" method="get" action={path}>
         <label>
-          Event
+          {TEXTS.event}
           <select name="event">
-            <option value="">All events</option>
+            <option value="">{TEXTS.allEvents}</option>
             {Object.entries(AUDIT_EVENTS).map(([event, { title }]) => (
               <option value={event} selected={event === filter.event}>
                 {title}
@@ -164,23 +188,23 @@ function FilterForm({ path, filter, hasMembers, isFiltered }: FilterFormProps) {
         </label>
         {hasMembers ? (
           <label>
-            Member
+            {TEXTS.member}
             <input
               name="member"
               type="text"
               value={filter.member}
               maxlength={254}
               autocomplete="off"
-              placeholder="Email address or user ID"
+              placeholder={TEXTS.emailAddressUser}
             />
           </label>
         ) : null}
         <label class="narrow">
-          From (UTC)
+          {TEXTS.fromUtc}
           <input name="from" type="date" value={filter.from} />
         </label>
         <label class="narrow">
-          To (UTC)
+          {TEXTS.toUtc}
           <input name="to" type="date" value={filter.to} />
         </label>
         <FilterButtons path={path} isFiltered={isFiltered} />
@@ -194,11 +218,11 @@ function EntriesTable({ frame, section, entries, names }: Pick<AuditPageProps, '
   return (
     <div class="audit">
       <DataTable
-        label="Audit trail"
+        label={TEXTS.auditTrail}
         rows={entries}
         columns={[
           {
-            label: 'Event',
+            label: TEXTS.event,
             kind: 'heading',
             cell: (entry) => (
               <>
@@ -207,9 +231,9 @@ function EntriesTable({ frame, section, entries, names }: Pick<AuditPageProps, '
               </>
             ),
           },
-          { label: 'Member', cell: (entry) => <AboutMember entry={entry} names={names} membersPath={membersPath} /> },
+          { label: TEXTS.member, cell: (entry) => <AboutMember entry={entry} names={names} membersPath={membersPath} /> },
           {
-            label: 'When',
+            label: TEXTS.when,
             cell: ({ at }) => (
               <>
                 <Near ms={Date.parse(at)} nowMs={frame.nowMs} />
@@ -219,7 +243,7 @@ function EntriesTable({ frame, section, entries, names }: Pick<AuditPageProps, '
               </>
             ),
           },
-          { label: 'From', cell: ({ actor: { address } }) => (address === undefined ? '–' : <ForeignText text={address} />) },
+          { label: TEXTS.from, cell: ({ actor: { address } }) => (address === undefined ? '–' : <ForeignText text={address} />) },
         ]}
       />
     </div>

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { Member, MemberSession } from '../../organizations/members.ts';
 import { DAY_MS } from '../../time.ts';
@@ -36,19 +37,51 @@ export interface TokenPolicyView {
   readonly ssoWithinDays: number | undefined;
 }
 
+const TEXTS = {
+  title: 'Credentials',
+  lead: (name: ComponentChildren) => <>You are signed in as {name}. This page shows your role, your CLI tokens and your sessions.</>,
+  tokens: 'CLI tokens',
+  revokeAll: 'Revoke all credentials',
+  signInEvery: (days: number) =>
+    `Your organization requires a sign-in every ${counted(days, 'day')}. Tokens stop working after that, until you sign in again.`,
+  noTokens: 'No CLI tokens yet',
+  firstToken: (command: ComponentChildren) => <>Run {command} in a terminal, or create a token for a program that cannot open a browser.</>,
+  sessions: 'Sessions',
+  endOthers: 'End all other sessions',
+  expiring: (name: ComponentChildren, when: ComponentChildren) => (
+    <>
+      The token {name} expires {when}.
+    </>
+  ),
+  moreExpiring: (count: number) => `${counted(count, 'other token')} will expire within 14 days, too.`,
+  replace: 'Create a new token for each program that still needs one, then revoke the old one.',
+  you: 'You',
+  name: 'Name',
+  email: 'Email',
+  role: 'Role',
+  groups: 'Groups',
+  userId: 'User ID',
+  revokeQuestion: 'Revoke all credentials?',
+  revokeLead: 'Do this if a computer was lost or a token may have leaked. It takes effect immediately and cannot be undone:',
+  noTokensToRevoke: 'there are no CLI tokens to revoke',
+  tokensToRevoke: (count: number, names: ComponentChildren) => (
+    <>
+      {counted(count, 'CLI token')} can no longer be used: {names}
+    </>
+  ),
+  noSessionsToEnd: 'there are no other sessions to end',
+  sessionsToEnd: (count: number) => `${counted(count, 'other session')} will end`,
+  revokeAfter: 'You stay signed in here and can create new tokens afterwards.',
+} as const;
+
 export function CredentialsPage(props: CredentialsPageProps) {
   const { frame, member, tokens, sessions, currentSessionId, policy, loginCommand } = props;
   return (
     <ConsolePage
       frame={frame}
       section="credentials"
-      title="Credentials"
-      lead={
-        <>
-          You are signed in as <strong dir="auto">{visibleText(member.name)}</strong>. This page shows your role, your CLI tokens and your
-          sessions.
-        </>
-      }
+      title={TEXTS.title}
+      lead={TEXTS.lead(<strong dir="auto">{visibleText(member.name)}</strong>)}
       scripts={['confirm.js', 'dialog.js']}
     >
       <QuotaNotice frame={frame} name="cli_tokens_per_member" used={tokens.length} />
@@ -57,25 +90,18 @@ export function CredentialsPage(props: CredentialsPageProps) {
       <You member={member} />
       <section class="panel" aria-labelledby="tokens">
         <header>
-          <h2 id="tokens">CLI tokens</h2>
+          <h2 id="tokens">{TEXTS.tokens}</h2>
           <div class="buttons">
             <a class="button quiet danger" href="/console/revoke-all">
-              Revoke all credentials
+              {TEXTS.revokeAll}
             </a>
             <CreateTokenLink />
           </div>
         </header>
-        {policy.ssoWithinDays === undefined ? null : (
-          <p class="small">
-            Your organization requires a sign-in every {counted(policy.ssoWithinDays, 'day')}. Tokens stop working after that, until you
-            sign in again.
-          </p>
-        )}
+        {policy.ssoWithinDays === undefined ? null : <p class="small">{TEXTS.signInEvery(policy.ssoWithinDays)}</p>}
         {tokens.length === 0 ? (
-          <EmptyState title="No CLI tokens yet">
-            <p>
-              Run <code>{loginCommand}</code> in a terminal, or create a token for a program that cannot open a browser.
-            </p>
+          <EmptyState title={TEXTS.noTokens}>
+            <p>{TEXTS.firstToken(<code>{loginCommand}</code>)}</p>
           </EmptyState>
         ) : (
           <TokensTable frame={frame} tokens={tokens} revokeAction={(id) => `/console/tokens/${id}/revoke`} />
@@ -84,9 +110,9 @@ export function CredentialsPage(props: CredentialsPageProps) {
       </section>
       <section class="panel" aria-labelledby="sessions">
         <header>
-          <h2 id="sessions">Sessions</h2>
+          <h2 id="sessions">{TEXTS.sessions}</h2>
           {sessions.length < 2 ? null : (
-            <ButtonForm action="/console/sessions/end-others" csrfToken={frame.csrfToken} label="End all other sessions" danger />
+            <ButtonForm action="/console/sessions/end-others" csrfToken={frame.csrfToken} label={TEXTS.endOthers} danger />
           )}
         </header>
         <SessionsTable frame={frame} sessions={sessions} currentId={currentSessionId} endAction={(id) => `/console/sessions/${id}/end`} />
@@ -107,12 +133,10 @@ function EndingTokens({ tokens, nowMs }: { readonly tokens: readonly ListedCliTo
   return (
     <Callout kind="warning">
       {ending.slice(0, MAX_NAMED).map(({ name, endsAtMs }) => (
-        <p>
-          The token <ForeignText text={name} /> expires <Near ms={endsAtMs} nowMs={nowMs} />.
-        </p>
+        <p>{TEXTS.expiring(<ForeignText text={name} />, <Near ms={endsAtMs} nowMs={nowMs} />)}</p>
       ))}
-      {ending.length > MAX_NAMED ? <p>{counted(ending.length - MAX_NAMED, 'other token')} will expire within 14 days, too.</p> : null}
-      <p>Create a new token for each program that still needs one, then revoke the old one.</p>
+      {ending.length > MAX_NAMED ? <p>{TEXTS.moreExpiring(ending.length - MAX_NAMED)}</p> : null}
+      <p>{TEXTS.replace}</p>
     </Callout>
   );
 }
@@ -120,19 +144,19 @@ function EndingTokens({ tokens, nowMs }: { readonly tokens: readonly ListedCliTo
 function You({ member }: { readonly member: Member }) {
   return (
     <section class="panel" aria-labelledby="you">
-      <h2 id="you">You</h2>
+      <h2 id="you">{TEXTS.you}</h2>
       <Facts
         facts={[
-          ['Name', member.name],
-          ['Email', member.email],
+          [TEXTS.name, member.name],
+          [TEXTS.email, member.email],
           [
-            'Role',
+            TEXTS.role,
             <>
               <strong>{member.role}</strong>: {roleReason(member, 'you')}
             </>,
           ],
-          ['Groups', groupsText(member)],
-          ['User ID', <Copy value={member.id} what="user ID" />],
+          [TEXTS.groups, groupsText(member)],
+          [TEXTS.userId, <Copy value={member.id} what="user ID" />],
         ]}
       />
     </section>
@@ -150,30 +174,28 @@ export function RevokeAllPage({ frame, tokens, otherSessions }: RevokeAllPagePro
     <ConfirmationPage
       frame={frame}
       section="credentials"
-      title="Revoke all credentials?"
+      title={TEXTS.revokeQuestion}
       action="/console/revoke-all"
-      yes="Revoke all credentials"
+      yes={TEXTS.revokeAll}
       cancelHref="/console"
     >
-      <p>Do this if a computer was lost or a token may have leaked. It takes effect immediately and cannot be undone:</p>
+      <p>{TEXTS.revokeLead}</p>
       <ul>
-        <li>
-          {tokens.length === 0 ? 'there are no CLI tokens to revoke' : `${counted(tokens.length, 'CLI token')} can no longer be used`}
-          {tokens.length === 0 ? null : (
-            <>
-              {': '}
-              {tokens.map(({ record }, index) => (
-                <>
-                  {index === 0 ? '' : ', '}
-                  <ForeignText text={record.name} />
-                </>
-              ))}
-            </>
-          )}
-        </li>
-        <li>{otherSessions === 0 ? 'there are no other sessions to end' : `${counted(otherSessions, 'other session')} will end`}</li>
+        <li>{tokens.length === 0 ? TEXTS.noTokensToRevoke : TEXTS.tokensToRevoke(tokens.length, <TokenNames tokens={tokens} />)}</li>
+        <li>{otherSessions === 0 ? TEXTS.noSessionsToEnd : TEXTS.sessionsToEnd(otherSessions)}</li>
       </ul>
-      <p>You stay signed in here and can create new tokens afterwards.</p>
+      <p>{TEXTS.revokeAfter}</p>
     </ConfirmationPage>
   );
 }
+
+const TokenNames = ({ tokens }: { readonly tokens: readonly ListedCliToken[] }) => (
+  <>
+    {tokens.map(({ record }, index) => (
+      <>
+        {index === 0 ? '' : ', '}
+        <ForeignText text={record.name} />
+      </>
+    ))}
+  </>
+);

@@ -16,32 +16,44 @@ export interface SessionsTableProps {
   readonly endAction: (id: string) => string;
 }
 
+const TEXTS = {
+  table: 'Sessions',
+  browser: 'Browser',
+  own: 'this browser',
+  address: 'Address',
+  unknown: 'unknown',
+  signedIn: 'Signed in',
+  ends: 'Ends',
+  actions: 'Actions',
+  end: 'End session',
+} as const;
+
 /** Lists browser sessions, either the viewer's own or those of a member that an owner looks at. */
 export function SessionsTable({ frame, sessions, currentId, endAction }: SessionsTableProps) {
   const { nowMs, csrfToken } = frame;
   return (
     <DataTable
-      label="Sessions"
+      label={TEXTS.table}
       rows={sessions}
       columns={[
         {
-          label: 'Browser',
+          label: TEXTS.browser,
           kind: 'heading',
           cell: ({ id, userAgent }) => (
             <>
-              {userAgentText(userAgent)} {id === currentId ? <span class="badge good">this browser</span> : null}
+              {userAgentText(userAgent)} {id === currentId ? <span class="badge good">{TEXTS.own}</span> : null}
             </>
           ),
         },
-        { label: 'Address', cell: ({ address }) => <ForeignText text={address ?? 'unknown'} /> },
-        { label: 'Signed in', cell: ({ createdAtMs }) => <Near ms={createdAtMs} nowMs={nowMs} /> },
-        { label: 'Ends', cell: ({ endsAtMs }) => <Near ms={endsAtMs} nowMs={nowMs} /> },
+        { label: TEXTS.address, cell: ({ address }) => <ForeignText text={address ?? TEXTS.unknown} /> },
+        { label: TEXTS.signedIn, cell: ({ createdAtMs }) => <Near ms={createdAtMs} nowMs={nowMs} /> },
+        { label: TEXTS.ends, cell: ({ endsAtMs }) => <Near ms={endsAtMs} nowMs={nowMs} /> },
         {
-          label: 'Actions',
+          label: TEXTS.actions,
           kind: 'actions',
           cell: ({ id, userAgent }) =>
             id === currentId ? null : (
-              <ButtonForm action={endAction(id)} csrfToken={csrfToken} label="End session" about={userAgentText(userAgent)} danger />
+              <ButtonForm action={endAction(id)} csrfToken={csrfToken} label={TEXTS.end} about={userAgentText(userAgent)} danger />
             ),
         },
       ]}

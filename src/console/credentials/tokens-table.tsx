@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
@@ -13,28 +14,46 @@ export interface TokensTableProps {
   readonly revokeAction: (id: string) => string;
 }
 
+const TEXTS = {
+  table: 'CLI tokens',
+  name: 'Name',
+  created: 'Created',
+  lastUsed: 'Last used',
+  expires: 'Expires',
+  never: 'never',
+  actions: 'Actions',
+  revoke: 'Revoke',
+  question: (name: string) => `Revoke “${name}”? Programs that use it stop working immediately.`,
+  from: (address: ComponentChildren, client: string) => (
+    <>
+      from {address}, {client}
+    </>
+  ),
+  unknownAddress: 'an unknown address',
+} as const;
+
 /** Lists CLI tokens, either the viewer's own or those of a member that an owner looks at. */
 export function TokensTable({ frame, tokens, revokeAction }: TokensTableProps) {
   const { nowMs, csrfToken } = frame;
   return (
     <DataTable
-      label="CLI tokens"
+      label={TEXTS.table}
       rows={tokens}
       columns={[
-        { label: 'Name', kind: 'heading', cell: ({ record }) => <ForeignText text={record.name} /> },
-        { label: 'Created', cell: ({ record }) => <Near ms={record.createdAtMs} nowMs={nowMs} /> },
-        { label: 'Last used', cell: (token) => <LastUse token={token} nowMs={nowMs} /> },
-        { label: 'Expires', cell: ({ endsAtMs }) => (endsAtMs === undefined ? 'never' : <Near ms={endsAtMs} nowMs={nowMs} />) },
+        { label: TEXTS.name, kind: 'heading', cell: ({ record }) => <ForeignText text={record.name} /> },
+        { label: TEXTS.created, cell: ({ record }) => <Near ms={record.createdAtMs} nowMs={nowMs} /> },
+        { label: TEXTS.lastUsed, cell: (token) => <LastUse token={token} nowMs={nowMs} /> },
+        { label: TEXTS.expires, cell: ({ endsAtMs }) => (endsAtMs === undefined ? TEXTS.never : <Near ms={endsAtMs} nowMs={nowMs} />) },
         {
-          label: 'Actions',
+          label: TEXTS.actions,
           kind: 'actions',
           cell: ({ record }) => (
             <ButtonForm
               action={revokeAction(record.id)}
               csrfToken={csrfToken}
-              label="Revoke"
+              label={TEXTS.revoke}
               about={visibleText(record.name)}
-              question={`Revoke “${visibleText(record.name)}”? Programs that use it stop working immediately.`}
+              question={TEXTS.question(visibleText(record.name))}
               danger
             />
           ),
@@ -45,13 +64,11 @@ export function TokensTable({ frame, tokens, revokeAction }: TokensTableProps) {
 }
 
 function LastUse({ token: { lastUse }, nowMs }: { readonly token: ListedCliToken; readonly nowMs: number }) {
-  if (!lastUse) return <>never</>;
+  if (!lastUse) return <>{TEXTS.never}</>;
   return (
     <>
       <Near ms={lastUse.atMs} nowMs={nowMs} />
-      <div class="sub">
-        from <ForeignText text={lastUse.address ?? 'an unknown address'} />, {userAgentText(lastUse.userAgent)}
-      </div>
+      <div class="sub">{TEXTS.from(<ForeignText text={lastUse.address ?? TEXTS.unknownAddress} />, userAgentText(lastUse.userAgent))}</div>
     </>
   );
 }

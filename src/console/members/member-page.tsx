@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { Member, MemberSession } from '../../organizations/members.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
@@ -16,6 +17,68 @@ import { Moment } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { RoleBadge } from './role-badge.tsx';
 import { groupsText, roleReason } from './role-reason.ts';
+
+const TEXTS = {
+  members: 'Members',
+  thisIsYou: 'This is you.',
+  member: 'Member',
+  name: 'Name',
+  email: 'Email',
+  userId: 'User ID',
+  userId2: 'user ID',
+  role: 'Role',
+  groups: 'Groups',
+  memberSince: 'Member since',
+  lastSignIn: 'Last sign-in',
+  never: 'Never',
+  access: 'Access',
+  lastOwner: 'This is the last owner.',
+  withoutOwnerMember: (strong: ComponentChildren) => (
+    <>
+      {strong} Without an owner, no member could manage the organization, so this member cannot be suspended, removed or made a
+      collaborator. Make another member an owner first.
+    </>
+  ),
+  identityProviderDeactivated: 'The identity provider deactivated this member. Assign the user to the application again there.',
+  roleRuleDecides:
+    'A role rule decides this member’s role. To change it, change the rule, or the member’s groups at the identity provider. The change takes effect at the next sign-in.',
+  memberBecomeOwner: 'This member can become an owner after the first sign-in.',
+  ownerManagesMembers: 'An owner manages members, single sign-on and role rules, and reads the audit trail.',
+  collaboratorManagesOwn: 'A collaborator manages only their own credentials.',
+  roleStaysUntil: (value: ComponentChildren) => <>{value} The role stays until a rule matches the member’s groups.</>,
+  changeRoleTo: (other: ComponentChildren) => <>Change role to {other}</>,
+  memberSuspendedCannot:
+    'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted, and no new account with this email address can be created.',
+  suspensionEndsAll:
+    'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until it is lifted. Other accounts with this email address are suspended too, except those of owners.',
+  liftSuspension: 'Lift suspension',
+  suspendMember: 'Suspend member',
+  cliTokens: 'CLI tokens',
+  revokeAllTokens: 'Revoke all tokens',
+  revokeAllCli: (name: string | number) => `Revoke all CLI tokens of ${name}? Only the member can create new ones.`,
+  noCliTokens: 'No CLI tokens',
+  sessions: 'Sessions',
+  endAllOther: 'End all other sessions',
+  endAllSessions: 'End all sessions',
+  noSessions: 'No sessions',
+  removal: 'Removal',
+  removingMemberEnds:
+    'Removing a member ends all sessions and tokens immediately and deletes the member’s record. A user whom the identity provider still lets sign in becomes a new member at the next sign-in. To prevent that, suspend the member, or remove the user’s access to the application at the identity provider.',
+  lastOwnerCannot: 'The last owner cannot be removed.',
+  remove: (name: ComponentChildren) => <>Remove {name}…</>,
+  typeMembersEmail: 'Type the member’s email address to confirm',
+  withoutARole: 'without a role',
+  takesEffectImmediately: (name: ComponentChildren, role: ComponentChildren) => (
+    <>
+      {name}, {role}. This takes effect immediately and cannot be undone:
+    </>
+  ),
+  sessionsEnd: 'there are no sessions to end',
+  willEnd: (sessions: string | number) => `${sessions} will end`,
+  cliTokensRevoke: 'there are no CLI tokens to revoke',
+  longerUsed: (tokens: string | number) => `${tokens} can no longer be used`,
+  roleSetManually: 'a role that was set manually is lost',
+} as const;
 
 export interface MemberPageProps {
   readonly frame: Frame;
@@ -40,16 +103,16 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
       frame={frame}
       section="members"
       title={member.name}
-      back={{ href: `${frame.base}/members`, label: 'Members' }}
+      back={{ href: `${frame.base}/members`, label: TEXTS.members }}
       scripts={['confirm.js']}
     >
       {isSelf ? (
         <Callout kind="note">
-          <p>This is you.</p>
+          <p>{TEXTS.thisIsYou}</p>
         </Callout>
       ) : null}
       <section class="panel" aria-labelledby="who">
-        <h2 id="who">Member</h2>
+        <h2 id="who">{TEXTS.member}</h2>
         <MemberFacts member={member} />
       </section>
       <AccessSection {...{ member, path, csrfToken, isLastOwner, isHeldDeactivated }} />
@@ -64,18 +127,18 @@ function MemberFacts({ member }: { readonly member: Member }) {
   return (
     <Facts
       facts={[
-        ['Name', member.name],
-        ['Email', member.email],
-        ['User ID', <Copy value={member.id} what="user ID" />],
+        [TEXTS.name, member.name],
+        [TEXTS.email, member.email],
+        [TEXTS.userId, <Copy value={member.id} what={TEXTS.userId2} />],
         [
-          'Role',
+          TEXTS.role,
           <>
             <RoleBadge member={member} /> {roleReason(member, 'they')}
           </>,
         ],
-        ['Groups', groupsText(member)],
-        ['Member since', <Moment ms={Date.parse(member.createdAt)} />],
-        ['Last sign-in', member.lastLoginAt === undefined ? 'Never' : <Moment ms={Date.parse(member.lastLoginAt)} />],
+        [TEXTS.groups, groupsText(member)],
+        [TEXTS.memberSince, <Moment ms={Date.parse(member.createdAt)} />],
+        [TEXTS.lastSignIn, member.lastLoginAt === undefined ? TEXTS.never : <Moment ms={Date.parse(member.lastLoginAt)} />],
       ]}
     />
   );
@@ -93,18 +156,15 @@ type AccessProps = ChangeProps & Pick<MemberPageProps, 'isHeldDeactivated'>;
 function AccessSection({ member, path, csrfToken, isLastOwner, isHeldDeactivated }: AccessProps) {
   return (
     <section class="panel" aria-labelledby="access">
-      <h2 id="access">Access</h2>
+      <h2 id="access">{TEXTS.access}</h2>
       {isLastOwner ? (
         <Callout kind="note">
-          <p>
-            <strong>This is the last owner.</strong> Without an owner, no member could manage the organization, so this member cannot be
-            suspended, removed or made a collaborator. Make another member an owner first.
-          </p>
+          <p>{TEXTS.withoutOwnerMember(<strong>{TEXTS.lastOwner}</strong>)}</p>
         </Callout>
       ) : null}
       <RoleChange member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
       {isHeldDeactivated ? (
-        <p>The identity provider deactivated this member. Assign the user to the application again there.</p>
+        <p>{TEXTS.identityProviderDeactivated}</p>
       ) : (
         <Suspension member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
       )}
@@ -114,26 +174,16 @@ function AccessSection({ member, path, csrfToken, isLastOwner, isHeldDeactivated
 
 function RoleChange({ member: { role, roleSource, lastLoginAt }, path, csrfToken, isLastOwner }: ChangeProps) {
   if (roleSource.kind === 'rule') {
-    return (
-      <p>
-        A role rule decides this member’s role. To change it, change the rule, or the member’s groups at the identity provider. The change
-        takes effect at the next sign-in.
-      </p>
-    );
+    return <p>{TEXTS.roleRuleDecides}</p>;
   }
   const other = role === 'owner' ? 'collaborator' : 'owner';
-  if (other === 'owner' && lastLoginAt === undefined) return <p>This member can become an owner after the first sign-in.</p>;
+  if (other === 'owner' && lastLoginAt === undefined) return <p>{TEXTS.memberBecomeOwner}</p>;
   if (isLastOwner && other === 'collaborator') return null;
   return (
     <PostForm action={`${path}/role`} csrfToken={csrfToken}>
-      <p>
-        {other === 'owner'
-          ? 'An owner manages members, single sign-on and role rules, and reads the audit trail.'
-          : 'A collaborator manages only their own credentials.'}{' '}
-        The role stays until a rule matches the member’s groups.
-      </p>
+      <p>{TEXTS.roleStaysUntil(other === 'owner' ? TEXTS.ownerManagesMembers : TEXTS.collaboratorManagesOwn)}</p>
       <button type="submit" class="secondary" name="role" value={other}>
-        Change role to {other}
+        {TEXTS.changeRoleTo(other)}
       </button>
     </PostForm>
   );
@@ -143,13 +193,9 @@ function Suspension({ member: { suspended }, path, csrfToken, isLastOwner }: Cha
   if (isLastOwner) return null;
   return (
     <PostForm action={`${path}/${suspended ? 'unsuspend' : 'suspend'}`} csrfToken={csrfToken}>
-      <p>
-        {suspended
-          ? 'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted, and no new account with this email address can be created.'
-          : 'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until it is lifted. Other accounts with this email address are suspended too, except those of owners.'}
-      </p>
+      <p>{suspended ? TEXTS.memberSuspendedCannot : TEXTS.suspensionEndsAll}</p>
       <button type="submit" class={suspended ? 'secondary' : 'quiet danger'}>
-        {suspended ? 'Lift suspension' : 'Suspend member'}
+        {suspended ? TEXTS.liftSuspension : TEXTS.suspendMember}
       </button>
     </PostForm>
   );
@@ -161,19 +207,19 @@ function TokensSection({ frame, member, tokens, path }: TokensSectionProps) {
   return (
     <section class="panel" aria-labelledby="tokens">
       <header>
-        <h2 id="tokens">CLI tokens</h2>
+        <h2 id="tokens">{TEXTS.cliTokens}</h2>
         {tokens.length === 0 ? null : (
           <ButtonForm
             action={`${path}/tokens/rotate`}
             csrfToken={frame.csrfToken}
-            label="Revoke all tokens"
-            question={`Revoke all CLI tokens of ${visibleText(member.name)}? Only the member can create new ones.`}
+            label={TEXTS.revokeAllTokens}
+            question={TEXTS.revokeAllCli(visibleText(member.name))}
             danger
           />
         )}
       </header>
       {tokens.length === 0 ? (
-        <EmptyState title="No CLI tokens" />
+        <EmptyState title={TEXTS.noCliTokens} />
       ) : (
         <TokensTable frame={frame} tokens={tokens} revokeAction={(id) => `${path}/tokens/${id}/revoke`} />
       )}
@@ -190,18 +236,18 @@ function SessionsSection({ frame, sessions, currentSessionId, path, isSelf }: Se
   return (
     <section class="panel" aria-labelledby="sessions">
       <header>
-        <h2 id="sessions">Sessions</h2>
+        <h2 id="sessions">{TEXTS.sessions}</h2>
         {sessions.length === 0 ? null : (
           <ButtonForm
             action={`${path}/sessions/end-all`}
             csrfToken={frame.csrfToken}
-            label={isSelf ? 'End all other sessions' : 'End all sessions'}
+            label={isSelf ? TEXTS.endAllOther : TEXTS.endAllSessions}
             danger
           />
         )}
       </header>
       {sessions.length === 0 ? (
-        <EmptyState title="No sessions" />
+        <EmptyState title={TEXTS.noSessions} />
       ) : (
         <SessionsTable
           frame={frame}
@@ -216,17 +262,13 @@ function SessionsSection({ frame, sessions, currentSessionId, path, isSelf }: Se
 
 const RemovalSection = ({ member, path, isLastOwner }: Pick<MemberPageProps, 'member' | 'isLastOwner'> & { readonly path: string }) => (
   <section class="panel danger" aria-labelledby="remove">
-    <h2 id="remove">Removal</h2>
-    <p>
-      Removing a member ends all sessions and tokens immediately and deletes the member’s record. A user whom the identity provider still
-      lets sign in becomes a new member at the next sign-in. To prevent that, suspend the member, or remove the user’s access to the
-      application at the identity provider.
-    </p>
+    <h2 id="remove">{TEXTS.removal}</h2>
+    <p>{TEXTS.removingMemberEnds}</p>
     {isLastOwner ? (
-      <p>The last owner cannot be removed.</p>
+      <p>{TEXTS.lastOwnerCannot}</p>
     ) : (
       <a class="button quiet danger" href={`${path}/remove`}>
-        Remove <ForeignText text={member.name} />…
+        {TEXTS.remove(<ForeignText text={member.name} />)}
       </a>
     )}
   </section>
@@ -251,17 +293,14 @@ export function RemoveMemberPage({ frame, member, tokens, sessions, mistyped }: 
       action={`${path}/remove`}
       yes={`Remove ${member.name}`}
       cancelHref={path}
-      typed={{ label: 'Type the member’s email address to confirm', expected: member.email }}
+      typed={{ label: TEXTS.typeMembersEmail, expected: member.email }}
       mistyped={mistyped}
     >
-      <p>
-        <ForeignText text={member.email} />, {member.role === 'none' ? 'without a role' : member.role}. This takes effect immediately and
-        cannot be undone:
-      </p>
+      <p>{TEXTS.takesEffectImmediately(<ForeignText text={member.email} />, member.role === 'none' ? TEXTS.withoutARole : member.role)}</p>
       <ul>
-        <li>{sessions === 0 ? 'there are no sessions to end' : `${counted(sessions, 'session')} will end`}</li>
-        <li>{tokens === 0 ? 'there are no CLI tokens to revoke' : `${counted(tokens, 'CLI token')} can no longer be used`}</li>
-        <li>a role that was set manually is lost</li>
+        <li>{sessions === 0 ? TEXTS.sessionsEnd : TEXTS.willEnd(counted(sessions, 'session'))}</li>
+        <li>{tokens === 0 ? TEXTS.cliTokensRevoke : TEXTS.longerUsed(counted(tokens, 'CLI token'))}</li>
+        <li>{TEXTS.roleSetManually}</li>
       </ul>
     </ConfirmationPage>
   );

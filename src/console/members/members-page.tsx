@@ -11,6 +11,25 @@ import { QuotaNotice } from '../parts/quota-notice.tsx';
 import { RoleBadge } from './role-badge.tsx';
 import { shortRoleReason } from './role-reason.ts';
 
+const TEXTS = {
+  members: 'Members',
+  allUsersSigned: 'All users who have signed in or were provisioned with SCIM. Groups give them their roles.',
+  search: 'Search',
+  partNameEmail: 'Part of a name or email, or a user ID',
+  showAllMembers: 'Show all members',
+  noMembersYet: 'No members yet',
+  usersBecomeMembers: 'Users become members at their first sign-in, or when SCIM provisions them.',
+  resultsFar: 'No results so far',
+  noResults: 'No results',
+  nextPageContinues: 'The next page continues the search for',
+  nameEmailContains: 'No name or email contains',
+  member: 'Member',
+  role: 'Role',
+  lastSignIn: 'Last sign-in',
+  userId: 'User ID',
+  userId2: 'user ID',
+} as const;
+
 export interface MembersPageProps {
   readonly frame: Frame;
   readonly members: readonly Member[];
@@ -26,33 +45,21 @@ export interface MembersPageProps {
 export function MembersPage({ frame, members, count, query, cursor, nextCursor }: MembersPageProps) {
   const path = `${frame.base}/members`;
   return (
-    <ConsolePage
-      frame={frame}
-      section="members"
-      title="Members"
-      lead="All users who have signed in or were provisioned with SCIM. Groups give them their roles."
-    >
+    <ConsolePage frame={frame} section="members" title={TEXTS.members} lead={TEXTS.allUsersSigned}>
       <QuotaNotice frame={frame} name="members" used={count} />
-      <section class="panel" aria-label="Members">
+      <section class="panel" aria-label={TEXTS.members}>
         <search>
           <form class="row" method="get" action={path}>
             <label>
-              Search
-              <input
-                name="query"
-                type="search"
-                value={query}
-                maxlength={254}
-                autocomplete="off"
-                placeholder="Part of a name or email, or a user ID"
-              />
+              {TEXTS.search}
+              <input name="query" type="search" value={query} maxlength={254} autocomplete="off" placeholder={TEXTS.partNameEmail} />
             </label>
             <button type="submit" class="secondary">
-              Search
+              {TEXTS.search}
             </button>
             {query === '' ? null : (
               <a class="button quiet" href={path}>
-                Show all members
+                {TEXTS.showAllMembers}
               </a>
             )}
           </form>
@@ -71,15 +78,15 @@ export function MembersPage({ frame, members, count, query, cursor, nextCursor }
 function NoMembers({ query, hasMore }: { readonly query: string; readonly hasMore: boolean }) {
   if (query === '') {
     return (
-      <EmptyState title="No members yet">
-        <p>Users become members at their first sign-in, or when SCIM provisions them.</p>
+      <EmptyState title={TEXTS.noMembersYet}>
+        <p>{TEXTS.usersBecomeMembers}</p>
       </EmptyState>
     );
   }
   return (
-    <EmptyState title={hasMore ? 'No results so far' : 'No results'}>
+    <EmptyState title={hasMore ? TEXTS.resultsFar : TEXTS.noResults}>
       <p>
-        {hasMore ? 'The next page continues the search for' : 'No name or email contains'} “<ForeignText text={query} />
+        {hasMore ? TEXTS.nextPageContinues : TEXTS.nameEmailContains} “<ForeignText text={query} />
         ”.
       </p>
     </EmptyState>
@@ -89,11 +96,11 @@ function NoMembers({ query, hasMore }: { readonly query: string; readonly hasMor
 function MembersTable({ frame, members }: { readonly frame: Frame; readonly members: readonly Member[] }) {
   return (
     <DataTable
-      label="Members"
+      label={TEXTS.members}
       rows={members}
       columns={[
         {
-          label: 'Member',
+          label: TEXTS.member,
           kind: 'heading',
           cell: ({ id, name, email }) => (
             <>
@@ -107,7 +114,7 @@ function MembersTable({ frame, members }: { readonly frame: Frame; readonly memb
           ),
         },
         {
-          label: 'Role',
+          label: TEXTS.role,
           cell: (member) => (
             <>
               <RoleBadge member={member} />
@@ -116,10 +123,10 @@ function MembersTable({ frame, members }: { readonly frame: Frame; readonly memb
           ),
         },
         {
-          label: 'Last sign-in',
+          label: TEXTS.lastSignIn,
           cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? 'Never' : <Near ms={Date.parse(lastLoginAt)} nowMs={frame.nowMs} />),
         },
-        { label: 'User ID', cell: ({ id }) => <Copy value={id} what="user ID" /> },
+        { label: TEXTS.userId, cell: ({ id }) => <Copy value={id} what={TEXTS.userId2} /> },
       ]}
     />
   );

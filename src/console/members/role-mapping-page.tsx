@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import { ANY_CONNECTION, type RoleDecision, type RoleMapping } from '../../organizations/role-mapping.ts';
@@ -8,6 +9,39 @@ import { counted } from '../parts/counted.ts';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
+
+const TEXTS = {
+  roleMapping: 'Role mapping',
+  groupsIdentityProvider:
+    'Groups from your identity provider give members their roles, again at every sign-in. If several rules match, owner wins; the order of the rules does not matter.',
+  previewChanges: 'Preview changes',
+  rules: 'Rules',
+  rulesWithoutGroup:
+    'Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower case. Groups of recent sign-ins are suggested as you type.',
+  defaultRoleMembers: 'Default role, for members',
+  defaultConnection: ' of the default connection',
+  noneGroups: 'in none of these groups',
+  addRule: 'Add rule',
+  rule: (value: ComponentChildren) => <>Rule {value}</>,
+  group: 'Group',
+  role: 'Role',
+  collaborator: 'collaborator',
+  owner: 'owner',
+  rule2: (value: ComponentChildren) => <> rule {value}</>,
+  remove: (badge: ComponentChildren) => <>Remove{badge}</>,
+  connection: 'Connection',
+  ruleTest: 'Rule test',
+  testsRulesAbove: 'Tests the rules above, saved or not, and changes nothing.',
+  member: 'Member',
+  emailUserId: 'Email or user ID',
+  groupsOnePer: 'Or groups, one per line',
+  testRules: 'Test rules',
+  userGroups: 'A user in these groups',
+  would: 'would',
+  beDeniedAccess: 'be denied access',
+  haveTheRole: (strong: ComponentChildren) => <>have the role {strong}</>,
+  because: ', because',
+} as const;
 
 export interface TypedRule {
   readonly group: string;
@@ -53,18 +87,13 @@ const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no ac
 export function RoleMappingPage({ frame, base, test, ...rules }: RoleMappingPageProps) {
   const path = `${frame.base}/roles`;
   return (
-    <ConsolePage
-      frame={frame}
-      section="roles"
-      title="Role mapping"
-      lead="Groups from your identity provider give members their roles, again at every sign-in. If several rules match, owner wins; the order of the rules does not matter."
-    >
+    <ConsolePage frame={frame} section="roles" title={TEXTS.roleMapping} lead={TEXTS.groupsIdentityProvider}>
       <SettingsQuotaNotice frame={frame} />
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
         <input type="hidden" name="base" value={base} />
         {/* The Enter key presses the first button of a form, which must not be one that removes a rule. */}
         <button type="submit" hidden>
-          Preview changes
+          {TEXTS.previewChanges}
         </button>
         <RulesSection path={path} {...rules} />
         <TestSection path={path} test={test} />
@@ -82,7 +111,7 @@ function RulesSection({ path, mapping, blankRows, knownGroups, focusesBlankRow, 
   ];
   return (
     <section class="panel" aria-labelledby="rules">
-      <h2 id="rules">Rules</h2>
+      <h2 id="rules">{TEXTS.rules}</h2>
       <datalist id="known-groups">
         {knownGroups.map(({ group, members }) => (
           <option value={group} label={`${visibleText(group)} (${members === 0 ? 'recent sign-in' : counted(members, 'member')})`} />
@@ -97,12 +126,10 @@ function RulesSection({ path, mapping, blankRows, knownGroups, focusesBlankRow, 
           hasFocus={focusesBlankRow && index === mapping.rules.length}
         />
       ))}
-      <p class="hint">
-        Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower
-        case. Groups of recent sign-ins are suggested as you type.
-      </p>
+      <p class="hint">{TEXTS.rulesWithoutGroup}</p>
       <label>
-        Default role, for members{connections.length > 1 ? ' of the default connection' : ''} in none of these groups
+        {TEXTS.defaultRoleMembers}
+        {connections.length > 1 ? TEXTS.defaultConnection : ''} {TEXTS.noneGroups}
         <select name="default_role">
           {(['collaborator', 'owner', 'none'] as const).map((role) => (
             <option value={role} selected={role === mapping.defaultRole}>
@@ -112,9 +139,9 @@ function RulesSection({ path, mapping, blankRows, knownGroups, focusesBlankRow, 
         </select>
       </label>
       <div class="buttons">
-        <button type="submit">Preview changes</button>
+        <button type="submit">{TEXTS.previewChanges}</button>
         <button type="submit" class="secondary" formaction={`${path}/rows`}>
-          Add rule
+          {TEXTS.addRule}
         </button>
       </div>
     </section>
@@ -133,9 +160,9 @@ interface RuleRowProps {
 
 const RuleRow = ({ rule: { group, role, connection }, index, connections, removeAction, hasFocus }: RuleRowProps) => (
   <fieldset class="row">
-    <legend class="unseen">Rule {index + 1}</legend>
+    <legend class="unseen">{TEXTS.rule(index + 1)}</legend>
     <label>
-      Group
+      {TEXTS.group}
       <input
         name={`group_${index}`}
         type="text"
@@ -148,13 +175,13 @@ const RuleRow = ({ rule: { group, role, connection }, index, connections, remove
       />
     </label>
     <label class="narrow">
-      Role
+      {TEXTS.role}
       <select name={`role_${index}`}>
         <option value="collaborator" selected={role === 'collaborator'}>
-          collaborator
+          {TEXTS.collaborator}
         </option>
         <option value="owner" selected={role === 'owner'}>
-          owner
+          {TEXTS.owner}
         </option>
       </select>
     </label>
@@ -164,7 +191,7 @@ const RuleRow = ({ rule: { group, role, connection }, index, connections, remove
       <input type="hidden" name={`connection_${index}`} value={connection} />
     )}
     <button type="submit" class="quiet danger" name="remove" value={index} formaction={removeAction}>
-      Remove<span class="unseen"> rule {index + 1}</span>
+      {TEXTS.remove(<span class="unseen">{TEXTS.rule2(index + 1)}</span>)}
     </button>
   </fieldset>
 );
@@ -177,7 +204,7 @@ interface ConnectionChoiceProps {
 
 const ConnectionChoice = ({ name, value = '', connections }: ConnectionChoiceProps) => (
   <label class="narrow">
-    Connection
+    {TEXTS.connection}
     <select name={name}>
       {[
         ['', 'Default connection'] as const,
@@ -194,20 +221,20 @@ const ConnectionChoice = ({ name, value = '', connections }: ConnectionChoicePro
 
 const TestSection = ({ path, test }: { readonly path: string; readonly test: RuleTest }) => (
   <section class="panel" aria-labelledby="try">
-    <h2 id="try">Rule test</h2>
-    <p>Tests the rules above, saved or not, and changes nothing.</p>
+    <h2 id="try">{TEXTS.ruleTest}</h2>
+    <p>{TEXTS.testsRulesAbove}</p>
     <label>
-      Member
-      <input name="try_member" type="text" value={test.member} maxlength={254} autocomplete="off" placeholder="Email or user ID" />
+      {TEXTS.member}
+      <input name="try_member" type="text" value={test.member} maxlength={254} autocomplete="off" placeholder={TEXTS.emailUserId} />
     </label>
     <label>
-      Or groups, one per line
+      {TEXTS.groupsOnePer}
       <textarea name="try_groups" rows={3} spellcheck={false}>
         {test.groups}
       </textarea>
     </label>
     <button type="submit" class="secondary" formaction={`${path}/try#try`}>
-      Test rules
+      {TEXTS.testRules}
     </button>
     {test.problem === undefined ? null : (
       <div class="notice problem" role="alert">
@@ -222,15 +249,9 @@ function TestResult({ email, role, decision }: NonNullable<RuleTest['result']>) 
   return (
     <div class="notice done" role="status">
       <p>
-        {email === undefined ? 'A user in these groups' : <ForeignText text={email} />} would{' '}
-        {role === 'none' ? (
-          <strong>be denied access</strong>
-        ) : (
-          <>
-            have the role <strong>{role}</strong>
-          </>
-        )}
-        , because {reasonOf(role, decision)}.
+        {email === undefined ? TEXTS.userGroups : <ForeignText text={email} />} {TEXTS.would}{' '}
+        {role === 'none' ? <strong>{TEXTS.beDeniedAccess}</strong> : TEXTS.haveTheRole(<strong>{role}</strong>)}
+        {TEXTS.because} {reasonOf(role, decision)}.
       </p>
     </div>
   );

@@ -8,6 +8,24 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 
+const TEXTS = {
+  needsAttention: 'Needs attention',
+  store: 'Store',
+  signInsFailed: (time: ComponentChildren) => <>sign-ins have failed since {time}</>,
+  responsesUnknownSignature: (time: ComponentChildren) => (
+    <>
+      responses with an unknown signature since {time}. If users cannot sign in, the identity provider renewed its certificate. Otherwise
+      the responses are forged, and nothing needs to be done
+    </>
+  ),
+  aCertificate: (link: ComponentChildren, value: ComponentChildren, time: ComponentChildren) => (
+    <>
+      {link}: a certificate {value} {time}
+    </>
+  ),
+  moreOrganizationsPage: (count: ComponentChildren) => <>and {count} more organizations on this page</>,
+} as const;
+
 /** An organization of the list, with what was read about it. */
 export interface ListedOrganization {
   readonly organization: Organization;
@@ -36,35 +54,28 @@ export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: Atten
   if (storeWarnings.length + expiring.length + ownerless.length + failing.length + unknown.length + full.length === 0) return null;
   return (
     <Callout kind="warning">
-      <h2>Needs attention</h2>
+      <h2>{TEXTS.needsAttention}</h2>
       <ul>
         {storeWarnings.map((text) => (
           <li>
-            <a href="/console/operator/health">Store</a>: {text}
+            <a href="/console/operator/health">{TEXTS.store}</a>: {text}
           </li>
         ))}
         <Organizations all={failing} path="/sign-ins">
-          {({ health }) => (
-            <>
-              sign-ins have failed since <Near ms={health?.failingSinceMs ?? nowMs} nowMs={nowMs} />
-            </>
-          )}
+          {({ health }) => <>{TEXTS.signInsFailed(<Near ms={health?.failingSinceMs ?? nowMs} nowMs={nowMs} />)}</>}
         </Organizations>
         <Organizations all={unknown} path="/sign-ins">
-          {({ health }) => (
-            <>
-              responses with an unknown signature since <Near ms={health?.unknownSignatureSinceMs ?? nowMs} nowMs={nowMs} />. If users
-              cannot sign in, the identity provider renewed its certificate. Otherwise the responses are forged, and nothing needs to be
-              done
-            </>
-          )}
+          {({ health }) => <>{TEXTS.responsesUnknownSignature(<Near ms={health?.unknownSignatureSinceMs ?? nowMs} nowMs={nowMs} />)}</>}
         </Organizations>
         {expiring.slice(0, MAX_SHOWN).map(({ organization, connection, endsAtMs }) => (
           <li>
-            <a href={`/console/operator/organizations/${organization.slug}/single-sign-on/${connection.id}`}>
-              <ForeignText text={organization.name} />
-            </a>
-            : a certificate {endsAtMs < nowMs ? 'expired' : 'expires'} <Near ms={endsAtMs} nowMs={nowMs} />
+            {TEXTS.aCertificate(
+              <a href={`/console/operator/organizations/${organization.slug}/single-sign-on/${connection.id}`}>
+                <ForeignText text={organization.name} />
+              </a>,
+              endsAtMs < nowMs ? 'expired' : 'expires',
+              <Near ms={endsAtMs} nowMs={nowMs} />,
+            )}
           </li>
         ))}
         {expiring.length > MAX_SHOWN ? (
@@ -100,6 +111,6 @@ const Organizations = ({ all, path, children }: OrganizationsProps) => (
         : {children(listed)}
       </li>
     ))}
-    {all.length > MAX_SHOWN ? <li>and {all.length - MAX_SHOWN} more organizations on this page</li> : null}
+    {all.length > MAX_SHOWN ? <li>{TEXTS.moreOrganizationsPage(all.length - MAX_SHOWN)}</li> : null}
   </>
 );

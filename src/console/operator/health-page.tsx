@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ExpiringCertificate } from '../../organizations/connections/expiring-certificates.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -9,6 +10,33 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { StateBadge } from '../single-sign-on/connection-state.tsx';
+
+const TEXTS = {
+  health: 'Health',
+  showsProblemsResolve: 'Shows problems to resolve before users notice them.',
+  gatewayAndStore: 'Gateway and store',
+  version: 'Version',
+  address: 'Address',
+  store: 'Store',
+  state: 'State',
+  needsAttention: 'needs attention',
+  answeredInMs: (badge: ComponentChildren, count: ComponentChildren) => (
+    <>
+      {badge} answered in {count} ms
+    </>
+  ),
+  certificatesExpireWithin: (expiringDays: ComponentChildren) => <>Certificates that expire within {expiringDays} days</>,
+  noCertificates: 'No certificates',
+  certificatesExpireSoon: 'Certificates that expire soon',
+  organization: 'Organization',
+  connection: 'Connection',
+  certificate: 'Certificate',
+  sha256: (text: ComponentChildren) => <>SHA-256 {text}…</>,
+  expires: 'Expires',
+  expired: 'expired',
+  replacement: 'Replacement',
+  noneYet: 'none yet',
+} as const;
 
 export interface HealthPageProps {
   readonly frame: Frame;
@@ -28,22 +56,22 @@ export interface HealthPageProps {
 /** Shows the state of the store and the certificates that expire soon. */
 export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarnings, expiring, expiringDays }: HealthPageProps) {
   return (
-    <ConsolePage frame={frame} section="health" title="Health" lead="Shows problems to resolve before users notice them.">
+    <ConsolePage frame={frame} section="health" title={TEXTS.health} lead={TEXTS.showsProblemsResolve}>
       <section class="panel" aria-labelledby="store">
-        <h2 id="store">Gateway and store</h2>
+        <h2 id="store">{TEXTS.gatewayAndStore}</h2>
         <Facts
           facts={[
-            ['Version', version],
-            ['Address', baseUrl],
-            ['Store', <code>{store}</code>],
+            [TEXTS.version, version],
+            [TEXTS.address, baseUrl],
+            [TEXTS.store, <code>{store}</code>],
             [
-              'State',
-              <>
+              TEXTS.state,
+              TEXTS.answeredInMs(
                 <span class={storeWarnings.length === 0 ? 'badge good' : 'badge warning'}>
-                  {storeWarnings.length === 0 ? 'healthy' : 'needs attention'}
-                </span>{' '}
-                answered in {storeMs.toFixed(1)} ms
-              </>,
+                  {storeWarnings.length === 0 ? 'healthy' : TEXTS.needsAttention}
+                </span>,
+                storeMs.toFixed(1),
+              ),
             ],
           ]}
         />
@@ -54,16 +82,16 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
         ))}
       </section>
       <section class="panel" aria-labelledby="certificates">
-        <h2 id="certificates">Certificates that expire within {expiringDays} days</h2>
+        <h2 id="certificates">{TEXTS.certificatesExpireWithin(expiringDays)}</h2>
         {expiring.length === 0 ? (
-          <EmptyState title="No certificates" />
+          <EmptyState title={TEXTS.noCertificates} />
         ) : (
           <DataTable
-            label="Certificates that expire soon"
+            label={TEXTS.certificatesExpireSoon}
             rows={expiring}
             columns={[
               {
-                label: 'Organization',
+                label: TEXTS.organization,
                 kind: 'heading',
                 cell: ({ organization }) => (
                   <a href={`/console/operator/organizations/${organization.slug}`}>
@@ -72,7 +100,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
                 ),
               },
               {
-                label: 'Connection',
+                label: TEXTS.connection,
                 cell: ({ organization: { slug }, connection: { id, name, state } }) => (
                   <>
                     <a href={`/console/operator/organizations/${slug}/single-sign-on/${id}`}>
@@ -83,29 +111,30 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
                 ),
               },
               {
-                label: 'Certificate',
+                label: TEXTS.certificate,
                 cell: ({ subject, fingerprintSha256 }) => (
                   <>
                     <ForeignText text={subject} />
-                    <div class="sub">SHA-256 {fingerprintSha256.slice(0, 23)}…</div>
+                    <div class="sub">{TEXTS.sha256(fingerprintSha256.slice(0, 23))}</div>
                   </>
                 ),
               },
               {
-                label: 'Expires',
+                label: TEXTS.expires,
                 cell: ({ endsAtMs }) => (
                   <>
-                    <Near ms={endsAtMs} nowMs={frame.nowMs} /> {endsAtMs < frame.nowMs ? <span class="badge bad">expired</span> : null}
+                    <Near ms={endsAtMs} nowMs={frame.nowMs} />{' '}
+                    {endsAtMs < frame.nowMs ? <span class="badge bad">{TEXTS.expired}</span> : null}
                   </>
                 ),
               },
               {
-                label: 'Replacement',
+                label: TEXTS.replacement,
                 cell: ({ successors }) =>
                   successors > 0 ? (
                     `${counted(successors, 'other certificate')} in the metadata`
                   ) : (
-                    <span class="badge warning">none yet</span>
+                    <span class="badge warning">{TEXTS.noneYet}</span>
                   ),
               },
             ]}

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ListedKey } from '../../auth/keys/signing-keys.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
@@ -6,6 +7,31 @@ import { ButtonForm } from '../parts/button-form.tsx';
 import { counted } from '../parts/counted.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Near } from '../parts/moment.tsx';
+
+const TEXTS = {
+  signingKeys: 'Signing keys',
+  keysSignSession: 'These keys sign session tokens and CLI tokens. Automatic rotation is off.',
+  keysSignSession2: (rotationDays: string | number) =>
+    `These keys sign session tokens and CLI tokens. The gateway rotates them every ${rotationDays}.`,
+  rotateKeys: 'Rotate keys',
+  key: 'Key',
+  state: 'State',
+  created: 'Created',
+  activeCliTokens: 'Active CLI tokens',
+  actions: 'Actions',
+  revoke: (badge: ComponentChildren) => <>Revoke…{badge}</>,
+  revokeThisKey: 'Revoke this key?',
+  revokeKey: 'Revoke key',
+  revokeKeyAnd: (cliTokens: string | number) => `Revoke key and ${cliTokens}`,
+  privateKeyLeaked:
+    'Do this only if the private key may have leaked. For a routine change, rotate the keys instead; no token is revoked then.',
+  cliTokenSigned: 'No CLI token was signed with it.',
+  acrossAllOrganizations: (cliTokens: string | number) =>
+    `${cliTokens} across all organizations will be revoked. Their members must create new ones.`,
+  sessionTokensSigned: 'Session tokens that it signed are rejected. They would have expired within ten minutes.',
+  nextKeyBecomes: 'The next key becomes active.',
+  takesFewSeconds: 'This takes a few seconds, until every replica has applied it.',
+} as const;
 
 const STATES: Readonly<Record<ListedKey['key']['state'], readonly [badge: string, meaning: string]>> = {
   next: ['note', 'published, signs after the next rotation'],
@@ -28,21 +54,17 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
     <ConsolePage
       frame={frame}
       section="keys"
-      title="Signing keys"
-      lead={
-        rotationDays === 0
-          ? 'These keys sign session tokens and CLI tokens. Automatic rotation is off.'
-          : `These keys sign session tokens and CLI tokens. The gateway rotates them every ${counted(rotationDays, 'day')}.`
-      }
-      actions={<ButtonForm action="/console/operator/keys/rotate" csrfToken={frame.csrfToken} label="Rotate keys" />}
+      title={TEXTS.signingKeys}
+      lead={rotationDays === 0 ? TEXTS.keysSignSession : TEXTS.keysSignSession2(counted(rotationDays, 'day'))}
+      actions={<ButtonForm action="/console/operator/keys/rotate" csrfToken={frame.csrfToken} label={TEXTS.rotateKeys} />}
     >
-      <section class="panel" aria-label="Signing keys">
+      <section class="panel" aria-label={TEXTS.signingKeys}>
         <DataTable
-          label="Signing keys"
+          label={TEXTS.signingKeys}
           rows={keys}
           columns={[
             {
-              label: 'Key',
+              label: TEXTS.key,
               kind: 'heading',
               cell: ({ key }) => (
                 <>
@@ -52,7 +74,7 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
               ),
             },
             {
-              label: 'State',
+              label: TEXTS.state,
               cell: ({ key: { state } }) => (
                 <>
                   <span class={`badge ${STATES[state][0]}`}>{state}</span>
@@ -60,15 +82,15 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
                 </>
               ),
             },
-            { label: 'Created', cell: ({ key }) => <Near ms={key.createdAtMs} nowMs={frame.nowMs} /> },
-            { label: 'Active CLI tokens', cell: ({ cliTokens }) => cliTokens.toLocaleString('en') },
+            { label: TEXTS.created, cell: ({ key }) => <Near ms={key.createdAtMs} nowMs={frame.nowMs} /> },
+            { label: TEXTS.activeCliTokens, cell: ({ cliTokens }) => cliTokens.toLocaleString('en') },
             {
-              label: 'Actions',
+              label: TEXTS.actions,
               kind: 'actions',
               cell: ({ key: { kid, state } }) =>
                 state === 'revoked' ? null : (
                   <a class="button quiet danger" href={`/console/operator/keys/${kid}/revoke`}>
-                    Revoke…<span class="unseen"> {kid}</span>
+                    {TEXTS.revoke(<span class="unseen"> {kid}</span>)}
                   </a>
                 ),
             },
@@ -84,25 +106,21 @@ export function RevokeKeyPage({ frame, listed: { key, cliTokens } }: { readonly 
     <ConfirmationPage
       frame={frame}
       section="keys"
-      title="Revoke this key?"
+      title={TEXTS.revokeThisKey}
       action={`/console/operator/keys/${key.kid}/revoke`}
-      yes={cliTokens === 0 ? 'Revoke key' : `Revoke key and ${counted(cliTokens, 'CLI token')}`}
+      yes={cliTokens === 0 ? TEXTS.revokeKey : TEXTS.revokeKeyAnd(counted(cliTokens, 'CLI token'))}
       cancelHref="/console/operator/keys"
     >
       <p>
         <code>{key.kid}</code>, {key.algorithm}, <strong>{key.state}</strong>
       </p>
-      <p>Do this only if the private key may have leaked. For a routine change, rotate the keys instead; no token is revoked then.</p>
+      <p>{TEXTS.privateKeyLeaked}</p>
       <ul>
-        <li>
-          {cliTokens === 0
-            ? 'No CLI token was signed with it.'
-            : `${counted(cliTokens, 'CLI token')} across all organizations will be revoked. Their members must create new ones.`}
-        </li>
-        <li>Session tokens that it signed are rejected. They would have expired within ten minutes.</li>
-        {key.state === 'active' ? <li>The next key becomes active.</li> : null}
+        <li>{cliTokens === 0 ? TEXTS.cliTokenSigned : TEXTS.acrossAllOrganizations(counted(cliTokens, 'CLI token'))}</li>
+        <li>{TEXTS.sessionTokensSigned}</li>
+        {key.state === 'active' ? <li>{TEXTS.nextKeyBecomes}</li> : null}
       </ul>
-      <p>This takes a few seconds, until every replica has applied it.</p>
+      <p>{TEXTS.takesFewSeconds}</p>
     </ConfirmationPage>
   );
 }

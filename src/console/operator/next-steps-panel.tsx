@@ -5,6 +5,34 @@ import { PostForm } from '../parts/form.tsx';
 import { Near } from '../parts/moment.tsx';
 import type { SetupProgress } from '../setup-steps/steps.ts';
 
+const TEXTS = {
+  nextSteps: 'Next steps',
+  connectIdentityProvider: 'Connect the identity provider',
+  sendSetupLink: 'Send a setup link to the IT administrator of the organization, or set it up yourself.',
+  inviteItAdministrator: 'Invite IT administrator',
+  setUpYourself: 'Set up yourself',
+  chooseGroupOwners: 'Choose the group of owners',
+  chooseRoles: 'Choose roles',
+  testGoLive: 'Test and go live',
+  continueSetup: 'Continue setup',
+  ownerSigns: 'An owner signs in',
+  sendSignUrl: 'Send the sign-in URL below to an owner. From then on, the owners manage the organization.',
+  done: 'done',
+  invited: 'invited',
+  setupLinkUsed: (badge: ComponentChildren, time: ComponentChildren, time2: ComponentChildren) => (
+    <>
+      {badge} The setup link of {time} was not used yet. It expires {time2}.
+    </>
+  ),
+  started: 'started',
+  administratorStartedSetup: (badge: ComponentChildren, time: ComponentChildren) => (
+    <>
+      {badge} The IT administrator started the setup {time}.
+    </>
+  ),
+  lastSetupLink: (state: ComponentChildren) => <>The last setup link is {state}.</>,
+} as const;
+
 export interface NextStepsPanelProps {
   readonly frame: Frame;
   readonly progress: SetupProgress;
@@ -20,30 +48,30 @@ export function NextStepsPanel({ frame, progress, link, hasOwner }: NextStepsPan
   const isConnected = progress.done.has('metadata');
   return (
     <section class="panel" aria-labelledby="next">
-      <h2 id="next">Next steps</h2>
+      <h2 id="next">{TEXTS.nextSteps}</h2>
       <ol class="next">
-        <Step label="Connect the identity provider" isDone={isConnected}>
-          <p>Send a setup link to the IT administrator of the organization, or set it up yourself.</p>
+        <Step label={TEXTS.connectIdentityProvider} isDone={isConnected}>
+          <p>{TEXTS.sendSetupLink}</p>
           <LinkState link={link} nowMs={frame.nowMs} />
           <div class="buttons">
             <PostForm action={`${frame.base}/single-sign-on/setup-links`} csrfToken={frame.csrfToken} inline>
               <input type="hidden" name="expires_in_days" value="7" />
-              <button type="submit">Invite IT administrator</button>
+              <button type="submit">{TEXTS.inviteItAdministrator}</button>
             </PostForm>
             <a class="button secondary" href={`${frame.base}/single-sign-on/steps`}>
-              Set up yourself
+              {TEXTS.setUpYourself}
             </a>
           </div>
         </Step>
-        <Step label="Choose the group of owners" isDone={isConnected && progress.done.has('roles')} isNext={isConnected}>
-          <a href={`${frame.base}/single-sign-on/steps/roles`}>Choose roles</a>
+        <Step label={TEXTS.chooseGroupOwners} isDone={isConnected && progress.done.has('roles')} isNext={isConnected}>
+          <a href={`${frame.base}/single-sign-on/steps/roles`}>{TEXTS.chooseRoles}</a>
         </Step>
-        <Step label="Test and go live" isDone={isLive} isNext={isConnected}>
+        <Step label={TEXTS.testGoLive} isDone={isLive} isNext={isConnected}>
           {isConnected ? <LinkState link={link} nowMs={frame.nowMs} /> : null}
-          <a href={`${frame.base}/single-sign-on/steps`}>Continue setup</a>
+          <a href={`${frame.base}/single-sign-on/steps`}>{TEXTS.continueSetup}</a>
         </Step>
-        <Step label="An owner signs in" isDone={hasOwner} isNext={isLive}>
-          <p>Send the sign-in URL below to an owner. From then on, the owners manage the organization.</p>
+        <Step label={TEXTS.ownerSigns} isDone={hasOwner} isNext={isLive}>
+          <p>{TEXTS.sendSignUrl}</p>
         </Step>
       </ol>
     </section>
@@ -60,7 +88,7 @@ interface StepProps {
 
 const Step = ({ label, isDone, isNext = true, children }: StepProps) => (
   <li>
-    <strong>{label}</strong> {isDone ? <span class="badge good">done</span> : null}
+    <strong>{label}</strong> {isDone ? <span class="badge good">{TEXTS.done}</span> : null}
     {isDone || !isNext ? null : <div>{children}</div>}
   </li>
 );
@@ -71,17 +99,18 @@ function LinkState({ link, nowMs }: Pick<NextStepsPanelProps, 'link'> & { readon
   if (state === 'open') {
     return (
       <p>
-        <span class="badge note">invited</span> The setup link of <Near ms={value.createdAtMs} nowMs={nowMs} /> was not used yet. It expires{' '}
-        <Near ms={value.expiresAtMs} nowMs={nowMs} />.
+        {TEXTS.setupLinkUsed(
+          <span class="badge note">{TEXTS.invited}</span>,
+          <Near ms={value.createdAtMs} nowMs={nowMs} />,
+          <Near ms={value.expiresAtMs} nowMs={nowMs} />,
+        )}
       </p>
     );
   }
   if (state === 'used' && value.usedAtMs !== undefined) {
     return (
-      <p>
-        <span class="badge note">started</span> The IT administrator started the setup <Near ms={value.usedAtMs} nowMs={nowMs} />.
-      </p>
+      <p>{TEXTS.administratorStartedSetup(<span class="badge note">{TEXTS.started}</span>, <Near ms={value.usedAtMs} nowMs={nowMs} />)}</p>
     );
   }
-  return <p>The last setup link is {state}.</p>;
+  return <p>{TEXTS.lastSetupLink(state)}</p>;
 }

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { HELP } from '../docs/help.ts';
 import { Page } from '../layout.tsx';
 
@@ -7,14 +8,26 @@ export interface OperatorSignInPageProps {
   readonly problem?: string;
 }
 
+const TEXTS = {
+  title: 'Operator sign-in',
+  lead: (link: ComponentChildren) => <>This page is for the operator of this gateway. All other users {link}.</>,
+  link: 'sign in with their identity provider',
+  token: 'Operator token',
+  hint: (variable: ComponentChildren, file: ComponentChildren) => (
+    <>
+      This is the value of {variable}, or the content of the file {file} beside the SQLite database. You stay signed in for one hour. The
+      gateway does not store the token in this browser.
+    </>
+  ),
+  submit: 'Sign in',
+} as const;
+
 /** Signs the operator in with the operator token. */
 export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProps) {
   return (
-    <Page title="Operator sign-in" help={HELP['operator-sign-in']}>
-      <h1>Operator sign-in</h1>
-      <p>
-        This page is for the operator of this gateway. All other users <a href="/login">sign in with their identity provider</a>.
-      </p>
+    <Page title={TEXTS.title} help={HELP['operator-sign-in']}>
+      <h1>{TEXTS.title}</h1>
+      <p>{TEXTS.lead(<a href="/login">{TEXTS.link}</a>)}</p>
       {problem === undefined ? null : (
         <p class="notice problem" role="alert">
           {problem}
@@ -22,7 +35,7 @@ export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProp
       )}
       <form method="post" action="/console/operator/sign-in">
         <label>
-          Operator token
+          {TEXTS.token}
           <input
             name="token"
             type="password"
@@ -35,11 +48,10 @@ export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProp
           />
         </label>
         <p class="hint" id="where">
-          This is the value of <code>SAMLGATE_OPERATOR_TOKEN</code>, or the content of the file <code>operator-token</code> beside the
-          SQLite database. You stay signed in for one hour. The gateway does not store the token in this browser.
+          {TEXTS.hint(<code>SAMLGATE_OPERATOR_TOKEN</code>, <code>operator-token</code>)}
         </p>
         {returnTo === undefined ? null : <input type="hidden" name="return_to" value={returnTo} />}
-        <button type="submit">Sign in</button>
+        <button type="submit">{TEXTS.submit}</button>
       </form>
     </Page>
   );

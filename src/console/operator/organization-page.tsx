@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { nearQuotas, type QuotaUse } from '../../organizations/quotas/quota-use.ts';
@@ -16,6 +17,53 @@ import { Callout } from '../parts/notice.tsx';
 import { CertificateBadge, StateBadge } from '../single-sign-on/connection-state.tsx';
 import { NextStepsPanel, type NextStepsPanelProps } from './next-steps-panel.tsx';
 import { SignInState } from './sign-in-state.tsx';
+
+const TEXTS = {
+  organizations: 'Organizations',
+  editOrganization: 'Edit organization',
+  makeMemberOwner: 'Make a member an owner',
+  changeRoleRules: 'change the role rules',
+  organizationLostLast: (time: ComponentChildren, link: ComponentChildren, link2: ComponentChildren) => (
+    <>
+      This organization lost its last owner {time}, so only you can change its settings. {link}, or {link2} so that an owner can sign in.
+    </>
+  ),
+  organization: 'Organization',
+  identityProviders: 'Identity providers',
+  organizationIdentityProvider: 'This organization has no identity provider yet, so users cannot sign in.',
+  deleteOrganization: 'Delete organization',
+  deletesOrganizationAll: 'Deletes the organization with all its members, sessions, tokens and its audit trail. This cannot be undone.',
+  deleteSlug: (slug: ComponentChildren) => <>Delete {slug}…</>,
+  quotas: 'Quotas',
+  organizationUsed80: (names: ComponentChildren) => <>This organization has used 80 % or more of these quotas: {names}.</>,
+  useAndLimits: 'Use and limits',
+  changeThemWith: (code: ComponentChildren) => <>Change them with {code}.</>,
+  connection: 'Connection',
+  state: 'State',
+  entityId: 'Entity ID',
+  certificates: 'Certificates',
+  expires: (time: ComponentChildren) => <>expires {time}</>,
+  changed: 'Changed',
+  name: 'Name',
+  signIn: 'Sign-in',
+  slug: 'Slug',
+  id: 'ID',
+  organizationId: 'organization ID',
+  signInUrl: 'Sign-in URL',
+  signInUrl2: 'sign-in URL',
+  entityIdMetadata: 'Entity ID and metadata',
+  entityId2: 'entity ID',
+  emailDomains: 'Email domains',
+  returnUrls: 'Return URLs',
+  contact: 'Contact',
+  cliTokenLifetime: 'CLI token lifetime',
+  noLimit: 'no limit',
+  atMost: (cliTokenMaxDays: string | number) => `at most ${cliTokenMaxDays}`,
+  cliTokensPause: 'CLI tokens pause',
+  created: 'Created',
+  typeOrganizationsSlug: 'Type the organization’s slug to confirm',
+  allMembersSessions: 'All its members, sessions, tokens and its audit trail are deleted immediately. This cannot be undone.',
+} as const;
 
 export interface ConnectionWarnings {
   readonly connection: Connection;
@@ -41,32 +89,34 @@ export function OrganizationPage(props: OrganizationPageProps) {
       frame={frame}
       section="organization"
       title={organization.name}
-      back={{ href: '/console/operator', label: 'Organizations' }}
+      back={{ href: '/console/operator', label: TEXTS.organizations }}
       actions={
         <a class="button secondary" href={`${frame.base}/change`}>
-          Edit organization
+          {TEXTS.editOrganization}
         </a>
       }
     >
       {organization.withoutOwnerSince === undefined ? null : (
         <Callout kind="warning">
           <p>
-            This organization lost its last owner <Near ms={Date.parse(organization.withoutOwnerSince)} nowMs={frame.nowMs} />, so only you
-            can change its settings. <a href={`${frame.base}/members`}>Make a member an owner</a>, or{' '}
-            <a href={`${frame.base}/roles`}>change the role rules</a> so that an owner can sign in.
+            {TEXTS.organizationLostLast(
+              <Near ms={Date.parse(organization.withoutOwnerSince)} nowMs={frame.nowMs} />,
+              <a href={`${frame.base}/members`}>{TEXTS.makeMemberOwner}</a>,
+              <a href={`${frame.base}/roles`}>{TEXTS.changeRoleRules}</a>,
+            )}
           </p>
         </Callout>
       )}
       <NextStepsPanel {...{ frame, progress, link, hasOwner }} />
       <section class="panel" aria-labelledby="facts">
-        <h2 id="facts">Organization</h2>
+        <h2 id="facts">{TEXTS.organization}</h2>
         <OrganizationFacts organization={organization} urls={urls} health={health} nowMs={frame.nowMs} />
       </section>
       <section class="panel" aria-labelledby="idp">
-        <h2 id="idp">Identity providers</h2>
+        <h2 id="idp">{TEXTS.identityProviders}</h2>
         {organization.connections.length === 0 ? (
           <Callout kind="warning">
-            <p>This organization has no identity provider yet, so users cannot sign in.</p>
+            <p>{TEXTS.organizationIdentityProvider}</p>
           </Callout>
         ) : (
           <ConnectionTable frame={frame} organization={organization} />
@@ -88,10 +138,10 @@ export function OrganizationPage(props: OrganizationPageProps) {
       </section>
       <QuotasPanel organization={organization} quotaUse={quotaUse} />
       <section class="panel danger" aria-labelledby="delete">
-        <h2 id="delete">Delete organization</h2>
-        <p>Deletes the organization with all its members, sessions, tokens and its audit trail. This cannot be undone.</p>
+        <h2 id="delete">{TEXTS.deleteOrganization}</h2>
+        <p>{TEXTS.deletesOrganizationAll}</p>
         <a class="button quiet danger" href={`${frame.base}/delete`}>
-          Delete {slug}…
+          {TEXTS.deleteSlug(slug)}
         </a>
       </section>
     </ConsolePage>
@@ -115,23 +165,21 @@ function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'or
   const shown = (value: number) => value.toLocaleString('en');
   return (
     <section class="panel" aria-labelledby="quotas">
-      <h2 id="quotas">Quotas</h2>
+      <h2 id="quotas">{TEXTS.quotas}</h2>
       {near.length === 0 ? null : (
         <Callout kind="warning">
-          <p>This organization has used 80 % or more of these quotas: {near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', ')}.</p>
+          <p>{TEXTS.organizationUsed80(near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', '))}</p>
         </Callout>
       )}
       <details open={near.length > 0}>
-        <summary>Use and limits</summary>
+        <summary>{TEXTS.useAndLimits}</summary>
         <Facts
           facts={QUOTA_NAMES.map((name) => {
             const limit = shown(quotaOf(organization, name));
             return [QUOTA_LABELS[name], name in quotaUse ? `${shown(quotaUse[name as keyof QuotaUse])} of ${limit}` : `at most ${limit}`];
           })}
         />
-        <p class="sub">
-          Change them with <code>PATCH /api/v1/organizations/{organization.slug}</code>.
-        </p>
+        <p class="sub">{TEXTS.changeThemWith(<code>PATCH /api/v1/organizations/{organization.slug}</code>)}</p>
       </details>
     </section>
   );
@@ -139,11 +187,11 @@ function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'or
 
 const ConnectionTable = ({ frame, organization }: Pick<OrganizationPageProps, 'frame' | 'organization'>) => (
   <DataTable
-    label="Identity providers"
+    label={TEXTS.identityProviders}
     rows={organization.connections}
     columns={[
       {
-        label: 'Connection',
+        label: TEXTS.connection,
         kind: 'heading',
         cell: ({ id, name }) => (
           <a href={`${frame.base}/single-sign-on/${id}`}>
@@ -152,28 +200,26 @@ const ConnectionTable = ({ frame, organization }: Pick<OrganizationPageProps, 'f
         ),
       },
       {
-        label: 'State',
+        label: TEXTS.state,
         cell: ({ id, state }) => (
           <>
             <StateBadge state={state} /> {id === organization.connections[0]?.id ? 'default' : null}
           </>
         ),
       },
-      { label: 'Entity ID', kind: 'wide', cell: ({ metadata }) => <ForeignText text={metadata.entityId} /> },
+      { label: TEXTS.entityId, kind: 'wide', cell: ({ metadata }) => <ForeignText text={metadata.entityId} /> },
       {
-        label: 'Certificates',
+        label: TEXTS.certificates,
         cell: ({ metadata }) => (
           <>
             {metadata.signingCertificates.map(({ notAfter }) => (
-              <div>
-                expires <Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />
-              </div>
+              <div>{TEXTS.expires(<Near ms={Date.parse(notAfter)} nowMs={frame.nowMs} />)}</div>
             ))}
             <CertificateBadge certificates={metadata.signingCertificates} nowMs={frame.nowMs} />
           </>
         ),
       },
-      { label: 'Changed', cell: ({ updatedAt }) => <Near ms={Date.parse(updatedAt)} nowMs={frame.nowMs} /> },
+      { label: TEXTS.changed, cell: ({ updatedAt }) => <Near ms={Date.parse(updatedAt)} nowMs={frame.nowMs} /> },
     ]}
   />
 );
@@ -186,18 +232,18 @@ function OrganizationFacts({ organization, urls, health, nowMs }: OrganizationFa
   return (
     <Facts
       facts={[
-        ['Name', name],
-        ['Sign-in', <SignInState organization={organization} health={health} nowMs={nowMs} />],
-        ['Slug', slug],
-        ['ID', <Copy value={id} what="organization ID" />],
-        ['Sign-in URL', <Copy value={urls.loginUrl} what="sign-in URL" />],
-        ['Entity ID and metadata', <Copy value={urls.entityId} what="entity ID" />],
-        ['Email domains', listed(domains)],
-        ['Return URLs', listed(allowedReturnUrls)],
-        ['Contact', contactEmail],
-        ['CLI token lifetime', cliTokenMaxDays === undefined ? 'no limit' : `at most ${counted(cliTokenMaxDays, 'day')}`],
-        ['CLI tokens pause', cliTokenSsoWithinDays && `after ${counted(cliTokenSsoWithinDays, 'day')} without a sign-in`],
-        ['Created', <Moment ms={Date.parse(createdAt)} />],
+        [TEXTS.name, name],
+        [TEXTS.signIn, <SignInState organization={organization} health={health} nowMs={nowMs} />],
+        [TEXTS.slug, slug],
+        [TEXTS.id, <Copy value={id} what={TEXTS.organizationId} />],
+        [TEXTS.signInUrl, <Copy value={urls.loginUrl} what={TEXTS.signInUrl2} />],
+        [TEXTS.entityIdMetadata, <Copy value={urls.entityId} what={TEXTS.entityId2} />],
+        [TEXTS.emailDomains, listed(domains)],
+        [TEXTS.returnUrls, listed(allowedReturnUrls)],
+        [TEXTS.contact, contactEmail],
+        [TEXTS.cliTokenLifetime, cliTokenMaxDays === undefined ? TEXTS.noLimit : TEXTS.atMost(counted(cliTokenMaxDays, 'day'))],
+        [TEXTS.cliTokensPause, cliTokenSsoWithinDays && `after ${counted(cliTokenSsoWithinDays, 'day')} without a sign-in`],
+        [TEXTS.created, <Moment ms={Date.parse(createdAt)} />],
       ]}
     />
   );
@@ -221,10 +267,10 @@ export function DeleteOrganizationPage({
       action={`${frame.base}/delete`}
       yes={`Delete ${organization.slug}`}
       cancelHref={frame.base}
-      typed={{ label: 'Type the organization’s slug to confirm', expected: organization.slug }}
+      typed={{ label: TEXTS.typeOrganizationsSlug, expected: organization.slug }}
       mistyped={mistyped}
     >
-      <p>All its members, sessions, tokens and its audit trail are deleted immediately. This cannot be undone.</p>
+      <p>{TEXTS.allMembersSessions}</p>
     </ConfirmationPage>
   );
 }

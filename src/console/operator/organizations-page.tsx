@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ExpiringCertificate } from '../../organizations/connections/expiring-certificates.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -11,6 +12,50 @@ import { Near } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
 import { AttentionPanel, type ListedOrganization } from './attention-panel.tsx';
 import { SignInState } from './sign-in-state.tsx';
+
+const TEXTS = {
+  organizations: 'Organizations',
+  everyUserGateway: 'Every user of this gateway belongs to an organization.',
+  newOrganization: 'New organization',
+  noOrganizationsYet: 'No organizations yet',
+  createFirstOrganization: 'Create the first organization',
+  connectIdentityProvider: (link: ComponentChildren) => <>{link}, then connect its identity provider.</>,
+  openBySlug: 'Open by slug',
+  open: 'Open',
+  organization: 'Organization',
+  noOwner: 'no owner',
+  emailDomains: 'Email domains',
+  signIn: 'Sign-in',
+  created: 'Created',
+  editOrganization: 'Edit organization',
+  name: 'Name',
+  nameUsersSee: 'The name that users see.',
+  slug: 'Slug',
+  slugHint:
+    '2 to 63 characters: a–z, 0–9 and -. If you leave it empty, it follows from the name. It is part of the URLs that the identity provider knows, so you cannot change it later.',
+  onePerLine: 'One per line. Users who enter an email address of these domains on the sign-in page are sent to this organization.',
+  moreSettings: 'More settings',
+  save: 'Save',
+  createOrganization: 'Create organization',
+  cancel: 'Cancel',
+  returnUrls: 'Return URLs',
+  onePerLine2: 'One per line. URLs outside this gateway to which users may return after signing in.',
+  contactEmail: 'Contact email',
+  shownServiceProvider: 'Shown in the service provider metadata.',
+  logoUrl: 'Logo URL',
+  maximumLifetimeCli: 'Maximum lifetime of CLI tokens in days',
+  leaveEmptyLimit: 'Leave empty for no limit.',
+  pauseCliTokens: 'Pause CLI tokens after this many days without a sign-in',
+  leaveEmptyLet: 'Leave empty to let CLI tokens work without sign-ins.',
+  audiencesSessionTokens: 'Audiences of session tokens',
+  onePerLine3: 'One per line. Services other than this gateway for which members may request session tokens.',
+  emailAddressesUsers: 'Email addresses of users who sign in',
+  inAnyDomain: 'in any domain',
+  verifiedDomains: 'only in verified domains',
+  usersSign: 'Users who may sign in',
+  samlAttributeExternalid: 'SAML attribute with the externalId of SCIM users',
+  findsScimUser: 'Finds the SCIM user of a sign-in. Leave empty to compare only the NameID and the email address.',
+} as const;
 
 export interface OrganizationsPageProps {
   readonly frame: Frame;
@@ -35,29 +80,27 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
     <ConsolePage
       frame={frame}
       section="organizations"
-      title="Organizations"
-      lead="Every user of this gateway belongs to an organization."
+      title={TEXTS.organizations}
+      lead={TEXTS.everyUserGateway}
       actions={
         <a class="button" href="/console/operator/organizations/new">
-          New organization
+          {TEXTS.newOrganization}
         </a>
       }
       scripts={['filter.js']}
     >
       <AttentionPanel listed={organizations} storeWarnings={storeWarnings} expiring={expiring} nowMs={frame.nowMs} />
-      <section class="panel" aria-label="Organizations">
+      <section class="panel" aria-label={TEXTS.organizations}>
         {isEmpty ? (
-          <EmptyState title="No organizations yet">
-            <p>
-              <a href="/console/operator/organizations/new">Create the first organization</a>, then connect its identity provider.
-            </p>
+          <EmptyState title={TEXTS.noOrganizationsYet}>
+            <p>{TEXTS.connectIdentityProvider(<a href="/console/operator/organizations/new">{TEXTS.createFirstOrganization}</a>)}</p>
           </EmptyState>
         ) : (
           <>
             <search>
               <form class="row" method="get" action="/console/operator/organizations">
                 <label>
-                  Open by slug
+                  {TEXTS.openBySlug}
                   <input
                     name="slug"
                     type="search"
@@ -70,17 +113,17 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
                   />
                 </label>
                 <button type="submit" class="secondary">
-                  Open
+                  {TEXTS.open}
                 </button>
               </form>
             </search>
             <DataTable
-              label="Organizations"
+              label={TEXTS.organizations}
               rows={organizations}
               filterText={({ organization: { slug, name, domains } }) => [slug, name, ...domains].join(' ')}
               columns={[
                 {
-                  label: 'Organization',
+                  label: TEXTS.organization,
                   kind: 'heading',
                   cell: ({ organization }) => (
                     <>
@@ -88,13 +131,22 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
                         <ForeignText text={organization.name} />
                       </a>
                       <div class="sub">{organization.slug}</div>
-                      {organization.withoutOwnerSince === undefined ? null : <span class="badge warning">no owner</span>}
+                      {organization.withoutOwnerSince === undefined ? null : <span class="badge warning">{TEXTS.noOwner}</span>}
                     </>
                   ),
                 },
-                { label: 'Email domains', cell: ({ organization: { domains } }) => (domains.length === 0 ? 'none' : domains.join(', ')) },
-                { label: 'Sign-in', cell: ({ organization, health }) => <SignInState {...{ organization, health }} nowMs={frame.nowMs} /> },
-                { label: 'Created', cell: ({ organization: { createdAt } }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} /> },
+                {
+                  label: TEXTS.emailDomains,
+                  cell: ({ organization: { domains } }) => (domains.length === 0 ? 'none' : domains.join(', ')),
+                },
+                {
+                  label: TEXTS.signIn,
+                  cell: ({ organization, health }) => <SignInState {...{ organization, health }} nowMs={frame.nowMs} />,
+                },
+                {
+                  label: TEXTS.created,
+                  cell: ({ organization: { createdAt } }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} />,
+                },
               ]}
             />
             <Paging path="/console/operator" query={{ limit: String(limit) }} cursor={cursor} nextCursor={nextCursor} />
@@ -139,38 +191,32 @@ export function OrganizationFormPage({ frame, values, exists }: OrganizationForm
     <ConsolePage
       frame={frame}
       section={exists ? 'organization' : 'organizations'}
-      title={exists ? 'Edit organization' : 'New organization'}
+      title={exists ? TEXTS.editOrganization : TEXTS.newOrganization}
       scripts={exists ? [] : ['slug.js']}
-      back={exists ? { href: cancelHref, label: 'Organization' } : { href: cancelHref, label: 'Organizations' }}
+      back={exists ? { href: cancelHref, label: TEXTS.organization } : { href: cancelHref, label: TEXTS.organizations }}
     >
       <div class="panel narrow">
         <PostForm action={exists ? `${frame.base}/change` : '/console/operator/organizations/new'} csrfToken={frame.csrfToken}>
-          <Field name="name" label="Name" value={values.name} required maxlength={200} hint="The name that users see." />
+          <Field name="name" label={TEXTS.name} value={values.name} required maxlength={200} hint={TEXTS.nameUsersSee} />
           {exists ? null : (
             <Field
               name="slug"
-              label="Slug"
+              label={TEXTS.slug}
               value={values.slug}
               maxlength={63}
               pattern="[a-z0-9][a-z0-9\-]{1,62}"
-              hint="2 to 63 characters: a–z, 0–9 and -. If you leave it empty, it follows from the name. It is part of the URLs that the identity provider knows, so you cannot change it later."
+              hint={TEXTS.slugHint}
             />
           )}
-          <Field
-            name="domains"
-            label="Email domains"
-            value={values.domains}
-            lines={3}
-            hint="One per line. Users who enter an email address of these domains on the sign-in page are sent to this organization."
-          />
+          <Field name="domains" label={TEXTS.emailDomains} value={values.domains} lines={3} hint={TEXTS.onePerLine} />
           <details {...(exists ? { open: true } : {})}>
-            <summary>More settings</summary>
+            <summary>{TEXTS.moreSettings}</summary>
             <MoreFields values={values} />
           </details>
           <div class="buttons">
-            <button type="submit">{exists ? 'Save' : 'Create organization'}</button>
+            <button type="submit">{exists ? TEXTS.save : TEXTS.createOrganization}</button>
             <a class="button secondary" href={cancelHref}>
-              Cancel
+              {TEXTS.cancel}
             </a>
           </div>
         </PostForm>
@@ -194,55 +240,43 @@ const GROUPS_FROM = [
 function MoreFields({ values }: { readonly values: OrganizationValues }) {
   return (
     <>
-      <Field
-        name="allowed_return_urls"
-        label="Return URLs"
-        value={values.allowed_return_urls}
-        lines={3}
-        hint="One per line. URLs outside this gateway to which users may return after signing in."
-      />
-      <Field
-        name="contact_email"
-        label="Contact email"
-        type="email"
-        value={values.contact_email}
-        hint="Shown in the service provider metadata."
-      />
-      <Field name="logo_url" label="Logo URL" type="url" value={values.logo_url} hint="Shown in the service provider metadata." />
+      <Field name="allowed_return_urls" label={TEXTS.returnUrls} value={values.allowed_return_urls} lines={3} hint={TEXTS.onePerLine2} />
+      <Field name="contact_email" label={TEXTS.contactEmail} type="email" value={values.contact_email} hint={TEXTS.shownServiceProvider} />
+      <Field name="logo_url" label={TEXTS.logoUrl} type="url" value={values.logo_url} hint={TEXTS.shownServiceProvider} />
       <Field
         name="cli_token_max_days"
-        label="Maximum lifetime of CLI tokens in days"
+        label={TEXTS.maximumLifetimeCli}
         type="number"
         value={values.cli_token_max_days}
-        hint="Leave empty for no limit."
+        hint={TEXTS.leaveEmptyLimit}
       />
       <Field
         name="cli_token_sso_within_days"
-        label="Pause CLI tokens after this many days without a sign-in"
+        label={TEXTS.pauseCliTokens}
         type="number"
         value={values.cli_token_sso_within_days}
-        hint="Leave empty to let CLI tokens work without sign-ins."
+        hint={TEXTS.leaveEmptyLet}
       />
       <Field
         name="session_token_audiences"
-        label="Audiences of session tokens"
+        label={TEXTS.audiencesSessionTokens}
         value={values.session_token_audiences}
         lines={3}
-        hint="One per line. Services other than this gateway for which members may request session tokens."
+        hint={TEXTS.onePerLine3}
       />
       <label>
-        Email addresses of users who sign in
+        {TEXTS.emailAddressesUsers}
         <select name="email_policy">
           <option value="any" selected={values.email_policy !== 'verified_domains'}>
-            in any domain
+            {TEXTS.inAnyDomain}
           </option>
           <option value="verified_domains" selected={values.email_policy === 'verified_domains'}>
-            only in verified domains
+            {TEXTS.verifiedDomains}
           </option>
         </select>
       </label>
       <label>
-        Users who may sign in
+        {TEXTS.usersSign}
         <select name="provisioning">
           {PROVISIONING.map(([value, text]) => (
             <option value={value} selected={values.provisioning === value}>
@@ -263,10 +297,10 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
       </label>
       <Field
         name="scim_link_attribute"
-        label="SAML attribute with the externalId of SCIM users"
+        label={TEXTS.samlAttributeExternalid}
         value={values.scim_link_attribute}
         maxlength={512}
-        hint="Finds the SCIM user of a sign-in. Leave empty to compare only the NameID and the email address."
+        hint={TEXTS.findsScimUser}
       />
     </>
   );

@@ -1,37 +1,51 @@
+import type { ComponentChildren } from 'preact';
 import { Page } from '../layout.tsx';
 import { Copy } from '../parts/copy.tsx';
+
+const TEXTS = {
+  windowTitle: 'Welcome',
+  title: 'Welcome: sign in as operator',
+  lead: 'This gateway is running and has no organization yet. Three steps lead to the first sign-in of a user.',
+  token: 'Sign in with the operator token.',
+  tokenFile: (file: ComponentChildren, start: ComponentChildren) => (
+    <>
+      The gateway created it at its first start, in the file {file} beside its SQLite database. After {start}, show it in the same folder:
+    </>
+  ),
+  tokenVariable: (variable: ComponentChildren) => <>If {variable} is set, its value is the token.</>,
+  organization: 'Create an organization',
+  organizationHow: 'for your first customer, with a name and a short name for its addresses.',
+  connect: 'Connect its identity provider.',
+  connectHow: 'Upload the metadata yourself, or send the customer’s IT administrator a setup link. Test it, then users can sign in.',
+  signIn: 'Sign in as operator',
+  demo: (command: ComponentChildren) => <>To see a complete gateway with example organizations first, run {command}.</>,
+} as const;
 
 /** Greets the operator of a gateway without organizations. Every visitor sees this page, so it says nothing about this gateway. */
 export function WelcomePage() {
   return (
-    <Page title="Welcome" script="copy.js">
-      <h1>Welcome: sign in as operator</h1>
-      <p>This gateway is running and has no organization yet. Three steps lead to the first sign-in of a user.</p>
+    <Page title={TEXTS.windowTitle} script="copy.js">
+      <h1>{TEXTS.title}</h1>
+      <p>{TEXTS.lead}</p>
       <ol class="steps">
         <li>
-          <strong>Sign in with the operator token.</strong> The gateway created it at its first start, in the file{' '}
-          <code>operator-token</code> beside its SQLite database. After <code>npm start</code>, show it in the same folder:
+          <strong>{TEXTS.token}</strong> {TEXTS.tokenFile(<code>operator-token</code>, <code>npm start</code>)}
           <Copy value="cat data/operator-token" what="command" block />
-          <span class="sub">
-            If <code>SAMLGATE_OPERATOR_TOKEN</code> is set, its value is the token.
-          </span>
+          <span class="sub">{TEXTS.tokenVariable(<code>SAMLGATE_OPERATOR_TOKEN</code>)}</span>
         </li>
         <li>
-          <strong>Create an organization</strong> for your first customer, with a name and a short name for its addresses.
+          <strong>{TEXTS.organization}</strong> {TEXTS.organizationHow}
         </li>
         <li>
-          <strong>Connect its identity provider.</strong> Upload the metadata yourself, or send the customer’s IT administrator a setup
-          link. Test it, then users can sign in.
+          <strong>{TEXTS.connect}</strong> {TEXTS.connectHow}
         </li>
       </ol>
       <p>
         <a class="button wide" href="/console/operator">
-          Sign in as operator
+          {TEXTS.signIn}
         </a>
       </p>
-      <p class="small">
-        To see a complete gateway with example organizations first, run <code>npm run demo</code>.
-      </p>
+      <p class="small">{TEXTS.demo(<code>npm run demo</code>)}</p>
     </Page>
   );
 }

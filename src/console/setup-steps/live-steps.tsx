@@ -9,6 +9,33 @@ import { identifierText } from '../single-sign-on/identifier-panel.tsx';
 import { StepPage, stepPath } from './step-page.tsx';
 import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
 
+const TEXTS = {
+  goLive: 'Go live',
+  untilNowTest: 'Until now, only test sign-ins work. When you go live, users can sign in immediately.',
+  everythingSetUp: 'Everything is set up, and the test sign-in succeeded.',
+  connectionDisabledAsk: 'This connection is disabled. Ask an owner of the organization to enable it.',
+  membersExistSign:
+    'Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.',
+  goLiveWithout: 'Go live without an owner',
+  singleSignLive: 'Single sign-on is live',
+  whoAndWhere: 'Who can sign in, and where',
+  signInAddress: 'Sign-in address',
+  signInAddress2: 'sign-in address',
+  whoSignsIn: 'Who can sign in',
+  groupRole: ', if they are in a group that has a role here',
+  usersAssignedApplication: (value: string | number) => `The users who are assigned to the application at your identity provider${value}.`,
+  owners: 'Owners',
+  usersOf: 'users of',
+  identifiedBy: 'Identified by',
+  nextSteps: 'Next steps',
+  sendSignAddress: 'Send the sign-in address to the users. They become members at their first sign-in.',
+  askOwnerSign: 'Ask an owner to sign in first. Owners see the members and the settings in the console.',
+  members: 'Members',
+  tellPersonSent: 'Tell the person who sent you the setup link that the setup is done. Then end it here, at the top right.',
+  sentSetupLinks: 'If you sent setup links, tell the IT administrator that the setup is done, and revoke the links.',
+  showTheConnection: 'Show the connection',
+} as const;
+
 export interface LiveStepProps {
   readonly frame: Frame;
   readonly progress: SetupProgress;
@@ -30,27 +57,21 @@ export function LiveStep({ frame, progress, connection, isLocked }: LiveStepProp
   const isBlocked =
     viewer.kind === 'setup' ? open.some(({ id }) => id !== 'users') : viewer.kind === 'member' && !progress.done.has('roles');
   return (
-    <StepPage
-      frame={frame}
-      step="live"
-      progress={progress}
-      title="Go live"
-      lead="Until now, only test sign-ins work. When you go live, users can sign in immediately."
-    >
-      <section class="panel" aria-label="Go live">
-        {open.length === 0 ? <p>Everything is set up, and the test sign-in succeeded.</p> : <OpenSteps frame={frame} open={open} />}
+    <StepPage frame={frame} step="live" progress={progress} title={TEXTS.goLive} lead={TEXTS.untilNowTest}>
+      <section class="panel" aria-label={TEXTS.goLive}>
+        {open.length === 0 ? <p>{TEXTS.everythingSetUp}</p> : <OpenSteps frame={frame} open={open} />}
         {connection.state === 'disabled' && viewer.kind === 'setup' ? (
-          <p>This connection is disabled. Ask an owner of the organization to enable it.</p>
+          <p>{TEXTS.connectionDisabledAsk}</p>
         ) : isLocked ? (
-          <p>Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.</p>
+          <p>{TEXTS.membersExistSign}</p>
         ) : isBlocked ? null : (
           <PostForm action={`${frame.singleSignOnPath}/go-live`} csrfToken={frame.csrfToken}>
             {viewer.kind === 'operator' && !progress.done.has('roles') ? (
               <label>
-                <input type="checkbox" name="allow_no_owner" value="yes" required /> Go live without an owner
+                <input type="checkbox" name="allow_no_owner" value="yes" required /> {TEXTS.goLiveWithout}
               </label>
             ) : null}
-            <button type="submit">Go live</button>
+            <button type="submit">{TEXTS.goLive}</button>
           </PostForm>
         )}
       </section>
@@ -84,22 +105,19 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
   const isSetup = frame.viewer.kind === 'setup';
   const owners = ownerGroupsOf(roleMapping).slice(0, 10);
   return (
-    <StepPage frame={frame} step="done" progress={progress} title="Single sign-on is live">
+    <StepPage frame={frame} step="done" progress={progress} title={TEXTS.singleSignLive}>
       <section class="panel" aria-labelledby="who">
-        <h2 id="who">Who can sign in, and where</h2>
+        <h2 id="who">{TEXTS.whoAndWhere}</h2>
         <Facts
           facts={[
-            ['Sign-in address', <Copy value={login} what="sign-in address" />],
-            [
-              'Who can sign in',
-              `The users who are assigned to the application at your identity provider${roleMapping.defaultRole === 'none' ? ', if they are in a group that has a role here' : ''}.`,
-            ],
+            [TEXTS.signInAddress, <Copy value={login} what={TEXTS.signInAddress2} />],
+            [TEXTS.whoSignsIn, TEXTS.usersAssignedApplication(roleMapping.defaultRole === 'none' ? TEXTS.groupRole : '')],
             // A setup link learns no rules once members could exist.
             [
-              'Owners',
+              TEXTS.owners,
               isSetup || owners.length === 0 ? undefined : (
                 <>
-                  users of{' '}
+                  {TEXTS.usersOf}{' '}
                   {owners.map((group, index) => (
                     <>
                       {index === 0 ? null : ', '}
@@ -109,31 +127,27 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
                 </>
               ),
             ],
-            ['Identified by', identifierText(connection.settings.identifier ?? 'auto')],
+            [TEXTS.identifiedBy, identifierText(connection.settings.identifier ?? 'auto')],
           ]}
         />
       </section>
       <section class="panel" aria-labelledby="next">
-        <h2 id="next">Next steps</h2>
+        <h2 id="next">{TEXTS.nextSteps}</h2>
         <ol class="steps">
-          <li>Send the sign-in address to the users. They become members at their first sign-in.</li>
+          <li>{TEXTS.sendSignAddress}</li>
           <li>
-            Ask an owner to sign in first. Owners see the members and the settings in the console.
+            {TEXTS.askOwnerSign}
             {isSetup ? null : (
               <>
                 {' '}
-                <a href={`${frame.base}/members`}>Members</a>
+                <a href={`${frame.base}/members`}>{TEXTS.members}</a>
               </>
             )}
           </li>
-          <li>
-            {isSetup
-              ? 'Tell the person who sent you the setup link that the setup is done. Then end it here, at the top right.'
-              : 'If you sent setup links, tell the IT administrator that the setup is done, and revoke the links.'}
-          </li>
+          <li>{isSetup ? TEXTS.tellPersonSent : TEXTS.sentSetupLinks}</li>
         </ol>
         <a class="button secondary" href={frame.singleSignOnPath}>
-          Show the connection
+          {TEXTS.showTheConnection}
         </a>
       </section>
     </StepPage>

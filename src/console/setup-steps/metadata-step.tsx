@@ -7,6 +7,29 @@ import { IDP_PRODUCTS, type IdpProductId } from './idp-products.ts';
 import { StepPage } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
+const TEXTS = {
+  addIdentityProviders: 'Add your identity provider’s metadata',
+  metadataTellsGateway:
+    'The metadata tells the gateway where users sign in, and which certificate proves it. You see a preview before anything is saved.',
+  membersExistMetadata: 'Members exist, so metadata that you save here is a proposal. It takes effect when an owner accepts it.',
+  metadata: 'Metadata',
+  whereFind: 'Where to find it:',
+  manualEntry: 'Manual entry',
+  metadataEnterValues: 'There is no metadata: enter the values manually',
+  urlXmlMetadata: 'URL or XML of the metadata',
+  https: 'https://…',
+  orAFile: 'Or a file',
+  enterAddressPaste:
+    'Enter an address, paste the XML, or drop the file here. From an address, the gateway fetches the metadata once a day, so it picks up new certificates in time.',
+  metadataDescribesSeveral: 'The metadata describes several identity providers',
+  entityIdIdentity: 'Entity ID of your identity provider',
+  preview: 'Preview',
+  entityIdIssuer: 'Entity ID (issuer) of the identity provider',
+  singleSignUrl: 'Single sign-on URL of the identity provider',
+  signingCertificateIdentity: 'Signing certificate of the identity provider',
+  pemTextBegin: 'PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, or base64. Enter several one after the other.',
+} as const;
+
 /** Metadata as the user has entered it so far. */
 export interface TypedMetadata {
   /** A URL or XML. */
@@ -44,25 +67,25 @@ export function MetadataStep({ frame, progress, product, typed, problem, isLocke
       frame={frame}
       step="metadata"
       progress={progress}
-      title="Add your identity provider’s metadata"
-      lead="The metadata tells the gateway where users sign in, and which certificate proves it. You see a preview before anything is saved."
+      title={TEXTS.addIdentityProviders}
+      lead={TEXTS.metadataTellsGateway}
       scripts={['drop.js']}
     >
       {isLocked ? (
         <Callout kind="note">
-          <p>Members exist, so metadata that you save here is a proposal. It takes effect when an owner accepts it.</p>
+          <p>{TEXTS.membersExistMetadata}</p>
         </Callout>
       ) : null}
       <section class="panel" aria-labelledby="metadata">
-        <h2 id="metadata">Metadata</h2>
+        <h2 id="metadata">{TEXTS.metadata}</h2>
         <p>
-          <strong>Where to find it:</strong> {IDP_PRODUCTS[product].metadata}
+          <strong>{TEXTS.whereFind}</strong> {IDP_PRODUCTS[product].metadata}
         </p>
         <OneField frame={frame} product={product} typed={typed} problem={isManual ? undefined : problem} />
       </section>
-      <section class="panel" aria-label="Manual entry">
+      <section class="panel" aria-label={TEXTS.manualEntry}>
         <details open={isManual}>
-          <summary>There is no metadata: enter the values manually</summary>
+          <summary>{TEXTS.metadataEnterValues}</summary>
           <ManualForm frame={frame} product={product} typed={typed} problem={isManual ? problem : undefined} />
         </details>
       </section>
@@ -78,7 +101,7 @@ const OneField = ({ frame, product, typed, problem }: FormProps) => (
   <PostForm action={actionOf(frame)} csrfToken={frame.csrfToken} kind="upload">
     <input type="hidden" name="product" value={product} />
     <div class="field drop" data-drop>
-      <label for="field-metadata">URL or XML of the metadata</label>
+      <label for="field-metadata">{TEXTS.urlXmlMetadata}</label>
       <textarea
         id="field-metadata"
         name="metadata"
@@ -86,25 +109,24 @@ const OneField = ({ frame, product, typed, problem }: FormProps) => (
         autocomplete="off"
         spellcheck={false}
         autofocus
-        placeholder="https://…"
+        placeholder={TEXTS.https}
         aria-describedby={problem ? 'problem-metadata hint-metadata' : 'hint-metadata'}
         {...(problem ? { 'aria-invalid': true } : {})}
       >
         {typed.metadata}
       </textarea>
       {problem ? <ProblemText id="problem-metadata" problem={problem} /> : null}
-      <label for="field-metadata_file">Or a file</label>
+      <label for="field-metadata_file">{TEXTS.orAFile}</label>
       <input id="field-metadata_file" name="metadata_file" type="file" accept=".xml,application/xml,text/xml,text/plain" />
       <small class="hint" id="hint-metadata">
-        Enter an address, paste the XML, or drop the file here. From an address, the gateway fetches the metadata once a day, so it picks up
-        new certificates in time.
+        {TEXTS.enterAddressPaste}
       </small>
     </div>
     <details open={typed.wanted !== ''}>
-      <summary>The metadata describes several identity providers</summary>
-      <Field name="wanted" label="Entity ID of your identity provider" value={typed.wanted} maxlength={1024} />
+      <summary>{TEXTS.metadataDescribesSeveral}</summary>
+      <Field name="wanted" label={TEXTS.entityIdIdentity} value={typed.wanted} maxlength={1024} />
     </details>
-    <button type="submit">Preview</button>
+    <button type="submit">{TEXTS.preview}</button>
   </PostForm>
 );
 
@@ -118,16 +140,16 @@ const ManualForm = ({ frame, product, typed, problem }: FormProps) => (
   <PostForm action={actionOf(frame)} csrfToken={frame.csrfToken} kind="upload">
     <input type="hidden" name="product" value={product} />
     {problem ? <ProblemText id="problem-manual" problem={problem} /> : null}
-    <Field name="entity_id" label="Entity ID (issuer) of the identity provider" value={typed.entity_id} required maxlength={1024} />
-    <Field name="sso_url" label="Single sign-on URL of the identity provider" type="url" value={typed.sso_url} required maxlength={2048} />
+    <Field name="entity_id" label={TEXTS.entityIdIssuer} value={typed.entity_id} required maxlength={1024} />
+    <Field name="sso_url" label={TEXTS.singleSignUrl} type="url" value={typed.sso_url} required maxlength={2048} />
     <Field
       name="certificates"
-      label="Signing certificate of the identity provider"
+      label={TEXTS.signingCertificateIdentity}
       value={typed.certificates}
       lines={6}
       required
-      hint="PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, or base64. Enter several one after the other."
+      hint={TEXTS.pemTextBegin}
     />
-    <button type="submit">Preview</button>
+    <button type="submit">{TEXTS.preview}</button>
   </PostForm>
 );

@@ -7,6 +7,19 @@ import { Sketch } from './sketch.tsx';
 import { StepPage, stepPath } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
+const TEXTS = {
+  whichIdentityProvider: 'Which identity provider do you use?',
+  nextStepsShow: 'The next steps show its screens with the values to enter. You can stop at any time and continue later.',
+  createTheApplication: 'Create the application',
+  createApplication: (label: string | number) => `Create the application in ${label}`,
+  openAdministrationIdentity: 'Open the administration of your identity provider in another tab, and follow these tasks in order.',
+  tasks: 'Tasks',
+  continueToMetadata: 'Continue to metadata',
+  chooseAnotherIdentity: 'Choose another identity provider',
+  thenClick: 'Then click',
+  and: ' and ',
+} as const;
+
 export interface ProviderStepProps {
   readonly frame: Frame;
   readonly progress: SetupProgress;
@@ -15,13 +28,7 @@ export interface ProviderStepProps {
 
 /** Step 1: the identity provider. */
 export const ProviderStep = ({ frame, progress, chosen }: ProviderStepProps) => (
-  <StepPage
-    frame={frame}
-    step="provider"
-    progress={progress}
-    title="Which identity provider do you use?"
-    lead="The next steps show its screens with the values to enter. You can stop at any time and continue later."
-  >
+  <StepPage frame={frame} step="provider" progress={progress} title={TEXTS.whichIdentityProvider} lead={TEXTS.nextStepsShow}>
     <ul class="products">
       {Object.entries(IDP_PRODUCTS).map(([id, { label }]) => (
         <li>
@@ -49,10 +56,10 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
       frame={frame}
       step="application"
       progress={progress}
-      title={kind === 'other' && product === 'other' ? 'Create the application' : `Create the application in ${label}`}
-      lead="Open the administration of your identity provider in another tab, and follow these tasks in order."
+      title={kind === 'other' && product === 'other' ? TEXTS.createTheApplication : TEXTS.createApplication(label)}
+      lead={TEXTS.openAdministrationIdentity}
     >
-      <section class="panel tasks" aria-label="Tasks">
+      <section class="panel tasks" aria-label={TEXTS.tasks}>
         {tasks.map((task, index) => (
           <details name="task" open={index === 0}>
             <summary>
@@ -64,10 +71,10 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
       </section>
       <div class="buttons">
         <a class="button" href={stepPath(frame, 'metadata', product)}>
-          Continue to metadata
+          {TEXTS.continueToMetadata}
         </a>
         <a class="button secondary" href={stepPath(frame, 'provider', product)}>
-          Choose another identity provider
+          {TEXTS.chooseAnotherIdentity}
         </a>
       </div>
     </StepPage>
@@ -96,10 +103,10 @@ function Task({ task, values }: { readonly task: ProductTask } & Pick<Applicatio
         {note === undefined ? null : <p class="hint">{note}</p>}
         {buttons === undefined ? null : (
           <p>
-            Then click{' '}
+            {TEXTS.thenClick}{' '}
             {buttons.map((button, index) => (
               <>
-                {index === 0 ? null : ' and '}
+                {index === 0 ? null : TEXTS.and}
                 <strong>{button}</strong>
               </>
             ))}

@@ -3,6 +3,17 @@ import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
 
+const TEXTS = {
+  singleSignOn: 'Single sign-on',
+  setupSteps: 'Setup steps',
+  stepOf: (number: ComponentChildren, length: ComponentChildren) => (
+    <>
+      Step {number} of {length}
+    </>
+  ),
+  done: '(done)',
+} as const;
+
 export interface StepPageProps {
   readonly frame: Frame;
   readonly step: SetupStepId | 'done';
@@ -22,7 +33,7 @@ export const StepPage = ({ frame, step, progress, title, lead, scripts, children
     frame={frame}
     section="single-sign-on"
     title={title}
-    back={{ href: frame.singleSignOnPath, label: 'Single sign-on' }}
+    back={{ href: frame.singleSignOnPath, label: TEXTS.singleSignOn }}
     {...(lead === undefined ? {} : { lead })}
     {...(scripts === undefined ? {} : { scripts })}
   >
@@ -35,12 +46,8 @@ export const StepPage = ({ frame, step, progress, title, lead, scripts, children
 function Progress({ frame, step, progress: { done, next } }: Pick<StepPageProps, 'frame' | 'step' | 'progress'>) {
   const number = SETUP_STEPS.findIndex(({ id }) => id === step) + 1;
   return (
-    <nav class="progress" aria-label="Setup steps">
-      {number === 0 ? null : (
-        <p>
-          Step {number} of {SETUP_STEPS.length}
-        </p>
-      )}
+    <nav class="progress" aria-label={TEXTS.setupSteps}>
+      {number === 0 ? null : <p>{TEXTS.stepOf(number, SETUP_STEPS.length)}</p>}
       <ol>
         {SETUP_STEPS.map(({ id, label }) => (
           <li class={done.has(id) ? 'done' : undefined}>
@@ -51,7 +58,7 @@ function Progress({ frame, step, progress: { done, next } }: Pick<StepPageProps,
             ) : (
               <span>{label}</span>
             )}
-            {done.has(id) ? <span class="unseen"> (done)</span> : null}
+            {done.has(id) ? <span class="unseen"> {TEXTS.done}</span> : null}
           </li>
         ))}
       </ol>

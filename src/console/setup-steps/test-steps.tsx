@@ -12,6 +12,28 @@ import { identifierText, OfferedIdentifiers } from '../single-sign-on/identifier
 import { StepPage, stepPath } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
+const TEXTS = {
+  howUsersIdentified: 'How are users identified?',
+  signOnceYourself: 'Sign in once yourself. The test shows what your identity provider sends, creates no session and changes no member.',
+  whatArrived: 'What arrived',
+  continueToRoles: 'Continue to roles',
+  testSign: 'Test the sign-in',
+  signUserAssigned: 'Sign in as a user who is assigned to the application. The test creates no session and changes no member.',
+  result: 'Result',
+  works: 'Works.',
+  continueGoLive: 'Continue to go live',
+  testSignIn: 'Test sign-in',
+  browserGoesIdentity: 'Your browser goes to the identity provider and comes back to this page.',
+  testAgain: 'Test again',
+  tested: 'Tested',
+  usersIdentified: 'Users are identified by',
+  attributes: 'Attributes',
+  groups: 'Groups',
+  allChecksTest: 'All checks of this test sign-in',
+  testSignRefused: 'The test sign-in was refused.',
+  whatToChange: 'What to change:',
+} as const;
+
 export interface TestedStepProps {
   readonly frame: Frame;
   readonly progress: SetupProgress;
@@ -28,13 +50,7 @@ export function UsersStep({ frame, progress, connection, entry, canChange }: Tes
   const isAccepted = entry?.outcome === 'accepted';
   const lacksIdentifier = entry !== undefined && isIdentifierMissing(entry);
   return (
-    <StepPage
-      frame={frame}
-      step="users"
-      progress={progress}
-      title="How are users identified?"
-      lead="Sign in once yourself. The test shows what your identity provider sends, creates no session and changes no member."
-    >
+    <StepPage frame={frame} step="users" progress={progress} title={TEXTS.howUsersIdentified} lead={TEXTS.signOnceYourself}>
       {entry ? null : <StartTest frame={frame} step="users" />}
       {entry && lacksIdentifier && setting === 'auto' && canChange ? (
         <OfferedIdentifiers frame={frame} offered={entry.offeredIdentifiers ?? []} />
@@ -42,12 +58,12 @@ export function UsersStep({ frame, progress, connection, entry, canChange }: Tes
       {entry && !isAccepted && !(lacksIdentifier && setting !== 'auto') ? <Refusal frame={frame} entry={entry} /> : null}
       {entry ? (
         <section class="panel" aria-labelledby="arrived">
-          <h2 id="arrived">What arrived</h2>
+          <h2 id="arrived">{TEXTS.whatArrived}</h2>
           <Arrived frame={frame} entry={entry} identifier={identifierText(setting)} />
           <div class="buttons">
             {isAccepted || setting !== 'auto' ? (
               <a class="button" href={stepPath(frame, 'roles')}>
-                Continue to roles
+                {TEXTS.continueToRoles}
               </a>
             ) : null}
             <TestAgain frame={frame} step="users" />
@@ -69,24 +85,18 @@ export function TestStep({ frame, progress, connection, entry }: TestedStepProps
   const isAnswered = entry !== undefined && isIdentifierMissing(entry) && (connection.settings.identifier ?? 'auto') !== 'auto';
   const isShown = entry?.outcome === 'refused' && !isAnswered;
   return (
-    <StepPage
-      frame={frame}
-      step="test"
-      progress={progress}
-      title="Test the sign-in"
-      lead="Sign in as a user who is assigned to the application. The test creates no session and changes no member."
-    >
+    <StepPage frame={frame} step="test" progress={progress} title={TEXTS.testSign} lead={TEXTS.signUserAssigned}>
       {isTested ? (
-        <section class="panel" aria-label="Result">
+        <section class="panel" aria-label={TEXTS.result}>
           <div class="notice done">
             <p>
-              <strong>Works.</strong> {worksText(entry)}
+              <strong>{TEXTS.works}</strong> {worksText(entry)}
             </p>
           </div>
           {entry ? <Arrived frame={frame} entry={entry} identifier={identifierText(connection.settings.identifier ?? 'auto')} /> : null}
           <div class="buttons">
             <a class="button" href={stepPath(frame, 'live')}>
-              Continue to go live
+              {TEXTS.continueGoLive}
             </a>
             <TestAgain frame={frame} step="test" />
           </div>
@@ -109,10 +119,10 @@ const worksText = (entry: SignInLogEntry | undefined): string =>
 type TestedStepId = 'users' | 'test';
 
 const StartTest = ({ frame, step }: { readonly frame: Frame; readonly step: TestedStepId }) => (
-  <section class="panel" aria-label="Test sign-in">
-    <p>Your browser goes to the identity provider and comes back to this page.</p>
+  <section class="panel" aria-label={TEXTS.testSignIn}>
+    <p>{TEXTS.browserGoesIdentity}</p>
     <PostForm action={stepPath(frame, step)} csrfToken={frame.csrfToken}>
-      <button type="submit">Test sign-in</button>
+      <button type="submit">{TEXTS.testSignIn}</button>
     </PostForm>
   </section>
 );
@@ -120,7 +130,7 @@ const StartTest = ({ frame, step }: { readonly frame: Frame; readonly step: Test
 const TestAgain = ({ frame, step }: { readonly frame: Frame; readonly step: TestedStepId }) => (
   <PostForm action={stepPath(frame, step)} csrfToken={frame.csrfToken} inline>
     <button type="submit" class="secondary">
-      Test again
+      {TEXTS.testAgain}
     </button>
   </PostForm>
 );
@@ -131,15 +141,15 @@ function Arrived({ frame, entry, identifier }: { readonly frame: Frame; readonly
     <>
       <Facts
         facts={[
-          ['Tested', <Near ms={atMs} nowMs={frame.nowMs} />],
-          ['Users are identified by', identifier],
-          ['Attributes', attributeNames.length === 0 ? 'none' : attributeNames.map(visibleText).join(', ')],
-          ['Groups', groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
+          [TEXTS.tested, <Near ms={atMs} nowMs={frame.nowMs} />],
+          [TEXTS.usersIdentified, identifier],
+          [TEXTS.attributes, attributeNames.length === 0 ? 'none' : attributeNames.map(visibleText).join(', ')],
+          [TEXTS.groups, groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
         ]}
       />
       {outcome === 'accepted' ? (
         <p>
-          <a href={`${frame.base}/sign-ins/${id}`}>All checks of this test sign-in</a>
+          <a href={`${frame.base}/sign-ins/${id}`}>{TEXTS.allChecksTest}</a>
         </p>
       ) : null}
     </>
@@ -152,16 +162,16 @@ function Refusal({ frame, entry: { id, code, variant, refusal, idpKind } }: { re
   return (
     <div class="notice problem" role="alert">
       <p>
-        <strong>{text ? `${text.title}.` : 'The test sign-in was refused.'}</strong>{' '}
+        <strong>{text ? `${text.title}.` : TEXTS.testSignRefused}</strong>{' '}
         {refusal?.detail === undefined ? null : <ForeignText text={refusal.detail} />}
       </p>
       {hint || text ? (
         <p>
-          <strong>What to change:</strong> {hint ? hint.text : text?.advice}
+          <strong>{TEXTS.whatToChange}</strong> {hint ? hint.text : text?.advice}
         </p>
       ) : null}
       <p>
-        <a href={`${frame.base}/sign-ins/${id}`}>All checks of this test sign-in</a>
+        <a href={`${frame.base}/sign-ins/${id}`}>{TEXTS.allChecksTest}</a>
       </p>
     </div>
   );

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { CHECK_GROUPS, CHECK_TITLES, groupOfCheck, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
 import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { hintFor, type IdpKind } from '../../saml/explain/idp-screens.ts';
@@ -6,13 +7,28 @@ import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { decisiveCheck } from './verdict.tsx';
 
+const TEXTS = {
+  responseExaminedBecause: 'The response was not examined, because it could not be read or too many were refused at that time.',
+  checks: 'Checks',
+  anotherCheck: 'Another check',
+  otherChecks: (length: string | number) => `${length} other checks`,
+  failedToo: (value: ComponentChildren) => <>{value} would have failed too:</>,
+  otherFailedChecks: 'Other failed checks',
+  check: 'Check',
+  result: 'Result',
+  finding: 'Finding',
+  expected: (code: ComponentChildren) => <>expected {code}</>,
+  received: (code: ComponentChildren) => <>received {code}</>,
+  signedAnyoneWritten: 'Not signed, so anyone can have written it.',
+} as const;
+
 /** All checks in folded groups. Failures that the verdict does not show are above them. */
 export function Checks({ entry }: { readonly entry: SignInLogEntry }) {
   const { examination, idpKind } = entry;
   if (!examination) {
     return (
       <Callout kind="note">
-        <p>The response was not examined, because it could not be read or too many were refused at that time.</p>
+        <p>{TEXTS.responseExaminedBecause}</p>
       </Callout>
     );
   }
@@ -21,11 +37,11 @@ export function Checks({ entry }: { readonly entry: SignInLogEntry }) {
   const others = checks.filter((check) => check.outcome === 'failed' && check !== decisive);
   return (
     <section class="panel" aria-labelledby="checks">
-      <h2 id="checks">Checks</h2>
+      <h2 id="checks">{TEXTS.checks}</h2>
       {others.length === 0 ? null : (
         <>
-          <p>{others.length === 1 ? 'Another check' : `${others.length} other checks`} would have failed too:</p>
-          <CheckTable label="Other failed checks" checks={others} idpKind={idpKind} />
+          <p>{TEXTS.failedToo(others.length === 1 ? TEXTS.anotherCheck : TEXTS.otherChecks(others.length))}</p>
+          <CheckTable label={TEXTS.otherFailedChecks} checks={others} idpKind={idpKind} />
         </>
       )}
       {(Object.keys(CHECK_GROUPS) as (keyof typeof CHECK_GROUPS)[]).map((group) => (
@@ -80,9 +96,9 @@ const CheckTable = ({ label, checks, idpKind }: CheckTableProps) => (
     label={label}
     rows={checks}
     columns={[
-      { label: 'Check', kind: 'heading', cell: ({ name }) => CHECK_TITLES[name] },
-      { label: 'Result', cell: ({ outcome }) => <ResultBadge outcome={outcome} /> },
-      { label: 'Finding', cell: (check) => <Finding check={check} hint={check.code && hintFor(check.code, idpKind)?.text} /> },
+      { label: TEXTS.check, kind: 'heading', cell: ({ name }) => CHECK_TITLES[name] },
+      { label: TEXTS.result, cell: ({ outcome }) => <ResultBadge outcome={outcome} /> },
+      { label: TEXTS.finding, cell: (check) => <Finding check={check} hint={check.code && hintFor(check.code, idpKind)?.text} /> },
     ]}
   />
 );
@@ -102,17 +118,9 @@ function Finding({ check, hint }: { readonly check: LoggedCheck; readonly hint: 
           <ForeignText text={detail} />
         </div>
       )}
-      {wanted === undefined ? null : (
-        <div>
-          expected <code>{visibleText(wanted)}</code>
-        </div>
-      )}
-      {got === undefined ? null : (
-        <div>
-          received <code>{visibleText(got)}</code>
-        </div>
-      )}
-      {isUnsigned ? <span class="sub">Not signed, so anyone can have written it.</span> : null}
+      {wanted === undefined ? null : <div>{TEXTS.expected(<code>{visibleText(wanted)}</code>)}</div>}
+      {got === undefined ? null : <div>{TEXTS.received(<code>{visibleText(got)}</code>)}</div>}
+      {isUnsigned ? <span class="sub">{TEXTS.signedAnyoneWritten}</span> : null}
       {outcome === 'failed' && hint !== undefined ? <span class="sub">{hint}</span> : null}
     </>
   );

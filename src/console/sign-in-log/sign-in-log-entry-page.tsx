@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { maskSubject } from '../../saml/explain/masking.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -14,6 +15,33 @@ import { fixLinkOf } from './fix-places.ts';
 import { OutcomeBadge } from './sign-in-log-page.tsx';
 import { Structure } from './structure-panel.tsx';
 import { Verdict } from './verdict.tsx';
+
+const TEXTS = {
+  singleSignOn: 'Single sign-on',
+  signInLog: 'Sign-in log',
+  downloadSupportBundle: 'Download support bundle',
+  testSignIn: 'Test sign-in',
+  details: 'Details',
+  identityProviderSent: (code: ComponentChildren) => (
+    <>
+      The identity provider sent no groups, but it sent the attribute {code}, in which some products send groups or roles. If its values are
+      groups of your organization, the gateway can read them as groups. Role rules then apply to them.
+    </>
+  ),
+  readGroupsFrom: (name: ComponentChildren) => <>Read groups from {name}</>,
+  result: 'Result',
+  time: 'Time',
+  user: 'User',
+  ipAddress: 'IP address',
+  requestId: 'Request ID',
+  member: 'Member',
+  role: 'Role',
+  groups: 'Groups',
+  attributes: 'Attributes',
+  identityProvidersClock: 'Identity provider’s clock',
+  signedWith: 'Signed with',
+  certificateExpired: 'certificate expired',
+} as const;
 
 export interface SignInPageProps {
   readonly frame: Frame;
@@ -34,7 +62,7 @@ export interface SignInPageProps {
 export function SignInPage({ frame, entry, address, groupsAttribute, canTest, canChange, goLivePath }: SignInPageProps) {
   const isSetup = frame.viewer.kind === 'setup';
   const path = `${frame.base}/sign-ins`;
-  const back = isSetup ? { href: `${frame.base}/single-sign-on`, label: 'Single sign-on' } : { href: path, label: 'Sign-in log' };
+  const back = isSetup ? { href: `${frame.base}/single-sign-on`, label: TEXTS.singleSignOn } : { href: path, label: TEXTS.signInLog };
   return (
     <ConsolePage
       frame={frame}
@@ -44,12 +72,12 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest, ca
       actions={
         <>
           <a class="button quiet" href={`${path}/${entry.id}/bundle`} download>
-            Download support bundle
+            {TEXTS.downloadSupportBundle}
           </a>
           {canTest ? (
             <PostForm action={`${frameOfConnection(frame, entry).singleSignOnPath}/test`} csrfToken={frame.csrfToken} inline>
               <button type="submit" class="quiet">
-                Test sign-in
+                {TEXTS.testSignIn}
               </button>
             </PostForm>
           ) : null}
@@ -64,7 +92,7 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest, ca
         <OfferedIdentifiers frame={frameOfConnection(frame, entry)} offered={entry.offeredIdentifiers ?? []} />
       ) : null}
       <section class="panel" aria-labelledby="details">
-        <h2 id="details">Details</h2>
+        <h2 id="details">{TEXTS.details}</h2>
         <EntryFacts frame={frame} entry={entry} address={address} />
       </section>
       <Checks entry={entry} />
@@ -94,12 +122,9 @@ interface GroupsSuggestionProps {
 
 const GroupsSuggestion = ({ action, csrfToken, name }: GroupsSuggestionProps) => (
   <Callout kind="note">
-    <p>
-      The identity provider sent no groups, but it sent the attribute <code>{visibleText(name)}</code>, in which some products send groups
-      or roles. If its values are groups of your organization, the gateway can read them as groups. Role rules then apply to them.
-    </p>
+    <p>{TEXTS.identityProviderSent(<code>{visibleText(name)}</code>)}</p>
     <PostForm action={action} csrfToken={csrfToken} inline>
-      <button type="submit">Read groups from {visibleText(name)}</button>
+      <button type="submit">{TEXTS.readGroupsFrom(visibleText(name))}</button>
     </PostForm>
   </Callout>
 );
@@ -111,33 +136,33 @@ function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | '
   return (
     <Facts
       facts={[
-        ['Result', <OutcomeBadge entry={entry} />],
+        [TEXTS.result, <OutcomeBadge entry={entry} />],
         [
-          'Time',
+          TEXTS.time,
           <>
             <Moment ms={entry.atMs} /> ({nearText(entry.atMs, frame.nowMs)})
           </>,
         ],
         [
-          'User',
+          TEXTS.user,
           // A setup link may be forwarded, so its holder learns only enough to recognize an own account.
           entry.subject && (frame.viewer.kind === 'setup' ? maskSubject(entry.subject) : entry.subject),
         ],
-        ['IP address', entry.address],
-        ['Request ID', requestId && <code>{requestId}</code>],
+        [TEXTS.ipAddress, entry.address],
+        [TEXTS.requestId, requestId && <code>{requestId}</code>],
         [
-          'Member',
+          TEXTS.member,
           member === undefined || frame.viewer.kind === 'setup' ? undefined : (
             <a href={`${frame.base}/members/${memberId}`}>
               <ForeignText text={member} />
             </a>
           ),
         ],
-        ['Role', role && `${role}, ${reason}`],
-        ['Groups', groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
-        ['Attributes', entry.attributeNames.length === 0 ? undefined : entry.attributeNames.map(visibleText).join(', ')],
-        ['Identity provider’s clock', examination?.clockOffsetMs === undefined ? undefined : clockText(examination.clockOffsetMs)],
-        ['Signed with', signersText(entry)],
+        [TEXTS.role, role && `${role}, ${reason}`],
+        [TEXTS.groups, groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
+        [TEXTS.attributes, entry.attributeNames.length === 0 ? undefined : entry.attributeNames.map(visibleText).join(', ')],
+        [TEXTS.identityProvidersClock, examination?.clockOffsetMs === undefined ? undefined : clockText(examination.clockOffsetMs)],
+        [TEXTS.signedWith, signersText(entry)],
       ]}
     />
   );
@@ -156,7 +181,7 @@ function signersText({ examination }: SignInLogEntry) {
   if (examination === undefined || examination.verifiedBy.length === 0) return undefined;
   return examination.verifiedBy.map(({ part, fingerprint, isExpired }) => (
     <div>
-      {part}: <code>{fingerprint}</code> {isExpired ? <span class="badge warning">certificate expired</span> : null}
+      {part}: <code>{fingerprint}</code> {isExpired ? <span class="badge warning">{TEXTS.certificateExpired}</span> : null}
     </div>
   ));
 }

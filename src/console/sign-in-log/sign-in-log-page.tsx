@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { ERRORS, errorText } from '../../errors.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -9,6 +10,32 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment, Near } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
+
+const TEXTS = {
+  signInLog: 'Sign-in log',
+  gatewayStoresSign: 'This gateway stores no sign-ins. Results of test sign-ins are stored for one hour.',
+  oneDay: 'one day',
+  acceptedRefusedSign: (value: string | number) =>
+    `Accepted and refused sign-ins, with the reason of each refusal. They are stored for ${value}.`,
+  testSignIn: 'Test sign-in',
+  signIns: 'Sign-ins',
+  matchingSignIns: 'No matching sign-ins',
+  signInsYet: 'No sign-ins yet',
+  result: 'Result',
+  reason: 'Reason',
+  user: 'User',
+  ipAddress: 'IP address',
+  all: 'All',
+  accepted: 'accepted',
+  refused: 'refused',
+  any: 'Any',
+  userRequestId: 'User or request ID',
+  carl: 'carl@',
+  afterThisRefusal: 'after this refusal',
+  whatToChange: (badge: ComponentChildren) => <>What to change{badge}</>,
+  unknownValidSignature: 'unknown (no valid signature)',
+  unknown: 'unknown',
+} as const;
 
 /** The filter as requested. An empty value matches all. */
 export interface SignInFilter {
@@ -39,33 +66,29 @@ export function SignInLogPage(props: SignInLogPageProps) {
     <ConsolePage
       frame={frame}
       section="sign-ins"
-      title="Sign-in log"
-      lead={
-        keptDays === 0
-          ? 'This gateway stores no sign-ins. Results of test sign-ins are stored for one hour.'
-          : `Accepted and refused sign-ins, with the reason of each refusal. They are stored for ${keptDays === 1 ? 'one day' : `${keptDays} days`}.`
-      }
+      title={TEXTS.signInLog}
+      lead={keptDays === 0 ? TEXTS.gatewayStoresSign : TEXTS.acceptedRefusedSign(keptDays === 1 ? TEXTS.oneDay : `${keptDays} days`)}
       actions={
         canTest ? (
           <PostForm action={`${path}/test`} csrfToken={frame.csrfToken} inline>
             <button type="submit" class="quiet">
-              Test sign-in
+              {TEXTS.testSignIn}
             </button>
           </PostForm>
         ) : null
       }
     >
-      <section class="panel" aria-label="Sign-ins">
+      <section class="panel" aria-label={TEXTS.signIns}>
         <FilterForm path={path} filter={filter} isFiltered={isFiltered} />
         {entries.length === 0 ? (
-          <EmptyState title={isFiltered ? 'No matching sign-ins' : 'No sign-ins yet'} />
+          <EmptyState title={isFiltered ? TEXTS.matchingSignIns : TEXTS.signInsYet} />
         ) : (
           <DataTable
-            label="Sign-ins"
+            label={TEXTS.signIns}
             rows={entries}
             columns={[
               {
-                label: 'Result',
+                label: TEXTS.result,
                 kind: 'heading',
                 cell: (entry) => (
                   <a class="plain" href={`${path}/${entry.id}`}>
@@ -76,9 +99,9 @@ export function SignInLogPage(props: SignInLogPageProps) {
                   </a>
                 ),
               },
-              { label: 'Reason', cell: (entry) => <Reason entry={entry} href={`${path}/${entry.id}`} /> },
-              { label: 'User', cell: (entry) => <User entry={entry} base={frame.base} addresses={addresses} /> },
-              { label: 'IP address', cell: ({ address }) => (address === undefined ? '–' : <ForeignText text={address} />) },
+              { label: TEXTS.reason, cell: (entry) => <Reason entry={entry} href={`${path}/${entry.id}`} /> },
+              { label: TEXTS.user, cell: (entry) => <User entry={entry} base={frame.base} addresses={addresses} /> },
+              { label: TEXTS.ipAddress, cell: ({ address }) => (address === undefined ? '–' : <ForeignText text={address} />) },
             ]}
           />
         )}
@@ -93,21 +116,21 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
     <search>
       <form class="row" method="get" action={path}>
         <label class="narrow">
-          Result
+          {TEXTS.result}
           <select name="outcome">
-            <option value="">All</option>
+            <option value="">{TEXTS.all}</option>
             <option value="accepted" selected={filter.outcome === 'accepted'}>
-              accepted
+              {TEXTS.accepted}
             </option>
             <option value="refused" selected={filter.outcome === 'refused'}>
-              refused
+              {TEXTS.refused}
             </option>
           </select>
         </label>
         <label>
-          Reason
+          {TEXTS.reason}
           <select name="code">
-            <option value="">Any</option>
+            <option value="">{TEXTS.any}</option>
             {Object.entries(ERRORS)
               .filter(([code]) => /^(?:saml|member)_/.test(code))
               .map(([code, { administrator }]) => (
@@ -118,8 +141,8 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
           </select>
         </label>
         <label>
-          User or request ID
-          <input type="search" name="person" value={filter.person} maxlength={254} autocomplete="off" placeholder="carl@" />
+          {TEXTS.userRequestId}
+          <input type="search" name="person" value={filter.person} maxlength={254} autocomplete="off" placeholder={TEXTS.carl} />
         </label>
         <FilterButtons path={path} isFiltered={isFiltered} />
       </form>
@@ -141,7 +164,7 @@ function Reason({ entry: { code, variant }, href }: { readonly entry: SignInLogS
         <code>{code}</code>
       </span>
       <a class="sub" href={`${href}#verdict`}>
-        What to change<span class="unseen"> after this refusal</span>
+        {TEXTS.whatToChange(<span class="unseen"> {TEXTS.afterThisRefusal}</span>)}
       </a>
     </>
   );
@@ -156,8 +179,8 @@ interface UserProps {
 /** The member, or the user that a verified assertion names. Without a valid signature, anyone could put a name into the log. */
 function User({ entry: { memberId, subject, isVerified }, base, addresses }: UserProps) {
   if (memberId === undefined) {
-    if (!isVerified) return <>unknown (no valid signature)</>;
-    return subject === undefined ? <>unknown</> : <ForeignText text={subject} />;
+    if (!isVerified) return <>{TEXTS.unknownValidSignature}</>;
+    return subject === undefined ? TEXTS.unknown : <ForeignText text={subject} />;
   }
   return (
     <a href={`${base}/members/${memberId}`}>

@@ -2,18 +2,26 @@ import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import type { MaskedAttribute, MaskedRow, MaskedValue } from '../../saml/explain/masking.ts';
 import { visibleText } from '../parts/foreign-text.tsx';
 
+const TEXTS = {
+  structureSamlResponse: 'Structure of the SAML response',
+  valuesAboutUser: 'Values about the user are masked. Nothing else of the response is stored.',
+  elementsSamlResponse: 'Elements of the SAML response',
+  decryptedAssertion: 'Decrypted assertion',
+  structureDecryptedAssertion: 'Structure of the decrypted assertion',
+} as const;
+
 /** The elements of the response, folded, with the values about the user masked. */
 export function Structure({ entry: { examination } }: { readonly entry: SignInLogEntry }) {
   if (!examination || examination.structure.length === 0) return null;
   return (
     <details class="panel">
-      <summary>Structure of the SAML response</summary>
-      <p class="small">Values about the user are masked. Nothing else of the response is stored.</p>
-      <Rows rows={examination.structure} label="Elements of the SAML response" />
+      <summary>{TEXTS.structureSamlResponse}</summary>
+      <p class="small">{TEXTS.valuesAboutUser}</p>
+      <Rows rows={examination.structure} label={TEXTS.elementsSamlResponse} />
       {examination.decryptedStructure ? (
         <>
-          <h2>Decrypted assertion</h2>
-          <Rows rows={examination.decryptedStructure} label="Structure of the decrypted assertion" />
+          <h2>{TEXTS.decryptedAssertion}</h2>
+          <Rows rows={examination.decryptedStructure} label={TEXTS.structureDecryptedAssertion} />
         </>
       ) : null}
     </details>

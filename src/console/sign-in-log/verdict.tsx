@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
 import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { errorText } from '../../errors.ts';
@@ -5,6 +6,19 @@ import { hintFor } from '../../saml/explain/idp-screens.ts';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import type { FixLink } from './fix-places.ts';
+
+const TEXTS = {
+  works: 'Works',
+  everyCheckPassed: 'Every check passed, so users can sign in with these settings. The test created no session and changed no member.',
+  goLive: 'Go live',
+  connectionStillDraft: (link: ComponentChildren) => <>The connection is still a draft. {link} to let users sign in.</>,
+  failedCheck: 'Failed check',
+  expected: 'Expected',
+  received: 'Received',
+  whatToChange: 'What to change:',
+  validSignatureCovers: 'No valid signature covers the response, so anyone could have written it.',
+  open: (page: ComponentChildren) => <>Open {page}</>,
+} as const;
 
 export interface VerdictProps {
   readonly entry: SignInLogEntry;
@@ -20,13 +34,9 @@ export function Verdict({ entry, goLivePath, fix }: VerdictProps) {
   if (entry.kind !== 'test') return null;
   return (
     <section class="notice done" aria-labelledby="verdict">
-      <h2 id="verdict">Works</h2>
-      <p>Every check passed, so users can sign in with these settings. The test created no session and changed no member.</p>
-      {goLivePath === undefined ? null : (
-        <p>
-          The connection is still a draft. <a href={goLivePath}>Go live</a> to let users sign in.
-        </p>
-      )}
+      <h2 id="verdict">{TEXTS.works}</h2>
+      <p>{TEXTS.everyCheckPassed}</p>
+      {goLivePath === undefined ? null : <p>{TEXTS.connectionStillDraft(<a href={goLivePath}>{TEXTS.goLive}</a>)}</p>}
     </section>
   );
 }
@@ -50,20 +60,20 @@ function Refusal({ entry, fix }: Pick<VerdictProps, 'entry' | 'fix'>) {
       )}
       <Facts
         facts={[
-          ['Failed check', check && CHECK_TITLES[check.name]],
-          ['Expected', codeText(refusal?.wanted ?? check?.wanted)],
-          ['Received', codeText(refusal?.got ?? check?.got)],
+          [TEXTS.failedCheck, check && CHECK_TITLES[check.name]],
+          [TEXTS.expected, codeText(refusal?.wanted ?? check?.wanted)],
+          [TEXTS.received, codeText(refusal?.got ?? check?.got)],
         ]}
       />
       {hint || text ? (
         <p>
-          <strong>What to change:</strong> {hint ? hint.text : text?.advice}
+          <strong>{TEXTS.whatToChange}</strong> {hint ? hint.text : text?.advice}
         </p>
       ) : null}
-      {isVerified ? null : <p>No valid signature covers the response, so anyone could have written it.</p>}
+      {isVerified ? null : <p>{TEXTS.validSignatureCovers}</p>}
       {fix === undefined ? null : (
         <p>
-          <a href={fix.href}>Open {fix.page}</a>
+          <a href={fix.href}>{TEXTS.open(fix.page)}</a>
         </p>
       )}
     </section>

@@ -1,5 +1,16 @@
+import type { ComponentChildren } from 'preact';
 import type { Connection } from '../../organizations/organizations.ts';
 import { Moment } from '../parts/moment.tsx';
+
+const TEXTS = {
+  certificateExpired: 'certificate expired',
+  certificateExpiresSoon: 'certificate expires soon',
+  usersSignThrough: 'Users can sign in through this connection.',
+  connectionDisabledUsers: 'This connection is disabled, so users cannot sign in through it.',
+  connectionDraftTest: 'This connection is a draft. Only test sign-ins work.',
+  testSignPresent: 'No test sign-in with the present metadata and settings has succeeded yet.',
+  testSignSucceeded: (time: ComponentChildren) => <>A test sign-in succeeded on {time}.</>,
+} as const;
 
 const STATES = { draft: ['note', 'draft'], active: ['good', 'active'], disabled: ['bad', 'disabled'] } as const;
 
@@ -16,24 +27,18 @@ export interface CertificateBadgeProps {
 /** Warns if all certificates of a connection have expired, or expire within 30 days. */
 export function CertificateBadge({ certificates, nowMs }: CertificateBadgeProps) {
   const last = Math.max(...certificates.map(({ notAfter }) => Date.parse(notAfter)));
-  if (last < nowMs) return <span class="badge bad">certificate expired</span>;
-  return last < nowMs + SOON_MS ? <span class="badge warning">certificate expires soon</span> : null;
+  if (last < nowMs) return <span class="badge bad">{TEXTS.certificateExpired}</span>;
+  return last < nowMs + SOON_MS ? <span class="badge warning">{TEXTS.certificateExpiresSoon}</span> : null;
 }
 
 /** Says what the state of a connection means for sign-ins. */
 export function StateText({ state, testedAt }: Pick<Connection, 'state' | 'testedAt'>) {
-  if (state === 'active') return <p>Users can sign in through this connection.</p>;
-  if (state === 'disabled') return <p>This connection is disabled, so users cannot sign in through it.</p>;
+  if (state === 'active') return <p>{TEXTS.usersSignThrough}</p>;
+  if (state === 'disabled') return <p>{TEXTS.connectionDisabledUsers}</p>;
   return (
     <p>
-      This connection is a draft. Only test sign-ins work.{' '}
-      {testedAt === undefined ? (
-        'No test sign-in with the present metadata and settings has succeeded yet.'
-      ) : (
-        <>
-          A test sign-in succeeded on <Moment ms={Date.parse(testedAt)} />.
-        </>
-      )}
+      {TEXTS.connectionDraftTest}{' '}
+      {testedAt === undefined ? TEXTS.testSignPresent : TEXTS.testSignSucceeded(<Moment ms={Date.parse(testedAt)} />)}
     </p>
   );
 }

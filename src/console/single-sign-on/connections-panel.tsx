@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { Frame } from '../navigation.ts';
 import { DataTable } from '../parts/data-table.tsx';
@@ -5,6 +6,30 @@ import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { StateBadge } from './connection-state.tsx';
+
+const TEXTS = {
+  connections: 'Connections',
+  name: 'Name',
+  state: 'State',
+  isDefault: ' default',
+  emailDomains: 'Email domains',
+  change: (name: ComponentChildren) => <>Change {name}</>,
+  onePerLine: 'One per line. Sign-ins that start with an email address in one of these domains use this connection.',
+  saveConnection: 'Save connection',
+  disablingRefusesSign: 'Disabling refuses sign-ins immediately and revokes the sessions and tokens of the members of this connection.',
+  disableConnection: 'Disable connection',
+  usersCannotSign: 'Users cannot sign in through this connection until you enable it.',
+  enableConnection: 'Enable connection',
+  roleRulesWithout: 'Role rules without a connection, and the default role, apply to the default connection only.',
+  makeDefaultConnection: 'Make default connection',
+  deleteConnectionMetadata: 'Delete this connection with its metadata and settings',
+  deleteConnection: 'Delete connection',
+  keepSessionsTokens: 'Keep the sessions and tokens of its members',
+  addAConnection: 'Add a connection',
+  metadataUrl: 'Metadata URL',
+  orMetadataXml: 'Or metadata XML',
+  addConnection: 'Add connection',
+} as const;
 
 export interface ConnectionsPanelProps {
   readonly frame: Frame;
@@ -20,13 +45,13 @@ export function ConnectionsPanel({ frame, connections, shown }: ConnectionsPanel
   const isDefault = shown.id === connections[0]?.id;
   return (
     <section class="panel" aria-labelledby="connections">
-      <h2 id="connections">Connections</h2>
+      <h2 id="connections">{TEXTS.connections}</h2>
       <DataTable
-        label="Connections"
+        label={TEXTS.connections}
         rows={connections}
         columns={[
           {
-            label: 'Name',
+            label: TEXTS.name,
             kind: 'heading',
             cell: ({ id, name }) => (
               <a href={`${base}/${id}`} {...(id === shown.id ? { 'aria-current': 'true' as const } : {})}>
@@ -35,20 +60,18 @@ export function ConnectionsPanel({ frame, connections, shown }: ConnectionsPanel
             ),
           },
           {
-            label: 'State',
+            label: TEXTS.state,
             cell: ({ id, state }) => (
               <>
                 <StateBadge state={state} />
-                {id === connections[0]?.id ? ' default' : null}
+                {id === connections[0]?.id ? TEXTS.isDefault : null}
               </>
             ),
           },
-          { label: 'Email domains', kind: 'wide', cell: ({ settings: { emailDomains = [] } }) => emailDomains.join(', ') || 'none' },
+          { label: TEXTS.emailDomains, kind: 'wide', cell: ({ settings: { emailDomains = [] } }) => emailDomains.join(', ') || 'none' },
         ]}
       />
-      <h3>
-        Change <ForeignText text={shown.name} />
-      </h3>
+      <h3>{TEXTS.change(<ForeignText text={shown.name} />)}</h3>
       <DetailsForm path={`${base}/${shown.id}`} frame={frame} shown={shown} />
       <StateForm path={`${base}/${shown.id}`} frame={frame} shown={shown} />
       {isDefault ? null : <DefaultForm path={`${base}/${shown.id}`} frame={frame} />}
@@ -65,16 +88,16 @@ interface FormProps {
 
 const DetailsForm = ({ path, frame, shown }: FormProps & { readonly shown: Connection }) => (
   <PostForm action={`${path}/details`} csrfToken={frame.csrfToken}>
-    <Field name="name" label="Name" value={shown.name} required maxlength={100} />
+    <Field name="name" label={TEXTS.name} value={shown.name} required maxlength={100} />
     <Field
       name="email_domains"
-      label="Email domains"
+      label={TEXTS.emailDomains}
       value={(shown.settings.emailDomains ?? []).join('\n')}
       lines={3}
-      hint="One per line. Sign-ins that start with an email address in one of these domains use this connection."
+      hint={TEXTS.onePerLine}
     />
     <button type="submit" class="secondary">
-      Save connection
+      {TEXTS.saveConnection}
     </button>
   </PostForm>
 );
@@ -82,24 +105,24 @@ const DetailsForm = ({ path, frame, shown }: FormProps & { readonly shown: Conne
 const StateForm = ({ path, frame, shown }: FormProps & { readonly shown: Connection }) =>
   shown.state === 'active' ? (
     <PostForm action={`${path}/disable`} csrfToken={frame.csrfToken}>
-      <p>Disabling refuses sign-ins immediately and revokes the sessions and tokens of the members of this connection.</p>
+      <p>{TEXTS.disablingRefusesSign}</p>
       <KeepSessions />
       <button type="submit" class="danger">
-        Disable connection
+        {TEXTS.disableConnection}
       </button>
     </PostForm>
   ) : (
     <PostForm action={`${path}/enable`} csrfToken={frame.csrfToken}>
-      <p>Users cannot sign in through this connection until you enable it.</p>
-      <button type="submit">Enable connection</button>
+      <p>{TEXTS.usersCannotSign}</p>
+      <button type="submit">{TEXTS.enableConnection}</button>
     </PostForm>
   );
 
 const DefaultForm = ({ path, frame }: FormProps) => (
   <PostForm action={`${path}/default`} csrfToken={frame.csrfToken}>
-    <p>Role rules without a connection, and the default role, apply to the default connection only.</p>
+    <p>{TEXTS.roleRulesWithout}</p>
     <button type="submit" class="secondary">
-      Make default connection
+      {TEXTS.makeDefaultConnection}
     </button>
   </PostForm>
 );
@@ -108,37 +131,37 @@ const RemovalForm = ({ path, frame }: FormProps) => (
   <PostForm action={`${path}/remove`} csrfToken={frame.csrfToken}>
     <KeepSessions />
     <label>
-      <input type="checkbox" name="confirmed" value="yes" required /> Delete this connection with its metadata and settings
+      <input type="checkbox" name="confirmed" value="yes" required /> {TEXTS.deleteConnectionMetadata}
     </label>
     <button type="submit" class="danger">
-      Delete connection
+      {TEXTS.deleteConnection}
     </button>
   </PostForm>
 );
 
 const KeepSessions = () => (
   <label>
-    <input type="checkbox" name="keep_sessions" value="yes" /> Keep the sessions and tokens of its members
+    <input type="checkbox" name="keep_sessions" value="yes" /> {TEXTS.keepSessionsTokens}
   </label>
 );
 
 const AddForm = ({ path, frame }: FormProps) => (
   <details>
-    <summary>Add a connection</summary>
+    <summary>{TEXTS.addAConnection}</summary>
     <PostForm action={`${path}/add`} csrfToken={frame.csrfToken}>
       <label>
-        Name
+        {TEXTS.name}
         <input name="new_name" type="text" required maxlength={100} autocomplete="off" />
       </label>
       <label>
-        Metadata URL
+        {TEXTS.metadataUrl}
         <input name="new_metadata_url" type="url" maxlength={2048} autocomplete="off" />
       </label>
       <label>
-        Or metadata XML
+        {TEXTS.orMetadataXml}
         <textarea name="new_metadata_xml" rows={4} spellcheck={false} />
       </label>
-      <button type="submit">Add connection</button>
+      <button type="submit">{TEXTS.addConnection}</button>
     </PostForm>
   </details>
 );

@@ -1,7 +1,26 @@
+import type { ComponentChildren } from 'preact';
 import type { LineResult } from '../../organizations/idp-change/table-results.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
+
+const TEXTS = {
+  compareTableIdentifiers: 'Compare a table of identifiers first',
+  knowWhichIdentifiers:
+    'If you know which identifiers the new identity provider sends, compare them with those of the members. Members who are not in the table count as replaced by new accounts. Nothing is saved.',
+  tableIdentifiersCsv: 'Table of identifiers (CSV in UTF-8, at most 1 MiB)',
+  firstLineOwners: (code: ComponentChildren) => <>The first line is {code}. Owners must have signed in within the last 10 minutes.</>,
+  pasteTable: 'Or paste the table',
+  compare: 'Compare',
+  tableLines: 'The table has no lines.',
+  tableMost100: (effect: ComponentChildren) => <>With this table: {effect} At most 100 lines are shown, those with problems first.</>,
+  comparedIdentifiers: 'Compared identifiers',
+  line: 'Line',
+  oldIdentifier: 'Old identifier',
+  newIdentifier: 'New identifier',
+  member: 'Member',
+  result: 'Result',
+} as const;
 
 export interface IdentifierComparisonProps {
   /** Where the button sends the form around this. */
@@ -29,13 +48,10 @@ const RESULTS: Readonly<Record<LineResult['result'], string>> = {
 /** The part of a form that compares the identifiers of a new identity provider with those of the members. Its button saves nothing. */
 export const IdentifierComparison = ({ action, text, lines, effect, isCompared }: IdentifierComparisonProps) => (
   <details class="spaced" open={isCompared || text !== ''}>
-    <summary>Compare a table of identifiers first</summary>
-    <p>
-      If you know which identifiers the new identity provider sends, compare them with those of the members. Members who are not in the
-      table count as replaced by new accounts. Nothing is saved.
-    </p>
+    <summary>{TEXTS.compareTableIdentifiers}</summary>
+    <p>{TEXTS.knowWhichIdentifiers}</p>
     <div class="field">
-      <label for="field-identifiers_file">Table of identifiers (CSV in UTF-8, at most 1 MiB)</label>
+      <label for="field-identifiers_file">{TEXTS.tableIdentifiersCsv}</label>
       <input
         id="field-identifiers_file"
         name="identifiers_file"
@@ -44,13 +60,13 @@ export const IdentifierComparison = ({ action, text, lines, effect, isCompared }
         aria-describedby="hint-identifiers_file"
       />
       <small class="hint" id="hint-identifiers_file">
-        The first line is <code>old_identifier,new_identifier</code>. Owners must have signed in within the last 10 minutes.
+        {TEXTS.firstLineOwners(<code>old_identifier,new_identifier</code>)}
       </small>
     </div>
-    <Field name="identifiers_csv" label="Or paste the table" value={text} lines={5} />
+    <Field name="identifiers_csv" label={TEXTS.pasteTable} value={text} lines={5} />
     <div class="buttons">
       <button type="submit" class="secondary" formaction={action} formnovalidate>
-        Compare
+        {TEXTS.compare}
       </button>
     </div>
     {isCompared ? <Results lines={lines} effect={effect} /> : null}
@@ -59,19 +75,19 @@ export const IdentifierComparison = ({ action, text, lines, effect, isCompared }
 
 const Results = ({ lines, effect }: Pick<IdentifierComparisonProps, 'lines' | 'effect'>) =>
   lines.length === 0 ? (
-    <p>The table has no lines.</p>
+    <p>{TEXTS.tableLines}</p>
   ) : (
     <>
-      <p>With this table: {effect} At most 100 lines are shown, those with problems first.</p>
+      <p>{TEXTS.tableMost100(effect)}</p>
       <DataTable
-        label="Compared identifiers"
+        label={TEXTS.comparedIdentifiers}
         rows={lines}
         columns={[
-          { label: 'Line', kind: 'heading', cell: ({ line }) => line },
-          { label: 'Old identifier', kind: 'wide', cell: ({ from }) => <ForeignText text={from} /> },
-          { label: 'New identifier', kind: 'wide', cell: ({ to }) => <ForeignText text={to} /> },
-          { label: 'Member', kind: 'wide', cell: ({ email }) => (email === undefined ? '–' : <ForeignText text={email} />) },
-          { label: 'Result', kind: 'wide', cell: ({ result }) => RESULTS[result] },
+          { label: TEXTS.line, kind: 'heading', cell: ({ line }) => line },
+          { label: TEXTS.oldIdentifier, kind: 'wide', cell: ({ from }) => <ForeignText text={from} /> },
+          { label: TEXTS.newIdentifier, kind: 'wide', cell: ({ to }) => <ForeignText text={to} /> },
+          { label: TEXTS.member, kind: 'wide', cell: ({ email }) => (email === undefined ? '–' : <ForeignText text={email} />) },
+          { label: TEXTS.result, kind: 'wide', cell: ({ result }) => RESULTS[result] },
         ]}
       />
     </>

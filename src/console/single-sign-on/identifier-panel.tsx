@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { IdentifierPreview } from '../../organizations/identity/identifier-setting.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import { describeSource, type IdentifierSetting } from '../../saml/identifier/identifier.ts';
@@ -9,6 +10,46 @@ import { Field } from '../parts/field.tsx';
 import { visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Callout } from '../parts/notice.tsx';
+
+const TEXTS = {
+  userIdentifier: 'User identifier',
+  usersIdentified: (strong: ComponentChildren) => <>Users are identified by {strong}.</>,
+  changeTheIdentifier: 'Change the identifier',
+  attribute: 'Attribute',
+  identifyUsersAttribute: 'Identify users by this attribute',
+  nameidFormat: 'NameID format',
+  identifyUsersNameid: 'Identify users by this NameID',
+  nextAcceptedSign: 'The next accepted sign-in of a member, or the first one if there are no members, sets the identifier again.',
+  resetToAutomatic: 'Reset to automatic',
+  chooseAttributeUsers:
+    'Choose an attribute that users cannot edit at the identity provider. If users can edit it (often the email address), one user can impersonate another.',
+  chooseWhatIdentifies: 'Choose what identifies users',
+  responseAttributesOne: 'The response had these attributes with one value. Choose one that is different for every user and never changes.',
+  identifyUsersBy: (name: ComponentChildren) => <>Identify users by {name}</>,
+  emailAddressUsers: 'An email address. Users can often edit it.',
+  changeUserIdentifier: 'Change the user identifier?',
+  changeIdentifier: 'Change identifier',
+  usersIdentified2: (strong: ComponentChildren) => <>Users will be identified by {strong}.</>,
+  knownAnotherIdentifier: (affected: ComponentChildren, value: ComponentChildren) => (
+    <>
+      {affected} {value} known by another identifier. At the next sign-in, each of these users becomes a new member. Roles that were set
+      manually, sessions and CLI tokens stay with the existing member.
+    </>
+  ),
+  suspendedSuspendedMember: (count: ComponentChildren, value: ComponentChildren) => (
+    <>
+      {count} of these {value} suspended. A suspended member cannot sign in again with the same email address or the former identifier.
+      Remove the user at the identity provider too.
+    </>
+  ),
+  signedBeforeIdentifiers: (undetermined: ComponentChildren) => (
+    <>
+      {undetermined} signed in before identifiers were stored. Each stays the same member if the next response has the chosen identifier and
+      it is the one that was used then.
+    </>
+  ),
+  organizationMoreMembers: 'The organization has more members than were counted. The actual numbers may be larger.',
+} as const;
 
 export const identifierText = (setting: IdentifierSetting): string =>
   setting === 'auto' ? 'the attribute or NameID that the first accepted sign-in or test uses' : visibleText(describeSource(setting));
@@ -27,10 +68,8 @@ export function IdentifierPanel({ frame, connection: { settings }, isLocked }: I
   const setting = settings.identifier ?? 'auto';
   return (
     <section class="panel" aria-labelledby="identifier">
-      <h2 id="identifier">User identifier</h2>
-      <p>
-        Users are identified by <strong>{identifierText(setting)}</strong>.
-      </p>
+      <h2 id="identifier">{TEXTS.userIdentifier}</h2>
+      <p>{TEXTS.usersIdentified(<strong>{identifierText(setting)}</strong>)}</p>
       {isLocked ? null : <IdentifierForms frame={frame} setting={setting} />}
     </section>
   );
@@ -38,21 +77,21 @@ export function IdentifierPanel({ frame, connection: { settings }, isLocked }: I
 
 const IdentifierForms = ({ frame, setting }: Pick<IdentifierPanelProps, 'frame'> & { readonly setting: IdentifierSetting }) => (
   <details>
-    <summary>Change the identifier</summary>
+    <summary>{TEXTS.changeTheIdentifier}</summary>
     <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-      <Field name="attribute" label="Attribute" value={attributeOf(setting)} maxlength={512} required />
+      <Field name="attribute" label={TEXTS.attribute} value={attributeOf(setting)} maxlength={512} required />
       <EditableWarning />
-      <button type="submit">Identify users by this attribute</button>
+      <button type="submit">{TEXTS.identifyUsersAttribute}</button>
     </PostForm>
     <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-      <Field name="name_id" label="NameID format" value={formatOf(setting)} maxlength={512} required />
-      <button type="submit">Identify users by this NameID</button>
+      <Field name="name_id" label={TEXTS.nameidFormat} value={formatOf(setting)} maxlength={512} required />
+      <button type="submit">{TEXTS.identifyUsersNameid}</button>
     </PostForm>
     {setting === 'auto' ? null : (
       <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-        <p class="hint">The next accepted sign-in of a member, or the first one if there are no members, sets the identifier again.</p>
+        <p class="hint">{TEXTS.nextAcceptedSign}</p>
         <button type="submit" class="quiet">
-          Reset to automatic
+          {TEXTS.resetToAutomatic}
         </button>
       </PostForm>
     )}
@@ -64,10 +103,7 @@ const formatOf = (setting: IdentifierSetting): string => (setting !== 'auto' && 
 
 const EditableWarning = () => (
   <Callout kind="warning">
-    <p>
-      Choose an attribute that users cannot edit at the identity provider. If users can edit it (often the email address), one user can
-      impersonate another.
-    </p>
+    <p>{TEXTS.chooseAttributeUsers}</p>
   </Callout>
 );
 
@@ -81,8 +117,8 @@ export function OfferedIdentifiers({ frame, offered }: OfferedIdentifiersProps) 
   if (offered.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="offered">
-      <h2 id="offered">Choose what identifies users</h2>
-      <p>The response had these attributes with one value. Choose one that is different for every user and never changes.</p>
+      <h2 id="offered">{TEXTS.chooseWhatIdentifies}</h2>
+      <p>{TEXTS.responseAttributesOne}</p>
       <EditableWarning />
       <ul class="plain">
         {offered.map((name) => (
@@ -90,10 +126,10 @@ export function OfferedIdentifiers({ frame, offered }: OfferedIdentifiersProps) 
             <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken} inline>
               <input type="hidden" name="attribute" value={name} />
               <button type="submit" class="quiet">
-                Identify users by {visibleText(name)}
+                {TEXTS.identifyUsersBy(visibleText(name))}
               </button>
             </PostForm>
-            {DEFAULT_ATTRIBUTE_MAPPING.email.includes(name) ? <span class="sub">An email address. Users can often edit it.</span> : null}
+            {DEFAULT_ATTRIBUTE_MAPPING.email.includes(name) ? <span class="sub">{TEXTS.emailAddressUsers}</span> : null}
           </li>
         ))}
       </ul>
@@ -118,32 +154,17 @@ export function IdentifierChangePage({
     <ConfirmationPage
       frame={frame}
       section="single-sign-on"
-      title="Change the user identifier?"
+      title={TEXTS.changeUserIdentifier}
       action={`${pathOf(frame)}?${query}`}
-      yes="Change identifier"
+      yes={TEXTS.changeIdentifier}
       cancelHref={frame.singleSignOnPath}
     >
-      <p>
-        Users will be identified by <strong>{identifierText(setting)}</strong>.
-      </p>
+      <p>{TEXTS.usersIdentified2(<strong>{identifierText(setting)}</strong>)}</p>
       <ul>
-        <li>
-          {counted(affected, 'member')} {affected === 1 ? 'is' : 'are'} known by another identifier. At the next sign-in, each of these
-          users becomes a new member. Roles that were set manually, sessions and CLI tokens stay with the existing member.
-        </li>
-        {suspended === 0 ? null : (
-          <li>
-            {suspended.toLocaleString('en')} of these {suspended === 1 ? 'is' : 'are'} suspended. A suspended member cannot sign in again
-            with the same email address or the former identifier. Remove the user at the identity provider too.
-          </li>
-        )}
-        {undetermined === 0 ? null : (
-          <li>
-            {counted(undetermined, 'member')} signed in before identifiers were stored. Each stays the same member if the next response has
-            the chosen identifier and it is the one that was used then.
-          </li>
-        )}
-        {isPartial ? <li>The organization has more members than were counted. The actual numbers may be larger.</li> : null}
+        <li>{TEXTS.knownAnotherIdentifier(counted(affected, 'member'), affected === 1 ? 'is' : 'are')}</li>
+        {suspended === 0 ? null : <li>{TEXTS.suspendedSuspendedMember(suspended.toLocaleString('en'), suspended === 1 ? 'is' : 'are')}</li>}
+        {undetermined === 0 ? null : <li>{TEXTS.signedBeforeIdentifiers(counted(undetermined, 'member'))}</li>}
+        {isPartial ? <li>{TEXTS.organizationMoreMembers}</li> : null}
       </ul>
     </ConfirmationPage>
   );

@@ -1,6 +1,36 @@
+import type { ComponentChildren } from 'preact';
 import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import { counted } from '../parts/counted.ts';
 import { IdentifierComparison } from './identifier-comparison.tsx';
+
+const TEXTS = {
+  whatHappensMembers: 'What happens to the members?',
+  keepTheAccounts: 'Keep the accounts',
+  chooseNewIdentity: (keep: ComponentChildren) => (
+    <>
+      Choose this if the new identity provider sends the same identifiers. The metadata is saved as a draft, and takes effect when your own
+      test sign-in is recognized as you. Other owners are then confirmed one by one. {keep}
+    </>
+  ),
+  linkAccountsEmail: 'Link accounts by email address',
+  usersBecomeMembers: (link_by_email: ComponentChildren) => (
+    <>
+      Users become the members with the same address in a domain that was verified within the last 24 hours. You approve owners, suspended
+      members and all other cases. {link_by_email}
+    </>
+  ),
+  linkAccountsUntil: 'Link accounts until (UTC, at most 30 days ahead)',
+  useFormerAccounts: 'Use the former accounts',
+  createNewAccounts: 'Create new accounts',
+  usersRestoredIdentity:
+    'Users of the restored identity provider get the accounts that they had with it, unless other users have used these since; then they become new members.',
+  everyUserSigns: 'Every user who signs in with the new identity provider becomes a new member.',
+  rolesSessionsCli: (value: ComponentChildren, total: ComponentChildren) => (
+    <>
+      {value} Roles, sessions and CLI tokens stay with the existing accounts ({total}), whose users can no longer sign in.
+    </>
+  ),
+} as const;
 
 /** The effect of each decision. A setup can only choose new accounts. */
 export interface DecisionPreviews {
@@ -31,14 +61,11 @@ export interface MembersDecisionProps {
 /** No choice is selected, so that the choice is always deliberate. */
 export const MembersDecision = ({ previews, compareAction, comparison, isRestored }: MembersDecisionProps) => (
   <fieldset>
-    <legend>What happens to the members?</legend>
+    <legend>{TEXTS.whatHappensMembers}</legend>
     {previews.keep ? (
       <>
-        <Choice value="keep" label="Keep the accounts" />
-        <small>
-          Choose this if the new identity provider sends the same identifiers. The metadata is saved as a draft, and takes effect when your
-          own test sign-in is recognized as you. Other owners are then confirmed one by one. {effectOf(previews.keep)}
-        </small>
+        <Choice value="keep" label={TEXTS.keepTheAccounts} />
+        <small>{TEXTS.chooseNewIdentity(effectOf(previews.keep))}</small>
         <IdentifierComparison
           action={compareAction}
           text={comparison?.text ?? ''}
@@ -50,24 +77,20 @@ export const MembersDecision = ({ previews, compareAction, comparison, isRestore
     ) : null}
     {previews.link_by_email ? (
       <>
-        <Choice value="link_by_email" label="Link accounts by email address" />
-        <small>
-          Users become the members with the same address in a domain that was verified within the last 24 hours. You approve owners,
-          suspended members and all other cases. {effectOf(previews.link_by_email)}
-        </small>
+        <Choice value="link_by_email" label={TEXTS.linkAccountsEmail} />
+        <small>{TEXTS.usersBecomeMembers(effectOf(previews.link_by_email))}</small>
         <label>
-          Link accounts until (UTC, at most 30 days ahead)
+          {TEXTS.linkAccountsUntil}
           <input type="date" name="link_until" />
         </label>
       </>
     ) : null}
-    <Choice value="new_accounts" label={isRestored ? 'Use the former accounts' : 'Create new accounts'} />
+    <Choice value="new_accounts" label={isRestored ? TEXTS.useFormerAccounts : TEXTS.createNewAccounts} />
     <small>
-      {isRestored
-        ? 'Users of the restored identity provider get the accounts that they had with it, unless other users have used these since; then they become new members.'
-        : 'Every user who signs in with the new identity provider becomes a new member.'}{' '}
-      Roles, sessions and CLI tokens stay with the existing accounts ({counted(total(previews.new_accounts), 'member')}), whose users can no
-      longer sign in.
+      {TEXTS.rolesSessionsCli(
+        isRestored ? TEXTS.usersRestoredIdentity : TEXTS.everyUserSigns,
+        counted(total(previews.new_accounts), 'member'),
+      )}
     </small>
   </fieldset>
 );

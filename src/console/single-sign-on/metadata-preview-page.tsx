@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Connection } from '../../organizations/organizations.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -5,6 +6,16 @@ import type { Frame } from '../navigation.ts';
 import { PostForm } from '../parts/form.tsx';
 import { type Comparison, type DecisionPreviews, MembersDecision } from './members-decision.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
+
+const TEXTS = {
+  identityProvider: 'Is this your identity provider?',
+  checkValuesBelow: 'Check the values below. Nothing is saved yet.',
+  metadata: 'Metadata',
+  preview: 'Preview',
+  currentIdentityProvider: (code: ComponentChildren) => <>This is not the current identity provider ({code}).</>,
+  save: 'Save',
+  cancel: 'Cancel',
+} as const;
 
 export interface PreviewPageProps {
   readonly frame: Frame;
@@ -28,17 +39,15 @@ export function MetadataPreviewPage(props: PreviewPageProps) {
     <ConsolePage
       frame={frame}
       section="single-sign-on"
-      title="Is this your identity provider?"
-      lead="Check the values below. Nothing is saved yet."
-      back={{ href: `${path}/steps/metadata`, label: 'Metadata' }}
+      title={TEXTS.identityProvider}
+      lead={TEXTS.checkValuesBelow}
+      back={{ href: `${path}/steps/metadata`, label: TEXTS.metadata }}
     >
-      <section class="panel" aria-label="Preview">
+      <section class="panel" aria-label={TEXTS.preview}>
         <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
         {presentEntityId === undefined || presentEntityId === metadata.entityId ? null : (
           <div class="notice warning">
-            <p>
-              This is not the current identity provider (<code>{presentEntityId}</code>).
-            </p>
+            <p>{TEXTS.currentIdentityProvider(<code>{presentEntityId}</code>)}</p>
           </div>
         )}
         <Lint warnings={warnings} />
@@ -48,9 +57,9 @@ export function MetadataPreviewPage(props: PreviewPageProps) {
           ))}
           {previews ? <MembersDecision previews={previews} compareAction={`${path}/compare`} comparison={comparison} /> : null}
           <div class="buttons">
-            <button type="submit">Save</button>
+            <button type="submit">{TEXTS.save}</button>
             <a class="button secondary" href={`${path}/steps/metadata`}>
-              Cancel
+              {TEXTS.cancel}
             </a>
           </div>
         </PostForm>

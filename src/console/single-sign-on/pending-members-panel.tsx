@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { openRequestOf } from '../../organizations/idp-change/pending-members.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection, IdpChange } from '../../organizations/organizations.ts';
@@ -8,6 +9,25 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
+
+const TEXTS = {
+  membersSignedAgain: 'Members who have not signed in again',
+  identityProviderChanged: (time: ComponentChildren) => (
+    <>
+      The identity provider changed on {time}. Approve a user only if you know that this user is the member: the user gets the account with
+      its tokens. A user whom you decline gets a new account.
+    </>
+  ),
+  member: 'Member',
+  role: 'Role',
+  lastSignIn: 'Last sign-in',
+  askedBy: 'Asked by',
+  actions: 'Actions',
+  revokeSessionsTokens: 'Revoke their sessions and tokens',
+  approvedWaitsSign: 'Approved, waits for a sign-in',
+  approve: 'Approve',
+  decline: 'Decline',
+} as const;
 
 export interface PendingMembersPanelProps {
   readonly frame: Frame;
@@ -25,25 +45,22 @@ export function PendingMembersPanel({ frame, connection, change, members, cursor
   const path = `${connectionPath}/pending-members`;
   return (
     <section class="panel" aria-labelledby="pending-members">
-      <h2 id="pending-members">Members who have not signed in again</h2>
-      <p>
-        The identity provider changed on <Moment ms={Date.parse(change.at)} />. Approve a user only if you know that this user is the
-        member: the user gets the account with its tokens. A user whom you decline gets a new account.
-      </p>
+      <h2 id="pending-members">{TEXTS.membersSignedAgain}</h2>
+      <p>{TEXTS.identityProviderChanged(<Moment ms={Date.parse(change.at)} />)}</p>
       {members.length === 0 ? <p>{emptyText(nextCursor)}</p> : null}
       <DataTable
-        label="Members who have not signed in again"
+        label={TEXTS.membersSignedAgain}
         rows={members}
         columns={[
-          { label: 'Member', kind: 'heading', cell: ({ email }) => <ForeignText text={email} /> },
-          { label: 'Role', cell: ({ role, suspended }) => (suspended ? `${role}, suspended` : role) },
+          { label: TEXTS.member, kind: 'heading', cell: ({ email }) => <ForeignText text={email} /> },
+          { label: TEXTS.role, cell: ({ role, suspended }) => (suspended ? `${role}, suspended` : role) },
           {
-            label: 'Last sign-in',
+            label: TEXTS.lastSignIn,
             cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? 'Never' : <Moment ms={Date.parse(lastLoginAt)} />),
           },
-          { label: 'Asked by', kind: 'wide', cell: (member) => <Request member={member} connection={connection} /> },
+          { label: TEXTS.askedBy, kind: 'wide', cell: (member) => <Request member={member} connection={connection} /> },
           {
-            label: 'Actions',
+            label: TEXTS.actions,
             kind: 'actions',
             cell: (member) => <Decision member={member} connection={connection} path={path} csrfToken={frame.csrfToken} />,
           },
@@ -57,7 +74,7 @@ export function PendingMembersPanel({ frame, connection, change, members, cursor
           class="danger"
           data-confirm="Revoke the sessions and CLI tokens of all members who have not signed in again, on all pages?"
         >
-          Revoke their sessions and tokens
+          {TEXTS.revokeSessionsTokens}
         </button>
       </PostForm>
     </section>
@@ -77,7 +94,7 @@ const isApproved = ({ idpChange }: Member, { change }: Connection): boolean =>
 
 function Request({ member, connection }: RowProps) {
   const request = openRequestOf(member, connection);
-  if (!request) return isApproved(member, connection) ? <>Approved, waits for a sign-in</> : null;
+  if (!request) return isApproved(member, connection) ? TEXTS.approvedWaitsSign : null;
   return (
     <>
       <ForeignText text={`${request.name} <${request.email}>`} />
@@ -94,8 +111,8 @@ function Decision({ member, connection, path, csrfToken }: RowProps & { readonly
   const at = `${path}/${member.id}/${request.id}`;
   return (
     <>
-      <ButtonForm action={`${at}/approve`} csrfToken={csrfToken} label="Approve" about={member.email} />
-      <ButtonForm action={`${at}/decline`} csrfToken={csrfToken} label="Decline" about={member.email} danger />
+      <ButtonForm action={`${at}/approve`} csrfToken={csrfToken} label={TEXTS.approve} about={member.email} />
+      <ButtonForm action={`${at}/decline`} csrfToken={csrfToken} label={TEXTS.decline} about={member.email} danger />
     </>
   );
 }

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Connection } from '../../organizations/organizations.ts';
 import { changesOf, type MetadataProposal } from '../../organizations/setup/metadata-proposals.ts';
 import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
@@ -7,6 +8,37 @@ import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { IdpFacts } from './single-sign-on-facts.tsx';
+
+const TEXTS = {
+  proposedMetadata: 'Proposed metadata',
+  setupLinkProposed: (time: ComponentChildren, time2: ComponentChildren) => (
+    <>
+      A setup link proposed this metadata on {time}. Nothing changes until an owner accepts it. The proposal expires on {time2}.
+    </>
+  ),
+  anotherIdentityProvider:
+    'This is another identity provider. Its users get new accounts, and the users of the present one can no longer sign in.',
+  certificateNew: 'This certificate is new',
+  certificatesNew: 'These certificates are new',
+  theHolderOf: '. The holder of',
+  itsKey: 'its key',
+  oneKeys: 'one of their keys',
+  signAnyMember: 'can sign in as any member',
+  compareFingerprintIdentity: (value: string | number) => `, so compare the fingerprint${value} with your identity provider`,
+  usersSentOther: 'Users would be sent to other sign-in URLs:',
+  now: ', now',
+  singleLogoutUse: 'Single logout would use other URLs:',
+  nowCertificatesRead: 'From now on, certificates would be read from',
+  onceDayWhenever: ', once a day and whenever a response has an unknown key.',
+  nowRead: 'Now they are read from',
+  serverUrlAdd: 'The server of this URL can add keys whose holders can sign in as any member.',
+  certificatesLongerRead: 'Certificates would no longer be read from',
+  acceptKnowComes: 'Accept it only if you know that it comes from your identity provider.',
+  none: 'none',
+  metadataUrlBelongs: 'This metadata URL belongs to our identity provider',
+  acceptMetadata: 'Accept metadata',
+  discard: 'Discard',
+} as const;
 
 export interface ProposalPanelProps {
   readonly frame: Frame;
@@ -24,59 +56,55 @@ export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProp
   const added = metadata.signingCertificates.filter(({ fingerprintSha256 }) => !known.has(fingerprintSha256));
   return (
     <section class="panel" aria-labelledby="proposal">
-      <h2 id="proposal">Proposed metadata</h2>
-      <p>
-        A setup link proposed this metadata on <Moment ms={proposal.proposedAtMs} />. Nothing changes until an owner accepts it. The
-        proposal expires on <Moment ms={proposal.expiresAtMs} />.
-      </p>
+      <h2 id="proposal">{TEXTS.proposedMetadata}</h2>
+      <p>{TEXTS.setupLinkProposed(<Moment ms={proposal.proposedAtMs} />, <Moment ms={proposal.expiresAtMs} />)}</p>
       <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
       <Callout kind="warning">
-        {changes.includes('entity_id') ? (
-          <p>This is another identity provider. Its users get new accounts, and the users of the present one can no longer sign in.</p>
-        ) : null}
+        {changes.includes('entity_id') ? <p>{TEXTS.anotherIdentityProvider}</p> : null}
         {added.length === 0 ? null : (
           <p>
-            {added.length === 1 ? 'This certificate is new' : 'These certificates are new'}:{' '}
+            {added.length === 1 ? TEXTS.certificateNew : TEXTS.certificatesNew}:{' '}
             {added.map(({ fingerprintSha256 }, index) => (
               <>
                 {index === 0 ? null : ', '}
                 <code>{fingerprintSha256}</code>
               </>
             ))}
-            . The holder of {added.length === 1 ? 'its key' : 'one of their keys'} can sign in as any member
-            {isDecider ? `, so compare the fingerprint${added.length === 1 ? '' : 's'} with your identity provider` : null}.
+            {TEXTS.theHolderOf} {added.length === 1 ? TEXTS.itsKey : TEXTS.oneKeys} {TEXTS.signAnyMember}
+            {isDecider ? TEXTS.compareFingerprintIdentity(added.length === 1 ? '' : 's') : null}.
           </p>
         )}
         {changes.includes('single_sign_on') ? (
           <p>
-            Users would be sent to other sign-in URLs: <Urls values={singleSignOnUrls(metadata)} />, now{' '}
-            <Urls values={singleSignOnUrls(connection.metadata)} />.
+            {TEXTS.usersSentOther} <Urls values={singleSignOnUrls(metadata)} />
+            {TEXTS.now} <Urls values={singleSignOnUrls(connection.metadata)} />.
           </p>
         ) : null}
         {changes.includes('single_logout') ? (
           <p>
-            Single logout would use other URLs: <Urls values={logoutUrls(metadata)} />, now{' '}
-            <Urls values={logoutUrls(connection.metadata)} />.
+            {TEXTS.singleLogoutUse} <Urls values={logoutUrls(metadata)} />
+            {TEXTS.now} <Urls values={logoutUrls(connection.metadata)} />.
           </p>
         ) : null}
         {newUrl === undefined ? null : (
           <p>
-            From now on, certificates would be read from <Urls values={[newUrl]} />, once a day and whenever a response has an unknown key.
+            {TEXTS.nowCertificatesRead} <Urls values={[newUrl]} />
+            {TEXTS.onceDayWhenever}
             {connection.metadataUrl === undefined ? null : (
               <>
                 {' '}
-                Now they are read from <Urls values={[connection.metadataUrl]} />.
+                {TEXTS.nowRead} <Urls values={[connection.metadataUrl]} />.
               </>
             )}{' '}
-            The server of this URL can add keys whose holders can sign in as any member.
+            {TEXTS.serverUrlAdd}
           </p>
         )}
         {changes.includes('metadata_url') && connection.metadataUrl !== undefined && newUrl === undefined ? (
           <p>
-            Certificates would no longer be read from <Urls values={[connection.metadataUrl]} />.
+            {TEXTS.certificatesLongerRead} <Urls values={[connection.metadataUrl]} />.
           </p>
         ) : null}
-        {isDecider ? <p>Accept it only if you know that it comes from your identity provider.</p> : null}
+        {isDecider ? <p>{TEXTS.acceptKnowComes}</p> : null}
       </Callout>
       {isDecider ? (
         <Choice path={`${frame.base}/single-sign-on/${connection.id}/proposal`} frame={frame} id={proposal.id} newUrl={newUrl} />
@@ -97,7 +125,7 @@ const logoutUrls = ({ singleLogout: { redirect, post } }: IdpMetadata) => [
 /** Shows each URL once. */
 function Urls({ values }: { readonly values: readonly (string | undefined)[] }) {
   const urls = [...new Set(values)].filter((url) => url !== undefined);
-  if (urls.length === 0) return <>none</>;
+  if (urls.length === 0) return <>{TEXTS.none}</>;
   return (
     <>
       {urls.map((url, index) => (
@@ -127,15 +155,15 @@ const Choice = ({ path, frame, id, newUrl }: ChoiceProps) => (
       <input type="hidden" name="proposal" value={id} />
       {newUrl === undefined ? null : (
         <label>
-          <input type="checkbox" name="metadata_url" value={newUrl} required /> This metadata URL belongs to our identity provider
+          <input type="checkbox" name="metadata_url" value={newUrl} required /> {TEXTS.metadataUrlBelongs}
         </label>
       )}
-      <button type="submit">Accept metadata</button>
+      <button type="submit">{TEXTS.acceptMetadata}</button>
     </PostForm>
     <PostForm action={`${path}/discard`} csrfToken={frame.csrfToken} inline>
       <input type="hidden" name="proposal" value={id} />
       <button type="submit" class="secondary">
-        Discard
+        {TEXTS.discard}
       </button>
     </PostForm>
   </div>

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { SetupLink, SetupLinkState } from '../../organizations/setup/setup-links.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -7,6 +8,32 @@ import { DataTable } from '../parts/data-table.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment, momentText } from '../parts/moment.tsx';
+
+const TEXTS = {
+  setupLinks: 'Setup links',
+  setupLinkLets:
+    'A setup link lets an IT administrator without an account use this page and the test sign-in, and nothing else. Each link works once, so send it to one person.',
+  created: 'Created',
+  connection: 'Connection',
+  by: 'By',
+  state: 'State',
+  usedOrExpires: 'Used or expires',
+  actions: 'Actions',
+  revoke: 'Revoke',
+  expiresAfter: 'Expires after',
+  oneDay: '1 day',
+  createSetupLink: 'Create setup link',
+  setupLink: 'Setup link',
+  copyLinkNow: 'Copy this link now. It is shown only once.',
+  singleSignOn: 'Single sign-on',
+  setupLink2: 'setup link',
+  sendAdministratorIdentity: (expiresAtMs: ComponentChildren) => (
+    <>
+      Send it to the administrator of the identity provider over a private channel, because the first person who opens it decides who can
+      sign in. If it is not used, it expires on {expiresAtMs}.
+    </>
+  ),
+} as const;
 
 /** A setup link with its state. */
 export interface ListedSetupLink {
@@ -35,36 +62,33 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
   const path = `${frame.singleSignOnPath}/setup-links`;
   return (
     <section class="panel" aria-labelledby="setup-links">
-      <h2 id="setup-links">Setup links</h2>
-      <p>
-        A setup link lets an IT administrator without an account use this page and the test sign-in, and nothing else. Each link works once,
-        so send it to one person.
-      </p>
+      <h2 id="setup-links">{TEXTS.setupLinks}</h2>
+      <p>{TEXTS.setupLinkLets}</p>
       {links.length === 0 ? null : (
         <DataTable
-          label="Setup links"
+          label={TEXTS.setupLinks}
           rows={links}
           columns={[
-            { label: 'Created', kind: 'heading', cell: ({ link }) => <Moment ms={link.createdAtMs} /> },
+            { label: TEXTS.created, kind: 'heading', cell: ({ link }) => <Moment ms={link.createdAtMs} /> },
             {
-              label: 'Connection',
+              label: TEXTS.connection,
               cell: ({ connectionName }) => (connectionName === undefined ? 'none' : <ForeignText text={connectionName} />),
             },
-            { label: 'By', cell: ({ link: { createdBy } }) => <ForeignText text={createdBy.email ?? 'the operator'} /> },
-            { label: 'State', cell: ({ state }) => <span class={`badge ${STATES[state][0]}`}>{STATES[state][1]}</span> },
+            { label: TEXTS.by, cell: ({ link: { createdBy } }) => <ForeignText text={createdBy.email ?? 'the operator'} /> },
+            { label: TEXTS.state, cell: ({ state }) => <span class={`badge ${STATES[state][0]}`}>{STATES[state][1]}</span> },
             {
-              label: 'Used or expires',
+              label: TEXTS.usedOrExpires,
               cell: ({ link }) => <Moment ms={link.usedAtMs ?? link.expiresAtMs} />,
             },
             {
-              label: 'Actions',
+              label: TEXTS.actions,
               kind: 'actions',
               cell: ({ id, state, link }) =>
                 state === 'open' || state === 'used' ? (
                   <ButtonForm
                     action={`${path}/${id}/revoke`}
                     csrfToken={frame.csrfToken}
-                    label="Revoke"
+                    label={TEXTS.revoke}
                     about={`the link created ${momentText(link.createdAtMs)}`}
                     danger
                   />
@@ -75,17 +99,17 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
       )}
       <PostForm action={path} csrfToken={frame.csrfToken}>
         <label>
-          Expires after
+          {TEXTS.expiresAfter}
           <select name="expires_in_days">
             {[1, 7, 14, 30].map((days) => (
               <option value={String(days)} selected={days === 7}>
-                {days === 1 ? '1 day' : `${days} days`}
+                {days === 1 ? TEXTS.oneDay : `${days} days`}
               </option>
             ))}
           </select>
         </label>
         <button type="submit" class="secondary">
-          Create setup link
+          {TEXTS.createSetupLink}
         </button>
       </PostForm>
     </section>
@@ -102,16 +126,13 @@ export const NewSetupLinkPage = ({ frame, url, expiresAtMs }: NewSetupLinkPagePr
   <ConsolePage
     frame={frame}
     section="single-sign-on"
-    title="Setup link"
-    lead="Copy this link now. It is shown only once."
-    back={{ href: frame.singleSignOnPath, label: 'Single sign-on' }}
+    title={TEXTS.setupLink}
+    lead={TEXTS.copyLinkNow}
+    back={{ href: frame.singleSignOnPath, label: TEXTS.singleSignOn }}
   >
-    <section class="panel" aria-label="Setup link">
-      <Copy value={url} what="setup link" block />
-      <p>
-        Send it to the administrator of the identity provider over a private channel, because the first person who opens it decides who can
-        sign in. If it is not used, it expires on {momentText(expiresAtMs)}.
-      </p>
+    <section class="panel" aria-label={TEXTS.setupLink}>
+      <Copy value={url} what={TEXTS.setupLink2} block />
+      <p>{TEXTS.sendAdministratorIdentity(momentText(expiresAtMs))}</p>
     </section>
   </ConsolePage>
 );

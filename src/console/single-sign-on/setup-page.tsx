@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { HELP } from '../docs/help.ts';
 import { Page } from '../layout.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
@@ -9,28 +10,33 @@ export interface SetupStartPageProps {
   readonly expiresAtMs: number;
 }
 
+const TEXTS = {
+  title: (organization: ComponentChildren) => <>Set up single sign-on for {organization}</>,
+  windowTitle: (organization: string) => `Set up single sign-on for ${organization}`,
+  lead: 'Connect your identity provider (Okta, Entra ID, Google Workspace or another) step by step, then test the sign-in. This takes about ten minutes.',
+  start: 'Start setup',
+  hint: (expiresAt: string) =>
+    `The link works once and opens the setup in this browser for 24 hours. If it is not used, it expires on ${expiresAt}.`,
+  endedWindowTitle: 'Setup ended',
+  ended: 'The setup has ended in this browser',
+  saved: 'Your changes are saved. To make further changes, ask the person who sent you the setup link for a new one.',
+} as const;
+
 /** The page that a setup link opens. */
 export const SetupStartPage = ({ organization, action, expiresAtMs }: SetupStartPageProps) => (
-  <Page title={`Set up single sign-on for ${visibleText(organization.name)}`} organization={organization.name} help={HELP.setup}>
-    <h1>
-      Set up single sign-on for <ForeignText text={organization.name} />
-    </h1>
-    <p>
-      Connect your identity provider (Okta, Entra ID, Google Workspace or another) step by step, then test the sign-in. This takes about ten
-      minutes.
-    </p>
+  <Page title={TEXTS.windowTitle(visibleText(organization.name))} organization={organization.name} help={HELP.setup}>
+    <h1>{TEXTS.title(<ForeignText text={organization.name} />)}</h1>
+    <p>{TEXTS.lead}</p>
     <form method="post" action={action}>
-      <button type="submit">Start setup</button>
+      <button type="submit">{TEXTS.start}</button>
     </form>
-    <p class="hint">
-      The link works once and opens the setup in this browser for 24 hours. If it is not used, it expires on {momentText(expiresAtMs)}.
-    </p>
+    <p class="hint">{TEXTS.hint(momentText(expiresAtMs))}</p>
   </Page>
 );
 
 export const SetupDonePage = () => (
-  <Page title="Setup ended" help={HELP.setup}>
-    <h1>The setup has ended in this browser</h1>
-    <p>Your changes are saved. To make further changes, ask the person who sent you the setup link for a new one.</p>
+  <Page title={TEXTS.endedWindowTitle} help={HELP.setup}>
+    <h1>{TEXTS.ended}</h1>
+    <p>{TEXTS.saved}</p>
   </Page>
 );

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { LoadedMetadata } from '../../organizations/connections/identity-providers.ts';
 import { idpKindOf } from '../../saml/explain/idp-screens.ts';
 import { Facts } from '../parts/facts.tsx';
@@ -5,6 +6,24 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { momentText } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { IDP_PRODUCTS, isIdpProduct } from '../setup-steps/idp-products.ts';
+
+const TEXTS = {
+  product: 'Product',
+  entityId: 'Entity ID',
+  singleSignUrl: 'Single sign-on URL',
+  singleLogout: 'Single logout',
+  notOffered: 'not offered',
+  certificates: 'Certificates',
+  metadataFrom: 'Metadata from',
+  metadataValidUntil: 'Metadata valid until',
+  sha256: (code: ComponentChildren) => <>SHA-256 {code}</>,
+  until: (name: ComponentChildren, time: ComponentChildren, badge: ComponentChildren) => (
+    <>
+      {name}, until {time}
+      {badge}
+    </>
+  ),
+} as const;
 
 export interface IdpFactsProps {
   readonly metadata: LoadedMetadata['metadata'];
@@ -21,13 +40,13 @@ export function IdpFacts({ metadata, metadataUrl, product: chosen }: IdpFactsPro
   return (
     <Facts
       facts={[
-        ['Product', product === 'other' ? undefined : IDP_PRODUCTS[product].label],
-        ['Entity ID', <Code text={metadata.entityId} />],
-        ['Single sign-on URL', <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
-        ['Single logout', singleLogout.redirect || singleLogout.post ? 'offered' : 'not offered'],
-        ['Certificates', <Certificates metadata={metadata} />],
-        ['Metadata from', metadataUrl === undefined ? undefined : <Code text={metadataUrl} />],
-        ['Metadata valid until', metadata.validUntil === undefined ? undefined : momentText(Date.parse(metadata.validUntil))],
+        [TEXTS.product, product === 'other' ? undefined : IDP_PRODUCTS[product].label],
+        [TEXTS.entityId, <Code text={metadata.entityId} />],
+        [TEXTS.singleSignUrl, <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
+        [TEXTS.singleLogout, singleLogout.redirect || singleLogout.post ? 'offered' : TEXTS.notOffered],
+        [TEXTS.certificates, <Certificates metadata={metadata} />],
+        [TEXTS.metadataFrom, metadataUrl === undefined ? undefined : <Code text={metadataUrl} />],
+        [TEXTS.metadataValidUntil, metadata.validUntil === undefined ? undefined : momentText(Date.parse(metadata.validUntil))],
       ]}
     />
   );
@@ -44,10 +63,11 @@ function Certificates({ metadata }: Pick<IdpFactsProps, 'metadata'>) {
     <>
       {metadata.signingCertificates.map(({ subject, notAfter, fingerprintSha256 }) => (
         <div>
-          <ForeignText text={subject} />, until {momentText(Date.parse(notAfter))}
-          <span class="sub">
-            SHA-256 <code>{fingerprintSha256}</code>
-          </span>
+          {TEXTS.until(
+            <ForeignText text={subject} />,
+            momentText(Date.parse(notAfter)),
+            <span class="sub">{TEXTS.sha256(<code>{fingerprintSha256}</code>)}</span>,
+          )}
         </div>
       ))}
     </>

@@ -17,6 +17,31 @@ import { IdentifierPanel } from './identifier-panel.tsx';
 import { ProposalPanel } from './proposal-panel.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 
+const TEXTS = {
+  singleSignOn: 'Single sign-on',
+  identityProviderWhich: 'The identity provider with which the users of this organization sign in.',
+  identityProvider: 'Identity provider',
+  identityProviderYet: 'No identity provider yet',
+  usersCannotSign: 'Users cannot sign in until you connect one. The setup leads you through it and takes about ten minutes.',
+  setUpSingle: 'Set up single sign-on',
+  settings: 'Settings',
+  askOwnerOrganization: 'Ask an owner of the organization to enable it.',
+  membersExistSettings:
+    'Members exist, so the settings can only be changed by an owner. Metadata that you save here is a proposal. It takes effect when an owner accepts it.',
+  continueSetup: 'Continue setup',
+  changeMetadata: 'Change metadata',
+  testSignIn: 'Test sign-in',
+  testSignGoes:
+    'A test sign-in goes to your identity provider and back, and shows the result of every check. It creates no session and changes no member.',
+  valuesIdentityProvider: 'Values for your identity provider',
+  acsUrl: 'ACS URL',
+  entityId: 'Entity ID',
+  entityId2: 'entity ID',
+  signInUrl: 'Sign-in URL',
+  signInUrl2: 'sign-in URL',
+  metadata: 'Metadata',
+} as const;
+
 export interface SingleSignOnPageProps {
   readonly frame: Frame;
   readonly values: Readonly<Record<OwnValue, string>>;
@@ -36,19 +61,19 @@ export function SingleSignOnPage({ frame, values, connection, warnings, isLocked
     <ConsolePage
       frame={frame}
       section="single-sign-on"
-      title="Single sign-on"
-      lead="The identity provider with which the users of this organization sign in."
+      title={TEXTS.singleSignOn}
+      lead={TEXTS.identityProviderWhich}
       scripts={['confirm.js']}
     >
       <SettingsQuotaNotice frame={frame} />
       {connection ? (
         <Present frame={frame} path={path} connection={connection} warnings={warnings} isLocked={isLocked} />
       ) : (
-        <section class="panel" aria-label="Identity provider">
-          <EmptyState title="No identity provider yet">
-            <p>Users cannot sign in until you connect one. The setup leads you through it and takes about ten minutes.</p>
+        <section class="panel" aria-label={TEXTS.identityProvider}>
+          <EmptyState title={TEXTS.identityProviderYet}>
+            <p>{TEXTS.usersCannotSign}</p>
             <a class="button" href={`${path}/steps`}>
-              Set up single sign-on
+              {TEXTS.setUpSingle}
             </a>
           </EmptyState>
         </section>
@@ -72,24 +97,21 @@ function Present({ frame, path, connection, warnings, isLocked }: PresentProps) 
   return (
     <section class="panel" aria-labelledby="present">
       <header>
-        <h2 id="present">Identity provider</h2>
+        <h2 id="present">{TEXTS.identityProvider}</h2>
         <span>
           <ForeignText text={connection.name} /> <StateBadge state={state} />
         </span>
         {isLocked ? null : (
           <a class="button quiet" href={`${path}/settings`}>
-            Settings
+            {TEXTS.settings}
           </a>
         )}
       </header>
       <StateText {...connection} />
-      {isSetup && state === 'disabled' ? <p>Ask an owner of the organization to enable it.</p> : null}
+      {isSetup && state === 'disabled' ? <p>{TEXTS.askOwnerOrganization}</p> : null}
       {isLocked ? (
         <Callout kind="note">
-          <p>
-            Members exist, so the settings can only be changed by an owner. Metadata that you save here is a proposal. It takes effect when
-            an owner accepts it.
-          </p>
+          <p>{TEXTS.membersExistSettings}</p>
         </Callout>
       ) : null}
       <IdpFacts metadata={connection.metadata} metadataUrl={connection.metadataUrl} product={connection.product} />
@@ -97,35 +119,32 @@ function Present({ frame, path, connection, warnings, isLocked }: PresentProps) 
       <div class="buttons">
         {state === 'draft' ? (
           <a class="button" href={`${path}/steps`}>
-            Continue setup
+            {TEXTS.continueSetup}
           </a>
         ) : null}
         <a class="button secondary" href={`${path}/steps/metadata`}>
-          Change metadata
+          {TEXTS.changeMetadata}
         </a>
         <PostForm action={`${path}/test`} csrfToken={frame.csrfToken} inline>
           <button type="submit" class={state === 'draft' ? 'secondary' : ''}>
-            Test sign-in
+            {TEXTS.testSignIn}
           </button>
         </PostForm>
       </div>
-      <p class="hint">
-        A test sign-in goes to your identity provider and back, and shows the result of every check. It creates no session and changes no
-        member.
-      </p>
+      <p class="hint">{TEXTS.testSignGoes}</p>
     </section>
   );
 }
 
 const OwnValues = ({ values }: Pick<SingleSignOnPageProps, 'values'>) => (
   <section class="panel" aria-labelledby="values">
-    <h2 id="values">Values for your identity provider</h2>
+    <h2 id="values">{TEXTS.valuesIdentityProvider}</h2>
     <Facts
       facts={[
-        ['ACS URL', <Copy value={values.acs} what="ACS URL" />],
-        ['Entity ID', <Copy value={values.entityId} what="entity ID" />],
-        ['Sign-in URL', <Copy value={values.login} what="sign-in URL" />],
-        ['Metadata', <a href={values.metadata}>{values.metadata}</a>],
+        [TEXTS.acsUrl, <Copy value={values.acs} what={TEXTS.acsUrl} />],
+        [TEXTS.entityId, <Copy value={values.entityId} what={TEXTS.entityId2} />],
+        [TEXTS.signInUrl, <Copy value={values.login} what={TEXTS.signInUrl2} />],
+        [TEXTS.metadata, <a href={values.metadata}>{values.metadata}</a>],
       ]}
     />
   </section>

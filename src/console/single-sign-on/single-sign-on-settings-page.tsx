@@ -8,6 +8,45 @@ import { PostForm } from '../parts/form.tsx';
 import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
 import { StateBadge } from './connection-state.tsx';
 
+const TEXTS = {
+  singleSignSettings: 'Single sign-on settings',
+  defaultsWorkOkta: 'The defaults work with Okta, Entra ID and Google Workspace. Changes apply from the next sign-in.',
+  singleSignOn: 'Single sign-on',
+  settings: 'Settings',
+  connection: 'Connection:',
+  metadataRefreshInterval: 'Metadata refresh interval in hours',
+  refreshHint: '1 to 720. Leave empty to turn off automatic refresh.',
+  saveSettings: 'Save settings',
+  cancel: 'Cancel',
+  signingIn: 'Signing in',
+  signInsStart: 'Sign-ins that start at the identity provider',
+  requestsIdentityProvider: 'Requests that the identity provider authenticates the user again, even if it still has a session.',
+  requireAuthenticationEvery: 'Require authentication at every sign-in',
+  requiredAuthenticationMethods: 'Required authentication methods',
+  oneAuthncontextclassrefPer:
+    'One AuthnContextClassRef per line, for example to require multi-factor authentication. Leave empty to allow any.',
+  requestedNameidFormat: 'Requested NameID format',
+  leaveEmptyUnless:
+    'Leave empty unless the documentation of the identity provider names a format. A response with another format is rejected.',
+  sendsAllowcreateRequests: 'Sends AllowCreate in requests. Uncheck it only if the federation of your identity provider forbids it.',
+  allowIdentityProvider: 'Allow the identity provider to create an identifier for a user',
+  signaturesAndTime: 'Signatures and time',
+  validSignatureAlways:
+    'A valid signature must always cover the assertion, on the assertion itself or on the response. Require a particular one only if you have to.',
+  requireSignedAssertions: 'Require signed assertions',
+  entraIdGoogle: 'Entra ID and Google Workspace do not sign the response by default.',
+  requireSignedResponses: 'Require signed responses',
+  firstGiveIdentity: 'First give the identity provider the certificate in the gateway’s metadata.',
+  requireEncryptedAssertions: 'Require encrypted assertions',
+  signSamlRequests: 'Sign SAML requests',
+  allowedClockDifference: 'Allowed clock difference in seconds',
+  clockHint: '0 to 300. The default is 180.',
+  attributes: 'Attributes',
+  attributeNamesOne:
+    'Attribute names, one per line. The first attribute with a usable value is read. Leave empty to use the well-known names.',
+  wellKnownNames: (names: string | number) => `Well-known names: ${names} and others.`,
+} as const;
+
 /** The settings as form values: texts, lists with one item per line, `yes` for a checked box. */
 export type SettingsValues = Readonly<Record<SettingsField, string>>;
 
@@ -42,14 +81,14 @@ export function SingleSignOnSettingsPage({ frame, values, connection }: Settings
     <ConsolePage
       frame={frame}
       section="single-sign-on"
-      title="Single sign-on settings"
-      lead="The defaults work with Okta, Entra ID and Google Workspace. Changes apply from the next sign-in."
-      back={{ href: path, label: 'Single sign-on' }}
+      title={TEXTS.singleSignSettings}
+      lead={TEXTS.defaultsWorkOkta}
+      back={{ href: path, label: TEXTS.singleSignOn }}
     >
       <SettingsQuotaNotice frame={frame} />
-      <section class="panel settings" aria-label="Settings">
+      <section class="panel settings" aria-label={TEXTS.settings}>
         <p>
-          Connection: <ForeignText text={connection.name} /> <StateBadge state={connection.state} />
+          {TEXTS.connection} <ForeignText text={connection.name} /> <StateBadge state={connection.state} />
         </p>
         <PostForm action={`${path}/settings`} csrfToken={frame.csrfToken}>
           <SignInFields values={values} />
@@ -58,16 +97,16 @@ export function SingleSignOnSettingsPage({ frame, values, connection }: Settings
           {connection.metadataUrl !== undefined ? (
             <Field
               name="metadata_refresh_hours"
-              label="Metadata refresh interval in hours"
+              label={TEXTS.metadataRefreshInterval}
               value={values.metadata_refresh_hours}
               maxlength={3}
-              hint="1 to 720. Leave empty to turn off automatic refresh."
+              hint={TEXTS.refreshHint}
             />
           ) : null}
           <div class="buttons">
-            <button type="submit">Save settings</button>
+            <button type="submit">{TEXTS.saveSettings}</button>
             <a class="button secondary" href={path}>
-              Cancel
+              {TEXTS.cancel}
             </a>
           </div>
         </PostForm>
@@ -80,10 +119,10 @@ type Values = { readonly values: SettingsValues };
 
 const SignInFields = ({ values }: Values) => (
   <>
-    <h2>Signing in</h2>
+    <h2>{TEXTS.signingIn}</h2>
     <Choice
       name="idp_initiated"
-      label="Sign-ins that start at the identity provider"
+      label={TEXTS.signInsStart}
       value={values.idp_initiated}
       options={[
         ['accept', 'Accept'],
@@ -91,60 +130,45 @@ const SignInFields = ({ values }: Values) => (
         ['reject', 'Reject'],
       ]}
     />
-    <Box
-      name="force_authn"
-      values={values}
-      hint="Requests that the identity provider authenticates the user again, even if it still has a session."
-    >
-      Require authentication at every sign-in
+    <Box name="force_authn" values={values} hint={TEXTS.requestsIdentityProvider}>
+      {TEXTS.requireAuthenticationEvery}
     </Box>
     <Field
       name="authn_context"
-      label="Required authentication methods"
+      label={TEXTS.requiredAuthenticationMethods}
       value={values.authn_context}
       lines={3}
-      hint="One AuthnContextClassRef per line, for example to require multi-factor authentication. Leave empty to allow any."
+      hint={TEXTS.oneAuthncontextclassrefPer}
     />
     <Field
       name="name_id_format"
-      label="Requested NameID format"
+      label={TEXTS.requestedNameidFormat}
       value={values.name_id_format}
       maxlength={512}
-      hint="Leave empty unless the documentation of the identity provider names a format. A response with another format is rejected."
+      hint={TEXTS.leaveEmptyUnless}
     />
-    <Box
-      name="allow_create"
-      values={values}
-      hint="Sends AllowCreate in requests. Uncheck it only if the federation of your identity provider forbids it."
-    >
-      Allow the identity provider to create an identifier for a user
+    <Box name="allow_create" values={values} hint={TEXTS.sendsAllowcreateRequests}>
+      {TEXTS.allowIdentityProvider}
     </Box>
   </>
 );
 
 const SecurityFields = ({ values }: Values) => (
   <>
-    <h2>Signatures and time</h2>
-    <p class="hint">
-      A valid signature must always cover the assertion, on the assertion itself or on the response. Require a particular one only if you
-      have to.
-    </p>
+    <h2>{TEXTS.signaturesAndTime}</h2>
+    <p class="hint">{TEXTS.validSignatureAlways}</p>
     <Box name="require_signed_assertion" values={values}>
-      Require signed assertions
+      {TEXTS.requireSignedAssertions}
     </Box>
-    <Box name="require_signed_response" values={values} hint="Entra ID and Google Workspace do not sign the response by default.">
-      Require signed responses
+    <Box name="require_signed_response" values={values} hint={TEXTS.entraIdGoogle}>
+      {TEXTS.requireSignedResponses}
     </Box>
-    <Box
-      name="require_encrypted_assertion"
-      values={values}
-      hint="First give the identity provider the certificate in the gateway’s metadata."
-    >
-      Require encrypted assertions
+    <Box name="require_encrypted_assertion" values={values} hint={TEXTS.firstGiveIdentity}>
+      {TEXTS.requireEncryptedAssertions}
     </Box>
     <Choice
       name="sign_requests"
-      label="Sign SAML requests"
+      label={TEXTS.signSamlRequests}
       value={values.sign_requests}
       options={[
         ['', 'If the metadata asks for it'],
@@ -154,28 +178,26 @@ const SecurityFields = ({ values }: Values) => (
     />
     <Field
       name="clock_skew_seconds"
-      label="Allowed clock difference in seconds"
+      label={TEXTS.allowedClockDifference}
       value={values.clock_skew_seconds}
       maxlength={3}
       required
-      hint="0 to 300. The default is 180."
+      hint={TEXTS.clockHint}
     />
   </>
 );
 
 const AttributeFields = ({ values }: Values) => (
   <>
-    <h2>Attributes</h2>
-    <p class="hint">
-      Attribute names, one per line. The first attribute with a usable value is read. Leave empty to use the well-known names.
-    </p>
+    <h2>{TEXTS.attributes}</h2>
+    <p class="hint">{TEXTS.attributeNamesOne}</p>
     {(['email', 'name', 'groups'] as const).map((what) => (
       <Field
         name={`attributes_${what}`}
         label={{ email: 'Email address', name: 'Name', groups: 'Groups' }[what]}
         value={values[`attributes_${what}`]}
         lines={2}
-        hint={`Well-known names: ${DEFAULT_ATTRIBUTE_MAPPING[what].slice(0, 3).join(', ')} and others.`}
+        hint={TEXTS.wellKnownNames(DEFAULT_ATTRIBUTE_MAPPING[what].slice(0, 3).join(', '))}
       />
     ))}
   </>

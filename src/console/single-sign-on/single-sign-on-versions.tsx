@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { MetadataVersion } from '../../organizations/connections/metadata-versions.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -7,6 +8,26 @@ import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment, momentText } from '../parts/moment.tsx';
 import { type Comparison, type DecisionPreviews, MembersDecision } from './members-decision.tsx';
+
+const TEXTS = {
+  earlierMetadata: 'Earlier metadata',
+  lastTenVersions:
+    'The last ten versions. Restoring one takes effect immediately. If the metadata has a URL, the next refresh replaces it with the metadata found there.',
+  versionsMetadata: 'Versions of the metadata',
+  saved: 'Saved',
+  by: 'By',
+  identityProvider: 'Identity provider',
+  certificateUntil: (metadata: ComponentChildren) => <>certificate until {metadata}</>,
+  actions: 'Actions',
+  current: 'current',
+  restore: 'Restore',
+  restoreMetadataTakes: 'Restore this metadata? It takes effect immediately.',
+  restoreFormerIdentity: 'Restore the former identity provider?',
+  singleSignOn: 'Single sign-on',
+  confirmation: 'Confirmation',
+  restoreIdentityProvider: 'Restore identity provider',
+  cancel: 'Cancel',
+} as const;
 
 export interface VersionsPanelProps {
   readonly frame: Frame;
@@ -28,42 +49,39 @@ const SAVED_BY: Readonly<Record<NonNullable<MetadataVersion['savedBy']>['kind'],
 export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
   return (
     <section class="panel" aria-labelledby="versions">
-      <h2 id="versions">Earlier metadata</h2>
-      <p>
-        The last ten versions. Restoring one takes effect immediately. If the metadata has a URL, the next refresh replaces it with the
-        metadata found there.
-      </p>
+      <h2 id="versions">{TEXTS.earlierMetadata}</h2>
+      <p>{TEXTS.lastTenVersions}</p>
       <DataTable
-        label="Versions of the metadata"
+        label={TEXTS.versionsMetadata}
         rows={versions.map((version, index) => ({ ...version, isNewest: index === 0 }))}
         columns={[
-          { label: 'Saved', kind: 'heading', cell: ({ value }) => <Moment ms={value.savedAtMs} /> },
+          { label: TEXTS.saved, kind: 'heading', cell: ({ value }) => <Moment ms={value.savedAtMs} /> },
           {
-            label: 'By',
+            label: TEXTS.by,
             cell: ({ value: { savedBy } }) => <ForeignText text={savedBy?.email ?? SAVED_BY[savedBy?.kind ?? 'anonymous']} />,
           },
           {
-            label: 'Identity provider',
+            label: TEXTS.identityProvider,
             cell: ({ value: { metadata } }) => (
               <>
                 <ForeignText text={metadata.entityId} />
-                <span class="sub">certificate until {untilOf(metadata)}</span>
+                <span class="sub">{TEXTS.certificateUntil(untilOf(metadata))}</span>
               </>
             ),
           },
           {
-            label: 'Actions',
+            label: TEXTS.actions,
             kind: 'actions',
             cell: ({ id, value, isNewest }) =>
               isNewest ? (
-                <span class="badge good">current</span>
+                <span class="badge good">{TEXTS.current}</span>
               ) : (
                 <ButtonForm
                   action={`${frame.base}/single-sign-on/versions/${id}/return`}
                   csrfToken={frame.csrfToken}
-                  label="Restore"
+                  label={TEXTS.restore}
                   about={`as saved ${momentText(value.savedAtMs)}`}
-                  question="Restore this metadata? It takes effect immediately."
+                  question={TEXTS.restoreMetadataTakes}
                 />
               ),
           },
@@ -86,10 +104,10 @@ export const RestoreIdentityProviderPage = ({ frame, versionId, previews, compar
   <ConsolePage
     frame={frame}
     section="single-sign-on"
-    title="Restore the former identity provider?"
-    back={{ href: `${frame.base}/single-sign-on`, label: 'Single sign-on' }}
+    title={TEXTS.restoreFormerIdentity}
+    back={{ href: `${frame.base}/single-sign-on`, label: TEXTS.singleSignOn }}
   >
-    <section class="panel" aria-label="Confirmation">
+    <section class="panel" aria-label={TEXTS.confirmation}>
       <PostForm action={`${frame.base}/single-sign-on/versions/${versionId}/return`} csrfToken={frame.csrfToken} kind="upload">
         <MembersDecision
           previews={previews}
@@ -98,9 +116,9 @@ export const RestoreIdentityProviderPage = ({ frame, versionId, previews, compar
           isRestored
         />
         <div class="buttons">
-          <button type="submit">Restore identity provider</button>
+          <button type="submit">{TEXTS.restoreIdentityProvider}</button>
           <a class="button secondary" href={`${frame.base}/single-sign-on`}>
-            Cancel
+            {TEXTS.cancel}
           </a>
         </div>
       </PostForm>
