@@ -67,7 +67,7 @@ interface Crawl {
 /** Opens one page of each kind that links lead to. @returns their kinds, and the problems of all pages */
 async function crawl({ context, starts, follows, inspect }: Crawl): Promise<{ kinds: string[]; problems: string[] }> {
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   const hosts = [gateway.url, empty.url, demo.url].map((url) => new URL(url).host);
   const problems = watchComplaints(page, hosts);
   const queue = [...starts];
@@ -120,24 +120,25 @@ async function expectPages({ cookies = [], ...rest }: Pick<Crawl, 'starts' | 'fo
 }
 
 const at = (...paths: readonly string[]): string[] => paths.map((path) => gateway.url + path);
-const isConsole = (path: string): boolean => path.startsWith('/console') && !/\/(?:download|bundle)$/.test(path);
+/** The steps of the setup are the same pages for owners, the operator and setup links. */
+const isConsole = (path: string): boolean => path.startsWith('/console') && !/\/(?:download|bundle|steps(?:\/\w+)?)$/.test(path);
 
 describe('every page in Chromium', () => {
   it('of a stranger', async () => {
     const pages = at('/login', '/logout', '/saml/acme/login', '/console/operator/sign-in', '/setup/done');
     const errors = at('/saml/no-such/login', '/nothing/here', '/saml/acme/acs', `/setup/${'x'.repeat(43)}`);
     await expectPages({ starts: [...pages, ...errors, empty.url], follows: () => false });
-  }, 240_000);
+  }, 300_000);
 
   it('of the demo', async () => {
     await expectPages({ starts: [demo.url, `${demo.url}/okta/start?organization=globex`, `${demo.url}/nothing`], follows: () => false });
-  }, 240_000);
+  }, 300_000);
 
   it('of the documentation', async () => {
     const starts = at('/docs', '/api/docs');
     const kinds = await expectPages({ starts, follows: (path) => path.startsWith('/docs') });
     for (const page of ['identity-providers', 'configuration', 'errors', 'examples/okta']) expect(kinds).toContain(`/docs/${page}`);
-  }, 240_000);
+  }, 300_000);
 
   it('of a collaborator', async () => {
     const { browser: carl } = await signedIn(gateway, { slug: 'globex' }, 'carl');
@@ -147,13 +148,13 @@ describe('every page in Chromium', () => {
     const starts = at('/console', '/console/members', '/device', `/device?user_code=${code}`, '/device?user_code=BBBB-BBBB');
     const kinds = await expectPages({ starts, follows: isConsole, cookies: carl.cookies });
     expect(kinds).toEqual(['/console', '/console/members', '/console/revoke-all', '/console/tokens/new', '/device']);
-  }, 240_000);
+  }, 300_000);
 
   it('of a user who signs in to a second organization', async () => {
     const { browser: olivia } = await signedIn(gateway, { slug: 'globex' }, 'olivia');
     await acme.signIn(olivia, 'carl');
     await expectPages({ starts: at('/saml/acme/continue'), follows: () => false, cookies: olivia.cookies });
-  }, 240_000);
+  }, 300_000);
 
   it('of an IT administrator with a setup link', async () => {
     const { browser: administrator } = await startSetup(gateway, 'globex');
@@ -165,7 +166,7 @@ describe('every page in Chromium', () => {
       '/setup/single-sign-on/steps/done',
     );
     await expectPages({ starts, follows: (path) => path.startsWith('/setup/'), cookies: administrator.cookies });
-  }, 240_000);
+  }, 300_000);
 
   it('of an owner', async () => {
     const olivia = new HttpBrowser();
@@ -183,7 +184,7 @@ describe('every page in Chromium', () => {
       'audit',
     ];
     for (const page of pages) expect(kinds).toContain(`/console/${page}`);
-  }, 240_000);
+  }, 300_000);
 
   it('of the operator', async () => {
     const operator = new HttpBrowser();
@@ -192,5 +193,5 @@ describe('every page in Chromium', () => {
     const kinds = await expectPages({ starts, follows: isConsole, cookies: operator.cookies });
     for (const page of ['keys', 'keys/:id/revoke', 'health', 'audit', 'organizations/new', 'organizations/:org/delete'])
       expect(kinds).toContain(`/console/operator/${page}`);
-  }, 240_000);
+  }, 300_000);
 });
