@@ -170,7 +170,7 @@ describe('every page in Chromium', () => {
 
   it('of an owner', async () => {
     const olivia = new HttpBrowser();
-    await acme.signIn(olivia);
+    expect((await acme.signIn(olivia)).code).toBeUndefined();
     const kinds = await expectPages({ starts: at('/console'), follows: isConsole, cookies: olivia.cookies });
     const pages = [
       'members',
