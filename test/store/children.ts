@@ -1,6 +1,9 @@
 /** Child processes that use a store at the same time as a test. They print lines, and receive lines as commands. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { flushCompileCache } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -16,6 +19,7 @@ export interface Child {
 /** @param file a TypeScript file of this folder; Node strips the types */
 export function startChild(file: string, args: readonly string[]): Child {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL(file, import.meta.url)), ...args], {
+    env: { ...process.env, NODE_COMPILE_CACHE: path.join(tmpdir(), 'node-compile-cache') },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let complaint = '';
@@ -45,5 +49,9 @@ export function startChild(file: string, args: readonly string[]): Child {
   };
 }
 
-/** Returns the lines that the parent sends. Called by a child. */
-export const linesFromParent = (): AsyncIterator<string> => createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+/** Returns the lines that the parent sends. Called by a child when all its modules are loaded. */
+export function linesFromParent(): AsyncIterator<string> {
+  // Node.js would keep the compiled modules for the next child when this one ends, but it is killed.
+  flushCompileCache();
+  return createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+}
