@@ -53,6 +53,18 @@ describe('table of identity providers', () => {
     expect(own.includes('metadata') || (own.includes('acs') && own.includes('entityId'))).toBe(true);
   });
 
+  it('gives Okta and Entra ID the values that provisioning needs', () => {
+    const provisioned = products.filter(([, { provisioning }]) => provisioning);
+    const own = provisioned.map(([id, { provisioning = [] }]) => {
+      const values = provisioning.flatMap(({ fields = [] }) => fields.map(({ value }) => value));
+      return [id, values.filter((value) => typeof value !== 'string' || value === 'the SCIM token')];
+    });
+    expect(own).toEqual([
+      ['okta', [{ own: 'scim' }, 'the SCIM token']],
+      ['entra-id', [{ own: 'scimTenant' }, 'the SCIM token']],
+    ]);
+  });
+
   it('has the steps of the vendors that administrators miss', () => {
     const { okta, 'google-workspace': google, 'entra-id': entra } = IDP_PRODUCTS;
     expect(okta.tasks.map(({ buttons }) => buttons?.at(-1))).toEqual(['Next', 'Next', 'Finish', 'Save', undefined]);

@@ -66,14 +66,14 @@ class Operations(Calls):
         """
         return cast("t.RotatedTokens", self._call("POST", "/api/v1/me/tokens/rotate", [], body={} if body is None else body))
 
-    def list_members(self, organization: str, *, email: Optional[str] = None, query: Optional[str] = None) -> PagedList[t.Member]:
+    def list_members(self, organization: str, *, email: Optional[str] = None, query: Optional[str] = None, provisioned: Optional[Literal["false"]] = None) -> PagedList[t.Member]:
         """List members.
 
-        Returns members sorted by email address. With `query`, one request searches at most 1,000 members, so a page may have fewer than `limit` items, or none, although more follow; only `next_cursor` tells.
+        Returns members sorted by email address. With `query` or `provisioned`, one request searches at most 1,000 members, so a page may have fewer than `limit` items, or none, although more follow; only `next_cursor` tells. `provisioned=false` returns the members without a SCIM user, whom `scim_required` refuses.
 
         Available to owners of the organization and the operator.
         """
-        return self._list("/api/v1/organizations/{}/members", [organization], query={"email": email, "query": query})
+        return self._list("/api/v1/organizations/{}/members", [organization], query={"email": email, "query": query, "provisioned": provisioned})
 
     def get_member(self, organization: str, id: str) -> t.Member:
         """Retrieve a member.
@@ -137,7 +137,7 @@ class Operations(Calls):
     def change_organization(self, organization: str, body: Optional[t.OrganizationChanges] = None, *, dry_run: Optional[bool] = None) -> t.Organization:
         """Update an organization.
 
-        Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved.
+        Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse.
 
         Available to the operator.
         """

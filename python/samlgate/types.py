@@ -855,7 +855,7 @@ class OrganizationQuotaUse(TypedDict):
     settings_bytes: int
 
 
-class Organization(TypedDict):
+class _Organization(TypedDict):
     id: str
     slug: str
     name: str
@@ -886,6 +886,11 @@ class Organization(TypedDict):
     """The quotas of which 80 % is used."""
     created_at: str
     """RFC 3339 in UTC."""
+
+
+class Organization(_Organization, total=False):
+    members_not_provisioned: int
+    """Only with `dry_run=true` and `scim_required`: the members without a SCIM user, whom the setting refuses."""
 
 
 class OrganizationPage(TypedDict):

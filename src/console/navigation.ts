@@ -16,6 +16,7 @@ export const SECTIONS = [
   { id: 'organization', path: '', label: 'Organization', who: 'operator' },
   { id: 'members', path: '/members', label: 'Members', who: 'manager' },
   { id: 'single-sign-on', path: '/single-sign-on', label: 'Single sign-on', who: 'manager' },
+  { id: 'provisioning', path: '/provisioning', label: 'Provisioning', who: 'manager' },
   { id: 'domains', path: '/domains', label: 'Domains', who: 'manager' },
   { id: 'roles', path: '/roles', label: 'Role mapping', who: 'manager' },
   { id: 'sign-ins', path: '/sign-ins', label: 'Sign-in log', who: 'manager' },

@@ -9,6 +9,8 @@ export interface MemberQuery {
   readonly email?: string | undefined;
   /** A part of the name or the email address, or a member's id. */
   readonly query?: string | undefined;
+  /** Only members without a SCIM user of one of these connections. */
+  readonly withoutUserOf?: readonly string[] | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
   /** Ends a search with an error. */
@@ -19,17 +21,21 @@ const MAX_SEARCHED_PAGES = 5;
 const SEARCHED_PAGE = 200;
 
 /**
- * Returns one page of members, in the order of their email addresses. With `query`, one call searches at most 1,000 members, so a
+ * Returns one page of members, in the order of their email addresses. With `query` or `withoutUserOf`, one call searches at most 1,000 members, so a
  * page may be short although there are more results. Only `nextCursor` tells whether there are. An index of all parts of names and
  * addresses would be several times as large as the members.
  */
 export async function listMembers(store: Store, organizationId: string, query: MemberQuery): Promise<Page<Member>> {
   const equals = query.email === undefined ? {} : { equals: query.email.toLowerCase() };
-  if (query.query === undefined)
+  const { withoutUserOf } = query;
+  if (query.query === undefined && withoutUserOf === undefined)
     return store.find(organizationId, MEMBERS, 'email', { ...equals, limit: query.limit, cursor: query.cursor });
-  if (isUserId(query.query)) return onlyMember(await store.get(organizationId, MEMBERS, query.query));
-  const needle = query.query.toLowerCase();
-  const matches = ({ name, email }: Member) => `${name}\n${email}`.toLowerCase().includes(needle);
+  if (withoutUserOf === undefined && query.query !== undefined && isUserId(query.query)) {
+    return onlyMember(await store.get(organizationId, MEMBERS, query.query));
+  }
+  const needle = query.query?.toLowerCase() ?? '';
+  const matches = ({ name, email, scim }: Member) =>
+    `${name}\n${email}`.toLowerCase().includes(needle) && !(scim && withoutUserOf?.includes(scim.connectionId));
   return findMembers(store, organizationId, { ...equals, limit: query.limit, cursor: query.cursor, signal: query.signal, matches });
 }
 

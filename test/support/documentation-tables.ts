@@ -136,8 +136,8 @@ function operations(): string {
 /** The fields of each product that take a value of the organization. */
 function idpFields(): string {
   const { other: _, ...products } = IDP_PRODUCTS;
-  const rows = Object.values(products).flatMap(({ label, tasks }) =>
-    tasks.flatMap(({ title, fields = [] }) =>
+  const rows = Object.values(products).flatMap(({ label, tasks, provisioning = [] }) =>
+    [...tasks, ...provisioning].flatMap(({ title, fields = [] }) =>
       fields.flatMap(({ label: field, value }) => (typeof value === 'string' ? [] : [[label, title, field, OWN_LABELS[value.own]]])),
     ),
   );

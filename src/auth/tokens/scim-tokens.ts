@@ -60,6 +60,20 @@ const readSlots = async (store: Store, organizationId: string, connectionId: str
   return tokens.filter((token) => token !== undefined);
 };
 
+/** Returns the tokens of a connection: at most two. */
+export const listConnectionTokens = async (store: Store, organizationId: string, connectionId: string): Promise<readonly ScimToken[]> =>
+  (await readSlots(store, organizationId, connectionId)).map(({ value }) => value);
+
+const WARN_BEFORE_MS = 14 * DAY_MS;
+
+/** Returns the tokens of an organization that expire within 14 days or have expired, without those that another token outlives. */
+export async function findEndingTokens({ store, now }: Runtime, { id, scimConnections = [] }: Organization): Promise<readonly ScimToken[]> {
+  const soonMs = now() + WARN_BEFORE_MS;
+  const isEnding = (token: ScimToken) => isExpired(token, soonMs);
+  const ofConnections = await Promise.all(scimConnections.map((connectionId) => listConnectionTokens(store, id, connectionId)));
+  return ofConnections.flatMap((tokens) => (tokens.every(isEnding) ? tokens : []));
+}
+
 /** @throws organization_unknown, not_found, idp_not_configured; conflict if the connection is disabled, or has two valid tokens already */
 export async function createScimToken(runtime: Runtime, actor: Actor, options: NewScimToken): Promise<CreatedScimToken> {
   const { store, now } = runtime;

@@ -9,6 +9,12 @@ interface Options extends GatewayOptions {
   readonly org?: string;
 }
 
+interface ListOptions extends Options {
+  readonly email?: string;
+  readonly query?: string;
+  readonly notProvisioned?: true;
+}
+
 export function addMembers(program: Command): void {
   const members = program.command('members').description('manage the members of an organization (owner, or operator with --org)');
   const add = (usage: string, description: string, example: string) =>
@@ -18,9 +24,13 @@ export function addMembers(program: Command): void {
   add('list', 'list members', 'list --email ada@acme.example')
     .option('--email <address>', 'only the member with this email address')
     .option('--query <text>', 'only members whose name or email address contains this text')
-    .action(async ({ email, query, ...options }: Options & { email?: string; query?: string }) => {
+    .option('--not-provisioned', 'only members without a SCIM user, whom provisioning: scim_required refuses')
+    .action(async ({ email, query, notProvisioned, ...options }: ListOptions) => {
       const { client, org } = await organizationOf(options);
-      const items = await withProgressIfSlow('Loading members', client.members.list(org, { email, query }).toArray());
+      const items = await withProgressIfSlow(
+        'Loading members',
+        client.members.list(org, { email, query, ...(notProvisioned ? { provisioned: 'false' } : {}) }).toArray(),
+      );
       print(options.json, items, () =>
         printTable(items, ['id', 'email', 'name', 'role', 'suspended', 'last_login_at'], 'No members found.'),
       );

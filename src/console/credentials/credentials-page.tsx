@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
+import type { ScimToken } from '../../auth/tokens/scim-tokens.ts';
 import type { Member, MemberSession } from '../../organizations/members.ts';
 import { DAY_MS } from '../../time.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
@@ -15,6 +16,7 @@ import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { QuotaNotice } from '../parts/quota-notice.tsx';
+import { EndingScimTokens } from '../provisioning/ending-scim-tokens.tsx';
 import { CreateTokenLink, NewTokenDialog } from './new-token-page.tsx';
 import { SessionsTable } from './sessions-table.tsx';
 import { TokensTable } from './tokens-table.tsx';
@@ -27,6 +29,8 @@ export interface CredentialsPageProps {
   readonly sessions: readonly MemberSession[];
   readonly currentSessionId: string;
   readonly policy: TokenPolicyView;
+  /** SCIM tokens of the organization that expire soon, for owners. */
+  readonly endingScimTokens: readonly ScimToken[];
   /** `samlgate login` with its options for this gateway. */
   readonly loginCommand: string;
 }
@@ -75,7 +79,7 @@ const TEXTS = {
 } as const;
 
 export function CredentialsPage(props: CredentialsPageProps) {
-  const { frame, member, tokens, sessions, currentSessionId, policy, loginCommand } = props;
+  const { frame, member, tokens, sessions, currentSessionId, policy, endingScimTokens, loginCommand } = props;
   return (
     <ConsolePage
       frame={frame}
@@ -86,6 +90,7 @@ export function CredentialsPage(props: CredentialsPageProps) {
     >
       <QuotaNotice frame={frame} name="cli_tokens_per_member" used={tokens.length} />
       <QuotaNotice frame={frame} name="sessions_per_member" used={sessions.length} />
+      <EndingScimTokens frame={frame} tokens={endingScimTokens} />
       <EndingTokens tokens={tokens} nowMs={frame.nowMs} />
       <You member={member} />
       <section class="panel" aria-labelledby="tokens">

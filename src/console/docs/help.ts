@@ -11,6 +11,7 @@ export const HELP: Readonly<Record<HelpTopic, string>> = {
   organization: '/docs/configuration#connections',
   members: '/docs/configuration#user-identifiers',
   'single-sign-on': '/docs/identity-providers#quick-start',
+  provisioning: '/docs/scim#setup',
   domains: '/docs/configuration#domains',
   roles: '/docs/configuration#roles',
   'sign-ins': '/docs/saml-checks#checks-of-the-response',

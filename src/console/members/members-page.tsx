@@ -37,12 +37,14 @@ export interface MembersPageProps {
   readonly count: number;
   /** The search text, empty without a search. */
   readonly query: string;
+  /** Whether only members without a SCIM user are listed. */
+  readonly isUnprovisionedOnly: boolean;
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
 }
 
 /** Lists the members of an organization in the order of their email addresses. */
-export function MembersPage({ frame, members, count, query, cursor, nextCursor }: MembersPageProps) {
+export function MembersPage({ frame, members, count, query, isUnprovisionedOnly, cursor, nextCursor }: MembersPageProps) {
   const path = `${frame.base}/members`;
   return (
     <ConsolePage frame={frame} section="members" title={TEXTS.members} lead={TEXTS.allUsersSigned}>
@@ -57,25 +59,38 @@ export function MembersPage({ frame, members, count, query, cursor, nextCursor }
             <button type="submit" class="secondary">
               {TEXTS.search}
             </button>
-            {query === '' ? null : (
+            {isUnprovisionedOnly ? <input type="hidden" name="provisioned" value="no" /> : null}
+            {query === '' && !isUnprovisionedOnly ? null : (
               <a class="button quiet" href={path}>
                 {TEXTS.showAllMembers}
               </a>
             )}
           </form>
         </search>
+        {isUnprovisionedOnly ? (
+          <p>Only members without a SCIM user, who cannot sign in while the organization requires provisioning.</p>
+        ) : null}
         {members.length === 0 ? (
-          <NoMembers query={query} hasMore={nextCursor !== null} />
+          <NoMembers query={query} hasMore={nextCursor !== null} isUnprovisionedOnly={isUnprovisionedOnly} />
         ) : (
           <MembersTable frame={frame} members={members} />
         )}
-        <Paging path={path} query={{ query }} cursor={cursor} nextCursor={nextCursor} />
+        <Paging path={path} query={{ query, provisioned: isUnprovisionedOnly ? 'no' : '' }} cursor={cursor} nextCursor={nextCursor} />
       </section>
     </ConsolePage>
   );
 }
 
-function NoMembers({ query, hasMore }: { readonly query: string; readonly hasMore: boolean }) {
+interface NoMembersProps {
+  readonly query: string;
+  readonly hasMore: boolean;
+  readonly isUnprovisionedOnly: boolean;
+}
+
+function NoMembers({ query, hasMore, isUnprovisionedOnly }: NoMembersProps) {
+  if (query === '' && isUnprovisionedOnly) {
+    return <EmptyState title={hasMore ? 'No results so far. Open the next page.' : 'All members have a SCIM user'} />;
+  }
   if (query === '') {
     return (
       <EmptyState title={TEXTS.noMembersYet}>

@@ -3,12 +3,14 @@ import type { ExpiringCertificate } from '../../organizations/connections/expiri
 import type { Organization } from '../../organizations/organizations.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
+import { counted } from '../parts/counted.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Near } from '../parts/moment.tsx';
+import { Callout } from '../parts/notice.tsx';
 import { Paging } from '../parts/paging.tsx';
 import { AttentionPanel, type ListedOrganization } from './attention-panel.tsx';
 import { SignInState } from './sign-in-state.tsx';
@@ -182,10 +184,12 @@ export interface OrganizationFormPageProps {
   readonly values: OrganizationValues;
   /** False for a new organization. */
   readonly exists: boolean;
+  /** Members without a SCIM user. */
+  readonly unprovisioned?: number;
 }
 
 /** The form that creates an organization or edits the settings that only the operator may change. */
-export function OrganizationFormPage({ frame, values, exists }: OrganizationFormPageProps) {
+export function OrganizationFormPage({ frame, values, exists, unprovisioned = 0 }: OrganizationFormPageProps) {
   const cancelHref = exists ? frame.base : '/console/operator';
   return (
     <ConsolePage
@@ -212,6 +216,7 @@ export function OrganizationFormPage({ frame, values, exists }: OrganizationForm
           <details {...(exists ? { open: true } : {})}>
             <summary>{TEXTS.moreSettings}</summary>
             <MoreFields values={values} />
+            <Unprovisioned frame={frame} count={unprovisioned} />
           </details>
           <div class="buttons">
             <button type="submit">{exists ? TEXTS.save : TEXTS.createOrganization}</button>
@@ -236,6 +241,17 @@ const GROUPS_FROM = [
   ['scim', 'from SCIM'],
   ['both', 'from SAML responses and SCIM'],
 ] as const;
+
+/** Names the members who would lose access, before the operator requires provisioning. */
+const Unprovisioned = ({ frame, count }: { readonly frame: Frame; readonly count: number }) =>
+  count === 0 ? null : (
+    <Callout kind="note">
+      <p>
+        If only users provisioned with SCIM may sign in, {counted(count, 'member')} without a SCIM user cannot sign in any longer. Their
+        sessions and tokens stay. <a href={`${frame.base}/members?provisioned=no`}>Show these members</a>
+      </p>
+    </Callout>
+  );
 
 function MoreFields({ values }: { readonly values: OrganizationValues }) {
   return (

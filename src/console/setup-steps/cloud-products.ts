@@ -1,5 +1,5 @@
 /** Identity providers that are services. Screens, fields and buttons are spelled as the vendor does. */
-import { ACS, ENTITY_ID, fields, type IdpProduct, LOGIN, LOGOUT } from './idp-product.ts';
+import { ACS, ENTITY_ID, fields, type IdpProduct, LOGIN, LOGOUT, SCIM, SCIM_TENANT } from './idp-product.ts';
 
 const NAMES = [
   ['email', 'Email'],
@@ -48,6 +48,32 @@ export const OKTA: IdpProduct = {
     },
     { title: 'Assign people', text: 'On the tab Assignments, click Assign and choose the users and groups that may sign in.' },
   ],
+  provisioning: [
+    {
+      title: 'Turn SCIM on',
+      text: 'On the tab General of the app, click Edit under App Settings and select SCIM under Provisioning. If the choice is missing, your Okta plan has no Lifecycle Management.',
+      buttons: ['Save'],
+    },
+    {
+      title: 'Tab “Provisioning”, Integration',
+      text: 'Click Edit, fill in the fields, and test the connector configuration.',
+      fields: fields(
+        ['SCIM connector base URL', SCIM],
+        ['Unique identifier field for users', 'userName'],
+        ['Supported provisioning actions', 'Push New Users, Push Profile Updates, Push Groups', 'choice'],
+        ['Authentication Mode', 'HTTP Header', 'choice'],
+        ['Authorization, Bearer', 'the SCIM token'],
+      ),
+      buttons: ['Test Connector Configuration', 'Save'],
+    },
+    {
+      title: 'Tab “Provisioning”, To App',
+      text: 'Click Edit and enable what Okta sends. The application username on the tab Sign On must be the NameID of SAML.',
+      fields: fields(['Create Users', 'Enable', 'box'], ['Update User Attributes', 'Enable', 'box'], ['Deactivate Users', 'Enable', 'box']),
+      buttons: ['Save'],
+      note: 'Users who were assigned before are provisioned with Provision User on the tab Assignments. Groups are on the tab Push Groups.',
+    },
+  ],
   metadata: 'Tab Sign On > Metadata URL > Copy. With the URL, the gateway picks up new certificates by itself.',
 };
 
@@ -86,6 +112,30 @@ export const ENTRA_ID: IdpProduct = {
       title: 'Assign people',
       text: 'Open Manage > Users and groups > Add user/group, and choose the users and groups that may sign in, including the groups that have a role here. Groups are sent only to their direct members.',
       buttons: ['Assign'],
+    },
+  ],
+  provisioning: [
+    {
+      title: 'Connect the application',
+      text: 'In the application, open Manage > Provisioning > Connect your application, or Provisioning Mode > Automatic > Admin Credentials.',
+      fields: fields(['Tenant URL', SCIM_TENANT], ['Secret token', 'the SCIM token']),
+      buttons: ['Test connection', 'Create'],
+      note: 'Automatic provisioning needs an Entra ID P1 or P2 license.',
+    },
+    {
+      title: 'Attribute mapping',
+      text: 'Open Attribute mapping > Provision Microsoft Entra ID Users. userName must be the Unique User Identifier of SAML.',
+      fields: fields(
+        ['userName', 'userPrincipalName', 'choice'],
+        ['externalId', 'objectId', 'choice'],
+        ['emails[type eq "work"].value', 'mail', 'choice'],
+      ),
+      buttons: ['Save'],
+    },
+    {
+      title: 'Start provisioning',
+      text: 'Open Overview and start. Entra ID sends all assigned users first, then changes about every 40 minutes. “Provision on demand” sends one user immediately.',
+      buttons: ['Start provisioning'],
     },
   ],
   metadata: 'Single sign-on > card “SAML Certificates” > App Federation Metadata Url > copy.',

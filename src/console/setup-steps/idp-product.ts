@@ -2,7 +2,7 @@
 import type { IdpKind } from '../../saml/explain/idp-screens.ts';
 
 /** Values of the organization that the screens of an identity provider ask for. */
-export type OwnValue = 'acs' | 'entityId' | 'login' | 'logout' | 'metadata';
+export type OwnValue = 'acs' | 'entityId' | 'login' | 'logout' | 'metadata' | 'scim' | 'scimTenant';
 
 /** How sketches and lists name the values of the organization. */
 export const OWN_LABELS: Readonly<Record<OwnValue, string>> = {
@@ -11,6 +11,8 @@ export const OWN_LABELS: Readonly<Record<OwnValue, string>> = {
   login: 'sign-in URL',
   logout: 'logout URL',
   metadata: 'metadata URL',
+  scim: 'SCIM base URL',
+  scimTenant: 'SCIM tenant URL',
 };
 
 /** A field of a screen: its label as the vendor writes it, and what goes into it. */
@@ -41,6 +43,8 @@ export interface IdpProduct {
   /** Selects the advice about refused responses. */
   readonly kind: IdpKind;
   readonly tasks: readonly ProductTask[];
+  /** How to provision users with SCIM, if the identity provider can. */
+  readonly provisioning?: readonly ProductTask[];
   /** Where the identity provider shows its metadata. */
   readonly metadata: string;
 }
@@ -49,6 +53,8 @@ export const ACS = { own: 'acs' } as const;
 export const ENTITY_ID = { own: 'entityId' } as const;
 export const LOGIN = { own: 'login' } as const;
 export const LOGOUT = { own: 'logout' } as const;
+export const SCIM = { own: 'scim' } as const;
+export const SCIM_TENANT = { own: 'scimTenant' } as const;
 export const METADATA = { own: 'metadata' } as const;
 
 /** Lists fields of a screen from their labels and values. */

@@ -33,6 +33,9 @@ const TEXTS = {
   members: 'Members',
   tellPersonSent: 'Tell the person who sent you the setup link that the setup is done. Then end it here, at the top right.',
   sentSetupLinks: 'If you sent setup links, tell the IT administrator that the setup is done, and revoke the links.',
+  provisioning: 'Optional: let your identity provider create users before they sign in, and end their access immediately when they leave.',
+  ownerProvisions: 'An owner sets this up on the page Provisioning of the console.',
+  setUpProvisioning: 'Set up provisioning',
   showTheConnection: 'Show the connection',
 } as const;
 
@@ -145,6 +148,10 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
             )}
           </li>
           <li>{isSetup ? TEXTS.tellPersonSent : TEXTS.sentSetupLinks}</li>
+          <li>
+            {TEXTS.provisioning}{' '}
+            {isSetup ? TEXTS.ownerProvisions : <a href={`${frame.base}/provisioning/${connection.id}`}>{TEXTS.setUpProvisioning}</a>}
+          </li>
         </ol>
         <a class="button secondary" href={frame.singleSignOnPath}>
           {TEXTS.showTheConnection}

@@ -60,14 +60,7 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
       lead={TEXTS.openAdministrationIdentity}
     >
       <section class="panel tasks" aria-label={TEXTS.tasks}>
-        {tasks.map((task, index) => (
-          <details name="task" open={index === 0}>
-            <summary>
-              {String.fromCharCode(65 + index)}. {task.title}
-            </summary>
-            <Task task={task} values={values} />
-          </details>
-        ))}
+        <Tasks tasks={tasks} values={values} />
       </section>
       <div class="buttons">
         <a class="button" href={stepPath(frame, 'metadata', product)}>
@@ -80,6 +73,25 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
     </StepPage>
   );
 }
+
+export interface TasksProps {
+  readonly tasks: readonly ProductTask[];
+  readonly values: Readonly<Record<OwnValue, string>>;
+}
+
+/** Shows tasks at the identity provider, of which one is unfolded. */
+export const Tasks = ({ tasks, values }: TasksProps) => (
+  <>
+    {tasks.map((task, index) => (
+      <details name="task" open={index === 0}>
+        <summary>
+          {String.fromCharCode(65 + index)}. {task.title}
+        </summary>
+        <Task task={task} values={values} />
+      </details>
+    ))}
+  </>
+);
 
 function Task({ task, values }: { readonly task: ProductTask } & Pick<ApplicationStepProps, 'values'>) {
   const { text, fields = [], code, note, buttons } = task;

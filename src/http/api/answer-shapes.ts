@@ -57,6 +57,10 @@ export const ORGANIZATION = z.strictObject({
       'The groups by which role rules decide: those of the SAML response, those that SCIM provisions, or both. Applies to each member from the next sign-in or the next change of a group on.',
     ),
   scim_link_attribute: z.string().nullable().describe('The SAML attribute whose value is the `externalId` of SCIM users.'),
+  members_not_provisioned: z
+    .int()
+    .describe('Only with `dry_run=true` and `scim_required`: the members without a SCIM user, whom the setting refuses.')
+    .optional(),
   quotas: z
     .strictObject(
       Object.fromEntries(QUOTA_NAMES.map((name) => [name, z.int().describe(QUOTAS[name].description)])) as Record<QuotaName, z.ZodInt>,

@@ -3,6 +3,7 @@ import { revokeAllCliTokens } from '../../auth/tokens/cli-tokens.ts';
 import { changeMember, removeMember } from '../../organizations/member-changes.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember } from '../../organizations/members.ts';
+import { provisioningConnections } from '../../organizations/provisioning/unprovisioned-members.ts';
 import { signalOf } from '../request-context.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
@@ -17,15 +18,17 @@ export const MEMBERS = [
     id: 'listMembers',
     summary: 'List members',
     description:
-      'Returns members sorted by email address. With `query`, one request searches at most 1,000 members, so a page may have fewer than `limit` items, or none, although more follow; only `next_cursor` tells.',
+      'Returns members sorted by email address. With `query` or `provisioned`, one request searches at most 1,000 members, so a page may have fewer than `limit` items, or none, although more follow; only `next_cursor` tells. `provisioned=false` returns the members without a SCIM user, whom `scim_required` refuses.',
     who: 'owner',
     query: MEMBER_QUERY,
     status: 200,
     answer: answers.MEMBER_PAGE,
-    handle: async ({ runtime, response, organization, query }) =>
-      pageJson(await listMembers(runtime.store, organization.id, { ...query, signal: signalOf(response) }), ({ value }) =>
-        memberJson(value),
-      ),
+    handle: async ({ runtime, response, organization, query }) => {
+      const { provisioned, ...rest } = query;
+      const withoutUserOf = provisioned === 'false' ? provisioningConnections(organization) : undefined;
+      const page = await listMembers(runtime.store, organization.id, { ...rest, withoutUserOf, signal: signalOf(response) });
+      return pageJson(page, ({ value }) => memberJson(value));
+    },
   }),
   operation({
     method: 'get',

@@ -3,6 +3,7 @@
 import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
 import { changeOrganization, createOrganization, previewOrganization } from '../../organizations/organization-lifecycle.ts';
+import { countUnprovisioned } from '../../organizations/provisioning/unprovisioned-members.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { organizationJson } from './representations.ts';
@@ -58,7 +59,8 @@ export const ORGANIZATIONS = [
     path: '/api/v1/organizations/{org}',
     id: 'changeOrganization',
     summary: 'Update an organization',
-    description: 'Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved.',
+    description:
+      'Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse.',
     who: 'operator',
     query: DRY_RUN_QUERY,
     body: json(ORGANIZATION_CHANGES),
@@ -67,11 +69,11 @@ export const ORGANIZATIONS = [
     refusals: ['conflict'],
     handle: async ({ runtime, actor, organization, query, body }) => {
       const change = { organizationId: organization.id, changes: toOrganizationChanges(body) };
-      const isDryRun = query.dry_run === 'true';
-      return organizationJson(
-        runtime,
-        isDryRun ? await previewOrganization(runtime, change) : await changeOrganization(runtime, actor, change),
-      );
+      if (query.dry_run !== 'true') return organizationJson(runtime, await changeOrganization(runtime, actor, change));
+      const preview = await previewOrganization(runtime, change);
+      const counts =
+        preview.provisioning === 'scim_required' ? { members_not_provisioned: await countUnprovisioned(runtime.store, preview) } : {};
+      return { ...(await organizationJson(runtime, preview)), ...counts };
     },
   }),
   operation({

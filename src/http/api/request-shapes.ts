@@ -294,6 +294,7 @@ export const MEMBER_QUERY = z.object({
   cursor,
   email: z.string().max(254).optional(),
   query: z.string().min(1).max(254).optional(),
+  provisioned: z.literal('false').optional(),
 });
 export const AUDIT_QUERY = z.object({
   limit,

@@ -10,6 +10,7 @@ import { credentialPages } from './credentials.tsx';
 import { domainPages } from './domains.tsx';
 import { memberPages } from './members.tsx';
 import { operatorPages } from './operator.tsx';
+import { provisioningPages } from './provisioning/provisioning.tsx';
 import { roleMappingPages } from './role-mapping.tsx';
 import { setupLinkPages } from './setup.tsx';
 import { signInPages } from './sign-in-log.tsx';
@@ -26,6 +27,7 @@ const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
   ['/single-sign-on/versions', metadataVersionPages],
   ['/single-sign-on/add', newConnectionPages],
   ['/single-sign-on/:con', connectionPages],
+  ['/provisioning', provisioningPages],
   ['/domains', domainPages],
   ['/roles', roleMappingPages],
   ['/sign-ins', signInPages],

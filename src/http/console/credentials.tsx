@@ -3,13 +3,14 @@ import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { endAllSessions, endSession, type SessionOwner } from '../../auth/sessions/sign-out.ts';
 import { createCliToken, listCliTokens, revokeAllCliTokens, revokeCliToken, type TokenCreator } from '../../auth/tokens/cli-tokens.ts';
+import { findEndingTokens } from '../../auth/tokens/scim-tokens.ts';
 import { cliTokenEndMs, tokenPolicyOf } from '../../auth/tokens/token-policy.ts';
 import { CredentialsPage, RevokeAllPage } from '../../console/credentials/credentials-page.tsx';
 import { CreatedTokenPage, NewTokenFormPage } from '../../console/credentials/new-token-page.tsx';
 import { counted } from '../../console/parts/counted.ts';
 import { liveSessions } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
-import { callerOf } from '../api/callers.ts';
+import { callerOf, organizationOf } from '../api/callers.ts';
 import { NEW_TOKEN } from '../api/request-shapes.ts';
 import { runOnce, takeSecret } from '../run-once.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, sessionPrincipalOf } from './visit.ts';
@@ -63,6 +64,7 @@ async function showCredentials(runtime: Runtime, request: Request, response: Res
       tokens={tokens}
       sessions={liveSessions(member, runtime.now())}
       currentSessionId={credential.id}
+      endingScimTokens={member.role === 'owner' ? await findEndingTokens(runtime, organizationOf(response)) : []}
       policy={{ maxDays: policy?.maxDays, ssoWithinDays: policy?.ssoWithinDays }}
       loginCommand={loginCommand(runtime, response)}
     />,

@@ -10,13 +10,18 @@ import { changeMember, type MemberRef, removeMember } from '../../organizations/
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, isLastOwner, liveSessions, MEMBERS, type Member } from '../../organizations/members.ts';
 import { isHeldDeactivated } from '../../organizations/provisioning/scim-users.ts';
+import { provisioningConnections } from '../../organizations/provisioning/unprovisioned-members.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.ts';
 import { signalOf } from '../request-context.ts';
 import { confirmationOf, frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from './visit.ts';
 
-const LIST_QUERY = z.object({ cursor: MEMBER_QUERY.shape.cursor, query: z.string().trim().max(254).default('') });
+const LIST_QUERY = z.object({
+  cursor: MEMBER_QUERY.shape.cursor,
+  query: z.string().trim().max(254).default(''),
+  provisioned: z.literal('no').optional(),
+});
 const PAGE_SIZE = 50;
 
 export function memberPages(runtime: Runtime): Router {
@@ -47,15 +52,25 @@ export function memberPages(runtime: Runtime): Router {
 }
 
 async function showMembers(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const { query, cursor } = checkShape(LIST_QUERY, request.query);
-  const filter = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query, signal: signalOf(response) };
-  const { id } = organizationOf(response);
+  const { query, cursor, provisioned } = checkShape(LIST_QUERY, request.query);
+  const organization = organizationOf(response);
+  const withoutUserOf = provisioned && provisioningConnections(organization);
+  const filter = { limit: PAGE_SIZE, cursor, query: query === '' ? undefined : query, signal: signalOf(response), withoutUserOf };
+  const { id } = organization;
   const [{ items, nextCursor }, count] = await Promise.all([listMembers(runtime.store, id, filter), runtime.store.count(id, MEMBERS)]);
   const members = items.map(({ value }) => value);
   const frame = frameOf(runtime, request, response);
   sendConsolePage(
     response,
-    <MembersPage frame={frame} members={members} count={count} query={query} cursor={cursor} nextCursor={nextCursor} />,
+    <MembersPage
+      frame={frame}
+      members={members}
+      count={count}
+      query={query}
+      isUnprovisionedOnly={provisioned !== undefined}
+      cursor={cursor}
+      nextCursor={nextCursor}
+    />,
   );
 }
 

@@ -22,6 +22,7 @@ import { listOrganizations } from '../../organizations/directory.ts';
 import { changeOrganization, createOrganization } from '../../organizations/organization-lifecycle.ts';
 import type { NewOrganization, Organization } from '../../organizations/organizations.ts';
 import { hasOwner } from '../../organizations/owners/owner-loss.ts';
+import { countUnprovisioned } from '../../organizations/provisioning/unprovisioned-members.ts';
 import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import { proposeSlug, slugCandidates } from '../../organizations/slug-proposal.ts';
@@ -99,9 +100,11 @@ export function organizationPages(runtime: Runtime): Router {
     );
     sendConsolePage(response, page);
   });
-  router.get('/change', (request, response) => {
+  router.get('/change', async (request, response) => {
     const values = valuesOf(organizationOf(response));
-    sendConsolePage(response, <OrganizationFormPage frame={frameOf(runtime, request, response)} values={values} exists />);
+    const unprovisioned = await countUnprovisioned(runtime.store, organizationOf(response));
+    const frame = frameOf(runtime, request, response);
+    sendConsolePage(response, <OrganizationFormPage frame={frame} values={values} exists unprovisioned={unprovisioned} />);
   });
   router.post('/change', (request, response) =>
     runOrShowFormAgain(runtime, request, response, {

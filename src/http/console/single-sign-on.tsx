@@ -1,8 +1,10 @@
 /** The identity provider of an organization: the connection with its state, and the start of a test sign-in. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
+import { findEndingTokens } from '../../auth/tokens/scim-tokens.ts';
 import { renderPage } from '../../console/layout.tsx';
 import type { Frame } from '../../console/navigation.ts';
+import { EndingScimTokens } from '../../console/provisioning/ending-scim-tokens.tsx';
 import { ConnectionsPanel } from '../../console/single-sign-on/connections-panel.tsx';
 import { PendingMembersPanel } from '../../console/single-sign-on/pending-members-panel.tsx';
 import { type ListedSetupLink, SetupLinksPanel } from '../../console/single-sign-on/setup-links-panel.tsx';
@@ -60,6 +62,7 @@ async function showPage(runtime: Runtime, request: Request, response: Response):
       // A setup sees its own proposal only.
       proposal={viewer.kind === 'setup' && proposal?.linkId !== viewer.linkId ? undefined : proposal}
     >
+      {isSetup ? null : <EndingScimTokens frame={frame} tokens={await findEndingTokens(runtime, organization)} />}
       {pending}
       {isSetup || !connection ? null : <ConnectionsPanel frame={frame} connections={organization.connections} shown={connection} />}
       {versions.length < 2 ? null : <VersionsPanel frame={frame} versions={versions} />}

@@ -46,6 +46,7 @@ export function scimErrorExit(log: Log): ErrorRequestHandler {
     if (error.status >= 500) log.error({ ...fields, name: thrown instanceof Error ? thrown.name : undefined }, 'request failed');
     else log.info(fields, 'request refused');
     if (response.headersSent) return next(thrown);
+    response.locals.scimRefusal = { ...(error.scimType === undefined ? {} : { scimType: error.scimType }), detail: error.message };
     if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="samlgate SCIM"');
     const retryAfter = thrown instanceof GatewayError ? thrown.facts.retryAfterSeconds : undefined;
     if (retryAfter !== undefined || error.status === 503) response.setHeader('Retry-After', String(retryAfter ?? 2));

@@ -12,6 +12,7 @@ import { etagOf } from '../../scim/user.ts';
 import { hasBody, runParser } from '../api/request-body.ts';
 import { checkBearerToken, limitOf, requireKeyWithinLimit } from '../limits/rate-limits.ts';
 import { actorOf, signalOf } from '../request-context.ts';
+import { recordRequest } from './record-request.ts';
 
 const DEFAULT_COUNT = 100;
 const MEDIA_TYPES = ['application/json', 'application/scim+json'];
@@ -40,15 +41,16 @@ export async function readCall(
   const actor = actorOf(request, response);
   const check = () => checkBearerToken(runtime, { actor, authorization }, () => authenticateScim(runtime, slug, authorization));
   let principal = await check();
+  const { organization, tokenId } = principal;
+  response.once('finish', () => {
+    recordTokenUse(runtime, organization.id, tokenId, () => ({ address: request.ip, userAgent: request.headers['user-agent'] }));
+    recordRequest(runtime, principal, { request, response });
+  });
   const limited = limitedOf(principal);
   await requireKeyWithinLimit(runtime, 'scim', limited);
   if (request.method !== 'GET' && request.method !== 'HEAD') await requireKeyWithinLimit(runtime, 'scim_changes', limited);
   const body = await readBody(request, response, isForGroup);
   if (hasBody(request)) principal = await check();
-  const { organization, tokenId } = principal;
-  response.once('finish', () => {
-    recordTokenUse(runtime, organization.id, tokenId, () => ({ address: request.ip, userAgent: request.headers['user-agent'] }));
-  });
   const base = `${runtime.config.baseUrl}/scim/v2/${organization.slug}`;
   return { request, response, principal, actor: { ...actor, kind: 'scim', id: tokenId }, body, base };
 }

@@ -6,5 +6,7 @@ import type { Runtime } from '../../../runtime.ts';
 /** Returns the values of an organization that identity providers ask for. */
 export function ownValues({ config }: Runtime, { slug }: Organization): Readonly<Record<OwnValue, string>> {
   const { acsUrl, entityId, loginUrl, sloUrl } = serviceProviderUrls(config.baseUrl, slug);
-  return { acs: acsUrl, entityId, login: loginUrl, logout: sloUrl, metadata: entityId };
+  const scim = `${config.baseUrl}/scim/v2/${slug}`;
+  const scimTenant = `${scim}?aadOptscim062020`;
+  return { acs: acsUrl, entityId, login: loginUrl, logout: sloUrl, metadata: entityId, scim, scimTenant };
 }

@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { HttpBrowser, type Page } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient, scimCall } from '../support/scim-client.ts';
+
+let gateway: TestGateway;
+let acme: TestOrganization;
+let olivia: HttpBrowser;
+let con: string;
+let aheadMs = 0;
+const DAY_MS = 86_400_000;
+
+beforeAll(async () => {
+  gateway = await startGateway({ now: () => Date.now() + aheadMs });
+});
+afterAll(() => gateway.stop());
+beforeEach(async () => {
+  aheadMs = 0;
+  acme = await makeTestOrganization(gateway, () => Date.now() + aheadMs);
+  olivia = new HttpBrowser();
+  await acme.signIn(olivia, 'olivia');
+  con = (await gateway.api<{ id: string }>('GET', `/organizations/${acme.slug}/identity-provider`)).body.id;
+});
+
+const page = (path = '') => olivia.open(`${gateway.url}/console/provisioning${path}`);
+const createToken = async (name: string, days = '365'): Promise<string> => {
+  const created = await olivia.submit(await page(), { name, expires_in_days: days }, '/tokens');
+  return /samlgate_scim_[\w-]{43}/.exec(created.text)?.[0] ?? '';
+};
+const call = (token: string, method: string, path: string, body?: unknown) =>
+  scimCall(gateway.url, token, { method, path: `/scim/v2/${acme.slug}${path}`, body });
+
+describe('the page Provisioning', () => {
+  it('shows the base URL, and a new token once', async () => {
+    expect((await page()).text).toContain(`${gateway.url}/scim/v2/${acme.slug}`);
+    const token = await createToken('Okta');
+    expect((await call(token, 'GET', '/Users')).status).toBe(200);
+    expect((await page()).text).toContain('Okta');
+    expect((await page()).text).not.toContain(token);
+    expect((await page(`/${con}/tokens/created`)).text).not.toContain(token);
+  });
+
+  it('offers no third token, and revokes one immediately', async () => {
+    const token = await createToken('one');
+    await createToken('two');
+    const full = await page();
+    expect(full.forms.some(({ action }) => action.endsWith('/tokens'))).toBe(false);
+    for (const { action } of full.forms.filter((form) => form.action.endsWith('/revoke'))) await olivia.submit(full, {}, action);
+    expect((await call(token, 'GET', '/Users')).status).toBe(401);
+  });
+
+  it('shows each user as invited, active, deactivated or suspended', async () => {
+    const scim = await makeScimClient(gateway, acme);
+    const create = async (userName: string) => (await scim.call('POST', '/Users', { userName })).body.id as string;
+    await create('ina@acme.example');
+    const [deactivated, suspended] = [await create('dora@acme.example'), await create('sam@acme.example')];
+    await scim.call('PATCH', `/Users/${deactivated}`, { Operations: [{ op: 'replace', value: { active: false } }] });
+    await gateway.api('PATCH', `/organizations/${acme.slug}/members/${suspended}`, { suspended: true });
+    const { text } = await page(`/${con}`);
+    for (const state of ['invited', 'deactivated', 'suspended by an owner']) expect(text).toContain(`>${state}</span>`);
+    expect(text).toContain('3 provisioned');
+  });
+
+  it('lets an owner approve and decline a conflict', async () => {
+    const scim = await makeScimClient(gateway, acme);
+    const provision = () => scim.call('POST', '/Users', { userName: 'olivia@okta.acme.example' });
+    expect((await provision()).status).toBe(409);
+    await olivia.submit(await page(), {}, '/decline');
+    expect((await provision()).status).toBe(409);
+    expect((await olivia.submit(await page(), {}, '/approve')).text).toContain('waits for the identity provider');
+    expect((await provision()).status).toBe(201);
+    expect((await page()).text).not.toContain('Conflicts');
+  });
+
+  it.each([
+    ['the page Provisioning', '/console/provisioning'],
+    ['Single sign-on', '/console/single-sign-on'],
+    ['Credentials', '/console'],
+  ])('warns on %s 14 days before a token expires, unless another one outlives it', async (_name, path) => {
+    const warning = async () => /The SCIM token .*Okta/s.test((await olivia.open(`${gateway.url}${path}`)).text);
+    await createToken('Okta', '90');
+    expect(await warning()).toBe(false);
+    aheadMs = 77 * DAY_MS;
+    await acme.signIn(olivia, 'olivia');
+    expect(await warning()).toBe(true);
+    await createToken('Next', '90');
+    expect(await warning()).toBe(false);
+  });
+
+  it('logs the last requests with the reason of a refusal and without personal data', async () => {
+    const token = await createToken('Okta');
+    await call(token, 'POST', '/Users', { userName: 'ina.secret@acme.example', displayName: 'Ina Secret', password: 'pass-word-1' });
+    expect((await call(token, 'POST', '/Users', { userName: 'ina.secret@acme.example' })).status).toBe(409);
+    expect((await call(token, 'PATCH', '/Users/usr_unknown', { Operations: 'no' })).status).toBe(400);
+    expect((await call(`${token.slice(0, -1)}~`, 'GET', '/Users')).status).toBe(401);
+    const [, log = ''] = (await page()).text.split('Provisioning log');
+    expect(log).toContain('3: 1 created, 0 changed, 0 deleted, 2 refused');
+    expect(log.split('id="users"')[0]).toContain('i…@acme.example');
+    expect(log).toContain('uniqueness');
+    const stored = await gateway.runtime.store.peek(acme.id, `scim-log:${con}`);
+    for (const secret of ['ina.secret', 'Ina Secret', 'pass-word-1', token]) expect(stored).not.toContain(secret);
+  });
+
+  it('writes the log of many requests together, and keeps a limited number of each class', async () => {
+    const token = await createToken('Okta');
+    expect((await call(token, 'POST', '/Users', {})).status).toBe(400);
+    for (let i = 0; i < 60; i++) await call(token, 'GET', `/Users?filter=${encodeURIComponent(`userName eq "user${i}"`)}`);
+    const peek = () => gateway.runtime.store.peek(acme.id, `scim-log:${con}`);
+    await page();
+    const { requests, cycle } = JSON.parse((await peek()) ?? '');
+    expect(requests.map(({ status }: { status: number }) => status)).toEqual([...Array(20).fill(200), 400]);
+    expect(cycle).toMatchObject({ requests: 61, refused: 1 });
+    for (let i = 0; i < 100; i++) await call(token, 'POST', `/Users`, { userName: 'x'.repeat(5000) });
+    aheadMs += 60_000;
+    await page();
+    expect((await peek())?.length).toBeLessThan(16_000);
+  });
+
+  it('counts a new cycle after a pause of ten minutes', async () => {
+    const token = await createToken('Okta');
+    await call(token, 'GET', '/Users');
+    await page();
+    aheadMs += 11 * 60_000;
+    await call(token, 'POST', '/Users', { userName: 'ina@acme.example' });
+    expect((await page()).text).toContain('1: 1 created, 0 changed');
+  });
+
+  it('is for owners only, and never about another organization', async () => {
+    const carl = new HttpBrowser();
+    await acme.signIn(carl, 'carl');
+    expect((await carl.open(`${gateway.url}/console/provisioning`)).status).toBe(403);
+    const globex = await makeTestOrganization(gateway);
+    const other = (await gateway.api<{ id: string }>('GET', `/organizations/${globex.slug}/identity-provider`)).body.id;
+    const answer: Page = await page(`/${other}`);
+    expect(answer.status).toBe(404);
+  });
+});
