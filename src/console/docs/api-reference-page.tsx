@@ -32,6 +32,7 @@ const TEXTS = {
   document: 'OpenAPI 3.1 document',
   shell: 'Prepare a shell',
   client: 'Prepare TypeScript',
+  python: 'Prepare Python',
   objects: 'Objects',
   alternative: 'or',
   example: 'Example',
@@ -41,6 +42,11 @@ const TEXTS = {
 const CLIENT = `import { createClient } from 'samlgate/client';
 
 const client = createClient();`;
+
+const PYTHON = `import samlgate
+
+client = samlgate.Client()
+me = client.get_me()`;
 
 /** Documents the JSON API: each operation with its fields, errors and examples, then the objects of the answers. */
 export const ApiReferencePage = ({ groups, objects, baseUrl, version }: ApiReferenceProps) => (
@@ -63,6 +69,9 @@ export const ApiReferencePage = ({ groups, objects, baseUrl, version }: ApiRefer
           <code>items</code> and a <code>next_cursor</code>.
         </p>
         <p>
+          Examples are for curl and TypeScript. The <a href="/docs/python">Python package</a> has a method for every operation.
+        </p>
+        <p>
           Every operation can also answer 429 <a href="/docs/errors#rate_limited">rate_limited</a> and 503{' '}
           <a href="/docs/errors#store_unavailable">store_unavailable</a>.
         </p>
@@ -70,6 +79,7 @@ export const ApiReferencePage = ({ groups, objects, baseUrl, version }: ApiRefer
       <div class="samples">
         <CodeSample label={TEXTS.shell} text={`export SAMLGATE_URL=${baseUrl}\nexport SAMLGATE_CLI_TOKEN=samlgate_cli_…`} />
         <CodeSample label={TEXTS.client} text={CLIENT} />
+        <CodeSample label={TEXTS.python} text={PYTHON} />
       </div>
     </section>
     {groups.map(({ title, anchor, operations }) => (
