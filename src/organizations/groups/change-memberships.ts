@@ -61,24 +61,32 @@ export async function changeMemberships(runtime: Runtime, actor: Actor, target: 
       await nextTurn();
     }
   };
-  if (members.replacesAll) await removeOthers(runtime, target, change, (ids) => apply(ids, false));
+  let present: ReadonlySet<string> = new Set();
+  if (members.replacesAll) present = await removeOthers(runtime, target, change, (ids) => apply(ids, false));
   else await apply([...members.removed].filter(isUserId), false);
-  await apply([...members.added].filter(isUserId), true);
+  const missing = [...members.added].filter((id) => isUserId(id) && !present.has(id));
+  await apply(missing, true);
   return changed;
 }
 
-/** Removes the members that a complete list does not name. Reads the group page by page. */
+/**
+ * Removes the members that a complete list does not name. Reads the group page by page.
+ * @returns those that it names and that are members already
+ */
 async function removeOthers(
   { store }: Runtime,
   { organization, connection }: ScimTarget,
   { groupId, members }: MembershipChange,
   remove: (ids: readonly string[]) => Promise<void>,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const collection = scimMemberships(connection.id);
+  const present = new Set<string>();
   for (let cursor: string | undefined; ; ) {
     const page = await store.find(organization.id, collection, 'group', { equals: groupId, limit: PAGE_SIZE, cursor });
-    await remove(page.items.map(({ value }) => value.userId).filter((id) => !members.added.has(id)));
-    if (page.nextCursor === null) return;
+    const ids = page.items.map(({ value }) => value.userId);
+    for (const id of ids) if (members.added.has(id)) present.add(id);
+    await remove(ids.filter((id) => !members.added.has(id)));
+    if (page.nextCursor === null) return present;
     cursor = page.nextCursor;
   }
 }
