@@ -80,7 +80,7 @@ const escapeHtml = (text) => text.replace(/[&<>"]/g, (character) => `&#${charact
 const codeBlock = (label, text) =>
   `<div class="sample"><p>${escapeHtml(label)}</p><pre tabindex="0"><code>${escapeHtml(text)}</code></pre></div>\n`;
 
-const LANGUAGES = { sh: 'Shell', js: 'JavaScript', ts: 'TypeScript', json: 'JSON', yaml: 'YAML', xml: 'XML' };
+const LANGUAGES = { sh: 'Shell', js: 'JavaScript', ts: 'TypeScript', python: 'Python', json: 'JSON', yaml: 'YAML', xml: 'XML' };
 
 /**
  * Renders one page.
