@@ -98,6 +98,8 @@ describe('the page Provisioning', () => {
     expect(log).toContain('3: 1 created, 0 changed, 0 deleted, 2 refused');
     expect(log.split('id="users"')[0]).toContain('i…@acme.example');
     expect(log).toContain('uniqueness');
+    expect(log).toContain('PATCH Users/{id}');
+    expect(log).not.toContain('other');
     const stored = await gateway.runtime.store.peek(acme.id, `scim-log:${con}`);
     for (const secret of ['ina.secret', 'Ina Secret', 'pass-word-1', token]) expect(stored).not.toContain(secret);
   });

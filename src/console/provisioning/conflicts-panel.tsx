@@ -90,7 +90,7 @@ function Decision({ frame, path, listed: { member, conflict } }: { frame: Frame;
     <>
       {state === 'approved' ? null : (
         <ButtonForm action={`${at}/approve`} csrfToken={frame.csrfToken} label="Approve" about={member.email} />
-      )}
+      )}{' '}
       {state === 'declined' ? null : (
         <ButtonForm action={`${at}/decline`} csrfToken={frame.csrfToken} label="Decline" about={member.email} danger />
       )}

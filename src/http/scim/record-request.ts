@@ -19,13 +19,14 @@ export function recordRequest(
   { organization, connection }: ScimPrincipal,
   { request, response }: { readonly request: Request; readonly response: Response },
 ): void {
-  const { method, params, body } = request;
-  const id = typeof params.id === 'string' ? params.id : undefined;
+  const { method, originalUrl, body } = request;
+  // A request that was refused has left the router that knows its parameters.
+  const [, , , , resource = '', id] = (originalUrl.split('?', 1)[0] ?? '').split('/');
   const { userName } = (body ?? {}) as { readonly userName?: unknown };
   const entry: ProvisioningRequest = {
     atMs: runtime.now(),
     method,
-    path: pathKind(request.path, id),
+    path: pathKind(resource, id),
     status: response.statusCode,
     ...response.locals.scimRefusal,
     ...(method === 'POST' && typeof userName === 'string' ? { userName } : {}),
@@ -34,8 +35,7 @@ export function recordRequest(
   recordProvisioningRequest(runtime, { organizationId: organization.id, connectionId: connection.id }, entry);
 }
 
-function pathKind(path: string, id: string | undefined): ProvisioningRequest['path'] {
-  const [, , , , resource = ''] = path.split('/');
+function pathKind(resource: string, id: string | undefined): ProvisioningRequest['path'] {
   const kind = id === undefined ? resource : `${resource}/{id}`;
   return SCIM_PATHS.find((each) => each === kind) ?? 'other';
 }
