@@ -308,6 +308,19 @@ describe('changes of groups at the same moment as', () => {
     }
   });
 
+  it('a sign-in give no role by a former name to a member whose record had no role before', async () => {
+    for (const kind of ['rename', 'deletion']) {
+      await groupsFrom('saml');
+      await setRules([{ group: `staff ${kind}`, role: 'collaborator' }], 'none');
+      const ada = await invite();
+      const staff = await makeGroup(`staff ${kind}`, [ada.id]);
+      await groupsFrom('scim');
+      expect(await roleOf(ada.id)).toBe('none');
+      beforeSignInIsWritten(gateway, () => (kind === 'rename' ? rename(staff, 'x') : scim.call('DELETE', `/Groups/${staff}`)));
+      expect([await signIn(ada.email), await roleOf(ada.id)]).toEqual(['saml_role_denied', 'none']);
+    }
+  });
+
   it('sign-ins of users who gain and lose a group, in whatever order', async () => {
     await setRules([{ group: 'staff', role: 'collaborator' }], 'none');
     const ada = await invite();
