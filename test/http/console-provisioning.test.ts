@@ -62,6 +62,50 @@ describe('the page Provisioning', () => {
     expect(text).toContain('3 provisioned');
   });
 
+  it('lists groups with their members and the roles that rules give, page by page', async () => {
+    const scim = await makeScimClient(gateway, acme);
+    expect((await page(`/${con}`)).text).toContain('No groups yet');
+    const { id: value } = (await scim.call('POST', '/Users', { userName: 'ina@acme.example' })).body;
+    await scim.call('POST', '/Groups', { displayName: 'Admins & <b>all</b>', members: [{ value }] });
+    await scim.call('POST', '/Groups', { displayName: 'Other' });
+    const rules = [
+      { group: 'Admins & <b>all</b>', role: 'owner' },
+      { group: 'Other', role: 'owner', connection: '*' },
+    ];
+    const saved = await gateway.api('PUT', `/organizations/${acme.slug}/role-mapping`, {
+      rules,
+      default_role: 'none',
+      allow_no_owner: true,
+    });
+    expect(saved.status).toBe(200);
+    const panel = async (query = '') => (await page(`/${con}${query}`)).text.split('id="groups"')[1] ?? '';
+    expect(await panel()).toContain('These groups give no roles');
+    expect(await panel()).not.toContain('<div>owner<');
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { groups_from: 'both' });
+    const shown = await panel();
+    expect(shown).toContain('2 provisioned');
+    expect(shown).toContain('Admins &amp; &lt;b>all&lt;/b>');
+    expect(shown).not.toContain('Next page');
+    expect(shown.match(/<div>owner</g)).toHaveLength(2);
+    for (let i = 0; i < 20; i++) await scim.call('POST', '/Groups', { displayName: `More ${i}` });
+    const first = await panel();
+    const next = /\?groups=[^"]+/.exec(first)?.[0].replaceAll('&amp;', '&') ?? '';
+    const names = (html: string) => html.match(/More \d+|Admins|Other/g) ?? [];
+    expect(names(first)).toHaveLength(20);
+    expect(new Set([...names(first), ...names(await panel(next))]).size).toBe(22);
+    expect((await page(`/${con}?groups=invalid`)).status).toBe(400);
+  });
+
+  it('counts at most a hundred members of a group', async () => {
+    const scim = await makeScimClient(gateway, acme);
+    const created = await Promise.all(
+      Array.from({ length: 101 }, (_, i) => scim.call('POST', '/Users', { userName: `user${i}@acme.example` })),
+    );
+    const members = created.map(({ body }) => ({ value: body.id }));
+    expect((await scim.call('POST', '/Groups', { displayName: 'Large', members })).status).toBe(201);
+    expect((await page(`/${con}`)).text.split('id="groups"')[1]).toContain('more than 100');
+  });
+
   it('lets an owner approve and decline a conflict', async () => {
     const scim = await makeScimClient(gateway, acme);
     const provision = () => scim.call('POST', '/Users', { userName: 'olivia@okta.acme.example' });

@@ -6,6 +6,8 @@ export interface PagingProps {
   /** The cursor of this page; undefined on the first page. */
   readonly cursor: string | undefined;
   readonly nextCursor: string | null;
+  /** The search parameter with the cursor, if a page has several lists. */
+  readonly parameter?: string | undefined;
 }
 
 /** Returns a path with a query. */
@@ -15,13 +17,13 @@ export function hrefOf(path: string, query: Readonly<Record<string, string | und
 }
 
 /** Links to the next and the first page of a list that is read by cursor. */
-export function Paging({ path, query, cursor, nextCursor }: PagingProps) {
+export function Paging({ path, query, cursor, nextCursor, parameter = 'cursor' }: PagingProps) {
   if (cursor === undefined && nextCursor === null) return null;
   return (
     <nav class="paging" aria-label="Pages of the list">
       {cursor === undefined ? null : <a href={hrefOf(path, query)}>← First page</a>}
       {nextCursor === null ? null : (
-        <a href={hrefOf(path, { ...query, cursor: nextCursor })} rel="next">
+        <a href={hrefOf(path, { ...query, [parameter]: nextCursor })} rel="next">
           Next page →
         </a>
       )}

@@ -11,14 +11,16 @@ import {
 import { lastUseOf } from '../../../auth/tokens/token-use.ts';
 import { ConflictsPanel } from '../../../console/provisioning/conflicts-panel.tsx';
 import { EndingScimTokens } from '../../../console/provisioning/ending-scim-tokens.tsx';
+import { GroupsPanel } from '../../../console/provisioning/groups-panel.tsx';
 import { LogPanel } from '../../../console/provisioning/log-panel.tsx';
 import { ProvisioningPage } from '../../../console/provisioning/provisioning-page.tsx';
 import { NewScimTokenPage, TokensPanel } from '../../../console/provisioning/tokens-panel.tsx';
 import { UsersPanel } from '../../../console/provisioning/users-panel.tsx';
 import { isIdpProduct } from '../../../console/setup-steps/idp-products.ts';
 import type { OrganizationConnection } from '../../../organizations/connections/connections.ts';
+import { usesScimGroups } from '../../../organizations/groups/group-roles.ts';
+import { listGroupsWithCounts } from '../../../organizations/groups/groups-with-counts.ts';
 import type { Connection } from '../../../organizations/organizations.ts';
-
 import { approveConflict, declineConflict, listConflicts } from '../../../organizations/provisioning/provisioning-conflicts.ts';
 import { readProvisioningLog } from '../../../organizations/provisioning/provisioning-log.ts';
 import { countUnprovisioned } from '../../../organizations/provisioning/unprovisioned-members.ts';
@@ -33,7 +35,9 @@ import { ownValues } from '../setup-steps/own-values.ts';
 import { frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from '../visit.ts';
 
 const PAGE_SIZE = 50;
-const PAGE = z.object({ cursor: MEMBER_QUERY.shape.cursor });
+/** Fewer, because the members of each group are counted by reading them. */
+const GROUPS_PAGE_SIZE = 20;
+const PAGE = z.object({ cursor: MEMBER_QUERY.shape.cursor, groups: MEMBER_QUERY.shape.cursor });
 /** Takes the same values as the API. An empty text means “never”, which the API calls null. */
 const NEW_TOKEN_FORM = z.object({
   name: z.string().trim().pipe(NEW_SCIM_TOKEN.shape.name),
@@ -83,14 +87,14 @@ async function showPage(runtime: Runtime, request: Request, response: Response):
   const organization = organizationOf(response);
   const shown = findVisitedConnection(response);
   const frame = frameOf(runtime, request, response);
-  const { cursor } = checkShape(PAGE, request.query);
+  const cursors = checkShape(PAGE, request.query);
   const values = ownValues(runtime, organization);
   const product = shown && isIdpProduct(shown.product) ? shown.product : undefined;
   const ending = await findEndingTokens(runtime, organization);
   const page = (
     <ProvisioningPage frame={frame} connections={organization.connections} shown={shown} {...{ values, product }}>
       <EndingScimTokens frame={frame} tokens={ending} />
-      {shown ? await panels(runtime, response, { frame, shown, cursor }) : null}
+      {shown ? await panels(runtime, response, { frame, shown, cursors }) : null}
     </ProvisioningPage>
   );
   sendConsolePage(response, page);
@@ -99,18 +103,18 @@ async function showPage(runtime: Runtime, request: Request, response: Response):
 interface Shown {
   readonly frame: ReturnType<typeof frameOf>;
   readonly shown: Connection;
-  readonly cursor: string | undefined;
+  readonly cursors: z.infer<typeof PAGE>;
 }
 
-async function panels(runtime: Runtime, response: Response, { frame, shown, cursor }: Shown) {
+async function panels(runtime: Runtime, response: Response, { frame, shown, cursors }: Shown) {
   const organization = organizationOf(response);
   const target: OrganizationConnection = { organization, connection: shown };
   const path = pathOf(response);
-  const range = { limit: PAGE_SIZE, cursor };
-  const [stored, conflicts, users, log, unprovisioned] = await Promise.all([
+  const [stored, conflicts, users, groups, log, unprovisioned] = await Promise.all([
     listConnectionTokens(runtime.store, organization.id, shown.id),
     listConflicts(runtime.store, target, { limit: PAGE_SIZE }),
-    listUsersWithMembers(runtime.store, target, range),
+    listUsersWithMembers(runtime.store, target, { limit: PAGE_SIZE, cursor: cursors.cursor }),
+    listGroupsWithCounts(runtime.store, target, { limit: GROUPS_PAGE_SIZE, cursor: cursors.groups }),
     readProvisioningLog(runtime, { organizationId: organization.id, connectionId: shown.id }),
     countUnprovisioned(runtime.store, organization),
   ]);
@@ -131,11 +135,21 @@ async function panels(runtime: Runtime, response: Response, { frame, shown, curs
       <TokensPanel frame={frame} path={path} tokens={tokens} canCreate={canCreate} />
       <LogPanel frame={frame} log={log} />
       <UsersPanel
-        {...{ frame, path, cursor, unprovisioned }}
+        {...{ frame, path, unprovisioned }}
+        cursor={cursors.cursor}
         users={users.items}
         count={users.total}
         isRequired={organization.provisioning === 'scim_required'}
         nextCursor={users.nextCursor}
+      />
+      <GroupsPanel
+        frame={frame}
+        path={path}
+        groups={groups.items}
+        count={groups.total}
+        decidesRoles={usesScimGroups(organization)}
+        cursor={cursors.groups}
+        nextCursor={groups.nextCursor}
       />
     </>
   );

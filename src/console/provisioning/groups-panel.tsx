@@ -1,0 +1,69 @@
+import type { GroupWithCount } from '../../organizations/groups/groups-with-counts.ts';
+import type { Frame } from '../navigation.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { EmptyState } from '../parts/empty-state.tsx';
+import { ForeignText } from '../parts/foreign-text.tsx';
+import { Near } from '../parts/moment.tsx';
+import { Paging } from '../parts/paging.tsx';
+
+const TEXTS = {
+  groups: 'Groups',
+  provisioned: (count: number) => `${count} provisioned`,
+  noGroups: 'No groups yet',
+  howToPush: 'Assign or push groups to the application at your identity provider, if they decide the roles of users.',
+  otherSource: 'These groups give no roles, because role rules read the groups of SAML responses. The operator can change that.',
+  decideRoles: 'Role rules read these groups, so changes at the identity provider change roles immediately.',
+  roleMapping: 'Show role mapping',
+  group: 'Group',
+  members: 'Members',
+  more: (count: number) => `more than ${count}`,
+  role: 'Role by a rule',
+  noRule: 'no rule',
+  changed: 'Changed',
+} as const;
+
+export interface GroupsPanelProps {
+  readonly frame: Frame;
+  readonly path: string;
+  readonly groups: readonly GroupWithCount[];
+  /** All groups of the connection. */
+  readonly count: number;
+  /** Whether role rules read these groups. */
+  readonly decidesRoles: boolean;
+  readonly cursor: string | undefined;
+  readonly nextCursor: string | null;
+}
+
+/** Lists the groups that the identity provider has provisioned, with the roles that they give. */
+export function GroupsPanel({ frame, path, groups, count, decidesRoles, cursor, nextCursor }: GroupsPanelProps) {
+  return (
+    <section class="panel" aria-labelledby="groups">
+      <header>
+        <h2 id="groups">{TEXTS.groups}</h2>
+        <span>{TEXTS.provisioned(count)}</span>
+      </header>
+      {groups.length === 0 ? (
+        <EmptyState title={TEXTS.noGroups}>
+          <p>{TEXTS.howToPush}</p>
+        </EmptyState>
+      ) : (
+        <>
+          <p>
+            {decidesRoles ? TEXTS.decideRoles : TEXTS.otherSource} <a href={`${frame.base}/roles`}>{TEXTS.roleMapping}</a>
+          </p>
+          <DataTable
+            label={TEXTS.groups}
+            rows={groups}
+            columns={[
+              { label: TEXTS.group, kind: 'heading', cell: ({ group }) => <ForeignText text={group.displayName} /> },
+              { label: TEXTS.members, cell: ({ members, hasMoreMembers }) => (hasMoreMembers ? TEXTS.more(members) : members) },
+              { label: TEXTS.role, cell: ({ role }) => role ?? (decidesRoles ? TEXTS.noRule : '–') },
+              { label: TEXTS.changed, cell: ({ group }) => <Near ms={Date.parse(group.changedAt)} nowMs={frame.nowMs} /> },
+            ]}
+          />
+        </>
+      )}
+      <Paging path={path} query={{}} parameter="groups" cursor={cursor} nextCursor={nextCursor} />
+    </section>
+  );
+}
