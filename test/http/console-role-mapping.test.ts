@@ -4,6 +4,7 @@ import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient } from '../support/scim-client.ts';
 import { seedMember } from '../support/seed.ts';
 
 let gateway: TestGateway;
@@ -49,6 +50,23 @@ describe('role mapping form in the console', () => {
     ]);
     expect(page.text).toContain('<option value="mine alone" label="mine alone (1 member)">');
     expect(page.text).not.toContain('<b>bold');
+  });
+
+  it('suggests the groups that SCIM provisions, but only if rules read them, and not without limit', async () => {
+    await seedMember(gateway.runtime, acme.id, { groups: ['of a response'] });
+    const scim = await makeScimClient(gateway, acme);
+    await scim.call('POST', '/Groups', { displayName: 'Pushed"><b>' });
+    const suggested = async (groups_from: string) => {
+      await gateway.api('PATCH', `/organizations/${acme.slug}`, { groups_from });
+      const list = /<datalist.*<\/datalist>/s.exec((await open()).text)?.[0] ?? '';
+      expect(list).not.toContain('<b>');
+      return [list.includes('(SCIM group)'), list.includes('of a response (1 member)')];
+    };
+    expect(await suggested('saml')).toEqual([false, true]);
+    expect(await suggested('both')).toEqual([true, true]);
+    expect(await suggested('scim')).toEqual([true, false]);
+    for (let i = 0; i < 201; i++) await scim.call('POST', '/Groups', { displayName: `Group ${i}` });
+    expect((await open()).text.match(/\(SCIM group\)/g)).toHaveLength(200);
   });
 
   it('previews a change, saves it and writes an audit entry', async () => {

@@ -2,7 +2,6 @@ import type { ComponentChildren } from 'preact';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import { ANY_CONNECTION, type RoleDecision, type RoleMapping } from '../../organizations/role-mapping.ts';
-import type { GroupCount } from '../../organizations/role-mapping-effect.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { counted } from '../parts/counted.ts';
@@ -17,7 +16,7 @@ const TEXTS = {
   previewChanges: 'Preview changes',
   rules: 'Rules',
   rulesWithoutGroup:
-    'Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower case. Groups of recent sign-ins are suggested as you type.',
+    'Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower case. Groups of recent sign-ins, or those that SCIM provisions, are suggested as you type.',
   defaultRoleMembers: 'Default role, for members',
   defaultConnection: ' of the default connection',
   noneGroups: 'in none of these groups',
@@ -65,6 +64,19 @@ export interface RuleTest {
   readonly problem?: string;
 }
 
+/** A group of members, of a recent verified response, or one that SCIM provisions. */
+export interface KnownGroup {
+  readonly group: string;
+  /** Members who had the group at their last sign-in, if some had. */
+  readonly members?: number | undefined;
+  readonly isProvisioned?: true | undefined;
+}
+
+const originOf = ({ members, isProvisioned }: KnownGroup): string => {
+  if (members !== undefined) return counted(members, 'member');
+  return isProvisioned ? 'SCIM group' : 'recent sign-in';
+};
+
 export interface RoleMappingPageProps {
   readonly frame: Frame;
   /** The digest of the rules that the form started from. */
@@ -72,8 +84,8 @@ export interface RoleMappingPageProps {
   readonly mapping: TypedMapping;
   /** The number of empty rows below the rules. */
   readonly blankRows: number;
-  /** Groups of recent verified responses, suggested as the user types. */
-  readonly knownGroups: readonly GroupCount[];
+  /** Groups that are suggested as the user types. */
+  readonly knownGroups: readonly KnownGroup[];
   /** Whether the first empty row gets the focus. */
   readonly focusesBlankRow: boolean;
   /** The connections of the organization, the default connection first. */
@@ -113,8 +125,8 @@ function RulesSection({ path, mapping, blankRows, knownGroups, focusesBlankRow, 
     <section class="panel" aria-labelledby="rules">
       <h2 id="rules">{TEXTS.rules}</h2>
       <datalist id="known-groups">
-        {knownGroups.map(({ group, members }) => (
-          <option value={group} label={`${visibleText(group)} (${members === 0 ? 'recent sign-in' : counted(members, 'member')})`} />
+        {knownGroups.map((known) => (
+          <option value={known.group} label={`${visibleText(known.group)} (${originOf(known)})`} />
         ))}
       </datalist>
       {rows.map((rule, index) => (

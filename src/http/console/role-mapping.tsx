@@ -3,21 +3,28 @@
 import { createHash } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import { listRecentGroups } from '../../auth/sign-in-log/recent-groups.ts';
-import { RoleMappingPage, type RuleTest, type TypedMapping, type TypedRule } from '../../console/members/role-mapping-page.tsx';
+import {
+  type KnownGroup,
+  RoleMappingPage,
+  type RuleTest,
+  type TypedMapping,
+  type TypedRule,
+} from '../../console/members/role-mapping-page.tsx';
 import { RolePreviewPage } from '../../console/members/role-preview-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
 import { isUserId } from '../../ids.ts';
 import { ruleGroupsOfMember } from '../../organizations/groups/group-roles.ts';
+import { listRuleCandidates } from '../../organizations/groups/groups-with-counts.ts';
 import { listMembers } from '../../organizations/member-list.ts';
 import { getMember, type Member } from '../../organizations/members.ts';
+import type { Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleMapping, roleMappingWarnings } from '../../organizations/role-mapping.ts';
 import { changeRoleMapping } from '../../organizations/role-mapping-change.ts';
 import {
   countGroups,
   decideAfterNextSignIn,
   foreseeRoles,
-  type GroupCount,
   noOwnerReason,
   type RoleMappingEffect,
   roleAfterNextSignIn,
@@ -53,9 +60,10 @@ interface FormState {
 
 async function show(runtime: Runtime, request: Request, response: Response, mapping: TypedMapping, state: FormState = {}): Promise<void> {
   const { test = NO_TEST, blankRows = BLANK_ROWS, focusesBlankRow = false, problem } = state;
-  const { id, connections, roleMapping } = organizationOf(response);
+  const organization = organizationOf(response);
+  const { connections, roleMapping } = organization;
   const base = state.base ?? digestOf(roleMapping);
-  const knownGroups = withRecentGroups(await countGroups(runtime.store, id), await listRecentGroups(runtime, id));
+  const knownGroups = await findKnownGroups(runtime, organization);
   const frame = frameOf(runtime, request, response, problem?.notice);
   const page = <RoleMappingPage {...{ frame, base, mapping, blankRows, focusesBlankRow, knownGroups, connections, test }} />;
   sendConsolePage(response, page, problem?.status);
@@ -84,12 +92,19 @@ function requireUnchanged(request: Request, saved: RoleMapping): void {
 const MAX_SUGGESTED_CHARACTERS = 32_000;
 const MAX_GROUP = 1024;
 
-/** Returns the groups to suggest, those of members first. */
-function withRecentGroups(ofMembers: readonly GroupCount[], recent: readonly string[]): readonly GroupCount[] {
-  const known = new Set(ofMembers.map(({ group }) => group));
-  const others = recent.filter((group) => !known.has(group)).map((group) => ({ group, members: 0 }));
+/** Returns the groups to suggest, those of members first. Groups that rules do not read are not suggested. */
+async function findKnownGroups(runtime: Runtime, organization: Organization): Promise<readonly KnownGroup[]> {
+  const readsResponses = organization.groupsFrom !== 'scim';
+  const [ofMembers, provisioned, recent] = await Promise.all([
+    readsResponses ? countGroups(runtime.store, organization.id) : [],
+    listRuleCandidates(runtime.store, organization),
+    readsResponses ? listRecentGroups(runtime, organization.id) : [],
+  ]);
+  const known = new Map<string, KnownGroup>(ofMembers.map((each) => [each.group, each]));
+  for (const group of provisioned) if (!known.has(group)) known.set(group, { group, isProvisioned: true });
+  for (const group of recent) if (!known.has(group)) known.set(group, { group });
   let characters = 0;
-  return [...ofMembers, ...others].filter(({ group }) => {
+  return [...known.values()].filter(({ group }) => {
     if (group.length > MAX_GROUP) return false;
     characters += group.length;
     return characters <= MAX_SUGGESTED_CHARACTERS;

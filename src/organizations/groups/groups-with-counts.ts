@@ -40,6 +40,21 @@ export async function listGroupsWithCounts(
   return { total, items: await Promise.all(listed), nextCursor };
 }
 
+/** Groups of all connections together that are suggested for rules. */
+const MAX_SUGGESTED = 200;
+
+/** Returns the names of some provisioned groups, if role rules read them. */
+export async function listRuleCandidates(store: Store, organization: Organization): Promise<readonly string[]> {
+  const names = new Set<string>();
+  for (const { id } of usesScimGroups(organization) ? organization.connections : []) {
+    const limit = MAX_SUGGESTED - names.size;
+    if (limit === 0) break;
+    const { items } = await store.find(organization.id, scimGroups(id), 'all', { equals: '', limit });
+    for (const { value } of items) names.add(value.displayName);
+  }
+  return [...names];
+}
+
 /** Returns the role that a rule gives to a group, or undefined if no rule names it or groups of SCIM give no roles. */
 function ruleRoleOf(organization: Organization, connectionId: string, name: string): Role | undefined {
   if (!usesScimGroups(organization)) return undefined;
