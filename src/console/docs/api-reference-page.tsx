@@ -73,7 +73,8 @@ export const ApiReferencePage = ({ groups, objects, baseUrl, version }: ApiRefer
         </p>
         <p>
           Every operation can also answer 429 <a href="/docs/errors#rate_limited">rate_limited</a> and 503{' '}
-          <a href="/docs/errors#store_unavailable">store_unavailable</a>.
+          <a href="/docs/errors#store_unavailable">store_unavailable</a>. Operations that are not available to everyone can answer 401{' '}
+          <a href="/docs/errors#unauthenticated">unauthenticated</a>.
         </p>
       </div>
       <div class="samples">

@@ -19,30 +19,33 @@ export interface FieldTableProps {
 
 const TEXTS = { required: 'required', values: 'Values' } as const;
 
-/** Lists fields with their types and descriptions. */
+/**
+ * Lists fields with their types and descriptions. It is a plain list, because a description list takes 20 KB more for 700 fields, of
+ * which most have no description.
+ */
 export const FieldTable = ({ fields, marksRequired = false }: FieldTableProps) => (
-  <dl class="fields">
+  <ul class="fields">
     {fields.map(({ name, type, object, isRequired, description, values }) => (
-      <div>
-        <dt>
-          <b>{name}</b> <i>{object === undefined ? type : <a href={`#object-${object}`}>{type}</a>}</i>
-          {marksRequired && isRequired ? <em> {TEXTS.required}</em> : null}
-        </dt>
-        <dd>
-          {description === undefined ? null : <Prose text={description} />}
-          {values === undefined ? null : (
-            <details>
-              <summary>{TEXTS.values}</summary>
-              {values.map((value, at) => (
-                <>
-                  {at === 0 ? null : ', '}
-                  <code>{value}</code>
-                </>
-              ))}
-            </details>
-          )}
-        </dd>
-      </div>
+      <li>
+        <b>{name}</b> <i>{object === undefined ? type : <a href={`#object-${object}`}>{type}</a>}</i>
+        {marksRequired && isRequired ? <em> {TEXTS.required}</em> : null}
+        {description === undefined ? null : (
+          <p>
+            <Prose text={description} />
+          </p>
+        )}
+        {values === undefined ? null : (
+          <details>
+            <summary>{TEXTS.values}</summary>
+            {values.map((value, at) => (
+              <>
+                {at === 0 ? null : ', '}
+                <code>{value}</code>
+              </>
+            ))}
+          </details>
+        )}
+      </li>
     ))}
-  </dl>
+  </ul>
 );

@@ -39,8 +39,8 @@ export const CALLERS: Readonly<Record<Who, string>> = {
   operator: 'operator',
 };
 
-/** Errors that every operation can answer with. The page names them once. */
-const COMMON_ERRORS: ReadonlySet<ErrorCode> = new Set(['rate_limited', 'store_unavailable']);
+/** Errors that every operation, or every operation that needs a token, can answer with. The page names them once. */
+const COMMON_ERRORS: ReadonlySet<ErrorCode> = new Set(['rate_limited', 'store_unavailable', 'unauthenticated']);
 
 /** Returns what the page shows. Only objects that an answer or a body names are listed. */
 export function apiReference(operations: Operations, document: unknown): Pick<ApiReferenceProps, 'groups' | 'objects'> {
