@@ -216,6 +216,23 @@ const answers = {
   },
 };
 const organizations = { refused: ['acme', '', 'org_', 'ORG_1', 'org_1 ', ' org_1', 'org_1/x', 'org_1\n'] };
+const roles = { refused: ['admin', '', 'Owner', 'owner ', ['owner'], true, 1] };
+const audiences = { refused: ['', 5, [], [AUDIENCE]] };
+const clockTolerances = { refused: [-1, 301, 1e9, '5', true, null] };
 
-const vectors = { issuer: ISSUER, audience: AUDIENCE, jwks, auth, accepted, refused, access, headers, answers, organizations };
+const vectors = {
+  issuer: ISSUER,
+  audience: AUDIENCE,
+  jwks,
+  auth,
+  accepted,
+  refused,
+  access,
+  headers,
+  answers,
+  organizations,
+  roles,
+  audiences,
+  clockTolerances,
+};
 writeFileSync(path.join(import.meta.dirname, 'vectors/tokens.json'), `${JSON.stringify(vectors, null, 2)}\n`);

@@ -1,16 +1,22 @@
-"""Middleware that requires a token of a gateway, for WSGI and ASGI. It needs PyJWT with cryptography (``pip install samlgate[server]``)."""
+"""Middleware that requires a token of a gateway, for WSGI and ASGI. It needs PyJWT with cryptography (the extra ``server``)."""
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Awaitable, Callable, Dict, Iterable, List, Mapping, MutableMapping, Optional, Tuple
+from typing import Any, Awaitable, Callable, Dict, Iterable, List, Literal, Mapping, MutableMapping, Optional, Tuple, cast
 
 try:
+    from jwt.algorithms import has_crypto
+
+    # Without cryptography, PyJWT can read no key of a gateway, so every token would be rejected as invalid.
+    if not has_crypto:
+        raise ImportError("cryptography")
     from ._session_tokens import Auth, token_verifier
 except ImportError as error:
-    raise ImportError("samlgate.server needs PyJWT and cryptography: pip install samlgate[server]") from error
+    raise ImportError("samlgate.server needs PyJWT and cryptography. Install them with: pip install 'PyJWT[crypto]>=2.4'") from error
 from ._token_error import TokenError, WouldBlock
 from ._urls import gateway_key
 from .errors import error_of
@@ -23,6 +29,8 @@ AUTH_KEY = "samlgate.auth"
 #: Headers with which a proxy names the user (``/auth/verify``). A client can send them, too.
 _IDENTITY_HEADERS = "x-samlgate-"
 _THREADS = 8
+#: With a longer tolerance, an expired session token would stay valid for long.
+_MAX_CLOCK_TOLERANCE_SECONDS = 300
 
 WsgiApp = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Scope = MutableMapping[str, Any]
@@ -58,8 +66,9 @@ class RequireAuth:
         the gateway have access, and the service must check ``organization_id`` itself
     :param audience: expected ``aud`` of session tokens. The default is ``issuer``
     :param role: required role. ``owner`` denies access to collaborators; ``collaborator`` allows owners too
-    :param clock_tolerance_seconds: allowed difference between the clocks
-    :raises SamlgateError: ``gateway_url_invalid``, or ``argument_invalid`` if ``organization`` is not an id or ``role`` is unknown
+    :param clock_tolerance_seconds: allowed difference between the clocks, 0 to 300
+    :raises SamlgateError: ``gateway_url_invalid``, or ``argument_invalid`` if ``organization`` is not an id, ``role`` is unknown, or another
+        argument is invalid
 
     >>> require_auth = RequireAuth("https://sso.example.com", organization="org_3w5e11264sg0")
     >>> flask_app.wsgi_app = require_auth.wsgi(flask_app.wsgi_app)
@@ -71,13 +80,13 @@ class RequireAuth:
         issuer: str,
         organization: Optional[str] = None,
         audience: Optional[str] = None,
-        role: Optional[str] = None,
+        role: Optional[Literal["owner", "collaborator"]] = None,
         *,
         clock_tolerance_seconds: float = 5,
     ) -> None:
         key = gateway_key(issuer)
         # A token has the id of its organization, so a slug would deny access to every user.
-        if organization is not None and not re.fullmatch(r"org_[a-z0-9]+", organization):
+        if organization is not None and not (isinstance(organization, str) and re.fullmatch(r"org_[a-z0-9]+", organization)):
             raise error_of(
                 "argument_invalid",
                 f"{organization!r} is not the id of an organization",
@@ -85,6 +94,9 @@ class RequireAuth:
             )
         if role not in (None, "owner", "collaborator"):
             raise error_of("argument_invalid", f"{role!r} is not a role", "Set role to “owner” or “collaborator”.")
+        if audience is not None and not (isinstance(audience, str) and audience):
+            raise error_of("argument_invalid", f"{audience!r} is not an audience", "Set audience to the audience of your service, or leave it out.")
+        _require_clock_tolerance(clock_tolerance_seconds)
         self._organization = organization
         self._role = role
         self._verifier = token_verifier(key, key if audience is None else audience, clock_tolerance_seconds)
@@ -157,6 +169,14 @@ class RequireAuth:
             return await app({**scope, "headers": kept, AUTH_KEY: auth}, receive, send)
 
         return protected
+
+
+def _require_clock_tolerance(seconds: object) -> None:
+    # No token is older than “not a number”, so an expired one would be accepted.
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and math.isfinite(seconds)
+    if not is_number or not 0 <= cast(float, seconds) <= _MAX_CLOCK_TOLERANCE_SECONDS:
+        detail = f"Set clock_tolerance_seconds to a number from 0 to {_MAX_CLOCK_TOLERANCE_SECONDS}."
+        raise error_of("argument_invalid", f"{seconds!r} is not a valid clock tolerance", detail)
 
 
 def _is_identity_header(name: bytes) -> bool:

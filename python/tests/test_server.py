@@ -493,7 +493,14 @@ class RealGatewayTest(unittest.TestCase):
 
 
 class ImportTest(unittest.TestCase):
-    def test_names_the_extra_if_pyjwt_is_missing(self) -> None:
-        program = "import sys; sys.modules['jwt'] = None\ntry:\n    import samlgate.server\nexcept ImportError as error:\n    print(error)"
+    def test_names_the_packages_if_pyjwt_is_missing(self) -> None:
+        self.assertIn("pip install 'PyJWT[crypto]>=2.4'", self.import_without("jwt"))
+
+    def test_names_the_packages_if_cryptography_is_missing(self) -> None:
+        self.assertIn("pip install 'PyJWT[crypto]>=2.4'", self.import_without("cryptography"))
+
+    def import_without(self, module: str) -> str:
+        """Returns the text of the ImportError."""
+        program = f"import sys; sys.modules[{module!r}] = None\ntry:\n    import samlgate.server\nexcept ImportError as error:\n    print(error)"
         done = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE, stdout=subprocess.PIPE, text=True, check=True)
-        self.assertIn("pip install samlgate[server]", done.stdout)
+        return done.stdout

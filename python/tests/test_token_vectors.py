@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import unittest
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 from unittest import mock
 
 from samlgate.errors import ArgumentInvalidError
@@ -23,7 +23,7 @@ class TokenVectorsTest(unittest.TestCase):
         patch.start()
         self.addCleanup(patch.stop)
 
-    def require_auth(self, organization: Optional[str] = None, role: Optional[str] = None) -> RequireAuth:
+    def require_auth(self, organization: Optional[str] = None, role: Optional[Literal["owner", "collaborator"]] = None) -> RequireAuth:
         return RequireAuth(self.vectors["issuer"], organization, self.vectors["audience"], role)
 
     def assert_refused(self, authorization: Optional[str], answer: str, *, require_auth: Optional[RequireAuth] = None) -> None:
@@ -83,6 +83,21 @@ class TokenVectorsTest(unittest.TestCase):
         for wrong in self.vectors["organizations"]["refused"]:
             with self.subTest(wrong), self.assertRaises(ArgumentInvalidError):
                 self.require_auth(wrong)
-        for wrong in ("admin", "", "Owner"):
+
+    def test_refuses_unknown_roles_at_startup(self) -> None:
+        wrong: Any
+        for wrong in self.vectors["roles"]["refused"]:
             with self.subTest(wrong), self.assertRaises(ArgumentInvalidError):
                 self.require_auth(role=wrong)
+
+    def test_refuses_invalid_audiences_at_startup(self) -> None:
+        for wrong in self.vectors["audiences"]["refused"]:
+            with self.subTest(wrong), self.assertRaises(ArgumentInvalidError):
+                RequireAuth(self.vectors["issuer"], audience=wrong)
+
+    def test_refuses_invalid_clock_tolerances_at_startup(self) -> None:
+        for wrong in [*self.vectors["clockTolerances"]["refused"], float("nan"), float("inf"), float("-inf")]:
+            with self.subTest(wrong), self.assertRaises(ArgumentInvalidError):
+                RequireAuth(self.vectors["issuer"], clock_tolerance_seconds=wrong)
+        for allowed in (0, 2.5, 300):
+            RequireAuth(self.vectors["issuer"], clock_tolerance_seconds=allowed)

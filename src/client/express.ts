@@ -28,9 +28,12 @@ export interface RequireAuthOptions {
    * access, and the service must check `request.auth.organizationId` itself.
    */
   readonly organization?: string | undefined;
-  /** Allowed difference between the clocks, in seconds. Default: 5. */
+  /** Allowed difference between the clocks, 0 to 300 seconds. Default: 5. */
   readonly clockToleranceSeconds?: number | undefined;
 }
+
+/** With a longer tolerance, an expired session token would stay valid for long. */
+const MAX_CLOCK_TOLERANCE_SECONDS = 300;
 
 export type AuthMiddleware = (
   request: IncomingMessage & { auth?: Auth },
@@ -59,13 +62,18 @@ export type AuthMiddleware = (
  * });
  * app.delete('/reports', requireAuth({ ...gateway, role: 'owner' }), deleteReports);
  *
- * @throws SamlgateError gateway_url_invalid, or argument_invalid if `organization` is not an id
+ * @throws SamlgateError gateway_url_invalid, or argument_invalid if `organization` is not an id, `role` is unknown, or another option is
+ * invalid
  */
 export function requireAuth(options: RequireAuthOptions): AuthMiddleware {
-  const { issuer, audience, role, organization, clockToleranceSeconds = 5 } = options;
+  const { issuer, role, organization, clockToleranceSeconds = 5 } = options;
   const base = gatewayKey(issuer);
+  const { audience = base } = options;
   if (organization !== undefined) requireOrganizationId(organization);
-  const authOf = tokenVerifier({ issuer: base, audience: audience ?? base, clockToleranceSeconds });
+  if (role !== undefined) requireRole(role);
+  requireAudience(audience);
+  requireClockTolerance(clockToleranceSeconds);
+  const authOf = tokenVerifier({ issuer: base, audience, clockToleranceSeconds });
   return (request, response, next) => {
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) return refuse(response, 'unauthenticated');
@@ -86,13 +94,31 @@ export function requireAuth(options: RequireAuthOptions): AuthMiddleware {
 
 /** A token has the id of its organization, so a slug would deny access to every user. */
 function requireOrganizationId(organization: string): void {
-  if (/^org_[a-z0-9]+$/.test(organization)) return;
-  throw new SamlgateError({
-    code: 'argument_invalid',
-    title: `${JSON.stringify(organization)} is not the id of an organization`,
-    detail: 'Set organization to the id, such as org_3w5e11264sg0, not to the slug. “samlgate whoami --json” prints it.',
-  });
+  if (typeof organization === 'string' && /^org_[a-z0-9]+$/.test(organization)) return;
+  const detail = 'Set organization to the id, such as org_3w5e11264sg0, not to the slug. “samlgate whoami --json” prints it.';
+  throw argumentInvalid(`${JSON.stringify(organization)} is not the id of an organization`, detail);
 }
+
+/** JavaScript callers can pass any text, and a misspelled `owner` would allow collaborators. */
+function requireRole(role: string): void {
+  if (role === 'owner' || role === 'collaborator') return;
+  throw argumentInvalid(`${JSON.stringify(role)} is not a role`, 'Set role to “owner” or “collaborator”.');
+}
+
+/** No session token has an empty audience, so it would deny access to every user. */
+function requireAudience(audience: unknown): void {
+  if (typeof audience === 'string' && audience !== '') return;
+  throw argumentInvalid(`${JSON.stringify(audience)} is not an audience`, 'Set audience to the audience of your service, or leave it out.');
+}
+
+/** No token is older than “not a number”, so an expired one would be accepted. */
+function requireClockTolerance(seconds: unknown): void {
+  if (typeof seconds === 'number' && seconds >= 0 && seconds <= MAX_CLOCK_TOLERANCE_SECONDS) return;
+  const detail = `Set clockToleranceSeconds to a number from 0 to ${MAX_CLOCK_TOLERANCE_SECONDS}.`;
+  throw argumentInvalid(`${String(seconds)} is not a valid clock tolerance`, detail);
+}
+
+const argumentInvalid = (title: string, detail: string) => new SamlgateError({ code: 'argument_invalid', title, detail });
 
 const REFUSALS = {
   unauthenticated: {

@@ -23,6 +23,9 @@ interface Vectors {
   readonly headers: { readonly accepted: readonly string[]; readonly refused: readonly string[] };
   readonly answers: Readonly<Record<string, { readonly challenge: string; readonly body: object }>>;
   readonly organizations: { readonly refused: readonly string[] };
+  readonly roles: { readonly refused: readonly unknown[] };
+  readonly audiences: { readonly refused: readonly unknown[] };
+  readonly clockTolerances: { readonly refused: readonly unknown[] };
 }
 
 const vectors = JSON.parse(readFileSync(path.join(import.meta.dirname, '../vectors/tokens.json'), 'utf8')) as Vectors;
@@ -58,6 +61,11 @@ function ask(authorization: string | undefined, options: Partial<Parameters<type
   });
 }
 
+/** JavaScript callers can pass any value. */
+function expectInvalid(options: object): void {
+  expect(() => requireAuth({ issuer, ...options })).toThrow(expect.objectContaining({ code: 'argument_invalid' }));
+}
+
 describe('test vectors: tokens', () => {
   beforeEach(() => {
     // The tokens name a host that does not exist.
@@ -90,6 +98,19 @@ describe('test vectors: tokens', () => {
   });
 
   test.each(vectors.organizations.refused)('requireAuth throws for the organization %j', (organization) => {
-    expect(() => requireAuth({ issuer, organization })).toThrow(expect.objectContaining({ code: 'argument_invalid' }));
+    expectInvalid({ organization });
+  });
+
+  test.each([...vectors.roles.refused, null])('requireAuth throws for the role %j', (role) => expectInvalid({ role }));
+
+  test.each([...vectors.audiences.refused, null])('requireAuth throws for the audience %j', (wrong) => expectInvalid({ audience: wrong }));
+
+  test.each([...vectors.clockTolerances.refused, Number.NaN, Number.POSITIVE_INFINITY])(
+    'requireAuth throws for the clock tolerance %p',
+    (clockToleranceSeconds) => expectInvalid({ clockToleranceSeconds }),
+  );
+
+  test.each([0, 2.5, 300])('requireAuth allows the clock tolerance %p', (clockToleranceSeconds) => {
+    expect(requireAuth({ issuer, clockToleranceSeconds })).toBeInstanceOf(Function);
   });
 });
