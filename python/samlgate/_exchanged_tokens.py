@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Callable, Generic, NamedTuple, Optional, TypeVar, Union
 
 from ._token_error import TokenError, WouldBlock
 
@@ -21,11 +21,24 @@ now = time.time
 T = TypeVar("T")
 
 
+class _Failure(NamedTuple):
+    """A failed exchange. An exception would keep the tokens in the frames of its traceback, which grows each time it is raised."""
+
+    reason: str
+
+
 class _Entry(Generic[T]):
     def __init__(self) -> None:
         #: Completes when the exchange is done.
-        self.result: Future[T] = Future()
+        self.outcome: Future[Union[T, _Failure]] = Future()
         self.usable_until = float("inf")
+
+    def result(self) -> T:
+        """Waits for the outcome. Raises TokenError if the exchange failed."""
+        outcome = self.outcome.result()
+        if isinstance(outcome, _Failure):
+            raise TokenError(outcome.reason)
+        return outcome
 
 
 class ExchangedTokens(Generic[T]):
@@ -52,9 +65,9 @@ class ExchangedTokens(Generic[T]):
             entry = self._usable(_digest_of(token))
         if entry is None:
             return None
-        if not may_block and not entry.result.done():
+        if not may_block and not entry.outcome.done():
             raise WouldBlock()
-        return entry.result.result()
+        return entry.result()
 
     def get(self, token: str) -> T:
         """Returns the cached result, or exchanges the token.
@@ -71,7 +84,7 @@ class ExchangedTokens(Generic[T]):
                     self._entries.popitem(last=False)
         if found is None:
             self._fill(entry, token)
-        return entry.result.result()
+        return entry.result()
 
     def _usable(self, key: bytes) -> Optional[_Entry[T]]:
         entry = self._entries.get(key)
@@ -89,14 +102,14 @@ class ExchangedTokens(Generic[T]):
             result = self._exchange(token)
         except BaseException as error:
             # A gateway that can't be reached now may answer the next request.
-            is_refused = isinstance(error, TokenError) and error.reason == "refused"
-            entry.usable_until = now() + _CACHE_REFUSAL_SECONDS if is_refused else 0
-            entry.result.set_exception(error if isinstance(error, TokenError) else TokenError("unavailable"))
+            reason = error.reason if isinstance(error, TokenError) else "unavailable"
+            entry.usable_until = now() + _CACHE_REFUSAL_SECONDS if reason == "refused" else 0
+            entry.outcome.set_result(_Failure(reason))
             if not isinstance(error, TokenError):
                 raise
         else:
             entry.usable_until = getattr(result, "expires_at") - _RENEW_BEFORE_SECONDS
-            entry.result.set_result(result)
+            entry.outcome.set_result(result)
 
 
 def _digest_of(token: str) -> bytes:

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 import jwt
 
@@ -108,9 +108,12 @@ class TokenVerifier:
                 leeway=self._tolerance,
                 options=options,
             )
-        except Exception as error:  # PyJWT raises TypeError and others too for claims of wrong types
-            raise TokenError("refused") from error
-        if not isinstance(payload, dict) or not all(_is_time(payload[name]) for name in ("exp", "nbf", "iat") if name in payload):
+        except Exception:  # PyJWT raises TypeError and others too for claims of wrong types
+            raise TokenError("refused") from None
+        # PyJWT 2.10.0 accepts an issuer that is a part of the expected one.
+        if not isinstance(payload, dict) or payload.get("iss") != self._issuer:
+            raise TokenError("refused")
+        if not all(_is_time(payload[name]) for name in ("exp", "nbf", "iat") if name in payload):
             raise TokenError("refused")
         return payload
 
@@ -136,8 +139,8 @@ def _header_of(token: str, typ: str) -> Tuple[str, str]:
     """Checks the header, which is not verified yet, and returns the algorithm and the id of the key."""
     try:
         header = jwt.get_unverified_header(token)
-    except Exception as error:  # deeply nested JSON raises RecursionError
-        raise TokenError("refused") from error
+    except Exception:  # deeply nested JSON raises RecursionError
+        raise TokenError("refused") from None
     algorithm, kid, own_typ = header.get("alg"), header.get("kid"), header.get("typ")
     # PyJWT ignores crit (RFC 7515 §4.1.11), and b64 is an extension that crit must name.
     is_plain = "crit" not in header and "b64" not in header
@@ -174,36 +177,44 @@ def _auth_of(payload: Mapping[str, Any]) -> Auth:
     )
 
 
+class _FetchedKeys(NamedTuple):
+    #: Public keys by id and algorithm.
+    keys: Mapping[Tuple[str, str], Any]
+    #: Time by the monotonic clock.
+    at: float
+
+
 class _KeySet:
     """The public keys of a gateway. One request fetches them for all threads that need them."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lock = threading.Lock()
-        self._keys: Dict[Tuple[str, str], Any] = {}
-        self._fetched_at = -math.inf
+        #: Replaced as a whole, so that no thread combines old keys with a new time.
+        self._fetched = _FetchedKeys({}, -math.inf)
         self._failed_at = -math.inf
 
     def get(self, kid: str, algorithm: str, may_block: bool) -> Any:
         """Returns a key. Raises TokenError if there is none, or if the keys can't be fetched."""
-        key = self._keys.get((kid, algorithm))
-        age = monotonic() - self._fetched_at
+        asked_at = monotonic()
+        fetched = self._fetched
+        key = fetched.keys.get((kid, algorithm))
+        age = asked_at - fetched.at
         if key is not None and age < _KEYS_MAX_AGE_SECONDS:
             return key
         if key is None and age < _KEYS_COOLDOWN_SECONDS:
             raise TokenError("refused")
-        if monotonic() - self._failed_at < _FAILURE_COOLDOWN_SECONDS:
+        if asked_at - self._failed_at < _FAILURE_COOLDOWN_SECONDS:
             raise TokenError("unavailable")
         if not may_block:
             raise WouldBlock()
-        asked_at = monotonic()
         with self._lock:
             # Another thread may have fetched them, or failed, while this one waited.
-            if self._fetched_at < asked_at:
+            if self._fetched.at < asked_at:
                 if self._failed_at >= asked_at:
                     raise TokenError("unavailable")
                 self._fetch()
-            key = self._keys.get((kid, algorithm))
+            key = self._fetched.keys.get((kid, algorithm))
         if key is None:
             raise TokenError("refused")
         return key
@@ -217,8 +228,7 @@ class _KeySet:
         except (SamlgateError, TokenError) as error:
             self._failed_at = monotonic()
             raise TokenError("unavailable") from error
-        self._keys = _usable_keys(keys)
-        self._fetched_at = monotonic()
+        self._fetched = _FetchedKeys(_usable_keys(keys), monotonic())
 
 
 def _usable_keys(keys: "list[Dict[str, Any]]") -> Dict[Tuple[str, str], Any]:

@@ -88,6 +88,104 @@ class TokensTest(unittest.TestCase):
         gateway.answer(StubAnswer(200, {"token": session_token(1), "expires_at": ""}))
         self.assertEqual(tokens.token(), session_token(1))
 
+    def at(self, seconds: float) -> Any:
+        base = time.time()
+        return mock.patch.object(auth, "now", lambda: base + seconds)
+
+    def test_uses_a_valid_token_while_the_gateway_does_not_answer(self) -> None:
+        gateway = self.start()
+        working = gateway._answer
+        tokens = self.auth_of(gateway)
+        first = tokens.token()
+        failures = [StubAnswer(hang_up=True), *(StubAnswer(status, {"code": "store_unavailable"}) for status in (429, 502, 503, 504))]
+        for number, failure in enumerate(failures):
+            gateway.answer(failure)
+            requests_before = len(gateway.requests)
+            with self.subTest(failure), self.at(541 + 10 * number):
+                self.assertEqual([tokens.token() for _ in range(5)], [first] * 5)
+                self.assertEqual(len(gateway.requests), requests_before + 1)
+        with self.at(601), self.assertRaises(errors.SamlgateError):
+            tokens.token()
+        gateway.answer(working)
+        with self.at(602):
+            self.assertNotEqual(tokens.token(), first)
+
+    def test_replaces_a_kept_token_5_seconds_later(self) -> None:
+        gateway = self.start()
+        working = gateway._answer
+        tokens = self.auth_of(gateway)
+        first = tokens.token()
+        gateway.answer(StubAnswer(503, {}))
+        with self.at(541):
+            tokens.token()
+        gateway.answer(working)
+        with self.at(545):
+            self.assertEqual(tokens.token(), first)
+        with self.at(547):
+            self.assertNotEqual(tokens.token(), first)
+
+    def test_uses_no_valid_token_after_the_gateway_refused_a_new_one(self) -> None:
+        gateway = self.start()
+        tokens = self.auth_of(gateway)
+        tokens.token()
+        for status in (400, 401, 403, 500):
+            gateway.answer(StubAnswer(status, {"code": "unauthenticated"}))
+            with self.subTest(status), self.at(541), self.assertRaises(errors.SamlgateError):
+                tokens.token()
+
+    def test_does_not_wait_with_a_valid_token_while_it_is_replaced(self) -> None:
+        gateway = self.start()
+        tokens = self.auth_of(gateway)
+        first, working = tokens.token(), gateway._answer
+        arrived, released = threading.Event(), threading.Event()
+
+        def answer(request: StubRequest) -> StubAnswer:
+            arrived.set()
+            released.wait(10)
+            return working(request)
+
+        gateway.answer(answer)
+        with self.at(541):
+            replacing = threading.Thread(target=tokens.token)
+            replacing.start()
+            self.assertTrue(arrived.wait(10))
+            self.assertEqual(tokens.token(), first)
+            released.set()
+            replacing.join()
+            self.assertNotEqual(tokens.token(), first)
+
+    def test_shares_the_failure_of_one_request(self) -> None:
+        released = threading.Event()
+
+        def answer(_request: StubRequest) -> StubAnswer:
+            released.wait(10)
+            return StubAnswer(503, {"code": "store_unavailable", "title": "Away", "request_id": "r1"}, {"retry-after": "7"})
+
+        gateway = start_stub(self, answer)
+        tokens = self.auth_of(gateway)
+        raised: List[errors.SamlgateError] = []
+
+        def ask() -> None:
+            try:
+                tokens.token()
+            except errors.SamlgateError as error:
+                raised.append(error)
+
+        threads = [threading.Thread(target=ask) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        # All of them ask before the first one fails.
+        time.sleep(0.3)
+        released.set()
+        for thread in threads:
+            thread.join()
+        facts = {(type(error), error.code, error.status, error.request_id, error.retry_after_seconds) for error in raised}
+        self.assertEqual(facts, {(errors.StoreUnavailableError, "store_unavailable", 503, "r1", 7.0)})
+        self.assertEqual((len(gateway.requests), len({id(error) for error in raised})), (1, 10))
+        with self.assertRaises(errors.StoreUnavailableError):
+            tokens.token()
+        self.assertEqual(len(gateway.requests), 2)
+
     def test_refuses_an_answer_without_a_token(self) -> None:
         for token in ("", "a.b.c", "a.!.c", "a.bnVsbA.c"):
             gateway = start_stub(self, StubAnswer(200, {"token": token, "expires_at": ""}))

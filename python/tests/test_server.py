@@ -156,6 +156,23 @@ class KeysTest(unittest.TestCase):
             outcomes = set(threads.map(lambda _: outcome(self.require_auth, self.gateway.sign()), range(10)))
         self.assertEqual((outcomes, self.gateway.count(JWKS)), ({UNAVAILABLE}, 1))
 
+    def test_of_a_concurrent_request_are_not_mistaken_for_older_ones(self) -> None:
+        outcome(self.require_auth, self.gateway.sign())
+        self.gateway.jwks = StubAnswer(200, {"keys": [jwk_of(OTHER_KEY, "k2")]})
+        token = self.gateway.sign(kid="k2", key=OTHER_KEY)
+        base = time.monotonic() + 31
+        nested: List[Callable[[], Any]] = [lambda: outcome(self.require_auth, token)]
+
+        def monotonic() -> float:
+            # Another request fetches the keys whenever this one reads the clock for the first time.
+            if nested:
+                nested.pop()()
+            return base
+
+        with mock.patch.object(_session_tokens, "monotonic", monotonic):
+            self.assertEqual(outcome(self.require_auth, token), (200, "usr_1"))
+        self.assertEqual(self.gateway.count(JWKS), 2)
+
     def test_with_the_same_id_or_a_private_part_are_not_trusted(self) -> None:
         own, other = jwk_of(KEY, "k1"), jwk_of(OTHER_KEY, "k1")
         self.gateway.jwks = StubAnswer(200, {"keys": [own, other, {**own, "kid": 1}, {**own, "kid": "k3", "d": "AA"}, {"kid": "k4"}]})
@@ -284,6 +301,22 @@ class ExchangeTest(unittest.TestCase):
         for token in "acdb":
             tokens.get(token)
         self.assertEqual("".join(exchanged), "abcdb")
+
+    def test_keeps_no_exception_of_a_refusal(self) -> None:
+        def exchange(_token: str) -> Any:
+            refused.append(TokenError("refused"))
+            raise refused[-1]
+
+        refused: List[TokenError] = []
+        tokens = ExchangedTokens(exchange)
+        raised: List[TokenError] = []
+        asking: List[Callable[[str], Any]] = [tokens.get, tokens.get, tokens.find]
+        for ask in asking:
+            with self.assertRaises(TokenError) as context:
+                ask("a")
+            raised.append(context.exception)
+        self.assertEqual(([error.reason for error in raised], len(refused)), (["refused"] * 3, 1))
+        self.assertEqual(len({id(error) for error in [*raised, *refused]}), 4)
 
     def test_that_fails_unexpectedly_leaves_no_thread_waiting(self) -> None:
         def exchange(_token: str) -> Any:
