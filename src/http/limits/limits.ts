@@ -92,7 +92,7 @@ export const LIMITS = {
     points: 100_000,
     seconds: 86_400,
     per: 'connection',
-    counts: 'The same, if they can change users or groups. Ten changed members of a group count as one.',
+    counts: 'The same, if they can change users or groups. Ten members of a group that a request concerns count as one.',
   },
   domain_check: { points: 100, seconds: 600, per: 'organization', counts: 'Look-ups in DNS to verify domains.' },
 } as const satisfies Record<string, Limit>;

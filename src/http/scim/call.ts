@@ -10,7 +10,7 @@ import { type Filter, parseFilter } from '../../scim/filter.ts';
 import { ScimError } from '../../scim/scim-error.ts';
 import { etagOf } from '../../scim/user.ts';
 import { hasBody, runParser } from '../api/request-body.ts';
-import { checkBearerToken, limitOf, requireKeyWithinLimit } from '../limits/rate-limits.ts';
+import { checkBearerToken, requireKeyWithinLimit } from '../limits/rate-limits.ts';
 import { actorOf, signalOf } from '../request-context.ts';
 import { recordRequest } from './record-request.ts';
 
@@ -62,16 +62,7 @@ async function readBody(request: Request, response: Response, isForGroup: boolea
   return request.body as Json;
 }
 
-const limitedOf = ({ organization, connection }: ScimPrincipal): string => `${organization.id} ${connection.id}`;
-
-/** Members of a group that count as one request that changes something. */
-const MEMBERS_PER_POINT = 10;
-
-/** Counts the members that a request has changed. They refuse later requests, because a part of the changes could not be undone. */
-export async function countMembers(runtime: Runtime, { principal }: Call, written: number): Promise<void> {
-  const points = Math.floor(written / MEMBERS_PER_POINT);
-  if (runtime.config.rateLimits && points > 0) await limitOf(runtime, 'scim_changes', limitedOf(principal)).count(points);
-}
+export const limitedOf = ({ organization, connection }: ScimPrincipal): string => `${organization.id} ${connection.id}`;
 
 /** Returns a parameter of the query that was sent once. */
 export function parameter({ query }: Request, name: string): string | undefined {

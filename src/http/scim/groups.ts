@@ -2,17 +2,19 @@
 import { once } from 'node:events';
 import type { Response } from 'express';
 import { changeGroup, createGroup, getGroup, removeGroup } from '../../organizations/groups/change-group.ts';
+import type { MemberCharges } from '../../organizations/groups/change-memberships.ts';
 import { eachGroupMember, listGroups } from '../../organizations/groups/list-groups.ts';
 import type { ScimGroup } from '../../organizations/groups/scim-groups.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Attributes } from '../../scim/attributes.ts';
-import { groupResource, readGroup, readGroupPatch } from '../../scim/group.ts';
+import { groupResource, type MemberListChange, readGroup, readGroupPatch } from '../../scim/group.ts';
 import { applyPatch } from '../../scim/patch.ts';
 import { etagOf, includesAttribute, projectResource } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
 import { signalOf } from '../request-context.ts';
 import { listHead } from './answers.ts';
-import { type Call, conditionOf, countMembers, idOf, projectionOf, readListQuery } from './call.ts';
+import { type Call, conditionOf, idOf, projectionOf, readListQuery } from './call.ts';
+import { memberCharges } from './member-charges.ts';
 
 type Handler = (runtime: Runtime, call: Call) => Promise<void>;
 
@@ -46,9 +48,17 @@ async function* listText<T>(head: string, items: readonly T[], textOf: (item: T)
 }
 
 async function postGroup(runtime: Runtime, call: Call): Promise<void> {
-  const { group, written } = await createGroup(runtime, call.actor, call.principal, readGroup(call.body));
-  await countMembers(runtime, call, written);
+  const sent = readGroup(call.body);
+  const charges = await chargeNamed(runtime, call, sent.members);
+  const group = await createGroup(runtime, call.actor, call.principal, { ...sent, charges });
   await answerGroup(runtime, call, { status: 201, group });
+}
+
+/** Counts the members that a request names before anything changes. @throws rate_limited */
+async function chargeNamed(runtime: Runtime, call: Call, { added, removed }: MemberListChange): Promise<MemberCharges> {
+  const charges = memberCharges(runtime, call);
+  await charges.require(added.size + removed.size);
+  return charges;
 }
 
 async function sendGroup(runtime: Runtime, call: Call): Promise<void> {
@@ -59,31 +69,32 @@ async function sendGroup(runtime: Runtime, call: Call): Promise<void> {
 
 async function putGroup(runtime: Runtime, call: Call): Promise<void> {
   const { attributes, members } = readGroup(call.body);
-  const { group, written } = await changeGroup(runtime, call.actor, call.principal, {
+  const charges = await chargeNamed(runtime, call, members);
+  const group = await changeGroup(runtime, call.actor, call.principal, {
     ...conditionOf(call),
     change: () => attributes,
     members,
+    charges,
   });
-  await countMembers(runtime, call, written);
   await answerGroup(runtime, call, { status: 200, group });
 }
 
 /** Answers without the group, which may have many members, unless the client asks for attributes (RFC 7644 §3.5.2). */
 async function patchGroup(runtime: Runtime, call: Call): Promise<void> {
   const { operations, members } = readGroupPatch(call.body);
-  const { group, written } = await changeGroup(runtime, call.actor, call.principal, {
+  const charges = await chargeNamed(runtime, call, members);
+  const group = await changeGroup(runtime, call.actor, call.principal, {
     ...conditionOf(call),
     change: (attributes) => applyPatch(attributes, operations),
     members,
+    charges,
   });
-  await countMembers(runtime, call, written);
   if (projectionOf(call.request).attributes !== undefined) await answerGroup(runtime, call, { status: 200, group });
   else call.response.setHeader('ETag', etagOf(group.version)).status(204).end();
 }
 
 async function deleteGroup(runtime: Runtime, call: Call): Promise<void> {
-  const written = await removeGroup(runtime, call.actor, call.principal, conditionOf(call));
-  await countMembers(runtime, call, written);
+  await removeGroup(runtime, call.actor, call.principal, { ...conditionOf(call), charges: memberCharges(runtime, call) });
   call.response.status(204).end();
 }
 

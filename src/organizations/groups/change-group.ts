@@ -15,16 +15,10 @@ import { notUnique } from '../provisioning/link-member.ts';
 import { requireStillValid, requireTarget } from '../provisioning/provision-user.ts';
 import type { ScimTarget } from '../provisioning/scim-users.ts';
 import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
-import { changeMemberships, noSuchGroup } from './change-memberships.ts';
-import { finishGroupChanges, groupChangeSteps } from './group-changes.ts';
+import { changeMemberships, type MemberCharges, noSuchGroup } from './change-memberships.ts';
+import { finishGroupChange, groupChangeSteps } from './group-changes.ts';
 import { isRuleGroup, usesScimGroups } from './group-roles.ts';
 import { type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
-
-export interface ChangedGroup {
-  readonly group: Stored<ScimGroup>;
-  /** The number of members that the request has written. */
-  readonly written: number;
-}
 
 /** @throws ScimError 404 */
 export async function getGroup({ store }: Runtime, target: OrganizationConnection, id: string): Promise<Stored<ScimGroup>> {
@@ -33,18 +27,27 @@ export async function getGroup({ store }: Runtime, target: OrganizationConnectio
   return group;
 }
 
+export interface NewGroup extends SentGroup {
+  readonly charges: MemberCharges;
+}
+
 /**
  * Creates a group, then adds its members.
  * @throws ScimError with uniqueness if the name is taken; quota_exceeded
  */
-export async function createGroup(runtime: Runtime, actor: Actor, target: ScimTarget, sent: SentGroup): Promise<ChangedGroup> {
+export async function createGroup(
+  runtime: Runtime,
+  actor: Actor,
+  target: ScimTarget,
+  { attributes, members, charges }: NewGroup,
+): Promise<Stored<ScimGroup>> {
   const { store, now } = runtime;
   const collection = scimGroups(target.connection.id);
   const id = newId('grp');
   await compareAndSet<true>(async () => {
     const { stored } = await requireTarget(store, target.organization.id, target.connection.id);
     const at = toIsoTime(now());
-    const value = groupRecord(sent.attributes, { createdAt: at, changedAt: at });
+    const value = groupRecord(attributes, { createdAt: at, changedAt: at });
     if (await isTaken(runtime, target, id, value.displayName)) throw notUnique('A group with this displayName exists already.');
     const steps: Step[] = [
       { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version },
@@ -59,8 +62,8 @@ export async function createGroup(runtime: Runtime, actor: Actor, target: ScimTa
     if (steps[result.failed]?.do === 'below') throw quotaExceeded(runtime, stored.value, 'groups');
     return RETRY;
   });
-  const written = await changeMemberships(runtime, actor, target, { groupId: id, members: sent.members, requireVersion: () => {} });
-  return { group: await getGroup(runtime, target, id), written };
+  await changeMemberships(runtime, actor, target, { groupId: id, members, requireVersion: () => {}, charges });
+  return getGroup(runtime, target, id);
 }
 
 const groupRecord = (attributes: Attributes, { createdAt, changedAt }: Pick<ScimGroup, 'createdAt' | 'changedAt'>): ScimGroup => {
@@ -85,20 +88,21 @@ export interface GroupChange {
   readonly members: MemberListChange;
   /** Checks the version that the client has seen. @throws ScimError 412 */
   readonly requireVersion: (version: number) => void;
+  readonly charges: MemberCharges;
 }
 
 /**
  * Changes a group and its members. A rename changes the roles of the members before this function returns; if it is interrupted, any
  * replica continues.
- * @throws ScimError 404, 409 if the name is taken, 412, or an error of `change`; quota_exceeded
+ * @throws ScimError 404, 409 if the name is taken, 412, or an error of `change`; quota_exceeded; rate_limited
  */
-export async function changeGroup(runtime: Runtime, actor: Actor, target: ScimTarget, change: GroupChange): Promise<ChangedGroup> {
-  const { id, members } = change;
+export async function changeGroup(runtime: Runtime, actor: Actor, target: ScimTarget, change: GroupChange): Promise<Stored<ScimGroup>> {
+  const { id, members, charges } = change;
   const { isChanged, changesRoles } = await changeAttributes(runtime, actor, target, change);
-  const renamed = changesRoles ? await finishGroupChanges(runtime, target.organization.id, id) : 0;
+  if (changesRoles) await finishGroupChange(runtime, { organizationId: target.organization.id, groupId: id, charges });
   const requireVersion = isChanged ? () => {} : change.requireVersion;
-  const changed = await changeMemberships(runtime, actor, target, { groupId: id, members, requireVersion });
-  return { group: await getGroup(runtime, target, id), written: renamed + changed };
+  await changeMemberships(runtime, actor, target, { groupId: id, members, requireVersion, charges });
+  return getGroup(runtime, target, id);
 }
 
 async function changeAttributes(
@@ -158,15 +162,14 @@ const givesRole = (organization: Organization, names: readonly string[]): boolea
 /**
  * Deletes a group. From the commit on, it gives no role at a sign-in. Its memberships and the roles that it gave are removed before this
  * function returns; if it is interrupted, any replica continues.
- * @returns the number of members that the group had
  * @throws ScimError 404, 412
  */
 export async function removeGroup(
   runtime: Runtime,
   actor: Actor,
   target: ScimTarget,
-  { id, requireVersion }: Pick<GroupChange, 'id' | 'requireVersion'>,
-): Promise<number> {
+  { id, requireVersion, charges }: Pick<GroupChange, 'id' | 'requireVersion' | 'charges'>,
+): Promise<void> {
   const { store, now } = runtime;
   const connectionId = target.connection.id;
   const hasMembers = await compareAndSet<boolean>(async () => {
@@ -195,5 +198,5 @@ export async function removeGroup(
     requireStillValid(target, steps, result);
     return RETRY;
   });
-  return hasMembers ? finishGroupChanges(runtime, target.organization.id, id) : 0;
+  if (hasMembers) await finishGroupChange(runtime, { organizationId: target.organization.id, groupId: id, charges });
 }

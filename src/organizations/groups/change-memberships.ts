@@ -34,30 +34,39 @@ const PAGE_SIZE = 200;
 
 export const noSuchGroup = (): ScimError => new ScimError(404, 'There is no such group.');
 
+/**
+ * Counts the members that a request concerns, against a limit of the client. Members are counted before they are read or changed, so that
+ * a request that fails halfway is counted, too. The caller counts those that a request names.
+ */
+export interface MemberCharges {
+  /** @throws rate_limited */
+  require(members: number): Promise<void>;
+  /** Counts members of a change that must be finished, and refuses only later requests. */
+  note(members: number): Promise<void>;
+}
+
 export interface MembershipChange {
   readonly groupId: string;
   readonly members: MemberListChange;
   /** Checks the version that the client has seen. Called until the first commit. @throws ScimError 412 */
   readonly requireVersion: (version: number) => void;
+  readonly charges: MemberCharges;
 }
 
 /**
  * Changes the members of a group. Removals come first, so that a refused addition keeps no access. If a commit fails, those before it
  * stay, and the client can repeat the request. Values that are no user of the connection are ignored, because a user whom an owner
  * removed must not block the changes of all others.
- * @returns the number of memberships that changed
- * @throws ScimError 404, 412; quota_exceeded
+ * @throws ScimError 404, 412; quota_exceeded; rate_limited
  */
-export async function changeMemberships(runtime: Runtime, actor: Actor, target: ScimTarget, change: MembershipChange): Promise<number> {
+export async function changeMemberships(runtime: Runtime, actor: Actor, target: ScimTarget, change: MembershipChange): Promise<void> {
   const { members } = change;
   let { requireVersion } = change;
-  let changed = 0;
   const apply = async (ids: readonly string[], isAdded: boolean) => {
     for (let from = 0; from < ids.length; from += BATCH_SIZE) {
       const userIds = ids.slice(from, from + BATCH_SIZE);
       const count = await changeBatch(runtime, actor, target, { groupId: change.groupId, userIds, isAdded, requireVersion });
       if (count > 0) requireVersion = () => {};
-      changed += count;
       await nextTurn();
     }
   };
@@ -66,7 +75,6 @@ export async function changeMemberships(runtime: Runtime, actor: Actor, target: 
   else await apply([...members.removed].filter(isUserId), false);
   const missing = [...members.added].filter((id) => isUserId(id) && !present.has(id));
   await apply(missing, true);
-  return changed;
 }
 
 /**
@@ -76,7 +84,7 @@ export async function changeMemberships(runtime: Runtime, actor: Actor, target: 
 async function removeOthers(
   { store }: Runtime,
   { organization, connection }: ScimTarget,
-  { groupId, members }: MembershipChange,
+  { groupId, members, charges }: MembershipChange,
   remove: (ids: readonly string[]) => Promise<void>,
 ): Promise<ReadonlySet<string>> {
   const collection = scimMemberships(connection.id);
@@ -85,7 +93,9 @@ async function removeOthers(
     const page = await store.find(organization.id, collection, 'group', { equals: groupId, limit: PAGE_SIZE, cursor });
     const ids = page.items.map(({ value }) => value.userId);
     for (const id of ids) if (members.added.has(id)) present.add(id);
-    await remove(ids.filter((id) => !members.added.has(id)));
+    const others = ids.filter((id) => !members.added.has(id));
+    await charges.require(others.length);
+    await remove(others);
     if (page.nextCursor === null) return present;
     cursor = page.nextCursor;
   }

@@ -14,6 +14,7 @@ import { noteGroupChanges, organizationsWithGroupChanges } from '../directory.ts
 import { MEMBERS } from '../members.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
+import type { MemberCharges } from './change-memberships.ts';
 import {
   foreseeRoleChanges,
   type MemberRoleChange,
@@ -57,36 +58,53 @@ export async function groupChangeSteps(
   return [present ? { do: 'replace', ...at, version: present.version } : { do: 'insert', ...at }];
 }
 
-/**
- * Finishes the changes of one group, or of all groups of an organization. When it returns, no member has a role by a former name, or by
- * a deleted group.
- * @returns the number of members that were written
- */
-export async function finishGroupChanges(runtime: Runtime, organizationId: string, groupId?: string): Promise<number> {
+/** A change that a request finishes. */
+interface RequestedChange {
+  readonly organizationId: string;
+  readonly groupId: string;
+  readonly charges: Pick<MemberCharges, 'note'>;
+}
+
+/** Finishes the change of one group. When it returns, no member has a role by its former name, or by the deleted group. */
+export async function finishGroupChange(runtime: Runtime, { organizationId, groupId, charges }: RequestedChange): Promise<void> {
+  await finishOne(runtime, organizationId, { groupId, charges });
+  await noteIfDone(runtime.store, organizationId);
+}
+
+/** Finishes the changes of all groups of an organization. */
+export async function finishGroupChanges(runtime: Runtime, organizationId: string): Promise<void> {
   const { store } = runtime;
-  let written = 0;
-  const finish = async (id: string) => {
-    for (
-      let change = await store.get(organizationId, GROUP_CHANGES, id);
-      change;
-      change = await store.get(organizationId, GROUP_CHANGES, id)
-    ) {
-      written += await applyChange(runtime, organizationId, change);
-      // Fails if the group was renamed again or deleted meanwhile.
-      await store.commit(organizationId, [{ do: 'delete', collection: GROUP_CHANGES, id, version: change.version }], { replicated: true });
-    }
-  };
-  if (groupId !== undefined) await finish(groupId);
-  else {
-    for await (const { id } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) await finish(id);
-    for (const connectionId of await deletedConnections(store, organizationId))
-      await deleteGroupsOf(store, { organizationId, connectionId });
+  for await (const { id: groupId } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) {
+    await finishOne(runtime, organizationId, { groupId });
   }
-  if (await hasChanges(store, organizationId)) return written;
+  for (const connectionId of await deletedConnections(store, organizationId)) await deleteGroupsOf(store, { organizationId, connectionId });
+  await noteIfDone(store, organizationId);
+}
+
+interface Work {
+  readonly groupId: string;
+  readonly charges?: Pick<MemberCharges, 'note'>;
+}
+
+async function finishOne(runtime: Runtime, organizationId: string, { groupId, charges }: Work): Promise<void> {
+  const { store } = runtime;
+  for (
+    let change = await store.get(organizationId, GROUP_CHANGES, groupId);
+    change;
+    change = await store.get(organizationId, GROUP_CHANGES, groupId)
+  ) {
+    await applyChange(runtime, organizationId, { change, charges });
+    // Fails if the group was renamed again or deleted meanwhile.
+    const step: Step = { do: 'delete', collection: GROUP_CHANGES, id: groupId, version: change.version };
+    await store.commit(organizationId, [step], { replicated: true });
+  }
+}
+
+async function noteIfDone(store: Store, organizationId: string): Promise<void> {
+  if (await hasChanges(store, organizationId)) return;
   await noteGroupChanges(store, organizationId, false);
   // Another one may have been saved in the meantime.
   if (await hasChanges(store, organizationId)) await noteGroupChanges(store, organizationId, true);
-  return written;
 }
 
 const hasChanges = async (store: Store, organizationId: string): Promise<boolean> =>
@@ -146,11 +164,15 @@ export async function resumeGroupChanges(runtime: Runtime): Promise<void> {
   }
 }
 
-async function applyChange(runtime: Runtime, organizationId: string, change: Stored<GroupChangeRecord>): Promise<number> {
+interface Pass {
+  readonly change: Stored<GroupChangeRecord>;
+  readonly charges: Work['charges'] | undefined;
+}
+
+async function applyChange(runtime: Runtime, organizationId: string, { change, charges }: Pass): Promise<void> {
   const { store } = runtime;
   const { connectionId, actor } = change.value;
   const collection = scimMemberships(connectionId);
-  let written = 0;
   for (let cursor: string | undefined; ; ) {
     const page: Page<ScimMembership> = await store.find(organizationId, collection, 'group', {
       equals: change.id,
@@ -158,9 +180,10 @@ async function applyChange(runtime: Runtime, organizationId: string, change: Sto
       cursor,
     });
     if (page.items.length > 0) {
-      written += await writeBatch(runtime, { organizationId, connectionId, groupId: change.id, actor, memberships: page.items });
+      await charges?.note(page.items.length);
+      await writeBatch(runtime, { organizationId, connectionId, groupId: change.id, actor, memberships: page.items });
     }
-    if (page.nextCursor === null) return written;
+    if (page.nextCursor === null) return;
     cursor = page.nextCursor;
     await nextTurn();
   }
@@ -171,18 +194,18 @@ interface Batch extends Omit<GroupChangeRef, 'actor'> {
   readonly memberships: readonly Stored<ScimMembership>[];
 }
 
-async function writeBatch(runtime: Runtime, { organizationId, connectionId, groupId, actor, memberships }: Batch): Promise<number> {
+async function writeBatch(runtime: Runtime, { organizationId, connectionId, groupId, actor, memberships }: Batch): Promise<void> {
   const { store, now } = runtime;
-  return compareAndSet<number>(async () => {
+  await compareAndSet<true>(async () => {
     const organization = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
-    if (!organization) return 0; // the whole organization is being deleted
+    if (!organization) return true; // the whole organization is being deleted
     const isDeleted = (await store.get(organizationId, scimGroups(connectionId), groupId)) === undefined;
     const ruleGroups = await readRuleGroups(store, organization.value, { connectionId });
     const context = { organization: organization.value, connectionId, ruleGroups };
     const present = isDeleted ? await stillPresent(store, { organizationId, connectionId, memberships }) : memberships;
     const read = await Promise.all(present.map(({ value }) => readRoleChange(store, context, value.userId)));
     const changes = read.filter((change) => change !== undefined && change.after !== change.stored.value) as readonly MemberRoleChange[];
-    if (changes.length === 0 && !(isDeleted && present.length > 0)) return 0;
+    if (changes.length === 0 && !(isDeleted && present.length > 0)) return true;
     const nowMs = now();
     const effect = await foreseeRoleChanges(store, organization, { changes, actor, nowMs });
     const collection = scimMemberships(connectionId);
@@ -193,7 +216,7 @@ async function writeBatch(runtime: Runtime, { organizationId, connectionId, grou
     ];
     if (!(await store.commit(organizationId, steps, { replicated: true })).ok) return RETRY;
     if (effect.losesLastOwner) await reportOwnerLoss(runtime, organization.value, 'scim');
-    return present.length;
+    return true;
   });
 }
 
