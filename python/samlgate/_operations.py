@@ -137,7 +137,7 @@ class Operations(Calls):
     def change_organization(self, organization: str, body: Optional[t.OrganizationChanges] = None, *, dry_run: Optional[bool] = None) -> t.Organization:
         """Update an organization.
 
-        Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse.
+        Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse, and the owners whom another `groups_from` would take the role from. Returns 409 if another `groups_from` leaves no owner, unless `allow_no_owner` is true.
 
         Available to the operator.
         """

@@ -304,6 +304,8 @@ class OrganizationChanges(TypedDict, total=False):
     scim_link_attribute: Optional[str]
     quotas: OrganizationChangesQuotas
     """Only the quotas that are present change. `null` restores a default."""
+    allow_no_owner: bool
+    """Confirms another `groups_from` that leaves the organization without an owner."""
 
 
 class _ProposalAcceptance(TypedDict):
@@ -891,6 +893,8 @@ class _Organization(TypedDict):
 class Organization(_Organization, total=False):
     members_not_provisioned: int
     """Only with `dry_run=true` and `scim_required`: the members without a SCIM user, whom the setting refuses."""
+    owners_losing_role: int
+    """Only with `dry_run=true` and another `groups_from`: the owners who lose the role at their next sign-in."""
 
 
 class OrganizationPage(TypedDict):

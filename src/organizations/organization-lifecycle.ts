@@ -3,12 +3,13 @@ import { type Actor, auditStep } from '../audit.ts';
 import { GatewayError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
-import { GLOBAL } from '../store/store.ts';
+import { GLOBAL, type Store } from '../store/store.ts';
 import { toIsoTime } from '../time.ts';
 import { deleteOrganization } from './deletion.ts';
 import { DIRECTORY, type DirectoryEntry } from './directory.ts';
 import { claimDomains, requireDomainsFree } from './domains/domain-holders.ts';
 import { formerIdsOf } from './former-organizations.ts';
+import { requireOwnerAfterSwitch } from './groups/switch-groups.ts';
 import {
   getOrganizationById,
   type NewOrganization,
@@ -73,29 +74,43 @@ async function removeAbandonedEntry(runtime: Runtime, actor: Actor, slug: string
 export interface OrganizationChange {
   readonly organizationId: string;
   readonly changes: OrganizationChanges;
+  /** The operator's confirmation of groups that leave no owner. */
+  readonly allowNoOwner?: boolean | undefined;
 }
 
-/** @throws conflict if a domain is taken; organization_unknown */
-export async function changeOrganization(
-  runtime: Runtime,
-  actor: Actor,
-  { organizationId, changes }: OrganizationChange,
-): Promise<Organization> {
-  if (changes.domains) await claimDomains(runtime, organizationId, changes.domains);
+/** @throws conflict if a domain is taken, or if another `groupsFrom` leaves no owner; organization_unknown */
+export async function changeOrganization(runtime: Runtime, actor: Actor, change: OrganizationChange): Promise<Organization> {
+  const { organizationId, changes, allowNoOwner = false } = change;
+  if (changes.domains) {
+    // A change that is refused must not claim domains.
+    if (changes.groupsFrom !== undefined) await previewOrganization(runtime, change);
+    await claimDomains(runtime, organizationId, changes.domains);
+  }
   return updateOrganization(runtime, actor, {
     organizationId,
     event: 'organization.changed',
-    details: { fields: Object.keys(changes) },
-    change: (organization) => changedOrganization(organization, changes),
+    details: { fields: Object.keys(changes), ...(allowNoOwner ? { allow_no_owner: true } : {}) },
+    change: (organization) => checkedChange(runtime.store, organization, change),
   });
 }
 
-/** Returns an organization as {@link changeOrganization} would change it. @throws conflict if a domain is taken; organization_unknown */
-export async function previewOrganization(runtime: Runtime, { organizationId, changes }: OrganizationChange): Promise<Organization> {
+/** Returns an organization as {@link changeOrganization} would change it. @throws the errors of changeOrganization() */
+export async function previewOrganization(runtime: Runtime, change: OrganizationChange): Promise<Organization> {
+  const { organizationId, changes } = change;
   if (changes.domains) await requireDomainsFree(runtime, organizationId, changes.domains);
   const organization = await getOrganizationById(runtime.store, organizationId);
   if (!organization) throw new GatewayError('organization_unknown');
-  return changedOrganization(organization, changes);
+  return checkedChange(runtime.store, organization, change);
+}
+
+async function checkedChange(
+  store: Store,
+  before: Organization,
+  { changes, allowNoOwner = false }: Omit<OrganizationChange, 'organizationId'>,
+): Promise<Organization> {
+  const after = changedOrganization(before, changes);
+  if (!allowNoOwner) await requireOwnerAfterSwitch(store, before, after);
+  return after;
 }
 
 const changedOrganization = (organization: Organization, { quotas, ...changes }: OrganizationChanges): Organization => ({

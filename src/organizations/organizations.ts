@@ -226,8 +226,11 @@ export interface OrganizationUpdate {
   readonly event?: AuditEvent | undefined;
   /** Details of the audit entry. */
   readonly details?: Readonly<Record<string, unknown>> | undefined;
-  /** Returns the new record, or undefined to leave it unchanged and write no audit entry. Runs again after a concurrent change. */
-  readonly change: (organization: Organization) => Organization | undefined;
+  /**
+   * Returns the new record, or undefined to leave it unchanged and write no audit entry. Runs again after a concurrent change. What it
+   * reads is read after the record, whose version the commit requires.
+   */
+  readonly change: (organization: Organization) => Organization | undefined | Promise<Organization | undefined>;
   /** Returns steps for the same commit. They must not fail. */
   readonly extraSteps?: ((before: Organization, after: Organization) => readonly Step[]) | undefined;
 }
@@ -243,8 +246,8 @@ export async function updateOrganization(runtime: Runtime, actor: Actor, update:
     partition: organizationId,
     collection: ORGANIZATION,
     id: ORGANIZATION_RECORD,
-    change: (before) => {
-      const after = change(before);
+    change: async (before) => {
+      const after = await change(before);
       if (after && event !== undefined)
         requireSettingsFit(runtime, { before, after, isByGateway: actor.kind === 'gateway' || actor.kind === 'identity_provider' });
       return after;

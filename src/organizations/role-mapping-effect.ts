@@ -80,7 +80,9 @@ export async function foreseeRoles(
     const from = member.role;
     const to = roleAfterNextSignIn(organization, { mapping, scimGroups: scim.groups.get(member.id) ?? [] }, member);
     if (isActive(member) && from === 'owner') ownersBefore++;
-    if (!member.suspended && to === 'owner') ownersAfter++;
+    // A user who has never signed in may never do so, and is no owner before.
+    const hasSignedIn = member.lastLoginAt !== undefined || from === 'owner';
+    if (!member.suspended && to === 'owner' && hasSignedIn) ownersAfter++;
     if (member.id === ownId) own = { from, to };
     if (from !== to) countChange(changes, { from, to, member });
   }

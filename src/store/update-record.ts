@@ -8,7 +8,7 @@ export interface RecordUpdate<T> extends CommitOptions {
   readonly collection: Collection<T>;
   readonly id: string;
   /** Returns the new value, or undefined to leave the record unchanged. Runs again after each concurrent change. */
-  readonly change: (value: T) => T | undefined;
+  readonly change: (value: T) => T | undefined | Promise<T | undefined>;
   /** Returns steps for the same commit. They must not fail. */
   readonly extraSteps?: (before: T, after: T) => readonly Step[];
 }
@@ -28,7 +28,7 @@ export async function updateRecord<T>(store: Store, update: RecordUpdate<T>): Pr
     const before = await store.get(partition, collection, id);
     let value: T | undefined;
     try {
-      value = before && change(before.value);
+      value = before && (await change(before.value));
     } catch (error) {
       await confirm(); // `change` may refuse because an earlier, unconfirmed attempt already made the change
       throw error;

@@ -9,6 +9,8 @@ import { type SignedIn, signedIn } from '../support/signed-in.ts';
 
 const EXAMPLES = path.join(import.meta.dirname, '../../config/idp-examples');
 
+import { seedMember } from '../support/seed.ts';
+
 let gateway: TestGateway;
 let acme: OrganizationJson;
 let olivia: SignedIn;
@@ -236,6 +238,21 @@ describe('samlgate org', () => {
     expect(await mappingOf()).toBe('collaborator');
     expect(await home.run(['org', 'apply', file, '--allow-no-owner'], operator)).toMatchObject({ code: 0, stderr: '' });
     expect(await mappingOf()).toBe('none');
+    expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: `${slug}: no changes\n` });
+  });
+
+  test('apply switches the groups of role rules without an owner only when the operator confirms it', async () => {
+    const { slug, id } = await gateway.makeOrganization();
+    await seedMember(gateway.runtime, id, { role: 'owner', roleSource: { kind: 'rule', group: 'admins' } });
+    const file = path.join(home.directory, 'groups-from.yaml');
+    writeFileSync(file, `slug: ${slug}\nname: ${slug}\ngroups_from: scim\n`);
+    for (const flags of [['--dry-run'], []]) {
+      const refused = await home.run(['org', 'apply', file, ...flags], operator);
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('code conflict') });
+      expect(refused.stderr).toContain('--allow-no-owner');
+    }
+    const applied = await home.run(['org', 'apply', file, '--allow-no-owner'], operator);
+    expect(applied).toMatchObject({ code: 0, stdout: expect.stringContaining('groups_from'), stderr: '' });
     expect(await home.run(['org', 'apply', file], operator)).toMatchObject({ code: 0, stdout: `${slug}: no changes\n` });
   });
 

@@ -7,6 +7,7 @@ import { AUDIT } from '../../src/audit.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { newSlug, type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type Link, readLinks, textOf } from '../support/html.ts';
+import { makeTestOrganization } from '../support/identity-provider.ts';
 import { signedIn } from '../support/signed-in.ts';
 
 let gateway: TestGateway;
@@ -202,6 +203,22 @@ describe('operator: forms (CSRF)', () => {
 });
 
 describe('operator: organizations', () => {
+  it('saves groups for role rules that leave no owner only if the operator confirms', async () => {
+    const organization = await makeTestOrganization(gateway);
+    await organization.signIn(new HttpBrowser(), 'olivia');
+    const browser = await enter();
+    const form = await open(browser, `/organizations/${organization.slug}/change`);
+    expect(form.text).not.toContain('name="allow_no_owner"');
+    const refused = await browser.submit(form, { groups_from: 'scim' });
+    expect([refused.status, textOf(refused.text).includes('without an owner')]).toEqual([409, true]);
+    const groupsFrom = async () =>
+      (await gateway.api<{ groups_from: string }>('GET', `/organizations/${organization.slug}`)).body.groups_from;
+    expect(await groupsFrom()).toBe('saml');
+    const saved = await browser.submit(refused, { allow_no_owner: 'yes' });
+    expect(textOf(saved.text)).toContain('Your changes are saved.');
+    expect(await groupsFrom()).toBe('scim');
+  });
+
   it('creates, shows, edits and deletes one, the last only after its slug is typed', async () => {
     const browser = await enter();
     const slug = newSlug();

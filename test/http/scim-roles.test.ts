@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { DIRECTORY } from '../../src/organizations/directory.ts';
 import { resumeGroupChanges } from '../../src/organizations/groups/group-changes.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
+import { ORGANIZATION } from '../../src/organizations/organizations.ts';
 import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
 import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
@@ -36,7 +37,9 @@ beforeEach(async () => {
 
 const path = (rest: string) => `/organizations/${acme.slug}/${rest}`;
 const groupsFrom = async (value: string) =>
-  expect((await gateway.api('PATCH', `/organizations/${acme.slug}`, { groups_from: value })).body).toMatchObject({ groups_from: value });
+  expect((await gateway.api('PATCH', `/organizations/${acme.slug}`, { groups_from: value, allow_no_owner: true })).body).toMatchObject({
+    groups_from: value,
+  });
 const setRules = async (rules: readonly { group: string; role: string; connection?: string }[], default_role = 'collaborator') =>
   expect((await gateway.api('PUT', path('role-mapping'), { rules, default_role, allow_no_owner: true })).status).toBe(200);
 
@@ -82,6 +85,76 @@ const auditOf = async (event: string) =>
       path(`audit?event=${event}`),
     )
   ).body.items;
+
+describe('a switch of groups_from', () => {
+  const change = (fields: Record<string, unknown>, query = '') => gateway.api('PATCH', `/organizations/${acme.slug}${query}`, fields);
+
+  it('is refused while it leaves no owner who has signed in, and changes nothing', async () => {
+    await groupsFrom('saml');
+    const ada = await makeMember(['platform-admins']);
+    expect(await roleOf(ada.id)).toBe('owner');
+    const domain = `${acme.slug}.example`;
+    for (const query of ['', '?dry_run=true']) {
+      expect(await change({ groups_from: 'scim', domains: [domain] }, query)).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    }
+    const shown = (await gateway.api('GET', `/organizations/${acme.slug}`)).body;
+    expect(shown).toMatchObject({ groups_from: 'saml' });
+    // Nor does the refused change keep the domain from another organization.
+    const other = await makeTestOrganization(gateway);
+    expect((await gateway.api('PATCH', `/organizations/${other.slug}`, { domains: [domain] })).status).toBe(200);
+    expect(await signIn(ada.email, ['platform-admins'])).toBe('accepted');
+    expect(await roleOf(ada.id)).toBe('owner');
+
+    const invited = await invite();
+    const group = await makeGroup('platform-admins', [invited.id]);
+    expect((await change({ groups_from: 'scim' })).status).toBe(409);
+    expect((await change({ groups_from: 'both' })).status).toBe(200);
+    expect((await change({ groups_from: 'scim' })).status).toBe(409);
+    await add(group, ada.id);
+    const ben = await makeMember(['platform-admins']);
+    expect(await change({ groups_from: 'scim' }, '?dry_run=true')).toMatchObject({ status: 200, body: { owners_losing_role: 1 } });
+    expect(await roleOf(ben.id)).toBe('owner');
+    expect((await change({ groups_from: 'scim' })).status).toBe(200);
+  });
+
+  it('is accepted if the operator confirms it, which the audit trail says, or if an owner was set manually', async () => {
+    await groupsFrom('saml');
+    const ada = await makeMember(['platform-admins']);
+    expect(await change({ groups_from: 'scim', allow_no_owner: true }, '?dry_run=true')).toMatchObject({ body: { owners_losing_role: 1 } });
+    expect((await change({ groups_from: 'scim', allow_no_owner: true })).status).toBe(200);
+    expect((await auditOf('organization.changed'))[0]?.details).toMatchObject({ fields: ['groupsFrom'], allow_no_owner: true });
+    await groupsFrom('saml');
+    const ben = await makeMember();
+    expect((await gateway.api('PATCH', path(`members/${ben.id}`), { role: 'owner' })).status).toBe(200);
+    expect((await change({ groups_from: 'scim' })).status).toBe(200);
+    expect(await roleOf(ada.id)).toBe('owner');
+  });
+
+  it('sees an owner who loses the role at the same moment', async () => {
+    await groupsFrom('saml');
+    const ada = await makeMember(['platform-admins']);
+    const ben = await makeMember();
+    await gateway.api('PATCH', path(`members/${ben.id}`), { role: 'owner' });
+    const { store } = gateway.runtime;
+    const commit = store.commit.bind(store);
+    let demoted: Promise<unknown> | undefined;
+    store.commit = async (partition, steps, options) => {
+      const isSwitch = steps.some((step) => step.do === 'replace' && step.collection === ORGANIZATION);
+      if (isSwitch && !demoted) {
+        demoted = replica.api('PATCH', path(`members/${ben.id}`), { role: 'collaborator' });
+        expect(await demoted).toMatchObject({ status: 200 });
+      }
+      return commit(partition, steps, options);
+    };
+    try {
+      expect((await change({ groups_from: 'scim' })).status).toBe(409);
+    } finally {
+      store.commit = commit;
+    }
+    expect(await roleOf(ben.id)).toBe('collaborator');
+    expect(await roleOf(ada.id)).toBe('owner');
+  });
+});
 
 describe('groups that SCIM provisions', () => {
   it('give no role while groups come from SAML responses, as by default', async () => {

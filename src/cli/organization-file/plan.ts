@@ -64,7 +64,7 @@ export async function planChanges(client: Client, file: OrganizationFile, option
   creations.push(...targets.filter((target) => !target.present).map((target) => creationOf(root, target)));
   const steps = [
     ...targets.flatMap((target) => metadataSteps(root, target, options)),
-    ...organizationSteps(root, file, current),
+    ...organizationSteps(root, { file, current, allowNoOwner: options.allowNoOwner ?? false }),
     ...(await roleMappingSteps(client, { root, file, targets, present, options })),
     ...targets.flatMap((target) => connectionSteps(root, target, allowsNoOwner(options, current))),
   ];
@@ -96,10 +96,17 @@ function step(description: string, call: () => { method: string; path: string; b
 const organizationFields = (file: OrganizationFile): Fields =>
   withoutUndefined(Object.fromEntries(ORGANIZATION_FIELDS.map((field) => [field, file[field]])));
 
-function organizationSteps(root: string, file: OrganizationFile, current: Fields | undefined): PlannedStep[] {
-  const body = current ? differences(current, organizationFields(file)) : {};
-  if (Object.keys(body).length === 0) return [];
-  return [step(`change ${Object.keys(body).join(', ')}`, () => ({ method: 'PATCH', path: root, body }))];
+interface OrganizationInput {
+  readonly file: OrganizationFile;
+  readonly current: Fields | undefined;
+  readonly allowNoOwner: boolean;
+}
+
+function organizationSteps(root: string, { file, current, allowNoOwner }: OrganizationInput): PlannedStep[] {
+  const changes = current ? differences(current, organizationFields(file)) : {};
+  if (Object.keys(changes).length === 0) return [];
+  const body = allowNoOwner && 'groups_from' in changes ? { ...changes, allow_no_owner: true } : changes;
+  return [step(`change ${Object.keys(changes).join(', ')}`, () => ({ method: 'PATCH', path: root, body }))];
 }
 
 const withoutNull = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));

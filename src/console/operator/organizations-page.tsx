@@ -55,6 +55,9 @@ const TEXTS = {
   inAnyDomain: 'in any domain',
   verifiedDomains: 'only in verified domains',
   usersSign: 'Users who may sign in',
+  groupsForRules: 'Groups for role rules',
+  pushGroupsFirst: 'Push groups before you switch to SCIM. Owners in no group with the role owner lose it at their next sign-in.',
+  allowNoOwner: 'Save groups for role rules that leave the organization without an owner',
   samlAttributeExternalid: 'SAML attribute with the externalId of SCIM users',
   findsScimUser: 'Finds the SCIM user of a sign-in. Leave empty to compare only the NameID and the email address.',
 } as const;
@@ -186,10 +189,12 @@ export interface OrganizationFormPageProps {
   readonly exists: boolean;
   /** Members without a SCIM user. */
   readonly unprovisioned?: number;
+  /** Whether the operator may have to confirm groups that leave no owner. */
+  readonly asksNoOwner?: boolean;
 }
 
 /** The form that creates an organization or edits the settings that only the operator may change. */
-export function OrganizationFormPage({ frame, values, exists, unprovisioned = 0 }: OrganizationFormPageProps) {
+export function OrganizationFormPage({ frame, values, exists, unprovisioned = 0, asksNoOwner = false }: OrganizationFormPageProps) {
   const cancelHref = exists ? frame.base : '/console/operator';
   return (
     <ConsolePage
@@ -217,6 +222,11 @@ export function OrganizationFormPage({ frame, values, exists, unprovisioned = 0 
             <summary>{TEXTS.moreSettings}</summary>
             <MoreFields values={values} />
             <Unprovisioned frame={frame} count={unprovisioned} />
+            {asksNoOwner ? (
+              <label>
+                <input type="checkbox" name="allow_no_owner" value="yes" /> {TEXTS.allowNoOwner}
+              </label>
+            ) : null}
           </details>
           <div class="buttons">
             <button type="submit">{exists ? TEXTS.save : TEXTS.createOrganization}</button>
@@ -302,7 +312,7 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
         </select>
       </label>
       <label>
-        Groups for role rules
+        {TEXTS.groupsForRules}
         <select name="groups_from">
           {GROUPS_FROM.map(([value, text]) => (
             <option value={value} selected={values.groups_from === value}>
@@ -310,6 +320,7 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
             </option>
           ))}
         </select>
+        <small class="hint">{TEXTS.pushGroupsFirst}</small>
       </label>
       <Field
         name="scim_link_attribute"

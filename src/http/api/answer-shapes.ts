@@ -61,6 +61,10 @@ export const ORGANIZATION = z.strictObject({
     .int()
     .describe('Only with `dry_run=true` and `scim_required`: the members without a SCIM user, whom the setting refuses.')
     .optional(),
+  owners_losing_role: z
+    .int()
+    .describe('Only with `dry_run=true` and another `groups_from`: the owners who lose the role at their next sign-in.')
+    .optional(),
   quotas: z
     .strictObject(
       Object.fromEntries(QUOTA_NAMES.map((name) => [name, z.int().describe(QUOTAS[name].description)])) as Record<QuotaName, z.ZodInt>,

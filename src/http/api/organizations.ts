@@ -2,6 +2,7 @@
 
 import { deleteOrganization } from '../../organizations/deletion.ts';
 import { listOrganizations, organizationIdOf } from '../../organizations/directory.ts';
+import { countOwnersLosingRole, switchesGroups } from '../../organizations/groups/switch-groups.ts';
 import { changeOrganization, createOrganization, previewOrganization } from '../../organizations/organization-lifecycle.ts';
 import { countUnprovisioned } from '../../organizations/provisioning/unprovisioned-members.ts';
 import * as answers from './answer-shapes.ts';
@@ -60,19 +61,21 @@ export const ORGANIZATIONS = [
     id: 'changeOrganization',
     summary: 'Update an organization',
     description:
-      'Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse.',
+      'Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse, and the owners whom another `groups_from` would take the role from. Returns 409 if another `groups_from` leaves no owner, unless `allow_no_owner` is true.',
     who: 'operator',
     query: DRY_RUN_QUERY,
     body: json(ORGANIZATION_CHANGES),
     status: 200,
     answer: answers.ORGANIZATION,
     refusals: ['conflict'],
-    handle: async ({ runtime, actor, organization, query, body }) => {
-      const change = { organizationId: organization.id, changes: toOrganizationChanges(body) };
+    handle: async ({ runtime, actor, organization, query, body: { allow_no_owner: allowNoOwner, ...fields } }) => {
+      const change = { organizationId: organization.id, changes: toOrganizationChanges(fields), allowNoOwner };
       if (query.dry_run !== 'true') return organizationJson(runtime, await changeOrganization(runtime, actor, change));
       const preview = await previewOrganization(runtime, change);
-      const counts =
-        preview.provisioning === 'scim_required' ? { members_not_provisioned: await countUnprovisioned(runtime.store, preview) } : {};
+      const counts = {
+        ...(preview.provisioning === 'scim_required' ? { members_not_provisioned: await countUnprovisioned(runtime.store, preview) } : {}),
+        ...(switchesGroups(organization, preview) ? { owners_losing_role: await countOwnersLosingRole(runtime.store, preview) } : {}),
+      };
       return { ...(await organizationJson(runtime, preview)), ...counts };
     },
   }),

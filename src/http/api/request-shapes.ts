@@ -38,7 +38,10 @@ export const NEW_ORGANIZATION = z.strictObject({
   ...z.strictObject(organizationFields).partial().shape,
   name: organizationFields.name,
 });
-export const ORGANIZATION_CHANGES = z.strictObject(organizationFields).partial();
+export const ORGANIZATION_CHANGES = z.strictObject({
+  ...z.strictObject(organizationFields).partial().shape,
+  allow_no_owner: z.boolean().optional().describe('Confirms another `groups_from` that leaves the organization without an owner.'),
+});
 
 const ORGANIZATION_FIELD_NAMES: Readonly<Record<keyof typeof organizationFields, keyof OrganizationChanges>> = {
   name: 'name',
@@ -56,7 +59,7 @@ const ORGANIZATION_FIELD_NAMES: Readonly<Record<keyof typeof organizationFields,
   quotas: 'quotas',
 };
 
-export const toOrganizationChanges = (body: z.infer<typeof ORGANIZATION_CHANGES>): OrganizationChanges =>
+export const toOrganizationChanges = (body: Omit<z.infer<typeof ORGANIZATION_CHANGES>, 'allow_no_owner'>): OrganizationChanges =>
   renameFields(body, ORGANIZATION_FIELD_NAMES) as OrganizationChanges;
 
 /** Leaves out missing fields, so that they stay unchanged. `null` becomes undefined, which removes a value. */

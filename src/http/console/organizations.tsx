@@ -111,7 +111,8 @@ export function organizationPages(runtime: Runtime): Router {
       exists: true,
       run: async ({ slug: _, ...values }) => {
         const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, values));
-        await changeOrganization(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, changes });
+        const organizationId = organizationOf(response).id;
+        await changeOrganization(runtime, callerOf(request, response), { organizationId, changes, allowNoOwner: confirmsNoOwner(request) });
         redirectWithNotice(runtime, response, visitOf(response).base, 'Your changes are saved.');
       },
     }),
@@ -210,9 +211,14 @@ async function runOrShowFormAgain(
   } catch (error) {
     if (!(error instanceof GatewayError) || (error.code !== 'validation_failed' && error.code !== 'conflict')) throw error;
     const frame = frameOf(runtime, request, response, { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title });
-    sendConsolePage(response, <OrganizationFormPage frame={frame} values={values} exists={exists} />, error.status);
+    const asksNoOwner = exists && error.code === 'conflict' && values.groups_from !== (organizationOf(response).groupsFrom ?? 'saml');
+    const page = <OrganizationFormPage frame={frame} values={values} exists={exists} asksNoOwner={asksNoOwner} />;
+    sendConsolePage(response, page, error.status);
   }
 }
+
+const confirmsNoOwner = (request: Request): boolean =>
+  (request.body as Readonly<Record<string, unknown>> | undefined)?.allow_no_owner === 'yes';
 
 /** Converts a field to the value that the API takes. An empty field clears the value, as null does in the API. */
 function toApiValue(field: OrganizationField, value: string): unknown {

@@ -4,10 +4,12 @@ import { CommandError } from '../../command-error.ts';
 import { connectAsOperator, type GatewayOptions } from '../../gateway-api.ts';
 import { hasTerminalControls, print, printJson, printLine, printLines } from '../../output.ts';
 import { withProgressIfSlow } from '../../progress.ts';
-import { ALLOW_NO_OWNER } from './roles.ts';
 
 export function addApply(command: Command): void {
-  command.option('--dry-run', 'print the changes without applying them').option('--allow-no-owner', ALLOW_NO_OWNER).action(apply);
+  command
+    .option('--dry-run', 'print the changes without applying them')
+    .option('--allow-no-owner', 'save role rules and groups_from even if they leave the organization without an owner (operator only)')
+    .action(apply);
 }
 
 export function addExport(command: Command): void {

@@ -8,7 +8,7 @@ import { connectAsOperator, type GatewayOptions } from '../../gateway-api.ts';
 import { optionWithValues } from '../../help.ts';
 import { countOf, print, printLine } from '../../output.ts';
 
-export const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
+const ALLOW_NO_OWNER = 'save role rules even if they leave the organization without an owner (operator only)';
 
 const ROLES = ['owner', 'collaborator', 'none'] satisfies RoleMapping['default_role'][];
 

@@ -1,0 +1,30 @@
+/** Foresees what another `groups_from` does to the owners of an organization, before it is saved. */
+import { GatewayError } from '../../errors.ts';
+import type { Store } from '../../store/store.ts';
+import type { Organization } from '../organizations.ts';
+import { foreseeRoles } from '../role-mapping-effect.ts';
+
+/** Returns whether a change switches the groups that role rules read. */
+export const switchesGroups = (before: Organization, after: Organization): boolean =>
+  (before.groupsFrom ?? 'saml') !== (after.groupsFrom ?? 'saml');
+
+/** Counts the present owners who lose the role at the next sign-in. Of very large organizations, 20,000 members are read. */
+export async function countOwnersLosingRole(store: Store, after: Organization): Promise<number> {
+  const { changes } = await foreseeRoles(store, { organization: after, mapping: after.roleMapping });
+  return changes.filter(({ from }) => from === 'owner').reduce((count, change) => count + change.count, 0);
+}
+
+/**
+ * Refuses to switch the groups if no known member would be an owner after the next sign-in, and one is now. An organization of which
+ * not all members were read is refused, too, because an operator who knows better can confirm.
+ * @throws conflict
+ */
+export async function requireOwnerAfterSwitch(store: Store, before: Organization, after: Organization): Promise<void> {
+  if (!switchesGroups(before, after)) return;
+  const { ownersBefore, ownersAfter } = await foreseeRoles(store, { organization: after, mapping: after.roleMapping });
+  if (ownersBefore === 0 || ownersAfter > 0) return;
+  throw new GatewayError(
+    'conflict',
+    'This change of groups_from would leave the organization without an owner, because no member who has signed in is in a group with the role owner. Push the groups first, or make a member an owner. Confirm the change with "allow_no_owner": true in the API, or --allow-no-owner at the command line.',
+  );
+}
