@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { requireConnection } from '../../src/organizations/connections/connections.ts';
 import { finishRevocations, resumeRevocations, withRevocation } from '../../src/organizations/connections/revoke-credentials.ts';
-import { noteRevocation } from '../../src/organizations/directory.ts';
+import { DIRECTORY, noteRevocation } from '../../src/organizations/directory.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
-import { getOrganizationById, updateOrganization } from '../../src/organizations/organizations.ts';
+import { getOrganizationById, ORGANIZATION, updateOrganization } from '../../src/organizations/organizations.ts';
+import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
@@ -290,6 +291,27 @@ describe('disabling and deleting a connection', () => {
     expect(members.items).toHaveLength(1);
     expect([await member.countValid(), await bystander.countValid()]).toEqual([0, 3]);
     expect((await gateway.api('GET', `${at()}/${other.id}`)).status).toBe(200);
+  });
+
+  it('finishes an interrupted revocation although another replica finished a former one just before its commit', async () => {
+    const member = await memberOf(other, 'carl');
+    const { runtime } = gateway;
+    const store = runtime.store as { commit: Store['commit'] };
+    const { commit } = store;
+    store.commit = async (...args) => {
+      const isRevoking = args[1].some(
+        (step) => step.do === 'replace' && step.collection.name === ORGANIZATION.name && 'revokingConnections' in (step.value as object),
+      );
+      if (isRevoking) await finishRevocations(runtime, { kind: 'operator' }, organization.id);
+      if (args[1].some((step) => step.do === 'replace' && step.collection.name === MEMBERS.name)) throw new Error('the process is killed');
+      return commit.apply(runtime.store, args);
+    };
+    const answer = await disable();
+    store.commit = commit;
+    expect([answer.status, (await runtime.store.get(GLOBAL, DIRECTORY, organization.id))?.value.revokesCredentials]).toEqual([500, true]);
+    await resumeRevocations(runtime);
+    expect(await member.countValid()).toBe(0);
+    expect((await runtime.store.find(organization.id, MEMBERS, 'holdsTokens', { equals: '', limit: 10 })).items).toEqual([]);
   });
 
   it('reports an organization whose owners can no longer sign in', async () => {

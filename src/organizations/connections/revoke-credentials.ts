@@ -11,7 +11,7 @@ import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
-import type { Step, Stored } from '../../store/store.ts';
+import type { Step, Store, Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
 import { dropSessions, hasSignedInSince, MEMBERS, type Member } from '../members.ts';
@@ -64,7 +64,7 @@ export function withoutCredentialsOf(member: Member, connection: RevokingConnect
  */
 export async function finishRevocations(runtime: Runtime, actor: Actor, organizationId: string): Promise<void> {
   const { store } = runtime;
-  const organization = await getOrganizationById(store, organizationId);
+  const organization = await noteAgain(store, organizationId);
   for (const connection of organization?.revokingConnections ?? []) {
     const members = await revokeCredentials(runtime, organizationId, connection);
     await updateOrganization(runtime, actor, {
@@ -81,8 +81,14 @@ export async function finishRevocations(runtime: Runtime, actor: Actor, organiza
   }
   await noteRevocation(store, organizationId, false);
   // Another revocation may have been saved in the meantime.
-  const after = await getOrganizationById(store, organizationId);
-  if (after?.revokingConnections !== undefined) await noteRevocation(store, organizationId, true);
+  await noteAgain(store, organizationId);
+}
+
+/** The note from before the commit is deleted if another replica finished an earlier revocation between the two. */
+async function noteAgain(store: Store, organizationId: string): Promise<Organization | undefined> {
+  const organization = await getOrganizationById(store, organizationId);
+  if (organization?.revokingConnections !== undefined) await noteRevocation(store, organizationId, true);
+  return organization;
 }
 
 /** Continues the revocations that a crash has interrupted. */

@@ -67,6 +67,7 @@ interface RequestedChange {
 
 /** Finishes the change of one group. When it returns, no member has a role by its former name, or by the deleted group. */
 export async function finishGroupChange(runtime: Runtime, { organizationId, groupId, charges }: RequestedChange): Promise<void> {
+  await noteAgain(runtime.store, organizationId);
   await finishOne(runtime, organizationId, { groupId, charges });
   await noteIfDone(runtime.store, organizationId);
 }
@@ -74,6 +75,7 @@ export async function finishGroupChange(runtime: Runtime, { organizationId, grou
 /** Finishes the changes of all groups of an organization. */
 export async function finishGroupChanges(runtime: Runtime, organizationId: string): Promise<void> {
   const { store } = runtime;
+  await noteAgain(store, organizationId);
   for await (const { id: groupId } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) {
     await finishOne(runtime, organizationId, { groupId });
   }
@@ -100,11 +102,16 @@ async function finishOne(runtime: Runtime, organizationId: string, { groupId, ch
   }
 }
 
+/** The note from before the commit is deleted if another replica finished an earlier change between the two. */
+async function noteAgain(store: Store, organizationId: string): Promise<void> {
+  if (await hasChanges(store, organizationId)) await noteGroupChanges(store, organizationId, true);
+}
+
 async function noteIfDone(store: Store, organizationId: string): Promise<void> {
   if (await hasChanges(store, organizationId)) return;
   await noteGroupChanges(store, organizationId, false);
   // Another one may have been saved in the meantime.
-  if (await hasChanges(store, organizationId)) await noteGroupChanges(store, organizationId, true);
+  await noteAgain(store, organizationId);
 }
 
 const hasChanges = async (store: Store, organizationId: string): Promise<boolean> =>
