@@ -1,4 +1,4 @@
-"""The calls that the methods of a client are made of."""
+"""Sends API calls."""
 from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -38,15 +38,30 @@ class Calls:
 
         def fetch(cursor: Optional[str], limit: Optional[int]) -> Dict[str, Any]:
             answer: Dict[str, Any] = self._transport.send("GET", path, query={**(query or {}), "cursor": cursor, "limit": limit}).json
+            member_of(answer, "items", list, self._transport.url)
             return answer
 
         return PagedList(fetch)
+
+    def _items(self, method: str, template: str, segments: Sequence[str]) -> Any:
+        return member_of(self._call(method, template, segments), "items", list, self._transport.url)
 
     def _headers(
         self, method: str, template: str, segments: Sequence[str], *, query: Optional[Query] = None, names: List[str]
     ) -> Dict[str, str]:
         answer = self._transport.send(method, path_of(template, segments), query=query)
         return {name: answer.headers[name] for name in names if name in answer.headers}
+
+
+def member_of(answer: Any, name: str, type_: type, url: str) -> Any:
+    """Returns a member of an answer.
+
+    :raises SamlgateError: ``not_a_gateway`` if the answer of another server does not have it
+    """
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, type_):
+        raise error_of("not_a_gateway", f"The server at {url} does not answer like a samlgate gateway", "Correct the URL of the gateway.")
+    return value
 
 
 def path_of(template: str, segments: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ def explain_connection_error(url: str, error: object) -> Problem:
         return f"The gateway at {url} {title} ({error.verify_message})", detail
     if isinstance(error, ssl.SSLError):
         return f"The TLS connection to the gateway at {url} failed ({error.reason})", "Check the URL: the port may serve plain http."
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, (socket.gaierror, UnicodeError)):
         return f"The host name {host} was not found", "Correct the URL, or connect to the network or VPN in which the name exists."
     if isinstance(error, (http.client.IncompleteRead, http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)):
         return (

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
+from ._calls import member_of
 from ._client import Client
 from ._credentials import change_credentials, read_credentials, require_writable_credentials
 from ._find_gateway import DEFAULT_URL, named_gateway
@@ -106,15 +107,14 @@ def _await_token(transport: Transport, code: Dict[str, Any]) -> str:
     while True:
         # An answer after the expiry can only be a refusal.
         if monotonic() + interval >= expires_at:
-            raise error_of("expired_token", "The code expired before it was confirmed", "Start the login again.")
+            raise error_of("expired_token", "The code expired before it was confirmed", "Sign in again.")
         sleep(interval)
         try:
-            token = _post(transport, "/oauth/token", form).get("access_token")
+            answer = _post(transport, "/oauth/token", form)
         except SamlgateError as error:
             interval = _next_interval(error, interval)
             continue
-        if not isinstance(token, str):
-            raise _not_a_gateway(transport.url)
+        token: str = member_of(answer, "access_token", str, transport.url)
         return token
 
 
@@ -136,13 +136,14 @@ def _seconds(value: object, default: float) -> float:
 def _save(client: Client, environment: Mapping[str, str]) -> Optional[str]:
     """Saves the token and returns the one that it replaces."""
     me = client.get_me()
+    held, user, organization = (member_of(me, name, dict, client.url) for name in ("credential", "user", "organization"))
     credential = {
         "token": client._token(),
-        "token_id": me["credential"]["id"],
-        "user_id": me["user"]["id"],
-        "email": me["user"]["email"],
-        "organization": me["organization"]["slug"],
-        "expires_at": me["credential"]["expires_at"],
+        "token_id": member_of(held, "id", str, client.url),
+        "user_id": member_of(user, "id", str, client.url),
+        "email": member_of(user, "email", str, client.url),
+        "organization": member_of(organization, "slug", str, client.url),
+        "expires_at": held.get("expires_at"),
     }
     replaced = change_credentials(client.url, credential, environment)
     return replaced if replaced != credential["token"] else None

@@ -159,7 +159,7 @@ class Operations(Calls):
 
         Available to owners of the organization and the operator.
         """
-        return cast("List[t.Domain]", self._call("GET", "/api/v1/organizations/{}/domains", [organization])["items"])
+        return cast("List[t.Domain]", self._items("GET", "/api/v1/organizations/{}/domains", [organization]))
 
     def add_domain(self, organization: str, body: t.NewDomain) -> t.Domain:
         """Add a domain.
@@ -236,7 +236,7 @@ class Operations(Calls):
 
         Available to owners of the organization and the operator.
         """
-        return cast("List[t.IdentityProvider]", self._call("GET", "/api/v1/organizations/{}/connections", [organization])["items"])
+        return cast("List[t.IdentityProvider]", self._items("GET", "/api/v1/organizations/{}/connections", [organization]))
 
     def create_connection(self, organization: str, body: Union[t.NewConnection, str, bytes], *, entity_id: Optional[str] = None, dry_run: Optional[bool] = None, name: Optional[str] = None) -> t.IdentityProvider:
         """Create a connection.
@@ -504,7 +504,7 @@ class Operations(Calls):
 
         Available to the operator.
         """
-        return cast("List[t.SigningKey]", self._call("GET", "/api/v1/keys", [])["items"])
+        return cast("List[t.SigningKey]", self._items("GET", "/api/v1/keys", []))
 
     def rotate_keys(self) -> t.SigningKey:
         """Rotate the signing key.

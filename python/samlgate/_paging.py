@@ -1,4 +1,4 @@
-"""Lists of the gateway."""
+"""Paged lists."""
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, TypeVar

@@ -28,6 +28,7 @@ Query = Mapping[str, Union[str, int, bool, None]]
 #: The longest ``Retry-After`` that is waited for. With a longer one the caller gets the refusal immediately.
 _MAX_WAIT_SECONDS = 30
 _FIRST_WAIT_SECONDS = 0.2
+_PIECE_BYTES = 64 * 1024
 #: The longest answer that is read, so that a server can't fill the memory.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
@@ -88,11 +89,15 @@ class Transport:
         attempt = 0
         while True:
             try:
-                return self._send_once(method, self._address_of(path, query), body, with_token)
+                answer = self._send_once(method, self._address_of(path, query), body, with_token)
             except SamlgateError as error:
                 wait = _retry_delay(error, method, attempt) if attempt < self.max_retries else None
                 if wait is None:
                     raise
+            else:
+                if 300 <= answer.status < 400:
+                    raise self._redirected()
+                return answer
             sleep(wait)
             attempt += 1
 
@@ -114,13 +119,13 @@ class Transport:
         deadline = time.monotonic() + self.timeout
         try:
             with self._opener(deadline).open(request, timeout=self.timeout) as response:
-                data = response.read(self.max_answer_bytes + 1)
+                data = _read_up_to(response, self.max_answer_bytes + 1)
                 # Reading a number of bytes does not complain about an answer that ends too early.
                 if response.length and len(data) <= self.max_answer_bytes:
                     raise http.client.IncompleteRead(data, response.length)
                 status: int = response.status
                 answer_headers: Message = response.headers
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise self._failure(error, deadline) from error
         return self._read(status, answer_headers, data)
 
@@ -144,14 +149,8 @@ class Transport:
         return GatewayUnreachableError("gateway_unreachable", *explain_connection_error(self.url, cause))
 
     def _read(self, status: int, headers: Message, data: bytes) -> Answer:
-        if 300 <= status < 400:
-            raise error_of(
-                "gateway_unreachable",
-                f"The server at {self.url} redirects to another address",
-                "Redirects are not followed, because the token is for this address only. Use the final URL of the gateway.",
-            )
         is_ok = 200 <= status < 300
-        if is_ok and data == b"":
+        if 300 <= status < 400 or (is_ok and data == b""):
             return Answer(status, headers, None)
         body = None if len(data) > self.max_answer_bytes else _parse_json(data)
         if not is_ok:
@@ -159,6 +158,13 @@ class Transport:
         if body is None:
             raise error_of("not_a_gateway", *self._not_a_gateway(status), status=status)
         return Answer(status, headers, body)
+
+    def _redirected(self) -> SamlgateError:
+        return error_of(
+            "gateway_unreachable",
+            f"The server at {self.url} redirects to another address",
+            "Redirects are not followed, because the token is for this address only. Use the final URL of the gateway.",
+        )
 
     def _refusal(self, status: int, headers: Message, body: Any) -> SamlgateError:
         """Reads problem details (RFC 9457), or an OAuth error (RFC 6749 §5.2). A proxy may answer with neither."""
@@ -223,6 +229,25 @@ def _parse_json(data: bytes) -> Any:
         return None  # for example an HTML page of a proxy
 
 
+def _read_up_to(response: http.client.HTTPResponse, limit: int) -> bytes:
+    """Reads in pieces, because one call would allocate the limit, however short the answer is."""
+    pieces, length = [], 0
+    while length < limit:
+        piece = response.read(min(_PIECE_BYTES, limit - length))
+        if not piece:
+            break
+        pieces.append(piece)
+        length += len(piece)
+    return b"".join(pieces)
+
+
+def _remaining(deadline: float) -> float:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise socket.timeout("timed out")
+    return seconds
+
+
 class _DeadlineReader(io.RawIOBase):
     """Reads from a socket until a deadline. A timeout of the socket alone starts again with every byte."""
 
@@ -236,10 +261,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> Optional[int]:
-        remaining = self._deadline - time.monotonic()
-        if remaining <= 0:
-            raise socket.timeout("timed out")
-        self._sock.settimeout(remaining)
+        self._sock.settimeout(_remaining(self._deadline))
         count: Optional[int] = self._raw.readinto(buffer)
         return count
 
@@ -249,7 +271,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _Source:
-    """What ``HTTPResponse`` needs of a socket."""
+    """The part of a socket that ``HTTPResponse`` uses."""
 
     def __init__(self, reader: io.RawIOBase) -> None:
         self._reader = reader
@@ -284,11 +306,40 @@ class _HttpsHandler(urllib.request.HTTPSHandler):
 
 
 def _connections(cls: Any, deadline: float) -> Any:
-    """Returns a class whose connections read answers until the deadline."""
+    """Returns a class whose connections end at the deadline. The timeout of ``http.client`` starts again with every step."""
 
-    def connect(*args: Any, **options: Any) -> Any:
+    def connection_of(*args: Any, **options: Any) -> Any:
         connection = cls(*args, **options)
         connection.response_class = functools.partial(_Response, deadline=deadline)
+        connection._create_connection = functools.partial(_connect, deadline)
+        send = connection.send
+
+        def send_until_deadline(data: Any) -> None:
+            is_connected = connection.sock is not None
+            if not is_connected:
+                connection.connect()
+            connection.sock.settimeout(_remaining(deadline))
+            send(data)
+
+        connection.send = send_until_deadline
         return connection
 
-    return connect
+    return connection_of
+
+
+def _connect(deadline: float, address: "tuple[str, int]", *_options: Any) -> socket.socket:
+    """Tries each address of a host. They share the remaining time, so that one that does not answer leaves time for the others."""
+    targets = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    failure: OSError = OSError("The host has no address")
+    for index, (family, kind, protocol, _name, target) in enumerate(targets):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_remaining(deadline) / (len(targets) - index))
+            sock.connect(target)
+            # The handshake of TLS ends at the timeout of the socket.
+            sock.settimeout(_remaining(deadline))
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise failure

@@ -32,13 +32,14 @@ def is_loopback(url: str) -> bool:
 
 
 def _host_of(host: str) -> str:
-    """Returns the host in its canonical spelling. Raises ValueError if it is none."""
+    """Returns the host in its canonical spelling. Raises ValueError if it is invalid."""
     if ":" in host:
         return f"[{ipaddress.IPv6Address(host).compressed}]"
     name = host if host.isascii() else host.encode("idna").decode("ascii").lower()
     if re.search(r"(?:^|\.)(?:\d+|0x[\da-f]*)\.?$", name):
         return str(ipaddress.IPv4Address(name))
-    if not re.fullmatch(r"[a-z0-9_.-]+", name):
+    # RFC 1035 §2.3.4: labels have 1 to 63 characters. The dot of the root may follow.
+    if not re.fullmatch(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", name):
         raise ValueError(host)
     return name
 

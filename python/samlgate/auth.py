@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, AsyncGenerator, Generator, NamedTuple, Optional
 
+from ._calls import member_of
 from ._client import Client
 from ._device_login import device_login
 from .errors import SamlgateError, error_of
@@ -96,7 +97,8 @@ class SessionTokenAuth(_Base):
     def _new_token(self) -> _Token:
         # Counted from before the request, since the gateway signs the token later.
         started = _Moment(now(), monotonic())
-        token = self._client.create_session_token({} if self._audience is None else {"audience": self._audience})["token"]
+        answer = self._client.create_session_token({} if self._audience is None else {"audience": self._audience})
+        token = member_of(answer, "token", str, self._client.url)
         lifetime = _lifetime_of(token, self._client.url)
         return _Token(token, started.after(lifetime), started.after(lifetime - min(_REFRESH_SECONDS, lifetime / 5)))
 

@@ -5,12 +5,14 @@ import os
 import pickle
 import socket
 import time
+import tracemalloc
 import unittest
-from typing import Any
+from typing import Any, Callable, List, Tuple
 from unittest import mock
 
 import samlgate
 from samlgate import errors
+from samlgate.auth import SessionTokenAuth
 
 from .support import StubAnswer, StubGateway, start_stub
 
@@ -19,6 +21,21 @@ TOKEN = "samlgate_cli_secret"
 
 def client_of(gateway: StubGateway, *, max_retries: int = 0, timeout: float = 30.0) -> samlgate.Client:
     return samlgate.Client(gateway.url, TOKEN, max_retries=max_retries, timeout=timeout)
+
+
+def silent_listener(test: unittest.TestCase) -> Tuple[str, int]:
+    """Returns an address that answers no connection attempt, because its queue is full."""
+    sockets = [socket.socket() for _ in range(4)]
+    for each in sockets:
+        test.addCleanup(each.close)
+    listener, *waiting = sockets
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    address: Tuple[str, int] = listener.getsockname()
+    for each in waiting:
+        each.setblocking(False)
+        each.connect_ex(address)
+    return address
 
 
 class RequestTest(unittest.TestCase):
@@ -123,6 +140,27 @@ class AttackTest(unittest.TestCase):
             gateway = start_stub(self, StubAnswer(raw=raw))
             self.assert_code("gateway_timeout", lambda: client_of(gateway, timeout=0.3).get_me())
 
+    def test_shares_the_time_out_among_the_addresses_of_a_host(self) -> None:
+        gateway = start_stub(self, StubAnswer(200, {"id": "usr_1"}))
+        silent = silent_listener(self)
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", silent)] * 5
+        answering = (socket.AF_INET, socket.SOCK_STREAM, 6, "", gateway._server.server_address)
+        client = samlgate.Client("http://sso.samlgate.example", TOKEN, max_retries=0, timeout=0.5)
+        with mock.patch.dict(os.environ, {"http_proxy": ""}), mock.patch("socket.getaddrinfo", return_value=addresses) as lookup:
+            started = time.monotonic()
+            self.assert_code("gateway_timeout", client.get_me)
+            # A time-out for each address would take 2.5 seconds.
+            self.assertLess(time.monotonic() - started, 2)
+            lookup.return_value = [addresses[0], answering]
+            self.assertEqual(client.get_me(), {"id": "usr_1"})
+
+    def test_allocates_no_more_than_the_answer(self) -> None:
+        gateway = start_stub(self, StubAnswer(raw=lambda connection: connection.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"id": "usr_1"}')))
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertEqual(client_of(gateway).get_me(), {"id": "usr_1"})
+        self.assertLess(tracemalloc.get_traced_memory()[1], 8 * 1024 * 1024)
+
     def test_reads_no_more_than_the_longest_answer(self) -> None:
         sent = 0
 
@@ -152,6 +190,24 @@ class AttackTest(unittest.TestCase):
         for body in ("[" * 100_000, b"\xff\xfe", "nonsense"):
             gateway = start_stub(self, StubAnswer(200, body))
             self.assert_code("not_a_gateway", client_of(gateway).get_me)
+
+    def test_reports_answers_of_other_servers(self) -> None:
+        bodies: List[Any] = [{"ok": True}, {"items": "x", "token": 1}, [], "1", "null", None]
+        for body in bodies:
+            client = client_of(start_stub(self, StubAnswer(200, body)))
+            calls: List[Callable[[], Any]] = [
+                lambda: list(client.list_members("acme")),
+                lambda: client.list_domains("acme"),
+                SessionTokenAuth(client).token,
+            ]
+            for call in calls:
+                with self.subTest(body):
+                    self.assert_code("not_a_gateway", call)
+
+    def test_reports_host_names_that_can_not_be_encoded(self) -> None:
+        with mock.patch("socket.getaddrinfo", side_effect=UnicodeError("label empty or too long")):
+            error = self.assert_code("gateway_unreachable", samlgate.Client("http://sso.samlgate.example", TOKEN, max_retries=0).get_me)
+        self.assertIn("was not found", error.title)
 
     def test_shows_no_token(self) -> None:
         self.assertEqual(repr(samlgate.Client("http://localhost:1", TOKEN)), "<samlgate.Client http://localhost:1>")

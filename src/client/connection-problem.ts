@@ -149,9 +149,14 @@ function contextOf(url: string, error: unknown): Context {
 
 function explanationFor({ code, cause }: Context): Explanation {
   if (Object.hasOwn(EXPLANATIONS, code)) return EXPLANATIONS[code] ?? unknownFailure;
-  // undici has no code for it.
-  if (cause.message === 'unexpected redirect') return redirected;
+  if (isRedirect(cause)) return redirected;
   return /^(ERR_SSL_|ERR_TLS_|CERT_)/.test(code) ? tlsFailed : unknownFailure;
+}
+
+/** Checks whether fetch failed because of a redirect, for which undici has no code. */
+export function isRedirect(error: unknown): boolean {
+  const { cause, message } = Object(error) as { readonly cause?: unknown; readonly message?: unknown };
+  return message === 'unexpected redirect' || (cause !== undefined && isRedirect(cause));
 }
 
 /** Explains a request that got no complete answer within `timeoutMs`. */

@@ -44,7 +44,9 @@ export const credentialsPath = (environment: Environment = process.env): string 
  */
 export function gatewayKey(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === '') return parsed.origin;
+  const isHttp = parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === '';
+  // RFC 1035 §2.3.4: labels have 1 to 63 characters. The dot of the root may follow.
+  if (isHttp && !/(?:^|\.)\.|[^.]{64}/.test(parsed.hostname)) return parsed.origin;
   throw new SamlgateError({
     code: 'gateway_url_invalid',
     title: 'The URL of the gateway is not an http or https URL',

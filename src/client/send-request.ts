@@ -1,6 +1,6 @@
 /** Sends one request to a gateway, retries it if that is safe, and turns a refusal into a {@link SamlgateError}. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { explainConnectionError, explainTimeout } from './connection-problem.ts';
+import { explainConnectionError, explainTimeout, isRedirect } from './connection-problem.ts';
 import { SamlgateError, type SamlgateErrorCode } from './samlgate-error.ts';
 import { VERSION } from './version.ts';
 
@@ -55,7 +55,8 @@ export async function sendRequest(connection: Connection, method: string, path: 
 /** Returns the milliseconds to wait before the next attempt, or undefined if the request must not be retried. */
 function retryDelayMs(error: SamlgateError, method: string, attempt: number): number | undefined {
   const { code, status, retryAfterSeconds } = error;
-  const isTransient = code === 'gateway_unreachable' || code === 'gateway_timeout' || [502, 503, 504].includes(status ?? 0);
+  const isLost = (code === 'gateway_unreachable' && !isRedirect(error.cause)) || code === 'gateway_timeout';
+  const isTransient = isLost || [502, 503, 504].includes(status ?? 0);
   if (status !== 429 && !(method === 'GET' && isTransient)) return undefined;
   if (retryAfterSeconds !== undefined) return retryAfterSeconds <= MAX_WAIT_SECONDS ? retryAfterSeconds * 1000 : undefined;
   return FIRST_WAIT_MS * 2 ** attempt;

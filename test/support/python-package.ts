@@ -112,7 +112,7 @@ function statement(
   if (isPaged) return `        return self._list(${call.replace(/^"GET", /, '')})`;
   if (result.headers.length > 0) return `        return self._headers(${call}, names=[${result.headers.map(quoted).join(', ')}])`;
   if (returned === 'None') return `        self._call(${call})`;
-  return `        return cast(${quoted(returned)}, self._call(${call})${items ? '["items"]' : ''})`;
+  return `        return cast(${quoted(returned)}, self.${items ? '_items' : '_call'}(${call}))`;
 }
 
 const parameterType = (types: PythonTypes, { name, schema }: Parameter): string =>
