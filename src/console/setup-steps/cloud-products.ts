@@ -124,7 +124,7 @@ export const ENTRA_ID: IdpProduct = {
     },
     {
       title: 'Attribute mapping',
-      text: 'Open Attribute mapping > Provision Microsoft Entra ID Users. userName must be the Unique User Identifier of SAML.',
+      text: 'Open Attribute mapping > Provision Microsoft Entra ID Users. If the object ID identifies users here, map externalId to objectId, and ask the operator to set scim_link_attribute before you start provisioning. Otherwise userName must be the Unique User Identifier of SAML.',
       fields: fields(
         ['userName', 'userPrincipalName', 'choice'],
         ['externalId', 'objectId', 'choice'],
