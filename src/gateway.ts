@@ -20,6 +20,7 @@ import { hasOrganizations } from './organizations/directory.ts';
 import { recheckDueDomains } from './organizations/domains/recheck-domains.ts';
 import { resumeGroupChanges } from './organizations/groups/group-changes.ts';
 import { noteOrganizationsDaily } from './organizations/note-organizations.ts';
+import { flushProvisioningLog } from './organizations/provisioning/provisioning-log.ts';
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';
@@ -131,7 +132,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
       stopRechecking();
       stopMeasuring();
       await closeServer(server, closeWithinMs);
-      await within(SETTLE_WITHIN_MS, Promise.all([flushSignInLog(runtime), flushRefusalCounts(runtime)]));
+      await within(SETTLE_WITHIN_MS, Promise.all([flushSignInLog(runtime), flushRefusalCounts(runtime), flushProvisioningLog(runtime)]));
       await store.close();
     },
   };

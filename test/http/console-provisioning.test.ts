@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { readProvisioningLog } from '../../src/organizations/provisioning/provisioning-log.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
@@ -58,8 +60,39 @@ describe('the page Provisioning', () => {
     await scim.call('PATCH', `/Users/${deactivated}`, { Operations: [{ op: 'replace', value: { active: false } }] });
     await gateway.api('PATCH', `/organizations/${acme.slug}/members/${suspended}`, { suspended: true });
     const { text } = await page(`/${con}`);
-    for (const state of ['invited', 'deactivated', 'suspended by an owner']) expect(text).toContain(`>${state}</span>`);
+    for (const state of ['invited', 'deactivated', 'suspended']) expect(text).toContain(`>${state}</span>`);
     expect(text).toContain('3 provisioned');
+  });
+
+  it('names the attribute that identifies users, and asks for the same scim_link_attribute', async () => {
+    expect((await page(`/${con}`)).text).toContain('userName, with the same value as the NameID of SAML');
+    const attribute = 'http://schemas.microsoft.com/identity/claims/objectidentifier';
+    const saved = await gateway.api('PATCH', `/organizations/${acme.slug}/connections/${con}`, { identifier: { attribute } });
+    expect(saved.status).toBe(200);
+    const advice = `SAML attribute ${attribute}. Ask the operator to set this attribute as scim_link_attribute first.`;
+    expect((await page(`/${con}`)).text).toContain(advice);
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { scim_link_attribute: attribute });
+    const { text } = await page(`/${con}`);
+    expect(text).toContain(`externalId, with the same value as the SAML attribute ${attribute}<`);
+  });
+
+  it('offers a token for a connection that was disabled and enabled again', async () => {
+    await createToken('one');
+    await createToken('two');
+    const setState = async (state: string) =>
+      (await gateway.api('PATCH', `/organizations/${acme.slug}/connections/${con}`, { state, keep_sessions: true })).status;
+    const offersToken = ({ forms }: Page) => forms.some(({ action }) => action.endsWith('/tokens'));
+    expect(await setState('disabled')).toBe(200);
+    const disabled = await page(`/${con}`);
+    expect(disabled.text).toContain('This connection is disabled. Enable it before you create a token.');
+    expect(disabled.text).not.toContain('Revoke one of them');
+    expect(offersToken(disabled)).toBe(false);
+    expect(await setState('active')).toBe(200);
+    const enabled = await page(`/${con}`);
+    expect(enabled.text.match(/>ended with the connection</g)).toHaveLength(2);
+    expect(offersToken(enabled)).toBe(true);
+    await olivia.submit(enabled, { name: 'three', expires_in_days: '365' }, '/tokens');
+    expect((await page(`/${con}`)).text).not.toContain('ended with the connection');
   });
 
   it('lists groups with their members and the roles that rules give, page by page', async () => {
@@ -161,6 +194,46 @@ describe('the page Provisioning', () => {
     aheadMs += 60_000;
     await page();
     expect((await peek())?.length).toBeLessThan(16_000);
+  });
+
+  it.each([
+    ['GET', '/Groups/grp_unknown', 'The group was deleted here. Push it again.'],
+    ['GET', '/Users/usr_unknown', 'The user was removed here.'],
+    ['GET', '/scim/v2/Users', 'Correct the base URL at the identity provider.'],
+  ])('says what to change if %s %s finds nothing', async (method, path, advice) => {
+    const token = await createToken('Okta');
+    expect((await page()).text).toContain('If the test fails with 401, create a new token.');
+    expect((await call(token, method, path)).status).toBe(404);
+    expect((await page()).text).toContain(advice);
+  });
+
+  it('writes requests of the last seconds to the log when the gateway stops', async () => {
+    const environment = { SAMLGATE_SECRET: randomBytes(32).toString('base64') };
+    const [one, two] = [await startGateway({ store: 'redis', environment }), await startGateway({ store: 'redis', environment })];
+    const running = [one, two];
+    try {
+      const { slug, id: organizationId } = await makeTestOrganization(one);
+      const { body } = await one.api<{ id: string }>('GET', `/organizations/${slug}/identity-provider`);
+      const connection = { organizationId, connectionId: body.id };
+      expect((await (await makeScimClient(one, { slug })).call('GET', '/Users')).status).toBe(200);
+      expect((await readProvisioningLog(two.runtime, connection)).cycle).toBeUndefined();
+      await running.shift()?.stop();
+      expect((await readProvisioningLog(two.runtime, connection)).cycle).toMatchObject({ requests: 1 });
+    } finally {
+      for (const each of running) await each.stop();
+    }
+  });
+
+  it('says that the operator has turned the log off', async () => {
+    const quiet = await startGateway({ environment: { SAMLGATE_SIGN_IN_LOG_DAYS: '0' } });
+    try {
+      const organization = await makeTestOrganization(quiet);
+      const owner = new HttpBrowser();
+      await organization.signIn(owner, 'olivia');
+      expect((await owner.open(`${quiet.url}/console/provisioning`)).text).toContain('The operator has turned the log');
+    } finally {
+      await quiet.stop();
+    }
   });
 
   it('counts a new cycle after a pause of ten minutes', async () => {

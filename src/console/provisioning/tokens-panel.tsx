@@ -24,18 +24,20 @@ export interface TokensPanelProps {
   /** The path of the page. */
   readonly path: string;
   readonly tokens: readonly ListedScimToken[];
-  /** Whether a new token can be created. */
-  readonly canCreate: boolean;
+  /** Why no token can be created. */
+  readonly refusal: 'disabled' | 'full' | undefined;
+  /** Whether the connection waits for its activation. */
+  readonly isDraft: boolean;
 }
 
 /** Lists the SCIM tokens of a connection. */
-export function TokensPanel({ frame, path, tokens, canCreate }: TokensPanelProps) {
+export function TokensPanel({ frame, path, tokens, refusal, isDraft }: TokensPanelProps) {
   return (
     <section class="panel" aria-labelledby="tokens">
       <h2 id="tokens">SCIM tokens</h2>
       {tokens.length === 0 ? (
         <EmptyState title="No SCIM token yet">
-          <p>Create a token, then enter it at your identity provider with the base URL.</p>
+          <p>{refusal === 'disabled' ? REFUSALS.disabled : 'Create a token, then enter it at your identity provider with the base URL.'}</p>
         </EmptyState>
       ) : (
         <DataTable
@@ -43,7 +45,7 @@ export function TokensPanel({ frame, path, tokens, canCreate }: TokensPanelProps
           rows={tokens}
           columns={[
             { label: 'Name', kind: 'heading', cell: ({ token }) => <ForeignText text={token.name} /> },
-            { label: 'State', cell: ({ state }) => <StateBadge state={state} /> },
+            { label: 'State', cell: ({ state }) => <StateBadge state={state} isDraft={isDraft} /> },
             { label: 'Last used', cell: ({ use }) => <LastUse use={use} nowMs={frame.nowMs} /> },
             {
               label: 'Expires',
@@ -66,24 +68,21 @@ export function TokensPanel({ frame, path, tokens, canCreate }: TokensPanelProps
           ]}
         />
       )}
-      {canCreate ? (
-        <NewTokenForm frame={frame} path={path} isOpen={tokens.length === 0} />
-      ) : (
-        <p class="small">A connection can have two valid tokens. Revoke one of them before you create another one.</p>
-      )}
+      {refusal === undefined ? <NewTokenForm frame={frame} path={path} isOpen={tokens.length === 0} /> : null}
+      {refusal !== undefined && tokens.length > 0 ? <p class="small">{REFUSALS[refusal]}</p> : null}
     </section>
   );
 }
 
-const STATES: Readonly<Record<ListedScimToken['state'], readonly [badge: string, label: string]>> = {
-  valid: ['good', 'valid'],
-  expired: ['bad', 'expired'],
-  connection_inactive: ['warning', 'connection not active'],
-};
+const REFUSALS = {
+  disabled: 'This connection is disabled. Enable it before you create a token.',
+  full: 'A connection can have two valid tokens. Revoke one of them before you create another one.',
+} as const;
 
-function StateBadge({ state }: Pick<ListedScimToken, 'state'>) {
-  const [badge, label] = STATES[state];
-  return <span class={`badge ${badge}`}>{label}</span>;
+function StateBadge({ state, isDraft }: Pick<ListedScimToken, 'state'> & Pick<TokensPanelProps, 'isDraft'>) {
+  if (state === 'valid') return <span class="badge good">valid</span>;
+  if (state === 'expired') return <span class="badge bad">expired</span>;
+  return isDraft ? <span class="badge warning">not active</span> : <span class="badge bad">ended with the connection</span>;
 }
 
 function LastUse({ use, nowMs }: { readonly use: TokenUse | undefined; readonly nowMs: number }) {

@@ -81,6 +81,6 @@ export function UsersPanel({ frame, path, users, count, unprovisioned, isRequire
 function UserState({ user, member }: Pick<ListedUser, 'user' | 'member'>) {
   if (!member) return <span class="badge">removed</span>;
   if (!user.active) return <span class="badge bad">deactivated</span>;
-  if (member.suspended) return <span class="badge bad">suspended by an owner</span>;
+  if (member.suspended) return <span class="badge bad">suspended</span>;
   return member.lastLoginAt === undefined ? <span class="badge">invited</span> : <span class="badge good">active</span>;
 }

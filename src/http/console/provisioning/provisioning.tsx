@@ -23,6 +23,7 @@ import { listGroupsWithCounts } from '../../../organizations/groups/groups-with-
 import type { Connection } from '../../../organizations/organizations.ts';
 import { approveConflict, declineConflict, listConflicts } from '../../../organizations/provisioning/provisioning-conflicts.ts';
 import { readProvisioningLog } from '../../../organizations/provisioning/provisioning-log.ts';
+import { isProvisioned } from '../../../organizations/provisioning/scim-users.ts';
 import { countUnprovisioned } from '../../../organizations/provisioning/unprovisioned-members.ts';
 import { listUsersWithMembers } from '../../../organizations/provisioning/users-with-members.ts';
 import type { Runtime } from '../../../runtime.ts';
@@ -92,7 +93,13 @@ async function showPage(runtime: Runtime, request: Request, response: Response):
   const product = shown && isIdpProduct(shown.product) ? shown.product : undefined;
   const ending = await findEndingTokens(runtime, organization);
   const page = (
-    <ProvisioningPage frame={frame} connections={organization.connections} shown={shown} {...{ values, product }}>
+    <ProvisioningPage
+      frame={frame}
+      connections={organization.connections}
+      shown={shown}
+      linkAttribute={organization.scimLinkAttribute}
+      {...{ values, product }}
+    >
       <EndingScimTokens frame={frame} tokens={ending} />
       {shown ? await panels(runtime, response, { frame, shown, cursors }) : null}
     </ProvisioningPage>
@@ -128,12 +135,14 @@ async function panels(runtime: Runtime, response: Response, { frame, shown, curs
   const listed = conflicts.items.flatMap(({ value: member }) =>
     member.provisioningConflict ? [{ member, conflict: member.provisioningConflict }] : [],
   );
-  const canCreate = shown.state !== 'disabled' && tokens.filter(({ state }) => state !== 'expired').length < 2;
+  // A new token replaces those that have expired, or that ended when the connection was disabled.
+  const isFull = isProvisioned(organization, shown) && tokens.filter(({ state }) => state !== 'expired').length >= 2;
+  const refusal = shown.state === 'disabled' ? 'disabled' : isFull ? 'full' : undefined;
   return (
     <>
       <ConflictsPanel frame={frame} path={path} conflicts={listed} hasMore={conflicts.nextCursor !== null} />
-      <TokensPanel frame={frame} path={path} tokens={tokens} canCreate={canCreate} />
-      <LogPanel frame={frame} log={log} />
+      <TokensPanel frame={frame} path={path} tokens={tokens} refusal={refusal} isDraft={shown.state === 'draft'} />
+      <LogPanel frame={frame} log={log} isOff={runtime.config.signInLogDays === 0} />
       <UsersPanel
         {...{ frame, path, unprovisioned }}
         cursor={cursors.cursor}
