@@ -1,4 +1,5 @@
 /** Lists the pages of the console in the order of the navigation. A new page needs a row here and routes in `http/console/`. */
+import type { Organization } from '../organizations/organizations.ts';
 import type { QuotaHolder } from '../organizations/quotas/quotas.ts';
 
 export interface Section {
@@ -50,7 +51,7 @@ export interface Notice {
 export interface Frame {
   readonly viewer: Viewer;
   /** The organization of the page; undefined on pages of the gateway as a whole. */
-  readonly organization: (QuotaHolder & { readonly name: string }) | undefined;
+  readonly organization: (QuotaHolder & Pick<Organization, 'name' | 'groupsFrom'>) | undefined;
   /** `/console`, or for the operator `/console/operator` or `/console/operator/organizations/SLUG`. */
   readonly base: string;
   /** The path of the page Single sign-on of a connection, below `base`. */

@@ -317,6 +317,19 @@ describe('console: reason of a role', () => {
     expect(text).toContain(reason);
     expect(text).toContain(groupsLine);
   });
+
+  it.each([
+    ['scim', 'collaborator No rule matches the groups that SCIM provisions for the member, so the default role applies.'],
+    ['both', 'collaborator No rule matches the member’s groups, including those that SCIM provisions, so the default role applies.'],
+  ])('explains the groups that rules read with groups_from %s', async (groups_from, reason) => {
+    const acme = await makeTestOrganization(gateway);
+    const olivia = await enter(acme, 'olivia');
+    const { id } = await seedMember(gateway.runtime, acme.id, { role: 'collaborator', groups: ['on-call'], groupsState: 'present' });
+    expect((await gateway.api('PATCH', `/organizations/${acme.slug}`, { groups_from })).status).toBe(200);
+    const text = textOf((await open(olivia, `/members/${id}`)).text);
+    expect(text).toContain(reason);
+    expect(text).toContain('Groups of the last SAML response on-call');
+  });
 });
 
 describe('console: members whom SCIM provisioned', () => {

@@ -5,7 +5,7 @@ import type { Member, MemberSession } from '../../organizations/members.ts';
 import { DAY_MS } from '../../time.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
-import { groupsText, roleReason } from '../members/role-reason.ts';
+import { groupsLabel, groupsText, roleReason } from '../members/role-reason.ts';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
 import { Copy } from '../parts/copy.tsx';
@@ -63,7 +63,6 @@ const TEXTS = {
   name: 'Name',
   email: 'Email',
   role: 'Role',
-  groups: 'Groups',
   userId: 'User ID',
   revokeQuestion: 'Revoke all credentials?',
   revokeLead: 'Do this if a computer was lost or a token may have leaked. It takes effect immediately and cannot be undone:',
@@ -92,7 +91,7 @@ export function CredentialsPage(props: CredentialsPageProps) {
       <QuotaNotice frame={frame} name="sessions_per_member" used={sessions.length} />
       <EndingScimTokens frame={frame} tokens={endingScimTokens} />
       <EndingTokens tokens={tokens} nowMs={frame.nowMs} />
-      <You member={member} />
+      <You member={member} frame={frame} />
       <section class="panel" aria-labelledby="tokens">
         <header>
           <h2 id="tokens">{TEXTS.tokens}</h2>
@@ -146,7 +145,8 @@ function EndingTokens({ tokens, nowMs }: { readonly tokens: readonly ListedCliTo
   );
 }
 
-function You({ member }: { readonly member: Member }) {
+function You({ member, frame: { organization } }: Pick<CredentialsPageProps, 'member' | 'frame'>) {
+  const groupsFrom = organization?.groupsFrom;
   return (
     <section class="panel" aria-labelledby="you">
       <h2 id="you">{TEXTS.you}</h2>
@@ -157,10 +157,10 @@ function You({ member }: { readonly member: Member }) {
           [
             TEXTS.role,
             <>
-              <strong>{member.role}</strong>: {roleReason(member, 'you')}
+              <strong>{member.role}</strong>: {roleReason(member, 'you', groupsFrom)}
             </>,
           ],
-          [TEXTS.groups, groupsText(member)],
+          [groupsLabel(groupsFrom), groupsText(member)],
           [TEXTS.userId, <Copy value={member.id} what="user ID" />],
         ]}
       />

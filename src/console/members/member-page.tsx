@@ -16,7 +16,7 @@ import { PostForm } from '../parts/form.tsx';
 import { Moment } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
 import { RoleBadge } from './role-badge.tsx';
-import { groupsText, roleReason } from './role-reason.ts';
+import { groupsLabel, groupsText, roleReason } from './role-reason.ts';
 
 const TEXTS = {
   members: 'Members',
@@ -25,9 +25,8 @@ const TEXTS = {
   name: 'Name',
   email: 'Email',
   userId: 'User ID',
-  userId2: 'user ID',
+  userIdToCopy: 'user ID',
   role: 'Role',
-  groups: 'Groups',
   memberSince: 'Member since',
   lastSignIn: 'Last sign-in',
   never: 'Never',
@@ -41,7 +40,7 @@ const TEXTS = {
   ),
   identityProviderDeactivated: 'The identity provider deactivated this member. Assign the user to the application again there.',
   roleRuleDecides:
-    'A role rule decides this member’s role. To change it, change the rule, or the member’s groups at the identity provider. The change takes effect at the next sign-in.',
+    'A role rule decides this member’s role. To change it, change the rule, or the member’s groups at the identity provider. A changed rule takes effect at the next sign-in. If SCIM provisions the groups, a changed group takes effect immediately.',
   memberBecomeOwner: 'This member can become an owner after the first sign-in.',
   ownerManagesMembers: 'An owner manages members, single sign-on and role rules, and reads the audit trail.',
   collaboratorManagesOwn: 'A collaborator manages only their own credentials.',
@@ -73,9 +72,9 @@ const TEXTS = {
       {name}, {role}. This takes effect immediately and cannot be undone:
     </>
   ),
-  sessionsEnd: 'there are no sessions to end',
+  noSessionsToEnd: 'there are no sessions to end',
   willEnd: (sessions: string | number) => `${sessions} will end`,
-  cliTokensRevoke: 'there are no CLI tokens to revoke',
+  noTokensToRevoke: 'there are no CLI tokens to revoke',
   longerUsed: (tokens: string | number) => `${tokens} can no longer be used`,
   roleSetManually: 'a role that was set manually is lost',
 } as const;
@@ -113,7 +112,7 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
       ) : null}
       <section class="panel" aria-labelledby="who">
         <h2 id="who">{TEXTS.member}</h2>
-        <MemberFacts member={member} />
+        <MemberFacts member={member} frame={frame} />
       </section>
       <AccessSection {...{ member, path, csrfToken, isLastOwner, isHeldDeactivated }} />
       <TokensSection frame={frame} member={member} path={path} tokens={tokens} />
@@ -123,20 +122,21 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
   );
 }
 
-function MemberFacts({ member }: { readonly member: Member }) {
+function MemberFacts({ member, frame: { organization } }: Pick<MemberPageProps, 'member' | 'frame'>) {
+  const groupsFrom = organization?.groupsFrom;
   return (
     <Facts
       facts={[
         [TEXTS.name, member.name],
         [TEXTS.email, member.email],
-        [TEXTS.userId, <Copy value={member.id} what={TEXTS.userId2} />],
+        [TEXTS.userId, <Copy value={member.id} what={TEXTS.userIdToCopy} />],
         [
           TEXTS.role,
           <>
-            <RoleBadge member={member} /> {roleReason(member, 'they')}
+            <RoleBadge member={member} /> {roleReason(member, 'they', groupsFrom)}
           </>,
         ],
-        [TEXTS.groups, groupsText(member)],
+        [groupsLabel(groupsFrom), groupsText(member)],
         [TEXTS.memberSince, <Moment ms={Date.parse(member.createdAt)} />],
         [TEXTS.lastSignIn, member.lastLoginAt === undefined ? TEXTS.never : <Moment ms={Date.parse(member.lastLoginAt)} />],
       ]}
@@ -298,8 +298,8 @@ export function RemoveMemberPage({ frame, member, tokens, sessions, mistyped }: 
     >
       <p>{TEXTS.takesEffectImmediately(<ForeignText text={member.email} />, member.role === 'none' ? TEXTS.withoutARole : member.role)}</p>
       <ul>
-        <li>{sessions === 0 ? TEXTS.sessionsEnd : TEXTS.willEnd(counted(sessions, 'session'))}</li>
-        <li>{tokens === 0 ? TEXTS.cliTokensRevoke : TEXTS.longerUsed(counted(tokens, 'CLI token'))}</li>
+        <li>{sessions === 0 ? TEXTS.noSessionsToEnd : TEXTS.willEnd(counted(sessions, 'session'))}</li>
+        <li>{tokens === 0 ? TEXTS.noTokensToRevoke : TEXTS.longerUsed(counted(tokens, 'CLI token'))}</li>
         <li>{TEXTS.roleSetManually}</li>
       </ul>
     </ConfirmationPage>

@@ -27,7 +27,8 @@ const TEXTS = {
   role: 'Role',
   lastSignIn: 'Last sign-in',
   userId: 'User ID',
-  userId2: 'user ID',
+  userIdToCopy: 'user ID',
+  onlyUnprovisioned: 'These members have no SCIM user. If the organization requires provisioning, they cannot sign in.',
 } as const;
 
 export interface MembersPageProps {
@@ -67,9 +68,7 @@ export function MembersPage({ frame, members, count, query, isUnprovisionedOnly,
             )}
           </form>
         </search>
-        {isUnprovisionedOnly ? (
-          <p>Only members without a SCIM user, who cannot sign in while the organization requires provisioning.</p>
-        ) : null}
+        {isUnprovisionedOnly ? <p>{TEXTS.onlyUnprovisioned}</p> : null}
         {members.length === 0 ? (
           <NoMembers query={query} hasMore={nextCursor !== null} isUnprovisionedOnly={isUnprovisionedOnly} />
         ) : (
@@ -133,7 +132,7 @@ function MembersTable({ frame, members }: { readonly frame: Frame; readonly memb
           cell: (member) => (
             <>
               <RoleBadge member={member} />
-              <div class="sub">{shortRoleReason(member)}</div>
+              <div class="sub">{shortRoleReason(member, frame.organization?.groupsFrom)}</div>
             </>
           ),
         },
@@ -141,7 +140,7 @@ function MembersTable({ frame, members }: { readonly frame: Frame; readonly memb
           label: TEXTS.lastSignIn,
           cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? 'Never' : <Near ms={Date.parse(lastLoginAt)} nowMs={frame.nowMs} />),
         },
-        { label: TEXTS.userId, cell: ({ id }) => <Copy value={id} what={TEXTS.userId2} /> },
+        { label: TEXTS.userId, cell: ({ id }) => <Copy value={id} what={TEXTS.userIdToCopy} /> },
       ]}
     />
   );

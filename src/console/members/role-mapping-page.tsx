@@ -11,8 +11,7 @@ import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
 
 const TEXTS = {
   roleMapping: 'Role mapping',
-  groupsIdentityProvider:
-    'Groups from your identity provider give members their roles, again at every sign-in. If several rules match, owner wins; the order of the rules does not matter.',
+  rulesRead: (groups: string) => `Role rules read ${groups}. If several rules match, owner wins; the order of the rules does not matter.`,
   previewChanges: 'Preview changes',
   rules: 'Rules',
   rulesWithoutGroup:
@@ -26,7 +25,7 @@ const TEXTS = {
   role: 'Role',
   collaborator: 'collaborator',
   owner: 'owner',
-  rule2: (value: ComponentChildren) => <> rule {value}</>,
+  numberOfRemovedRule: (value: ComponentChildren) => <> rule {value}</>,
   remove: (badge: ComponentChildren) => <>Remove{badge}</>,
   connection: 'Connection',
   ruleTest: 'Rule test',
@@ -36,10 +35,16 @@ const TEXTS = {
   groupsOnePer: 'Or groups, one per line',
   testRules: 'Test rules',
   userGroups: 'A user in these groups',
-  would: 'would',
-  beDeniedAccess: 'be denied access',
-  haveTheRole: (strong: ComponentChildren) => <>have the role {strong}</>,
-  because: ', because',
+  wouldBeDenied: (user: ComponentChildren, reason: string) => (
+    <>
+      {user} would <strong>be denied access</strong>, because {reason}.
+    </>
+  ),
+  wouldHaveRole: (user: ComponentChildren, role: string, reason: string) => (
+    <>
+      {user} would have the role <strong>{role}</strong>, because {reason}.
+    </>
+  ),
 } as const;
 
 export interface TypedRule {
@@ -93,13 +98,24 @@ export interface RoleMappingPageProps {
   readonly test: RuleTest;
 }
 
+const SOURCES = {
+  saml: 'the groups of SAML responses, at every sign-in',
+  scim: 'the groups that SCIM provisions, at every sign-in and when a group changes',
+  both: 'the groups of SAML responses and those that SCIM provisions, at every sign-in and when a provisioned group changes',
+} as const;
+
 const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no access)' } as const;
 
 /** Shows the rules as a form. */
 export function RoleMappingPage({ frame, base, test, ...rules }: RoleMappingPageProps) {
   const path = `${frame.base}/roles`;
   return (
-    <ConsolePage frame={frame} section="roles" title={TEXTS.roleMapping} lead={TEXTS.groupsIdentityProvider}>
+    <ConsolePage
+      frame={frame}
+      section="roles"
+      title={TEXTS.roleMapping}
+      lead={TEXTS.rulesRead(SOURCES[frame.organization?.groupsFrom ?? 'saml'])}
+    >
       <SettingsQuotaNotice frame={frame} />
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
         <input type="hidden" name="base" value={base} />
@@ -203,7 +219,7 @@ const RuleRow = ({ rule: { group, role, connection }, index, connections, remove
       <input type="hidden" name={`connection_${index}`} value={connection} />
     )}
     <button type="submit" class="quiet danger" name="remove" value={index} formaction={removeAction}>
-      {TEXTS.remove(<span class="unseen">{TEXTS.rule2(index + 1)}</span>)}
+      {TEXTS.remove(<span class="unseen">{TEXTS.numberOfRemovedRule(index + 1)}</span>)}
     </button>
   </fieldset>
 );
@@ -258,13 +274,11 @@ const TestSection = ({ path, test }: { readonly path: string; readonly test: Rul
 );
 
 function TestResult({ email, role, decision }: NonNullable<RuleTest['result']>) {
+  const user = email === undefined ? TEXTS.userGroups : <ForeignText text={email} />;
+  const reason = reasonOf(role, decision);
   return (
     <div class="notice done" role="status">
-      <p>
-        {email === undefined ? TEXTS.userGroups : <ForeignText text={email} />} {TEXTS.would}{' '}
-        {role === 'none' ? <strong>{TEXTS.beDeniedAccess}</strong> : TEXTS.haveTheRole(<strong>{role}</strong>)}
-        {TEXTS.because} {reasonOf(role, decision)}.
-      </p>
+      <p>{role === 'none' ? TEXTS.wouldBeDenied(user, reason) : TEXTS.wouldHaveRole(user, role, reason)}</p>
     </div>
   );
 }
