@@ -53,7 +53,7 @@ export const AUDIT_EVENTS = {
   ),
   'member.provisioning_refused': row(
     'Provisioning refused',
-    '{actor} was refused linking the user[ {user_name}] to {member}',
+    '{actor} could not link the user[ {user_name}] to {member} without an approval',
     'SCIM sent a user who could be an owner, or one of several members, which needs an approval; at most one entry a day',
   ),
   'member.provisioning_approved': row(

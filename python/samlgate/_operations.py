@@ -137,7 +137,7 @@ class Operations(Calls):
     def change_organization(self, organization: str, body: Optional[t.OrganizationChanges] = None, *, dry_run: Optional[bool] = None) -> t.Organization:
         """Update an organization.
 
-        Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse, and the owners whom another `groups_from` would take the role from. Returns 409 if another `groups_from` leaves no owner, unless `allow_no_owner` is true.
+        Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved. If `provisioning` is or becomes `scim_required`, the answer counts the members whom it refuses, and if `groups_from` changes, the owners who would lose the role. Returns 409 if another `groups_from` leaves no owner, unless `allow_no_owner` is true.
 
         Available to the operator.
         """
@@ -415,7 +415,7 @@ class Operations(Calls):
     def approve_provisioning(self, organization: str, connection: str, id: str, body: t.ApproveProvisioningBody) -> t.Member:
         """Approve that a SCIM user is an existing member.
 
-        The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, also if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or settled.
+        The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, also if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or resolved.
 
         Available to owners of the organization and the operator.
         """
@@ -424,7 +424,7 @@ class Operations(Calls):
     def decline_provisioning(self, organization: str, connection: str, id: str, body: t.DeclineProvisioningBody) -> t.Member:
         """Decline that a SCIM user is an existing member.
 
-        The user is linked to the only other member that it could be, unless that is an owner. If there is none, the identity provider continues to get 409. A declined conflict can still be approved. Returns 409 if the conflict was replaced or settled.
+        The user is linked to the only other member that it could be, unless that is an owner. If there is none, the identity provider continues to get 409. A declined conflict can still be approved. Returns 409 if the conflict was replaced or resolved.
 
         Available to owners of the organization and the operator.
         """

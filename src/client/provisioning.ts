@@ -15,7 +15,7 @@ export interface ConflictCalls {
   list(organization: string, connection: string): PagedList<ProvisioningConflict>;
   /**
    * Approves that the user is the member. The next request of the identity provider links it.
-   * @throws SamlgateError conflict if the conflict was replaced or settled
+   * @throws SamlgateError conflict if the conflict was replaced or resolved
    */
   approve(organization: string, connection: string, decision: ProvisioningDecision): Promise<Member>;
   /** Declines that the user is the member. @throws SamlgateError conflict */

@@ -123,24 +123,24 @@ const at = (...paths: readonly string[]): string[] => paths.map((path) => gatewa
 /** The steps of the setup are the same pages for owners, the operator and setup links. */
 const isConsole = (path: string): boolean => path.startsWith('/console') && !/\/(?:download|bundle|steps(?:\/\w+)?)$/.test(path);
 
-describe('every page in Chromium', () => {
-  it('of a stranger', async () => {
+describe('the pages in Chromium', () => {
+  it('work for a stranger', async () => {
     const pages = at('/login', '/logout', '/saml/acme/login', '/console/operator/sign-in', '/setup/done');
     const errors = at('/saml/no-such/login', '/nothing/here', '/saml/acme/acs', `/setup/${'x'.repeat(43)}`);
     await expectPages({ starts: [...pages, ...errors, empty.url], follows: () => false });
   }, 300_000);
 
-  it('of the demo', async () => {
+  it('work in the demo', async () => {
     await expectPages({ starts: [demo.url, `${demo.url}/okta/start?organization=globex`, `${demo.url}/nothing`], follows: () => false });
   }, 300_000);
 
-  it('of the documentation', async () => {
+  it('work in the documentation', async () => {
     const starts = at('/docs', '/api/docs');
     const kinds = await expectPages({ starts, follows: (path) => path.startsWith('/docs') });
     for (const page of ['identity-providers', 'configuration', 'errors', 'examples/okta']) expect(kinds).toContain(`/docs/${page}`);
   }, 300_000);
 
-  it('of a collaborator', async () => {
+  it('work for a collaborator', async () => {
     const { browser: carl } = await signedIn(gateway, { slug: 'globex' }, 'carl');
     const client = new URLSearchParams({ client_id: 'samlgate-cli' });
     const started = await fetch(`${gateway.url}/oauth/device_authorization`, { method: 'POST', body: client });
@@ -150,13 +150,13 @@ describe('every page in Chromium', () => {
     expect(kinds).toEqual(['/console', '/console/members', '/console/revoke-all', '/console/tokens/new', '/device']);
   }, 300_000);
 
-  it('of a user who signs in to a second organization', async () => {
+  it('work for a user who signs in to a second organization', async () => {
     const { browser: olivia } = await signedIn(gateway, { slug: 'globex' }, 'olivia');
     await acme.signIn(olivia, 'carl');
     await expectPages({ starts: at('/saml/acme/continue'), follows: () => false, cookies: olivia.cookies });
   }, 300_000);
 
-  it('of an IT administrator with a setup link', async () => {
+  it('work for an IT administrator with a setup link', async () => {
     const { browser: administrator } = await startSetup(gateway, 'globex');
     const steps = SETUP_STEPS.map(({ id }) => `/setup/single-sign-on/steps/${id}`);
     const starts = at(
@@ -168,7 +168,7 @@ describe('every page in Chromium', () => {
     await expectPages({ starts, follows: (path) => path.startsWith('/setup/'), cookies: administrator.cookies });
   }, 300_000);
 
-  it('of an owner', async () => {
+  it('work for an owner', async () => {
     const olivia = new HttpBrowser();
     expect((await acme.signIn(olivia)).code).toBeUndefined();
     const kinds = await expectPages({ starts: at('/console'), follows: isConsole, cookies: olivia.cookies });
@@ -186,7 +186,7 @@ describe('every page in Chromium', () => {
     for (const page of pages) expect(kinds).toContain(`/console/${page}`);
   }, 300_000);
 
-  it('of the operator', async () => {
+  it('work for the operator', async () => {
     const operator = new HttpBrowser();
     await operator.submit(await operator.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
     const starts = at('/console/operator', '/console/operator/organizations/initech');

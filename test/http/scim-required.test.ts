@@ -70,7 +70,7 @@ describe('members without a SCIM user', () => {
     expect([stdout.includes('carl@'), stdout.includes('nina@')]).toEqual([true, false]);
   });
 
-  it('are counted and linked where the operator requires provisioning', async () => {
+  it('are counted and linked on the form with which the operator requires provisioning', async () => {
     const browser = await operator();
     const base = `${gateway.url}/console/operator/organizations/${acme.slug}`;
     expect((await browser.open(`${base}/change`)).text).toContain('2 members without a SCIM user');

@@ -394,7 +394,7 @@ describe('changes of groups at the same moment as', () => {
     }
   });
 
-  it('sign-ins of users who gain and lose a group, in whatever order', async () => {
+  it('sign-ins of users who gain and lose a group end with the right role, in any order', async () => {
     await setRules([{ group: 'staff', role: 'collaborator' }], 'none');
     const ada = await invite();
     const staff = await makeGroup('staff', [ada.id]);

@@ -24,7 +24,7 @@ export function addMembers(program: Command): void {
   add('list', 'list members', 'list --email ada@acme.example')
     .option('--email <address>', 'only the member with this email address')
     .option('--query <text>', 'only members whose name or email address contains this text')
-    .option('--not-provisioned', 'only members without a SCIM user, whom provisioning: scim_required refuses')
+    .option('--not-provisioned', 'only members without a SCIM user (`provisioning: scim_required` refuses them)')
     .action(async ({ email, query, notProvisioned, ...options }: ListOptions) => {
       const { client, org } = await organizationOf(options);
       const items = await withProgressIfSlow(

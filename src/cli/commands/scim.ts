@@ -5,7 +5,7 @@ import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../g
 import { print, printLine, printTable } from '../output.ts';
 
 export function addScim(program: Command): void {
-  const scim = program.command('scim').description('provisioning of users with SCIM');
+  const scim = program.command('scim').description('manage provisioning with SCIM');
   addTokens(scim);
   addConflicts(scim);
 }
@@ -24,23 +24,23 @@ function addTokens(scim: Command): void {
 }
 
 function addConflicts(scim: Command): void {
-  const conflict = scim
-    .command('conflict')
-    .description('members that a provisioned user could be, but is not linked to without an approval (operator, or owner)');
+  const conflict = scim.command('conflict').description('decide about users that could be existing members (owner or operator)');
   const add = (usage: string, description: string, example: string) =>
     withGatewayOptions(conflict.command(usage).description(description)).addHelpText(
       'after',
       `\nExample:\n  samlgate scim conflict ${example}`,
     );
-  add('list <slug> <connection>', 'list these members, with the users', 'list acme con_…').action(listConflicts);
+  add('list <slug> <connection>', 'list conflicts', 'list acme con_…').action(listConflicts);
   add(
     'approve <slug> <connection> <member> <conflict>',
     'link the user to the member at the next request of the identity provider',
     'approve acme con_… usr_… req_…',
   ).action(decide('approve'));
-  add('decline <slug> <connection> <member> <conflict>', 'never link the user to the member', 'decline acme con_… usr_… req_…').action(
-    decide('decline'),
-  );
+  add(
+    'decline <slug> <connection> <member> <conflict>',
+    'do not link the user to the member (can still be approved later)',
+    'decline acme con_… usr_… req_…',
+  ).action(decide('decline'));
 }
 
 async function listConflicts(slug: string, connection: string, options: GatewayOptions): Promise<void> {
@@ -65,9 +65,7 @@ const decide =
   async (slug: string, connection: string, member: string, conflict: string, options: GatewayOptions): Promise<void> => {
     const decided = await connectAsOperator(options).provisioning.conflicts[verb](slug, connection, { member, conflict });
     const effect =
-      verb === 'approve'
-        ? 'The next request of the identity provider links the user to this member.'
-        : 'The user is not linked to this member.';
+      verb === 'approve' ? 'The next request that creates the user links it to this member.' : 'The user is not linked to this member.';
     print(options.json, decided, () => printLine(`${verb === 'approve' ? 'Approved' : 'Declined'} ${decided.email}. ${effect}`));
   };
 

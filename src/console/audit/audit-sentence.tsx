@@ -106,6 +106,7 @@ const FIELD_NAMES: Readonly<Record<string, string>> = {
   allowCreate: 'creation of identifiers',
   clockSkewSeconds: 'clock tolerance',
   allowedReturnUrls: 'allowed return URLs',
+  groupsFrom: 'groups for role rules',
   scimLinkAttribute: 'attribute that links SCIM users',
 };
 

@@ -11,7 +11,7 @@ import { Near } from '../parts/moment.tsx';
 const TEXTS = {
   signingKeys: 'Signing keys',
   keysSignSession: 'These keys sign session tokens and CLI tokens. Automatic rotation is off.',
-  keysSignSession2: (rotationDays: string | number) =>
+  rotationInfo: (rotationDays: string | number) =>
     `These keys sign session tokens and CLI tokens. The gateway rotates them every ${rotationDays}.`,
   rotateKeys: 'Rotate keys',
   key: 'Key',
@@ -55,7 +55,7 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
       frame={frame}
       section="keys"
       title={TEXTS.signingKeys}
-      lead={rotationDays === 0 ? TEXTS.keysSignSession : TEXTS.keysSignSession2(counted(rotationDays, 'day'))}
+      lead={rotationDays === 0 ? TEXTS.keysSignSession : TEXTS.rotationInfo(counted(rotationDays, 'day'))}
       actions={<ButtonForm action="/console/operator/keys/rotate" csrfToken={frame.csrfToken} label={TEXTS.rotateKeys} />}
     >
       <section class="panel" aria-label={TEXTS.signingKeys}>

@@ -41,7 +41,7 @@ const TEXTS = {
   createOrganization: 'Create organization',
   cancel: 'Cancel',
   returnUrls: 'Return URLs',
-  onePerLine2: 'One per line. URLs outside this gateway to which users may return after signing in.',
+  returnUrlsHint: 'One per line. URLs outside this gateway to which users may return after signing in.',
   contactEmail: 'Contact email',
   shownServiceProvider: 'Shown in the service provider metadata.',
   logoUrl: 'Logo URL',
@@ -50,7 +50,7 @@ const TEXTS = {
   pauseCliTokens: 'Pause CLI tokens after this many days without a sign-in',
   leaveEmptyLet: 'Leave empty to let CLI tokens work without sign-ins.',
   audiencesSessionTokens: 'Audiences of session tokens',
-  onePerLine3: 'One per line. Services other than this gateway for which members may request session tokens.',
+  audiencesHint: 'One per line. Services other than this gateway for which members may request session tokens.',
   emailAddressesUsers: 'Email addresses of users who sign in',
   inAnyDomain: 'in any domain',
   verifiedDomains: 'only in verified domains',
@@ -266,7 +266,7 @@ const Unprovisioned = ({ frame, count }: { readonly frame: Frame; readonly count
 function MoreFields({ values }: { readonly values: OrganizationValues }) {
   return (
     <>
-      <Field name="allowed_return_urls" label={TEXTS.returnUrls} value={values.allowed_return_urls} lines={3} hint={TEXTS.onePerLine2} />
+      <Field name="allowed_return_urls" label={TEXTS.returnUrls} value={values.allowed_return_urls} lines={3} hint={TEXTS.returnUrlsHint} />
       <Field name="contact_email" label={TEXTS.contactEmail} type="email" value={values.contact_email} hint={TEXTS.shownServiceProvider} />
       <Field name="logo_url" label={TEXTS.logoUrl} type="url" value={values.logo_url} hint={TEXTS.shownServiceProvider} />
       <Field
@@ -288,7 +288,7 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
         label={TEXTS.audiencesSessionTokens}
         value={values.session_token_audiences}
         lines={3}
-        hint={TEXTS.onePerLine3}
+        hint={TEXTS.audiencesHint}
       />
       <label>
         {TEXTS.emailAddressesUsers}

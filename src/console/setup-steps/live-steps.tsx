@@ -20,7 +20,7 @@ const TEXTS = {
   singleSignLive: 'Single sign-on is live',
   whoAndWhere: 'Who can sign in, and where',
   signInAddress: 'Sign-in address',
-  signInAddress2: 'sign-in address',
+  signInAddressToCopy: 'sign-in address',
   whoSignsIn: 'Who can sign in',
   groupRole: ', if they are in a group that has a role here',
   usersAssignedApplication: (value: string | number) => `The users who are assigned to the application at your identity provider${value}.`,
@@ -113,7 +113,7 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
         <h2 id="who">{TEXTS.whoAndWhere}</h2>
         <Facts
           facts={[
-            [TEXTS.signInAddress, <Copy value={login} what={TEXTS.signInAddress2} />],
+            [TEXTS.signInAddress, <Copy value={login} what={TEXTS.signInAddressToCopy} />],
             [TEXTS.whoSignsIn, TEXTS.usersAssignedApplication(roleMapping.defaultRole === 'none' ? TEXTS.groupRole : '')],
             // A setup link learns no rules once members could exist.
             [

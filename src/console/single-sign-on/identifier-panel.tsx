@@ -29,7 +29,7 @@ const TEXTS = {
   emailAddressUsers: 'An email address. Users can often edit it.',
   changeUserIdentifier: 'Change the user identifier?',
   changeIdentifier: 'Change identifier',
-  usersIdentified2: (strong: ComponentChildren) => <>Users will be identified by {strong}.</>,
+  usersWillBeIdentified: (strong: ComponentChildren) => <>Users will be identified by {strong}.</>,
   knownAnotherIdentifier: (affected: ComponentChildren, value: ComponentChildren) => (
     <>
       {affected} {value} known by another identifier. At the next sign-in, each of these users becomes a new member. Roles that were set
@@ -159,7 +159,7 @@ export function IdentifierChangePage({
       yes={TEXTS.changeIdentifier}
       cancelHref={frame.singleSignOnPath}
     >
-      <p>{TEXTS.usersIdentified2(<strong>{identifierText(setting)}</strong>)}</p>
+      <p>{TEXTS.usersWillBeIdentified(<strong>{identifierText(setting)}</strong>)}</p>
       <ul>
         <li>{TEXTS.knownAnotherIdentifier(counted(affected, 'member'), affected === 1 ? 'is' : 'are')}</li>
         {suspended === 0 ? null : <li>{TEXTS.suspendedSuspendedMember(suspended.toLocaleString('en'), suspended === 1 ? 'is' : 'are')}</li>}

@@ -11,7 +11,7 @@ import { Moment } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
 
 const TEXTS = {
-  membersSignedAgain: 'Members who have not signed in again',
+  pendingMembers: 'Members who have not signed in again',
   identityProviderChanged: (time: ComponentChildren) => (
     <>
       The identity provider changed on {time}. Approve a user only if you know that this user is the member: the user gets the account with
@@ -45,11 +45,11 @@ export function PendingMembersPanel({ frame, connection, change, members, cursor
   const path = `${connectionPath}/pending-members`;
   return (
     <section class="panel" aria-labelledby="pending-members">
-      <h2 id="pending-members">{TEXTS.membersSignedAgain}</h2>
+      <h2 id="pending-members">{TEXTS.pendingMembers}</h2>
       <p>{TEXTS.identityProviderChanged(<Moment ms={Date.parse(change.at)} />)}</p>
       {members.length === 0 ? <p>{emptyText(nextCursor)}</p> : null}
       <DataTable
-        label={TEXTS.membersSignedAgain}
+        label={TEXTS.pendingMembers}
         rows={members}
         columns={[
           { label: TEXTS.member, kind: 'heading', cell: ({ email }) => <ForeignText text={email} /> },

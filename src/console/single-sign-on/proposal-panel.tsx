@@ -18,13 +18,13 @@ const TEXTS = {
   ),
   anotherIdentityProvider:
     'This is another identity provider. Its users get new accounts, and the users of the present one can no longer sign in.',
-  certificateNew: 'This certificate is new',
-  certificatesNew: 'These certificates are new',
-  theHolderOf: '. The holder of',
-  itsKey: 'its key',
-  oneKeys: 'one of their keys',
-  signAnyMember: 'can sign in as any member',
-  compareFingerprintIdentity: (value: string | number) => `, so compare the fingerprint${value} with your identity provider`,
+  newCertificates: (count: number, fingerprints: ComponentChildren, isDecider: boolean) => (
+    <>
+      {count === 1 ? 'This certificate is new' : 'These certificates are new'}: {fingerprints}. The holder of{' '}
+      {count === 1 ? 'its key' : 'one of their keys'} can sign in as any member
+      {isDecider ? `, so compare the fingerprint${count === 1 ? '' : 's'} with your identity provider` : ''}.
+    </>
+  ),
   usersSentOther: 'Users would be sent to other sign-in URLs:',
   now: ', now',
   singleLogoutUse: 'Single logout would use other URLs:',
@@ -63,15 +63,16 @@ export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProp
         {changes.includes('entity_id') ? <p>{TEXTS.anotherIdentityProvider}</p> : null}
         {added.length === 0 ? null : (
           <p>
-            {added.length === 1 ? TEXTS.certificateNew : TEXTS.certificatesNew}:{' '}
-            {added.map(({ fingerprintSha256 }, index) => (
-              <>
-                {index === 0 ? null : ', '}
-                <code>{fingerprintSha256}</code>
-              </>
-            ))}
-            {TEXTS.theHolderOf} {added.length === 1 ? TEXTS.itsKey : TEXTS.oneKeys} {TEXTS.signAnyMember}
-            {isDecider ? TEXTS.compareFingerprintIdentity(added.length === 1 ? '' : 's') : null}.
+            {TEXTS.newCertificates(
+              added.length,
+              added.map(({ fingerprintSha256 }, index) => (
+                <>
+                  {index === 0 ? null : ', '}
+                  <code>{fingerprintSha256}</code>
+                </>
+              )),
+              isDecider,
+            )}
           </p>
         )}
         {changes.includes('single_sign_on') ? (

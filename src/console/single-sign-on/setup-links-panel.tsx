@@ -26,7 +26,7 @@ const TEXTS = {
   setupLink: 'Setup link',
   copyLinkNow: 'Copy this link now. It is shown only once.',
   singleSignOn: 'Single sign-on',
-  setupLink2: 'setup link',
+  setupLinkToCopy: 'setup link',
   sendAdministratorIdentity: (expiresAtMs: ComponentChildren) => (
     <>
       Send it to the administrator of the identity provider over a private channel, because the first person who opens it decides who can
@@ -131,7 +131,7 @@ export const NewSetupLinkPage = ({ frame, url, expiresAtMs }: NewSetupLinkPagePr
     back={{ href: frame.singleSignOnPath, label: TEXTS.singleSignOn }}
   >
     <section class="panel" aria-label={TEXTS.setupLink}>
-      <Copy value={url} what={TEXTS.setupLink2} block />
+      <Copy value={url} what={TEXTS.setupLinkToCopy} block />
       <p>{TEXTS.sendAdministratorIdentity(momentText(expiresAtMs))}</p>
     </section>
   </ConsolePage>

@@ -36,9 +36,9 @@ const TEXTS = {
   valuesIdentityProvider: 'Values for your identity provider',
   acsUrl: 'ACS URL',
   entityId: 'Entity ID',
-  entityId2: 'entity ID',
+  entityIdToCopy: 'entity ID',
   signInUrl: 'Sign-in URL',
-  signInUrl2: 'sign-in URL',
+  signInUrlToCopy: 'sign-in URL',
   metadata: 'Metadata',
 } as const;
 
@@ -142,8 +142,8 @@ const OwnValues = ({ values }: Pick<SingleSignOnPageProps, 'values'>) => (
     <Facts
       facts={[
         [TEXTS.acsUrl, <Copy value={values.acs} what={TEXTS.acsUrl} />],
-        [TEXTS.entityId, <Copy value={values.entityId} what={TEXTS.entityId2} />],
-        [TEXTS.signInUrl, <Copy value={values.login} what={TEXTS.signInUrl2} />],
+        [TEXTS.entityId, <Copy value={values.entityId} what={TEXTS.entityIdToCopy} />],
+        [TEXTS.signInUrl, <Copy value={values.login} what={TEXTS.signInUrlToCopy} />],
         [TEXTS.metadata, <a href={values.metadata}>{values.metadata}</a>],
       ]}
     />

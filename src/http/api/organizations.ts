@@ -61,7 +61,7 @@ export const ORGANIZATIONS = [
     id: 'changeOrganization',
     summary: 'Update an organization',
     description:
-      'Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved, and the answer counts the members whom `scim_required` would refuse, and the owners whom another `groups_from` would take the role from. Returns 409 if another `groups_from` leaves no owner, unless `allow_no_owner` is true.',
+      'Changes the fields that are present. `null` removes a value. With `dry_run=true` the changes are checked but not saved. If `provisioning` is or becomes `scim_required`, the answer counts the members whom it refuses, and if `groups_from` changes, the owners who would lose the role. Returns 409 if another `groups_from` leaves no owner, unless `allow_no_owner` is true.',
     who: 'operator',
     query: DRY_RUN_QUERY,
     body: json(ORGANIZATION_CHANGES),

@@ -177,7 +177,6 @@ export function confirmationOf(request: Request): string | undefined {
   return typeof confirmation === 'string' ? confirmation.trim() : undefined;
 }
 
-/** Returns the frame of the page. Without an own notice, it shows the one that the previous request left, and clears that. */
 /** Returns the path of the page Single sign-on of the connection that the page is about. A setup has only one. */
 export function singleSignOnPathOf(response: Response): string {
   const { viewer, base } = visitOf(response);
@@ -185,6 +184,7 @@ export function singleSignOnPathOf(response: Response): string {
   return `${base}/single-sign-on${connectionId === undefined || viewer.kind === 'setup' ? '' : `/${connectionId}`}`;
 }
 
+/** Returns the frame of the page. Without a notice of its own, it shows the one that the previous request left, and clears that. */
 export function frameOf(runtime: Runtime, request: Request, response: Response, notice = takeNotice(runtime, request, response)): Frame {
   const { viewer, organization, base, csrfToken } = visitOf(response);
   return { viewer, organization, base, csrfToken, notice, singleSignOnPath: singleSignOnPathOf(response), nowMs: runtime.now() };

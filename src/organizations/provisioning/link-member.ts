@@ -13,7 +13,7 @@ import { emailDomain } from '../domains/domain-name.ts';
 import { eachMemberWithEmail, identityKey, isOfConnection } from '../identity/member-identity.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import type { Connection } from '../organizations.ts';
-import { decideLink, recordConflict, settledSteps } from './provisioning-conflicts.ts';
+import { decideLink, recordConflict, resolvedSteps } from './provisioning-conflicts.ts';
 import type { ScimTarget } from './scim-users.ts';
 
 export const notUnique = (detail: string): ScimError => new ScimError(409, detail, 'uniqueness');
@@ -46,7 +46,7 @@ export async function findLinkedMember(
   const candidates = await findCandidates(runtime.store, { organization, connection }, profile);
   const decision = decideLink(candidates, { connectionId: connection.id, profile }, runtime.now());
   if (decision === undefined) return { member: undefined, steps: [] };
-  if (decision.kind === 'link') return { member: decision.member, steps: settledSteps(candidates, decision.member) };
+  if (decision.kind === 'link') return { member: decision.member, steps: resolvedSteps(candidates, decision.member) };
   if (decision.kind === 'declined') {
     throw notUnique('An owner of the organization or the operator declined to link this user to an existing member.');
   }
@@ -71,7 +71,7 @@ async function findCandidates(
   for (const identifier of identifiersOf({ organization, connection }, profile)) {
     const member = await store.getUnique(organization.id, MEMBERS, 'identity', identityKey(connection, identifier));
     if (!member) continue;
-    if (member.value.scim) throw notUnique('Another provisioned user is this member already.');
+    if (member.value.scim) throw notUnique('Another provisioned user is already linked to this member.');
     found.set(member.id, member);
   }
   const domain = emailDomain(profile.email);

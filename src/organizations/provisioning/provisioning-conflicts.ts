@@ -107,7 +107,7 @@ export interface NewConflict {
 }
 
 /** Returns the steps that delete a conflict from the other members that a user could have been. */
-export const settledSteps = (candidates: readonly Stored<Member>[], linked: Stored<Member>): readonly Step[] =>
+export const resolvedSteps = (candidates: readonly Stored<Member>[], linked: Stored<Member>): readonly Step[] =>
   candidates.flatMap(({ id, version, value }): readonly Step[] => {
     const isSame = value.provisioningConflict?.id === linked.value.provisioningConflict?.id;
     if (id === linked.id || !value.provisioningConflict || !isSame) return [];
@@ -131,14 +131,14 @@ export interface ConflictDecision {
 /**
  * Approves that the user of a conflict is this member. The next request of the identity provider that creates the user links it. The
  * other members that the user could be are declined in the same commit.
- * @throws not_found; conflict if the conflict was replaced or settled, or if another user of the client is this member by now
+ * @throws not_found; conflict if the conflict was replaced or resolved, or if another user of the client is this member by now
  */
 export const approveConflict = (runtime: Runtime, actor: Actor, decision: ConflictDecision): Promise<Member> =>
   decide(runtime, actor, decision, 'approved');
 
 /**
  * Declines that the user of a conflict is this member. The user is linked to the only other member that it could be, or refused.
- * @throws not_found; conflict if the conflict was replaced or settled
+ * @throws not_found; conflict if the conflict was replaced or resolved
  */
 export const declineConflict = (runtime: Runtime, actor: Actor, decision: ConflictDecision): Promise<Member> =>
   decide(runtime, actor, decision, 'declined');
@@ -153,12 +153,12 @@ async function decide(runtime: Runtime, actor: Actor, decision: ConflictDecision
     const member = await getMember(store, organizationId, memberId);
     const conflict = member.value.provisioningConflict;
     if (conflict?.id !== conflictId || conflict.connectionId !== connectionId) {
-      throw new GatewayError('conflict', 'This conflict was replaced or settled. Load the list again before you decide.');
+      throw new GatewayError('conflict', 'This conflict was replaced or resolved. Load the list again before you decide.');
     }
     if (outcome === 'approved' && member.value.scim) {
       throw new GatewayError(
         'conflict',
-        'This member is another provisioned user by now. Delete that user at the identity provider first.',
+        'Another provisioned user is already linked to this member. Delete that user at the identity provider first.',
       );
     }
     const nowMs = now();
