@@ -852,9 +852,13 @@ class OrganizationQuotas(TypedDict):
 
 
 class OrganizationQuotaUse(TypedDict):
+    """`groups` and `group_memberships` are those of the connection that uses most."""
+
     members: int
     domains: int
     settings_bytes: int
+    groups: int
+    group_memberships: int
 
 
 class _Organization(TypedDict):
@@ -884,6 +888,7 @@ class _Organization(TypedDict):
     quotas: OrganizationQuotas
     """What the organization can have at most. The operator changes it."""
     quota_use: OrganizationQuotaUse
+    """`groups` and `group_memberships` are those of the connection that uses most."""
     quota_warnings: List[Literal["members", "new_members_per_minute", "sessions_per_member", "cli_tokens_per_member", "domains", "groups", "group_memberships", "audit_entries", "settings_bytes"]]
     """The quotas of which 80 % is used."""
     created_at: str

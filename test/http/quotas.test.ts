@@ -8,6 +8,7 @@ import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient } from '../support/scim-client.ts';
 import { callWithSession, newSession } from '../support/session-calls.ts';
 
 interface OrganizationJson {
@@ -204,6 +205,30 @@ describe.each(['sqlite', 'redis'] as const)('quotas with %s', (store) => {
     expect(settingsBytes({ ...base, spKeys: ['x'.repeat(9000)], formerIds: ['org_y'], quotas: { members: 1 } } as typeof base)).toBe(
       Buffer.byteLength(JSON.stringify(base)),
     );
+  });
+
+  it('warn from 80 % of the groups and memberships of a connection, in log, metric, API and console', async () => {
+    const organization = await newOrganization({ groups: 5, group_memberships: 5 });
+    const scim = await makeScimClient(gateway, organization);
+    const { id: value } = (await scim.call('POST', '/Users', { userName: `ina@${organization.slug}.example` })).body;
+    const warnings = () =>
+      lines.filter(({ quota, organization: slug }) => /^group/.test(String(quota)) && slug === organization.slug).map(({ quota }) => quota);
+    const create = (displayName: string) => scim.call('POST', '/Groups', { displayName, members: [{ value }] });
+    for (const name of ['a', 'b', 'c']) expect((await create(name)).status).toBe(201);
+    expect(warnings()).toEqual([]);
+    expect((await create('d')).status).toBe(201);
+    expect(warnings()).toEqual(['groups', 'group_memberships']);
+    expect((await create('e')).status).toBe(201);
+    expect(warnings()).toHaveLength(2);
+    expect(await show(organization)).toMatchObject({
+      quota_use: { groups: 5, group_memberships: 5 },
+      quota_warnings: ['groups', 'group_memberships'],
+    });
+    const owner = new HttpBrowser();
+    await organization.signIn(owner, 'olivia');
+    const page = textOf((await owner.open(`${gateway.url}/console/provisioning`)).text);
+    expect(page).toContain('This connection has 5 of at most 5 groups. At the limit, no other group can be created.');
+    expect(page).toContain('The groups of this connection have 5 of at most 5 members together.');
   });
 
   it('warn once an hour from 80 %, in log, metric, API and console', async () => {

@@ -2,7 +2,7 @@ import { isNearQuota, type QuotaName, quotaOf, settingsBytes } from '../../organ
 import type { Frame } from '../navigation.ts';
 import { Callout } from './notice.tsx';
 
-type NoticedQuota = Exclude<QuotaName, 'new_members_per_minute' | 'audit_entries' | 'groups' | 'group_memberships'>;
+type NoticedQuota = Exclude<QuotaName, 'new_members_per_minute' | 'audit_entries'>;
 
 export interface QuotaNoticeProps {
   readonly frame: Frame;
@@ -14,6 +14,8 @@ export interface QuotaNoticeProps {
 const TEXTS: Readonly<Record<NoticedQuota, readonly [subject: string, unit: string, effect: string]>> = {
   members: ['This organization has', 'members', 'At the limit, new users cannot sign in.'],
   domains: ['This organization has', 'domains', 'At the limit, no other domain can be added.'],
+  groups: ['This connection has', 'groups', 'At the limit, no other group can be created.'],
+  group_memberships: ['The groups of this connection have', 'members together', 'At the limit, no member can be added to a group.'],
   settings_bytes: ['Settings, role rules and connections have', 'bytes together', 'At the limit, they can only be shortened.'],
   cli_tokens_per_member: ['You have', 'CLI tokens', 'At the limit, you must revoke one before you create another.'],
   sessions_per_member: ['You have', 'sessions', 'At the limit, a new sign-in ends your oldest session.'],

@@ -5,6 +5,7 @@ import { EmptyState } from '../parts/empty-state.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
+import { QuotaNotice } from '../parts/quota-notice.tsx';
 
 const TEXTS = {
   groups: 'Groups',
@@ -28,6 +29,8 @@ export interface GroupsPanelProps {
   readonly groups: readonly GroupWithCount[];
   /** All groups of the connection. */
   readonly count: number;
+  /** Members of all groups together. */
+  readonly memberships: number;
   /** Whether role rules read these groups. */
   readonly decidesRoles: boolean;
   readonly cursor: string | undefined;
@@ -35,13 +38,15 @@ export interface GroupsPanelProps {
 }
 
 /** Lists the groups that the identity provider has provisioned, with the roles that they give. */
-export function GroupsPanel({ frame, path, groups, count, decidesRoles, cursor, nextCursor }: GroupsPanelProps) {
+export function GroupsPanel({ frame, path, groups, count, memberships, decidesRoles, cursor, nextCursor }: GroupsPanelProps) {
   return (
     <section class="panel" aria-labelledby="groups">
       <header>
         <h2 id="groups">{TEXTS.groups}</h2>
         <span>{TEXTS.provisioned(count)}</span>
       </header>
+      <QuotaNotice frame={frame} name="groups" used={count} />
+      <QuotaNotice frame={frame} name="group_memberships" used={memberships} />
       {groups.length === 0 ? (
         <EmptyState title={TEXTS.noGroups}>
           <p>{TEXTS.howToPush}</p>

@@ -70,7 +70,9 @@ export const ORGANIZATION = z.strictObject({
       Object.fromEntries(QUOTA_NAMES.map((name) => [name, z.int().describe(QUOTAS[name].description)])) as Record<QuotaName, z.ZodInt>,
     )
     .describe('What the organization can have at most. The operator changes it.'),
-  quota_use: z.strictObject({ members: z.int(), domains: z.int(), settings_bytes: z.int() }),
+  quota_use: z
+    .strictObject({ members: z.int(), domains: z.int(), settings_bytes: z.int(), groups: z.int(), group_memberships: z.int() })
+    .describe('`groups` and `group_memberships` are those of the connection that uses most.'),
   quota_warnings: z.array(z.enum(QUOTA_NAMES)).describe('The quotas of which 80 % is used.'),
   created_at: time,
 });

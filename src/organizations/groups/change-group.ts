@@ -14,6 +14,7 @@ import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organiz
 import { notUnique } from '../provisioning/link-member.ts';
 import { requireStillValid, requireTarget } from '../provisioning/provision-user.ts';
 import type { ScimTarget } from '../provisioning/scim-users.ts';
+import { noteNewGroup } from '../quotas/quota-use.ts';
 import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
 import { changeMemberships, type MemberCharges, noSuchGroup } from './change-memberships.ts';
 import { finishGroupChange, groupChangeSteps } from './group-changes.ts';
@@ -62,6 +63,7 @@ export async function createGroup(
     if (steps[result.failed]?.do === 'below') throw quotaExceeded(runtime, stored.value, 'groups');
     return RETRY;
   });
+  await noteNewGroup(runtime, target.organization, target.connection.id);
   await changeMemberships(runtime, actor, target, { groupId: id, members, requireVersion: () => {}, charges });
   return getGroup(runtime, target, id);
 }

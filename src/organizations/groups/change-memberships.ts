@@ -17,6 +17,7 @@ import type { Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
 import { requireStillValid, requireTarget } from '../provisioning/provision-user.ts';
 import type { ScimTarget } from '../provisioning/scim-users.ts';
+import { noteNewMemberships } from '../quotas/quota-use.ts';
 import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
 import {
   foreseeRoleChanges,
@@ -151,6 +152,7 @@ async function changeBatch(
     ];
     const result = await store.commit(organizationId, steps, { replicated: true });
     if (result.ok) {
+      if (isAdded) await noteNewMemberships(runtime, organization.value, connectionId);
       if (effect.losesLastOwner) await reportOwnerLoss(runtime, organization.value, 'scim');
       return changes.length;
     }

@@ -20,15 +20,24 @@ export interface GroupWithCount {
   readonly role: Role | undefined;
 }
 
+export interface GroupsPage {
+  readonly total: number;
+  /** Members of all groups of the connection together. */
+  readonly memberships: number;
+  readonly items: readonly GroupWithCount[];
+  readonly nextCursor: string | null;
+}
+
 /** Returns one page of the groups of a connection, in the order of their ids. */
 export async function listGroupsWithCounts(
   store: Store,
   { organization, connection }: OrganizationConnection,
   range: { readonly limit: number; readonly cursor?: string | undefined },
-): Promise<{ readonly total: number; readonly items: readonly GroupWithCount[]; readonly nextCursor: string | null }> {
+): Promise<GroupsPage> {
   const collection = scimGroups(connection.id);
-  const [total, { items, nextCursor }] = await Promise.all([
+  const [total, memberships, { items, nextCursor }] = await Promise.all([
     store.count(organization.id, collection),
+    store.count(organization.id, scimMemberships(connection.id)),
     store.find(organization.id, collection, 'all', { equals: '', ...range }),
   ]);
   const listed = items.map(async ({ id, value: group }) => {
@@ -37,7 +46,7 @@ export async function listGroupsWithCounts(
     const role = ruleRoleOf(organization, connection.id, group.displayName);
     return { id, group, members: members.items.length, hasMoreMembers: members.nextCursor !== null, role };
   });
-  return { total, items: await Promise.all(listed), nextCursor };
+  return { total, memberships, items: await Promise.all(listed), nextCursor };
 }
 
 /** Groups of all connections together that are suggested for rules. */

@@ -156,6 +156,7 @@ async function panels(runtime: Runtime, response: Response, { frame, shown, curs
         path={path}
         groups={groups.items}
         count={groups.total}
+        memberships={groups.memberships}
         decidesRoles={usesScimGroups(organization)}
         cursor={cursors.groups}
         nextCursor={groups.nextCursor}
