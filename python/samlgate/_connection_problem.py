@@ -10,17 +10,17 @@ from urllib.parse import urlsplit
 
 Problem = Tuple[str, str]
 
-_CERTIFICATE = "set SSL_CERT_FILE to the path of a PEM file with"
+_CERTIFICATE = "add it to those of the system, or pass an ssl_context that trusts it. SSL_CERT_FILE replaces the file of the system."
 #: By OpenSSL's codes of failed verifications (X509_V_ERR_…).
 _CERTIFICATES = {
-    18: ("has a self-signed certificate", f"If it is the certificate that you expect, {_CERTIFICATE} this certificate."),
+    18: ("has a self-signed certificate", f"If it is the certificate that you expect, {_CERTIFICATE}"),
     19: (
         "has a certificate of an unknown certificate authority",
-        f"If your company has its own certificate authority, {_CERTIFICATE} its root certificate.",
+        f"If your company has its own certificate authority, {_CERTIFICATE}",
     ),
     20: (
         "has a certificate of an unknown certificate authority",
-        f"If your company has its own certificate authority, {_CERTIFICATE} its root certificate.",
+        f"If your company has its own certificate authority, {_CERTIFICATE}",
     ),
     9: ("has a certificate that is not valid yet", "Check the clock of this machine."),
     10: ("has an expired certificate", "The operator of the gateway must renew it. Check the clock of this machine too."),

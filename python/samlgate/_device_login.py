@@ -55,7 +55,8 @@ def device_login(
     transport = Transport(key, None, max_retries=0)
     wish = {"client_id": _CLIENT_ID, "token_name": token_name or _default_name(), "organization": organization}
     code = _post(transport, "/oauth/device_authorization", wish)
-    (show or _print)(_text_for_user(key, code))
+    show = show or _print
+    show(_text_for_user(key, code))
     client = Client(key, _await_token(transport, code))
     try:
         replaced = _save(client, env) if save else None
@@ -63,8 +64,9 @@ def device_login(
         # A token that was neither saved nor returned must not stay valid.
         _revoke(transport, client._token())
         raise
-    if replaced is not None:
-        _revoke(transport, replaced)
+    failure = None if replaced is None else _revoke(transport, replaced)
+    if failure is not None:
+        show(f"The token of the previous sign-in could not be revoked ({failure.code}). Find it with: samlgate token list")
     return client
 
 
@@ -149,11 +151,13 @@ def _save(client: Client, environment: Mapping[str, str]) -> Optional[str]:
     return replaced if replaced != credential["token"] else None
 
 
-def _revoke(transport: Transport, token: str) -> None:
+def _revoke(transport: Transport, token: str) -> Optional[SamlgateError]:
+    """Returns the error if the token could not be revoked. It then stays in the list of the user's tokens."""
     try:
         transport.send("POST", "/oauth/revoke", body=Body.of_form({"token": token, "client_id": _CLIENT_ID}))
-    except SamlgateError:
-        pass  # it stays in the list of the user's tokens
+    except SamlgateError as error:
+        return error
+    return None
 
 
 def _not_a_gateway(url: str) -> SamlgateError:

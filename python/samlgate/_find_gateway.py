@@ -19,6 +19,9 @@ class FoundGateway(NamedTuple):
     #: Where the token was found: ``argument``, ``environment``, ``credentials-file`` or ``operator-file``.
     source: str
 
+    def __repr__(self) -> str:
+        return f"FoundGateway(url={self.url!r}, source={self.source!r})"
+
 
 def named_gateway(url: Optional[str], environment: Mapping[str, str]) -> Optional[str]:
     """Returns the URL of the argument or the environment."""

@@ -21,7 +21,7 @@ class Operations(Calls):
         """
         return cast("t.Me", self._call("GET", "/api/v1/me", []))
 
-    def create_session_token(self, body: Optional[t.SessionTokenWish] = None) -> t.SessionToken:
+    def create_session_token(self, body: Optional[t.SessionTokenRequest] = None) -> t.SessionToken:
         """Create a session token.
 
         Creates a short-lived token that represents the member to other services. Requires a session or a CLI token; the session token never outlives it.

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Literal, Mapping, NamedTuple, Optional, Tuple, cast
 
 import jwt
 
@@ -24,7 +24,7 @@ _MAX_ANSWER_BYTES = 256 * 1024
 _TIMEOUT_SECONDS = 5.0
 #: Keys are fetched again after this time.
 _KEYS_MAX_AGE_SECONDS = 600.0
-#: An unknown key causes no further request for this time, so that strangers can't cause them without limit.
+#: An unknown key causes no further request for this time, so that unauthenticated clients can't cause requests without limit.
 _KEYS_COOLDOWN_SECONDS = 30.0
 #: The same after a failed request.
 _FAILURE_COOLDOWN_SECONDS = 1.0
@@ -33,6 +33,9 @@ monotonic = time.monotonic
 
 #: Some versions of PyJWT have no types for it.
 _PYJWK: Any = jwt.PyJWK
+
+
+Role = Literal["owner", "collaborator"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ class Auth:
     #: Email address that the organization's identity provider sent. Do not use it to identify a user or to grant access.
     email: str
     name: str
-    #: ``owner`` or ``collaborator``.
-    role: str
+    role: Role
     #: Id of the session or CLI token that the session token was created from.
     session_id: Optional[str]
     #: The ``jti`` of the session token.
@@ -170,7 +172,7 @@ def _auth_of(payload: Mapping[str, Any]) -> Auth:
         organization_id=organization_id,
         email=text("email") or "",
         name=text("name") or "",
-        role=role,
+        role=cast(Role, role),
         session_id=text("sid"),
         token_id=text("jti"),
         expires_at=float(payload["exp"]),
@@ -244,7 +246,7 @@ def _usable_keys(keys: "list[Dict[str, Any]]") -> Dict[Tuple[str, str], Any]:
         try:
             # Without the other members, so that no private key is read.
             key = _PYJWK({name: jwk[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in jwk}, algorithm).key
-        except Exception:  # it depends on the wrong member
+        except Exception:  # PyJWT raises different exceptions for each invalid member
             continue
         # RFC 7518 §3.3 requires 2048 bits.
         if algorithm == "RS256" and key.key_size < 2048:

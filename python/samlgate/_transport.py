@@ -39,6 +39,10 @@ class Body(NamedTuple):
     data: bytes
     content_type: str
 
+    def __repr__(self) -> str:
+        # The data can be a form with a token.
+        return f"Body({len(self.data)} bytes, {self.content_type!r})"
+
     @classmethod
     def of_json(cls, value: Any) -> Optional[Body]:
         return None if value is None else cls(json.dumps(value).encode("ascii"), "application/json")

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Awaitable, Callable, Dict, Iterable, List, Literal, Mapping, MutableMapping, Optional, Tuple, cast
+from typing import Any, Awaitable, Callable, Dict, Iterable, List, Mapping, MutableMapping, Optional, Tuple, cast
 
 try:
     from jwt.algorithms import has_crypto
@@ -14,7 +14,7 @@ try:
     # Without cryptography, PyJWT can read no key of a gateway, so every token would be rejected as invalid.
     if not has_crypto:
         raise ImportError("cryptography")
-    from ._session_tokens import Auth, token_verifier
+    from ._session_tokens import Auth, Role, token_verifier
 except ImportError as error:
     raise ImportError("samlgate.server needs PyJWT and cryptography. Install them with: pip install 'PyJWT[crypto]>=2.4'") from error
 from ._token_error import TokenError, WouldBlock
@@ -80,7 +80,7 @@ class RequireAuth:
         issuer: str,
         organization: Optional[str] = None,
         audience: Optional[str] = None,
-        role: Optional[Literal["owner", "collaborator"]] = None,
+        role: Optional[Role] = None,
         *,
         clock_tolerance_seconds: float = 5,
     ) -> None:

@@ -323,7 +323,7 @@ class ProposalChoice(TypedDict):
     """The `id` of the proposal that you have checked."""
 
 
-class SessionTokenWish(TypedDict, total=False):
+class SessionTokenRequest(TypedDict, total=False):
     audience: str
 
 

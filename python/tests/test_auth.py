@@ -400,6 +400,24 @@ class RealDeviceLoginTest(unittest.TestCase):
             first.get_me()
         self.assertEqual(os.listdir(file.parent), ["credentials.json"])
 
+    def test_says_if_the_replaced_token_could_not_be_revoked(self) -> None:
+        def answer(request: StubRequest) -> StubAnswer:
+            me = {
+                "user": {"id": "usr_1", "email": "ada@acme.example"},
+                "organization": {"slug": "acme"},
+                "credential": {"id": "tok_1", "expires_at": None},
+            }
+            answers = {"/oauth/device_authorization": CODE, "/oauth/token": {"access_token": f"secret{len(gateway.requests)}"}, "/api/v1/me": me}
+            return StubAnswer(200, answers[request.path]) if request.path in answers else StubAnswer(503, {"code": "store_unavailable"})
+
+        gateway = start_stub(self, answer)
+        shown: List[str] = []
+        for _ in range(2):
+            device_login(gateway.url, save=True, show=shown.append, environment={"HOME": str(self.home)})
+        self.assertEqual(len(shown), 3)
+        self.assertIn("could not be revoked (store_unavailable)", shown[2])
+        self.assertNotIn("secret", "".join(shown))
+
     def test_refuses_an_unusable_file_before_the_user_signs_in(self) -> None:
         folder = self.home / ".samlgate"
         folder.mkdir(mode=0o755)

@@ -12,6 +12,8 @@ from unittest import mock
 
 import samlgate
 from samlgate import errors
+from samlgate._find_gateway import find_gateway
+from samlgate._transport import Body
 from samlgate.auth import SessionTokenAuth
 
 from .support import StubAnswer, StubGateway, start_stub
@@ -211,6 +213,9 @@ class AttackTest(unittest.TestCase):
 
     def test_shows_no_token(self) -> None:
         self.assertEqual(repr(samlgate.Client("http://localhost:1", TOKEN)), "<samlgate.Client http://localhost:1>")
+        found = find_gateway("http://localhost:1", TOKEN, environment={})
+        for each in (found, Body.of_form({"token": TOKEN}), Body.of_json({"token": TOKEN})):
+            self.assertNotIn("secret", f"{each!r} {each}")
 
 
 class ErrorTest(unittest.TestCase):

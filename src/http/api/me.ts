@@ -6,7 +6,7 @@ import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { meJson, sessionTokenJson } from './representations.ts';
 import { optionalJson } from './request-body.ts';
-import { SESSION_TOKEN_WISH } from './request-shapes.ts';
+import { SESSION_TOKEN_REQUEST } from './request-shapes.ts';
 
 export const ME = [
   operation({
@@ -32,7 +32,7 @@ export const ME = [
     description:
       'Creates a short-lived token that represents the member to other services. Requires a session or a CLI token; the session token never outlives it.',
     who: 'member',
-    body: optionalJson(SESSION_TOKEN_WISH),
+    body: optionalJson(SESSION_TOKEN_REQUEST),
     status: 200,
     answer: answers.SESSION_TOKEN,
     refusals: ['forbidden'],

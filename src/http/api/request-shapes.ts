@@ -284,7 +284,7 @@ export const SETUP_LINK_OPTIONS = z.strictObject({
   connection: z.string().min(1).max(64).optional().describe('The ID of the connection. Absent: the default connection.'),
 });
 /** The name of the component in the OpenAPI document derives from this one, so it stays. */
-export const SESSION_TOKEN_WISH = z.strictObject({ audience: line(512).optional() });
+export const SESSION_TOKEN_REQUEST = z.strictObject({ audience: line(512).optional() });
 
 const MAX_LIMIT = 200;
 const limitMessage = rangeMessage(1, MAX_LIMIT);
