@@ -11,7 +11,8 @@ import { ScimError } from '../../scim/scim-error.ts';
 import { etagOf } from '../../scim/user.ts';
 import { hasBody, runParser } from '../api/request-body.ts';
 import { checkBearerToken, requireKeyWithinLimit } from '../limits/rate-limits.ts';
-import { actorOf, signalOf } from '../request-context.ts';
+import { runInSlot } from '../limits/request-slots.ts';
+import { actorOf, closeSignalOf, signalOf } from '../request-context.ts';
 import { recordRequest } from './record-request.ts';
 
 const DEFAULT_COUNT = 100;
@@ -31,11 +32,26 @@ export interface Call {
   readonly base: string;
 }
 
-/** Authenticates a request, and again after its body, which a client can send slowly. @throws unauthenticated, rate_limited, ScimError */
-export async function readCall(
+export interface CallOptions {
+  readonly request: Request;
+  readonly response: Response;
+  /** Groups have larger bodies than users. */
+  readonly isForGroup?: boolean;
+}
+
+/** Requests of a connection that run at the same time on each gateway. Those that change groups can be large and take long. */
+const SLOTS = { group_changes: 2, others: 8 } as const;
+
+/**
+ * Authenticates a request, and again after its body, which a client can send slowly. Then handles it, within the limits of its
+ * connection.
+ * @throws unauthenticated, rate_limited, ScimError, or an error of `handle`
+ */
+export async function handleCall(
   runtime: Runtime,
-  { request, response, isForGroup = false }: { readonly request: Request; readonly response: Response; readonly isForGroup?: boolean },
-): Promise<Call> {
+  { request, response, isForGroup = false }: CallOptions,
+  handle: (call: Call) => Promise<void> | void,
+): Promise<void> {
   const slug = String(request.params.org);
   const authorization = request.headers.authorization ?? '';
   const actor = actorOf(request, response);
@@ -47,12 +63,17 @@ export async function readCall(
     recordRequest(runtime, principal, { request, response });
   });
   const limited = limitedOf(principal);
+  const isChange = request.method !== 'GET' && request.method !== 'HEAD';
   await requireKeyWithinLimit(runtime, 'scim', limited);
-  if (request.method !== 'GET' && request.method !== 'HEAD') await requireKeyWithinLimit(runtime, 'scim_changes', limited);
-  const body = await readBody(request, response, isForGroup);
-  if (hasBody(request)) principal = await check();
-  const base = `${runtime.config.baseUrl}/scim/v2/${organization.slug}`;
-  return { request, response, principal, actor: { ...actor, kind: 'scim', id: tokenId }, body, base };
+  if (isChange) await requireKeyWithinLimit(runtime, 'scim_changes', limited);
+  const kind = isForGroup && isChange ? 'group_changes' : 'others';
+  await runInSlot(runtime, { key: `${limited} ${kind}`, count: SLOTS[kind], response }, async (hasWaited) => {
+    const body = await readBody(request, response, isForGroup);
+    if (hasWaited || hasBody(request)) principal = await check();
+    const base = `${runtime.config.baseUrl}/scim/v2/${organization.slug}`;
+    const target = { ...principal, signal: closeSignalOf(response) };
+    await handle({ request, response, principal: target, actor: { ...actor, kind: 'scim', id: tokenId }, body, base });
+  });
 }
 
 async function readBody(request: Request, response: Response, isForGroup: boolean): Promise<Json | undefined> {

@@ -12,7 +12,7 @@ import { ScimError } from '../../scim/scim-error.ts';
 import { etagOf, includesAttribute, projectResource, userResource } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
 import { listResponse, scimErrorExit, sendScim } from './answers.ts';
-import { type Call, conditionOf, idOf, projectionOf, readCall, readListQuery } from './call.ts';
+import { type Call, conditionOf, handleCall, idOf, projectionOf, readListQuery } from './call.ts';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.ts';
 import { GROUP_ROUTES } from './groups.ts';
 
@@ -22,9 +22,8 @@ export function scimRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   const route =
     (handle: (call: Call) => Promise<void> | void, options: { readonly isForGroup?: boolean } = {}): RequestHandler =>
-    async (request, response) => {
-      await handle(await readCall(runtime, { request, response, ...options }));
-    };
+    (request, response) =>
+      handleCall(runtime, { request, response, ...options }, handle);
   router.use('/scim/v2', (_request, response, next) => {
     response.locals.route = 'scim';
     response.setHeader('Cache-Control', 'no-store');

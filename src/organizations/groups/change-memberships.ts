@@ -3,6 +3,7 @@
  * version of the group. It costs the same in small and in large groups.
  */
 import { type Actor, auditStep } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
 import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { MemberListChange } from '../../scim/group.ts';
@@ -65,6 +66,7 @@ export async function changeMemberships(runtime: Runtime, actor: Actor, target: 
   let { requireVersion } = change;
   const apply = async (ids: readonly string[], isAdded: boolean) => {
     for (let from = 0; from < ids.length; from += BATCH_SIZE) {
+      if (target.signal?.aborted) throw new GatewayError('rate_limited', { detail: 'The client disconnected.' });
       const userIds = ids.slice(from, from + BATCH_SIZE);
       const count = await changeBatch(runtime, actor, target, { groupId: change.groupId, userIds, isAdded, requireVersion });
       if (count > 0) requireVersion = () => {};

@@ -15,6 +15,8 @@ import type { Connection, Organization } from '../organizations.ts';
 export interface ScimTarget extends OrganizationConnection {
   /** Makes a commit fail if the token of the client was revoked. */
   readonly requireToken: Step;
+  /** Aborted when the client disconnects. Long changes then stop between two commits. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ScimUser {

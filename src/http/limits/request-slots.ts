@@ -1,0 +1,81 @@
+/**
+ * Bounds how many requests of one client run at the same time, and with them the memory of their bodies. A request takes a slot before
+ * its body is read and keeps it until its work has ended, also if the client disconnects before.
+ */
+import type { Response } from 'express';
+import { GatewayError } from '../../errors.ts';
+import { perRuntime, type Runtime } from '../../runtime.ts';
+
+/** The bodies of waiting requests are not read, so each takes little memory. */
+const MAX_WAITING = 128;
+/** Shorter than the time in which a request must arrive. */
+const MAX_WAIT_MS = 10_000;
+const RETRY_SECONDS = 5;
+
+interface Slots {
+  running: number;
+  /** Requests in their order. Calling one starts it. */
+  readonly waiting: Set<() => void>;
+}
+
+const slotsOf = perRuntime(() => new Map<string, Slots>());
+
+export interface SlotOptions {
+  /** The client, and the kind of its requests. */
+  readonly key: string;
+  /** Requests that run at the same time on each gateway. */
+  readonly count: number;
+  readonly response: Response;
+}
+
+/**
+ * Runs the work of a request when fewer than `count` others of the client run.
+ * @throws rate_limited if too many wait, if the request waited too long, or if the client disconnected before the work began
+ */
+export async function runInSlot(
+  runtime: Runtime,
+  { key, count, response }: SlotOptions,
+  work: (hasWaited: boolean) => Promise<void>,
+): Promise<void> {
+  const all = slotsOf(runtime);
+  const slots = all.get(key) ?? { running: 0, waiting: new Set() };
+  all.set(key, slots);
+  const hasToWait = slots.running >= count;
+  if (hasToWait) await waitForSlot(runtime, slots, response);
+  else slots.running++;
+  try {
+    await work(hasToWait);
+  } finally {
+    const [next] = slots.waiting;
+    if (next) {
+      slots.waiting.delete(next);
+      next();
+    } else if (--slots.running === 0) all.delete(key);
+  }
+}
+
+async function waitForSlot(runtime: Runtime, { waiting }: Slots, response: Response): Promise<void> {
+  if (waiting.size >= MAX_WAITING || response.closed) throw tooManyAtOnce(runtime);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const leave = () => {
+    waiting.delete(resolve);
+    reject(tooManyAtOnce(runtime));
+  };
+  const timer = setTimeout(leave, MAX_WAIT_MS);
+  response.once('close', leave);
+  waiting.add(resolve);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    response.off('close', leave);
+  }
+}
+
+function tooManyAtOnce({ metrics }: Runtime): GatewayError {
+  metrics.limited.inc({ limit: 'requests_at_once' });
+  return new GatewayError('rate_limited', {
+    detail: 'The client sends too many requests at the same time. Send fewer at a time.',
+    retryAfterSeconds: RETRY_SECONDS,
+  });
+}

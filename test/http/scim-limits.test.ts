@@ -1,0 +1,127 @@
+/** SCIM clients that try to make the gateway hold more, or work longer, than their requests are worth. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { request as httpRequest, type ServerResponse } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { scimGroups, scimMemberships } from '../../src/organizations/groups/scim-groups.ts';
+import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import type { Step, Store } from '../../src/store/store.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
+
+let gateway: TestGateway;
+let acme: TestOrganization;
+let scim: ScimClient;
+let connectionId: string;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  acme = await makeTestOrganization(gateway);
+  scim = await makeScimClient(gateway, acme);
+  connectionId = (await getOrganizationById(gateway.runtime.store, acme.id))?.connections[0]?.id ?? '';
+});
+afterAll(() => gateway.stop());
+
+let number = 0;
+const makeUsers = async (count: number): Promise<string[]> => {
+  const create = async () => (await scim.call('POST', '/Users', { userName: `user${++number}@acme.example` })).body.id as string;
+  return Promise.all(Array.from({ length: count }, create));
+};
+const makeGroup = async (members: readonly string[] = []): Promise<string> => {
+  const sent = { displayName: `Group ${++number}`, members: members.map((value) => ({ value })) };
+  return (await scim.call('POST', '/Groups', sent)).body.id;
+};
+const membersOf = async (group: string): Promise<unknown[]> => (await scim.call('GET', `/Groups/${group}`)).body.members;
+
+/** Sends a request that its sender can abort. Resolves with the status, or with undefined if there is no answer. */
+function send(method: string, path: string, body: unknown) {
+  const text = JSON.stringify(body);
+  const sent = httpRequest(`${gateway.url}/scim/v2/${acme.slug}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${scim.token}`, 'content-type': 'application/scim+json', 'content-length': Buffer.byteLength(text) },
+  });
+  const status = new Promise<number | undefined>((resolve) => {
+    sent.once('error', () => resolve(undefined));
+    sent.once('response', (answer) => resolve(answer.resume().statusCode));
+  });
+  sent.end(text);
+  return { status, abort: () => sent.destroy() };
+}
+
+/** Replaces a function of the store while something runs. */
+async function whileStore<K extends 'get' | 'commit' | 'find'>(
+  name: K,
+  wrap: (original: Store[K]) => Store[K],
+  run: () => Promise<void>,
+): Promise<void> {
+  const store = gateway.runtime.store as { [name in K]: Store[K] };
+  const original = store[name];
+  store[name] = wrap(original.bind(store) as Store[K]);
+  try {
+    await run();
+  } finally {
+    store[name] = original;
+  }
+}
+
+describe('group changes that are sent at the same time', () => {
+  it('run two at a time, also if their client disconnects, and wait with their bodies unread', async () => {
+    const group = await makeGroup();
+    const release = Promise.withResolvers<void>();
+    let held = 0;
+    const hold = (original: Store['get']) =>
+      (async (partition: string, collection: { name: string }, id: string) => {
+        if (collection.name === scimGroups(connectionId).name && id === group) {
+          held++;
+          await release.promise;
+        }
+        return original(partition, collection as never, id);
+      }) as Store['get'];
+    const push = () => send('PATCH', `/Groups/${group}`, { Operations: [{ op: 'add', path: 'members', value: [] }] });
+    await whileStore('get', hold, async () => {
+      for (let round = 0; round < 2; round++) {
+        const all = Array.from({ length: 140 }, push);
+        const refused = Promise.withResolvers<void>();
+        let count = 0;
+        for (const { status } of all) void status.then((each) => each === 429 && ++count === 10 && refused.resolve());
+        await refused.promise;
+        expect(held).toBe(2);
+        for (const { abort } of all) abort();
+        await Promise.all(all.map(({ status }) => status));
+      }
+      release.resolve();
+    });
+    await expect(push().status).resolves.toBe(204);
+  });
+
+  it('stop between two commits when the client disconnects', async () => {
+    const users = await makeUsers(110);
+    const group = await makeGroup();
+    const responses: ServerResponse[] = [];
+    const keep = (message: unknown) => void responses.push((message as { response: ServerResponse }).response);
+    subscribe('http.server.request.start', keep);
+    const pushed = Promise.withResolvers<void>();
+    let sent: ReturnType<typeof send> | undefined;
+    const disconnect = (original: Store['commit']) =>
+      (async (partition: string, steps: readonly Step[], ...more: []) => {
+        const result = await original(partition, steps, ...more);
+        const isBatch = steps.some((step) => step.do === 'insert' && step.collection.name === scimMemberships(connectionId).name);
+        if (!isBatch) return result;
+        sent?.abort();
+        const [response] = responses;
+        if (response && !response.closed) await once(response, 'close');
+        pushed.resolve();
+        return result;
+      }) as Store['commit'];
+    await whileStore('commit', disconnect, async () => {
+      sent = send('PUT', `/Groups/${group}`, { displayName: `Group ${number}`, members: users.map((value) => ({ value })) });
+      await pushed.promise;
+      expect(await sent.status).toBeUndefined();
+      // Long enough for further commits, if the change goes on.
+      for (let i = 0; i < 20; i++) await scim.call('GET', '/ServiceProviderConfig');
+    });
+    unsubscribe('http.server.request.start', keep);
+    expect(await membersOf(group)).toHaveLength(50);
+  });
+});
