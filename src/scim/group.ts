@@ -37,8 +37,9 @@ export function readGroupProfile(attributes: Attributes): GroupProfile {
   requireFits(attributes);
   const displayName = attributeOf(attributes, 'displayName');
   if (typeof displayName !== 'string' || displayName.trim() === '') throw invalid('displayName: is required.');
-  if (displayName.length > MAX_NAME_LENGTH || !displayName.isWellFormed() || displayName.includes('\0')) {
-    throw invalid(`displayName: must be a text of at most ${MAX_NAME_LENGTH} characters.`);
+  // JSON takes six characters for a control character, and a user shows the names of 500 groups.
+  if (displayName.length > MAX_NAME_LENGTH || !displayName.isWellFormed() || /\p{Cc}/u.test(displayName)) {
+    throw invalid(`displayName: must be a text of at most ${MAX_NAME_LENGTH} characters without control characters.`);
   }
   return { displayName, externalId: textOf(attributes, 'externalId') };
 }
@@ -86,6 +87,8 @@ class MemberList {
   }
 }
 
+// Members that a client nests in the schema of groups more than once have no effect, and are never stored with the attributes.
+
 /**
  * Reads the body of POST or PUT. Without `members`, the members stay as they are (RFC 7644 §3.5.1).
  * @throws invalidSyntax, invalidPath, invalidValue, tooMany
@@ -98,7 +101,8 @@ export function readGroup(body: Json | undefined): SentGroup {
     members.clear();
     members.add(readMembers(value));
   }
-  return { attributes: readAttributes(others, GROUP_SCHEMA), members };
+  const { members: _nested, ...attributes } = readAttributes(others, GROUP_SCHEMA);
+  return { attributes, members };
 }
 
 /** Reads the body of PATCH. @throws invalidSyntax, invalidPath, invalidValue, invalidFilter, noTarget, tooMany */
@@ -109,7 +113,8 @@ export function readGroupPatch(body: Json | undefined): GroupPatch {
     const rest = readMemberOperation(members, operation);
     if (rest !== undefined) others.push(rest);
   }
-  return { operations: readPatch({ Operations: others }, GROUP_SCHEMA), members };
+  const operations = readPatch({ Operations: others }, GROUP_SCHEMA);
+  return { operations: operations.filter(({ path }) => path.schema !== undefined || path.name !== 'members'), members };
 }
 
 /** Applies what an operation does to the members, and returns what it does to other attributes. */

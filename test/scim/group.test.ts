@@ -46,6 +46,16 @@ describe('PATCH of a group', () => {
     ['changes no other part of a member', { op: 'replace', path: 'members[value eq "a"].display', value: 'x' }, ['a', 'b']],
   ])('%s', (_name, operation, expected) => expect(after(['a', 'b'], operation)).toEqual(expected));
 
+  it('stores no members, however often the client nests the schema', () => {
+    const members = [{ value: 'a' }];
+    const nested = { displayName: 'New', [GROUP]: { [GROUP]: { MEMBERS: members } } };
+    expect(readGroup(nested).attributes).toEqual({ displayName: 'New' });
+    for (const value of [nested, { [GROUP]: { [`${GROUP}:members`]: members } }]) {
+      const { operations: rest } = operations({ op: 'add', value }, { op: 'replace', path: GROUP, value });
+      expect(applyPatch({ displayName: 'New' }, rest)).toEqual({ displayName: 'New' });
+    }
+  });
+
   it('leaves other attributes to the operations on attributes', () => {
     const { operations: rest, members } = operations(
       { op: 'replace', value: { id: 'x', displayName: 'New', members: [{ value: 'a' }] } },
