@@ -44,6 +44,10 @@ const READ_WITHIN_MS = 30_000;
 export function signalOf(response: Response, withinMs: number = READ_WITHIN_MS): AbortSignal {
   const controller = new AbortController();
   const abort = (cause: string) => controller.abort(new GatewayError('store_unavailable', { cause }));
+  if (response.closed) {
+    abort('the client is gone');
+    return controller.signal;
+  }
   const timer = setTimeout(() => abort('reading took too long'), withinMs);
   response.once('close', () => {
     clearTimeout(timer);

@@ -36,11 +36,13 @@ const membersOf = async (group: string): Promise<unknown[]> => (await scim.call(
 
 /** Sends a request that its sender can abort. Resolves with the status, or with undefined if there is no answer. */
 function send(method: string, path: string, body: unknown) {
-  const text = JSON.stringify(body);
-  const sent = httpRequest(`${gateway.url}/scim/v2/${acme.slug}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${scim.token}`, 'content-type': 'application/scim+json', 'content-length': Buffer.byteLength(text) },
-  });
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const headers = {
+    authorization: `Bearer ${scim.token}`,
+    'content-type': 'application/scim+json',
+    'content-length': Buffer.byteLength(text),
+  };
+  const sent = httpRequest(`${gateway.url}/scim/v2/${acme.slug}${path}`, { method, headers });
   const status = new Promise<number | undefined>((resolve) => {
     sent.once('error', () => resolve(undefined));
     sent.once('response', (answer) => resolve(answer.resume().statusCode));
@@ -123,5 +125,76 @@ describe('group changes that are sent at the same time', () => {
     });
     unsubscribe('http.server.request.start', keep);
     expect(await membersOf(group)).toHaveLength(50);
+  });
+});
+
+describe('a list of users with many groups', () => {
+  const SIZE = 20;
+
+  /** Collects the lengths of the parts that the next response writes. */
+  function watchParts(): { readonly lengths: readonly number[]; stop(): void } {
+    const lengths: number[] = [];
+    const watch = (message: unknown) => {
+      const { response } = message as { response: ServerResponse };
+      for (const name of ['write', 'end'] as const) {
+        const original = response[name].bind(response) as (...args: unknown[]) => never;
+        response[name] = (part?: unknown, ...more: unknown[]) => {
+          if (typeof part === 'string' || part instanceof Buffer) lengths.push(part.length);
+          return original(part, ...more);
+        };
+      }
+    };
+    subscribe('http.server.request.start', watch);
+    return { lengths, stop: () => unsubscribe('http.server.request.start', watch) };
+  }
+
+  beforeAll(async () => {
+    const users = await makeUsers(SIZE);
+    for (let i = 0; i < SIZE; i++) await makeGroup(users);
+  });
+
+  it('is sent user by user', async () => {
+    const parts = watchParts();
+    const { body } = await scim.call('GET', '/Users?count=200');
+    parts.stop();
+    const sizes = body.Resources.map((user: unknown) => JSON.stringify(user).length) as number[];
+    expect(body.Resources).toHaveLength(body.totalResults);
+    expect(body.itemsPerPage).toBe(body.totalResults);
+    expect(body.Resources.filter(({ groups = [] }) => groups.length === SIZE)).toHaveLength(SIZE);
+    expect(Math.max(...parts.lengths)).toBeLessThanOrEqual(Math.max(...sizes));
+  });
+
+  it('reads no further users when the client disconnects', async () => {
+    const responses: ServerResponse[] = [];
+    const keep = (message: unknown) => void responses.push((message as { response: ServerResponse }).response);
+    subscribe('http.server.request.start', keep);
+    let reads = 0;
+    let sent: ReturnType<typeof send> | undefined;
+    const disconnect = (original: Store['find']) =>
+      (async (partition: string, collection: { name: string }, ...more: never[]) => {
+        if (collection.name === scimMemberships(connectionId).name && ++reads === 3) {
+          sent?.abort();
+          const [response] = responses;
+          if (response && !response.closed) await once(response, 'close');
+        }
+        return (original as (...args: unknown[]) => never)(partition, collection, ...more);
+      }) as Store['find'];
+    await whileStore('find', disconnect, async () => {
+      sent = send('GET', '/Users?count=200', undefined);
+      expect(await sent.status).not.toBe(500);
+      for (let i = 0; i < 20; i++) await scim.call('GET', '/ServiceProviderConfig');
+    });
+    unsubscribe('http.server.request.start', keep);
+    expect(reads).toBe(3);
+  });
+
+  it.each(['\u0001', '\n', '\u0085'])('has no names of groups with the control character %j', async (character) => {
+    const displayName = `Staff${character}`;
+    const refused = { status: 400, body: { scimType: 'invalidValue' } };
+    expect(await scim.call('POST', '/Groups', { displayName })).toMatchObject(refused);
+    const group = await makeGroup();
+    expect(await scim.call('PUT', `/Groups/${group}`, { displayName })).toMatchObject(refused);
+    const Operations = [{ op: 'replace', path: 'displayName', value: displayName }];
+    expect(await scim.call('PATCH', `/Groups/${group}`, { Operations })).toMatchObject(refused);
   });
 });

@@ -1,9 +1,11 @@
 /** Answers in the media type of SCIM, errors included (RFC 7644 §3.1, §3.4.2, §3.12). */
+import { once } from 'node:events';
 import type { ErrorRequestHandler, Response } from 'express';
 import { GatewayError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Attributes } from '../../scim/attributes.ts';
 import { ScimError } from '../../scim/scim-error.ts';
+import { signalOf } from '../request-context.ts';
 
 const MESSAGES = 'urn:ietf:params:scim:api:messages:2.0';
 
@@ -11,24 +13,54 @@ export function sendScim(response: Response, status: number, body: Attributes): 
   response.status(status).type('application/scim+json').send(JSON.stringify(body));
 }
 
-export interface ListPart {
+export interface ListPart<T> {
   readonly total: number;
   readonly startIndex: number;
-  readonly items: readonly Attributes[];
+  readonly items: readonly T[];
 }
 
-export const listResponse = ({ total, startIndex, items }: ListPart): Attributes => ({
+export const listResponse = ({ total, startIndex, items }: ListPart<Attributes>): Attributes => ({
   ...listHead({ total, startIndex, count: items.length }),
   Resources: items,
 });
 
 /** Returns a list response without the resources. */
-export const listHead = ({ total, startIndex, count }: Omit<ListPart, 'items'> & { readonly count: number }): Attributes => ({
+const listHead = ({ total, startIndex, count }: Omit<ListPart<unknown>, 'items'> & { readonly count: number }): Attributes => ({
   schemas: [`${MESSAGES}:ListResponse`],
   totalResults: total,
   startIndex,
   itemsPerPage: count,
 });
+
+/** Sends the parts as fast as the client reads them. The first part is read before the status is sent, so that its failure is answered. */
+export async function stream(response: Response, status: number, parts: AsyncGenerator<string>): Promise<void> {
+  const signal = signalOf(response);
+  const first = await parts.next();
+  response.status(status).type('application/scim+json');
+  for (let part = first; !part.done; part = await parts.next()) {
+    signal.throwIfAborted();
+    if (!response.write(part.value)) await once(response, 'drain', { signal });
+  }
+  response.end();
+}
+
+/** Sends a list while its items are read, so that it needs the memory of one item. */
+export async function streamList<T>(
+  response: Response,
+  { total, startIndex, items }: ListPart<T>,
+  textOf: (item: T) => AsyncGenerator<string>,
+): Promise<void> {
+  const head = JSON.stringify(listHead({ total, startIndex, count: items.length }));
+  async function* parts() {
+    yield `${head.slice(0, -1)},"Resources":[`;
+    for (const [i, item] of items.entries()) {
+      if (i > 0) yield ',';
+      yield* textOf(item);
+    }
+    yield ']}';
+  }
+  await stream(response, 200, parts());
+}
 
 /** Answers errors with the Error schema. Texts are ours, so they never echo what a client sent. */
 export function scimErrorExit(log: Log): ErrorRequestHandler {

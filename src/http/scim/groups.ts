@@ -1,6 +1,4 @@
 /** `/scim/v2/{org}/Groups`. Members are sent while they are read, so that a large group needs no memory. */
-import { once } from 'node:events';
-import type { Response } from 'express';
 import { changeGroup, createGroup, getGroup, removeGroup } from '../../organizations/groups/change-group.ts';
 import type { MemberCharges } from '../../organizations/groups/change-memberships.ts';
 import { eachGroupMember, listGroups } from '../../organizations/groups/list-groups.ts';
@@ -12,7 +10,7 @@ import { applyPatch } from '../../scim/patch.ts';
 import { etagOf, includesAttribute, projectResource } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
 import { signalOf } from '../request-context.ts';
-import { listHead } from './answers.ts';
+import { stream, streamList } from './answers.ts';
 import { type Call, conditionOf, idOf, projectionOf, readListQuery } from './call.ts';
 import { memberCharges } from './member-charges.ts';
 
@@ -30,21 +28,7 @@ export const GROUP_ROUTES: readonly (readonly ['get' | 'post' | 'put' | 'patch' 
 async function sendGroups(runtime: Runtime, call: Call): Promise<void> {
   const query = readListQuery(call);
   const { total, items } = await listGroups(runtime, call.principal, query);
-  const head = JSON.stringify(listHead({ total, startIndex: query.startIndex, count: items.length }));
-  await stream(
-    call.response,
-    200,
-    listText(head, items, (group) => groupText(runtime, call, group)),
-  );
-}
-
-async function* listText<T>(head: string, items: readonly T[], textOf: (item: T) => AsyncGenerator<string>): AsyncGenerator<string> {
-  yield `${head.slice(0, -1)},"Resources":[`;
-  for (const [i, item] of items.entries()) {
-    if (i > 0) yield ',';
-    yield* textOf(item);
-  }
-  yield ']}';
+  await streamList(call.response, { total, startIndex: query.startIndex, items }, (group) => groupText(runtime, call, group));
 }
 
 async function postGroup(runtime: Runtime, call: Call): Promise<void> {
@@ -138,14 +122,3 @@ const projectMember = (member: Attributes, projection: ReturnType<typeof project
   const { members } = projectResource({ members: [member] }, projection);
   return Array.isArray(members) ? members[0] : undefined;
 };
-
-/** Sends the parts as fast as the client reads them. The first part is read before the status is sent, so that its failure is answered. */
-async function stream(response: Response, status: number, parts: AsyncGenerator<string>): Promise<void> {
-  const first = await parts.next();
-  response.status(status).type('application/scim+json');
-  const signal = signalOf(response);
-  for (let part = first; !part.done; part = await parts.next()) {
-    if (!response.write(part.value)) await once(response, 'drain', { signal });
-  }
-  response.end();
-}

@@ -11,7 +11,8 @@ import { applyPatch, readAttributes, readPatch } from '../../scim/patch.ts';
 import { ScimError } from '../../scim/scim-error.ts';
 import { etagOf, includesAttribute, projectResource, userResource } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
-import { listResponse, scimErrorExit, sendScim } from './answers.ts';
+import { signalOf } from '../request-context.ts';
+import { listResponse, scimErrorExit, sendScim, streamList } from './answers.ts';
 import { type Call, conditionOf, handleCall, idOf, projectionOf, readListQuery } from './call.ts';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.ts';
 import { GROUP_ROUTES } from './groups.ts';
@@ -106,10 +107,11 @@ function sendOne(response: Response, items: readonly Attributes[], id: string | 
 }
 
 /** Returns how users are represented. Their groups are read only if the client asks for them. */
-function resourcesOf({ store }: Runtime, { request, principal, base }: Call): (user: Stored<ScimUser>) => Promise<Attributes> {
+function resourcesOf({ store }: Runtime, { request, response, principal, base }: Call): (user: Stored<ScimUser>) => Promise<Attributes> {
   const projection = projectionOf(request);
   const wantsGroups = includesAttribute(projection, 'groups');
-  const readGroups = groupReader(store, { organizationId: principal.organization.id, connectionId: principal.connection.id });
+  const at = { organizationId: principal.organization.id, connectionId: principal.connection.id, signal: signalOf(response) };
+  const readGroups = groupReader(store, at);
   return async ({ id, version, value: { attributes, active, createdAt, changedAt } }) => {
     const meta = { id, version, createdAt, changedAt, location: `${base}/Users/${id}` };
     const groups = wantsGroups ? await readGroups(id) : [];
@@ -137,8 +139,10 @@ interface UserAnswer {
 async function sendUsers(runtime: Runtime, call: Call): Promise<void> {
   const query = readListQuery(call);
   const list = await listUsers(runtime, call.principal, query);
-  const items = await Promise.all(list.items.map(resourcesOf(runtime, call)));
-  sendScim(call.response, 200, listResponse({ total: list.total, startIndex: query.startIndex, items }));
+  const resourceOf = resourcesOf(runtime, call);
+  await streamList(call.response, { ...list, startIndex: query.startIndex }, async function* (user) {
+    yield JSON.stringify(await resourceOf(user));
+  });
 }
 
 async function createUser(runtime: Runtime, call: Call): Promise<void> {

@@ -3,6 +3,7 @@
  * group costs what it costs in a small one. Each connection has collections of its own, so a token reaches no group of another
  * connection.
  */
+import { BoundedCache } from '../../bounded-cache.ts';
 import type { Attributes } from '../../scim/attributes.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Collection, Step, Store, Stored } from '../../store/store.ts';
@@ -53,16 +54,18 @@ export interface ScimUserRef {
   readonly organizationId: string;
   readonly connectionId: string;
   readonly userId: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Returns the memberships of a user, also those of groups that were deleted and are still being cleaned up. */
 export async function membershipsOfUser(
   store: Store,
-  { organizationId, connectionId, userId }: ScimUserRef,
+  { organizationId, connectionId, userId, signal }: ScimUserRef,
 ): Promise<readonly Stored<ScimMembership>[]> {
   const found: Stored<ScimMembership>[] = [];
   const collection = scimMemberships(connectionId);
-  for await (const each of eachRecord(store, { partition: organizationId, collection, index: 'user', equals: userId })) found.push(each);
+  const records = { partition: organizationId, collection, index: 'user', equals: userId, signal };
+  for await (const each of eachRecord(store, records)) found.push(each);
   return found;
 }
 
@@ -77,17 +80,25 @@ export interface GroupOfUser {
   readonly displayName: string;
 }
 
-/** Reads the groups of several users of a connection, and each group only once. */
-export function groupReader(store: Store, { organizationId, connectionId }: Omit<ScimUserRef, 'userId'>) {
-  const groups = new Map<string, Promise<Stored<ScimGroup> | undefined>>();
-  const readGroup = (id: string) => {
-    const group = groups.get(id) ?? store.get(organizationId, scimGroups(connectionId), id);
+/** Groups whose names a list of users keeps. */
+const MAX_KEPT_GROUPS = 2000;
+
+/** Reads the groups of several users of a connection, and each group only once as long as they have not too many. */
+export function groupReader(store: Store, at: Omit<ScimUserRef, 'userId'>) {
+  const { organizationId, connectionId } = at;
+  const groups = new BoundedCache<Promise<GroupOfUser | undefined>>(MAX_KEPT_GROUPS);
+  const readName = async (id: string): Promise<GroupOfUser | undefined> => {
+    const group = await store.get(organizationId, scimGroups(connectionId), id);
+    return group && { id, displayName: group.value.displayName };
+  };
+  const readOnce = (id: string) => {
+    const group = groups.get(id) ?? readName(id);
     groups.set(id, group);
     return group;
   };
   return async (userId: string): Promise<readonly GroupOfUser[]> => {
-    const memberships = await membershipsOfUser(store, { organizationId, connectionId, userId });
-    const found = await Promise.all(memberships.map(({ value }) => readGroup(value.groupId)));
-    return found.flatMap((group) => (group ? [{ id: group.id, displayName: group.value.displayName }] : []));
+    const memberships = await membershipsOfUser(store, { ...at, userId });
+    const found = await Promise.all(memberships.map(({ value }) => readOnce(value.groupId)));
+    return found.filter((group) => group !== undefined);
   };
 }
