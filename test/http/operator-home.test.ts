@@ -137,3 +137,30 @@ describe('operator home: the state of sign-ins', () => {
     expect(text).toMatch(/a certificate expires/);
   });
 });
+
+describe('operator pages: SCIM tokens', () => {
+  it('are warned about 14 days before the last one of a connection expires', async () => {
+    const organization = await makeTestOrganization(gateway);
+    const create = (name: string) =>
+      gateway.api('POST', `/organizations/${organization.slug}/scim-tokens`, { name, expires_in_days: 10 + 14 });
+    expect((await create('Okta')).status).toBe(201);
+    const warned = async () => {
+      const { body } = await gateway.api<{ name: string }>('GET', `/organizations/${organization.slug}`);
+      const shown = await home();
+      const attention = textOf(shown.text.split('<table')[0] ?? '').includes(`${body.name} : a SCIM token expires`);
+      return [attention, textOf((await open(organization.slug)).text).includes('The SCIM token Okta expires')];
+    };
+    expect(await warned()).toEqual([false, false]);
+    const before = aheadMs;
+    aheadMs += 11 * 86_400_000;
+    await operator.submit(await operator.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
+    try {
+      expect(await warned()).toEqual([true, true]);
+      expect((await open(`${organization.slug}/provisioning`)).status).toBe(200);
+      expect((await create('Next')).status).toBe(201);
+      expect(await warned()).toEqual([false, false]);
+    } finally {
+      aheadMs = before;
+    }
+  });
+});

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
+import type { ScimToken } from '../../auth/tokens/scim-tokens.ts';
 import type { ExpiringCertificate } from '../../organizations/connections/expiring-certificates.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { QuotaName } from '../../organizations/quotas/quotas.ts';
@@ -23,6 +24,11 @@ const TEXTS = {
       {link}: a certificate {value} {time}
     </>
   ),
+  scimToken: (verb: string, time: ComponentChildren) => (
+    <>
+      a SCIM token {verb} {time}. Without a valid one, users who leave keep their access
+    </>
+  ),
   moreOrganizationsPage: (count: ComponentChildren) => <>and {count} more organizations on this page</>,
 } as const;
 
@@ -32,6 +38,8 @@ export interface ListedOrganization {
   readonly health: SignInHealth | undefined;
   /** Quotas of which 80 % or more are used. */
   readonly nearQuotas: readonly QuotaName[];
+  /** SCIM tokens that expire soon or have expired, without those that another token replaces. */
+  readonly endingScimTokens: readonly ScimToken[];
 }
 
 export interface AttentionPanelProps {
@@ -51,7 +59,9 @@ export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: Atten
   const failing = listed.filter(({ health }) => health?.failingSinceMs !== undefined);
   const unknown = listed.filter(({ health }) => health?.unknownSignatureSinceMs !== undefined);
   const full = listed.filter(({ nearQuotas }) => nearQuotas.length > 0);
-  if (storeWarnings.length + expiring.length + ownerless.length + failing.length + unknown.length + full.length === 0) return null;
+  const ending = listed.filter(({ endingScimTokens }) => endingScimTokens.length > 0);
+  if (storeWarnings.length + expiring.length + ending.length + ownerless.length + failing.length + unknown.length + full.length === 0)
+    return null;
   return (
     <Callout kind="warning">
       <h2>{TEXTS.needsAttention}</h2>
@@ -83,6 +93,9 @@ export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: Atten
             <a href="/console/operator/health">{counted(expiring.length - MAX_SHOWN, 'more certificate')}</a>
           </li>
         ) : null}
+        <Organizations all={ending} path="/provisioning">
+          {({ endingScimTokens }) => scimTokenText(endingScimTokens, nowMs)}
+        </Organizations>
         <Organizations all={ownerless} path="/members">
           {() => 'lost its last owner, so only you can change its settings'}
         </Organizations>
@@ -92,6 +105,11 @@ export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: Atten
       </ul>
     </Callout>
   );
+}
+
+function scimTokenText(tokens: readonly ScimToken[], nowMs: number): ComponentChildren {
+  const endMs = Math.min(...tokens.map(({ expiresAtMs = nowMs }) => expiresAtMs));
+  return TEXTS.scimToken(endMs < nowMs ? 'expired' : 'expires', <Near ms={endMs} nowMs={nowMs} />);
 }
 
 interface OrganizationsProps {

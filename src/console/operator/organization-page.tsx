@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
+import type { ScimToken } from '../../auth/tokens/scim-tokens.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { nearQuotas, type QuotaUse } from '../../organizations/quotas/quota-use.ts';
 import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
@@ -14,6 +15,7 @@ import { Facts } from '../parts/facts.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { Moment, Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
+import { EndingScimTokens } from '../provisioning/ending-scim-tokens.tsx';
 import { CertificateBadge, StateBadge } from '../single-sign-on/connection-state.tsx';
 import { NextStepsPanel, type NextStepsPanelProps } from './next-steps-panel.tsx';
 import { SignInState } from './sign-in-state.tsx';
@@ -78,11 +80,13 @@ export interface OrganizationPageProps extends Omit<NextStepsPanelProps, 'frame'
   readonly urls: { readonly loginUrl: string; readonly entityId: string };
   readonly quotaUse: QuotaUse;
   readonly health: SignInHealth;
+  /** SCIM tokens that expire soon or have expired, without those that another token replaces. */
+  readonly endingScimTokens: readonly ScimToken[];
 }
 
 /** Shows one organization to the operator. */
 export function OrganizationPage(props: OrganizationPageProps) {
-  const { frame, organization, warnings, urls, quotaUse, health, progress, link, hasOwner } = props;
+  const { frame, organization, warnings, urls, quotaUse, health, endingScimTokens, progress, link, hasOwner } = props;
   const { slug } = organization;
   return (
     <ConsolePage
@@ -107,6 +111,7 @@ export function OrganizationPage(props: OrganizationPageProps) {
           </p>
         </Callout>
       )}
+      <EndingScimTokens frame={frame} tokens={endingScimTokens} />
       <NextStepsPanel {...{ frame, progress, link, hasOwner }} />
       <section class="panel" aria-labelledby="facts">
         <h2 id="facts">{TEXTS.organization}</h2>

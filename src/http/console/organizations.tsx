@@ -4,6 +4,7 @@ import { type Request, type Response, Router } from 'express';
 import type { z } from 'zod';
 import type { Actor } from '../../audit.ts';
 import { readSignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
+import { findEndingTokens } from '../../auth/tokens/scim-tokens.ts';
 import { DeleteOrganizationPage, OrganizationPage } from '../../console/operator/organization-page.tsx';
 import {
   ORGANIZATION_FIELDS,
@@ -93,6 +94,7 @@ export function organizationPages(runtime: Runtime): Router {
         urls={urls}
         quotaUse={quotaUse}
         health={await readSignInHealth(runtime, organization.id)}
+        endingScimTokens={await findEndingTokens(runtime, organization)}
         progress={setupProgress(organization, findDefaultConnection(organization))}
         link={await findNewestLink(runtime, organization.id)}
         hasOwner={await hasOwner(runtime.store, organization.id)}
@@ -141,6 +143,7 @@ async function showOrganizations(runtime: Runtime, request: Request, response: R
       organization,
       health: activeConnections(organization).length === 0 ? undefined : await readSignInHealth(runtime, organization.id),
       nearQuotas: nearQuotas(organization, await readQuotaUse(store, organization)),
+      endingScimTokens: await findEndingTokens(runtime, organization),
     })),
   );
   const [storeWarnings, expiring] = await Promise.all([store.warnings(), findExpiringCertificates(store, now() + EXPIRING_DAYS * DAY_MS)]);
