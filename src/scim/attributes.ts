@@ -63,7 +63,7 @@ export function requireFits(resource: Json): void {
 }
 
 /** Returns the name under which an object has an attribute, in whatever case, or the given name if it has none. */
-export function ownName(object: Attributes, name: string): string {
+function ownName(object: Attributes, name: string): string {
   if (Object.hasOwn(object, name)) return name;
   const folded = name.toLowerCase();
   return Object.keys(object).find((key) => key.toLowerCase() === folded) ?? name;

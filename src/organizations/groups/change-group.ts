@@ -138,13 +138,7 @@ async function changeAttributes(
     };
     const steps: Step[] = [
       // A sign-in that has read the former name is judged again.
-      {
-        do: changesRoles ? 'replace' : 'require',
-        collection: ORGANIZATION,
-        id: ORGANIZATION_RECORD,
-        version: stored.version,
-        value: organization,
-      },
+      organizationStep(stored, changesRoles),
       { do: 'replace', collection, id, version: group.version, value: { ...value, changedAt: toIsoTime(nowMs) } },
       auditStep(nowMs, actor, 'group.changed', { details }),
       ...(changesRoles ? await groupChangeSteps(store, { organizationId: organization.id, connectionId, groupId: id, actor }) : []),
@@ -157,6 +151,12 @@ async function changeAttributes(
     return RETRY;
   });
 }
+
+/** Requires that the organization is unchanged. With `isReplaced`, sign-ins that have read it fail and are judged again. */
+const organizationStep = ({ version, value }: Stored<Organization>, isReplaced: boolean): Step => ({
+  ...{ collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value },
+  do: isReplaced ? 'replace' : 'require',
+});
 
 const givesRole = (organization: Organization, names: readonly string[]): boolean =>
   usesScimGroups(organization) && names.some((name) => isRuleGroup(organization, name));
@@ -183,13 +183,7 @@ export async function removeGroup(
     const isUsed = items.length > 0;
     if (isUsed) await noteGroupChanges(store, organization.id, true);
     const steps: Step[] = [
-      {
-        do: isUsed ? 'replace' : 'require',
-        collection: ORGANIZATION,
-        id: ORGANIZATION_RECORD,
-        version: stored.version,
-        value: organization,
-      },
+      organizationStep(stored, isUsed),
       { do: 'delete', collection: scimGroups(connectionId), id, version: group.version },
       auditStep(now(), actor, 'group.deleted', { details: { group: id, name: group.value.displayName, by: 'scim' } }),
       ...(isUsed ? await groupChangeSteps(store, { organizationId: organization.id, connectionId, groupId: id, actor }) : []),

@@ -28,10 +28,16 @@ import {
   roleChangeSteps,
   withRoleByGroups,
 } from './group-roles.ts';
-import { MAX_GROUPS_OF_USER, membershipId, membershipsOfUser, type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
+import {
+  BATCH_SIZE,
+  MAX_GROUPS_OF_USER,
+  membershipId,
+  membershipsOfUser,
+  type ScimGroup,
+  scimGroups,
+  scimMemberships,
+} from './scim-groups.ts';
 
-/** Members per commit. */
-export const BATCH_SIZE = 50;
 const PAGE_SIZE = 200;
 
 export const noSuchGroup = (): ScimError => new ScimError(404, 'There is no such group.');

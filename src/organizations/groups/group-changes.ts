@@ -25,7 +25,7 @@ import {
   usesScimGroups,
   withRoleByGroups,
 } from './group-roles.ts';
-import { type ScimMembership, scimGroups, scimMemberships } from './scim-groups.ts';
+import { BATCH_SIZE, type ScimMembership, scimGroups, scimMemberships } from './scim-groups.ts';
 
 interface GroupChangeRecord {
   readonly connectionId: string;
@@ -35,9 +35,6 @@ interface GroupChangeRecord {
 
 /** The id is that of the group. A group that still exists was renamed. */
 const GROUP_CHANGES: Collection<GroupChangeRecord> = { name: 'scim-group-change', indexes: { all: () => [''] }, unique: {} };
-
-/** Members per commit. */
-const BATCH_SIZE = 50;
 
 export interface GroupChangeRef {
   readonly organizationId: string;

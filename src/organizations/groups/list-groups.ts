@@ -8,7 +8,7 @@ import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
-import { listPage, MAX_COUNT, type PageQuery, type RecordList } from '../provisioning/paged-list.ts';
+import { listPage, MAX_COUNT, type PageQuery, type RecordList, requireAllRead, tooManyRead } from '../provisioning/paged-list.ts';
 import { membershipId, membershipsOfUser, type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
 
 export interface GroupQuery extends PageQuery {
@@ -83,6 +83,8 @@ function userIdOf(condition: Condition): string | undefined {
   throw new ScimError(400, 'Filter members by their value, such as members[value eq "…"].', 'invalidFilter');
 }
 
+const ADVICE = 'groups. Filter by displayName, externalId, id or members.value.';
+
 /** Finds groups by a condition that has an index. */
 async function findCandidates(
   store: Store,
@@ -107,10 +109,11 @@ async function findCandidates(
       return isStorable ? only(await store.getUnique(organizationId, collection, 'displayName', value.toLowerCase())) : [];
     }
     if (name === 'id') return isGroupId(value) ? only(await store.get(organizationId, collection, value)) : [];
-    if (name === 'externalId') return isStorable ? readSome(await store.find(organizationId, collection, 'externalId', some(value))) : [];
+    if (name === 'externalId')
+      return isStorable ? requireAllRead(await store.find(organizationId, collection, 'externalId', some(value)), ADVICE) : [];
   }
-  if ((await store.count(organizationId, collection)) > MAX_COUNT) throw tooManyRead();
-  return readSome(await store.find(organizationId, collection, 'all', some('')));
+  if ((await store.count(organizationId, collection)) > MAX_COUNT) throw tooManyRead(ADVICE);
+  return requireAllRead(await store.find(organizationId, collection, 'all', some('')), ADVICE);
 }
 
 async function groupsOfUser(store: Store, user: ConnectionRef & { readonly userId: string }): Promise<readonly Stored<ScimGroup>[]> {
@@ -119,14 +122,6 @@ async function groupsOfUser(store: Store, user: ConnectionRef & { readonly userI
   const groups = await Promise.all(memberships.map(({ value }) => store.get(user.organizationId, collection, value.groupId)));
   return groups.filter((group) => group !== undefined);
 }
-
-function readSome<T>({ items, nextCursor }: { readonly items: readonly T[]; readonly nextCursor: string | null }): readonly T[] {
-  if (nextCursor === null) return items;
-  throw tooManyRead();
-}
-
-const tooManyRead = (): ScimError =>
-  new ScimError(400, 'The filter would read too many groups. Filter by displayName, externalId, id or members.value.', 'tooMany');
 
 /** Yields the ids of the members of a group, in the order of ids. */
 export async function* eachGroupMember(

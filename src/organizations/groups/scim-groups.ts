@@ -8,6 +8,9 @@ import type { Attributes } from '../../scim/attributes.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Collection, Step, Store, Stored } from '../../store/store.ts';
 
+/** Members per commit of a change. */
+export const BATCH_SIZE = 50;
+
 export interface ScimGroup {
   /** As the client sent them, without the members. */
   readonly attributes: Attributes;

@@ -3,11 +3,10 @@ import { isUserId } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Attributes } from '../../scim/attributes.ts';
 import { conditionsOf, type Filter, matchesFilter, withTrimmedValues } from '../../scim/filter.ts';
-import { ScimError } from '../../scim/scim-error.ts';
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
-import { listPage, MAX_COUNT, type PageQuery, type RecordList } from './paged-list.ts';
+import { listPage, MAX_COUNT, type PageQuery, type RecordList, requireAllRead, tooManyRead } from './paged-list.ts';
 import { type ScimUser, scimUsers } from './scim-users.ts';
 
 export interface UserQuery extends PageQuery {
@@ -37,6 +36,8 @@ const filterable = (id: string, { attributes, userName, externalId, active, crea
   meta: { resourceType: 'User', created: createdAt, lastModified: changedAt },
 });
 
+const ADVICE = 'users. Filter by userName, externalId, id or emails.value.';
+
 /** Finds users by a condition that has an index. */
 async function findCandidates(
   { store }: Runtime,
@@ -55,21 +56,14 @@ async function findCandidates(
       return isStorable ? only(await store.getUnique(organizationId, collection, 'userName', value.toLowerCase())) : [];
     }
     if (name === 'id') return isUserId(value) ? only(await store.get(organizationId, collection, value)) : [];
-    if (name === 'externalId') return isStorable ? readSome(await store.find(organizationId, collection, 'externalId', some(value))) : [];
+    if (name === 'externalId')
+      return isStorable ? requireAllRead(await store.find(organizationId, collection, 'externalId', some(value)), ADVICE) : [];
     if (name === 'emails' && (sub === undefined || sub === 'value')) {
-      return isStorable ? readSome(await store.find(organizationId, collection, 'email', some(value.toLowerCase()))) : [];
+      return isStorable ? requireAllRead(await store.find(organizationId, collection, 'email', some(value.toLowerCase())), ADVICE) : [];
     }
   }
-  if ((await store.count(organizationId, collection)) > MAX_COUNT) throw tooManyRead();
-  return readSome(await store.find(organizationId, collection, 'all', some('')));
+  if ((await store.count(organizationId, collection)) > MAX_COUNT) throw tooManyRead(ADVICE);
+  return requireAllRead(await store.find(organizationId, collection, 'all', some('')), ADVICE);
 }
 
 const some = (equals: string) => ({ equals, limit: MAX_COUNT });
-
-function readSome({ items, nextCursor }: { readonly items: readonly Stored<ScimUser>[]; readonly nextCursor: string | null }) {
-  if (nextCursor === null) return items;
-  throw tooManyRead();
-}
-
-const tooManyRead = (): ScimError =>
-  new ScimError(400, 'The filter would read too many users. Filter by userName, externalId, id or emails.value.', 'tooMany');

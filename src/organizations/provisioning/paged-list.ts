@@ -35,6 +35,17 @@ export const MAX_COUNT = 200;
 const MAX_SKIPPED = 2000;
 const CURSOR_SECONDS = 3600;
 
+/** Returns the records that a filter found. @throws ScimError with tooMany if there are more */
+export function requireAllRead<T>(
+  page: { readonly items: readonly T[]; readonly nextCursor: string | null },
+  advice: string,
+): readonly T[] {
+  if (page.nextCursor !== null) throw tooManyRead(advice);
+  return page.items;
+}
+
+export const tooManyRead = (advice: string): ScimError => new ScimError(400, `The filter would read too many ${advice}`, 'tooMany');
+
 /** @throws ScimError with tooMany if the position is too far behind */
 export async function listPage<T>(runtime: Runtime, list: ListedRecords<T>, query: PageQuery): Promise<RecordList<T>> {
   const { store } = runtime;

@@ -67,7 +67,7 @@ export async function scimRemovalSteps(store: Store, organizationId: string, { i
 }
 
 /** Returns whether the identity provider has deactivated a member. */
-export const isDeactivated = ({ scim }: Pick<Member, 'scim'>): boolean => scim?.active === false;
+const isDeactivated = ({ scim }: Pick<Member, 'scim'>): boolean => scim?.active === false;
 
 /** Returns whether an owner or the operator has suspended a member, whether or not the identity provider has deactivated it too. */
 export const isSuspendedByOwner = (member: Pick<Member, 'suspended' | 'suspendedByOwner' | 'scim'>): boolean =>
