@@ -4,7 +4,7 @@ import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { noteConnections, noteRevocation } from '../directory.ts';
-import { finishGroupChanges, noteDeletedGroups } from '../groups/group-changes.ts';
+import { deleteFormerGroups, noteDeletedGroups } from '../groups/group-changes.ts';
 import {
   type Connection,
   type ConnectionSettings,
@@ -225,7 +225,7 @@ export async function removeConnection(
   });
   await noteConnectionsNow(runtime, organization.id);
   if (!keepsSessions || isRevoking) await finishRevocations(runtime, actor, organization.id);
-  await finishGroupChanges(runtime, organization.id);
+  await deleteFormerGroups(runtime.store, organization.id);
   await noteOwnerLoss(runtime, actor, after);
   return after;
 }

@@ -16,6 +16,7 @@ import { updateRecord } from '../../store/update-record.ts';
 import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
 import { dropSessions, hasSignedInSince, MEMBERS, type Member } from '../members.ts';
 import { type Connection, getOrganizationById, type Organization, type RevokingConnection, updateOrganization } from '../organizations.ts';
+import { resumeEach } from '../resume-each.ts';
 import { findFormerConnection } from './connections.ts';
 
 const GATEWAY: Actor = { kind: 'gateway' };
@@ -92,11 +93,11 @@ async function noteAgain(store: Store, organizationId: string): Promise<Organiza
 }
 
 /** Continues the revocations that a crash has interrupted. */
-export async function resumeRevocations(runtime: Runtime): Promise<void> {
-  for await (const { id, slug } of organizationsWithRevocation(runtime.store)) {
-    runtime.log.info({ organization: slug }, 'continuing to revoke the credentials of a disabled or deleted connection');
-    await finishRevocations(runtime, GATEWAY, id);
-  }
+export function resumeRevocations(runtime: Runtime): Promise<void> {
+  return resumeEach(runtime, organizationsWithRevocation(runtime.store), {
+    name: 'revoking the credentials of a disabled or deleted connection',
+    resume: (id) => finishRevocations(runtime, GATEWAY, id),
+  });
 }
 
 /**

@@ -17,7 +17,7 @@ import type { ScimTarget } from '../provisioning/scim-users.ts';
 import { noteNewGroup } from '../quotas/quota-use.ts';
 import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
 import { changeMemberships, type MemberCharges, noSuchGroup } from './change-memberships.ts';
-import { finishGroupChange, groupChangeSteps } from './group-changes.ts';
+import { finishGroupChange, groupChangeSteps, requireNoGroupChange } from './group-changes.ts';
 import { isRuleGroup, usesScimGroups } from './group-roles.ts';
 import { type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
 
@@ -129,7 +129,10 @@ async function changeAttributes(
     const nowMs = now();
     const isRenamed = value.displayName !== before.displayName;
     const changesRoles = isRenamed && givesRole(organization, [before.displayName, value.displayName]);
-    if (changesRoles) await noteGroupChanges(store, organization.id, true);
+    if (changesRoles) {
+      await requireNoGroupChange(store, organization.id, id);
+      await noteGroupChanges(store, organization.id, true);
+    }
     const details = {
       group: id,
       name: value.displayName,

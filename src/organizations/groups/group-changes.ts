@@ -1,9 +1,10 @@
 /**
  * Finishes renames and deletions of groups, which concern all members of a group. The commit that renames or deletes a group saves a
  * record. The members are then changed in batches, and the record is deleted last. After a crash, any replica starts the batches again,
- * which changes nothing for members who are done.
+ * which changes nothing for members who are done. Until then, a rename that changes roles is refused.
  */
 import type { Actor } from '../../audit.ts';
+import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import { eachRecord } from '../../store/each-record.ts';
@@ -14,6 +15,7 @@ import { noteGroupChanges, organizationsWithGroupChanges } from '../directory.ts
 import { MEMBERS } from '../members.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
+import { resumeEach } from '../resume-each.ts';
 import type { MemberCharges } from './change-memberships.ts';
 import {
   foreseeRoleChanges,
@@ -36,6 +38,8 @@ interface GroupChangeRecord {
 /** The id is that of the group. A group that still exists was renamed. */
 const GROUP_CHANGES: Collection<GroupChangeRecord> = { name: 'scim-group-change', indexes: { all: () => [''] }, unique: {} };
 
+const RENAME_AGAIN_AFTER_SECONDS = 30;
+
 export interface GroupChangeRef {
   readonly organizationId: string;
   readonly connectionId: string;
@@ -43,7 +47,20 @@ export interface GroupChangeRef {
   readonly actor: Actor;
 }
 
-/** Returns the step that saves a rename or deletion. A former one of the same group is replaced, so that it starts again. */
+/**
+ * Checks that no rename of a group is unfinished. Otherwise a client that renames it again and again would start the batches anew each
+ * time, and they would never end.
+ * @throws rate_limited
+ */
+export async function requireNoGroupChange(store: Store, organizationId: string, groupId: string): Promise<void> {
+  if (!(await store.get(organizationId, GROUP_CHANGES, groupId))) return;
+  throw new GatewayError('rate_limited', {
+    detail: 'The roles of the members of this group are still changing after its last rename. Try again in a minute.',
+    retryAfterSeconds: RENAME_AGAIN_AFTER_SECONDS,
+  });
+}
+
+/** Returns the step that saves a rename or deletion. The deletion of a group replaces its rename. */
 export async function groupChangeSteps(
   store: Store,
   { organizationId, connectionId, groupId, actor }: GroupChangeRef,
@@ -72,10 +89,15 @@ export async function finishGroupChange(runtime: Runtime, { organizationId, grou
 /** Finishes the changes of all groups of an organization. */
 export async function finishGroupChanges(runtime: Runtime, organizationId: string): Promise<void> {
   const { store } = runtime;
-  await noteAgain(store, organizationId);
   for await (const { id: groupId } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) {
     await finishOne(runtime, organizationId, { groupId });
   }
+  await deleteFormerGroups(store, organizationId);
+}
+
+/** Deletes the groups of deleted connections. Renames and deletions of groups that were interrupted are left to the background. */
+export async function deleteFormerGroups(store: Store, organizationId: string): Promise<void> {
+  await noteAgain(store, organizationId);
   for (const connectionId of await deletedConnections(store, organizationId)) await deleteGroupsOf(store, { organizationId, connectionId });
   await noteIfDone(store, organizationId);
 }
@@ -87,16 +109,13 @@ interface Work {
 
 async function finishOne(runtime: Runtime, organizationId: string, { groupId, charges }: Work): Promise<void> {
   const { store } = runtime;
-  for (
-    let change = await store.get(organizationId, GROUP_CHANGES, groupId);
-    change;
-    change = await store.get(organizationId, GROUP_CHANGES, groupId)
-  ) {
-    await applyChange(runtime, organizationId, { change, charges });
-    // Fails if the group was renamed again or deleted meanwhile.
-    const step: Step = { do: 'delete', collection: GROUP_CHANGES, id: groupId, version: change.version };
-    await store.commit(organizationId, [step], { replicated: true });
-  }
+  const change = await store.get(organizationId, GROUP_CHANGES, groupId);
+  if (!change) return;
+  await applyChange(runtime, organizationId, { change, charges });
+  // Fails if the group was deleted meanwhile. That deletion changes the members then.
+  await store.commit(organizationId, [{ do: 'delete', collection: GROUP_CHANGES, id: groupId, version: change.version }], {
+    replicated: true,
+  });
 }
 
 /** The note from before the commit is deleted if another replica finished an earlier change between the two. */
@@ -155,17 +174,18 @@ async function deleteSome(
   });
 }
 
-/** Call it before a connection is deleted. @see finishGroupChanges, which deletes its groups then */
+/** Call it before a connection is deleted. @see deleteFormerGroups */
 export async function noteDeletedGroups(store: Store, organizationId: string, connectionId: string): Promise<void> {
   if ((await store.count(organizationId, scimGroups(connectionId))) > 0) await noteGroupChanges(store, organizationId, true);
 }
 
 /** Continues the changes that a crash has interrupted. */
-export async function resumeGroupChanges(runtime: Runtime): Promise<void> {
-  for await (const { id, slug } of organizationsWithGroupChanges(runtime.store)) {
-    runtime.log.info({ organization: slug }, 'continuing to change the roles of the members of renamed or deleted groups');
-    await finishGroupChanges(runtime, id);
-  }
+export function resumeGroupChanges(runtime: Runtime, nextAfterMs?: number): Promise<void> {
+  return resumeEach(runtime, organizationsWithGroupChanges(runtime.store), {
+    name: 'changing the members of renamed or deleted groups',
+    resume: (id) => finishGroupChanges(runtime, id),
+    nextAfterMs,
+  });
 }
 
 interface Pass {
