@@ -114,7 +114,7 @@ describe('the page Provisioning', () => {
     const panel = async (query = '') => (await page(`/${con}${query}`)).text.split('id="groups"')[1] ?? '';
     expect(await panel()).toContain('These groups give no roles');
     expect(await panel()).not.toContain('<div>owner<');
-    await gateway.api('PATCH', `/organizations/${acme.slug}`, { groups_from: 'both' });
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { groups_from: 'both', allow_no_owner: true });
     const shown = await panel();
     expect(shown).toContain('2 provisioned');
     expect(shown).toContain('Admins &amp; &lt;b>all&lt;/b>');
