@@ -115,26 +115,30 @@ export const metaOf = (resourceType: 'User' | 'Group', { createdAt, changedAt, v
 /** Always returned (RFC 7643 §7, `returned: always`). */
 const ALWAYS = new Set(['schemas', 'id', 'meta']);
 
+/** The attributes that a client asks for, each a path without filters, in lower case. */
 export interface Projection {
-  readonly attributes?: string | undefined;
-  readonly excludedAttributes?: string | undefined;
+  readonly only: readonly string[];
+  readonly without: readonly string[];
 }
+
+/** Reads the parameters `attributes` and `excludedAttributes`. Read them once for each request, because lists use them for each item. */
+export const readProjection = ({
+  attributes,
+  excludedAttributes,
+}: { [name in 'attributes' | 'excludedAttributes']: string | undefined }) => ({
+  only: pathsOf(attributes),
+  without: pathsOf(excludedAttributes),
+});
 
 /** Returns whether a client wants an attribute, or a part of it. */
-export function includesAttribute({ attributes, excludedAttributes }: Projection, name: string): boolean {
-  const only = pathsOf(attributes);
+export function includesAttribute({ only, without }: Projection, name: string): boolean {
   const key = name.toLowerCase();
   if (only.length > 0) return only.some((path) => path === key || path.startsWith(`${key}.`));
-  return !pathsOf(excludedAttributes).includes(key);
+  return !without.includes(key);
 }
 
-/**
- * Returns the attributes that the parameters `attributes` or `excludedAttributes` ask for, each a list of paths without filters.
- * @see RFC 7644 §3.9
- */
-export function projectResource(resource: Attributes, { attributes, excludedAttributes }: Projection): Attributes {
-  const only = pathsOf(attributes);
-  const without = pathsOf(excludedAttributes);
+/** Returns the attributes that a client asks for. @see RFC 7644 §3.9 */
+export function projectResource(resource: Attributes, { only, without }: Projection): Attributes {
   if (only.length === 0 && without.length === 0) return resource;
   const entries = Object.entries(resource).flatMap(([name, value]): (readonly [string, Json])[] => {
     if (ALWAYS.has(name)) return [[name, value]];
@@ -147,13 +151,15 @@ export function projectResource(resource: Attributes, { attributes, excludedAttr
 }
 
 /** Core attributes may be written with their URN, and attributes of an extension always are. */
-const pathsOf = (list: string | undefined): readonly string[] =>
-  (list ?? '')
+function pathsOf(list: string | undefined): readonly string[] {
+  const paths = (list ?? '')
     .slice(0, 2000)
     .split(',')
     .map((path) => path.trim().toLowerCase().replace(`${USER_SCHEMA.toLowerCase()}:`, '').replace(`${GROUP_SCHEMA.toLowerCase()}:`, ''))
     .map((path) => path.replace(`${ENTERPRISE_SCHEMA.toLowerCase()}:`, `${ENTERPRISE_SCHEMA.toLowerCase()}.`))
     .filter((path) => path !== '');
+  return [...new Set(paths)];
+}
 
 function pick(value: Json, names: readonly string[], isKept: boolean): Json {
   if (isList(value)) return value.map((each) => pick(each, names, isKept));

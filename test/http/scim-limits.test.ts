@@ -5,6 +5,7 @@ import { request as httpRequest, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { scimGroups, scimMemberships } from '../../src/organizations/groups/scim-groups.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import { flushProvisioningLog, readProvisioningLog } from '../../src/organizations/provisioning/provisioning-log.ts';
 import type { Step, Store } from '../../src/store/store.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
@@ -35,14 +36,14 @@ const makeGroup = async (members: readonly string[] = []): Promise<string> => {
 const membersOf = async (group: string): Promise<unknown[]> => (await scim.call('GET', `/Groups/${group}`)).body.members;
 
 /** Sends a request that its sender can abort. Resolves with the status, or with undefined if there is no answer. */
-function send(method: string, path: string, body: unknown) {
+function send(method: string, path: string, body: unknown, { slug, token } = { slug: acme.slug, token: scim.token }) {
   const text = body === undefined ? '' : JSON.stringify(body);
   const headers = {
-    authorization: `Bearer ${scim.token}`,
+    authorization: `Bearer ${token}`,
     'content-type': 'application/scim+json',
     'content-length': Buffer.byteLength(text),
   };
-  const sent = httpRequest(`${gateway.url}/scim/v2/${acme.slug}${path}`, { method, headers });
+  const sent = httpRequest(`${gateway.url}/scim/v2/${slug}${path}`, { method, headers });
   const status = new Promise<number | undefined>((resolve) => {
     sent.once('error', () => resolve(undefined));
     sent.once('response', (answer) => resolve(answer.resume().statusCode));
@@ -128,6 +129,40 @@ describe('group changes that are sent at the same time', () => {
   });
 });
 
+describe('a client that disconnects before the answer', () => {
+  it('is recorded in the provisioning log, and as the last use of the token', async () => {
+    const other = await makeTestOrganization(gateway);
+    const client = await makeScimClient(gateway, other);
+    const connection = (await getOrganizationById(gateway.runtime.store, other.id))?.connections[0]?.id ?? '';
+    const responses: ServerResponse[] = [];
+    const keep = (message: unknown) => void responses.push((message as { response: ServerResponse }).response);
+    subscribe('http.server.request.start', keep);
+    const closed = Promise.withResolvers<void>();
+    let sent: ReturnType<typeof send> | undefined;
+    const disconnect = (original: Store['get']) =>
+      (async (partition: string, collection: { name: string }, id: string) => {
+        if (collection.name === scimGroups(connection).name) {
+          sent?.abort();
+          const [response] = responses;
+          if (response && !response.closed) await once(response, 'close');
+          closed.resolve();
+        }
+        return original(partition, collection as never, id);
+      }) as Store['get'];
+    await whileStore('get', disconnect, async () => {
+      sent = send('DELETE', '/Groups/grp_00000000000000000000', undefined, { slug: other.slug, token: client.token });
+      expect(await sent.status).toBeUndefined();
+      await closed.promise;
+    });
+    unsubscribe('http.server.request.start', keep);
+    await flushProvisioningLog(gateway.runtime);
+    const log = await readProvisioningLog(gateway.runtime, { organizationId: other.id, connectionId: connection });
+    expect(log.requests).toMatchObject([{ method: 'DELETE', path: 'Groups/{id}', status: 499 }]);
+    const { body } = await gateway.api<{ items: { last_used_at: string | null }[] }>('GET', `/organizations/${other.slug}/scim-tokens`);
+    expect(body.items[0]?.last_used_at).toEqual(expect.any(String));
+  });
+});
+
 describe('a list of users with many groups', () => {
   const SIZE = 20;
 
@@ -162,6 +197,24 @@ describe('a list of users with many groups', () => {
     expect(body.itemsPerPage).toBe(body.totalResults);
     expect(body.Resources.filter(({ groups = [] }) => groups.length === SIZE)).toHaveLength(SIZE);
     expect(Math.max(...parts.lengths)).toBeLessThanOrEqual(Math.max(...sizes));
+  });
+
+  it('waits for the disconnection of its client once, not once for each group', async () => {
+    const listeners: number[] = [];
+    const watch = (message: unknown) => {
+      const { response } = message as { response: ServerResponse };
+      const end = response.end.bind(response) as (...args: unknown[]) => never;
+      response.end = (...args: unknown[]) => {
+        listeners.push(response.listenerCount('close'));
+        return end(...args);
+      };
+    };
+    subscribe('http.server.request.start', watch);
+    await scim.call('GET', '/Groups?count=1');
+    await scim.call('GET', '/Groups?count=20');
+    unsubscribe('http.server.request.start', watch);
+    expect(listeners).toHaveLength(2);
+    expect(listeners[1]).toBe(listeners[0]);
   });
 
   it('reads no further users when the client disconnects', async () => {

@@ -122,6 +122,7 @@ const FIXES: Readonly<Record<number, string>> = {
   413: 'Send fewer attributes or fewer members in one request.',
   415: 'Send requests as application/scim+json.',
   429: 'The identity provider sends too many requests. It repeats them later.',
+  499: 'The identity provider repeats the request. If this happens often, raise its time limit.',
   501: 'Turn off this feature at the identity provider.',
   503: 'The store of the gateway was not available. The identity provider repeats the request.',
 };

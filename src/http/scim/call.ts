@@ -8,11 +8,11 @@ import type { Runtime } from '../../runtime.ts';
 import type { Json } from '../../scim/attributes.ts';
 import { type Filter, parseFilter } from '../../scim/filter.ts';
 import { ScimError } from '../../scim/scim-error.ts';
-import { etagOf } from '../../scim/user.ts';
+import { etagOf, type Projection, readProjection } from '../../scim/user.ts';
 import { hasBody, runParser } from '../api/request-body.ts';
 import { checkBearerToken, requireKeyWithinLimit } from '../limits/rate-limits.ts';
 import { runInSlot } from '../limits/request-slots.ts';
-import { actorOf, closeSignalOf, signalOf } from '../request-context.ts';
+import { actorOf, afterAnswer, closeSignalOf, signalOf } from '../request-context.ts';
 import { recordRequest } from './record-request.ts';
 
 const DEFAULT_COUNT = 100;
@@ -58,10 +58,8 @@ export async function handleCall(
   const check = () => checkBearerToken(runtime, { actor, authorization }, () => authenticateScim(runtime, slug, authorization));
   let principal = await check();
   const { organization, tokenId } = principal;
-  response.once('finish', () => {
-    recordTokenUse(runtime, organization.id, tokenId, () => ({ address: request.ip, userAgent: request.headers['user-agent'] }));
-    recordRequest(runtime, principal, { request, response });
-  });
+  recordTokenUse(runtime, organization.id, tokenId, () => ({ address: request.ip, userAgent: request.headers['user-agent'] }));
+  afterAnswer(response, () => recordRequest(runtime, principal, { request, response }));
   const limited = limitedOf(principal);
   const isChange = request.method !== 'GET' && request.method !== 'HEAD';
   await requireKeyWithinLimit(runtime, 'scim', limited);
@@ -100,10 +98,8 @@ function numberOf(request: Request, name: string, { min, max, standard }: { min:
   return Math.min(max, Math.max(min, Number(text)));
 }
 
-export const projectionOf = (request: Request) => ({
-  attributes: parameter(request, 'attributes'),
-  excludedAttributes: parameter(request, 'excludedAttributes'),
-});
+export const projectionOf = (request: Request): Projection =>
+  readProjection({ attributes: parameter(request, 'attributes'), excludedAttributes: parameter(request, 'excludedAttributes') });
 
 /** Reads the parameters of a list. @throws ScimError with invalidFilter, invalidValue */
 export function readListQuery({ request, response, principal }: Call): PageQuery & { readonly filter: Filter | undefined } {

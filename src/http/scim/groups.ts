@@ -28,7 +28,7 @@ export const GROUP_ROUTES: readonly (readonly ['get' | 'post' | 'put' | 'patch' 
 async function sendGroups(runtime: Runtime, call: Call): Promise<void> {
   const query = readListQuery(call);
   const { total, items } = await listGroups(runtime, call.principal, query);
-  await streamList(call.response, { total, startIndex: query.startIndex, items }, (group) => groupText(runtime, call, group));
+  await streamList(call.response, { total, startIndex: query.startIndex, items }, groupTextOf(runtime, call));
 }
 
 async function postGroup(runtime: Runtime, call: Call): Promise<void> {
@@ -73,7 +73,7 @@ async function patchGroup(runtime: Runtime, call: Call): Promise<void> {
     members,
     charges,
   });
-  if (projectionOf(call.request).attributes !== undefined) await answerGroup(runtime, call, { status: 200, group });
+  if (projectionOf(call.request).only.length > 0) await answerGroup(runtime, call, { status: 200, group });
   else call.response.setHeader('ETag', etagOf(group.version)).status(204).end();
 }
 
@@ -89,31 +89,34 @@ async function answerGroup(
 ): Promise<void> {
   call.response.setHeader('ETag', etagOf(group.version));
   if (status === 201) call.response.setHeader('Location', `${call.base}/Groups/${group.id}`);
-  await stream(call.response, status, groupText(runtime, call, group));
+  await stream(call.response, status, groupTextOf(runtime, call)(group));
 }
 
-/** Yields the JSON of a group in parts of bounded length. */
-async function* groupText({ store }: Runtime, call: Call, { id, version, value }: Stored<ScimGroup>): AsyncGenerator<string> {
-  const { request, response, base, principal } = call;
+/** Returns how the JSON of groups is yielded in parts of bounded length. */
+function groupTextOf({ store }: Runtime, { request, response, base, principal }: Call) {
   const projection = projectionOf(request);
-  const { attributes, createdAt, changedAt } = value;
-  const meta = { id, version, createdAt, changedAt, location: `${base}/Groups/${id}` };
-  const text = JSON.stringify(projectResource(groupResource(attributes, meta), projection));
-  if (!includesAttribute(projection, 'members')) {
-    yield text;
-    return;
-  }
-  const at = { organizationId: principal.organization.id, connectionId: principal.connection.id, groupId: id, signal: signalOf(response) };
-  let part = `${text.slice(0, -1)},"members":[`;
-  let isFirst = true;
-  for await (const userId of eachGroupMember(store, at)) {
-    part += `${isFirst ? '' : ','}${JSON.stringify(projectMember({ value: userId, $ref: `${base}/Users/${userId}`, type: 'User' }, projection))}`;
-    isFirst = false;
-    if (part.length < PART_LENGTH) continue;
-    yield part;
-    part = '';
-  }
-  yield `${part}]}`;
+  const hasMembers = includesAttribute(projection, 'members');
+  const at = { organizationId: principal.organization.id, connectionId: principal.connection.id, signal: signalOf(response) };
+  return async function* ({ id, version, value }: Stored<ScimGroup>): AsyncGenerator<string> {
+    const { attributes, createdAt, changedAt } = value;
+    const meta = { id, version, createdAt, changedAt, location: `${base}/Groups/${id}` };
+    const text = JSON.stringify(projectResource(groupResource(attributes, meta), projection));
+    if (!hasMembers) {
+      yield text;
+      return;
+    }
+    let part = `${text.slice(0, -1)},"members":[`;
+    let isFirst = true;
+    for await (const userId of eachGroupMember(store, { ...at, groupId: id })) {
+      const member = projectMember({ value: userId, $ref: `${base}/Users/${userId}`, type: 'User' }, projection);
+      part += `${isFirst ? '' : ','}${JSON.stringify(member)}`;
+      isFirst = false;
+      if (part.length < PART_LENGTH) continue;
+      yield part;
+      part = '';
+    }
+    yield `${part}]}`;
+  };
 }
 
 const PART_LENGTH = 16_384;

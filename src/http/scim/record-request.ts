@@ -1,4 +1,4 @@
-/** Records each authenticated request of a SCIM client when it has been answered. */
+/** Records each authenticated request of a SCIM client when it has been answered, or when the client has disconnected. */
 import type { Request, Response } from 'express';
 import type { ScimPrincipal } from '../../auth/tokens/scim-tokens.ts';
 import { isUserId } from '../../ids.ts';
@@ -14,6 +14,9 @@ declare global {
   }
 }
 
+/** Servers log this status for requests that were not answered. */
+const UNANSWERED = { status: 499, detail: 'The client disconnected before the answer. The change may have been made.' };
+
 export function recordRequest(
   runtime: Runtime,
   { organization, connection }: ScimPrincipal,
@@ -27,8 +30,7 @@ export function recordRequest(
     atMs: runtime.now(),
     method,
     path: pathKind(resource, id),
-    status: response.statusCode,
-    ...response.locals.scimRefusal,
+    ...(response.writableFinished ? { status: response.statusCode, ...response.locals.scimRefusal } : UNANSWERED),
     ...(method === 'POST' && typeof userName === 'string' ? { userName } : {}),
     ...(id !== undefined && isUserId(id) ? { memberId: id } : {}),
   };
