@@ -204,8 +204,8 @@ describe('operator: forms (CSRF)', () => {
 
 describe('operator: organizations', () => {
   it('saves groups for role rules that leave no owner only if the operator confirms', async () => {
-    const organization = await makeTestOrganization(gateway);
-    await organization.signIn(new HttpBrowser(), 'olivia');
+    const organization = await makeTestOrganization(gateway, () => nowMs);
+    expect((await organization.signIn(new HttpBrowser(), 'olivia')).status).toBe(303);
     const browser = await enter();
     const form = await open(browser, `/organizations/${organization.slug}/change`);
     expect(form.text).not.toContain('name="allow_no_owner"');
