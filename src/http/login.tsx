@@ -67,7 +67,9 @@ interface LoginForm {
 
 /** Shows the sign-in page. Its form redirects to identity providers, so forms may leave the site. */
 async function showLogin(runtime: Runtime, request: Request, response: Response, { returnTo, unknown }: LoginForm): Promise<void> {
-  if (!(await hasOrganizations(runtime.store))) return sendPage(response, 200, renderPage(<WelcomePage />));
+  // An answer to an entry stays 404, so that scripts see that the organization is unknown.
+  const isFirstVisit = unknown === undefined && !(await hasOrganizations(runtime.store));
+  if (isFirstVisit) return sendPage(response, 200, renderPage(<WelcomePage />));
   const organization = await lastOrganization(runtime, request);
   const last = organization && { name: organization.name, href: signInHref(organization.slug, returnTo) };
   const page = <LoginPage returnTo={returnTo} unknown={unknown} last={last} />;
