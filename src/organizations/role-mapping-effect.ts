@@ -80,7 +80,7 @@ export async function foreseeRoles(
     const from = member.role;
     const to = roleAfterNextSignIn(organization, { mapping, scimGroups: scim.groups.get(member.id) ?? [] }, member);
     if (isActive(member) && from === 'owner') ownersBefore++;
-    // A user who has never signed in may never do so, and is no owner before.
+    // A member who has never signed in is not an owner yet, and may never sign in.
     const hasSignedIn = member.lastLoginAt !== undefined || from === 'owner';
     if (!member.suspended && to === 'owner' && hasSignedIn) ownersAfter++;
     if (member.id === ownId) own = { from, to };

@@ -48,7 +48,7 @@ export class ScimRefusal extends Error {
 /** How a product writes its requests. */
 export interface RequestHabits {
   readonly headers: Readonly<Record<string, string>>;
-  /** Of requests with a body. */
+  /** Sent with requests that have a body. */
   readonly contentType: string;
   /** Encodes the value of a query parameter. */
   readonly encodeQuery: (value: string) => string;

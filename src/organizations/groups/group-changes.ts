@@ -145,8 +145,8 @@ async function deletedConnections(store: Store, organizationId: string): Promise
 }
 
 /**
- * Deletes the groups of a deleted connection. Its users cannot sign in any more, so no role is decided. Stops if the identity provider is
- * connected again. Memberships are deleted first, so that none is left without its group then.
+ * Deletes the groups of a deleted connection. Its users can no longer sign in, so no role is decided. Stops if the identity provider is
+ * connected again. Memberships are deleted first, so that none of them is left without its group if the deletion stops.
  */
 async function deleteGroupsOf(store: Store, ref: Pick<GroupChangeRef, 'organizationId' | 'connectionId'>): Promise<void> {
   for (const [collection, index] of [

@@ -1,4 +1,4 @@
-/** Deletes rows that nothing reads any more: partitions of deleted organizations, and expired values. */
+/** Deletes rows that are no longer read: partitions of deleted organizations, and expired values. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { nextTurn } from '../next-turn.ts';
 import { answer, changed } from './sqlite-answer.ts';
