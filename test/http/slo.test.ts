@@ -512,6 +512,31 @@ describe.each(BINDINGS)('a logout that starts at the identity provider, by %s (s
     });
   });
 
+  it('ends the sessions that the members of a disabled connection kept, which accepts no sign-in meanwhile', async () => {
+    const own = await makeOrganization(REDIRECT + POST);
+    const [kept, other] = [await signedIn(own, 'index'), await signedIn(own, 'other')];
+    const path = `/organizations/${own.slug}/connections`;
+    const { body } = await gateway.api<{ items: { id: string }[] }>('GET', path);
+    await gateway.api('PATCH', `${path}/${body.items[0]?.id}`, { state: 'disabled', keep_sessions: true });
+    expect(verdict(await ask(own, binding, EVERY + sessionIndex('index'), { key: rogue }))).toEqual([400, 'saml_signature_invalid']);
+    expect(await isIn(kept)).toBe(true);
+    const page = await ask(own, binding, EVERY + sessionIndex('index'));
+    expect(statusOf(oursIn(page))).toEqual(SUCCESS);
+    expect([await isIn(kept), await isIn(other)]).toEqual([false, true]);
+    expect((await own.post(new HttpBrowser(), own.respond())).code).toBe('saml_issuer_unknown');
+  });
+
+  it('is rejected from a draft, whose identity provider has signed nobody in', async () => {
+    const own = await makeOrganization(REDIRECT + POST);
+    const browser = await signedIn(own, 'index');
+    const provider = await newIdentityProvider(own, SLO);
+    await gateway.api('POST', `/organizations/${own.slug}/connections`, { name: 'Draft', metadata_xml: provider.metadata });
+    const xml = logoutRequest({ ...addressed(own), idp: provider.entityId }, EVERY, { id: freshId() });
+    const page = await say(own, binding, 'SAMLRequest', xml, { key: createPrivateKey(provider.key.privateKeyPem) });
+    expect(verdict(page)).toEqual([400, 'saml_issuer_unknown']);
+    expect(await isIn(browser)).toBe(true);
+  });
+
   it('blocks an assertion of the ended session that was still on its way (saml-core §3.7.3.2)', async () => {
     await ask(acme, binding, EVERY + sessionIndex('under-way'));
     expect(verdict(await acme.signIn(new HttpBrowser(), 'olivia', values('under-way')))).toEqual([400, 'saml_expired']);

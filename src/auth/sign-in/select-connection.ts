@@ -25,9 +25,25 @@ export function selectConnection(organization: Organization, unverifiedXml: stri
   const active = activeConnections(organization);
   const selected =
     issuer === undefined && active.length === 1 ? active[0] : candidates.find(({ metadata }) => metadata.entityId === issuer);
-  if (!selected) throw new GatewayError('saml_issuer_unknown', { got: issuer?.slice(0, MAX_SHOWN_ISSUER) ?? 'no Issuer' });
+  if (!selected) throw issuerUnknown(issuer);
   return selected;
 }
+
+/**
+ * Selects the connection whose keys verify a LogoutRequest. A disabled connection counts too: its members may have kept their sessions,
+ * and their identity provider must still be able to end them. A draft has never created a session.
+ * @throws idp_not_configured if the organization has no connection; saml_issuer_unknown, saml_malformed, saml_dtd_forbidden
+ */
+export function selectLogoutConnection({ connections }: Organization, unverifiedXml: string): Connection {
+  if (connections.length === 0) throw new GatewayError('idp_not_configured');
+  const issuer = unverifiedIssuerOf(unverifiedXml);
+  const selected = connections.find(({ state, metadata }) => state !== 'draft' && metadata.entityId === issuer);
+  if (!selected) throw issuerUnknown(issuer);
+  return selected;
+}
+
+const issuerUnknown = (issuer: string | undefined): GatewayError =>
+  new GatewayError('saml_issuer_unknown', { got: issuer?.slice(0, MAX_SHOWN_ISSUER) ?? 'no Issuer' });
 
 /** @throws saml_issuer_unknown for a connection that is not active, whose users cannot sign in */
 export function requireActive({ state }: Connection): void {

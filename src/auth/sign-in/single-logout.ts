@@ -22,7 +22,7 @@ import type { BrowserMessage, MessageSigningKey, UnverifiedMessage } from '../..
 import { acceptLogoutRequest, acceptLogoutResponse, type LogoutSettings } from '../../saml/messages/logout.ts';
 import { createLogoutRequest, createLogoutResponse } from '../../saml/messages/logout-messages.ts';
 import { type EndedSessions, endNamedSessions } from './end-named-sessions.ts';
-import { requireActive, selectConnection } from './select-connection.ts';
+import { requireActive, selectConnection, selectLogoutConnection } from './select-connection.ts';
 
 /** How long the browser may take at the identity provider. */
 const REQUEST_TTL_SECONDS = 10 * 60;
@@ -96,8 +96,7 @@ export async function answerLogoutRequest(
   organization: Organization,
   { message, actor }: { readonly message: UnverifiedMessage; readonly actor: Actor },
 ): Promise<AnsweredLogout> {
-  const connection = selectConnection(organization, message.unverifiedXml);
-  requireActive(connection);
+  const connection = selectLogoutConnection(organization, message.unverifiedXml);
   const settings = await logoutSettings(runtime, { organization, connection }, message);
   const request = acceptLogoutRequest(message, settings, runtime.now());
   const ended = await endNamedSessions(runtime, { organization, connection }, { request, actor });
