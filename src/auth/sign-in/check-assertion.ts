@@ -115,7 +115,7 @@ function identifyUser(organization: Organization, { connection, assertion, setti
   return {
     person,
     identifier: person.identifier,
-    identifiers: readAllIdentifiers(assertion, context),
+    readIdentifiers: () => readAllIdentifiers(assertion, context),
     email: person.email,
     name: person.name,
     decision: decideRole(

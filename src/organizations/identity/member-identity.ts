@@ -84,13 +84,13 @@ export const eachMemberWithEmail = (store: Store, partition: string, email: stri
 
 export interface NewUser {
   readonly email: string;
-  /** All identifiers of the assertion that a connection can use, whatever this one uses. */
-  readonly identifiers: readonly Identifier[];
+  /** Reads all identifiers of the assertion that a connection can use, whatever this one uses. Most sign-ins do not need them. */
+  readonly readIdentifiers: () => readonly Identifier[];
 }
 
 interface UserOfConnection {
   readonly connection: Connection;
-  readonly user: Pick<NewUser, 'identifiers'>;
+  readonly user: Pick<NewUser, 'readIdentifiers'>;
 }
 
 /** More suspended members with one identifier than all connections of an organization can have. */
@@ -106,7 +106,7 @@ export async function findSuspendedByIdentifier(
   const { items: anySuspended } = await store.find(organizationId, MEMBERS, 'suspendedIdentifier', { limit: 1 });
   if (anySuspended.length === 0) return [];
   const pages = await Promise.all(
-    user.identifiers.map((identifier) => {
+    user.readIdentifiers().map((identifier) => {
       const range = { equals: suspendedIdentifierKey(identifier, connection.id), limit: MAX_SUSPENDED };
       return store.find(organizationId, MEMBERS, 'suspendedIdentifier', range);
     }),
@@ -134,7 +134,7 @@ export async function requireNotSuspendedBefore(
   organizationId: string,
   { connection, user }: { readonly connection: Connection; readonly user: NewUser },
 ): Promise<void> {
-  const forms = readsFormerKeys(connection) ? user.identifiers.flatMap(({ formerForms }) => formerForms) : [];
+  const forms = readsFormerKeys(connection) ? user.readIdentifiers().flatMap(({ formerForms }) => formerForms) : [];
   for (const key of forms.map((form) => formerKey(connection, form))) {
     const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);
     if (member && isSuspendedFor(member.value, connection)) throw new GatewayError('member_suspended');

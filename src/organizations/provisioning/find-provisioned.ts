@@ -10,16 +10,18 @@ import { isProvisioned, scimUsers } from './scim-users.ts';
 
 export interface SigningInUser {
   readonly email: string;
-  readonly identifiers: readonly Identifier[];
+  readonly readIdentifiers: () => readonly Identifier[];
 }
 
 /** More users than this with one externalId or email address are ambiguous, whoever they are. */
 const MAX_CANDIDATES = 10;
 
 /** Returns the names by which a provisioned user could be the user of an assertion. */
-export const namesOf = ({ scimLinkAttribute }: Organization, { email, identifiers }: SigningInUser): readonly string[] => [
+export const namesOf = ({ scimLinkAttribute }: Organization, { email, readIdentifiers }: SigningInUser): readonly string[] => [
   email,
-  ...identifiers.filter(({ source }) => 'name_id' in source || source.attribute === scimLinkAttribute).map(({ value }) => value),
+  ...readIdentifiers()
+    .filter(({ source }) => 'name_id' in source || source.attribute === scimLinkAttribute)
+    .map(({ value }) => value),
 ];
 
 /**
@@ -66,9 +68,10 @@ async function candidateIds(
     if (nextCursor !== null) throw ambiguous();
     return items.map(({ id }) => id);
   };
-  const chosen = user.identifiers.filter(({ source }) => 'attribute' in source && source.attribute === organization.scimLinkAttribute);
+  const identifiers = user.readIdentifiers();
+  const chosen = identifiers.filter(({ source }) => 'attribute' in source && source.attribute === organization.scimLinkAttribute);
   const byExternalId = await Promise.all(chosen.map(({ value }) => find('externalId', value)));
-  const nameIds = user.identifiers.filter(({ source }) => 'name_id' in source);
+  const nameIds = identifiers.filter(({ source }) => 'name_id' in source);
   const byUserName = await Promise.all(
     nameIds.map(({ value }) => store.getUnique(organization.id, collection, 'userName', value.toLowerCase())),
   );

@@ -190,7 +190,8 @@ function requireRequestedFormat(nameId: NameId | undefined, requested: string | 
   });
 }
 
-export const isSameSource = (one: IdentifierSource, other: IdentifierSource): boolean => describeSource(one) === describeSource(other);
+export const isSameSource = (one: IdentifierSource, other: IdentifierSource): boolean =>
+  'attribute' in one ? 'attribute' in other && one.attribute === other.attribute : 'name_id' in other && one.name_id === other.name_id;
 
 /** Describes a source in words. */
 export const describeSource = (source: IdentifierSource): string =>
