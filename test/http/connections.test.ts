@@ -8,9 +8,12 @@ import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
-import { seedMember } from '../support/seed.ts';
+import { seedFormerMember, seedMember } from '../support/seed.ts';
 import { callWithSession, type List, newSession, verdictOf } from '../support/session-calls.ts';
 import { addConnection, newIdentityProvider, type TestConnection } from '../support/test-connection.ts';
+
+/** Email address and NameID of the user. */
+const OLIVIA = 'olivia@okta.acme.example';
 
 let gateway: TestGateway;
 let organization: TestOrganization;
@@ -175,9 +178,12 @@ describe('connections of an organization', () => {
     expect(await member.countValid()).toBe(3);
   });
 
-  it('give a setup link no former member, if it connects a deleted identity provider with a key of its own', async () => {
+  it.each([
+    ['member', () => organization.signIn(new HttpBrowser(), 'olivia')],
+    ['member of an earlier version', () => seedFormerMember(gateway.runtime, organization, { email: OLIVIA })],
+  ])('give a setup link no former %s, if it connects a deleted identity provider with a key of its own', async (_kind, create) => {
     await gateway.api('DELETE', `${at()}/${other.id}`);
-    await organization.signIn(new HttpBrowser(), 'olivia');
+    await create();
     const former = await defaultId();
     await gateway.api('DELETE', `/organizations/${organization.slug}/identity-provider`);
     const { body } = await gateway.api<{ url: string }>('POST', `/organizations/${organization.slug}/setup-links`, {});
@@ -190,9 +196,11 @@ describe('connections of an organization', () => {
     expect((await browser.submit(preview, {}, '/save')).status).toBe(200);
     expect(await defaultId()).not.toBe(former);
     await gateway.api('PATCH', `${at()}/${await defaultId()}`, { state: 'active' });
-    const before = (await membersNow()).length;
-    await organization.post(new HttpBrowser(), organization.respond({ key: own.key, user: 'olivia' }));
-    expect((await membersNow()).length).toBe(before + 1);
+    const before = await membersNow();
+    const answer = await organization.post(new HttpBrowser(), organization.respond({ key: own.key, user: 'olivia' }));
+    expect(outcomeOf(answer)).toBe('accepted');
+    expect(await membersNow()).toEqual(expect.arrayContaining(before));
+    expect(await membersNow()).toHaveLength(before.length + 1);
   });
 
   it('keep the chosen identifier and the removed certificates if the identity provider is connected again', async () => {

@@ -4,6 +4,7 @@ import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { type Answer, startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
+import { seedFormerMember } from '../support/seed.ts';
 
 let gateway: TestGateway;
 let acme: TestOrganization;
@@ -96,6 +97,15 @@ describe('metadata with another entityID', () => {
       expect(await members()).toHaveLength(2);
     },
   );
+
+  it('gives users of members of an earlier version new accounts, the first of whom chooses the identifier', async () => {
+    const former = await seedFormerMember(gateway.runtime, acme, { email: 'olivia@okta.acme.example' });
+    expect((await put(NEW_ISSUER)).body.code).toBe('conflict');
+    expect((await put(NEW_ISSUER, '?on_new_entity_id=new_accounts')).status).toBe(200);
+    expect(verdict(await signIn(NEW_ISSUER))).toBe('accepted');
+    expect(verdict(await signIn(NEW_ISSUER, 'carl'))).toBe('accepted');
+    expect((await members()).filter(({ id }) => id !== former.id)).toHaveLength(2);
+  });
 
   it('keeps a suspended member out of a new account', async () => {
     await signIn(OKTA_ISSUER, 'carl');

@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { flushSignInLog } from '../../src/auth/sign-in-log/record-sign-in.ts';
-import { hashOf } from '../../src/ids.ts';
 import type { ResponseValues } from '../../src/mock-idp/response-values.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_TRANSIENT, NAME_ID_UNSPECIFIED } from '../../src/saml/names.ts';
-import { updateRecord } from '../../src/store/update-record.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
-import { seedMember } from '../support/seed.ts';
+import { seedFormerMember } from '../support/seed.ts';
 
 let gateway: TestGateway;
 let acme: TestOrganization;
@@ -49,16 +46,8 @@ const identifier = async () =>
 const members = async () => (await gateway.runtime.store.find(acme.id, MEMBERS, 'email', { limit: 200 })).items.map(({ value }) => value);
 const audited = async (event: string) =>
   (await gateway.api<{ items: unknown[] }>('GET', `/organizations/${acme.slug}/audit?event=${event}`)).body.items.length;
-/** Writes a member as earlier versions did: the key has no format. */
-async function seedFormerMember(form: readonly string[], more: Partial<Member> = {}): Promise<Member> {
-  await updateRecord(gateway.runtime.store, {
-    partition: acme.id,
-    collection: ORGANIZATION,
-    id: ORGANIZATION_RECORD,
-    change: (before) => ({ ...before, connections: before.connections.map((each) => ({ ...each, readsFormerKeys: true as const })) }),
-  });
-  return seedMember(gateway.runtime, acme.id, { identity: hashOf(OKTA_ISSUER, JSON.stringify(form)), email: 'ada@x.example', ...more });
-}
+const seedFormer = (form: readonly string[], more: Partial<Member> = {}): Promise<Member> =>
+  seedFormerMember(gateway.runtime, acme, { form, ...more });
 
 describe('pinning the identifier', () => {
   it('pins what the first accepted sign-in used, in one commit with the member', async () => {
@@ -159,7 +148,7 @@ describe('a test sign-in', () => {
   });
 
   it('pins nothing if members exist and it is of none of them', async () => {
-    await seedFormerMember(['NameID', 'ada@x.example']);
+    await seedFormer(['NameID', 'ada@x.example']);
     await test(new HttpBrowser(), { nameId: persistent('other'), email: 'other@x.example' });
     expect(await identifier()).toBe('auto');
     await test(new HttpBrowser(), { nameId: emailId('ada@x.example') });
@@ -203,7 +192,7 @@ describe('sign-ins at the same moment', () => {
 
 describe('members of earlier versions', () => {
   it('are found by their old key once, which the same commit replaces', async () => {
-    const former = await seedFormerMember(['NameID', 'ada@x.example']);
+    const former = await seedFormer(['NameID', 'ada@x.example']);
     expect(await verdict({ nameId: emailId('ada@x.example') })).toBe('accepted');
     const [member, ...others] = await members();
     expect([member?.id, others]).toEqual([former.id, []]);
@@ -213,7 +202,7 @@ describe('members of earlier versions', () => {
   });
 
   it('are found only in the pinned format', async () => {
-    await seedFormerMember(['NameID', 'ada']);
+    await seedFormer(['NameID', 'ada']);
     await setIdentifier({ name_id: NAME_ID_UNSPECIFIED });
     expect(await verdict({ nameId: { value: 'ada', format: 'urn:x:other' } })).toBe('saml_identifier_changed');
     expect(await verdict({ nameId: { value: 'ada', format: NAME_ID_UNSPECIFIED } })).toBe('accepted');
@@ -224,14 +213,14 @@ describe('members of earlier versions', () => {
   });
 
   it('are found if the identity provider now sends the qualifiers', async () => {
-    const former = await seedFormerMember(['NameID', 'n', '', '']);
+    const former = await seedFormer(['NameID', 'n', '', '']);
     const nameId = { ...persistent('n'), nameQualifier: OKTA_ISSUER, spNameQualifier: `${gateway.url}/saml/${acme.slug}/metadata` };
     expect(await verdict({ nameId })).toBe('accepted');
     expect((await members()).map(({ id }) => id)).toEqual([former.id]);
   });
 
   it('decide about the pin: an unknown user is refused until one of them signs in', async () => {
-    await seedFormerMember(['NameID', 'ada@x.example']);
+    await seedFormer(['NameID', 'ada@x.example']);
     expect(await verdict({ nameId: persistent('eve'), email: 'eve@x.example' })).toBe('saml_identifier_changed');
     expect(await verdict({ nameId: emailId('eve@x.example'), email: 'eve@x.example' })).toBe('saml_identifier_changed');
     expect([await identifier(), (await members()).length]).toEqual(['auto', 1]);
@@ -241,8 +230,8 @@ describe('members of earlier versions', () => {
   });
 
   it('of which two sign in at the same moment stay two', async () => {
-    await seedFormerMember(['NameID', 'ada@x.example']);
-    await seedFormerMember(['NameID', 'bob@x.example'], { email: 'bob@x.example' });
+    await seedFormer(['NameID', 'ada@x.example']);
+    await seedFormer(['NameID', 'bob@x.example'], { email: 'bob@x.example' });
     const ids = (await members()).map(({ id }) => id).sort();
     const verdicts = await Promise.all(
       ['ada@x.example', 'bob@x.example', 'ada@x.example', 'bob@x.example'].map((email) => verdict({ nameId: emailId(email), email })),
@@ -254,8 +243,8 @@ describe('members of earlier versions', () => {
 
 describe('members whose identifiers differ only by case', () => {
   const seedTwo = async () => [
-    await seedFormerMember(['NameID', 'Ada@x.example'], { email: 'Ada@x.example' }),
-    await seedFormerMember(['NameID', 'ada@x.example'], { email: 'ada@x.example' }),
+    await seedFormer(['NameID', 'Ada@x.example'], { email: 'Ada@x.example' }),
+    await seedFormer(['NameID', 'ada@x.example'], { email: 'ada@x.example' }),
   ];
 
   it('are never merged, and sign in again when one of them is removed', async () => {
@@ -270,15 +259,15 @@ describe('members whose identifiers differ only by case', () => {
   });
 
   it('are not merged if only one of them has a new key', async () => {
-    await seedFormerMember(['NameID', 'AdA@x.example'], { email: 'one@x.example' });
-    const other = await seedFormerMember(['NameID', 'aDa@x.example'], { email: 'two@x.example' });
+    await seedFormer(['NameID', 'AdA@x.example'], { email: 'one@x.example' });
+    const other = await seedFormer(['NameID', 'aDa@x.example'], { email: 'two@x.example' });
     expect(await verdict({ nameId: emailId('AdA@x.example'), email: 'one@x.example' })).toBe('accepted');
     expect(await verdict({ nameId: emailId('aDa@x.example'), email: 'two@x.example' })).toBe('saml_identifier_ambiguous');
     expect((await members()).find(({ id }) => id === other.id)?.identity).toBe(other.identity);
   });
 
   it('are one member if only one of them existed', async () => {
-    const former = await seedFormerMember(['NameID', 'Ada@x.example'], { email: 'Ada@x.example' });
+    const former = await seedFormer(['NameID', 'Ada@x.example'], { email: 'Ada@x.example' });
     for (const value of ['ada@x.example', 'ADA@X.example', 'Ada@x.example'])
       expect(await verdict({ nameId: emailId(value) })).toBe('accepted');
     expect((await members()).map(({ id }) => id)).toEqual([former.id]);
@@ -314,7 +303,7 @@ describe('a suspended member', () => {
   });
 
   it('of an earlier version cannot return under another identifier', async () => {
-    const former = await seedFormerMember(['NameID', 'ada', '', ''], { email: 'old@x.example' });
+    const former = await seedFormer(['NameID', 'ada', '', ''], { email: 'old@x.example' });
     await suspend(former.id);
     await setIdentifier({ attribute: 'uid' });
     expect(await verdict({ nameId: persistent('ada'), email: 'new@x.example', attributes: { uid: 'ada' } })).toBe('member_suspended');
@@ -396,7 +385,7 @@ describe('changing the identifier on purpose', () => {
     await verdict({ nameId: persistent('ada') });
     await verdict({ nameId: persistent('bob'), email: 'bob@x.example' });
     await gateway.api('PATCH', `/organizations/${acme.slug}/members/${(await members())[0]?.id}`, { suspended: true });
-    await seedFormerMember(['NameID', 'cy', '', ''], { email: 'cy@x.example' });
+    await seedFormer(['NameID', 'cy', '', ''], { email: 'cy@x.example' });
     expect(await dryRun({ attribute: 'uid' })).toMatchObject({
       identifier: { attribute: 'uid' },
       affected_members: { affected: 2, suspended: 1, undetermined: 1 },

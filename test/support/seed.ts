@@ -5,16 +5,17 @@
 import type { Actor } from '../../src/audit.ts';
 import { prepareSigningKeys } from '../../src/auth/keys/signing-keys.ts';
 import { readConfig } from '../../src/config.ts';
-import { newId } from '../../src/ids.ts';
+import { hashOf, newId } from '../../src/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { createOrganization } from '../../src/organizations/organization-lifecycle.ts';
-import type { Organization } from '../../src/organizations/organizations.ts';
+import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../src/organizations/organizations.ts';
 import type { Runtime } from '../../src/runtime.ts';
 import { prepareSchema } from '../../src/schema/schema-version.ts';
 import { createSecrets } from '../../src/secrets.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { updateRecord } from '../../src/store/update-record.ts';
 
 export const OPERATOR: Actor = { kind: 'operator' };
 
@@ -61,4 +62,20 @@ export async function seedMember(runtime: Runtime, organizationId: string, more:
   const result = await runtime.store.commit(organizationId, [{ do: 'insert', collection: MEMBERS, id, value: member }]);
   if (!result.ok) throw new Error('The member could not be created.');
   return member;
+}
+
+/** Creates a member as earlier versions stored it, whose key has no format. By default, it is the key of the email address as NameID. */
+export async function seedFormerMember(
+  runtime: Runtime,
+  { id }: Pick<Organization, 'id'>,
+  { email = 'ada@x.example', form = ['NameID', email], ...more }: Partial<Member> & { readonly form?: readonly string[] } = {},
+): Promise<Member> {
+  const organization = await updateRecord(runtime.store, {
+    partition: id,
+    collection: ORGANIZATION,
+    id: ORGANIZATION_RECORD,
+    change: (before) => ({ ...before, connections: before.connections.map((each) => ({ ...each, readsFormerKeys: true as const })) }),
+  });
+  const scope = organization?.value.connections[0]?.identityScope ?? '';
+  return seedMember(runtime, id, { identity: hashOf(scope, JSON.stringify(form)), email, ...more });
 }
