@@ -50,7 +50,7 @@ async function run(kind: string): Promise<boolean> {
   const redis = kind === 'redis' ? await startRedis(['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']) : undefined;
   const gateway = await startGatewayProcess({
     ...(redis ? { SAMLGATE_STORE: redis.url } : {}),
-    NODE_OPTIONS: process.env.GATEWAY_NODE_OPTIONS ?? '--max-semi-space-size=16',
+    NODE_OPTIONS: process.env.GATEWAY_NODE_OPTIONS ?? '--max-semi-space-size=16 --max-old-space-size=1024',
     SAMLGATE_AUDIT_DAYS: '1',
     SAMLGATE_LOG_LEVEL: 'warn',
     SAMLGATE_TRUST_PROXY: 'loopback',
