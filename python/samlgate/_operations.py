@@ -403,6 +403,15 @@ class Operations(Calls):
         """
         self._call("DELETE", "/api/v1/organizations/{}/scim-tokens/{}", [organization, id])
 
+    def list_provisioning_requests(self, organization: str, connection: str) -> PagedList[t.ProvisioningRequest]:
+        """List SCIM requests.
+
+        Returns the last requests of the SCIM client of the connection, the newest first. At most 40 refused requests, 40 changes and 20 reads are kept, for SAMLGATE_SIGN_IN_LOG_DAYS days. Names of users are masked, and bodies are never stored. Requests without a valid token are not recorded.
+
+        Available to owners of the organization and the operator.
+        """
+        return self._list("/api/v1/organizations/{}/connections/{}/provisioning/requests", [organization, connection])
+
     def list_provisioning_conflicts(self, organization: str, connection: str) -> PagedList[t.ProvisioningConflict]:
         """List conflicts of provisioning.
 

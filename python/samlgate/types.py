@@ -1467,6 +1467,28 @@ class CreateScimToken(TypedDict):
     """The URL that the identity provider needs besides the token."""
 
 
+class ProvisioningRequest(TypedDict):
+    at: str
+    """RFC 3339 in UTC."""
+    request_id: Optional[str]
+    """Under this ID, the log of the gateway has the request."""
+    method: str
+    path: Literal["Users", "Users/{id}", "Groups", "Groups/{id}", "Schemas", "ResourceTypes", "ServiceProviderConfig", "other"]
+    """The kind of path. `other`: the gateway has no such path."""
+    status: int
+    """The HTTP status of the answer. 499: the client disconnected before the answer."""
+    scim_type: Optional[str]
+    """The `scimType` of a refusal."""
+    detail: Optional[str]
+    """Why the request was refused."""
+    advice: Optional[str]
+    """What to change after a refusal."""
+    user_name: Optional[str]
+    """The masked `userName` of a new user."""
+    member_id: Optional[str]
+    """The ID in the path of a user."""
+
+
 class ProvisioningConflictConflict(TypedDict):
     """The user that the identity provider sent."""
 

@@ -30,6 +30,7 @@ export type CreatedScimToken = z.infer<typeof scim.CREATED_SCIM_TOKEN>;
 export type NewScimToken = z.input<typeof scim.NEW_SCIM_TOKEN>;
 /** A member that a SCIM user could be, but is not linked to without an approval. */
 export type ProvisioningConflict = z.infer<typeof provisioning.PROVISIONING_CONFLICT>;
+export type ProvisioningRequest = z.infer<typeof provisioning.PROVISIONING_REQUEST>;
 export type AuditEntry = z.infer<typeof answers.AUDIT_ENTRY>;
 export type SigningKey = z.infer<typeof answers.SIGNING_KEY>;
 export type RevokedKey = z.infer<typeof answers.REVOKED_KEY>;

@@ -16,6 +16,6 @@ export type {
 } from './connections.ts';
 export type { FindGatewayOptions } from './find-gateway.ts';
 export { type ListPage, PagedList } from './paged-list.ts';
-export type { ConflictCalls, ProvisioningCalls, ProvisioningDecision } from './provisioning.ts';
+export type { ConflictCalls, ProvisioningCalls, ProvisioningDecision, ProvisioningRequestCalls } from './provisioning.ts';
 export { SamlgateError, type SamlgateErrorCode } from './samlgate-error.ts';
 export type { CallOptions } from './send-request.ts';

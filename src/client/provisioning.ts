@@ -1,6 +1,6 @@
 /** The calls about users that an identity provider provisions with SCIM. */
 import type { Api } from './api-calls.ts';
-import type { Member, ProvisioningConflict } from './api-types.ts';
+import type { Member, ProvisioningConflict, ProvisioningRequest } from './api-types.ts';
 import type { PagedList } from './paged-list.ts';
 
 export interface ProvisioningDecision {
@@ -22,8 +22,15 @@ export interface ConflictCalls {
   decline(organization: string, connection: string, decision: ProvisioningDecision): Promise<Member>;
 }
 
+/** The last requests of the SCIM client of a connection, with masked names of users. */
+export interface ProvisioningRequestCalls {
+  /** Lists the requests, the newest first. */
+  list(organization: string, connection: string): PagedList<ProvisioningRequest>;
+}
+
 export interface ProvisioningCalls {
   readonly conflicts: ConflictCalls;
+  readonly requests: ProvisioningRequestCalls;
 }
 
 export function provisioningCalls(api: Api): ProvisioningCalls {
@@ -39,5 +46,6 @@ export function provisioningCalls(api: Api): ProvisioningCalls {
       decline: (organization, connection, { member, conflict }) =>
         api.send('POST', at(organization, connection, 'conflicts', member, 'decline'), { conflict }),
     },
+    requests: { list: (organization, connection) => api.list(at(organization, connection, 'requests')) },
   };
 }

@@ -53,6 +53,7 @@ const ACCESS: Readonly<Record<string, Who>> = {
   listScimTokens: 'owner',
   createScimToken: 'owner',
   revokeScimToken: 'owner',
+  listProvisioningRequests: 'owner',
   listProvisioningConflicts: 'owner',
   approveProvisioning: 'owner',
   declineProvisioning: 'owner',

@@ -197,8 +197,8 @@ describe('the page Provisioning', () => {
   });
 
   it.each([
-    ['GET', '/Groups/grp_unknown', 'The group was deleted here. Push it again.'],
-    ['GET', '/Users/usr_unknown', 'The user was removed here.'],
+    ['GET', '/Groups/grp_unknown', 'The group was deleted from this gateway. Push it again.'],
+    ['GET', '/Users/usr_unknown', 'The user was removed from this gateway.'],
     ['GET', '/scim/v2/Users', 'Correct the base URL at the identity provider.'],
   ])('says what to change if %s %s finds nothing', async (method, path, advice) => {
     const token = await createToken('Okta');

@@ -277,6 +277,7 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   listScimTokens: () => ({ params: inAcme() }),
   createScimToken: () => ({ params: inAcme(), sending: { body: { name: 'example' } } }),
   revokeScimToken: async () => ({ params: inAcme({ id: await newScimToken() }) }),
+  listProvisioningRequests: async () => ({ params: (await newConflict()).params, sending: { query: { limit: '1' } } }),
   listProvisioningConflicts: async () => ({ params: (await newConflict()).params }),
   approveProvisioning: decideConflict,
   declineProvisioning: decideConflict,

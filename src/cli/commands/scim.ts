@@ -1,13 +1,19 @@
 /** `samlgate scim …`: tokens with which identity providers provision users, and what an owner decides about these users. */
 import type { Command } from 'commander';
-import { UsageError } from '../command-error.ts';
-import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
+import { CommandError, UsageError } from '../command-error.ts';
+import { type Api, connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { print, printLine, printTable } from '../output.ts';
 
 export function addScim(program: Command): void {
   const scim = program.command('scim').description('manage provisioning with SCIM');
   addTokens(scim);
   addConflicts(scim);
+  withGatewayOptions(
+    scim.command('log <slug>').description('list the last SCIM requests of a connection, the newest first (owner or operator)'),
+  )
+    .option('--connection <id>', 'connection whose requests are listed (default: the default connection)')
+    .addHelpText('after', '\nExample:\n  samlgate scim log acme')
+    .action(listRequests);
 }
 
 function addTokens(scim: Command): void {
@@ -93,4 +99,28 @@ async function list(slug: string, options: GatewayOptions): Promise<void> {
 async function revoke(slug: string, id: string, options: GatewayOptions): Promise<void> {
   await connectAsOperator(options).scimTokens.revoke(slug, id);
   print(options.json, { revoked: id }, () => printLine(`Revoked ${id}.`));
+}
+
+type LogOptions = GatewayOptions & { readonly connection?: string };
+
+async function listRequests(slug: string, { connection, ...options }: LogOptions): Promise<void> {
+  const api = connectAsOperator(options);
+  const requests = await api.provisioning.requests.list(slug, connection ?? (await findDefaultConnection(api, slug))).toArray();
+  print(options.json, requests, () => {
+    const rows = requests.map(({ detail, advice, user_name, member_id, ...request }) => ({
+      ...request,
+      user: user_name ?? member_id,
+      reason: [detail, advice].filter((text) => text !== null).join(' '),
+    }));
+    const empty = 'No requests yet. Enter the base URL and a SCIM token at the identity provider, and test the connection there.';
+    printTable(rows, ['at', 'method', 'path', 'status', 'scim_type', 'user', 'reason'], empty);
+  });
+}
+
+/** @throws CommandError if there is none */
+async function findDefaultConnection(api: Api, slug: string): Promise<string> {
+  const { items } = await api.connections.list(slug);
+  const found = items.find(({ is_default }) => is_default);
+  if (found) return found.id;
+  throw new CommandError(`${slug} has no identity provider. Connect one with: samlgate org set-idp ${slug} METADATA`);
 }

@@ -1,4 +1,5 @@
 import type { ProvisioningCycle, ProvisioningLog, ProvisioningRequest } from '../../organizations/provisioning/provisioning-log.ts';
+import { adviceOn } from '../../organizations/provisioning/request-advice.ts';
 import type { Frame } from '../navigation.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { EmptyState } from '../parts/empty-state.tsx';
@@ -107,34 +108,7 @@ function Reason({ request }: { readonly request: ProvisioningRequest }) {
   return (
     <>
       {request.detail ?? ''}
-      <div class="sub">{fixOf(request)}</div>
+      <div class="sub">{adviceOn(request)}</div>
     </>
   );
 }
-
-/** What to change after an answer, by its status. */
-const FIXES: Readonly<Record<number, string>> = {
-  400: 'Change the attribute mapping of the application at the identity provider.',
-  401: 'Create a SCIM token here, and enter it at the identity provider.',
-  403: 'Ask the operator of this gateway for a higher quota, or delete members or groups that are no longer needed.',
-  409: 'If this page lists a conflict, decide it. Otherwise, resolve the reason above at the identity provider.',
-  412: 'The user or group was changed at the same moment. The identity provider repeats the request.',
-  413: 'Send fewer attributes or fewer members in one request.',
-  415: 'Send requests as application/scim+json.',
-  429: 'The identity provider sends too many requests. It repeats them later.',
-  499: 'The identity provider repeats the request. If this happens often, raise its time limit.',
-  501: 'Turn off this feature at the identity provider.',
-  503: 'The store of the gateway was not available. The identity provider repeats the request.',
-};
-
-/** What to change if a path does not exist. Others are about a user. */
-const NOT_FOUND: Partial<Readonly<Record<ProvisioningRequest['path'], string>>> = {
-  other: 'Correct the base URL at the identity provider.',
-  'Groups/{id}': 'The group was deleted here. Push it again.',
-};
-const USER_NOT_FOUND = 'The user was removed here. Unassign the user at the identity provider, assign it again, and provision it.';
-
-const fixOf = ({ status, path }: ProvisioningRequest): string =>
-  status === 404
-    ? (NOT_FOUND[path] ?? USER_NOT_FOUND)
-    : (FIXES[status] ?? 'Ask the operator of this gateway to look for the request in its log.');

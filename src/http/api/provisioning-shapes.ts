@@ -1,5 +1,6 @@
 /** Requests and answers about the provisioning of a connection. */
 import { z } from 'zod';
+import { SCIM_PATHS } from '../../organizations/provisioning/provisioning-log.ts';
 import { memberRole, pageOf, time } from './answer-parts.ts';
 
 export const PROVISIONING_CONFLICT = z.strictObject({
@@ -31,3 +32,17 @@ export const PROVISIONING_CONFLICT_PAGE = pageOf(PROVISIONING_CONFLICT);
 export const CONFLICT_DECISION = z.strictObject({
   conflict: z.string().min(1).max(64).describe('The ID of the conflict, so that no other user is decided than the one you saw.'),
 });
+
+export const PROVISIONING_REQUEST = z.strictObject({
+  at: time,
+  request_id: z.string().nullable().describe('Under this ID, the log of the gateway has the request.'),
+  method: z.string(),
+  path: z.enum([...SCIM_PATHS, 'other']).describe('The kind of path. `other`: the gateway has no such path.'),
+  status: z.int().describe('The HTTP status of the answer. 499: the client disconnected before the answer.'),
+  scim_type: z.string().nullable().describe('The `scimType` of a refusal.'),
+  detail: z.string().nullable().describe('Why the request was refused.'),
+  advice: z.string().nullable().describe('What to change after a refusal.'),
+  user_name: z.string().nullable().describe('The masked `userName` of a new user.'),
+  member_id: z.string().nullable().describe('The ID in the path of a user.'),
+});
+export const PROVISIONING_REQUEST_PAGE = pageOf(PROVISIONING_REQUEST);

@@ -2,15 +2,34 @@
 import { requireConnection } from '../../organizations/connections/connections.ts';
 import type { Member } from '../../organizations/members.ts';
 import { approveConflict, conflictState, declineConflict, listConflicts } from '../../organizations/provisioning/provisioning-conflicts.ts';
+import { listProvisioningRequests, type ProvisioningRequest } from '../../organizations/provisioning/provisioning-log.ts';
+import { adviceOn } from '../../organizations/provisioning/request-advice.ts';
 import { toIsoTime } from '../../time.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
-import { CONFLICT_DECISION, PROVISIONING_CONFLICT_PAGE } from './provisioning-shapes.ts';
-import { memberJson } from './representations.ts';
+import { CONFLICT_DECISION, PROVISIONING_CONFLICT_PAGE, PROVISIONING_REQUEST_PAGE } from './provisioning-shapes.ts';
+import { memberJson, pageJson } from './representations.ts';
 import { json } from './request-body.ts';
 import { PAGE_QUERY } from './request-shapes.ts';
 
 export const PROVISIONING = [
+  operation({
+    method: 'get',
+    path: '/api/v1/organizations/{org}/connections/{con}/provisioning/requests',
+    id: 'listProvisioningRequests',
+    summary: 'List SCIM requests',
+    description:
+      'Returns the last requests of the SCIM client of the connection, the newest first. At most 40 refused requests, 40 changes and 20 reads are kept, for SAMLGATE_SIGN_IN_LOG_DAYS days. Names of users are masked, and bodies are never stored. Requests without a valid token are not recorded.',
+    who: 'owner',
+    query: PAGE_QUERY,
+    status: 200,
+    answer: PROVISIONING_REQUEST_PAGE,
+    refusals: ['not_found'],
+    handle: async ({ runtime, organization, params, query }) => {
+      const { id: connectionId } = requireConnection(organization, params.con);
+      return pageJson(await listProvisioningRequests(runtime, { organizationId: organization.id, connectionId }, query), requestJson);
+    },
+  }),
   operation({
     method: 'get',
     path: '/api/v1/organizations/{org}/connections/{con}/provisioning/conflicts',
@@ -86,3 +105,16 @@ function conflictJson({ id, email, name, role, suspended, lastLoginAt, provision
     },
   ];
 }
+
+const requestJson = (request: ProvisioningRequest) => ({
+  at: toIsoTime(request.atMs),
+  request_id: request.requestId ?? null,
+  method: request.method,
+  path: request.path,
+  status: request.status,
+  scim_type: request.scimType ?? null,
+  detail: request.detail ?? null,
+  advice: adviceOn(request) ?? null,
+  user_name: request.userName ?? null,
+  member_id: request.memberId ?? null,
+});

@@ -33,6 +33,7 @@ export function recordRequest(
     ...(response.writableFinished ? { status: response.statusCode, ...response.locals.scimRefusal } : UNANSWERED),
     ...(method === 'POST' && typeof userName === 'string' ? { userName } : {}),
     ...(id !== undefined && isUserId(id) ? { memberId: id } : {}),
+    requestId: response.locals.requestId,
   };
   recordProvisioningRequest(runtime, { organizationId: organization.id, connectionId: connection.id }, entry);
 }

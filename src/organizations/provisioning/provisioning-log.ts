@@ -7,6 +7,7 @@ import { codeOf } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { maskSubject } from '../../saml/explain/masking.ts';
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
+import { invalidCursor } from '../../store/cursor.ts';
 import { DAY_MS, DAY_SECONDS, MINUTE_MS } from '../../time.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD } from '../organizations.ts';
 
@@ -26,6 +27,8 @@ export interface ProvisioningRequest {
   readonly userName?: string | undefined;
   /** The ID in the path. */
   readonly memberId?: string | undefined;
+  /** Under this ID, the log of the gateway has the request. Requests of former versions lack it. */
+  readonly requestId?: string | undefined;
 }
 
 /** Requests that follow each other. */
@@ -116,9 +119,10 @@ function cycleOf({ atMs, method, status }: ProvisioningRequest): ProvisioningCyc
   };
 }
 
-/** Adds newer requests to older ones. */
+/** Adds newer requests to older ones. Replicas write in turns, so a replica can add requests that are older than those of another one. */
 function merged(newer: ProvisioningLog, older: ProvisioningLog): ProvisioningLog {
-  return { requests: withinPlaces([...newer.requests, ...older.requests]), cycle: mergedCycle(newer.cycle, older.cycle) };
+  const requests = [...newer.requests, ...older.requests].sort((a, b) => b.atMs - a.atMs);
+  return { requests: withinPlaces(requests), cycle: mergedCycle(newer.cycle, older.cycle) };
 }
 
 function mergedCycle(newer: ProvisioningCycle | undefined, older: ProvisioningCycle | undefined): ProvisioningCycle | undefined {
@@ -176,4 +180,39 @@ async function read(runtime: Runtime, { organizationId, connectionId }: LoggedCo
 export async function readProvisioningLog(runtime: Runtime, connection: LoggedConnection): Promise<ProvisioningLog> {
   await flushProvisioningLog(runtime);
   return read(runtime, connection);
+}
+
+export interface RequestPage {
+  /** Newest first. */
+  readonly items: readonly ProvisioningRequest[];
+  readonly nextCursor: string | null;
+}
+
+/**
+ * Returns a page of the requests that {@link readProvisioningLog} returns.
+ * @throws validation_failed if the cursor is invalid; store_unavailable
+ */
+export async function listProvisioningRequests(
+  runtime: Runtime,
+  connection: LoggedConnection,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+): Promise<RequestPage> {
+  const { requests } = await readProvisioningLog(runtime, connection);
+  const left = cursor === undefined ? requests : requestsAfter(requests, cursor);
+  const items = left.slice(0, limit);
+  const last = items.at(-1);
+  return { items, nextCursor: last === undefined || items.length === left.length ? null : cursorAfter(requests, last) };
+}
+
+/** Names a request by its time and its place among those of the same time, so that newer requests do not move the page. */
+function cursorAfter(requests: readonly ProvisioningRequest[], last: ProvisioningRequest): string {
+  const sameTime = requests.filter(({ atMs }) => atMs === last.atMs);
+  return Buffer.from(`${last.atMs}.${sameTime.indexOf(last) + 1}`).toString('base64url');
+}
+
+function requestsAfter(requests: readonly ProvisioningRequest[], cursor: string): readonly ProvisioningRequest[] {
+  const position = /^(\d{1,15})\.(\d{1,3})$/.exec(Buffer.from(cursor, 'base64url').toString('utf8'));
+  if (!position) throw invalidCursor();
+  const lastMs = Number(position[1]);
+  return [...requests.filter(({ atMs }) => atMs === lastMs).slice(Number(position[2])), ...requests.filter(({ atMs }) => atMs < lastMs)];
 }
