@@ -21,6 +21,9 @@ const newFile = (): string => path.join(folder, `data ${places++}`, 'store.db');
 
 storeConformance('SQLite', async () => ({ url: `sqlite:${newFile()}`, cleanup: async () => {} }));
 
+/** Values of `PRAGMA synchronous`. */
+const [NORMAL, FULL] = [1, 2];
+
 describe('the SQLite file', () => {
   let file: string;
   let partition: string;
@@ -49,6 +52,26 @@ describe('the SQLite file', () => {
   }
   const count = (table: string): number =>
     inside((database) => Number((database.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n));
+
+  test('waits for the disk at every commit, except while it cleans up', async () => {
+    const prepare = jest.spyOn(DatabaseSync.prototype, 'prepare');
+    try {
+      await withStore(async () => {
+        const connections = new Set(prepare.mock.contexts as DatabaseSync[]);
+        const prepared = (connection: DatabaseSync) =>
+          prepare.mock.calls.flatMap(([sql], i) => (prepare.mock.contexts[i] === connection ? [sql] : []));
+        const levels = [...connections].map((connection) => ({
+          canCommit: prepared(connection).includes('COMMIT'),
+          ...connection.prepare('PRAGMA synchronous').get(),
+        }));
+        expect(levels).toHaveLength(2);
+        expect(levels).toContainEqual({ canCommit: true, synchronous: FULL });
+        expect(levels).toContainEqual({ canCommit: false, synchronous: NORMAL });
+      });
+    } finally {
+      prepare.mockRestore();
+    }
+  });
 
   test('reads every page of an index by one search, so that its cost does not grow with the depth', async () => {
     await withStore(async () => {});
