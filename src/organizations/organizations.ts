@@ -63,6 +63,8 @@ export interface Connection {
   readonly scopeSince?: string | undefined;
   /** Members may still have a key of the format without source, as written before connections existed. */
   readonly readsFormerKeys?: true | undefined;
+  /** The first scope of a connection with {@link readsFormerKeys}, once another one has begun. Suspended members are recognized by it. */
+  readonly firstScope?: string | undefined;
   /** The last change to another identity provider while there were members. */
   readonly change?: IdpChange | undefined;
   /** Scopes that several identity providers have used, so that restoring a former one never gives its users these members. */
@@ -118,7 +120,15 @@ export interface RevokingConnection {
 export interface FormerConnection
   extends Pick<
     Connection,
-    'id' | 'identityScope' | 'scopeSince' | 'readsFormerKeys' | 'removedCertificates' | 'change' | 'keptScopes' | 'setupLinkId'
+    | 'id'
+    | 'identityScope'
+    | 'scopeSince'
+    | 'readsFormerKeys'
+    | 'firstScope'
+    | 'removedCertificates'
+    | 'change'
+    | 'keptScopes'
+    | 'setupLinkId'
   > {
   readonly entityId: string;
   readonly identifier: ConnectionSettings['identifier'];

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ResponseValues } from '../../src/mock-idp/response-values.ts';
-import { NAME_ID_EMAIL, NAME_ID_PERSISTENT } from '../../src/saml/names.ts';
+import { NAME_ID_EMAIL, NAME_ID_PERSISTENT, NAME_ID_UNSPECIFIED } from '../../src/saml/names.ts';
 import type { Store } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { seedFormerMember } from '../support/seed.ts';
 import { callWithSession } from '../support/session-calls.ts';
 import { addConnection, type TestConnection } from '../support/test-connection.ts';
 
@@ -132,6 +133,37 @@ describe('a suspended member with accounts at two connections', () => {
       expect(await suspend(id)).toMatchObject({ status: 409, body: { code: 'conflict' } });
     }
     expect(await suspended(ada)).toEqual([false, false]);
+  });
+});
+
+describe('a suspended member of an earlier version', () => {
+  // The sign-in of the owner has pinned the identifier, so the former member is known by a persistent NameID.
+  const nameId = { value: 'id of eve', format: NAME_ID_PERSISTENT };
+  beforeEach(async () => {
+    const { id } = await seedFormerMember(gateway.runtime, acme, { email: 'old@acme.example', form: ['NameID', nameId.value, '', ''] });
+    expect((await suspend(id)).status).toBe(200);
+  });
+  const changeTo = (entityId: string) => {
+    const metadata = acme.metadata.replace(/entityID="[^"]+"/, `entityID="${entityId}"`);
+    return gateway.api('PUT', path('identity-provider?on_new_entity_id=new_accounts'), metadata);
+  };
+  const signInFrom = (issuer: string, user: User) =>
+    signIn({ respond: (of) => acme.respond({ ...of, values: { ...of?.values, responseIssuer: issuer, assertionIssuer: issuer } }) }, user);
+
+  it('cannot return with another email address after the identity provider has changed, once or twice', async () => {
+    for (const entityId of ['https://one.example/idp', 'https://two.example/idp']) {
+      expect((await changeTo(entityId)).status).toBe(200);
+      expect(await signInFrom(entityId, { email: 'new@acme.example', nameId })).toBe('member_suspended');
+      expect(await signInFrom(entityId, { email: ada })).toBe('accepted');
+    }
+  });
+
+  it('cannot return with another email address through another connection, if no two directories share the identifier', async () => {
+    expect(await signIn(partner, { email: 'new@acme.example', nameId })).toBe('member_suspended');
+    const short = { value: 'eve', format: NAME_ID_UNSPECIFIED };
+    await seedFormerMember(gateway.runtime, acme, { email: 'x@acme.example', form: ['NameID', short.value], suspended: true });
+    await gateway.api('PATCH', path(`connections/${partner.id}`), { identifier: { name_id: short.format } });
+    expect(await signIn(partner, { email: ada, nameId: short })).toBe('accepted');
   });
 });
 

@@ -74,7 +74,10 @@ export async function seedFormerMember(
     partition: id,
     collection: ORGANIZATION,
     id: ORGANIZATION_RECORD,
-    change: (before) => ({ ...before, connections: before.connections.map((each) => ({ ...each, readsFormerKeys: true as const })) }),
+    change: ({ connections: [first, ...others], ...rest }) => ({
+      ...rest,
+      connections: first ? [{ ...first, readsFormerKeys: true as const }, ...others] : [],
+    }),
   });
   const scope = organization?.value.connections[0]?.identityScope ?? '';
   return seedMember(runtime, id, { identity: hashOf(scope, JSON.stringify(form)), email, ...more });

@@ -106,10 +106,11 @@ const MAX_FORMER_CONNECTIONS = 20;
 
 /** Returns the organization without a connection, and with what a later connection to the same identity provider takes over. */
 export function withoutConnection(organization: Organization, connection: Connection): Organization {
-  const { id, identityScope, scopeSince, readsFormerKeys, removedCertificates, change, keptScopes, setupLinkId, settings } = connection;
+  const { id, identityScope, scopeSince, readsFormerKeys, firstScope, removedCertificates, change, keptScopes, setupLinkId, settings } =
+    connection;
   const { entityId } = connection.metadata;
   const { identifier } = settings;
-  const kept = { id, identityScope, scopeSince, readsFormerKeys, removedCertificates, change, keptScopes, setupLinkId };
+  const kept = { id, identityScope, scopeSince, readsFormerKeys, firstScope, removedCertificates, change, keptScopes, setupLinkId };
   const former: FormerConnection = { ...kept, entityId, identifier };
   const others = (organization.formerConnections ?? []).filter((each) => each.entityId !== entityId);
   return {

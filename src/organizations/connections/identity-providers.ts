@@ -18,6 +18,7 @@ import type { ResponseSettings } from '../../saml/response/response-settings.ts'
 import { toIsoTime } from '../../time.ts';
 import { isEntityIdShared, noteConnections } from '../directory.ts';
 import { requireUsableIdentifier } from '../identity/identifier-setting.ts';
+import { firstScopeOf } from '../identity/member-identity.ts';
 import type { IdentityScope } from '../idp-change/idp-change.ts';
 import { isWaiting, newReplacement, withoutReplacement, withReplacement } from '../idp-change/replacement.ts';
 import { type Connection, type ConnectionSettings, type Organization, updateOrganization } from '../organizations.ts';
@@ -128,7 +129,7 @@ export function withMetadata(
     refresh: undefined,
     testedAt: undefined,
     removedCertificates: removedCertificatesAfter(connection, metadata),
-    ...(isSameIdp ? {} : { scopeSince: toIsoTime(nowMs), change: undefined, ...scope }),
+    ...(isSameIdp ? {} : { firstScope: firstScopeOf(connection), scopeSince: toIsoTime(nowMs), change: undefined, ...scope }),
   });
 }
 

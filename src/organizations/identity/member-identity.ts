@@ -8,9 +8,9 @@ import { formerFormOf, type Identifier } from '../../saml/identifier/identifier.
 import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import { MEMBERS, type Member, type MemberIdentifier } from '../members.ts';
-import type { Connection } from '../organizations.ts';
+import type { Connection, Organization } from '../organizations.ts';
 import { isSuspendedFor } from '../provisioning/scim-users.ts';
-import { identifiesAcrossConnections, suspendedIdentifierKey } from './suspended-identifier.ts';
+import { identifiesAcrossConnections, isGloballyUnique, suspendedIdentifierKey } from './suspended-identifier.ts';
 
 /** Returns the key under which the member with this identifier is stored. No connection finds the members of another one. */
 export function identityKey(connection: Connection, { source, value, isFolded, qualifiers = ['', ''] }: Identifier): string {
@@ -35,8 +35,17 @@ export const isOfConnection = ({ identifier }: Member, connection: Connection): 
 /** Returns whether members may have keys of earlier versions. They belong to the first scope of their connection only. */
 const readsFormerKeys = ({ readsFormerKeys: mayHave, scopeSince }: Connection): boolean => mayHave === true && scopeSince === undefined;
 
+/** Returns the scope whose members may have keys of earlier versions, also after another one has begun. */
+export const firstScopeOf = ({
+  readsFormerKeys: mayHave,
+  scopeSince,
+  identityScope,
+  firstScope,
+}: Pick<Connection, 'readsFormerKeys' | 'scopeSince' | 'identityScope' | 'firstScope'>): string | undefined =>
+  mayHave && scopeSince === undefined ? identityScope : firstScope;
+
 /** Returns the key that earlier versions stored. Its scope was the entityID of the identity provider. */
-const formerKey = ({ identityScope }: Connection, form: string): string => hashOf(identityScope, form);
+const formerKey = ({ identityScope }: Pick<Connection, 'identityScope'>, form: string): string => hashOf(identityScope, form);
 
 /**
  * Finds the member with this identifier.
@@ -131,17 +140,29 @@ export const isSameUser = ({ identifier, connectionId }: Member, connection: Con
  */
 export async function requireNotSuspendedBefore(
   store: Store,
-  organizationId: string,
+  organization: Organization,
   { connection, user }: { readonly connection: Connection; readonly user: NewUser },
 ): Promise<void> {
-  const forms = readsFormerKeys(connection) ? user.readIdentifiers().flatMap(({ formerForms }) => formerForms) : [];
-  for (const key of forms.map((form) => formerKey(connection, form))) {
-    const member = await store.getUnique(organizationId, MEMBERS, 'identity', key);
+  for (const key of keysOfEarlierVersions(organization, { connection, user })) {
+    const member = await store.getUnique(organization.id, MEMBERS, 'identity', key);
     if (member && isSuspendedFor(member.value, connection)) throw new GatewayError('member_suspended');
   }
-  for await (const { value } of eachMemberWithEmail(store, organizationId, user.email)) {
+  for await (const { value } of eachMemberWithEmail(store, organization.id, user.email)) {
     if (isSuspendedFor(value, connection)) throw new GatewayError('member_suspended');
   }
+}
+
+/**
+ * Returns the keys under which an earlier version may have stored the user: by every identifier for users of the connection that
+ * existed then, whatever its identity provider is by now, and for others only by those that no two directories share.
+ */
+function keysOfEarlierVersions({ connections, formerConnections = [] }: Organization, { connection, user }: UserOfConnection): string[] {
+  return [...connections, ...formerConnections].flatMap((each) => {
+    const identityScope = firstScopeOf(each);
+    if (identityScope === undefined) return [];
+    const comparable = user.readIdentifiers().filter(({ source }) => each.id === connection.id || isGloballyUnique(source));
+    return comparable.flatMap(({ formerForms }) => formerForms.map((form) => formerKey({ identityScope }, form)));
+  });
 }
 
 /** Returns whether a connection has members, so that an unknown user may not choose the identifier. */

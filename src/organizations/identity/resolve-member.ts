@@ -125,7 +125,7 @@ async function resolveByEmail(
   let suspension: GatewayError | undefined;
   try {
     if (suspended.length > 0) throw new GatewayError('member_suspended');
-    await requireNotSuspendedBefore(store, organization.id, { connection, user });
+    await requireNotSuspendedBefore(store, organization, { connection, user });
   } catch (error) {
     if (!(error instanceof GatewayError) || !asked.some(({ value }) => value.suspended)) throw error;
     suspension = error;

@@ -5,7 +5,7 @@ import { BEST_ATTRIBUTES, FURTHER_ATTRIBUTES } from '../../saml/identifier/ident
 import { NAME_ID_EMAIL, NAME_ID_PERSISTENT } from '../../saml/names.ts';
 
 /** Sources whose values no two directories share. Short ones, such as an employee number, are compared within one connection only. */
-const isGloballyUnique = (source: IdentifierSource): boolean =>
+export const isGloballyUnique = (source: IdentifierSource): boolean =>
   'attribute' in source
     ? BEST_ATTRIBUTES.includes(source.attribute) || FURTHER_ATTRIBUTES.includes(source.attribute)
     : source.name_id === NAME_ID_EMAIL || source.name_id === NAME_ID_PERSISTENT;
