@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { ErrorRequestHandler, Response } from 'express';
 import { GatewayError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { ListPage } from '../../organizations/provisioning/paged-list.ts';
 import type { Attributes } from '../../scim/attributes.ts';
 import { ScimError } from '../../scim/scim-error.ts';
 import { signalOf } from '../request-context.ts';
@@ -44,20 +45,41 @@ export async function stream(response: Response, status: number, parts: AsyncGen
   response.end();
 }
 
-/** Sends a list while its items are read, so that it needs the memory of one item. */
+/**
+ * Counts the memberships that one page of a list reads. A page that has read this many ends early, and says so by `itemsPerPage`
+ * (RFC 7644 §3.4.2.4). So 200 groups of 10,000 members are many requests, between which those of other clients run.
+ */
+export class PageBudget {
+  #left = MAX_MEMBERSHIPS_OF_PAGE;
+
+  spend(memberships: number): void {
+    this.#left -= memberships;
+  }
+
+  get isSpent(): boolean {
+    return this.#left <= 0;
+  }
+}
+
+const MAX_MEMBERSHIPS_OF_PAGE = 10_000;
+
+/** Sends a list while its items are read, so that it needs the memory of one item. Ends the page when the budget is spent. */
 export async function streamList<T>(
   response: Response,
-  { total, startIndex, items }: ListPart<T>,
-  textOf: (item: T) => AsyncGenerator<string>,
+  { total, startIndex, items, endAfter }: ListPart<T> & Pick<ListPage<T>, 'endAfter'>,
+  { textOf, budget }: { readonly textOf: (item: T) => AsyncGenerator<string>; readonly budget: PageBudget },
 ): Promise<void> {
-  const head = JSON.stringify(listHead({ total, startIndex, count: items.length }));
   async function* parts() {
-    yield `${head.slice(0, -1)},"Resources":[`;
-    for (const [i, item] of items.entries()) {
-      if (i > 0) yield ',';
+    yield '{"Resources":[';
+    let count = 0;
+    for (const item of items) {
+      if (count > 0 && budget.isSpent) break;
+      if (count > 0) yield ',';
       yield* textOf(item);
+      count++;
     }
-    yield ']}';
+    if (count < items.length) await endAfter(count);
+    yield `],${JSON.stringify(listHead({ total, startIndex, count })).slice(1)}`;
   }
   await stream(response, 200, parts());
 }

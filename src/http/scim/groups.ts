@@ -10,7 +10,7 @@ import { applyPatch } from '../../scim/patch.ts';
 import { etagOf, includesAttribute, projectResource } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
 import { signalOf } from '../request-context.ts';
-import { stream, streamList } from './answers.ts';
+import { PageBudget, stream, streamList } from './answers.ts';
 import { type Call, conditionOf, idOf, projectionOf, readListQuery } from './call.ts';
 import { memberCharges } from './member-charges.ts';
 
@@ -27,8 +27,10 @@ export const GROUP_ROUTES: readonly (readonly ['get' | 'post' | 'put' | 'patch' 
 
 async function sendGroups(runtime: Runtime, call: Call): Promise<void> {
   const query = readListQuery(call);
-  const { total, items } = await listGroups(runtime, call.principal, query);
-  await streamList(call.response, { total, startIndex: query.startIndex, items }, groupTextOf(runtime, call));
+  const list = await listGroups(runtime, call.principal, query);
+  const budget = new PageBudget();
+  const textOf = groupTextOf(runtime, call, () => budget.spend(1));
+  await streamList(call.response, { ...list, startIndex: query.startIndex }, { textOf, budget });
 }
 
 async function postGroup(runtime: Runtime, call: Call): Promise<void> {
@@ -93,7 +95,7 @@ async function answerGroup(
 }
 
 /** Returns how the JSON of groups is yielded in parts of bounded length. */
-function groupTextOf({ store }: Runtime, { request, response, base, principal }: Call) {
+function groupTextOf({ store }: Runtime, { request, response, base, principal }: Call, onMember: () => void = () => {}) {
   const projection = projectionOf(request);
   const hasMembers = includesAttribute(projection, 'members');
   const at = { organizationId: principal.organization.id, connectionId: principal.connection.id, signal: signalOf(response) };
@@ -111,6 +113,7 @@ function groupTextOf({ store }: Runtime, { request, response, base, principal }:
       const member = projectMember({ value: userId, $ref: `${base}/Users/${userId}`, type: 'User' }, projection);
       part += `${isFirst ? '' : ','}${JSON.stringify(member)}`;
       isFirst = false;
+      onMember();
       if (part.length < PART_LENGTH) continue;
       yield part;
       part = '';

@@ -12,7 +12,7 @@ import { ScimError } from '../../scim/scim-error.ts';
 import { etagOf, includesAttribute, projectResource, userResource } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
 import { signalOf } from '../request-context.ts';
-import { listResponse, scimErrorExit, sendScim, streamList } from './answers.ts';
+import { listResponse, PageBudget, scimErrorExit, sendScim, streamList } from './answers.ts';
 import { type Call, conditionOf, handleCall, idOf, projectionOf, readListQuery } from './call.ts';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.ts';
 import { GROUP_ROUTES } from './groups.ts';
@@ -107,7 +107,11 @@ function sendOne(response: Response, items: readonly Attributes[], id: string | 
 }
 
 /** Returns how users are represented. Their groups are read only if the client asks for them. */
-function resourcesOf({ store }: Runtime, { request, response, principal, base }: Call): (user: Stored<ScimUser>) => Promise<Attributes> {
+function resourcesOf(
+  { store }: Runtime,
+  { request, response, principal, base }: Call,
+  onGroups: (count: number) => void = () => {},
+): (user: Stored<ScimUser>) => Promise<Attributes> {
   const projection = projectionOf(request);
   const wantsGroups = includesAttribute(projection, 'groups');
   const at = { organizationId: principal.organization.id, connectionId: principal.connection.id, signal: signalOf(response) };
@@ -115,6 +119,7 @@ function resourcesOf({ store }: Runtime, { request, response, principal, base }:
   return async ({ id, version, value: { attributes, active, createdAt, changedAt } }) => {
     const meta = { id, version, createdAt, changedAt, location: `${base}/Users/${id}` };
     const groups = wantsGroups ? await readGroups(id) : [];
+    onGroups(groups.length);
     return projectResource(userResource({ attributes, active }, meta, groupsAttribute(groups, base)), projection);
   };
 }
@@ -139,10 +144,12 @@ interface UserAnswer {
 async function sendUsers(runtime: Runtime, call: Call): Promise<void> {
   const query = readListQuery(call);
   const list = await listUsers(runtime, call.principal, query);
-  const resourceOf = resourcesOf(runtime, call);
-  await streamList(call.response, { ...list, startIndex: query.startIndex }, async function* (user) {
+  const budget = new PageBudget();
+  const resourceOf = resourcesOf(runtime, call, (groups) => budget.spend(groups));
+  async function* textOf(user: Stored<ScimUser>) {
     yield JSON.stringify(await resourceOf(user));
-  });
+  }
+  await streamList(call.response, { ...list, startIndex: query.startIndex }, { textOf, budget });
 }
 
 async function createUser(runtime: Runtime, call: Call): Promise<void> {

@@ -8,7 +8,15 @@ import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
-import { listPage, MAX_COUNT, type PageQuery, type RecordList, requireAllRead, tooManyRead } from '../provisioning/paged-list.ts';
+import {
+  type ListPage,
+  listPage,
+  MAX_COUNT,
+  type PageQuery,
+  pageOfMatching,
+  requireAllRead,
+  tooManyRead,
+} from '../provisioning/paged-list.ts';
 import { membershipId, membershipsOfUser, type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
 
 export interface GroupQuery extends PageQuery {
@@ -20,8 +28,7 @@ export async function listGroups(
   runtime: Runtime,
   { organization: { id: organizationId }, connection: { id: connectionId } }: OrganizationConnection,
   query: GroupQuery,
-): Promise<RecordList<ScimGroup>> {
-  const { startIndex, count } = query;
+): Promise<ListPage<ScimGroup>> {
   const at = { organizationId, connectionId };
   if (!query.filter) {
     const list = { partition: organizationId, collection: scimGroups(connectionId), cursorPrefix: `scim-group-page:${connectionId}` };
@@ -32,7 +39,7 @@ export async function listGroups(
   for (const group of await findCandidates(runtime.store, at, filter)) {
     if (await isMatch(runtime.store, at, { group, filter })) matching.push(group);
   }
-  return { total: matching.length, items: matching.slice(startIndex - 1, startIndex - 1 + count) };
+  return pageOfMatching(matching, query);
 }
 
 interface ConnectionRef {

@@ -6,7 +6,7 @@ import { conditionsOf, type Filter, matchesFilter, withTrimmedValues } from '../
 import { MAX_NAME_LENGTH } from '../../scim/user.ts';
 import type { Stored } from '../../store/store.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
-import { listPage, MAX_COUNT, type PageQuery, type RecordList, requireAllRead, tooManyRead } from './paged-list.ts';
+import { type ListPage, listPage, MAX_COUNT, type PageQuery, pageOfMatching, requireAllRead, tooManyRead } from './paged-list.ts';
 import { type ScimUser, scimUsers } from './scim-users.ts';
 
 export interface UserQuery extends PageQuery {
@@ -14,8 +14,7 @@ export interface UserQuery extends PageQuery {
 }
 
 /** @throws ScimError with tooMany if the filter cannot use an index, or if the position is too far behind */
-export async function listUsers(runtime: Runtime, target: OrganizationConnection, query: UserQuery): Promise<RecordList<ScimUser>> {
-  const { startIndex, count } = query;
+export async function listUsers(runtime: Runtime, target: OrganizationConnection, query: UserQuery): Promise<ListPage<ScimUser>> {
   if (!query.filter) {
     const { organization, connection } = target;
     const list = { partition: organization.id, collection: scimUsers(connection.id), cursorPrefix: `scim-page:${connection.id}` };
@@ -23,8 +22,10 @@ export async function listUsers(runtime: Runtime, target: OrganizationConnection
   }
   const filter = withTrimmedValues(query.filter, ['userName', 'externalId']);
   const candidates = await findCandidates(runtime, target, filter);
-  const matching = candidates.filter(({ id, value }) => matchesFilter(filterable(id, value), filter));
-  return { total: matching.length, items: matching.slice(startIndex - 1, startIndex - 1 + count) };
+  return pageOfMatching(
+    candidates.filter(({ id, value }) => matchesFilter(filterable(id, value), filter)),
+    query,
+  );
 }
 
 const filterable = (id: string, { attributes, userName, externalId, active, createdAt, changedAt }: ScimUser): Attributes => ({

@@ -5,6 +5,7 @@
  */
 import type { Runtime } from '../../runtime.ts';
 import { ScimError } from '../../scim/scim-error.ts';
+import { createCursor } from '../../store/cursor.ts';
 import { nextTurn } from '../../store/next-turn.ts';
 import type { Collection, Stored } from '../../store/store.ts';
 
@@ -21,6 +22,19 @@ export interface RecordList<T> {
   readonly total: number;
   readonly items: readonly Stored<T>[];
 }
+
+/** A page that may be sent in part. */
+export interface ListPage<T> extends RecordList<T> {
+  /** Remembers where the next page starts if only the first items of this page are sent. */
+  endAfter(count: number): Promise<void>;
+}
+
+/** Returns a page of records that a filter found. Each page runs the filter again, so there is no position to remember. */
+export const pageOfMatching = <T>(matching: readonly Stored<T>[], { startIndex, count }: PageQuery): ListPage<T> => ({
+  total: matching.length,
+  items: matching.slice(startIndex - 1, startIndex - 1 + count),
+  endAfter: async () => {},
+});
 
 /** The records of a counted collection in the index `all`. */
 export interface ListedRecords<T> {
@@ -47,20 +61,27 @@ export function requireAllRead<T>(
 export const tooManyRead = (advice: string): ScimError => new ScimError(400, `The filter would read too many ${advice}`, 'tooMany');
 
 /** @throws ScimError with tooMany if the position is too far behind */
-export async function listPage<T>(runtime: Runtime, list: ListedRecords<T>, query: PageQuery): Promise<RecordList<T>> {
+export async function listPage<T>(runtime: Runtime, list: ListedRecords<T>, query: PageQuery): Promise<ListPage<T>> {
   const { store } = runtime;
   const { partition, collection } = list;
   const { startIndex, count } = query;
   const total = await store.count(partition, collection);
-  if (count === 0 || startIndex > total) return { total, items: [] };
+  const empty = { total, items: [], endAfter: async () => {} };
+  if (count === 0 || startIndex > total) return empty;
   const cursor = await findPosition(runtime, list, query);
-  if (cursor === null) return { total, items: [] };
-  const page = await store.find(partition, collection, 'all', { equals: '', limit: count, cursor });
-  if (page.nextCursor !== null) {
-    const key = cursorKey(list, query.clientId, startIndex + page.items.length);
-    await store.commit(partition, [{ do: 'put', key, value: page.nextCursor, ttlSeconds: CURSOR_SECONDS }]);
-  }
-  return { total, items: page.items };
+  if (cursor === null) return empty;
+  const { items, nextCursor } = await store.find(partition, collection, 'all', { equals: '', limit: count, cursor });
+  const saveCursor = async (taken: number, value: string) => {
+    const key = cursorKey(list, query.clientId, startIndex + taken);
+    await store.commit(partition, [{ do: 'put', key, value, ttlSeconds: CURSOR_SECONDS }]);
+  };
+  if (nextCursor !== null) await saveCursor(items.length, nextCursor);
+  const endAfter = async (taken: number) => {
+    const last = items[taken - 1];
+    if (last)
+      await saveCursor(taken, createCursor({ partition, collection, index: 'all', range: { equals: '', limit: taken } }, '', last.id));
+  };
+  return { total, items, endAfter };
 }
 
 const cursorKey = ({ cursorPrefix }: Pick<ListedRecords<never>, 'cursorPrefix'>, clientId: string, startIndex: number): string =>
