@@ -104,6 +104,12 @@ export const AUDIT_EVENTS = {
     '{actor} deleted the organization[ {slug}]',
     'an organization was deleted, with all its data',
   ),
+  'logo.changed': row(
+    'Logo changed',
+    '{actor} changed the logo of the organization[: {type}, {width} × {height} pixels]',
+    'the logo was set or replaced that users see when they sign in',
+  ),
+  'logo.removed': row('Logo removed', '{actor} removed the logo of the organization', 'the logo was removed'),
   'identity_provider.changed': row(
     'Identity provider changed',
     '{actor} saved metadata of the identity provider[ {entity_id}]',

@@ -426,6 +426,10 @@ export const ERROR_VARIANTS = {
     title: 'The metadata file is too large',
     advice: 'A metadata file may have at most 1 MiB. Upload only the metadata of your identity provider, not that of a whole federation.',
   }),
+  logo_too_large: variant('payload_too_large', {
+    title: 'The image is too large',
+    advice: 'A logo may have at most 64 KiB. Save it with fewer pixels or with stronger compression.',
+  }),
   logout_unknown: variant('saml_in_response_to_unknown', {
     title: 'This logout is unknown or already finished',
     advice: 'If you are still signed in, sign out again.',

@@ -27,9 +27,13 @@ class Calls:
         body: Optional[Mapping[str, Any]] = None,
         form: Optional[Mapping[str, Any]] = None,
         metadata: Union[Mapping[str, Any], str, bytes, None] = None,
+        file: Optional[bytes] = None,
         with_token: bool = True,
     ) -> Any:
-        content = Body.of_form(form) if form is not None else _metadata_body(metadata) if metadata is not None else Body.of_json(body)
+        if file is not None:
+            content: Optional[Body] = Body(file, "application/octet-stream")
+        else:
+            content = Body.of_form(form) if form is not None else _metadata_body(metadata) if metadata is not None else Body.of_json(body)
         path = path_of(template, segments)
         return self._transport.send(method, path, query=query, body=content, with_token=with_token).json
 

@@ -152,6 +152,33 @@ class Operations(Calls):
         """
         self._call("DELETE", "/api/v1/organizations/{}", [organization])
 
+    def get_logo(self, organization: str) -> t.Logo:
+        """Retrieve the logo of an organization.
+
+        Returns the address and the size of the image. Returns 404 `not_found` if the organization has no logo.
+
+        Available to owners of the organization and the operator.
+        """
+        return cast("t.Logo", self._call("GET", "/api/v1/organizations/{}/logo", [organization]))
+
+    def set_logo(self, organization: str, body: bytes) -> t.Logo:
+        """Set the logo of an organization.
+
+        Sets or replaces the logo that users see when they sign in. The body is a PNG, JPEG or WebP image of at most 64 KiB and 1024 × 1024 pixels, without animation.
+
+        Available to owners of the organization and the operator.
+        """
+        return cast("t.Logo", self._call("PUT", "/api/v1/organizations/{}/logo", [organization], file=body))
+
+    def remove_logo(self, organization: str) -> None:
+        """Remove the logo of an organization.
+
+        Pages show the initials of the organization again. Does nothing if the organization has no logo.
+
+        Available to owners of the organization and the operator.
+        """
+        self._call("DELETE", "/api/v1/organizations/{}/logo", [organization])
+
     def list_domains(self, organization: str) -> List[t.Domain]:
         """List domains.
 
@@ -495,7 +522,7 @@ class Operations(Calls):
         """
         return cast("t.SignInBundle", self._call("GET", "/api/v1/organizations/{}/sign-ins/{}/bundle", [organization, id]))
 
-    def list_audit(self, organization: str, *, since: Optional[str] = None, event: Optional[Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.approved", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]] = None, member: Optional[str] = None) -> PagedList[t.AuditEntry]:
+    def list_audit(self, organization: str, *, since: Optional[str] = None, event: Optional[Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "logo.changed", "logo.removed", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.approved", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]] = None, member: Optional[str] = None) -> PagedList[t.AuditEntry]:
         """List audit entries.
 
         Returns entries, the newest first. With a filter, a page may have fewer than `limit` items although more follow; only `next_cursor` tells. Refused messages without a trusted signature, and copies of signed ones, have no entries; `unsigned_refusals` counts those of the last 7 days.

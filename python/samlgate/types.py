@@ -354,7 +354,7 @@ class _AuditEntry(TypedDict):
     id: str
     at: str
     """RFC 3339 in UTC."""
-    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.approved", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
+    event: Literal["login.accepted", "login.refused", "login.tested", "logout", "sessions.ended", "logout.identity_provider", "logout.unknown_principal", "member.created", "member.changed", "member.provisioning_refused", "member.provisioning_approved", "member.provisioning_declined", "member.role_changed", "member.suspended", "member.unsuspended", "member.linked", "member.link_declined", "member.removed", "organization.created", "organization.changed", "organization.without_owner", "organization.deleted", "logo.changed", "logo.removed", "identity_provider.changed", "identity_provider.refreshed", "identity_provider.settings_changed", "identifier.pinned", "identity_provider.removed", "connection.created", "connection.changed", "connection.removed", "connection.credentials_revoked", "connection.replacement_created", "connection.pending_members_revoked", "role_mapping.changed", "domain.added", "domain.verified", "domain.record_missing", "domain.unverified", "domain.transferred", "domain.removed", "setup_link.created", "setup_link.used", "setup_link.revoked", "metadata_proposal.created", "metadata_proposal.discarded", "cli_token.created", "cli_token.revoked", "cli_tokens.rotated", "scim_token.created", "scim_token.revoked", "group.created", "group.changed", "group.deleted", "group.member_added", "group.member_removed", "session_token.revoked", "device_login.approved", "device_login.denied", "operator.sign_in_refused", "operator.signed_in", "signing_key.created", "signing_key.rotated", "signing_key.revoked"]
     actor: AuditEntryActor
 
 
@@ -659,6 +659,20 @@ class DomainPage(TypedDict):
     items: List[Domain]
     next_cursor: Optional[str]
     """The cursor of the next page, or null on the last page."""
+
+
+class Logo(TypedDict):
+    url: str
+    """The address of the image. Another image has another address."""
+    content_type: Literal["image/png", "image/jpeg", "image/webp"]
+    width: int
+    """In pixels."""
+    height: int
+    """In pixels."""
+    bytes: int
+    """Size of the file."""
+    updated_at: str
+    """RFC 3339 in UTC."""
 
 
 class MeUser(TypedDict):

@@ -71,6 +71,13 @@ class RequestTest(unittest.TestCase):
         self.assertEqual(types, ["application/samlmetadata+xml", "application/samlmetadata+xml", "application/json"])
         self.assertEqual([request.body for request in gateway.requests[:2]], [b"\xef\xbb\xbf<\xc3\xa9/>", b"<x/>"])
 
+    def test_sends_a_file_as_it_is(self) -> None:
+        gateway = start_stub(self, StubAnswer(200, {}))
+        client_of(gateway).set_logo("acme", b"\x89PNG\r\n")
+        (request,) = gateway.requests
+        self.assertEqual((request.method, request.headers["content-type"]), ("PUT", "application/octet-stream"))
+        self.assertEqual((request.path, request.body), ("/api/v1/organizations/acme/logo", b"\x89PNG\r\n"))
+
     def test_returns_headers_of_a_verification(self) -> None:
         gateway = start_stub(self, StubAnswer(200, None, {"X-Samlgate-User": "usr_1", "X-Other": "1"}))
         self.assertEqual(client_of(gateway).verify(role="owner"), {"X-Samlgate-User": "usr_1"})

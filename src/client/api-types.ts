@@ -15,6 +15,8 @@ export type Member = z.infer<typeof answers.MEMBER>;
 /** A member who has not signed in since the identity provider changed. */
 export type PendingMember = z.infer<typeof answers.PENDING_MEMBER>;
 export type Organization = z.infer<typeof answers.ORGANIZATION>;
+/** The logo of an organization. The image itself is at `url`. */
+export type Logo = z.infer<typeof answers.LOGO>;
 export type IdentityProvider = z.infer<typeof answers.IDENTITY_PROVIDER>;
 export type Domain = z.infer<typeof answers.DOMAIN>;
 export type RoleMapping = z.infer<typeof answers.ROLE_MAPPING_ANSWER>;

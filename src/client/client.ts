@@ -8,6 +8,7 @@ import type {
   CreatedScimToken,
   Domain,
   DomainVerification,
+  Logo,
   Me,
   Member,
   MemberChanges,
@@ -108,6 +109,18 @@ export interface Client {
     /** Deletes an organization with its members, sessions and tokens. */
     remove(organization: string): Promise<void>;
   };
+  /** The logo that users see when they sign in, for owners and the operator. */
+  readonly logo: {
+    /** @throws SamlgateError not_found if the organization has no logo */
+    get(organization: string): Promise<Logo>;
+    /**
+     * Sets or replaces the logo.
+     * @param image PNG, JPEG or WebP, at most 64 KiB and 1024 × 1024 pixels, without animation
+     * @throws SamlgateError validation_failed, payload_too_large
+     */
+    set(organization: string, image: Uint8Array): Promise<Logo>;
+    remove(organization: string): Promise<void>;
+  };
   /** The domains that an organization verifies, for its owners and the operator. */
   readonly domains: {
     list(organization: string): Promise<readonly Domain[]>;
@@ -189,6 +202,13 @@ export function createClient({ timeoutMs = TIMEOUT_MS, maxRetries = MAX_RETRIES,
     tokens: tokenCalls(api),
     members: memberCalls(api),
     organizations: organizationCalls(api),
+    logo: {
+      get: (organization) => api.get(['organizations', organization, 'logo']),
+      // The gateway recognizes the type by the octets.
+      set: (organization, image) =>
+        api.send('PUT', ['organizations', organization, 'logo'], image, { contentType: 'application/octet-stream' }),
+      remove: (organization) => api.send('DELETE', ['organizations', organization, 'logo']),
+    },
     domains: domainCalls(api),
     identityProvider: identityProviderCalls(api),
     connections: connectionCalls(api),

@@ -1,9 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import { Page } from './layout.tsx';
+import type { ShownOrganization } from './organization-mark.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 
 export interface ChooseConnectionPageProps {
-  readonly organization: string;
+  readonly organization: ShownOrganization;
   readonly choices: readonly { readonly name: string; readonly href: string }[];
 }
 
@@ -18,7 +19,7 @@ const TEXTS = {
 export const ChooseConnectionPage = ({ organization, choices }: ChooseConnectionPageProps) => (
   <Page title={TEXTS.title} organization={organization}>
     <h1>{TEXTS.title}</h1>
-    <p>{TEXTS.lead(<ForeignText text={organization} />)}</p>
+    <p>{TEXTS.lead(<ForeignText text={organization.name} />)}</p>
     {choices.map(({ name, href }) => (
       <p>
         <a class="button wide secondary" href={href}>

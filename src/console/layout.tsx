@@ -2,7 +2,7 @@ import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import { assetUrl } from './assets.ts';
 import { HELP } from './docs/help.ts';
-import { OrganizationMark } from './organization-mark.tsx';
+import { OrganizationMark, type ShownOrganization } from './organization-mark.tsx';
 import { visibleText } from './parts/foreign-text.tsx';
 
 export interface DocumentProps {
@@ -38,8 +38,8 @@ export interface PageProps {
   readonly children: ComponentChildren;
   /** A script under /assets. */
   readonly script?: string;
-  /** The name of the organization that the page is about. */
-  readonly organization?: string;
+  /** The organization that the page is about. */
+  readonly organization?: ShownOrganization;
   /** The place in the documentation that explains the page. */
   readonly help?: string;
 }
@@ -57,7 +57,7 @@ export function Page({ title, children, script, organization, help = HELP['sign-
   return (
     <Document title={title} {...(script === undefined ? {} : { scripts: [script] })}>
       <main class="card">
-        <p class="brand">{organization === undefined ? <Product /> : <OrganizationMark name={organization} />}</p>
+        <p class="brand">{organization === undefined ? <Product /> : <OrganizationMark {...organization} />}</p>
         {children}
       </main>
       <footer class="below">

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { Page } from './layout.tsx';
+import type { ShownOrganization } from './organization-mark.tsx';
 import { ForeignText } from './parts/foreign-text.tsx';
 
 export interface LoginPageProps {
@@ -7,7 +8,7 @@ export interface LoginPageProps {
   /** What the user entered, if no organization matches it. */
   readonly unknown?: string | undefined;
   /** The organization that this browser last signed in to. */
-  readonly last?: { readonly name: string; readonly href: string } | undefined;
+  readonly last?: (ShownOrganization & { readonly href: string }) | undefined;
 }
 
 const TEXTS = {
@@ -28,7 +29,7 @@ const TEXTS = {
 
 export function LoginPage({ returnTo, unknown, last }: LoginPageProps) {
   return (
-    <Page title={TEXTS.title} {...(last === undefined ? {} : { organization: last.name })}>
+    <Page title={TEXTS.title} {...(last === undefined ? {} : { organization: last })}>
       <h1>{TEXTS.title}</h1>
       {unknown === undefined ? null : (
         <p class="notice problem" role="alert" id="unknown">

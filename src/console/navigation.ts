@@ -19,6 +19,7 @@ export const SECTIONS = [
   { id: 'single-sign-on', path: '/single-sign-on', label: 'Single sign-on', who: 'manager' },
   { id: 'provisioning', path: '/provisioning', label: 'Provisioning', who: 'manager' },
   { id: 'domains', path: '/domains', label: 'Domains', who: 'manager' },
+  { id: 'branding', path: '/branding', label: 'Branding', who: 'manager' },
   { id: 'roles', path: '/roles', label: 'Role mapping', who: 'manager' },
   { id: 'sign-ins', path: '/sign-ins', label: 'Sign-in log', who: 'manager' },
   { id: 'audit', path: '/audit', label: 'Audit trail', who: 'manager' },

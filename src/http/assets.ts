@@ -4,7 +4,7 @@ import { type NextFunction, type Response, Router } from 'express';
 import { type Asset, findAsset } from '../console/assets.ts';
 import { StaticBody } from './compression.ts';
 
-const YEAR_SECONDS = 31_536_000;
+export const YEAR_SECONDS = 31_536_000;
 
 export function assetRoutes(): Router {
   const router = Router({ caseSensitive: true });

@@ -95,11 +95,13 @@ function asGatewayError(thrown: unknown, request: Request): GatewayError {
   return new GatewayError('internal', { cause: thrown });
 }
 
+const LOGO_UPLOAD = /\/(?:logo|branding)$/;
 const METADATA_UPLOAD = /\/(?:identity-provider|single-sign-on)(?:\/|$)/;
 
 /** A body parser does not know what it reads, so the path tells which limit the sender has exceeded. */
 function tooLarge({ path }: Request, cause: unknown): GatewayError {
   if (path.startsWith('/saml/')) return new GatewayError('payload_too_large', { variant: 'response_too_large', cause });
+  if (LOGO_UPLOAD.test(path)) return new GatewayError('payload_too_large', { variant: 'logo_too_large', cause });
   if (METADATA_UPLOAD.test(path)) return new GatewayError('payload_too_large', { variant: 'metadata_too_large', cause });
   return new GatewayError('payload_too_large', { cause });
 }

@@ -23,6 +23,7 @@ import { limited } from './limits/rate-limits.ts';
 import { sendPage } from './pages.ts';
 import { actorOf } from './request-context.ts';
 import { sendBrowserMessage } from './saml/browser-message.tsx';
+import { shownOrganization } from './saml/logo.ts';
 import { continueLogout, takeOutcome } from './saml/slo.tsx';
 
 const RETURN_TO = z.string().transform(shortReturnTo).optional();
@@ -71,7 +72,7 @@ async function showLogin(runtime: Runtime, request: Request, response: Response,
   const isFirstVisit = unknown === undefined && !(await hasOrganizations(runtime.store));
   if (isFirstVisit) return sendPage(response, 200, renderPage(<WelcomePage />));
   const organization = await lastOrganization(runtime, request);
-  const last = organization && { name: organization.name, href: signInHref(organization.slug, returnTo) };
+  const last = organization && { ...(await shownOrganization(runtime, organization)), href: signInHref(organization.slug, returnTo) };
   const page = <LoginPage returnTo={returnTo} unknown={unknown} last={last} />;
   sendPage(response, unknown === undefined ? 200 : 404, renderPage(page), { formsMayLeave: true });
 }

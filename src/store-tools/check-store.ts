@@ -1,5 +1,6 @@
 /** Checks a whole store. Changes nothing. */
 import { DIRECTORY, type DirectoryEntry } from '../organizations/directory.ts';
+import { isIntact, LOGO, type Logo } from '../organizations/logo/logo.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations/organizations.ts';
 import { findSchemaProblem } from '../schema/schema-version.ts';
 import type { RawEntry, RawRecord, RawStore } from '../store/raw/raw-entries.ts';
@@ -41,7 +42,12 @@ async function problemsIn(store: RawStore, batch: readonly RawEntry[], secrets: 
   const problems = [...(await store.findBrokenIndexes(records))];
   for (const record of records) {
     if (!isJson(record.text)) problems.push(`${record.partition}: the ${record.collection} ${record.id} is not JSON`);
-    else problems.push(...(await findUnopenedKeys(record, secrets)), ...(await findDirectoryProblems(store, record)));
+    else
+      problems.push(
+        ...(await findUnopenedKeys(record, secrets)),
+        ...(await findDirectoryProblems(store, record)),
+        ...findLogoProblems(record),
+      );
   }
   return problems;
 }
@@ -53,6 +59,11 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function findLogoProblems({ partition, collection, text }: RawRecord): string[] {
+  if (collection !== LOGO.name || isIntact(JSON.parse(text) as Logo)) return [];
+  return [`${partition}: the logo is damaged. Set it again with: samlgate org logo SLUG FILE`];
 }
 
 /** An organization and its entry in the directory need each other: the entry finds it by its slug and its domains. */

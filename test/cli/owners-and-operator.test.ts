@@ -72,6 +72,23 @@ describe('samlgate org domain', () => {
   });
 });
 
+describe('samlgate org logo', () => {
+  test('sets, shows and removes the logo, which an exported file names', async () => {
+    const run = (...args: string[]) => home.run(['org', 'logo', acme.slug, ...args], owner);
+    expect((await run()).stdout).toContain('has no logo');
+    const file = path.join(import.meta.dirname, '../support/images/logo.webp');
+    const set = JSON.parse((await run(file, '--json')).stdout) as { url: string };
+    expect(set).toMatchObject({ content_type: 'image/webp', width: 40, height: 24 });
+    expect((await run()).stdout).toBe(`${set.url}\n`);
+    expect((await home.run(['org', 'export', acme.slug], owner)).stdout).toContain(`Download it from ${set.url}`);
+    expect(await run(file, '--remove')).toMatchObject({ code: 2, stderr: expect.stringContaining('not both') });
+    const refused = await run(path.join(EXAMPLES, 'okta.yaml'));
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('SVG is not accepted')]);
+    expect((await run('--remove')).code).toBe(0);
+    expect((await run('--json')).stdout).toBe('null\n');
+  });
+});
+
 describe('samlgate members', () => {
   test('lists and shows members of the owner’s organization', async () => {
     const { code, stdout } = await home.run(['members', 'list'], owner);

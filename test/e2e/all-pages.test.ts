@@ -6,9 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { SETUP_STEPS } from '../../src/console/setup-steps/steps.ts';
 import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
+import { setLogo } from '../../src/organizations/logo/logo.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { PNG } from '../support/images.ts';
 import { startSetup } from '../support/setup.ts';
 import { signedIn } from '../support/signed-in.ts';
 import { addConnection } from '../support/test-connection.ts';
@@ -38,6 +40,7 @@ beforeAll(async () => {
   await addConnection(gateway, acme, { state: 'draft' });
   await gateway.api('POST', `${path}/domains`, { domain: 'acme.example' });
   await gateway.api('POST', `${path}/setup-links`, {});
+  await setLogo(gateway.runtime, { kind: 'operator' }, { organizationId: acme.id, octets: PNG });
   await acme.signIn(new HttpBrowser(), 'carl');
   await acme.signIn(new HttpBrowser(), 'nina', { spEntityId: 'https://elsewhere.example' });
 }, 120_000);
@@ -178,6 +181,7 @@ describe('the pages in Chromium', () => {
       'members/:id/remove',
       'single-sign-on',
       'domains',
+      'branding',
       'roles',
       'sign-ins',
       'sign-ins/:id',

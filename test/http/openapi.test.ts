@@ -7,11 +7,14 @@ import type { OperationDescription } from '../../src/http/api/operation.ts';
 import { makeApp } from '../../src/http/app.ts';
 import { DEVICE_CODE_GRANT, TOKEN_EXCHANGE_GRANT } from '../../src/http/discovery.ts';
 import { loadMetadata } from '../../src/organizations/connections/identity-providers.ts';
+import { organizationIdOf } from '../../src/organizations/directory.ts';
+import { setLogo } from '../../src/organizations/logo/logo.ts';
 import { getOrganizationById } from '../../src/organizations/organizations.ts';
 import { saveOrPropose } from '../../src/organizations/setup/metadata-proposals.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER } from '../support/identity-provider.ts';
+import { PNG } from '../support/images.ts';
 import { newSlug } from '../support/new-slug.ts';
 import { makeScimClient } from '../support/scim-client.ts';
 import { seedMember } from '../support/seed.ts';
@@ -114,7 +117,15 @@ async function send({ method, path }: OperationDescription, params: Params, { to
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'content-type': type ?? 'application/json' }),
     },
-    body: form ? new URLSearchParams(form) : body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+    body: form
+      ? new URLSearchParams(form)
+      : body === undefined
+        ? null
+        : typeof body === 'string'
+          ? body
+          : Buffer.isBuffer(body)
+            ? new Uint8Array(body)
+            : JSON.stringify(body),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) as unknown };
@@ -233,6 +244,17 @@ const EXAMPLES: Readonly<Record<string, () => Example | Promise<Example>>> = {
   createOrganization: () => ({ sending: { body: { slug: newSlug(), name: 'New', domains: ['Example.COM'] } } }),
   getOrganization: () => ({ params: inAcme() }),
   changeOrganization: () => ({ params: inAcme(), sending: { body: { logo_url: 'https://example.com/logo.svg', cli_token_max_days: 90 } } }),
+  getLogo: async () => {
+    const params = await makeOrganization();
+    await setLogo(
+      gateway.runtime,
+      { kind: 'operator' },
+      { organizationId: await organizationIdOf(gateway.runtime.store, params.org ?? ''), octets: PNG },
+    );
+    return { params };
+  },
+  setLogo: () => ({ params: inAcme(), sending: { body: PNG, type: 'image/png' } }),
+  removeLogo: () => ({ params: inAcme() }),
   deleteOrganization: async () => ({ params: await makeOrganization() }),
   getIdentityProvider: () => ({ params: inAcme() }),
   setIdentityProvider: async () => ({

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Redis } from 'ioredis';
 import { MEMBER_SESSION } from '../../src/auth/sessions/member-sessions.ts';
 import { PENDING_SIGN_IN, putPendingSignIn } from '../../src/auth/sessions/pending-sign-ins.ts';
+import { sha256 } from '../../src/ids.ts';
 import { DIRECTORY } from '../../src/organizations/directory.ts';
+import { LOGO, LOGO_RECORD, setLogo } from '../../src/organizations/logo/logo.ts';
 import { SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-version.ts';
 import { createSecrets } from '../../src/secrets.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -21,6 +23,7 @@ import { HttpBrowser } from '../support/browser.ts';
 import { makeHome } from '../support/command.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { PNG } from '../support/images.ts';
 import { freePort, type RedisCluster, type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
 
 jest.setTimeout(120_000);
@@ -78,6 +81,7 @@ beforeAll(async () => {
     return JSON.parse(text) as { id: string; token: string };
   };
   const me = async <Body>() => JSON.parse((await browser.request(`${gateway.url}/api/v1/me`)).text) as Body;
+  await setLogo(gateway.runtime, { kind: 'operator' }, { organizationId: organization.id, octets: PNG });
   tokens.live = (await make()).token;
   const revoked = await make();
   tokens.revoked = revoked.token;
@@ -356,6 +360,19 @@ describe('checking a store', () => {
         expect.stringMatching(/^global: the directory-2 org_\S+ is missing in its index slug$/),
       ]),
     );
+  });
+
+  test('reports a logo that is no longer the image that was checked', async () => {
+    const url = sqlite('damaged-logo');
+    await copy(source, url);
+    const page = Buffer.from('<script>alert(1)</script>');
+    await withStore(url, async (store) => {
+      const { value, version } = (await store.get(organization.id, LOGO, LOGO_RECORD)) ?? { version: 0 };
+      const damaged = { ...value, data: page.toString('base64'), hash: sha256(page) };
+      const step = { do: 'replace', collection: LOGO, id: LOGO_RECORD, version, value: damaged } as const;
+      expect(await store.commit(organization.id, [step])).toEqual({ ok: true });
+    });
+    expect((await checkStore(url, secrets)).problems).toEqual([expect.stringMatching(/^org_\S+: the logo is damaged/)]);
   });
 
   test('prints problems and exits with 1, and reads the secret beside the SQLite file', async () => {

@@ -13,6 +13,7 @@ import { withProgress, withProgressIfSlow } from '../progress.ts';
 import { readFile } from '../read-file.ts';
 import { addOrgDomain } from './org/domain.ts';
 import { addApply, addExport } from './org/files.ts';
+import { addLogo } from './org/logo.ts';
 import { addSetRoles } from './org/roles.ts';
 import { addOrgSetupLink } from './org/setup-links.ts';
 
@@ -53,6 +54,7 @@ export function addOrg(program: Command): void {
     ),
   );
   addExport(add('export <slug>', 'print an organization as a YAML file that apply accepts, without secrets', 'export acme > acme.yaml'));
+  addLogo(add('logo <slug> [file]', 'set the logo that users see when they sign in, or print its address', 'logo acme ./acme.png'));
   add('delete <slug>', 'permanently delete an organization with its members, tokens and audit trail', 'delete acme')
     .option('--yes', 'do not ask for confirmation')
     .action(remove);

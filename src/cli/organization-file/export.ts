@@ -1,6 +1,7 @@
 /** Writes an organization file from an organization, without secrets. */
 import type { IdentityProvider, IdentityProviderSettings } from '../../client/api-types.ts';
 import type { Client } from '../../client/client.ts';
+import { orUndefined } from '../gateway-api.ts';
 import { ORGANIZATION_FIELDS } from './file.ts';
 import { metadataXml } from './metadata-xml.ts';
 
@@ -38,6 +39,7 @@ export async function exportOrganization(client: Client, slug: string): Promise<
   const { items } = await client.connections.list(slug);
   const { rules, default_role } = await client.roleMapping.get(slug);
   const verified = (await client.domains.list(slug)).filter(({ state }) => state === 'verified').map(({ domain }) => domain);
+  const logo = await orUndefined(client.logo.get(slug), 'not_found');
   const nameOf = (id: string) => items.find((each) => each.id === id)?.name ?? id;
   return {
     file: {
@@ -51,6 +53,9 @@ export async function exportOrganization(client: Client, slug: string): Promise<
     },
     notes: [
       'Members, tokens and the private keys of the organization are not exported.',
+      ...(logo === undefined
+        ? []
+        : [`The logo is not exported. Download it from ${logo.url}, and set it with: samlgate org logo SLUG FILE`]),
       ...(verified.length === 0 ? [] : [`These domains have to be verified again at another gateway: ${verified.join(', ')}.`]),
     ],
   };

@@ -13,6 +13,7 @@ export const HELP: Readonly<Record<HelpTopic, string>> = {
   'single-sign-on': '/docs/identity-providers#quick-start',
   provisioning: '/docs/scim#setup',
   domains: '/docs/configuration#domains',
+  branding: '/docs/configuration#logo',
   roles: '/docs/configuration#roles',
   'sign-ins': '/docs/saml-checks#checks-of-the-response',
   audit: '/docs/operations#audit-trail',

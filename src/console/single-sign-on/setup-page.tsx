@@ -1,11 +1,12 @@
 import type { ComponentChildren } from 'preact';
 import { HELP } from '../docs/help.ts';
 import { Page } from '../layout.tsx';
+import type { ShownOrganization } from '../organization-mark.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { momentText } from '../parts/moment.tsx';
 
 export interface SetupStartPageProps {
-  readonly organization: { readonly name: string };
+  readonly organization: ShownOrganization;
   readonly action: string;
   readonly expiresAtMs: number;
 }
@@ -24,7 +25,7 @@ const TEXTS = {
 
 /** The page that a setup link opens. */
 export const SetupStartPage = ({ organization, action, expiresAtMs }: SetupStartPageProps) => (
-  <Page title={TEXTS.windowTitle(visibleText(organization.name))} organization={organization.name} help={HELP.setup}>
+  <Page title={TEXTS.windowTitle(visibleText(organization.name))} organization={organization} help={HELP.setup}>
     <h1>{TEXTS.title(<ForeignText text={organization.name} />)}</h1>
     <p>{TEXTS.lead}</p>
     <form method="post" action={action}>

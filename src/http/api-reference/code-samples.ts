@@ -15,6 +15,8 @@ interface Sample {
   readonly query?: Readonly<Record<string, string>>;
   /** The JSON or the form fields of the request. */
   readonly body?: unknown;
+  /** The file that is the body. */
+  readonly file?: string;
   /** A call of `samlgate/client`. Without it, the example uses `client.call()`. */
   readonly client?: string;
 }
@@ -61,6 +63,13 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
 });`,
   },
   deleteOrganization: { client: `await client.organizations.remove('${ORG}');` },
+  getLogo: { client: `const { url, width, height } = await client.logo.get('${ORG}');` },
+  setLogo: {
+    file: 'logo.png',
+    client: `const { readFile } = await import('node:fs/promises');
+const { url } = await client.logo.set('${ORG}', await readFile('logo.png'));`,
+  },
+  removeLogo: { client: `await client.logo.remove('${ORG}');` },
   listDomains: { client: `const domains = await client.domains.list('${ORG}');` },
   addDomain: { body: { domain: 'acme.example' }, client: `const { record } = await client.domains.add('${ORG}', 'acme.example');` },
   verifyDomain: { body: {}, client: `const { state } = await client.domains.verify('${ORG}', 'acme.example');` },
@@ -176,14 +185,14 @@ export const examplePath = (path: string): string =>
     (_, collection: string, name: string) => `${collection}/${PATH_VALUES[name] ?? PATH_IDS[collection] ?? 'ID'}`,
   );
 
-/** Returns the query and the body of the example of an operation. */
-export const exampleInput = ({ id }: OperationDescription): Pick<Sample, 'query' | 'body'> => SAMPLES[id] ?? {};
+/** Returns the query and the body or file of the example of an operation. */
+export const exampleInput = ({ id }: OperationDescription): Pick<Sample, 'query' | 'body' | 'file'> => SAMPLES[id] ?? {};
 
 const isForm = ({ body }: OperationDescription): boolean => body?.content['application/x-www-form-urlencoded'] !== undefined;
 
 /** Returns a shell command. All its variables are those of the command line. */
 export function curlOf(row: OperationDescription): string {
-  const { query, body } = exampleInput(row);
+  const { query, body, file } = exampleInput(row);
   const search = query ? `?${new URLSearchParams(query)}` : '';
   const method = row.method === 'get' || (row.method === 'post' && body !== undefined) ? '' : ` -X ${row.method.toUpperCase()}`;
   const token = row.who === 'operator' ? '$SAMLGATE_OPERATOR_TOKEN' : '$SAMLGATE_CLI_TOKEN';
@@ -191,6 +200,7 @@ export function curlOf(row: OperationDescription): string {
     `curl --fail-with-body${method} "$SAMLGATE_URL${examplePath(row.path)}${search}"`,
     ...(row.who === 'public' ? [] : [`-H "Authorization: Bearer ${token}"`]),
     ...(body === undefined ? [] : bodyArguments(row, body)),
+    ...(file === undefined ? [] : ["-H 'Content-Type: application/octet-stream'", `--data-binary @${file}`]),
   ].join(' \\\n  ');
 }
 

@@ -29,6 +29,16 @@ export const PROBLEM = z.strictObject({
 /** Problem details of the OAuth endpoints, which add the error of RFC 6749 §5.2. */
 export const OAUTH_PROBLEM = z.strictObject({ ...PROBLEM.shape, error: z.string().optional(), error_description: z.string().optional() });
 
+/** The logo of an organization. The image itself is at `url`. */
+export const LOGO = z.strictObject({
+  url: z.string().describe('The address of the image. Another image has another address.'),
+  content_type: z.enum(['image/png', 'image/jpeg', 'image/webp']),
+  width: z.int().describe('In pixels.'),
+  height: z.int().describe('In pixels.'),
+  bytes: z.int().describe('Size of the file.'),
+  updated_at: time,
+});
+
 export const ORGANIZATION = z.strictObject({
   id: z.string(),
   slug: z.string(),

@@ -18,6 +18,7 @@ import { CONNECTIONS } from './connections.ts';
 import { DOMAINS } from './domains.ts';
 import { IDENTITY_PROVIDERS } from './identity-provider.ts';
 import { KEYS } from './keys.ts';
+import { LOGOS } from './logo.ts';
 import { ME } from './me.ts';
 import { MEMBERS } from './members.ts';
 import { METADATA_PROPOSALS } from './metadata-proposals.ts';
@@ -53,7 +54,7 @@ export const documentOf = perRuntime(({ config }) => openApiDocument(OPERATIONS,
 const API: Readonly<Record<string, readonly Operation[]>> = {
   'Current member': [...ME, ...TOKENS],
   Members: MEMBERS,
-  Organizations: ORGANIZATIONS,
+  Organizations: [...ORGANIZATIONS, ...LOGOS],
   Domains: DOMAINS,
   'Single sign-on': [...IDENTITY_PROVIDERS, ...CONNECTIONS, ...METADATA_PROPOSALS, ...PENDING_MEMBERS, ...ROLE_MAPPINGS],
   Provisioning: [...SCIM_TOKENS, ...PROVISIONING],

@@ -5,6 +5,7 @@ import * as oauthAnswers from '../oauth-answers.ts';
 import * as answers from './answer-shapes.ts';
 import { SLUG } from './field-shapes.ts';
 import type { OperationDescription, Who } from './operation.ts';
+import type { RequestBody } from './request-body.ts';
 import * as shapes from './request-shapes.ts';
 
 type Json = Record<string, unknown>;
@@ -157,9 +158,14 @@ function queryParameters(query: z.ZodObject | undefined): Json[] {
   }));
 }
 
-const contentOf = (content: Readonly<Record<string, z.ZodType | 'text'>>, requests: Registry): Json =>
+const FILES: Readonly<Record<'text' | 'octets', Json>> = { text: { type: 'string' }, octets: { type: 'string', format: 'binary' } };
+
+const contentOf = (content: RequestBody<unknown>['content'], requests: Registry): Json =>
   Object.fromEntries(
-    Object.entries(content).map(([type, shape]) => [type, { schema: shape === 'text' ? { type: 'string' } : schemaOf(shape, requests) }]),
+    Object.entries(content).map(([type, shape]) => [
+      type,
+      { schema: typeof shape === 'string' ? FILES[shape] : schemaOf(shape, requests) },
+    ]),
   );
 
 function answerObject({ summary, answer, headers = [] }: OperationDescription): Json {

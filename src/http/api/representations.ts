@@ -12,6 +12,7 @@ import { type DomainClaim, domainState, domainWarning, recordName, recordValue }
 import { openRequestOf } from '../../organizations/idp-change/pending-members.ts';
 import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import { findReplacement } from '../../organizations/idp-change/replacement.ts';
+import { type Logo, logoPath } from '../../organizations/logo/logo.ts';
 import type { Member } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
@@ -42,6 +43,15 @@ export async function organizationJson({ store }: Pick<Runtime, 'store'>, organi
     quota_warnings: nearQuotas(organization, use),
   };
 }
+
+export const logoJson = ({ config }: Pick<Runtime, 'config'>, { slug }: Organization, logo: Logo) => ({
+  url: `${config.baseUrl}${logoPath(slug, logo)}`,
+  content_type: logo.type,
+  width: logo.width,
+  height: logo.height,
+  bytes: Buffer.byteLength(logo.data, 'base64'),
+  updated_at: logo.updatedAt,
+});
 
 const organizationFieldsJson = (organization: Organization) => ({
   id: organization.id,

@@ -5,8 +5,8 @@ import { GatewayError } from '../../errors.ts';
 import { checkShape } from './request-shapes.ts';
 
 export interface RequestBody<Body> {
-  /** Schema by media type, for the OpenAPI document; `text` stands for a document of that type. */
-  readonly content: Readonly<Record<string, z.ZodType | 'text'>>;
+  /** Schema by media type, for the OpenAPI document; `text` and `octets` stand for a document and a file of that type. */
+  readonly content: Readonly<Record<string, z.ZodType | 'text' | 'octets'>>;
   /** Parses and validates the body of a request. @throws validation_failed, payload_too_large */
   read(request: Request, response: Response): Promise<Body>;
 }

@@ -4,6 +4,7 @@ import { MEMBER_SESSION } from '../../auth/sessions/member-sessions.ts';
 import type { Runtime } from '../../runtime.ts';
 import { notFound } from '../error-exit.tsx';
 import { auditPages } from './audit/audit.tsx';
+import { brandingPages } from './branding/branding.tsx';
 import { connectionPages, newConnectionPages } from './connections/connections.tsx';
 import { metadataVersionPages } from './connections/metadata-versions.tsx';
 import { credentialPages } from './credentials.tsx';
@@ -29,6 +30,7 @@ const MANAGER_PAGES: readonly (readonly [path: string, pages: Pages])[] = [
   ['/single-sign-on/:con', connectionPages],
   ['/provisioning', provisioningPages],
   ['/domains', domainPages],
+  ['/branding', brandingPages],
   ['/roles', roleMappingPages],
   ['/sign-ins', signInPages],
   ['/audit', auditPages],

@@ -17,6 +17,7 @@ import { countFailures, wrongTokens } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
 import { runOnce, takeSecret } from '../run-once.ts';
+import { shownOrganization } from '../saml/logo.ts';
 import { requireOwnOrigin } from './operator-visit.ts';
 import { requireSetupSession, SETUP_BASE } from './setup-visit.ts';
 import { oneSignInPages } from './sign-in-log.tsx';
@@ -71,7 +72,8 @@ async function showStart(runtime: Runtime, request: Request, response: Response)
   const find = () => findOpenSetupLink(runtime, secretOf(request));
   const { organization, link } = await countFailures(runtime, wrongLinks(request.ip), find);
   const action = `${SETUP_BASE}/${secretOf(request)}`;
-  const page = <SetupStartPage organization={organization} action={action} expiresAtMs={link.value.expiresAtMs} />;
+  const shown = await shownOrganization(runtime, organization);
+  const page = <SetupStartPage organization={shown} action={action} expiresAtMs={link.value.expiresAtMs} />;
   sendPage(response, 200, renderPage(page));
 }
 

@@ -28,6 +28,7 @@ import { sendPage } from '../pages.ts';
 import { actorOf, afterAnswer, closeSignalOf } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { continuationRoutes, setSessionCookies } from './continue.tsx';
+import { logoRoutes, shownOrganization } from './logo.ts';
 import { readFormOctets, readMessageForm } from './message-form.ts';
 
 export function samlRoutes(runtime: Runtime): Router {
@@ -53,7 +54,7 @@ export function samlRoutes(runtime: Runtime): Router {
   });
   // answerResponse() reads the body once its limits allow that.
   router.post('/saml/:org/acs', (request, response) => answerAcs(runtime, request, response));
-  return router.use(continuationRoutes(runtime));
+  return router.use(logoRoutes(runtime)).use(continuationRoutes(runtime));
 }
 
 const isTest = (request: Request): boolean => request.query.test === '1';
@@ -71,7 +72,7 @@ async function startLogin(runtime: Runtime, request: Request, response: Response
   const wish = { connectionId: textOf(request.query.connection), loginHint: textOf(request.query.login_hint) };
   const [connection, ...others] = connectionsToOffer(organization, wish);
   if (!connection || others.length > 0)
-    return sendChoice(response, organization, { offered: connectionsToOffer(organization, wish), returnTo });
+    return sendChoice(runtime, response, { organization, offered: connectionsToOffer(organization, wish), returnTo });
   const message = await startSignIn(
     runtime,
     { organization, connection },
@@ -88,16 +89,18 @@ async function startLogin(runtime: Runtime, request: Request, response: Response
 const textOf = (parameter: unknown): string | undefined => (typeof parameter === 'string' && parameter !== '' ? parameter : undefined);
 
 interface Choice {
+  readonly organization: Organization;
   readonly offered: readonly Connection[];
   readonly returnTo: string | undefined;
 }
 
-function sendChoice(response: Response, { slug, name }: Organization, { offered, returnTo }: Choice): void {
+async function sendChoice(runtime: Runtime, response: Response, { organization, offered, returnTo }: Choice): Promise<void> {
   const choices = offered.map((each) => ({
     name: each.name,
-    href: hrefOf(`/saml/${slug}/login`, { connection: each.id, return_to: returnTo }),
+    href: hrefOf(`/saml/${organization.slug}/login`, { connection: each.id, return_to: returnTo }),
   }));
-  sendPage(response, 200, renderPage(<ChooseConnectionPage organization={name} choices={choices} />));
+  const shown = await shownOrganization(runtime, organization);
+  sendPage(response, 200, renderPage(<ChooseConnectionPage organization={shown} choices={choices} />));
 }
 
 /** Returns the SP metadata of an organization, one document for all its connections. Its URL is the entityID. */
