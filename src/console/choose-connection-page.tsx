@@ -11,7 +11,7 @@ export interface ChooseConnectionPageProps {
 const TEXTS = {
   title: 'Choose how to sign in',
   lead: (organization: ComponentChildren) => <>{organization} has several identity providers. Choose the one that you sign in with.</>,
-  choice: 'Sign in with',
+  signInWith: (connection: ComponentChildren) => <>Sign in with {connection}</>,
   hint: 'If you do not know which one to choose, ask your IT administrator.',
 } as const;
 
@@ -23,7 +23,7 @@ export const ChooseConnectionPage = ({ organization, choices }: ChooseConnection
     {choices.map(({ name, href }) => (
       <p>
         <a class="button wide secondary" href={href}>
-          {TEXTS.choice} <ForeignText text={name} />
+          {TEXTS.signInWith(<ForeignText text={name} />)}
         </a>
       </p>
     ))}

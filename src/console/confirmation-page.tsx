@@ -23,7 +23,15 @@ export interface ConfirmationPageProps {
   readonly mistyped?: boolean;
 }
 
-const TEXTS = { cancel: 'Cancel', mistyped: 'The text does not match. Nothing has changed yet.' } as const;
+const TEXTS = {
+  cancel: 'Cancel',
+  typed: (label: string, expected: ComponentChildren) => (
+    <>
+      {label}: {expected}
+    </>
+  ),
+  mistyped: 'The text does not match. Nothing has changed yet.',
+} as const;
 
 /** Asks for confirmation of an action that cannot be undone. */
 export function ConfirmationPage(props: ConfirmationPageProps) {
@@ -51,7 +59,7 @@ export function ConfirmationPage(props: ConfirmationPageProps) {
 function TypedConfirmation({ label, expected, mistyped }: { label: string; expected: string; mistyped: boolean }) {
   return (
     <label>
-      {label}: <code>{visibleText(expected)}</code>
+      {TEXTS.typed(label, <code>{visibleText(expected)}</code>)}
       <input
         name="confirmation"
         type="text"

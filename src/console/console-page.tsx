@@ -30,6 +30,7 @@ export const TEXTS = {
   operator: 'Operator',
   signOut: 'Sign out',
   endSetup: 'End setup',
+  product: 'samlgate',
   help: 'Help for this page',
   documentation: 'Documentation',
   reference: 'API reference',
@@ -107,7 +108,7 @@ function Brand({ frame: { viewer, organization, base } }: { readonly frame: Fram
   if (viewer.kind !== 'operator') {
     return (
       <a class="brand" href={viewer.kind === 'setup' ? `${base}/single-sign-on` : base}>
-        {icon} <ForeignText text={organization?.name ?? 'samlgate'} />
+        {icon} <ForeignText text={organization?.name ?? TEXTS.product} />
       </a>
     );
   }

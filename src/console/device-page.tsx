@@ -13,6 +13,7 @@ const TEXTS = {
     <>The code “{code}” is invalid, expired or already used. Compare it with your terminal. Each code is valid for ten minutes.</>
   ),
   code: 'Code',
+  codeFormat: 'XXXX-XXXX',
   submit: 'Continue',
   question: 'Sign in a terminal?',
   warning: (command: ComponentChildren) => (
@@ -83,7 +84,7 @@ export function DeviceCodePage({ unknown }: { readonly unknown?: string | undefi
           required
           autofocus
           maxlength={20}
-          placeholder="XXXX-XXXX"
+          placeholder={TEXTS.codeFormat}
         />
         <button type="submit">{TEXTS.submit}</button>
       </form>

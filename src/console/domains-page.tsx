@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import {
   type DomainClaim,
   domainState,
@@ -30,41 +31,53 @@ export interface DomainsPageProps {
 const TEXTS = {
   title: 'Domains',
   lead: 'Users with an email address in a verified domain find this organization on the sign-in page.',
-  empty: 'No domains yet',
-  emptyHint: 'Add the domain of your members’ email addresses.',
+  noDomainsYet: 'No domains yet',
+  howToStart: 'Add the domain of your members’ email addresses.',
   add: 'Add domain',
   domain: 'Domain',
   domainHint: 'Such as acme.example. You verify it with a record in DNS.',
   setByOperator: (domains: readonly string[]) =>
     `The operator of this gateway set ${domains.join(', ')}. Users with an email address there find this organization too, but a domain counts as verified only after you verify it here.`,
   policy: 'Users can sign in only with an email address in a verified domain.',
-  policyRefusesAll: 'No domain is verified, so all sign-ins are refused.',
+  policyRefusesAll:
+    'Users can sign in only with an email address in a verified domain. No domain is verified, so all sign-ins are refused.',
   state: 'State',
-  record: 'TXT record to publish',
+  txtRecord: 'TXT record to publish',
   noRecord: 'none needed',
   recordName: (domain: string) => `record name of ${domain}`,
   recordValue: (domain: string) => `record value of ${domain}`,
   actions: 'Actions',
   verified: 'verified',
   byOperator: 'confirmed by the operator',
-  found: 'record found',
+  recordFound: 'record found',
+  recordFoundAt: (time: ComponentChildren) => <>record found {time}</>,
   pending: 'pending',
   unverified: 'unverified',
-  since: 'since',
+  since: (time: ComponentChildren) => <>since {time}</>,
   check: 'Check DNS',
   verify: 'Verify domain',
   confirm: 'Confirm domain',
   confirmQuestion: (domain: string) => `Verify ${domain} without a record in DNS?`,
-  transfer: 'Transfer',
+  openTransfer: (domain: string) => (
+    <>
+      Transfer<span class="unseen"> {domain}</span>…
+    </>
+  ),
+  confirmTransfer: (domain: string) => `Transfer ${domain}`,
   transferTitle: (domain: string) => `Transfer ${domain} to this organization?`,
   transferEffect:
     'The organization that has the domain now loses it, whether it verified the domain or you set it there. Its members stay. This organization gets the domain without a record in DNS.',
   typeDomain: 'Type the domain to confirm',
-  remove: 'Remove',
+  openRemoval: (domain: string) => (
+    <>
+      Remove<span class="unseen"> {domain}</span>…
+    </>
+  ),
+  confirmRemoval: (domain: string) => `Remove ${domain}`,
   removeTitle: (domain: string) => `Remove ${domain}?`,
-  removeVerified:
+  effectOnVerified:
     'Users with an email address in this domain no longer find this organization on the sign-in page, and another organization can verify the domain. Members stay.',
-  removePending: 'The domain is not verified, so this changes nothing for users. If you add it again, it gets another record.',
+  effectOnUnverified: 'The domain is not verified, so this changes nothing for users. If you add it again, it gets another record.',
 } as const;
 
 /** Lets owners and the operator add, verify and remove domains. */
@@ -83,8 +96,8 @@ export function DomainsPage({ frame, claims, setDomains, emailPolicy }: DomainsP
       <QuotaNotice frame={frame} name="domains" used={claims.length} />
       <section class="panel" aria-label={TEXTS.title}>
         {claims.length === 0 ? (
-          <EmptyState title={TEXTS.empty} action={{ href: '#field-domain', label: TEXTS.add }}>
-            <p>{TEXTS.emptyHint}</p>
+          <EmptyState title={TEXTS.noDomainsYet} action={{ href: '#field-domain', label: TEXTS.add }}>
+            <p>{TEXTS.howToStart}</p>
           </EmptyState>
         ) : (
           <DomainTable frame={frame} claims={claims} path={path} />
@@ -106,10 +119,7 @@ function EmailPolicyNote({ policy, hasVerified }: { readonly policy: EmailPolicy
   if (policy === 'any') return null;
   return (
     <Callout kind={hasVerified ? 'note' : 'warning'}>
-      <p>
-        {TEXTS.policy}
-        {hasVerified ? null : ` ${TEXTS.policyRefusesAll}`}
-      </p>
+      <p>{hasVerified ? TEXTS.policy : TEXTS.policyRefusesAll}</p>
     </Callout>
   );
 }
@@ -127,7 +137,7 @@ function DomainTable({ frame, claims, path }: DomainTableProps) {
         { label: TEXTS.domain, kind: 'heading', cell: ({ domain }) => domain },
         { label: TEXTS.state, cell: (claim) => <State claim={claim} nowMs={frame.nowMs} /> },
         {
-          label: TEXTS.record,
+          label: TEXTS.txtRecord,
           kind: 'wide',
           cell: ({ domain, token, verifiedBy }) =>
             verifiedBy === 'operator' ? (
@@ -162,9 +172,7 @@ function State({ claim, nowMs }: { readonly claim: DomainClaim; readonly nowMs: 
     return (
       <>
         <span class={domainWarning(claim) === undefined ? 'badge good' : 'badge warning'}>{TEXTS.verified}</span>
-        <div class="sub">
-          {TEXTS.found} {provenAtMs === undefined ? null : <Near ms={provenAtMs} nowMs={nowMs} />}
-        </div>
+        <div class="sub">{provenAtMs === undefined ? TEXTS.recordFound : TEXTS.recordFoundAt(<Near ms={provenAtMs} nowMs={nowMs} />)}</div>
       </>
     );
   }
@@ -172,9 +180,7 @@ function State({ claim, nowMs }: { readonly claim: DomainClaim; readonly nowMs: 
   return (
     <>
       <span class="badge bad">{TEXTS.unverified}</span>
-      <div class="sub">
-        {TEXTS.since} <Near ms={lostAtMs} nowMs={nowMs} />
-      </div>
+      <div class="sub">{TEXTS.since(<Near ms={lostAtMs} nowMs={nowMs} />)}</div>
     </>
   );
 }
@@ -193,13 +199,11 @@ function Actions({ frame, claim, path }: { readonly frame: Frame; readonly claim
       ) : null}
       {isOperator && verifiedBy === undefined ? (
         <a class="button quiet" href={`${path}/${domain}/transfer`}>
-          {TEXTS.transfer}
-          <span class="unseen"> {domain}</span>…
+          {TEXTS.openTransfer(domain)}
         </a>
       ) : null}
       <a class="button quiet danger" href={`${path}/${domain}/remove`}>
-        {TEXTS.remove}
-        <span class="unseen"> {domain}</span>…
+        {TEXTS.openRemoval(domain)}
       </a>
     </div>
   );
@@ -216,10 +220,10 @@ export const RemoveDomainPage = ({ frame, claim }: DomainPageProps) => (
     section="domains"
     title={TEXTS.removeTitle(claim.domain)}
     action={`${frame.base}/domains/${claim.domain}/remove`}
-    yes={`${TEXTS.remove} ${claim.domain}`}
+    yes={TEXTS.confirmRemoval(claim.domain)}
     cancelHref={`${frame.base}/domains`}
   >
-    <p>{domainState(claim) === 'verified' ? TEXTS.removeVerified : TEXTS.removePending}</p>
+    <p>{domainState(claim) === 'verified' ? TEXTS.effectOnVerified : TEXTS.effectOnUnverified}</p>
   </ConfirmationPage>
 );
 
@@ -229,7 +233,7 @@ export const TransferDomainPage = ({ frame, claim, mistyped = false }: DomainPag
     section="domains"
     title={TEXTS.transferTitle(claim.domain)}
     action={`${frame.base}/domains/${claim.domain}/transfer`}
-    yes={`${TEXTS.transfer} ${claim.domain}`}
+    yes={TEXTS.confirmTransfer(claim.domain)}
     cancelHref={`${frame.base}/domains`}
     typed={{ label: TEXTS.typeDomain, expected: claim.domain }}
     mistyped={mistyped}

@@ -18,6 +18,7 @@ const TEXTS = {
   expected: 'Expected',
   received: 'Received',
   next: 'What to do',
+  details: 'Details for your IT administrator',
   retry: 'Try again',
   reference: (code: ComponentChildren, requestId: ComponentChildren) => (
     <>
@@ -65,7 +66,7 @@ export function ErrorPage({ error, requestId, retryHref, wayOut }: ErrorPageProp
       )}
       {isSaml && (comparison || (isTechnical && explanation)) ? (
         <details>
-          <summary>Details for your IT administrator</summary>
+          <summary>{TEXTS.details}</summary>
           {isTechnical ? explanation : null}
           {comparison}
         </details>

@@ -5,6 +5,12 @@ import { HELP } from './docs/help.ts';
 import { OrganizationMark, type ShownOrganization } from './organization-mark.tsx';
 import { visibleText } from './parts/foreign-text.tsx';
 
+export const TEXTS = {
+  product: 'samlgate',
+  windowTitle: (page: string) => `${page} · samlgate`,
+  help: 'Help',
+} as const;
+
 export interface DocumentProps {
   readonly title: string;
   readonly children: ComponentChildren;
@@ -21,7 +27,7 @@ export function Document({ title, children, scripts = [] }: DocumentProps) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <meta name="color-scheme" content="light dark" />
-        <title>{`${visibleText(title)} · samlgate`}</title>
+        <title>{TEXTS.windowTitle(visibleText(title))}</title>
         <link rel="icon" href={assetUrl('icon.svg')} type="image/svg+xml" />
         <link rel="stylesheet" href={assetUrl('style.css')} />
         {scripts.map((script) => (
@@ -44,11 +50,10 @@ export interface PageProps {
   readonly help?: string;
 }
 
-export const TEXTS = { help: 'Help' } as const;
-
-const Product = () => (
+/** The icon and the name of the gateway. */
+export const Product = () => (
   <>
-    <img src={assetUrl('icon.svg')} alt="" width="28" height="28" /> samlgate
+    <img src={assetUrl('icon.svg')} alt="" width="28" height="28" /> {TEXTS.product}
   </>
 );
 

@@ -22,7 +22,7 @@ const TEXTS = {
   ),
   entry: 'Work email or organization',
   submit: 'Continue',
-  continueWith: 'Continue with',
+  continueWith: (organization: ComponentChildren) => <>Continue with {organization}</>,
   forget: 'Forget this organization',
   other: 'or sign in to another organization',
 } as const;
@@ -74,7 +74,7 @@ function LastOrganization({
   return (
     <>
       <a class="button wide" href={href}>
-        {TEXTS.continueWith} <ForeignText text={name} />
+        {TEXTS.continueWith(<ForeignText text={name} />)}
       </a>
       <form class="forget" method="post" action="/login/forget">
         <ReturnTo returnTo={returnTo} />

@@ -18,6 +18,10 @@ import { requireWithinLimit } from './limits/rate-limits.ts';
 import { sendPage } from './pages.ts';
 import { actorOf } from './request-context.ts';
 
+const TEXTS = {
+  otherSession: 'This form does not belong to your current session. Open the link from the terminal again.',
+} as const;
+
 const FORM = z.object({
   csrf: z.string(),
   user_code: z.string().max(64),
@@ -93,7 +97,7 @@ async function answerDevice(runtime: Runtime, request: Request, response: Respon
   const principal = await findSessionPrincipal(runtime, loginOf(request));
   if (!principal) return redirectToLogin(response, userCode, organization);
   if (!csrfTokenMatches(csrf, principal)) {
-    throw new GatewayError('forbidden', 'This form does not belong to your current session. Open the link from the terminal again.');
+    throw new GatewayError('forbidden', TEXTS.otherSession);
   }
   const device = await findByCode(runtime, request, userCode);
   if (userCode === undefined || !device) return sendPage(response, 404, renderPage(<DeviceCodePage unknown={typed} />));

@@ -6,6 +6,10 @@ import { GatewayError, type OAuthErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { sendPage } from './pages.ts';
 
+const TEXTS = {
+  isMalformed: 'The request could not be read because its address, headers or body are malformed.',
+} as const;
+
 /** Paths that only programs call, so that they never get a page. */
 const PROGRAM_PATHS = /^\/(api|oauth|auth|\.well-known|readyz)(\/|$)/;
 const isOAuth = (request: Request): boolean => request.path.startsWith('/oauth/');
@@ -88,7 +92,7 @@ function asGatewayError(thrown: unknown, request: Request): GatewayError {
   if (status === 413 || type === 'entity.too.large') return tooLarge(request, thrown);
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new GatewayError('validation_failed', {
-      detail: 'The request could not be read because its address, headers or body are malformed.',
+      detail: TEXTS.isMalformed,
       cause: thrown,
     });
   }

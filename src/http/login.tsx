@@ -26,6 +26,12 @@ import { sendBrowserMessage } from './saml/browser-message.tsx';
 import { shownOrganization } from './saml/logo.ts';
 import { continueLogout, takeOutcome } from './saml/slo.tsx';
 
+const TEXTS = {
+  backToSignIn: 'Back to the sign-in page',
+  whatToEnter: 'Enter your work email address or the short name of your organization.',
+  otherSession: 'This form does not belong to your current session. Go back to the console and sign out there.',
+} as const;
+
 const RETURN_TO = z.string().transform(shortReturnTo).optional();
 const FORM = z.object({ who: z.string().trim().min(1).max(254), return_to: RETURN_TO });
 
@@ -35,7 +41,7 @@ export function loginRoutes(runtime: Runtime): Router {
   router.get('/', limited(runtime, 'login_page'), (_request, response) => showStart(runtime, response));
   router.use('/login', (_request, response, next) => {
     response.locals.route = 'login';
-    response.locals.wayOut = { href: '/login', label: 'Back to the sign-in page' };
+    response.locals.wayOut = { href: '/login', label: TEXTS.backToSignIn };
     next();
   });
   router.get('/login', limited(runtime, 'login_page'), (request, response) =>
@@ -79,7 +85,7 @@ async function showLogin(runtime: Runtime, request: Request, response: Response,
 
 async function submitLogin(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const form = FORM.safeParse(request.body ?? {});
-  if (!form.success) throw new GatewayError('validation_failed', 'Enter your work email address or the short name of your organization.');
+  if (!form.success) throw new GatewayError('validation_failed', TEXTS.whatToEnter);
   const { who: entry, return_to: returnTo } = form.data;
   const slug = await findSlug(runtime, entry);
   if (slug === undefined) return showLogin(runtime, request, response, { returnTo, unknown: entry });
@@ -135,7 +141,7 @@ async function endSession(runtime: Runtime, request: Request, response: Response
   }
   const { csrf } = (request.body ?? {}) as { csrf?: unknown };
   if (!csrfTokenMatches(typeof csrf === 'string' ? csrf : undefined, principal)) {
-    throw new GatewayError('forbidden', 'This form does not belong to your current session. Go back to the console and sign out there.');
+    throw new GatewayError('forbidden', TEXTS.otherSession);
   }
   return signOut(runtime, actorOf(request, response, principal), login);
 }

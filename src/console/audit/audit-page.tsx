@@ -14,34 +14,31 @@ import { type AuditNames, AuditSentence, type AuditSentenceProps } from './audit
 
 const TEXTS = {
   auditTrail: 'Audit trail',
-  everyChangeSign: 'Every change, sign-in and refused sign-in with a valid signature. Entries cannot be changed.',
-  changesGatewayWhole: 'Changes to the gateway as a whole. Each organization has its own audit trail.',
-  searchContinuesNext: 'The search continues on the next page.',
-  entriesAreStored: 'Entries are stored',
-  entriesStoredDays: (keptDays: string | number) => `Entries are stored for ${keptDays} days`,
-  atMost: (count: string | number) => `, at most ${count}. `,
-  oldestOne: (time: ComponentChildren) => <>The oldest one is from {time}. </>,
+  organizationLead: 'Every change, sign-in and refused sign-in with a valid signature. Entries cannot be changed.',
+  gatewayLead: 'Changes to the gateway as a whole. Each organization has its own audit trail.',
+  searchGoesOn: 'The search continues on the next page.',
+  noEntries: 'No entries',
+  noEntriesOnPage: 'No entries on this page',
+  storedEntries: (count: string) => `At most ${count} entries are stored.`,
+  storedEntriesAndDays: (count: string, days: number) => `Entries are stored for ${days} days, at most ${count}.`,
+  oldestEntry: (time: ComponentChildren) => <>The oldest one is from {time}.</>,
   olderEntriesDeleted: (count: string | number) => `${count} older entries were deleted.`,
   refusalsWithoutEntry: 'Refusals without an entry',
-  samlMessagesWithout:
-    'SAML messages without a valid signature and copies of signed ones are counted, because anyone can send any number of them. ',
-  wrongOperatorTokens:
-    'Wrong operator tokens are counted, because anyone can send any number of them. A few of each hour also have an entry. ',
-  countersStoredDays: (value: ComponentChildren, count: ComponentChildren) => (
-    <>
-      {value}
-      Counters are stored for {count} days.
-    </>
-  ),
+  whyMessagesAreCounted:
+    'SAML messages without a valid signature and copies of signed ones are counted, because anyone can send any number of them.',
+  whyTokensAreCounted:
+    'Wrong operator tokens are counted, because anyone can send any number of them. A few of each hour also have an entry.',
+  countersAreStored: `Counters are stored for ${REFUSAL_COUNT_DAYS} days.`,
   refused: 'Refused',
   lastHour: 'Last hour',
   lastDay: 'Last day',
+  lastDays: `Last ${REFUSAL_COUNT_DAYS} days`,
   downloadCsv: 'Download CSV',
   downloadJsonLines: 'Download JSON lines',
   event: 'Event',
   allEvents: 'All events',
   member: 'Member',
-  emailAddressUser: 'Email address or user ID',
+  memberExample: 'Email address or user ID',
   fromUtc: 'From (UTC)',
   toUtc: 'To (UTC)',
   when: 'When',
@@ -85,14 +82,14 @@ export function AuditPage(props: AuditPageProps) {
       frame={frame}
       section={section}
       title={TEXTS.auditTrail}
-      lead={section === 'audit' ? TEXTS.everyChangeSign : TEXTS.changesGatewayWhole}
+      lead={section === 'audit' ? TEXTS.organizationLead : TEXTS.gatewayLead}
       actions={<Downloads path={path} filter={filter} />}
     >
       <section class="panel" aria-label={TEXTS.auditTrail}>
         <FilterForm path={path} filter={filter} hasMembers={section === 'audit'} isFiltered={isFiltered} />
         {entries.length === 0 ? (
-          <EmptyState title={problem ?? (nextCursor === null ? 'No entries' : 'No entries on this page')}>
-            {nextCursor === null ? null : <p>{TEXTS.searchContinuesNext}</p>}
+          <EmptyState title={problem ?? (nextCursor === null ? TEXTS.noEntries : TEXTS.noEntriesOnPage)}>
+            {nextCursor === null ? null : <p>{TEXTS.searchGoesOn}</p>}
           </EmptyState>
         ) : (
           <EntriesTable frame={frame} section={section} entries={entries} names={names} />
@@ -109,9 +106,10 @@ export function AuditPage(props: AuditPageProps) {
 function Retention({ trail: { oldestAt, trimmed }, keptDays, maxEntries }: Pick<AuditPageProps, 'trail' | 'keptDays' | 'maxEntries'>) {
   return (
     <p class="sub">
-      {keptDays === 0 ? TEXTS.entriesAreStored : TEXTS.entriesStoredDays(keptDays)}
-      {TEXTS.atMost(maxEntries.toLocaleString('en'))}
-      {oldestAt === undefined ? null : TEXTS.oldestOne(<Moment ms={Date.parse(oldestAt)} />)}
+      {keptDays === 0
+        ? TEXTS.storedEntries(maxEntries.toLocaleString('en'))
+        : TEXTS.storedEntriesAndDays(maxEntries.toLocaleString('en'), keptDays)}{' '}
+      {oldestAt === undefined ? null : TEXTS.oldestEntry(<Moment ms={Date.parse(oldestAt)} />)}{' '}
       {trimmed === 0 ? null : TEXTS.olderEntriesDeleted(trimmed.toLocaleString('en'))}
     </p>
   );
@@ -128,7 +126,9 @@ function RefusalsPanel({ refusals, section }: Pick<AuditPageProps, 'refusals' | 
   return (
     <section class="panel" aria-label={TEXTS.refusalsWithoutEntry}>
       <h2>{TEXTS.refusalsWithoutEntry}</h2>
-      <p>{TEXTS.countersStoredDays(section === 'audit' ? TEXTS.samlMessagesWithout : TEXTS.wrongOperatorTokens, REFUSAL_COUNT_DAYS)}</p>
+      <p>
+        {section === 'audit' ? TEXTS.whyMessagesAreCounted : TEXTS.whyTokensAreCounted} {TEXTS.countersAreStored}
+      </p>
       <DataTable
         label={TEXTS.refusalsWithoutEntry}
         rows={refusals}
@@ -144,7 +144,7 @@ function RefusalsPanel({ refusals, section }: Pick<AuditPageProps, 'refusals' | 
           },
           { label: TEXTS.lastHour, cell: ({ lastHour }) => String(lastHour) },
           { label: TEXTS.lastDay, cell: ({ lastDay }) => String(lastDay) },
-          { label: `Last ${REFUSAL_COUNT_DAYS} days`, cell: ({ lastWeek }) => String(lastWeek) },
+          { label: TEXTS.lastDays, cell: ({ lastWeek }) => String(lastWeek) },
         ]}
       />
     </section>
@@ -189,14 +189,7 @@ function FilterForm({ path, filter, hasMembers, isFiltered }: FilterFormProps) {
         {hasMembers ? (
           <label>
             {TEXTS.member}
-            <input
-              name="member"
-              type="text"
-              value={filter.member}
-              maxlength={254}
-              autocomplete="off"
-              placeholder={TEXTS.emailAddressUser}
-            />
+            <input name="member" type="text" value={filter.member} maxlength={254} autocomplete="off" placeholder={TEXTS.memberExample} />
           </label>
         ) : null}
         <label class="narrow">

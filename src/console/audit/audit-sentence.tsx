@@ -16,6 +16,13 @@ export interface AuditSentenceProps {
   readonly membersPath: string | undefined;
 }
 
+const TEXTS = {
+  unknown: 'unknown',
+  andMore: (items: string, count: number) => `${items} and ${count} more`,
+  rule: (group: string, role: string) => `${group} → ${role}`,
+  removedRule: (rule: string) => `without ${rule}`,
+} as const;
+
 export const isAuditEvent = (text: string): text is AuditEvent => Object.hasOwn(AUDIT_EVENTS, text);
 
 /** Says what happened, in the sentence of the event. Values in it are isolated from the text around them and shortened. */
@@ -32,7 +39,7 @@ const PLACEHOLDER = /\{(\w+)\}/;
 function fillPart(part: string, isOptional: boolean, props: AuditSentenceProps): ComponentChildren {
   const pieces = part.split(PLACEHOLDER).map((piece, index) => (index % 2 === 1 ? placeholderValue(piece, props) : piece));
   if (isOptional && pieces.includes(undefined)) return null;
-  return pieces.map((piece) => piece ?? 'unknown');
+  return pieces.map((piece) => piece ?? TEXTS.unknown);
 }
 
 const ACTORS: Readonly<Record<AuditEntry['actor']['kind'], string>> = {
@@ -121,17 +128,18 @@ const isWord = (text: string): boolean => text.length < 40 && /^[a-z]+(?:_[a-z]+
 function listText(items: readonly string[]): string | undefined {
   if (items.length === 0) return undefined;
   const more = items.length - MAX_ITEMS;
-  return `${items.slice(0, MAX_ITEMS).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const shown = items.slice(0, MAX_ITEMS).join(', ');
+  return more > 0 ? TEXTS.andMore(shown, more) : shown;
 }
 
 /** Returns the rules that changed as “group → role”. Older entries hold only the rules after the change. */
 function rulesText(details: Readonly<Record<string, unknown>>): string | undefined {
   const listOf = (name: string) => (Array.isArray(details[name]) ? (details[name] as readonly unknown[]).flatMap(ruleText) : []);
   if (!Array.isArray(details.added) && !Array.isArray(details.removed)) return listText(listOf('rules'));
-  return listText([...listOf('added'), ...listOf('removed').map((rule) => `without ${rule}`)]);
+  return listText([...listOf('added'), ...listOf('removed').map(TEXTS.removedRule)]);
 }
 
 function ruleText(rule: unknown): string[] {
   const { group, role } = (rule ?? {}) as { readonly group?: unknown; readonly role?: unknown };
-  return typeof group === 'string' && typeof role === 'string' ? [`${group} → ${role}`] : [];
+  return typeof group === 'string' && typeof role === 'string' ? [TEXTS.rule(group, role)] : [];
 }

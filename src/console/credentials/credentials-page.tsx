@@ -44,28 +44,36 @@ export interface TokenPolicyView {
 const TEXTS = {
   title: 'Credentials',
   lead: (name: ComponentChildren) => <>You are signed in as {name}. This page shows your role, your CLI tokens and your sessions.</>,
-  tokens: 'CLI tokens',
+  cliTokens: 'CLI tokens',
   revokeAll: 'Revoke all credentials',
-  signInEvery: (days: number) =>
+  pauseAfter: (days: number) =>
     `Your organization requires a sign-in every ${counted(days, 'day')}. Tokens stop working after that, until you sign in again.`,
   noTokens: 'No CLI tokens yet',
-  firstToken: (command: ComponentChildren) => <>Run {command} in a terminal, or create a token for a program that cannot open a browser.</>,
+  howToCreateFirst: (command: ComponentChildren) => (
+    <>Run {command} in a terminal, or create a token for a program that cannot open a browser.</>
+  ),
   sessions: 'Sessions',
   endOthers: 'End all other sessions',
-  expiring: (name: ComponentChildren, when: ComponentChildren) => (
+  tokenExpires: (name: ComponentChildren, when: ComponentChildren) => (
     <>
       The token {name} expires {when}.
     </>
   ),
-  moreExpiring: (count: number) => `${counted(count, 'other token')} will expire within 14 days, too.`,
-  replace: 'Create a new token for each program that still needs one, then revoke the old one.',
+  moreTokensExpire: (count: number) => `${counted(count, 'other token')} will expire within 14 days, too.`,
+  howToReplace: 'Create a new token for each program that still needs one, then revoke the old one.',
   you: 'You',
   name: 'Name',
   email: 'Email',
   role: 'Role',
+  roleAndReason: (role: string, reason: string) => (
+    <>
+      <strong>{role}</strong>: {reason}
+    </>
+  ),
   userId: 'User ID',
+  userIdToCopy: 'user ID',
   revokeQuestion: 'Revoke all credentials?',
-  revokeLead: 'Do this if a computer was lost or a token may have leaked. It takes effect immediately and cannot be undone:',
+  whenToRevoke: 'Do this if a computer was lost or a token may have leaked. It takes effect immediately and cannot be undone:',
   noTokensToRevoke: 'there are no CLI tokens to revoke',
   tokensToRevoke: (count: number, names: ComponentChildren) => (
     <>
@@ -94,7 +102,7 @@ export function CredentialsPage(props: CredentialsPageProps) {
       <You member={member} frame={frame} />
       <section class="panel" aria-labelledby="tokens">
         <header>
-          <h2 id="tokens">{TEXTS.tokens}</h2>
+          <h2 id="tokens">{TEXTS.cliTokens}</h2>
           <div class="buttons">
             <a class="button quiet danger" href="/console/revoke-all">
               {TEXTS.revokeAll}
@@ -102,10 +110,10 @@ export function CredentialsPage(props: CredentialsPageProps) {
             <CreateTokenLink />
           </div>
         </header>
-        {policy.ssoWithinDays === undefined ? null : <p class="small">{TEXTS.signInEvery(policy.ssoWithinDays)}</p>}
+        {policy.ssoWithinDays === undefined ? null : <p class="small">{TEXTS.pauseAfter(policy.ssoWithinDays)}</p>}
         {tokens.length === 0 ? (
           <EmptyState title={TEXTS.noTokens}>
-            <p>{TEXTS.firstToken(<code>{loginCommand}</code>)}</p>
+            <p>{TEXTS.howToCreateFirst(<code>{loginCommand}</code>)}</p>
           </EmptyState>
         ) : (
           <TokensTable frame={frame} tokens={tokens} revokeAction={(id) => `/console/tokens/${id}/revoke`} />
@@ -137,10 +145,10 @@ function EndingTokens({ tokens, nowMs }: { readonly tokens: readonly ListedCliTo
   return (
     <Callout kind="warning">
       {ending.slice(0, MAX_NAMED).map(({ name, endsAtMs }) => (
-        <p>{TEXTS.expiring(<ForeignText text={name} />, <Near ms={endsAtMs} nowMs={nowMs} />)}</p>
+        <p>{TEXTS.tokenExpires(<ForeignText text={name} />, <Near ms={endsAtMs} nowMs={nowMs} />)}</p>
       ))}
-      {ending.length > MAX_NAMED ? <p>{TEXTS.moreExpiring(ending.length - MAX_NAMED)}</p> : null}
-      <p>{TEXTS.replace}</p>
+      {ending.length > MAX_NAMED ? <p>{TEXTS.moreTokensExpire(ending.length - MAX_NAMED)}</p> : null}
+      <p>{TEXTS.howToReplace}</p>
     </Callout>
   );
 }
@@ -154,14 +162,9 @@ function You({ member, frame: { organization } }: Pick<CredentialsPageProps, 'me
         facts={[
           [TEXTS.name, member.name],
           [TEXTS.email, member.email],
-          [
-            TEXTS.role,
-            <>
-              <strong>{member.role}</strong>: {roleReason(member, 'you', groupsFrom)}
-            </>,
-          ],
+          [TEXTS.role, TEXTS.roleAndReason(member.role, roleReason(member, 'you', groupsFrom))],
           [groupsLabel(groupsFrom), groupsText(member)],
-          [TEXTS.userId, <Copy value={member.id} what="user ID" />],
+          [TEXTS.userId, <Copy value={member.id} what={TEXTS.userIdToCopy} />],
         ]}
       />
     </section>
@@ -184,7 +187,7 @@ export function RevokeAllPage({ frame, tokens, otherSessions }: RevokeAllPagePro
       yes={TEXTS.revokeAll}
       cancelHref="/console"
     >
-      <p>{TEXTS.revokeLead}</p>
+      <p>{TEXTS.whenToRevoke}</p>
       <ul>
         <li>{tokens.length === 0 ? TEXTS.noTokensToRevoke : TEXTS.tokensToRevoke(tokens.length, <TokenNames tokens={tokens} />)}</li>
         <li>{otherSessions === 0 ? TEXTS.noSessionsToEnd : TEXTS.sessionsToEnd(otherSessions)}</li>

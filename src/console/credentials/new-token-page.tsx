@@ -15,31 +15,37 @@ const TEXTS = {
   cancel: 'Cancel',
   back: 'Credentials',
   title: 'Create a CLI token',
-  rights: (organization: ComponentChildren, role: ComponentChildren) => (
+  whatHolderCanDo: (organization: ComponentChildren, role: ComponentChildren) => (
     <>
       A program with the token acts as you in {organization}: it has your role, now {role}, in the API and in services that accept your
       sign-in, and can create and revoke your CLI tokens. It cannot open this console.
     </>
   ),
-  end: 'The token stops working when it expires, when you revoke it, and when you lose your access.',
+  whenTokenStops: 'The token stops working when it expires, when you revoke it, and when you lose your access.',
   yourOrganization: 'your organization',
   name: 'Name',
-  example: 'For example: nightly backup',
+  nameExample: 'For example: nightly backup',
   nameHint: 'Name the program that will use the token, so that you know later which one to revoke.',
-  expiry: 'Expires after',
+  expiresAfter: 'Expires after',
   never: 'never',
   maximum: (days: number) => `${counted(days, 'day')} (maximum)`,
-  created: 'Your new token',
-  copyNow: 'Copy this token now.',
-  secret: 'It is shown only once and is not stored. Anyone who has it can act as you, so treat it like a password.',
+  yourNewToken: 'Your new token',
+  copyNow: (
+    <>
+      <strong>Copy this token now.</strong> It is shown only once and is not stored. Anyone who has it can act as you, so treat it like a
+      password.
+    </>
+  ),
+  tokenToCopy: 'token',
+  commandToCopy: (computer: string) => `command: ${computer}`,
   expires: 'Expires',
   useTitle: 'How to use the token',
-  use: (variable: ComponentChildren, header: ComponentChildren) => (
+  howToUse: (variable: ComponentChildren, header: ComponentChildren) => (
     <>
       Pass it to a program in the environment variable {variable}, or send it as {header}.
     </>
   ),
-  commandLine: 'On your own computer you do not need to copy tokens. The command line creates its own:',
+  noNeedToCopy: 'On your own computer you do not need to copy tokens. The command line creates its own:',
   anyComputer: 'macOS, Linux and Windows',
   noBrowser: 'On a computer without a browser',
   done: 'Done',
@@ -113,7 +119,7 @@ function NewTokenForm({ frame, role, maxDays, children }: NewTokenProps & { read
           autofocus
           maxlength={100}
           autocomplete="off"
-          placeholder={TEXTS.example}
+          placeholder={TEXTS.nameExample}
           aria-describedby="hint-name"
         />
       </label>
@@ -121,7 +127,7 @@ function NewTokenForm({ frame, role, maxDays, children }: NewTokenProps & { read
         {TEXTS.nameHint}
       </small>
       <label>
-        {TEXTS.expiry}
+        {TEXTS.expiresAfter}
         <select name="expires_in_days">
           {offered.map(([days, label]) => (
             <option value={days} selected={days === chosen}>
@@ -138,9 +144,9 @@ function NewTokenForm({ frame, role, maxDays, children }: NewTokenProps & { read
         </select>
       </label>
       <p class="small">
-        {TEXTS.rights(<ForeignText text={frame.organization?.name ?? TEXTS.yourOrganization} />, <strong>{role}</strong>)}
+        {TEXTS.whatHolderCanDo(<ForeignText text={frame.organization?.name ?? TEXTS.yourOrganization} />, <strong>{role}</strong>)}
       </p>
-      <p class="small">{TEXTS.end}</p>
+      <p class="small">{TEXTS.whenTokenStops}</p>
       <div class="buttons">
         <button type="submit">{TEXTS.create}</button>
         {children}
@@ -158,14 +164,12 @@ export interface CreatedTokenPageProps {
 /** Shows a new token. No other page ever shows it. */
 export function CreatedTokenPage({ frame, created: { name, token, endsAtMs }, loginCommand }: CreatedTokenPageProps) {
   return (
-    <ConsolePage frame={frame} section="credentials" title={TEXTS.created} back={{ href: HOME, label: TEXTS.back }}>
+    <ConsolePage frame={frame} section="credentials" title={TEXTS.yourNewToken} back={{ href: HOME, label: TEXTS.back }}>
       <div class="panel">
         <Callout kind="warning">
-          <p>
-            <strong>{TEXTS.copyNow}</strong> {TEXTS.secret}
-          </p>
+          <p>{TEXTS.copyNow}</p>
         </Callout>
-        <Copy value={token} what="token" block />
+        <Copy value={token} what={TEXTS.tokenToCopy} block />
         <Facts
           facts={[
             [TEXTS.name, name],
@@ -173,8 +177,8 @@ export function CreatedTokenPage({ frame, created: { name, token, endsAtMs }, lo
           ]}
         />
         <h2>{TEXTS.useTitle}</h2>
-        <p>{TEXTS.use(<code>SAMLGATE_CLI_TOKEN</code>, <code>Authorization: Bearer …</code>)}</p>
-        <p>{TEXTS.commandLine}</p>
+        <p>{TEXTS.howToUse(<code>SAMLGATE_CLI_TOKEN</code>, <code>Authorization: Bearer …</code>)}</p>
+        <p>{TEXTS.noNeedToCopy}</p>
         <LoginCommands command={loginCommand} />
         <p class="buttons">
           <a class="button" href={HOME}>
@@ -192,7 +196,7 @@ const LoginCommands = ({ command }: { readonly command: string }) => (
     {[[TEXTS.anyComputer, command] as const, [TEXTS.noBrowser, `${command} --no-browser`] as const].map(([label, line]) => (
       <>
         <p class="small">{label}</p>
-        <Copy value={line} what={`command: ${label}`} block />
+        <Copy value={line} what={TEXTS.commandToCopy(label)} block />
       </>
     ))}
   </>

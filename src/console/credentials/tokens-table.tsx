@@ -1,11 +1,10 @@
-import type { ComponentChildren } from 'preact';
 import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
 import { DataTable } from '../parts/data-table.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
-import { userAgentText } from '../parts/user-agent.tsx';
+import { LastUse } from './last-use.tsx';
 
 export interface TokensTableProps {
   readonly frame: Frame;
@@ -24,12 +23,6 @@ const TEXTS = {
   actions: 'Actions',
   revoke: 'Revoke',
   question: (name: string) => `Revoke “${name}”? Programs that use it stop working immediately.`,
-  from: (address: ComponentChildren, client: string) => (
-    <>
-      from {address}, {client}
-    </>
-  ),
-  unknownAddress: 'an unknown address',
 } as const;
 
 /** Lists CLI tokens, either the viewer's own or those of a member that an owner looks at. */
@@ -42,7 +35,7 @@ export function TokensTable({ frame, tokens, revokeAction }: TokensTableProps) {
       columns={[
         { label: TEXTS.name, kind: 'heading', cell: ({ record }) => <ForeignText text={record.name} /> },
         { label: TEXTS.created, cell: ({ record }) => <Near ms={record.createdAtMs} nowMs={nowMs} /> },
-        { label: TEXTS.lastUsed, cell: (token) => <LastUse token={token} nowMs={nowMs} /> },
+        { label: TEXTS.lastUsed, cell: ({ lastUse }) => <LastUse use={lastUse} nowMs={nowMs} /> },
         { label: TEXTS.expires, cell: ({ endsAtMs }) => (endsAtMs === undefined ? TEXTS.never : <Near ms={endsAtMs} nowMs={nowMs} />) },
         {
           label: TEXTS.actions,
@@ -60,15 +53,5 @@ export function TokensTable({ frame, tokens, revokeAction }: TokensTableProps) {
         },
       ]}
     />
-  );
-}
-
-function LastUse({ token: { lastUse }, nowMs }: { readonly token: ListedCliToken; readonly nowMs: number }) {
-  if (!lastUse) return <>{TEXTS.never}</>;
-  return (
-    <>
-      <Near ms={lastUse.atMs} nowMs={nowMs} />
-      <div class="sub">{TEXTS.from(<ForeignText text={lastUse.address ?? TEXTS.unknownAddress} />, userAgentText(lastUse.userAgent))}</div>
-    </>
   );
 }

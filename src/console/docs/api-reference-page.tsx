@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { DocsLayout } from './docs-layout.tsx';
 import { FieldTable, type FieldView } from './field-table.tsx';
 import { CodeSample, OperationArticle } from './operation-article.tsx';
@@ -27,17 +28,45 @@ export interface ApiReferenceProps {
 const TEXTS = {
   title: 'API reference',
   lead: 'The JSON API of this gateway. Times are RFC 3339 strings in UTC, and errors are problem details (RFC 9457) with a code.',
-  guide: 'API guide',
-  guideLead: 'explains credentials, lists, errors and retries.',
-  document: 'OpenAPI 3.1 document',
-  shell: 'Prepare a shell',
-  client: 'Prepare TypeScript',
-  python: 'Prepare Python',
+  guide: (version: string, links: Record<'guide' | 'openApi', Link>) => (
+    <>
+      The {links.guide('API guide')} explains credentials, lists, errors and retries. This page and the{' '}
+      {links.openApi('OpenAPI 3.1 document')} describe version {version}.
+    </>
+  ),
+  credentials: (consoleLink: Link, command: ComponentChildren) => (
+    <>
+      Create a CLI token in the {consoleLink('console')} or with {command}. The operator uses the operator token instead.
+    </>
+  ),
+  paths: (org: ComponentChildren, items: ComponentChildren, cursor: ComponentChildren) => (
+    <>
+      In a path, {org} is the slug of an organization, and the other names stand for IDs. A page of a list has its {items} and a {cursor}.
+    </>
+  ),
+  languages: (pythonLink: Link) => (
+    <>Examples are for curl and TypeScript. The {pythonLink('Python package')} has a method for every operation.</>
+  ),
+  commonErrors: (rateLimited: ComponentChildren, storeUnavailable: ComponentChildren, unauthenticated: ComponentChildren) => (
+    <>
+      Every operation can also answer 429 {rateLimited} and 503 {storeUnavailable}. Operations that are not available to everyone can answer
+      401 {unauthenticated}.
+    </>
+  ),
+  prepareShell: 'Prepare a shell',
+  prepareTypeScript: 'Prepare TypeScript',
+  preparePython: 'Prepare Python',
   objects: 'Objects',
-  alternative: 'or',
+  or: 'or',
   example: 'Example',
-  start: 'Getting started',
+  gettingStarted: 'Getting started',
 } as const;
+
+type Link = (text: string) => ComponentChildren;
+const linkTo =
+  (href: string): Link =>
+  (text) => <a href={href}>{text}</a>;
+const errorLink = (code: string) => <a href={`/docs/errors#${code}`}>{code}</a>;
 
 const CLIENT = `import { createClient } from 'samlgate/client';
 
@@ -55,32 +84,17 @@ export const ApiReferencePage = ({ groups, objects, baseUrl, version }: ApiRefer
     <p class="lead">{TEXTS.lead}</p>
     <section class="operation" aria-labelledby="start">
       <div>
-        <h2 id="start">{TEXTS.start}</h2>
-        <p>
-          The <a href="/docs/api">{TEXTS.guide}</a> {TEXTS.guideLead} This page and the <a href="/api/v1/openapi.json">{TEXTS.document}</a>{' '}
-          describe version {version}.
-        </p>
-        <p>
-          Create a CLI token in the <a href="/console">console</a> or with <code>samlgate login</code>. The operator uses the operator token
-          instead.
-        </p>
-        <p>
-          In a path, <code>{'{org}'}</code> is the slug of an organization, and the other names stand for IDs. A page of a list has its{' '}
-          <code>items</code> and a <code>next_cursor</code>.
-        </p>
-        <p>
-          Examples are for curl and TypeScript. The <a href="/docs/python">Python package</a> has a method for every operation.
-        </p>
-        <p>
-          Every operation can also answer 429 <a href="/docs/errors#rate_limited">rate_limited</a> and 503{' '}
-          <a href="/docs/errors#store_unavailable">store_unavailable</a>. Operations that are not available to everyone can answer 401{' '}
-          <a href="/docs/errors#unauthenticated">unauthenticated</a>.
-        </p>
+        <h2 id="start">{TEXTS.gettingStarted}</h2>
+        <p>{TEXTS.guide(version, { guide: linkTo('/docs/api'), openApi: linkTo('/api/v1/openapi.json') })}</p>
+        <p>{TEXTS.credentials(linkTo('/console'), <code>samlgate login</code>)}</p>
+        <p>{TEXTS.paths(<code>{'{org}'}</code>, <code>items</code>, <code>next_cursor</code>)}</p>
+        <p>{TEXTS.languages(linkTo('/docs/python'))}</p>
+        <p>{TEXTS.commonErrors(errorLink('rate_limited'), errorLink('store_unavailable'), errorLink('unauthenticated'))}</p>
       </div>
       <div class="samples">
-        <CodeSample label={TEXTS.shell} text={`export SAMLGATE_URL=${baseUrl}\nexport SAMLGATE_CLI_TOKEN=samlgate_cli_…`} />
-        <CodeSample label={TEXTS.client} text={CLIENT} />
-        <CodeSample label={TEXTS.python} text={PYTHON} />
+        <CodeSample label={TEXTS.prepareShell} text={`export SAMLGATE_URL=${baseUrl}\nexport SAMLGATE_CLI_TOKEN=samlgate_cli_…`} />
+        <CodeSample label={TEXTS.prepareTypeScript} text={CLIENT} />
+        <CodeSample label={TEXTS.preparePython} text={PYTHON} />
       </div>
     </section>
     {groups.map(({ title, anchor, operations }) => (
@@ -106,7 +120,7 @@ const ObjectArticle = ({ name, forms, sample }: ObjectView) => (
       <h3 id={`object-${name}`}>{name}</h3>
       {forms.map((fields, at) => (
         <>
-          {at === 0 ? null : <p class="sub">{TEXTS.alternative}</p>}
+          {at === 0 ? null : <p class="sub">{TEXTS.or}</p>}
           <FieldTable fields={fields} />
         </>
       ))}
@@ -118,7 +132,7 @@ const ObjectArticle = ({ name, forms, sample }: ObjectView) => (
 );
 
 const contentsOf = (groups: readonly OperationGroup[]) => [
-  { href: '#start', label: TEXTS.start },
+  { href: '#start', label: TEXTS.gettingStarted },
   ...groups.map(({ title, anchor, operations }) => ({
     href: `#${anchor}`,
     label: title,

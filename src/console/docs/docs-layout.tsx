@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { assetUrl } from '../assets.ts';
-import { Document } from '../layout.tsx';
+import { Document, Product } from '../layout.tsx';
 
 export interface ContentsEntry {
   readonly href: string;
@@ -23,12 +22,15 @@ export const TEXTS = {
   skip: 'Skip to content',
   site: 'Documentation',
   contents: 'Contents',
+  documentation: 'Documentation',
+  apiReference: 'API reference',
+  console: 'Console',
 } as const;
 
 const LINKS = [
-  { href: '/docs', label: 'Documentation' },
-  { href: '/api/docs', label: 'API reference' },
-  { href: '/console', label: 'Console' },
+  { href: '/docs', label: TEXTS.documentation },
+  { href: '/api/docs', label: TEXTS.apiReference },
+  { href: '/console', label: TEXTS.console },
 ] as const;
 
 /** Renders a page of the documentation with its header and table of contents. */
@@ -40,7 +42,7 @@ export const DocsLayout = ({ title, current, contents, children }: DocsLayoutPro
     <header class="top">
       <div class="bar wide">
         <a class="brand" href="/docs">
-          <img src={assetUrl('icon.svg')} alt="" width="28" height="28" /> samlgate
+          <Product />
         </a>
         <nav class="links" aria-label={TEXTS.site}>
           {LINKS.map(({ href, label }) => (

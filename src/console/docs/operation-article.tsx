@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { FieldTable, type FieldTableProps } from './field-table.tsx';
 import type { OperationView } from './operation-view.ts';
 import { Prose } from './prose.tsx';
@@ -6,12 +7,14 @@ const TEXTS = {
   callers: 'Available to',
   query: 'Query',
   body: 'Body',
-  alternative: 'or',
+  or: 'or',
   noFields: 'The content itself, without fields.',
   answer: 'Answer',
   noContent: 'no content',
-  headers: 'The answer is in the headers',
+  answerInHeaders: (headers: ComponentChildren) => <>The answer is in the headers {headers}.</>,
   errors: 'Errors',
+  curl: 'curl',
+  typeScript: 'TypeScript',
 } as const;
 
 /** Describes one operation: what it takes, what it answers, how it fails, and how to call it. */
@@ -38,8 +41,8 @@ export const OperationArticle = ({ operation }: { readonly operation: OperationV
       <Errors errors={operation.errors} />
     </div>
     <div class="samples">
-      <CodeSample label="curl" text={operation.curl} />
-      <CodeSample label="TypeScript" text={operation.typescript} />
+      <CodeSample label={TEXTS.curl} text={operation.curl} />
+      <CodeSample label={TEXTS.typeScript} text={operation.typescript} />
     </div>
   </article>
 );
@@ -57,7 +60,7 @@ const Bodies = ({ bodies }: Pick<OperationView, 'bodies'>) => (
     {bodies.map(({ types, fields }, at) => (
       <>
         <h4>
-          {at === 0 ? TEXTS.body : TEXTS.alternative} <span class="type">{types.join(', ')}</span>
+          {at === 0 ? TEXTS.body : TEXTS.or} <span class="type">{types.join(', ')}</span>
         </h4>
         {fields.length === 0 ? <p class="sub">{TEXTS.noFields}</p> : <FieldTable fields={fields} marksRequired />}
       </>
@@ -71,11 +74,7 @@ const Answer = ({ answer: { status, type, object, headers } }: Pick<OperationVie
     <p>
       <code>{status}</code> {object === undefined ? (type ?? TEXTS.noContent) : <a href={`#object-${object}`}>{type}</a>}
     </p>
-    {headers.length === 0 ? null : (
-      <p>
-        {TEXTS.headers} <code>{headers.join(', ')}</code>.
-      </p>
-    )}
+    {headers.length === 0 ? null : <p>{TEXTS.answerInHeaders(<code>{headers.join(', ')}</code>)}</p>}
   </>
 );
 

@@ -31,52 +31,53 @@ const TEXTS = {
   lastSignIn: 'Last sign-in',
   never: 'Never',
   access: 'Access',
-  lastOwner: 'This is the last owner.',
-  withoutOwnerMember: (strong: ComponentChildren) => (
+  isLastOwner: (
     <>
-      {strong} Without an owner, no member could manage the organization, so this member cannot be suspended, removed or made a
-      collaborator. Make another member an owner first.
+      <strong>This is the last owner.</strong> Without an owner, no member could manage the organization, so this member cannot be
+      suspended, removed or made a collaborator. Make another member an owner first.
     </>
   ),
-  identityProviderDeactivated: 'The identity provider deactivated this member. Assign the user to the application again there.',
-  roleRuleDecides:
+  isDeactivated: 'The identity provider deactivated this member. Assign the user to the application again there.',
+  ruleDecidesRole:
     'A role rule decides this member’s role. To change it, change the rule, or the member’s groups at the identity provider. A changed rule takes effect at the next sign-in. If SCIM provisions the groups, a changed group takes effect immediately.',
-  memberBecomeOwner: 'This member can become an owner after the first sign-in.',
-  ownerManagesMembers: 'An owner manages members, single sign-on and role rules, and reads the audit trail.',
-  collaboratorManagesOwn: 'A collaborator manages only their own credentials.',
-  roleStaysUntil: (value: ComponentChildren) => <>{value} The role stays until a rule matches the member’s groups.</>,
-  changeRoleTo: (other: ComponentChildren) => <>Change role to {other}</>,
-  memberSuspendedCannot:
+  canBecomeOwner: 'This member can become an owner after the first sign-in.',
+  whatOwnersDo:
+    'An owner manages members, single sign-on and role rules, and reads the audit trail. The role stays until a rule matches the member’s groups.',
+  whatCollaboratorsDo: 'A collaborator manages only their own credentials. The role stays until a rule matches the member’s groups.',
+  changeRoleTo: (role: string) => `Change role to ${role}`,
+  isSuspended:
     'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted, and no new account with this email address can be created.',
-  suspensionEndsAll:
+  whatSuspensionDoes:
     'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until it is lifted. Other accounts with this email address are suspended too, except those of owners.',
   liftSuspension: 'Lift suspension',
   suspendMember: 'Suspend member',
   cliTokens: 'CLI tokens',
   revokeAllTokens: 'Revoke all tokens',
-  revokeAllCli: (name: string | number) => `Revoke all CLI tokens of ${name}? Only the member can create new ones.`,
+  confirmRevocation: (name: string) => `Revoke all CLI tokens of ${name}? Only the member can create new ones.`,
   noCliTokens: 'No CLI tokens',
   sessions: 'Sessions',
-  endAllOther: 'End all other sessions',
+  endOtherSessions: 'End all other sessions',
   endAllSessions: 'End all sessions',
   noSessions: 'No sessions',
   removal: 'Removal',
-  removingMemberEnds:
+  whatRemovalDoes:
     'Removing a member ends all sessions and tokens immediately and deletes the member’s record. A user whom the identity provider still lets sign in becomes a new member at the next sign-in. To prevent that, suspend the member, or remove the user’s access to the application at the identity provider.',
   lastOwnerCannot: 'The last owner cannot be removed.',
-  remove: (name: ComponentChildren) => <>Remove {name}…</>,
-  typeMembersEmail: 'Type the member’s email address to confirm',
-  withoutARole: 'without a role',
-  takesEffectImmediately: (name: ComponentChildren, role: ComponentChildren) => (
+  openRemoval: (name: ComponentChildren) => <>Remove {name}…</>,
+  removeQuestion: (name: string) => `Remove ${name}?`,
+  confirmRemoval: (name: string) => `Remove ${name}`,
+  typeEmail: 'Type the member’s email address to confirm',
+  withoutRole: 'without a role',
+  removalEffect: (email: ComponentChildren, role: string) => (
     <>
-      {name}, {role}. This takes effect immediately and cannot be undone:
+      {email}, {role}. This takes effect immediately and cannot be undone:
     </>
   ),
   noSessionsToEnd: 'there are no sessions to end',
-  willEnd: (sessions: string | number) => `${sessions} will end`,
+  sessionsToEnd: (count: number) => `${counted(count, 'session')} will end`,
   noTokensToRevoke: 'there are no CLI tokens to revoke',
-  longerUsed: (tokens: string | number) => `${tokens} can no longer be used`,
-  roleSetManually: 'a role that was set manually is lost',
+  tokensToRevoke: (count: number) => `${counted(count, 'CLI token')} can no longer be used`,
+  manualRoleIsLost: 'a role that was set manually is lost',
 } as const;
 
 export interface MemberPageProps {
@@ -159,12 +160,12 @@ function AccessSection({ member, path, csrfToken, isLastOwner, isHeldDeactivated
       <h2 id="access">{TEXTS.access}</h2>
       {isLastOwner ? (
         <Callout kind="note">
-          <p>{TEXTS.withoutOwnerMember(<strong>{TEXTS.lastOwner}</strong>)}</p>
+          <p>{TEXTS.isLastOwner}</p>
         </Callout>
       ) : null}
       <RoleChange member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
       {isHeldDeactivated ? (
-        <p>{TEXTS.identityProviderDeactivated}</p>
+        <p>{TEXTS.isDeactivated}</p>
       ) : (
         <Suspension member={member} path={path} csrfToken={csrfToken} isLastOwner={isLastOwner} />
       )}
@@ -174,14 +175,14 @@ function AccessSection({ member, path, csrfToken, isLastOwner, isHeldDeactivated
 
 function RoleChange({ member: { role, roleSource, lastLoginAt }, path, csrfToken, isLastOwner }: ChangeProps) {
   if (roleSource.kind === 'rule') {
-    return <p>{TEXTS.roleRuleDecides}</p>;
+    return <p>{TEXTS.ruleDecidesRole}</p>;
   }
   const other = role === 'owner' ? 'collaborator' : 'owner';
-  if (other === 'owner' && lastLoginAt === undefined) return <p>{TEXTS.memberBecomeOwner}</p>;
+  if (other === 'owner' && lastLoginAt === undefined) return <p>{TEXTS.canBecomeOwner}</p>;
   if (isLastOwner && other === 'collaborator') return null;
   return (
     <PostForm action={`${path}/role`} csrfToken={csrfToken}>
-      <p>{TEXTS.roleStaysUntil(other === 'owner' ? TEXTS.ownerManagesMembers : TEXTS.collaboratorManagesOwn)}</p>
+      <p>{other === 'owner' ? TEXTS.whatOwnersDo : TEXTS.whatCollaboratorsDo}</p>
       <button type="submit" class="secondary" name="role" value={other}>
         {TEXTS.changeRoleTo(other)}
       </button>
@@ -193,7 +194,7 @@ function Suspension({ member: { suspended }, path, csrfToken, isLastOwner }: Cha
   if (isLastOwner) return null;
   return (
     <PostForm action={`${path}/${suspended ? 'unsuspend' : 'suspend'}`} csrfToken={csrfToken}>
-      <p>{suspended ? TEXTS.memberSuspendedCannot : TEXTS.suspensionEndsAll}</p>
+      <p>{suspended ? TEXTS.isSuspended : TEXTS.whatSuspensionDoes}</p>
       <button type="submit" class={suspended ? 'secondary' : 'quiet danger'}>
         {suspended ? TEXTS.liftSuspension : TEXTS.suspendMember}
       </button>
@@ -213,7 +214,7 @@ function TokensSection({ frame, member, tokens, path }: TokensSectionProps) {
             action={`${path}/tokens/rotate`}
             csrfToken={frame.csrfToken}
             label={TEXTS.revokeAllTokens}
-            question={TEXTS.revokeAllCli(visibleText(member.name))}
+            question={TEXTS.confirmRevocation(visibleText(member.name))}
             danger
           />
         )}
@@ -241,7 +242,7 @@ function SessionsSection({ frame, sessions, currentSessionId, path, isSelf }: Se
           <ButtonForm
             action={`${path}/sessions/end-all`}
             csrfToken={frame.csrfToken}
-            label={isSelf ? TEXTS.endAllOther : TEXTS.endAllSessions}
+            label={isSelf ? TEXTS.endOtherSessions : TEXTS.endAllSessions}
             danger
           />
         )}
@@ -263,12 +264,12 @@ function SessionsSection({ frame, sessions, currentSessionId, path, isSelf }: Se
 const RemovalSection = ({ member, path, isLastOwner }: Pick<MemberPageProps, 'member' | 'isLastOwner'> & { readonly path: string }) => (
   <section class="panel danger" aria-labelledby="remove">
     <h2 id="remove">{TEXTS.removal}</h2>
-    <p>{TEXTS.removingMemberEnds}</p>
+    <p>{TEXTS.whatRemovalDoes}</p>
     {isLastOwner ? (
       <p>{TEXTS.lastOwnerCannot}</p>
     ) : (
       <a class="button quiet danger" href={`${path}/remove`}>
-        {TEXTS.remove(<ForeignText text={member.name} />)}
+        {TEXTS.openRemoval(<ForeignText text={member.name} />)}
       </a>
     )}
   </section>
@@ -289,18 +290,18 @@ export function RemoveMemberPage({ frame, member, tokens, sessions, mistyped }: 
     <ConfirmationPage
       frame={frame}
       section="members"
-      title={`Remove ${member.name}?`}
+      title={TEXTS.removeQuestion(member.name)}
       action={`${path}/remove`}
-      yes={`Remove ${member.name}`}
+      yes={TEXTS.confirmRemoval(member.name)}
       cancelHref={path}
-      typed={{ label: TEXTS.typeMembersEmail, expected: member.email }}
+      typed={{ label: TEXTS.typeEmail, expected: member.email }}
       mistyped={mistyped}
     >
-      <p>{TEXTS.takesEffectImmediately(<ForeignText text={member.email} />, member.role === 'none' ? TEXTS.withoutARole : member.role)}</p>
+      <p>{TEXTS.removalEffect(<ForeignText text={member.email} />, member.role === 'none' ? TEXTS.withoutRole : member.role)}</p>
       <ul>
-        <li>{sessions === 0 ? TEXTS.noSessionsToEnd : TEXTS.willEnd(counted(sessions, 'session'))}</li>
-        <li>{tokens === 0 ? TEXTS.noTokensToRevoke : TEXTS.longerUsed(counted(tokens, 'CLI token'))}</li>
-        <li>{TEXTS.roleSetManually}</li>
+        <li>{sessions === 0 ? TEXTS.noSessionsToEnd : TEXTS.sessionsToEnd(sessions)}</li>
+        <li>{tokens === 0 ? TEXTS.noTokensToRevoke : TEXTS.tokensToRevoke(tokens)}</li>
+        <li>{TEXTS.manualRoleIsLost}</li>
       </ul>
     </ConfirmationPage>
   );

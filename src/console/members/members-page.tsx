@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Member } from '../../organizations/members.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -13,22 +14,25 @@ import { shortRoleReason } from './role-reason.ts';
 
 const TEXTS = {
   members: 'Members',
-  allUsersSigned: 'All users who have signed in or were provisioned with SCIM. Groups give them their roles.',
+  membersAndRoles: 'All users who have signed in or were provisioned with SCIM. Groups give them their roles.',
   search: 'Search',
-  partNameEmail: 'Part of a name or email, or a user ID',
+  searchExample: 'Part of a name or email, or a user ID',
   showAllMembers: 'Show all members',
   noMembersYet: 'No members yet',
-  usersBecomeMembers: 'Users become members at their first sign-in, or when SCIM provisions them.',
-  resultsFar: 'No results so far',
+  howToBecomeMember: 'Users become members at their first sign-in, or when SCIM provisions them.',
   noResults: 'No results',
-  nextPageContinues: 'The next page continues the search for',
-  nameEmailContains: 'No name or email contains',
+  noMatch: (query: ComponentChildren) => <>No name or email contains “{query}”.</>,
+  noResultsSoFar: 'No results so far',
+  searchGoesOn: (query: ComponentChildren) => <>The next page continues the search for “{query}”.</>,
+  unprovisionedOnly: 'These members have no SCIM user. If the organization requires provisioning, they cannot sign in.',
+  allProvisioned: 'All members have a SCIM user',
+  noneUnprovisionedSoFar: 'No results so far. Open the next page.',
   member: 'Member',
   role: 'Role',
   lastSignIn: 'Last sign-in',
+  never: 'Never',
   userId: 'User ID',
   userIdToCopy: 'user ID',
-  onlyUnprovisioned: 'These members have no SCIM user. If the organization requires provisioning, they cannot sign in.',
 } as const;
 
 export interface MembersPageProps {
@@ -48,14 +52,14 @@ export interface MembersPageProps {
 export function MembersPage({ frame, members, count, query, isUnprovisionedOnly, cursor, nextCursor }: MembersPageProps) {
   const path = `${frame.base}/members`;
   return (
-    <ConsolePage frame={frame} section="members" title={TEXTS.members} lead={TEXTS.allUsersSigned}>
+    <ConsolePage frame={frame} section="members" title={TEXTS.members} lead={TEXTS.membersAndRoles}>
       <QuotaNotice frame={frame} name="members" used={count} />
       <section class="panel" aria-label={TEXTS.members}>
         <search>
           <form class="row" method="get" action={path}>
             <label>
               {TEXTS.search}
-              <input name="query" type="search" value={query} maxlength={254} autocomplete="off" placeholder={TEXTS.partNameEmail} />
+              <input name="query" type="search" value={query} maxlength={254} autocomplete="off" placeholder={TEXTS.searchExample} />
             </label>
             <button type="submit" class="secondary">
               {TEXTS.search}
@@ -68,7 +72,7 @@ export function MembersPage({ frame, members, count, query, isUnprovisionedOnly,
             )}
           </form>
         </search>
-        {isUnprovisionedOnly ? <p>{TEXTS.onlyUnprovisioned}</p> : null}
+        {isUnprovisionedOnly ? <p>{TEXTS.unprovisionedOnly}</p> : null}
         {members.length === 0 ? (
           <NoMembers query={query} hasMore={nextCursor !== null} isUnprovisionedOnly={isUnprovisionedOnly} />
         ) : (
@@ -88,21 +92,18 @@ interface NoMembersProps {
 
 function NoMembers({ query, hasMore, isUnprovisionedOnly }: NoMembersProps) {
   if (query === '' && isUnprovisionedOnly) {
-    return <EmptyState title={hasMore ? 'No results so far. Open the next page.' : 'All members have a SCIM user'} />;
+    return <EmptyState title={hasMore ? TEXTS.noneUnprovisionedSoFar : TEXTS.allProvisioned} />;
   }
   if (query === '') {
     return (
       <EmptyState title={TEXTS.noMembersYet}>
-        <p>{TEXTS.usersBecomeMembers}</p>
+        <p>{TEXTS.howToBecomeMember}</p>
       </EmptyState>
     );
   }
   return (
-    <EmptyState title={hasMore ? TEXTS.resultsFar : TEXTS.noResults}>
-      <p>
-        {hasMore ? TEXTS.nextPageContinues : TEXTS.nameEmailContains} “<ForeignText text={query} />
-        ”.
-      </p>
+    <EmptyState title={hasMore ? TEXTS.noResultsSoFar : TEXTS.noResults}>
+      <p>{TEXTS[hasMore ? 'searchGoesOn' : 'noMatch'](<ForeignText text={query} />)}</p>
     </EmptyState>
   );
 }
@@ -138,7 +139,7 @@ function MembersTable({ frame, members }: { readonly frame: Frame; readonly memb
         },
         {
           label: TEXTS.lastSignIn,
-          cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? 'Never' : <Near ms={Date.parse(lastLoginAt)} nowMs={frame.nowMs} />),
+          cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? TEXTS.never : <Near ms={Date.parse(lastLoginAt)} nowMs={frame.nowMs} />),
         },
         { label: TEXTS.userId, cell: ({ id }) => <Copy value={id} what={TEXTS.userIdToCopy} /> },
       ]}

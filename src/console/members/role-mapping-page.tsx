@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Member } from '../../organizations/members.ts';
-import type { Connection } from '../../organizations/organizations.ts';
+import type { Connection, GroupsFrom } from '../../organizations/organizations.ts';
 import { ANY_CONNECTION, type RoleDecision, type RoleMapping } from '../../organizations/role-mapping.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -8,33 +8,40 @@ import { counted } from '../parts/counted.ts';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
+import { decisionReason } from './role-reason.ts';
 
 const TEXTS = {
   roleMapping: 'Role mapping',
-  rulesRead: (groups: string) => `Role rules read ${groups}. If several rules match, owner wins; the order of the rules does not matter.`,
   previewChanges: 'Preview changes',
   rules: 'Rules',
-  rulesWithoutGroup:
+  howToEnterGroups:
     'Rules without a group are ignored. A group must be written exactly as the identity provider sends it, including upper and lower case. Groups of recent sign-ins, or those that SCIM provisions, are suggested as you type.',
-  defaultRoleMembers: 'Default role, for members',
-  defaultConnection: ' of the default connection',
-  noneGroups: 'in none of these groups',
+  defaultRole: 'Default role, for members in none of these groups',
+  defaultRoleOfConnection: 'Default role, for members of the default connection in none of these groups',
   addRule: 'Add rule',
-  rule: (value: ComponentChildren) => <>Rule {value}</>,
+  rule: (number: number) => `Rule ${number}`,
   group: 'Group',
   role: 'Role',
   collaborator: 'collaborator',
   owner: 'owner',
-  numberOfRemovedRule: (value: ComponentChildren) => <> rule {value}</>,
-  remove: (badge: ComponentChildren) => <>Remove{badge}</>,
+  remove: (number: number) => (
+    <>
+      Remove<span class="unseen"> rule {number}</span>
+    </>
+  ),
   connection: 'Connection',
+  defaultConnection: 'Default connection',
+  allConnections: 'All connections',
   ruleTest: 'Rule test',
-  testsRulesAbove: 'Tests the rules above, saved or not, and changes nothing.',
+  whatTestDoes: 'Tests the rules above, saved or not, and changes nothing.',
   member: 'Member',
-  emailUserId: 'Email or user ID',
-  groupsOnePer: 'Or groups, one per line',
+  memberExample: 'Email or user ID',
+  groupsToTest: 'Or groups, one per line',
   testRules: 'Test rules',
-  userGroups: 'A user in these groups',
+  userInGroups: 'A user in these groups',
+  suggestion: (group: string, origin: string) => `${group} (${origin})`,
+  scimGroup: 'SCIM group',
+  recentSignIn: 'recent sign-in',
   wouldBeDenied: (user: ComponentChildren, reason: string) => (
     <>
       {user} would <strong>be denied access</strong>, because {reason}.
@@ -79,7 +86,7 @@ export interface KnownGroup {
 
 const originOf = ({ members, isProvisioned }: KnownGroup): string => {
   if (members !== undefined) return counted(members, 'member');
-  return isProvisioned ? 'SCIM group' : 'recent sign-in';
+  return isProvisioned ? TEXTS.scimGroup : TEXTS.recentSignIn;
 };
 
 export interface RoleMappingPageProps {
@@ -98,11 +105,12 @@ export interface RoleMappingPageProps {
   readonly test: RuleTest;
 }
 
-const SOURCES = {
-  saml: 'the groups of SAML responses, at every sign-in',
-  scim: 'the groups that SCIM provisions, at every sign-in and when a group changes',
-  both: 'the groups of SAML responses and those that SCIM provisions, at every sign-in and when a provisioned group changes',
-} as const;
+/** Which groups the rules read, and when. */
+const LEADS: Readonly<Record<GroupsFrom, string>> = {
+  saml: 'Role rules read the groups of SAML responses, at every sign-in. If several rules match, owner wins; the order of the rules does not matter.',
+  scim: 'Role rules read the groups that SCIM provisions, at every sign-in and when a group changes. If several rules match, owner wins; the order of the rules does not matter.',
+  both: 'Role rules read the groups of SAML responses and those that SCIM provisions, at every sign-in and when a provisioned group changes. If several rules match, owner wins; the order of the rules does not matter.',
+};
 
 const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no access)' } as const;
 
@@ -110,12 +118,7 @@ const ROLES = { owner: 'owner', collaborator: 'collaborator', none: 'none (no ac
 export function RoleMappingPage({ frame, base, test, ...rules }: RoleMappingPageProps) {
   const path = `${frame.base}/roles`;
   return (
-    <ConsolePage
-      frame={frame}
-      section="roles"
-      title={TEXTS.roleMapping}
-      lead={TEXTS.rulesRead(SOURCES[frame.organization?.groupsFrom ?? 'saml'])}
-    >
+    <ConsolePage frame={frame} section="roles" title={TEXTS.roleMapping} lead={LEADS[frame.organization?.groupsFrom ?? 'saml']}>
       <SettingsQuotaNotice frame={frame} />
       <PostForm action={`${path}/preview`} csrfToken={frame.csrfToken}>
         <input type="hidden" name="base" value={base} />
@@ -142,7 +145,7 @@ function RulesSection({ path, mapping, blankRows, knownGroups, focusesBlankRow, 
       <h2 id="rules">{TEXTS.rules}</h2>
       <datalist id="known-groups">
         {knownGroups.map((known) => (
-          <option value={known.group} label={`${visibleText(known.group)} (${originOf(known)})`} />
+          <option value={known.group} label={TEXTS.suggestion(visibleText(known.group), originOf(known))} />
         ))}
       </datalist>
       {rows.map((rule, index) => (
@@ -154,10 +157,9 @@ function RulesSection({ path, mapping, blankRows, knownGroups, focusesBlankRow, 
           hasFocus={focusesBlankRow && index === mapping.rules.length}
         />
       ))}
-      <p class="hint">{TEXTS.rulesWithoutGroup}</p>
+      <p class="hint">{TEXTS.howToEnterGroups}</p>
       <label>
-        {TEXTS.defaultRoleMembers}
-        {connections.length > 1 ? TEXTS.defaultConnection : ''} {TEXTS.noneGroups}
+        {connections.length > 1 ? TEXTS.defaultRoleOfConnection : TEXTS.defaultRole}
         <select name="default_role">
           {(['collaborator', 'owner', 'none'] as const).map((role) => (
             <option value={role} selected={role === mapping.defaultRole}>
@@ -219,7 +221,7 @@ const RuleRow = ({ rule: { group, role, connection }, index, connections, remove
       <input type="hidden" name={`connection_${index}`} value={connection} />
     )}
     <button type="submit" class="quiet danger" name="remove" value={index} formaction={removeAction}>
-      {TEXTS.remove(<span class="unseen">{TEXTS.numberOfRemovedRule(index + 1)}</span>)}
+      {TEXTS.remove(index + 1)}
     </button>
   </fieldset>
 );
@@ -235,8 +237,8 @@ const ConnectionChoice = ({ name, value = '', connections }: ConnectionChoicePro
     {TEXTS.connection}
     <select name={name}>
       {[
-        ['', 'Default connection'] as const,
-        [ANY_CONNECTION, 'All connections'] as const,
+        ['', TEXTS.defaultConnection] as const,
+        [ANY_CONNECTION, TEXTS.allConnections] as const,
         ...connections.map((connection) => [connection.id, visibleText(connection.name)] as const),
       ].map(([id, label]) => (
         <option value={id} selected={id === value}>
@@ -250,13 +252,13 @@ const ConnectionChoice = ({ name, value = '', connections }: ConnectionChoicePro
 const TestSection = ({ path, test }: { readonly path: string; readonly test: RuleTest }) => (
   <section class="panel" aria-labelledby="try">
     <h2 id="try">{TEXTS.ruleTest}</h2>
-    <p>{TEXTS.testsRulesAbove}</p>
+    <p>{TEXTS.whatTestDoes}</p>
     <label>
       {TEXTS.member}
-      <input name="try_member" type="text" value={test.member} maxlength={254} autocomplete="off" placeholder={TEXTS.emailUserId} />
+      <input name="try_member" type="text" value={test.member} maxlength={254} autocomplete="off" placeholder={TEXTS.memberExample} />
     </label>
     <label>
-      {TEXTS.groupsOnePer}
+      {TEXTS.groupsToTest}
       <textarea name="try_groups" rows={3} spellcheck={false}>
         {test.groups}
       </textarea>
@@ -274,17 +276,11 @@ const TestSection = ({ path, test }: { readonly path: string; readonly test: Rul
 );
 
 function TestResult({ email, role, decision }: NonNullable<RuleTest['result']>) {
-  const user = email === undefined ? TEXTS.userGroups : <ForeignText text={email} />;
-  const reason = reasonOf(role, decision);
+  const user = email === undefined ? TEXTS.userInGroups : <ForeignText text={email} />;
+  const reason = decisionReason(role, decision);
   return (
     <div class="notice done" role="status">
       <p>{role === 'none' ? TEXTS.wouldBeDenied(user, reason) : TEXTS.wouldHaveRole(user, role, reason)}</p>
     </div>
   );
-}
-
-function reasonOf(role: Member['role'], { role: decided, group }: RoleDecision): string {
-  if (group !== undefined) return `a rule gives it to the group “${visibleText(group)}”`;
-  if (role === 'none') return 'no rule matches and the default role is none';
-  return role === decided ? 'no rule matches and it is the default role' : 'no rule matches and an owner or the operator set it';
 }

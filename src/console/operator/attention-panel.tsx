@@ -12,24 +12,26 @@ import { Callout } from '../parts/notice.tsx';
 const TEXTS = {
   needsAttention: 'Needs attention',
   store: 'Store',
-  signInsFailed: (time: ComponentChildren) => <>sign-ins have failed since {time}</>,
-  responsesUnknownSignature: (time: ComponentChildren) => (
+  signInsFailSince: (time: ComponentChildren) => <>sign-ins have failed since {time}</>,
+  unknownSignatureSince: (time: ComponentChildren) => (
     <>
       responses with an unknown signature since {time}. If users cannot sign in, the identity provider renewed its certificate. Otherwise
       the responses are forged, and nothing needs to be done
     </>
   ),
-  aCertificate: (link: ComponentChildren, value: ComponentChildren, time: ComponentChildren) => (
+  certificateExpires: (time: ComponentChildren) => <>a certificate expires {time}</>,
+  certificateExpired: (time: ComponentChildren) => <>a certificate expired {time}</>,
+  moreCertificates: (count: number) => counted(count, 'more certificate'),
+  scimTokenExpires: (time: ComponentChildren) => <>a SCIM token expires {time}. Without a valid one, users who leave keep their access</>,
+  scimTokenExpired: (time: ComponentChildren) => <>a SCIM token expired {time}. Without a valid one, users who leave keep their access</>,
+  lostLastOwner: 'lost its last owner, so only you can change its settings',
+  isNearQuotas: (names: string) => `has used 80 % or more of a quota: ${names}`,
+  moreOrganizations: (count: number) => `and ${counted(count, 'more organization')} on this page`,
+  finding: (subject: ComponentChildren, finding: ComponentChildren) => (
     <>
-      {link}: a certificate {value} {time}
+      {subject}: {finding}
     </>
   ),
-  scimToken: (verb: string, time: ComponentChildren) => (
-    <>
-      a SCIM token {verb} {time}. Without a valid one, users who leave keep their access
-    </>
-  ),
-  moreOrganizationsPage: (count: ComponentChildren) => <>and {count} more organizations on this page</>,
 } as const;
 
 /** An organization of the list, with what was read about it. */
@@ -67,40 +69,37 @@ export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: Atten
       <h2>{TEXTS.needsAttention}</h2>
       <ul>
         {storeWarnings.map((text) => (
-          <li>
-            <a href="/console/operator/health">{TEXTS.store}</a>: {text}
-          </li>
+          <li>{TEXTS.finding(<a href="/console/operator/health">{TEXTS.store}</a>, text)}</li>
         ))}
         <Organizations all={failing} path="/sign-ins">
-          {({ health }) => <>{TEXTS.signInsFailed(<Near ms={health?.failingSinceMs ?? nowMs} nowMs={nowMs} />)}</>}
+          {({ health }) => <>{TEXTS.signInsFailSince(<Near ms={health?.failingSinceMs ?? nowMs} nowMs={nowMs} />)}</>}
         </Organizations>
         <Organizations all={unknown} path="/sign-ins">
-          {({ health }) => <>{TEXTS.responsesUnknownSignature(<Near ms={health?.unknownSignatureSinceMs ?? nowMs} nowMs={nowMs} />)}</>}
+          {({ health }) => <>{TEXTS.unknownSignatureSince(<Near ms={health?.unknownSignatureSinceMs ?? nowMs} nowMs={nowMs} />)}</>}
         </Organizations>
         {expiring.slice(0, MAX_SHOWN).map(({ organization, connection, endsAtMs }) => (
           <li>
-            {TEXTS.aCertificate(
+            {TEXTS.finding(
               <a href={`/console/operator/organizations/${organization.slug}/single-sign-on/${connection.id}`}>
                 <ForeignText text={organization.name} />
               </a>,
-              endsAtMs < nowMs ? 'expired' : 'expires',
-              <Near ms={endsAtMs} nowMs={nowMs} />,
+              TEXTS[endsAtMs < nowMs ? 'certificateExpired' : 'certificateExpires'](<Near ms={endsAtMs} nowMs={nowMs} />),
             )}
           </li>
         ))}
         {expiring.length > MAX_SHOWN ? (
           <li>
-            <a href="/console/operator/health">{counted(expiring.length - MAX_SHOWN, 'more certificate')}</a>
+            <a href="/console/operator/health">{TEXTS.moreCertificates(expiring.length - MAX_SHOWN)}</a>
           </li>
         ) : null}
         <Organizations all={ending} path="/provisioning">
           {({ endingScimTokens }) => scimTokenText(endingScimTokens, nowMs)}
         </Organizations>
         <Organizations all={ownerless} path="/members">
-          {() => 'lost its last owner, so only you can change its settings'}
+          {() => TEXTS.lostLastOwner}
         </Organizations>
         <Organizations all={full} path="#quotas">
-          {({ nearQuotas }) => `has used 80 % or more of a quota: ${nearQuotas.map((name) => name.replaceAll('_', ' ')).join(', ')}`}
+          {({ nearQuotas }) => TEXTS.isNearQuotas(nearQuotas.map((name) => name.replaceAll('_', ' ')).join(', '))}
         </Organizations>
       </ul>
     </Callout>
@@ -109,7 +108,7 @@ export function AttentionPanel({ listed, storeWarnings, expiring, nowMs }: Atten
 
 function scimTokenText(tokens: readonly ScimToken[], nowMs: number): ComponentChildren {
   const endMs = Math.min(...tokens.map(({ expiresAtMs = nowMs }) => expiresAtMs));
-  return TEXTS.scimToken(endMs < nowMs ? 'expired' : 'expires', <Near ms={endMs} nowMs={nowMs} />);
+  return TEXTS[endMs < nowMs ? 'scimTokenExpired' : 'scimTokenExpires'](<Near ms={endMs} nowMs={nowMs} />);
 }
 
 interface OrganizationsProps {
@@ -123,12 +122,14 @@ const Organizations = ({ all, path, children }: OrganizationsProps) => (
   <>
     {all.slice(0, MAX_SHOWN).map((listed) => (
       <li>
-        <a href={`/console/operator/organizations/${listed.organization.slug}${path}`}>
-          <ForeignText text={listed.organization.name} />
-        </a>
-        : {children(listed)}
+        {TEXTS.finding(
+          <a href={`/console/operator/organizations/${listed.organization.slug}${path}`}>
+            <ForeignText text={listed.organization.name} />
+          </a>,
+          children(listed),
+        )}
       </li>
     ))}
-    {all.length > MAX_SHOWN ? <li>{TEXTS.moreOrganizationsPage(all.length - MAX_SHOWN)}</li> : null}
+    {all.length > MAX_SHOWN ? <li>{TEXTS.moreOrganizations(all.length - MAX_SHOWN)}</li> : null}
   </>
 );

@@ -13,29 +13,31 @@ import { StateBadge } from '../single-sign-on/connection-state.tsx';
 
 const TEXTS = {
   health: 'Health',
-  showsProblemsResolve: 'Shows problems to resolve before users notice them.',
+  whatPageShows: 'Shows problems to resolve before users notice them.',
   gatewayAndStore: 'Gateway and store',
   version: 'Version',
   address: 'Address',
   store: 'Store',
   state: 'State',
+  healthy: 'healthy',
   needsAttention: 'needs attention',
   answeredInMs: (badge: ComponentChildren, count: ComponentChildren) => (
     <>
       {badge} answered in {count} ms
     </>
   ),
-  certificatesExpireWithin: (expiringDays: ComponentChildren) => <>Certificates that expire within {expiringDays} days</>,
+  expireWithin: (expiringDays: ComponentChildren) => <>Certificates that expire within {expiringDays} days</>,
   noCertificates: 'No certificates',
-  certificatesExpireSoon: 'Certificates that expire soon',
+  expireSoon: 'Certificates that expire soon',
   organization: 'Organization',
   connection: 'Connection',
   certificate: 'Certificate',
-  sha256: (text: ComponentChildren) => <>SHA-256 {text}…</>,
+  fingerprint: (text: ComponentChildren) => <>SHA-256 {text}…</>,
   expires: 'Expires',
   expired: 'expired',
   replacement: 'Replacement',
   noneYet: 'none yet',
+  otherCertificates: (count: number) => `${counted(count, 'other certificate')} in the metadata`,
 } as const;
 
 export interface HealthPageProps {
@@ -56,7 +58,7 @@ export interface HealthPageProps {
 /** Shows the state of the store and the certificates that expire soon. */
 export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarnings, expiring, expiringDays }: HealthPageProps) {
   return (
-    <ConsolePage frame={frame} section="health" title={TEXTS.health} lead={TEXTS.showsProblemsResolve}>
+    <ConsolePage frame={frame} section="health" title={TEXTS.health} lead={TEXTS.whatPageShows}>
       <section class="panel" aria-labelledby="store">
         <h2 id="store">{TEXTS.gatewayAndStore}</h2>
         <Facts
@@ -68,7 +70,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
               TEXTS.state,
               TEXTS.answeredInMs(
                 <span class={storeWarnings.length === 0 ? 'badge good' : 'badge warning'}>
-                  {storeWarnings.length === 0 ? 'healthy' : TEXTS.needsAttention}
+                  {storeWarnings.length === 0 ? TEXTS.healthy : TEXTS.needsAttention}
                 </span>,
                 storeMs.toFixed(1),
               ),
@@ -82,12 +84,12 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
         ))}
       </section>
       <section class="panel" aria-labelledby="certificates">
-        <h2 id="certificates">{TEXTS.certificatesExpireWithin(expiringDays)}</h2>
+        <h2 id="certificates">{TEXTS.expireWithin(expiringDays)}</h2>
         {expiring.length === 0 ? (
           <EmptyState title={TEXTS.noCertificates} />
         ) : (
           <DataTable
-            label={TEXTS.certificatesExpireSoon}
+            label={TEXTS.expireSoon}
             rows={expiring}
             columns={[
               {
@@ -115,7 +117,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
                 cell: ({ subject, fingerprintSha256 }) => (
                   <>
                     <ForeignText text={subject} />
-                    <div class="sub">{TEXTS.sha256(fingerprintSha256.slice(0, 23))}</div>
+                    <div class="sub">{TEXTS.fingerprint(fingerprintSha256.slice(0, 23))}</div>
                   </>
                 ),
               },
@@ -131,11 +133,7 @@ export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarni
               {
                 label: TEXTS.replacement,
                 cell: ({ successors }) =>
-                  successors > 0 ? (
-                    `${counted(successors, 'other certificate')} in the metadata`
-                  ) : (
-                    <span class="badge warning">{TEXTS.noneYet}</span>
-                  ),
+                  successors > 0 ? TEXTS.otherCertificates(successors) : <span class="badge warning">{TEXTS.noneYet}</span>,
               },
             ]}
           />

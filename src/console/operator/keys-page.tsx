@@ -10,27 +10,34 @@ import { Near } from '../parts/moment.tsx';
 
 const TEXTS = {
   signingKeys: 'Signing keys',
-  keysSignSession: 'These keys sign session tokens and CLI tokens. Automatic rotation is off.',
-  rotationInfo: (rotationDays: string | number) =>
-    `These keys sign session tokens and CLI tokens. The gateway rotates them every ${rotationDays}.`,
+  notRotated: 'These keys sign session tokens and CLI tokens. Automatic rotation is off.',
+  rotatedEvery: (days: number) => `These keys sign session tokens and CLI tokens. The gateway rotates them every ${counted(days, 'day')}.`,
   rotateKeys: 'Rotate keys',
   key: 'Key',
   state: 'State',
   created: 'Created',
   activeCliTokens: 'Active CLI tokens',
   actions: 'Actions',
-  revoke: (badge: ComponentChildren) => <>Revoke…{badge}</>,
-  revokeThisKey: 'Revoke this key?',
+  openRevocation: (kid: string) => (
+    <>
+      Revoke…<span class="unseen"> {kid}</span>
+    </>
+  ),
+  revokeQuestion: 'Revoke this key?',
   revokeKey: 'Revoke key',
-  revokeKeyAnd: (cliTokens: string | number) => `Revoke key and ${cliTokens}`,
-  privateKeyLeaked:
-    'Do this only if the private key may have leaked. For a routine change, rotate the keys instead; no token is revoked then.',
-  cliTokenSigned: 'No CLI token was signed with it.',
-  acrossAllOrganizations: (cliTokens: string | number) =>
-    `${cliTokens} across all organizations will be revoked. Their members must create new ones.`,
-  sessionTokensSigned: 'Session tokens that it signed are rejected. They would have expired within ten minutes.',
-  nextKeyBecomes: 'The next key becomes active.',
-  takesFewSeconds: 'This takes a few seconds, until every replica has applied it.',
+  revokeKeyAnd: (cliTokens: number) => `Revoke key and ${counted(cliTokens, 'CLI token')}`,
+  keyFacts: (kid: ComponentChildren, algorithm: string, state: string) => (
+    <>
+      {kid}, {algorithm}, <strong>{state}</strong>
+    </>
+  ),
+  whenToRevoke: 'Do this only if the private key may have leaked. For a routine change, rotate the keys instead; no token is revoked then.',
+  revokesNoCliToken: 'No CLI token was signed with it.',
+  revokesCliTokens: (count: number) =>
+    `${counted(count, 'CLI token')} across all organizations will be revoked. Their members must create new ones.`,
+  rejectsSessionTokens: 'Session tokens that it signed are rejected. They would have expired within ten minutes.',
+  activatesNextKey: 'The next key becomes active.',
+  takesSeconds: 'This takes a few seconds, until every replica has applied it.',
 } as const;
 
 const STATES: Readonly<Record<ListedKey['key']['state'], readonly [badge: string, meaning: string]>> = {
@@ -55,7 +62,7 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
       frame={frame}
       section="keys"
       title={TEXTS.signingKeys}
-      lead={rotationDays === 0 ? TEXTS.keysSignSession : TEXTS.rotationInfo(counted(rotationDays, 'day'))}
+      lead={rotationDays === 0 ? TEXTS.notRotated : TEXTS.rotatedEvery(rotationDays)}
       actions={<ButtonForm action="/console/operator/keys/rotate" csrfToken={frame.csrfToken} label={TEXTS.rotateKeys} />}
     >
       <section class="panel" aria-label={TEXTS.signingKeys}>
@@ -90,7 +97,7 @@ export function KeysPage({ frame, keys, rotationDays }: KeysPageProps) {
               cell: ({ key: { kid, state } }) =>
                 state === 'revoked' ? null : (
                   <a class="button quiet danger" href={`/console/operator/keys/${kid}/revoke`}>
-                    {TEXTS.revoke(<span class="unseen"> {kid}</span>)}
+                    {TEXTS.openRevocation(kid)}
                   </a>
                 ),
             },
@@ -106,21 +113,19 @@ export function RevokeKeyPage({ frame, listed: { key, cliTokens } }: { readonly 
     <ConfirmationPage
       frame={frame}
       section="keys"
-      title={TEXTS.revokeThisKey}
+      title={TEXTS.revokeQuestion}
       action={`/console/operator/keys/${key.kid}/revoke`}
-      yes={cliTokens === 0 ? TEXTS.revokeKey : TEXTS.revokeKeyAnd(counted(cliTokens, 'CLI token'))}
+      yes={cliTokens === 0 ? TEXTS.revokeKey : TEXTS.revokeKeyAnd(cliTokens)}
       cancelHref="/console/operator/keys"
     >
-      <p>
-        <code>{key.kid}</code>, {key.algorithm}, <strong>{key.state}</strong>
-      </p>
-      <p>{TEXTS.privateKeyLeaked}</p>
+      <p>{TEXTS.keyFacts(<code>{key.kid}</code>, key.algorithm, key.state)}</p>
+      <p>{TEXTS.whenToRevoke}</p>
       <ul>
-        <li>{cliTokens === 0 ? TEXTS.cliTokenSigned : TEXTS.acrossAllOrganizations(counted(cliTokens, 'CLI token'))}</li>
-        <li>{TEXTS.sessionTokensSigned}</li>
-        {key.state === 'active' ? <li>{TEXTS.nextKeyBecomes}</li> : null}
+        <li>{cliTokens === 0 ? TEXTS.revokesNoCliToken : TEXTS.revokesCliTokens(cliTokens)}</li>
+        <li>{TEXTS.rejectsSessionTokens}</li>
+        {key.state === 'active' ? <li>{TEXTS.activatesNextKey}</li> : null}
       </ul>
-      <p>{TEXTS.takesFewSeconds}</p>
+      <p>{TEXTS.takesSeconds}</p>
     </ConfirmationPage>
   );
 }

@@ -8,29 +8,25 @@ import type { SetupProgress } from '../setup-steps/steps.ts';
 const TEXTS = {
   nextSteps: 'Next steps',
   connectIdentityProvider: 'Connect the identity provider',
-  sendSetupLink: 'Send a setup link to the IT administrator of the organization, or set it up yourself.',
+  howToConnect: 'Send a setup link to the IT administrator of the organization, or set it up yourself.',
   inviteItAdministrator: 'Invite IT administrator',
   setUpYourself: 'Set up yourself',
-  chooseGroupOwners: 'Choose the group of owners',
+  chooseOwners: 'Choose the group of owners',
   chooseRoles: 'Choose roles',
-  testGoLive: 'Test and go live',
+  testAndGoLive: 'Test and go live',
   continueSetup: 'Continue setup',
-  ownerSigns: 'An owner signs in',
-  sendSignUrl: 'Send the sign-in URL below to an owner. From then on, the owners manage the organization.',
+  ownerSignsIn: 'An owner signs in',
+  sendSignInUrl: 'Send the sign-in URL below to an owner. From then on, the owners manage the organization.',
   done: 'done',
   invited: 'invited',
-  setupLinkUsed: (badge: ComponentChildren, time: ComponentChildren, time2: ComponentChildren) => (
+  linkIsOpen: (createdAt: ComponentChildren, expiresAt: ComponentChildren) => (
     <>
-      {badge} The setup link of {time} was not used yet. It expires {time2}.
+      The setup link of {createdAt} was not used yet. It expires {expiresAt}.
     </>
   ),
   started: 'started',
-  administratorStartedSetup: (badge: ComponentChildren, time: ComponentChildren) => (
-    <>
-      {badge} The IT administrator started the setup {time}.
-    </>
-  ),
-  lastSetupLink: (state: ComponentChildren) => <>The last setup link is {state}.</>,
+  linkWasUsed: (usedAt: ComponentChildren) => <>The IT administrator started the setup {usedAt}.</>,
+  lastLink: (state: string) => `The last setup link is ${state}.`,
 } as const;
 
 export interface NextStepsPanelProps {
@@ -51,7 +47,7 @@ export function NextStepsPanel({ frame, progress, link, hasOwner }: NextStepsPan
       <h2 id="next">{TEXTS.nextSteps}</h2>
       <ol class="next">
         <Step label={TEXTS.connectIdentityProvider} isDone={isConnected}>
-          <p>{TEXTS.sendSetupLink}</p>
+          <p>{TEXTS.howToConnect}</p>
           <LinkState link={link} nowMs={frame.nowMs} />
           <div class="buttons">
             <PostForm action={`${frame.base}/single-sign-on/setup-links`} csrfToken={frame.csrfToken} inline>
@@ -63,15 +59,15 @@ export function NextStepsPanel({ frame, progress, link, hasOwner }: NextStepsPan
             </a>
           </div>
         </Step>
-        <Step label={TEXTS.chooseGroupOwners} isDone={isConnected && progress.done.has('roles')} isNext={isConnected}>
+        <Step label={TEXTS.chooseOwners} isDone={isConnected && progress.done.has('roles')} isNext={isConnected}>
           <a href={`${frame.base}/single-sign-on/steps/roles`}>{TEXTS.chooseRoles}</a>
         </Step>
-        <Step label={TEXTS.testGoLive} isDone={isLive} isNext={isConnected}>
+        <Step label={TEXTS.testAndGoLive} isDone={isLive} isNext={isConnected}>
           {isConnected ? <LinkState link={link} nowMs={frame.nowMs} /> : null}
           <a href={`${frame.base}/single-sign-on/steps`}>{TEXTS.continueSetup}</a>
         </Step>
-        <Step label={TEXTS.ownerSigns} isDone={hasOwner} isNext={isLive}>
-          <p>{TEXTS.sendSignUrl}</p>
+        <Step label={TEXTS.ownerSignsIn} isDone={hasOwner} isNext={isLive}>
+          <p>{TEXTS.sendSignInUrl}</p>
         </Step>
       </ol>
     </section>
@@ -99,18 +95,17 @@ function LinkState({ link, nowMs }: Pick<NextStepsPanelProps, 'link'> & { readon
   if (state === 'open') {
     return (
       <p>
-        {TEXTS.setupLinkUsed(
-          <span class="badge note">{TEXTS.invited}</span>,
-          <Near ms={value.createdAtMs} nowMs={nowMs} />,
-          <Near ms={value.expiresAtMs} nowMs={nowMs} />,
-        )}
+        <span class="badge note">{TEXTS.invited}</span>{' '}
+        {TEXTS.linkIsOpen(<Near ms={value.createdAtMs} nowMs={nowMs} />, <Near ms={value.expiresAtMs} nowMs={nowMs} />)}
       </p>
     );
   }
   if (state === 'used' && value.usedAtMs !== undefined) {
     return (
-      <p>{TEXTS.administratorStartedSetup(<span class="badge note">{TEXTS.started}</span>, <Near ms={value.usedAtMs} nowMs={nowMs} />)}</p>
+      <p>
+        <span class="badge note">{TEXTS.started}</span> {TEXTS.linkWasUsed(<Near ms={value.usedAtMs} nowMs={nowMs} />)}
+      </p>
     );
   }
-  return <p>{TEXTS.lastSetupLink(state)}</p>;
+  return <p>{TEXTS.lastLink(state)}</p>;
 }

@@ -10,8 +10,9 @@ export interface OperatorSignInPageProps {
 
 const TEXTS = {
   title: 'Operator sign-in',
-  lead: (link: ComponentChildren) => <>This page is for the operator of this gateway. All other users {link}.</>,
-  link: 'sign in with their identity provider',
+  lead: (linkToSignIn: (text: string) => ComponentChildren) => (
+    <>This page is for the operator of this gateway. All other users {linkToSignIn('sign in with their identity provider')}.</>
+  ),
   token: 'Operator token',
   hint: (variable: ComponentChildren, file: ComponentChildren) => (
     <>
@@ -27,7 +28,11 @@ export function OperatorSignInPage({ returnTo, problem }: OperatorSignInPageProp
   return (
     <Page title={TEXTS.title} help={HELP['operator-sign-in']}>
       <h1>{TEXTS.title}</h1>
-      <p>{TEXTS.lead(<a href="/login">{TEXTS.link}</a>)}</p>
+      <p>
+        {TEXTS.lead((text) => (
+          <a href="/login">{text}</a>
+        ))}
+      </p>
       {problem === undefined ? null : (
         <p class="notice problem" role="alert">
           {problem}

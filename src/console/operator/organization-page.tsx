@@ -25,46 +25,59 @@ const TEXTS = {
   editOrganization: 'Edit organization',
   makeMemberOwner: 'Make a member an owner',
   changeRoleRules: 'change the role rules',
-  organizationLostLast: (time: ComponentChildren, link: ComponentChildren, link2: ComponentChildren) => (
+  hasNoOwner: (lostAt: ComponentChildren, makeMemberOwner: ComponentChildren, changeRoleRules: ComponentChildren) => (
     <>
-      This organization lost its last owner {time}, so only you can change its settings. {link}, or {link2} so that an owner can sign in.
+      This organization lost its last owner {lostAt}, so only you can change its settings. {makeMemberOwner}, or {changeRoleRules} so that
+      an owner can sign in.
     </>
   ),
   organization: 'Organization',
   identityProviders: 'Identity providers',
-  organizationIdentityProvider: 'This organization has no identity provider yet, so users cannot sign in.',
+  noIdentityProvider: 'This organization has no identity provider yet, so users cannot sign in.',
   deleteOrganization: 'Delete organization',
-  deletesOrganizationAll: 'Deletes the organization with all its members, sessions, tokens and its audit trail. This cannot be undone.',
-  deleteSlug: (slug: ComponentChildren) => <>Delete {slug}…</>,
+  whatDeletionDoes: 'Deletes the organization with all its members, sessions, tokens and its audit trail. This cannot be undone.',
+  openDeletion: (slug: ComponentChildren) => <>Delete {slug}…</>,
+  warningOfConnection: (connection: ComponentChildren, warning: string) => (
+    <>
+      {connection}: {warning}
+    </>
+  ),
   quotas: 'Quotas',
-  organizationUsed80: (names: ComponentChildren) => <>This organization has used 80 % or more of these quotas: {names}.</>,
+  usedOf: (used: number, limit: number) => `${used.toLocaleString('en')} of ${limit.toLocaleString('en')}`,
+  limitOf: (limit: number) => `at most ${limit.toLocaleString('en')}`,
+  isNearQuotas: (names: string) => `This organization has used 80 % or more of these quotas: ${names}.`,
   useAndLimits: 'Use and limits',
-  changeThemWith: (code: ComponentChildren) => <>Change them with {code}.</>,
+  howToChange: (code: ComponentChildren) => <>Change them with {code}.</>,
   connection: 'Connection',
   state: 'State',
   entityId: 'Entity ID',
   certificates: 'Certificates',
   expires: (time: ComponentChildren) => <>expires {time}</>,
+  isDefault: 'default',
   changed: 'Changed',
   name: 'Name',
   signIn: 'Sign-in',
   slug: 'Slug',
   id: 'ID',
-  organizationId: 'organization ID',
+  idToCopy: 'organization ID',
   signInUrl: 'Sign-in URL',
   signInUrlToCopy: 'sign-in URL',
-  entityIdMetadata: 'Entity ID and metadata',
+  entityIdAndMetadata: 'Entity ID and metadata',
   entityIdToCopy: 'entity ID',
   emailDomains: 'Email domains',
   returnUrls: 'Return URLs',
+  none: 'none',
   contact: 'Contact',
   cliTokenLifetime: 'CLI token lifetime',
   noLimit: 'no limit',
-  atMost: (cliTokenMaxDays: string | number) => `at most ${cliTokenMaxDays}`,
+  atMostDays: (days: number) => `at most ${counted(days, 'day')}`,
   cliTokensPause: 'CLI tokens pause',
+  pauseAfter: (days: number) => `after ${counted(days, 'day')} without a sign-in`,
   created: 'Created',
-  typeOrganizationsSlug: 'Type the organization’s slug to confirm',
-  allMembersSessions: 'All its members, sessions, tokens and its audit trail are deleted immediately. This cannot be undone.',
+  deleteQuestion: (name: string) => `Delete ${name}?`,
+  confirmDeletion: (slug: string) => `Delete ${slug}`,
+  typeSlug: 'Type the organization’s slug to confirm',
+  deletionEffect: 'All its members, sessions, tokens and its audit trail are deleted immediately. This cannot be undone.',
 } as const;
 
 export interface ConnectionWarnings {
@@ -103,7 +116,7 @@ export function OrganizationPage(props: OrganizationPageProps) {
       {organization.withoutOwnerSince === undefined ? null : (
         <Callout kind="warning">
           <p>
-            {TEXTS.organizationLostLast(
+            {TEXTS.hasNoOwner(
               <Near ms={Date.parse(organization.withoutOwnerSince)} nowMs={frame.nowMs} />,
               <a href={`${frame.base}/members`}>{TEXTS.makeMemberOwner}</a>,
               <a href={`${frame.base}/roles`}>{TEXTS.changeRoleRules}</a>,
@@ -121,7 +134,7 @@ export function OrganizationPage(props: OrganizationPageProps) {
         <h2 id="idp">{TEXTS.identityProviders}</h2>
         {organization.connections.length === 0 ? (
           <Callout kind="warning">
-            <p>{TEXTS.organizationIdentityProvider}</p>
+            <p>{TEXTS.noIdentityProvider}</p>
           </Callout>
         ) : (
           <ConnectionTable frame={frame} organization={organization} />
@@ -129,14 +142,7 @@ export function OrganizationPage(props: OrganizationPageProps) {
         {warnings.map(({ connection, warnings: found }) =>
           found.map(({ level, text }) => (
             <Callout kind={level === 'warning' ? 'warning' : 'note'}>
-              <p>
-                {organization.connections.length > 1 ? (
-                  <>
-                    <ForeignText text={connection.name} />:{' '}
-                  </>
-                ) : null}
-                {text}
-              </p>
+              <p>{organization.connections.length > 1 ? TEXTS.warningOfConnection(<ForeignText text={connection.name} />, text) : text}</p>
             </Callout>
           )),
         )}
@@ -144,9 +150,9 @@ export function OrganizationPage(props: OrganizationPageProps) {
       <QuotasPanel organization={organization} quotaUse={quotaUse} />
       <section class="panel danger" aria-labelledby="delete">
         <h2 id="delete">{TEXTS.deleteOrganization}</h2>
-        <p>{TEXTS.deletesOrganizationAll}</p>
+        <p>{TEXTS.whatDeletionDoes}</p>
         <a class="button quiet danger" href={`${frame.base}/delete`}>
-          {TEXTS.deleteSlug(slug)}
+          {TEXTS.openDeletion(slug)}
         </a>
       </section>
     </ConsolePage>
@@ -167,24 +173,23 @@ const QUOTA_LABELS: Readonly<Record<QuotaName, string>> = {
 
 function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'organization' | 'quotaUse'>) {
   const near = nearQuotas(organization, quotaUse);
-  const shown = (value: number) => value.toLocaleString('en');
   return (
     <section class="panel" aria-labelledby="quotas">
       <h2 id="quotas">{TEXTS.quotas}</h2>
       {near.length === 0 ? null : (
         <Callout kind="warning">
-          <p>{TEXTS.organizationUsed80(near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', '))}</p>
+          <p>{TEXTS.isNearQuotas(near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', '))}</p>
         </Callout>
       )}
       <details open={near.length > 0}>
         <summary>{TEXTS.useAndLimits}</summary>
         <Facts
           facts={QUOTA_NAMES.map((name) => {
-            const limit = shown(quotaOf(organization, name));
-            return [QUOTA_LABELS[name], name in quotaUse ? `${shown(quotaUse[name as keyof QuotaUse])} of ${limit}` : `at most ${limit}`];
+            const limit = quotaOf(organization, name);
+            return [QUOTA_LABELS[name], name in quotaUse ? TEXTS.usedOf(quotaUse[name as keyof QuotaUse], limit) : TEXTS.limitOf(limit)];
           })}
         />
-        <p class="sub">{TEXTS.changeThemWith(<code>PATCH /api/v1/organizations/{organization.slug}</code>)}</p>
+        <p class="sub">{TEXTS.howToChange(<code>PATCH /api/v1/organizations/{organization.slug}</code>)}</p>
       </details>
     </section>
   );
@@ -208,7 +213,7 @@ const ConnectionTable = ({ frame, organization }: Pick<OrganizationPageProps, 'f
         label: TEXTS.state,
         cell: ({ id, state }) => (
           <>
-            <StateBadge state={state} /> {id === organization.connections[0]?.id ? 'default' : null}
+            <StateBadge state={state} /> {id === organization.connections[0]?.id ? TEXTS.isDefault : null}
           </>
         ),
       },
@@ -233,21 +238,21 @@ type OrganizationFactsProps = Pick<OrganizationPageProps, 'organization' | 'urls
 
 function OrganizationFacts({ organization, urls, health, nowMs }: OrganizationFactsProps) {
   const { id, slug, name, domains, allowedReturnUrls, contactEmail, cliTokenMaxDays, cliTokenSsoWithinDays, createdAt } = organization;
-  const listed = (texts: readonly string[]) => (texts.length === 0 ? 'none' : texts.join(', '));
+  const listed = (texts: readonly string[]) => (texts.length === 0 ? TEXTS.none : texts.join(', '));
   return (
     <Facts
       facts={[
         [TEXTS.name, name],
         [TEXTS.signIn, <SignInState organization={organization} health={health} nowMs={nowMs} />],
         [TEXTS.slug, slug],
-        [TEXTS.id, <Copy value={id} what={TEXTS.organizationId} />],
+        [TEXTS.id, <Copy value={id} what={TEXTS.idToCopy} />],
         [TEXTS.signInUrl, <Copy value={urls.loginUrl} what={TEXTS.signInUrlToCopy} />],
-        [TEXTS.entityIdMetadata, <Copy value={urls.entityId} what={TEXTS.entityIdToCopy} />],
+        [TEXTS.entityIdAndMetadata, <Copy value={urls.entityId} what={TEXTS.entityIdToCopy} />],
         [TEXTS.emailDomains, listed(domains)],
         [TEXTS.returnUrls, listed(allowedReturnUrls)],
         [TEXTS.contact, contactEmail],
-        [TEXTS.cliTokenLifetime, cliTokenMaxDays === undefined ? TEXTS.noLimit : TEXTS.atMost(counted(cliTokenMaxDays, 'day'))],
-        [TEXTS.cliTokensPause, cliTokenSsoWithinDays && `after ${counted(cliTokenSsoWithinDays, 'day')} without a sign-in`],
+        [TEXTS.cliTokenLifetime, cliTokenMaxDays === undefined ? TEXTS.noLimit : TEXTS.atMostDays(cliTokenMaxDays)],
+        [TEXTS.cliTokensPause, cliTokenSsoWithinDays && TEXTS.pauseAfter(cliTokenSsoWithinDays)],
         [TEXTS.created, <Moment ms={Date.parse(createdAt)} />],
       ]}
     />
@@ -268,14 +273,14 @@ export function DeleteOrganizationPage({
     <ConfirmationPage
       frame={frame}
       section="organization"
-      title={`Delete ${organization.name}?`}
+      title={TEXTS.deleteQuestion(organization.name)}
       action={`${frame.base}/delete`}
-      yes={`Delete ${organization.slug}`}
+      yes={TEXTS.confirmDeletion(organization.slug)}
       cancelHref={frame.base}
-      typed={{ label: TEXTS.typeOrganizationsSlug, expected: organization.slug }}
+      typed={{ label: TEXTS.typeSlug, expected: organization.slug }}
       mistyped={mistyped}
     >
-      <p>{TEXTS.allMembersSessions}</p>
+      <p>{TEXTS.deletionEffect}</p>
     </ConfirmationPage>
   );
 }

@@ -17,25 +17,26 @@ import { SignInState } from './sign-in-state.tsx';
 
 const TEXTS = {
   organizations: 'Organizations',
-  everyUserGateway: 'Every user of this gateway belongs to an organization.',
+  usersBelongToOrganizations: 'Every user of this gateway belongs to an organization.',
   newOrganization: 'New organization',
   noOrganizationsYet: 'No organizations yet',
   createFirstOrganization: 'Create the first organization',
-  connectIdentityProvider: (link: ComponentChildren) => <>{link}, then connect its identity provider.</>,
+  createThenConnect: (createFirstOrganization: ComponentChildren) => <>{createFirstOrganization}, then connect its identity provider.</>,
   openBySlug: 'Open by slug',
   open: 'Open',
   organization: 'Organization',
   noOwner: 'no owner',
   emailDomains: 'Email domains',
+  noDomains: 'none',
   signIn: 'Sign-in',
   created: 'Created',
   editOrganization: 'Edit organization',
   name: 'Name',
-  nameUsersSee: 'The name that users see.',
+  nameHint: 'The name that users see.',
   slug: 'Slug',
   slugHint:
     '2 to 63 characters: a–z, 0–9 and -. If you leave it empty, it follows from the name. It is part of the URLs that the identity provider knows, so you cannot change it later.',
-  onePerLine: 'One per line. Users who enter an email address of these domains on the sign-in page are sent to this organization.',
+  domainsHint: 'One per line. Users who enter an email address of these domains on the sign-in page are sent to this organization.',
   moreSettings: 'More settings',
   save: 'Save',
   createOrganization: 'Create organization',
@@ -43,24 +44,39 @@ const TEXTS = {
   returnUrls: 'Return URLs',
   returnUrlsHint: 'One per line. URLs outside this gateway to which users may return after signing in.',
   contactEmail: 'Contact email',
-  shownServiceProvider: 'Shown in the service provider metadata.',
+  metadataHint: 'Shown in the service provider metadata.',
   logoUrl: 'Logo URL',
-  maximumLifetimeCli: 'Maximum lifetime of CLI tokens in days',
-  leaveEmptyLimit: 'Leave empty for no limit.',
-  pauseCliTokens: 'Pause CLI tokens after this many days without a sign-in',
-  leaveEmptyLet: 'Leave empty to let CLI tokens work without sign-ins.',
-  audiencesSessionTokens: 'Audiences of session tokens',
+  cliTokenMaxDays: 'Maximum lifetime of CLI tokens in days',
+  cliTokenMaxDaysHint: 'Leave empty for no limit.',
+  cliTokenPause: 'Pause CLI tokens after this many days without a sign-in',
+  cliTokenPauseHint: 'Leave empty to let CLI tokens work without sign-ins.',
+  audiences: 'Audiences of session tokens',
   audiencesHint: 'One per line. Services other than this gateway for which members may request session tokens.',
-  emailAddressesUsers: 'Email addresses of users who sign in',
-  inAnyDomain: 'in any domain',
+  emailPolicy: 'Email addresses of users who sign in',
+  anyDomain: 'in any domain',
   verifiedDomains: 'only in verified domains',
-  usersSign: 'Users who may sign in',
+  provisioning: 'Users who may sign in',
+  cannotSignIn: (count: number) =>
+    `If only users provisioned with SCIM may sign in, ${counted(count, 'member')} without a SCIM user cannot sign in any longer. Their sessions and tokens stay.`,
+  showUnprovisioned: 'Show these members',
   groupsForRules: 'Groups for role rules',
-  pushGroupsFirst: 'Push groups before you switch to SCIM. Owners in no group with the role owner lose it at their next sign-in.',
+  groupsForRulesHint: 'Push groups before you switch to SCIM. Owners in no group with the role owner lose it at their next sign-in.',
   allowNoOwner: 'Save groups for role rules that leave the organization without an owner',
-  samlAttributeExternalid: 'SAML attribute with the externalId of SCIM users',
-  findsScimUser: 'Finds the SCIM user of a sign-in. Leave empty to compare only the NameID and the email address.',
+  linkAttribute: 'SAML attribute with the externalId of SCIM users',
+  linkAttributeHint: 'Finds the SCIM user of a sign-in. Leave empty to compare only the NameID and the email address.',
 } as const;
+
+const PROVISIONING = [
+  ['jit', 'all users of the identity providers'],
+  ['scim', 'existing members and users provisioned with SCIM'],
+  ['scim_required', 'only users provisioned with SCIM'],
+] as const;
+
+const GROUPS_FROM = [
+  ['saml', 'from SAML responses'],
+  ['scim', 'from SCIM'],
+  ['both', 'from SAML responses and SCIM'],
+] as const;
 
 export interface OrganizationsPageProps {
   readonly frame: Frame;
@@ -86,7 +102,7 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
       frame={frame}
       section="organizations"
       title={TEXTS.organizations}
-      lead={TEXTS.everyUserGateway}
+      lead={TEXTS.usersBelongToOrganizations}
       actions={
         <a class="button" href="/console/operator/organizations/new">
           {TEXTS.newOrganization}
@@ -98,7 +114,7 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
       <section class="panel" aria-label={TEXTS.organizations}>
         {isEmpty ? (
           <EmptyState title={TEXTS.noOrganizationsYet}>
-            <p>{TEXTS.connectIdentityProvider(<a href="/console/operator/organizations/new">{TEXTS.createFirstOrganization}</a>)}</p>
+            <p>{TEXTS.createThenConnect(<a href="/console/operator/organizations/new">{TEXTS.createFirstOrganization}</a>)}</p>
           </EmptyState>
         ) : (
           <>
@@ -142,7 +158,7 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
                 },
                 {
                   label: TEXTS.emailDomains,
-                  cell: ({ organization: { domains } }) => (domains.length === 0 ? 'none' : domains.join(', ')),
+                  cell: ({ organization: { domains } }) => (domains.length === 0 ? TEXTS.noDomains : domains.join(', ')),
                 },
                 {
                   label: TEXTS.signIn,
@@ -206,7 +222,7 @@ export function OrganizationFormPage({ frame, values, exists, unprovisioned = 0,
     >
       <div class="panel narrow">
         <PostForm action={exists ? `${frame.base}/change` : '/console/operator/organizations/new'} csrfToken={frame.csrfToken}>
-          <Field name="name" label={TEXTS.name} value={values.name} required maxlength={200} hint={TEXTS.nameUsersSee} />
+          <Field name="name" label={TEXTS.name} value={values.name} required maxlength={200} hint={TEXTS.nameHint} />
           {exists ? null : (
             <Field
               name="slug"
@@ -217,7 +233,7 @@ export function OrganizationFormPage({ frame, values, exists, unprovisioned = 0,
               hint={TEXTS.slugHint}
             />
           )}
-          <Field name="domains" label={TEXTS.emailDomains} value={values.domains} lines={3} hint={TEXTS.onePerLine} />
+          <Field name="domains" label={TEXTS.emailDomains} value={values.domains} lines={3} hint={TEXTS.domainsHint} />
           <details {...(exists ? { open: true } : {})}>
             <summary>{TEXTS.moreSettings}</summary>
             <MoreFields values={values} />
@@ -240,25 +256,12 @@ export function OrganizationFormPage({ frame, values, exists, unprovisioned = 0,
   );
 }
 
-const PROVISIONING = [
-  ['jit', 'all users of the identity providers'],
-  ['scim', 'existing members and users provisioned with SCIM'],
-  ['scim_required', 'only users provisioned with SCIM'],
-] as const;
-
-const GROUPS_FROM = [
-  ['saml', 'from SAML responses'],
-  ['scim', 'from SCIM'],
-  ['both', 'from SAML responses and SCIM'],
-] as const;
-
 /** Names the members who would lose access, before the operator requires provisioning. */
 const Unprovisioned = ({ frame, count }: { readonly frame: Frame; readonly count: number }) =>
   count === 0 ? null : (
     <Callout kind="note">
       <p>
-        If only users provisioned with SCIM may sign in, {counted(count, 'member')} without a SCIM user cannot sign in any longer. Their
-        sessions and tokens stay. <a href={`${frame.base}/members?provisioned=no`}>Show these members</a>
+        {TEXTS.cannotSignIn(count)} <a href={`${frame.base}/members?provisioned=no`}>{TEXTS.showUnprovisioned}</a>
       </p>
     </Callout>
   );
@@ -267,34 +270,34 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
   return (
     <>
       <Field name="allowed_return_urls" label={TEXTS.returnUrls} value={values.allowed_return_urls} lines={3} hint={TEXTS.returnUrlsHint} />
-      <Field name="contact_email" label={TEXTS.contactEmail} type="email" value={values.contact_email} hint={TEXTS.shownServiceProvider} />
-      <Field name="logo_url" label={TEXTS.logoUrl} type="url" value={values.logo_url} hint={TEXTS.shownServiceProvider} />
+      <Field name="contact_email" label={TEXTS.contactEmail} type="email" value={values.contact_email} hint={TEXTS.metadataHint} />
+      <Field name="logo_url" label={TEXTS.logoUrl} type="url" value={values.logo_url} hint={TEXTS.metadataHint} />
       <Field
         name="cli_token_max_days"
-        label={TEXTS.maximumLifetimeCli}
+        label={TEXTS.cliTokenMaxDays}
         type="number"
         value={values.cli_token_max_days}
-        hint={TEXTS.leaveEmptyLimit}
+        hint={TEXTS.cliTokenMaxDaysHint}
       />
       <Field
         name="cli_token_sso_within_days"
-        label={TEXTS.pauseCliTokens}
+        label={TEXTS.cliTokenPause}
         type="number"
         value={values.cli_token_sso_within_days}
-        hint={TEXTS.leaveEmptyLet}
+        hint={TEXTS.cliTokenPauseHint}
       />
       <Field
         name="session_token_audiences"
-        label={TEXTS.audiencesSessionTokens}
+        label={TEXTS.audiences}
         value={values.session_token_audiences}
         lines={3}
         hint={TEXTS.audiencesHint}
       />
       <label>
-        {TEXTS.emailAddressesUsers}
+        {TEXTS.emailPolicy}
         <select name="email_policy">
           <option value="any" selected={values.email_policy !== 'verified_domains'}>
-            {TEXTS.inAnyDomain}
+            {TEXTS.anyDomain}
           </option>
           <option value="verified_domains" selected={values.email_policy === 'verified_domains'}>
             {TEXTS.verifiedDomains}
@@ -302,7 +305,7 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
         </select>
       </label>
       <label>
-        {TEXTS.usersSign}
+        {TEXTS.provisioning}
         <select name="provisioning">
           {PROVISIONING.map(([value, text]) => (
             <option value={value} selected={values.provisioning === value}>
@@ -320,14 +323,14 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
             </option>
           ))}
         </select>
-        <small class="hint">{TEXTS.pushGroupsFirst}</small>
+        <small class="hint">{TEXTS.groupsForRulesHint}</small>
       </label>
       <Field
         name="scim_link_attribute"
-        label={TEXTS.samlAttributeExternalid}
+        label={TEXTS.linkAttribute}
         value={values.scim_link_attribute}
         maxlength={512}
-        hint={TEXTS.findsScimUser}
+        hint={TEXTS.linkAttributeHint}
       />
     </>
   );

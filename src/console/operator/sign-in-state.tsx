@@ -1,7 +1,23 @@
+import type { ComponentChildren } from 'preact';
 import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { Near } from '../parts/moment.tsx';
 import { CertificateBadge } from '../single-sign-on/connection-state.tsx';
+
+const TEXTS = {
+  failingSince: (time: ComponentChildren) => (
+    <>
+      <span class="badge bad">failing</span> since {time}
+    </>
+  ),
+  unknownSignatureSince: (time: ComponentChildren) => (
+    <>
+      <span class="badge note">unknown signature</span> since {time}
+    </>
+  ),
+  unknownSignatureCause: 'The identity provider renewed its certificate, or the responses are forged.',
+  lastSignIn: (time: ComponentChildren) => <>last sign-in {time}</>,
+} as const;
 
 type State = 'not_configured' | 'draft' | 'tested' | 'live' | 'disabled';
 
@@ -21,10 +37,6 @@ function signInStateOf({ connections }: Pick<Organization, 'connections'>): Stat
   if (drafts.length === 0) return 'disabled';
   return drafts.some(({ testedAt }) => testedAt !== undefined) ? 'tested' : 'draft';
 }
-
-const TEXTS = {
-  unknownSignature: 'The identity provider renewed its certificate, or the responses are forged.',
-} as const;
 
 type Certificates = Connection['metadata']['signingCertificates'];
 
@@ -49,21 +61,15 @@ export function SignInState({ organization, health, nowMs }: SignInStateProps) {
     <>
       <span class={`badge ${badge}`}>{text}</span>{' '}
       {organization.connections.length === 0 ? null : <CertificateBadge certificates={firstToExpire(organization)} nowMs={nowMs} />}
-      {health?.failingSinceMs === undefined ? null : (
-        <div>
-          <span class="badge bad">failing</span> since <Near ms={health.failingSinceMs} nowMs={nowMs} />
-        </div>
-      )}
+      {health?.failingSinceMs === undefined ? null : <div>{TEXTS.failingSince(<Near ms={health.failingSinceMs} nowMs={nowMs} />)}</div>}
       {health?.unknownSignatureSinceMs === undefined ? null : (
         <div>
-          <span class="badge note">unknown signature</span> since <Near ms={health.unknownSignatureSinceMs} nowMs={nowMs} />
-          <div class="sub">{TEXTS.unknownSignature}</div>
+          {TEXTS.unknownSignatureSince(<Near ms={health.unknownSignatureSinceMs} nowMs={nowMs} />)}
+          <div class="sub">{TEXTS.unknownSignatureCause}</div>
         </div>
       )}
       {health?.lastSignInMs === undefined ? null : (
-        <div class="sub">
-          last sign-in <Near ms={health.lastSignInMs} nowMs={nowMs} />
-        </div>
+        <div class="sub">{TEXTS.lastSignIn(<Near ms={health.lastSignInMs} nowMs={nowMs} />)}</div>
       )}
     </>
   );

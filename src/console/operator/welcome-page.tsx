@@ -6,17 +6,25 @@ const TEXTS = {
   windowTitle: 'Welcome',
   title: 'Welcome: sign in as operator',
   lead: 'This gateway is running and has no organization yet. Three steps lead to the first sign-in of a user.',
-  token: 'Sign in with the operator token.',
-  tokenFile: (file: ComponentChildren, start: ComponentChildren) => (
+  token: (file: ComponentChildren, start: ComponentChildren) => (
     <>
-      The gateway created it at its first start, in the file {file} beside its SQLite database. After {start}, show it in the same folder:
+      <strong>Sign in with the operator token.</strong> The gateway created it at its first start, in the file {file} beside its SQLite
+      database. After {start}, show it in the same folder:
     </>
   ),
+  commandToCopy: 'command',
   tokenVariable: (variable: ComponentChildren) => <>If {variable} is set, its value is the token.</>,
-  organization: 'Create an organization',
-  organizationHow: 'for your first customer, with a name and a short name for its addresses.',
-  connect: 'Connect its identity provider.',
-  connectHow: 'Upload the metadata yourself, or send the customer’s IT administrator a setup link. Test it, then users can sign in.',
+  organization: (
+    <>
+      <strong>Create an organization</strong> for your first customer, with a name and a short name for its addresses.
+    </>
+  ),
+  connect: (
+    <>
+      <strong>Connect its identity provider.</strong> Upload the metadata yourself, or send the customer’s IT administrator a setup link.
+      Test it, then users can sign in.
+    </>
+  ),
   signIn: 'Sign in as operator',
   demo: (command: ComponentChildren) => <>To see a complete gateway with example organizations first, run {command}.</>,
 } as const;
@@ -29,16 +37,12 @@ export function WelcomePage() {
       <p>{TEXTS.lead}</p>
       <ol class="steps">
         <li>
-          <strong>{TEXTS.token}</strong> {TEXTS.tokenFile(<code>operator-token</code>, <code>npm start</code>)}
-          <Copy value="cat data/operator-token" what="command" block />
+          {TEXTS.token(<code>operator-token</code>, <code>npm start</code>)}
+          <Copy value="cat data/operator-token" what={TEXTS.commandToCopy} block />
           <span class="sub">{TEXTS.tokenVariable(<code>SAMLGATE_OPERATOR_TOKEN</code>)}</span>
         </li>
-        <li>
-          <strong>{TEXTS.organization}</strong> {TEXTS.organizationHow}
-        </li>
-        <li>
-          <strong>{TEXTS.connect}</strong> {TEXTS.connectHow}
-        </li>
+        <li>{TEXTS.organization}</li>
+        <li>{TEXTS.connect}</li>
       </ol>
       <p>
         <a class="button wide" href="/console/operator">

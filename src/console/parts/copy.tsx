@@ -1,3 +1,11 @@
+const TEXTS = {
+  copy: (what: string) => (
+    <>
+      <span>Copy</span> <span class="unseen">the {what}</span>
+    </>
+  ),
+} as const;
+
 export interface CopyProps {
   readonly value: string;
   /** Names the value for screen readers: “Copy the user ID”. */
@@ -12,7 +20,7 @@ export function Copy({ value, what, block = false }: CopyProps) {
     <span class={block ? 'copy block' : 'copy'}>
       <code>{value}</code>
       <button type="button" class="quiet" data-copy={value} hidden>
-        <span>Copy</span> <span class="unseen">the {what}</span>
+        {TEXTS.copy(what)}
       </button>
     </span>
   );

@@ -1,5 +1,7 @@
 import { DAY_MS, HOUR_MS, toIsoTime } from '../../time.ts';
 
+const TEXTS = { soon: 'in less than a minute', justNow: 'just now' } as const;
+
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
@@ -25,7 +27,7 @@ export function nearText(ms: number, nowMs: number): string {
   const distance = ms - nowMs;
   if (Math.abs(distance) > NEAR_MS) return dayOf(new Date(ms));
   const step = STEPS.find(([length]) => Math.abs(distance) >= length);
-  return step ? RELATIVE.format(Math.round(distance / step[0]), step[1]) : distance > 0 ? 'in less than a minute' : 'just now';
+  return step ? RELATIVE.format(Math.round(distance / step[0]), step[1]) : distance > 0 ? TEXTS.soon : TEXTS.justNow;
 }
 
 export const Near = ({ ms, nowMs }: { readonly ms: number; readonly nowMs: number }) => (

@@ -1,3 +1,5 @@
+const TEXTS = { pages: 'Pages of the list', first: '← First page', next: 'Next page →' } as const;
+
 export interface PagingProps {
   /** The page's path. */
   readonly path: string;
@@ -20,11 +22,11 @@ export function hrefOf(path: string, query: Readonly<Record<string, string | und
 export function Paging({ path, query, cursor, nextCursor, parameter = 'cursor' }: PagingProps) {
   if (cursor === undefined && nextCursor === null) return null;
   return (
-    <nav class="paging" aria-label="Pages of the list">
-      {cursor === undefined ? null : <a href={hrefOf(path, query)}>← First page</a>}
+    <nav class="paging" aria-label={TEXTS.pages}>
+      {cursor === undefined ? null : <a href={hrefOf(path, query)}>{TEXTS.first}</a>}
       {nextCursor === null ? null : (
         <a href={hrefOf(path, { ...query, [parameter]: nextCursor })} rel="next">
-          Next page →
+          {TEXTS.next}
         </a>
       )}
     </nav>

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { isNearQuota, type QuotaName, quotaOf, settingsBytes } from '../../organizations/quotas/quotas.ts';
 import type { Frame } from '../navigation.ts';
 import { Callout } from './notice.tsx';
@@ -10,35 +11,41 @@ export interface QuotaNoticeProps {
   readonly used: number;
 }
 
-/** The subject of each quota, its unit, and what happens at the limit. */
-const TEXTS: Readonly<Record<NoticedQuota, readonly [subject: string, unit: string, effect: string]>> = {
-  members: ['This organization has', 'members', 'At the limit, new users cannot sign in.'],
-  domains: ['This organization has', 'domains', 'At the limit, no other domain can be added.'],
-  groups: ['This connection has', 'groups', 'At the limit, no other group can be created.'],
-  group_memberships: ['The groups of this connection have', 'members together', 'At the limit, no member can be added to a group.'],
-  settings_bytes: ['Settings, role rules and connections have', 'bytes together', 'At the limit, they can only be shortened.'],
-  cli_tokens_per_member: ['You have', 'CLI tokens', 'At the limit, you must revoke one before you create another.'],
-  sessions_per_member: ['You have', 'sessions', 'At the limit, a new sign-in ends your oldest session.'],
+type QuotaText = (used: string, limit: string) => string;
+
+/** Names the use of each quota, and what happens at the limit. */
+const TEXTS: Readonly<Record<NoticedQuota, QuotaText>> = {
+  members: (used, limit) => `This organization has ${used} of at most ${limit} members. At the limit, new users cannot sign in.`,
+  domains: (used, limit) => `This organization has ${used} of at most ${limit} domains. At the limit, no other domain can be added.`,
+  groups: (used, limit) => `This connection has ${used} of at most ${limit} groups. At the limit, no other group can be created.`,
+  group_memberships: (used, limit) =>
+    `The groups of this connection have ${used} of at most ${limit} members together. At the limit, no member can be added to a group.`,
+  settings_bytes: (used, limit) =>
+    `Settings, role rules and connections have ${used} of at most ${limit} bytes together. At the limit, they can only be shortened.`,
+  cli_tokens_per_member: (used, limit) =>
+    `You have ${used} of at most ${limit} CLI tokens. At the limit, you must revoke one before you create another.`,
+  sessions_per_member: (used, limit) =>
+    `You have ${used} of at most ${limit} sessions. At the limit, a new sign-in ends your oldest session.`,
 };
+
+/** Says how each reader gets a higher limit. */
+const REMEDIES = {
+  operator: (request: ComponentChildren) => <>Change the limit with {request}.</>,
+  owner: 'Ask the operator of this gateway for a higher limit.',
+  member: 'If you need more, ask an owner of your organization.',
+} as const;
 
 /** Warns when 80 % of a quota is used. Shows the numbers and whom to contact. */
 export function QuotaNotice({ frame, name, used }: QuotaNoticeProps) {
   const { organization, viewer } = frame;
   if (!organization || viewer.kind === 'setup' || !isNearQuota(organization, name, used)) return null;
-  const [subject, unit, effect] = TEXTS[name];
   return (
     <Callout kind="warning">
       <p>
-        {subject} {used.toLocaleString('en')} of at most {quotaOf(organization, name).toLocaleString('en')} {unit}. {effect}{' '}
-        {viewer.kind === 'operator' ? (
-          <>
-            Change the limit with <code>PATCH /api/v1/organizations/{organization.slug}</code>.
-          </>
-        ) : viewer.role === 'owner' ? (
-          'Ask the operator of this gateway for a higher limit.'
-        ) : (
-          'If you need more, ask an owner of your organization.'
-        )}
+        {TEXTS[name](used.toLocaleString('en'), quotaOf(organization, name).toLocaleString('en'))}{' '}
+        {viewer.kind === 'operator'
+          ? REMEDIES.operator(<code>PATCH /api/v1/organizations/{organization.slug}</code>)
+          : REMEDIES[viewer.role === 'owner' ? 'owner' : 'member']}
       </p>
     </Callout>
   );

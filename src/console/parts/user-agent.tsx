@@ -1,5 +1,10 @@
 import { visibleText } from './foreign-text.tsx';
 
+const TEXTS = {
+  unknown: 'unknown program',
+  browserOnSystem: (browser: string, system: string) => `${browser} on ${system}`,
+} as const;
+
 /** The first match wins, because Edge and Opera also claim to be Chrome, and Chrome claims to be Safari. */
 const BROWSERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['Edge', /\bEdg(?:e|A|iOS)?\//],
@@ -23,9 +28,9 @@ const firstOf = (list: typeof BROWSERS, text: string): string | undefined => lis
 
 /** Describes a user agent as “Firefox on Linux”, or by its own name (“curl/8.5.0”) if it is not a browser. Clients can claim anything here. */
 export function userAgentText(userAgent: string | undefined): string {
-  if (userAgent === undefined || userAgent.trim() === '') return 'unknown program';
+  if (userAgent === undefined || userAgent.trim() === '') return TEXTS.unknown;
   const browser = firstOf(BROWSERS, userAgent);
   const system = firstOf(SYSTEMS, userAgent);
   if (browser === undefined) return visibleText(userAgent.slice(0, 60));
-  return system === undefined ? browser : `${browser} on ${system}`;
+  return system === undefined ? browser : TEXTS.browserOnSystem(browser, system);
 }

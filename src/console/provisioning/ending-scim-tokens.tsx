@@ -1,8 +1,23 @@
+import type { ComponentChildren } from 'preact';
 import type { ScimToken } from '../../auth/tokens/scim-tokens.ts';
 import type { Frame } from '../navigation.ts';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
+
+const TEXTS = {
+  expires: (name: ComponentChildren, time: ComponentChildren, link: ComponentChildren) => (
+    <>
+      The SCIM token {name} expires {time}. Without a valid token, users who leave keep their access. {link}
+    </>
+  ),
+  expired: (name: ComponentChildren, time: ComponentChildren, link: ComponentChildren) => (
+    <>
+      The SCIM token {name} expired {time}. Without a valid token, users who leave keep their access. {link}
+    </>
+  ),
+  createNewToken: 'Create a new token',
+} as const;
 
 export interface EndingScimTokensProps {
   readonly frame: Pick<Frame, 'base' | 'nowMs'>;
@@ -17,8 +32,11 @@ export function EndingScimTokens({ frame: { base, nowMs }, tokens }: EndingScimT
     <Callout kind="warning">
       {tokens.map(({ name, connectionId, expiresAtMs = nowMs }) => (
         <p>
-          The SCIM token <ForeignText text={name} /> {expiresAtMs > nowMs ? 'expires' : 'expired'} <Near ms={expiresAtMs} nowMs={nowMs} />.
-          Without a valid token, users who leave keep their access. <a href={`${base}/provisioning/${connectionId}`}>Create a new token</a>
+          {TEXTS[expiresAtMs > nowMs ? 'expires' : 'expired'](
+            <ForeignText text={name} />,
+            <Near ms={expiresAtMs} nowMs={nowMs} />,
+            <a href={`${base}/provisioning/${connectionId}`}>{TEXTS.createNewToken}</a>,
+          )}
         </p>
       ))}
     </Callout>

@@ -9,17 +9,18 @@ import { QuotaNotice } from '../parts/quota-notice.tsx';
 
 const TEXTS = {
   groups: 'Groups',
-  provisioned: (count: number) => `${count} provisioned`,
+  provisioned: (count: number) => `${count.toLocaleString('en')} provisioned`,
   noGroups: 'No groups yet',
   howToPush: 'Assign or push groups to the application at your identity provider, if they decide the roles of users.',
-  otherSource: 'These groups give no roles, because role rules read the groups of SAML responses. The operator can change that.',
-  decideRoles: 'Role rules read these groups, so changes at the identity provider change roles immediately.',
+  givesNoRoles: 'These groups give no roles, because role rules read the groups of SAML responses. The operator can change that.',
+  givesRoles: 'Role rules read these groups, so changes at the identity provider change roles immediately.',
   roleMapping: 'Show role mapping',
   group: 'Group',
   members: 'Members',
-  more: (count: number) => `more than ${count}`,
+  moreThan: (count: number) => `more than ${count}`,
   role: 'Role by a rule',
   noRule: 'no rule',
+  noRole: '–',
   changed: 'Changed',
 } as const;
 
@@ -54,15 +55,15 @@ export function GroupsPanel({ frame, path, groups, count, memberships, decidesRo
       ) : (
         <>
           <p>
-            {decidesRoles ? TEXTS.decideRoles : TEXTS.otherSource} <a href={`${frame.base}/roles`}>{TEXTS.roleMapping}</a>
+            {decidesRoles ? TEXTS.givesRoles : TEXTS.givesNoRoles} <a href={`${frame.base}/roles`}>{TEXTS.roleMapping}</a>
           </p>
           <DataTable
             label={TEXTS.groups}
             rows={groups}
             columns={[
               { label: TEXTS.group, kind: 'heading', cell: ({ group }) => <ForeignText text={group.displayName} /> },
-              { label: TEXTS.members, cell: ({ members, hasMoreMembers }) => (hasMoreMembers ? TEXTS.more(members) : members) },
-              { label: TEXTS.role, cell: ({ role }) => role ?? (decidesRoles ? TEXTS.noRule : '–') },
+              { label: TEXTS.members, cell: ({ members, hasMoreMembers }) => (hasMoreMembers ? TEXTS.moreThan(members) : members) },
+              { label: TEXTS.role, cell: ({ role }) => role ?? (decidesRoles ? TEXTS.noRule : TEXTS.noRole) },
               { label: TEXTS.changed, cell: ({ group }) => <Near ms={Date.parse(group.changedAt)} nowMs={frame.nowMs} /> },
             ]}
           />

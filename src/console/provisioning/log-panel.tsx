@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ProvisioningCycle, ProvisioningLog, ProvisioningRequest } from '../../organizations/provisioning/provisioning-log.ts';
 import { adviceOn } from '../../organizations/provisioning/request-advice.ts';
 import type { Frame } from '../navigation.ts';
@@ -13,6 +14,11 @@ const TEXTS = {
     'Enter the base URL and a token at your identity provider, and test the connection there. Requests without a valid token are not listed. If the test fails with 401, create a new token.',
   isOff: 'The operator has turned the log off, so requests are only counted.',
   lastCycle: 'Last cycle',
+  cycleTimes: (started: ComponentChildren, lastRequest: ComponentChildren) => (
+    <>
+      started {started}, last request {lastRequest}
+    </>
+  ),
   requests: 'Requests',
   counts: ({ requests, created, changed, removed, refused }: ProvisioningCycle) =>
     `${requests}: ${created} created, ${changed} changed, ${removed} deleted, ${refused} refused`,
@@ -21,6 +27,7 @@ const TEXTS = {
   answer: 'Answer',
   user: 'User',
   reason: 'Reason',
+  none: '–',
 } as const;
 
 export interface LogPanelProps {
@@ -53,12 +60,7 @@ export function LogPanel({ frame, log: { requests, cycle }, isOff }: LogPanelPro
 const Cycle = ({ frame: { nowMs }, cycle }: { readonly frame: Frame; readonly cycle: ProvisioningCycle }) => (
   <Facts
     facts={[
-      [
-        TEXTS.lastCycle,
-        <>
-          started <Near ms={cycle.startedAtMs} nowMs={nowMs} />, last request <Near ms={cycle.lastAtMs} nowMs={nowMs} />
-        </>,
-      ],
+      [TEXTS.lastCycle, TEXTS.cycleTimes(<Near ms={cycle.startedAtMs} nowMs={nowMs} />, <Near ms={cycle.lastAtMs} nowMs={nowMs} />)],
       [TEXTS.requests, TEXTS.counts(cycle)],
     ]}
   />
@@ -95,7 +97,7 @@ const Requests = ({ frame, requests }: { readonly frame: Frame; readonly request
           {
             label: TEXTS.user,
             cell: ({ userName, memberId }) =>
-              memberId === undefined ? (userName ?? '–') : <a href={`${frame.base}/members/${memberId}`}>{memberId}</a>,
+              memberId === undefined ? (userName ?? TEXTS.none) : <a href={`${frame.base}/members/${memberId}`}>{memberId}</a>,
           },
           { label: TEXTS.reason, kind: 'wide', cell: (request) => <Reason request={request} /> },
         ]}
@@ -104,7 +106,7 @@ const Requests = ({ frame, requests }: { readonly frame: Frame; readonly request
   );
 
 function Reason({ request }: { readonly request: ProvisioningRequest }) {
-  if (request.status < 400) return <>–</>;
+  if (request.status < 400) return <>{TEXTS.none}</>;
   return (
     <>
       {request.detail ?? ''}

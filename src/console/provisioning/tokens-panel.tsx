@@ -1,6 +1,7 @@
 import type { ScimToken } from '../../auth/tokens/scim-tokens.ts';
 import type { TokenUse } from '../../auth/tokens/token-use.ts';
 import { ConsolePage } from '../console-page.tsx';
+import { LastUse } from '../credentials/last-use.tsx';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
 import { Copy } from '../parts/copy.tsx';
@@ -11,7 +12,57 @@ import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { Moment, Near } from '../parts/moment.tsx';
 import { Callout } from '../parts/notice.tsx';
-import { userAgentText } from '../parts/user-agent.tsx';
+
+const TEXTS = {
+  scimTokens: 'SCIM tokens',
+  scimToken: 'SCIM token',
+  noTokenYet: 'No SCIM token yet',
+  howToUse: 'Create a token, then enter it at your identity provider with the base URL.',
+  name: 'Name',
+  state: 'State',
+  lastUsed: 'Last used',
+  expires: 'Expires',
+  never: 'never',
+  actions: 'Actions',
+  revoke: 'Revoke',
+  confirmRevocation: (name: string) => `Revoke “${name}”? The identity provider can no longer use it.`,
+  newToken: 'New SCIM token',
+  whatHolderCanDo:
+    'The holder of the token creates, changes, deactivates and removes the users of this connection. To rotate a token, create the second one, enter it at the identity provider, and revoke the first one.',
+  nameExample: 'For example: Okta',
+  expiresAfter: 'Expires after',
+  createToken: 'Create token',
+  provisioning: 'Provisioning',
+  yourNewToken: 'Your new SCIM token',
+  copyNow: (
+    <>
+      <strong>Copy this token now.</strong> It is shown only once and is not stored. Its holder decides who has access to this organization
+      through the connection.
+    </>
+  ),
+  baseUrl: 'Base URL',
+  baseUrlToCopy: 'base URL',
+  copied: 'I have copied the token',
+} as const;
+
+const STATES = {
+  valid: ['good', 'valid'],
+  expired: ['bad', 'expired'],
+  draft: ['warning', 'not active'],
+  ended: ['bad', 'ended with the connection'],
+} as const;
+
+const REFUSALS = {
+  disabled: 'This connection is disabled. Enable it before you create a token.',
+  full: 'A connection can have two valid tokens. Revoke one of them before you create another one.',
+} as const;
+
+const LIFETIMES: readonly (readonly [days: string, label: string])[] = [
+  ['90', '90 days'],
+  ['180', '180 days'],
+  ['365', '1 year'],
+  ['', 'never'],
+];
 
 export interface ListedScimToken {
   readonly token: ScimToken;
@@ -34,33 +85,34 @@ export interface TokensPanelProps {
 export function TokensPanel({ frame, path, tokens, refusal, isDraft }: TokensPanelProps) {
   return (
     <section class="panel" aria-labelledby="tokens">
-      <h2 id="tokens">SCIM tokens</h2>
+      <h2 id="tokens">{TEXTS.scimTokens}</h2>
       {tokens.length === 0 ? (
-        <EmptyState title="No SCIM token yet">
-          <p>{refusal === 'disabled' ? REFUSALS.disabled : 'Create a token, then enter it at your identity provider with the base URL.'}</p>
+        <EmptyState title={TEXTS.noTokenYet}>
+          <p>{refusal === 'disabled' ? REFUSALS.disabled : TEXTS.howToUse}</p>
         </EmptyState>
       ) : (
         <DataTable
-          label="SCIM tokens"
+          label={TEXTS.scimTokens}
           rows={tokens}
           columns={[
-            { label: 'Name', kind: 'heading', cell: ({ token }) => <ForeignText text={token.name} /> },
-            { label: 'State', cell: ({ state }) => <StateBadge state={state} isDraft={isDraft} /> },
-            { label: 'Last used', cell: ({ use }) => <LastUse use={use} nowMs={frame.nowMs} /> },
+            { label: TEXTS.name, kind: 'heading', cell: ({ token }) => <ForeignText text={token.name} /> },
+            { label: TEXTS.state, cell: ({ state }) => <StateBadge state={state} isDraft={isDraft} /> },
+            { label: TEXTS.lastUsed, cell: ({ use }) => <LastUse use={use} nowMs={frame.nowMs} /> },
             {
-              label: 'Expires',
-              cell: ({ token: { expiresAtMs } }) => (expiresAtMs === undefined ? 'never' : <Near ms={expiresAtMs} nowMs={frame.nowMs} />),
+              label: TEXTS.expires,
+              cell: ({ token: { expiresAtMs } }) =>
+                expiresAtMs === undefined ? TEXTS.never : <Near ms={expiresAtMs} nowMs={frame.nowMs} />,
             },
             {
-              label: 'Actions',
+              label: TEXTS.actions,
               kind: 'actions',
               cell: ({ token: { id, name } }) => (
                 <ButtonForm
                   action={`${path}/tokens/${id}/revoke`}
                   csrfToken={frame.csrfToken}
-                  label="Revoke"
+                  label={TEXTS.revoke}
                   about={visibleText(name)}
-                  question={`Revoke “${visibleText(name)}”? The identity provider can no longer use it.`}
+                  question={TEXTS.confirmRevocation(visibleText(name))}
                   danger
                 />
               ),
@@ -74,35 +126,10 @@ export function TokensPanel({ frame, path, tokens, refusal, isDraft }: TokensPan
   );
 }
 
-const REFUSALS = {
-  disabled: 'This connection is disabled. Enable it before you create a token.',
-  full: 'A connection can have two valid tokens. Revoke one of them before you create another one.',
-} as const;
-
 function StateBadge({ state, isDraft }: Pick<ListedScimToken, 'state'> & Pick<TokensPanelProps, 'isDraft'>) {
-  if (state === 'valid') return <span class="badge good">valid</span>;
-  if (state === 'expired') return <span class="badge bad">expired</span>;
-  return isDraft ? <span class="badge warning">not active</span> : <span class="badge bad">ended with the connection</span>;
+  const [badge, text] = STATES[state === 'connection_inactive' ? (isDraft ? 'draft' : 'ended') : state];
+  return <span class={`badge ${badge}`}>{text}</span>;
 }
-
-function LastUse({ use, nowMs }: { readonly use: TokenUse | undefined; readonly nowMs: number }) {
-  if (!use) return <>never</>;
-  return (
-    <>
-      <Near ms={use.atMs} nowMs={nowMs} />
-      <div class="sub">
-        from <ForeignText text={use.address ?? 'an unknown address'} />, {userAgentText(use.userAgent)}
-      </div>
-    </>
-  );
-}
-
-const LIFETIMES: readonly (readonly [days: string, label: string])[] = [
-  ['90', '90 days'],
-  ['180', '180 days'],
-  ['365', '1 year'],
-  ['', 'never'],
-];
 
 interface NewTokenFormProps {
   readonly frame: Frame;
@@ -112,20 +139,17 @@ interface NewTokenFormProps {
 
 const NewTokenForm = ({ frame, path, isOpen }: NewTokenFormProps) => (
   <details class="new-token" open={isOpen}>
-    <summary>New SCIM token</summary>
-    <p>
-      The holder of the token creates, changes, deactivates and removes the users of this connection. To rotate a token, create the second
-      one, enter it at the identity provider, and revoke the first one.
-    </p>
+    <summary>{TEXTS.newToken}</summary>
+    <p>{TEXTS.whatHolderCanDo}</p>
     <PostForm action={`${path}/tokens`} csrfToken={frame.csrfToken}>
       <fieldset class="row">
-        <legend class="unseen">A new SCIM token</legend>
+        <legend class="unseen">{TEXTS.newToken}</legend>
         <label>
-          Name
-          <input name="name" type="text" required maxlength={100} autocomplete="off" placeholder="For example: Okta" />
+          {TEXTS.name}
+          <input name="name" type="text" required maxlength={100} autocomplete="off" placeholder={TEXTS.nameExample} />
         </label>
         <label class="narrow">
-          Expires after
+          {TEXTS.expiresAfter}
           <select name="expires_in_days">
             {LIFETIMES.map(([days, label]) => (
               <option value={days} selected={days === '365'}>
@@ -134,7 +158,7 @@ const NewTokenForm = ({ frame, path, isOpen }: NewTokenFormProps) => (
             ))}
           </select>
         </label>
-        <button type="submit">Create token</button>
+        <button type="submit">{TEXTS.createToken}</button>
       </fieldset>
     </PostForm>
   </details>
@@ -149,25 +173,22 @@ export interface NewScimTokenPageProps {
 
 /** Shows a new token. No other page ever shows it. */
 export const NewScimTokenPage = ({ frame, path, baseUrl, created: { name, token, expiresAtMs } }: NewScimTokenPageProps) => (
-  <ConsolePage frame={frame} section="provisioning" title="Your new SCIM token" back={{ href: path, label: 'Provisioning' }}>
+  <ConsolePage frame={frame} section="provisioning" title={TEXTS.yourNewToken} back={{ href: path, label: TEXTS.provisioning }}>
     <div class="panel">
       <Callout kind="warning">
-        <p>
-          <strong>Copy this token now.</strong> It is shown only once and is not stored. Its holder decides who has access to this
-          organization through the connection.
-        </p>
+        <p>{TEXTS.copyNow}</p>
       </Callout>
-      <Copy value={token} what="SCIM token" block />
+      <Copy value={token} what={TEXTS.scimToken} block />
       <Facts
         facts={[
-          ['Base URL', <Copy value={baseUrl} what="base URL" />],
-          ['Name', name],
-          ['Expires', expiresAtMs === undefined ? 'never' : <Moment ms={expiresAtMs} />],
+          [TEXTS.baseUrl, <Copy value={baseUrl} what={TEXTS.baseUrlToCopy} />],
+          [TEXTS.name, name],
+          [TEXTS.expires, expiresAtMs === undefined ? TEXTS.never : <Moment ms={expiresAtMs} />],
         ]}
       />
       <p class="buttons">
         <a class="button" href={path}>
-          I have copied the token
+          {TEXTS.copied}
         </a>
       </p>
     </div>

@@ -1,12 +1,37 @@
 import type { Member } from '../../organizations/members.ts';
 import type { ScimUser } from '../../organizations/provisioning/scim-users.ts';
 import type { Frame } from '../navigation.ts';
-import { counted } from '../parts/counted.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { EmptyState } from '../parts/empty-state.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { Near } from '../parts/moment.tsx';
 import { Paging } from '../parts/paging.tsx';
+
+const TEXTS = {
+  users: 'Users',
+  provisioned: (count: number) => `${count.toLocaleString('en')} provisioned`,
+  cannotSignIn: (count: number) =>
+    count === 1
+      ? '1 member of the organization has no SCIM user and cannot sign in.'
+      : `${count.toLocaleString('en')} members of the organization have no SCIM user and cannot sign in.`,
+  couldNotSignIn: (count: number) =>
+    count === 1
+      ? '1 member of the organization has no SCIM user and could not sign in if the operator required provisioning.'
+      : `${count.toLocaleString('en')} members of the organization have no SCIM user and could not sign in if the operator required provisioning.`,
+  showUnprovisioned: 'Show these members',
+  noUsersYet: 'No users yet',
+  howToProvision: 'Assign users to the application at your identity provider, and start provisioning there.',
+  user: 'User',
+  state: 'State',
+  role: 'Role',
+  noRole: '–',
+  changed: 'Changed',
+  removed: 'removed',
+  deactivated: 'deactivated',
+  suspended: 'suspended',
+  invited: 'invited',
+  active: 'active',
+} as const;
 
 /** A provisioned user with its member. */
 export interface ListedUser {
@@ -34,27 +59,26 @@ export function UsersPanel({ frame, path, users, count, unprovisioned, isRequire
   return (
     <section class="panel" aria-labelledby="users">
       <header>
-        <h2 id="users">Users</h2>
-        <span>{count} provisioned</span>
+        <h2 id="users">{TEXTS.users}</h2>
+        <span>{TEXTS.provisioned(count)}</span>
       </header>
       {unprovisioned === 0 ? null : (
         <p>
-          {counted(unprovisioned, 'member')} of the organization {unprovisioned === 1 ? 'has' : 'have'} no SCIM user{' '}
-          {isRequired ? 'and cannot sign in.' : 'and could not sign in if the operator required provisioning.'}{' '}
-          <a href={`${frame.base}/members?provisioned=no`}>Show these members</a>
+          {isRequired ? TEXTS.cannotSignIn(unprovisioned) : TEXTS.couldNotSignIn(unprovisioned)}{' '}
+          <a href={`${frame.base}/members?provisioned=no`}>{TEXTS.showUnprovisioned}</a>
         </p>
       )}
       {users.length === 0 ? (
-        <EmptyState title="No users yet">
-          <p>Assign users to the application at your identity provider, and start provisioning there.</p>
+        <EmptyState title={TEXTS.noUsersYet}>
+          <p>{TEXTS.howToProvision}</p>
         </EmptyState>
       ) : (
         <DataTable
-          label="Users"
+          label={TEXTS.users}
           rows={users}
           columns={[
             {
-              label: 'User',
+              label: TEXTS.user,
               kind: 'heading',
               cell: ({ id, user, member }) => (
                 <>
@@ -67,9 +91,9 @@ export function UsersPanel({ frame, path, users, count, unprovisioned, isRequire
                 </>
               ),
             },
-            { label: 'State', cell: (listed) => <UserState {...listed} /> },
-            { label: 'Role', cell: ({ member }) => (member ? member.role : '–') },
-            { label: 'Changed', cell: ({ user }) => <Near ms={Date.parse(user.changedAt)} nowMs={frame.nowMs} /> },
+            { label: TEXTS.state, cell: (listed) => <UserState {...listed} /> },
+            { label: TEXTS.role, cell: ({ member }) => (member ? member.role : TEXTS.noRole) },
+            { label: TEXTS.changed, cell: ({ user }) => <Near ms={Date.parse(user.changedAt)} nowMs={frame.nowMs} /> },
           ]}
         />
       )}
@@ -79,8 +103,8 @@ export function UsersPanel({ frame, path, users, count, unprovisioned, isRequire
 }
 
 function UserState({ user, member }: Pick<ListedUser, 'user' | 'member'>) {
-  if (!member) return <span class="badge">removed</span>;
-  if (!user.active) return <span class="badge bad">deactivated</span>;
-  if (member.suspended) return <span class="badge bad">suspended</span>;
-  return member.lastLoginAt === undefined ? <span class="badge">invited</span> : <span class="badge good">active</span>;
+  if (!member) return <span class="badge">{TEXTS.removed}</span>;
+  if (!user.active) return <span class="badge bad">{TEXTS.deactivated}</span>;
+  if (member.suspended) return <span class="badge bad">{TEXTS.suspended}</span>;
+  return member.lastLoginAt === undefined ? <span class="badge">{TEXTS.invited}</span> : <span class="badge good">{TEXTS.active}</span>;
 }

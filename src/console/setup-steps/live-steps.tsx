@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { ownerGroupsOf } from '../../organizations/setup/setup-roles.ts';
 import type { Frame } from '../navigation.ts';
@@ -11,28 +12,33 @@ import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
 
 const TEXTS = {
   goLive: 'Go live',
-  untilNowTest: 'Until now, only test sign-ins work. When you go live, users can sign in immediately.',
-  everythingSetUp: 'Everything is set up, and the test sign-in succeeded.',
-  connectionDisabledAsk: 'This connection is disabled. Ask an owner of the organization to enable it.',
-  membersExistSign:
-    'Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.',
-  goLiveWithout: 'Go live without an owner',
-  singleSignLive: 'Single sign-on is live',
+  whatGoLiveDoes: 'Until now, only test sign-ins work. When you go live, users can sign in immediately.',
+  isReady: 'Everything is set up, and the test sign-in succeeded.',
+  isDisabled: 'This connection is disabled. Ask an owner of the organization to enable it.',
+  isLocked: 'Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.',
+  openStep: (link: ComponentChildren, problem: string | undefined) => (
+    <>
+      {link}: {problem}
+    </>
+  ),
+  goLiveWithoutOwner: 'Go live without an owner',
+  isLive: 'Single sign-on is live',
   whoAndWhere: 'Who can sign in, and where',
   signInAddress: 'Sign-in address',
   signInAddressToCopy: 'sign-in address',
   whoSignsIn: 'Who can sign in',
-  groupRole: ', if they are in a group that has a role here',
-  usersAssignedApplication: (value: string | number) => `The users who are assigned to the application at your identity provider${value}.`,
+  allAssignedUsers: 'The users who are assigned to the application at your identity provider.',
+  assignedUsersWithRole:
+    'The users who are assigned to the application at your identity provider, if they are in a group that has a role here.',
   owners: 'Owners',
-  usersOf: 'users of',
+  usersOf: (groups: ComponentChildren) => <>users of {groups}</>,
   identifiedBy: 'Identified by',
   nextSteps: 'Next steps',
-  sendSignAddress: 'Send the sign-in address to the users. They become members at their first sign-in.',
-  askOwnerSign: 'Ask an owner to sign in first. Owners see the members and the settings in the console.',
+  sendSignInAddress: 'Send the sign-in address to the users. They become members at their first sign-in.',
+  askOwnerToSignIn: 'Ask an owner to sign in first. Owners see the members and the settings in the console.',
   members: 'Members',
-  tellPersonSent: 'Tell the person who sent you the setup link that the setup is done. Then end it here, at the top right.',
-  sentSetupLinks: 'If you sent setup links, tell the IT administrator that the setup is done, and revoke the links.',
+  tellSender: 'Tell the person who sent you the setup link that the setup is done. Then end it here, at the top right.',
+  tellItAdministrator: 'If you sent setup links, tell the IT administrator that the setup is done, and revoke the links.',
   provisioning: 'Optional: let your identity provider create users before they sign in, and end their access immediately when they leave.',
   ownerProvisions: 'An owner sets this up on the page Provisioning of the console.',
   setUpProvisioning: 'Set up provisioning',
@@ -60,18 +66,18 @@ export function LiveStep({ frame, progress, connection, isLocked }: LiveStepProp
   const isBlocked =
     viewer.kind === 'setup' ? open.some(({ id }) => id !== 'users') : viewer.kind === 'member' && !progress.done.has('roles');
   return (
-    <StepPage frame={frame} step="live" progress={progress} title={TEXTS.goLive} lead={TEXTS.untilNowTest}>
+    <StepPage frame={frame} step="live" progress={progress} title={TEXTS.goLive} lead={TEXTS.whatGoLiveDoes}>
       <section class="panel" aria-label={TEXTS.goLive}>
-        {open.length === 0 ? <p>{TEXTS.everythingSetUp}</p> : <OpenSteps frame={frame} open={open} />}
+        {open.length === 0 ? <p>{TEXTS.isReady}</p> : <OpenSteps frame={frame} open={open} />}
         {connection.state === 'disabled' && viewer.kind === 'setup' ? (
-          <p>{TEXTS.connectionDisabledAsk}</p>
+          <p>{TEXTS.isDisabled}</p>
         ) : isLocked ? (
-          <p>{TEXTS.membersExistSign}</p>
+          <p>{TEXTS.isLocked}</p>
         ) : isBlocked ? null : (
           <PostForm action={`${frame.singleSignOnPath}/go-live`} csrfToken={frame.csrfToken}>
             {viewer.kind === 'operator' && !progress.done.has('roles') ? (
               <label>
-                <input type="checkbox" name="allow_no_owner" value="yes" required /> {TEXTS.goLiveWithout}
+                <input type="checkbox" name="allow_no_owner" value="yes" required /> {TEXTS.goLiveWithoutOwner}
               </label>
             ) : null}
             <button type="submit">{TEXTS.goLive}</button>
@@ -86,9 +92,7 @@ const OpenSteps = ({ frame, open }: { readonly frame: Frame; readonly open: read
   <div class="notice warning">
     <ul>
       {open.map(({ id, label }) => (
-        <li>
-          <a href={stepPath(frame, id)}>{label}</a>: {OPEN_STEPS[id]}
-        </li>
+        <li>{TEXTS.openStep(<a href={stepPath(frame, id)}>{label}</a>, OPEN_STEPS[id])}</li>
       ))}
     </ul>
   </div>
@@ -108,27 +112,26 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
   const isSetup = frame.viewer.kind === 'setup';
   const owners = ownerGroupsOf(roleMapping).slice(0, 10);
   return (
-    <StepPage frame={frame} step="done" progress={progress} title={TEXTS.singleSignLive}>
+    <StepPage frame={frame} step="done" progress={progress} title={TEXTS.isLive}>
       <section class="panel" aria-labelledby="who">
         <h2 id="who">{TEXTS.whoAndWhere}</h2>
         <Facts
           facts={[
             [TEXTS.signInAddress, <Copy value={login} what={TEXTS.signInAddressToCopy} />],
-            [TEXTS.whoSignsIn, TEXTS.usersAssignedApplication(roleMapping.defaultRole === 'none' ? TEXTS.groupRole : '')],
+            [TEXTS.whoSignsIn, roleMapping.defaultRole === 'none' ? TEXTS.assignedUsersWithRole : TEXTS.allAssignedUsers],
             // A setup link learns no rules once members could exist.
             [
               TEXTS.owners,
-              isSetup || owners.length === 0 ? undefined : (
-                <>
-                  {TEXTS.usersOf}{' '}
-                  {owners.map((group, index) => (
-                    <>
-                      {index === 0 ? null : ', '}
-                      <ForeignText text={group} />
-                    </>
-                  ))}
-                </>
-              ),
+              isSetup || owners.length === 0
+                ? undefined
+                : TEXTS.usersOf(
+                    owners.map((group, index) => (
+                      <>
+                        {index === 0 ? null : ', '}
+                        <ForeignText text={group} />
+                      </>
+                    )),
+                  ),
             ],
             [TEXTS.identifiedBy, identifierText(connection.settings.identifier ?? 'auto')],
           ]}
@@ -137,9 +140,9 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
       <section class="panel" aria-labelledby="next">
         <h2 id="next">{TEXTS.nextSteps}</h2>
         <ol class="steps">
-          <li>{TEXTS.sendSignAddress}</li>
+          <li>{TEXTS.sendSignInAddress}</li>
           <li>
-            {TEXTS.askOwnerSign}
+            {TEXTS.askOwnerToSignIn}
             {isSetup ? null : (
               <>
                 {' '}
@@ -147,7 +150,7 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
               </>
             )}
           </li>
-          <li>{isSetup ? TEXTS.tellPersonSent : TEXTS.sentSetupLinks}</li>
+          <li>{isSetup ? TEXTS.tellSender : TEXTS.tellItAdministrator}</li>
           <li>
             {TEXTS.provisioning}{' '}
             {isSetup ? TEXTS.ownerProvisions : <a href={`${frame.base}/provisioning/${connection.id}`}>{TEXTS.setUpProvisioning}</a>}

@@ -8,26 +8,29 @@ import { StepPage } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
 const TEXTS = {
-  addIdentityProviders: 'Add your identity provider’s metadata',
-  metadataTellsGateway:
-    'The metadata tells the gateway where users sign in, and which certificate proves it. You see a preview before anything is saved.',
-  membersExistMetadata: 'Members exist, so metadata that you save here is a proposal. It takes effect when an owner accepts it.',
+  title: 'Add your identity provider’s metadata',
+  lead: 'The metadata tells the gateway where users sign in, and which certificate proves it. You see a preview before anything is saved.',
+  isProposal: 'Members exist, so metadata that you save here is a proposal. It takes effect when an owner accepts it.',
   metadata: 'Metadata',
-  whereFind: 'Where to find it:',
+  whereToFind: (place: string) => (
+    <>
+      <strong>Where to find it:</strong> {place}
+    </>
+  ),
   manualEntry: 'Manual entry',
-  metadataEnterValues: 'There is no metadata: enter the values manually',
-  urlXmlMetadata: 'URL or XML of the metadata',
-  https: 'https://…',
-  orAFile: 'Or a file',
-  enterAddressPaste:
+  enterManually: 'There is no metadata: enter the values manually',
+  urlOrXml: 'URL or XML of the metadata',
+  urlExample: 'https://…',
+  orFile: 'Or a file',
+  metadataHint:
     'Enter an address, paste the XML, or drop the file here. From an address, the gateway fetches the metadata once a day, so it picks up new certificates in time.',
-  metadataDescribesSeveral: 'The metadata describes several identity providers',
-  entityIdIdentity: 'Entity ID of your identity provider',
+  severalProviders: 'The metadata describes several identity providers',
+  wantedEntityId: 'Entity ID of your identity provider',
   preview: 'Preview',
-  entityIdIssuer: 'Entity ID (issuer) of the identity provider',
-  singleSignUrl: 'Single sign-on URL of the identity provider',
-  signingCertificateIdentity: 'Signing certificate of the identity provider',
-  pemTextBegin: 'PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, or base64. Enter several one after the other.',
+  entityId: 'Entity ID (issuer) of the identity provider',
+  singleSignOnUrl: 'Single sign-on URL of the identity provider',
+  certificate: 'Signing certificate of the identity provider',
+  certificateHint: 'PEM text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, or base64. Enter several one after the other.',
 } as const;
 
 /** Metadata as the user has entered it so far. */
@@ -63,29 +66,20 @@ export interface MetadataStepProps {
 export function MetadataStep({ frame, progress, product, typed, problem, isLocked }: MetadataStepProps) {
   const isManual = typed.entity_id !== '' || typed.sso_url !== '' || typed.certificates !== '';
   return (
-    <StepPage
-      frame={frame}
-      step="metadata"
-      progress={progress}
-      title={TEXTS.addIdentityProviders}
-      lead={TEXTS.metadataTellsGateway}
-      scripts={['drop.js']}
-    >
+    <StepPage frame={frame} step="metadata" progress={progress} title={TEXTS.title} lead={TEXTS.lead} scripts={['drop.js']}>
       {isLocked ? (
         <Callout kind="note">
-          <p>{TEXTS.membersExistMetadata}</p>
+          <p>{TEXTS.isProposal}</p>
         </Callout>
       ) : null}
       <section class="panel" aria-labelledby="metadata">
         <h2 id="metadata">{TEXTS.metadata}</h2>
-        <p>
-          <strong>{TEXTS.whereFind}</strong> {IDP_PRODUCTS[product].metadata}
-        </p>
+        <p>{TEXTS.whereToFind(IDP_PRODUCTS[product].metadata)}</p>
         <OneField frame={frame} product={product} typed={typed} problem={isManual ? undefined : problem} />
       </section>
       <section class="panel" aria-label={TEXTS.manualEntry}>
         <details open={isManual}>
-          <summary>{TEXTS.metadataEnterValues}</summary>
+          <summary>{TEXTS.enterManually}</summary>
           <ManualForm frame={frame} product={product} typed={typed} problem={isManual ? problem : undefined} />
         </details>
       </section>
@@ -101,7 +95,7 @@ const OneField = ({ frame, product, typed, problem }: FormProps) => (
   <PostForm action={actionOf(frame)} csrfToken={frame.csrfToken} kind="upload">
     <input type="hidden" name="product" value={product} />
     <div class="field drop" data-drop>
-      <label for="field-metadata">{TEXTS.urlXmlMetadata}</label>
+      <label for="field-metadata">{TEXTS.urlOrXml}</label>
       <textarea
         id="field-metadata"
         name="metadata"
@@ -109,22 +103,22 @@ const OneField = ({ frame, product, typed, problem }: FormProps) => (
         autocomplete="off"
         spellcheck={false}
         autofocus
-        placeholder={TEXTS.https}
+        placeholder={TEXTS.urlExample}
         aria-describedby={problem ? 'problem-metadata hint-metadata' : 'hint-metadata'}
         {...(problem ? { 'aria-invalid': true } : {})}
       >
         {typed.metadata}
       </textarea>
       {problem ? <ProblemText id="problem-metadata" problem={problem} /> : null}
-      <label for="field-metadata_file">{TEXTS.orAFile}</label>
+      <label for="field-metadata_file">{TEXTS.orFile}</label>
       <input id="field-metadata_file" name="metadata_file" type="file" accept=".xml,application/xml,text/xml,text/plain" />
       <small class="hint" id="hint-metadata">
-        {TEXTS.enterAddressPaste}
+        {TEXTS.metadataHint}
       </small>
     </div>
     <details open={typed.wanted !== ''}>
-      <summary>{TEXTS.metadataDescribesSeveral}</summary>
-      <Field name="wanted" label={TEXTS.entityIdIdentity} value={typed.wanted} maxlength={1024} />
+      <summary>{TEXTS.severalProviders}</summary>
+      <Field name="wanted" label={TEXTS.wantedEntityId} value={typed.wanted} maxlength={1024} />
     </details>
     <button type="submit">{TEXTS.preview}</button>
   </PostForm>
@@ -140,16 +134,9 @@ const ManualForm = ({ frame, product, typed, problem }: FormProps) => (
   <PostForm action={actionOf(frame)} csrfToken={frame.csrfToken} kind="upload">
     <input type="hidden" name="product" value={product} />
     {problem ? <ProblemText id="problem-manual" problem={problem} /> : null}
-    <Field name="entity_id" label={TEXTS.entityIdIssuer} value={typed.entity_id} required maxlength={1024} />
-    <Field name="sso_url" label={TEXTS.singleSignUrl} type="url" value={typed.sso_url} required maxlength={2048} />
-    <Field
-      name="certificates"
-      label={TEXTS.signingCertificateIdentity}
-      value={typed.certificates}
-      lines={6}
-      required
-      hint={TEXTS.pemTextBegin}
-    />
+    <Field name="entity_id" label={TEXTS.entityId} value={typed.entity_id} required maxlength={1024} />
+    <Field name="sso_url" label={TEXTS.singleSignOnUrl} type="url" value={typed.sso_url} required maxlength={2048} />
+    <Field name="certificates" label={TEXTS.certificate} value={typed.certificates} lines={6} required hint={TEXTS.certificateHint} />
     <button type="submit">{TEXTS.preview}</button>
   </PostForm>
 );

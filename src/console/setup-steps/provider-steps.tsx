@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Frame } from '../navigation.ts';
 import { Copy } from '../parts/copy.tsx';
 import { Facts } from '../parts/facts.tsx';
@@ -8,15 +9,17 @@ import { StepPage, stepPath } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
 const TEXTS = {
-  whichIdentityProvider: 'Which identity provider do you use?',
-  nextStepsShow: 'The next steps show its screens with the values to enter. You can stop at any time and continue later.',
-  createTheApplication: 'Create the application',
-  createApplication: (label: string | number) => `Create the application in ${label}`,
-  openAdministrationIdentity: 'Open the administration of your identity provider in another tab, and follow these tasks in order.',
+  title: 'Which identity provider do you use?',
+  lead: 'The next steps show its screens with the values to enter. You can stop at any time and continue later.',
+  createApplication: 'Create the application',
+  createApplicationIn: (product: string) => `Create the application in ${product}`,
+  howToFollow: 'Open the administration of your identity provider in another tab, and follow these tasks in order.',
   tasks: 'Tasks',
   continueToMetadata: 'Continue to metadata',
-  chooseAnotherIdentity: 'Choose another identity provider',
-  thenClick: 'Then click',
+  chooseAnother: 'Choose another identity provider',
+  task: (letter: string, title: string) => `${letter}. ${title}`,
+  valueToCopy: (value: string, field: string) => `${value} for ${field}`,
+  thenClick: (buttons: ComponentChildren) => <>Then click {buttons}.</>,
   and: ' and ',
 } as const;
 
@@ -28,7 +31,7 @@ export interface ProviderStepProps {
 
 /** Step 1: the identity provider. */
 export const ProviderStep = ({ frame, progress, chosen }: ProviderStepProps) => (
-  <StepPage frame={frame} step="provider" progress={progress} title={TEXTS.whichIdentityProvider} lead={TEXTS.nextStepsShow}>
+  <StepPage frame={frame} step="provider" progress={progress} title={TEXTS.title} lead={TEXTS.lead}>
     <ul class="products">
       {Object.entries(IDP_PRODUCTS).map(([id, { label }]) => (
         <li>
@@ -56,8 +59,8 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
       frame={frame}
       step="application"
       progress={progress}
-      title={kind === 'other' && product === 'other' ? TEXTS.createTheApplication : TEXTS.createApplication(label)}
-      lead={TEXTS.openAdministrationIdentity}
+      title={kind === 'other' && product === 'other' ? TEXTS.createApplication : TEXTS.createApplicationIn(label)}
+      lead={TEXTS.howToFollow}
     >
       <section class="panel tasks" aria-label={TEXTS.tasks}>
         <Tasks tasks={tasks} values={values} />
@@ -67,7 +70,7 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
           {TEXTS.continueToMetadata}
         </a>
         <a class="button secondary" href={stepPath(frame, 'provider', product)}>
-          {TEXTS.chooseAnotherIdentity}
+          {TEXTS.chooseAnother}
         </a>
       </div>
     </StepPage>
@@ -84,9 +87,7 @@ export const Tasks = ({ tasks, values }: TasksProps) => (
   <>
     {tasks.map((task, index) => (
       <details name="task" open={index === 0}>
-        <summary>
-          {String.fromCharCode(65 + index)}. {task.title}
-        </summary>
+        <summary>{TEXTS.task(String.fromCharCode(65 + index), task.title)}</summary>
         <Task task={task} values={values} />
       </details>
     ))}
@@ -103,7 +104,7 @@ function Task({ task, values }: { readonly task: ProductTask } & Pick<Applicatio
           <Facts
             facts={fields.map(({ label, value }) => [
               label,
-              typeof value === 'string' ? value : <Copy value={values[value.own]} what={`${OWN_LABELS[value.own]} for ${label}`} />,
+              typeof value === 'string' ? value : <Copy value={values[value.own]} what={TEXTS.valueToCopy(OWN_LABELS[value.own], label)} />,
             ])}
           />
         )}
@@ -115,14 +116,14 @@ function Task({ task, values }: { readonly task: ProductTask } & Pick<Applicatio
         {note === undefined ? null : <p class="hint">{note}</p>}
         {buttons === undefined ? null : (
           <p>
-            {TEXTS.thenClick}{' '}
-            {buttons.map((button, index) => (
-              <>
-                {index === 0 ? null : TEXTS.and}
-                <strong>{button}</strong>
-              </>
-            ))}
-            .
+            {TEXTS.thenClick(
+              buttons.map((button, index) => (
+                <>
+                  {index === 0 ? null : TEXTS.and}
+                  <strong>{button}</strong>
+                </>
+              )),
+            )}
           </p>
         )}
       </div>

@@ -8,27 +8,31 @@ import { StepPage, stepPath } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
 const TEXTS = {
-  whichGroupManages: 'Which group manages this organization?',
-  ownersChangeSettings:
-    'Owners change the settings and manage members. A group of your identity provider makes its users owners; everyone else gets the default role.',
-  groupsTestSign: 'Groups in your test sign-in',
-  chooseGroupWhose: 'Choose the group whose users become owners.',
-  makeUsersOf: 'Make users of',
-  owners: 'owners',
+  title: 'Which group manages this organization?',
+  lead: 'Owners change the settings and manage members. A group of your identity provider makes its users owners; everyone else gets the default role.',
+  groupsInTest: 'Groups in your test sign-in',
+  chooseGroup: 'Choose the group whose users become owners.',
+  makeOwners: (group: ComponentChildren) => (
+    <>
+      <span class="unseen">Make users of </span>
+      {group}
+      <span class="unseen"> owners</span>
+    </>
+  ),
   roles: 'Roles',
-  groupsWhoseUsers: 'Groups whose users are owners',
-  onePerLine: 'One per line, exactly as the identity provider sends them. Entra ID sends the object ID of a group.',
+  ownerGroups: 'Groups whose users are owners',
+  ownerGroupsHint: 'One per line, exactly as the identity provider sends them. Entra ID sends the object ID of a group.',
   everyoneElse: 'Everyone else',
-  signsCollaborator: 'signs in as collaborator',
+  signsInAsCollaborator: 'signs in as collaborator',
   cannotSignIn: 'cannot sign in',
   saveRoles: 'Save roles',
-  rolesOrganizationSet: 'The roles of this organization are set up already. Its owners manage them.',
-  ownerOrganizationOperator:
+  isDone: 'The roles of this organization are set up already. Its owners manage them.',
+  askOwnerOrOperator:
     'An owner of the organization or the operator must choose which group manages it. Ask the person who sent you the link.',
-  ruleGivesUsers: 'No rule gives users of the default connection the role owner.',
-  ownersUsersGroups: 'Owners are the users of these groups:',
+  noOwnerGroups: 'No rule gives users of the default connection the role owner.',
+  presentOwnerGroups: 'Owners are the users of these groups:',
   roleMapping: 'Role mapping',
-  changePageWhich: (link: ComponentChildren) => (
+  howToChange: (link: ComponentChildren) => (
     <>
       Change them on the page {link}, which shows the effect on the members first. Rules without a connection apply to the default
       connection only.
@@ -50,7 +54,7 @@ export interface RolesStepProps {
 
 /** Step 5: the group that gets the role owner, and the role of everyone else. */
 export const RolesStep = (props: RolesStepProps) => (
-  <StepPage frame={props.frame} step="roles" progress={props.progress} title={TEXTS.whichGroupManages} lead={TEXTS.ownersChangeSettings}>
+  <StepPage frame={props.frame} step="roles" progress={props.progress} title={TEXTS.title} lead={TEXTS.lead}>
     {props.isChoosing ? <Choice {...props} /> : <Decided {...props} />}
   </StepPage>
 );
@@ -64,17 +68,15 @@ function Choice({ frame, ownerGroups, defaultRole, seen }: RolesStepProps) {
     <>
       {offered.length === 0 ? null : (
         <section class="panel" aria-labelledby="seen">
-          <h2 id="seen">{TEXTS.groupsTestSign}</h2>
-          <p>{TEXTS.chooseGroupWhose}</p>
+          <h2 id="seen">{TEXTS.groupsInTest}</h2>
+          <p>{TEXTS.chooseGroup}</p>
           <ul class="plain choices">
             {offered.map((group) => (
               <li>
                 <PostForm action={action} csrfToken={frame.csrfToken} inline>
                   <input type="hidden" name="add_group" value={group} />
                   <button type="submit" class="secondary">
-                    <span class="unseen">{TEXTS.makeUsersOf} </span>
-                    {visibleText(group)}
-                    <span class="unseen"> {TEXTS.owners}</span>
+                    {TEXTS.makeOwners(visibleText(group))}
                   </button>
                 </PostForm>
               </li>
@@ -85,12 +87,12 @@ function Choice({ frame, ownerGroups, defaultRole, seen }: RolesStepProps) {
       <section class="panel" aria-labelledby="roles">
         <h2 id="roles">{TEXTS.roles}</h2>
         <PostForm action={action} csrfToken={frame.csrfToken}>
-          <Field name="owner_groups" label={TEXTS.groupsWhoseUsers} value={ownerGroups.join('\n')} lines={3} hint={TEXTS.onePerLine} />
+          <Field name="owner_groups" label={TEXTS.ownerGroups} value={ownerGroups.join('\n')} lines={3} hint={TEXTS.ownerGroupsHint} />
           <label>
             {TEXTS.everyoneElse}
             <select name="default_role">
               <option value="collaborator" selected={defaultRole !== 'none'}>
-                {TEXTS.signsCollaborator}
+                {TEXTS.signsInAsCollaborator}
               </option>
               <option value="none" selected={defaultRole === 'none'}>
                 {TEXTS.cannotSignIn}
@@ -108,10 +110,10 @@ function Choice({ frame, ownerGroups, defaultRole, seen }: RolesStepProps) {
 const Decided = ({ frame, progress, ownerGroups }: RolesStepProps) => (
   <section class="panel" aria-label={TEXTS.roles}>
     {frame.viewer.kind === 'setup' ? (
-      <p>{progress.done.has('roles') ? TEXTS.rolesOrganizationSet : TEXTS.ownerOrganizationOperator}</p>
+      <p>{progress.done.has('roles') ? TEXTS.isDone : TEXTS.askOwnerOrOperator}</p>
     ) : (
       <>
-        <p>{ownerGroups.length === 0 ? TEXTS.ruleGivesUsers : TEXTS.ownersUsersGroups}</p>
+        <p>{ownerGroups.length === 0 ? TEXTS.noOwnerGroups : TEXTS.presentOwnerGroups}</p>
         <ul>
           {ownerGroups.slice(0, MAX_SHOWN).map((group) => (
             <li>
@@ -119,7 +121,7 @@ const Decided = ({ frame, progress, ownerGroups }: RolesStepProps) => (
             </li>
           ))}
         </ul>
-        <p>{TEXTS.changePageWhich(<a href={`${frame.base}/roles`}>{TEXTS.roleMapping}</a>)}</p>
+        <p>{TEXTS.howToChange(<a href={`${frame.base}/roles`}>{TEXTS.roleMapping}</a>)}</p>
       </>
     )}
     <a class="button" href={stepPath(frame, progress.done.has('test') ? 'live' : 'test')}>

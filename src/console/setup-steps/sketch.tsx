@@ -1,5 +1,12 @@
 import { OWN_LABELS, type ProductTask } from './idp-product.ts';
 
+const TEXTS = {
+  gatewayValue: (label: string) => `the ${label}`,
+  field: (label: string, value: string) => `${label} takes ${value}`,
+  button: (label: string) => `button ${label}`,
+  sketch: (title: string, parts: readonly string[]) => `Sketch of the screen ${title}. ${parts.join('. ')}.`,
+} as const;
+
 const WIDTH = 360;
 const TOP = 44;
 const ROW = 50;
@@ -7,14 +14,14 @@ const FOOT = 48;
 
 const shortened = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
 const shownValue = ({ value }: NonNullable<ProductTask['fields']>[number]): string =>
-  typeof value === 'string' ? value : `the ${OWN_LABELS[value.own]}`;
+  typeof value === 'string' ? value : TEXTS.gatewayValue(OWN_LABELS[value.own]);
 
 /** Draws a screen of the identity provider as a simple form, with its fields, their values and the buttons to click. */
 export function Sketch({ task: { title, fields = [], buttons = [] } }: { readonly task: ProductTask }) {
   const height = TOP + fields.length * ROW + (buttons.length > 0 ? FOOT : 8);
-  const texts = [...fields.map((field) => `${field.label} takes ${shownValue(field)}`), ...buttons.map((label) => `button ${label}`)];
+  const texts = [...fields.map((field) => TEXTS.field(field.label, shownValue(field))), ...buttons.map(TEXTS.button)];
   return (
-    <svg class="sketch" viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={`Sketch of the screen ${title}. ${texts.join('. ')}.`}>
+    <svg class="sketch" viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={TEXTS.sketch(title, texts)}>
       <rect class="window" x="1" y="1" width={WIDTH - 2} height={height - 2} rx="8" />
       <text class="title" x="16" y="26">
         {shortened(title, 44)}

@@ -6,11 +6,7 @@ import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
 const TEXTS = {
   singleSignOn: 'Single sign-on',
   setupSteps: 'Setup steps',
-  stepOf: (number: ComponentChildren, length: ComponentChildren) => (
-    <>
-      Step {number} of {length}
-    </>
-  ),
+  stepOf: (number: number, count: number) => `Step ${number} of ${count}`,
   done: '(done)',
 } as const;
 

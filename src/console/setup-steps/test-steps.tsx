@@ -13,25 +13,41 @@ import { StepPage, stepPath } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
 const TEXTS = {
-  howUsersIdentified: 'How are users identified?',
-  signOnceYourself: 'Sign in once yourself. The test shows what your identity provider sends, creates no session and changes no member.',
+  usersTitle: 'How are users identified?',
+  usersLead: 'Sign in once yourself. The test shows what your identity provider sends, creates no session and changes no member.',
   whatArrived: 'What arrived',
   continueToRoles: 'Continue to roles',
-  testSign: 'Test the sign-in',
-  signUserAssigned: 'Sign in as a user who is assigned to the application. The test creates no session and changes no member.',
+  testTitle: 'Test the sign-in',
+  testLead: 'Sign in as a user who is assigned to the application. The test creates no session and changes no member.',
   result: 'Result',
-  works: 'Works.',
-  continueGoLive: 'Continue to go live',
+  works: (
+    <>
+      <strong>Works.</strong> Every check of the last test sign-in passed.
+    </>
+  ),
+  worksAs: (role: string) => (
+    <>
+      <strong>Works.</strong> Every check passed. At that moment, the user would have signed in as {role}.
+    </>
+  ),
+  anOwner: 'an owner',
+  aCollaborator: 'a collaborator',
+  continueToGoLive: 'Continue to go live',
   testSignIn: 'Test sign-in',
-  browserGoesIdentity: 'Your browser goes to the identity provider and comes back to this page.',
+  whatTestDoes: 'Your browser goes to the identity provider and comes back to this page.',
   testAgain: 'Test again',
   tested: 'Tested',
-  usersIdentified: 'Users are identified by',
+  identifiedBy: 'Users are identified by',
   attributes: 'Attributes',
+  noAttributes: 'none',
   groups: 'Groups',
-  allChecksTest: 'All checks of this test sign-in',
-  testSignRefused: 'The test sign-in was refused.',
-  whatToChange: 'What to change:',
+  showAllChecks: 'All checks of this test sign-in',
+  wasRefused: 'The test sign-in was refused.',
+  whatToChange: (advice: string | undefined) => (
+    <>
+      <strong>What to change:</strong> {advice}
+    </>
+  ),
 } as const;
 
 export interface TestedStepProps {
@@ -50,7 +66,7 @@ export function UsersStep({ frame, progress, connection, entry, canChange }: Tes
   const isAccepted = entry?.outcome === 'accepted';
   const lacksIdentifier = entry !== undefined && isIdentifierMissing(entry);
   return (
-    <StepPage frame={frame} step="users" progress={progress} title={TEXTS.howUsersIdentified} lead={TEXTS.signOnceYourself}>
+    <StepPage frame={frame} step="users" progress={progress} title={TEXTS.usersTitle} lead={TEXTS.usersLead}>
       {entry ? null : <StartTest frame={frame} step="users" />}
       {entry && lacksIdentifier && setting === 'auto' && canChange ? (
         <OfferedIdentifiers frame={frame} offered={entry.offeredIdentifiers ?? []} />
@@ -85,18 +101,16 @@ export function TestStep({ frame, progress, connection, entry }: TestedStepProps
   const isAnswered = entry !== undefined && isIdentifierMissing(entry) && (connection.settings.identifier ?? 'auto') !== 'auto';
   const isShown = entry?.outcome === 'refused' && !isAnswered;
   return (
-    <StepPage frame={frame} step="test" progress={progress} title={TEXTS.testSign} lead={TEXTS.signUserAssigned}>
+    <StepPage frame={frame} step="test" progress={progress} title={TEXTS.testTitle} lead={TEXTS.testLead}>
       {isTested ? (
         <section class="panel" aria-label={TEXTS.result}>
           <div class="notice done">
-            <p>
-              <strong>{TEXTS.works}</strong> {worksText(entry)}
-            </p>
+            <p>{entry?.role === undefined ? TEXTS.works : TEXTS.worksAs(entry.role === 'owner' ? TEXTS.anOwner : TEXTS.aCollaborator)}</p>
           </div>
           {entry ? <Arrived frame={frame} entry={entry} identifier={identifierText(connection.settings.identifier ?? 'auto')} /> : null}
           <div class="buttons">
             <a class="button" href={stepPath(frame, 'live')}>
-              {TEXTS.continueGoLive}
+              {TEXTS.continueToGoLive}
             </a>
             <TestAgain frame={frame} step="test" />
           </div>
@@ -111,16 +125,11 @@ export function TestStep({ frame, progress, connection, entry }: TestedStepProps
   );
 }
 
-const worksText = (entry: SignInLogEntry | undefined): string =>
-  entry?.role === undefined
-    ? 'Every check of the last test sign-in passed.'
-    : `Every check passed. At that moment, the user would have signed in as ${entry.role === 'owner' ? 'an owner' : 'a collaborator'}.`;
-
 type TestedStepId = 'users' | 'test';
 
 const StartTest = ({ frame, step }: { readonly frame: Frame; readonly step: TestedStepId }) => (
   <section class="panel" aria-label={TEXTS.testSignIn}>
-    <p>{TEXTS.browserGoesIdentity}</p>
+    <p>{TEXTS.whatTestDoes}</p>
     <PostForm action={stepPath(frame, step)} csrfToken={frame.csrfToken}>
       <button type="submit">{TEXTS.testSignIn}</button>
     </PostForm>
@@ -142,14 +151,14 @@ function Arrived({ frame, entry, identifier }: { readonly frame: Frame; readonly
       <Facts
         facts={[
           [TEXTS.tested, <Near ms={atMs} nowMs={frame.nowMs} />],
-          [TEXTS.usersIdentified, identifier],
-          [TEXTS.attributes, attributeNames.length === 0 ? 'none' : attributeNames.map(visibleText).join(', ')],
-          [TEXTS.groups, groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
+          [TEXTS.identifiedBy, identifier],
+          [TEXTS.attributes, attributeNames.length === 0 ? TEXTS.noAttributes : attributeNames.map(visibleText).join(', ')],
+          [TEXTS.groups, groups && groupsText(groups)],
         ]}
       />
       {outcome === 'accepted' ? (
         <p>
-          <a href={`${frame.base}/sign-ins/${id}`}>{TEXTS.allChecksTest}</a>
+          <a href={`${frame.base}/sign-ins/${id}`}>{TEXTS.showAllChecks}</a>
         </p>
       ) : null}
     </>
@@ -162,16 +171,12 @@ function Refusal({ frame, entry: { id, code, variant, refusal, idpKind } }: { re
   return (
     <div class="notice problem" role="alert">
       <p>
-        <strong>{text ? `${text.title}.` : TEXTS.testSignRefused}</strong>{' '}
+        <strong>{text ? `${text.title}.` : TEXTS.wasRefused}</strong>{' '}
         {refusal?.detail === undefined ? null : <ForeignText text={refusal.detail} />}
       </p>
-      {hint || text ? (
-        <p>
-          <strong>{TEXTS.whatToChange}</strong> {hint ? hint.text : text?.advice}
-        </p>
-      ) : null}
+      {hint || text ? <p>{TEXTS.whatToChange(hint ? hint.text : text?.advice)}</p> : null}
       <p>
-        <a href={`${frame.base}/sign-ins/${id}`}>{TEXTS.allChecksTest}</a>
+        <a href={`${frame.base}/sign-ins/${id}`}>{TEXTS.showAllChecks}</a>
       </p>
     </div>
   );

@@ -8,18 +8,17 @@ import { Callout } from '../parts/notice.tsx';
 import { decisiveCheck } from './verdict.tsx';
 
 const TEXTS = {
-  responseExaminedBecause: 'The response was not examined, because it could not be read or too many were refused at that time.',
+  wasNotExamined: 'The response was not examined, because it could not be read or too many were refused at that time.',
   checks: 'Checks',
-  anotherCheck: 'Another check',
-  otherChecks: (length: string | number) => `${length} other checks`,
-  failedToo: (value: ComponentChildren) => <>{value} would have failed too:</>,
+  otherFailures: (count: number) => (count === 1 ? 'Another check would have failed too:' : `${count} other checks would have failed too:`),
+  checksOf: (group: string) => `Checks: ${group}`,
   otherFailedChecks: 'Other failed checks',
   check: 'Check',
   result: 'Result',
   finding: 'Finding',
-  expected: (code: ComponentChildren) => <>expected {code}</>,
-  received: (code: ComponentChildren) => <>received {code}</>,
-  signedAnyoneWritten: 'Not signed, so anyone can have written it.',
+  expected: (value: ComponentChildren) => <>expected {value}</>,
+  received: (value: ComponentChildren) => <>received {value}</>,
+  isUnsigned: 'Not signed, so anyone can have written it.',
 } as const;
 
 /** All checks in folded groups. Failures that the verdict does not show are above them. */
@@ -28,7 +27,7 @@ export function Checks({ entry }: { readonly entry: SignInLogEntry }) {
   if (!examination) {
     return (
       <Callout kind="note">
-        <p>{TEXTS.responseExaminedBecause}</p>
+        <p>{TEXTS.wasNotExamined}</p>
       </Callout>
     );
   }
@@ -40,7 +39,7 @@ export function Checks({ entry }: { readonly entry: SignInLogEntry }) {
       <h2 id="checks">{TEXTS.checks}</h2>
       {others.length === 0 ? null : (
         <>
-          <p>{TEXTS.failedToo(others.length === 1 ? TEXTS.anotherCheck : TEXTS.otherChecks(others.length))}</p>
+          <p>{TEXTS.otherFailures(others.length)}</p>
           <CheckTable label={TEXTS.otherFailedChecks} checks={others} idpKind={idpKind} />
         </>
       )}
@@ -80,7 +79,7 @@ function CheckGroup({ title, checks, idpKind }: CheckGroupProps) {
           );
         })}
       </summary>
-      <CheckTable label={`Checks: ${title}`} checks={checks} idpKind={idpKind} />
+      <CheckTable label={TEXTS.checksOf(title)} checks={checks} idpKind={idpKind} />
     </details>
   );
 }
@@ -120,7 +119,7 @@ function Finding({ check, hint }: { readonly check: LoggedCheck; readonly hint: 
       )}
       {wanted === undefined ? null : <div>{TEXTS.expected(<code>{visibleText(wanted)}</code>)}</div>}
       {got === undefined ? null : <div>{TEXTS.received(<code>{visibleText(got)}</code>)}</div>}
-      {isUnsigned ? <span class="sub">{TEXTS.signedAnyoneWritten}</span> : null}
+      {isUnsigned ? <span class="sub">{TEXTS.isUnsigned}</span> : null}
       {outcome === 'failed' && hint !== undefined ? <span class="sub">{hint}</span> : null}
     </>
   );

@@ -19,16 +19,20 @@ import { Verdict } from './verdict.tsx';
 const TEXTS = {
   singleSignOn: 'Single sign-on',
   signInLog: 'Sign-in log',
-  downloadSupportBundle: 'Download support bundle',
+  downloadBundle: 'Download support bundle',
   testSignIn: 'Test sign-in',
+  testAccepted: 'The test sign-in succeeded',
+  testRefused: 'The test sign-in was refused',
+  signInAccepted: 'Accepted sign-in',
+  signInRefused: 'Refused sign-in',
   details: 'Details',
-  identityProviderSent: (code: ComponentChildren) => (
+  groupsSuggestion: (code: ComponentChildren) => (
     <>
       The identity provider sent no groups, but it sent the attribute {code}, in which some products send groups or roles. If its values are
       groups of your organization, the gateway can read them as groups. Role rules then apply to them.
     </>
   ),
-  readGroupsFrom: (name: ComponentChildren) => <>Read groups from {name}</>,
+  readGroupsFrom: (attribute: string) => `Read groups from ${attribute}`,
   result: 'Result',
   time: 'Time',
   user: 'User',
@@ -36,10 +40,20 @@ const TEXTS = {
   requestId: 'Request ID',
   member: 'Member',
   role: 'Role',
+  roleByRule: (role: string, group: string) => `${role}, by the rule for the group ${group}`,
+  roleByDefault: (role: string) => `${role}, by default`,
   groups: 'Groups',
   attributes: 'Attributes',
   identityProvidersClock: 'Identity provider’s clock',
+  inSync: 'in sync with the gateway',
+  isAhead: (seconds: number) => `${seconds.toLocaleString('en')} seconds ahead of the gateway`,
+  tookSeconds: (seconds: number) => `the response was created ${seconds.toLocaleString('en')} seconds before it arrived`,
   signedWith: 'Signed with',
+  signedPart: (part: string, fingerprint: ComponentChildren) => (
+    <>
+      {part}: {fingerprint}
+    </>
+  ),
   certificateExpired: 'certificate expired',
 } as const;
 
@@ -72,7 +86,7 @@ export function SignInPage({ frame, entry, address, groupsAttribute, canTest, ca
       actions={
         <>
           <a class="button quiet" href={`${path}/${entry.id}/bundle`} download>
-            {TEXTS.downloadSupportBundle}
+            {TEXTS.downloadBundle}
           </a>
           {canTest ? (
             <PostForm action={`${frameOfConnection(frame, entry).singleSignOnPath}/test`} csrfToken={frame.csrfToken} inline>
@@ -107,12 +121,8 @@ const lacksIdentifier = ({ code, isVerified }: SignInLogEntry): boolean =>
 
 const titleOf = ({ kind, outcome }: SignInLogEntry): string =>
   kind === 'test'
-    ? outcome === 'accepted'
-      ? 'The test sign-in succeeded'
-      : 'The test sign-in was refused'
-    : outcome === 'accepted'
-      ? 'Accepted sign-in'
-      : 'Refused sign-in';
+    ? TEXTS[outcome === 'accepted' ? 'testAccepted' : 'testRefused']
+    : TEXTS[outcome === 'accepted' ? 'signInAccepted' : 'signInRefused'];
 
 interface GroupsSuggestionProps {
   readonly action: string;
@@ -122,7 +132,7 @@ interface GroupsSuggestionProps {
 
 const GroupsSuggestion = ({ action, csrfToken, name }: GroupsSuggestionProps) => (
   <Callout kind="note">
-    <p>{TEXTS.identityProviderSent(<code>{visibleText(name)}</code>)}</p>
+    <p>{TEXTS.groupsSuggestion(<code>{visibleText(name)}</code>)}</p>
     <PostForm action={action} csrfToken={csrfToken} inline>
       <button type="submit">{TEXTS.readGroupsFrom(visibleText(name))}</button>
     </PostForm>
@@ -131,7 +141,6 @@ const GroupsSuggestion = ({ action, csrfToken, name }: GroupsSuggestionProps) =>
 
 function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | 'entry' | 'address'>) {
   const { memberId, role, roleSource, groups, examination, requestId } = entry;
-  const reason = roleSource?.kind === 'rule' ? `by the rule for the group ${visibleText(roleSource.group)}` : 'by default';
   const member = address ?? memberId;
   return (
     <Facts
@@ -158,8 +167,8 @@ function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | '
             </a>
           ),
         ],
-        [TEXTS.role, role && `${role}, ${reason}`],
-        [TEXTS.groups, groups && `${groupsText({ ...groups })}${groups.omitted > 0 ? `, and ${groups.omitted} more` : ''}`],
+        [TEXTS.role, role && roleText(role, roleSource)],
+        [TEXTS.groups, groups && groupsText(groups)],
         [TEXTS.attributes, entry.attributeNames.length === 0 ? undefined : entry.attributeNames.map(visibleText).join(', ')],
         [TEXTS.identityProvidersClock, examination?.clockOffsetMs === undefined ? undefined : clockText(examination.clockOffsetMs)],
         [TEXTS.signedWith, signersText(entry)],
@@ -168,20 +177,22 @@ function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | '
   );
 }
 
+const roleText = (role: string, source: SignInLogEntry['roleSource']): string =>
+  source?.kind === 'rule' ? TEXTS.roleByRule(role, visibleText(source.group)) : TEXTS.roleByDefault(role);
+
 /** A clock that is ahead is wrong. A few seconds behind is the time that the response was on its way. */
 function clockText(offsetMs: number): string {
   const seconds = Math.round(Math.abs(offsetMs) / 1000);
-  if (seconds < 2) return 'in sync with the gateway';
-  return offsetMs > 0
-    ? `${seconds.toLocaleString('en')} seconds ahead of the gateway`
-    : `the response was created ${seconds.toLocaleString('en')} seconds before it arrived`;
+  if (seconds < 2) return TEXTS.inSync;
+  return offsetMs > 0 ? TEXTS.isAhead(seconds) : TEXTS.tookSeconds(seconds);
 }
 
 function signersText({ examination }: SignInLogEntry) {
   if (examination === undefined || examination.verifiedBy.length === 0) return undefined;
   return examination.verifiedBy.map(({ part, fingerprint, isExpired }) => (
     <div>
-      {part}: <code>{fingerprint}</code> {isExpired ? <span class="badge warning">{TEXTS.certificateExpired}</span> : null}
+      {TEXTS.signedPart(part, <code>{fingerprint}</code>)}{' '}
+      {isExpired ? <span class="badge warning">{TEXTS.certificateExpired}</span> : null}
     </div>
   ));
 }

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact';
 import type { SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { ERRORS, errorText } from '../../errors.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -13,14 +12,13 @@ import { Paging } from '../parts/paging.tsx';
 
 const TEXTS = {
   signInLog: 'Sign-in log',
-  gatewayStoresSign: 'This gateway stores no sign-ins. Results of test sign-ins are stored for one hour.',
-  oneDay: 'one day',
-  acceptedRefusedSign: (value: string | number) =>
-    `Accepted and refused sign-ins, with the reason of each refusal. They are stored for ${value}.`,
+  storesOnlyTests: 'This gateway stores no sign-ins. Results of test sign-ins are stored for one hour.',
+  lead: (days: number) =>
+    `Accepted and refused sign-ins, with the reason of each refusal. They are stored for ${days === 1 ? 'one day' : `${days} days`}.`,
   testSignIn: 'Test sign-in',
   signIns: 'Sign-ins',
-  matchingSignIns: 'No matching sign-ins',
-  signInsYet: 'No sign-ins yet',
+  noMatchingSignIns: 'No matching sign-ins',
+  noSignInsYet: 'No sign-ins yet',
   result: 'Result',
   reason: 'Reason',
   user: 'User',
@@ -28,12 +26,17 @@ const TEXTS = {
   all: 'All',
   accepted: 'accepted',
   refused: 'refused',
+  testAccepted: 'test accepted',
+  testRefused: 'test refused',
   any: 'Any',
-  userRequestId: 'User or request ID',
-  carl: 'carl@',
-  afterThisRefusal: 'after this refusal',
-  whatToChange: (badge: ComponentChildren) => <>What to change{badge}</>,
-  unknownValidSignature: 'unknown (no valid signature)',
+  userOrRequestId: 'User or request ID',
+  userExample: 'carl@',
+  whatToChange: (
+    <>
+      What to change<span class="unseen"> after this refusal</span>
+    </>
+  ),
+  isUnverified: 'unknown (no valid signature)',
   unknown: 'unknown',
 } as const;
 
@@ -67,7 +70,7 @@ export function SignInLogPage(props: SignInLogPageProps) {
       frame={frame}
       section="sign-ins"
       title={TEXTS.signInLog}
-      lead={keptDays === 0 ? TEXTS.gatewayStoresSign : TEXTS.acceptedRefusedSign(keptDays === 1 ? TEXTS.oneDay : `${keptDays} days`)}
+      lead={keptDays === 0 ? TEXTS.storesOnlyTests : TEXTS.lead(keptDays)}
       actions={
         canTest ? (
           <PostForm action={`${path}/test`} csrfToken={frame.csrfToken} inline>
@@ -81,7 +84,7 @@ export function SignInLogPage(props: SignInLogPageProps) {
       <section class="panel" aria-label={TEXTS.signIns}>
         <FilterForm path={path} filter={filter} isFiltered={isFiltered} />
         {entries.length === 0 ? (
-          <EmptyState title={isFiltered ? TEXTS.matchingSignIns : TEXTS.signInsYet} />
+          <EmptyState title={isFiltered ? TEXTS.noMatchingSignIns : TEXTS.noSignInsYet} />
         ) : (
           <DataTable
             label={TEXTS.signIns}
@@ -141,8 +144,8 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
           </select>
         </label>
         <label>
-          {TEXTS.userRequestId}
-          <input type="search" name="person" value={filter.person} maxlength={254} autocomplete="off" placeholder={TEXTS.carl} />
+          {TEXTS.userOrRequestId}
+          <input type="search" name="person" value={filter.person} maxlength={254} autocomplete="off" placeholder={TEXTS.userExample} />
         </label>
         <FilterButtons path={path} isFiltered={isFiltered} />
       </form>
@@ -150,9 +153,13 @@ function FilterForm({ path, filter, isFiltered }: { path: string; filter: SignIn
   );
 }
 
+const TEST_OUTCOMES = { accepted: 'testAccepted', refused: 'testRefused' } as const;
+
 /** The outcome of a sign-in, for example “accepted” or “test refused”. */
 export function OutcomeBadge({ entry: { kind, outcome } }: { readonly entry: SignInLogSummary }) {
-  return <span class={`badge ${outcome === 'accepted' ? 'good' : 'bad'}`}>{kind === 'test' ? `test ${outcome}` : outcome}</span>;
+  return (
+    <span class={`badge ${outcome === 'accepted' ? 'good' : 'bad'}`}>{TEXTS[kind === 'test' ? TEST_OUTCOMES[outcome] : outcome]}</span>
+  );
 }
 
 function Reason({ entry: { code, variant }, href }: { readonly entry: SignInLogSummary; readonly href: string }) {
@@ -164,7 +171,7 @@ function Reason({ entry: { code, variant }, href }: { readonly entry: SignInLogS
         <code>{code}</code>
       </span>
       <a class="sub" href={`${href}#verdict`}>
-        {TEXTS.whatToChange(<span class="unseen"> {TEXTS.afterThisRefusal}</span>)}
+        {TEXTS.whatToChange}
       </a>
     </>
   );
@@ -179,7 +186,7 @@ interface UserProps {
 /** The member, or the user that a verified assertion names. Without a valid signature, anyone could put a name into the log. */
 function User({ entry: { memberId, subject, isVerified }, base, addresses }: UserProps) {
   if (memberId === undefined) {
-    if (!isVerified) return <>{TEXTS.unknownValidSignature}</>;
+    if (!isVerified) return <>{TEXTS.isUnverified}</>;
     return subject === undefined ? TEXTS.unknown : <ForeignText text={subject} />;
   }
   return (

@@ -3,11 +3,11 @@ import type { MaskedAttribute, MaskedRow, MaskedValue } from '../../saml/explain
 import { visibleText } from '../parts/foreign-text.tsx';
 
 const TEXTS = {
-  structureSamlResponse: 'Structure of the SAML response',
-  valuesAboutUser: 'Values about the user are masked. Nothing else of the response is stored.',
-  elementsSamlResponse: 'Elements of the SAML response',
+  structure: 'Structure of the SAML response',
+  whatIsMasked: 'Values about the user are masked. Nothing else of the response is stored.',
+  elements: 'Elements of the SAML response',
   decryptedAssertion: 'Decrypted assertion',
-  structureDecryptedAssertion: 'Structure of the decrypted assertion',
+  decryptedElements: 'Structure of the decrypted assertion',
 } as const;
 
 /** The elements of the response, folded, with the values about the user masked. */
@@ -15,13 +15,13 @@ export function Structure({ entry: { examination } }: { readonly entry: SignInLo
   if (!examination || examination.structure.length === 0) return null;
   return (
     <details class="panel">
-      <summary>{TEXTS.structureSamlResponse}</summary>
-      <p class="small">{TEXTS.valuesAboutUser}</p>
-      <Rows rows={examination.structure} label={TEXTS.elementsSamlResponse} />
+      <summary>{TEXTS.structure}</summary>
+      <p class="small">{TEXTS.whatIsMasked}</p>
+      <Rows rows={examination.structure} label={TEXTS.elements} />
       {examination.decryptedStructure ? (
         <>
           <h2>{TEXTS.decryptedAssertion}</h2>
-          <Rows rows={examination.decryptedStructure} label={TEXTS.structureDecryptedAssertion} />
+          <Rows rows={examination.decryptedStructure} label={TEXTS.decryptedElements} />
         </>
       ) : null}
     </details>

@@ -11,13 +11,18 @@ const TEXTS = {
   works: 'Works',
   everyCheckPassed: 'Every check passed, so users can sign in with these settings. The test created no session and changed no member.',
   goLive: 'Go live',
-  connectionStillDraft: (link: ComponentChildren) => <>The connection is still a draft. {link} to let users sign in.</>,
+  isDraft: (goLive: ComponentChildren) => <>The connection is still a draft. {goLive} to let users sign in.</>,
+  wasRefused: 'The sign-in was refused',
   failedCheck: 'Failed check',
   expected: 'Expected',
   received: 'Received',
-  whatToChange: 'What to change:',
-  validSignatureCovers: 'No valid signature covers the response, so anyone could have written it.',
-  open: (page: ComponentChildren) => <>Open {page}</>,
+  whatToChange: (advice: string | undefined) => (
+    <>
+      <strong>What to change:</strong> {advice}
+    </>
+  ),
+  isUnverified: 'No valid signature covers the response, so anyone could have written it.',
+  openPage: (page: ComponentChildren) => <>Open {page}</>,
 } as const;
 
 export interface VerdictProps {
@@ -36,7 +41,7 @@ export function Verdict({ entry, goLivePath, fix }: VerdictProps) {
     <section class="notice done" aria-labelledby="verdict">
       <h2 id="verdict">{TEXTS.works}</h2>
       <p>{TEXTS.everyCheckPassed}</p>
-      {goLivePath === undefined ? null : <p>{TEXTS.connectionStillDraft(<a href={goLivePath}>{TEXTS.goLive}</a>)}</p>}
+      {goLivePath === undefined ? null : <p>{TEXTS.isDraft(<a href={goLivePath}>{TEXTS.goLive}</a>)}</p>}
     </section>
   );
 }
@@ -52,7 +57,7 @@ function Refusal({ entry, fix }: Pick<VerdictProps, 'entry' | 'fix'>) {
   const check = decisiveCheck(entry);
   return (
     <section class="notice problem" aria-labelledby="verdict">
-      <h2 id="verdict">{text?.title ?? 'The sign-in was refused'}</h2>
+      <h2 id="verdict">{text?.title ?? TEXTS.wasRefused}</h2>
       {refusal?.detail === undefined ? null : (
         <p>
           <ForeignText text={refusal.detail} />
@@ -65,15 +70,11 @@ function Refusal({ entry, fix }: Pick<VerdictProps, 'entry' | 'fix'>) {
           [TEXTS.received, codeText(refusal?.got ?? check?.got)],
         ]}
       />
-      {hint || text ? (
-        <p>
-          <strong>{TEXTS.whatToChange}</strong> {hint ? hint.text : text?.advice}
-        </p>
-      ) : null}
-      {isVerified ? null : <p>{TEXTS.validSignatureCovers}</p>}
+      {hint || text ? <p>{TEXTS.whatToChange(hint ? hint.text : text?.advice)}</p> : null}
+      {isVerified ? null : <p>{TEXTS.isUnverified}</p>}
       {fix === undefined ? null : (
         <p>
-          <a href={fix.href}>{TEXTS.open(fix.page)}</a>
+          <a href={fix.href}>{TEXTS.openPage(fix.page)}</a>
         </p>
       )}
     </section>

@@ -5,11 +5,11 @@ import { Moment } from '../parts/moment.tsx';
 const TEXTS = {
   certificateExpired: 'certificate expired',
   certificateExpiresSoon: 'certificate expires soon',
-  usersSignThrough: 'Users can sign in through this connection.',
-  connectionDisabledUsers: 'This connection is disabled, so users cannot sign in through it.',
-  connectionDraftTest: 'This connection is a draft. Only test sign-ins work.',
-  testSignPresent: 'No test sign-in with the present metadata and settings has succeeded yet.',
-  testSignSucceeded: (time: ComponentChildren) => <>A test sign-in succeeded on {time}.</>,
+  isActive: 'Users can sign in through this connection.',
+  isDisabled: 'This connection is disabled, so users cannot sign in through it.',
+  isDraft: 'This connection is a draft. Only test sign-ins work.',
+  noTestYet: 'No test sign-in with the present metadata and settings has succeeded yet.',
+  wasTested: (time: ComponentChildren) => <>A test sign-in succeeded on {time}.</>,
 } as const;
 
 const STATES = { draft: ['note', 'draft'], active: ['good', 'active'], disabled: ['bad', 'disabled'] } as const;
@@ -33,12 +33,11 @@ export function CertificateBadge({ certificates, nowMs }: CertificateBadgeProps)
 
 /** Says what the state of a connection means for sign-ins. */
 export function StateText({ state, testedAt }: Pick<Connection, 'state' | 'testedAt'>) {
-  if (state === 'active') return <p>{TEXTS.usersSignThrough}</p>;
-  if (state === 'disabled') return <p>{TEXTS.connectionDisabledUsers}</p>;
+  if (state === 'active') return <p>{TEXTS.isActive}</p>;
+  if (state === 'disabled') return <p>{TEXTS.isDisabled}</p>;
   return (
     <p>
-      {TEXTS.connectionDraftTest}{' '}
-      {testedAt === undefined ? TEXTS.testSignPresent : TEXTS.testSignSucceeded(<Moment ms={Date.parse(testedAt)} />)}
+      {TEXTS.isDraft} {testedAt === undefined ? TEXTS.noTestYet : TEXTS.wasTested(<Moment ms={Date.parse(testedAt)} />)}
     </p>
   );
 }

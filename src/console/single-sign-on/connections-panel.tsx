@@ -11,21 +11,22 @@ const TEXTS = {
   connections: 'Connections',
   name: 'Name',
   state: 'State',
-  isDefault: ' default',
+  isDefault: 'default',
   emailDomains: 'Email domains',
+  noDomains: 'none',
   change: (name: ComponentChildren) => <>Change {name}</>,
-  onePerLine: 'One per line. Sign-ins that start with an email address in one of these domains use this connection.',
+  emailDomainsHint: 'One per line. Sign-ins that start with an email address in one of these domains use this connection.',
   saveConnection: 'Save connection',
-  disablingRefusesSign: 'Disabling refuses sign-ins immediately and revokes the sessions and tokens of the members of this connection.',
+  whatDisablingDoes: 'Disabling refuses sign-ins immediately and revokes the sessions and tokens of the members of this connection.',
   disableConnection: 'Disable connection',
-  usersCannotSign: 'Users cannot sign in through this connection until you enable it.',
+  isDisabled: 'Users cannot sign in through this connection until you enable it.',
   enableConnection: 'Enable connection',
-  roleRulesWithout: 'Role rules without a connection, and the default role, apply to the default connection only.',
+  whatDefaultMeans: 'Role rules without a connection, and the default role, apply to the default connection only.',
   makeDefaultConnection: 'Make default connection',
-  deleteConnectionMetadata: 'Delete this connection with its metadata and settings',
+  confirmDeletion: 'Delete this connection with its metadata and settings',
   deleteConnection: 'Delete connection',
-  keepSessionsTokens: 'Keep the sessions and tokens of its members',
-  addAConnection: 'Add a connection',
+  keepSessions: 'Keep the sessions and tokens of its members',
+  openAddition: 'Add a connection',
   metadataUrl: 'Metadata URL',
   orMetadataXml: 'Or metadata XML',
   addConnection: 'Add connection',
@@ -63,12 +64,15 @@ export function ConnectionsPanel({ frame, connections, shown }: ConnectionsPanel
             label: TEXTS.state,
             cell: ({ id, state }) => (
               <>
-                <StateBadge state={state} />
-                {id === connections[0]?.id ? TEXTS.isDefault : null}
+                <StateBadge state={state} /> {id === connections[0]?.id ? TEXTS.isDefault : null}
               </>
             ),
           },
-          { label: TEXTS.emailDomains, kind: 'wide', cell: ({ settings: { emailDomains = [] } }) => emailDomains.join(', ') || 'none' },
+          {
+            label: TEXTS.emailDomains,
+            kind: 'wide',
+            cell: ({ settings: { emailDomains = [] } }) => emailDomains.join(', ') || TEXTS.noDomains,
+          },
         ]}
       />
       <h3>{TEXTS.change(<ForeignText text={shown.name} />)}</h3>
@@ -94,7 +98,7 @@ const DetailsForm = ({ path, frame, shown }: FormProps & { readonly shown: Conne
       label={TEXTS.emailDomains}
       value={(shown.settings.emailDomains ?? []).join('\n')}
       lines={3}
-      hint={TEXTS.onePerLine}
+      hint={TEXTS.emailDomainsHint}
     />
     <button type="submit" class="secondary">
       {TEXTS.saveConnection}
@@ -105,7 +109,7 @@ const DetailsForm = ({ path, frame, shown }: FormProps & { readonly shown: Conne
 const StateForm = ({ path, frame, shown }: FormProps & { readonly shown: Connection }) =>
   shown.state === 'active' ? (
     <PostForm action={`${path}/disable`} csrfToken={frame.csrfToken}>
-      <p>{TEXTS.disablingRefusesSign}</p>
+      <p>{TEXTS.whatDisablingDoes}</p>
       <KeepSessions />
       <button type="submit" class="danger">
         {TEXTS.disableConnection}
@@ -113,14 +117,14 @@ const StateForm = ({ path, frame, shown }: FormProps & { readonly shown: Connect
     </PostForm>
   ) : (
     <PostForm action={`${path}/enable`} csrfToken={frame.csrfToken}>
-      <p>{TEXTS.usersCannotSign}</p>
+      <p>{TEXTS.isDisabled}</p>
       <button type="submit">{TEXTS.enableConnection}</button>
     </PostForm>
   );
 
 const DefaultForm = ({ path, frame }: FormProps) => (
   <PostForm action={`${path}/default`} csrfToken={frame.csrfToken}>
-    <p>{TEXTS.roleRulesWithout}</p>
+    <p>{TEXTS.whatDefaultMeans}</p>
     <button type="submit" class="secondary">
       {TEXTS.makeDefaultConnection}
     </button>
@@ -131,7 +135,7 @@ const RemovalForm = ({ path, frame }: FormProps) => (
   <PostForm action={`${path}/remove`} csrfToken={frame.csrfToken}>
     <KeepSessions />
     <label>
-      <input type="checkbox" name="confirmed" value="yes" required /> {TEXTS.deleteConnectionMetadata}
+      <input type="checkbox" name="confirmed" value="yes" required /> {TEXTS.confirmDeletion}
     </label>
     <button type="submit" class="danger">
       {TEXTS.deleteConnection}
@@ -141,13 +145,13 @@ const RemovalForm = ({ path, frame }: FormProps) => (
 
 const KeepSessions = () => (
   <label>
-    <input type="checkbox" name="keep_sessions" value="yes" /> {TEXTS.keepSessionsTokens}
+    <input type="checkbox" name="keep_sessions" value="yes" /> {TEXTS.keepSessions}
   </label>
 );
 
 const AddForm = ({ path, frame }: FormProps) => (
   <details>
-    <summary>{TEXTS.addAConnection}</summary>
+    <summary>{TEXTS.openAddition}</summary>
     <PostForm action={`${path}/add`} csrfToken={frame.csrfToken}>
       <label>
         {TEXTS.name}

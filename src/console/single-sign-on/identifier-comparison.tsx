@@ -5,15 +5,15 @@ import { Field } from '../parts/field.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 
 const TEXTS = {
-  compareTableIdentifiers: 'Compare a table of identifiers first',
-  knowWhichIdentifiers:
+  compareFirst: 'Compare a table of identifiers first',
+  whatComparisonShows:
     'If you know which identifiers the new identity provider sends, compare them with those of the members. Members who are not in the table count as replaced by new accounts. Nothing is saved.',
-  tableIdentifiersCsv: 'Table of identifiers (CSV in UTF-8, at most 1 MiB)',
-  firstLineOwners: (code: ComponentChildren) => <>The first line is {code}. Owners must have signed in within the last 10 minutes.</>,
+  file: 'Table of identifiers (CSV in UTF-8, at most 1 MiB)',
+  fileHint: (firstLine: ComponentChildren) => <>The first line is {firstLine}. Owners must have signed in within the last 10 minutes.</>,
   pasteTable: 'Or paste the table',
   compare: 'Compare',
-  tableLines: 'The table has no lines.',
-  tableMost100: (effect: ComponentChildren) => <>With this table: {effect} At most 100 lines are shown, those with problems first.</>,
+  noLines: 'The table has no lines.',
+  effectOfTable: (effect: string) => `With this table: ${effect} At most 100 lines are shown, those with problems first.`,
   comparedIdentifiers: 'Compared identifiers',
   line: 'Line',
   oldIdentifier: 'Old identifier',
@@ -48,10 +48,10 @@ const RESULTS: Readonly<Record<LineResult['result'], string>> = {
 /** The part of a form that compares the identifiers of a new identity provider with those of the members. Its button saves nothing. */
 export const IdentifierComparison = ({ action, text, lines, effect, isCompared }: IdentifierComparisonProps) => (
   <details class="spaced" open={isCompared || text !== ''}>
-    <summary>{TEXTS.compareTableIdentifiers}</summary>
-    <p>{TEXTS.knowWhichIdentifiers}</p>
+    <summary>{TEXTS.compareFirst}</summary>
+    <p>{TEXTS.whatComparisonShows}</p>
     <div class="field">
-      <label for="field-identifiers_file">{TEXTS.tableIdentifiersCsv}</label>
+      <label for="field-identifiers_file">{TEXTS.file}</label>
       <input
         id="field-identifiers_file"
         name="identifiers_file"
@@ -60,7 +60,7 @@ export const IdentifierComparison = ({ action, text, lines, effect, isCompared }
         aria-describedby="hint-identifiers_file"
       />
       <small class="hint" id="hint-identifiers_file">
-        {TEXTS.firstLineOwners(<code>old_identifier,new_identifier</code>)}
+        {TEXTS.fileHint(<code>old_identifier,new_identifier</code>)}
       </small>
     </div>
     <Field name="identifiers_csv" label={TEXTS.pasteTable} value={text} lines={5} />
@@ -75,10 +75,10 @@ export const IdentifierComparison = ({ action, text, lines, effect, isCompared }
 
 const Results = ({ lines, effect }: Pick<IdentifierComparisonProps, 'lines' | 'effect'>) =>
   lines.length === 0 ? (
-    <p>{TEXTS.tableLines}</p>
+    <p>{TEXTS.noLines}</p>
   ) : (
     <>
-      <p>{TEXTS.tableMost100(effect)}</p>
+      <p>{TEXTS.effectOfTable(effect)}</p>
       <DataTable
         label={TEXTS.comparedIdentifiers}
         rows={lines}

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact';
 import type { IdentifierPreview } from '../../organizations/identity/identifier-setting.ts';
 import type { Connection } from '../../organizations/organizations.ts';
 import { describeSource, type IdentifierSetting } from '../../saml/identifier/identifier.ts';
@@ -13,46 +12,43 @@ import { Callout } from '../parts/notice.tsx';
 
 const TEXTS = {
   userIdentifier: 'User identifier',
-  usersIdentified: (strong: ComponentChildren) => <>Users are identified by {strong}.</>,
-  changeTheIdentifier: 'Change the identifier',
+  firstUsedIdentifier: 'the attribute or NameID that the first accepted sign-in or test uses',
+  identifiedBy: (identifier: string) => (
+    <>
+      Users are identified by <strong>{identifier}</strong>.
+    </>
+  ),
+  openChange: 'Change the identifier',
   attribute: 'Attribute',
-  identifyUsersAttribute: 'Identify users by this attribute',
-  nameidFormat: 'NameID format',
-  identifyUsersNameid: 'Identify users by this NameID',
-  nextAcceptedSign: 'The next accepted sign-in of a member, or the first one if there are no members, sets the identifier again.',
+  identifyByAttribute: 'Identify users by this attribute',
+  nameIdFormat: 'NameID format',
+  identifyByNameId: 'Identify users by this NameID',
+  whatResetDoes: 'The next accepted sign-in of a member, or the first one if there are no members, sets the identifier again.',
   resetToAutomatic: 'Reset to automatic',
-  chooseAttributeUsers:
+  editableWarning:
     'Choose an attribute that users cannot edit at the identity provider. If users can edit it (often the email address), one user can impersonate another.',
   chooseWhatIdentifies: 'Choose what identifies users',
-  responseAttributesOne: 'The response had these attributes with one value. Choose one that is different for every user and never changes.',
-  identifyUsersBy: (name: ComponentChildren) => <>Identify users by {name}</>,
-  emailAddressUsers: 'An email address. Users can often edit it.',
-  changeUserIdentifier: 'Change the user identifier?',
+  whatToChoose: 'The response had these attributes with one value. Choose one that is different for every user and never changes.',
+  identifyBy: (name: string) => `Identify users by ${name}`,
+  isEmailAddress: 'An email address. Users can often edit it.',
+  changeQuestion: 'Change the user identifier?',
   changeIdentifier: 'Change identifier',
-  usersWillBeIdentified: (strong: ComponentChildren) => <>Users will be identified by {strong}.</>,
-  knownAnotherIdentifier: (affected: ComponentChildren, value: ComponentChildren) => (
+  willBeIdentifiedBy: (identifier: string) => (
     <>
-      {affected} {value} known by another identifier. At the next sign-in, each of these users becomes a new member. Roles that were set
-      manually, sessions and CLI tokens stay with the existing member.
+      Users will be identified by <strong>{identifier}</strong>.
     </>
   ),
-  suspendedSuspendedMember: (count: ComponentChildren, value: ComponentChildren) => (
-    <>
-      {count} of these {value} suspended. A suspended member cannot sign in again with the same email address or the former identifier.
-      Remove the user at the identity provider too.
-    </>
-  ),
-  signedBeforeIdentifiers: (undetermined: ComponentChildren) => (
-    <>
-      {undetermined} signed in before identifiers were stored. Each stays the same member if the next response has the chosen identifier and
-      it is the one that was used then.
-    </>
-  ),
-  organizationMoreMembers: 'The organization has more members than were counted. The actual numbers may be larger.',
+  affectedMembers: (count: number) =>
+    `${counted(count, 'member')} ${count === 1 ? 'is' : 'are'} known by another identifier. At the next sign-in, each of these users becomes a new member. Roles that were set manually, sessions and CLI tokens stay with the existing member.`,
+  suspendedMembers: (count: number) =>
+    `${count.toLocaleString('en')} of these ${count === 1 ? 'is' : 'are'} suspended. A suspended member cannot sign in again with the same email address or the former identifier. Remove the user at the identity provider too.`,
+  undeterminedMembers: (count: number) =>
+    `${counted(count, 'member')} signed in before identifiers were stored. Each stays the same member if the next response has the chosen identifier and it is the one that was used then.`,
+  isPartial: 'The organization has more members than were counted. The actual numbers may be larger.',
 } as const;
 
 export const identifierText = (setting: IdentifierSetting): string =>
-  setting === 'auto' ? 'the attribute or NameID that the first accepted sign-in or test uses' : visibleText(describeSource(setting));
+  setting === 'auto' ? TEXTS.firstUsedIdentifier : visibleText(describeSource(setting));
 
 const pathOf = (frame: Frame): string => `${frame.singleSignOnPath}/identifier`;
 
@@ -69,7 +65,7 @@ export function IdentifierPanel({ frame, connection: { settings }, isLocked }: I
   return (
     <section class="panel" aria-labelledby="identifier">
       <h2 id="identifier">{TEXTS.userIdentifier}</h2>
-      <p>{TEXTS.usersIdentified(<strong>{identifierText(setting)}</strong>)}</p>
+      <p>{TEXTS.identifiedBy(identifierText(setting))}</p>
       {isLocked ? null : <IdentifierForms frame={frame} setting={setting} />}
     </section>
   );
@@ -77,19 +73,19 @@ export function IdentifierPanel({ frame, connection: { settings }, isLocked }: I
 
 const IdentifierForms = ({ frame, setting }: Pick<IdentifierPanelProps, 'frame'> & { readonly setting: IdentifierSetting }) => (
   <details>
-    <summary>{TEXTS.changeTheIdentifier}</summary>
+    <summary>{TEXTS.openChange}</summary>
     <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
       <Field name="attribute" label={TEXTS.attribute} value={attributeOf(setting)} maxlength={512} required />
       <EditableWarning />
-      <button type="submit">{TEXTS.identifyUsersAttribute}</button>
+      <button type="submit">{TEXTS.identifyByAttribute}</button>
     </PostForm>
     <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-      <Field name="name_id" label={TEXTS.nameidFormat} value={formatOf(setting)} maxlength={512} required />
-      <button type="submit">{TEXTS.identifyUsersNameid}</button>
+      <Field name="name_id" label={TEXTS.nameIdFormat} value={formatOf(setting)} maxlength={512} required />
+      <button type="submit">{TEXTS.identifyByNameId}</button>
     </PostForm>
     {setting === 'auto' ? null : (
       <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken}>
-        <p class="hint">{TEXTS.nextAcceptedSign}</p>
+        <p class="hint">{TEXTS.whatResetDoes}</p>
         <button type="submit" class="quiet">
           {TEXTS.resetToAutomatic}
         </button>
@@ -103,7 +99,7 @@ const formatOf = (setting: IdentifierSetting): string => (setting !== 'auto' && 
 
 const EditableWarning = () => (
   <Callout kind="warning">
-    <p>{TEXTS.chooseAttributeUsers}</p>
+    <p>{TEXTS.editableWarning}</p>
   </Callout>
 );
 
@@ -118,7 +114,7 @@ export function OfferedIdentifiers({ frame, offered }: OfferedIdentifiersProps) 
   return (
     <section class="panel" aria-labelledby="offered">
       <h2 id="offered">{TEXTS.chooseWhatIdentifies}</h2>
-      <p>{TEXTS.responseAttributesOne}</p>
+      <p>{TEXTS.whatToChoose}</p>
       <EditableWarning />
       <ul class="plain">
         {offered.map((name) => (
@@ -126,10 +122,10 @@ export function OfferedIdentifiers({ frame, offered }: OfferedIdentifiersProps) 
             <PostForm action={pathOf(frame)} csrfToken={frame.csrfToken} inline>
               <input type="hidden" name="attribute" value={name} />
               <button type="submit" class="quiet">
-                {TEXTS.identifyUsersBy(visibleText(name))}
+                {TEXTS.identifyBy(visibleText(name))}
               </button>
             </PostForm>
-            {DEFAULT_ATTRIBUTE_MAPPING.email.includes(name) ? <span class="sub">{TEXTS.emailAddressUsers}</span> : null}
+            {DEFAULT_ATTRIBUTE_MAPPING.email.includes(name) ? <span class="sub">{TEXTS.isEmailAddress}</span> : null}
           </li>
         ))}
       </ul>
@@ -154,17 +150,17 @@ export function IdentifierChangePage({
     <ConfirmationPage
       frame={frame}
       section="single-sign-on"
-      title={TEXTS.changeUserIdentifier}
+      title={TEXTS.changeQuestion}
       action={`${pathOf(frame)}?${query}`}
       yes={TEXTS.changeIdentifier}
       cancelHref={frame.singleSignOnPath}
     >
-      <p>{TEXTS.usersWillBeIdentified(<strong>{identifierText(setting)}</strong>)}</p>
+      <p>{TEXTS.willBeIdentifiedBy(identifierText(setting))}</p>
       <ul>
-        <li>{TEXTS.knownAnotherIdentifier(counted(affected, 'member'), affected === 1 ? 'is' : 'are')}</li>
-        {suspended === 0 ? null : <li>{TEXTS.suspendedSuspendedMember(suspended.toLocaleString('en'), suspended === 1 ? 'is' : 'are')}</li>}
-        {undetermined === 0 ? null : <li>{TEXTS.signedBeforeIdentifiers(counted(undetermined, 'member'))}</li>}
-        {isPartial ? <li>{TEXTS.organizationMoreMembers}</li> : null}
+        <li>{TEXTS.affectedMembers(affected)}</li>
+        {suspended === 0 ? null : <li>{TEXTS.suspendedMembers(suspended)}</li>}
+        {undetermined === 0 ? null : <li>{TEXTS.undeterminedMembers(undetermined)}</li>}
+        {isPartial ? <li>{TEXTS.isPartial}</li> : null}
       </ul>
     </ConfirmationPage>
   );

@@ -1,35 +1,29 @@
-import type { ComponentChildren } from 'preact';
 import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import { counted } from '../parts/counted.ts';
 import { IdentifierComparison } from './identifier-comparison.tsx';
 
 const TEXTS = {
-  whatHappensMembers: 'What happens to the members?',
-  keepTheAccounts: 'Keep the accounts',
-  chooseNewIdentity: (keep: ComponentChildren) => (
-    <>
-      Choose this if the new identity provider sends the same identifiers. The metadata is saved as a draft, and takes effect when your own
-      test sign-in is recognized as you. Other owners are then confirmed one by one. {keep}
-    </>
-  ),
-  linkAccountsEmail: 'Link accounts by email address',
-  usersBecomeMembers: (link_by_email: ComponentChildren) => (
-    <>
-      Users become the members with the same address in a domain that was verified within the last 24 hours. You approve owners, suspended
-      members and all other cases. {link_by_email}
-    </>
-  ),
-  linkAccountsUntil: 'Link accounts until (UTC, at most 30 days ahead)',
+  question: 'What happens to the members?',
+  keepAccounts: 'Keep the accounts',
+  whenToKeep: (effect: string) =>
+    `Choose this if the new identity provider sends the same identifiers. The metadata is saved as a draft, and takes effect when your own test sign-in is recognized as you. Other owners are then confirmed one by one. ${effect}`,
+  linkByEmail: 'Link accounts by email address',
+  whatLinkingDoes: (effect: string) =>
+    `Users become the members with the same address in a domain that was verified within the last 24 hours. You approve owners, suspended members and all other cases. ${effect}`,
+  linkUntil: 'Link accounts until (UTC, at most 30 days ahead)',
   useFormerAccounts: 'Use the former accounts',
   createNewAccounts: 'Create new accounts',
-  usersRestoredIdentity:
+  formerAccounts:
     'Users of the restored identity provider get the accounts that they had with it, unless other users have used these since; then they become new members.',
-  everyUserSigns: 'Every user who signs in with the new identity provider becomes a new member.',
-  rolesSessionsCli: (value: ComponentChildren, total: ComponentChildren) => (
-    <>
-      {value} Roles, sessions and CLI tokens stay with the existing accounts ({total}), whose users can no longer sign in.
-    </>
-  ),
+  newAccounts: 'Every user who signs in with the new identity provider becomes a new member.',
+  existingAccounts: (count: number) =>
+    `Roles, sessions and CLI tokens stay with the existing accounts (${counted(count, 'member')}), whose users can no longer sign in.`,
+  effect: (kept: string, approved: string, replaced: string) => `${kept}, ${approved}, ${replaced}.`,
+  kept: (count: number, use: string) => `${counted(count, 'account')} kept automatically${use}`,
+  approved: (count: number, use: string) => `${count.toLocaleString('en')} after an approval${use}`,
+  replaced: (count: number, use: string) => `${count.toLocaleString('en')} replaced by new ones${use}`,
+  partialEffect: (effect: string) => `Of the first 20,000 members: ${effect}`,
+  recentlyUsed: (count: number) => ` (${count === 0 ? 'none' : count.toLocaleString('en')} used in the last 30 days)`,
 } as const;
 
 /** The effect of each decision. A setup can only choose new accounts. */
@@ -61,11 +55,11 @@ export interface MembersDecisionProps {
 /** No choice is selected, so that the choice is always deliberate. */
 export const MembersDecision = ({ previews, compareAction, comparison, isRestored }: MembersDecisionProps) => (
   <fieldset>
-    <legend>{TEXTS.whatHappensMembers}</legend>
+    <legend>{TEXTS.question}</legend>
     {previews.keep ? (
       <>
-        <Choice value="keep" label={TEXTS.keepTheAccounts} />
-        <small>{TEXTS.chooseNewIdentity(effectOf(previews.keep))}</small>
+        <Choice value="keep" label={TEXTS.keepAccounts} />
+        <small>{TEXTS.whenToKeep(effectOf(previews.keep))}</small>
         <IdentifierComparison
           action={compareAction}
           text={comparison?.text ?? ''}
@@ -77,20 +71,17 @@ export const MembersDecision = ({ previews, compareAction, comparison, isRestore
     ) : null}
     {previews.link_by_email ? (
       <>
-        <Choice value="link_by_email" label={TEXTS.linkAccountsEmail} />
-        <small>{TEXTS.usersBecomeMembers(effectOf(previews.link_by_email))}</small>
+        <Choice value="link_by_email" label={TEXTS.linkByEmail} />
+        <small>{TEXTS.whatLinkingDoes(effectOf(previews.link_by_email))}</small>
         <label>
-          {TEXTS.linkAccountsUntil}
+          {TEXTS.linkUntil}
           <input type="date" name="link_until" />
         </label>
       </>
     ) : null}
     <Choice value="new_accounts" label={isRestored ? TEXTS.useFormerAccounts : TEXTS.createNewAccounts} />
     <small>
-      {TEXTS.rolesSessionsCli(
-        isRestored ? TEXTS.usersRestoredIdentity : TEXTS.everyUserSigns,
-        counted(total(previews.new_accounts), 'member'),
-      )}
+      {isRestored ? TEXTS.formerAccounts : TEXTS.newAccounts} {TEXTS.existingAccounts(total(previews.new_accounts))}
     </small>
   </fieldset>
 );
@@ -101,9 +92,14 @@ const Choice = ({ value, label }: { readonly value: keyof DecisionPreviews; read
   </label>
 );
 
-const effectOf = ({ matching, ambiguous, new: created, recent, isPartial }: ChangePreview): string =>
-  `${isPartial ? 'Of the first 20,000 members: ' : ''}${counted(matching, 'account')} kept automatically${usedOf(matching, recent.matching)}, ${ambiguous} after an approval${usedOf(ambiguous, recent.ambiguous)}, ${created} replaced by new ones${usedOf(created, recent.new)}.`;
+function effectOf({ matching, ambiguous, new: created, recent, isPartial }: ChangePreview): string {
+  const effect = TEXTS.effect(
+    TEXTS.kept(matching, useOf(matching, recent.matching)),
+    TEXTS.approved(ambiguous, useOf(ambiguous, recent.ambiguous)),
+    TEXTS.replaced(created, useOf(created, recent.new)),
+  );
+  return isPartial ? TEXTS.partialEffect(effect) : effect;
+}
 
-/** Names the accounts that were used recently, unless all of them were. */
-const usedOf = (count: number, recent: number): string =>
-  recent === count ? '' : ` (${recent === 0 ? 'none' : recent} used in the last 30 days)`;
+/** Says how many of the accounts were used recently, unless all of them were. */
+const useOf = (count: number, recent: number): string => (recent === count ? '' : TEXTS.recentlyUsed(recent));

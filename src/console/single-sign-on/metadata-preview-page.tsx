@@ -8,11 +8,11 @@ import { type Comparison, type DecisionPreviews, MembersDecision } from './membe
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 
 const TEXTS = {
-  identityProvider: 'Is this your identity provider?',
-  checkValuesBelow: 'Check the values below. Nothing is saved yet.',
+  title: 'Is this your identity provider?',
+  lead: 'Check the values below. Nothing is saved yet.',
   metadata: 'Metadata',
   preview: 'Preview',
-  currentIdentityProvider: (code: ComponentChildren) => <>This is not the current identity provider ({code}).</>,
+  isOtherProvider: (entityId: ComponentChildren) => <>This is not the current identity provider ({entityId}).</>,
   save: 'Save',
   cancel: 'Cancel',
 } as const;
@@ -39,15 +39,15 @@ export function MetadataPreviewPage(props: PreviewPageProps) {
     <ConsolePage
       frame={frame}
       section="single-sign-on"
-      title={TEXTS.identityProvider}
-      lead={TEXTS.checkValuesBelow}
+      title={TEXTS.title}
+      lead={TEXTS.lead}
       back={{ href: `${path}/steps/metadata`, label: TEXTS.metadata }}
     >
       <section class="panel" aria-label={TEXTS.preview}>
         <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
         {presentEntityId === undefined || presentEntityId === metadata.entityId ? null : (
           <div class="notice warning">
-            <p>{TEXTS.currentIdentityProvider(<code>{presentEntityId}</code>)}</p>
+            <p>{TEXTS.isOtherProvider(<code>{presentEntityId}</code>)}</p>
           </div>
         )}
         <Lint warnings={warnings} />

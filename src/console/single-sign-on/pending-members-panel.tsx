@@ -12,7 +12,7 @@ import { Paging } from '../parts/paging.tsx';
 
 const TEXTS = {
   pendingMembers: 'Members who have not signed in again',
-  identityProviderChanged: (time: ComponentChildren) => (
+  whenToApprove: (time: ComponentChildren) => (
     <>
       The identity provider changed on {time}. Approve a user only if you know that this user is the member: the user gets the account with
       its tokens. A user whom you decline gets a new account.
@@ -20,11 +20,21 @@ const TEXTS = {
   ),
   member: 'Member',
   role: 'Role',
+  suspendedRole: (role: string) => `${role}, suspended`,
   lastSignIn: 'Last sign-in',
+  never: 'Never',
   askedBy: 'Asked by',
+  identifierAndTime: (identifier: ComponentChildren, time: ComponentChildren) => (
+    <>
+      {identifier}, {time}
+    </>
+  ),
   actions: 'Actions',
-  revokeSessionsTokens: 'Revoke their sessions and tokens',
-  approvedWaitsSign: 'Approved, waits for a sign-in',
+  revokeAll: 'Revoke their sessions and tokens',
+  confirmRevocation: 'Revoke the sessions and CLI tokens of all members who have not signed in again, on all pages?',
+  noMoreMembers: 'No more members.',
+  searchGoesOn: 'No members on this page. The search continues on the next page.',
+  isApproved: 'Approved, waits for a sign-in',
   approve: 'Approve',
   decline: 'Decline',
 } as const;
@@ -46,17 +56,17 @@ export function PendingMembersPanel({ frame, connection, change, members, cursor
   return (
     <section class="panel" aria-labelledby="pending-members">
       <h2 id="pending-members">{TEXTS.pendingMembers}</h2>
-      <p>{TEXTS.identityProviderChanged(<Moment ms={Date.parse(change.at)} />)}</p>
-      {members.length === 0 ? <p>{emptyText(nextCursor)}</p> : null}
+      <p>{TEXTS.whenToApprove(<Moment ms={Date.parse(change.at)} />)}</p>
+      {members.length === 0 ? <p>{nextCursor === null ? TEXTS.noMoreMembers : TEXTS.searchGoesOn}</p> : null}
       <DataTable
         label={TEXTS.pendingMembers}
         rows={members}
         columns={[
           { label: TEXTS.member, kind: 'heading', cell: ({ email }) => <ForeignText text={email} /> },
-          { label: TEXTS.role, cell: ({ role, suspended }) => (suspended ? `${role}, suspended` : role) },
+          { label: TEXTS.role, cell: ({ role, suspended }) => (suspended ? TEXTS.suspendedRole(role) : role) },
           {
             label: TEXTS.lastSignIn,
-            cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? 'Never' : <Moment ms={Date.parse(lastLoginAt)} />),
+            cell: ({ lastLoginAt }) => (lastLoginAt === undefined ? TEXTS.never : <Moment ms={Date.parse(lastLoginAt)} />),
           },
           { label: TEXTS.askedBy, kind: 'wide', cell: (member) => <Request member={member} connection={connection} /> },
           {
@@ -69,20 +79,13 @@ export function PendingMembersPanel({ frame, connection, change, members, cursor
       <Paging path={connectionPath} query={{}} cursor={cursor} nextCursor={nextCursor} />
       <PostForm action={`${path}/revoke`} csrfToken={frame.csrfToken}>
         <input type="hidden" name="change" value={change.id} />
-        <button
-          type="submit"
-          class="danger"
-          data-confirm="Revoke the sessions and CLI tokens of all members who have not signed in again, on all pages?"
-        >
-          {TEXTS.revokeSessionsTokens}
+        <button type="submit" class="danger" data-confirm={TEXTS.confirmRevocation}>
+          {TEXTS.revokeAll}
         </button>
       </PostForm>
     </section>
   );
 }
-
-const emptyText = (nextCursor: string | null): string =>
-  nextCursor === null ? 'No more members.' : 'No members on this page. The search continues on the next page.';
 
 interface RowProps {
   readonly member: Member;
@@ -94,13 +97,11 @@ const isApproved = ({ idpChange }: Member, { change }: Connection): boolean =>
 
 function Request({ member, connection }: RowProps) {
   const request = openRequestOf(member, connection);
-  if (!request) return isApproved(member, connection) ? TEXTS.approvedWaitsSign : null;
+  if (!request) return isApproved(member, connection) ? TEXTS.isApproved : null;
   return (
     <>
       <ForeignText text={`${request.name} <${request.email}>`} />
-      <div class="sub">
-        <ForeignText text={request.identifier.value} />, <Moment ms={request.atMs} />
-      </div>
+      <div class="sub">{TEXTS.identifierAndTime(<ForeignText text={request.identifier.value} />, <Moment ms={request.atMs} />)}</div>
     </>
   );
 }

@@ -11,31 +11,39 @@ import { IdpFacts } from './single-sign-on-facts.tsx';
 
 const TEXTS = {
   proposedMetadata: 'Proposed metadata',
-  setupLinkProposed: (time: ComponentChildren, time2: ComponentChildren) => (
+  proposedBySetupLink: (proposedAt: ComponentChildren, expiresAt: ComponentChildren) => (
     <>
-      A setup link proposed this metadata on {time}. Nothing changes until an owner accepts it. The proposal expires on {time2}.
+      A setup link proposed this metadata on {proposedAt}. Nothing changes until an owner accepts it. The proposal expires on {expiresAt}.
     </>
   ),
-  anotherIdentityProvider:
+  otherIdentityProvider:
     'This is another identity provider. Its users get new accounts, and the users of the present one can no longer sign in.',
-  newCertificates: (count: number, fingerprints: ComponentChildren, isDecider: boolean) => (
+  newCertificate: (fingerprint: ComponentChildren) => (
+    <>This certificate is new: {fingerprint}. The holder of its key can sign in as any member.</>
+  ),
+  newCertificates: (fingerprints: ComponentChildren) => (
+    <>These certificates are new: {fingerprints}. The holder of one of their keys can sign in as any member.</>
+  ),
+  compareFingerprints: 'Compare each fingerprint with your identity provider.',
+  otherSignInUrls: (proposed: ComponentChildren, present: ComponentChildren) => (
     <>
-      {count === 1 ? 'This certificate is new' : 'These certificates are new'}: {fingerprints}. The holder of{' '}
-      {count === 1 ? 'its key' : 'one of their keys'} can sign in as any member
-      {isDecider ? `, so compare the fingerprint${count === 1 ? '' : 's'} with your identity provider` : ''}.
+      Users would be sent to other sign-in URLs: {proposed}, now {present}.
     </>
   ),
-  usersSentOther: 'Users would be sent to other sign-in URLs:',
-  now: ', now',
-  singleLogoutUse: 'Single logout would use other URLs:',
-  nowCertificatesRead: 'From now on, certificates would be read from',
-  onceDayWhenever: ', once a day and whenever a response has an unknown key.',
-  nowRead: 'Now they are read from',
-  serverUrlAdd: 'The server of this URL can add keys whose holders can sign in as any member.',
-  certificatesLongerRead: 'Certificates would no longer be read from',
-  acceptKnowComes: 'Accept it only if you know that it comes from your identity provider.',
-  none: 'none',
-  metadataUrlBelongs: 'This metadata URL belongs to our identity provider',
+  otherLogoutUrls: (proposed: ComponentChildren, present: ComponentChildren) => (
+    <>
+      Single logout would use other URLs: {proposed}, now {present}.
+    </>
+  ),
+  newMetadataUrl: (url: ComponentChildren) => (
+    <>From now on, certificates would be read from {url}, once a day and whenever a response has an unknown key.</>
+  ),
+  presentMetadataUrl: (url: ComponentChildren) => <>Now they are read from {url}.</>,
+  urlCanAddKeys: 'The server of this URL can add keys whose holders can sign in as any member.',
+  noMetadataUrl: (url: ComponentChildren) => <>Certificates would no longer be read from {url}.</>,
+  whenToAccept: 'Accept it only if you know that it comes from your identity provider.',
+  noUrl: 'none',
+  confirmMetadataUrl: 'This metadata URL belongs to our identity provider',
   acceptMetadata: 'Accept metadata',
   discard: 'Discard',
 } as const;
@@ -57,55 +65,42 @@ export function ProposalPanel({ frame, connection, proposal }: ProposalPanelProp
   return (
     <section class="panel" aria-labelledby="proposal">
       <h2 id="proposal">{TEXTS.proposedMetadata}</h2>
-      <p>{TEXTS.setupLinkProposed(<Moment ms={proposal.proposedAtMs} />, <Moment ms={proposal.expiresAtMs} />)}</p>
+      <p>{TEXTS.proposedBySetupLink(<Moment ms={proposal.proposedAtMs} />, <Moment ms={proposal.expiresAtMs} />)}</p>
       <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
       <Callout kind="warning">
-        {changes.includes('entity_id') ? <p>{TEXTS.anotherIdentityProvider}</p> : null}
+        {changes.includes('entity_id') ? <p>{TEXTS.otherIdentityProvider}</p> : null}
         {added.length === 0 ? null : (
           <p>
-            {TEXTS.newCertificates(
-              added.length,
+            {TEXTS[added.length === 1 ? 'newCertificate' : 'newCertificates'](
               added.map(({ fingerprintSha256 }, index) => (
                 <>
                   {index === 0 ? null : ', '}
                   <code>{fingerprintSha256}</code>
                 </>
               )),
-              isDecider,
-            )}
+            )}{' '}
+            {isDecider ? TEXTS.compareFingerprints : null}
           </p>
         )}
         {changes.includes('single_sign_on') ? (
           <p>
-            {TEXTS.usersSentOther} <Urls values={singleSignOnUrls(metadata)} />
-            {TEXTS.now} <Urls values={singleSignOnUrls(connection.metadata)} />.
+            {TEXTS.otherSignInUrls(<Urls values={singleSignOnUrls(metadata)} />, <Urls values={singleSignOnUrls(connection.metadata)} />)}
           </p>
         ) : null}
         {changes.includes('single_logout') ? (
-          <p>
-            {TEXTS.singleLogoutUse} <Urls values={logoutUrls(metadata)} />
-            {TEXTS.now} <Urls values={logoutUrls(connection.metadata)} />.
-          </p>
+          <p>{TEXTS.otherLogoutUrls(<Urls values={logoutUrls(metadata)} />, <Urls values={logoutUrls(connection.metadata)} />)}</p>
         ) : null}
         {newUrl === undefined ? null : (
           <p>
-            {TEXTS.nowCertificatesRead} <Urls values={[newUrl]} />
-            {TEXTS.onceDayWhenever}
-            {connection.metadataUrl === undefined ? null : (
-              <>
-                {' '}
-                {TEXTS.nowRead} <Urls values={[connection.metadataUrl]} />.
-              </>
-            )}{' '}
-            {TEXTS.serverUrlAdd}
+            {TEXTS.newMetadataUrl(<Urls values={[newUrl]} />)}{' '}
+            {connection.metadataUrl === undefined ? null : TEXTS.presentMetadataUrl(<Urls values={[connection.metadataUrl]} />)}{' '}
+            {TEXTS.urlCanAddKeys}
           </p>
         )}
         {changes.includes('metadata_url') && connection.metadataUrl !== undefined && newUrl === undefined ? (
-          <p>
-            {TEXTS.certificatesLongerRead} <Urls values={[connection.metadataUrl]} />.
-          </p>
+          <p>{TEXTS.noMetadataUrl(<Urls values={[connection.metadataUrl]} />)}</p>
         ) : null}
-        {isDecider ? <p>{TEXTS.acceptKnowComes}</p> : null}
+        {isDecider ? <p>{TEXTS.whenToAccept}</p> : null}
       </Callout>
       {isDecider ? (
         <Choice path={`${frame.base}/single-sign-on/${connection.id}/proposal`} frame={frame} id={proposal.id} newUrl={newUrl} />
@@ -126,7 +121,7 @@ const logoutUrls = ({ singleLogout: { redirect, post } }: IdpMetadata) => [
 /** Shows each URL once. */
 function Urls({ values }: { readonly values: readonly (string | undefined)[] }) {
   const urls = [...new Set(values)].filter((url) => url !== undefined);
-  if (urls.length === 0) return <>{TEXTS.none}</>;
+  if (urls.length === 0) return <>{TEXTS.noUrl}</>;
   return (
     <>
       {urls.map((url, index) => (
@@ -156,7 +151,7 @@ const Choice = ({ path, frame, id, newUrl }: ChoiceProps) => (
       <input type="hidden" name="proposal" value={id} />
       {newUrl === undefined ? null : (
         <label>
-          <input type="checkbox" name="metadata_url" value={newUrl} required /> {TEXTS.metadataUrlBelongs}
+          <input type="checkbox" name="metadata_url" value={newUrl} required /> {TEXTS.confirmMetadataUrl}
         </label>
       )}
       <button type="submit">{TEXTS.acceptMetadata}</button>

@@ -1,9 +1,9 @@
-import type { ComponentChildren } from 'preact';
 import type { SetupLink, SetupLinkState } from '../../organizations/setup/setup-links.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { ButtonForm } from '../parts/button-form.tsx';
 import { Copy } from '../parts/copy.tsx';
+import { counted } from '../parts/counted.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
@@ -11,28 +11,26 @@ import { Moment, momentText } from '../parts/moment.tsx';
 
 const TEXTS = {
   setupLinks: 'Setup links',
-  setupLinkLets:
+  whatSetupLinksDo:
     'A setup link lets an IT administrator without an account use this page and the test sign-in, and nothing else. Each link works once, so send it to one person.',
   created: 'Created',
   connection: 'Connection',
+  noConnection: 'none',
   by: 'By',
+  operator: 'the operator',
   state: 'State',
   usedOrExpires: 'Used or expires',
   actions: 'Actions',
   revoke: 'Revoke',
+  linkCreated: (time: string) => `the link created ${time}`,
   expiresAfter: 'Expires after',
-  oneDay: '1 day',
   createSetupLink: 'Create setup link',
   setupLink: 'Setup link',
   copyLinkNow: 'Copy this link now. It is shown only once.',
   singleSignOn: 'Single sign-on',
   setupLinkToCopy: 'setup link',
-  sendAdministratorIdentity: (expiresAtMs: ComponentChildren) => (
-    <>
-      Send it to the administrator of the identity provider over a private channel, because the first person who opens it decides who can
-      sign in. If it is not used, it expires on {expiresAtMs}.
-    </>
-  ),
+  howToSend: (expiresAt: string) =>
+    `Send it to the administrator of the identity provider over a private channel, because the first person who opens it decides who can sign in. If it is not used, it expires on ${expiresAt}.`,
 } as const;
 
 /** A setup link with its state. */
@@ -63,7 +61,7 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
   return (
     <section class="panel" aria-labelledby="setup-links">
       <h2 id="setup-links">{TEXTS.setupLinks}</h2>
-      <p>{TEXTS.setupLinkLets}</p>
+      <p>{TEXTS.whatSetupLinksDo}</p>
       {links.length === 0 ? null : (
         <DataTable
           label={TEXTS.setupLinks}
@@ -72,9 +70,9 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
             { label: TEXTS.created, kind: 'heading', cell: ({ link }) => <Moment ms={link.createdAtMs} /> },
             {
               label: TEXTS.connection,
-              cell: ({ connectionName }) => (connectionName === undefined ? 'none' : <ForeignText text={connectionName} />),
+              cell: ({ connectionName }) => (connectionName === undefined ? TEXTS.noConnection : <ForeignText text={connectionName} />),
             },
-            { label: TEXTS.by, cell: ({ link: { createdBy } }) => <ForeignText text={createdBy.email ?? 'the operator'} /> },
+            { label: TEXTS.by, cell: ({ link: { createdBy } }) => <ForeignText text={createdBy.email ?? TEXTS.operator} /> },
             { label: TEXTS.state, cell: ({ state }) => <span class={`badge ${STATES[state][0]}`}>{STATES[state][1]}</span> },
             {
               label: TEXTS.usedOrExpires,
@@ -89,7 +87,7 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
                     action={`${path}/${id}/revoke`}
                     csrfToken={frame.csrfToken}
                     label={TEXTS.revoke}
-                    about={`the link created ${momentText(link.createdAtMs)}`}
+                    about={TEXTS.linkCreated(momentText(link.createdAtMs))}
                     danger
                   />
                 ) : null,
@@ -103,7 +101,7 @@ export function SetupLinksPanel({ frame, links }: SetupLinksPanelProps) {
           <select name="expires_in_days">
             {[1, 7, 14, 30].map((days) => (
               <option value={String(days)} selected={days === 7}>
-                {days === 1 ? TEXTS.oneDay : `${days} days`}
+                {counted(days, 'day')}
               </option>
             ))}
           </select>
@@ -132,7 +130,7 @@ export const NewSetupLinkPage = ({ frame, url, expiresAtMs }: NewSetupLinkPagePr
   >
     <section class="panel" aria-label={TEXTS.setupLink}>
       <Copy value={url} what={TEXTS.setupLinkToCopy} block />
-      <p>{TEXTS.sendAdministratorIdentity(momentText(expiresAtMs))}</p>
+      <p>{TEXTS.howToSend(momentText(expiresAtMs))}</p>
     </section>
   </ConsolePage>
 );

@@ -10,17 +10,17 @@ import { IDP_PRODUCTS, isIdpProduct } from '../setup-steps/idp-products.ts';
 const TEXTS = {
   product: 'Product',
   entityId: 'Entity ID',
-  singleSignUrl: 'Single sign-on URL',
+  singleSignOnUrl: 'Single sign-on URL',
   singleLogout: 'Single logout',
+  offered: 'offered',
   notOffered: 'not offered',
   certificates: 'Certificates',
   metadataFrom: 'Metadata from',
   metadataValidUntil: 'Metadata valid until',
-  sha256: (code: ComponentChildren) => <>SHA-256 {code}</>,
-  until: (name: ComponentChildren, time: ComponentChildren, badge: ComponentChildren) => (
+  fingerprint: (sha256: ComponentChildren) => <>SHA-256 {sha256}</>,
+  validUntil: (subject: ComponentChildren, time: string) => (
     <>
-      {name}, until {time}
-      {badge}
+      {subject}, until {time}
     </>
   ),
 } as const;
@@ -42,8 +42,8 @@ export function IdpFacts({ metadata, metadataUrl, product: chosen }: IdpFactsPro
       facts={[
         [TEXTS.product, product === 'other' ? undefined : IDP_PRODUCTS[product].label],
         [TEXTS.entityId, <Code text={metadata.entityId} />],
-        [TEXTS.singleSignUrl, <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
-        [TEXTS.singleLogout, singleLogout.redirect || singleLogout.post ? 'offered' : TEXTS.notOffered],
+        [TEXTS.singleSignOnUrl, <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
+        [TEXTS.singleLogout, singleLogout.redirect || singleLogout.post ? TEXTS.offered : TEXTS.notOffered],
         [TEXTS.certificates, <Certificates metadata={metadata} />],
         [TEXTS.metadataFrom, metadataUrl === undefined ? undefined : <Code text={metadataUrl} />],
         [TEXTS.metadataValidUntil, metadata.validUntil === undefined ? undefined : momentText(Date.parse(metadata.validUntil))],
@@ -63,11 +63,8 @@ function Certificates({ metadata }: Pick<IdpFactsProps, 'metadata'>) {
     <>
       {metadata.signingCertificates.map(({ subject, notAfter, fingerprintSha256 }) => (
         <div>
-          {TEXTS.until(
-            <ForeignText text={subject} />,
-            momentText(Date.parse(notAfter)),
-            <span class="sub">{TEXTS.sha256(<code>{fingerprintSha256}</code>)}</span>,
-          )}
+          {TEXTS.validUntil(<ForeignText text={subject} />, momentText(Date.parse(notAfter)))}
+          <span class="sub">{TEXTS.fingerprint(<code>{fingerprintSha256}</code>)}</span>
         </div>
       ))}
     </>

@@ -19,21 +19,21 @@ import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 
 const TEXTS = {
   singleSignOn: 'Single sign-on',
-  identityProviderWhich: 'The identity provider with which the users of this organization sign in.',
+  lead: 'The identity provider with which the users of this organization sign in.',
   identityProvider: 'Identity provider',
-  identityProviderYet: 'No identity provider yet',
-  usersCannotSign: 'Users cannot sign in until you connect one. The setup leads you through it and takes about ten minutes.',
-  setUpSingle: 'Set up single sign-on',
+  noIdentityProviderYet: 'No identity provider yet',
+  whatSetupDoes: 'Users cannot sign in until you connect one. The setup leads you through it and takes about ten minutes.',
+  setUp: 'Set up single sign-on',
   settings: 'Settings',
-  askOwnerOrganization: 'Ask an owner of the organization to enable it.',
-  membersExistSettings:
+  askOwnerToEnable: 'Ask an owner of the organization to enable it.',
+  isLocked:
     'Members exist, so the settings can only be changed by an owner. Metadata that you save here is a proposal. It takes effect when an owner accepts it.',
   continueSetup: 'Continue setup',
   changeMetadata: 'Change metadata',
   testSignIn: 'Test sign-in',
-  testSignGoes:
+  whatTestDoes:
     'A test sign-in goes to your identity provider and back, and shows the result of every check. It creates no session and changes no member.',
-  valuesIdentityProvider: 'Values for your identity provider',
+  values: 'Values for your identity provider',
   acsUrl: 'ACS URL',
   entityId: 'Entity ID',
   entityIdToCopy: 'entity ID',
@@ -58,22 +58,16 @@ export interface SingleSignOnPageProps {
 export function SingleSignOnPage({ frame, values, connection, warnings, isLocked, proposal, children }: SingleSignOnPageProps) {
   const path = frame.singleSignOnPath;
   return (
-    <ConsolePage
-      frame={frame}
-      section="single-sign-on"
-      title={TEXTS.singleSignOn}
-      lead={TEXTS.identityProviderWhich}
-      scripts={['confirm.js']}
-    >
+    <ConsolePage frame={frame} section="single-sign-on" title={TEXTS.singleSignOn} lead={TEXTS.lead} scripts={['confirm.js']}>
       <SettingsQuotaNotice frame={frame} />
       {connection ? (
         <Present frame={frame} path={path} connection={connection} warnings={warnings} isLocked={isLocked} />
       ) : (
         <section class="panel" aria-label={TEXTS.identityProvider}>
-          <EmptyState title={TEXTS.identityProviderYet}>
-            <p>{TEXTS.usersCannotSign}</p>
+          <EmptyState title={TEXTS.noIdentityProviderYet}>
+            <p>{TEXTS.whatSetupDoes}</p>
             <a class="button" href={`${path}/steps`}>
-              {TEXTS.setUpSingle}
+              {TEXTS.setUp}
             </a>
           </EmptyState>
         </section>
@@ -108,10 +102,10 @@ function Present({ frame, path, connection, warnings, isLocked }: PresentProps) 
         )}
       </header>
       <StateText {...connection} />
-      {isSetup && state === 'disabled' ? <p>{TEXTS.askOwnerOrganization}</p> : null}
+      {isSetup && state === 'disabled' ? <p>{TEXTS.askOwnerToEnable}</p> : null}
       {isLocked ? (
         <Callout kind="note">
-          <p>{TEXTS.membersExistSettings}</p>
+          <p>{TEXTS.isLocked}</p>
         </Callout>
       ) : null}
       <IdpFacts metadata={connection.metadata} metadataUrl={connection.metadataUrl} product={connection.product} />
@@ -131,14 +125,14 @@ function Present({ frame, path, connection, warnings, isLocked }: PresentProps) 
           </button>
         </PostForm>
       </div>
-      <p class="hint">{TEXTS.testSignGoes}</p>
+      <p class="hint">{TEXTS.whatTestDoes}</p>
     </section>
   );
 }
 
 const OwnValues = ({ values }: Pick<SingleSignOnPageProps, 'values'>) => (
   <section class="panel" aria-labelledby="values">
-    <h2 id="values">{TEXTS.valuesIdentityProvider}</h2>
+    <h2 id="values">{TEXTS.values}</h2>
     <Facts
       facts={[
         [TEXTS.acsUrl, <Copy value={values.acs} what={TEXTS.acsUrl} />],

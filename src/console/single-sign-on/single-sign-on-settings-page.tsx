@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Connection } from '../../organizations/organizations.ts';
 import { DEFAULT_ATTRIBUTE_MAPPING } from '../../saml/response/attribute-mapping.ts';
 import { ConsolePage } from '../console-page.tsx';
@@ -9,43 +10,56 @@ import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
 import { StateBadge } from './connection-state.tsx';
 
 const TEXTS = {
-  singleSignSettings: 'Single sign-on settings',
-  defaultsWorkOkta: 'The defaults work with Okta, Entra ID and Google Workspace. Changes apply from the next sign-in.',
+  title: 'Single sign-on settings',
+  defaultsWork: 'The defaults work with Okta, Entra ID and Google Workspace. Changes apply from the next sign-in.',
   singleSignOn: 'Single sign-on',
   settings: 'Settings',
-  connection: 'Connection:',
+  connection: (name: ComponentChildren) => <>Connection: {name}</>,
   metadataRefreshInterval: 'Metadata refresh interval in hours',
   refreshHint: '1 to 720. Leave empty to turn off automatic refresh.',
   saveSettings: 'Save settings',
   cancel: 'Cancel',
   signingIn: 'Signing in',
-  signInsStart: 'Sign-ins that start at the identity provider',
-  requestsIdentityProvider: 'Requests that the identity provider authenticates the user again, even if it still has a session.',
-  requireAuthenticationEvery: 'Require authentication at every sign-in',
-  requiredAuthenticationMethods: 'Required authentication methods',
-  oneAuthncontextclassrefPer:
-    'One AuthnContextClassRef per line, for example to require multi-factor authentication. Leave empty to allow any.',
-  requestedNameidFormat: 'Requested NameID format',
-  leaveEmptyUnless:
+  idpInitiated: 'Sign-ins that start at the identity provider',
+  forceAuthnHint: 'Requests that the identity provider authenticates the user again, even if it still has a session.',
+  forceAuthn: 'Require authentication at every sign-in',
+  authnContext: 'Required authentication methods',
+  authnContextHint: 'One AuthnContextClassRef per line, for example to require multi-factor authentication. Leave empty to allow any.',
+  nameIdFormat: 'Requested NameID format',
+  nameIdFormatHint:
     'Leave empty unless the documentation of the identity provider names a format. A response with another format is rejected.',
-  sendsAllowcreateRequests: 'Sends AllowCreate in requests. Uncheck it only if the federation of your identity provider forbids it.',
-  allowIdentityProvider: 'Allow the identity provider to create an identifier for a user',
+  allowCreateHint: 'Sends AllowCreate in requests. Uncheck it only if the federation of your identity provider forbids it.',
+  allowCreate: 'Allow the identity provider to create an identifier for a user',
   signaturesAndTime: 'Signatures and time',
-  validSignatureAlways:
+  signatureHint:
     'A valid signature must always cover the assertion, on the assertion itself or on the response. Require a particular one only if you have to.',
   requireSignedAssertions: 'Require signed assertions',
-  entraIdGoogle: 'Entra ID and Google Workspace do not sign the response by default.',
+  signedResponsesHint: 'Entra ID and Google Workspace do not sign the response by default.',
   requireSignedResponses: 'Require signed responses',
-  firstGiveIdentity: 'First give the identity provider the certificate in the gateway’s metadata.',
+  encryptedAssertionsHint: 'First give the identity provider the certificate in the gateway’s metadata.',
   requireEncryptedAssertions: 'Require encrypted assertions',
   signSamlRequests: 'Sign SAML requests',
-  allowedClockDifference: 'Allowed clock difference in seconds',
-  clockHint: '0 to 300. The default is 180.',
+  clockDifference: 'Allowed clock difference in seconds',
+  clockDifferenceHint: '0 to 300. The default is 180.',
   attributes: 'Attributes',
-  attributeNamesOne:
+  attributesHint:
     'Attribute names, one per line. The first attribute with a usable value is read. Leave empty to use the well-known names.',
-  wellKnownNames: (names: string | number) => `Well-known names: ${names} and others.`,
+  wellKnownNames: (names: string) => `Well-known names: ${names} and others.`,
 } as const;
+
+const IDP_INITIATED = [
+  ['accept', 'Accept'],
+  ['bounce', 'Restart at the gateway (safer)'],
+  ['reject', 'Reject'],
+] as const;
+
+const SIGN_REQUESTS = [
+  ['', 'If the metadata asks for it'],
+  ['yes', 'Always'],
+  ['no', 'Never'],
+] as const;
+
+const ATTRIBUTES = { email: 'Email address', name: 'Name', groups: 'Groups' } as const;
 
 /** The settings as form values: texts, lists with one item per line, `yes` for a checked box. */
 export type SettingsValues = Readonly<Record<SettingsField, string>>;
@@ -81,14 +95,14 @@ export function SingleSignOnSettingsPage({ frame, values, connection }: Settings
     <ConsolePage
       frame={frame}
       section="single-sign-on"
-      title={TEXTS.singleSignSettings}
-      lead={TEXTS.defaultsWorkOkta}
+      title={TEXTS.title}
+      lead={TEXTS.defaultsWork}
       back={{ href: path, label: TEXTS.singleSignOn }}
     >
       <SettingsQuotaNotice frame={frame} />
       <section class="panel settings" aria-label={TEXTS.settings}>
         <p>
-          {TEXTS.connection} <ForeignText text={connection.name} /> <StateBadge state={connection.state} />
+          {TEXTS.connection(<ForeignText text={connection.name} />)} <StateBadge state={connection.state} />
         </p>
         <PostForm action={`${path}/settings`} csrfToken={frame.csrfToken}>
           <SignInFields values={values} />
@@ -120,35 +134,14 @@ type Values = { readonly values: SettingsValues };
 const SignInFields = ({ values }: Values) => (
   <>
     <h2>{TEXTS.signingIn}</h2>
-    <Choice
-      name="idp_initiated"
-      label={TEXTS.signInsStart}
-      value={values.idp_initiated}
-      options={[
-        ['accept', 'Accept'],
-        ['bounce', 'Restart at the gateway (safer)'],
-        ['reject', 'Reject'],
-      ]}
-    />
-    <Box name="force_authn" values={values} hint={TEXTS.requestsIdentityProvider}>
-      {TEXTS.requireAuthenticationEvery}
+    <Choice name="idp_initiated" label={TEXTS.idpInitiated} value={values.idp_initiated} options={IDP_INITIATED} />
+    <Box name="force_authn" values={values} hint={TEXTS.forceAuthnHint}>
+      {TEXTS.forceAuthn}
     </Box>
-    <Field
-      name="authn_context"
-      label={TEXTS.requiredAuthenticationMethods}
-      value={values.authn_context}
-      lines={3}
-      hint={TEXTS.oneAuthncontextclassrefPer}
-    />
-    <Field
-      name="name_id_format"
-      label={TEXTS.requestedNameidFormat}
-      value={values.name_id_format}
-      maxlength={512}
-      hint={TEXTS.leaveEmptyUnless}
-    />
-    <Box name="allow_create" values={values} hint={TEXTS.sendsAllowcreateRequests}>
-      {TEXTS.allowIdentityProvider}
+    <Field name="authn_context" label={TEXTS.authnContext} value={values.authn_context} lines={3} hint={TEXTS.authnContextHint} />
+    <Field name="name_id_format" label={TEXTS.nameIdFormat} value={values.name_id_format} maxlength={512} hint={TEXTS.nameIdFormatHint} />
+    <Box name="allow_create" values={values} hint={TEXTS.allowCreateHint}>
+      {TEXTS.allowCreate}
     </Box>
   </>
 );
@@ -156,33 +149,24 @@ const SignInFields = ({ values }: Values) => (
 const SecurityFields = ({ values }: Values) => (
   <>
     <h2>{TEXTS.signaturesAndTime}</h2>
-    <p class="hint">{TEXTS.validSignatureAlways}</p>
+    <p class="hint">{TEXTS.signatureHint}</p>
     <Box name="require_signed_assertion" values={values}>
       {TEXTS.requireSignedAssertions}
     </Box>
-    <Box name="require_signed_response" values={values} hint={TEXTS.entraIdGoogle}>
+    <Box name="require_signed_response" values={values} hint={TEXTS.signedResponsesHint}>
       {TEXTS.requireSignedResponses}
     </Box>
-    <Box name="require_encrypted_assertion" values={values} hint={TEXTS.firstGiveIdentity}>
+    <Box name="require_encrypted_assertion" values={values} hint={TEXTS.encryptedAssertionsHint}>
       {TEXTS.requireEncryptedAssertions}
     </Box>
-    <Choice
-      name="sign_requests"
-      label={TEXTS.signSamlRequests}
-      value={values.sign_requests}
-      options={[
-        ['', 'If the metadata asks for it'],
-        ['yes', 'Always'],
-        ['no', 'Never'],
-      ]}
-    />
+    <Choice name="sign_requests" label={TEXTS.signSamlRequests} value={values.sign_requests} options={SIGN_REQUESTS} />
     <Field
       name="clock_skew_seconds"
-      label={TEXTS.allowedClockDifference}
+      label={TEXTS.clockDifference}
       value={values.clock_skew_seconds}
       maxlength={3}
       required
-      hint={TEXTS.clockHint}
+      hint={TEXTS.clockDifferenceHint}
     />
   </>
 );
@@ -190,11 +174,11 @@ const SecurityFields = ({ values }: Values) => (
 const AttributeFields = ({ values }: Values) => (
   <>
     <h2>{TEXTS.attributes}</h2>
-    <p class="hint">{TEXTS.attributeNamesOne}</p>
+    <p class="hint">{TEXTS.attributesHint}</p>
     {(['email', 'name', 'groups'] as const).map((what) => (
       <Field
         name={`attributes_${what}`}
-        label={{ email: 'Email address', name: 'Name', groups: 'Groups' }[what]}
+        label={ATTRIBUTES[what]}
         value={values[`attributes_${what}`]}
         lines={2}
         hint={TEXTS.wellKnownNames(DEFAULT_ATTRIBUTE_MAPPING[what].slice(0, 3).join(', '))}

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact';
 import type { MetadataVersion } from '../../organizations/connections/metadata-versions.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
@@ -11,18 +10,19 @@ import { type Comparison, type DecisionPreviews, MembersDecision } from './membe
 
 const TEXTS = {
   earlierMetadata: 'Earlier metadata',
-  lastTenVersions:
+  whatRestoringDoes:
     'The last ten versions. Restoring one takes effect immediately. If the metadata has a URL, the next refresh replaces it with the metadata found there.',
-  versionsMetadata: 'Versions of the metadata',
+  versions: 'Versions of the metadata',
   saved: 'Saved',
   by: 'By',
   identityProvider: 'Identity provider',
-  certificateUntil: (metadata: ComponentChildren) => <>certificate until {metadata}</>,
+  certificateUntil: (time: string) => `certificate until ${time}`,
   actions: 'Actions',
   current: 'current',
   restore: 'Restore',
-  restoreMetadataTakes: 'Restore this metadata? It takes effect immediately.',
-  restoreFormerIdentity: 'Restore the former identity provider?',
+  asSaved: (time: string) => `as saved ${time}`,
+  confirmRestoration: 'Restore this metadata? It takes effect immediately.',
+  restoreQuestion: 'Restore the former identity provider?',
   singleSignOn: 'Single sign-on',
   confirmation: 'Confirmation',
   restoreIdentityProvider: 'Restore identity provider',
@@ -50,9 +50,9 @@ export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
   return (
     <section class="panel" aria-labelledby="versions">
       <h2 id="versions">{TEXTS.earlierMetadata}</h2>
-      <p>{TEXTS.lastTenVersions}</p>
+      <p>{TEXTS.whatRestoringDoes}</p>
       <DataTable
-        label={TEXTS.versionsMetadata}
+        label={TEXTS.versions}
         rows={versions.map((version, index) => ({ ...version, isNewest: index === 0 }))}
         columns={[
           { label: TEXTS.saved, kind: 'heading', cell: ({ value }) => <Moment ms={value.savedAtMs} /> },
@@ -80,8 +80,8 @@ export function VersionsPanel({ frame, versions }: VersionsPanelProps) {
                   action={`${frame.base}/single-sign-on/versions/${id}/return`}
                   csrfToken={frame.csrfToken}
                   label={TEXTS.restore}
-                  about={`as saved ${momentText(value.savedAtMs)}`}
-                  question={TEXTS.restoreMetadataTakes}
+                  about={TEXTS.asSaved(momentText(value.savedAtMs))}
+                  question={TEXTS.confirmRestoration}
                 />
               ),
           },
@@ -104,7 +104,7 @@ export const RestoreIdentityProviderPage = ({ frame, versionId, previews, compar
   <ConsolePage
     frame={frame}
     section="single-sign-on"
-    title={TEXTS.restoreFormerIdentity}
+    title={TEXTS.restoreQuestion}
     back={{ href: `${frame.base}/single-sign-on`, label: TEXTS.singleSignOn }}
   >
     <section class="panel" aria-label={TEXTS.confirmation}>

@@ -15,6 +15,15 @@ import { NEW_TOKEN } from '../api/request-shapes.ts';
 import { runOnce, takeSecret } from '../run-once.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, sessionPrincipalOf } from './visit.ts';
 
+const TEXTS = {
+  tokenRevoked: 'The token is revoked. Programs can no longer use it.',
+  sessionsEnded: (count: number) => `Ended ${counted(count, 'other session')}.`,
+  sessionEnded: 'The session has ended.',
+  tokenShownOnce: 'A new token is shown only once. If you did not copy it, revoke it and create another one.',
+  allRevoked: (tokens: number, sessions: number) =>
+    `Revoked ${counted(tokens, 'CLI token')} and ended ${counted(sessions, 'other session')}.`,
+} as const;
+
 const HOME = '/console';
 /** Takes the same values as the API. Forms send text, and an empty text for “never”, which the API calls null. */
 const NEW_TOKEN_FORM = z.object({
@@ -33,17 +42,17 @@ export function credentialPages(runtime: Runtime): Router {
   router.get('/tokens/created', (request, response) => showCreatedToken(runtime, request, response));
   router.post('/tokens/:id/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), ownerOf(response), request.params.id);
-    redirectWithNotice(runtime, response, HOME, 'The token is revoked. Programs can no longer use it.');
+    redirectWithNotice(runtime, response, HOME, TEXTS.tokenRevoked);
   });
   router.get('/revoke-all', (request, response) => askToRevokeAll(runtime, request, response));
   router.post('/revoke-all', (request, response) => revokeAll(runtime, request, response));
   router.post('/sessions/end-others', async (request, response) => {
     const ended = await endAllSessions(runtime, callerOf(request, response), ownerOf(response), sessionPrincipalOf(response).credential.id);
-    redirectWithNotice(runtime, response, HOME, `Ended ${counted(ended, 'other session')}.`);
+    redirectWithNotice(runtime, response, HOME, TEXTS.sessionsEnded(ended));
   });
   router.post('/sessions/:id/end', async (request, response) => {
     await endSession(runtime, callerOf(request, response), ownerOf(response), request.params.id);
-    redirectWithNotice(runtime, response, HOME, 'The session has ended.');
+    redirectWithNotice(runtime, response, HOME, TEXTS.sessionEnded);
   });
   return router;
 }
@@ -99,7 +108,7 @@ async function createToken(runtime: Runtime, request: Request, response: Respons
 async function showCreatedToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const created = await takeSecret<CreatedToken>(runtime, request, response);
   if (!created) {
-    const text = 'A new token is shown only once. If you did not copy it, revoke it and create another one.';
+    const text = TEXTS.tokenShownOnce;
     return redirectWithNotice(runtime, response, HOME, { kind: 'problem', text });
   }
   const frame = frameOf(runtime, request, response);
@@ -122,5 +131,5 @@ async function revokeAll(runtime: Runtime, request: Request, response: Response)
   const caller = callerOf(request, response);
   const tokens = await revokeAllCliTokens(runtime, caller, owner);
   const sessions = await endAllSessions(runtime, caller, owner, owner.credential.id);
-  redirectWithNotice(runtime, response, HOME, `Revoked ${counted(tokens, 'CLI token')} and ended ${counted(sessions, 'other session')}.`);
+  redirectWithNotice(runtime, response, HOME, TEXTS.allRevoked(tokens, sessions));
 }

@@ -22,6 +22,14 @@ import {
   visitOf,
 } from './visit.ts';
 
+const TEXTS = {
+  removed: (domain: string) => `Removed ${domain}.`,
+  unknownDomain: 'The organization does not have this domain.',
+  added: (domain: string) => `Added ${domain}. Publish its TXT record in DNS, then verify the domain.`,
+  verifiedByRecord: (domain: string) => `${domain} is verified. Leave the record in DNS, because it is looked up every day.`,
+  verified: (domain: string) => `${domain} is verified.`,
+} as const;
+
 const NEW_DOMAIN_FORM = z.object(NEW_DOMAIN.shape);
 
 export function domainPages(runtime: Runtime): Router {
@@ -40,7 +48,7 @@ export function domainPages(runtime: Runtime): Router {
   router.post('/:domain/remove', async (request, response) => {
     const domain = nameOf(request);
     await removeDomain(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, domain });
-    redirectWithNotice(runtime, response, hrefOf(response), `Removed ${domain}.`);
+    redirectWithNotice(runtime, response, hrefOf(response), TEXTS.removed(domain));
   });
   return router;
 }
@@ -51,7 +59,7 @@ const nameOf = ({ params }: Request): string => normalizeDomain(String(params.do
 /** @throws not_found */
 function claimOf(request: Request, response: Response): DomainClaim {
   const claim = findClaim(organizationOf(response), nameOf(request));
-  if (!claim) throw new GatewayError('not_found', 'The organization does not have this domain.');
+  if (!claim) throw new GatewayError('not_found', TEXTS.unknownDomain);
   return claim;
 }
 
@@ -69,7 +77,7 @@ function add(runtime: Runtime, request: Request, response: Response): Promise<vo
   return redirectOnConflict(runtime, response, href, () =>
     runOnce(runtime, request, response, async () => {
       await addDomain(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, domain });
-      return { href, notice: `Added ${domain}. Publish its TXT record in DNS, then verify the domain.` };
+      return { href, notice: TEXTS.added(domain) };
     }),
   );
 }
@@ -87,9 +95,7 @@ function verify(runtime: Runtime, request: Request, response: Response, decision
     run: async () => {
       await requireKeyWithinLimit(runtime, 'domain_check', organizationId);
       const { verifiedBy } = await verifyDomain(runtime, callerOf(request, response), { organizationId, domain, ...decision });
-      return verifiedBy === 'dns'
-        ? `${domain} is verified. Leave the record in DNS, because it is looked up every day.`
-        : `${domain} is verified.`;
+      return verifiedBy === 'dns' ? TEXTS.verifiedByRecord(domain) : TEXTS.verified(domain);
     },
   });
 }

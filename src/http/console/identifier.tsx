@@ -13,6 +13,11 @@ import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
+const TEXTS = {
+  isReset: 'The identifier is reset. The next accepted sign-in or test sets it again.',
+  isSet: (identifier: string) => `Users are identified by ${identifier}. Check it with a test sign-in.`,
+} as const;
+
 export function identifierPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/', (request, response) => changeIdentifier(runtime, request, response));
@@ -47,7 +52,4 @@ async function changeIdentifier(runtime: Runtime, request: Request, response: Re
   redirectWithNotice(runtime, response, connection.state === 'draft' && setting !== 'auto' ? `${path}/steps` : path, savedText(setting));
 }
 
-const savedText = (setting: IdentifierSetting): string =>
-  setting === 'auto'
-    ? 'The identifier is reset. The next accepted sign-in or test sets it again.'
-    : `Users are identified by ${identifierText(setting)}. Check it with a test sign-in.`;
+const savedText = (setting: IdentifierSetting): string => (setting === 'auto' ? TEXTS.isReset : TEXTS.isSet(identifierText(setting)));

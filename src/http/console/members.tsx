@@ -17,6 +17,18 @@ import { checkShape, MEMBER_CHANGES, MEMBER_QUERY } from '../api/request-shapes.
 import { signalOf } from '../request-context.ts';
 import { confirmationOf, frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from './visit.ts';
 
+const TEXTS = {
+  isSuspended: 'The member is suspended. All sessions of the member have ended.',
+  suspensionLifted: 'The member is no longer suspended and can sign in again.',
+  removed: (email: string) => `Removed ${email} from the organization.`,
+  allRevoked: (count: number) => `Revoked ${counted(count, 'CLI token')}. Only the member can create a new one.`,
+  tokenRevoked: 'The token is revoked. Programs can no longer use it.',
+  sessionsEnded: (count: number) => `Ended ${counted(count, 'session')}.`,
+  sessionEnded: 'The session has ended.',
+  isOwner: 'The member is now an owner.',
+  isCollaborator: 'The member is now a collaborator.',
+} as const;
+
 const LIST_QUERY = z.object({
   cursor: MEMBER_QUERY.shape.cursor,
   query: z.string().trim().max(254).default(''),
@@ -30,19 +42,19 @@ export function memberPages(runtime: Runtime): Router {
   router.get('/:id', (request, response) => showMember(runtime, request, response));
   router.post('/:id/role', (request, response) => {
     const { role } = parseForm(MEMBER_CHANGES.pick({ role: true }).required().strip(), request);
-    const notice = `The member is now ${role === 'owner' ? 'an owner' : 'a collaborator'}.`;
+    const notice = role === 'owner' ? TEXTS.isOwner : TEXTS.isCollaborator;
     return applyChange(runtime, request, response, { changes: { role }, notice });
   });
   router.post('/:id/suspend', (request, response) =>
     applyChange(runtime, request, response, {
       changes: { suspended: true },
-      notice: 'The member is suspended. All sessions of the member have ended.',
+      notice: TEXTS.isSuspended,
     }),
   );
   router.post('/:id/unsuspend', (request, response) =>
     applyChange(runtime, request, response, {
       changes: { suspended: false },
-      notice: 'The member is no longer suspended and can sign in again.',
+      notice: TEXTS.suspensionLifted,
     }),
   );
   router.get('/:id/remove', (request, response) => askToRemove(runtime, request, response, false));
@@ -138,7 +150,7 @@ async function remove(runtime: Runtime, request: Request, response: Response): P
   await runAndRedirect(runtime, response, {
     run: async () => {
       await removeMember(runtime, callerOf(request, response), memberRefOf(request, response));
-      return `Removed ${email} from the organization.`;
+      return TEXTS.removed(email);
     },
     href: `${visitOf(response).base}/members`,
     conflictHref: pathOf(request, response),
@@ -158,20 +170,20 @@ function tokenRevokerOf(request: Request, response: Response): TokenRevoker {
 function credentialRoutes(router: Router, runtime: Runtime): void {
   router.post('/:id/tokens/rotate', async (request, response) => {
     const revoked = await revokeAllCliTokens(runtime, callerOf(request, response), tokenRevokerOf(request, response));
-    const notice = `Revoked ${counted(revoked, 'CLI token')}. Only the member can create a new one.`;
+    const notice = TEXTS.allRevoked(revoked);
     redirectWithNotice(runtime, response, pathOf(request, response), notice);
   });
   router.post('/:id/tokens/:token/revoke', async (request, response) => {
     await revokeCliToken(runtime, callerOf(request, response), tokenRevokerOf(request, response), request.params.token);
-    redirectWithNotice(runtime, response, pathOf(request, response), 'The token is revoked. Programs can no longer use it.');
+    redirectWithNotice(runtime, response, pathOf(request, response), TEXTS.tokenRevoked);
   });
   router.post('/:id/sessions/end-all', async (request, response) => {
     const ownId = ownSessionId(response, String(request.params.id));
     const ended = await endAllSessions(runtime, callerOf(request, response), memberRefOf(request, response), ownId);
-    redirectWithNotice(runtime, response, pathOf(request, response), `Ended ${counted(ended, 'session')}.`);
+    redirectWithNotice(runtime, response, pathOf(request, response), TEXTS.sessionsEnded(ended));
   });
   router.post('/:id/sessions/:session/end', async (request, response) => {
     await endSession(runtime, callerOf(request, response), memberRefOf(request, response), request.params.session);
-    redirectWithNotice(runtime, response, pathOf(request, response), 'The session has ended.');
+    redirectWithNotice(runtime, response, pathOf(request, response), TEXTS.sessionEnded);
   });
 }

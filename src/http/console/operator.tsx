@@ -26,6 +26,13 @@ import { loadOrganization, OPERATOR_HOME, operatorReturnPath, requireOperatorSes
 import { organizationPages, organizationsPages } from './organizations.tsx';
 import { frameOf, openVisit, redirectOnConflict, runAndRedirect, sendConsolePage } from './visit.ts';
 
+const TEXTS = {
+  isActive: (kid: string) => `Key ${kid} is now active. Tokens that the previous key signed stay valid.`,
+  unknownKey: 'This signing key does not exist or is already revoked.',
+  isRevoked: (kid: string, cliTokens: number) => `Key ${kid} was revoked. This also revoked ${counted(cliTokens, 'CLI token')}.`,
+  wrongToken: 'This is not the operator token of this gateway.',
+} as const;
+
 const EXPIRING_DAYS = 60;
 const KEYS = `${OPERATOR_HOME}/keys`;
 const SIGN_IN = z.object({ token: z.string().trim().min(1).max(512), return_to: z.string().max(512).optional() });
@@ -66,7 +73,7 @@ async function signIn(runtime: Runtime, request: Request, response: Response): P
     const waitMs = await countFailure(runtime, 'wrong_operator_tokens', request.ip);
     if (waitMs !== undefined) throw tooMany(waitMs);
     runtime.log.warn({ code: error.code, request_id: response.locals.requestId, address: request.ip }, 'operator sign-in refused');
-    const page = <OperatorSignInPage returnTo={returnTo} problem="This is not the operator token of this gateway." />;
+    const page = <OperatorSignInPage returnTo={returnTo} problem={TEXTS.wrongToken} />;
     return sendPage(response, 401, renderPage(page));
   }
   response.redirect(303, returnTo ?? OPERATOR_HOME);
@@ -82,13 +89,13 @@ function keyRoutes(router: Router, runtime: Runtime): void {
     redirectOnConflict(runtime, response, KEYS, () =>
       runOnce(runtime, request, response, async () => {
         const { key } = await rotateSigningKeys(runtime, callerOf(request, response));
-        return { href: KEYS, notice: `Key ${key.kid} is now active. Tokens that the previous key signed stay valid.` };
+        return { href: KEYS, notice: TEXTS.isActive(key.kid) };
       }),
     ),
   );
   router.get('/keys/:kid/revoke', async (request, response) => {
     const listed = (await listSigningKeys(runtime)).find(({ key }) => key.kid === request.params.kid && key.state !== 'revoked');
-    if (!listed) throw new GatewayError('not_found', 'This signing key does not exist or is already revoked.');
+    if (!listed) throw new GatewayError('not_found', TEXTS.unknownKey);
     sendConsolePage(response, <RevokeKeyPage frame={frameOf(runtime, request, response)} listed={listed} />);
   });
   router.post('/keys/:kid/revoke', (request, response) =>
@@ -96,7 +103,7 @@ function keyRoutes(router: Router, runtime: Runtime): void {
       href: KEYS,
       run: async () => {
         const { key, cliTokens } = await revokeSigningKey(runtime, callerOf(request, response), request.params.kid);
-        return `Key ${key.kid} was revoked. This also revoked ${counted(cliTokens, 'CLI token')}.`;
+        return TEXTS.isRevoked(key.kid, cliTokens);
       },
     }),
   );

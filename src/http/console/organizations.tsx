@@ -36,6 +36,13 @@ import { runOnce } from '../run-once.ts';
 import { OPERATOR_HOME, organizationBase } from './operator-visit.ts';
 import { confirmationOf, frameOf, isOperator, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
+const TEXTS = {
+  created: (slug: string) => `Created the organization ${slug}. Connect its identity provider next.`,
+  saved: 'Your changes are saved.',
+  deleted: (slug: string) => `Deleted the organization ${slug}. Its data is being deleted.`,
+  slugMissing: 'slug: enter one, because the name has no Latin letters or digits.',
+} as const;
+
 /** Routes below the operator's home. */
 export function organizationsPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
@@ -63,7 +70,7 @@ export function organizationsPages(runtime: Runtime): Router {
         const input = { name, domains: [], allowedReturnUrls: [], ...toOrganizationChanges(rest) };
         await runOnce(runtime, request, response, async () => {
           const organization = await createWithFreeSlug(runtime, callerOf(request, response), input, candidates);
-          const notice = `Created the organization ${organization.slug}. Connect its identity provider next.`;
+          const notice = TEXTS.created(organization.slug);
           return { href: organizationBase(organization), notice };
         });
       },
@@ -115,7 +122,7 @@ export function organizationPages(runtime: Runtime): Router {
         const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, values));
         const organizationId = organizationOf(response).id;
         await changeOrganization(runtime, callerOf(request, response), { organizationId, changes, allowNoOwner: confirmsNoOwner(request) });
-        redirectWithNotice(runtime, response, visitOf(response).base, 'Your changes are saved.');
+        redirectWithNotice(runtime, response, visitOf(response).base, TEXTS.saved);
       },
     }),
   );
@@ -124,7 +131,7 @@ export function organizationPages(runtime: Runtime): Router {
     const { id, slug } = organizationOf(response);
     if (confirmationOf(request) !== slug) return showDelete(runtime, request, response, true);
     await deleteOrganization(runtime, callerOf(request, response), id);
-    redirectWithNotice(runtime, response, OPERATOR_HOME, `Deleted the organization ${slug}. Its data is being deleted.`);
+    redirectWithNotice(runtime, response, OPERATOR_HOME, TEXTS.deleted(slug));
   });
   return router;
 }
@@ -157,8 +164,7 @@ async function showOrganizations(runtime: Runtime, request: Request, response: R
 function slugsOf({ slug, name }: Readonly<Record<string, unknown>>): readonly string[] {
   if (typeof slug === 'string' && slug !== '') return [slug];
   const proposal = proposeSlug(String(name));
-  if (proposal === undefined)
-    throw new GatewayError('validation_failed', 'slug: enter one, because the name has no Latin letters or digits.');
+  if (proposal === undefined) throw new GatewayError('validation_failed', TEXTS.slugMissing);
   return slugCandidates(proposal);
 }
 

@@ -35,6 +35,14 @@ import { checkShape, NEW_ROLE_MAPPING } from '../api/request-shapes.ts';
 import { signalOf } from '../request-context.ts';
 import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from './visit.ts';
 
+const TEXTS = {
+  rulesChanged:
+    'The rules were changed after this form was opened, so yours are not saved. The preview now compares yours with the changed rules. Preview and save again to replace them.',
+  unknownMember: 'No member has this email address or user ID.',
+  saved: 'The rules are saved. They apply from each member’s next sign-in.',
+  confirmLoss: 'This removes your own owner role. Confirm to continue. Nothing has changed yet.',
+} as const;
+
 export function roleMappingPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => show(runtime, request, response, organizationOf(response).roleMapping));
@@ -82,10 +90,7 @@ const digestOf = ({ rules, defaultRole }: TypedMapping): string =>
 function requireUnchanged(request: Request, saved: RoleMapping): void {
   const digest = digestOf(saved);
   if (digest === textIn(request, 'base') || digest === digestOf(typedIn(request))) return;
-  throw new GatewayError(
-    'conflict',
-    'The rules were changed after this form was opened, so yours are not saved. The preview now compares yours with the changed rules. Preview and save again to replace them.',
-  );
+  throw new GatewayError('conflict', TEXTS.rulesChanged);
 }
 
 /** Bounds the suggestions together, because a group may have a thousand characters. */
@@ -167,7 +172,7 @@ async function runTest(runtime: Runtime, response: Response, mapping: RoleMappin
     return { ...typed, result: { email: undefined, role: decision.role, decision } };
   }
   const member = await findTestMember(runtime, organizationOf(response).id, typed.member);
-  if (!member) return { ...typed, problem: 'No member has this email address or user ID.' };
+  if (!member) return { ...typed, problem: TEXTS.unknownMember };
   const organization = organizationOf(response);
   const context = { mapping, scimGroups: await ruleGroupsOfMember(runtime.store, organization, member, mapping) };
   const decision = decideAfterNextSignIn(organization, context, member);
@@ -246,12 +251,7 @@ async function saveRules(runtime: Runtime, request: Request, response: Response)
     },
     allowNoOwner: textIn(request, 'allow_no_owner') === 'yes',
   });
-  redirectWithNotice(
-    runtime,
-    response,
-    `${visitOf(response).base}/roles`,
-    'The rules are saved. They apply from each member’s next sign-in.',
-  );
+  redirectWithNotice(runtime, response, `${visitOf(response).base}/roles`, TEXTS.saved);
 }
 
 /** @throws conflict if the rules remove the viewer's own owner role without a confirmation */
@@ -263,5 +263,5 @@ async function requireOwnLossConfirmed({ store }: Runtime, request: Request, res
   const organization = organizationOf(response);
   const scimGroups = await ruleGroupsOfMember(store, organization, member, mapping);
   if (roleAfterNextSignIn(organization, { mapping, scimGroups }, member) === 'owner') return;
-  throw new GatewayError('conflict', 'This removes your own owner role. Confirm to continue. Nothing has changed yet.');
+  throw new GatewayError('conflict', TEXTS.confirmLoss);
 }

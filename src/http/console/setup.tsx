@@ -24,6 +24,11 @@ import { oneSignInPages } from './sign-in-log.tsx';
 import { singleSignOnPages } from './single-sign-on.tsx';
 import { frameOf, openVisit, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
+const TEXTS = {
+  linkRevoked: 'The setup link is revoked. A setup that was started with it has ended.',
+  linkShownOnce: 'A new setup link is shown only once. If you did not copy it, revoke it and create another one.',
+} as const;
+
 const SECRET = /^[\w-]{43}$/;
 
 export function setupRoutes(runtime: Runtime): Router {
@@ -86,12 +91,7 @@ export function setupLinkPages(runtime: Runtime): Router {
   router.get('/created', (request, response) => showCreatedLink(runtime, request, response));
   router.post('/:id/revoke', async (request, response) => {
     await revokeSetupLink(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, id: request.params.id });
-    redirectWithNotice(
-      runtime,
-      response,
-      singleSignOnPathOf(response),
-      'The setup link is revoked. A setup that was started with it has ended.',
-    );
+    redirectWithNotice(runtime, response, singleSignOnPathOf(response), TEXTS.linkRevoked);
   });
   return router;
 }
@@ -114,7 +114,7 @@ async function createLink(runtime: Runtime, request: Request, response: Response
 async function showCreatedLink(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const created = await takeSecret<CreatedLink>(runtime, request, response);
   if (!created) {
-    const text = 'A new setup link is shown only once. If you did not copy it, revoke it and create another one.';
+    const text = TEXTS.linkShownOnce;
     return redirectWithNotice(runtime, response, singleSignOnPathOf(response), { kind: 'problem', text });
   }
   sendConsolePage(response, <NewSetupLinkPage frame={frameOf(runtime, request, response)} {...created} />);

@@ -22,6 +22,11 @@ import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, visitOf } from './visit.ts';
 
+const TEXTS = {
+  readsGroupsFrom: (attribute: string) => `From the next sign-in on, groups are also read from the attribute “${attribute}”.`,
+  unknownEntry: 'This sign-in does not exist, or its entry has expired.',
+} as const;
+
 /** The whole log, for owners and the operator. */
 export function signInPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
@@ -53,7 +58,7 @@ export function oneSignInPages(runtime: Runtime): Router {
     const entry = await requestedEntry(runtime, request, response);
     const organization = organizationOf(response);
     const name = await acceptGroupsSuggestion(runtime, visitActorOf(request, response), { organization, entry });
-    const notice = `From the next sign-in on, groups are also read from the attribute “${name}”.`;
+    const notice = TEXTS.readsGroupsFrom(name);
     redirectWithNotice(runtime, response, `${visitOf(response).base}/sign-ins/${entry.id}`, notice);
   });
   router.get('/:id/bundle', async (request, response) => {
@@ -109,7 +114,7 @@ async function requestedEntry(runtime: Runtime, request: Request, response: Resp
   await flushSignInLog(runtime);
   const entry = await getLogEntry(runtime, organizationOf(response).id, String(request.params.id));
   if (viewer.kind === 'setup' && (entry.kind !== 'test' || entry.startedBy !== viewer.linkId)) {
-    throw new GatewayError('not_found', 'This sign-in does not exist, or its entry has expired.');
+    throw new GatewayError('not_found', TEXTS.unknownEntry);
   }
   return entry;
 }

@@ -17,6 +17,10 @@ import { requireVisitedConnection } from './connections/visited-connection.ts';
 import { visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from './visit.ts';
 
+const TEXTS = {
+  saved: 'Your settings are saved and apply from the next sign-in.',
+} as const;
+
 export function singleSignOnSettingsPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => showSettings(runtime, request, response, { values: valuesOf(response) }));
@@ -68,7 +72,7 @@ async function saveSettings(runtime: Runtime, request: Request, response: Respon
     const { id: connectionId } = requireVisitedConnection(response);
     const change = { organization: organizationOf(response), connectionId, changes };
     await changeIdpSettings(runtime, visitActorOf(request, response), change);
-    const notice = 'Your settings are saved and apply from the next sign-in.';
+    const notice = TEXTS.saved;
     redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;

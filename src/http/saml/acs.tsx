@@ -31,6 +31,11 @@ import { continuationRoutes, setSessionCookies } from './continue.tsx';
 import { logoRoutes, shownOrganization } from './logo.ts';
 import { readFormOctets, readMessageForm } from './message-form.ts';
 
+const TEXTS = {
+  signIn: 'Sign in',
+  openedInBrowser: 'Identity providers send users here with a SAML response. Your browser opened the address without one.',
+} as const;
+
 export function samlRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router.param('org', (_request, response, next) => {
@@ -48,8 +53,8 @@ export function samlRoutes(runtime: Runtime): Router {
   );
   router.get('/saml/:org/acs', async (request, response) => {
     const { slug } = await getOrganization(runtime.store, request.params.org);
-    response.locals.wayOut = { href: `/saml/${slug}/login`, label: 'Sign in' };
-    const detail = 'Identity providers send users here with a SAML response. Your browser opened the address without one.';
+    response.locals.wayOut = { href: `/saml/${slug}/login`, label: TEXTS.signIn };
+    const detail = TEXTS.openedInBrowser;
     throw new GatewayError('not_found', { detail, variant: 'acs_opened' });
   });
   // answerResponse() reads the body once its limits allow that.

@@ -28,6 +28,10 @@ import { limited } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { actorOf } from '../request-context.ts';
 
+const TEXTS = {
+  otherSignIn: 'This form belongs to another sign-in. Nothing was changed.',
+} as const;
+
 const FORM = z.object({ csrf: z.string(), answer: z.enum(['stay', 'switch']) });
 
 export function continuationRoutes(runtime: Runtime): Router {
@@ -96,7 +100,7 @@ async function answerQuestion(runtime: Runtime, request: Request, response: Resp
   const visit = await findPending(runtime, request);
   if (!visit) return leave(runtime, response);
   if (!isSameSecret(csrf, visit.pending.login.csrfToken)) {
-    throw new GatewayError('forbidden', 'This form belongs to another sign-in. Nothing was changed.');
+    throw new GatewayError('forbidden', TEXTS.otherSignIn);
   }
   if (answer === 'switch') return signIn(runtime, request, response, visit);
   await declineSignIn(runtime, actorOf(request, response), visit);

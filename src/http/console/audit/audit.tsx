@@ -21,6 +21,12 @@ import { signalOf } from '../../request-context.ts';
 import { frameOf, sendConsolePage, visitOf } from '../visit.ts';
 import { DOWNLOAD_TYPES, downloadLines } from './audit-download.ts';
 
+const TEXTS = {
+  unknownEvent: 'No event has this name',
+  invalidDate: 'Enter dates like 2026-03-04',
+  unknownMember: 'No member has this email address',
+} as const;
+
 const PAGE_SIZE = 50;
 
 const text = (max: number) => z.string().trim().max(max).default('');
@@ -75,11 +81,11 @@ function dayMs(day: string): number | undefined {
 /** Converts the filter of the page to a query. @returns the query, or a sentence that says why the filter matches nothing */
 async function queryOf({ store }: Runtime, partition: string, filter: AuditFilter): Promise<Omit<AuditQuery, 'limit'> | string> {
   const { event, member, from, to } = filter;
-  if (event !== '' && !isAuditEvent(event)) return 'No event has this name';
+  if (event !== '' && !isAuditEvent(event)) return TEXTS.unknownEvent;
   const [sinceMs, toMs] = [dayMs(from), dayMs(to)];
-  if ((from !== '' && sinceMs === undefined) || (to !== '' && toMs === undefined)) return 'Enter dates like 2026-03-04';
+  if ((from !== '' && sinceMs === undefined) || (to !== '' && toMs === undefined)) return TEXTS.invalidDate;
   const memberId = member.includes('@') ? (await listMembers(store, partition, { email: member, limit: 1 })).items[0]?.id : member;
-  if (memberId === undefined) return 'No member has this email address';
+  if (memberId === undefined) return TEXTS.unknownMember;
   return {
     ...(event === '' ? {} : { event }),
     ...(memberId === '' ? {} : { memberId }),

@@ -16,6 +16,19 @@ import { parseForm, redirectOnConflict, redirectWithNotice, requireManagerAgain,
 import { pendingMemberPages } from './pending-members.ts';
 import { requireVisitedConnection, visitConnection } from './visited-connection.ts';
 
+const TEXTS = {
+  isEnabled: 'The connection is enabled. Users can sign in through it.',
+  isDefault: 'This is now the default connection.',
+  isDisabled: 'The connection is disabled. Users cannot sign in through it.',
+  proposalAccepted: 'The proposed metadata is in use. Check it with a test sign-in.',
+  proposalDiscarded: 'The proposed metadata is discarded. Nothing was changed.',
+  isSaved: 'The connection is saved.',
+  confirmDeletion: 'Confirm that you want to delete the connection.',
+  isDeleted: 'The connection is deleted.',
+  metadataMissing: 'Enter a metadata URL or paste the XML.',
+  isAdded: 'The connection is added as a draft. Test it, then enable it.',
+} as const;
+
 /** Pages below `/single-sign-on/{con}`: those of the default connection for another one, and the changes of the connection itself. */
 export function connectionPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true, mergeParams: true });
@@ -25,25 +38,25 @@ export function connectionPages(runtime: Runtime): Router {
   const change = (body: object, notice: string) => (request: Request, response: Response) =>
     saveChanges(runtime, request, response, { body, notice });
   router.post('/details', (request, response) => saveDetails(runtime, request, response));
-  const enable = change({ state: 'active' }, 'The connection is enabled. Users can sign in through it.');
+  const enable = change({ state: 'active' }, TEXTS.isEnabled);
   router.post('/enable', (request, response) => {
     // The page Go live shows what is missing.
     const href = `${pathOf(response, requireVisitedConnection(response).id)}/steps/live`;
     return redirectOnConflict(runtime, response, href, () => enable(request, response));
   });
-  router.post('/default', change({ is_default: true }, 'This is now the default connection.'));
+  router.post('/default', change({ is_default: true }, TEXTS.isDefault));
   router.post('/disable', (request, response) =>
     saveChanges(runtime, request, response, {
       body: { state: 'disabled', keep_sessions: keepsSessions(request) },
-      notice: 'The connection is disabled. Users cannot sign in through it.',
+      notice: TEXTS.isDisabled,
     }),
   );
   router.use('/pending-members', pendingMemberPages(runtime));
   router.post('/remove', (request, response) => remove(runtime, request, response));
   const decideWith = (decide: ProposalDecision['decide'], notice: string) => (request: Request, response: Response) =>
     decideProposal(runtime, request, response, { decide, notice });
-  router.post('/proposal/accept', decideWith(acceptProposal, 'The proposed metadata is in use. Check it with a test sign-in.'));
-  router.post('/proposal/discard', decideWith(discardProposal, 'The proposed metadata is discarded. Nothing was changed.'));
+  router.post('/proposal/accept', decideWith(acceptProposal, TEXTS.proposalAccepted));
+  router.post('/proposal/discard', decideWith(discardProposal, TEXTS.proposalDiscarded));
   return router;
 }
 
@@ -77,7 +90,7 @@ const DETAILS_FORM = z.object({ name: z.string().trim(), email_domains: z.string
 async function saveDetails(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { name, email_domains } = parseForm(DETAILS_FORM, request);
   const body = { name, email_domains: email_domains.split(/[\s,]+/).filter((domain) => domain !== '') };
-  await saveChanges(runtime, request, response, { body, notice: 'The connection is saved.' });
+  await saveChanges(runtime, request, response, { body, notice: TEXTS.isSaved });
 }
 
 interface ProposalDecision {
@@ -101,11 +114,11 @@ async function decideProposal(runtime: Runtime, request: Request, response: Resp
 const PROPOSAL_FORM = z.object({ proposal: z.string(), metadata_url: z.string().optional() });
 
 async function remove(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  if (fieldsOf(request).confirmed !== 'yes') throw new GatewayError('conflict', 'Confirm that you want to delete the connection.');
+  if (fieldsOf(request).confirmed !== 'yes') throw new GatewayError('conflict', TEXTS.confirmDeletion);
   const { id: connectionId } = requireVisitedConnection(response);
   const removal = { organization: organizationOf(response), connectionId, keepsSessions: keepsSessions(request) };
   await removeConnection(runtime, callerOf(request, response), removal);
-  redirectWithNotice(runtime, response, pathOf(response), 'The connection is deleted.');
+  redirectWithNotice(runtime, response, pathOf(response), TEXTS.isDeleted);
 }
 
 const NEW_FORM = z.object({
@@ -117,7 +130,7 @@ const NEW_FORM = z.object({
 async function add(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { new_name, new_metadata_url: url, new_metadata_xml: xml } = parseForm(NEW_FORM, request);
   const { name } = checkShape(CONNECTION_CHANGES.required({ name: true }), { name: new_name });
-  if (!url && !xml) throw new GatewayError('validation_failed', 'Enter a metadata URL or paste the XML.');
+  if (!url && !xml) throw new GatewayError('validation_failed', TEXTS.metadataMissing);
   const source: MetadataSource = url ? { kind: 'url', url } : { kind: 'document', content: Buffer.from(`\ufeff${xml}`) };
   await runOnce(runtime, request, response, async () => {
     const loaded = await loadMetadataFor(runtime, organizationOf(response), source);
@@ -128,6 +141,6 @@ async function add(runtime: Runtime, request: Request, response: Response): Prom
       name,
       loaded,
     });
-    return { href: pathOf(response, connection.id), notice: 'The connection is added as a draft. Test it, then enable it.' };
+    return { href: pathOf(response, connection.id), notice: TEXTS.isAdded };
   });
 }

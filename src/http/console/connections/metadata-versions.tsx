@@ -10,6 +10,11 @@ import { frameOf, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPa
 import { comparisonOf, type PostedTable, readPostedTable } from './identifier-table.ts';
 import { DECISION_FIELDS, DRAFT_TEXT, decisionOf, isKeptByDraft, previewDecisions } from './members-decision.ts';
 
+const TEXTS = {
+  isRestored: 'The earlier metadata is in use again. Check it with a test sign-in.',
+  needsNoDecision: 'Restoring this metadata needs no decision about the members.',
+} as const;
+
 const RESTORE_FORM = z.object(DECISION_FIELDS);
 
 /** For owners and the operator, not for setups. */
@@ -27,13 +32,13 @@ export function metadataVersionPages(runtime: Runtime): Router {
     }
     const { organization, connectionId } = await restoreMetadataVersion(runtime, callerOf(request, response), choice);
     const isDraft = isKeptByDraft(organization, { connectionId, decision });
-    const notice = isDraft ? DRAFT_TEXT : 'The earlier metadata is in use again. Check it with a test sign-in.';
+    const notice = isDraft ? DRAFT_TEXT : TEXTS.isRestored;
     redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
   });
   router.post('/:id/compare', async (request, response) => {
     const posted = readPostedTable(runtime, request, response);
     if (await showDecision(runtime, request, response, { versionId: request.params.id, posted })) return;
-    throw new GatewayError('conflict', 'Restoring this metadata needs no decision about the members.');
+    throw new GatewayError('conflict', TEXTS.needsNoDecision);
   });
   return router;
 }

@@ -35,6 +35,13 @@ import { findVisitedConnection, requireVisitedConnection, visitConnection } from
 import { ownValues } from '../setup-steps/own-values.ts';
 import { frameOf, parseForm, redirectWithNotice, runAndRedirect, sendConsolePage, visitOf } from '../visit.ts';
 
+const TEXTS = {
+  tokenRevoked: 'The SCIM token is revoked. The identity provider can no longer use it.',
+  approved: 'Approved. Provision the user again at the identity provider, or wait for its next cycle.',
+  declined: 'Declined. The user is not linked to this member.',
+  tokenShownOnce: 'A new token is shown only once. If you did not copy it, revoke it and create another one.',
+} as const;
+
 const PAGE_SIZE = 50;
 /** Fewer, because the members of each group are counted by reading them. */
 const GROUPS_PAGE_SIZE = 20;
@@ -60,7 +67,7 @@ export function provisioningPages(runtime: Runtime): Router {
   ofConnection.post('/tokens/:id/revoke', async (request, response) => {
     const token = { organizationId: organizationOf(response).id, id: String(request.params.id) };
     await revokeScimToken(runtime, callerOf(request, response), token);
-    redirectWithNotice(runtime, response, pathOf(response), 'The SCIM token is revoked. The identity provider can no longer use it.');
+    redirectWithNotice(runtime, response, pathOf(response), TEXTS.tokenRevoked);
   });
   const decide = (decideConflict: typeof approveConflict, notice: string) => (request: Request, response: Response) =>
     runAndRedirect(runtime, response, {
@@ -75,9 +82,9 @@ export function provisioningPages(runtime: Runtime): Router {
       },
       href: pathOf(response),
     });
-  const approved = 'Approved. Provision the user again at the identity provider, or wait for its next cycle.';
+  const approved = TEXTS.approved;
   ofConnection.post('/conflicts/:member/:conflict/approve', decide(approveConflict, approved));
-  ofConnection.post('/conflicts/:member/:conflict/decline', decide(declineConflict, 'Declined. The user is not linked to this member.'));
+  ofConnection.post('/conflicts/:member/:conflict/decline', decide(declineConflict, TEXTS.declined));
   router.use('/:con', ofConnection);
   return router;
 }
@@ -188,7 +195,7 @@ async function createToken(runtime: Runtime, request: Request, response: Respons
 async function showCreatedToken(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const created = await takeSecret<CreatedToken>(runtime, request, response);
   if (!created) {
-    const text = 'A new token is shown only once. If you did not copy it, revoke it and create another one.';
+    const text = TEXTS.tokenShownOnce;
     return redirectWithNotice(runtime, response, pathOf(response), { kind: 'problem', text });
   }
   const frame = frameOf(runtime, request, response);

@@ -13,6 +13,10 @@ import { visitActorOf } from '../setup-visit.ts';
 import { frameOf, parseForm, runAndRedirect, sendConsolePage, singleSignOnPathOf, visitOf } from '../visit.ts';
 import { ownValues } from './own-values.ts';
 
+const TEXTS = {
+  isLive: 'Single sign-on is live. Users can sign in now.',
+} as const;
+
 export function goLivePages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/steps/live', (request, response) => showLive(runtime, request, response));
@@ -64,7 +68,7 @@ async function activate(runtime: Runtime, request: Request, response: Response):
         const changes = { state: 'active' } as const;
         await changeConnection(runtime, callerOf(request, response), { organization, connectionId, changes, allowNoOwner });
       }
-      return 'Single sign-on is live. Users can sign in now.';
+      return TEXTS.isLive;
     },
     href: `${singleSignOnPathOf(response)}/steps/done`,
     conflictHref: `${singleSignOnPathOf(response)}/steps/live`,

@@ -31,6 +31,23 @@ import { findVisitedConnection } from '../connections/visited-connection.ts';
 import { visitActorOf } from '../setup-visit.ts';
 import { frameOf, isOperator, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf, visitOf } from '../visit.ts';
 
+const TEXTS = {
+  choseFile: (bytes: number) => `You chose a file of ${bytes.toLocaleString('en')} bytes.`,
+  enteredAddress: (url: string) => `You entered the address ${url}.`,
+  pastedXml: (characters: number) => `You pasted XML of ${characters.toLocaleString('en')} characters.`,
+  enteredValues: 'You entered the values manually.',
+  enteredNothing: 'You entered nothing.',
+  isUnknown: 'This is neither an address nor XML.',
+  isCertificate: 'It is a certificate. Enter it below under “enter the values manually”, or use the metadata, which contains it.',
+  whatToEnter: 'Enter an address that starts with https://, paste XML that starts with “<”, or choose a file.',
+  previewUnreadable: 'The previewed document could not be read. Enter the metadata again.',
+  isUnusable: 'This metadata cannot be used.',
+  invalidUrl: 'metadata_url: must be a URL.',
+  saved: 'The identity provider is saved. Check it with a test sign-in.',
+  proposed: 'Your metadata is kept as a proposal. It takes effect when an owner of the organization accepts it.',
+  unchanged: 'The connection has this metadata already.',
+} as const;
+
 /** Unknown products are ignored, because they only select a guide. */
 const PRODUCT = z
   .unknown()
@@ -80,15 +97,15 @@ function recognize({ metadata, metadata_file: file, entity_id }: MetadataForm): 
 function understoodAs(entered: Recognized): string {
   switch (entered.kind) {
     case 'file':
-      return `You chose a file of ${entered.content.length.toLocaleString('en')} bytes.`;
+      return TEXTS.choseFile(entered.content.length);
     case 'url':
-      return `You entered the address ${entered.url}.`;
+      return TEXTS.enteredAddress(entered.url);
     case 'xml':
-      return `You pasted XML of ${entered.text.length.toLocaleString('en')} characters.`;
+      return TEXTS.pastedXml(entered.text.length);
     case 'manual':
-      return 'You entered the values manually.';
+      return TEXTS.enteredValues;
     default:
-      return entered.text === '' ? 'You entered nothing.' : 'This is neither an address nor XML.';
+      return entered.text === '' ? TEXTS.enteredNothing : TEXTS.isUnknown;
   }
 }
 
@@ -114,10 +131,7 @@ async function readMetadata(runtime: Runtime, { id }: Organization, form: Metada
 }
 
 /** Advises on text that is no metadata. */
-const adviceFor = (text: string): string =>
-  text.includes('BEGIN CERTIFICATE')
-    ? 'It is a certificate. Enter it below under “enter the values manually”, or use the metadata, which contains it.'
-    : 'Enter an address that starts with https://, paste XML that starts with “<”, or choose a file.';
+const adviceFor = (text: string): string => (text.includes('BEGIN CERTIFICATE') ? TEXTS.isCertificate : TEXTS.whatToEnter);
 
 const documentOf = (content: Uint8Array, entityId: string): EnteredMetadata => ({
   source: { kind: 'document', content, entityId: entityId || undefined },
@@ -138,7 +152,7 @@ function unpack(text: string): Uint8Array {
   try {
     return inflateSync(Buffer.from(text, 'base64url'), { maxOutputLength: MAX_DOCUMENT + 1 });
   } catch (cause) {
-    throw new GatewayError('validation_failed', { detail: 'The previewed document could not be read. Enter the metadata again.', cause });
+    throw new GatewayError('validation_failed', { detail: TEXTS.previewUnreadable, cause });
   }
 }
 
@@ -163,7 +177,7 @@ export async function previewEntered(runtime: Runtime, request: Request, respons
     return undefined;
   } catch (error) {
     if (!(error instanceof GatewayError) || error.status >= 500) throw error;
-    const reason = error.facts.detail ?? 'This metadata cannot be used.';
+    const reason = error.facts.detail ?? TEXTS.isUnusable;
     return {
       typed: typedOf(form),
       product: form.product,
@@ -249,7 +263,7 @@ function previewedMetadata(form: z.infer<typeof SAVE_FORM>): EnteredMetadata {
     return { source, carried: withProduct(carried, form.product) };
   }
   const { metadata_url: metadataUrl, metadata_packed, wanted = '' } = form;
-  if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', 'metadata_url: must be a URL.');
+  if (metadataUrl !== undefined && !URL.canParse(metadataUrl)) throw new GatewayError('validation_failed', TEXTS.invalidUrl);
   const { source, carried: document } = documentOf(unpack(metadata_packed), wanted);
   const carried = withProduct(document, form.product);
   return metadataUrl === undefined ? { source, carried } : { source, metadataUrl, carried: { ...carried, metadata_url: metadataUrl } };
@@ -274,17 +288,10 @@ export async function saveMetadata(runtime: Runtime, request: Request, response:
   const outcome = isSetup ? await saveOrPropose(runtime, actor, change) : await saveAsManager(runtime, actor, change);
   const path = singleSignOnPathOf(response);
   const isInSetup = outcome === 'saved' && (findVisitedConnection(response)?.state ?? 'draft') === 'draft';
-  redirectWithNotice(runtime, response, isInSetup ? `${path}/steps/users` : path, SAVED_TEXTS[outcome]);
+  redirectWithNotice(runtime, response, isInSetup ? `${path}/steps/users` : path, outcome === 'draft' ? DRAFT_TEXT : TEXTS[outcome]);
 }
 
 async function saveAsManager(runtime: Runtime, actor: Actor, change: MetadataChange): Promise<'saved' | 'draft'> {
   const organization = await setIdentityProvider(runtime, actor, change);
   return isKeptByDraft(organization, change) ? 'draft' : 'saved';
 }
-
-const SAVED_TEXTS = {
-  saved: 'The identity provider is saved. Check it with a test sign-in.',
-  draft: DRAFT_TEXT,
-  proposed: 'Your metadata is kept as a proposal. It takes effect when an owner of the organization accepts it.',
-  unchanged: 'The connection has this metadata already.',
-} as const;

@@ -15,6 +15,11 @@ import { visitActorOf } from '../setup-visit.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf, visitOf } from '../visit.ts';
 import { findLastTest } from './tests.tsx';
 
+const TEXTS = {
+  isClosed: 'Roles can no longer be chosen here. Ask an owner to change the role rules.',
+  saved: 'The roles are saved.',
+} as const;
+
 export function rolesPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/steps/roles', (request, response) => show(runtime, request, response));
@@ -64,7 +69,7 @@ const ROLES_FORM = z.object({
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { owner_groups, add_group, default_role } = parseForm(ROLES_FORM, request);
   if (!(await canChoose(runtime, response))) {
-    throw new GatewayError('forbidden', 'Roles can no longer be chosen here. Ask an owner to change the role rules.');
+    throw new GatewayError('forbidden', TEXTS.isClosed);
   }
   await changeRoleMapping(runtime, visitActorOf(request, response), {
     organizationId: organizationOf(response).id,
@@ -78,5 +83,5 @@ async function save(runtime: Runtime, request: Request, response: Response): Pro
     },
     allowNoOwner: false,
   });
-  redirectWithNotice(runtime, response, `${singleSignOnPathOf(response)}/steps`, 'The roles are saved.');
+  redirectWithNotice(runtime, response, `${singleSignOnPathOf(response)}/steps`, TEXTS.saved);
 }

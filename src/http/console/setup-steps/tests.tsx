@@ -17,6 +17,10 @@ import { findVisitedConnection, requireVisitedConnection } from '../connections/
 import { visitActorOf } from '../setup-visit.ts';
 import { frameOf, singleSignOnPathOf, visitOf } from '../visit.ts';
 
+const TEXTS = {
+  unknownEntry: 'This sign-in does not exist, or its entry has expired.',
+} as const;
+
 const STEPS = { users: UsersStep, test: TestStep } as const;
 type TestedStep = keyof typeof STEPS;
 
@@ -73,7 +77,7 @@ const isVisible = ({ kind, connectionId, startedBy }: SignInLogEntry, response: 
 /** @throws not_found, also for anything but a test of this connection */
 async function requireTest(runtime: Runtime, response: Response, id: string): Promise<SignInLogEntry> {
   const entry = await getLogEntry(runtime, organizationOf(response).id, id);
-  if (!isVisible(entry, response)) throw new GatewayError('not_found', 'This sign-in does not exist, or its entry has expired.');
+  if (!isVisible(entry, response)) throw new GatewayError('not_found', TEXTS.unknownEntry);
   return entry;
 }
 
