@@ -253,6 +253,8 @@ class _NewRoleMapping(TypedDict):
 
 
 class NewRoleMapping(_NewRoleMapping, total=False):
+    groups_from: Literal["saml", "scim", "both"]
+    """Switches the groups that the rules read, in the same commit. Only the operator can switch them."""
     allow_no_owner: bool
     """Confirms rules that leave the organization without an owner. Only the operator can confirm them."""
 
@@ -1017,11 +1019,16 @@ class SavedRoleMappingWarningsItem(TypedDict):
     text: str
 
 
-class SavedRoleMapping(TypedDict):
+class _SavedRoleMapping(TypedDict):
     rules: List[SavedRoleMappingRulesItem]
     default_role: Literal["owner", "collaborator", "none"]
     warnings: List[SavedRoleMappingWarningsItem]
     """Likely mistakes in the rules, which are saved nevertheless."""
+
+
+class SavedRoleMapping(_SavedRoleMapping, total=False):
+    owners_losing_role: int
+    """Only with `dry_run=true` and another `groups_from`: the owners who lose the role at their next sign-in."""
 
 
 class SessionToken(TypedDict):

@@ -4,7 +4,8 @@ import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { findConnection } from './connections/connections.ts';
-import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
+import { noOwnerAfterSwitch, switchesGroups } from './groups/switch-groups.ts';
+import { type GroupsFrom, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import { ownerLossStep, reportOwnerLoss, withOwner, withoutOwner } from './owners/owner-loss.ts';
 import { requireSettingsFit } from './quotas/quotas.ts';
 import { ANY_CONNECTION, compareRules, type RoleMapping } from './role-mapping.ts';
@@ -18,6 +19,11 @@ export interface RoleMappingChange {
   readonly organizationId: string;
   /** The new rules, or a function of those that are saved. */
   readonly roleMapping: RoleMapping | ((saved: RoleMapping) => RoleMapping);
+  /**
+   * Another `groups_from`, which the operator switches in the same commit. Saved one after the other, the rules would be checked against
+   * the former groups, and sign-ins in between would be judged by a combination that no operator wants.
+   */
+  readonly groupsFrom?: GroupsFrom | undefined;
   /** The operator's confirmation of rules that leave no owner. */
   readonly allowNoOwner: boolean;
   /** Checks the rules without saving them. */
@@ -31,25 +37,28 @@ export interface RoleMappingChange {
  * the organization's record, and the commit requires its version, which every removal, suspension or demotion of an owner
  * increments. So no owner that is counted here can be removed, suspended or demoted in between.
  * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner; forbidden if anyone but the operator
- *   confirms them, or for a setup link that may not change them; organization_unknown
+ *   confirms them or switches the groups, or for a setup link that may not change them; organization_unknown
  */
 export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: RoleMappingChange): Promise<Organization> {
-  const { organizationId, allowNoOwner, isDryRun = false } = change;
-  if (allowNoOwner && actor.kind !== 'operator') {
-    throw new GatewayError('forbidden', 'Only the operator can allow role rules that leave the organization without an owner.');
-  }
+  const { organizationId, groupsFrom, allowNoOwner, isDryRun = false } = change;
+  requireOperator(actor, change);
   return compareAndSet(async () => {
     const stored = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!stored) throw new GatewayError('organization_unknown');
-    const saved = stored.value.roleMapping;
+    const before = stored.value;
+    const saved = before.roleMapping;
     const roleMapping = typeof change.roleMapping === 'function' ? change.roleMapping(saved) : change.roleMapping;
-    requireKnownConnections(stored.value, roleMapping);
-    const setupSteps = await requireRolesChangeableBy(runtime.store, actor, { organization: stored.value, roleMapping });
-    const effect = await foreseeRoles(runtime.store, { organization: stored.value, mapping: roleMapping });
-    const reason = noOwnerReason(saved, roleMapping, effect);
-    if (reason !== undefined && !allowNoOwner) throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
-    const value: Organization = { ...stored.value, roleMapping };
-    requireSettingsFit(runtime, { before: stored.value, after: value, isByGateway: false });
+    requireKnownConnections(before, roleMapping);
+    const setupSteps = await requireRolesChangeableBy(runtime.store, actor, { organization: before, roleMapping });
+    const value: Organization = { ...before, roleMapping, ...(groupsFrom === undefined ? {} : { groupsFrom }) };
+    const isSwitch = switchesGroups(before, value);
+    const effect = await foreseeRoles(runtime.store, { organization: value, mapping: roleMapping });
+    const reason = noOwnerReason(saved, roleMapping, { ...effect, isSwitch });
+    if (reason !== undefined && !allowNoOwner) {
+      if (isSwitch && reason === 'no_owner_member') throw noOwnerAfterSwitch('These rules with this groups_from', effect);
+      throw new GatewayError('conflict', `${NO_OWNER_TEXTS[reason]} ${HOW_TO_CONFIRM}`);
+    }
+    requireSettingsFit(runtime, { before, after: value, isByGateway: false });
     if (isDryRun) return value;
     const nowMs = runtime.now();
     const marked = reason !== undefined && effect.ownersBefore > 0 ? withoutOwner(value, nowMs) : undefined;
@@ -67,6 +76,7 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
       [
         { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value: after },
         auditStep(nowMs, actor, 'role_mapping.changed', { details }),
+        ...(isSwitch ? [auditStep(nowMs, actor, 'organization.changed', { details: { fields: ['groupsFrom'] } })] : []),
         ...(marked ? [ownerLossStep(nowMs, actor, 'role_mapping')] : []),
         ...setupSteps,
       ],
@@ -77,6 +87,14 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     if (marked) await reportOwnerLoss(runtime, after, 'role_mapping');
     return after;
   });
+}
+
+/** @throws forbidden */
+function requireOperator({ kind }: Actor, { allowNoOwner, groupsFrom }: RoleMappingChange): void {
+  if (kind === 'operator') return;
+  if (allowNoOwner)
+    throw new GatewayError('forbidden', 'Only the operator can allow role rules that leave the organization without an owner.');
+  if (groupsFrom !== undefined) throw new GatewayError('forbidden', 'Only the operator can change groups_from.');
 }
 
 /** @throws validation_failed */

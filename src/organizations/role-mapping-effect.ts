@@ -110,16 +110,23 @@ export type NoOwnerReason = 'no_owner_rule' | 'no_owner_member';
  * They leave one if a known member, not suspended, is an owner after the next sign-in with the same groups. That includes a
  * manually set owner whom no rule matches. If there is no such member, rules that can make a user an owner are still accepted
  * while the organization has no owner to lose, or has more members than were read. Rules that are in force already are always
- * accepted, so that a repeated request succeeds.
+ * accepted, so that a repeated request succeeds. If the rules read other groups than before (`isSwitch`), it does not matter whether
+ * they are new, or whether all members were read, because no user may ever be in these groups.
  */
 export function noOwnerReason(
   present: RoleMapping,
   next: RoleMapping,
-  { ownersBefore, ownersAfter, isPartial }: Pick<RoleMappingEffect, 'ownersBefore' | 'ownersAfter' | 'isPartial'>,
+  {
+    ownersBefore,
+    ownersAfter,
+    isPartial,
+    isSwitch = false,
+  }: Pick<RoleMappingEffect, 'ownersBefore' | 'ownersAfter' | 'isPartial'> & { readonly isSwitch?: boolean },
 ): NoOwnerReason | undefined {
-  if (ownersAfter > 0 || isDeepStrictEqual(present, next)) return undefined;
-  if (!givesOwner(next)) return 'no_owner_rule';
-  return ownersBefore > 0 && !isPartial ? 'no_owner_member' : undefined;
+  const isUnchanged = isDeepStrictEqual(present, next);
+  if (ownersAfter > 0 || (isUnchanged && !isSwitch)) return undefined;
+  if (!givesOwner(next) && (ownersBefore > 0 || !isUnchanged)) return 'no_owner_rule';
+  return ownersBefore > 0 && (isSwitch || !isPartial) ? 'no_owner_member' : undefined;
 }
 
 /** What happens and what to do instead, for the user who tries to save such rules. */

@@ -13,6 +13,7 @@ import { CommandError, describeRefusal } from '../command-error.ts';
 import { orUndefined } from '../gateway-api.ts';
 import { countOf } from '../output.ts';
 import { connectionChanges, type Fields, isSameIdentityProvider, isWaitingForTest } from './connection-changes.ts';
+import { effectNotes } from './effect-notes.ts';
 import { ORGANIZATION_FIELDS, type OrganizationFile, withoutUndefined } from './file.ts';
 import { findTargets, IDENTITY_PROVIDER_LABEL, sendMetadata, type Target } from './targets.ts';
 
@@ -20,8 +21,12 @@ interface Change {
   /** Verb and object, such as `set the identity provider`. */
   readonly description: string;
   run(client: Client): Promise<unknown>;
-  /** Whether the answer has warnings for the person who applies the file. */
-  readonly hasWarnings?: true;
+}
+
+/** A dry run. */
+interface Check extends Change {
+  /** Returns texts from the answer for the person who applies the file. */
+  readonly notesOf?: ((answer: unknown) => readonly string[]) | undefined;
 }
 
 interface Creation extends Change {
@@ -32,7 +37,7 @@ interface Plan {
   readonly slug: string;
   readonly creations: readonly Creation[];
   /** Dry runs of the changes. {@link planChanges} has made them already if there are no creations. */
-  readonly checks: readonly Change[];
+  readonly checks: readonly Check[];
   readonly changes: readonly Change[];
   /** Texts for the person who applies the file. */
   readonly notes: readonly string[];
@@ -62,21 +67,36 @@ export async function planChanges(client: Client, file: OrganizationFile, option
     });
   }
   creations.push(...targets.filter((target) => !target.present).map((target) => creationOf(root, target)));
+  const { groups_from, ...others } = current ? differences(current, organizationFields(file)) : {};
+  const roles = await roleMappingSteps(client, { root, file, targets, present, options, groups_from });
+  // Saved one after the other, the new rules would be checked with the former groups, or the other way round.
+  const fields = withoutUndefined(roles.length > 0 ? others : { ...others, groups_from });
   const steps = [
     ...targets.flatMap((target) => metadataSteps(root, target, options)),
-    ...organizationSteps(root, { file, current, allowNoOwner: options.allowNoOwner ?? false }),
-    ...(await roleMappingSteps(client, { root, file, targets, present, options })),
+    ...organizationSteps(root, { slug, fields, allowNoOwner: options.allowNoOwner ?? false }),
+    ...roles,
     ...targets.flatMap((target) => connectionSteps(root, target, allowsNoOwner(options, current))),
   ];
   const checks = steps.flatMap(({ check }) => (check ? [check] : []));
-  if (creations.length === 0) for (const check of checks) await runChange(client, slug, check);
-  return { slug, creations, checks, changes: steps.map(({ change }) => change), notes: notesAbout(file, present ?? [], targets) };
+  const found = creations.length === 0 ? await runChecks(client, slug, checks) : [];
+  const notes = [...notesAbout(file, present ?? [], targets), ...found];
+  return { slug, creations, checks, changes: steps.map(({ change }) => change), notes };
+}
+
+/** @returns the notes of all checks */
+async function runChecks(client: Client, slug: string, checks: readonly Check[]): Promise<string[]> {
+  const notes: string[] = [];
+  for (const check of checks) {
+    const answer = await runChange(client, slug, check);
+    notes.push(...(check.notesOf?.(answer) ?? []));
+  }
+  return notes;
 }
 
 /** A change, and the dry run that tells whether the gateway accepts it. Metadata is read before the plan is made. */
 interface PlannedStep {
   readonly change: Change;
-  readonly check?: Change;
+  readonly check?: Check;
 }
 
 /** Returns a step whose check is the same call as a dry run. The call is made when the IDs of new connections are known. */
@@ -97,16 +117,18 @@ const organizationFields = (file: OrganizationFile): Fields =>
   withoutUndefined(Object.fromEntries(ORGANIZATION_FIELDS.map((field) => [field, file[field]])));
 
 interface OrganizationInput {
-  readonly file: OrganizationFile;
-  readonly current: Fields | undefined;
+  readonly slug: string;
+  /** Those that differ. */
+  readonly fields: Fields;
   readonly allowNoOwner: boolean;
 }
 
-function organizationSteps(root: string, { file, current, allowNoOwner }: OrganizationInput): PlannedStep[] {
-  const changes = current ? differences(current, organizationFields(file)) : {};
-  if (Object.keys(changes).length === 0) return [];
-  const body = allowNoOwner && 'groups_from' in changes ? { ...changes, allow_no_owner: true } : changes;
-  return [step(`change ${Object.keys(changes).join(', ')}`, () => ({ method: 'PATCH', path: root, body }))];
+function organizationSteps(root: string, { slug, fields, allowNoOwner }: OrganizationInput): PlannedStep[] {
+  if (Object.keys(fields).length === 0) return [];
+  const body = allowNoOwner && 'groups_from' in fields ? { ...fields, allow_no_owner: true } : fields;
+  const { change, check } = step(`change ${Object.keys(fields).join(', ')}`, () => ({ method: 'PATCH', path: root, body }));
+  const notesOf = (answer: unknown) => effectNotes(slug, fields, answer);
+  return [{ change, ...(check ? { check: { ...check, notesOf } } : {}) }];
 }
 
 const withoutNull = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
@@ -164,10 +186,12 @@ interface RoleMappingInput {
   readonly targets: readonly Target[];
   readonly present: readonly IdentityProvider[] | undefined;
   readonly options: PlanOptions;
+  /** The new value, if it differs. */
+  readonly groups_from: unknown;
 }
 
 async function roleMappingSteps(client: Client, input: RoleMappingInput): Promise<PlannedStep[]> {
-  const { root, file, present, options } = input;
+  const { root, file, present, options, groups_from } = input;
   if (!file.role_mapping) return [];
   const { rules, default_role } = file.role_mapping;
   const references = rules.map((rule) => ({ rule, connection: findReference(rule.connection, input) }));
@@ -175,14 +199,19 @@ async function roleMappingSteps(client: Client, input: RoleMappingInput): Promis
   const resolved = () => references.map(({ rule, connection }) => withoutUndefined({ ...rule, connection: connection() }));
   const before = present ? ((await client.call('GET', `${root}/role-mapping`)) as RoleMapping) : undefined;
   if (isDeepStrictEqual(before, { rules: resolved(), default_role })) return [];
-  const description = `set ${countOf(rules.length, 'role rule')} with the default role ${default_role}`;
+  const switched = groups_from === undefined ? '' : ` and groups_from ${groups_from}`;
+  const description = `set ${countOf(rules.length, 'role rule')} with the default role ${default_role}${switched}`;
   const confirmation = options.allowNoOwner ? { allow_no_owner: true } : {};
   const { change, check } = step(description, () => ({
     method: 'PUT',
     path: `${root}/role-mapping`,
-    body: { rules: resolved(), default_role, ...confirmation },
+    body: withoutUndefined({ rules: resolved(), default_role, groups_from, ...confirmation }),
   }));
-  return [{ change: { ...change, hasWarnings: true }, ...(check ? { check } : {}) }];
+  const notesOf = (answer: unknown) => [
+    ...(answer as SavedRoleMapping).warnings.map(({ text }) => text),
+    ...effectNotes(file.slug, { groups_from }, answer),
+  ];
+  return [{ change, ...(check ? { check: { ...check, notesOf } } : {}) }];
 }
 
 /** Returns a function that returns the ID of the connection that a rule names. @throws CommandError if the name is unknown */
@@ -210,23 +239,22 @@ function notesAbout({ connections }: OrganizationFile, present: readonly Identit
  */
 export async function applyPlan(client: Client, { slug, creations, checks, changes, notes }: Plan): Promise<string[]> {
   const created: Creation[] = [];
+  const warnings = [...notes];
   try {
     for (const creation of creations) {
       await runChange(client, slug, creation);
       created.unshift(creation);
     }
-    if (created.length > 0) for (const check of checks) await runChange(client, slug, check);
+    if (created.length > 0) warnings.push(...(await runChecks(client, slug, checks)));
   } catch (error) {
     const problems = await undoAll(client, created);
     if (problems.length === 0 || !(error instanceof CommandError)) throw error;
     throw new CommandError([error.message, ...problems].join('\n'), error.code);
   }
-  const warnings = [...notes];
   for (const [index, change] of changes.entries()) {
-    const answer = await runChange(client, slug, change).catch((error: unknown) => {
+    await runChange(client, slug, change).catch((error: unknown) => {
       throw stoppedHalfway(error, [...creations, ...changes.slice(0, index)], changes.slice(index + 1));
     });
-    if (change.hasWarnings) warnings.push(...(answer as SavedRoleMapping).warnings.map(({ text }) => text));
   }
   return warnings;
 }

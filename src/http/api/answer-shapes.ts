@@ -144,6 +144,10 @@ export const SAVED_ROLE_MAPPING = z.strictObject({
   warnings: z
     .array(z.strictObject({ code: z.enum(['group_white_space']), text: z.string() }))
     .describe('Likely mistakes in the rules, which are saved nevertheless.'),
+  owners_losing_role: z
+    .int()
+    .describe('Only with `dry_run=true` and another `groups_from`: the owners who lose the role at their next sign-in.')
+    .optional(),
 });
 
 export const NEW_SETUP_LINK = z.strictObject({

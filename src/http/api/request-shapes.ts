@@ -99,6 +99,9 @@ export const ROLE_MAPPING = z.strictObject({
 export const NEW_ROLE_MAPPING = z
   .strictObject({
     ...ROLE_MAPPING.shape,
+    groups_from: organizationFields.groups_from
+      .optional()
+      .describe('Switches the groups that the rules read, in the same commit. Only the operator can switch them.'),
     allow_no_owner: z
       .boolean()
       .optional()

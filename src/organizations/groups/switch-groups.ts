@@ -2,17 +2,18 @@
 import { GatewayError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
 import type { Organization } from '../organizations.ts';
-import { foreseeRoles } from '../role-mapping-effect.ts';
+import { foreseeRoles, noOwnerReason, type RoleMappingEffect } from '../role-mapping-effect.ts';
 
 /** Returns whether a change switches the groups that role rules read. */
 export const switchesGroups = (before: Organization, after: Organization): boolean =>
   (before.groupsFrom ?? 'saml') !== (after.groupsFrom ?? 'saml');
 
 /** Counts the present owners who lose the role at the next sign-in. Of very large organizations, 20,000 members are read. */
-export async function countOwnersLosingRole(store: Store, after: Organization): Promise<number> {
-  const { changes } = await foreseeRoles(store, { organization: after, mapping: after.roleMapping });
-  return changes.filter(({ from }) => from === 'owner').reduce((count, change) => count + change.count, 0);
-}
+export const countOwnersLosingRole = async (store: Store, after: Organization): Promise<number> =>
+  losersOf(await foreseeRoles(store, { organization: after, mapping: after.roleMapping }));
+
+const losersOf = ({ changes }: Pick<RoleMappingEffect, 'changes'>): number =>
+  changes.filter(({ from }) => from === 'owner').reduce((count, change) => count + change.count, 0);
 
 /**
  * Refuses to switch the groups if no known member would be an owner after the next sign-in, and one is now. An organization of which
@@ -21,10 +22,17 @@ export async function countOwnersLosingRole(store: Store, after: Organization): 
  */
 export async function requireOwnerAfterSwitch(store: Store, before: Organization, after: Organization): Promise<void> {
   if (!switchesGroups(before, after)) return;
-  const { ownersBefore, ownersAfter } = await foreseeRoles(store, { organization: after, mapping: after.roleMapping });
-  if (ownersBefore === 0 || ownersAfter > 0) return;
-  throw new GatewayError(
+  const effect = await foreseeRoles(store, { organization: after, mapping: after.roleMapping });
+  const reason = noOwnerReason(before.roleMapping, after.roleMapping, { ...effect, isSwitch: true });
+  if (reason !== undefined) throw noOwnerAfterSwitch('This change of groups_from', effect);
+}
+
+/** Creates the refusal of a switch, also if it is saved together with role rules. */
+export function noOwnerAfterSwitch(change: string, effect: RoleMappingEffect): GatewayError {
+  const count = losersOf(effect);
+  const losers = count === 1 ? '1 owner loses the role' : `${count} owners lose the role`;
+  return new GatewayError(
     'conflict',
-    'This change of groups_from would leave the organization without an owner, because no member who has signed in is in a group with the role owner. Push the groups first, or make a member an owner. Confirm the change with "allow_no_owner": true in the API, or --allow-no-owner at the command line.',
+    `${change} would leave the organization without an owner. At the next sign-in, ${losers}, because no member who has signed in is in a group with the role owner. Push the groups first and add a rule for one of them, or make a member an owner. Confirm the change with "allow_no_owner": true in the API, or --allow-no-owner at the command line.`,
   );
 }
