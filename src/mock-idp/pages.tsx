@@ -94,7 +94,7 @@ export function frontPage(habits: readonly Habit[], options: FrontPageOptions): 
           <>
             {' '}
             <strong>Provision</strong> sends the user to the gateway with SCIM before the first sign-in. <strong>Deactivate</strong> ends
-            all sessions and tokens of the user there.
+            all sessions and tokens of the user there. <strong>Push groups</strong> sends the groups with those members who are provisioned.
           </>
         )}
       </p>
@@ -163,6 +163,17 @@ function OrganizationOf({ habit, organization, gatewayBaseUrl, provisioned, form
         <form id={formId} method="post" action={`/${habit.name}/provisioning`}>
           <Hidden name="organization" value={organization.slug} />
           <Hidden name="form_token" value={formToken} />
+          <p class="mock-actions">
+            <button
+              type="submit"
+              name="push_groups"
+              value="all"
+              class="secondary outline"
+              aria-label={`Push groups to ${organization.name}`}
+            >
+              Push groups
+            </button>
+          </p>
         </form>
       )}
       <p class="small">
@@ -281,8 +292,8 @@ main.console > h1 { margin: 1.25rem 0 .5rem; }
 .mock-people li { display: flex; flex-wrap: wrap; gap: .25rem .6rem; align-items: center; margin: 0; padding: .7rem 0; border-top: 1px solid var(--pico-muted-border-color); list-style: none; }
 .mock-people li:first-child { border-top: 0; }
 .mock-people button { flex: 1 1 9rem; text-align: left; }
-.mock-people .mock-actions { display: flex; flex: 1 1 100%; gap: .5rem; }
-.mock-people .mock-actions button { flex: 0 1 auto; margin: 0; padding: .3rem .8rem; font-size: .875rem; }
+.mock-actions { display: flex; flex: 1 1 100%; gap: .5rem; }
+.mock-actions button { flex: 0 1 auto; margin: 0; padding: .3rem .8rem; font-size: .875rem; }
 .mock-exchanges { margin: 0; padding: 0; }
 .mock-exchanges li { margin: 0; padding: .5rem 0; border-top: 1px solid var(--pico-muted-border-color); list-style: none; }
 .mock-exchanges li:first-child { border-top: 0; }

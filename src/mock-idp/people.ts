@@ -31,6 +31,20 @@ export const ENTRA_GROUP_IDS = {
   engineering: 'a81e5d27-0c49-4f63-b2d1-6f7c380e9b54',
 } as const;
 
+/** A group that the identity provider can push. Responses contain the name at Okta, and the object ID at Entra ID. */
+export interface PeopleGroup {
+  readonly name: string;
+  readonly objectId: string;
+}
+
+/** Okta never pushes Everyone. */
+export const OKTA_GROUPS: readonly PeopleGroup[] = [
+  { name: 'platform-admins', objectId: '00g1admins00example697' },
+  { name: 'engineering', objectId: '00g2engineering0ex0697' },
+];
+
+export const ENTRA_GROUPS: readonly PeopleGroup[] = Object.entries(ENTRA_GROUP_IDS).map(([name, objectId]) => ({ name, objectId }));
+
 type Basics = Pick<Person, 'key' | 'about' | 'label' | 'firstName' | 'lastName' | 'objectId' | 'groups'>;
 
 const ADMIN = {

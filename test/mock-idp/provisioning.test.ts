@@ -4,17 +4,19 @@ import { type MockIdp, startMockIdp } from '../../src/mock-idp/server.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
-import { makeScimClient } from '../support/scim-client.ts';
+import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
 
 let gateway: TestGateway;
 let acme: TestOrganization;
 let idp: MockIdp;
+let okta: ScimClient;
 let formToken: string;
 
 beforeAll(async () => {
   gateway = await startGateway();
   acme = await makeTestOrganization(gateway);
-  const { token } = await makeScimClient(gateway, acme);
+  okta = await makeScimClient(gateway, acme);
+  const { token } = okta;
   const organizations = [
     { habit: 'okta' as const, slug: acme.slug, name: 'Acme', outcomes: {} },
     { habit: 'entra-id' as const, slug: 'other', name: 'Other', outcomes: {} },
@@ -59,6 +61,58 @@ describe('provisioning by the mock identity provider', () => {
     expect(await members()).toMatchObject([{ suspended: true }]);
     expect((await post({ provision: 'carl' })).text).toContain('The gateway knew the user already.');
     expect(await members()).toMatchObject([{ suspended: false }]);
+  });
+
+  it('pushes the groups with those members who are provisioned, and shows each request', async () => {
+    const html = await (await fetch(idp.url)).text();
+    expect(html).toContain('name="push_groups" value="all" class="secondary outline" aria-label="Push groups to Acme"');
+    expect(html).not.toContain('Push groups to Other');
+    await post({ provision: 'carl' });
+    const groups = () =>
+      okta
+        .call('GET', '/Groups')
+        .then(({ body }) =>
+          (body.Resources as { displayName: string; members: unknown[] }[])
+            .map(({ displayName, members: { length } }) => [displayName, length])
+            .sort(),
+        );
+    const pushed = await post({ push_groups: 'all' });
+    expect(pushed).toMatchObject({ status: 200, text: expect.stringContaining('The groups were pushed') });
+    expect(pushed.text).toMatch(/GET \/Groups\?filter=displayName eq "platform-admins".* POST \/Groups 201 .*PATCH \/Groups\/grp_\w+ 204/);
+    expect(await groups()).toEqual([
+      ['engineering', 1],
+      ['platform-admins', 0],
+    ]);
+    await post({ deactivate: 'carl' });
+    expect((await post({ push_groups: 'all' })).text).not.toContain('POST /Groups');
+    expect(await groups()).toEqual([
+      ['engineering', 0],
+      ['platform-admins', 0],
+    ]);
+    await post({ provision: 'carl' });
+  });
+
+  it('pushes the groups of Entra ID with their names', async () => {
+    const entra = await makeTestOrganization(gateway);
+    const { token, call } = await makeScimClient(gateway, entra);
+    const organizations = [{ habit: 'entra-id' as const, slug: entra.slug, name: 'Entra', outcomes: {} }];
+    const other = await startMockIdp({ gatewayBaseUrl: gateway.url, port: 0, organizations, scimTokens: new Map([[entra.slug, token]]) });
+    try {
+      const form_token = /name="form_token" value="([\w-]{22})"/.exec(await (await fetch(other.url)).text())?.[1] ?? '';
+      const send = async (fields: Record<string, string>) => {
+        const body = new URLSearchParams({ form_token, organization: entra.slug, ...fields });
+        return textOf(await (await fetch(`${other.url}/entra-id/provisioning`, { method: 'POST', body })).text());
+      };
+      for (const person of ['olivia', 'ada']) await send({ provision: person });
+      expect(await send({ push_groups: 'all' })).toMatch(/The groups were pushed .*PATCH \/Groups\/grp_\w+ 204 .*"op": "Add"/);
+      const listed: { displayName: string; members: unknown[] }[] = (await call('GET', '/Groups')).body.Resources;
+      expect(listed.map(({ displayName, members: { length } }) => [displayName, length]).sort()).toEqual([
+        ['engineering', 2],
+        ['platform-admins', 1],
+      ]);
+    } finally {
+      await other.close();
+    }
   });
 
   it('shows the refusal of the gateway', async () => {

@@ -1,5 +1,5 @@
 /** What the provisioning clients push. */
-import type { Person } from '../people.ts';
+import type { PeopleGroup, Person } from '../people.ts';
 import { MockIdpRefusal } from '../refusal.ts';
 import type { ScimExchange } from './scim-requests.ts';
 
@@ -19,6 +19,14 @@ export interface DirectoryGroup {
   readonly members: readonly DirectoryUser[];
 }
 
+/** Returns groups with their members among the people of the directory. */
+export const withMembers = (groups: readonly PeopleGroup[], people: readonly Person[]): readonly DirectoryGroup[] =>
+  groups.map(({ name, objectId }) => ({
+    name,
+    objectId,
+    members: people.filter((person) => person.groups.includes(name) || person.groups.includes(objectId)),
+  }));
+
 /** What an administrator does at an identity provider that provisions users. Each method throws ScimRefusal or MockIdpRefusal. */
 export interface ProvisioningClient {
   /** Everything sent so far, in order. */
@@ -31,6 +39,11 @@ export interface ProvisioningClient {
   unassign(user: DirectoryUser): Promise<void>;
   /** Deletes the user in the directory for good. */
   remove(user: DirectoryUser): Promise<void>;
+  /**
+   * Searches the users who were assigned and not unassigned since. An identity provider knows them; a new client pushes groups with
+   * these members only after it has searched them.
+   */
+  findAssigned(users: readonly DirectoryUser[]): Promise<void>;
   /** Creates the group, or finds it, and sends its members. Returns the id at the gateway. */
   pushGroup(group: DirectoryGroup): Promise<string>;
   /** @param group the group after the change */

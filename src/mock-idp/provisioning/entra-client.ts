@@ -69,6 +69,13 @@ export class EntraClient implements ProvisioningClient {
     this.#sent.delete(user.objectId);
   }
 
+  async findAssigned(users: readonly DirectoryUser[]): Promise<void> {
+    for (const user of users) {
+      const found = await this.#requests.findFirst('/Users', { filter: this.#matchingFilter(user) });
+      if (found?.active === true) this.#users.set(user.objectId, found.id);
+    }
+  }
+
   async pushGroup(group: DirectoryGroup): Promise<string> {
     const query = { excludedAttributes: 'members', filter: `displayName eq ${quoted(group.name)}` };
     const found = await this.#requests.findFirst('/Groups', query);

@@ -54,6 +54,13 @@ export class OktaClient implements ProvisioningClient {
     await this.unassign(user);
   }
 
+  async findAssigned(users: readonly DirectoryUser[]): Promise<void> {
+    for (const { objectId, username } of users) {
+      const found = await this.#requests.findFirst('/Users', page(`userName eq ${quoted(username)}`));
+      if (found?.active === true) this.#users.set(objectId, found.id);
+    }
+  }
+
   async pushGroup(group: DirectoryGroup): Promise<string> {
     const found = await this.#requests.findFirst('/Groups', page(`displayName eq ${quoted(group.name)}`));
     const created = { schemas: [GROUP_SCHEMA], displayName: group.name, members: [] };

@@ -3,20 +3,19 @@ import { type KnownOrganization, Page, render } from '../pages.tsx';
 import type { Person } from '../people.ts';
 import type { ScimExchange, ScimRefusal } from './scim-requests.ts';
 
+export type ProvisioningAction = { readonly kind: 'provision' | 'deactivate'; readonly person: Person } | { readonly kind: 'push_groups' };
+
 export interface ProvisioningResult {
-  readonly person: Person;
-  readonly action: 'provision' | 'deactivate';
+  readonly action: ProvisioningAction;
   readonly organization: KnownOrganization;
   readonly gatewayBaseUrl: string;
   readonly exchanges: readonly ScimExchange[];
   readonly refusal: ScimRefusal | undefined;
 }
 
-export function resultPage({ person, action, organization, gatewayBaseUrl, exchanges, refusal }: ProvisioningResult): string {
-  const name = `${person.firstName} ${person.lastName}`;
-  const done = action === 'provision' ? 'provisioned' : 'deactivated';
+export function resultPage({ action, organization, gatewayBaseUrl, exchanges, refusal }: ProvisioningResult): string {
   return render(
-    <Page title={refusal ? `${name} was not ${done}` : `${name} was ${done}`} wide>
+    <Page title={titleOf(action, refusal === undefined)} wide>
       {refusal ? <p role="alert">The gateway refused the request: {refusal.detail}</p> : <p class="lead">{effectOf(action, exchanges)}</p>}
       <p>
         <a href="/">All identity providers</a> · <a href={`${gatewayBaseUrl}/console`}>Console of the gateway</a> ·{' '}
@@ -34,8 +33,17 @@ export function resultPage({ person, action, organization, gatewayBaseUrl, excha
   );
 }
 
-function effectOf(action: ProvisioningResult['action'], exchanges: readonly ScimExchange[]): string {
-  if (action === 'deactivate')
+function titleOf(action: ProvisioningAction, isDone: boolean): string {
+  const not = isDone ? '' : ' not';
+  if (action.kind === 'push_groups') return `The groups were${not} pushed`;
+  const { firstName, lastName } = action.person;
+  return `${firstName} ${lastName} was${not} ${action.kind === 'provision' ? 'provisioned' : 'deactivated'}`;
+}
+
+function effectOf(action: ProvisioningAction, exchanges: readonly ScimExchange[]): string {
+  if (action.kind === 'push_groups')
+    return 'The gateway has the groups with those members who are provisioned. They give roles if the operator sets “Groups from” of the organization to SCIM.';
+  if (action.kind === 'deactivate')
     return 'The member is suspended. All sessions and tokens of the member ended immediately, and sign-ins are refused.';
   return exchanges.some(({ method }) => method === 'POST')
     ? 'The user is a member of the organization now, before the first sign-in.'

@@ -1,13 +1,13 @@
-/** `/HABIT/provisioning`: provisions or deactivates a person at the gateway, and shows the requests. */
+/** `/HABIT/provisioning`: provisions or deactivates a person at the gateway, or pushes the groups, and shows the requests. */
 import { type Request, Router } from 'express';
-import { findHabit } from '../habits.ts';
+import { findHabit, type Habit } from '../habits.ts';
 import type { KnownOrganization } from '../pages.tsx';
-import type { Person } from '../people.ts';
+import { ENTRA_GROUPS, OKTA_GROUPS } from '../people.ts';
 import { MockIdpRefusal } from '../refusal.ts';
-import type { ProvisioningClient } from './directory.ts';
+import { type ProvisioningClient, withMembers } from './directory.ts';
 import { EntraClient } from './entra-client.ts';
 import { OktaClient } from './okta-client.ts';
-import { resultPage } from './result-page.tsx';
+import { type ProvisioningAction, resultPage } from './result-page.tsx';
 import { ScimRefusal } from './scim-requests.ts';
 
 export interface ProvisioningParts {
@@ -20,24 +20,31 @@ export interface ProvisioningParts {
 export function provisioningRoutes(parts: ProvisioningParts): Router {
   const router = Router();
   router.post('/:habit/provisioning', async (request, response) => {
-    const { client, person, action, organization } = readForm(request, parts);
+    const { client, habit, action, organization } = readForm(request, parts);
     let refusal: ScimRefusal | undefined;
     try {
-      if (action === 'provision') await client.assign(person);
-      else await client.unassign(person);
+      if (action.kind === 'push_groups') await pushGroups(client, habit);
+      else if (action.kind === 'provision') await client.assign(action.person);
+      else await client.unassign(action.person);
     } catch (error) {
       if (!(error instanceof ScimRefusal)) throw error;
       refusal = error;
     }
-    response.send(resultPage({ person, action, organization, gatewayBaseUrl: parts.gatewayBaseUrl, exchanges: client.exchanges, refusal }));
+    response.send(resultPage({ action, organization, gatewayBaseUrl: parts.gatewayBaseUrl, exchanges: client.exchanges, refusal }));
   });
   return router;
 }
 
+/** Pushes the groups of all people, with those members who are provisioned. */
+async function pushGroups(client: ProvisioningClient, { name, people }: Habit): Promise<void> {
+  await client.findAssigned(people);
+  for (const group of withMembers(name === 'okta' ? OKTA_GROUPS : ENTRA_GROUPS, people)) await client.pushGroup(group);
+}
+
 interface ProvisioningForm {
   readonly client: ProvisioningClient;
-  readonly person: Person;
-  readonly action: 'provision' | 'deactivate';
+  readonly habit: Habit;
+  readonly action: ProvisioningAction;
   readonly organization: KnownOrganization;
 }
 
@@ -56,10 +63,16 @@ function readForm(
   if (!habit || !organization || token === undefined) {
     throw new MockIdpRefusal('This identity provider provisions no organization of this name.', { status: 404 });
   }
-  const action = fields.has('provision') ? 'provision' : 'deactivate';
-  const person = habit.people.find(({ key }) => key === fields.get(action));
-  if (!person) throw new MockIdpRefusal(`${habit.label} has no user of this name.`);
   const target = { baseUrl: `${gatewayBaseUrl}/scim/v2/${encodeURIComponent(organization.slug)}`, token };
   const client = habit.name === 'okta' ? new OktaClient(target) : new EntraClient(target, { flag: true });
-  return { client, person, action, organization };
+  return { client, habit, action: readAction(fields, habit), organization };
+}
+
+/** @throws MockIdpRefusal */
+function readAction(fields: ReadonlyMap<string, unknown>, { label, people }: Habit): ProvisioningAction {
+  if (fields.has('push_groups')) return { kind: 'push_groups' };
+  const kind = fields.has('provision') ? 'provision' : 'deactivate';
+  const person = people.find(({ key }) => key === fields.get(kind));
+  if (!person) throw new MockIdpRefusal(`${label} has no user of this name.`);
+  return { kind, person };
 }
