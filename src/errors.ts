@@ -449,7 +449,8 @@ export const ERROR_VARIANTS = {
   }),
   setup_link_invalid: variant('not_found', {
     title: 'This setup link is invalid, expired or already used',
-    advice: 'Ask the person who sent it for a new one.',
+    advice:
+      'If you have started the setup with it, open it in the same browser, within 24 hours. Otherwise, ask the person who sent it for a new one.',
   }),
   setup_session_ended: variant('unauthenticated', {
     title: 'This setup has ended',

@@ -126,6 +126,30 @@ describe('setup links: single use', () => {
     expect(await refusal(new HttpBrowser(), url, {})).toEqual([404, 'not_found']);
   });
 
+  it('continues the setup if the link is opened again in the browser that started it', async () => {
+    const { id, url } = await make();
+    const browser = await begin(url);
+    const again = await browser.open(url);
+    expect([again.status, new URL(again.url).pathname]).toEqual([200, '/setup/single-sign-on/steps/done']);
+    // The form of a start page that stayed open in another tab.
+    expect((await browser.request(url, { method: 'POST', headers: OURS })).location).toBe(`${gateway.url}/setup/single-sign-on/steps`);
+    const other = await make();
+    const globexSetup = await begin((await make({}, globex.slug)).url);
+    // A session of another link neither uses up an open link nor leads around it.
+    expect((await browser.request(other.url)).status).toBe(200);
+    expect((await listed(other.id))?.state).toBe('open');
+    expect(await refusal(globexSetup, url)).toEqual([404, 'not_found']);
+    await gateway.api('DELETE', `${links()}/${id}`);
+    expect(await refusal(browser, url)).toEqual([404, 'not_found']);
+  });
+
+  it('asks for a new link after the user has ended the setup', async () => {
+    const { url } = await make();
+    const browser = await begin(url);
+    await browser.submit(await browser.open(`${gateway.url}/setup/single-sign-on`), {}, '/setup/leave');
+    expect(await refusal(browser, url)).toEqual([404, 'not_found']);
+  });
+
   it('accepts one of many concurrent starts', async () => {
     const { url } = await make();
     const secret = url.split('/').at(-1) ?? '';
@@ -190,7 +214,7 @@ describe('setup links: single use', () => {
     const browser = await begin(url);
     const used = textOf((await new HttpBrowser().request(url)).text);
     expect(used).toContain('This setup link is invalid, expired or already used');
-    expect(used).toContain('Ask the person who sent it for a new one.');
+    expect(used).toContain('Otherwise, ask the person who sent it for a new one.');
     expect(used).not.toContain('Check the address');
     await gateway.api('DELETE', `${links()}/${id}`);
     const ended = textOf((await browser.request(`${gateway.url}/setup/single-sign-on`)).text);

@@ -17,7 +17,7 @@ const TEXTS = {
   lead: 'Connect your identity provider (Okta, Entra ID, Google Workspace or another) step by step, then test the sign-in. This takes about ten minutes.',
   start: 'Start setup',
   hint: (expiresAt: string) =>
-    `The link works once and opens the setup in this browser for 24 hours. If it is not used, it expires on ${expiresAt}.`,
+    `The link starts one setup, in this browser. To continue later, open it again here within 24 hours. If it is not used, it expires on ${expiresAt}.`,
   endedWindowTitle: 'Setup ended',
   ended: 'The setup has ended in this browser',
   saved: 'Your changes are saved. To make further changes, ask the person who sent you the setup link for a new one.',

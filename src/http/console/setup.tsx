@@ -1,14 +1,20 @@
 /** Setup links: the landing page of a link, the pages of the setup, and the forms with which owners and the operator create and revoke links. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { destroySession } from '../../auth/sessions/browser-sessions.ts';
+import { destroySession, readRequestSession } from '../../auth/sessions/browser-sessions.ts';
 import { clearCookie, setSignedCookie } from '../../auth/sessions/cookies.ts';
 import { SETUP_SESSION, startSetupSession } from '../../auth/sessions/setup-sessions.ts';
 import { renderPage } from '../../console/layout.tsx';
 import { NewSetupLinkPage } from '../../console/single-sign-on/setup-links-panel.tsx';
 import { SetupDonePage, SetupStartPage } from '../../console/single-sign-on/setup-page.tsx';
 import type { GatewayError } from '../../errors.ts';
-import { createSetupLink, findOpenSetupLink, revokeSetupLink } from '../../organizations/setup/setup-links.ts';
+import {
+  createSetupLink,
+  findOpenSetupLink,
+  findSetupScope,
+  isSecretOfSetup,
+  revokeSetupLink,
+} from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf, organizationOf } from '../api/callers.ts';
 import { setupUrl } from '../api/representations.ts';
@@ -28,6 +34,8 @@ const TEXTS = {
   linkRevoked: 'The setup link is revoked. A setup that was started with it has ended.',
   linkShownOnce: 'A new setup link is shown only once. If you did not copy it, revoke it and create another one.',
 } as const;
+
+const STEPS_PATH = `${SETUP_BASE}/single-sign-on/steps`;
 
 const SECRET = /^[\w-]{43}$/;
 
@@ -53,16 +61,27 @@ export function setupRoutes(runtime: Runtime): Router {
 /** Opening a link does not use it up, only the button does, because programs that scan emails open links. */
 function landingRoutes(router: Router, runtime: Runtime): void {
   const landing = Router({ caseSensitive: true, mergeParams: true });
+  landing.use(async (request, response, next) => {
+    if (!(await hasStarted(runtime, request))) return next();
+    response.redirect(303, STEPS_PATH);
+  });
   landing.get('/', (request, response) => showStart(runtime, request, response));
   // A CSRF token is not possible, because there is no session yet. Other sites do not know the secret in the URL.
   landing.post('/', requireOwnOrigin(runtime), async (request, response) => {
     const start = () => startSetupSession(runtime, actorOf(request, response), secretOf(request));
     setSignedCookie(runtime, response, 'setup', await countFailures(runtime, wrongLinks(request.ip), start));
-    response.redirect(303, `${SETUP_BASE}/single-sign-on/steps`);
+    response.redirect(303, STEPS_PATH);
   });
   router.use(`${SETUP_BASE}/:secret`, (request, response, next) =>
     SECRET.test(secretOf(request)) ? landing(request, response, next) : next(),
   );
+}
+
+/** Returns whether this browser has started the setup of this link. Users find back to their setup with the link, because they have no other address. */
+async function hasStarted(runtime: Runtime, request: Request): Promise<boolean> {
+  const session = (await readRequestSession(runtime, SETUP_SESSION, request))?.value;
+  if (!session || !(await isSecretOfSetup(runtime, secretOf(request), session))) return false;
+  return (await findSetupScope(runtime, session.organizationId, session.linkId)) !== undefined;
 }
 
 /** Setup links are credentials, so wrong ones count like wrong tokens. */

@@ -184,12 +184,27 @@ export interface OpenSetupLink {
  * @throws not_found
  */
 export async function findOpenSetupLink({ store, now }: Runtime, secret: string): Promise<OpenSetupLink> {
-  const text = await store.peek(GLOBAL, pointerKey(sha256(secret)));
-  if (text === undefined) throw linkInvalid();
-  const { organizationId, id } = JSON.parse(text) as Pointer;
+  const pointer = await findPointer(store, secret);
+  if (pointer === undefined) throw linkInvalid();
+  const { organizationId, id } = pointer;
   const [organization, link] = await Promise.all([getOrganizationById(store, organizationId), store.get(organizationId, SETUP_LINKS, id)]);
   if (!organization || !link || setupLinkState(link.value, now()) !== 'open' || !findSetupTarget(organization, link)) throw linkInvalid();
   return { organization, link };
+}
+
+async function findPointer(store: Store, secret: string): Promise<Pointer | undefined> {
+  const text = await store.peek(GLOBAL, pointerKey(sha256(secret)));
+  return text === undefined ? undefined : (JSON.parse(text) as Pointer);
+}
+
+/** Returns whether a secret belongs to the link of a setup. The link may be used already. */
+export async function isSecretOfSetup(
+  { store }: Runtime,
+  secret: string,
+  { organizationId, linkId }: { readonly organizationId: string; readonly linkId: string },
+): Promise<boolean> {
+  const pointer = await findPointer(store, secret);
+  return pointer?.organizationId === organizationId && pointer.id === linkId;
 }
 
 /**
