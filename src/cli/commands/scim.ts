@@ -1,4 +1,4 @@
-/** `samlgate scim …`: tokens with which identity providers provision users, and what an owner decides about these users. */
+/** `samlgate scim …`: SCIM tokens, decisions about provisioned users, and the provisioning log. */
 import type { Command } from 'commander';
 import { CommandError, UsageError } from '../command-error.ts';
 import { type Api, connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
@@ -9,7 +9,7 @@ export function addScim(program: Command): void {
   addTokens(scim);
   addConflicts(scim);
   withGatewayOptions(
-    scim.command('log <slug>').description('list the last SCIM requests of a connection, the newest first (owner or operator)'),
+    scim.command('log <slug>').description('list the last SCIM requests of a connection, newest first (owner or operator)'),
   )
     .option('--connection <id>', 'connection whose requests are listed (default: the default connection)')
     .addHelpText('after', '\nExample:\n  samlgate scim log acme')
@@ -17,11 +17,11 @@ export function addScim(program: Command): void {
 }
 
 function addTokens(scim: Command): void {
-  const token = scim.command('token').description('manage tokens with which an identity provider provisions users');
+  const token = scim.command('token').description('manage the tokens that let identity providers provision users');
   const add = (usage: string, description: string, example: string) =>
     withGatewayOptions(token.command(usage).description(description)).addHelpText('after', `\nExample:\n  samlgate scim token ${example}`);
-  add('create <slug>', 'create a SCIM token and print it, which is possible only once', 'create acme --name "Okta" --expires-in-days 365')
-    .requiredOption('--name <name>', 'name that tells the token apart')
+  add('create <slug>', 'create a SCIM token and print it once', 'create acme --name "Okta" --expires-in-days 365')
+    .requiredOption('--name <name>', 'name to recognize the token by')
     .option('--connection <id>', 'connection whose users the token provisions (default: the default connection)')
     .option('--expires-in-days <days>', 'days until the token expires, 1 to 3650 (default: it never expires)')
     .action(create);

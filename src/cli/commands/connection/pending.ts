@@ -8,7 +8,7 @@ import { print, printLine, printTable } from '../../output.ts';
 export function addPendingMembers(connection: Command): void {
   const pending = connection
     .command('pending')
-    .description('members who have not signed in since the identity provider changed (operator, or owner)');
+    .description('manage members who have not signed in since the identity provider changed (operator, or owner)');
   const add = (usage: string, description: string, example: string) =>
     withGatewayOptions(pending.command(usage).description(description)).addHelpText(
       'after',

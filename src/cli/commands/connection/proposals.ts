@@ -8,7 +8,7 @@ import { connectAsOperator, type GatewayOptions, orUndefined, withGatewayOptions
 import { plain, print, printFields, printLine, printTable } from '../../output.ts';
 
 export function addProposals(connection: Command): void {
-  const proposal = connection.command('proposal').description('metadata that the holder of a setup link proposes (operator, or owner)');
+  const proposal = connection.command('proposal').description('accept or discard metadata that a setup link proposed (operator, or owner)');
   const add = (usage: string, description: string, example: string) =>
     withGatewayOptions(proposal.command(usage).description(description)).addHelpText(
       'after',

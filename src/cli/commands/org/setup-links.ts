@@ -5,7 +5,7 @@ import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../.
 import { print, printLine, printTable } from '../../output.ts';
 
 export function addOrgSetupLink(org: Command): void {
-  const link = org.command('setup-link').description('manage links with which an IT administrator without an account sets up a connection');
+  const link = org.command('setup-link').description('manage links that let an IT administrator without an account set up a connection');
   const add = (usage: string, description: string, example: string) =>
     withGatewayOptions(link.command(usage).description(description)).addHelpText(
       'after',
@@ -15,7 +15,7 @@ export function addOrgSetupLink(org: Command): void {
     .option('--connection <id>', 'connection that the link sets up (default: the default connection)')
     .option('--expires-in-days <days>', 'days until the link expires, 1 to 30 (default: 7)')
     .action(create);
-  add('list <slug>', 'list setup links, the newest first', 'list acme').action(list);
+  add('list <slug>', 'list setup links, newest first', 'list acme').action(list);
   add('revoke <slug> <id>', 'revoke a setup link and end a setup that was started with it', 'revoke acme lnk_…').action(revoke);
 }
 
