@@ -56,89 +56,99 @@ export interface HealthPageProps {
 }
 
 /** Shows the state of the store and the certificates that expire soon. */
-export function HealthPage({ frame, version, baseUrl, store, storeMs, storeWarnings, expiring, expiringDays }: HealthPageProps) {
+export const HealthPage = (props: HealthPageProps) => (
+  <ConsolePage frame={props.frame} section="health" title={TEXTS.health} lead={TEXTS.whatPageShows}>
+    <GatewayPanel {...props} />
+    <CertificatesPanel {...props} />
+  </ConsolePage>
+);
+
+function GatewayPanel({ version, baseUrl, store, storeMs, storeWarnings }: HealthPageProps) {
   return (
-    <ConsolePage frame={frame} section="health" title={TEXTS.health} lead={TEXTS.whatPageShows}>
-      <section class="panel" aria-labelledby="store">
-        <h2 id="store">{TEXTS.gatewayAndStore}</h2>
-        <Facts
-          facts={[
-            [TEXTS.version, version],
-            [TEXTS.address, baseUrl],
-            [TEXTS.store, <code>{store}</code>],
-            [
-              TEXTS.state,
-              TEXTS.answeredInMs(
-                <span class={storeWarnings.length === 0 ? 'badge good' : 'badge warning'}>
-                  {storeWarnings.length === 0 ? TEXTS.healthy : TEXTS.needsAttention}
-                </span>,
-                storeMs.toFixed(1),
+    <section class="panel" aria-labelledby="store">
+      <h2 id="store">{TEXTS.gatewayAndStore}</h2>
+      <Facts
+        facts={[
+          [TEXTS.version, version],
+          [TEXTS.address, baseUrl],
+          [TEXTS.store, <code>{store}</code>],
+          [
+            TEXTS.state,
+            TEXTS.answeredInMs(
+              <span class={storeWarnings.length === 0 ? 'badge good' : 'badge warning'}>
+                {storeWarnings.length === 0 ? TEXTS.healthy : TEXTS.needsAttention}
+              </span>,
+              storeMs.toFixed(1),
+            ),
+          ],
+        ]}
+      />
+      {storeWarnings.map((text) => (
+        <Callout kind="warning">
+          <p>{text}</p>
+        </Callout>
+      ))}
+    </section>
+  );
+}
+
+function CertificatesPanel({ frame, expiring, expiringDays }: HealthPageProps) {
+  return (
+    <section class="panel" aria-labelledby="certificates">
+      <h2 id="certificates">{TEXTS.expireWithin(expiringDays)}</h2>
+      {expiring.length === 0 ? (
+        <EmptyState title={TEXTS.noCertificates} />
+      ) : (
+        <DataTable
+          label={TEXTS.expireSoon}
+          rows={expiring}
+          columns={[
+            {
+              label: TEXTS.organization,
+              kind: 'heading',
+              cell: ({ organization }) => (
+                <a href={`/console/operator/organizations/${organization.slug}`}>
+                  <ForeignText text={organization.name} />
+                </a>
               ),
-            ],
+            },
+            {
+              label: TEXTS.connection,
+              cell: ({ organization: { slug }, connection: { id, name, state } }) => (
+                <>
+                  <a href={`/console/operator/organizations/${slug}/single-sign-on/${id}`}>
+                    <ForeignText text={name} />
+                  </a>{' '}
+                  <StateBadge state={state} />
+                </>
+              ),
+            },
+            {
+              label: TEXTS.certificate,
+              cell: ({ subject, fingerprintSha256 }) => (
+                <>
+                  <ForeignText text={subject} />
+                  <div class="sub">{TEXTS.fingerprint(fingerprintSha256.slice(0, 23))}</div>
+                </>
+              ),
+            },
+            {
+              label: TEXTS.expires,
+              cell: ({ endsAtMs }) => (
+                <>
+                  <Near ms={endsAtMs} nowMs={frame.nowMs} />{' '}
+                  {endsAtMs < frame.nowMs ? <span class="badge bad">{TEXTS.expired}</span> : null}
+                </>
+              ),
+            },
+            {
+              label: TEXTS.replacement,
+              cell: ({ successors }) =>
+                successors > 0 ? TEXTS.otherCertificates(successors) : <span class="badge warning">{TEXTS.noneYet}</span>,
+            },
           ]}
         />
-        {storeWarnings.map((text) => (
-          <Callout kind="warning">
-            <p>{text}</p>
-          </Callout>
-        ))}
-      </section>
-      <section class="panel" aria-labelledby="certificates">
-        <h2 id="certificates">{TEXTS.expireWithin(expiringDays)}</h2>
-        {expiring.length === 0 ? (
-          <EmptyState title={TEXTS.noCertificates} />
-        ) : (
-          <DataTable
-            label={TEXTS.expireSoon}
-            rows={expiring}
-            columns={[
-              {
-                label: TEXTS.organization,
-                kind: 'heading',
-                cell: ({ organization }) => (
-                  <a href={`/console/operator/organizations/${organization.slug}`}>
-                    <ForeignText text={organization.name} />
-                  </a>
-                ),
-              },
-              {
-                label: TEXTS.connection,
-                cell: ({ organization: { slug }, connection: { id, name, state } }) => (
-                  <>
-                    <a href={`/console/operator/organizations/${slug}/single-sign-on/${id}`}>
-                      <ForeignText text={name} />
-                    </a>{' '}
-                    <StateBadge state={state} />
-                  </>
-                ),
-              },
-              {
-                label: TEXTS.certificate,
-                cell: ({ subject, fingerprintSha256 }) => (
-                  <>
-                    <ForeignText text={subject} />
-                    <div class="sub">{TEXTS.fingerprint(fingerprintSha256.slice(0, 23))}</div>
-                  </>
-                ),
-              },
-              {
-                label: TEXTS.expires,
-                cell: ({ endsAtMs }) => (
-                  <>
-                    <Near ms={endsAtMs} nowMs={frame.nowMs} />{' '}
-                    {endsAtMs < frame.nowMs ? <span class="badge bad">{TEXTS.expired}</span> : null}
-                  </>
-                ),
-              },
-              {
-                label: TEXTS.replacement,
-                cell: ({ successors }) =>
-                  successors > 0 ? TEXTS.otherCertificates(successors) : <span class="badge warning">{TEXTS.noneYet}</span>,
-              },
-            ]}
-          />
-        )}
-      </section>
-    </ConsolePage>
+      )}
+    </section>
   );
 }

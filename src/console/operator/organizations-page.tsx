@@ -118,58 +118,8 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
           </EmptyState>
         ) : (
           <>
-            <search>
-              <form class="row" method="get" action="/console/operator/organizations">
-                <label>
-                  {TEXTS.openBySlug}
-                  <input
-                    name="slug"
-                    type="search"
-                    required
-                    maxlength={63}
-                    autocomplete="off"
-                    autocapitalize="none"
-                    spellcheck={false}
-                    data-filter
-                  />
-                </label>
-                <button type="submit" class="secondary">
-                  {TEXTS.open}
-                </button>
-              </form>
-            </search>
-            <DataTable
-              label={TEXTS.organizations}
-              rows={organizations}
-              filterText={({ organization: { slug, name, domains } }) => [slug, name, ...domains].join(' ')}
-              columns={[
-                {
-                  label: TEXTS.organization,
-                  kind: 'heading',
-                  cell: ({ organization }) => (
-                    <>
-                      <a href={hrefOf(organization)}>
-                        <ForeignText text={organization.name} />
-                      </a>
-                      <div class="sub">{organization.slug}</div>
-                      {organization.withoutOwnerSince === undefined ? null : <span class="badge warning">{TEXTS.noOwner}</span>}
-                    </>
-                  ),
-                },
-                {
-                  label: TEXTS.emailDomains,
-                  cell: ({ organization: { domains } }) => (domains.length === 0 ? TEXTS.noDomains : domains.join(', ')),
-                },
-                {
-                  label: TEXTS.signIn,
-                  cell: ({ organization, health }) => <SignInState {...{ organization, health }} nowMs={frame.nowMs} />,
-                },
-                {
-                  label: TEXTS.created,
-                  cell: ({ organization: { createdAt } }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} />,
-                },
-              ]}
-            />
+            <SlugSearch />
+            <OrganizationTable frame={frame} organizations={organizations} />
             <Paging path="/console/operator" query={{ limit: String(limit) }} cursor={cursor} nextCursor={nextCursor} />
           </>
         )}
@@ -177,6 +127,55 @@ export function OrganizationsPage(props: OrganizationsPageProps) {
     </ConsolePage>
   );
 }
+
+const SlugSearch = () => (
+  <search>
+    <form class="row" method="get" action="/console/operator/organizations">
+      <label>
+        {TEXTS.openBySlug}
+        <input name="slug" type="search" required maxlength={63} autocomplete="off" autocapitalize="none" spellcheck={false} data-filter />
+      </label>
+      <button type="submit" class="secondary">
+        {TEXTS.open}
+      </button>
+    </form>
+  </search>
+);
+
+const OrganizationTable = ({ frame, organizations }: Pick<OrganizationsPageProps, 'frame' | 'organizations'>) => (
+  <DataTable
+    label={TEXTS.organizations}
+    rows={organizations}
+    filterText={({ organization: { slug, name, domains } }) => [slug, name, ...domains].join(' ')}
+    columns={[
+      {
+        label: TEXTS.organization,
+        kind: 'heading',
+        cell: ({ organization }) => (
+          <>
+            <a href={hrefOf(organization)}>
+              <ForeignText text={organization.name} />
+            </a>
+            <div class="sub">{organization.slug}</div>
+            {organization.withoutOwnerSince === undefined ? null : <span class="badge warning">{TEXTS.noOwner}</span>}
+          </>
+        ),
+      },
+      {
+        label: TEXTS.emailDomains,
+        cell: ({ organization: { domains } }) => (domains.length === 0 ? TEXTS.noDomains : domains.join(', ')),
+      },
+      {
+        label: TEXTS.signIn,
+        cell: ({ organization, health }) => <SignInState {...{ organization, health }} nowMs={frame.nowMs} />,
+      },
+      {
+        label: TEXTS.created,
+        cell: ({ organization: { createdAt } }) => <Near ms={Date.parse(createdAt)} nowMs={frame.nowMs} />,
+      },
+    ]}
+  />
+);
 
 /** The form's values, as the operator entered them. */
 export type OrganizationValues = Readonly<Record<OrganizationField, string>>;
@@ -293,6 +292,14 @@ function MoreFields({ values }: { readonly values: OrganizationValues }) {
         lines={3}
         hint={TEXTS.audiencesHint}
       />
+      <SignInFields values={values} />
+    </>
+  );
+}
+
+function SignInFields({ values }: { readonly values: OrganizationValues }) {
+  return (
+    <>
       <label>
         {TEXTS.emailPolicy}
         <select name="email_policy">

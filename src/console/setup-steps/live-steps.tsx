@@ -6,6 +6,7 @@ import { Copy } from '../parts/copy.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { NO_TEST_YET } from '../single-sign-on/connection-state.tsx';
 import { identifierText } from '../single-sign-on/identifier-panel.tsx';
 import { StepPage, stepPath } from './step-page.tsx';
 import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
@@ -56,7 +57,7 @@ export interface LiveStepProps {
 const OPEN_STEPS: Partial<Record<SetupStepId, string>> = {
   users: 'The identifier of users is not known yet.',
   roles: 'No role rule gives the role owner, so no member could manage the organization.',
-  test: 'No test sign-in with the present metadata and settings has succeeded yet.',
+  test: NO_TEST_YET,
 };
 
 /** Step 7: activating the draft. */

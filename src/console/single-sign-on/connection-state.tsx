@@ -8,9 +8,10 @@ const TEXTS = {
   isActive: 'Users can sign in through this connection.',
   isDisabled: 'This connection is disabled, so users cannot sign in through it.',
   isDraft: 'This connection is a draft. Only test sign-ins work.',
-  noTestYet: 'No test sign-in with the present metadata and settings has succeeded yet.',
   wasTested: (time: ComponentChildren) => <>A test sign-in succeeded on {time}.</>,
 } as const;
+
+export const NO_TEST_YET = 'No test sign-in with the present metadata and settings has succeeded yet.';
 
 const STATES = { draft: ['note', 'draft'], active: ['good', 'active'], disabled: ['bad', 'disabled'] } as const;
 
@@ -37,7 +38,7 @@ export function StateText({ state, testedAt }: Pick<Connection, 'state' | 'teste
   if (state === 'disabled') return <p>{TEXTS.isDisabled}</p>;
   return (
     <p>
-      {TEXTS.isDraft} {testedAt === undefined ? TEXTS.noTestYet : TEXTS.wasTested(<Moment ms={Date.parse(testedAt)} />)}
+      {TEXTS.isDraft} {testedAt === undefined ? NO_TEST_YET : TEXTS.wasTested(<Moment ms={Date.parse(testedAt)} />)}
     </p>
   );
 }

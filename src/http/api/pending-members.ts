@@ -72,14 +72,7 @@ export const PENDING_MEMBERS = [
     answer: answers.MEMBER,
     refusals: ['not_found', 'conflict'],
     handle: async ({ runtime, actor, organization, params, body }) =>
-      memberJson(
-        await approveLink(runtime, actor, {
-          organizationId: organization.id,
-          connectionId: params.con,
-          memberId: params.id,
-          requestId: body.link_request,
-        }),
-      ),
+      memberJson(await approveLink(runtime, actor, decisionOf(organization.id, params, body))),
   }),
   operation({
     method: 'post',
@@ -94,14 +87,7 @@ export const PENDING_MEMBERS = [
     answer: answers.MEMBER,
     refusals: ['not_found', 'conflict'],
     handle: async ({ runtime, actor, organization, params, body }) =>
-      memberJson(
-        await declineLink(runtime, actor, {
-          organizationId: organization.id,
-          connectionId: params.con,
-          memberId: params.id,
-          requestId: body.link_request,
-        }),
-      ),
+      memberJson(await declineLink(runtime, actor, decisionOf(organization.id, params, body))),
   }),
   operation({
     method: 'post',
@@ -121,3 +107,9 @@ export const PENDING_MEMBERS = [
     },
   }),
 ];
+
+const decisionOf = (
+  organizationId: string,
+  { con, id }: { readonly con: string; readonly id: string },
+  { link_request: requestId }: { readonly link_request: string },
+) => ({ organizationId, connectionId: con, memberId: id, requestId });

@@ -24,8 +24,10 @@ import { frameOf, redirectWithNotice, visitOf } from './visit.ts';
 
 const TEXTS = {
   readsGroupsFrom: (attribute: string) => `From the next sign-in on, groups are also read from the attribute “${attribute}”.`,
-  unknownEntry: 'This sign-in does not exist, or its entry has expired.',
 } as const;
+
+/** The text for a sign-in that the viewer may not see, too, so that it does not reveal that the sign-in exists. */
+export const UNKNOWN_ENTRY = 'This sign-in does not exist, or its entry has expired.';
 
 /** The whole log, for owners and the operator. */
 export function signInPages(runtime: Runtime): Router {
@@ -114,7 +116,7 @@ async function requestedEntry(runtime: Runtime, request: Request, response: Resp
   await flushSignInLog(runtime);
   const entry = await getLogEntry(runtime, organizationOf(response).id, String(request.params.id));
   if (viewer.kind === 'setup' && (entry.kind !== 'test' || entry.startedBy !== viewer.linkId)) {
-    throw new GatewayError('not_found', TEXTS.unknownEntry);
+    throw new GatewayError('not_found', UNKNOWN_ENTRY);
   }
   return entry;
 }

@@ -19,81 +19,52 @@ import { GROUP_ROUTES } from './groups.ts';
 
 const ROOT = '/scim/v2/:org';
 
+type Handler = (runtime: Runtime, call: Call) => Promise<void> | void;
+type Route = readonly ['get' | 'post' | 'put' | 'patch' | 'delete', path: string, Handler];
+
+const DISCOVERY_ROUTES: readonly Route[] = [
+  ['get', '/ServiceProviderConfig', (_runtime, { response, base }) => sendScim(response, 200, serviceProviderConfig(base))],
+  ['get', '/ResourceTypes', (_runtime, { response, base }) => sendList(response, resourceTypes(base))],
+  ['get', '/ResourceTypes/:id', (_runtime, { request, response, base }) => sendOne(response, resourceTypes(base), request.params.id)],
+  ['get', '/Schemas', (_runtime, { response, base }) => sendList(response, schemas(base))],
+  ['get', '/Schemas/:id', (_runtime, { request, response, base }) => sendOne(response, schemas(base), request.params.id)],
+];
+
+const USER_ROUTES: readonly Route[] = [
+  ['get', '/Users', sendUsers],
+  ['post', '/Users', createUser],
+  ['get', '/Users/:id', sendUser],
+  ['put', '/Users/:id', replaceUser],
+  ['patch', '/Users/:id', patchUser],
+  ['delete', '/Users/:id', deleteUser],
+];
+
 export function scimRoutes(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   const route =
-    (handle: (call: Call) => Promise<void> | void, options: { readonly isForGroup?: boolean } = {}): RequestHandler =>
+    (handle: Handler, options: { readonly isForGroup?: boolean } = {}): RequestHandler =>
     (request, response) =>
-      handleCall(runtime, { request, response, ...options }, handle);
+      handleCall(runtime, { request, response, ...options }, (call) => handle(runtime, call));
   router.use('/scim/v2', (_request, response, next) => {
     response.locals.route = 'scim';
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  for (const [name, read] of [
-    ['Schemas', schemas],
-    ['ResourceTypes', resourceTypes],
-  ] as const) {
-    router.get(
-      `${ROOT}/${name}`,
-      route(({ response, base }) => sendList(response, read(base))),
-    );
-    router.get(
-      `${ROOT}/${name}/:id`,
-      route(({ request, response, base }) => sendOne(response, read(base), request.params.id)),
-    );
-  }
-  router.get(
-    `${ROOT}/ServiceProviderConfig`,
-    route(({ response, base }) => sendScim(response, 200, serviceProviderConfig(base))),
-  );
-  router.get(
-    `${ROOT}/Users`,
-    route((call) => sendUsers(runtime, call)),
-  );
-  router.post(
-    `${ROOT}/Users`,
-    route((call) => createUser(runtime, call)),
-  );
-  router.get(
-    `${ROOT}/Users/:id`,
-    route((call) => sendUser(runtime, call)),
-  );
-  router.put(
-    `${ROOT}/Users/:id`,
-    route((call) => replaceUser(runtime, call)),
-  );
-  router.patch(
-    `${ROOT}/Users/:id`,
-    route((call) => patchUser(runtime, call)),
-  );
-  router.delete(
-    `${ROOT}/Users/:id`,
-    route((call) => deleteUser(runtime, call)),
-  );
-  for (const [method, path, handle] of GROUP_ROUTES) {
-    router[method](
-      `${ROOT}${path}`,
-      route((call) => handle(runtime, call), { isForGroup: true }),
-    );
-  }
-  router.post(
-    `${ROOT}/Bulk`,
-    route(() => {
-      throw new ScimError(501, 'Bulk requests are not supported.');
-    }),
-  );
-  router.use(
-    ROOT,
-    route(() => {
-      throw new ScimError(404, 'There is no such endpoint.');
-    }),
-  );
-  router.use('/scim/v2', () => {
-    throw new ScimError(404, 'There is no such endpoint.');
-  });
+  for (const [method, path, handle] of [...DISCOVERY_ROUTES, ...USER_ROUTES]) router[method](`${ROOT}${path}`, route(handle));
+  for (const [method, path, handle] of GROUP_ROUTES) router[method](`${ROOT}${path}`, route(handle, { isForGroup: true }));
+  router.post(`${ROOT}/Bulk`, route(refuseBulk));
+  router.use(ROOT, route(refuseUnknown));
+  router.use('/scim/v2', refuseUnknown);
   router.use('/scim/v2', scimErrorExit(runtime.log));
   return router;
+}
+
+function refuseBulk(): never {
+  throw new ScimError(501, 'Bulk requests are not supported.');
+}
+
+function refuseUnknown(): never {
+  throw new ScimError(404, 'There is no such endpoint.');
 }
 
 function sendList(response: Response, items: readonly Attributes[]): void {

@@ -109,11 +109,14 @@ const decisionNeeded = ({ metadata }: Connection, entityId: string): GatewayErro
     got: entityId,
   });
 
+export const changedMeanwhile = (): GatewayError =>
+  new GatewayError('conflict', 'The metadata was changed at the same time. Nothing was changed. Try again.');
+
 /** Checks that the metadata which a plan replaces is still in place. @throws conflict */
 export function requirePlanned({ from, fromScope }: EntityIdPlan, change: EntityIdChange): void {
   const connection = findChangedConnection(change);
   if (connection?.metadata.entityId !== from || connection?.identityScope !== fromScope) {
-    throw new GatewayError('conflict', 'The metadata was changed at the same time. Nothing was changed. Try again.');
+    throw changedMeanwhile();
   }
 }
 

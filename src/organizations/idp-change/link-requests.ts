@@ -10,6 +10,7 @@ import type { Runtime } from '../../runtime.ts';
 import { type Identifier, isSameSource } from '../../saml/identifier/identifier.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
+import { requireConnection } from '../connections/connections.ts';
 import { identityKey, memberIdentifier } from '../identity/member-identity.ts';
 import { pinIdentifier } from '../identity/pin-identifier.ts';
 import { hasSignedInSince, isActiveOwner, type LinkRequest, MEMBERS, type Member } from '../members.ts';
@@ -131,12 +132,11 @@ async function decide(runtime: Runtime, actor: Actor, decision: LinkDecision, ap
 
 /** @throws not_found, conflict */
 function requireRequest(
-  { connections }: Organization,
+  organization: Organization,
   member: Member,
   { decision, nowMs }: { readonly decision: LinkDecision; readonly nowMs: number },
 ): { readonly request: LinkRequest; readonly change: IdpChange; readonly connection: Connection } {
-  const connection = connections.find(({ id }) => id === decision.connectionId);
-  if (!connection) throw new GatewayError('not_found', 'This organization has no such connection.');
+  const connection = requireConnection(organization, decision.connectionId);
   const { linkRequest: request } = member;
   const change = decidableChange(connection, nowMs);
   const isOpen = request?.connectionId === connection.id && request.changeId === change?.id && isUndecided(member, change);

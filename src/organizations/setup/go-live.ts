@@ -4,6 +4,7 @@ import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { requireConnection, withConnection } from '../connections/connections.ts';
+import { changedMeanwhile } from '../connections/entity-id-change.ts';
 import { type Connection, type Organization, updateOrganization } from '../organizations.ts';
 import { readActivationCheck } from './first-activation.ts';
 import { requireLinkStep } from './setup-links.ts';
@@ -48,7 +49,7 @@ function requireReady({ state, testedAt, identityScope, replaces, change }: Conn
   if (state !== 'draft')
     throw new GatewayError('forbidden', 'This connection is disabled. Only an owner of the organization can enable it.');
   if (identityScope !== checked.identityScope || replaces !== checked.replaces || !isDeepStrictEqual(change, checked.change)) {
-    throw new GatewayError('conflict', 'The metadata was changed at the same time. Nothing was changed. Try again.');
+    throw changedMeanwhile();
   }
   if (testedAt === undefined) {
     throw new GatewayError('conflict', 'Test the sign-in first. The last changes have not passed a test sign-in.');

@@ -15,11 +15,8 @@ import { sendPage } from '../../pages.ts';
 import { sendTestSignIn } from '../../saml/acs.tsx';
 import { findVisitedConnection, requireVisitedConnection } from '../connections/visited-connection.ts';
 import { visitActorOf } from '../setup-visit.ts';
+import { UNKNOWN_ENTRY } from '../sign-in-log.tsx';
 import { frameOf, singleSignOnPathOf, visitOf } from '../visit.ts';
-
-const TEXTS = {
-  unknownEntry: 'This sign-in does not exist, or its entry has expired.',
-} as const;
 
 const STEPS = { users: UsersStep, test: TestStep } as const;
 type TestedStep = keyof typeof STEPS;
@@ -77,7 +74,7 @@ const isVisible = ({ kind, connectionId, startedBy }: SignInLogEntry, response: 
 /** @throws not_found, also for anything but a test of this connection */
 async function requireTest(runtime: Runtime, response: Response, id: string): Promise<SignInLogEntry> {
   const entry = await getLogEntry(runtime, organizationOf(response).id, id);
-  if (!isVisible(entry, response)) throw new GatewayError('not_found', TEXTS.unknownEntry);
+  if (!isVisible(entry, response)) throw new GatewayError('not_found', UNKNOWN_ENTRY);
   return entry;
 }
 
