@@ -141,10 +141,25 @@ describe('setup: users, roles, test and go live', () => {
     expect(textOf(tested.text)).toContain('Continue to roles');
     const roles = await setup.step('');
     // Google sends groups under another name, so the test sign-in shows none.
+    expect(textOf(roles.text).includes('These attributes arrived: email, firstName, lastName, teams.')).toBe(habit === 'google-workspace');
     const chosen = habit === 'google-workspace' ? { owner_groups: group } : { add_group: group };
     const live = await browser.submit(roles, chosen, '/steps/roles');
     expect(stepOf(await browser.submit(live, {}, '/go-live'))).toBe('done');
     expect((await connection()).state).toBe('active');
+  });
+
+  it('warns before going live if the user of the test is in no group of the owners', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    await setup.save(acme.metadata);
+    await test(setup, 'users');
+    const submit = async (groups: string) => setup.browser.submit(await setup.step('roles'), { owner_groups: groups });
+    const misspelled = await submit('platfrom-admins');
+    expect(stepOf(misspelled)).toBe('live');
+    expect(textOf(misspelled.text)).toContain('is in no group of the owners ( platfrom-admins )');
+    const corrected = await submit('platfrom-admins\r\nplatform-admins');
+    expect(textOf(corrected.text)).not.toContain('is in no group of the owners');
+    // Other users may be in the group, so the warning does not block.
+    expect(stepOf(await setup.browser.submit(await submit('others'), {}, '/go-live'))).toBe('done');
   });
 
   it('offers the attributes that arrived if the identifier is missing, and continues with roles', async () => {
@@ -312,6 +327,8 @@ describe('roles chosen by the holder of a setup link', () => {
       const text = textOf((await setup.step('roles')).text);
       expect(text).not.toContain('platform-admins');
       expect(text).toContain('Its owners manage them.');
+      await setup.test(acme, (options) => own.respond({ user: 'carl', ...options }));
+      expect((await setup.step('live')).text).not.toContain('platform-admins');
     }
     expect(await hasEvil()).toBe(false);
   });

@@ -6,6 +6,7 @@ import { Copy } from '../parts/copy.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { ForeignText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { Callout } from '../parts/notice.tsx';
 import { NO_TEST_YET } from '../single-sign-on/connection-state.tsx';
 import { identifierText } from '../single-sign-on/identifier-panel.tsx';
 import { StepPage, stepPath } from './step-page.tsx';
@@ -22,6 +23,13 @@ const TEXTS = {
       {link}: {problem}
     </>
   ),
+  missedOwnerGroups: (groups: ComponentChildren, roles: ComponentChildren) => (
+    <>
+      The user of your test sign-in is in no group of the owners ({groups}). Compare the spelling under {roles} with the groups that
+      arrived. If nobody becomes an owner, nobody can manage the organization.
+    </>
+  ),
+  roles: 'Roles',
   goLiveWithoutOwner: 'Go live without an owner',
   isLive: 'Single sign-on is live',
   whoAndWhere: 'Who can sign in, and where',
@@ -52,6 +60,8 @@ export interface LiveStepProps {
   readonly connection: Connection;
   /** Whether members exist who keep the setup link from changing the connection. */
   readonly isLocked: boolean;
+  /** The groups of the owners if the user of the last test sign-in was in none of them. */
+  readonly missedOwnerGroups: readonly string[];
 }
 
 const OPEN_STEPS: Partial<Record<SetupStepId, string>> = {
@@ -61,7 +71,7 @@ const OPEN_STEPS: Partial<Record<SetupStepId, string>> = {
 };
 
 /** Step 7: activating the draft. */
-export function LiveStep({ frame, progress, connection, isLocked }: LiveStepProps) {
+export function LiveStep({ frame, progress, connection, isLocked, missedOwnerGroups }: LiveStepProps) {
   const { viewer } = frame;
   const open = SETUP_STEPS.filter(({ id }) => !progress.done.has(id) && id in OPEN_STEPS);
   const isBlocked =
@@ -70,6 +80,13 @@ export function LiveStep({ frame, progress, connection, isLocked }: LiveStepProp
     <StepPage frame={frame} step="live" progress={progress} title={TEXTS.goLive} lead={TEXTS.whatGoLiveDoes}>
       <section class="panel" aria-label={TEXTS.goLive}>
         {open.length === 0 ? <p>{TEXTS.isReady}</p> : <OpenSteps frame={frame} open={open} />}
+        {missedOwnerGroups.length === 0 ? null : (
+          <Callout kind="warning">
+            <p>
+              {TEXTS.missedOwnerGroups(<GroupNames groups={missedOwnerGroups} />, <a href={stepPath(frame, 'roles')}>{TEXTS.roles}</a>)}
+            </p>
+          </Callout>
+        )}
         {connection.state === 'disabled' && viewer.kind === 'setup' ? (
           <p>{TEXTS.isDisabled}</p>
         ) : isLocked ? (
@@ -99,6 +116,19 @@ const OpenSteps = ({ frame, open }: { readonly frame: Frame; readonly open: read
   </div>
 );
 
+const MAX_SHOWN = 10;
+
+const GroupNames = ({ groups }: { readonly groups: readonly string[] }) => (
+  <>
+    {groups.slice(0, MAX_SHOWN).map((group, index) => (
+      <>
+        {index === 0 ? null : ', '}
+        <ForeignText text={group} />
+      </>
+    ))}
+  </>
+);
+
 export interface DoneStepProps {
   readonly frame: Frame;
   readonly progress: SetupProgress;
@@ -111,7 +141,7 @@ export interface DoneStepProps {
 export function DoneStep({ frame, progress, organization, connection, login }: DoneStepProps) {
   const { roleMapping } = organization;
   const isSetup = frame.viewer.kind === 'setup';
-  const owners = ownerGroupsOf(roleMapping).slice(0, 10);
+  const owners = ownerGroupsOf(roleMapping);
   return (
     <StepPage frame={frame} step="done" progress={progress} title={TEXTS.isLive}>
       <section class="panel" aria-labelledby="who">
@@ -121,19 +151,7 @@ export function DoneStep({ frame, progress, organization, connection, login }: D
             [TEXTS.signInAddress, <Copy value={login} what={TEXTS.signInAddressToCopy} />],
             [TEXTS.whoSignsIn, roleMapping.defaultRole === 'none' ? TEXTS.assignedUsersWithRole : TEXTS.allAssignedUsers],
             // A setup link learns no rules once members could exist.
-            [
-              TEXTS.owners,
-              isSetup || owners.length === 0
-                ? undefined
-                : TEXTS.usersOf(
-                    owners.map((group, index) => (
-                      <>
-                        {index === 0 ? null : ', '}
-                        <ForeignText text={group} />
-                      </>
-                    )),
-                  ),
-            ],
+            [TEXTS.owners, isSetup || owners.length === 0 ? undefined : TEXTS.usersOf(<GroupNames groups={owners} />)],
             [TEXTS.identifiedBy, identifierText(connection.settings.identifier ?? 'auto')],
           ]}
         />

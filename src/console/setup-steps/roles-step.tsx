@@ -1,9 +1,11 @@
 import type { ComponentChildren } from 'preact';
+import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import type { RoleMapping } from '../../organizations/role-mapping.ts';
 import type { Frame } from '../navigation.ts';
 import { Field } from '../parts/field.tsx';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
+import { Callout } from '../parts/notice.tsx';
 import { StepPage, stepPath } from './step-page.tsx';
 import type { SetupProgress } from './steps.ts';
 
@@ -19,6 +21,14 @@ const TEXTS = {
       <span class="unseen"> owners</span>
     </>
   ),
+  noGroupsArrived: (attributes: string, settings: ComponentChildren) => (
+    <>
+      Your test sign-in brought no groups. These attributes arrived: {attributes}. If one of them contains the groups, enter its name under{' '}
+      {settings}, and test again. Otherwise, let your identity provider send the groups, or test with a user who is in one.
+    </>
+  ),
+  noAttributes: 'none',
+  attributesSetting: 'Settings',
   roles: 'Roles',
   ownerGroups: 'Groups whose users are owners',
   ownerGroupsHint: 'One per line, exactly as the identity provider sends them. Entra ID sends the object ID of a group.',
@@ -48,8 +58,8 @@ export interface RolesStepProps {
   readonly isChoosing: boolean;
   readonly ownerGroups: readonly string[];
   readonly defaultRole: RoleMapping['defaultRole'];
-  /** Groups of the last test sign-in. */
-  readonly seen: readonly string[];
+  /** The last test sign-in, for visitors who choose. */
+  readonly test: SignInLogEntry | undefined;
 }
 
 /** Step 5: the group that gets the role owner, and the role of everyone else. */
@@ -61,11 +71,22 @@ export const RolesStep = (props: RolesStepProps) => (
 
 const MAX_SHOWN = 30;
 
-function Choice({ frame, ownerGroups, defaultRole, seen }: RolesStepProps) {
+function Choice({ frame, ownerGroups, defaultRole, test }: RolesStepProps) {
+  const seen = test?.groups?.groups ?? [];
   const offered = seen.filter((group) => !ownerGroups.includes(group)).slice(0, MAX_SHOWN);
   const action = stepPath(frame, 'roles');
   return (
     <>
+      {test?.groups?.groupsState === 'absent' && test.isVerified ? (
+        <Callout kind="warning">
+          <p>
+            {TEXTS.noGroupsArrived(
+              test.attributeNames.map(visibleText).join(', ') || TEXTS.noAttributes,
+              <a href={`${frame.singleSignOnPath}/settings#field-attributes_groups`}>{TEXTS.attributesSetting}</a>,
+            )}
+          </p>
+        </Callout>
+      ) : null}
       {offered.length === 0 ? null : (
         <section class="panel" aria-labelledby="seen">
           <h2 id="seen">{TEXTS.groupsInTest}</h2>

@@ -12,6 +12,7 @@ import { findVisitedConnection, requireVisitedConnection } from '../connections/
 import { visitActorOf } from '../setup-visit.ts';
 import { frameOf, parseForm, runAndRedirect, sendConsolePage, singleSignOnPathOf, visitOf } from '../visit.ts';
 import { ownValues } from './own-values.ts';
+import { findMissedOwnerGroups } from './roles.tsx';
 
 const TEXTS = {
   isLive: 'Single sign-on is live. Users can sign in now.',
@@ -34,7 +35,9 @@ async function showLive(runtime: Runtime, request: Request, response: Response):
   const isLocked = isSetup && (await isLockedForSetup(runtime.store, { organization, connectionId: connection.id }));
   const frame = frameOf(runtime, request, response);
   const progress = setupProgress(organization, connection);
-  sendConsolePage(response, <LiveStep frame={frame} progress={progress} connection={connection} isLocked={isLocked} />);
+  const missedGroups = await findMissedOwnerGroups(runtime, response, connection);
+  const page = <LiveStep frame={frame} progress={progress} connection={connection} isLocked={isLocked} missedOwnerGroups={missedGroups} />;
+  sendConsolePage(response, page);
 }
 
 function showDone(runtime: Runtime, request: Request, response: Response): void {

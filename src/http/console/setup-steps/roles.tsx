@@ -5,6 +5,7 @@ import { RolesStep } from '../../../console/setup-steps/roles-step.tsx';
 import { setupProgress } from '../../../console/setup-steps/steps.ts';
 import { GatewayError } from '../../../errors.ts';
 import { activeConnections, isDefaultConnection } from '../../../organizations/connections/connections.ts';
+import type { Connection } from '../../../organizations/organizations.ts';
 import { changeRoleMapping } from '../../../organizations/role-mapping-change.ts';
 import { canSetupChangeRoles, ownerGroupsOf, withOwnerGroups } from '../../../organizations/setup/setup-roles.ts';
 import type { Runtime } from '../../../runtime.ts';
@@ -45,7 +46,7 @@ async function show(runtime: Runtime, request: Request, response: Response): Pro
   const organization = organizationOf(response);
   const { roleMapping } = organization;
   const isChoosing = await canChoose(runtime, response);
-  const seen = isChoosing ? ((await findLastTest(runtime, response, connection))?.groups?.groups ?? []) : [];
+  const test = isChoosing ? await findLastTest(runtime, response, connection) : undefined;
   const page = (
     <RolesStep
       frame={frameOf(runtime, request, response)}
@@ -53,10 +54,24 @@ async function show(runtime: Runtime, request: Request, response: Response): Pro
       isChoosing={isChoosing}
       ownerGroups={ownerGroupsOf(roleMapping)}
       defaultRole={roleMapping.defaultRole}
-      seen={seen}
+      test={test}
     />
   );
   sendConsolePage(response, page);
+}
+
+/**
+ * Returns the groups of the owners if the user of the last test sign-in was in none of them. One may be misspelled, and after going
+ * live no member could correct it. Empty for visitors who do not choose the roles.
+ */
+export async function findMissedOwnerGroups(runtime: Runtime, response: Response, connection: Connection): Promise<readonly string[]> {
+  const { roleMapping, groupsFrom = 'saml' } = organizationOf(response);
+  const ownerGroups = ownerGroupsOf(roleMapping);
+  if (groupsFrom !== 'saml' || roleMapping.defaultRole === 'owner' || !(await canChoose(runtime, response))) return [];
+  const test = await findLastTest(runtime, response, connection);
+  if (test?.outcome !== 'accepted' || !test.groups || test.groups.omitted > 0) return [];
+  const { groups } = test.groups;
+  return ownerGroups.some((group) => groups.includes(group)) ? [] : ownerGroups;
 }
 
 const ROLES_FORM = z.object({
