@@ -400,6 +400,18 @@ describe('responses of an organization with two connections', () => {
     );
   });
 
+  it('rejects a response to a request that was sent to a former connection to the same identity provider', async () => {
+    const browser = new HttpBrowser();
+    const start = await browser.request(`${gateway.url}/saml/${organization.slug}/login?connection=${await defaultId()}`);
+    const moved = organization.metadata.replace(/entityID="[^"]+"/, 'entityID="https://moved.example/idp"');
+    await gateway.api('PUT', `/organizations/${organization.slug}/identity-provider`, moved);
+    const { body } = await gateway.api<{ id: string }>('POST', at(), { name: 'Again', metadata_xml: organization.metadata });
+    await patch(body.id, { state: 'active' });
+    const answer = organization.respond({ inResponseTo: startedBy(start).requestId });
+    expect(outcomeOf(await organization.post(browser, answer))).toBe('saml_in_response_to_unknown');
+    expect(outcomeOf(await organization.post(browser, organization.respond()))).toBe('saml_role_denied');
+  });
+
   it('rejects a response that names one identity provider and is signed by the other', async () => {
     const forged = organization.respond({ values: { responseIssuer: other.entityId, assertionIssuer: other.entityId } });
     expect(outcomeOf(await organization.post(new HttpBrowser(), forged))).toBe('saml_signature_invalid');
