@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { requireConnection } from '../../src/organizations/connections/connections.ts';
+import { withChanges } from '../../src/organizations/connections/change-connection.ts';
+import { connectAgain, requireConnection, withoutConnection } from '../../src/organizations/connections/connections.ts';
 import { finishRevocations, resumeRevocations, withRevocation } from '../../src/organizations/connections/revoke-credentials.ts';
 import { DIRECTORY, noteRevocation } from '../../src/organizations/directory.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
-import { getOrganizationById, ORGANIZATION, updateOrganization } from '../../src/organizations/organizations.ts';
+import { getOrganizationById, ORGANIZATION, type Organization, updateOrganization } from '../../src/organizations/organizations.ts';
 import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -299,6 +300,19 @@ describe('disabling and deleting a connection', () => {
     expect(members.items).toHaveLength(1);
     expect([await member.countValid(), await bystander.countValid()]).toEqual([0, 3]);
     expect((await gateway.api('GET', `${at()}/${other.id}`)).status).toBe(200);
+  });
+
+  it('cannot be undone by an activation or another connection before the credentials are revoked', async () => {
+    const read = async () => (await getOrganizationById(gateway.runtime.store, organization.id)) as Organization;
+    await disable({ keep_sessions: true });
+    const disabled = await read();
+    const revoking = withRevocation(disabled, requireConnection(disabled, other.id));
+    expect(() => withChanges(revoking, other.id, { state: 'active' })).toThrow(expect.objectContaining({ code: 'conflict' }));
+    const deleted = withoutConnection(revoking, requireConnection(revoking, other.id));
+    const { metadata } = requireConnection(disabled, other.id);
+    const again = (from: Organization) => connectAgain(from, { name: 'Again', state: 'active', metadata }, Date.now());
+    expect(() => again(deleted)).toThrow(expect.objectContaining({ code: 'conflict' }));
+    expect(again({ ...deleted, revokingConnections: undefined }).id).toBe(other.id);
   });
 
   it('finishes an interrupted revocation although another replica finished a former one just before its commit', async () => {

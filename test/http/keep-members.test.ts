@@ -189,6 +189,19 @@ describe('keep', () => {
     expect(await isReplaced()).toBe(false);
   });
 
+  it('never gives its users the accounts of another identity provider that took the place of the replaced one', async () => {
+    await keep();
+    const { replacement } = await live();
+    const issuer = 'https://third.example';
+    const metadata = acme.metadata.replace(/entityID="[^"]+"/, `entityID="${issuer}"`);
+    await gateway.api('PUT', `${path()}/identity-provider?on_new_entity_id=new_accounts`, metadata);
+    const owner = new HttpBrowser();
+    const values = { ...valuesOf({ id: 'olivia', groups: OWNERS }), responseIssuer: issuer, assertionIssuer: issuer };
+    expect(verdict(await acme.signIn(owner, 'olivia', { values }))).toBe('accepted');
+    await test(owner, { id: 'olivia', groups: OWNERS }, replacement);
+    expect((await live()).entity_id).toBe(issuer);
+  });
+
   it('keeps settings that were made stricter after the draft was created, and tests the draft with them', async () => {
     await keep();
     const stricter = { idp_initiated: 'reject', require_signed_response: true };
