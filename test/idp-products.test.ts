@@ -1,27 +1,38 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import type { IdpProduct } from '../src/console/setup-steps/idp-product.ts';
+import { parse } from 'yaml';
+import type { IdpProduct, OwnValue, ProductTask } from '../src/console/setup-steps/idp-product.ts';
 import { IDP_PRODUCTS } from '../src/console/setup-steps/idp-products.ts';
+import { DEFAULT_ATTRIBUTE_MAPPING } from '../src/saml/response/attribute-mapping.ts';
 
 const FOLDER = path.join(import.meta.dirname, '../config/idp-examples');
 const products: readonly (readonly [string, IdpProduct])[] = Object.entries(IDP_PRODUCTS);
 
-/** Comments of an example file as one line, with plain quotation marks. */
-const exampleText = (file: string): string =>
-  readFileSync(path.join(FOLDER, file), 'utf8')
-    .replace(/^# ?/gm, '')
-    .replaceAll(/[“”"]/g, '')
-    .replaceAll('’', "'")
-    .replaceAll('...', '…')
-    .replace(/\s+/g, ' ');
+interface ExampleFile {
+  readonly identity_provider: { readonly attribute_mapping?: { readonly groups?: readonly string[] } };
+}
 
-/** The names that a label consists of, such as “Name “email”, Value”. */
-const partsOf = (label: string): string[] =>
-  label
-    .replaceAll(/[“”]/g, '')
-    .split(/, | \(or /)
-    .map((part) => part.replace(/\)$/, ''));
+/** How the example files write the values of the organization. The address of its metadata is its entity ID. */
+const OWN_VALUES: Readonly<Record<OwnValue, string>> = {
+  acs: 'the ACS URL',
+  entityId: 'the entity ID',
+  metadata: 'the entity ID',
+  login: '{SAMLGATE_BASE_URL}/saml/SLUG/login',
+  logout: '{SAMLGATE_BASE_URL}/saml/SLUG/slo',
+  scim: '',
+  scimTenant: '',
+};
+
+/** Plain quotation marks differ from those of the console. */
+const plain = (text: string): string => text.replaceAll(/[“”"]/g, '').replaceAll('’', "'").replaceAll('...', '…');
+
+/** The lines `label  value` in the comments of an example file. Further advice may follow the value. */
+const fieldLines = (file: string): string[][] =>
+  plain(readFileSync(path.join(FOLDER, file), 'utf8'))
+    .replaceAll(/(?<=\/saml\/)acme-\w+/g, 'SLUG')
+    .split('\n')
+    .map((line) => line.replace(/^# */, '').split(/ {2,}/));
 
 describe('table of identity providers', () => {
   it('has one product for each example file', () => {
@@ -30,23 +41,28 @@ describe('table of identity providers', () => {
   });
 
   it.each(products.filter(([, { example }]) => example !== undefined))(
-    'names the fields of %s as its example file does',
+    'has the fields of %s with the same values as its example file',
     (_id, product) => {
-      const text = exampleText(product.example ?? '');
-      const labels = product.tasks.flatMap(({ fields = [] }) => fields).map(({ label }) => label);
-      const missing = labels
-        .filter((label) => !/^Metadata of this organization$/.test(label))
-        .filter((label) => {
-          const plain = label.replaceAll(/[“”]/g, '');
-          return (
-            !text.includes(plain) &&
-            !text.replaceAll(' the entity ID ', ' ').includes(plain) &&
-            !partsOf(label).some((part) => text.includes(part))
-          );
-        });
+      const lines = fieldLines(product.example ?? '');
+      const fields = product.tasks.flatMap(({ fields: ofTask = [] }) => ofTask);
+      const missing = fields.filter(({ label, value }) => {
+        const expected = plain(typeof value === 'string' ? value : OWN_VALUES[value.own]);
+        return !lines.some(([name, text]) => name === plain(label) && text?.startsWith(expected));
+      });
       expect(missing).toEqual([]);
     },
   );
+
+  it.each([
+    ['google-workspace', 'App attribute'],
+    ['keycloak', 'Group list, Group attribute name'],
+  ] as const)('sends the groups of %s under a name that the gateway or the example file knows', (id, label) => {
+    const { tasks } = IDP_PRODUCTS[id];
+    const name = tasks.flatMap(({ fields = [] }: ProductTask) => fields).find((field) => field.label === label)?.value;
+    const file = parse(readFileSync(path.join(FOLDER, `${id}.yaml`), 'utf8')) as ExampleFile;
+    const mapped = file.identity_provider.attribute_mapping?.groups;
+    expect(mapped ?? DEFAULT_ATTRIBUTE_MAPPING.groups).toContain(name);
+  });
 
   it.each(products)('gives %s the values of the organization, or its metadata', (_id, { tasks }) => {
     const own = tasks.flatMap(({ fields = [] }) => fields.flatMap(({ value }) => (typeof value === 'string' ? [] : [value.own])));

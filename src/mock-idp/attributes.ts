@@ -25,7 +25,7 @@ export const ENTRA_GROUPS_LINK_CLAIM = 'http://schemas.microsoft.com/claims/grou
 export const ENTRA_OBJECT_ID_CLAIM = 'http://schemas.microsoft.com/identity/claims/objectidentifier';
 
 /** The names that an administrator entered in Google's attribute mapping. */
-export const GOOGLE_ATTRIBUTE_NAMES = { email: 'email', firstName: 'firstName', lastName: 'lastName', groups: 'teams' } as const;
+export const GOOGLE_ATTRIBUTE_NAMES = { email: 'email', firstName: 'firstName', lastName: 'lastName', groups: 'groups' } as const;
 
 /** Returns Okta's attributes. If no group matches the filter, Okta omits the groups attribute. */
 export function oktaAttributes(person: Person): readonly SamlAttribute[] {

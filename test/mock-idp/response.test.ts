@@ -209,9 +209,9 @@ describe('Google Workspace', () => {
     );
     expect(xml).toMatch(/<ds:SignatureValue>(?:[\w+/]{76}\n)+[\w+/]+={0,2}<\/ds:SignatureValue>/);
     expect(xml).toContain('<ds:X509SubjectName>CN=mock</ds:X509SubjectName>');
-    expect(xml).toMatch(/<saml2:Attribute Name="teams"><saml2:AttributeValue [^>]+ xsi:type="xs:anyType">platform-admins</);
+    expect(xml).toMatch(/<saml2:Attribute Name="groups"><saml2:AttributeValue [^>]+ xsi:type="xs:anyType">platform-admins</);
     expect(xml).toMatch(/AuthnInstant="2026-01-02T03:04:04\.000Z" SessionIndex="_[0-9a-f]{32}"/);
-    expect(respond('google-workspace', 'nina')).not.toContain('"teams"');
+    expect(respond('google-workspace', 'nina')).not.toContain('Name="groups"');
   });
 });
 

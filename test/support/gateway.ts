@@ -141,8 +141,6 @@ async function createOrganization(api: TestGateway['api'], idp: MockIdp, slug: s
   expectStatus(201, created);
   const metadata = await (await fetch(idp.metadataUrl(habit))).text();
   expectStatus(200, await api('PUT', `/organizations/${slug}/identity-provider`, metadata));
-  if (habit === 'google-workspace')
-    expectStatus(200, await api('PATCH', `/organizations/${slug}/identity-provider`, { attribute_mapping: { groups: ['teams'] } }));
   const group = habit === 'entra-id' ? ENTRA_GROUP_IDS['platform-admins'] : 'platform-admins';
   const mapping = { rules: [{ group, role: 'owner' }], default_role: 'collaborator' };
   expectStatus(200, await api('PUT', `/organizations/${slug}/role-mapping`, mapping));

@@ -82,7 +82,16 @@ const grouped = (groups: string[] | undefined): Pick<ExpectedPerson, 'groups' | 
 export function acceptedMockIdps({ rsa }: Keys): AcceptedCase[] {
   const base = { acsUrl: ACS_URL, spEntityId: ENTITY_ID, nowMs: NOW_MS, key: rsa };
   return Object.values(HABITS).flatMap((habit): AcceptedCase[] => {
-    const one = (person: MockPerson, what: string, changes: Partial<Parameters<typeof makeResponse>[0]> = {}): AcceptedCase => {
+    // Administrators of Google choose the name of the groups attribute. These responses have one that the settings must name.
+    const attributesOf = (person: MockPerson) =>
+      habit
+        .attributes(person)
+        .map((each) => (habit.name === 'google-workspace' && each.name === 'groups' ? { ...each, name: 'teams' } : each));
+    const one = (
+      person: MockPerson,
+      what: string,
+      { values, ...changes }: Partial<Parameters<typeof makeResponse>[0]> = {},
+    ): AcceptedCase => {
       const name = `${habit.name}-${person.key}${what}`;
       const inResponseTo = REQUEST_ID;
       const expected = MOCK_PEOPLE[habit.name](person);
@@ -90,7 +99,15 @@ export function acceptedMockIdps({ rsa }: Keys): AcceptedCase[] {
         ...expected,
         name,
         role: person.key === 'olivia' ? 'owner' : 'collaborator',
-        xml: makeResponse({ ...base, inResponseTo, habit: habit.name, person, randomBytes: countedOctets(name), ...changes }),
+        xml: makeResponse({
+          ...base,
+          inResponseTo,
+          habit: habit.name,
+          person,
+          randomBytes: countedOctets(name),
+          values: { attributes: attributesOf(person), ...values },
+          ...changes,
+        }),
         settings: { ...expected.settings, idpEntityId: habit.issuer },
         statement: { inResponseTo: 'inResponseTo' in changes ? null : inResponseTo },
       };
