@@ -6,6 +6,7 @@
 import { GatewayError } from '../errors.ts';
 import { isSameSecret } from '../ids.ts';
 import { withoutCredentialsOf } from '../organizations/connections/revoke-credentials.ts';
+import { readMemberDuringGroupChange } from '../organizations/groups/pending-group-changes.ts';
 import { isActive, MEMBERS, type Member } from '../organizations/members.ts';
 import type { Runtime } from '../runtime.ts';
 import { readTogether } from '../store/read-together.ts';
@@ -51,8 +52,7 @@ export async function authenticateBearer(runtime: Runtime, authorization: string
  */
 export async function authenticateToken(runtime: Runtime, token: VerifiedToken): Promise<TokenPrincipal> {
   const { organizationId, memberId, kind, jti } = token;
-  const member = await readActiveMember(runtime, organizationId, memberId);
-  const policy = await requireTokenPolicy(runtime, organizationId);
+  const { member, policy } = await readActiveMember(runtime, organizationId, memberId);
   requireNotRevoking(member, token.sid ?? jti, policy);
   const endMs = liveUntilMs(member, token.sid ?? jti, policy, runtime.now());
   if (member.revokedSessionTokens?.some((revoked) => revoked.jti === jti)) throw tokenRevoked();
@@ -71,8 +71,8 @@ export async function authenticateToken(runtime: Runtime, token: VerifiedToken):
  */
 export async function authenticateSession(runtime: Runtime, login: Login): Promise<SessionPrincipal> {
   const { organizationId, memberId, sessionId, csrfToken } = login;
-  const member = await readActiveMember(runtime, organizationId, memberId);
-  requireNotRevoking(member, sessionId, await requireTokenPolicy(runtime, organizationId));
+  const { member, policy } = await readActiveMember(runtime, organizationId, memberId);
+  requireNotRevoking(member, sessionId, policy);
   const expiresAtMs = sessionEndMs(member, sessionId, runtime.now());
   return { kind: 'member', organizationId, member, credential: { kind: 'session', id: sessionId, expiresAtMs }, csrfToken };
 }
@@ -86,8 +86,16 @@ export async function findSessionPrincipal(runtime: Runtime, login: Login | unde
   });
 }
 
-async function readActiveMember({ store }: Runtime, organizationId: string, memberId: string): Promise<ActiveMember> {
-  const member = (await readTogether(store, organizationId, MEMBERS, memberId))?.value;
+/** @throws unauthenticated */
+async function readActiveMember(runtime: Runtime, organizationId: string, memberId: string) {
+  const { store } = runtime;
+  const recorded = requireActive((await readTogether(store, organizationId, MEMBERS, memberId))?.value);
+  const policy = await requireTokenPolicy(runtime, organizationId);
+  if (!policy.changesGroups) return { member: recorded, policy };
+  return { member: requireActive(await readMemberDuringGroupChange(store, organizationId, memberId)), policy };
+}
+
+function requireActive(member: Member | undefined): ActiveMember {
   if (!member || !isActive(member)) throw new GatewayError('unauthenticated');
   return member as ActiveMember;
 }

@@ -182,6 +182,8 @@ export interface Organization {
   readonly provisioning?: Provisioning | undefined;
   /** `saml` if undefined. */
   readonly groupsFrom?: GroupsFrom | undefined;
+  /** Saved in the commit that renames or deletes a SCIM group with a role, and removed when all members have their new role. */
+  readonly changesGroups?: true | undefined;
   /** The SAML attribute whose value is the `externalId` of SCIM users. */
   readonly scimLinkAttribute?: string | undefined;
   /** The connections that have SCIM tokens. A disabled or deleted connection is removed, which ends its tokens. */

@@ -81,7 +81,9 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
     throw error;
   });
   await gateway.listen();
-  const { baseUrl: url, operatorToken } = config;
+  const { operatorToken } = config;
+  // Replicas share the base URL of one of them, but each is called at its own address.
+  const url = new URL(config.baseUrl).hostname === 'localhost' ? `http://localhost:${config.listen.port}` : config.baseUrl;
   const api: TestGateway['api'] = (method, resource, body, token = operatorToken) => callApi(url, method, resource, body, token);
   let idp: Promise<MockIdp> | undefined;
   const mockIdp = () => {

@@ -16,6 +16,8 @@ export interface TokenPolicy {
   readonly ssoWithinDays: number | undefined;
   /** Connections whose members are losing their credentials. */
   readonly revoking: readonly RevokingConnection[];
+  /** Groups are renamed or deleted, so the records of their members may still have former roles. */
+  readonly changesGroups: boolean;
 }
 
 const leasesOf = perRuntime(() => new BoundedCache<Lease<TokenPolicy | undefined>>(MAX_ORGANIZATIONS));
@@ -39,6 +41,7 @@ async function readPolicy({ store }: Runtime, organizationId: string): Promise<T
       maxDays: organization.cliTokenMaxDays,
       ssoWithinDays: organization.cliTokenSsoWithinDays,
       revoking: organization.revokingConnections ?? [],
+      changesGroups: organization.changesGroups ?? false,
     }
   );
 }

@@ -17,8 +17,9 @@ import type { ScimTarget } from '../provisioning/scim-users.ts';
 import { noteNewGroup } from '../quotas/quota-use.ts';
 import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
 import { changeMemberships, type MemberCharges, noSuchGroup } from './change-memberships.ts';
-import { finishGroupChange, groupChangeSteps, requireNoGroupChange } from './group-changes.ts';
+import { finishGroupChange } from './group-changes.ts';
 import { isRuleGroup, usesScimGroups } from './group-roles.ts';
+import { groupChangeSteps, requireNoGroupChange } from './pending-group-changes.ts';
 import { type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
 
 /** @throws ScimError 404 */
@@ -141,7 +142,7 @@ async function changeAttributes(
     };
     const steps: Step[] = [
       // A sign-in that has read the former name is judged again.
-      organizationStep(stored, changesRoles),
+      organizationStep(stored, { isReplaced: changesRoles, changesRoles }),
       { do: 'replace', collection, id, version: group.version, value: { ...value, changedAt: toIsoTime(nowMs) } },
       auditStep(nowMs, actor, 'group.changed', { details }),
       ...(changesRoles ? await groupChangeSteps(store, { organizationId: organization.id, connectionId, groupId: id, actor }) : []),
@@ -155,9 +156,15 @@ async function changeAttributes(
   });
 }
 
-/** Requires that the organization is unchanged. With `isReplaced`, sign-ins that have read it fail and are judged again. */
-const organizationStep = ({ version, value }: Stored<Organization>, isReplaced: boolean): Step => ({
-  ...{ collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value },
+/**
+ * Requires that the organization is unchanged. With `isReplaced`, sign-ins that have read it fail and are judged again. With
+ * `changesRoles`, sessions and tokens are judged by the present groups until all members are changed.
+ */
+const organizationStep = (
+  { version, value }: Stored<Organization>,
+  { isReplaced, changesRoles }: { readonly isReplaced: boolean; readonly changesRoles: boolean },
+): Step => ({
+  ...{ collection: ORGANIZATION, id: ORGANIZATION_RECORD, version, value: changesRoles ? { ...value, changesGroups: true } : value },
   do: isReplaced ? 'replace' : 'require',
 });
 
@@ -186,7 +193,7 @@ export async function removeGroup(
     const isUsed = items.length > 0;
     if (isUsed) await noteGroupChanges(store, organization.id, true);
     const steps: Step[] = [
-      organizationStep(stored, isUsed),
+      organizationStep(stored, { isReplaced: isUsed, changesRoles: isUsed && givesRole(organization, [group.value.displayName]) }),
       { do: 'delete', collection: scimGroups(connectionId), id, version: group.version },
       auditStep(now(), actor, 'group.deleted', { details: { group: id, name: group.value.displayName, by: 'scim' } }),
       ...(isUsed ? await groupChangeSteps(store, { organizationId: organization.id, connectionId, groupId: id, actor }) : []),

@@ -28,6 +28,7 @@ import {
   roleChangeSteps,
   withRoleByGroups,
 } from './group-roles.ts';
+import { isGroupChanging } from './pending-group-changes.ts';
 import {
   BATCH_SIZE,
   MAX_GROUPS_OF_USER,
@@ -132,7 +133,9 @@ async function changeBatch(
     if (!group) throw noSuchGroup();
     requireVersion(group.version);
     const ruleGroups = await readRuleGroups(store, organization.value, { connectionId });
-    const context = { organization: organization.value, connectionId, group, ruleGroups, isAdded };
+    // A member who leaves before the rename reached its record must lose the role that the former name gave.
+    const mayDecide = ruleGroups.has(groupId) || (await isGroupChanging(store, organizationId, groupId));
+    const context = { organization: organization.value, connectionId, group, ruleGroups, mayDecide, isAdded };
     const found = await Promise.all(userIds.map((userId) => readChange(store, context, userId)));
     const changes = found.filter((change) => change !== undefined);
     if (changes.length === 0) {
@@ -184,6 +187,8 @@ interface BatchContext {
   readonly connectionId: string;
   readonly group: Stored<ScimGroup>;
   readonly ruleGroups: RuleGroups;
+  /** Whether the group can give a role, or could until a rename that is not finished. */
+  readonly mayDecide: boolean;
   readonly isAdded: boolean;
 }
 
@@ -193,7 +198,7 @@ interface BatchContext {
  */
 async function readChange(
   store: Store,
-  { organization, connectionId, group, ruleGroups, isAdded }: BatchContext,
+  { organization, connectionId, group, ruleGroups, mayDecide, isAdded }: BatchContext,
   userId: string,
 ): Promise<MemberRoleChange | undefined> {
   // The member is read first. A change of its memberships from now on also changes its version, and the commit fails.
@@ -201,7 +206,6 @@ async function readChange(
   if (stored?.value.scim?.connectionId !== connectionId) return undefined;
   const id = membershipId({ groupId: group.id, userId });
   if (((await store.get(organization.id, scimMemberships(connectionId), id)) !== undefined) === isAdded) return undefined;
-  const mayDecide = ruleGroups.has(group.id);
   if (!isAdded && !mayDecide) return { stored, after: stored.value };
   const memberships = await membershipsOfUser(store, { organizationId: organization.id, connectionId, userId });
   if (isAdded && memberships.length >= MAX_GROUPS_OF_USER) {

@@ -4,7 +4,6 @@
  * which changes nothing for members who are done. Until then, a rename that changes roles is refused.
  */
 import type { Actor } from '../../audit.ts';
-import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import { eachRecord } from '../../store/each-record.ts';
@@ -27,50 +26,8 @@ import {
   usesScimGroups,
   withRoleByGroups,
 } from './group-roles.ts';
+import { GROUP_CHANGES, type GroupChangeRecord, type GroupChangeRef } from './pending-group-changes.ts';
 import { BATCH_SIZE, type ScimMembership, scimGroups, scimMemberships } from './scim-groups.ts';
-
-interface GroupChangeRecord {
-  readonly connectionId: string;
-  /** The client that changed the group. */
-  readonly actor: Pick<Actor, 'kind' | 'id'>;
-}
-
-/** The id is that of the group. A group that still exists was renamed. */
-const GROUP_CHANGES: Collection<GroupChangeRecord> = { name: 'scim-group-change', indexes: { all: () => [''] }, unique: {} };
-
-const RENAME_AGAIN_AFTER_SECONDS = 30;
-
-export interface GroupChangeRef {
-  readonly organizationId: string;
-  readonly connectionId: string;
-  readonly groupId: string;
-  readonly actor: Actor;
-}
-
-/**
- * Checks that no rename of a group is unfinished. Otherwise a client that renames it again and again would start the batches anew each
- * time, and they would never end.
- * @throws rate_limited
- */
-export async function requireNoGroupChange(store: Store, organizationId: string, groupId: string): Promise<void> {
-  if (!(await store.get(organizationId, GROUP_CHANGES, groupId))) return;
-  throw new GatewayError('rate_limited', {
-    detail: 'The roles of the members of this group are still changing after its last rename. Try again in a minute.',
-    retryAfterSeconds: RENAME_AGAIN_AFTER_SECONDS,
-  });
-}
-
-/** Returns the step that saves a rename or deletion. The deletion of a group replaces its rename. */
-export async function groupChangeSteps(
-  store: Store,
-  { organizationId, connectionId, groupId, actor }: GroupChangeRef,
-): Promise<readonly Step[]> {
-  const present = await store.get(organizationId, GROUP_CHANGES, groupId);
-  const { kind, id } = actor;
-  const value: GroupChangeRecord = { connectionId, actor: { kind, ...(id === undefined ? {} : { id }) } };
-  const at = { collection: GROUP_CHANGES, id: groupId, value };
-  return [present ? { do: 'replace', ...at, version: present.version } : { do: 'insert', ...at }];
-}
 
 /** A change that a request finishes. */
 interface RequestedChange {
@@ -124,10 +81,23 @@ async function noteAgain(store: Store, organizationId: string): Promise<void> {
 }
 
 async function noteIfDone(store: Store, organizationId: string): Promise<void> {
+  await markDone(store, organizationId);
   if (await hasChanges(store, organizationId)) return;
   await noteGroupChanges(store, organizationId, false);
   // Another one may have been saved in the meantime.
   await noteAgain(store, organizationId);
+}
+
+/** Lets checks read roles from the records of members again. A change that is saved in between replaces the record, too. */
+async function markDone(store: Store, organizationId: string): Promise<void> {
+  await compareAndSet<true>(async () => {
+    const stored = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
+    if (stored?.value.changesGroups === undefined) return true;
+    if ((await store.find(organizationId, GROUP_CHANGES, 'all', { limit: 1 })).items.length > 0) return true;
+    const { changesGroups: _, ...value } = stored.value;
+    const step: Step = { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value };
+    return (await store.commit(organizationId, [step])).ok ? true : RETRY;
+  });
 }
 
 const hasChanges = async (store: Store, organizationId: string): Promise<boolean> =>

@@ -1,0 +1,227 @@
+/** A member who tries to keep the role `owner` of a group that is being renamed or deleted, while the gateway stops halfway. */
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { resumeGroupChanges } from '../../src/organizations/groups/group-changes.ts';
+import { MEMBERS } from '../../src/organizations/members.ts';
+import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
+import type { Step, Store } from '../../src/store/store.ts';
+import { HttpBrowser } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
+import { callWithSession } from '../support/session-calls.ts';
+
+let gateway: TestGateway;
+/** Another replica. It has not read the organization before the attack, so that it has no cached copy of its rules. */
+let replica: TestGateway;
+let acme: TestOrganization;
+let scim: ScimClient;
+let ada: Attacker;
+let admins: string;
+const environment = { SAMLGATE_SECRET: randomBytes(32).toString('base64'), SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex') };
+
+interface Attacker {
+  readonly id: string;
+  readonly email: string;
+  readonly browser: HttpBrowser;
+  readonly token: string;
+}
+
+beforeAll(async () => {
+  gateway = await startGateway({ store: 'redis', environment });
+  replica = await startGateway({ store: 'redis', environment: { ...environment, SAMLGATE_BASE_URL: gateway.url } });
+});
+afterAll(async () => {
+  await replica.stop();
+  await gateway.stop();
+});
+beforeEach(async () => {
+  acme = await makeTestOrganization(gateway);
+  scim = await makeScimClient(gateway, acme);
+  await gateway.api('PATCH', organization(), { groups_from: 'scim', allow_no_owner: true });
+  await setRules(['platform-admins']);
+  ada = await makeMember('ada@acme.example');
+  admins = await makeGroup('platform-admins', ada);
+  expect(await roleInRecord(ada)).toBe('owner');
+});
+
+const organization = (rest = '') => `/organizations/${acme.slug}${rest}`;
+const setRules = async (names: readonly string[], default_role = 'collaborator') => {
+  const body = { rules: names.map((group) => ({ group, role: 'owner' })), default_role, allow_no_owner: true };
+  expect((await gateway.api('PUT', organization('/role-mapping'), body)).status).toBe(200);
+};
+
+async function signIn(email: string, browser = new HttpBrowser()): Promise<HttpBrowser> {
+  const attributes = [{ name: 'email', values: [email] }];
+  const values = { nameId: { value: email, format: NAME_ID_EMAIL }, attributes };
+  expect((await acme.post(browser, acme.respond({ values } as never))).status).toBe(303);
+  return browser;
+}
+async function makeMember(email: string): Promise<Attacker> {
+  const { id } = (await scim.call('POST', '/Users', { userName: email })).body;
+  const browser = await signIn(email);
+  const { token } = (await callWithSession(gateway, browser, 'POST', '/me/tokens', { name: 'cli' })).body;
+  return { id, email, browser, token: String(token) };
+}
+const makeGroup = async (displayName: string, ...members: readonly Attacker[]): Promise<string> =>
+  (await scim.call('POST', '/Groups', { displayName, members: members.map(({ id }) => ({ value: id })) })).body.id;
+const patch = async (...Operations: readonly unknown[]) => (await scim.call('PATCH', `/Groups/${admins}`, { Operations })).status;
+const rename = (displayName: string) => patch({ op: 'replace', value: { id: admins, displayName } });
+
+const recordOf = ({ id }: Attacker) => gateway.runtime.store.get(acme.id, MEMBERS, id);
+const roleInRecord = async (member: Attacker) => (await recordOf(member))?.value.role;
+const isMarked = async () => (await getOrganizationById(gateway.runtime.store, acme.id))?.changesGroups ?? false;
+
+/** Runs something while commits fail from the first one on that `fails` names. As after a crash, the rest is not written. */
+async function killAt(fails: (steps: readonly Step[]) => boolean, run: () => Promise<number>): Promise<void> {
+  const store = gateway.runtime.store as { commit: Store['commit'] };
+  const commit = store.commit;
+  let isKilled = false;
+  store.commit = async (...args) => {
+    isKilled ||= fails(args[1]);
+    if (isKilled) throw new Error('the process is killed');
+    return commit.apply(gateway.runtime.store, args);
+  };
+  try {
+    expect(await run()).toBe(500);
+  } finally {
+    store.commit = commit;
+  }
+}
+const writesMembers = (steps: readonly Step[]) => steps.some((step) => step.do === 'replace' && step.collection.name === MEMBERS.name);
+const interrupt = (run: () => Promise<number>) => killAt(writesMembers, run);
+
+/** Returns the status of what only owners may do, with each credential of the member. */
+async function ownersRequests({ id, browser, token }: Attacker, at = replica): Promise<number[]> {
+  const bySession = (method: string, path: string, body?: unknown) => callWithSession(at, browser, method, path, body);
+  const statusOf = async (answer: Promise<{ status: number }>) => (await answer).status;
+  const authorization = `Bearer ${token}`;
+  return [
+    await statusOf(bySession('GET', organization('/role-mapping'))),
+    await statusOf(bySession('PUT', organization('/role-mapping'), { rules: [], default_role: 'owner' })),
+    await statusOf(bySession('PATCH', organization(`/members/${id}`), { role: 'owner' })),
+    await statusOf(at.api('GET', organization('/members'), undefined, token)),
+    await statusOf(at.api('POST', organization('/scim-tokens'), { name: 'mine' }, token)),
+    await statusOf(fetch(`${at.url}/auth/verify?organization=${acme.slug}&role=owner`, { headers: { authorization } })),
+  ];
+}
+const REFUSED = [403, 403, 403, 403, 403, 403];
+
+describe.each([
+  ['renamed', () => rename('former-admins')],
+  ['deleted', async () => (await scim.call('DELETE', `/Groups/${admins}`)).status],
+])('a group that is being %s', (_kind, change) => {
+  it('gives no role to requests of a member whose record still has the former one', async () => {
+    await interrupt(change);
+    expect([await roleInRecord(ada), await isMarked()]).toEqual(['owner', true]);
+    expect(await ownersRequests(ada)).toEqual(REFUSED);
+    const me = await callWithSession(replica, ada.browser, 'GET', '/me');
+    expect([me.status, JSON.stringify(me.body)]).toEqual([200, expect.stringContaining('"role":"collaborator"')]);
+    const issued = await replica.api<{ token: string }>('POST', '/me/session-token', {}, ada.token);
+    const claims = JSON.parse(Buffer.from(issued.body.token.split('.')[1] ?? '', 'base64url').toString());
+    expect(claims.role).toBe('collaborator');
+    await resumeGroupChanges(replica.runtime);
+    expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', false]);
+    expect((await recordOf(ada))?.value.roleSource).not.toEqual({ kind: 'manual' });
+  });
+
+  it('ends sessions and tokens of a member whom no other group gives a role', async () => {
+    await setRules(['platform-admins'], 'none');
+    await interrupt(change);
+    expect(await roleInRecord(ada)).toBe('owner');
+    expect(new Set(await ownersRequests(ada))).toEqual(new Set([401]));
+    await resumeGroupChanges(replica.runtime);
+    expect(await roleInRecord(ada)).toBe('none');
+  });
+
+  it('gives no role at a sign-in either', async () => {
+    await interrupt(change);
+    await signIn(ada.email, ada.browser);
+    expect(await roleInRecord(ada)).toBe('collaborator');
+    expect(await ownersRequests(ada)).toEqual(REFUSED);
+  });
+
+  it('is no reason to judge members of other groups anew', async () => {
+    await setRules(['platform-admins', 'chiefs']);
+    const ben = await makeMember('ben@acme.example');
+    await makeGroup('chiefs', ben);
+    // New rules apply from the next sign-in on.
+    await setRules(['platform-admins']);
+    await interrupt(change);
+    expect((await callWithSession(replica, ben.browser, 'GET', organization('/role-mapping'))).status).toBe(200);
+    expect(await ownersRequests(ada)).toEqual(REFUSED);
+  });
+
+  it('gives no role on the replica that had the rules of the organization in its cache, once that has expired', async () => {
+    expect((await callWithSession(gateway, ada.browser, 'GET', organization('/role-mapping'))).status).toBe(200);
+    await interrupt(change);
+    let status = 200;
+    while (status === 200) ({ status } = await callWithSession(gateway, ada.browser, 'GET', organization('/role-mapping')));
+    expect(status).toBe(403);
+    expect(await roleInRecord(ada)).toBe('owner');
+  });
+
+  it('leaves no mark behind if the gateway stops just before the end', async () => {
+    const removesMark = (steps: readonly Step[]) =>
+      steps.some((step) => step.do === 'delete' && step.collection.name === 'scim-group-change');
+    await killAt(removesMark, change);
+    expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', true]);
+    await resumeGroupChanges(replica.runtime);
+    expect(await isMarked()).toBe(false);
+    expect(await ownersRequests(ada)).toEqual(REFUSED);
+  });
+});
+
+describe('a rename that was interrupted', () => {
+  it.each([
+    ['PATCH', () => patch({ op: 'remove', path: `members[value eq "${ada.id}"]` })],
+    ['PUT', async () => (await scim.call('PUT', `/Groups/${admins}`, { displayName: 'former-admins', members: [] })).status],
+  ])('does not let a member keep the role who is removed from the group by %s before its batch', async (_method, leave) => {
+    await interrupt(() => rename('former-admins'));
+    expect([200, 204]).toContain(await leave());
+    expect(await roleInRecord(ada)).toBe('collaborator');
+    await resumeGroupChanges(replica.runtime);
+    expect(await roleInRecord(ada)).toBe('collaborator');
+  });
+
+  it('does not let a member keep the role whom an owner suspended and whose user is deleted before its batch', async () => {
+    expect((await gateway.api('PATCH', organization(`/members/${ada.id}`), { suspended: true })).status).toBe(409);
+    const ben = await makeMember('ben@acme.example');
+    await gateway.api('PATCH', organization(`/members/${ben.id}`), { role: 'owner' });
+    expect((await gateway.api('PATCH', organization(`/members/${ada.id}`), { suspended: true })).status).toBe(200);
+    await interrupt(() => rename('former-admins'));
+    expect((await scim.call('DELETE', `/Users/${ada.id}`)).status).toBe(204);
+    await resumeGroupChanges(replica.runtime);
+    await gateway.api('PATCH', organization(`/members/${ada.id}`), { suspended: false });
+    expect(await roleInRecord(ada)).toBe('collaborator');
+  });
+
+  it('cannot be turned back and forth, so that it ends with the last name', async () => {
+    await interrupt(() => rename('former-admins'));
+    for (let round = 0; round < 3; round++) {
+      expect(await rename('platform-admins')).toBe(429);
+      expect(await rename(`other-${round}`)).toBe(204);
+      expect(await ownersRequests(ada)).toEqual(REFUSED);
+    }
+    await resumeGroupChanges(replica.runtime);
+    expect(await roleInRecord(ada)).toBe('collaborator');
+    expect([await rename('platform-admins'), await roleInRecord(ada)]).toEqual([204, 'owner']);
+    expect([await rename('former-admins'), await roleInRecord(ada), await isMarked()]).toEqual([204, 'collaborator', false]);
+  });
+
+  it('takes effect for all members of a group of several batches, in whatever order they are changed', async () => {
+    const others = await Promise.all(
+      Array.from({ length: 60 }, async (_, i) => (await scim.call('POST', '/Users', { userName: `user${i}@acme.example` })).body.id),
+    );
+    expect(await patch({ op: 'add', path: 'members', value: others.map((value) => ({ value })) })).toBe(204);
+    let batches = 0;
+    await killAt(
+      (steps) => writesMembers(steps) && ++batches === 2,
+      () => rename('former-admins'),
+    );
+    expect(await ownersRequests(ada)).toEqual(REFUSED);
+    await resumeGroupChanges(replica.runtime);
+    expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', false]);
+  });
+});
