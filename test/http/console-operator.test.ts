@@ -188,6 +188,7 @@ describe('operator: forms (CSRF)', () => {
       '/keys/x/revoke',
       '/organizations/new',
       `${organization}/change`,
+      `${organization}/quotas`,
       `${organization}/delete`,
       `${organization}/members/usr_x/suspend`,
     ];
@@ -217,6 +218,24 @@ describe('operator: organizations', () => {
     const saved = await browser.submit(refused, { allow_no_owner: 'yes' });
     expect(textOf(saved.text)).toContain('Your changes are saved.');
     expect(await groupsFrom()).toBe('scim');
+  });
+
+  it('changes quotas, restores their defaults, and keeps the others', async () => {
+    const { slug } = await gateway.makeOrganization();
+    const quotas = async () => (await gateway.api<{ quotas: Record<string, number> }>('GET', `/organizations/${slug}`)).body.quotas;
+    const standard = await quotas();
+    const browser = await enter();
+    const submit = async (values: Record<string, string>) =>
+      textOf((await browser.submit(await open(browser, `/organizations/${slug}`), values, '/quotas')).text);
+    expect(await submit({ members: '250000', domains: '7' })).toContain('The quotas are saved.');
+    expect(await quotas()).toEqual({ ...standard, members: 250_000, domains: 7 });
+    expect(await submit({ members: '' })).toContain('The quotas are saved.');
+    expect(await quotas()).toEqual({ ...standard, domains: 7 });
+    expect(await submit({ domains: '7' })).toContain('has these quotas already');
+    for (const wrong of ['0', '-1', '1.5', '1001', 'many']) {
+      expect(await submit({ domains: wrong, members: '5' })).toContain('quotas.domains');
+    }
+    expect(await quotas()).toEqual({ ...standard, domains: 7 });
   });
 
   it('creates, shows, edits and deletes one, the last only after its slug is typed', async () => {

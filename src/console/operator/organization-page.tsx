@@ -2,8 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { SignInHealth } from '../../auth/sign-in-log/sign-in-health.ts';
 import type { ScimToken } from '../../auth/tokens/scim-tokens.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
-import { nearQuotas, type QuotaUse } from '../../organizations/quotas/quota-use.ts';
-import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
+import type { QuotaUse } from '../../organizations/quotas/quota-use.ts';
 import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
@@ -18,6 +17,7 @@ import { Callout } from '../parts/notice.tsx';
 import { EndingScimTokens } from '../provisioning/ending-scim-tokens.tsx';
 import { CertificateBadge, StateBadge } from '../single-sign-on/connection-state.tsx';
 import { NextStepsPanel, type NextStepsPanelProps } from './next-steps-panel.tsx';
+import { QuotasPanel } from './quotas-panel.tsx';
 import { SignInState } from './sign-in-state.tsx';
 
 const TEXTS = {
@@ -42,12 +42,6 @@ const TEXTS = {
       {connection}: {warning}
     </>
   ),
-  quotas: 'Quotas',
-  usedOf: (used: number, limit: number) => `${used.toLocaleString('en')} of ${limit.toLocaleString('en')}`,
-  limitOf: (limit: number) => `at most ${limit.toLocaleString('en')}`,
-  isNearQuotas: (names: string) => `This organization has used 80 % or more of these quotas: ${names}.`,
-  useAndLimits: 'Use and limits',
-  howToChange: (code: ComponentChildren) => <>Change them with {code}.</>,
   connection: 'Connection',
   state: 'State',
   entityId: 'Entity ID',
@@ -147,7 +141,7 @@ export function OrganizationPage(props: OrganizationPageProps) {
           )),
         )}
       </section>
-      <QuotasPanel organization={organization} quotaUse={quotaUse} />
+      <QuotasPanel frame={frame} organization={organization} quotaUse={quotaUse} />
       <section class="panel danger" aria-labelledby="delete">
         <h2 id="delete">{TEXTS.deleteOrganization}</h2>
         <p>{TEXTS.whatDeletionDoes}</p>
@@ -156,42 +150,6 @@ export function OrganizationPage(props: OrganizationPageProps) {
         </a>
       </section>
     </ConsolePage>
-  );
-}
-
-const QUOTA_LABELS: Readonly<Record<QuotaName, string>> = {
-  members: 'Members',
-  new_members_per_minute: 'New members per minute',
-  sessions_per_member: 'Sessions per member',
-  cli_tokens_per_member: 'CLI tokens per member',
-  domains: 'Domains',
-  groups: 'Groups per connection',
-  group_memberships: 'Group memberships per connection',
-  audit_entries: 'Audit entries',
-  settings_bytes: 'Bytes of settings',
-};
-
-function QuotasPanel({ organization, quotaUse }: Pick<OrganizationPageProps, 'organization' | 'quotaUse'>) {
-  const near = nearQuotas(organization, quotaUse);
-  return (
-    <section class="panel" aria-labelledby="quotas">
-      <h2 id="quotas">{TEXTS.quotas}</h2>
-      {near.length === 0 ? null : (
-        <Callout kind="warning">
-          <p>{TEXTS.isNearQuotas(near.map((name) => QUOTA_LABELS[name].toLowerCase()).join(', '))}</p>
-        </Callout>
-      )}
-      <details open={near.length > 0}>
-        <summary>{TEXTS.useAndLimits}</summary>
-        <Facts
-          facts={QUOTA_NAMES.map((name) => {
-            const limit = quotaOf(organization, name);
-            return [QUOTA_LABELS[name], name in quotaUse ? TEXTS.usedOf(quotaUse[name as keyof QuotaUse], limit) : TEXTS.limitOf(limit)];
-          })}
-        />
-        <p class="sub">{TEXTS.howToChange(<code>PATCH /api/v1/organizations/{organization.slug}</code>)}</p>
-      </details>
-    </section>
   );
 }
 

@@ -25,6 +25,7 @@ import type { NewOrganization, Organization } from '../../organizations/organiza
 import { hasOwner } from '../../organizations/owners/owner-loss.ts';
 import { countUnprovisioned } from '../../organizations/provisioning/unprovisioned-members.ts';
 import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
+import { QUOTA_NAMES, QUOTAS, quotaOf } from '../../organizations/quotas/quotas.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import { proposeSlug, slugCandidates } from '../../organizations/slug-proposal.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -39,6 +40,8 @@ import { confirmationOf, frameOf, isOperator, redirectWithNotice, sendConsolePag
 const TEXTS = {
   created: (slug: string) => `Created the organization ${slug}. Connect its identity provider next.`,
   saved: 'Your changes are saved.',
+  quotasSaved: 'The quotas are saved.',
+  quotasUnchanged: 'The organization has these quotas already.',
   deleted: (slug: string) => `Deleted the organization ${slug}. Its data is being deleted.`,
   slugMissing: 'slug: enter one, because the name has no Latin letters or digits.',
 } as const;
@@ -126,6 +129,7 @@ export function organizationPages(runtime: Runtime): Router {
       },
     }),
   );
+  router.post('/quotas', (request, response) => saveQuotas(runtime, request, response));
   router.get('/delete', (request, response) => showDelete(runtime, request, response, false));
   router.post('/delete', async (request, response) => {
     const { id, slug } = organizationOf(response);
@@ -134,6 +138,26 @@ export function organizationPages(runtime: Runtime): Router {
     redirectWithNotice(runtime, response, OPERATOR_HOME, TEXTS.deleted(slug));
   });
   return router;
+}
+
+/** Changes the quotas that differ from the present ones. The default is not stored, so that it follows later versions. */
+async function saveQuotas(runtime: Runtime, request: Request, response: Response): Promise<void> {
+  const organization = organizationOf(response);
+  const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;
+  const changed = QUOTA_NAMES.flatMap((name) => {
+    const typed = typeof body[name] === 'string' ? body[name].trim() : String(quotaOf(organization, name));
+    const limit = typed === '' ? QUOTAS[name].standard : Number(typed);
+    return limit === quotaOf(organization, name) ? [] : [[name, limit === QUOTAS[name].standard ? null : limit]];
+  });
+  const { base } = visitOf(response);
+  try {
+    const changes = toOrganizationChanges(checkShape(ORGANIZATION_CHANGES, { quotas: Object.fromEntries(changed) }));
+    if (changed.length > 0) await changeOrganization(runtime, callerOf(request, response), { organizationId: organization.id, changes });
+    redirectWithNotice(runtime, response, base, changed.length > 0 ? TEXTS.quotasSaved : TEXTS.quotasUnchanged);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;
+    redirectWithNotice(runtime, response, base, { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title });
+  }
 }
 
 /** How far ahead the home page looks for certificates that expire. */
