@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
+import { beforeCommit } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
@@ -178,6 +180,24 @@ describe('the holder of a setup link', () => {
     ] as const) {
       expect([form, (await setup.post(`single-sign-on/${form}`, fields)).code]).toEqual([form, 'forbidden']);
     }
+  });
+
+  it('cannot change the key at the moment when the first member signs in', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    // Otherwise the sign-in would pin the identifier and so change the connection.
+    await gateway.api('PATCH', `${path()}/identity-provider`, { identifier: { name_id: NAME_ID_EMAIL } });
+    const [before, { key, metadata }] = [await fingerprints(), await forged()];
+    let member: string | undefined;
+    beforeCommit(
+      gateway,
+      (step) => step.do === 'insert' && (step.value as { event?: string }).event === 'identity_provider.changed',
+      async () => {
+        member = await signIn();
+      },
+    );
+    expect((await setup.save(metadata)).code).toBe('conflict');
+    expect([member, await fingerprints()]).toEqual(['accepted', before]);
+    expect(verdict(await acme.post(new HttpBrowser(), acme.respond({ key })))).toBe('saml_signature_invalid');
   });
 
   it('cannot enable a disabled connection', async () => {
