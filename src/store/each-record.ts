@@ -3,12 +3,10 @@
  * between two pages, and whenever the caller has worked for {@link TURN_MS}. It reads a page only when the caller needs it, so a slow
  * client slows the loop down instead of filling the memory. A signal ends it when the client is gone or a deadline has passed.
  */
-import { nextTurn } from './next-turn.ts';
+import { nextTurn, TURN_MS } from './next-turn.ts';
 import type { Collection, Page, Store, Stored } from './store.ts';
 
 const PAGE_SIZE = 200;
-/** The time after which other work runs. A page takes less. */
-const TURN_MS = 10;
 
 /**
  * Yields the items of all pages in order.

@@ -12,6 +12,33 @@ export function nextTurn(): Promise<void> {
   });
 }
 
+/** The time after which a loop lets other work run. A page of a list takes less. */
+export const TURN_MS = 10;
+
+/**
+ * Returns a function to await between the steps of a loop. It lets other work run if the loop has worked for {@link TURN_MS} since it
+ * last did.
+ */
+export function shareTurns(): () => Promise<void> {
+  let turnStartedMs = performance.now();
+  return async () => {
+    if (performance.now() - turnStartedMs <= TURN_MS) return;
+    await nextTurn();
+    turnStartedMs = performance.now();
+  };
+}
+
+/** Items of a list in memory that are processed in one turn. */
+const PART_SIZE = 1000;
+
+/** Yields the parts of a long list, each in another turn of the event loop. */
+export async function* eachPart<T>(items: readonly T[]): AsyncGenerator<readonly T[]> {
+  for (let start = 0; start < items.length; start += PART_SIZE) {
+    if (start > 0) await nextTurn();
+    yield items.slice(start, start + PART_SIZE);
+  }
+}
+
 function runNext(): void {
   waiting.shift()?.();
   if (waiting.length > 0) setImmediate(runNext);

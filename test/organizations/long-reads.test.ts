@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newConnection } from '../../src/organizations/connections/connections.ts';
 import { previewIdentifier } from '../../src/organizations/identity/identifier-setting.ts';
+import { type IdentifierTable, readIdentifierTable } from '../../src/organizations/idp-change/identifier-table.ts';
+import { previewChange } from '../../src/organizations/idp-change/preview-change.ts';
 import { listMembers } from '../../src/organizations/member-list.ts';
 import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../../src/organizations/organizations.ts';
@@ -58,6 +60,28 @@ describe('in an organization with more than 20,000 members', () => {
     }
   });
   afterAll(() => store.close());
+
+  it('compares the longest table of identifiers in parts', async () => {
+    const rows = Array.from({ length: 60_000 }, (_, n) => `o${n},n${n}`);
+    const csv = ['old_identifier,new_identifier', ...rows].join('\n');
+    let table: IdentifierTable | undefined;
+    const reading = await countTurns(async () => {
+      table = await readIdentifierTable(csv);
+    });
+    // Fields, rows, and each column twice for repeated identifiers.
+    expect(reading).toBeGreaterThanOrEqual(4 * 59);
+    const change = { organization, connection: CONNECTION, decision: 'keep' } as const;
+    const plain = await countTurns(() => previewChange(store, change, 0));
+    const compared = await countTurns(() => previewChange(store, { ...change, table }, 0));
+    // The map of the rows, the taken identifiers and the results.
+    expect(compared - plain).toBeGreaterThanOrEqual(3 * 59);
+  });
+
+  it('reads a table with all values in one line in parts', async () => {
+    const csv = `old_identifier,new_identifier\n${'a,'.repeat(400_000)}a`;
+    const turns = await countTurns(() => expect(readIdentifierTable(csv)).rejects.toMatchObject({ code: 'validation_failed' }));
+    expect(turns).toBeGreaterThanOrEqual(100);
+  });
 
   const identifierPreview = (signal?: AbortSignal) =>
     previewIdentifier(store, ORG, { connection: CONNECTION, setting: { attribute: 'uid' }, signal });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eachRecord } from '../../src/store/each-record.ts';
+import { eachPart, shareTurns } from '../../src/store/next-turn.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Collection, Store } from '../../src/store/store.ts';
 import { countTurns } from '../support/count-turns.ts';
@@ -81,5 +82,28 @@ describe('eachRecord', () => {
   it('reads no further page after the caller stopped', async () => {
     expect(await read(undefined, 200)).toHaveLength(200);
     expect(pages).toBe(1);
+  });
+});
+
+describe('loops over what is in memory', () => {
+  it('let other work run after each part of a long list', async () => {
+    const parts: number[] = [];
+    const turns = await countTurns(async () => {
+      for await (const part of eachPart(Array.from({ length: 2500 }, (_, n) => n))) parts.push(part.length);
+    });
+    expect(parts).toEqual([1000, 1000, 500]);
+    expect(turns).toBeGreaterThanOrEqual(2);
+  });
+
+  it('let other work run once they have worked for some time', async () => {
+    const turns = await countTurns(async () => {
+      const letOthersRun = shareTurns();
+      for (let i = 0; i < 5; i++) {
+        const untilMs = performance.now() + 11;
+        while (performance.now() < untilMs); // computes
+        await letOthersRun();
+      }
+    });
+    expect(turns).toBeGreaterThanOrEqual(5);
   });
 });

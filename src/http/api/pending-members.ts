@@ -33,7 +33,7 @@ export const PENDING_MEMBERS = [
       if (csv !== undefined && decision !== 'keep') {
         throw new GatewayError('validation_failed', 'identifiers_csv: is only possible with on_new_entity_id: keep.');
       }
-      const table = csv === undefined ? undefined : readIdentifierTable(csv);
+      const table = csv === undefined ? undefined : await readIdentifierTable(csv);
       const preview = await previewChange(runtime.store, { organization, connection, decision, table }, runtime.now());
       const lines = preview.lines.map(({ line, from, to, email = null, result }) => ({
         ...{ line, old_identifier: from, new_identifier: to, email, result },

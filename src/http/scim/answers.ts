@@ -6,6 +6,7 @@ import type { Log } from '../../log.ts';
 import type { ListPage } from '../../organizations/provisioning/paged-list.ts';
 import type { Attributes } from '../../scim/attributes.ts';
 import { ScimError } from '../../scim/scim-error.ts';
+import { shareTurns } from '../../store/next-turn.ts';
 import { signalOf } from '../request-context.ts';
 
 const MESSAGES = 'urn:ietf:params:scim:api:messages:2.0';
@@ -72,11 +73,13 @@ export async function streamList<T>(
   async function* parts() {
     yield '{"Resources":[';
     let count = 0;
+    const letOthersRun = shareTurns();
     for (const item of items) {
       if (count > 0 && budget.isSpent) break;
       if (count > 0) yield ',';
       yield* textOf(item);
       count++;
+      await letOthersRun();
     }
     if (count < items.length) await endAfter(count);
     yield `],${JSON.stringify(listHead({ total, startIndex, count })).slice(1)}`;

@@ -14,6 +14,7 @@ import { promisify } from 'node:util';
 import { GatewayError } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { isLoopbackHost } from '../../saml/metadata/loopback-host.ts';
+import { nextTurn } from '../../store/next-turn.ts';
 
 export interface ResolvedAddress {
   readonly address: string;
@@ -87,6 +88,8 @@ export async function fetchMetadata(url: string, dependencies: FetchDependencies
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   try {
     const octets = await followRedirects(readUrl(url), dependencies, controller.signal);
+    // Several documents that arrive at the same time are then read in several turns of the event loop.
+    await nextTurn();
     // A body without Content-Length ends with the connection. If the timeout closed it, the body only looks complete.
     controller.signal.throwIfAborted();
     return octets;

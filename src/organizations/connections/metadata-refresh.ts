@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
+import { nextTurn } from '../../store/next-turn.ts';
 import { toIsoTime } from '../../time.ts';
 import { noteIfKnown, organizationsToRefresh } from '../directory.ts';
 import { type Connection, getOrganizationById, type Organization, updateOrganization } from '../organizations.ts';
@@ -100,6 +101,7 @@ async function saveOrReport(runtime: Runtime, organization: Organization, refres
 
 /** Saves the result of a refresh. Only a change of the metadata or a problem is audited. */
 async function refresh(runtime: Runtime, organization: Organization, { before, loaded, problem }: Refreshed): Promise<void> {
+  await nextTurn();
   const at = toIsoTime(runtime.now());
   const isChanged = loaded !== undefined && !isDeepStrictEqual(loaded.metadata, before.metadata);
   if (problem !== undefined) runtime.log.warn({ organization: organization.slug, problem }, 'identity provider metadata was not refreshed');

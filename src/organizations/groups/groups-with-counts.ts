@@ -1,4 +1,5 @@
 /** Lists provisioned groups for people, with bounded reads. */
+import { nextTurn } from '../../store/next-turn.ts';
 import type { Store } from '../../store/store.ts';
 import { type OrganizationConnection, roleScopeOf } from '../connections/connections.ts';
 import type { Organization } from '../organizations.ts';
@@ -41,6 +42,7 @@ export async function listGroupsWithCounts(
     store.find(organization.id, collection, 'all', { equals: '', ...range }),
   ]);
   const listed = items.map(async ({ id, value: group }) => {
+    await nextTurn();
     const counted = { equals: id, limit: MAX_COUNTED_MEMBERS };
     const members = await store.find(organization.id, scimMemberships(connection.id), 'group', counted);
     const role = ruleRoleOf(organization, connection.id, group.displayName);

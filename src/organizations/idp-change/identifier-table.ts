@@ -1,5 +1,6 @@
 /** Reads a CSV table of former and new identifiers (RFC 4180), for the preview of a change of the identity provider. */
 import { GatewayError } from '../../errors.ts';
+import { eachPart, nextTurn } from '../../store/next-turn.ts';
 
 export interface TableRow {
   readonly line: number;
@@ -21,25 +22,32 @@ export interface IdentifierTable {
 const MAX_OCTETS = 1024 * 1024;
 const HEADER = ['old_identifier', 'new_identifier'];
 
-/** @throws payload_too_large; validation_failed that names the line */
-export function readIdentifierTable(text: string): IdentifierTable {
+/** Reads a table, and lets other work run meanwhile. @throws payload_too_large; validation_failed that names the line */
+export async function readIdentifierTable(text: string): Promise<IdentifierTable> {
   if (Buffer.byteLength(text) > MAX_OCTETS) throw new GatewayError('payload_too_large', 'identifiers_csv: may have at most 1 MiB.');
-  const [header, ...records] = readRecords(text.replace(/^\ufeff/, ''));
+  const [header, ...records] = await readRecords(text.replace(/^\ufeff/, ''));
   if (header?.fields.join() !== HEADER.join()) {
     throw new GatewayError('validation_failed', `identifiers_csv: the first line must be ${HEADER.join()}.`);
   }
-  const rows = records.map(({ line, fields }): TableRow => {
-    const [from = '', to = ''] = fields;
-    if (fields.length !== 2 || from === '' || to === '') throw malformed(line, 'must have two values');
-    return { line, from, to };
-  });
-  const problems = [...repeated(rows, 'from', 'duplicate_old'), ...repeated(rows, 'to', 'duplicate_new')];
+  const rows: TableRow[] = [];
+  for await (const part of eachPart(records)) rows.push(...part.map(rowOf));
+  const problems = [...(await repeated(rows, 'from', 'duplicate_old')), ...(await repeated(rows, 'to', 'duplicate_new'))];
   return { rows, problems };
 }
 
-function repeated(rows: readonly TableRow[], column: 'from' | 'to', problem: TableProblem['problem']): TableProblem[] {
+function rowOf({ line, fields }: CsvRecord): TableRow {
+  const [from = '', to = ''] = fields;
+  if (fields.length !== 2 || from === '' || to === '') throw malformed(line, 'must have two values');
+  return { line, from, to };
+}
+
+async function repeated(rows: readonly TableRow[], column: 'from' | 'to', problem: TableProblem['problem']): Promise<TableProblem[]> {
   const seen = new Set<string>();
-  return rows.filter((row) => seen.size === seen.add(row[column]).size).map(({ line }) => ({ line, problem }));
+  const found: TableProblem[] = [];
+  for await (const part of eachPart(rows)) {
+    for (const row of part) if (seen.size === seen.add(row[column]).size) found.push({ line: row.line, problem });
+  }
+  return found;
 }
 
 interface CsvRecord {
@@ -50,19 +58,25 @@ interface CsvRecord {
 /** One field with what ends it. A quoted field may contain commas, line breaks, and quotes that are doubled. */
 const FIELD = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
 
-function readRecords(text: string): CsvRecord[] {
+/** Fields that are read in one turn of the event loop. */
+const FIELDS_OF_TURN = 2000;
+
+async function readRecords(text: string): Promise<CsvRecord[]> {
   const records: CsvRecord[] = [];
   let fields: string[] = [];
   let line = 1;
   let startedAt = 1;
-  FIELD.lastIndex = 0;
-  while (FIELD.lastIndex < text.length) {
+  for (let at = 0, read = 1; at < text.length; read++) {
+    if (read % FIELDS_OF_TURN === 0) await nextTurn();
+    // Other tables may be read in other turns.
+    FIELD.lastIndex = at;
     const match = FIELD.exec(text);
     if (!match) throw malformed(line, 'has a quote in the wrong place');
+    at = FIELD.lastIndex;
     const [whole, quoted, plain = '', end] = match;
     fields.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
     line += whole.split('\n').length - 1;
-    if (end === ',' && FIELD.lastIndex < text.length) continue;
+    if (end === ',' && at < text.length) continue;
     if (fields.length > 1 || fields[0] !== '') records.push({ line: startedAt, fields });
     fields = [];
     startedAt = line;

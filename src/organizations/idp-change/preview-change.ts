@@ -1,6 +1,7 @@
 /** Foresees what a change of the identity provider does to the members, from what their records say. Changes nothing. */
 import { foldCase, isSameSource } from '../../saml/identifier/identifier.ts';
 import { eachRecord } from '../../store/each-record.ts';
+import { eachPart } from '../../store/next-turn.ts';
 import type { Store } from '../../store/store.ts';
 import { DAY_MS } from '../../time.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
@@ -40,23 +41,25 @@ export interface PreviewedChange extends OrganizationConnection {
   readonly table?: IdentifierTable | undefined;
 }
 
-/** Counts what a decision does to the members of a connection. It lets other work run while it reads. */
+/** Counts what a decision does to the members of a connection. It lets other work run meanwhile. */
 export async function previewChange(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
   const { members, isPartial } = await readMembers(store, change);
-  const fateOf = { keep: fateOfKept, link_by_email: fateOfLinked, new_accounts: () => (): Fate => 'new' }[change.decision];
-  const decide = fateOf(change, members, nowMs);
+  const fateOf = { keep: fateOfKept, link_by_email: fateOfLinked, new_accounts: async () => (): Fate => 'new' }[change.decision];
+  const decide = await fateOf(change, members, nowMs);
   const counts = { matching: 0, ambiguous: 0, new: 0 };
   const recent = { ...counts };
-  for (const member of members) {
-    const fate = decide(member);
-    counts[fate]++;
-    if (Date.parse(member.lastLoginAt ?? '') >= nowMs - RECENT_DAYS * DAY_MS) recent[fate]++;
+  for await (const part of eachPart(members)) {
+    for (const member of part) {
+      const fate = decide(member);
+      counts[fate]++;
+      if (Date.parse(member.lastLoginAt ?? '') >= nowMs - RECENT_DAYS * DAY_MS) recent[fate]++;
+    }
   }
   const preview = { ...counts, recent, isPartial, problems: [], lines: [] };
   if (!change.table) return preview;
-  const table = withTakenIdentifiers(change.table, members);
+  const table = await withTakenIdentifiers(change.table, members);
   const present = members.filter(({ isPresent }) => isPresent);
-  return { ...preview, problems: table.problems.slice(0, MAX_PROBLEMS), lines: resultsOf(table, present, decide) };
+  return { ...preview, problems: table.problems.slice(0, MAX_PROBLEMS), lines: await resultsOf(table, present, decide) };
 }
 
 /** A preview keeps only what it needs of each member. */
@@ -76,9 +79,11 @@ async function readMembers(store: Store, { organization, connection }: Organizat
   return { members, isPartial: false };
 }
 
-function fateOfLinked({ organization }: PreviewedChange, members: readonly PreviewedMember[], nowMs: number) {
+async function fateOfLinked({ organization }: PreviewedChange, members: readonly PreviewedMember[], nowMs: number) {
   const holders = new Map<string, number>();
-  for (const { email } of members) holders.set(foldCase(email), (holders.get(foldCase(email)) ?? 0) + 1);
+  for await (const part of eachPart(members)) {
+    for (const { email } of part) holders.set(foldCase(email), (holders.get(foldCase(email)) ?? 0) + 1);
+  }
   return (member: PreviewedMember): Fate => {
     const isOnly = holders.get(foldCase(member.email)) === 1;
     return isOnly && isSafeToLink(member, { organization, email: member.email, nowMs }) ? 'matching' : 'ambiguous';
@@ -86,8 +91,8 @@ function fateOfLinked({ organization }: PreviewedChange, members: readonly Previ
 }
 
 /** Owners are confirmed one by one. Without a table, the new identity provider is assumed to send the same identifiers. */
-function fateOfKept({ connection, table }: PreviewedChange) {
-  const newIdentifiers = table && mapOf(table);
+async function fateOfKept({ connection, table }: PreviewedChange) {
+  const newIdentifiers = table && (await mapOf(table));
   return (member: PreviewedMember): Fate => {
     if (!member.isPresent || !hasSource(member, connection)) return 'new';
     if (newIdentifiers && member.identifier && !isKept(newIdentifiers, member.identifier.value)) return 'new';
@@ -100,8 +105,13 @@ const hasSource = ({ identifier }: PreviewedMember, { settings: { identifier: se
   !identifier || (setting !== 'auto' && isSameSource(identifier.source, setting));
 
 /** Members whose letters are folded are stored in lower case. Of several lines, the first one counts. */
-const mapOf = ({ rows }: IdentifierTable): ReadonlyMap<string, string> =>
-  new Map([...rows].reverse().flatMap(({ from, to }) => [[foldCase(from), to] as const, [from, to] as const]));
+async function mapOf({ rows }: IdentifierTable): Promise<ReadonlyMap<string, string>> {
+  const map = new Map<string, string>();
+  for await (const part of eachPart(rows)) {
+    for (const { from, to } of part) for (const key of [from, foldCase(from)]) if (!map.has(key)) map.set(key, to);
+  }
+  return map;
+}
 
 function isKept(newIdentifiers: ReadonlyMap<string, string>, value: string): boolean {
   const to = newIdentifiers.get(value);

@@ -1,5 +1,6 @@
 /** Tells what each line of a table of identifiers means for the members. */
 import { foldCase } from '../../saml/identifier/identifier.ts';
+import { eachPart } from '../../store/next-turn.ts';
 import type { Member } from '../members.ts';
 import type { IdentifierTable, TableProblem } from './identifier-table.ts';
 
@@ -29,29 +30,38 @@ const MAX_LINES = 100;
 
 type TableMember = Pick<Member, 'email' | 'identifier'>;
 
-/** Returns what each line means, at most 100 of them. */
-export function resultsOf<M extends TableMember>(
+/** Returns what each line means, at most 100 of them. It lets other work run meanwhile. */
+export async function resultsOf<M extends TableMember>(
   { rows, problems }: IdentifierTable,
   members: readonly M[],
   fateOf: (member: M) => Fate,
-): readonly LineResult[] {
-  const holders = new Map(members.flatMap((member) => (member.identifier ? [[member.identifier.value, member] as const] : [])));
+): Promise<readonly LineResult[]> {
+  const holders = new Map<string, M>();
+  for await (const part of eachPart(members)) {
+    for (const member of part) if (member.identifier) holders.set(member.identifier.value, member);
+  }
   const find = (identifier: string): M | undefined => holders.get(identifier) ?? holders.get(foldCase(identifier));
   const problemOf = new Map(problems.map(({ line, problem }) => [line, problem]));
   const byResult = new Map<LineResult['result'], LineResult[]>(RESULTS.map((result) => [result, []]));
-  for (const { line, from, to } of rows) {
-    const member = find(from);
-    const result = problemOf.get(line) ?? (member ? fateOf(member) : 'no_member');
-    byResult.get(result)?.push({ line, from, to, email: member?.email, result });
+  for await (const part of eachPart(rows)) {
+    for (const { line, from, to } of part) {
+      const member = find(from);
+      const result = problemOf.get(line) ?? (member ? fateOf(member) : 'no_member');
+      byResult.get(result)?.push({ line, from, to, email: member?.email, result });
+    }
   }
   return [...byResult.values()].flat().slice(0, MAX_LINES);
 }
 
 /** Adds rows whose new identifier is that of another member to the problems of the table itself. */
-export function withTakenIdentifiers({ rows, problems }: IdentifierTable, members: readonly TableMember[]): IdentifierTable {
+export async function withTakenIdentifiers({ rows, problems }: IdentifierTable, members: readonly TableMember[]): Promise<IdentifierTable> {
   const known = new Set(members.flatMap(({ identifier }) => (identifier ? [identifier.value] : [])));
-  const taken = rows
-    .filter(({ from, to }) => from !== to && foldCase(from) !== foldCase(to) && (known.has(to) || known.has(foldCase(to))))
-    .map(({ line }): TableProblem => ({ line, problem: 'other_member' }));
+  const taken: TableProblem[] = [];
+  for await (const part of eachPart(rows)) {
+    for (const { line, from, to } of part) {
+      const isChanged = from !== to && foldCase(from) !== foldCase(to);
+      if (isChanged && (known.has(to) || known.has(foldCase(to)))) taken.push({ line, problem: 'other_member' });
+    }
+  }
   return { rows, problems: [...problems, ...taken].sort((one, other) => one.line - other.line) };
 }

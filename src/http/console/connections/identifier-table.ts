@@ -29,13 +29,13 @@ export const comparisonOf = (posted: PostedTable | undefined): Comparison | unde
   posted && { text: posted.text, isCompared: posted.table !== undefined };
 
 /** Reads the table of a form. @throws forbidden for a setup, whose holder must not learn which identifiers members have */
-export function readPostedTable(runtime: Runtime, request: Request, response: Response): PostedTable {
+export async function readPostedTable(runtime: Runtime, request: Request, response: Response): Promise<PostedTable> {
   if (visitOf(response).viewer.kind === 'setup')
     throw new GatewayError('forbidden', 'Only owners and the operator can compare identifiers.');
   const { identifiers_file: file, identifiers_csv: text = '' } = parseForm(TABLE_FORM, request);
   try {
     requireRecentSignIn(principalOf(response), runtime.now());
-    return { table: readIdentifierTable(file instanceof Uint8Array && file.length > 0 ? textOf(file) : text), text };
+    return { table: await readIdentifierTable(file instanceof Uint8Array && file.length > 0 ? textOf(file) : text), text };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     const detail = error.facts.detail ?? error.textFor('user').title;

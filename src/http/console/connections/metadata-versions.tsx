@@ -36,7 +36,7 @@ export function metadataVersionPages(runtime: Runtime): Router {
     redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
   });
   router.post('/:id/compare', async (request, response) => {
-    const posted = readPostedTable(runtime, request, response);
+    const posted = await readPostedTable(runtime, request, response);
     if (await showDecision(runtime, request, response, { versionId: request.params.id, posted })) return;
     throw new GatewayError('conflict', TEXTS.needsNoDecision);
   });

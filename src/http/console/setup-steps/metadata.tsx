@@ -226,7 +226,7 @@ async function showPreview(
 
 /** Shows the preview again, with what the lines of a table of identifiers mean for the members. */
 export async function compareIdentifiers(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const posted = readPostedTable(runtime, request, response);
+  const posted = await readPostedTable(runtime, request, response);
   const { source, metadataUrl, carried } = previewedMetadata(parseForm(SAVE_FORM, request));
   await showPreview(runtime, request, response, { loaded: await loadMetadata(runtime, source), metadataUrl, carried, posted });
 }
