@@ -89,6 +89,18 @@ describe('samlgate org logo', () => {
   });
 });
 
+describe('samlgate org set-quotas', () => {
+  test('lets only the operator change quotas, and restores defaults', async () => {
+    const run = (account: typeof owner, ...quotas: string[]) => home.run(['org', 'set-quotas', acme.slug, ...quotas], account);
+    expect(await run(owner, 'domains=60')).toMatchObject({ code: 1, stderr: expect.stringContaining('forbidden') });
+    expect((await run(operator, 'domains=60', 'members=200000')).stdout).toMatch(/^domains +60 +0$/m);
+    const restored = JSON.parse((await run(operator, 'domains=default', 'members=default', '--json')).stdout);
+    expect(restored.quotas).toMatchObject({ domains: 50, members: 100_000 });
+    expect(await run(operator, 'domains')).toMatchObject({ code: 2, stderr: expect.stringContaining('QUOTA=NUMBER') });
+    expect(await run(operator, 'nothing=1')).toMatchObject({ code: 1, stderr: expect.stringContaining('validation_failed') });
+  });
+});
+
 describe('samlgate members', () => {
   test('lists and shows members of the owner’s organization', async () => {
     const { code, stdout } = await home.run(['members', 'list'], owner);

@@ -386,11 +386,11 @@ describe('operator: keys and health', () => {
       const { body } = await own.api<{ certificates: { not_after: string }[] }>('GET', `/organizations/${slug}/identity-provider`);
       return Date.parse(body.certificates[0]?.not_after ?? '');
     };
-    expect(textOf((await at('/health')).text)).toContain('No certificates');
+    expect(textOf((await at('/health')).text)).toContain('No certificate expires within');
     const before = nowMs;
     nowMs = (await certificate()) - 61 * 86_400_000;
     const late = await enter(own);
-    expect(textOf((await late.open(`${own.url}${HOME}/health`)).text)).toContain('No certificates');
+    expect(textOf((await late.open(`${own.url}${HOME}/health`)).text)).toContain('No certificate expires within');
     nowMs = (await certificate()) - 59 * 86_400_000;
     const later = await enter(own);
     const page = await later.open(`${own.url}${HOME}/health`);

@@ -14,6 +14,7 @@ import { readFile } from '../read-file.ts';
 import { addOrgDomain } from './org/domain.ts';
 import { addApply, addExport } from './org/files.ts';
 import { addLogo } from './org/logo.ts';
+import { addSetQuotas } from './org/quotas.ts';
 import { addSetRoles } from './org/roles.ts';
 import { addOrgSetupLink } from './org/setup-links.ts';
 
@@ -55,6 +56,13 @@ export function addOrg(program: Command): void {
   );
   addExport(add('export <slug>', 'print an organization as a YAML file that apply accepts, without secrets', 'export acme > acme.yaml'));
   addLogo(add('logo <slug> [file]', 'set the logo that users see when they sign in, or print its address', 'logo acme ./acme.png'));
+  addSetQuotas(
+    add(
+      'set-quotas <slug> <quota=value...>',
+      'set what an organization can have at most; the value default restores the default (operator)',
+      'set-quotas acme members=250000 domains=default',
+    ),
+  );
   add('delete <slug>', 'permanently delete an organization with its members, tokens and audit trail', 'delete acme')
     .option('--yes', 'do not ask for confirmation')
     .action(remove);

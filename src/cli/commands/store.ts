@@ -9,7 +9,10 @@ const URLS =
   '\nFROM and TO are URLs as in SAMLGATE_STORE, or names of environment variables that contain one, which keeps passwords out of the list of processes.';
 
 export function addStore(program: Command): void {
-  const store = program.command('store').description('copy and check stores (operator)');
+  const store = program
+    .command('store')
+    .description('copy and check stores (operator)')
+    .addHelpText('after', '\nHow to back up and restore a store: docs/operations.md, section “Backup and restore”.');
   store
     .command('copy <from> <to>')
     .description('copy a store to an empty one: SQLite, Redis, Sentinel or Cluster')

@@ -13,7 +13,13 @@ import { StateBadge } from '../single-sign-on/connection-state.tsx';
 
 const TEXTS = {
   health: 'Health',
-  whatPageShows: 'Shows problems to resolve before users notice them.',
+  whatPageShows: 'Shows the state of the gateway and its store, and certificates to replace before users notice.',
+  organizations: 'Organizations',
+  troubleElsewhere: (organizations: ComponentChildren) => (
+    <>{organizations} lists those whose sign-ins fail, that have no owner, or that have used most of a quota.</>
+  ),
+  backup: 'Backup',
+  howToBackUp: 'How to back up and restore',
   gatewayAndStore: 'Gateway and store',
   version: 'Version',
   address: 'Address',
@@ -27,7 +33,7 @@ const TEXTS = {
     </>
   ),
   expireWithin: (expiringDays: ComponentChildren) => <>Certificates that expire within {expiringDays} days</>,
-  noCertificates: 'No certificates',
+  noCertificates: (expiringDays: number) => `No certificate expires within ${counted(expiringDays, 'day')}`,
   expireSoon: 'Certificates that expire soon',
   organization: 'Organization',
   connection: 'Connection',
@@ -81,8 +87,10 @@ function GatewayPanel({ version, baseUrl, store, storeMs, storeWarnings }: Healt
               storeMs.toFixed(1),
             ),
           ],
+          [TEXTS.backup, <a href="/docs/operations#backup-and-restore">{TEXTS.howToBackUp}</a>],
         ]}
       />
+      <p class="sub">{TEXTS.troubleElsewhere(<a href="/console/operator">{TEXTS.organizations}</a>)}</p>
       {storeWarnings.map((text) => (
         <Callout kind="warning">
           <p>{text}</p>
@@ -97,7 +105,7 @@ function CertificatesPanel({ frame, expiring, expiringDays }: HealthPageProps) {
     <section class="panel" aria-labelledby="certificates">
       <h2 id="certificates">{TEXTS.expireWithin(expiringDays)}</h2>
       {expiring.length === 0 ? (
-        <EmptyState title={TEXTS.noCertificates} />
+        <EmptyState title={TEXTS.noCertificates(expiringDays)} />
       ) : (
         <DataTable
           label={TEXTS.expireSoon}
