@@ -5,6 +5,7 @@ import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
 import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
+import { makeScimClient } from '../support/scim-client.ts';
 import { callWithSession, newSession } from '../support/session-calls.ts';
 import { createLink, openSetup, type Setup, startSetup } from '../support/setup.ts';
 import { addConnection, newIdentityProvider } from '../support/test-connection.ts';
@@ -19,6 +20,9 @@ beforeAll(async () => {
   await operator.submit(await operator.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
 });
 afterAll(() => gateway.stop());
+
+const emailAttribute = { name: 'email', values: ['olivia@acme.example'] };
+const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 
 interface RoleMapping {
   readonly rules: readonly { readonly group: string; readonly role: string; readonly connection?: string }[];
@@ -140,12 +144,46 @@ describe('setup: users, roles, test and go live', () => {
     const tested = await browser.submit(await browser.submit(page, { person: 'olivia' }));
     expect(textOf(tested.text)).toContain('Continue to roles');
     const roles = await setup.step('');
-    // Google sends groups under another name, so the test sign-in shows none.
-    expect(textOf(roles.text).includes('These attributes arrived: email, firstName, lastName, teams.')).toBe(habit === 'google-workspace');
-    const chosen = habit === 'google-workspace' ? { owner_groups: group } : { add_group: group };
-    const live = await browser.submit(roles, chosen, '/steps/roles');
+    expect(textOf(roles.text)).not.toContain('These attributes arrived');
+    const live = await browser.submit(roles, { add_group: group }, '/steps/roles');
     expect(stepOf(await browser.submit(live, {}, '/go-live'))).toBe('done');
     expect((await connection()).state).toBe('active');
+  });
+
+  it('shows which attributes arrived if none of them has groups', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    await setup.save(acme.metadata);
+    await test(setup, 'users', { values: { attributes: [emailAttribute] } });
+    expect(textOf((await setup.step('roles')).text)).toContain('These attributes arrived: email.');
+  });
+
+  it('does not offer the groups of a test sign-in if rules read only those of SCIM', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    await setup.save(acme.metadata);
+    await test(setup, 'users');
+    expect((await setup.step('roles')).text).toContain('name="add_group"');
+    expect((await gateway.api('PATCH', path(), { groups_from: 'scim' })).status).toBe(200);
+    expect((await setup.step('roles')).text).not.toContain('name="add_group"');
+  });
+
+  it.each([
+    ['saml', []],
+    ['both', ['Directory admins', 'engineering']],
+    ['scim', ['Directory admins', 'engineering']],
+  ] as const)('offers groups that SCIM provisioned to the operator, with groups from %s', async (groupsFrom, expected) => {
+    await gateway.api('PUT', `${path()}/identity-provider`, acme.metadata);
+    const { id } = await connection();
+    const scim = await makeScimClient(gateway, acme);
+    for (const displayName of expected.length === 0 ? ['engineering'] : expected)
+      expect((await scim.call('POST', '/Groups', { schemas: [GROUP_SCHEMA], displayName })).status).toBe(201);
+    await gateway.api('PATCH', `${path()}/connections/${id}`, { state: 'disabled' });
+    expect((await gateway.api('PATCH', path(), { groups_from: groupsFrom })).status).toBe(200);
+    const page = await operator.open(`${gateway.url}/console/operator/organizations/${acme.slug}/single-sign-on/steps/roles`);
+    const offered = [...page.text.matchAll(/name="add_group" value="([^"]+)"/g)].map(([, name]) => name);
+    expect(offered.sort()).toEqual(expected);
+    if (expected.length === 0) return;
+    await operator.submit(page, { add_group: expected[0] }, '/steps/roles');
+    expect((await roleMapping()).rules).toEqual([{ group: expected[0], role: 'owner' }]);
   });
 
   it('warns before going live if the user of the test is in no group of the owners', async () => {

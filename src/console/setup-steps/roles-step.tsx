@@ -12,6 +12,7 @@ import type { SetupProgress } from './steps.ts';
 const TEXTS = {
   title: 'Which group manages this organization?',
   lead: 'Owners change the settings and manage members. A group of your identity provider makes its users owners; everyone else gets the default role.',
+  provisionedGroups: 'Groups that your identity provider provisions',
   groupsInTest: 'Groups in your test sign-in',
   chooseGroup: 'Choose the group whose users become owners.',
   makeOwners: (group: ComponentChildren) => (
@@ -60,6 +61,10 @@ export interface RolesStepProps {
   readonly defaultRole: RoleMapping['defaultRole'];
   /** The last test sign-in, for visitors who choose. */
   readonly test: SignInLogEntry | undefined;
+  /** Groups of the last test sign-in, if rules read those. */
+  readonly seen: readonly string[];
+  /** Groups that SCIM provisioned for the connection, if rules read those. */
+  readonly provisioned: readonly string[];
 }
 
 /** Step 5: the group that gets the role owner, and the role of everyone else. */
@@ -71,10 +76,9 @@ export const RolesStep = (props: RolesStepProps) => (
 
 const MAX_SHOWN = 30;
 
-function Choice({ frame, ownerGroups, defaultRole, test }: RolesStepProps) {
-  const seen = test?.groups?.groups ?? [];
-  const offered = seen.filter((group) => !ownerGroups.includes(group)).slice(0, MAX_SHOWN);
-  const action = stepPath(frame, 'roles');
+function Choice({ frame, ownerGroups, defaultRole, test, seen, provisioned }: RolesStepProps) {
+  const onlyProvisioned = provisioned.filter((group) => !seen.includes(group));
+  const offerable = (groups: readonly string[]) => groups.filter((group) => !ownerGroups.includes(group)).slice(0, MAX_SHOWN);
   return (
     <>
       {test?.groups?.groupsState === 'absent' && test.isVerified ? (
@@ -87,27 +91,11 @@ function Choice({ frame, ownerGroups, defaultRole, test }: RolesStepProps) {
           </p>
         </Callout>
       ) : null}
-      {offered.length === 0 ? null : (
-        <section class="panel" aria-labelledby="seen">
-          <h2 id="seen">{TEXTS.groupsInTest}</h2>
-          <p>{TEXTS.chooseGroup}</p>
-          <ul class="plain choices">
-            {offered.map((group) => (
-              <li>
-                <PostForm action={action} csrfToken={frame.csrfToken} inline>
-                  <input type="hidden" name="add_group" value={group} />
-                  <button type="submit" class="secondary">
-                    {TEXTS.makeOwners(visibleText(group))}
-                  </button>
-                </PostForm>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
+      <OfferedGroups frame={frame} id="seen" title={TEXTS.groupsInTest} groups={offerable(seen)} />
+      <OfferedGroups frame={frame} id="provisioned" title={TEXTS.provisionedGroups} groups={offerable(onlyProvisioned)} />
       <section class="panel" aria-labelledby="roles">
         <h2 id="roles">{TEXTS.roles}</h2>
-        <PostForm action={action} csrfToken={frame.csrfToken}>
+        <PostForm action={stepPath(frame, 'roles')} csrfToken={frame.csrfToken}>
           <Field name="owner_groups" label={TEXTS.ownerGroups} value={ownerGroups.join('\n')} lines={3} hint={TEXTS.ownerGroupsHint} />
           <label>
             {TEXTS.everyoneElse}
@@ -124,6 +112,35 @@ function Choice({ frame, ownerGroups, defaultRole, test }: RolesStepProps) {
         </PostForm>
       </section>
     </>
+  );
+}
+
+interface OfferedGroupsProps extends Pick<RolesStepProps, 'frame'> {
+  readonly id: string;
+  readonly title: string;
+  readonly groups: readonly string[];
+}
+
+/** Each group is a button that makes its users owners. */
+function OfferedGroups({ frame, id, title, groups }: OfferedGroupsProps) {
+  if (groups.length === 0) return null;
+  return (
+    <section class="panel" aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      <p>{TEXTS.chooseGroup}</p>
+      <ul class="plain choices">
+        {groups.map((group) => (
+          <li>
+            <PostForm action={stepPath(frame, 'roles')} csrfToken={frame.csrfToken} inline>
+              <input type="hidden" name="add_group" value={group} />
+              <button type="submit" class="secondary">
+                {TEXTS.makeOwners(visibleText(group))}
+              </button>
+            </PostForm>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

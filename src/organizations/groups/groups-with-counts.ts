@@ -2,7 +2,7 @@
 import { nextTurn } from '../../store/next-turn.ts';
 import type { Store } from '../../store/store.ts';
 import { type OrganizationConnection, roleScopeOf } from '../connections/connections.ts';
-import type { Organization } from '../organizations.ts';
+import type { Connection, Organization } from '../organizations.ts';
 import { decideRole, type Role } from '../role-mapping.ts';
 import { usesScimGroups } from './group-roles.ts';
 import { type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
@@ -54,10 +54,14 @@ export async function listGroupsWithCounts(
 /** Groups of all connections together that are suggested for rules. */
 const MAX_SUGGESTED = 200;
 
-/** Returns the names of some provisioned groups, if role rules read them. */
-export async function listRuleCandidates(store: Store, organization: Organization): Promise<readonly string[]> {
+/** Returns the names of some provisioned groups of these connections, if role rules read them. */
+export async function listRuleCandidates(
+  store: Store,
+  organization: Organization,
+  connections: readonly Connection[] = organization.connections,
+): Promise<readonly string[]> {
   const names = new Set<string>();
-  for (const { id } of usesScimGroups(organization) ? organization.connections : []) {
+  for (const { id } of usesScimGroups(organization) ? connections : []) {
     const limit = MAX_SUGGESTED - names.size;
     if (limit === 0) break;
     const { items } = await store.find(organization.id, scimGroups(id), 'all', { equals: '', limit });

@@ -5,6 +5,7 @@ import { RolesStep } from '../../../console/setup-steps/roles-step.tsx';
 import { setupProgress } from '../../../console/setup-steps/steps.ts';
 import { GatewayError } from '../../../errors.ts';
 import { activeConnections, isDefaultConnection } from '../../../organizations/connections/connections.ts';
+import { listRuleCandidates } from '../../../organizations/groups/groups-with-counts.ts';
 import type { Connection } from '../../../organizations/organizations.ts';
 import { changeRoleMapping } from '../../../organizations/role-mapping-change.ts';
 import { canSetupChangeRoles, ownerGroupsOf, withOwnerGroups } from '../../../organizations/setup/setup-roles.ts';
@@ -55,6 +56,8 @@ async function show(runtime: Runtime, request: Request, response: Response): Pro
       ownerGroups={ownerGroupsOf(roleMapping)}
       defaultRole={roleMapping.defaultRole}
       test={test}
+      seen={organization.groupsFrom === 'scim' ? [] : (test?.groups?.groups ?? [])}
+      provisioned={isChoosing ? await listRuleCandidates(runtime.store, organization, [connection]) : []}
     />
   );
   sendConsolePage(response, page);
