@@ -177,7 +177,7 @@ describe('a rename that was interrupted', () => {
   it.each([
     ['PATCH', () => patch({ op: 'remove', path: `members[value eq "${ada.id}"]` })],
     ['PUT', async () => (await scim.call('PUT', `/Groups/${admins}`, { displayName: 'former-admins', members: [] })).status],
-  ])('does not let a member keep the role who is removed from the group by %s before its batch', async (_method, leave) => {
+  ])('takes the role from a member who leaves the group by %s before its batch', async (_method, leave) => {
     await interrupt(() => rename('former-admins'));
     expect([200, 204]).toContain(await leave());
     expect(await roleInRecord(ada)).toBe('collaborator');
@@ -185,7 +185,7 @@ describe('a rename that was interrupted', () => {
     expect(await roleInRecord(ada)).toBe('collaborator');
   });
 
-  it('does not let a member keep the role whom an owner suspended and whose user is deleted before its batch', async () => {
+  it('takes the role from a suspended member whose SCIM user is deleted before its batch', async () => {
     expect((await gateway.api('PATCH', organization(`/members/${ada.id}`), { suspended: true })).status).toBe(409);
     const ben = await makeMember('ben@acme.example');
     await gateway.api('PATCH', organization(`/members/${ben.id}`), { role: 'owner' });
