@@ -13,6 +13,7 @@ import { createSelfSignedCertificate, type KeyAndCertificate } from '../../src/s
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, OKTA_ISSUER, startedBy, type TestOrganization } from '../support/identity-provider.ts';
+import { addConnection } from '../support/test-connection.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -191,6 +192,15 @@ describe('attacks on the recovery', () => {
         }),
     ],
     [
+      'another Issuer in the assertion only',
+      (acme) =>
+        acme.signIn(new HttpBrowser(), 'olivia', {
+          key: acme.newKey,
+          values: { responseIssuer: undefined, assertionIssuer: 'https://evil.example' },
+          signing: { response: false, assertion: true },
+        }),
+    ],
+    [
       'another Destination',
       (acme) => acme.signIn(new HttpBrowser(), 'olivia', { key: acme.newKey, values: { destination: 'https://evil.example/acs' } }),
     ],
@@ -202,6 +212,14 @@ describe('attacks on the recovery', () => {
         const browser = new HttpBrowser();
         await acme.start(browser);
         return acme.post(browser, acme.respond({ key: acme.newKey, inResponseTo: requestId }));
+      },
+    ],
+    [
+      'a request to another connection',
+      async (acme) => {
+        const other = await addConnection(gateway, acme);
+        const browser = new HttpBrowser();
+        return acme.post(browser, acme.respond({ key: acme.newKey, inResponseTo: await other.start(browser) }));
       },
     ],
     [
