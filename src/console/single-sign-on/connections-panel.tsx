@@ -14,7 +14,7 @@ const TEXTS = {
   isDefault: 'default',
   emailDomains: 'Email domains',
   noDomains: 'none',
-  change: (name: ComponentChildren) => <>Change {name}</>,
+  edit: (name: ComponentChildren) => <>Edit the connection “{name}”</>,
   emailDomainsHint: 'One per line. Sign-ins that start with an email address in one of these domains use this connection.',
   saveConnection: 'Save connection',
   whatDisablingDoes: 'Disabling refuses sign-ins immediately and revokes the sessions and tokens of the members of this connection.',
@@ -75,7 +75,7 @@ export function ConnectionsPanel({ frame, connections, shown }: ConnectionsPanel
           },
         ]}
       />
-      <h3>{TEXTS.change(<ForeignText text={shown.name} />)}</h3>
+      <h3>{TEXTS.edit(<ForeignText text={shown.name} />)}</h3>
       <DetailsForm path={`${base}/${shown.id}`} frame={frame} shown={shown} />
       <StateForm path={`${base}/${shown.id}`} frame={frame} shown={shown} />
       {isDefault ? null : <DefaultForm path={`${base}/${shown.id}`} frame={frame} />}
