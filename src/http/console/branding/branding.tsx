@@ -8,13 +8,19 @@ import { callerOf, organizationOf } from '../../api/callers.ts';
 import { shownOrganization } from '../../saml/logo.ts';
 import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from '../visit.ts';
 
+const TEXTS = {
+  removed: 'The logo is removed.',
+  fileMissing: 'Choose an image file.',
+  saved: 'The logo is saved.',
+} as const;
+
 export function brandingPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.get('/', (request, response) => showBranding(runtime, request, response));
   router.post('/', (request, response) => upload(runtime, request, response));
   router.post('/remove', async (request, response) => {
     await removeLogo(runtime, callerOf(request, response), organizationOf(response).id);
-    redirectWithNotice(runtime, response, hrefOf(response), 'The logo is removed.');
+    redirectWithNotice(runtime, response, hrefOf(response), TEXTS.removed);
   });
   return router;
 }
@@ -32,11 +38,11 @@ async function showBranding(runtime: Runtime, request: Request, response: Respon
 async function upload(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { logo } = (request.body ?? {}) as { logo?: unknown };
   try {
-    if (!(logo instanceof Uint8Array) || logo.length === 0) throw new GatewayError('validation_failed', 'Choose an image file.');
+    if (!(logo instanceof Uint8Array) || logo.length === 0) throw new GatewayError('validation_failed', TEXTS.fileMissing);
     await setLogo(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, octets: logo });
   } catch (error) {
     if (!(error instanceof GatewayError) || !['validation_failed', 'payload_too_large'].includes(error.code)) throw error;
     return showBranding(runtime, request, response, error);
   }
-  redirectWithNotice(runtime, response, hrefOf(response), 'The logo is saved.');
+  redirectWithNotice(runtime, response, hrefOf(response), TEXTS.saved);
 }
