@@ -13,7 +13,7 @@ import { eachRecord } from '../store/each-record.ts';
 import { type Collection, GLOBAL, type Step, type Store } from '../store/store.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, toIsoTime } from '../time.ts';
 
-/** What was refused. The names are public (`unsigned_refusals` of the audit trail, which counts copies of signed messages, too). */
+/** What was refused. The names are public (`unsigned_refusals` of the audit trail, which also counts copies of signed messages). */
 export const REFUSAL_KINDS = ['sign_in', 'logout', 'operator_sign_in'] as const;
 export type RefusalKind = (typeof REFUSAL_KINDS)[number];
 

@@ -16,7 +16,7 @@ export class CommandError extends Error {
 /** The command was called with wrong arguments. Exit code 2. */
 export class UsageError extends Error {}
 
-/** Advice by code, where that of the gateway is for users of a browser. */
+/** Advice by code, for codes whose advice from the gateway addresses users of a browser. */
 const ADVICE: Readonly<Record<string, string>> = {
   organization_unknown: 'This organization does not exist. Check its short name. As the operator, list all with: samlgate org list',
 };

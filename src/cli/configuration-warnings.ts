@@ -18,7 +18,7 @@ export function findConfigurationWarnings(
 }
 
 function baseUrlWarnings({ baseUrl, isHttps, listen, trustProxy }: Config): ConfigurationWarning[] {
-  // The gateway does not speak TLS, so a proxy with a port of its own is in front of an https URL.
+  // The gateway does not speak TLS, so an https URL belongs to a proxy, which listens on its own port.
   if (isHttps) return [];
   const { hostname, port } = new URL(baseUrl);
   const warnings: ConfigurationWarning[] = [];

@@ -35,7 +35,7 @@ export interface Finding {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Days before its expiry from which a certificate of the gateway is reported. */
+/** A certificate of the gateway is reported this many days before it expires. */
 const CERTIFICATE_NOTICE_DAYS = 60;
 /**
  * SAML responses are accepted with a clock skew of 180 seconds by default. The difference measured here is between this machine and

@@ -144,7 +144,7 @@ export interface Client {
      */
     set(organization: string, mapping: NewRoleMapping): Promise<SavedRoleMapping>;
   };
-  /** Links with which an IT administrator without an account sets up a connection, for owners and the operator. */
+  /** Links that let an IT administrator without an account set up a connection, for owners and the operator. */
   readonly setupLinks: {
     list(organization: string): PagedList<SetupLink>;
     /** Creates a link. Its URL is returned only here. */
@@ -152,7 +152,7 @@ export interface Client {
     /** Revokes a link and ends a setup that was started with it. */
     revoke(organization: string, id: string): Promise<void>;
   };
-  /** Tokens with which the identity provider of a connection provisions users, for owners and the operator. */
+  /** Tokens that let the identity provider of a connection provision users, for owners and the operator. */
   readonly scimTokens: {
     list(organization: string): PagedList<ScimToken>;
     /** Creates a token. The token itself is returned only here. */

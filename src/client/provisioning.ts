@@ -24,7 +24,7 @@ export interface ConflictCalls {
 
 /** The last requests of the SCIM client of a connection, with masked names of users. */
 export interface ProvisioningRequestCalls {
-  /** Lists the requests, the newest first. */
+  /** Lists the requests, newest first. */
   list(organization: string, connection: string): PagedList<ProvisioningRequest>;
 }
 

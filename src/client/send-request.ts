@@ -82,14 +82,14 @@ async function sendOnce(connection: Connection, method: string, path: string, op
     });
     return readResponse(response, await response.text(), url);
   } catch (error) {
-    // A caller that aborts the call gets the reason of its own signal.
+    // If the caller aborted, the call rejects with the reason of the caller's signal.
     if (error instanceof SamlgateError || signal?.aborted) throw error;
     if (timeout.aborted) throw new SamlgateError({ code: 'gateway_timeout', ...explainTimeout(url, timeoutMs), cause: error });
     throw new SamlgateError({ code: 'gateway_unreachable', ...explainConnectionError(url, error), cause: error });
   }
 }
 
-/** @throws SamlgateError argument_invalid for a path that leads to another host, which must not get the token */
+/** @throws SamlgateError argument_invalid if the path resolves to another host, because that host must not get the token */
 function addressOf(url: string, path: string, query: CallOptions['query'] = {}): URL {
   const address = path.startsWith('/') && URL.canParse(path, url) ? new URL(path, url) : undefined;
   if (address?.origin !== new URL(url).origin) {

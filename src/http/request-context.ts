@@ -67,7 +67,7 @@ export function closeSignalOf(response: Response): AbortSignal {
   return controller.signal;
 }
 
-/** Runs work after the response was sent or the client disconnected, also if that has happened before. The work must not throw. */
+/** Runs work once the response is sent or the client has disconnected, or immediately if it already has. The work must not throw. */
 export function afterAnswer(response: Response, work: () => void): void {
   if (response.closed) setImmediate(work);
   else response.once('close', work);

@@ -15,7 +15,7 @@ export interface MetadataOptions {
   readonly certificatesPem: readonly [string, ...string[]];
   /** Okta: whether "Signed Requests" is selected. */
   readonly wantAuthnRequestsSigned?: boolean;
-  /** Key with which Entra ID signs the document. Without it, the document is not signed. */
+  /** The key that signs the document, as Entra ID does. Without it, the document is not signed. */
   readonly documentKey?: KeyAndCertificate;
   readonly randomBytes: (size: number) => Uint8Array;
 }

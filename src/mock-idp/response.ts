@@ -6,7 +6,7 @@ import { type ResponseValues, responseValues, type SignIn } from './response-val
 import { writeResponse } from './response-xml.ts';
 import { RSA_SHA256, SHA256, signElement } from './xml-signature.ts';
 
-/** What is signed, and with which keys and algorithms. Defaults are those of the product. */
+/** The signed parts, the keys and the algorithms. Defaults are those of the product. */
 export interface Signing {
   readonly response: boolean;
   readonly assertion: boolean;

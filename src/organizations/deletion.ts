@@ -26,7 +26,7 @@ interface Deletion {
   readonly actor: Actor;
 }
 
-/** The deletions that are not complete. The id is that of the organization. */
+/** The deletions that are not complete, by organization ID. */
 const DELETIONS: Collection<Deletion> = { name: 'deletion', indexes: { all: () => [''] }, unique: {} };
 
 /** Added to the lease, because a timer may fire slightly early. */

@@ -20,7 +20,7 @@ const warningsOf = (more: Record<string, string>) => {
 };
 
 describe('startup warnings', () => {
-  test('are none for the defaults, an https URL and variables of the command line', () => {
+  test('reports nothing for the defaults, an https URL and variables of the command line', () => {
     expect(warningsOf({})).toEqual([]);
     expect(warningsOf({ SAMLGATE_BASE_URL: 'https://sso.example.com', SAMLGATE_LISTEN: '0.0.0.0:9000' })).toEqual([]);
     const others = { SAMLGATE_URL: 'x', SAMLGATE_CLI_TOKEN: 'x', SAMLGATE_ORGANIZATION: 'x', OTHER_NAME: 'x' };

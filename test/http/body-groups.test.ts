@@ -37,7 +37,7 @@ describe('bodies with a common limit', () => {
     expect(looks() - before).toBeLessThanOrEqual(2 * all.length);
   });
 
-  it('are searched again soon if one becomes large, also after others have left', () => {
+  it('searches them again soon if one becomes large, even after others have left', () => {
     const { group, all, receive } = groupOf(1000, 6000);
     for (const body of all.slice(0, 200)) group.delete(body);
     const large = all[500];

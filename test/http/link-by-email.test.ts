@@ -299,7 +299,7 @@ describe('a request for a link', () => {
     expect(await members()).toHaveLength(2);
   });
 
-  it('is not approved if users are identified in another way since', async () => {
+  it('refuses an approval if the identifier of users has changed since', async () => {
     await gateway.api('PATCH', `${path()}/identity-provider`, { identifier: { attribute: 'employee' } });
     await expect(approve(await olivia())).rejects.toMatchObject({ code: 'conflict' });
   });

@@ -89,7 +89,7 @@ describe('operator home: the state of sign-ins', () => {
     expect(await rowOf(acme.slug)).not.toContain('failing');
   });
 
-  it('is not failing because of users without a role, or responses that strangers invent', async () => {
+  it('is not reported as failing because of users without a role, or of forged responses', async () => {
     const acme = await makeTestOrganization(gateway);
     await gateway.api('PUT', `/organizations/${acme.slug}/role-mapping`, {
       rules: [{ group: 'platform-admins', role: 'owner' }],

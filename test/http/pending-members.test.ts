@@ -60,7 +60,7 @@ beforeEach(async () => {
 });
 
 describe('members who have not signed in since the identity provider changed', () => {
-  it('are none before a change', async () => {
+  it('lists none before a change', async () => {
     await signIn(OKTA_ISSUER, 'olivia');
     expect(await pending()).toEqual({ items: [], next_cursor: null });
     expect((await connection()).change).toBeNull();

@@ -200,7 +200,7 @@ describe('a secret that is shown once', () => {
     expect(tokenIn(await olivia.browser.open(second?.location ?? ''))).toMatch(/^samlgate_cli_/);
   });
 
-  it('is not shown to another session, member or organization, which has the key of the form', async () => {
+  it('is not shown to another session, member or organization that has the key of the form', async () => {
     const { location } = await create();
     const key = olivia.browser.cookie('samlgate_form')?.value ?? '';
     const others = [

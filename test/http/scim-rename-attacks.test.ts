@@ -142,7 +142,7 @@ describe.each([
     expect(await ownersRequests(ada)).toEqual(REFUSED);
   });
 
-  it('is no reason to judge members of other groups anew', async () => {
+  it('does not decide the roles of members of other groups again', async () => {
     await setRules(['platform-admins', 'chiefs']);
     const ben = await makeMember('ben@acme.example');
     await makeGroup('chiefs', ben);

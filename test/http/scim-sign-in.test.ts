@@ -174,7 +174,7 @@ describe('a provisioned user', () => {
     expect((await promote()).status).toBe(200);
   });
 
-  it('is no owner before the first sign-in, whatever the default role is', async () => {
+  it('does not become an owner before the first sign-in, whatever the default role is', async () => {
     await gateway.api('PUT', path('role-mapping'), { rules: [], default_role: 'owner' });
     const { body } = await provision(ADA);
     expect(await memberOf(body.id)).toMatchObject({ role: 'collaborator' });
@@ -204,7 +204,7 @@ describe('a provisioned user', () => {
     expect(await memberOf(body.id)).toMatchObject({ email: `ada@${domain}` });
   });
 
-  it('is gone for SCIM, too, after an owner removed the member', async () => {
+  it('no longer exists for SCIM after an owner removed the member', async () => {
     const { body } = await provision(ADA);
     expect((await gateway.api('DELETE', path(`members/${body.id}`))).status).toBe(204);
     expect((await scim.call('GET', `/Users/${body.id}`)).status).toBe(404);

@@ -11,7 +11,7 @@ const attributes = (values: Readonly<Record<string, string | undefined>>): strin
     .map(([name, value]) => (value === undefined ? '' : ` ${name}="${escaped(value)}"`))
     .join('');
 
-/** Returns a document from which the gateway reads the same metadata. @see saml-metadata §2.4.3 */
+/** Returns a document that the gateway reads as the same metadata. @see saml-metadata §2.4.3 */
 export function metadataXml(idp: IdentityProvider): string {
   const { redirect, post } = idp.single_sign_on;
   const lines = [

@@ -10,7 +10,7 @@ export interface CopyProps {
   readonly value: string;
   /** Names the value for screen readers: “Copy the user ID”. */
   readonly what: string;
-  /** Puts the value into a box of its own, for tokens and commands. */
+  /** Shows the value in its own box, for tokens and commands. */
   readonly block?: boolean;
 }
 

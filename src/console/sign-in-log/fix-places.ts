@@ -51,7 +51,7 @@ export interface FixLink {
 /**
  * Returns the page on which a refusal can be fixed. Undefined if nothing on the gateway's side can be changed, or if the viewer
  * cannot open the page.
- * @param frame its `singleSignOnPath` is that of the connection of the sign-in
+ * @param frame the frame whose `singleSignOnPath` belongs to the connection of the sign-in
  */
 export function fixLinkOf(
   frame: Pick<Frame, 'base' | 'singleSignOnPath' | 'viewer'>,

@@ -62,7 +62,7 @@ export interface SignInPageProps {
   readonly entry: SignInLogEntry;
   /** Email address of the member who signed in. */
   readonly address: string | undefined;
-  /** An attribute from which groups could be read, if none were sent. */
+  /** An attribute that may contain groups, if no groups were sent. */
   readonly groupsAttribute: string | undefined;
   /** Whether the connection still exists and is not disabled. */
   readonly canTest: boolean;

@@ -139,7 +139,7 @@ export interface IdentifierChangePageProps {
   readonly preview: IdentifierPreview;
 }
 
-/** Shows the members whom a change of the identifier affects, before it is saved. */
+/** Shows the members that a change of the identifier affects, before it is saved. */
 export function IdentifierChangePage({
   frame,
   setting,

@@ -99,7 +99,7 @@ export function typeText(schema: JsonSchema): string {
   return types.map((type) => simpleText(type, schema)).join(' or ');
 }
 
-/** Names the fields of an object that is one of several alternatives, since it has no rows of its own. */
+/** Names the fields of an object that is one of several alternatives, because it has no rows. */
 const alternativeText = (schema: JsonSchema): string =>
   schema.properties ? `{ ${Object.keys(schema.properties).join(', ')} }` : typeText(schema);
 

@@ -1,4 +1,4 @@
-/** `/organizations/{org}/scim-tokens`: tokens with which identity providers provision users. */
+/** `/organizations/{org}/scim-tokens`: tokens that let identity providers provision users. */
 import { createScimToken, listScimTokens, revokeScimToken, type ScimToken, scimTokenState } from '../../auth/tokens/scim-tokens.ts';
 import { lastUseOf } from '../../auth/tokens/token-use.ts';
 import type { Organization } from '../../organizations/organizations.ts';

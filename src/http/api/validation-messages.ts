@@ -13,7 +13,7 @@ const TYPES: Readonly<Record<string, string>> = {
   object: 'an object',
 };
 
-/** Describes one issue, unless its schema has a message of its own. Passed to zod as an error map. */
+/** Describes one issue, unless its schema has its own message. Passed to zod as an error map. */
 export function describeIssue(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type':

@@ -1,4 +1,4 @@
-/** Setup links: the landing page of a link, the pages of the setup, and the forms with which owners and the operator create and revoke links. */
+/** Setup links: the landing page of a link, the pages of the setup, and the forms that create and revoke links, for owners and the operator. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { destroySession, readRequestSession } from '../../auth/sessions/browser-sessions.ts';

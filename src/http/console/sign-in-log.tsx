@@ -26,7 +26,7 @@ const TEXTS = {
   readsGroupsFrom: (attribute: string) => `From the next sign-in on, groups are also read from the attribute “${attribute}”.`,
 } as const;
 
-/** The text for a sign-in that the viewer may not see, too, so that it does not reveal that the sign-in exists. */
+/** Refuses missing sign-ins and those of others in the same words, so that the text does not reveal which sign-ins exist. */
 export const UNKNOWN_ENTRY = 'This sign-in does not exist, or its entry has expired.';
 
 /** The whole log, for owners and the operator. */
@@ -110,7 +110,7 @@ async function addressesOf({ store }: Runtime, organizationId: string, ids: read
   return new Map(members.flatMap((member) => (member ? [[member.id, member.value.email] as const] : [])));
 }
 
-/** @throws not_found, also if a setup requests anything but its own test */
+/** @throws not_found if there is no such entry, or if a setup requests anything but its own test */
 async function requestedEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
   const { viewer } = visitOf(response);
   await flushSignInLog(runtime);

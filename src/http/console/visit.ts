@@ -184,7 +184,7 @@ export function singleSignOnPathOf(response: Response): string {
   return `${base}/single-sign-on${connectionId === undefined || viewer.kind === 'setup' ? '' : `/${connectionId}`}`;
 }
 
-/** Returns the frame of the page. Without a notice of its own, it shows the one that the previous request left, and clears that. */
+/** Returns the frame of the page. If no notice is given, the page shows and clears the notice that the previous request left. */
 export function frameOf(runtime: Runtime, request: Request, response: Response, notice = takeNotice(runtime, request, response)): Frame {
   const { viewer, organization, base, csrfToken } = visitOf(response);
   return { viewer, organization, base, csrfToken, notice, singleSignOnPath: singleSignOnPathOf(response), nowMs: runtime.now() };

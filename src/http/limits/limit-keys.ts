@@ -3,9 +3,9 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { Runtime } from '../../runtime.ts';
 import type { LimitName } from './limits.ts';
 
-/** The groups of one client, each with a limit of its own. */
+/** The groups of one client. Each has its own limit. */
 export interface AddressGroups {
-  /** An IPv4 address, or the /64 of an IPv6 address, in which one host may choose any address. */
+  /** An IPv4 address, or the /64 of an IPv6 address, because one host may use any address of its /64. */
   readonly address: string;
   /** The /48 of an IPv6 address, which is what one customer of a provider usually gets. */
   readonly network?: string;

@@ -89,7 +89,7 @@ export const LIMITS = {
   },
   // An initial cycle of Entra ID sends 25 requests a second. No token can use up the requests of another connection.
   scim: { points: 6000, seconds: 60, per: 'connection', counts: 'Requests with a valid SCIM token.' },
-  // Each change has an entry in the audit trail, from which the oldest ones are deleted.
+  // Each change adds an entry to the audit trail, and the oldest entries are deleted.
   scim_changes: {
     points: 100_000,
     seconds: 86_400,

@@ -8,7 +8,7 @@ import { perRuntime, type Runtime } from '../../runtime.ts';
 
 /** The bodies of waiting requests are not read, so each takes little memory. */
 const MAX_WAITING = 128;
-/** Shorter than the time in which a request must arrive. */
+/** Shorter than the time limit for the arrival of a request. */
 const MAX_WAIT_MS = 10_000;
 const RETRY_SECONDS = 5;
 

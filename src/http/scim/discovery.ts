@@ -1,4 +1,4 @@
-/** The documents with which SCIM clients discover what the gateway supports (RFC 7643 §5, §6, §7). */
+/** The documents that tell SCIM clients what the gateway supports (RFC 7643 §5, §6, §7). */
 
 import { MAX_COUNT } from '../../organizations/provisioning/paged-list.ts';
 import { type Attributes, ENTERPRISE_SCHEMA, GROUP_SCHEMA, type Json, USER_SCHEMA } from '../../scim/attributes.ts';

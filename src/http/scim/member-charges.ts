@@ -4,7 +4,7 @@ import type { Runtime } from '../../runtime.ts';
 import { limitOf, tooMany } from '../limits/rate-limits.ts';
 import { type Call, limitedOf } from './call.ts';
 
-/** Members that count as one request. The request itself counts as one, too. */
+/** Members that count as one request, in addition to the request itself. */
 const MEMBERS_PER_POINT = 10;
 
 export function memberCharges(runtime: Runtime, { principal }: Call): MemberCharges {

@@ -6,9 +6,9 @@ import { ENTERPRISE_SCHEMA, GROUP_SCHEMA, idOf, resourcePath, ScimRequests, type
 const ENTRA_GROUP_SCHEMA = 'http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group';
 
 export interface EntraOptions {
-  /** Whether the tenant URL has the flag `aadOptscim062020`, with which requests are closer to the standard. */
+  /** Whether the tenant URL has the flag `aadOptscim062020`, which brings requests closer to the standard. */
   readonly flag?: boolean;
-  /** The attribute by which Entra ID looks for a user before it creates one. */
+  /** The attribute that Entra ID searches before it creates a user. */
   readonly matching?: 'userName' | 'externalId' | 'email';
 }
 

@@ -143,7 +143,7 @@ async function get(url: URL, dependencies: FetchDependencies, signal: AbortSigna
   return await new Promise((resolve, reject) => {
     const request = start(url, {
       method: 'GET',
-      // A connection of its own. The global agent may use a proxy, which would resolve the name again.
+      // Uses its own connection, because the global agent may use a proxy, which would resolve the name again.
       agent: false,
       lookup: lookupOf(addresses),
       signal,

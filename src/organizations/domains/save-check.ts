@@ -45,7 +45,7 @@ export async function saveCheck(runtime: Runtime, organizationId: string, { clai
   }
 }
 
-/** Saves checks that change nothing but times in one write, and each other check in a write of its own with its audit entry. */
+/** Saves all checks that only change times in one write, and each other check in its own write with its audit entry. */
 export async function saveChecks(runtime: Runtime, organizationId: string, checks: readonly CheckedDomain[]): Promise<void> {
   const nowMs = runtime.now();
   const isQuiet = ({ claim, result }: CheckedDomain): boolean => {

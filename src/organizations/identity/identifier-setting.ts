@@ -38,7 +38,7 @@ export interface IdentifierPreview {
 
 const MAX_MEMBERS = 20_000;
 
-/** Counts the members whom a change of the identifier affects. At most 20,000 members are read. */
+/** Counts the members that a change of the identifier affects. Reads at most 20,000 members. */
 export async function previewIdentifier(
   store: Store,
   organizationId: string,

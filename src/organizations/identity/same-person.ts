@@ -41,6 +41,6 @@ function isKnownDifferently(one: Member, other: Member, formerConnectionId: stri
   if (one.identifier && other.identifier) {
     return one.identifier.scope !== other.identifier.scope || !isDeepStrictEqual(one.identifier.source, other.identifier.source);
   }
-  // The identifier of a member of earlier versions is not stored, so it can be that of the connection.
+  // Members of earlier versions have no stored identifier, so theirs may be the identifier of the connection.
   return (one.connectionId ?? formerConnectionId) !== (other.connectionId ?? formerConnectionId);
 }

@@ -141,7 +141,7 @@ function requireFingerprints({ certificates }: MetadataProposal, given: readonly
   );
 }
 
-/** The gateway checks this, too. @throws CommandError unless a new metadata URL is named */
+/** Checks what the gateway also checks. @throws CommandError unless a new metadata URL is named */
 function requireMetadataUrl({ changes, metadata_url: url }: MetadataProposal, given: string | undefined): void {
   if (given === undefined ? url === null || !changes.includes('metadata_url') : given === url) return;
   throw new CommandError(

@@ -1,4 +1,4 @@
-/** The forms with which owners and the operator add, change and delete connections. */
+/** The forms that add, change and delete connections, for owners and the operator. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import type { Actor } from '../../../audit.ts';

@@ -71,7 +71,7 @@ const isVisible = ({ kind, connectionId, startedBy }: SignInLogEntry, response: 
   );
 };
 
-/** @throws not_found, also for anything but a test of this connection */
+/** @throws not_found if there is no such entry, or if it is not a test of this connection */
 async function requireTest(runtime: Runtime, response: Response, id: string): Promise<SignInLogEntry> {
   const entry = await getLogEntry(runtime, organizationOf(response).id, id);
   if (!isVisible(entry, response)) throw new GatewayError('not_found', UNKNOWN_ENTRY);
