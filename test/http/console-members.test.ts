@@ -51,6 +51,12 @@ describe('console: list of members', () => {
     expect(page.text).toContain(`data-copy="${olivia.id}"`);
   });
 
+  it('links the page of a member with the sign-ins and the audit trail of this member', async () => {
+    const member = await open(olivia, `/members/${olivia.id}`);
+    expect(textOf((await olivia.browser.follow(member, 'Sign-ins of this member')).text)).toContain('accepted');
+    expect(textOf((await olivia.browser.follow(member, 'Audit trail of this member')).text)).toContain('signed in as owner');
+  });
+
   it('pages through all members, 50 at a time, each once', async () => {
     const seen: string[] = [];
     let page = await open(olivia, '/members');

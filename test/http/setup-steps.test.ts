@@ -94,6 +94,28 @@ describe('setup: metadata', () => {
     expect(textOf(page.text)).toContain('Sign On'); // still the advice for Okta
   });
 
+  it('shows which certificates and addresses new metadata of the same identity provider replaces', async () => {
+    await gateway.api('PUT', `${path()}/identity-provider`, acme.metadata);
+    const { metadata } = await newIdentityProvider(acme);
+    const preview = async (text: string) => {
+      const step = await operator.open(`${gateway.url}/console/operator${path()}/single-sign-on/steps/metadata`);
+      return textOf((await operator.submit(step, { metadata: text }, '/preview')).text);
+    };
+    const renewed = await preview(metadata.replace(/entityID="[^"]+"/, `entityID="${OKTA_ISSUER}"`));
+    expect(renewed).toContain('takes effect immediately');
+    expect(renewed).toMatch(/until now http.* newSHA-256 .*Certificates that are removed .*SHA-256/);
+    const same = await preview(acme.metadata);
+    for (const text of ['until now', 'newSHA-256', 'Certificates that are removed']) expect(same).not.toContain(text);
+  });
+
+  it('tells an empty file from no file', async () => {
+    const setup = await startSetup(gateway, acme.slug);
+    const submit = async (name: string) =>
+      textOf((await setup.browser.submit(await setup.step('metadata?idp=okta'), { metadata_file: new File([], name) }, '/preview')).text);
+    expect(await submit('')).toContain('You entered nothing.');
+    expect(await submit('idp.xml')).toContain('You chose a file of 0 bytes.');
+  });
+
   it('takes a file, and remembers the product for later visits', async () => {
     const setup = await startSetup(gateway, acme.slug);
     const metadata_file = new File([acme.metadata.replaceAll(OKTA_ISSUER, 'https://sso.example/idp')], 'idp.xml');

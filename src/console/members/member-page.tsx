@@ -27,6 +27,8 @@ const TEXTS = {
   userId: 'User ID',
   userIdToCopy: 'user ID',
   role: 'Role',
+  showSignIns: 'Sign-ins of this member',
+  showAuditTrail: 'Audit trail of this member',
   memberSince: 'Member since',
   lastSignIn: 'Last sign-in',
   never: 'Never',
@@ -114,6 +116,14 @@ export function MemberPage({ frame, member, tokens, sessions, currentSessionId, 
       <section class="panel" aria-labelledby="who">
         <h2 id="who">{TEXTS.member}</h2>
         <MemberFacts member={member} frame={frame} />
+        <div class="buttons">
+          <a class="button quiet" href={`${frame.base}/sign-ins?person=${encodeURIComponent(member.email)}`}>
+            {TEXTS.showSignIns}
+          </a>
+          <a class="button quiet" href={`${frame.base}/audit?member=${encodeURIComponent(member.id)}`}>
+            {TEXTS.showAuditTrail}
+          </a>
+        </div>
       </section>
       <AccessSection {...{ member, path, csrfToken, isLastOwner, isHeldDeactivated }} />
       <TokensSection frame={frame} member={member} path={path} tokens={tokens} />

@@ -11,8 +11,8 @@ const TEXTS = {
   isNearQuotas: (names: string) => `This organization has used 80 % or more of these quotas: ${names}.`,
   useAndLimits: 'Use and limits',
   used: (count: number) => `${count.toLocaleString('en')} used. `,
-  range: (standard: number, max: number) =>
-    `Default ${standard.toLocaleString('en')}, at most ${max.toLocaleString('en')}. If you leave it empty, the default applies.`,
+  range: (standard: number, max: number) => `Default ${standard.toLocaleString('en')}, at most ${max.toLocaleString('en')}.`,
+  emptyIsDefault: 'An empty field restores the default.',
   save: 'Save quotas',
 } as const;
 
@@ -47,6 +47,7 @@ export function QuotasPanel({ frame, organization, quotaUse }: QuotasPanelProps)
       )}
       <details open={near.length > 0}>
         <summary>{TEXTS.useAndLimits}</summary>
+        <p class="hint">{TEXTS.emptyIsDefault}</p>
         <PostForm action={`${frame.base}/quotas`} csrfToken={frame.csrfToken}>
           {QUOTA_NAMES.map((name) => (
             <Field

@@ -4,6 +4,7 @@ import type { MetadataWarning } from '../../saml/metadata/idp-metadata.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { PostForm } from '../parts/form.tsx';
+import { Callout } from '../parts/notice.tsx';
 import { type Comparison, type DecisionPreviews, MembersDecision } from './members-decision.tsx';
 import { IdpFacts, Lint } from './single-sign-on-facts.tsx';
 
@@ -13,6 +14,7 @@ const TEXTS = {
   metadata: 'Metadata',
   preview: 'Preview',
   isOtherProvider: (entityId: ComponentChildren) => <>This is not the current identity provider ({entityId}).</>,
+  isInUse: 'Users sign in through this connection. A changed value takes effect immediately when you save it.',
   save: 'Save',
   cancel: 'Cancel',
 } as const;
@@ -22,8 +24,8 @@ export interface PreviewPageProps {
   readonly metadata: Connection['metadata'];
   readonly metadataUrl: string | undefined;
   readonly warnings: readonly MetadataWarning[];
-  /** The entity ID of the current identity provider. */
-  readonly presentEntityId: string | undefined;
+  /** The connection before the change. */
+  readonly present: Pick<Connection, 'metadata' | 'state'> | undefined;
   /** What each decision does to the members. Undefined if another identity provider affects none. */
   readonly previews: DecisionPreviews | undefined;
   readonly comparison?: Comparison | undefined;
@@ -33,7 +35,9 @@ export interface PreviewPageProps {
 
 /** Shows what the gateway read from the metadata, before the user saves it. */
 export function MetadataPreviewPage(props: PreviewPageProps) {
-  const { frame, metadata, metadataUrl, warnings, presentEntityId, previews, comparison, carried } = props;
+  const { frame, metadata, metadataUrl, warnings, present, previews, comparison, carried } = props;
+  const isOtherProvider = present !== undefined && present.metadata.entityId !== metadata.entityId;
+  const isInUse = present?.state === 'active' && !isOtherProvider && frame.viewer.kind !== 'setup';
   const path = frame.singleSignOnPath;
   return (
     <ConsolePage
@@ -44,12 +48,17 @@ export function MetadataPreviewPage(props: PreviewPageProps) {
       back={{ href: `${path}/steps/metadata`, label: TEXTS.metadata }}
     >
       <section class="panel" aria-label={TEXTS.preview}>
-        <IdpFacts metadata={metadata} metadataUrl={metadataUrl} />
-        {presentEntityId === undefined || presentEntityId === metadata.entityId ? null : (
-          <div class="notice warning">
-            <p>{TEXTS.isOtherProvider(<code>{presentEntityId}</code>)}</p>
-          </div>
-        )}
+        <IdpFacts metadata={metadata} metadataUrl={metadataUrl} present={present?.metadata} />
+        {isOtherProvider ? (
+          <Callout kind="warning">
+            <p>{TEXTS.isOtherProvider(<code>{present.metadata.entityId}</code>)}</p>
+          </Callout>
+        ) : null}
+        {isInUse ? (
+          <Callout kind="warning">
+            <p>{TEXTS.isInUse}</p>
+          </Callout>
+        ) : null}
         <Lint warnings={warnings} />
         <PostForm action={`${path}/save`} csrfToken={frame.csrfToken} kind="upload">
           {Object.entries(carried).map(([name, value]) => (

@@ -15,6 +15,9 @@ const TEXTS = {
   offered: 'offered',
   notOffered: 'not offered',
   certificates: 'Certificates',
+  removedCertificates: 'Certificates that are removed',
+  isNew: 'new',
+  untilNow: (url: ComponentChildren) => <>until now {url}</>,
   metadataFrom: 'Metadata from',
   metadataValidUntil: 'Metadata valid until',
   fingerprint: (sha256: ComponentChildren) => <>SHA-256 {sha256}</>,
@@ -28,12 +31,14 @@ const TEXTS = {
 export interface IdpFactsProps {
   readonly metadata: LoadedMetadata['metadata'];
   readonly metadataUrl: string | undefined;
+  /** The metadata that is replaced, in a preview. */
+  readonly present?: LoadedMetadata['metadata'] | undefined;
   /** The product that the administrator chose. */
   readonly product?: string | undefined;
 }
 
 /** Shows what the gateway read from an identity provider’s metadata. */
-export function IdpFacts({ metadata, metadataUrl, product: chosen }: IdpFactsProps) {
+export function IdpFacts({ metadata, metadataUrl, present, product: chosen }: IdpFactsProps) {
   const { singleSignOn, singleLogout } = metadata;
   const recognized = idpKindOf(metadata.entityId, singleSignOn.redirect ?? singleSignOn.post);
   const product = recognized === 'other' && isIdpProduct(chosen) ? chosen : recognized;
@@ -42,9 +47,18 @@ export function IdpFacts({ metadata, metadataUrl, product: chosen }: IdpFactsPro
       facts={[
         [TEXTS.product, product === 'other' ? undefined : IDP_PRODUCTS[product].label],
         [TEXTS.entityId, <Code text={metadata.entityId} />],
-        [TEXTS.singleSignOnUrl, <Code text={singleSignOn.redirect ?? singleSignOn.post ?? ''} />],
+        [
+          TEXTS.singleSignOnUrl,
+          <>
+            <Code text={urlOf(metadata)} />
+            {present && urlOf(present) !== urlOf(metadata) ? (
+              <span class="sub">{TEXTS.untilNow(<Code text={urlOf(present)} />)}</span>
+            ) : null}
+          </>,
+        ],
         [TEXTS.singleLogout, singleLogout.redirect || singleLogout.post ? TEXTS.offered : TEXTS.notOffered],
-        [TEXTS.certificates, <Certificates metadata={metadata} />],
+        [TEXTS.certificates, <Certificates metadata={metadata} present={present} />],
+        [TEXTS.removedCertificates, present && removedCertificates(metadata, present)],
         [TEXTS.metadataFrom, metadataUrl === undefined ? undefined : <Code text={metadataUrl} />],
         [TEXTS.metadataValidUntil, metadata.validUntil === undefined ? undefined : momentText(Date.parse(metadata.validUntil))],
       ]}
@@ -58,18 +72,35 @@ const Code = ({ text }: { readonly text: string }) => (
   </code>
 );
 
-function Certificates({ metadata }: Pick<IdpFactsProps, 'metadata'>) {
-  return (
-    <>
-      {metadata.signingCertificates.map(({ subject, notAfter, fingerprintSha256 }) => (
-        <div>
-          {TEXTS.validUntil(<ForeignText text={subject} />, momentText(Date.parse(notAfter)))}
-          <span class="sub">{TEXTS.fingerprint(<code>{fingerprintSha256}</code>)}</span>
-        </div>
-      ))}
-    </>
-  );
+const urlOf = ({ singleSignOn }: IdpFactsProps['metadata']): string => singleSignOn.redirect ?? singleSignOn.post ?? '';
+
+type Certificate = IdpFactsProps['metadata']['signingCertificates'][number];
+
+const isIn = ({ signingCertificates }: IdpFactsProps['metadata'], { fingerprintSha256 }: Certificate): boolean =>
+  signingCertificates.some((other) => other.fingerprintSha256 === fingerprintSha256);
+
+const Certificates = ({ metadata, present }: Pick<IdpFactsProps, 'metadata' | 'present'>) => (
+  <>
+    {metadata.signingCertificates.map((certificate) => (
+      <CertificateText certificate={certificate} isNew={present !== undefined && !isIn(present, certificate)} />
+    ))}
+  </>
+);
+
+/** Returns the certificates that the present metadata has and the new does not. Undefined if there are none. */
+function removedCertificates(metadata: IdpFactsProps['metadata'], present: IdpFactsProps['metadata']): ComponentChildren | undefined {
+  const removed = present.signingCertificates.filter((certificate) => !isIn(metadata, certificate));
+  if (removed.length === 0) return undefined;
+  return removed.map((certificate) => <CertificateText certificate={certificate} isNew={false} />);
 }
+
+const CertificateText = ({ certificate, isNew }: { readonly certificate: Certificate; readonly isNew: boolean }) => (
+  <div>
+    {TEXTS.validUntil(<ForeignText text={certificate.subject} />, momentText(Date.parse(certificate.notAfter)))}{' '}
+    {isNew ? <span class="badge">{TEXTS.isNew}</span> : null}
+    <span class="sub">{TEXTS.fingerprint(<code>{certificate.fingerprintSha256}</code>)}</span>
+  </div>
+);
 
 /** Lists findings about metadata, warnings first. */
 export function Lint({ warnings }: Pick<LoadedMetadata, 'warnings'>) {

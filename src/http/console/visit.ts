@@ -152,7 +152,10 @@ async function requireCsrfToken(request: Request, response: Response, next: Next
   next();
 }
 
-/** Returns fields as text (as a list if several have the same name) and files as bytes. Uses the form parser of the platform. */
+/**
+ * Returns fields as text (as a list if several have the same name) and files as bytes. A file input without a file is empty text.
+ * Uses the form parser of the platform.
+ */
 async function readUpload(request: Request): Promise<Record<string, unknown>> {
   const headers = { 'content-type': request.get('content-type') ?? '' };
   const form = await new globalThis.Response(new Uint8Array(request.body as Buffer), { headers }).formData().catch((cause: unknown) => {
@@ -160,11 +163,16 @@ async function readUpload(request: Request): Promise<Record<string, unknown>> {
   });
   const fields = new Map<string, unknown>();
   for (const name of new Set(form.keys())) {
-    const values = await Promise.all(form.getAll(name).map(async (value) => (typeof value === 'string' ? value : bytesOf(value))));
+    const values = await Promise.all(
+      form.getAll(name).map(async (value) => (typeof value === 'string' ? value : isNoFile(value) ? '' : bytesOf(value))),
+    );
     fields.set(name, values.length === 1 ? values[0] : values);
   }
   return Object.fromEntries(fields);
 }
+
+/** Browsers send a file input without a file as an empty file without a name. */
+const isNoFile = ({ name, size }: File): boolean => name === '' && size === 0;
 
 const bytesOf = async (file: Blob): Promise<Uint8Array> => new Uint8Array(await file.arrayBuffer());
 

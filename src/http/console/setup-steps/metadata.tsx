@@ -84,7 +84,6 @@ type Recognized =
 
 const MAX_URL = 2048;
 
-/** A browser sends an empty file for a file input without a file, so the text decides if there is one. */
 function recognize({ metadata, metadata_file: file, entity_id }: MetadataForm): Recognized {
   const text = (metadata ?? '').replace(/^\ufeff/, '').trim();
   if (file instanceof Uint8Array && (file.length > 0 || text === '') && entity_id === undefined) return { kind: 'file', content: file };
@@ -215,7 +214,7 @@ async function showPreview(
       metadata={loaded.metadata}
       metadataUrl={metadataUrl}
       warnings={await findMetadataWarnings(runtime, { organization, connection }, { isOperator: isOperator(response), loaded })}
-      presentEntityId={findVisitedConnection(response)?.metadata.entityId}
+      present={findVisitedConnection(response)}
       previews={await previewDecisions(response, (decision) => previewMembers(runtime, { ...change, decision }))}
       comparison={comparisonOf(posted)}
       carried={carried}
