@@ -63,7 +63,7 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
       lead={TEXTS.howToFollow}
     >
       <section class="panel tasks" aria-label={TEXTS.tasks}>
-        <Tasks tasks={tasks} values={values} />
+        <Tasks tasks={tasks} values={values} opensAll />
       </section>
       <div class="buttons">
         <a class="button" href={stepPath(frame, 'metadata', product)}>
@@ -80,13 +80,15 @@ export function ApplicationStep({ frame, progress, product, values }: Applicatio
 export interface TasksProps {
   readonly tasks: readonly ProductTask[];
   readonly values: Readonly<Record<OwnValue, string>>;
+  /** Unfolds all tasks, so that administrators scroll instead of clicking. Otherwise one is unfolded. */
+  readonly opensAll?: boolean;
 }
 
-/** Shows tasks at the identity provider, of which one is unfolded. */
-export const Tasks = ({ tasks, values }: TasksProps) => (
+/** Shows tasks at the identity provider. */
+export const Tasks = ({ tasks, values, opensAll = false }: TasksProps) => (
   <>
     {tasks.map((task, index) => (
-      <details name="task" open={index === 0}>
+      <details {...(opensAll ? {} : { name: 'task' })} open={opensAll || index === 0}>
         <summary>{TEXTS.task(String.fromCharCode(65 + index), task.title)}</summary>
         <Task task={task} values={values} />
       </details>
