@@ -58,7 +58,11 @@ async function longestWaitMs(target: Target, job: () => Promise<unknown>): Promi
     }
   };
   const [polled] = await Promise.allSettled([poll(), job().finally(() => (isRunning = false))]);
-  if (polled.status === 'rejected') throw new Error(`the gateway did not answer: ${target.gateway.output()}`, { cause: polled.reason });
+  if (polled.status === 'rejected') {
+    const { exitCode, signalCode } = target.gateway.process;
+    const state = exitCode ?? signalCode ?? 'still runs';
+    throw new Error(`the gateway did not answer (${state}): ${target.gateway.output()}`, { cause: polled.reason });
+  }
   return longest;
 }
 
