@@ -39,7 +39,10 @@ export const TEXTS = {
 /** Renders a page of the console with its header, navigation and content. */
 export function ConsolePage({ frame, section, title, lead, actions, back, scripts = [], children }: ConsolePageProps) {
   return (
-    <Document title={frame.organization ? `${title} · ${frame.organization.name}` : title} scripts={['copy.js', ...scripts]}>
+    <Document
+      title={frame.organization && frame.organization.name !== title ? `${title} · ${frame.organization.name}` : title}
+      scripts={['copy.js', ...scripts]}
+    >
       <a class="skip" href="#content">
         {TEXTS.skip}
       </a>

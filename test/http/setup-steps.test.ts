@@ -119,7 +119,9 @@ describe('setup: metadata', () => {
   it('takes a file, and remembers the product for later visits', async () => {
     const setup = await startSetup(gateway, acme.slug);
     const metadata_file = new File([acme.metadata.replaceAll(OKTA_ISSUER, 'https://sso.example/idp')], 'idp.xml');
-    const preview = await setup.browser.submit(await setup.step('metadata?idp=keycloak'), { metadata_file }, '/preview');
+    const step = await setup.step('metadata?idp=keycloak');
+    expect(stepOf(await setup.browser.follow(step, 'Application'))).toBe('application');
+    const preview = await setup.browser.submit(step, { metadata_file }, '/preview');
     const saved = await setup.browser.submit(preview, {}, '/save');
     expect(stepOf(saved)).toBe('users');
     expect(textOf((await setup.step('application')).text)).toContain('Create the application in Keycloak');

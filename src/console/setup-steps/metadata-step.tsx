@@ -66,7 +66,15 @@ export interface MetadataStepProps {
 export function MetadataStep({ frame, progress, product, typed, problem, isLocked }: MetadataStepProps) {
   const isManual = typed.entity_id !== '' || typed.sso_url !== '' || typed.certificates !== '';
   return (
-    <StepPage frame={frame} step="metadata" progress={progress} title={TEXTS.title} lead={TEXTS.lead} scripts={['drop.js']}>
+    <StepPage
+      frame={frame}
+      step="metadata"
+      progress={progress}
+      product={product}
+      title={TEXTS.title}
+      lead={TEXTS.lead}
+      scripts={['drop.js']}
+    >
       {isLocked ? (
         <Callout kind="note">
           <p>{TEXTS.isProposal}</p>

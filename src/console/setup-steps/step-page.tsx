@@ -14,6 +14,8 @@ export interface StepPageProps {
   readonly frame: Frame;
   readonly step: SetupStepId | 'done';
   readonly progress: SetupProgress;
+  /** The product that was chosen. With it, steps before this one are links, although nothing is saved yet. */
+  readonly product?: string | undefined;
   readonly title: string;
   readonly lead?: ComponentChildren;
   readonly scripts?: readonly string[];
@@ -24,7 +26,7 @@ export const stepPath = ({ singleSignOnPath }: Frame, step: SetupStepId | 'done'
   `${singleSignOnPath}/steps/${step}${product === undefined ? '' : `?idp=${encodeURIComponent(product)}`}`;
 
 /** Renders one step of the setup below the list of all steps. */
-export const StepPage = ({ frame, step, progress, title, lead, scripts, children }: StepPageProps) => (
+export const StepPage = ({ frame, step, progress, product, title, lead, scripts, children }: StepPageProps) => (
   <ConsolePage
     frame={frame}
     section="single-sign-on"
@@ -33,24 +35,26 @@ export const StepPage = ({ frame, step, progress, title, lead, scripts, children
     {...(lead === undefined ? {} : { lead })}
     {...(scripts === undefined ? {} : { scripts })}
   >
-    <Progress frame={frame} step={step} progress={progress} />
+    <Progress frame={frame} step={step} progress={progress} product={product} />
     {children}
   </ConsolePage>
 );
 
-/** Lists the steps. Those that are done, and the next one, are links. */
-function Progress({ frame, step, progress: { done, next } }: Pick<StepPageProps, 'frame' | 'step' | 'progress'>) {
+/** Lists the steps. Those that are done, the next one, and those before this one are links. */
+function Progress({ frame, step, progress: { done, next }, product }: Pick<StepPageProps, 'frame' | 'step' | 'progress' | 'product'>) {
   const number = SETUP_STEPS.findIndex(({ id }) => id === step) + 1;
   return (
     <nav class="progress" aria-label={TEXTS.setupSteps}>
       {number === 0 ? null : <p>{TEXTS.stepOf(number, SETUP_STEPS.length)}</p>}
       <ol>
-        {SETUP_STEPS.map(({ id, label }) => (
+        {SETUP_STEPS.map(({ id, label }, index) => (
           <li class={done.has(id) ? 'done' : undefined}>
             {id === step ? (
               <strong aria-current="step">{label}</strong>
             ) : done.has(id) || id === next ? (
               <a href={stepPath(frame, id)}>{label}</a>
+            ) : product !== undefined && index < number ? (
+              <a href={stepPath(frame, id, product)}>{label}</a>
             ) : (
               <span>{label}</span>
             )}
