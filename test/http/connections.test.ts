@@ -347,6 +347,18 @@ describe('disabling and deleting a connection', () => {
     expect(losses.map(({ details }) => details)).toEqual([{ cause: 'connection' }]);
   });
 
+  it.each([
+    ['another connection becomes the default', () => patch(other.id, { is_default: true })],
+    ['the connection of the owners is deleted', () => remove()],
+  ])('reports that no owner can sign in when %s', async (moment, act) => {
+    const isDefault = moment.startsWith('another');
+    if (!isDefault) await addRules({ group: 'platform-admins', role: 'owner', connection: '*' });
+    await memberOf(isDefault ? organization : other, 'olivia');
+    expect((await act()).status).toBeLessThan(300);
+    const lost = (await eventsOf()).filter(({ event }) => event === 'organization.without_owner');
+    expect(lost).toMatchObject([{ details: { cause: 'connection' } }]);
+  });
+
   it('lets members sign in again when the connection is active again', async () => {
     const member = await memberOf(other, 'carl');
     await disable();
