@@ -115,7 +115,7 @@ describe('samlgate completion', () => {
       const { stdout } = spawnSync('fish', ['--no-config', '-c', `source ${files.fish}; complete -C '${line}'`], { encoding: 'utf8' });
       return stdout.split('\n').flatMap((each) => each.split('\t')[0] || []);
     };
-    expect(proposalsFor('samlgate org set-')).toEqual(['set-idp', 'set-roles']);
+    expect(proposalsFor('samlgate org set-')).toEqual(['set-idp', 'set-quotas', 'set-roles']);
     expect(proposalsFor('samlgate org set-roles acme --default ')).toEqual(['collaborator', 'none', 'owner']);
     expect(proposalsFor('samlgate login --print')).toEqual(['--print-token']);
   });
