@@ -43,7 +43,7 @@ describe('samlgate completion bash', () => {
     [['samlgate', 'who'], ['whoami']],
     [
       ['samlgate', 'org', 'set-'],
-      ['set-idp', 'set-roles'],
+      ['set-idp', 'set-quotas', 'set-roles'],
     ],
     [
       ['samlgate', 'org', 'domain', ''],
