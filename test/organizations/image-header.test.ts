@@ -9,6 +9,21 @@ const scanAt = JPEG.indexOf(Buffer.from([0xff, 0xda]));
 const frame = JPEG.subarray(frameAt, frameAt + 2 + JPEG.readUInt16BE(frameAt + 2));
 const scan = JPEG.subarray(scanAt, scanAt + 2 + JPEG.readUInt16BE(scanAt + 2));
 
+/**
+ * Decoders skip a marker without a length and read the frame header of 65,500 × 65,500 pixels behind it. A reader that takes the start
+ * of this frame header for a length arrives at the second one, of 1 × 1 pixel.
+ */
+function jpegWithHiddenFrame(marker: number): Buffer {
+  const image = Buffer.alloc(65_497);
+  for (let at = 0; at < image.length - 1; at += 2) image.writeUInt16BE(0xffdc, at);
+  image.set([0xff, 0xd8, 0xff, marker, 0xff, 0xc2, 0x00, 0x11, 0x08, 0xff, 0xdc, 0xff, 0xdc, 0x03], 0);
+  image.set([0xff, 0xc0, 0x00, 0x0b, 0x08, 0x00, 0x01, 0x00, 0x01, 0x01, 0x01, 0x11, 0x00], 65_478);
+  image.set([0xff, 0xda, 0x00, 0x04, 0x00, 0x00], 65_491);
+  return image;
+}
+
+const afterSoi = (...octets: number[]) => Buffer.concat([JPEG.subarray(0, 2), Buffer.from(octets), JPEG.subarray(2)]);
+
 describe('readImageHeader', () => {
   it.each([
     ['a PNG', PNG, 'image/png'],
@@ -48,7 +63,21 @@ describe('readImageHeader', () => {
     ['a JPEG without a size', Buffer.concat([JPEG.subarray(0, frameAt), JPEG.subarray(frameAt + frame.length)])],
     ['a lossless JPEG, which no browser decodes', withOctets(JPEG, frameAt + 1, [0xc3])],
     ['a JPEG with a thousand scans', Buffer.concat([JPEG.subarray(0, scanAt), ...Array<Buffer>(1000).fill(scan), JPEG.subarray(scanAt)])],
+    ['a JPEG with an empty length', afterSoi(0xff, 0xfe, 0x00, 0x00)],
+    ['a JPEG with a length that does not include itself', afterSoi(0xff, 0xfe, 0x00, 0x01, 0x00)],
+    ['a JPEG with a marker that is reserved', afterSoi(0xff, 0xf0, 0x00, 0x02)],
   ])('refuses %s', (_what, image) => expect(readImageHeader(image)).toBeUndefined());
+
+  // Stuffing, TEM, RST0 to RST7, SOI and EOI.
+  it.each(['00', '01', 'D0', 'D1', 'D2', 'D3', 'D4', 'D5', 'D6', 'D7', 'D8', 'D9'])(
+    'refuses a JPEG that hides its size behind the marker FF%s, which has no length',
+    (marker) => expect(readImageHeader(jpegWithHiddenFrame(Number.parseInt(marker, 16)))).toBeUndefined(),
+  );
+
+  it('reads a JPEG with segments before its size', () => {
+    const image = afterSoi(0xff, 0xfe, 0x00, 0x02, 0xff, 0xe1, 0x00, 0x03, 0x00, 0xff, 0xdd, 0x00, 0x04, 0x00, 0x00);
+    expect(readImageHeader(image)).toEqual({ type: 'image/jpeg', ...SIZE });
+  });
 
   it.each([
     ['PNG', PNG],

@@ -46,19 +46,30 @@ const SOI = 0xffd8;
 const SOS = 0xda;
 /** Baseline, extended sequential and progressive, the processes that browsers decode. */
 const FRAME_MARKERS = [0xc0, 0xc1, 0xc2];
+
+/** DHT, DAC, DQT, DRI, APP0 to APP15 and COM, the other segments that may come before the first scan. */
+const isOtherSegment = (marker: number): boolean => [0xc4, 0xcc, 0xdb, 0xdd, 0xfe].includes(marker) || (marker >= 0xe0 && marker <= 0xef);
+
 /** Progressive images have about ten. Each scan can cover the whole image in a few octets, so that thousands would busy a browser. */
 const MAX_SCANS = 64;
 
-/** Follows the segments to the frame header. @see ITU-T T.81 §B.2.2 */
+/**
+ * Follows the segments to the first scan. Decoders skip markers without a length, such as RST0. If such a marker were followed by its
+ * supposed length, this reader and a decoder could find different frame headers, so every marker that is not expected here is refused.
+ * @see ITU-T T.81 §B.1.1.3, §B.2.2
+ */
 function readJpeg(image: Buffer): ImageHeader | undefined {
   if (image.length < 4 || image.readUInt16BE(0) !== SOI) return undefined;
   let frame: ImageHeader | undefined;
-  for (let at = 2; ; at += 2 + image.readUInt16BE(at + 2)) {
+  for (let at = 2, length = 0; ; at += 2 + length) {
     if (image.readUInt8(at) !== 0xff) return undefined;
     while (image.readUInt8(at + 1) === 0xff) at++; // fill bytes
     const marker = image.readUInt8(at + 1);
     if (marker === SOS) return countScans(image) > MAX_SCANS ? undefined : frame;
-    if (!FRAME_MARKERS.includes(marker)) continue;
+    length = image.readUInt16BE(at + 2);
+    if (length < 2) return undefined; // does not even cover itself
+    if (isOtherSegment(marker)) continue;
+    if (!FRAME_MARKERS.includes(marker)) return undefined;
     if (frame) return undefined; // browsers could show either size
     frame = { type: 'image/jpeg', width: image.readUInt16BE(at + 7), height: image.readUInt16BE(at + 5) };
   }
