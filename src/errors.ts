@@ -377,7 +377,7 @@ const variant = (code: ErrorCode, user: Partial<ErrorText>, administrator: Parti
   administrator: { ...user, ...administrator },
 });
 
-/** Situations in which a code needs another text than that of its row. A missing text falls back to that row. */
+/** Overrides the text of a code in specific situations. A missing text falls back to that row. */
 export const ERROR_VARIANTS = {
   link_unapproved: variant(
     'saml_identifier_ambiguous',

@@ -21,7 +21,7 @@ export interface RoleMappingChange {
   readonly roleMapping: RoleMapping | ((saved: RoleMapping) => RoleMapping);
   /**
    * Another `groups_from`, which the operator switches in the same commit. Saved one after the other, the rules would be checked against
-   * the former groups, and sign-ins in between would be judged by a combination that no operator wants.
+   * the former groups, and sign-ins in between would be evaluated with an unintended combination.
    */
   readonly groupsFrom?: GroupsFrom | undefined;
   /** The operator's confirmation of rules that leave no owner. */

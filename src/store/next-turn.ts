@@ -16,8 +16,7 @@ export function nextTurn(): Promise<void> {
 export const TURN_MS = 10;
 
 /**
- * Returns a function to await between the steps of a loop. It lets other work run if the loop has worked for {@link TURN_MS} since it
- * last did.
+ * Returns a function to await between the steps of a loop. It yields to other work once the loop has run for {@link TURN_MS}.
  */
 export function shareTurns(): () => Promise<void> {
   let turnStartedMs = performance.now();

@@ -118,7 +118,7 @@ const organizationFields = (file: OrganizationFile): Fields =>
 
 interface OrganizationInput {
   readonly slug: string;
-  /** Those that differ. */
+  /** Only the fields that differ. */
   readonly fields: Fields;
   readonly allowNoOwner: boolean;
 }

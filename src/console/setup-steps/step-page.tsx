@@ -14,7 +14,7 @@ export interface StepPageProps {
   readonly frame: Frame;
   readonly step: SetupStepId | 'done';
   readonly progress: SetupProgress;
-  /** The product that was chosen. With it, steps before this one are links, although nothing is saved yet. */
+  /** The product that was chosen. If set, earlier steps are links even before anything is saved. */
   readonly product?: string | undefined;
   readonly title: string;
   readonly lead?: ComponentChildren;

@@ -187,7 +187,7 @@ async function authorize(
   return organization;
 }
 
-/** Checks the role of a caller whose organization is already known to be that of the path. @throws forbidden unless `who` admits the caller */
+/** Checks the role of a caller. The caller's organization has already been matched with the path. @throws forbidden unless `who` admits the caller */
 function requireAllowed({ who, method }: Operation, principal: Principal): void {
   const isOperator = principal.kind === 'operator';
   switch (who) {

@@ -77,7 +77,7 @@ function landingRoutes(router: Router, runtime: Runtime): void {
   );
 }
 
-/** Returns whether this browser has started the setup of this link. Users find back to their setup with the link, because they have no other address. */
+/** Returns true if this browser started the setup of this link. The link is the only way back to the setup. */
 async function hasStarted(runtime: Runtime, request: Request): Promise<boolean> {
   const session = (await readRequestSession(runtime, SETUP_SESSION, request))?.value;
   if (!session || !(await isSecretOfSetup(runtime, secretOf(request), session))) return false;

@@ -59,7 +59,7 @@ export const LIMITS = {
   },
   login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests. Its acceptance returns the point.' },
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
-  // A page shows one, and browsers keep it.
+  // Each page shows one logo, and browsers cache it.
   logo: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of logos of organizations.' },
   // Not by organization: no flood against an organization may keep its sessions from being ended.
   logout: { points: 300, seconds: 60, per: 'address', counts: 'Single logout messages.' },

@@ -48,7 +48,8 @@ export async function stream(response: Response, status: number, parts: AsyncGen
 
 /**
  * Counts the memberships that one page of a list reads. A page that has read this many ends early, and says so by `itemsPerPage`
- * (RFC 7644 §3.4.2.4). So 200 groups of 10,000 members are many requests, between which those of other clients run.
+ * (RFC 7644 §3.4.2.4). So 200 groups of 10,000 members take many requests, so requests from other clients can
+ * run in between.
  */
 export class PageBudget {
   #left = MAX_MEMBERSHIPS_OF_PAGE;

@@ -141,7 +141,7 @@ async function changeAttributes(
       by: 'scim',
     };
     const steps: Step[] = [
-      // A sign-in that has read the former name is judged again.
+      // A sign-in that has read the former name is evaluated again.
       organizationStep(stored, { isReplaced: changesRoles, changesRoles }),
       { do: 'replace', collection, id, version: group.version, value: { ...value, changedAt: toIsoTime(nowMs) } },
       auditStep(nowMs, actor, 'group.changed', { details }),
@@ -157,8 +157,8 @@ async function changeAttributes(
 }
 
 /**
- * Requires that the organization is unchanged. With `isReplaced`, sign-ins that have read it fail and are judged again. With
- * `changesRoles`, sessions and tokens are judged by the present groups until all members are changed.
+ * Requires that the organization is unchanged. With `isReplaced`, sign-ins that have read it fail and are evaluated again.
+ * With `changesRoles`, sessions and tokens use the current groups until all members are changed.
  */
 const organizationStep = (
   { version, value }: Stored<Organization>,

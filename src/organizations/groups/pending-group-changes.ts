@@ -21,7 +21,7 @@ export interface GroupChangeRecord {
   readonly actor: Pick<Actor, 'kind' | 'id'>;
 }
 
-/** The id is that of the group. A group that still exists was renamed. */
+/** Keyed by group ID. A group that still exists was renamed. */
 export const GROUP_CHANGES: Collection<GroupChangeRecord> = { name: 'scim-group-change', indexes: { all: () => [''] }, unique: {} };
 
 const RENAME_AGAIN_AFTER_SECONDS = 30;

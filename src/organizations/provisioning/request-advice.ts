@@ -16,7 +16,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   503: 'The store of the gateway was not available. The identity provider repeats the request.',
 };
 
-/** If a path does not exist. Others are about a user. */
+/** Advice for 404 by path. All other paths name a user. */
 const NOT_FOUND: Partial<Readonly<Record<ProvisioningRequest['path'], string>>> = {
   other: 'Correct the base URL at the identity provider.',
   'Groups/{id}': 'The group was deleted from this gateway. Push it again.',
