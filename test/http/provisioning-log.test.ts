@@ -150,12 +150,13 @@ describe('samlgate scim log', () => {
   afterEach(() => home.remove());
 
   it('lists the requests of the default connection, or of another one', async () => {
-    await scim.call('POST', '/Users', {});
+    const requestId = (await scim.call('POST', '/Users', {})).headers.get('x-request-id');
     const { code, stdout } = await home.run(['scim', 'log', acme.slug], operator);
     expect([code, stdout]).toEqual([
       0,
       expect.stringMatching(/POST +Users +400 +invalidValue .*userName: is required\. Change the attribute/),
     ]);
+    expect(stdout.split('\n')[1]).toContain(` ${requestId} `);
     const { stdout: json } = await home.run(['scim', 'log', acme.slug, '--connection', con, '--json'], operator);
     expect(JSON.parse(json)).toEqual((await read()).body.items);
     const unknown = await home.run(['scim', 'log', acme.slug, '--connection', 'con_unknown'], operator);

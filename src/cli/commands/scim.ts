@@ -113,7 +113,7 @@ async function listRequests(slug: string, { connection, ...options }: LogOptions
       reason: [detail, advice].filter((text) => text !== null).join(' '),
     }));
     const empty = 'No requests yet. Enter the base URL and a SCIM token at the identity provider, and test the connection there.';
-    printTable(rows, ['at', 'method', 'path', 'status', 'scim_type', 'user', 'reason'], empty);
+    printTable(rows, ['at', 'method', 'path', 'status', 'scim_type', 'user', 'request_id', 'reason'], empty);
   });
 }
 
