@@ -1,6 +1,6 @@
 /** Checks a whole store. Changes nothing. */
 import { DIRECTORY, type DirectoryEntry } from '../organizations/directory.ts';
-import { isIntact, LOGO, type Logo } from '../organizations/logo/logo.ts';
+import { isIntact, LOGO, LOGO_IMAGE, LOGO_RECORD, type Logo, type LogoImage } from '../organizations/logo/logo.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations/organizations.ts';
 import { findSchemaProblem } from '../schema/schema-version.ts';
 import type { RawEntry, RawRecord, RawStore } from '../store/raw/raw-entries.ts';
@@ -46,7 +46,7 @@ async function problemsIn(store: RawStore, batch: readonly RawEntry[], secrets: 
       problems.push(
         ...(await findUnopenedKeys(record, secrets)),
         ...(await findDirectoryProblems(store, record)),
-        ...findLogoProblems(record),
+        ...(await findLogoProblems(store, record)),
       );
   }
   return problems;
@@ -61,21 +61,35 @@ function isJson(text: string): boolean {
   }
 }
 
-function findLogoProblems({ partition, collection, text }: RawRecord): string[] {
-  if (collection !== LOGO.name || isIntact(JSON.parse(text) as Logo)) return [];
+/** A logo and its image need each other. A damaged pair is reported once, for the logo if there is one. */
+async function findLogoProblems(store: RawStore, { partition, collection, text }: RawRecord): Promise<string[]> {
+  if (collection !== LOGO.name && collection !== LOGO_IMAGE.name) return [];
+  const other = collection === LOGO.name ? LOGO_IMAGE.name : LOGO.name;
+  const entry = await readRecord(store, { partition, collection: other, id: LOGO_RECORD });
+  if (collection === LOGO_IMAGE.name ? entry : isIntactPair(text, entry)) return [];
   return [`${partition}: the logo is damaged. Set it again with: samlgate org logo SLUG FILE`];
+}
+
+/** An image that is not JSON is a problem of its own. */
+const isIntactPair = (logo: string, image: RawRecord | undefined): boolean =>
+  image !== undefined && (!isJson(image.text) || isIntact(JSON.parse(logo) as Logo, JSON.parse(image.text) as LogoImage));
+
+type RecordRef = Pick<RawRecord, 'partition' | 'collection' | 'id'>;
+
+async function readRecord(store: RawStore, ref: RecordRef): Promise<RawRecord | undefined> {
+  const entry = (await store.read([{ kind: 'record', ...ref }]))[0];
+  return entry?.kind === 'record' ? entry : undefined;
 }
 
 /** An organization and its entry in the directory need each other: the entry finds it by its slug and its domains. */
 async function findDirectoryProblems(store: RawStore, { partition, collection, id, text }: RawRecord): Promise<string[]> {
-  const read = async (ref: Pick<RawRecord, 'partition' | 'collection' | 'id'>) => (await store.read([{ kind: 'record', ...ref }]))[0];
   if (collection === ORGANIZATION.name) {
     const { slug } = JSON.parse(text) as Organization;
-    const entry = await read({ partition: GLOBAL, collection: DIRECTORY.name, id: partition });
+    const entry = await readRecord(store, { partition: GLOBAL, collection: DIRECTORY.name, id: partition });
     return entry ? [] : [`${partition}: the organization ${slug} is not in the directory`];
   }
   if (collection !== DIRECTORY.name) return [];
-  const organization = await read({ partition: id, collection: ORGANIZATION.name, id: ORGANIZATION_RECORD });
+  const organization = await readRecord(store, { partition: id, collection: ORGANIZATION.name, id: ORGANIZATION_RECORD });
   if (organization) return [];
   const { slug } = JSON.parse(text) as DirectoryEntry;
   return [`${id}: the directory names an organization that does not exist. Delete it with: samlgate org delete ${slug}`];

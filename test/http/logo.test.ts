@@ -1,7 +1,8 @@
 import { request as httpRequest } from 'node:http';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Logo } from '../../src/client/api-types.ts';
 import { createClient } from '../../src/client/client.ts';
+import { LOGO, LOGO_IMAGE, LOGO_RECORD } from '../../src/organizations/logo/logo.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { textOf } from '../support/html.ts';
@@ -202,6 +203,52 @@ describe('the address of a logo', () => {
     );
     expect(answers[0]).toEqual([404, expect.objectContaining({ code: 'not_found' })]);
     for (const answer of answers) expect(answer).toEqual(answers[0]);
+  });
+
+  it('costs strangers no read of the image unless its hash is right, and pages none at all', async () => {
+    const { url = '' } = (await put(PNG)).body;
+    const browser = new HttpBrowser();
+    await browser.request(`${gateway.url}/login`, { method: 'POST', body: new URLSearchParams({ who: acme.slug }) });
+    const link = (await gateway.api<{ url: string }>('POST', `/organizations/${acme.slug}/setup-links`, {})).body.url;
+    const read = jest.spyOn(gateway.runtime.store, 'get');
+    const imagesRead = () => read.mock.calls.filter(([, { name }]) => name === LOGO_IMAGE.name).length;
+    try {
+      expect((await browser.open(`${gateway.url}/login`)).text).toContain(new URL(url).pathname);
+      expect((await new HttpBrowser().open(link)).text).toContain(new URL(url).pathname);
+      expect((await olivia.browser.open(`${gateway.url}/console/branding`)).text).toContain(new URL(url).pathname);
+      expect((await get()).status).toBe(200);
+      expect((await fetch(url.replace(/[^/]+$/, 'x'))).status).toBe(404);
+      expect(read.mock.calls.some(([, { name }]) => name === LOGO.name)).toBe(true);
+      expect(imagesRead()).toBe(0);
+      expect((await fetch(url)).status).toBe(200);
+      expect(imagesRead()).toBe(1);
+    } finally {
+      read.mockRestore();
+    }
+  });
+
+  it('always serves the image of its hash while the logo changes', async () => {
+    const images = [PNG, WEBP];
+    let isChanging = true;
+    const changes = (async () => {
+      for (let i = 0; i < 20; i++) await put(images[i % 2] ?? PNG);
+      isChanging = false;
+    })();
+    const { url = '' } = (await put(PNG)).body;
+    while (isChanging) {
+      const response = await fetch(url);
+      const octets = Buffer.from(await response.arrayBuffer());
+      if (response.status === 200) expect(octets).toEqual(PNG);
+      else expect(response.status).toBe(404);
+    }
+    await changes;
+  });
+
+  it('leaves nothing behind when the logo is removed', async () => {
+    await put(PNG);
+    await gateway.api('DELETE', `/organizations/${acme.slug}/logo`, undefined, ownerToken);
+    const { store } = gateway.runtime;
+    for (const collection of [LOGO, LOGO_IMAGE]) expect(await store.get<never>(acme.id, collection, LOGO_RECORD)).toBeUndefined();
   });
 
   it('is limited for each client', async () => {

@@ -8,7 +8,7 @@ import { MEMBER_SESSION } from '../../src/auth/sessions/member-sessions.ts';
 import { PENDING_SIGN_IN, putPendingSignIn } from '../../src/auth/sessions/pending-sign-ins.ts';
 import { sha256 } from '../../src/ids.ts';
 import { DIRECTORY } from '../../src/organizations/directory.ts';
-import { LOGO, LOGO_RECORD, setLogo } from '../../src/organizations/logo/logo.ts';
+import { LOGO, LOGO_IMAGE, LOGO_RECORD, setLogo } from '../../src/organizations/logo/logo.ts';
 import { SCHEMA, SCHEMA_RECORD } from '../../src/schema/schema-version.ts';
 import { createSecrets } from '../../src/secrets.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -367,13 +367,36 @@ describe('checking a store', () => {
     await copy(source, url);
     const page = Buffer.from('<script>alert(1)</script>');
     await withStore(url, async (store) => {
-      const { value, version } = (await store.get(organization.id, LOGO, LOGO_RECORD)) ?? { version: 0 };
-      const damaged = { ...value, data: page.toString('base64'), hash: sha256(page) };
-      const step = { do: 'replace', collection: LOGO, id: LOGO_RECORD, version, value: damaged } as const;
+      const { version } = (await store.get(organization.id, LOGO_IMAGE, LOGO_RECORD)) ?? { version: 0 };
+      const damaged = { data: page.toString('base64'), hash: sha256(page) };
+      const step = { do: 'replace', collection: LOGO_IMAGE, id: LOGO_RECORD, version, value: damaged } as const;
       expect(await store.commit(organization.id, [step])).toEqual({ ok: true });
     });
     expect((await checkStore(url, secrets)).problems).toEqual([expect.stringMatching(/^org_\S+: the logo is damaged/)]);
+    await expectRepaired(url);
   });
+
+  test.each([
+    ['image', LOGO_IMAGE],
+    ['description', LOGO],
+  ])('reports a logo that has lost its %s, and setting the same logo repairs it', async (what, collection) => {
+    const url = sqlite(`lost-${what}`);
+    await copy(source, url);
+    await withStore(url, async (store) => {
+      const { version } = (await store.get<never>(organization.id, collection, LOGO_RECORD)) ?? { version: 0 };
+      expect(await store.commit(organization.id, [{ do: 'delete', collection, id: LOGO_RECORD, version }])).toEqual({ ok: true });
+    });
+    expect((await checkStore(url, secrets)).problems).toEqual([expect.stringMatching(/^org_\S+: the logo is damaged/)]);
+    await expectRepaired(url);
+  });
+
+  /** Follows the advice of the problem. */
+  async function expectRepaired(url: string): Promise<void> {
+    const gateway = await gatewayOn(url);
+    await setLogo(gateway.runtime, { kind: 'operator' }, { organizationId: organization.id, octets: PNG });
+    await gateway.stop();
+    expect((await checkStore(url, secrets)).problems).toEqual([]);
+  }
 
   test('prints problems and exits with 1, and reads the secret beside the SQLite file', async () => {
     const home = makeHome();

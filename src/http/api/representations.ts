@@ -49,7 +49,7 @@ export const logoJson = ({ config }: Pick<Runtime, 'config'>, { slug }: Organiza
   content_type: logo.type,
   width: logo.width,
   height: logo.height,
-  bytes: Buffer.byteLength(logo.data, 'base64'),
+  bytes: logo.octets,
   updated_at: logo.updatedAt,
 });
 
