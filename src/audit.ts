@@ -107,7 +107,7 @@ export const AUDIT_EVENTS = {
   'logo.changed': row(
     'Logo changed',
     '{actor} changed the logo of the organization[: {type}, {width} × {height} pixels]',
-    'the logo was set or replaced that users see when they sign in',
+    'the logo that users see when they sign in was set or replaced',
   ),
   'logo.removed': row('Logo removed', '{actor} removed the logo of the organization', 'the logo was removed'),
   'identity_provider.changed': row(

@@ -1492,7 +1492,7 @@ class ProvisioningRequest(TypedDict):
     at: str
     """RFC 3339 in UTC."""
     request_id: Optional[str]
-    """Under this ID, the log of the gateway has the request."""
+    """The ID of this request in the gateway’s log."""
     method: str
     path: Literal["Users", "Users/{id}", "Groups", "Groups/{id}", "Schemas", "ResourceTypes", "ServiceProviderConfig", "other"]
     """The kind of path. `other`: the gateway has no such path."""

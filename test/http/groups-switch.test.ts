@@ -136,7 +136,7 @@ describe('an organization file that switches groups_from', () => {
 
   it('is applied if the combination has an owner, and says which owners lose the role', async () => {
     const fields = { groups_from: 'scim', ...roleMapping(CHIEFS) };
-    const loss = '1 owner loses the role at the next sign-in, because the groups that SCIM provisions do not give it to them.';
+    const loss = '1 owner loses the role at the next sign-in, because none of their SCIM groups gives them the role.';
     const planned = await apply(fields, '--dry-run');
     expect(planned).toMatchObject({ code: 0, stdout: expect.stringContaining(`warning: ${loss}`), stderr: '' });
     expect(await stateOf()).toEqual(['saml', 'platform-admins']);

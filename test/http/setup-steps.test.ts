@@ -82,7 +82,7 @@ describe('setup: metadata', () => {
   it.each([
     ['text that is neither', 'hello', 'neither an address nor XML'],
     ['nothing', '', 'You entered nothing.'],
-    ['a certificate', '-----BEGIN CERTIFICATE-----\nAAAA', 'It is a certificate.'],
+    ['a certificate', '-----BEGIN CERTIFICATE-----\nAAAA', 'This is a certificate, not metadata.'],
     ['a web page', '<html>no</html>', 'You pasted XML of'],
     ['an address of the internal network', 'https://169.254.169.254/x', 'You entered the address https://169.254.169.254/x.'],
   ])('says beside the field what it understood: %s', async (_name, metadata, understood) => {

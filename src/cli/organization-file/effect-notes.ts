@@ -9,7 +9,7 @@ export function effectNotes(slug: string, changed: Fields, answer: unknown): str
   if (owners > 0) {
     const losers = `${countOf(owners, 'owner')} ${owners === 1 ? 'loses' : 'lose'} the role at the next sign-in`;
     notes.push(
-      `${losers}, because ${GROUPS[String(changed.groups_from)] ?? 'the groups of groups_from'} do not give it to them. To keep the role, put them into a group with a rule that gives the role owner, or make them owners manually.`,
+      `${losers}, because none of their ${GROUPS[String(changed.groups_from)] ?? 'groups'} gives them the role. To keep it, add them to a group with a rule that gives the role owner, or make them owners manually.`,
     );
   }
   if (members > 0 && 'provisioning' in changed) {
@@ -22,7 +22,7 @@ export function effectNotes(slug: string, changed: Fields, answer: unknown): str
 }
 
 const GROUPS: Readonly<Record<string, string>> = {
-  saml: 'the groups of SAML responses',
-  scim: 'the groups that SCIM provisions',
-  both: 'the groups of SAML responses and those that SCIM provisions',
+  saml: 'SAML groups',
+  scim: 'SCIM groups',
+  both: 'SAML or SCIM groups',
 };

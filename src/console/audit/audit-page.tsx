@@ -16,7 +16,7 @@ const TEXTS = {
   auditTrail: 'Audit trail',
   organizationLead: 'Every change, sign-in and refused sign-in with a valid signature. Entries cannot be changed.',
   gatewayLead: 'Changes to the gateway as a whole. Each organization has its own audit trail.',
-  searchGoesOn: 'The search continues on the next page.',
+  searchGoesOn: 'More results may be on the next page.',
   noEntries: 'No entries',
   noEntriesOnPage: 'No entries on this page',
   storedEntries: (count: string) => `At most ${count} entries are stored.`,

@@ -23,7 +23,7 @@ const TEXTS = {
   noResults: 'No results',
   noMatch: (query: ComponentChildren) => <>No name or email contains “{query}”.</>,
   noResultsSoFar: 'No results so far',
-  searchGoesOn: (query: ComponentChildren) => <>The next page continues the search for “{query}”.</>,
+  searchGoesOn: (query: ComponentChildren) => <>More results for “{query}” may be on the next page.</>,
   unprovisionedOnly: 'These members have no SCIM user. If the organization requires provisioning, they cannot sign in.',
   allProvisioned: 'All members have a SCIM user',
   noneUnprovisionedSoFar: 'No results so far. Open the next page.',

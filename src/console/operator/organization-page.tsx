@@ -71,7 +71,8 @@ const TEXTS = {
   deleteQuestion: (name: string) => `Delete ${name}?`,
   confirmDeletion: (slug: string) => `Delete ${slug}`,
   typeSlug: 'Type the organization’s slug to confirm',
-  deletionEffect: 'All its members, sessions, tokens and its audit trail are deleted immediately. This cannot be undone.',
+  deletionEffect:
+    'Access ends immediately. All members, sessions, tokens and the audit trail are deleted in the background. This cannot be undone.',
 } as const;
 
 export interface ConnectionWarnings {

@@ -57,7 +57,7 @@ const TEXTS = {
   verifiedDomains: 'only in verified domains',
   provisioning: 'Users who may sign in',
   cannotSignIn: (count: number) =>
-    `If only users provisioned with SCIM may sign in, ${counted(count, 'member')} without a SCIM user cannot sign in any longer. Their sessions and tokens stay.`,
+    `If only users provisioned with SCIM may sign in, ${counted(count, 'member')} without a SCIM user will no longer be able to sign in. Their sessions and tokens stay.`,
   showUnprovisioned: 'Show these members',
   groupsForRules: 'Groups for role rules',
   groupsForRulesHint: 'Push groups before you switch to SCIM. Owners in no group with the role owner lose it at their next sign-in.',

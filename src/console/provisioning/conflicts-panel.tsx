@@ -22,7 +22,7 @@ const TEXTS = {
   actions: 'Actions',
   approve: 'Approve',
   decline: 'Decline',
-  hasMore: 'There are more conflicts. Decide these first.',
+  hasMore: 'There are more conflicts. Resolve these first.',
 } as const;
 
 const REASONS: Readonly<Record<ProvisioningConflict['reason'], string>> = {

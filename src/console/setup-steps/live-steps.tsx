@@ -14,7 +14,7 @@ import { SETUP_STEPS, type SetupProgress, type SetupStepId } from './steps.ts';
 
 const TEXTS = {
   goLive: 'Go live',
-  whatGoLiveDoes: 'Until now, only test sign-ins work. When you go live, users can sign in immediately.',
+  whatGoLiveDoes: 'So far, only test sign-ins work. When you go live, users can sign in immediately.',
   isReady: 'Everything is set up, and the test sign-in succeeded.',
   isDisabled: 'This connection is disabled. Ask an owner of the organization to enable it.',
   isLocked: 'Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.',

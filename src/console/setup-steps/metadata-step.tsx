@@ -9,7 +9,7 @@ import type { SetupProgress } from './steps.ts';
 
 const TEXTS = {
   title: 'Add your identity provider’s metadata',
-  lead: 'The metadata tells the gateway where users sign in, and which certificate proves it. You see a preview before anything is saved.',
+  lead: 'The metadata tells the gateway where users sign in, and which certificate signs its responses. You see a preview before anything is saved.',
   isProposal: 'Members exist, so metadata that you save here is a proposal. It takes effect when an owner accepts it.',
   metadata: 'Metadata',
   whereToFind: (place: string) => (
@@ -18,7 +18,7 @@ const TEXTS = {
     </>
   ),
   manualEntry: 'Manual entry',
-  enterManually: 'There is no metadata: enter the values manually',
+  enterManually: 'Enter the values manually',
   urlOrXml: 'URL or XML of the metadata',
   urlExample: 'https://…',
   orFile: 'Or a file',

@@ -8,7 +8,7 @@ import { Callout } from '../parts/notice.tsx';
 import { decisiveCheck } from './verdict.tsx';
 
 const TEXTS = {
-  wasNotExamined: 'The response was not examined, because it could not be read or too many were refused at that time.',
+  wasNotExamined: 'The response was not examined, because it could not be read or too many responses were being refused at the time.',
   checks: 'Checks',
   otherFailures: (count: number) => (count === 1 ? 'Another check would have failed too:' : `${count} other checks would have failed too:`),
   checksOf: (group: string) => `Checks: ${group}`,
@@ -18,7 +18,7 @@ const TEXTS = {
   finding: 'Finding',
   expected: (value: ComponentChildren) => <>expected {value}</>,
   received: (value: ComponentChildren) => <>received {value}</>,
-  isUnsigned: 'Not signed, so anyone can have written it.',
+  isUnsigned: 'Not signed, so anyone could have written it.',
 } as const;
 
 /** All checks in folded groups. Failures that the verdict does not show are above them. */

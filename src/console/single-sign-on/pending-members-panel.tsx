@@ -33,7 +33,7 @@ const TEXTS = {
   revokeAll: 'Revoke their sessions and tokens',
   confirmRevocation: 'Revoke the sessions and CLI tokens of all members who have not signed in again, on all pages?',
   noMoreMembers: 'No more members.',
-  searchGoesOn: 'No members on this page. The search continues on the next page.',
+  searchGoesOn: 'No members on this page. More may be on the next page.',
   isApproved: 'Approved, waits for a sign-in',
   approve: 'Approve',
   decline: 'Decline',

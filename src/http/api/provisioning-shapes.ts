@@ -35,7 +35,7 @@ export const CONFLICT_DECISION = z.strictObject({
 
 export const PROVISIONING_REQUEST = z.strictObject({
   at: time,
-  request_id: z.string().nullable().describe('Under this ID, the log of the gateway has the request.'),
+  request_id: z.string().nullable().describe('The ID of this request in the gateway’s log.'),
   method: z.string(),
   path: z.enum([...SCIM_PATHS, 'other']).describe('The kind of path. `other`: the gateway has no such path.'),
   status: z.int().describe('The HTTP status of the answer. 499: the client disconnected before the answer.'),

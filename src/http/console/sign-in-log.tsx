@@ -23,7 +23,7 @@ import { visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, visitOf } from './visit.ts';
 
 const TEXTS = {
-  readsGroupsFrom: (attribute: string) => `From the next sign-in on, groups are also read from the attribute “${attribute}”.`,
+  readsGroupsFrom: (attribute: string) => `Starting with the next sign-in, groups are also read from the attribute “${attribute}”.`,
 } as const;
 
 /** Refuses missing sign-ins and those of others in the same words, so that the text does not reveal which sign-ins exist. */

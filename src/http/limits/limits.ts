@@ -57,7 +57,7 @@ export const LIMITS = {
     per: 'address',
     counts: 'Unsolicited responses with an unknown key, for which metadata is fetched.',
   },
-  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests. Its acceptance returns the point.' },
+  login_start: { points: 300, seconds: 60, per: 'address', counts: 'Started sign-ins and tests. An accepted sign-in returns its point.' },
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
   // Each page shows one logo, and browsers cache it.
   logo: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of logos of organizations.' },

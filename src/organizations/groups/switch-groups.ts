@@ -24,7 +24,7 @@ export async function requireOwnerAfterSwitch(store: Store, before: Organization
   if (!switchesGroups(before, after)) return;
   const effect = await foreseeRoles(store, { organization: after, mapping: after.roleMapping });
   const reason = noOwnerReason(before.roleMapping, after.roleMapping, { ...effect, isSwitch: true });
-  if (reason !== undefined) throw noOwnerAfterSwitch('This change of groups_from', effect);
+  if (reason !== undefined) throw noOwnerAfterSwitch('Changing groups_from this way', effect);
 }
 
 /** Creates the refusal of a switch, also if it is saved together with role rules. */

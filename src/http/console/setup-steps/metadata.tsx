@@ -38,7 +38,8 @@ const TEXTS = {
   enteredValues: 'You entered the values manually.',
   enteredNothing: 'You entered nothing.',
   isUnknown: 'This is neither an address nor XML.',
-  isCertificate: 'It is a certificate. Enter it below under “enter the values manually”, or use the metadata, which contains it.',
+  isCertificate:
+    'This is a certificate, not metadata. Enter it below under “Enter the values manually”, or use the metadata, which contains it.',
   whatToEnter: 'Enter an address that starts with https://, paste XML that starts with “<”, or choose a file.',
   previewUnreadable: 'The previewed document could not be read. Enter the metadata again.',
   isUnusable: 'This metadata cannot be used.',
