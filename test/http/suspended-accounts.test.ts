@@ -5,7 +5,7 @@ import type { Store } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeTestOrganization, OKTA_ISSUER, type TestOrganization } from '../support/identity-provider.ts';
 import { seedFormerMember } from '../support/seed.ts';
 import { callWithSession } from '../support/session-calls.ts';
 import { addConnection, type TestConnection } from '../support/test-connection.ts';
@@ -164,6 +164,47 @@ describe('a suspended member of an earlier version', () => {
     await seedFormerMember(gateway.runtime, acme, { email: 'x@acme.example', form: ['NameID', short.value], suspended: true });
     await gateway.api('PATCH', path(`connections/${partner.id}`), { identifier: { name_id: short.format } });
     expect(await signIn(partner, { email: ada, nameId: short })).toBe('accepted');
+  });
+
+  describe('whose NameID had qualifiers', () => {
+    const NEW_IDP = 'https://new.example/idp';
+    const other = { email: 'new@acme.example', nameId: { ...nameId, value: 'id of mia' } };
+    const seed = async (name: string, spName: string) => {
+      const form = ['NameID', other.nameId.value, name, spName];
+      await seedFormerMember(gateway.runtime, acme, { email: 'mia@acme.example', form, suspended: true });
+    };
+    const spEntityId = () => `${gateway.url}/saml/${acme.slug}/metadata`;
+    // Another user, whose sign-in shows that the identity provider itself is accepted.
+    const bystander = { email: ada, nameId: { ...nameId, value: 'id of ada' } };
+
+    it('cannot return through the same connection after its identity provider has changed', async () => {
+      await seed(OKTA_ISSUER, spEntityId());
+      expect((await changeTo(NEW_IDP)).status).toBe(200);
+      for (const nameQualifier of [undefined, NEW_IDP, OKTA_ISSUER, 'https://affiliation.example']) {
+        const returning = { ...other, nameId: { ...other.nameId, nameQualifier } };
+        expect([nameQualifier, await signInFrom(NEW_IDP, returning)]).toEqual([nameQualifier, 'member_suspended']);
+      }
+      expect(await signInFrom(NEW_IDP, bystander)).toBe('accepted');
+    });
+
+    it('cannot return with a qualifier that the member did not have before', async () => {
+      await seed('', '');
+      expect((await changeTo(NEW_IDP)).status).toBe(200);
+      const returning = { ...other, nameId: { ...other.nameId, nameQualifier: OKTA_ISSUER, spNameQualifier: spEntityId() } };
+      expect(await signInFrom(NEW_IDP, returning)).toBe('member_suspended');
+    });
+
+    it('cannot return through another connection, also after the first one was deleted', async () => {
+      await seed(OKTA_ISSUER, '');
+      expect(await signIn(partner, other)).toBe('member_suspended');
+      expect((await changeTo(NEW_IDP)).status).toBe(200);
+      expect(await signIn(partner, other)).toBe('member_suspended');
+      const [first] = (await gateway.api<{ items: { id: string }[] }>('GET', path('connections'))).body.items;
+      expect((await gateway.api('PATCH', path(`connections/${partner.id}`), { is_default: true })).status).toBe(200);
+      expect((await gateway.api('DELETE', path(`connections/${first?.id}`))).status).toBe(204);
+      expect(await signIn(partner, other)).toBe('member_suspended');
+      expect(await signIn(partner, bystander)).toBe('accepted');
+    });
   });
 });
 

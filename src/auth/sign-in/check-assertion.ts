@@ -12,7 +12,7 @@ import type { Member } from '../../organizations/members.ts';
 import type { Connection, GroupsFrom, Organization } from '../../organizations/organizations.ts';
 import { decideRole, type RoleDecision } from '../../organizations/role-mapping.ts';
 import type { Runtime } from '../../runtime.ts';
-import { readAllIdentifiers } from '../../saml/identifier/identifier.ts';
+import { readAllIdentifiers, readFormerForms } from '../../saml/identifier/identifier.ts';
 import { type Person, readPerson } from '../../saml/response/person.ts';
 import { acceptResponse, type VerifiedAssertion } from '../../saml/response/response.ts';
 import type { ResponseSettings } from '../../saml/response/response-settings.ts';
@@ -116,6 +116,7 @@ function identifyUser(organization: Organization, { connection, assertion, setti
     person,
     identifier: person.identifier,
     readIdentifiers: () => readAllIdentifiers(assertion, context),
+    readFormerForms: (formerIdpEntityId) => readFormerForms(assertion, context, formerIdpEntityId),
     email: person.email,
     name: person.name,
     decision: decideRole(

@@ -4,7 +4,7 @@
  */
 import { GatewayError } from '../../errors.ts';
 import { hashOf } from '../../ids.ts';
-import { formerFormOf, type Identifier } from '../../saml/identifier/identifier.ts';
+import { type FormerForm, formerFormOf, type Identifier } from '../../saml/identifier/identifier.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Store, Stored } from '../../store/store.ts';
 import { MEMBERS, type Member, type MemberIdentifier } from '../members.ts';
@@ -95,11 +95,13 @@ export interface NewUser {
   readonly email: string;
   /** Reads all identifiers of the assertion that a connection can use, whatever this one uses. Most sign-ins do not need them. */
   readonly readIdentifiers: () => readonly Identifier[];
+  /** Reads the forms in which earlier versions may have known the user at an identity provider. Only suspended members are found by them. */
+  readonly readFormerForms: (formerIdpEntityId: string) => readonly FormerForm[];
 }
 
-interface UserOfConnection {
+interface UserOfConnection<Reader extends keyof NewUser> {
   readonly connection: Connection;
-  readonly user: Pick<NewUser, 'readIdentifiers'>;
+  readonly user: Pick<NewUser, Reader>;
 }
 
 /** More suspended members with one identifier than all connections of an organization can have. */
@@ -109,7 +111,7 @@ const MAX_SUSPENDED = 100;
 export async function findSuspendedByIdentifier(
   store: Store,
   organizationId: string,
-  { connection, user }: UserOfConnection,
+  { connection, user }: UserOfConnection<'readIdentifiers'>,
 ): Promise<readonly Member[]> {
   // Most organizations have none, and one question costs less than one for each identifier.
   const { items: anySuspended } = await store.find(organizationId, MEMBERS, 'suspendedIdentifier', { limit: 1 });
@@ -156,12 +158,16 @@ export async function requireNotSuspendedBefore(
  * Returns the keys under which an earlier version may have stored the user: by every identifier for users of the connection that
  * existed then, whatever its identity provider is by now, and for others only by those that no two directories share.
  */
-function keysOfEarlierVersions({ connections, formerConnections = [] }: Organization, { connection, user }: UserOfConnection): string[] {
+function keysOfEarlierVersions(
+  { connections, formerConnections = [] }: Organization,
+  { connection, user }: UserOfConnection<'readFormerForms'>,
+): string[] {
   return [...connections, ...formerConnections].flatMap((each) => {
     const identityScope = firstScopeOf(each);
     if (identityScope === undefined) return [];
-    const comparable = user.readIdentifiers().filter(({ source }) => each.id === connection.id || isGloballyUnique(source));
-    return comparable.flatMap(({ formerForms }) => formerForms.map((form) => formerKey({ identityScope }, form)));
+    // The first scope is the entityID that the identity provider of this connection had then, so its users may have it as qualifier.
+    const comparable = user.readFormerForms(identityScope).filter(({ source }) => each.id === connection.id || isGloballyUnique(source));
+    return comparable.map(({ form }) => formerKey({ identityScope }, form));
   });
 }
 

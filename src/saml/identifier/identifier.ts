@@ -89,6 +89,24 @@ export const readAllIdentifiers = (subject: Subject, settings: IdentifierSetting
     .map((source) => readSource(source, subject, settings))
     .filter((found) => found !== undefined);
 
+/** A form in which versions without formats and folding may have known a user. */
+export interface FormerForm {
+  readonly source: IdentifierSource;
+  readonly form: string;
+}
+
+/**
+ * Returns the forms in which earlier versions may have known the user of the assertion at an identity provider, by all identifiers.
+ * They recognize suspended members, but never identify a user, because a persistent NameID has a form for each possible qualifier.
+ * @param formerIdpEntityId the entityID of that identity provider, even if its connection has another one now
+ */
+export const readFormerForms = (subject: Subject, settings: IdentifierSettings, formerIdpEntityId: string): FormerForm[] =>
+  readAllIdentifiers(subject, settings).flatMap(({ source, formerForms }) => {
+    const isPersistent = 'name_id' in source && source.name_id === NAME_ID_PERSISTENT;
+    const forms = isPersistent && subject.nameId ? anyPersistentForms(subject.nameId, settings, formerIdpEntityId) : formerForms;
+    return forms.map((form) => ({ source, form }));
+  });
+
 const offeredSources = ({ attributes }: Subject, { attributeMapping }: IdentifierSettings): IdentifierSource[] =>
   offeredAttributes(attributes, attributeMapping).map((attribute) => ({ attribute }));
 
@@ -137,8 +155,17 @@ function persistentParts(
   const qualifiers = [sent[0] === idpEntityId ? '' : sent[0], sent[1] === entityId ? '' : sent[1]] as const;
   return {
     ...(qualifiers.join('') === '' ? {} : { qualifiers }),
-    formerForms: names.flatMap((name) => spNames.map((spName) => JSON.stringify(['NameID', nameId.value, name, spName]))),
+    formerForms: persistentForms(nameId, names, spNames),
   };
+}
+
+const persistentForms = ({ value }: NameId, names: readonly string[], spNames: readonly string[]): string[] =>
+  names.flatMap((name) => spNames.map((spName) => JSON.stringify(['NameID', value, name, spName])));
+
+/** Returns the forms with the qualifiers as they were sent, without qualifiers, and with the former and the present parties. */
+function anyPersistentForms(nameId: NameId, { idpEntityId, entityId }: IdentifierSettings, formerIdpEntityId: string): string[] {
+  const names = new Set([nameId.nameQualifier ?? '', '', idpEntityId, formerIdpEntityId]);
+  return persistentForms(nameId, [...names], [...new Set([nameId.spNameQualifier ?? '', '', entityId])]);
 }
 
 /** Returns the spellings of a qualifier that mean the same, the present one first. */
