@@ -88,16 +88,13 @@ export async function findSessionPrincipal(runtime: Runtime, login: Login | unde
 
 /** @throws unauthenticated */
 async function readActiveMember(runtime: Runtime, organizationId: string, memberId: string) {
-  const { store } = runtime;
-  const recorded = requireActive((await readTogether(store, organizationId, MEMBERS, memberId))?.value);
+  // The policy is read first. If it says that no group is changing, the record that is read then has the role of the last change.
   const policy = await requireTokenPolicy(runtime, organizationId);
-  if (!policy.changesGroups) return { member: recorded, policy };
-  return { member: requireActive(await readMemberDuringGroupChange(store, organizationId, memberId)), policy };
-}
-
-function requireActive(member: Member | undefined): ActiveMember {
+  const member = policy.changesGroups
+    ? await readMemberDuringGroupChange(runtime, organizationId, memberId)
+    : (await readTogether(runtime.store, organizationId, MEMBERS, memberId))?.value;
   if (!member || !isActive(member)) throw new GatewayError('unauthenticated');
-  return member as ActiveMember;
+  return { member: member as ActiveMember, policy };
 }
 
 /** @throws unauthenticated if the organization was deleted, even if the deletion has not reached the member's record yet */

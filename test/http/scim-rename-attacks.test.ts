@@ -8,9 +8,10 @@ import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
 import type { Step, Store } from '../../src/store/store.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
+import { makeTestOrganization, startedBy, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
 import { callWithSession } from '../support/session-calls.ts';
+import { newIdentityProvider } from '../support/test-connection.ts';
 
 let gateway: TestGateway;
 /** Another replica. It has not read the organization before the attack, so that it has no cached copy of its rules. */
@@ -52,10 +53,12 @@ const setRules = async (names: readonly string[], default_role = 'collaborator')
   expect((await gateway.api('PUT', organization('/role-mapping'), body)).status).toBe(200);
 };
 
+const valuesOf = (email: string) => ({
+  nameId: { value: email, format: NAME_ID_EMAIL },
+  attributes: [{ name: 'email', values: [email] }],
+});
 async function signIn(email: string, browser = new HttpBrowser()): Promise<HttpBrowser> {
-  const attributes = [{ name: 'email', values: [email] }];
-  const values = { nameId: { value: email, format: NAME_ID_EMAIL }, attributes };
-  expect((await acme.post(browser, acme.respond({ values } as never))).status).toBe(303);
+  expect((await acme.post(browser, acme.respond({ values: valuesOf(email) } as never))).status).toBe(303);
   return browser;
 }
 async function makeMember(email: string): Promise<Attacker> {
@@ -142,6 +145,21 @@ describe.each([
     expect(await ownersRequests(ada)).toEqual(REFUSED);
   });
 
+  it.each([
+    ['keeps the identity provider if a former owner finishes a test of another one', true],
+    ['does not keep an owner from replacing it', false],
+  ])('%s', async (_title, isInterrupted) => {
+    const idp = await newIdentityProvider(acme);
+    const saved = await gateway.api<{ replacement: string }>('PUT', organization('/identity-provider?on_new_entity_id=keep'), idp.metadata);
+    const testUrl = `${gateway.url}/saml/${acme.slug}/login?test=1&connection=${saved.body.replacement}`;
+    const { requestId } = startedBy(await ada.browser.request(testUrl));
+    if (isInterrupted) await interrupt(change);
+    const answer = idp.respond({ inResponseTo: requestId, values: valuesOf(ada.email) as never });
+    expect((await acme.post(ada.browser, answer)).status).toBe(303);
+    const { body } = await gateway.api<{ entity_id: string }>('GET', organization('/identity-provider'));
+    expect(body.entity_id === idp.entityId).toBe(!isInterrupted);
+  });
+
   it('does not decide the roles of members of other groups again', async () => {
     await setRules(['platform-admins', 'chiefs']);
     const ben = await makeMember('ben@acme.example');
@@ -160,6 +178,27 @@ describe.each([
     while (status === 200) ({ status } = await callWithSession(gateway, ada.browser, 'GET', organization('/role-mapping')));
     expect(status).toBe(403);
     expect(await roleInRecord(ada)).toBe('owner');
+  });
+
+  it('gives no role to a request whose check began before the change was finished', async () => {
+    await interrupt(change);
+    const store = replica.runtime.store as { get: Store['get'] };
+    const { get } = store;
+    let isFinished = false;
+    store.get = async (partition, collection, id) => {
+      const read = await get.call(replica.runtime.store, partition, collection as never, id);
+      if (!isFinished && id === ada.id) {
+        isFinished = true;
+        await resumeGroupChanges(gateway.runtime);
+      }
+      return read as never;
+    };
+    try {
+      expect((await replica.api('GET', organization('/members'), undefined, ada.token)).status).toBe(403);
+    } finally {
+      store.get = get;
+    }
+    expect([isFinished, await roleInRecord(ada)]).toEqual([true, 'collaborator']);
   });
 
   it('leaves no mark behind if the gateway stops just before the end', async () => {

@@ -3,16 +3,19 @@
  *
  * A member in one of these groups must not use a role that the group no longer gives, also if the gateway stops halfway. So the commit
  * that renames or deletes a group with a role also marks the organization. While it is marked, every check of a session or token decides
- * the role of such a member by the present groups, as a sign-in does, instead of reading it from the member's record.
+ * the role of such a member by the present groups, as a sign-in does, instead of reading it from the member's record. Checks see the
+ * mark at most {@link CREDENTIAL_RULES_LEASE_MS} later.
  */
 import type { Actor } from '../../audit.ts';
+import { BoundedCache } from '../../bounded-cache.ts';
 import { GatewayError } from '../../errors.ts';
-import { eachRecord } from '../../store/each-record.ts';
+import { perRuntime, type Runtime } from '../../runtime.ts';
+import { Lease } from '../../store/lease.ts';
 import { readTogether } from '../../store/read-together.ts';
-import type { Collection, Step, Store } from '../../store/store.ts';
+import type { Collection, Step, Store, Stored } from '../../store/store.ts';
 import { MEMBERS, type Member } from '../members.ts';
-import { getOrganizationById } from '../organizations.ts';
-import { ruleGroupsOfMember, usesScimGroups, withRoleByGroups } from './group-roles.ts';
+import { CREDENTIAL_RULES_LEASE_MS, getOrganizationById, type Organization } from '../organizations.ts';
+import { type RuleGroups, readRuleGroups, ruleGroupsOfMember, ruleGroupsOfUser, usesScimGroups, withRoleByGroups } from './group-roles.ts';
 import { membershipId, scimMemberships } from './scim-groups.ts';
 
 export interface GroupChangeRecord {
@@ -64,26 +67,59 @@ export async function groupChangeSteps(
 
 /**
  * Reads a member of an organization that is marked with `changesGroups`. If one of the member's groups is changing, the member has the
- * role that the groups give now.
+ * role that the groups give now, by rules that are at most as old as the mark may be.
  */
-export async function readMemberDuringGroupChange(store: Store, organizationId: string, memberId: string): Promise<Member | undefined> {
+export async function readMemberDuringGroupChange(runtime: Runtime, organizationId: string, memberId: string): Promise<Member | undefined> {
+  const { store } = runtime;
   const isConcerned = await isInChangingGroup(store, organizationId, memberId);
   // Read last. If the change was finished in the meantime, the record has the new role.
   const member = (await readTogether(store, organizationId, MEMBERS, memberId))?.value;
+  if (!isConcerned || !member?.scim) return member;
+  const { connectionId } = member.scim;
+  const rules = await presentRules(runtime, organizationId, connectionId);
+  if (!rules) return member;
+  const groups = await ruleGroupsOfUser(store, rules.ruleGroups, { organizationId, connectionId, userId: memberId });
+  return withRoleByGroups(rules.organization, member, groups);
+}
+
+/** Returns a member with the role that the groups give, if a group of the organization is changing. */
+export async function withPresentRole(store: Store, organization: Organization, member: Stored<Member>): Promise<Stored<Member>> {
+  if (!organization.changesGroups || !member.value.scim || !usesScimGroups(organization)) return member;
+  const groups = await ruleGroupsOfMember(store, organization, member.value);
+  return { ...member, value: withRoleByGroups(organization, member.value, groups) };
+}
+
+interface PresentRules {
+  readonly organization: Organization;
+  readonly ruleGroups: RuleGroups;
+}
+
+const MAX_CONNECTIONS = 1000;
+const rulesOf = perRuntime(() => new BoundedCache<Lease<PresentRules | undefined>>(MAX_CONNECTIONS));
+
+/** Returns undefined if groups that SCIM provisions give no roles. Cached, because an organization can have a thousand rules. */
+function presentRules(runtime: Runtime, organizationId: string, connectionId: string) {
+  const leases = rulesOf(runtime);
+  const key = `${organizationId} ${connectionId}`;
+  const lease = leases.get(key) ?? new Lease(CREDENTIAL_RULES_LEASE_MS, () => readRules(runtime, organizationId, connectionId));
+  leases.set(key, lease);
+  return lease.current();
+}
+
+async function readRules({ store }: Runtime, organizationId: string, connectionId: string): Promise<PresentRules | undefined> {
   const organization = await getOrganizationById(store, organizationId);
-  if (!isConcerned || !member?.scim || !organization || !usesScimGroups(organization)) return member;
-  return withRoleByGroups(organization, member, await ruleGroupsOfMember(store, organization, member));
+  if (!organization || !usesScimGroups(organization)) return undefined;
+  return { organization, ruleGroups: await readRuleGroups(store, organization, { connectionId }) };
 }
 
 /** Changes that are compared with the groups of a member. If there are more, which takes a crash, they concern every member. */
 const MAX_COMPARED = 20;
 
 async function isInChangingGroup(store: Store, organizationId: string, userId: string): Promise<boolean> {
-  let compared = 0;
-  for await (const { id: groupId, value } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) {
-    if (compared++ === MAX_COMPARED) return true;
-    const membership = await store.get(organizationId, scimMemberships(value.connectionId), membershipId({ groupId, userId }));
-    if (membership) return true;
-  }
-  return false;
+  const { items, nextCursor } = await store.find(organizationId, GROUP_CHANGES, 'all', { limit: MAX_COMPARED });
+  if (nextCursor !== null) return true;
+  const memberships = items.map(({ id: groupId, value: { connectionId } }) =>
+    store.get(organizationId, scimMemberships(connectionId), membershipId({ groupId, userId })),
+  );
+  return (await Promise.all(memberships)).some((membership) => membership !== undefined);
 }
