@@ -68,6 +68,15 @@ describe('the provisioning log in the API', () => {
     for (const shown of [last?.detail, last?.advice]) expect(text).toContain(shown);
   });
 
+  it('advises by the method, the path and the kind of the refusal', async () => {
+    await scim.call('GET', `/Users?filter=${encodeURIComponent('title co "x"')}`);
+    await scim.call('POST', '/Groups', { displayName: 'Engineering' });
+    await scim.call('POST', '/Groups', { displayName: 'Engineering' });
+    const [again, , filtered] = (await read()).body.items;
+    expect(filtered).toMatchObject({ status: 400, scim_type: 'invalidFilter', advice: expect.stringMatching(/^Match users by userName/) });
+    expect(again).toMatchObject({ status: 409, scim_type: 'uniqueness', advice: expect.stringMatching(/^Give the group another name/) });
+  });
+
   it('reads each request once, page by page, also if several have the same time or new ones arrive', async () => {
     const startMs = Math.floor(Date.now() / 60_000) * 60_000;
     for (const seconds of [1, 2, 2, 2, 3]) record(startMs + seconds * 1000);
