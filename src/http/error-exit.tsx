@@ -99,8 +99,10 @@ function asGatewayError(thrown: unknown, request: Request): GatewayError {
   return new GatewayError('internal', { cause: thrown });
 }
 
-const LOGO_UPLOAD = /\/(?:logo|branding)$/;
-const METADATA_UPLOAD = /\/(?:identity-provider|single-sign-on)(?:\/|$)/;
+/** Complete paths, because the slug of an organization can be `logo` or `identity-provider`. */
+const LOGO_UPLOAD = /^(?:\/api\/v1\/organizations\/[^/]+\/logo|\/console(?:\/operator\/organizations\/[^/]+)?\/branding)\/?$/;
+const METADATA_UPLOAD =
+  /^(?:\/api\/v1\/organizations\/[^/]+\/identity-provider|(?:\/setup|\/console(?:\/operator\/organizations\/[^/]+)?)\/single-sign-on)(?:\/|$)/;
 
 /** A body parser does not know what it reads, so the path tells which limit the sender has exceeded. */
 function tooLarge({ path }: Request, cause: unknown): GatewayError {
