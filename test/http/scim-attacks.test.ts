@@ -71,20 +71,35 @@ describe.each(['another organization', 'another connection'])('a SCIM client of 
         allow_no_owner: true,
       });
       expect(saved.status).toBe(200);
-      await gateway.api('PATCH', `/organizations/${slug}`, { groups_from: 'both', allow_no_owner: true });
+      const switched = await gateway.api('PATCH', `/organizations/${slug}`, { groups_from: 'both', allow_no_owner: true });
+      expect(switched.status).toBe(200);
     }
     victim = await makeUser(own);
     victimGroup = await makeGroup(own, 'Engineering', victim);
-    // Only users who have signed in can become owners.
-    const { store } = gateway.runtime;
-    const stored = await store.get(acme.id, MEMBERS, victim);
-    if (!stored) throw new Error('no member');
-    const value = { ...stored.value, lastLoginAt: new Date().toISOString() };
-    await store.commit(acme.id, [{ do: 'replace', collection: MEMBERS, id: victim, version: stored.version, value }]);
+    await markSignedIn(victim);
   });
   beforeEach(async () => {
     strangersMember = await makeUser(stranger);
     strangersGroup = await makeGroup(stranger, 'Takeover', strangersMember);
+  });
+
+  /** Only users who have signed in can become owners. */
+  const markSignedIn = async (id: string) => {
+    const { store } = gateway.runtime;
+    const stored = await store.get(acme.id, MEMBERS, id);
+    if (!stored) throw new Error('no member');
+    const value = { ...stored.value, lastLoginAt: new Date().toISOString() };
+    await store.commit(acme.id, [{ do: 'replace', collection: MEMBERS, id, version: stored.version, value }]);
+  };
+
+  it('would make it an owner if it were a user of the client', async () => {
+    const member = await makeUser(own);
+    await markSignedIn(member);
+    const group = await makeGroup(own, 'Takeover', member);
+    const { body } = await gateway.api<{ role: string }>('GET', `/organizations/${acme.slug}/members/${member}`);
+    expect(body.role).toBe('owner');
+    await own.call('DELETE', `/Groups/${group}`);
+    await stranger.call('DELETE', `/Groups/${strangersGroup}`);
   });
 
   const refOf = (id: string) => `${gateway.url}/scim/v2/${acme.slug}/Users/${id}`;
