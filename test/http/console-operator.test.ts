@@ -232,10 +232,25 @@ describe('operator: organizations', () => {
     expect(await submit({ members: '' })).toContain('The quotas are saved.');
     expect(await quotas()).toEqual({ ...standard, domains: 7 });
     expect(await submit({ domains: '7' })).toContain('has these quotas already');
-    for (const wrong of ['0', '-1', '1.5', '1001', 'many']) {
+    for (const wrong of ['0', '-1', '1.5', '1001', 'many', '1e2', '0x10', '+8', '8.0']) {
       expect(await submit({ domains: wrong, members: '5' })).toContain('quotas.domains');
     }
     expect(await quotas()).toEqual({ ...standard, domains: 7 });
+  });
+
+  it('changes only the quotas that the operator has edited in an old form', async () => {
+    const { slug } = await gateway.makeOrganization();
+    const quotas = async () => (await gateway.api<{ quotas: Record<string, number> }>('GET', `/organizations/${slug}`)).body.quotas;
+    const standard = await quotas();
+    const browser = await enter();
+    const old = await open(browser, `/organizations/${slug}`);
+    await gateway.api('PATCH', `/organizations/${slug}`, { quotas: { members: 250_000, domains: 7 } });
+    await browser.submit(old, { groups: '9' }, '/quotas');
+    expect(await quotas()).toEqual({ ...standard, members: 250_000, domains: 7, groups: 9 });
+    const untouched = await browser.submit(old, {}, '/quotas');
+    expect(textOf(untouched.text)).toContain('has these quotas already');
+    await browser.submit(old, { domains: '' }, '/quotas');
+    expect(await quotas()).toEqual({ ...standard, members: 250_000, groups: 9 });
   });
 
   it('creates, shows, edits and deletes one, the last only after its slug is typed', async () => {

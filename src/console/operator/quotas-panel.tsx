@@ -28,6 +28,9 @@ const QUOTA_LABELS: Readonly<Record<QuotaName, string>> = {
   settings_bytes: 'Bytes of settings',
 };
 
+/** Returns the name of the hidden field with the limit that the form showed. */
+export const shownField = (name: QuotaName): string => `shown_${name}`;
+
 export interface QuotasPanelProps {
   readonly frame: Frame;
   readonly organization: Organization;
@@ -50,13 +53,16 @@ export function QuotasPanel({ frame, organization, quotaUse }: QuotasPanelProps)
         <p class="hint">{TEXTS.emptyIsDefault}</p>
         <PostForm action={`${frame.base}/quotas`} csrfToken={frame.csrfToken}>
           {QUOTA_NAMES.map((name) => (
-            <Field
-              name={name}
-              label={QUOTA_LABELS[name]}
-              type="number"
-              value={String(quotaOf(organization, name))}
-              hint={`${name in quotaUse ? TEXTS.used(quotaUse[name as keyof QuotaUse]) : ''}${TEXTS.range(QUOTAS[name].standard, QUOTAS[name].max)}`}
-            />
+            <>
+              <input type="hidden" name={shownField(name)} value={quotaOf(organization, name)} />
+              <Field
+                name={name}
+                label={QUOTA_LABELS[name]}
+                type="number"
+                value={String(quotaOf(organization, name))}
+                hint={`${name in quotaUse ? TEXTS.used(quotaUse[name as keyof QuotaUse]) : ''}${TEXTS.range(QUOTAS[name].standard, QUOTAS[name].max)}`}
+              />
+            </>
           ))}
           <button type="submit">{TEXTS.save}</button>
         </PostForm>

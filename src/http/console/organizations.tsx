@@ -13,6 +13,7 @@ import {
   OrganizationsPage,
   type OrganizationValues,
 } from '../../console/operator/organizations-page.tsx';
+import { shownField } from '../../console/operator/quotas-panel.tsx';
 import { setupProgress } from '../../console/setup-steps/steps.ts';
 import { GatewayError } from '../../errors.ts';
 import { activeConnections, findDefaultConnection } from '../../organizations/connections/connections.ts';
@@ -25,7 +26,7 @@ import type { NewOrganization, Organization } from '../../organizations/organiza
 import { hasOwner } from '../../organizations/owners/owner-loss.ts';
 import { countUnprovisioned } from '../../organizations/provisioning/unprovisioned-members.ts';
 import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
-import { QUOTA_NAMES, QUOTAS, quotaOf } from '../../organizations/quotas/quotas.ts';
+import { QUOTA_NAMES, QUOTAS, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
 import { listSetupLinks, setupLinkState } from '../../organizations/setup/setup-links.ts';
 import { proposeSlug, slugCandidates } from '../../organizations/slug-proposal.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -140,14 +141,20 @@ export function organizationPages(runtime: Runtime): Router {
   return router;
 }
 
-/** Changes the quotas that differ from the present ones. The default is not stored, so that it follows later versions. */
+/**
+ * Changes the quotas that the operator has edited since the form was shown, so that an old form restores no value that another operator
+ * has changed. The default is not stored, so that it follows later versions.
+ */
 async function saveQuotas(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const organization = organizationOf(response);
   const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;
   const changed = QUOTA_NAMES.flatMap((name) => {
-    const typed = typeof body[name] === 'string' ? body[name].trim() : String(quotaOf(organization, name));
-    const limit = typed === '' ? QUOTAS[name].standard : Number(typed);
-    return limit === quotaOf(organization, name) ? [] : [[name, limit === QUOTAS[name].standard ? null : limit]];
+    const present = quotaOf(organization, name);
+    const { [name]: field, [shownField(name)]: shown = String(present) } = body;
+    const typed = typeof field === 'string' ? field.trim() : shown;
+    if (typed === shown) return [];
+    const limit = limitOf(String(typed), name);
+    return limit === present ? [] : [[name, limit === QUOTAS[name].standard ? null : limit]];
   });
   const { base } = visitOf(response);
   try {
@@ -158,6 +165,12 @@ async function saveQuotas(runtime: Runtime, request: Request, response: Response
     if (!(error instanceof GatewayError) || error.code !== 'validation_failed') throw error;
     redirectWithNotice(runtime, response, base, { kind: 'problem', text: error.facts.detail ?? error.textFor('user').title });
   }
+}
+
+/** Returns other texts than digits as they are, so that the check of the shape refuses them. */
+function limitOf(typed: string, name: QuotaName): number | string {
+  if (typed === '') return QUOTAS[name].standard;
+  return /^\d{1,12}$/.test(typed) ? Number(typed) : typed;
 }
 
 /** How far ahead the home page looks for certificates that expire. */
