@@ -30,6 +30,27 @@ export function withOwnerGroups({ rules }: RoleMapping, { groups, defaultRole }:
   return { rules: [...[...wanted].map((group): RoleRule => ({ group, role: 'owner' })), ...others], defaultRole };
 }
 
+/** A test sign-in, as far as it shows which groups the identity provider sends. */
+export interface TestedGroups {
+  readonly outcome: string;
+  /** `omitted` counts groups that are not in the list. */
+  readonly groups?: { readonly groups: readonly string[]; readonly omitted: number } | undefined;
+}
+
+/**
+ * Returns the groups of the owners if the user of a test sign-in was in none of them. One may be misspelled, and after going live no
+ * member could correct it.
+ */
+export function findMissedOwnerGroups(
+  { roleMapping, groupsFrom = 'saml' }: Pick<Organization, 'roleMapping' | 'groupsFrom'>,
+  { outcome, groups: received }: TestedGroups,
+): readonly string[] {
+  if (groupsFrom !== 'saml' || roleMapping.defaultRole === 'owner') return [];
+  if (outcome !== 'accepted' || !received || received.omitted > 0) return [];
+  const ownerGroups = ownerGroupsOf(roleMapping);
+  return ownerGroups.some((group) => received.groups.includes(group)) ? [] : ownerGroups;
+}
+
 /** Returns whether the link of this connection may change role rules: it is the only one, a draft, and there are no members. */
 export async function canSetupChangeRoles(store: Store, organization: Organization, connection: Connection): Promise<boolean> {
   const { id, state, replaces, change } = connection;

@@ -6,13 +6,15 @@ import { setupProgress } from '../../../console/setup-steps/steps.ts';
 import { changeConnection } from '../../../organizations/connections/change-connection.ts';
 import { goLive } from '../../../organizations/setup/go-live.ts';
 import { isLockedForSetup } from '../../../organizations/setup/setup-rights.ts';
+import { findMissedOwnerGroups } from '../../../organizations/setup/setup-roles.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
 import { findVisitedConnection, requireVisitedConnection } from '../connections/visited-connection.ts';
 import { visitActorOf } from '../setup-visit.ts';
 import { frameOf, parseForm, runAndRedirect, sendConsolePage, singleSignOnPathOf, visitOf } from '../visit.ts';
 import { ownValues } from './own-values.ts';
-import { findMissedOwnerGroups } from './roles.tsx';
+import { canChooseRoles } from './roles.tsx';
+import { findLastTest } from './tests.tsx';
 
 const TEXTS = {
   isLive: 'Single sign-on is live. Users can sign in now.',
@@ -35,7 +37,9 @@ async function showLive(runtime: Runtime, request: Request, response: Response):
   const isLocked = isSetup && (await isLockedForSetup(runtime.store, { organization, connectionId: connection.id }));
   const frame = frameOf(runtime, request, response);
   const progress = setupProgress(organization, connection);
-  const missedGroups = await findMissedOwnerGroups(runtime, response, connection);
+  // Only visitors who choose the groups of the owners can correct them.
+  const test = (await canChooseRoles(runtime, response)) ? await findLastTest(runtime, response, connection) : undefined;
+  const missedGroups = test ? findMissedOwnerGroups(organization, test) : [];
   const page = <LiveStep frame={frame} progress={progress} connection={connection} isLocked={isLocked} missedOwnerGroups={missedGroups} />;
   sendConsolePage(response, page);
 }

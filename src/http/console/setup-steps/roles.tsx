@@ -6,7 +6,6 @@ import { setupProgress } from '../../../console/setup-steps/steps.ts';
 import { GatewayError } from '../../../errors.ts';
 import { activeConnections, isDefaultConnection } from '../../../organizations/connections/connections.ts';
 import { listRuleCandidates } from '../../../organizations/groups/groups-with-counts.ts';
-import type { Connection } from '../../../organizations/organizations.ts';
 import { changeRoleMapping } from '../../../organizations/role-mapping-change.ts';
 import { canSetupChangeRoles, ownerGroupsOf, withOwnerGroups } from '../../../organizations/setup/setup-roles.ts';
 import type { Runtime } from '../../../runtime.ts';
@@ -33,7 +32,7 @@ export function rolesPages(runtime: Runtime): Router {
  * Returns whether the visitor chooses roles in this step. After the first connection is active, and for owners, it is done on the page
  * Role mapping, which shows the effect on the members first.
  */
-async function canChoose(runtime: Runtime, response: Response): Promise<boolean> {
+export async function canChooseRoles(runtime: Runtime, response: Response): Promise<boolean> {
   const organization = organizationOf(response);
   const connection = requireVisitedConnection(response);
   const { viewer } = visitOf(response);
@@ -46,7 +45,7 @@ async function show(runtime: Runtime, request: Request, response: Response): Pro
   if (!connection) return response.redirect(303, `${singleSignOnPathOf(response)}/steps`);
   const organization = organizationOf(response);
   const { roleMapping } = organization;
-  const isChoosing = await canChoose(runtime, response);
+  const isChoosing = await canChooseRoles(runtime, response);
   const test = isChoosing ? await findLastTest(runtime, response, connection) : undefined;
   const page = (
     <RolesStep
@@ -63,20 +62,6 @@ async function show(runtime: Runtime, request: Request, response: Response): Pro
   sendConsolePage(response, page);
 }
 
-/**
- * Returns the groups of the owners if the user of the last test sign-in was in none of them. One may be misspelled, and after going
- * live no member could correct it. Empty for visitors who do not choose the roles.
- */
-export async function findMissedOwnerGroups(runtime: Runtime, response: Response, connection: Connection): Promise<readonly string[]> {
-  const { roleMapping, groupsFrom = 'saml' } = organizationOf(response);
-  const ownerGroups = ownerGroupsOf(roleMapping);
-  if (groupsFrom !== 'saml' || roleMapping.defaultRole === 'owner' || !(await canChoose(runtime, response))) return [];
-  const test = await findLastTest(runtime, response, connection);
-  if (test?.outcome !== 'accepted' || !test.groups || test.groups.omitted > 0) return [];
-  const { groups } = test.groups;
-  return ownerGroups.some((group) => groups.includes(group)) ? [] : ownerGroups;
-}
-
 const ROLES_FORM = z.object({
   /** One group per line. White space is kept, because it is part of a group’s name. */
   owner_groups: z.string().max(20_000).optional(),
@@ -86,7 +71,7 @@ const ROLES_FORM = z.object({
 
 async function save(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { owner_groups, add_group, default_role } = parseForm(ROLES_FORM, request);
-  if (!(await canChoose(runtime, response))) {
+  if (!(await canChooseRoles(runtime, response))) {
     throw new GatewayError('forbidden', TEXTS.isClosed);
   }
   await changeRoleMapping(runtime, visitActorOf(request, response), {
