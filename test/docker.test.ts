@@ -57,7 +57,9 @@ const lastStage = stages.at(-1) ?? [];
 
 /** Environment variables of the image. */
 const imageEnvironment = Object.fromEntries(
-  valuesOf(lastStage, 'ENV').flatMap((value) => value.split(/\s+/).map((pair) => pair.split(/=(.*)/s, 2) as [string, string])),
+  valuesOf(lastStage, 'ENV').flatMap((value) =>
+    [...value.matchAll(/(\w+)=(?:"([^"]*)"|(\S*))/g)].map(([, name = '', quoted, plain = '']) => [name, quoted ?? plain]),
+  ),
 );
 
 /** Applies .dockerignore as the builder does: the last rule that matches the path or a parent folder decides. */

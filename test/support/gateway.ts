@@ -87,7 +87,7 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
   const api: TestGateway['api'] = (method, resource, body, token = operatorToken) => callApi(url, method, resource, body, token);
   let idp: Promise<MockIdp> | undefined;
   const mockIdp = () => {
-    idp ??= startMockIdp({ gatewayBaseUrl: url, port: 0, ...(parts.now && { nowMs: parts.now }) });
+    idp ??= startMockIdp({ gatewayBaseUrl: config.baseUrl, port: 0, ...(parts.now && { nowMs: parts.now }) });
     return idp;
   };
   return {
