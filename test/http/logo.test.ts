@@ -30,8 +30,8 @@ beforeEach(async () => {
   await gateway.api('DELETE', `/organizations/${acme.slug}/logo`);
 });
 
-async function put(image: Buffer<ArrayBuffer>, { type = 'image/png', token = ownerToken, slug = acme.slug } = {}) {
-  const response = await fetch(`${gateway.url}/api/v1/organizations/${slug}/logo`, {
+async function put(image: Buffer<ArrayBuffer>, { type = 'image/png', token = ownerToken, slug = acme.slug, url = gateway.url } = {}) {
+  const response = await fetch(`${url}/api/v1/organizations/${slug}/logo`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${token}`, 'content-type': type },
     body: image,
@@ -160,6 +160,31 @@ describe('the logo in the API', () => {
       request.write(PNG);
     });
     expect(status).toBe(401);
+  });
+
+  it('is set 30 times an hour at most, in the API and the console together, but can always be removed', async () => {
+    const limited = await startGateway({ environment: { SAMLGATE_RATE_LIMITS: 'on' } });
+    try {
+      const [flooded, quiet] = [await limited.makeOrganization(), await limited.makeOrganization()];
+      const set = ({ slug }: OrganizationJson, image: Buffer<ArrayBuffer>) =>
+        put(image, { url: limited.url, slug, token: limited.operatorToken });
+      const browser = new HttpBrowser();
+      await browser.submit(await browser.open(`${limited.url}/console/operator`), { token: limited.operatorToken });
+      const page = await browser.open(`${limited.url}/console/operator/organizations/${flooded.slug}/branding`);
+      const upload = () => browser.submit(page, { logo: new File([JPEG], 'logo.jpg') }, '/branding');
+      expect((await upload()).text).toContain('The logo is saved.');
+      for (let i = 0; i < 29; i++) expect((await set(flooded, i % 2 ? WEBP : PNG)).status).toBe(200);
+      expect(await set(flooded, WEBP)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+      const refused = await upload();
+      expect([refused.status, refused.code]).toEqual([429, 'rate_limited']);
+      const { url } = await limited.api<Logo>('GET', `/organizations/${flooded.slug}/logo`).then(({ body }) => body);
+      expect(Buffer.from(await (await fetch(url)).arrayBuffer())).toEqual(PNG);
+      expect((await set(quiet, PNG)).status).toBe(200);
+      expect((await limited.api('DELETE', `/organizations/${flooded.slug}/logo`)).status).toBe(204);
+      expect((await set(flooded, PNG)).status).toBe(429);
+    } finally {
+      await limited.stop();
+    }
   });
 
   it('is lost with the organization', async () => {

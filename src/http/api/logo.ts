@@ -2,6 +2,7 @@
 import express from 'express';
 import { GatewayError } from '../../errors.ts';
 import { findLogo, MAX_LOGO_OCTETS, removeLogo, setLogo } from '../../organizations/logo/logo.ts';
+import { requireKeyWithinLimit } from '../limits/rate-limits.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { logoJson } from './representations.ts';
@@ -49,9 +50,11 @@ export const LOGOS = [
     body: IMAGE_BODY,
     status: 200,
     answer: answers.LOGO,
-    refusals: ['payload_too_large', 'conflict'],
-    handle: async ({ runtime, actor, organization, body }) =>
-      logoJson(runtime, organization, await setLogo(runtime, actor, { organizationId: organization.id, octets: body })),
+    refusals: ['payload_too_large', 'conflict', 'rate_limited'],
+    handle: async ({ runtime, actor, organization, body }) => {
+      await requireKeyWithinLimit(runtime, 'logo_changes', organization.id);
+      return logoJson(runtime, organization, await setLogo(runtime, actor, { organizationId: organization.id, octets: body }));
+    },
   }),
   operation({
     method: 'delete',

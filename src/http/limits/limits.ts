@@ -61,6 +61,13 @@ export const LIMITS = {
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
   // Each page shows one logo, and browsers cache it.
   logo: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of logos of organizations.' },
+  // Each change adds an entry to the audit trail, and the oldest entries are deleted. Removals need a logo, so that this limits them, too.
+  logo_changes: {
+    points: 30,
+    seconds: 3600,
+    per: 'organization',
+    counts: 'Logos that owners or the operator set. The logo can be removed even above the limit.',
+  },
   // Not by organization: no flood against an organization may keep its sessions from being ended.
   logout: { points: 300, seconds: 60, per: 'address', counts: 'Single logout messages.' },
   login_page: {

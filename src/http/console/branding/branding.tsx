@@ -5,6 +5,7 @@ import { GatewayError } from '../../../errors.ts';
 import { removeLogo, setLogo } from '../../../organizations/logo/logo.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
+import { requireKeyWithinLimit } from '../../limits/rate-limits.ts';
 import { shownOrganization } from '../../saml/logo.ts';
 import { frameOf, redirectWithNotice, sendConsolePage, visitOf } from '../visit.ts';
 
@@ -39,7 +40,9 @@ async function upload(runtime: Runtime, request: Request, response: Response): P
   const { logo } = (request.body ?? {}) as { logo?: unknown };
   try {
     if (!(logo instanceof Uint8Array) || logo.length === 0) throw new GatewayError('validation_failed', TEXTS.fileMissing);
-    await setLogo(runtime, callerOf(request, response), { organizationId: organizationOf(response).id, octets: logo });
+    const organizationId = organizationOf(response).id;
+    await requireKeyWithinLimit(runtime, 'logo_changes', organizationId);
+    await setLogo(runtime, callerOf(request, response), { organizationId, octets: logo });
   } catch (error) {
     if (!(error instanceof GatewayError) || !['validation_failed', 'payload_too_large'].includes(error.code)) throw error;
     return showBranding(runtime, request, response, error);
