@@ -54,8 +54,10 @@ const TEXTS = {
   mismatchAdvice: 'If you just started this sign-in yourself, sign in to the other organization. You then return to the code.',
   signInTo: (organization: string) => `Sign in to ${organization}`,
   approved: 'The terminal is signed in',
-  approvedAdvice:
-    'Return to the terminal. You can close this window. Its token is in the list of your CLI tokens, where you can revoke it.',
+  approvedAdvice: (tokens: ComponentChildren) => (
+    <>Return to the terminal. You can close this window. Its token is in the {tokens}, where you can revoke it.</>
+  ),
+  listOfTokens: 'list of your CLI tokens',
   denied: 'The terminal was denied access',
   deniedAdvice:
     'The terminal received no token. If you did not start this sign-in, someone may have tried to access your account. Tell an owner of your organization.',
@@ -217,7 +219,7 @@ export function DeviceAnsweredPage({ approved }: { readonly approved: boolean })
   return (
     <Page title={title} help={HELP.device}>
       <h1>{title}</h1>
-      <p>{approved ? TEXTS.approvedAdvice : TEXTS.deniedAdvice}</p>
+      <p>{approved ? TEXTS.approvedAdvice(<a href="/console">{TEXTS.listOfTokens}</a>) : TEXTS.deniedAdvice}</p>
     </Page>
   );
 }

@@ -77,6 +77,7 @@ describe('device authorization (RFC 8628)', () => {
     expect(await poll(code)).toBe('authorization_pending');
     const answered = await carl.browser.submit(page, { action: 'approve' }, '/device');
     expect([answered.status, answered.text]).toEqual([200, expect.stringContaining('The terminal is signed in')]);
+    expect(answered.text).toContain('<a href="/console">list of your CLI tokens</a>');
     const token = await poll(code);
     expect(token).toMatch(/^samlgate_cli_/);
     const { body } = await gateway.api<{ user: { id: string } }>('GET', '/me', undefined, token);

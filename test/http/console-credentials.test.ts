@@ -73,6 +73,7 @@ describe('console: CLI tokens', () => {
     const form = await carl.browser.open(`${gateway.url}/console/tokens/new`);
     const page = await carl.browser.submit(form, { name: 'from the page', expires_in_days: '7' });
     expect(page.url).toBe(`${gateway.url}/console/tokens/created`);
+    expect(textOf(page.text)).toContain(`curl -H "Authorization: Bearer $SAMLGATE_CLI_TOKEN" ${gateway.url}/api/v1/me`);
     expect(await statusOf(/samlgate_cli_[\w.-]+/.exec(page.text)?.[0] ?? '')).toBe(200);
     const stranger = await new HttpBrowser().request(`${gateway.url}/console/tokens/new`);
     expect([stranger.status, stranger.location]).toEqual([303, expect.stringContaining('/login?')]);

@@ -42,9 +42,10 @@ const TEXTS = {
   useTitle: 'How to use the token',
   howToUse: (variable: ComponentChildren, header: ComponentChildren) => (
     <>
-      Pass it to a program in the environment variable {variable}, or send it as {header}.
+      Pass it to a program in the environment variable {variable}, or send it as {header}. This request shows who you are:
     </>
   ),
+  requestToCopy: 'example request',
   noNeedToCopy: 'On your own computer you do not need to copy tokens. The command line creates its own:',
   anyComputer: 'macOS, Linux and Windows',
   noBrowser: 'On a computer without a browser',
@@ -159,10 +160,12 @@ export interface CreatedTokenPageProps {
   readonly frame: Frame;
   readonly created: { readonly name: string; readonly token: string; readonly endsAtMs?: number | undefined };
   readonly loginCommand: string;
+  /** The URL of the API. */
+  readonly apiUrl: string;
 }
 
 /** Shows a new token. No other page ever shows it. */
-export function CreatedTokenPage({ frame, created: { name, token, endsAtMs }, loginCommand }: CreatedTokenPageProps) {
+export function CreatedTokenPage({ frame, created: { name, token, endsAtMs }, loginCommand, apiUrl }: CreatedTokenPageProps) {
   return (
     <ConsolePage frame={frame} section="credentials" title={TEXTS.yourNewToken} back={{ href: HOME, label: TEXTS.back }}>
       <div class="panel">
@@ -178,6 +181,7 @@ export function CreatedTokenPage({ frame, created: { name, token, endsAtMs }, lo
         />
         <h2>{TEXTS.useTitle}</h2>
         <p>{TEXTS.howToUse(<code>SAMLGATE_CLI_TOKEN</code>, <code>Authorization: Bearer …</code>)}</p>
+        <Copy value={`curl -H "Authorization: Bearer $SAMLGATE_CLI_TOKEN" ${apiUrl}/me`} what={TEXTS.requestToCopy} block />
         <p>{TEXTS.noNeedToCopy}</p>
         <LoginCommands command={loginCommand} />
         <p class="buttons">

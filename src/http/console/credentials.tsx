@@ -112,7 +112,9 @@ async function showCreatedToken(runtime: Runtime, request: Request, response: Re
     return redirectWithNotice(runtime, response, HOME, { kind: 'problem', text });
   }
   const frame = frameOf(runtime, request, response);
-  sendConsolePage(response, <CreatedTokenPage frame={frame} created={created} loginCommand={loginCommand(runtime, response)} />);
+  const apiUrl = `${runtime.config.baseUrl}/api/v1`;
+  const command = loginCommand(runtime, response);
+  sendConsolePage(response, <CreatedTokenPage frame={frame} created={created} loginCommand={command} apiUrl={apiUrl} />);
 }
 
 const loginCommand = ({ config }: Runtime, { locals }: Response): string =>
