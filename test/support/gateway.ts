@@ -82,8 +82,9 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
   });
   await gateway.listen();
   const { operatorToken } = config;
-  // Replicas share the base URL of one of them, but each is called at its own address.
-  const url = new URL(config.baseUrl).hostname === 'localhost' ? `http://localhost:${config.listen.port}` : config.baseUrl;
+  // Replicas share the base URL of one of them, but each is called at its own address. Behind a proxy, all are called at the base URL.
+  const url = baseUrls.has(config.baseUrl) ? `http://localhost:${config.listen.port}` : config.baseUrl;
+  if (config.baseUrl === `http://localhost:${config.listen.port}`) baseUrls.add(config.baseUrl);
   const api: TestGateway['api'] = (method, resource, body, token = operatorToken) => callApi(url, method, resource, body, token);
   let idp: Promise<MockIdp> | undefined;
   const mockIdp = () => {
@@ -102,10 +103,14 @@ export async function startGateway({ store = 'sqlite', environment = {}, ...part
     stop: async () => {
       await (await idp)?.close();
       await gateway.close();
+      baseUrls.delete(url);
       await leave();
     },
   };
 }
+
+/** The base URLs of the running gateways that are called directly. */
+const baseUrls = new Set<string>();
 
 /** Shared within a test file only, because the keys in a store are encrypted with the secret of that file. */
 let sharedRedis: { readonly server: Promise<RedisServer>; users: number } | undefined;
