@@ -104,7 +104,7 @@ export async function createGateway(config: Config, overrides: GatewayOverrides 
   const drain = new Drain();
   let closeWithinMs = CLOSE_WITHIN_MS;
   // By default, Node checks the two time limits below only every 30 seconds.
-  const server = createServer({ connectionsCheckingInterval: 1000 }, drain.watch(withForwardAuth(runtime, makeApp(runtime))));
+  const server = createServer({ connectionsCheckingInterval: 1000 }, withForwardAuth(runtime, makeApp(runtime), drain));
   // Browsers and proxies send a request within seconds. Slower clients only occupy connections.
   server.headersTimeout = 15_000;
   server.requestTimeout = 30_000;

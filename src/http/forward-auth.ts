@@ -18,6 +18,7 @@ import { invalidToken } from '../auth/tokens/verify-token.ts';
 import { GatewayError } from '../errors.ts';
 import { perRuntime, type Runtime } from '../runtime.ts';
 import type { OperationDescription } from './api/operation.ts';
+import type { Drain } from './health/drain.ts';
 import { countFailure } from './limits/rate-limits.ts';
 import { actorOf } from './request-context.ts';
 
@@ -43,16 +44,19 @@ export const FORWARD_AUTH: OperationDescription = {
 /** Refusals on their way from the listener to the route in Express that throws them. */
 const refusals = new WeakMap<IncomingMessage, unknown>();
 
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
 /** Returns the listener of the HTTP server, which handles `/auth/verify` itself and passes all other paths to the app. */
-export function withForwardAuth(runtime: Runtime, app: Express): (request: IncomingMessage, response: ServerResponse) => void {
+export function withForwardAuth(runtime: Runtime, app: Express, drain: Drain): Listener {
+  const passOn = drain.watch(app);
   return (request, response) => {
     const url = request.url ?? '';
     const after = url.startsWith(PATH) ? url.charAt(PATH.length) : undefined;
-    if (after !== '' && after !== '?' && after !== '/') return void app(request, response);
-    answer(runtime, app, request, response, url).catch((error: unknown) => {
+    if (after !== '' && after !== '?' && after !== '/') return passOn(request, response);
+    answer({ runtime, app, drain }, request, response).catch((error: unknown) => {
       refusals.set(request, error);
       countWrongToken(runtime, app, request, error);
-      app(request, response);
+      passOn(request, response);
     });
   };
 }
@@ -86,12 +90,20 @@ function isOperatorGuess({ config }: Runtime, { headers: { authorization } }: In
 
 const acceptedTimer = perRuntime(({ metrics }) => metrics.requests.labels({ route: 'forward_auth', status: '2xx' }));
 
-async function answer(runtime: Runtime, app: Express, request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
+interface Parts {
+  readonly runtime: Runtime;
+  readonly app: Express;
+  readonly drain: Drain;
+}
+
+async function answer({ runtime, app, drain }: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const startedMs = performance.now();
+  const url = request.url ?? '';
   const { principal, afterAnswer } = await authenticateRequest(runtime, app, request);
   const queryAt = url.indexOf('?');
   if (queryAt >= 0 && isOwnQuery(url, queryAt)) await requireConditions(runtime, principal, new URLSearchParams(url.slice(queryAt + 1)));
   const { member, organizationId } = principal;
+  drain.endConnection(response);
   response.writeHead(200, [
     'X-Samlgate-User',
     member.id,

@@ -19,14 +19,23 @@ export class Drain {
   watch(listener: Listener): Listener {
     return (request, response) => {
       if (this.#isDraining) {
-        this.#lastRequestMs = performance.now();
-        response.setHeader('Connection', 'close');
+        this.endConnection(response);
       } else {
         this.#inProgress.add(response);
         response.once('close', () => this.#inProgress.delete(response));
       }
       listener(request, response);
     };
+  }
+
+  /**
+   * Lets a response close its connection if the gateway drains. Token checks call this before they write their headers, because
+   * {@link watch} would take a tenth of their time (`npm run bench:check`).
+   */
+  endConnection(response: ServerResponse): void {
+    if (!this.#isDraining) return;
+    this.#lastRequestMs = performance.now();
+    response.setHeader('Connection', 'close');
   }
 
   /**
