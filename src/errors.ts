@@ -430,6 +430,11 @@ export const ERROR_VARIANTS = {
     title: 'The image is too large',
     advice: 'A logo may have at most 64 KiB. Save it with fewer pixels or with stronger compression.',
   }),
+  upload_too_large: variant('payload_too_large', {
+    title: 'The file is too large',
+    advice:
+      'A file may have at most 1 MiB, and a logo at most 64 KiB. If you are uploading metadata, choose the file of your identity provider only, not that of a whole federation.',
+  }),
   logout_unknown: variant('saml_in_response_to_unknown', {
     title: 'This logout is unknown or already finished',
     advice: 'If you are still signed in, sign out again.',

@@ -21,7 +21,7 @@ export const notFound: RequestHandler = () => {
 
 export function errorExit(log: Log): ErrorRequestHandler {
   return (thrown: unknown, request, response, next) => {
-    const error = asGatewayError(thrown, request);
+    const error = asGatewayError(thrown);
     logRefusal(log, error, request, response);
     if (response.headersSent) return next(thrown); // Express then closes the connection
     if (error.facts.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.facts.retryAfterSeconds));
@@ -84,12 +84,12 @@ function wantsPage(request: Request): boolean {
 }
 
 /** Converts errors that Express and its body parsers throw. They have a status; anything else that is not ours is a defect. */
-function asGatewayError(thrown: unknown, request: Request): GatewayError {
+function asGatewayError(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
   // A body parser passes on the refusal of a body.
   if (thrown instanceof Error && thrown.cause instanceof GatewayError) return thrown.cause;
   const { status, type } = thrown as { status?: unknown; type?: unknown };
-  if (status === 413 || type === 'entity.too.large') return tooLarge(request, thrown);
+  if (status === 413 || type === 'entity.too.large') return new GatewayError('payload_too_large', { cause: thrown });
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new GatewayError('validation_failed', {
       detail: TEXTS.isMalformed,
@@ -97,19 +97,6 @@ function asGatewayError(thrown: unknown, request: Request): GatewayError {
     });
   }
   return new GatewayError('internal', { cause: thrown });
-}
-
-/** Complete paths, because the slug of an organization can be `logo` or `identity-provider`. */
-const LOGO_UPLOAD = /^(?:\/api\/v1\/organizations\/[^/]+\/logo|\/console(?:\/operator\/organizations\/[^/]+)?\/branding)\/?$/;
-const METADATA_UPLOAD =
-  /^(?:\/api\/v1\/organizations\/[^/]+\/identity-provider|(?:\/setup|\/console(?:\/operator\/organizations\/[^/]+)?)\/single-sign-on)(?:\/|$)/;
-
-/** A body parser does not know what it reads, so the path tells which limit the sender has exceeded. */
-function tooLarge({ path }: Request, cause: unknown): GatewayError {
-  if (path.startsWith('/saml/')) return new GatewayError('payload_too_large', { variant: 'response_too_large', cause });
-  if (LOGO_UPLOAD.test(path)) return new GatewayError('payload_too_large', { variant: 'logo_too_large', cause });
-  if (METADATA_UPLOAD.test(path)) return new GatewayError('payload_too_large', { variant: 'metadata_too_large', cause });
-  return new GatewayError('payload_too_large', { cause });
 }
 
 function logRefusal(log: Log, error: GatewayError, request: Request, response: Response): void {

@@ -108,6 +108,29 @@ describe('bad requests to any path', () => {
     expect(await post(`${'['.repeat(100_000)}`, 'application/json')).toEqual([400, 'validation_failed']);
   });
 
+  it.each([
+    ['PUT', '/organizations/logo/logo', 'image/png', 'The image is too large'],
+    ['PATCH', '/organizations/logo', 'application/json', 'The request is too large'],
+    ['PUT', '/organizations/identity-provider/identity-provider', 'application/xml', 'The metadata file is too large'],
+    ['PUT', '/organizations/identity-provider/identity-provider', 'application/json', 'The metadata file is too large'],
+    ['PATCH', '/organizations/identity-provider/identity-provider', 'application/json', 'The request is too large'],
+    ['PATCH', '/organizations/identity-provider', 'application/json', 'The request is too large'],
+    ['POST', '/organizations/identity-provider/connections?name=Second', 'text/xml', 'The metadata file is too large'],
+    ['POST', '/organizations/identity-provider/connections', 'application/json', 'The metadata file is too large'],
+    ['PUT', '/organizations/identity-provider/connections/con_1', 'multipart/form-data; boundary=x', 'The metadata file is too large'],
+    ['PATCH', '/organizations/identity-provider/connections/con_1', 'application/json', 'The request is too large'],
+  ])('names what is too large: %s %s as %s', async (method, path, type, title) => {
+    const slug = path.split('/')[2] ?? '';
+    await gateway.makeOrganization(slug);
+    const response = await fetch(`${gateway.url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${gateway.operatorToken}`, 'content-type': type },
+      body: 'x'.repeat(3_000_000),
+    });
+    expect([response.status, await response.json()]).toEqual([413, expect.objectContaining({ code: 'payload_too_large', title })]);
+    await gateway.api('DELETE', `/organizations/${slug}`);
+  });
+
   it('answers browsers with a page and programs with JSON, with the same code and request ID', async () => {
     const page = await raw('GET', '/saml/nobody-here/login', { accept: 'text/html' });
     expect(page.text).toContain('organization_unknown');

@@ -6,12 +6,12 @@ import { requireKeyWithinLimit } from '../limits/rate-limits.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { logoJson } from './representations.ts';
-import { type RequestBody, runParser } from './request-body.ts';
+import { type RequestBody, runParser, withTooLargeText } from './request-body.ts';
 
 /** The octets decide which of the types it is. */
 const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp', 'application/octet-stream'] as const;
 
-const parseImage = express.raw({ type: [...IMAGE_TYPES], limit: MAX_LOGO_OCTETS, inflate: false });
+const parseImage = withTooLargeText(express.raw({ type: [...IMAGE_TYPES], limit: MAX_LOGO_OCTETS, inflate: false }), 'logo_too_large');
 
 const IMAGE_BODY: RequestBody<Buffer> = {
   content: { 'image/png': 'octets', 'image/jpeg': 'octets', 'image/webp': 'octets', 'application/octet-stream': 'octets' },

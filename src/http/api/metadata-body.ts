@@ -19,7 +19,7 @@ import { previewIdentifier } from '../../organizations/identity/identifier-setti
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { changePreviewJson, connectionJson } from './representations.ts';
-import { jsonOf, type RequestBody, runParser } from './request-body.ts';
+import { jsonOf, parseJson, type RequestBody, runParser, withTooLargeText } from './request-body.ts';
 import { checkShape, METADATA_INPUT, type METADATA_QUERY, NEW_CONNECTION } from './request-shapes.ts';
 
 const XML_TYPES = ['application/samlmetadata+xml', 'application/xml', 'text/xml'] as const;
@@ -27,7 +27,11 @@ const XML_TYPES = ['application/samlmetadata+xml', 'application/xml', 'text/xml'
 const MAX_BODY = 1100 * 1024;
 
 /** XML and forms are read as octets: the encoding that XML itself declares decides, not a header. */
-const parseOctets = express.raw({ type: [...XML_TYPES, 'multipart/form-data'], limit: MAX_BODY, inflate: false });
+const parseOctets = withTooLargeText(
+  express.raw({ type: [...XML_TYPES, 'multipart/form-data'], limit: MAX_BODY, inflate: false }),
+  'metadata_too_large',
+);
+const parseMetadataJson = withTooLargeText(parseJson, 'metadata_too_large');
 
 /** Metadata, with the decision of a JSON body. Other bodies have it in the query only. */
 export type PostedMetadata = MetadataSource & { readonly decision?: EntityIdDecision | undefined; readonly linkUntil?: string | undefined };
@@ -48,7 +52,7 @@ export const NEW_CONNECTION_BODY: RequestBody<{ readonly name?: string | undefin
   content: { ...METADATA_BODY.content, 'application/json': NEW_CONNECTION },
   read: async (request, response) => {
     if (!request.is('application/json')) return { source: await metadataSource(request, response) };
-    const { name, ...metadata } = checkShape(NEW_CONNECTION, await jsonOf(request, response));
+    const { name, ...metadata } = checkShape(NEW_CONNECTION, await jsonOf(request, response, parseMetadataJson));
     return { name, source: sourceOf(checkShape(METADATA_INPUT, metadata)) };
   },
 };
@@ -112,7 +116,7 @@ async function metadataSource(request: Request, response: Response): Promise<Pos
       `Send metadata as ${XML_TYPES.join(', ')}, multipart/form-data with the field “metadata”, or application/json.`,
     );
   }
-  return sourceOf(checkShape(METADATA_INPUT, await jsonOf(request, response)));
+  return sourceOf(checkShape(METADATA_INPUT, await jsonOf(request, response, parseMetadataJson)));
 }
 
 function sourceOf({ on_new_entity_id: decision, link_until: linkUntil, ...body }: z.infer<typeof METADATA_INPUT>): PostedMetadata {

@@ -1,7 +1,7 @@
 /** Request bodies: how an operation reads one, and how the OpenAPI document describes it. */
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
-import { GatewayError } from '../../errors.ts';
+import { type ErrorVariantName, GatewayError } from '../../errors.ts';
 import { checkShape } from './request-shapes.ts';
 
 export interface RequestBody<Body> {
@@ -11,7 +11,7 @@ export interface RequestBody<Body> {
   read(request: Request, response: Response): Promise<Body>;
 }
 
-const parseJson = express.json({ limit: '2mb', inflate: false });
+export const parseJson = express.json({ limit: '2mb', inflate: false });
 const parseForm = express.urlencoded({ extended: false, limit: '32kb', inflate: false });
 
 /** Describes a required JSON body. */
@@ -33,8 +33,8 @@ export const form = <Body>(shape: z.ZodType<Body>): RequestBody<Body> => ({
 });
 
 /** Returns the parsed JSON of a request, or undefined if it has none. @throws an error with a 4xx status */
-export async function jsonOf(request: Request, response: Response): Promise<unknown> {
-  await runParser(parseJson, request, response);
+export async function jsonOf(request: Request, response: Response, parser: RequestHandler = parseJson): Promise<unknown> {
+  await runParser(parser, request, response);
   return request.body;
 }
 
@@ -51,6 +51,15 @@ export async function formOf(request: Request, response: Response): Promise<unkn
  */
 export const hasBody = ({ headers }: Pick<Request, 'headers'>): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
+
+/** Returns a body parser that refuses a body above its limit with the text of a variant, because the parser does not know what it reads. */
+export const withTooLargeText =
+  (parser: RequestHandler, variant: ErrorVariantName): RequestHandler =>
+  (request, response, next) =>
+    parser(request, response, (error?: unknown) => {
+      const isTooLarge = error !== undefined && (error as { status?: unknown }).status === 413;
+      next(isTooLarge ? new GatewayError('payload_too_large', { variant, cause: error }) : error);
+    });
 
 /** Runs a body parser of Express, which sets `request.body`. */
 export const runParser = (parser: RequestHandler, request: Request, response: Response): Promise<void> =>

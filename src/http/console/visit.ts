@@ -16,7 +16,7 @@ import { isSameSecret } from '../../ids.ts';
 import { getOrganizationById, type Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { organizationOf } from '../api/callers.ts';
-import { hasBody } from '../api/request-body.ts';
+import { hasBody, withTooLargeText } from '../api/request-body.ts';
 import { checkShape } from '../api/request-shapes.ts';
 import { rememberOrganization, rememberSignedInTo } from '../last-organization.ts';
 import { sendPage } from '../pages.ts';
@@ -118,13 +118,14 @@ export function sessionPrincipalOf(response: Response): SessionPrincipal {
 const MAX_UPLOAD = 1100 * 1024;
 
 const parseFields = express.urlencoded({ extended: false, limit: '512kb', inflate: false, parameterLimit: 5000 });
-const parseUpload = express.raw({ type: 'multipart/form-data', limit: MAX_UPLOAD, inflate: false });
+/** Runs before the page is known, so its refusal names the limits of all files. */
+const parseUpload = withTooLargeText(express.raw({ type: 'multipart/form-data', limit: MAX_UPLOAD, inflate: false }), 'upload_too_large');
 
 /**
  * Lets requests with a session of this kind through, reads the form of an unsafe request (fields or upload), and refuses it without
  * the CSRF token of the session. It runs before all handlers, so that none of them can omit a check. A body can take until its time
  * limit, so the session and the visit are loaded again after it: the session may have ended while the body was incomplete.
- * @param requireVisit sets the visit from the session of the request, or refuses the request
+ * @param requireVisit sets the visit from the request's session, or refuses the request
  */
 export const openVisit = <Value>(runtime: Runtime, kind: SessionKind<Value>, requireVisit: RequestHandler): readonly RequestHandler[] => [
   sessionMiddleware(runtime, kind),
