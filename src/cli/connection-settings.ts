@@ -1,10 +1,30 @@
 /** The settings of a connection as options of the command line. */
 import type { Command } from 'commander';
-import type { ConnectionChanges, IdentityProvider } from '../client/api-types.ts';
+import type { ConnectionChanges, IdentityProvider, IdentityProviderSettings } from '../client/api-types.ts';
 import type { EntityIdDecision } from '../client/connections.ts';
 import { collect } from './collect.ts';
 import { UsageError } from './command-error.ts';
 import { optionWithValues } from './help.ts';
+
+/** A setting that is missing here does not compile. */
+const SETTINGS: Readonly<Record<keyof IdentityProviderSettings, true>> = {
+  idp_initiated: true,
+  attribute_mapping: true,
+  clock_skew_seconds: true,
+  require_signed_assertion: true,
+  require_signed_response: true,
+  require_encrypted_assertion: true,
+  sign_requests: true,
+  name_id_format: true,
+  identifier: true,
+  allow_create: true,
+  force_authn: true,
+  authn_context: true,
+  metadata_refresh_hours: true,
+  email_domains: true,
+};
+
+export const CONNECTION_SETTINGS = Object.keys(SETTINGS) as (keyof IdentityProviderSettings)[];
 
 /** The word that restores the default of a setting. */
 const DEFAULT = 'default';
@@ -83,7 +103,7 @@ export function readSettingOptions(options: SettingOptions, present: IdentityPro
     force_authn: readBoolean('--force-authn', options.forceAuthn),
     authn_context: options.authnContext === false ? [] : options.authnContext,
     metadata_refresh_hours: orNull(options.metadataRefreshHours, (text) => readNumber('--metadata-refresh-hours', text)),
-  };
+  } satisfies Record<keyof IdentityProviderSettings, unknown>;
   return withoutUndefined(changes) as ConnectionChanges;
 }
 

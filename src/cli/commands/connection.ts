@@ -2,7 +2,13 @@
 import type { Command } from 'commander';
 import type { IdentityProvider } from '../../client/api-types.ts';
 import type { EntityIdDecision } from '../../client/connections.ts';
-import { ENTITY_ID_DECISIONS, readSettingOptions, type SettingOptions, withSettingOptions } from '../connection-settings.ts';
+import {
+  CONNECTION_SETTINGS,
+  ENTITY_ID_DECISIONS,
+  readSettingOptions,
+  type SettingOptions,
+  withSettingOptions,
+} from '../connection-settings.ts';
 import { connectAsOperator, type GatewayOptions, withGatewayOptions } from '../gateway-api.ts';
 import { optionWithValues } from '../help.ts';
 import { countOf, print, printFields, printLine, printTable } from '../output.ts';
@@ -64,21 +70,6 @@ async function show(slug: string, id: string, options: GatewayOptions): Promise<
   printConnection(options, await connectAsOperator(options).connections.get(slug, id));
 }
 
-const SHOWN_SETTINGS = [
-  'idp_initiated',
-  'attribute_mapping',
-  'clock_skew_seconds',
-  'require_signed_assertion',
-  'require_signed_response',
-  'require_encrypted_assertion',
-  'sign_requests',
-  'name_id_format',
-  'allow_create',
-  'force_authn',
-  'authn_context',
-  'metadata_refresh_hours',
-] as const;
-
 function identifierText(identifier: IdentityProvider['identifier']): string {
   if (identifier === null || identifier === 'auto') return 'auto';
   return 'attribute' in identifier ? `attribute:${identifier.attribute}` : `name_id:${identifier.name_id}`;
@@ -87,9 +78,10 @@ function identifierText(identifier: IdentityProvider['identifier']): string {
 function printConnection({ json }: GatewayOptions, connection: IdentityProvider): void {
   print(json, connection, () => {
     const { id, name, state, is_default, entity_id, email_domains, metadata_url, identifier } = connection;
-    const lists = { email_domains: email_domains.join(', '), identifier: identifierText(identifier) };
-    printFields({ id, name, state, is_default, entity_id, ...lists, metadata_url });
-    printFields(Object.fromEntries(SHOWN_SETTINGS.map((setting) => [setting, connection[setting]])));
+    const asText = { email_domains: email_domains.join(', '), identifier: identifierText(identifier) };
+    const others = CONNECTION_SETTINGS.filter((setting) => !Object.hasOwn(asText, setting));
+    printFields({ id, name, state, is_default, entity_id, ...asText, metadata_url });
+    printFields(Object.fromEntries(others.map((setting) => [setting, connection[setting]])));
     for (const { level, text } of connection.warnings) printLine(`${level === 'warning' ? 'warning' : 'note'}: ${text}`);
   });
 }

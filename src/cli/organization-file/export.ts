@@ -1,27 +1,10 @@
 /** Writes an organization file from an organization, without secrets. */
-import type { IdentityProvider, IdentityProviderSettings } from '../../client/api-types.ts';
+import type { IdentityProvider } from '../../client/api-types.ts';
 import type { Client } from '../../client/client.ts';
+import { CONNECTION_SETTINGS } from '../connection-settings.ts';
 import { orUndefined } from '../gateway-api.ts';
 import { ORGANIZATION_FIELDS } from './file.ts';
 import { metadataXml } from './metadata-xml.ts';
-
-/** A setting that is missing here does not compile. */
-const SETTINGS: Readonly<Record<keyof IdentityProviderSettings, true>> = {
-  idp_initiated: true,
-  attribute_mapping: true,
-  clock_skew_seconds: true,
-  require_signed_assertion: true,
-  require_signed_response: true,
-  require_encrypted_assertion: true,
-  sign_requests: true,
-  name_id_format: true,
-  identifier: true,
-  allow_create: true,
-  force_authn: true,
-  authn_context: true,
-  metadata_refresh_hours: true,
-  email_domains: true,
-};
 
 export interface ExportedOrganization {
   /** The content of the file. */
@@ -64,6 +47,6 @@ export async function exportOrganization(client: Client, slug: string): Promise<
 function connectionEntry(idp: IdentityProvider): Readonly<Record<string, unknown>> {
   const { name, state, is_default, entity_id, metadata_url } = idp;
   const metadata = metadata_url === null ? { metadata_xml: metadataXml(idp) } : { metadata_url, entity_id };
-  const settings = Object.keys(SETTINGS).map((field) => [field, idp[field as keyof IdentityProviderSettings]]);
-  return { name, state, ...(is_default ? { is_default } : {}), ...metadata, ...Object.fromEntries(settings) };
+  const settings = Object.fromEntries(CONNECTION_SETTINGS.map((setting) => [setting, idp[setting]]));
+  return { name, state, ...(is_default ? { is_default } : {}), ...metadata, ...settings };
 }

@@ -64,7 +64,7 @@ const ATTRIBUTES = { email: 'Email address', name: 'Name', groups: 'Groups' } as
 /** The settings as form values: texts, lists with one item per line, `yes` for a checked box. */
 export type SettingsValues = Readonly<Record<SettingsField, string>>;
 
-export const SETTINGS_FIELDS = [
+export const FORM_FIELDS = [
   'idp_initiated',
   'clock_skew_seconds',
   'require_signed_assertion',
@@ -81,7 +81,7 @@ export const SETTINGS_FIELDS = [
   'attributes_groups',
 ] as const;
 
-export type SettingsField = (typeof SETTINGS_FIELDS)[number];
+export type SettingsField = (typeof FORM_FIELDS)[number];
 
 export interface SettingsPageProps {
   readonly frame: Frame;

@@ -3,7 +3,7 @@
 import { type Request, type Response, Router } from 'express';
 import type { Notice } from '../../console/navigation.ts';
 import {
-  SETTINGS_FIELDS,
+  FORM_FIELDS,
   type SettingsField,
   type SettingsValues,
   SingleSignOnSettingsPage,
@@ -66,7 +66,7 @@ function valuesOf(response: Response): SettingsValues {
 async function saveSettings(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const body = (request.body ?? {}) as Readonly<Record<string, unknown>>;
   const text = (field: SettingsField): string => (typeof body[field] === 'string' ? body[field] : '');
-  const values = Object.fromEntries(SETTINGS_FIELDS.map((field) => [field, text(field)])) as SettingsValues;
+  const values = Object.fromEntries(FORM_FIELDS.map((field) => [field, text(field)])) as SettingsValues;
   try {
     const changes = toSettings(checkShape(IDP_SETTINGS, toApiValues(values)));
     const { id: connectionId } = requireVisitedConnection(response);
