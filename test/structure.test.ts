@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const SRC = path.join(import.meta.dirname, '../src');
+const ARCHITECTURE = path.join(import.meta.dirname, '../docs/architecture.md');
 const MAX_FOLDER_FILES = 15;
 const MAX_FILE_LINES = 350;
 const MAX_README_LINES = 25;
@@ -88,6 +89,9 @@ const MAY_ALSO_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Folders that have too many files and are to be split. */
 const LARGE_FOLDERS = ['client', 'http/api'];
 
+/** Folders with one file for each command, page, component or resource, which has the name of the file. */
+const FOLDERS_OF_ONE_KIND = ['cli/commands', 'console', 'console/parts', 'http/api', 'http/console'];
+
 /** Files with one long table. */
 const LONG_TABLES = ['audit.ts', 'errors.ts', 'saml/response/checks.ts'];
 
@@ -165,6 +169,15 @@ describe('folders and files', () => {
       const lines = readFileSync(readme, 'utf8').trimEnd().split('\n').length;
       expect([folder, lines <= MAX_README_LINES]).toEqual([folder, true]);
     }
+  });
+
+  it('names each file in the README of its folder or the one above, or in docs/architecture.md', () => {
+    const readmeOf = (folder: string) => path.join(SRC, folder, 'README.md');
+    const isNamed = (file: string) =>
+      [readmeOf(folderOf(file)), readmeOf(folderOf(folderOf(file))), ARCHITECTURE].some(
+        (text) => existsSync(text) && readFileSync(text, 'utf8').includes(path.basename(file)),
+      );
+    expect(files.filter((file) => !FOLDERS_OF_ONE_KIND.includes(folderOf(file)) && !isNamed(file))).toEqual([]);
   });
 
   it('has no file that is named for nothing in particular', () => {
