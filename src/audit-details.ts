@@ -7,7 +7,7 @@ const MARK_BYTES = 40;
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '');
 
-/** Returns details of at most {@link MAX_DETAILS_BYTES}. Longer texts and lists are cut, with a mark that says how much is missing. */
+/** Returns details of at most {@link MAX_DETAILS_BYTES}. Truncates longer strings and lists, and notes how much was cut. */
 export function shortenDetails(details: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return bytesOf(details) <= MAX_DETAILS_BYTES ? details : shortenRecord(details, MAX_DETAILS_BYTES);
 }

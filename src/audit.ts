@@ -106,7 +106,7 @@ export const AUDIT_EVENTS = {
   ),
   'logo.changed': row(
     'Logo changed',
-    '{actor} changed the logo of the organization[: {type}, {width} × {height} pixels]',
+    '{actor} changed the organization’s logo[: {type}, {width} × {height} pixels]',
     'the logo that users see when they sign in was set or replaced',
   ),
   'logo.removed': row('Logo removed', '{actor} removed the logo of the organization', 'the logo was removed'),
@@ -117,7 +117,7 @@ export const AUDIT_EVENTS = {
   ),
   'identity_provider.refreshed': row(
     'Metadata refreshed',
-    'The gateway fetched the metadata of the identity provider[ and rejected it: {problem}]',
+    'The gateway fetched the identity provider’s metadata[ and rejected it: {problem}]',
     'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',
   ),
   'identity_provider.settings_changed': row(
@@ -278,7 +278,7 @@ export type AuditEvent = keyof typeof AUDIT_EVENTS;
 /** The originator of a change, and the request that it came with. */
 export interface Actor {
   readonly kind: 'operator' | 'member' | 'identity_provider' | 'gateway' | 'setup_link' | 'scim' | 'anonymous';
-  /** The id of the member, of the setup link or of the SCIM token. */
+  /** The ID of the member, the setup link or the SCIM token. */
   readonly id?: string;
   readonly email?: string;
   readonly address?: string;

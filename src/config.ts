@@ -1,4 +1,4 @@
-/** Reads the configuration from environment variables. One message reports all problems, so that one restart can solve them. */
+/** Reads the configuration from environment variables. Reports all problems in one message, so that one restart is enough to fix them. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';

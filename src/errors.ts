@@ -94,7 +94,7 @@ export const ERRORS = {
     { title: 'The identity provider did not sign you in', advice: TRY_AGAIN_OR_ASK },
     {
       title: 'The identity provider did not sign the user in',
-      advice: 'Look for this sign-in in the log of the identity provider. It has the reason.',
+      advice: 'Find this sign-in in the identity provider’s log, which shows the reason.',
     },
   ),
   saml_destination_mismatch: row(
@@ -159,7 +159,7 @@ export const ERRORS = {
     },
     {
       advice:
-        'The response answers a sign-in that another browser started. Ask the user to sign in again, with cookies allowed, and to distrust links that lead here.',
+        'The response answers a sign-in that another browser started. Ask the user to sign in again with cookies enabled, and not to follow sign-in links from other people.',
     },
   ),
   saml_unsolicited_forbidden: row(
@@ -224,7 +224,7 @@ export const ERRORS = {
     400,
     'owner',
     {
-      title: 'The SAML response does not identify you as before',
+      title: 'The SAML response identifies you differently than before',
       advice: 'Contact an owner of your organization or your IT administrator.',
     },
     {
@@ -264,7 +264,7 @@ export const ERRORS = {
     {
       title: 'The sign-in matches more than one member',
       advice:
-        'The identifiers of these members differ only by upper and lower case, and the gateway never merges members. Remove all but one of them under Members. A suspended member counts too.',
+        'The identifiers of these members differ only by upper and lower case, and the gateway never merges members. Remove all but one of them under Members. A suspended member also counts.',
     },
   ),
   saml_email_domain_forbidden: row(
@@ -275,7 +275,7 @@ export const ERRORS = {
       advice: 'Sign in with an account of your organization, or contact an owner.',
     },
     {
-      title: 'The email address of the user is not allowed in this organization',
+      title: 'The user’s email address is not allowed in this organization',
       advice: 'Add and verify the domain of the address under Domains, or ask the operator of this gateway to change email_policy.',
     },
   ),

@@ -22,8 +22,8 @@ class Client(Operations):
     :param operator: looks for the operator's token first, in ``SAMLGATE_OPERATOR_TOKEN`` and beside the store of a local gateway
     :param timeout: maximum duration of one attempt, in seconds
     :param max_retries: maximum number of retries. A GET is retried after a connection error, a timeout, 429, 502, 503 and 504; other
-        methods only after 429, because after any other failure the change may have been made already
-    :param ssl_context: verifies the certificate of the gateway. The default trusts the certificate authorities of the system
+        methods only after 429, because after any other failure the change may already have been made
+    :param ssl_context: verifies the gateway's certificate. The default trusts the certificate authorities of the system
     :param environment: environment variables. The default is ``os.environ``
     :raises SamlgateError: ``no_token``, ``gateway_url_invalid``, ``credentials_file_unusable``
 

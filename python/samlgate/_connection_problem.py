@@ -22,8 +22,8 @@ _CERTIFICATES = {
         "has a certificate of an unknown certificate authority",
         f"If your company has its own certificate authority, {_CERTIFICATE}",
     ),
-    9: ("has a certificate that is not valid yet", "Check the clock of this machine."),
-    10: ("has an expired certificate", "The operator of the gateway must renew it. Check the clock of this machine too."),
+    9: ("has a certificate that is not valid yet", "Check this machine's clock."),
+    10: ("has an expired certificate", "The operator of the gateway must renew it. Also check this machine's clock."),
     62: ("has a certificate for another host name", "Use a URL with a host name of the certificate."),
     64: ("has a certificate for another address", "Use a URL with a host name of the certificate."),
 }

@@ -28,7 +28,7 @@ class SamlgateError(Exception):
         self.detail = detail
         #: HTTP status of the response; None if there was no response.
         self.status = status
-        #: Identifies the request in the log and the audit trail of the gateway.
+        #: Identifies the request in the gateway's log and audit trail.
         self.request_id = request_id
         #: Seconds to wait before the next attempt, from the header ``Retry-After``.
         self.retry_after_seconds = retry_after_seconds

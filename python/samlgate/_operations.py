@@ -268,7 +268,7 @@ class Operations(Calls):
     def create_connection(self, organization: str, body: Union[t.NewConnection, str, bytes], *, entity_id: Optional[str] = None, dry_run: Optional[bool] = None, name: Optional[str] = None) -> t.IdentityProvider:
         """Create a connection.
 
-        Creates a draft, with which only test sign-ins are possible. Accepts the metadata in the same forms as `/identity-provider`. JSON has the `name` in the body, other forms in the query. With `dry_run=true` nothing is saved.
+        Creates a draft. Only test sign-ins are possible with it. Accepts the metadata in the same forms as `/identity-provider`. JSON has the `name` in the body, other forms in the query. With `dry_run=true` nothing is saved.
 
         Available to owners of the organization and the operator.
 
@@ -361,7 +361,7 @@ class Operations(Calls):
         return self._list("/api/v1/organizations/{}/connections/{}/pending-members", [organization, connection])
 
     def approve_link(self, organization: str, connection: str, id: str, body: t.ApproveLinkBody) -> t.Member:
-        """Approve that a user becomes an existing member.
+        """Approve linking a user to an existing member.
 
         The user of the request is this member from the next sign-in on. ID, tokens and a suspension of the member stay. Returns 409 if the request was replaced, decided or expired, or if the user has another account by now.
 
@@ -370,7 +370,7 @@ class Operations(Calls):
         return cast("t.Member", self._call("POST", "/api/v1/organizations/{}/connections/{}/pending-members/{}/approve", [organization, connection, id], body=body))
 
     def decline_link(self, organization: str, connection: str, id: str, body: t.DeclineLinkBody) -> t.Member:
-        """Decline that a user becomes an existing member.
+        """Decline to link a user to an existing member.
 
         No user of the new identity provider becomes this member, and the user of the request gets a new account at the next sign-in. The credentials of the member stay until you revoke them. Returns 409 if the request was replaced, decided or expired.
 
@@ -449,7 +449,7 @@ class Operations(Calls):
         return self._list("/api/v1/organizations/{}/connections/{}/provisioning/conflicts", [organization, connection])
 
     def approve_provisioning(self, organization: str, connection: str, id: str, body: t.ApproveProvisioningBody) -> t.Member:
-        """Approve that a SCIM user is an existing member.
+        """Approve linking a SCIM user to a member.
 
         The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, also if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or resolved.
 
@@ -458,7 +458,7 @@ class Operations(Calls):
         return cast("t.Member", self._call("POST", "/api/v1/organizations/{}/connections/{}/provisioning/conflicts/{}/approve", [organization, connection, id], body=body))
 
     def decline_provisioning(self, organization: str, connection: str, id: str, body: t.DeclineProvisioningBody) -> t.Member:
-        """Decline that a SCIM user is an existing member.
+        """Decline to link a SCIM user to a member.
 
         The user is linked to the only other member that it could be, unless that is an owner. If there is none, the identity provider continues to get 409. A declined conflict can still be approved. Returns 409 if the conflict was replaced or resolved.
 

@@ -88,7 +88,7 @@ class Transport:
         """Sends a request and returns the answer.
 
         Retries a GET after a connection error, a timeout, 429, 502, 503 or 504. Retries any other method only after 429, because after
-        any other failure the change may have been made already.
+        any other failure the change may already have been made.
         """
         attempt = 0
         while True:

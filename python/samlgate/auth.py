@@ -166,7 +166,7 @@ class _Token(NamedTuple):
 
 
 def _lifetime_of(token: str, url: str) -> float:
-    """Returns the lifetime in seconds by the clock of the gateway, from which the clock of this machine may differ."""
+    """Returns the lifetime in seconds by the gateway's clock, from which this machine's clock may differ."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -26,7 +26,7 @@ __all__ = ["AccessRefused", "Auth", "RequireAuth"]
 #: The key of :class:`Auth` in the environ of WSGI and the scope of ASGI.
 AUTH_KEY = "samlgate.auth"
 
-#: Headers with which a proxy names the user (``/auth/verify``). A client can send them, too.
+#: Headers with which a proxy names the user (``/auth/verify``). A client can also send them.
 _IDENTITY_HEADERS = "x-samlgate-"
 _THREADS = 8
 #: With a longer tolerance, an expired session token would stay valid for long.
@@ -85,7 +85,7 @@ class RequireAuth:
         clock_tolerance_seconds: float = 5,
     ) -> None:
         key = gateway_key(issuer)
-        # A token has the id of its organization, so a slug would deny access to every user.
+        # A token has its organization's id, so a slug would deny access to every user.
         if organization is not None and not (isinstance(organization, str) and re.fullmatch(r"org_[a-z0-9]+", organization)):
             raise error_of(
                 "argument_invalid",

@@ -130,7 +130,7 @@ class _MetadataInputVariant3(TypedDict):
     entity_id: str
     sso_url: str
     certificates: List[str]
-    """PEM with one or more certificates, bare base64 of one, or base64 of PEM. Text around PEM is ignored."""
+    """PEM with one or more certificates, base64 of one without PEM lines, or base64-encoded PEM. Text around PEM is ignored."""
 
 
 class MetadataInputVariant3(_MetadataInputVariant3, total=False):
@@ -174,7 +174,7 @@ class _NewConnectionVariant3(TypedDict):
     entity_id: str
     sso_url: str
     certificates: List[str]
-    """PEM with one or more certificates, bare base64 of one, or base64 of PEM. Text around PEM is ignored."""
+    """PEM with one or more certificates, base64 of one without PEM lines, or base64-encoded PEM. Text around PEM is ignored."""
     name: str
 
 
@@ -381,9 +381,9 @@ class AuditPage(TypedDict):
     oldest_at: Optional[str]
     """When the oldest entry of the trail was written, whatever the filter."""
     trimmed: int
-    """How many older entries were deleted, because they were older than the retention or because there were too many."""
+    """How many entries were deleted because they were too old or too many."""
     unsigned_refusals: Optional[List[AuditPageUnsignedRefusalsItem]]
-    """How many messages were refused without an entry, because no trusted key signed them or because they were copies of signed ones. Null except on the first page."""
+    """How many messages were refused without an entry because no trusted key signed them or they were copies of signed ones. Null except on the first page."""
 
 
 class ChangePreviewRecent(TypedDict):

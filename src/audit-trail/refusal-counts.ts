@@ -94,7 +94,7 @@ interface MinuteCounts {
   readonly counts: Counts;
 }
 
-/** Returns false if the organization was deleted in the meantime. @throws conflict, store_unavailable */
+/** Returns false if the organization has been deleted. @throws conflict, store_unavailable */
 function addCounts(runtime: Runtime, { partition, minuteMs, counts }: MinuteCounts): Promise<boolean> {
   const id = hourOf(minuteMs);
   const minute = minuteOf(minuteMs);

@@ -14,7 +14,7 @@ import { type Collection, GLOBAL, type Step } from '../store/store.ts';
 import { DAY_MS, DAY_SECONDS } from '../time.ts';
 import { pruneRefusalCounts } from './refusal-counts.ts';
 
-/** Entries of the trail of the gateway. For organizations, a quota decides. */
+/** Entries of the gateway's trail. For organizations, a quota decides. */
 export const MAX_AUDIT_ENTRIES = QUOTAS.audit_entries.standard;
 
 /** Entries that one commit deletes: some milliseconds of work. */
@@ -44,7 +44,7 @@ export interface TrailSummary {
   readonly trimmed: number;
 }
 
-/** Returns what the audit trail of a partition still has, and how much was deleted. @throws store_unavailable */
+/** Returns the oldest entry, the number of entries and the number of deleted entries of an audit trail. @throws store_unavailable */
 export async function summarizeTrail({ store }: Pick<Runtime, 'store'>, partition: string): Promise<TrailSummary> {
   const [oldest, entries, trail] = await Promise.all([
     store.find(partition, AUDIT, 'time', { equals: '', limit: 1 }),

@@ -25,7 +25,7 @@ import { findConfigurationWarnings } from './configuration-warnings.ts';
 import { describeStoreProblem } from './store-problem.ts';
 
 export interface Finding {
-  /** Name of the check, or the slug of the organization. */
+  /** Name of the check, or the organization's slug. */
   readonly check: string;
   readonly level: 'ok' | 'warning' | 'error';
   readonly text: string;
@@ -261,7 +261,7 @@ async function groupsFindings(runtime: Runtime, organization: Organization): Pro
 /** Returns the command that follows the advice in the warning's own text. */
 function adviceFor(code: string, slug: string): string {
   return code === 'entity_id_shared'
-    ? `Show the identity provider of this organization: samlgate org show ${slug}`
+    ? `Show this organization’s identity provider: samlgate org show ${slug}`
     : `After the change at the identity provider, load its new metadata: samlgate org set-idp ${slug} METADATA_FILE_OR_URL`;
 }
 

@@ -60,7 +60,7 @@ export interface Client {
    * Calls any endpoint and returns the JSON of the response, or undefined if the response has no content.
    *
    * A GET is retried after a connection error, a timeout, 429, 502, 503 and 504. Other methods are retried only after 429, because
-   * after any other failure the change may have been made already. `Retry-After` of up to 30 seconds is respected.
+   * after any other failure the change may already have been made. `Retry-After` of up to 30 seconds is respected.
    * @param path such as `/api/v1/me`
    * @throws SamlgateError
    * @example

@@ -57,17 +57,17 @@ const selfSigned: Explanation = ({ url, code }) => ({
 
 const issuerUnknown: Explanation = ({ url, code }) => ({
   title: `The certificate of the gateway at ${url.origin} was issued by an unknown certificate authority (${code})`,
-  detail: `Node.js does not trust the issuer. If your company has its own certificate authority, or a proxy that inspects TLS, ${EXTRA_CERTIFICATES} its root certificate. If a public certificate authority issued it, the server must send the intermediate certificates too.`,
+  detail: `Node.js does not trust the issuer. If your company has its own certificate authority, or a proxy that inspects TLS, ${EXTRA_CERTIFICATES} its root certificate. If a public certificate authority issued it, the server must also send the intermediate certificates.`,
 });
 
 const certificateExpired: Explanation = ({ url, code }) => ({
   title: `The certificate of the gateway at ${url.origin} has expired (${code})`,
-  detail: `The operator of the gateway must renew it. Check the clock of this machine too. Its time is ${new Date().toISOString()}.`,
+  detail: `The operator of the gateway must renew it. Also check this machine’s clock. Its time is ${new Date().toISOString()}.`,
 });
 
 const certificateNotYetValid: Explanation = ({ url, code }) => ({
   title: `The certificate of the gateway at ${url.origin} is not valid yet (${code})`,
-  detail: `Check the clock of this machine. Its time is ${new Date().toISOString()}.`,
+  detail: `Check this machine’s clock. Its time is ${new Date().toISOString()}.`,
 });
 
 const hostNameMismatch: Explanation = ({ url, code, cause }) => ({
@@ -176,7 +176,7 @@ function proxyAdvice(url: URL, environment: Environment): string | undefined {
   const isUsed = environment.NODE_USE_ENV_PROXY === '1' || process.execArgv.includes('--use-env-proxy');
   return isUsed
     ? `The request went through the proxy that ${name} names. Check the proxy, or add ${url.hostname} to NO_PROXY.`
-    : `${name} is set, but Node.js uses it only if NODE_USE_ENV_PROXY=1 is set too. If the gateway is reached through the proxy, set it (Node.js 22.21, 24 or newer).`;
+    : `${name} is set, but Node.js uses it only if NODE_USE_ENV_PROXY=1 is also set. If the gateway is reached through the proxy, set it (Node.js 22.21, 24 or newer).`;
 }
 
 /** Name of the variable whose proxy applies to this URL; undefined for this machine and for hosts in NO_PROXY. */

@@ -21,7 +21,7 @@ export interface RequireAuthOptions {
   readonly issuer: string;
   /** Expected `aud` of session tokens. Default: `issuer`. */
   readonly audience?: string | undefined;
-  /** Required role. `owner` denies access to collaborators; `collaborator` allows owners too. Default: any role. */
+  /** Required role. `owner` denies access to collaborators; `collaborator` also allows owners. Default: any role. */
   readonly role?: 'owner' | 'collaborator' | undefined;
   /**
    * Id (`org_…`) of the only organization whose members have access. Without it, members of every organization of the gateway have
@@ -92,7 +92,7 @@ export function requireAuth(options: RequireAuthOptions): AuthMiddleware {
   };
 }
 
-/** A token has the id of its organization, so a slug would deny access to every user. */
+/** A token has its organization's id, so a slug would deny access to every user. */
 function requireOrganizationId(organization: string): void {
   if (typeof organization === 'string' && /^org_[a-z0-9]+$/.test(organization)) return;
   const detail = 'Set organization to the id, such as org_3w5e11264sg0, not to the slug. “samlgate whoami --json” prints it.';

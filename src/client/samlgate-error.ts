@@ -65,7 +65,7 @@ export class SamlgateError extends Error {
   readonly detail: string | undefined;
   /** HTTP status of the response; undefined if there was no response. */
   readonly status: number | undefined;
-  /** Identifies the request in the log and the audit trail of the gateway. */
+  /** Identifies the request in the gateway's log and audit trail. */
   readonly requestId: string | undefined;
   /** Seconds to wait before the next attempt, from the `Retry-After` header. */
   readonly retryAfterSeconds: number | undefined;

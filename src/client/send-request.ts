@@ -37,7 +37,7 @@ const FIRST_WAIT_MS = 200;
  * Sends a request and returns the JSON of the response, or undefined if the response has no content.
  *
  * Retries a GET after a connection error, a timeout, 429, 502, 503 or 504. Retries any other method only after 429, because
- * after any other failure the change may have been made already.
+ * after any other failure the change may already have been made.
  * @throws SamlgateError
  */
 export async function sendRequest(connection: Connection, method: string, path: string, options: CallOptions = {}): Promise<unknown> {

@@ -6,10 +6,10 @@ import { PostForm } from './parts/form.tsx';
 
 const TEXTS = {
   title: 'Branding',
-  lead: 'What users see of this organization when they sign in.',
+  lead: 'How this organization appears to users when they sign in.',
   preview: 'Preview',
   previewHint:
-    'The sign-in page shows this in browsers that have chosen the organization before. Setup links and the choice between identity providers show it too.',
+    'The sign-in page shows this in browsers that have chosen the organization before. Setup links and the choice between identity providers also show it.',
   signIn: 'Sign in',
   continueWith: 'Continue with',
   logo: 'Logo',

@@ -37,7 +37,7 @@ const TEXTS = {
   domain: 'Domain',
   domainHint: 'Such as acme.example. You verify it with a record in DNS.',
   setByOperator: (domains: readonly string[]) =>
-    `The operator of this gateway set ${domains.join(', ')}. Users with an email address there find this organization too, but a domain counts as verified only after you verify it here.`,
+    `The operator of this gateway set ${domains.join(', ')}. Users with an email address there also find this organization, but a domain counts as verified only after you verify it here.`,
   policy: 'Users can sign in only with an email address in a verified domain.',
   policyRefusesAll:
     'Users can sign in only with an email address in a verified domain. No domain is verified, so all sign-ins are refused.',

@@ -80,8 +80,8 @@ export function forwardAuthRefusals(runtime: Runtime): Router {
 }
 
 /**
- * Returns whether a refused token can be a guess of the operator token, or the token itself. API keys of the protected service arrive
- * here too. Most of them have another length, with which a guess is never right.
+ * Returns whether a refused token can be a guess of the operator token, or the token itself. API keys of the protected service also
+ * arrive here. Most of them have another length, with which a guess is never right.
  */
 function isOperatorGuess({ config }: Runtime, { headers: { authorization } }: IncomingMessage, error: unknown): boolean {
   if (authorization === undefined || !(error instanceof GatewayError) || error.code !== 'unauthenticated') return false;
@@ -184,7 +184,7 @@ function addressOf(app: Express, request: IncomingMessage): string | undefined {
 async function requireConditions(runtime: Runtime, principal: MemberPrincipal, query: URLSearchParams): Promise<void> {
   for (const role of query.getAll('role')) {
     if (role !== 'owner' && role !== 'collaborator') throw new GatewayError('validation_failed', 'role: must be owner or collaborator.');
-    // Owners pass for collaborators too.
+    // Owners also pass for collaborators.
     if (role === 'owner' && principal.member.role !== 'owner')
       throw new GatewayError('forbidden', 'Only owners of your organization have access.');
   }

@@ -2,7 +2,7 @@ import type { Response } from 'express';
 import { encodePage, type StaticBody } from './compression.ts';
 
 export interface PageOptions {
-  /** Allows forms to redirect to other sites. Browsers apply the policy to redirects after a form too. */
+  /** Allows forms to redirect to other sites. Browsers also apply the policy to redirects after a form. */
   readonly formsMayLeave?: boolean;
 }
 

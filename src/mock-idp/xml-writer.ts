@@ -37,7 +37,7 @@ export function pieces(...parts: readonly (Markup | undefined)[]): Markup {
   return parts.filter((part) => part !== undefined).join('') as Markup;
 }
 
-/** Escapes white space too, because a parser normalizes it in attributes. */
+/** Also escapes white space, because a parser normalizes it in attributes. */
 function attributeValue(value: string): string {
   return escapeXml(value).replaceAll('"', '&quot;').replaceAll('\t', '&#x9;').replaceAll('\n', '&#xA;').replaceAll('\r', '&#xD;');
 }

@@ -103,7 +103,7 @@ async function deleteRecord(store: Store, id: string): Promise<void> {
   await compareAndSet(async () => {
     const record = await store.get(id, ORGANIZATION, ORGANIZATION_RECORD);
     const steps = record ? [{ do: 'delete', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: record.version } as const] : [];
-    // Also if the record is gone already: the first attempt may have ended before every replica acknowledged it.
+    // Also if the record is already gone: the first attempt may have ended before every replica acknowledged it.
     return (await store.commit(id, steps, { replicated: true })).ok ? undefined : RETRY;
   });
 }

@@ -32,7 +32,7 @@ export interface DirectoryEntry {
   /** The hash of the only identity provider, as written before connections existed. */
   readonly idpEntityHash?: string | undefined;
   readonly refreshesMetadata?: boolean | undefined;
-  /** May be out of date, too. Absent in older entries, until `note-organizations.ts` has visited them. */
+  /** May also be out of date. Absent in older entries, until `note-organizations.ts` has visited them. */
   readonly dates?: ConnectionDates | undefined;
   /** Whether credentials of a disabled or deleted connection are being revoked, so that a crash does not stop it for good. */
   readonly revokesCredentials?: boolean | undefined;
@@ -184,7 +184,7 @@ export async function noteDomainsDue(store: Store, id: string, domainsDueAtMs: n
   });
 }
 
-/** Entries of a time before there was an index of due domains get into it: their domains are due. */
+/** Entries from before the index of due domains existed are indexed as due. */
 const domainsDueOf = ({ verifiedDomains = [], domainsDueAtMs }: DirectoryEntry): number | undefined =>
   domainsDueAtMs ?? (verifiedDomains.length === 0 ? undefined : 0);
 

@@ -49,7 +49,7 @@ export async function changeMember(runtime: Runtime, actor: Actor, change: Membe
   return member;
 }
 
-/** An account that was removed in the meantime has no credentials left. */
+/** An account that has since been removed has no credentials left. */
 function ignoreRemoved(error: unknown): void {
   if (!(error instanceof GatewayError) || error.code !== 'not_found') throw error;
 }
@@ -174,7 +174,7 @@ interface MemberWrite {
 /**
  * Changes a member in one atomic commit. A change that takes the owner role from a member also increments the version of the
  * organization's record. So two owners who remove each other at the same moment cannot both succeed, and new role rules that
- * rely on this owner are checked again. A suspension increments it too, so that sign-ins that have not seen it are judged again.
+ * rely on this owner are checked again. A suspension also increments it, so that sign-ins that have not seen it are judged again.
  */
 async function writeMember(
   runtime: Runtime,

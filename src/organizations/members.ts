@@ -29,7 +29,7 @@ export interface MemberSession {
   /** The NameID as the assertion had it, because single logout messages must repeat it. */
   readonly nameId?: NameId | undefined;
   readonly sessionIndex?: string | undefined;
-  /** Hash of the session ID, by which the store finds the session of the browser. Absent in older records. */
+  /** Hash of the session ID, by which the store finds the browser's session. Absent in older records. */
   readonly sidHash?: string | undefined;
 }
 

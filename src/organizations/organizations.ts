@@ -86,7 +86,7 @@ export interface ReplacedConnection {
   readonly entityId: string;
   readonly identityScope: string;
   readonly changeId: string | undefined;
-  /** The settings of the connection when the draft was created. Undefined for drafts of earlier versions. */
+  /** The connection's settings when the draft was created. Undefined for drafts of earlier versions. */
   readonly settings?: ConnectionSettings | undefined;
 }
 
@@ -206,7 +206,7 @@ export type GroupsFrom = 'saml' | 'scim' | 'both';
 export const ORGANIZATION: Collection<Organization> = { name: 'organization-2', indexes: {}, unique: {} };
 export const ORGANIZATION_RECORD = 'organization';
 
-/** How long a replica may check credentials with a cached copy of the record. */
+/** How long a replica may use a cached copy of the record to check credentials. */
 export const CREDENTIAL_RULES_LEASE_MS = 2000;
 
 export interface NewOrganization {

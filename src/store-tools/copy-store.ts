@@ -30,7 +30,7 @@ export interface CopyResult {
   readonly records: number;
   /** Sessions, claims of used assertions and other values that expire. */
   readonly values: number;
-  /** Entries that an interrupted copy had written already. */
+  /** Entries that an interrupted copy had already written. */
   readonly already: number;
   readonly notes: readonly string[];
 }

@@ -71,7 +71,7 @@ export type Step =
   /** Changes nothing. Fails unless the collection has fewer records than `count`. Must come before inserts and deletions of the collection. */
   | { readonly do: 'below'; readonly collection: Collection<never>; readonly count: number }
   /**
-   * Adds 1 to a counter, which expires `ttlSeconds` after it was 0. Fails if it is `max` already. Each counter only once in a commit.
+   * Adds 1 to a counter, which expires `ttlSeconds` after it was 0. Fails if it is already `max`. Each counter only once in a commit.
    */
   | { readonly do: 'increment'; readonly key: string; readonly max: number; readonly ttlSeconds: number }
   /** Writes an expiring value, and replaces a former one. */

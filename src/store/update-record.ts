@@ -14,8 +14,8 @@ export interface RecordUpdate<T> extends CommitOptions {
 }
 
 /**
- * Reads a record, changes it, and writes it if nothing changed it in the meantime; starts again otherwise. With `replicated`,
- * the replicas have also acknowledged the present state when nothing is left to change, or when `change` throws.
+ * Reads a record, applies `change` and writes the result. Retries after a concurrent change. With `replicated`, waits until the
+ * replicas acknowledge the current state, even if there is nothing to write or `change` throws.
  * @returns the record as written, the unchanged record, or undefined if there is no such record
  * @throws conflict after 20 attempts, or if an extra step failed; every error of `change`; store_unavailable
  */

@@ -181,7 +181,7 @@ describe('samlgate doctor', () => {
         check: slug,
         level: 'warning',
         text: expect.stringContaining('the same entity ID'),
-        advice: `Show the identity provider of this organization: samlgate org show ${slug}`,
+        advice: `Show this organization’s identity provider: samlgate org show ${slug}`,
       })),
     );
   });

@@ -101,13 +101,13 @@ describe('samlgate command against a gateway with a TLS problem', () => {
     const { url, certificateFile } = await startSelfSigned('localhost', Date.now() - 3 * DAY_MS);
     const message = await messageOf(url, { NODE_EXTRA_CA_CERTS: certificateFile });
     expect(message).toContain(`The certificate of the gateway at ${url} has expired (CERT_HAS_EXPIRED).`);
-    expect(message).toContain('must renew it. Check the clock of this machine too. Its time is 2');
+    expect(message).toContain('must renew it. Also check this machine’s clock. Its time is 2');
   });
 
   test('names the clock for a certificate that is not valid yet', async () => {
     const { url, certificateFile } = await startSelfSigned('localhost', Date.now() + 3 * DAY_MS);
     const message = await messageOf(url, { NODE_EXTRA_CA_CERTS: certificateFile });
-    expect(message).toContain('is not valid yet (CERT_NOT_YET_VALID). Check the clock of this machine.');
+    expect(message).toContain('is not valid yet (CERT_NOT_YET_VALID). Check this machine’s clock.');
   });
 
   test('names both host names if the certificate is for another host', async () => {
@@ -137,7 +137,7 @@ describe('samlgate command against a gateway that can’t be reached', () => {
     expect(withoutProxy).toMatch(/^The host name sso\.invalid (was not found \(ENOTFOUND\)|could not be looked up)/);
     expect(withoutProxy).not.toContain('PROXY');
     expect(await messageOf('http://sso.invalid', { HTTP_PROXY: 'http://127.0.0.1:1' })).toContain(
-      'HTTP_PROXY is set, but Node.js uses it only if NODE_USE_ENV_PROXY=1 is set too.',
+      'HTTP_PROXY is set, but Node.js uses it only if NODE_USE_ENV_PROXY=1 is also set.',
     );
   });
 

@@ -64,7 +64,7 @@ describe('console: CLI tokens', () => {
     for (const name of ['<b>soon</b>', 'b', 'c', 'd']) await makeToken(nina, name, '7');
     const page = await credentialsOf(nina);
     expect(textOf(page.text)).toContain('The token d expires in 7 days');
-    expect(textOf(page.text)).toContain('1 other token will expire within 14 days, too.');
+    expect(textOf(page.text)).toContain('1 other token will also expire within 14 days.');
     expect(page.text).not.toContain('<b>soon');
     expect(textOf(page.text)).toContain('it has your role, now collaborator, in the API');
   });

@@ -231,7 +231,7 @@ describe('operator: organizations', () => {
     expect(await quotas()).toEqual({ ...standard, members: 250_000, domains: 7 });
     expect(await submit({ members: '' })).toContain('The quotas are saved.');
     expect(await quotas()).toEqual({ ...standard, domains: 7 });
-    expect(await submit({ domains: '7' })).toContain('has these quotas already');
+    expect(await submit({ domains: '7' })).toContain('already has these quotas');
     for (const wrong of ['0', '-1', '1.5', '1001', 'many', '1e2', '0x10', '+8', '8.0']) {
       expect(await submit({ domains: wrong, members: '5' })).toContain('quotas.domains');
     }
@@ -248,7 +248,7 @@ describe('operator: organizations', () => {
     await browser.submit(old, { groups: '9' }, '/quotas');
     expect(await quotas()).toEqual({ ...standard, members: 250_000, domains: 7, groups: 9 });
     const untouched = await browser.submit(old, {}, '/quotas');
-    expect(textOf(untouched.text)).toContain('has these quotas already');
+    expect(textOf(untouched.text)).toContain('already has these quotas');
     await browser.submit(old, { domains: '' }, '/quotas');
     expect(await quotas()).toEqual({ ...standard, members: 250_000, groups: 9 });
   });

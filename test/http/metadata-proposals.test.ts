@@ -105,7 +105,7 @@ describe('metadata from a setup link while there are members', () => {
     const page = await olivia.open(`${gateway.url}/console/single-sign-on`);
     const attacker = await newKey();
     await setup.save(attacker.metadata);
-    expect(textOf((await olivia.submit(page, {}, '/proposal/accept')).text)).toContain('proposed other metadata in the meantime');
+    expect(textOf((await olivia.submit(page, {}, '/proposal/accept')).text)).toContain('since proposed other metadata');
     expect(await attacker.signIn()).toBe('saml_signature_invalid');
   });
 
@@ -203,7 +203,7 @@ describe('metadata from a setup link while there are members', () => {
 
   it('is not kept if it is the present metadata', async () => {
     const setup = await startSetup(gateway, acme.slug);
-    expect(textOf((await setup.save(acme.metadata)).text)).toContain('The connection has this metadata already.');
+    expect(textOf((await setup.save(acme.metadata)).text)).toContain('The connection already has this metadata.');
     expect((await proposal()).code).toBe('not_found');
   });
 

@@ -103,7 +103,7 @@ describe('a group that Okta pushes', () => {
     expect(wire(okta, from).slice(1)).toEqual(['POST /Groups 201', ...Array.from({ length: 3 }, () => 'PUT /Groups/grp 200')]);
   });
 
-  it('is found by its name, if it exists already', async () => {
+  it('is found by its name if it already exists', async () => {
     const okta = new OktaClient(target);
     const group = newGroup();
     const id = await okta.pushGroup(group);

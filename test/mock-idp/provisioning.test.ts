@@ -59,7 +59,7 @@ describe('provisioning by the mock identity provider', () => {
     const deactivated = await post({ deactivate: 'carl' });
     expect(deactivated.text).toMatch(/Carl Čapek was deactivated .*PATCH \/Users\/usr_\w+ 200 .*"active": false/);
     expect(await members()).toMatchObject([{ suspended: true }]);
-    expect((await post({ provision: 'carl' })).text).toContain('The gateway knew the user already.');
+    expect((await post({ provision: 'carl' })).text).toContain('The gateway already knew the user.');
     expect(await members()).toMatchObject([{ suspended: false }]);
   });
 

@@ -69,7 +69,7 @@ export interface Continuation {
 /**
  * Stores the session of a pending sign-in, and ends the session that it replaces. A form that is sent twice gets the same session
  * twice: each answer may be the one that the browser drops. The member's record decides whether the session is valid.
- * @param replaced the session of this browser
+ * @param replaced this browser's session
  * @throws store_unavailable
  */
 export async function confirmSignIn(

@@ -21,7 +21,7 @@ export function findGroupsSuggestion(organization: Organization, entry: SignInLo
   return name !== undefined && connection && !attributeMappingOf(connection).groups.includes(name) ? name : undefined;
 }
 
-/** Entries of a time before connections existed belong to the default connection. */
+/** Entries from before connections existed belong to the default connection. */
 const connectionOf = (organization: Organization, { connectionId }: SignInLogEntry): Connection | undefined =>
   connectionId === undefined ? findDefaultConnection(organization) : findConnection(organization, connectionId);
 
@@ -35,7 +35,7 @@ export async function findLatestGroupsSuggestion(runtime: Runtime, organization:
 const RECENT_SIGN_INS = 50;
 
 /**
- * Makes the connection of a sign-in read groups from the suggested attribute too, after those that it reads already.
+ * Makes the connection of a sign-in also read groups from the suggested attribute, after those that it already reads.
  * @returns the name of the attribute
  * @throws conflict if nothing is suggested any longer
  */

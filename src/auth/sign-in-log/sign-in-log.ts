@@ -45,7 +45,7 @@ export interface SignInLogSummary {
 
 export interface SignInLogEntry extends SignInLogSummary {
   readonly idpKind: IdpKind;
-  /** The connection that the response was judged by. Absent in entries of a time before connections existed. */
+  /** The connection that the response was judged by. Absent in entries from before connections existed. */
   readonly connectionId?: string;
   /** The refusal in the words for owners and operators. */
   readonly refusal?: RefusalFacts;

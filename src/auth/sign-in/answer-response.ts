@@ -54,7 +54,7 @@ export interface Admission {
   requireReason(requestId: string | undefined): Promise<void>;
   /**
    * Waits until it is this response's turn to be verified.
-   * @returns ends the turn
+   * @returns a function that ends the turn
    * @throws rate_limited if too many responses wait, or if the client is gone
    */
   takeTurn(waiting: WaitingResponse): Promise<() => void>;
@@ -112,7 +112,7 @@ export type SignInOutcome =
 /** Gives up on an organization that changes faster than a response can be judged. */
 const MAX_ROUNDS = 20;
 
-/** One attempt to judge a response, and how far it came. */
+/** One attempt to judge a response, and how far it got. */
 interface Round {
   readonly organization: Stored<Organization>;
   readonly posted: PostedResponse;
@@ -156,7 +156,7 @@ export async function answerResponse(runtime: Runtime, organization: Stored<Orga
 }
 
 const tooManyChanges = (): GatewayError =>
-  new GatewayError('conflict', 'The settings of the organization changed too often during this sign-in. Sign in again.');
+  new GatewayError('conflict', 'The organization’s settings changed too often during this sign-in. Sign in again.');
 
 /** Judges a response, step by step. A GatewayError of any step becomes a refusal. */
 async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutcome | SignInResult> {

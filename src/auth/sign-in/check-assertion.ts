@@ -50,7 +50,7 @@ export interface IdentifiedUser extends SigningInUser {
   readonly person: Person;
   /** By the groups of the assertion. {@link withScimGroups} decides again if the organization uses others. */
   readonly decision: RoleDecision;
-  /** Set if groups that SCIM provisions decided, too. */
+  /** Set if groups that SCIM provisions also decided. */
   readonly groupsFrom?: GroupsFrom | undefined;
 }
 

@@ -21,7 +21,7 @@ const endedKey = (idpEntityId: string, { value }: NameId, sessionIndex: string):
   `logout:ended:${hashOf(idpEntityId, value, sessionIndex)}`;
 
 /**
- * Returns the step that fails if the identity provider has ended the session of this assertion already, because a user can
+ * Returns the step that fails if the identity provider has already ended the session of this assertion, because a user can
  * sign out while the assertion is on its way. Returns no step if the identity provider has no single logout.
  * @see saml-core §3.7.3.2
  */

@@ -260,7 +260,7 @@ const readClaim = async ({ store }: Runtime, { id }: Organization, key: string):
 function claimError(step: Step): GatewayError {
   if (step.do === 'absent') {
     return new GatewayError('saml_expired', {
-      detail: 'You were signed out at the identity provider in the meantime.',
+      detail: 'The identity provider signed you out while this sign-in was in progress.',
       administratorDetail: 'The identity provider ended this session by single logout before the sign-in finished.',
     });
   }
@@ -272,7 +272,7 @@ interface SessionChange {
   readonly member: Member;
 }
 
-/** Ends the session that another member had in this browser. A failure is only logged, because the new member is signed in already. */
+/** Ends the session that another member had in this browser. A failure is only logged, because the new member is already signed in. */
 async function endFormerSession(runtime: Runtime, actor: Actor, { formerLogin, member }: SessionChange): Promise<void> {
   if (!formerLogin || formerLogin.memberId === member.id) return;
   try {

@@ -52,7 +52,7 @@ export type TestResult =
 
 /**
  * Finishes a test sign-in. A refusal is a result like any other, also if the response does not answer the request. The first test that
- * is accepted pins the identifier of the connection.
+ * is accepted pins the connection's identifier.
  * @returns the path of the page that shows the result
  * @throws saml_in_response_to_unknown if the test already has a result; saml_issuer_unknown if the connection was disabled or deleted
  *   meanwhile; idp_not_configured, organization_unknown, store_unavailable
@@ -188,7 +188,7 @@ async function consume(
     };
     const nowMs = runtime.now();
     const accepted = outcome === 'accepted' ? verified?.connection : undefined;
-    // An owner by a group that was renamed or deleted is none any more, although the record may still say so.
+    // An owner by a group that was renamed or deleted is no longer an owner, although the record may still say so.
     const member = resolved?.known && (await withPresentRole(runtime.store, stored.value, resolved.known));
     const promotion = accepted && promote(stored, { draftId: accepted.id, member, startedBy: answer.request.startedBy, actor, nowMs });
     const change = promotion

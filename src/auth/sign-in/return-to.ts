@@ -34,7 +34,7 @@ function allowedUrl(requested: string | undefined, baseUrl: string, allowedRetur
   // Browsers strip tabs and line breaks and read `\` as `/`. No legitimate URL needs them.
   if (/[\p{Cc}\\\s]/u.test(requested)) return undefined;
   if (requested.startsWith('//')) return undefined;
-  // Only a path is relative to the base URL. With a base, `http:x` would be a path too.
+  // Only a path is relative to the base URL. With a base, `http:x` would also be a path.
   const url = requested.startsWith('/') ? URL.parse(requested, baseUrl) : URL.parse(requested);
   if (url?.username !== '' || url.password !== '') return undefined;
   // A blob: URL has the origin of the URL inside it.

@@ -9,7 +9,7 @@ const MAX_SHOWN_ISSUER = 1024;
 
 /**
  * Selects the connection whose keys, settings and state apply to a response. The Issuer of the response selects, or the Issuer of
- * a plain assertion if the response has none. If the assertion is encrypted too, the organization must have exactly one active
+ * a plain assertion if the response has none. If it has none and the assertion is encrypted, the organization must have exactly one active
  * connection. The checks of the response then compare the verified Issuer with this connection.
  *
  * A disabled connection is never selected. A draft is selected, but accepts only answers to its own test requests.
@@ -30,7 +30,7 @@ export function selectConnection(organization: Organization, unverifiedXml: stri
 }
 
 /**
- * Selects the connection whose keys verify a LogoutRequest. A disabled connection counts too: its members may have kept their sessions,
+ * Selects the connection whose keys verify a LogoutRequest. A disabled connection also counts: its members may have kept their sessions,
  * and their identity provider must still be able to end them. A draft has never created a session.
  * @throws idp_not_configured if the organization has no connection; saml_issuer_unknown, saml_malformed, saml_dtd_forbidden
  */

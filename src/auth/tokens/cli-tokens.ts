@@ -132,7 +132,7 @@ export async function revokeAllCliTokens(runtime: Runtime, actor: Actor, revoker
 /** @throws forbidden, not_found, conflict, store_unavailable */
 export async function revokeCliToken(runtime: Runtime, actor: Actor, revoker: TokenRevoker, tokenId: string): Promise<void> {
   refuseSessionToken(revoker.credential);
-  const noSuchToken = () => new GatewayError('not_found', 'This CLI token does not exist. It may have been revoked already.');
+  const noSuchToken = () => new GatewayError('not_found', 'This CLI token does not exist. It may already have been revoked.');
   const after = await changeTokens(runtime, actor, revoker, {
     event: 'cli_token.revoked',
     details: { token_id: tokenId },

@@ -117,7 +117,7 @@ export interface DeviceLoginAnswer {
 }
 
 /**
- * Stores the user's answer, once. The token is created when the terminal fetches it, and only if the session of the user is
+ * Stores the user's answer, once. The token is created when the terminal fetches it, and only if the user's session is
  * still valid then.
  * @throws not_found if no login is pending with this code, forbidden if it is for another organization, store_unavailable
  */
@@ -155,7 +155,7 @@ export async function answerDeviceLogin(
 
 /**
  * Returns the CLI token of a confirmed device code, once.
- * @param origin the request of the terminal
+ * @param origin the request from the terminal
  * @throws validation_failed with authorization_pending, slow_down, expired_token, access_denied or invalid_grant; store_unavailable
  */
 export async function collectDeviceLogin(
@@ -173,7 +173,7 @@ export async function collectDeviceLogin(
   if (!poll.ok) throw oauthRefusal('slow_down', `Poll at most once every ${POLL_INTERVAL_SECONDS} seconds.`);
   const answered = await store.peek(GLOBAL, answerKey(hash));
   if (answered === undefined) {
-    if (request.endsAtMs <= runtime.now()) throw oauthRefusal('expired_token', 'The code has expired before it was confirmed.');
+    if (request.endsAtMs <= runtime.now()) throw oauthRefusal('expired_token', 'The code expired before it was confirmed.');
     throw oauthRefusal('authorization_pending', 'The code has not been confirmed yet.');
   }
   // If two requests arrive at the same time, only one gets the token.

@@ -74,7 +74,7 @@ export async function findEndingTokens({ store, now }: Runtime, { id, scimConnec
   return ofConnections.flatMap((tokens) => (tokens.every(isEnding) ? tokens : []));
 }
 
-/** @throws organization_unknown, not_found, idp_not_configured; conflict if the connection is disabled, or has two valid tokens already */
+/** @throws organization_unknown, not_found, idp_not_configured; conflict if the connection is disabled, or already has two valid tokens */
 export async function createScimToken(runtime: Runtime, actor: Actor, options: NewScimToken): Promise<CreatedScimToken> {
   const { store, now } = runtime;
   const { organizationId } = options;

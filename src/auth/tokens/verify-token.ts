@@ -52,7 +52,7 @@ export async function verifyToken(runtime: Runtime, token: string): Promise<Veri
   const digest = sha256(token);
   const cached = verifiedTokens.get(digest);
   const verified = cached ?? (await verifyJwt(runtime, token));
-  // Checked for cached tokens as well, because the key may have been revoked in the meantime.
+  // Checked for cached tokens as well, because the key may have been revoked since.
   if (!(await isVerifyingKey(runtime, verified.kid))) throw invalidToken('unknown signing key');
   if (verified.expiresAtMs !== undefined && verified.expiresAtMs <= runtime.now()) throw expired();
   if (!cached) verifiedTokens.set(digest, verified);

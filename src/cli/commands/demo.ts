@@ -45,7 +45,7 @@ interface Example {
 async function runDemo(options: Options): Promise<void> {
   const stopped = stopSignal();
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-demo-'));
-  // Runs at exit, so that the directory is deleted after a failure too.
+  // Runs at exit, so that the directory is also deleted after a failure.
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const examples = await readExamples();
   const gateway = await startGateway(directory, options);

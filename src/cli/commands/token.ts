@@ -123,5 +123,5 @@ export function warnAboutExpiry(tokens: readonly ExpiringToken[], nowMs = Date.n
       `The token ${name === undefined ? id : `${name} (${id})`} expires ${at}. Replace it with: samlgate login, or samlgate token create`,
     );
   }
-  if (soon.length > MAX_NAMED) printNote(`${countOf(soon.length - MAX_NAMED, 'other token')} will expire within ${WARN_DAYS} days, too.`);
+  if (soon.length > MAX_NAMED) printNote(`${countOf(soon.length - MAX_NAMED, 'other token')} will also expire within ${WARN_DAYS} days.`);
 }

@@ -59,7 +59,7 @@ const TEXTS = {
       The token {name} expires {when}.
     </>
   ),
-  moreTokensExpire: (count: number) => `${counted(count, 'other token')} will expire within 14 days, too.`,
+  moreTokensExpire: (count: number) => `${counted(count, 'other token')} will also expire within 14 days.`,
   howToReplace: 'Create a new token for each program that still needs one, then revoke the old one.',
   you: 'You',
   name: 'Name',

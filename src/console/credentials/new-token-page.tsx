@@ -71,7 +71,7 @@ export interface NewTokenProps {
   readonly maxDays: number | undefined;
 }
 
-/** Opens the dialog, or without scripts the page with the same form. */
+/** Opens the dialog. Without scripts, opens a page with the same form. */
 export const CreateTokenLink = () => (
   <a class="button" href={NEW_TOKEN} data-dialog={DIALOG}>
     {TEXTS.create}

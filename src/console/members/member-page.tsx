@@ -50,7 +50,7 @@ const TEXTS = {
   isSuspended:
     'This member is suspended and cannot sign in. Tokens are refused until the suspension is lifted, and no new account with this email address can be created.',
   whatSuspensionDoes:
-    'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until it is lifted. Other accounts with this email address are suspended too, except those of owners.',
+    'A suspension ends all sessions and prevents new sign-ins. Tokens are refused until it is lifted. Other accounts with this email address are also suspended, except those of owners.',
   liftSuspension: 'Lift suspension',
   suspendMember: 'Suspend member',
   cliTokens: 'CLI tokens',

@@ -113,7 +113,7 @@ function scimTokenText(tokens: readonly ScimToken[], nowMs: number): ComponentCh
 
 interface OrganizationsProps {
   readonly all: readonly ListedOrganization[];
-  /** Below the page of the organization. */
+  /** Below the organization's page. */
   readonly path: string;
   readonly children: (listed: ListedOrganization) => ComponentChildren;
 }

@@ -62,7 +62,7 @@ export interface MetadataStepProps {
   readonly isLocked: boolean;
 }
 
-/** Step 3: the metadata of the identity provider. It leads to a preview first. */
+/** Step 3: the identity provider's metadata. It leads to a preview first. */
 export function MetadataStep({ frame, progress, product, typed, problem, isLocked }: MetadataStepProps) {
   const isManual = typed.entity_id !== '' || typed.sso_url !== '' || typed.certificates !== '';
   return (

@@ -37,7 +37,7 @@ const TEXTS = {
   signsInAsCollaborator: 'signs in as collaborator',
   cannotSignIn: 'cannot sign in',
   saveRoles: 'Save roles',
-  isDone: 'The roles of this organization are set up already. Its owners manage them.',
+  isDone: 'The roles of this organization are already set up. Its owners manage them.',
   askOwnerOrOperator:
     'An owner of the organization or the operator must choose which group manages it. Ask the person who sent you the link.',
   noOwnerGroups: 'No rule gives users of the default connection the role owner.',

@@ -41,7 +41,7 @@ const TEXTS = {
   affectedMembers: (count: number) =>
     `${counted(count, 'member')} ${count === 1 ? 'is' : 'are'} known by another identifier. At the next sign-in, each of these users becomes a new member. Roles that were set manually, sessions and CLI tokens stay with the existing member.`,
   suspendedMembers: (count: number) =>
-    `${count.toLocaleString('en')} of these ${count === 1 ? 'is' : 'are'} suspended. A suspended member cannot sign in again with the same email address or the former identifier. Remove the user at the identity provider too.`,
+    `${count.toLocaleString('en')} of these ${count === 1 ? 'is' : 'are'} suspended. A suspended member cannot sign in again with the same email address or the former identifier. Also remove the user at the identity provider.`,
   undeterminedMembers: (count: number) =>
     `${counted(count, 'member')} signed in before identifiers were stored. Each stays the same member if the next response has the chosen identifier and it is the one that was used then.`,
   isPartial: 'The organization has more members than were counted. The actual numbers may be larger.',

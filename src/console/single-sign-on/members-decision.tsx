@@ -48,7 +48,7 @@ export interface MembersDecisionProps {
   /** Where the form is sent to compare a table of identifiers. */
   readonly compareAction: string;
   readonly comparison?: Comparison | undefined;
-  /** The identity provider was connected before, so that its users have accounts already. */
+  /** The identity provider was connected before, so its users already have accounts. */
   readonly isRestored?: true;
 }
 

@@ -30,7 +30,7 @@ const TEXTS = {
   singleSignOn: 'Single sign-on',
   setupLinkToCopy: 'setup link',
   howToSend: (expiresAt: string) =>
-    `Send it to the administrator of the identity provider over a private channel, because the first person who opens it decides who can sign in. If it is not used, it expires on ${expiresAt}.`,
+    `Send it to the identity provider’s administrator over a private channel, because the first person who opens it decides who can sign in. If it is not used, it expires on ${expiresAt}.`,
 } as const;
 
 /** A setup link with its state. */
@@ -38,7 +38,7 @@ export interface ListedSetupLink {
   readonly id: string;
   readonly link: SetupLink;
   readonly state: SetupLinkState;
-  /** The name of the connection. Undefined if it was deleted or does not exist yet. */
+  /** The connection's name. Undefined if it was deleted or does not exist yet. */
   readonly connectionName: string | undefined;
 }
 

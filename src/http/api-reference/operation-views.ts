@@ -97,7 +97,7 @@ function bodyViews(content: NonNullable<OperationObject['requestBody']>['content
   });
 }
 
-/** Omits the description of a field that an earlier form of the same body has too. */
+/** Omits the description of a field that an earlier form of the same body also has. */
 const describeOnce =
   (described: Set<string>) =>
   ({ description, ...row }: FieldRow): FieldRow => {

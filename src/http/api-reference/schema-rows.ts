@@ -51,7 +51,7 @@ function nestedRows(schema: JsonSchema, name: string): FieldRow[] {
   return inner.items?.properties ? fieldRows(inner.items, `${name}[].`) : [];
 }
 
-/** The type `time` says this already. */
+/** The type `time` already says this. */
 const TIME_FORMAT = 'RFC 3339 in UTC.';
 
 export function fieldRow(schema: JsonSchema, name: string, isRequired: boolean): FieldRow {

@@ -15,7 +15,7 @@ export * from './pending-member-answers.ts';
 
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 
-/** Problem details (RFC 9457) with an error code, and the request ID that the log contains too. */
+/** Problem details (RFC 9457) with an error code, and the request ID that the log also contains. */
 export const PROBLEM = z.strictObject({
   type: z.string(),
   title: z.string(),
@@ -185,9 +185,7 @@ export const AUDIT_ENTRY = z.strictObject({
 const count = z.int().min(0);
 export const AUDIT_PAGE = pageOf(AUDIT_ENTRY).extend({
   oldest_at: time.nullable().describe('When the oldest entry of the trail was written, whatever the filter.'),
-  trimmed: count.describe(
-    'How many older entries were deleted, because they were older than the retention or because there were too many.',
-  ),
+  trimmed: count.describe('How many entries were deleted because they were too old or too many.'),
   unsigned_refusals: z
     .array(
       z.strictObject({
@@ -200,7 +198,7 @@ export const AUDIT_PAGE = pageOf(AUDIT_ENTRY).extend({
     )
     .nullable()
     .describe(
-      'How many messages were refused without an entry, because no trusted key signed them or because they were copies of signed ones. Null except on the first page.',
+      'How many messages were refused without an entry because no trusted key signed them or they were copies of signed ones. Null except on the first page.',
     ),
 });
 

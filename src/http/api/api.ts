@@ -105,7 +105,7 @@ function authenticateCaller(runtime: Runtime): RequestHandler {
     if (isByCookie && !SAFE_METHODS.has(request.method) && !csrfTokenMatches(request.get('X-Samlgate-CSRF'), principal)) {
       throw new GatewayError(
         'forbidden',
-        'Requests with the session cookie need the header X-Samlgate-CSRF. GET /api/v1/me returns its value.',
+        'Requests that use the session cookie must send the X-Samlgate-CSRF header. GET /api/v1/me returns its value.',
       );
     }
     response.locals.principal = principal;

@@ -1,4 +1,4 @@
-/** Schemas of connections in answers of the JSON API. `answer-shapes.ts` exports them too. */
+/** Schemas of connections in answers of the JSON API. `answer-shapes.ts` also exports them. */
 import { z } from 'zod';
 import { PROPOSED_CHANGES } from '../../organizations/setup/metadata-proposals.ts';
 import { changePreview, pageOf, time } from './answer-parts.ts';

@@ -43,7 +43,7 @@ export const CONNECTIONS = [
     id: 'createConnection',
     summary: 'Create a connection',
     description:
-      'Creates a draft, with which only test sign-ins are possible. Accepts the metadata in the same forms as `/identity-provider`. JSON has the `name` in the body, other forms in the query. With `dry_run=true` nothing is saved.',
+      'Creates a draft. Only test sign-ins are possible with it. Accepts the metadata in the same forms as `/identity-provider`. JSON has the `name` in the body, other forms in the query. With `dry_run=true` nothing is saved.',
     who: 'owner',
     query: NEW_CONNECTION_QUERY,
     body: NEW_CONNECTION_BODY,

@@ -129,7 +129,7 @@ const WHO: Readonly<Record<Who, string>> = {
   operator: 'Available to the operator.',
 };
 
-/** The cookie of unsafe methods needs the CSRF header too. The OAuth endpoints and the operator use no cookie. */
+/** For unsafe methods, the cookie also needs the CSRF header. The OAuth endpoints and the operator use no cookie. */
 function securityOf({ who, method, path }: OperationDescription): Json[] {
   if (who === 'public') return [];
   if (who === 'operator' || path.startsWith('/oauth/')) return [{ bearer: [] }];

@@ -63,7 +63,7 @@ export const PENDING_MEMBERS = [
     method: 'post',
     path: '/api/v1/organizations/{org}/connections/{con}/pending-members/{id}/approve',
     id: 'approveLink',
-    summary: 'Approve that a user becomes an existing member',
+    summary: 'Approve linking a user to an existing member',
     description:
       'The user of the request is this member from the next sign-in on. ID, tokens and a suspension of the member stay. Returns 409 if the request was replaced, decided or expired, or if the user has another account by now.',
     who: 'owner',
@@ -78,7 +78,7 @@ export const PENDING_MEMBERS = [
     method: 'post',
     path: '/api/v1/organizations/{org}/connections/{con}/pending-members/{id}/decline',
     id: 'declineLink',
-    summary: 'Decline that a user becomes an existing member',
+    summary: 'Decline to link a user to an existing member',
     description:
       'No user of the new identity provider becomes this member, and the user of the request gets a new account at the next sign-in. The credentials of the member stay until you revoke them. Returns 409 if the request was replaced, decided or expired.',
     who: 'owner',

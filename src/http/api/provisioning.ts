@@ -52,7 +52,7 @@ export const PROVISIONING = [
     method: 'post',
     path: '/api/v1/organizations/{org}/connections/{con}/provisioning/conflicts/{id}/approve',
     id: 'approveProvisioning',
-    summary: 'Approve that a SCIM user is an existing member',
+    summary: 'Approve linking a SCIM user to a member',
     description:
       'The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, also if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or resolved.',
     who: 'owner',
@@ -67,7 +67,7 @@ export const PROVISIONING = [
     method: 'post',
     path: '/api/v1/organizations/{org}/connections/{con}/provisioning/conflicts/{id}/decline',
     id: 'declineProvisioning',
-    summary: 'Decline that a SCIM user is an existing member',
+    summary: 'Decline to link a SCIM user to a member',
     description:
       'The user is linked to the only other member that it could be, unless that is an owner. If there is none, the identity provider continues to get 409. A declined conflict can still be approved. Returns 409 if the conflict was replaced or resolved.',
     who: 'owner',

@@ -246,7 +246,7 @@ export const METADATA_INPUT = z.union(
         .array(z.string().min(1))
         .min(1)
         .max(20)
-        .describe('PEM with one or more certificates, bare base64 of one, or base64 of PEM. Text around PEM is ignored.'),
+        .describe('PEM with one or more certificates, base64 of one without PEM lines, or base64-encoded PEM. Text around PEM is ignored.'),
       on_new_entity_id: onNewEntityId,
       link_until: linkUntil,
     }),

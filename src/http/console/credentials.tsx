@@ -25,7 +25,7 @@ const TEXTS = {
 } as const;
 
 const HOME = '/console';
-/** Takes the same values as the API. Forms send text, and an empty text for “never”, which the API calls null. */
+/** Accepts the same values as the API. An empty string means “never”, which is `null` in the API. */
 const NEW_TOKEN_FORM = z.object({
   name: z.string().trim().pipe(NEW_TOKEN.shape.name),
   expires_in_days: z

@@ -42,7 +42,7 @@ const TEXTS = {
   created: (slug: string) => `Created the organization ${slug}. Connect its identity provider next.`,
   saved: 'Your changes are saved.',
   quotasSaved: 'The quotas are saved.',
-  quotasUnchanged: 'The organization has these quotas already.',
+  quotasUnchanged: 'The organization already has these quotas.',
   deleted: (slug: string) => `Deleted the organization ${slug}. Its data is being deleted.`,
   slugMissing: 'slug: enter one, because the name has no Latin letters or digits.',
 } as const;

@@ -15,7 +15,7 @@ export class Drain {
   #isDraining = false;
   #lastRequestMs = 0;
 
-  /** Returns a listener that keeps account of the requests of another. */
+  /** Wraps a listener and tracks its requests. */
   watch(listener: Listener): Listener {
     return (request, response) => {
       if (this.#isDraining) {
@@ -40,8 +40,8 @@ export class Drain {
 
   /**
    * Lets each response close its connection, and resolves when there are neither connections nor new requests, at the latest after
-   * {@link DRAIN_WITHIN_MS}. New connections are accepted until then: a load balancer needs time to notice, and requests may wait
-   * in the queue of the system already.
+   * {@link DRAIN_WITHIN_MS}. New connections are accepted until then: a load balancer needs time to notice, and requests
+   * may already be in the operating system's accept queue.
    */
   async run(server: Server): Promise<void> {
     this.#isDraining = true;

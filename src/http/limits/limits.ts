@@ -16,7 +16,7 @@ export const LIMITS = {
     points: 300,
     seconds: 60,
     per: 'address',
-    counts: 'SAML responses without a valid signature, oversized ones too. A failed decryption counts as ten.',
+    counts: 'SAML responses without a valid signature, including oversized ones. A failed decryption counts as ten.',
   },
   refusals_by_organization: {
     points: 1200,
@@ -61,7 +61,7 @@ export const LIMITS = {
   sp_metadata: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of service provider metadata.' },
   // Each page shows one logo, and browsers cache it.
   logo: { points: 300, seconds: 60, per: 'address', counts: 'Downloads of logos of organizations.' },
-  // Each change adds an entry to the audit trail, and the oldest entries are deleted. Removals need a logo, so that this limits them, too.
+  // Each change adds an entry to the audit trail, and the oldest entries are deleted. Removals need a logo, so that this also limits them.
   logo_changes: {
     points: 30,
     seconds: 3600,

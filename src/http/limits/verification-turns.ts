@@ -123,7 +123,7 @@ export class VerificationTurns {
 
   /**
    * Waits for the turn of a response.
-   * @returns ends the turn. Later calls do nothing.
+   * @returns a function that ends the turn. Later calls of it do nothing.
    * @throws rate_limited if too many responses wait, or if the client is gone. Too many of one address are refused to the organization
    *   to which it sent the most, and too many of all to the organization that received the most.
    */

@@ -87,8 +87,8 @@ function showOutcome(runtime: Runtime, response: Response, outcome: NonNullable<
 }
 
 /**
- * Returns the message that continues a logout at the identity provider, if it has single logout. The session has ended here
- * already, so a failure is only logged: an error page would suggest that the user is still signed in.
+ * Returns the message that continues a logout at the identity provider, if it has single logout. The session has already
+ * ended here, so a failure is only logged: an error page would suggest that the user is still signed in.
  */
 export async function continueLogout(
   runtime: Runtime,

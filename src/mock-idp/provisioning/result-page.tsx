@@ -47,7 +47,7 @@ function effectOf(action: ProvisioningAction, exchanges: readonly ScimExchange[]
     return 'The member is suspended. All sessions and tokens of the member ended immediately, and sign-ins are refused.';
   return exchanges.some(({ method }) => method === 'POST')
     ? 'The user is a member of the organization now, before the first sign-in.'
-    : 'The gateway knew the user already. The member is active and has the attributes of the directory.';
+    : 'The gateway already knew the user. The member is active and has the attributes of the directory.';
 }
 
 function Exchange({

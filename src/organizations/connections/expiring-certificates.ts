@@ -40,8 +40,8 @@ export async function findExpiringCertificates(store: Store, untilMs: number): P
 const SOON_MS = 30 * DAY_MS;
 
 /**
- * Returns how many days are left until the first active connection has no valid certificate, and how many connections have less
- * than 30 days. A certificate that is replaced already does not count. Reads at most 200 organizations.
+ * Returns how many days are left until the first active connection has no valid certificate, and how many connections have fewer
+ * than 30 days left. Ignores certificates that have already been replaced. Reads at most 200 organizations.
  */
 export async function summarizeCertificates(
   store: Store,

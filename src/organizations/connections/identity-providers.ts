@@ -133,7 +133,7 @@ export function withMetadata(
   });
 }
 
-/** Returns the organization as a preview shows it. Metadata that waits in a draft can be previewed, too. @throws like withMetadata() */
+/** Returns the organization as a preview shows it. Metadata that waits in a draft can also be previewed. @throws like withMetadata() */
 export function previewMetadata(change: MetadataChange, nowMs: number): Organization {
   const { organization, connectionId, decision = 'keep' } = change;
   const shown = decision === 'keep' ? withoutReplacement(organization, connectionId) : organization;
@@ -267,7 +267,7 @@ export async function findMetadataWarnings(
   { isOperator, loaded }: WarningReader,
 ): Promise<readonly MetadataWarning[]> {
   const warnings = loaded?.warnings ?? lintIdpMetadata(metadata, now());
-  // Owners and setup links skip the lookup too, because its duration would tell them the same.
+  // Owners and setup links also skip the lookup, because its duration would tell them the same.
   if (!isOperator) return warnings;
   return (await isEntityIdShared(store, organization.id, metadata.entityId)) ? [...warnings, ENTITY_ID_SHARED] : warnings;
 }

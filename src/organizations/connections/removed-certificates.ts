@@ -2,7 +2,7 @@
 import type { IdpMetadata } from '../../saml/metadata/idp-metadata.ts';
 import type { Connection } from '../organizations.ts';
 
-/** Bounds the organization's record. Metadata has a handful of certificates, so an administrator hardly reaches it. */
+/** Bounds the organization's record. Metadata has a handful of certificates, so administrators rarely reach it. */
 const MAX_REMOVED = 100;
 
 const fingerprintsOf = ({ signingCertificates }: IdpMetadata): string[] =>

@@ -81,7 +81,7 @@ export async function finishRevocations(runtime: Runtime, actor: Actor, organiza
     });
   }
   await noteRevocation(store, organizationId, false);
-  // Another revocation may have been saved in the meantime.
+  // Another revocation may have been saved since.
   await noteAgain(store, organizationId);
 }
 
@@ -148,7 +148,7 @@ async function revokeBatch({ store, now }: Runtime, { organizationId, connection
       partition: organizationId,
       collection: MEMBERS,
       id,
-      // Keeps a session that the member has started through another connection in the meantime.
+      // Keeps a session that the member has since started through another connection.
       change: (member) => {
         const after = withoutCredentialsOf(member, connection);
         ended = dropEnded(member, after);

@@ -78,7 +78,7 @@ export async function claimVerifiedDomain(runtime: Runtime, id: string, { domain
   });
 }
 
-/** Frees a domain that the organization lost or removed, unless it was verified again in the meantime. */
+/** Frees a domain that the organization lost or removed, unless it has been verified again since. */
 export async function releaseVerifiedDomain(store: Store, id: string, { domain, token }: DomainClaim): Promise<void> {
   await compareAndSet<true>(async () => {
     const entry = await store.get(GLOBAL, DIRECTORY, id);

@@ -31,7 +31,7 @@ export async function saveCheck(runtime: Runtime, organizationId: string, { clai
     change: (present) =>
       replaceClaim(present, claim, (before) => {
         const after = afterCheck(before, result, nowMs);
-        // An operator's confirmation or another check in the meantime wins.
+        // An operator's confirmation or another check that was saved first wins.
         return before.verifiedBy === 'dns' && eventOf(before, after) === event ? after : undefined;
       }),
   });

@@ -9,7 +9,7 @@ import { findDomainHolder } from './domain-holders.ts';
 
 /**
  * Takes a domain from the organization that has it, whether verified or set by the operator. Its claim stays, unverified.
- * @param to the organization that gets the domain; nothing happens if it has the domain already
+ * @param to the organization that gets the domain; nothing happens if it already has the domain
  */
 export async function takeDomainFromHolder(
   runtime: Runtime,

@@ -50,7 +50,7 @@ export async function createGroup(
     const { stored } = await requireTarget(store, target.organization.id, target.connection.id);
     const at = toIsoTime(now());
     const value = groupRecord(attributes, { createdAt: at, changedAt: at });
-    if (await isTaken(runtime, target, id, value.displayName)) throw notUnique('A group with this displayName exists already.');
+    if (await isTaken(runtime, target, id, value.displayName)) throw notUnique('A group with this displayName already exists.');
     const steps: Step[] = [
       { do: 'require', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version },
       { do: 'below', collection, count: quotaOf(stored.value, 'groups') },
@@ -151,7 +151,7 @@ async function changeAttributes(
     const result = await store.commit(organization.id, steps, { replicated: true });
     if (result.ok) return { isChanged: true, changesRoles };
     requireStillValid(target, steps, result);
-    if (await isTaken(runtime, target, id, value.displayName)) throw notUnique('A group with this displayName exists already.');
+    if (await isTaken(runtime, target, id, value.displayName)) throw notUnique('A group with this displayName already exists.');
     return RETRY;
   });
 }

@@ -45,7 +45,7 @@ export const noSuchGroup = (): ScimError => new ScimError(404, 'There is no such
 
 /**
  * Counts the members that a request concerns, against a limit of the client. Members are counted before they are read or changed, so that
- * a request that fails halfway is counted, too. The caller counts those that a request names.
+ * a request that fails halfway is also counted. The caller counts those that a request names.
  */
 export interface MemberCharges {
   /** @throws rate_limited */
@@ -89,7 +89,7 @@ export async function changeMemberships(runtime: Runtime, actor: Actor, target: 
 
 /**
  * Removes the members that a complete list does not name. Reads the group page by page.
- * @returns those that it names and that are members already
+ * @returns those that it names and that are already members
  */
 async function removeOthers(
   { store }: Runtime,

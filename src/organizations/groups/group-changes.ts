@@ -84,11 +84,11 @@ async function noteIfDone(store: Store, organizationId: string): Promise<void> {
   await markDone(store, organizationId);
   if (await hasChanges(store, organizationId)) return;
   await noteGroupChanges(store, organizationId, false);
-  // Another one may have been saved in the meantime.
+  // Another one may have been saved since.
   await noteAgain(store, organizationId);
 }
 
-/** Lets checks read roles from the records of members again. A change that is saved in between replaces the record, too. */
+/** Lets checks read roles from the records of members again. A change that is saved in between also replaces the record. */
 async function markDone(store: Store, organizationId: string): Promise<void> {
   await compareAndSet<true>(async () => {
     const stored = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
@@ -214,7 +214,7 @@ async function writeBatch(runtime: Runtime, { organizationId, connectionId, grou
   });
 }
 
-/** Another replica may do the same work, and the removal of a user deletes memberships, too. */
+/** Another replica may do the same work, and the removal of a user also deletes memberships. */
 async function stillPresent(
   store: Store,
   { organizationId, connectionId, memberships }: Pick<Batch, 'organizationId' | 'connectionId' | 'memberships'>,

@@ -1,4 +1,4 @@
-/** What the groups that SCIM provisions do to the roles of members, and to the owners of the organization. */
+/** What the groups that SCIM provisions do to the roles of members, and to the organization's owners. */
 import { type Actor, auditStep } from '../../audit.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
@@ -94,7 +94,7 @@ export interface GroupSources {
   readonly scim: readonly string[];
 }
 
-/** Returns the groups that count by the setting `groups_from`. */
+/** Returns the groups that `groups_from` selects. */
 export const groupsOf = ({ groupsFrom = 'saml' }: Pick<Organization, 'groupsFrom'>, { saml, scim }: GroupSources): readonly string[] => {
   if (groupsFrom === 'saml') return saml;
   return groupsFrom === 'scim' ? scim : [...saml, ...scim];
@@ -131,7 +131,7 @@ export function roleChangeSteps(nowMs: number, actor: Actor, { stored: { id, ver
 }
 
 /**
- * Returns what changes of roles mean for the organization. The last owner can lose the role, too, as by SCIM groups that the identity
+ * Returns what changes of roles mean for the organization. The last owner can also lose the role, as by SCIM groups that the identity
  * provider changes. The loss of an owner increments the version of the organization's record, so that of two last owners who lose the
  * role at the same moment, one change is judged again.
  */

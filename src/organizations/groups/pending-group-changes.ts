@@ -1,5 +1,5 @@
 /**
- * Renames and deletions of groups whose members have not all been changed yet, and the roles of these members in the meantime.
+ * Renames and deletions of groups whose members have not all been changed yet, and the roles of these members until then.
  *
  * A member in one of these groups must not use a role that the group no longer gives, also if the gateway stops halfway. So the commit
  * that renames or deletes a group with a role also marks the organization. While it is marked, every check of a session or token decides
@@ -72,7 +72,7 @@ export async function groupChangeSteps(
 export async function readMemberDuringGroupChange(runtime: Runtime, organizationId: string, memberId: string): Promise<Member | undefined> {
   const { store } = runtime;
   const isConcerned = await isInChangingGroup(store, organizationId, memberId);
-  // Read last. If the change was finished in the meantime, the record has the new role.
+  // Read last. If the change has been finished since, the record has the new role.
   const member = (await readTogether(store, organizationId, MEMBERS, memberId))?.value;
   if (!isConcerned || !member?.scim) return member;
   const { connectionId } = member.scim;

@@ -47,7 +47,7 @@ export const scimMemberships = (connectionId: string): Collection<ScimMembership
 export const membershipId = ({ groupId, userId }: ScimMembership): string => `${groupId}.${userId}`;
 
 /**
- * Groups of one user. Each change of a membership also replaces the record of the member, so two changes at the same moment cannot
+ * Groups of one user. Each change of a membership also replaces the member's record, so two changes at the same moment cannot
  * exceed it. The removal of a user deletes all memberships in one commit.
  */
 export const MAX_GROUPS_OF_USER = 500;
@@ -72,7 +72,7 @@ export async function membershipsOfUser(
   return found;
 }
 
-/** Returns the steps that remove a user from all groups. The commit must replace or delete the record of the member. */
+/** Returns the steps that remove a user from all groups. The commit must replace or delete the member's record. */
 export const leaveGroupsSteps = async (store: Store, user: ScimUserRef): Promise<readonly Step[]> =>
   (await membershipsOfUser(store, user)).map(
     ({ id, version }): Step => ({ do: 'delete', collection: scimMemberships(user.connectionId), id, version }),

@@ -17,7 +17,7 @@ const losersOf = ({ changes }: Pick<RoleMappingEffect, 'changes'>): number =>
 
 /**
  * Refuses to switch the groups if no known member would be an owner after the next sign-in, and one is now. An organization of which
- * not all members were read is refused, too, because an operator who knows better can confirm.
+ * not all members were read is also refused, because an operator who knows better can confirm.
  * @throws conflict
  */
 export async function requireOwnerAfterSwitch(store: Store, before: Organization, after: Organization): Promise<void> {

@@ -165,7 +165,7 @@ function keysOfEarlierVersions(
   return [...connections, ...formerConnections].flatMap((each) => {
     const identityScope = firstScopeOf(each);
     if (identityScope === undefined) return [];
-    // The first scope is the entityID that the identity provider of this connection had then, so its users may have it as qualifier.
+    // The first scope is the entityID that this connection's identity provider had then, so its users may have it as qualifier.
     const comparable = user.readFormerForms(identityScope).filter(({ source }) => each.id === connection.id || isGloballyUnique(source));
     return comparable.map(({ form }) => formerKey({ identityScope }, form));
   });

@@ -1,4 +1,4 @@
-/** Decides which member a sign-in is for, and whether it chooses the identifier of the connection. */
+/** Decides which member a sign-in is for, and whether it chooses the connection's identifier. */
 import { GatewayError } from '../../errors.ts';
 import { describeSource, type Identifier, type IdentifierSource } from '../../saml/identifier/identifier.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
@@ -151,6 +151,6 @@ function identifierUndecided(source: IdentifierSource): GatewayError {
   return new GatewayError('saml_identifier_changed', {
     variant: 'identifier_undecided',
     detail: 'Your organization has not yet decided how its identity provider identifies users.',
-    administratorDetail: `No member is known by ${describeSource(source)} of this response, and no identifier has been chosen for the members who exist already.`,
+    administratorDetail: `No member is known by ${describeSource(source)} of this response, and no identifier has been chosen for the members who already exist.`,
   });
 }

@@ -41,6 +41,6 @@ function isKnownDifferently(one: Member, other: Member, formerConnectionId: stri
   if (one.identifier && other.identifier) {
     return one.identifier.scope !== other.identifier.scope || !isDeepStrictEqual(one.identifier.source, other.identifier.source);
   }
-  // Members of earlier versions have no stored identifier, so theirs may be the identifier of the connection.
+  // Members of earlier versions have no stored identifier, so theirs may be the connection's identifier.
   return (one.connectionId ?? formerConnectionId) !== (other.connectionId ?? formerConnectionId);
 }

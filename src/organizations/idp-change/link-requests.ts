@@ -77,7 +77,7 @@ export const approveLink = (runtime: Runtime, actor: Actor, decision: LinkDecisi
 export const declineLink = (runtime: Runtime, actor: Actor, decision: LinkDecision): Promise<Member> =>
   decide(runtime, actor, decision, ({ value }, request, change) => ({
     ...value,
-    // With `keep`, the member has the key of the user, who would never get a new account.
+    // With `keep`, the member has the user's key, who would never get a new account.
     ...(change.decision === 'keep' ? withoutKey(request) : {}),
     idpChange: { id: request.changeId, outcome: 'declined' },
     linkRequest: undefined,
@@ -172,7 +172,7 @@ interface UsableKey {
   readonly request: LinkRequest;
 }
 
-/** @throws conflict if sign-ins would not find the member by the key of the request */
+/** @throws conflict if sign-ins would not find the member by the request's key */
 async function requireUsableKey(store: Store, { organizationId, memberId, connection, request }: UsableKey): Promise<void> {
   const { identifier: setting = 'auto' } = connection.settings;
   if (setting !== 'auto' && !isSameSource(setting, request.identifier.source)) {

@@ -142,7 +142,7 @@ export function requireReplaced(organization: Organization, draft: Connection): 
   if (connection) return connection;
   throw new GatewayError(
     'conflict',
-    'The connection that this draft replaces has changed since. Delete the draft and set the metadata with on_new_entity_id: keep again.',
+    'The connection that this draft replaces has changed since the draft was created. Delete the draft, then set the metadata again with on_new_entity_id: keep.',
   );
 }
 

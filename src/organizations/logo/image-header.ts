@@ -50,7 +50,7 @@ const FRAME_MARKERS = [0xc0, 0xc1, 0xc2];
 /** DHT, DAC, DQT, DRI, APP0 to APP15 and COM, the other segments that may come before the first scan. */
 const isOtherSegment = (marker: number): boolean => [0xc4, 0xcc, 0xdb, 0xdd, 0xfe].includes(marker) || (marker >= 0xe0 && marker <= 0xef);
 
-/** Progressive images have about ten. Each scan can cover the whole image in a few octets, so that thousands would busy a browser. */
+/** Progressive images have about ten. A scan of a few bytes can cover the whole image, so thousands of them would keep a browser busy. */
 const MAX_SCANS = 64;
 
 /**

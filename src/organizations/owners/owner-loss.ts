@@ -47,7 +47,7 @@ export const requireUnchanged = ({ version }: Stored<Organization>): OwnerChange
 });
 
 /**
- * Returns what a sign-in changes about the owners of its organization. A member who stops being an owner increments the version of
+ * Returns what a sign-in changes about its organization's owners. A member who stops being an owner increments the version of
  * the organization's record. So of two last owners who lose the role at the same moment, one sign-in is judged again and sees that
  * it is the last.
  */
@@ -71,7 +71,7 @@ export async function foreseeOwnerChange(
 
 /**
  * Tells the operator that an organization has lost its last owner, after the change is saved. A member who became an owner between
- * the check and the change takes the mark away again. A failure is only logged, because the change is made already.
+ * the check and the change takes the mark away again. A failure is only logged, because the change has already been made.
  */
 export async function reportOwnerLoss(
   runtime: Runtime,

@@ -105,7 +105,7 @@ export async function changeUser(runtime: Runtime, actor: Actor, target: ScimTar
     }
     requireStillValid(target, steps, result);
     if (result.failed === 0 && (await isTaken(runtime, target, user.id, profile.userName))) {
-      throw notUnique('A user with this userName exists already.');
+      throw notUnique('A user with this userName already exists.');
     }
     return RETRY;
   });

@@ -81,7 +81,7 @@ async function candidateIds(
 }
 
 /**
- * Checks that the organization lets a user of a connection in who was not provisioned by the identity provider of this connection.
+ * Checks that the organization lets a user of a connection in who was not provisioned by this connection's identity provider.
  * @throws member_not_provisioned
  */
 export function requireProvisioned(

@@ -35,8 +35,8 @@ export interface FoundLink {
 
 /**
  * Finds the member of the connection that is certainly the user, or that an owner or the operator chose.
- * @throws ScimError with uniqueness if a decision about a conflict is missing or declined the user, or if another user of the client is
- *   the member already
+ * @throws ScimError with uniqueness if a decision about a conflict is missing or declined the user, or if another user of the client
+ *   is already the member
  */
 export async function findLinkedMember(
   runtime: Runtime,
@@ -60,7 +60,7 @@ export async function findLinkedMember(
 
 /**
  * Finds the members of the connection that a user could be: by the identifier, or by an email address in a verified domain.
- * @throws ScimError with uniqueness if another user of the client is a member with the identifier already
+ * @throws ScimError with uniqueness if another user of the client is already a member with the identifier
  */
 async function findCandidates(
   store: Store,

@@ -1,6 +1,6 @@
 /**
  * Lists provisioned users or groups. SCIM pages by position, the store by cursor. Each page saves the cursor of the next page for its
- * client. So listing all records reads each of them once, and one that is removed in the meantime does not make the client skip another
+ * client. So listing all records reads each of them once, and a record that is removed between two pages does not make the client skip another
  * one. A position without a saved cursor is reached by reading from the start, within a limit.
  */
 import type { Runtime } from '../../runtime.ts';

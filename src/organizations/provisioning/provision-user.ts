@@ -37,7 +37,7 @@ export async function provisionUser(runtime: Runtime, actor: Actor, client: Scim
     const target = await requireTarget(store, organizationId, connectionId);
     const { organization, connection } = target;
     const taken = await store.getUnique(organization.id, collection, 'userName', profile.userName.toLowerCase());
-    if (taken && (await store.get(organization.id, MEMBERS, taken.id))) throw notUnique('A user with this userName exists already.');
+    if (taken && (await store.get(organization.id, MEMBERS, taken.id))) throw notUnique('A user with this userName already exists.');
     const names = [profile.userName, profile.email, ...(profile.externalId === undefined ? [] : [profile.externalId])];
     const joinSteps = await guardJoin(store, organization.id, { kind: 'provisioned', connectionId: connection.id, names });
     const { member: known, steps: linkSteps } = await findLinkedMember(runtime, actor, { organization, connection, client, profile });

@@ -22,7 +22,7 @@ const APPROVAL_MS = 14 * DAY_MS;
 /** Another user does not replace a conflict within this time, so that owners can decide it and a SCIM client cannot rewrite a member all the time. */
 const KEEP_MS = 10 * MINUTE_MS;
 
-/** A SCIM user and the connection of its client. */
+/** A SCIM user and its client's connection. */
 export interface ProvisionedProfile {
   readonly connectionId: string;
   readonly profile: ScimProfile;

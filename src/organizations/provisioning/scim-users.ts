@@ -1,5 +1,5 @@
 /**
- * What SCIM clients know about users. A record has the id of its member, and is changed in the same commit. Each connection has a
+ * What SCIM clients know about users. A record has its member's id, and is changed in the same commit. Each connection has a
  * collection of its own, so a token reaches no user of another connection, and one name can exist at two identity providers.
  */
 import { GatewayError } from '../../errors.ts';
@@ -69,7 +69,7 @@ export async function scimRemovalSteps(store: Store, organizationId: string, { i
 /** Returns whether the identity provider has deactivated a member. */
 const isDeactivated = ({ scim }: Pick<Member, 'scim'>): boolean => scim?.active === false;
 
-/** Returns whether an owner or the operator has suspended a member, whether or not the identity provider has deactivated it too. */
+/** Returns whether an owner or the operator has suspended a member, whether or not the identity provider has also deactivated it. */
 export const isSuspendedByOwner = (member: Pick<Member, 'suspended' | 'suspendedByOwner' | 'scim'>): boolean =>
   member.suspendedByOwner ?? (member.suspended && !isDeactivated(member));
 

@@ -66,7 +66,7 @@ export const noteNewGroup = (runtime: Runtime, organization: Organization, conne
 export const noteNewMemberships = (runtime: Runtime, organization: Organization, connectionId: string): Promise<void> =>
   noteCount(runtime, organization, 'group_memberships', scimMemberships(connectionId));
 
-/** A failure is only logged, because the change is made already. */
+/** A failure is only logged, because the change has already been made. */
 async function noteCount(runtime: Runtime, organization: Organization, quota: QuotaName, collection: Collection<never>): Promise<void> {
   try {
     noteQuotaUse(runtime, organization, quota, await runtime.store.count(organization.id, collection));

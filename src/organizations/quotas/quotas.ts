@@ -145,7 +145,7 @@ export const settingsBytes = (organization: QuotaHolder): number =>
 
 /**
  * Checks that a change does not make the settings of an organization too long. A change that shortens them is always allowed. What the
- * gateway changes itself may have twice the length, so that a new certificate of an identity provider is adopted at the limit, too.
+ * gateway changes itself may have twice the length, so that a new certificate of an identity provider is also adopted at the limit.
  * @throws quota_exceeded
  */
 export function requireSettingsFit(

@@ -122,10 +122,7 @@ async function requireProposal(runtime: Runtime, choice: ProposalChoice): Promis
   const proposal = await findProposal(runtime, choice);
   if (!proposal) throw new GatewayError('not_found', 'There is no proposal for this connection. It may have expired.');
   if (proposal.id !== choice.proposalId) {
-    throw new GatewayError(
-      'conflict',
-      'The setup link has proposed other metadata in the meantime. Nothing was changed. Check the new proposal.',
-    );
+    throw new GatewayError('conflict', 'The setup link has since proposed other metadata. Nothing was changed. Check the new proposal.');
   }
   return proposal;
 }

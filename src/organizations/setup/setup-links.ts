@@ -66,7 +66,7 @@ export interface SetupLinkOptions {
   readonly expiresInDays: number;
 }
 
-/** @throws not_found if there is no such connection; quota_exceeded for too many open links; organization_unknown if the organization was deleted in the meantime */
+/** @throws not_found if there is no such connection; quota_exceeded for too many open links; organization_unknown if the organization has been deleted */
 export async function createSetupLink(
   runtime: Runtime,
   actor: Actor,
@@ -156,7 +156,7 @@ export async function revokeSetupLink(
 
 /**
  * Returns the step that refuses a commit of a setup once its link is revoked.
- * @throws unauthenticated if the link is revoked already
+ * @throws unauthenticated if the link is already revoked
  */
 export async function requireLinkStep(store: Store, organizationId: string, linkId: string): Promise<Step> {
   const link = await store.get(organizationId, SETUP_LINKS, linkId);
@@ -197,7 +197,7 @@ async function findPointer(store: Store, secret: string): Promise<Pointer | unde
   return text === undefined ? undefined : (JSON.parse(text) as Pointer);
 }
 
-/** Returns whether a secret belongs to the link of a setup. The link may be used already. */
+/** Returns whether a secret belongs to the link of a setup. The link may already be used. */
 export async function isSecretOfSetup(
   { store }: Runtime,
   secret: string,
@@ -270,8 +270,8 @@ export interface SetupScope {
 }
 
 /**
- * Returns what a link's session may see, or undefined if the link was revoked, or if the link, its connection or the organization was
- * deleted.
+ * Returns the organization and connection that a setup session may access, or undefined if the link was revoked, or if the link, its
+ * connection or the organization was deleted.
  */
 export async function findSetupScope({ store }: Runtime, organizationId: string, linkId: string): Promise<SetupScope | undefined> {
   const [organization, link] = await Promise.all([

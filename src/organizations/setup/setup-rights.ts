@@ -39,7 +39,7 @@ export async function isLockedForSetup(store: Store, target: SetupTarget): Promi
 export interface ChangeRight {
   /** Checks that the right was decided on the connection as it is now. @throws conflict */
   readonly requireSame: (current: Organization) => void;
-  /** Refuse the commit if the right has ended in the meantime. */
+  /** Refuse the commit if the right has since ended. */
   readonly steps: readonly Step[];
 }
 
@@ -51,10 +51,7 @@ export async function requireChangeableBy(store: Store, actor: Actor, target: Se
   if (actor.kind !== 'setup_link') return { requireSame: () => {}, steps: [] };
   const linkStep = await requireLinkStep(store, target.organization.id, requireLinkId(actor));
   if (target.connectionId === undefined && target.organization.connections.length > 0) {
-    throw new GatewayError(
-      'forbidden',
-      'Another connection was created in the meantime. Ask the person who sent you the link for a new one.',
-    );
+    throw new GatewayError('forbidden', 'Another connection has since been created. Ask the person who sent you the link for a new one.');
   }
   if (await isLockedForSetup(store, target)) {
     throw new GatewayError('forbidden', 'A setup link cannot change this connection while there are members. Ask an owner to change it.');

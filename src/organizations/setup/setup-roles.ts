@@ -60,7 +60,7 @@ export async function canSetupChangeRoles(store: Store, organization: Organizati
 
 /**
  * Checks that the actor may save these role rules.
- * @returns steps that refuse the commit if the right has ended in the meantime
+ * @returns steps that refuse the commit if the right has since ended
  * @throws forbidden for a setup link that may not; unauthenticated for a revoked one
  */
 export async function requireRolesChangeableBy(
@@ -83,6 +83,6 @@ export async function requireRolesChangeableBy(
   if (changesOthers || roleMapping.defaultRole === 'owner') {
     throw new GatewayError('forbidden', 'A setup link can only choose the groups for the role owner and the default role.');
   }
-  // The first member may sign in before the commit, which requires the version of the organization too.
+  // The first member may sign in before the commit, which also requires the organization's version.
   return [linkStep, { do: 'below', collection: MEMBERS, count: 1 }];
 }

@@ -43,7 +43,7 @@ const MASK_FUNCTIONS: ReadonlyMap<string, OaepHash> = new Map([
   [`${XMLENC11}mgf1sha256`, 'sha256'],
 ]);
 
-/** Not specified, but the npm package xml-encryption (Auth0) writes it, and then uses SHA-256 in MGF1 too. */
+/** Not specified, but the npm package xml-encryption (Auth0) writes it, and then also uses SHA-256 in MGF1. */
 const SHA256_OF_XML_ENCRYPTION = `${XMLDSIG}sha256`;
 
 const GCM_IV_OCTETS = 12;
@@ -134,7 +134,7 @@ function cipherOctets({ mode }: GcmCipher | CbcCipher, octets: Buffer): Buffer {
     mode === 'gcm'
       ? octets.length > GCM_IV_OCTETS + GCM_TAG_OCTETS
       : octets.length >= 2 * BLOCK_OCTETS && octets.length % BLOCK_OCTETS === 0;
-  if (!isPossible) throw malformed('The length of the encrypted octets is invalid.');
+  if (!isPossible) throw malformed('The length of the encrypted data is invalid.');
   return octets;
 }
 

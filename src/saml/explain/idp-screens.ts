@@ -69,8 +69,7 @@ const SCREENS: Partial<Record<ErrorCode, Readonly<Record<IdpKind, string>>>> = {
     'entra-id':
       'Entra ID: Identity > Monitoring & health > Sign-in logs, with the AADSTS number. Often the user or their group is missing under Users and groups of the application.',
     'google-workspace': `${GOOGLE} > User access: turn it on for the user. Reporting > Audit and investigation > SAML log events has the reason.`,
-    other:
-      'Look for this sign-in in the log of the identity provider, at the same time. Often the user is not assigned to the application.',
+    other: 'Look for this sign-in in the identity provider’s log, at the same time. Often the user is not assigned to the application.',
   },
   saml_destination_mismatch: {
     okta: `${OKTA} > Single sign-on URL: set it to the ACS URL, and select “Use this for Recipient URL and Destination URL”.`,

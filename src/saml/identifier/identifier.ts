@@ -198,7 +198,7 @@ export const foldCase = (value: string): string => value.replace(/[A-Z]+/g, (let
 
 function withinLimit(identifier: Identifier): Identifier {
   if (identifier.value.length + (identifier.qualifiers ?? []).join('').length > MAX_IDENTIFIER_LENGTH) {
-    throw new GatewayError('saml_name_id_missing', 'The identifier of the user is too long.');
+    throw new GatewayError('saml_name_id_missing', 'The user’s identifier is too long.');
   }
   return identifier;
 }

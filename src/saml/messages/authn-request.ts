@@ -52,7 +52,7 @@ export async function createAuthnRequest(options: AuthnRequestOptions): Promise<
 }
 
 /**
- * LemonLDAP::NG sends no NameID without AllowCreate, and the Shibboleth SP sends it too. For transient NameIDs it must not be used.
+ * LemonLDAP::NG sends no NameID without AllowCreate, and the Shibboleth SP also sends it. For transient NameIDs it must not be used.
  * @see saml-core §3.4.1.1
  */
 const allowsCreate = ({ allowCreate, nameIdFormat }: AuthnRequestOptions): boolean => allowCreate && nameIdFormat !== NAME_ID_TRANSIENT;

@@ -37,7 +37,7 @@ export interface ManualIdp {
   readonly entity_id: string;
   /** Used with the HTTP-Redirect binding, which every current identity provider supports. */
   readonly sso_url: string;
-  /** PEM with one or more certificates, bare base64 of one, or base64 of PEM. Explanatory text around PEM is ignored. */
+  /** PEM with one or more certificates, base64 of one without PEM lines, or base64-encoded PEM. Explanatory text around PEM is ignored. */
   readonly certificates: readonly string[];
   /** Used with the HTTP-Redirect binding. */
   readonly slo_url?: string | undefined;

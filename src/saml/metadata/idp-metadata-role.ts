@@ -82,7 +82,7 @@ function refusedOr<T>(read: () => T): T | GatewayError {
 
 /**
  * Reads the certificates of all KeyDescriptors for signing or without a use, except issuers of another certificate in the same
- * KeyDescriptor. Entra ID lists inactive certificates too, and may activate any of them at any time.
+ * KeyDescriptor. Entra ID also lists inactive certificates, and may activate any of them at any time.
  *
  * A KeyDescriptor with an unreadable certificate is ignored as a whole: the others in it may be its issuers, and a certificate
  * authority must not be able to sign for the identity provider.
@@ -132,7 +132,7 @@ function refuseWithoutCertificate(trusted: readonly Certificate[], [refusal]: re
 function certificateTexts(keyDescriptor: XmlElement): string[] {
   const keyInfo = onlyChild(keyDescriptor, XMLDSIG, 'KeyInfo', () => invalidMetadata('A KeyDescriptor has several KeyInfo elements.'));
   const data = keyInfo ? childrenNamed(keyInfo, XMLDSIG, 'X509Data') : [];
-  // Products put PEM text there too, sometimes a whole chain in one element.
+  // Products also put PEM text there, sometimes a whole chain in one element.
   return data
     .flatMap((element) => childrenNamed(element, XMLDSIG, 'X509Certificate'))
     .flatMap((element) => splitCertificates(textOf(element)));
@@ -183,7 +183,7 @@ export function validUntilMs(descriptor: XmlElement): number {
 
 /**
  * Returns whether the identity provider requires signed requests. A value that XML Schema does not allow, like “True”, is read as
- * a requirement unless it is a spelling of “false”, because an identity provider that does not require signatures accepts them too.
+ * a requirement unless it is a spelling of “false”, because an identity provider that does not require signatures also accepts them.
  * @param warnings receives the warnings
  */
 export function readWantAuthnRequestsSigned(descriptor: XmlElement, warnings: MetadataWarning[]): boolean {

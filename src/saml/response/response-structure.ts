@@ -71,7 +71,7 @@ export interface DecryptedAssertion {
 
 /**
  * Checks the structure of a decrypted element as if it had arrived in the place of its EncryptedAssertion.
- * @param wrapper the EncryptedAssertion. The IDs of the whole response around it must be unique too.
+ * @param wrapper the EncryptedAssertion. The IDs of the whole response around it must also be unique.
  * @throws saml_malformed, saml_structure_ambiguous
  */
 export function readDecryptedStructure(root: XmlElement, wrapper: XmlElement): DecryptedAssertion {
@@ -129,7 +129,7 @@ const ENCRYPTED_PLACES: ReadonlySet<string> = new Set(['EncryptedAssertion', 'En
 function requirePlaceOfEncryptedData(element: XmlElement): void {
   const { parent } = element;
   if (!parent || parent.uri !== ASSERTION || !ENCRYPTED_PLACES.has(parent.local))
-    throw ambiguous('There is encrypted data in a place where SAML does not allow it.');
+    throw ambiguous('The response has encrypted data where SAML does not allow it.');
 }
 
 /**
@@ -168,6 +168,6 @@ export function signatureAfterIssuer(element: XmlElement): XmlElement | undefine
 export function requireNoOtherSignature(elements: readonly XmlElement[], allowed: readonly (XmlElement | undefined)[]): void {
   for (const element of elements) {
     if (isNamed(element, XMLDSIG, 'Signature') && !allowed.includes(element))
-      throw ambiguous('There is a signature in a place where SAML does not allow it.');
+      throw ambiguous('The response has a signature where SAML does not allow it.');
   }
 }

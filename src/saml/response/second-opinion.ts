@@ -69,7 +69,7 @@ async function readByNodeSaml(unverifiedXml: string, settings: ResponseSettings,
       audience: settings.entityId,
       callbackUrl: settings.acsUrl,
       acceptedClockSkewMs: settings.clockSkewSeconds * 1000,
-      // Every signature must be valid for node-saml too. Whether an encrypted assertion is signed is known only after decryption.
+      // Every signature must also be valid for node-saml. Whether an encrypted assertion is signed is known only after decryption.
       wantAuthnResponseSigned: responseIsSigned,
       wantAssertionsSigned: assertionIsSigned ?? (settings.requireSignedAssertion || !responseIsSigned),
       ...(decryptionPvk === undefined ? {} : { decryptionPvk }),

@@ -6,7 +6,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { closeConnection } from './keep-connected.ts';
 
-/** The time limit of one WAIT. Commits that arrive in the meantime share the next one. */
+/** The time limit of one WAIT. Commits that arrive while it runs share the next one. */
 const REPLICATED_WITHIN_MS = 1000;
 const ANSWER_WITHIN_MS = 2 * REPLICATED_WITHIN_MS + 500;
 

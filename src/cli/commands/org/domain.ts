@@ -34,7 +34,7 @@ async function addDomain(slug: string, name: string, options: GatewayOptions): P
 
 function printAdded(slug: string, { domain, state, record }: Domain): void {
   if (state === 'verified') {
-    printLine(`${slug} has verified ${domain} already.`);
+    printLine(`${slug} has already verified ${domain}.`);
     return;
   }
   printLine(`Publish this record in the DNS of ${domain}, and leave it there:`);

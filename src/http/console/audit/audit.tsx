@@ -110,7 +110,7 @@ async function namesOf({ store }: Runtime, response: Response, entries: readonly
 /** The time limit of a download. A slower client breaks off. */
 const DOWNLOAD_WITHIN_MS = 15 * MINUTE_MS;
 
-/** Streams the file, so that its size is not limited. If reading fails halfway, the connection breaks, so that half a file does not look complete. */
+/** Streams the file, which may have any size. If reading fails halfway, the connection breaks, so that half a file does not look complete. */
 async function download(runtime: Runtime, request: Request, response: Response): Promise<void> {
   const { format, ...filter } = checkShape(DOWNLOAD_QUERY, request.query);
   const partition = partitionOf(response);

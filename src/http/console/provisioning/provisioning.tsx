@@ -1,4 +1,4 @@
-/** The users that the identity provider of a connection provisions: tokens, conflicts, and the state of each user. */
+/** The users that the identity provider of a connection provisions: tokens, conflicts, and each user's state. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import {

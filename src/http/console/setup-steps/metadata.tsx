@@ -46,7 +46,7 @@ const TEXTS = {
   invalidUrl: 'metadata_url: must be a URL.',
   saved: 'The identity provider is saved. Check it with a test sign-in.',
   proposed: 'Your metadata is kept as a proposal. It takes effect when an owner of the organization accepts it.',
-  unchanged: 'The connection has this metadata already.',
+  unchanged: 'The connection already has this metadata.',
 } as const;
 
 /** Unknown products are ignored, because they only select a guide. */
