@@ -117,7 +117,7 @@ export const AUDIT_EVENTS = {
   ),
   'identity_provider.refreshed': row(
     'Metadata refreshed',
-    'The gateway fetched the identity provider’s metadata[ and rejected it: {problem}]',
+    'The gateway fetched the identity provider’s metadata[ for the connection {connection}][ and rejected it: {problem}]',
     'metadata was fetched again from its URL and was accepted, or rejected for the reason in the details',
   ),
   'identity_provider.settings_changed': row(

@@ -109,7 +109,10 @@ describe('recovery after a certificate rollover', () => {
     expect((await browser.request(`${gateway.url}/api/v1/me`, { headers: { accept: 'application/json' } })).status).toBe(200);
     expect(acme.fetches()).toBe(1);
     expect(await refreshes(acme)).toMatchObject([
-      { actor: { kind: 'identity_provider' }, details: { reason: 'unknown_key', certificates: [expect.any(String)] } },
+      {
+        actor: { kind: 'identity_provider' },
+        details: { reason: 'unknown_key', connection: (await recordOf(acme)).connection.id, certificates: [expect.any(String)] },
+      },
     ]);
     expect((await acme.signIn(new HttpBrowser(), 'carl', { key: acme.newKey })).status).toBe(303);
     expect(acme.fetches()).toBe(1);
@@ -358,6 +361,19 @@ describe('attacks on the recovery', () => {
     expect(acme.fetches()).toBe(5);
     // An administrator who sets the metadata again accepts it on purpose.
     await gateway.api('PUT', `/organizations/${acme.slug}/identity-provider`, metadataWith(acme.newKey));
+    expect((await acme.signIn(new HttpBrowser(), 'olivia', { key: acme.newKey })).status).toBe(303);
+  });
+
+  it('refuses the signature, and not the size, if the settings have no room for the new key', async () => {
+    const acme = await makeRollingOrganization();
+    expect((await gateway.api('PATCH', `/organizations/${acme.slug}`, { quotas: { settings_bytes: 1000 } })).status).toBe(200);
+    acme.serve(metadataWith(acme.newKey, acme.key));
+    const before = await recordOf(acme);
+    expect(verdict(await acme.signIn(new HttpBrowser(), 'olivia', { key: acme.newKey }))).toBe('saml_signature_invalid');
+    expect([acme.fetches(), await recordOf(acme), await refreshes(acme)]).toEqual([1, before, []]);
+    expect((await acme.signIn(new HttpBrowser(), 'olivia')).status).toBe(303);
+    await gateway.api('PATCH', `/organizations/${acme.slug}`, { quotas: { settings_bytes: 1_000_000 } });
+    aheadMs += 6 * MINUTE_MS;
     expect((await acme.signIn(new HttpBrowser(), 'olivia', { key: acme.newKey })).status).toBe(303);
   });
 

@@ -67,8 +67,9 @@ describe('metadata refresh', () => {
       'GET',
       `/organizations/${organization.slug}/audit?event=identity_provider.refreshed`,
     );
+    const connection = (await getOrganization(gateway.runtime.store, organization.slug)).connections[0]?.id;
     expect(audit.items).toMatchObject([
-      { actor: { kind: 'identity_provider' }, details: { certificates: [await fingerprint(organization.slug)] } },
+      { actor: { kind: 'identity_provider' }, details: { connection, certificates: [await fingerprint(organization.slug)] } },
     ]);
   });
 
@@ -114,6 +115,12 @@ describe('metadata refresh', () => {
       expect(refresh?.problem).toEqual(expect.any(String));
       expect(await fingerprint(organization.slug)).toBe(before);
     }
+    const { body } = await gateway.api<{ items: { details: object }[] }>(
+      'GET',
+      `/organizations/${organization.slug}/audit?event=identity_provider.refreshed`,
+    );
+    const connection = (await getOrganization(gateway.runtime.store, organization.slug)).connections[0]?.id;
+    expect(body.items.map(({ details }) => details)).toEqual(Array(3).fill({ connection, problem: expect.any(String) }));
     served = organization.metadata;
     aheadMs += HOUR_MS;
     await refreshDueMetadata(gateway.runtime);

@@ -4,6 +4,7 @@
  * metadata stays in force and the reason is shown to the owners. A certificate that an administrator removed is never fetched back.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { AuditEntry } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { nextTurn } from '../../store/next-turn.ts';
@@ -56,11 +57,14 @@ async function refreshOnce(runtime: Runtime, { organization, connection }: Organ
   const claim = { do: 'claim', key: `metadata-refresh:${connection.id}`, ttlSeconds: CLAIM_SECONDS } as const;
   if (!(await runtime.store.commit(organization.id, [claim])).ok) return;
   try {
-    await saveOrReport(runtime, organization, await fetchMetadataOf(runtime, connection, load));
+    await refresh(runtime, organization, await fetchMetadataOf(runtime, connection, load));
   } catch (error) {
     // The metadata of one connection must not keep the others from being refreshed.
     const name = error instanceof Error ? error.name : 'unknown';
-    runtime.log.error({ organization: organization.slug, name }, 'identity provider metadata could not be refreshed');
+    runtime.log.error(
+      { organization: organization.slug, connection: connection.id, name },
+      'identity provider metadata could not be refreshed',
+    );
   }
 }
 
@@ -89,32 +93,64 @@ export async function fetchMetadataOf(runtime: Runtime, before: Connection, load
   }
 }
 
-/** Saves the result of a refresh. If the new metadata is too long, only the problem is saved, so that the next attempt waits for its time. */
-async function saveOrReport(runtime: Runtime, organization: Organization, refreshed: Refreshed): Promise<void> {
-  try {
-    await refresh(runtime, organization, refreshed);
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'quota_exceeded') throw error;
-    await refresh(runtime, organization, { before: refreshed.before, problem: error.facts.detail ?? error.code });
-  }
-}
-
 /** Saves the result of a refresh. Only a change of the metadata or a problem is audited. */
 async function refresh(runtime: Runtime, organization: Organization, { before, loaded, problem }: Refreshed): Promise<void> {
   await nextTurn();
   const at = toIsoTime(runtime.now());
-  const isChanged = loaded !== undefined && !isDeepStrictEqual(loaded.metadata, before.metadata);
-  if (problem !== undefined) runtime.log.warn({ organization: organization.slug, problem }, 'identity provider metadata was not refreshed');
-  const updatedAt = isChanged ? at : before.updatedAt;
-  const refreshed = { ...before, metadata: loaded?.metadata ?? before.metadata, updatedAt, refresh: { at, problem } };
-  const connection = isChanged ? { ...refreshed, testedAt: undefined } : refreshed;
-  await updateOrganization(runtime, ACTOR, {
-    organizationId: organization.id,
-    event: isChanged || problem !== undefined ? 'identity_provider.refreshed' : undefined,
-    details: loaded ? { certificates: loaded.metadata.signingCertificates.map((each) => each.fingerprintSha256) } : { problem },
-    // An owner's change since the fetch wins.
-    change: (present) => (isDeepStrictEqual(findConnection(present, before.id), before) ? withConnection(present, connection) : undefined),
-    extraSteps: isChanged ? await metadataVersionSteps(runtime, ACTOR, { organization, connectionId: before.id }) : undefined,
+  if (problem !== undefined) logRefreshProblem(runtime, { organization, connection: before }, problem);
+  const metadata = loaded?.metadata ?? before.metadata;
+  const isChanged = !isDeepStrictEqual(metadata, before.metadata);
+  const refreshed = { ...before, metadata, refresh: { at, problem } };
+  const refusal = await saveFetched(runtime, organization, {
+    before,
+    after: isChanged ? { ...refreshed, updatedAt: at, testedAt: undefined } : refreshed,
+    details: isChanged ? certificatesOf(metadata) : problem === undefined ? undefined : { problem },
   });
-  if (isChanged) await pruneMetadataVersions(runtime.store, organization.id, before);
+  // The next attempt waits for its time.
+  if (refusal !== undefined && loaded) await refresh(runtime, organization, { before, problem: refusal });
+}
+
+/** Logs why fetched metadata is not used. */
+export const logRefreshProblem = ({ log }: Runtime, { organization, connection }: OrganizationConnection, problem: string): void =>
+  log.warn({ organization: organization.slug, connection: connection.id, problem }, 'identity provider metadata was not refreshed');
+
+/** Returns the details of an audit entry about new certificates. */
+export const certificatesOf = ({ signingCertificates }: Connection['metadata']) => ({
+  certificates: signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256),
+});
+
+export interface FetchedChange {
+  readonly before: Connection;
+  readonly after: Connection;
+  /** Details of the audit entry. Undefined: nothing is audited. */
+  readonly details: AuditEntry['details'];
+}
+
+/**
+ * Saves a connection after its metadata was fetched, and the metadata as a version if it changed. A change by an administrator since the
+ * fetch wins, and nothing is saved.
+ * @returns why nothing is saved, if the settings of the organization would be too long
+ */
+export async function saveFetched(
+  runtime: Runtime,
+  organization: Organization,
+  { before, after, details }: FetchedChange,
+): Promise<string | undefined> {
+  const isChanged = !isDeepStrictEqual(after.metadata, before.metadata);
+  try {
+    const saved = await updateOrganization(runtime, ACTOR, {
+      organizationId: organization.id,
+      event: details && 'identity_provider.refreshed',
+      details: details && { connection: before.id, ...details },
+      change: (present) => (isDeepStrictEqual(findConnection(present, before.id), before) ? withConnection(present, after) : undefined),
+      extraSteps: isChanged ? await metadataVersionSteps(runtime, ACTOR, { organization, connectionId: before.id }) : undefined,
+    });
+    if (!isChanged) return undefined;
+    await noteIfKnown(runtime.store, saved);
+    await pruneMetadataVersions(runtime.store, organization.id, before);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'quota_exceeded') throw error;
+    return error.facts.detail ?? error.code;
+  }
 }

@@ -5,21 +5,16 @@
  * Anyone can send such a response, so a fetch must cost little and decide nothing: the URL is the one that an administrator entered,
  * the document passes the checks of a refresh, and the response is judged again from the beginning with the adopted keys.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { toIsoTime } from '../../time.ts';
-import { noteIfKnown } from '../directory.ts';
-import { type Connection, updateOrganization } from '../organizations.ts';
-import { findConnection, type OrganizationConnection, withConnection } from './connections.ts';
-import { fetchMetadataOf } from './metadata-refresh.ts';
-import { metadataVersionSteps, pruneMetadataVersions } from './metadata-versions.ts';
+import type { Connection } from '../organizations.ts';
+import type { OrganizationConnection } from './connections.ts';
+import { certificatesOf, fetchMetadataOf, logRefreshProblem, saveFetched } from './metadata-refresh.ts';
 
 /** Pause between two fetches for one connection, on all replicas together. */
 const PAUSE_SECONDS = 300;
 /** Fetches that one gateway runs at a time. A slow server occupies one for 5 seconds. */
 const MAX_FETCHES = 4;
-
-const ACTOR = { kind: 'identity_provider' } as const;
 
 /** The running fetches, by organization. Each organization has one at a time, so that none takes those of the others. */
 const fetchesOf = perRuntime(() => new Map<string, { readonly connectionId: string; readonly result: Promise<boolean> }>());
@@ -56,31 +51,22 @@ async function adoptKeysOnce(runtime: Runtime, { organization, connection }: Org
     'fetched metadata for an unknown key',
   );
   if (!loaded || !hasNewKey) return false;
-  await adoptKeys(runtime, { organization, connection }, loaded.metadata);
-  return true;
+  return adoptKeys(runtime, { organization, connection }, loaded.metadata);
 }
 
+/** @returns false if the settings of the organization would be too long. The user then gets the refusal of the signature. */
 async function adoptKeys(
   runtime: Runtime,
-  { organization, connection: before }: OrganizationConnection,
+  { organization, connection }: OrganizationConnection,
   { signingCertificates, validUntil }: Connection['metadata'],
-): Promise<void> {
-  const { validUntil: _former, ...present } = before.metadata;
+): Promise<boolean> {
+  const { validUntil: _former, ...present } = connection.metadata;
   const metadata = { ...present, signingCertificates, ...(validUntil === undefined ? {} : { validUntil }) };
-  const connection = { ...before, metadata, updatedAt: toIsoTime(runtime.now()) };
-  const after = await updateOrganization(runtime, ACTOR, {
-    organizationId: organization.id,
-    event: 'identity_provider.refreshed',
-    details: {
-      reason: 'unknown_key',
-      connection: before.id,
-      certificates: signingCertificates.map(({ fingerprintSha256 }) => fingerprintSha256),
-    },
-    // An administrator's change since the fetch wins.
-    change: (organizationNow) =>
-      isDeepStrictEqual(findConnection(organizationNow, before.id), before) ? withConnection(organizationNow, connection) : undefined,
-    extraSteps: await metadataVersionSteps(runtime, ACTOR, { organization, connectionId: before.id }),
+  const refusal = await saveFetched(runtime, organization, {
+    before: connection,
+    after: { ...connection, metadata, updatedAt: toIsoTime(runtime.now()) },
+    details: { reason: 'unknown_key', ...certificatesOf(metadata) },
   });
-  await noteIfKnown(runtime.store, after);
-  await pruneMetadataVersions(runtime.store, organization.id, before);
+  if (refusal !== undefined) logRefreshProblem(runtime, { organization, connection }, refusal);
+  return refusal === undefined;
 }
