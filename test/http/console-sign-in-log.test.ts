@@ -228,6 +228,39 @@ describe('test sign-in', () => {
     expect(page.text).toContain('<span class="badge bad">failed</span>');
   });
 
+  it('masks the user for a setup on every page and in the bundle, also in the reason of the identity provider', async () => {
+    const message = 'AADSTS50105: The signed in user "Carl Weber" (carl@okta.acme.example) is not assigned to a role.';
+    const status = { code: 'urn:oasis:names:tc:SAML:2.0:status:Responder', message };
+    const audiences = [['https://acme.example/carl@okta.acme.example']];
+    const browser = await startSetup(acme);
+    for (const values of [{ status }, { audiences }]) {
+      const page = await test(browser, '/setup/single-sign-on', { user: 'carl', values });
+      const id = page.url.split('/').at(-1);
+      const pages = [
+        page,
+        ...(await Promise.all(['users', 'test'].map((step) => browser.open(at(`/setup/single-sign-on/steps/${step}`))))),
+      ];
+      const bundle = await browser.request(`${page.url}/bundle`);
+      for (const { text, url } of [...pages, bundle]) {
+        expect([url, text.match(/carl|weber|olivia|127\.0\.0\.1|usr_\w+/i)]).toEqual([url, null]);
+      }
+      expect(textOf(page.text)).toContain('c…@okta.acme.example');
+      if (!('status' in values)) continue;
+      const masked =
+        /The reason of the identity provider is masked, because it can name the user \(\d+ characters, several words, with AADSTS50105\)/;
+      for (const { text } of pages) expect(textOf(text)).toMatch(masked);
+      expect(bundle.text).toMatch(masked);
+      expect(page.text).toMatch(/StatusMessage.*with AADSTS50105/);
+      const { body } = await gateway.api('GET', `/organizations/${acme.slug}/sign-ins/${id}`);
+      expect(body).toMatchObject({ subject: 'carl@okta.acme.example', detail: expect.stringContaining(message) });
+    }
+    const own = await test(olivia, '/console/sign-ins', { user: 'carl', values: { status } });
+    expect(textOf(own.text)).toContain(message);
+    // The gateway's own sentence names no user.
+    const silent = await test(browser, '/setup/single-sign-on', { values: { status: { code: status.code } } });
+    expect(textOf(silent.text)).toContain('The identity provider gave no reason.');
+  });
+
   it('works during a setup, which sees its own tests and nothing else of the log', async () => {
     const browser = await startSetup(acme);
     const page = await test(browser, '/setup/single-sign-on', { user: 'carl' });

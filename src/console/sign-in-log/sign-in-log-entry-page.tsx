@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact';
 import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
-import { maskSubject } from '../../saml/explain/masking.ts';
 import { ConsolePage } from '../console-page.tsx';
 import { groupsText } from '../members/role-reason.ts';
 import type { Frame } from '../navigation.ts';
@@ -152,16 +151,12 @@ function EntryFacts({ frame, entry, address }: Pick<SignInPageProps, 'frame' | '
             <Moment ms={entry.atMs} /> ({nearText(entry.atMs, frame.nowMs)})
           </>,
         ],
-        [
-          TEXTS.user,
-          // A setup link may be forwarded, so its holder learns only enough to recognize an own account.
-          entry.subject && (frame.viewer.kind === 'setup' ? maskSubject(entry.subject) : entry.subject),
-        ],
+        [TEXTS.user, entry.subject],
         [TEXTS.ipAddress, entry.address],
         [TEXTS.requestId, requestId && <code>{requestId}</code>],
         [
           TEXTS.member,
-          member === undefined || frame.viewer.kind === 'setup' ? undefined : (
+          member === undefined ? undefined : (
             <a href={`${frame.base}/members/${memberId}`}>
               <ForeignText text={member} />
             </a>

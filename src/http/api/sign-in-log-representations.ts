@@ -1,5 +1,6 @@
 /** Entries of the sign-in log as JSON: for owners, and as a bundle for support tickets. */
 import { suggestGroupsAttribute } from '../../auth/sign-in-log/groups-suggestion.ts';
+import { maskEntry } from '../../auth/sign-in-log/mask-entry.ts';
 import { CHECK_TITLES, type LoggedCheck } from '../../auth/sign-in-log/sign-in-checks.ts';
 import type { SignInLogEntry, SignInLogSummary } from '../../auth/sign-in-log/sign-in-log.ts';
 import { VERSION } from '../../client/version.ts';
@@ -7,7 +8,7 @@ import { errorText } from '../../errors.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import { hintFor, type IdpKind } from '../../saml/explain/idp-screens.ts';
-import { errorNumbersOf, type MaskedRow, withoutAddresses, withoutPersons } from '../../saml/explain/masking.ts';
+import { withoutAddresses } from '../../saml/explain/masking.ts';
 import { toIsoTime } from '../../time.ts';
 
 export const signInJson = (entry: SignInLogSummary) => ({
@@ -81,7 +82,6 @@ const checkJson = ({ name, outcome, code, detail, wanted, got, isUnsigned }: Log
 export function signInBundleJson(entry: SignInLogEntry, organization: Organization, baseUrl: string) {
   const { groups } = entry;
   const { id, at, kind, outcome, code, request_id, verified } = signInJson(entry);
-  const { structure, decrypted_structure, ...examined } = examinedJson(withoutStatusMessages(entry));
   const { entityId, acsUrl } = serviceProviderUrls(baseUrl, organization.slug);
   return {
     format: 'samlgate-sign-in-1' as const,
@@ -89,37 +89,10 @@ export function signInBundleJson(entry: SignInLogEntry, organization: Organizati
     service_provider: { entity_id: entityId, acs_url: acsUrl },
     sign_in: {
       ...{ id, at, kind, outcome, code, request_id, verified },
-      ...withoutAddressesIn(examined),
-      structure: rowsWithoutPersons(structure),
-      decrypted_structure: rowsWithoutPersons(decrypted_structure),
+      // Names of attributes can contain an address too.
+      ...withoutAddresses(examinedJson(maskEntry(entry))),
       groups_state: groups?.groupsState ?? null,
       groups_sent: groups ? groups.groups.length + groups.omitted : null,
     },
   };
-}
-
-const rowsWithoutPersons = (rows: readonly MaskedRow[] | null) => (rows === null ? null : withoutPersons(rows));
-
-/** Replaces texts of the identity provider by the error numbers in them, because such texts may name the user. */
-function withoutStatusMessages(entry: SignInLogEntry): SignInLogEntry {
-  const { code, refusal, examination } = entry;
-  const masked = <T extends { readonly detail?: string }>(facts: T): T =>
-    facts.detail === undefined ? facts : { ...facts, detail: errorNumbersOf(facts.detail) };
-  return {
-    ...entry,
-    ...(refusal && code === 'saml_status_not_success' ? { refusal: masked(refusal) } : {}),
-    ...(examination
-      ? {
-          examination: {
-            ...examination,
-            checks: examination.checks.map((check) => (check.code === 'saml_status_not_success' ? masked(check) : check)),
-          },
-        }
-      : {}),
-  };
-}
-
-/** Masks email addresses in every string of a value. */
-function withoutAddressesIn<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value), (_key, part: unknown) => (typeof part === 'string' ? withoutAddresses(part) : part)) as T;
 }

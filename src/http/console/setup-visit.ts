@@ -2,6 +2,8 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Actor } from '../../audit.ts';
 import { setupSessionOf } from '../../auth/sessions/setup-sessions.ts';
+import { maskEntry } from '../../auth/sign-in-log/mask-entry.ts';
+import type { SignInLogEntry } from '../../auth/sign-in-log/sign-in-log.ts';
 import { GatewayError } from '../../errors.ts';
 import { findSetupScope } from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -36,4 +38,17 @@ export function visitActorOf(request: Request, response: Response): Actor {
   const { viewer } = visitOf(response);
   if (viewer.kind !== 'setup') return callerOf(request, response);
   return { ...actorOf(request, response), kind: 'setup_link', id: viewer.linkId };
+}
+
+/** Refuses missing sign-ins and those of others in the same words, so that the text does not reveal which sign-ins exist. */
+export const UNKNOWN_ENTRY = 'This sign-in does not exist, or its entry has expired.';
+
+/**
+ * Returns a sign-in as the visitor may see it. A setup sees its own tests only, and not which user they are about: another person may
+ * have run them, because a setup link can be forwarded.
+ */
+export function entryForVisitor(response: Response, entry: SignInLogEntry): SignInLogEntry | undefined {
+  const { viewer } = visitOf(response);
+  if (viewer.kind !== 'setup') return entry;
+  return entry.kind === 'test' && entry.startedBy === viewer.linkId ? maskEntry(entry) : undefined;
 }

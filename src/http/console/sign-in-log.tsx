@@ -19,15 +19,12 @@ import { requireWithinLimit } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml/acs.tsx';
 import { requireVisitedConnection } from './connections/visited-connection.ts';
-import { visitActorOf } from './setup-visit.ts';
+import { entryForVisitor, UNKNOWN_ENTRY, visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, visitOf } from './visit.ts';
 
 const TEXTS = {
   readsGroupsFrom: (attribute: string) => `Starting with the next sign-in, groups are also read from the attribute “${attribute}”.`,
 } as const;
-
-/** Refuses missing sign-ins and those of others in the same words, so that the text does not reveal which sign-ins exist. */
-export const UNKNOWN_ENTRY = 'This sign-in does not exist, or its entry has expired.';
 
 /** The whole log, for owners and the operator. */
 export function signInPages(runtime: Runtime): Router {
@@ -112,13 +109,11 @@ async function addressesOf({ store }: Runtime, organizationId: string, ids: read
 
 /** @throws not_found if there is no such entry, or if a setup requests anything but its own test */
 async function requestedEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
-  const { viewer } = visitOf(response);
   await flushSignInLog(runtime);
   const entry = await getLogEntry(runtime, organizationOf(response).id, String(request.params.id));
-  if (viewer.kind === 'setup' && (entry.kind !== 'test' || entry.startedBy !== viewer.linkId)) {
-    throw new GatewayError('not_found', UNKNOWN_ENTRY);
-  }
-  return entry;
+  const visible = entryForVisitor(response, entry);
+  if (!visible) throw new GatewayError('not_found', UNKNOWN_ENTRY);
+  return visible;
 }
 
 async function showSignIn(runtime: Runtime, request: Request, response: Response): Promise<void> {

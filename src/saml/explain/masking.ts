@@ -179,8 +179,11 @@ export function maskSubject(subject: string): string {
   return `${first}…${subject.slice(subject.lastIndexOf('@'))}`;
 }
 
-/** Replaces the email addresses in a shown text. */
-export const withoutAddresses = (text: string): string => text.replace(ADDRESS, '(an email address)');
+/** Replaces the email addresses in every string of a value. */
+export function withoutAddresses<T>(value: T): T {
+  const mask = (_key: string, part: unknown) => (typeof part === 'string' ? part.replace(ADDRESS, '(an email address)') : part);
+  return JSON.parse(JSON.stringify(value), mask) as T;
+}
 
 /** Keeps only the error numbers of a StatusMessage, such as Entra ID's AADSTS50105: the rest may name the user. */
 export function errorNumbersOf(text: string): string {
@@ -190,15 +193,11 @@ export function errorNumbersOf(text: string): string {
 }
 
 /** Removes email addresses and StatusMessages from rows, for readers who must not learn which user a response is about. */
-export const withoutPersons = (rows: readonly MaskedRow[]): MaskedRow[] =>
-  rows.map(({ attributes, text, ...row }) => ({
-    ...row,
-    name: withoutAddresses(row.name),
-    ...(attributes ? { attributes: attributes.map((attribute) => ({ ...attribute, ...withoutPerson(attribute) })) } : {}),
-    ...(text
-      ? { text: /(?:^|:)StatusMessage$/.test(row.name) && 'shown' in text ? { masked: errorNumbersOf(text.shown) } : withoutPerson(text) }
-      : {}),
-  }));
-
-const withoutPerson = (value: MaskedValue): MaskedValue =>
-  'shown' in value ? { shown: withoutAddresses(value.shown) } : { masked: value.masked };
+export const withoutPersons = (rows: readonly MaskedRow[]): readonly MaskedRow[] =>
+  withoutAddresses(
+    rows.map((row) =>
+      /(?:^|:)StatusMessage$/.test(row.name) && row.text && 'shown' in row.text
+        ? { ...row, text: { masked: errorNumbersOf(row.text.shown) } }
+        : row,
+    ),
+  );

@@ -42,6 +42,9 @@ export function requireAssertion(unverifiedRoot: XmlElement, unverifiedAssertion
   throw malformed('The response has no assertion.');
 }
 
+/** The detail of a refusal by an identity provider that sent no StatusMessage. */
+export const NO_STATUS_MESSAGE = 'The identity provider gave no reason.';
+
 /**
  * Checks that the status is Success. The StatusMessage is part of the refusal, because Entra ID reports its AADSTS number there. Anyone
  * can post an unsigned response, so its message must not pass for the word of the identity provider or the gateway.
@@ -58,7 +61,7 @@ export function checkStatus(response: XmlElement, isSigned: boolean): void {
   const text = message ? shown(textOf(message)) : '';
   const source = isSigned ? 'The identity provider says' : 'The response, which is not signed, says';
   throw new GatewayError('saml_status_not_success', {
-    detail: text === '' ? 'The identity provider gave no reason.' : `${source}: “${text}”`,
+    detail: text === '' ? NO_STATUS_MESSAGE : `${source}: “${text}”`,
     got: shown(codes.map((each) => each.replace(STATUS_PREFIX, '')).join(' / ')),
   });
 }

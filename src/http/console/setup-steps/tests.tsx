@@ -14,8 +14,7 @@ import { requireWithinLimit } from '../../limits/rate-limits.ts';
 import { sendPage } from '../../pages.ts';
 import { sendTestSignIn } from '../../saml/acs.tsx';
 import { findVisitedConnection, requireVisitedConnection } from '../connections/visited-connection.ts';
-import { visitActorOf } from '../setup-visit.ts';
-import { UNKNOWN_ENTRY } from '../sign-in-log.tsx';
+import { entryForVisitor, UNKNOWN_ENTRY, visitActorOf } from '../setup-visit.ts';
 import { frameOf, singleSignOnPathOf, visitOf } from '../visit.ts';
 
 const STEPS = { users: UsersStep, test: TestStep } as const;
@@ -63,19 +62,15 @@ async function show(runtime: Runtime, request: Request, response: Response, step
   sendPage(response, 200, renderPage(page), { formsMayLeave: true });
 }
 
-/** A setup sees its own tests only. */
-const isVisible = ({ kind, connectionId, startedBy }: SignInLogEntry, response: Response): boolean => {
-  const { viewer } = visitOf(response);
-  return (
-    kind === 'test' && connectionId === requireVisitedConnection(response).id && (viewer.kind !== 'setup' || startedBy === viewer.linkId)
-  );
-};
+/** Returns a test of this connection as the visitor may see it. */
+const testForVisitor = (response: Response, entry: SignInLogEntry): SignInLogEntry | undefined =>
+  entry.kind === 'test' && entry.connectionId === requireVisitedConnection(response).id ? entryForVisitor(response, entry) : undefined;
 
 /** @throws not_found if there is no such entry, or if it is not a test of this connection */
 async function requireTest(runtime: Runtime, response: Response, id: string): Promise<SignInLogEntry> {
-  const entry = await getLogEntry(runtime, organizationOf(response).id, id);
-  if (!isVisible(entry, response)) throw new GatewayError('not_found', UNKNOWN_ENTRY);
-  return entry;
+  const test = testForVisitor(response, await getLogEntry(runtime, organizationOf(response).id, id));
+  if (!test) throw new GatewayError('not_found', UNKNOWN_ENTRY);
+  return test;
 }
 
 /** Tests of other connections, or of other setups, may be newer. */
@@ -89,7 +84,8 @@ export async function findLastTest(runtime: Runtime, response: Response, connect
   const sinceMs = Date.parse(connection.updatedAt);
   for (const item of items.filter(({ kind, atMs }) => kind === 'test' && atMs >= sinceMs).slice(0, MAX_READ)) {
     const entry = await getLogEntry(runtime, id, item.id).catch(() => undefined);
-    if (entry && isVisible(entry, response)) return entry;
+    const test = entry && testForVisitor(response, entry);
+    if (test) return test;
   }
   return undefined;
 }
