@@ -40,11 +40,8 @@ export interface RoleDecision {
   readonly nearlyMatching?: string;
 }
 
-/** The scope of users of the default connection. */
-const DEFAULT_SCOPE: RoleScope = { connectionId: undefined, isDefault: true };
-
 /** Decides the role of a user by their groups. If several rules match, owner wins; the order of the rules does not matter. */
-export function decideRole(mapping: RoleMapping, groups: readonly string[], scope: RoleScope = DEFAULT_SCOPE): RoleDecision {
+export function decideRole(mapping: RoleMapping, groups: readonly string[], scope: RoleScope): RoleDecision {
   const held = new Set(groups);
   const matching = mapping.rules.filter((rule) => held.has(rule.group) && appliesTo(rule, scope));
   const rule = matching.find(({ role }) => role === 'owner') ?? matching[0];

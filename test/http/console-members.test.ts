@@ -309,7 +309,7 @@ describe('console: reason of a role', () => {
     [
       'over_limit',
       'none',
-      'did not send the member’s groups because there are too many, and the organization has no default role.',
+      'did not send the member’s groups because there are too many, and no default role applies.',
       'because there are too many Member since',
     ],
   ] as const;

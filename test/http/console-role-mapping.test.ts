@@ -6,6 +6,7 @@ import { textOf } from '../support/html.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient } from '../support/scim-client.ts';
 import { seedMember } from '../support/seed.ts';
+import { addConnection } from '../support/test-connection.ts';
 
 let gateway: TestGateway;
 let acme: TestOrganization;
@@ -238,6 +239,39 @@ describe('rule test in the console', () => {
     const other = await makeTestOrganization(gateway);
     const bob = await seedMember(gateway.runtime, other.id, { email: 'bob@x.example' });
     expect(await result({ try_member: bob.id })).toContain('No member has this email address or user ID.');
+  });
+
+  it('tests groups for the connection that is chosen, with rules that name a connection', async () => {
+    const connections = async () =>
+      (await gateway.api<{ items: { id: string; name: string }[] }>('GET', `/organizations/${acme.slug}/connections`)).body.items;
+    const [{ id: ownId = '' } = {}] = await connections();
+    const rule = { group_0: 'admins', role_0: 'owner', connection_0: ownId, group_1: '', default_role: 'collaborator' };
+    const owner = 'would have the role owner, because a rule gives it to the group “admins”.';
+    // With one connection, the form has no choice.
+    expect(await result({ ...rule, try_groups: 'admins' })).toContain(`A user in these groups ${owner}`);
+    const other = await addConnection(gateway, acme);
+    const [own, further] = await connections();
+    expect(further?.id).toBe(other.id);
+    for (const try_connection of [ownId, '', 'con_unknown']) {
+      const text = await result({ ...rule, try_groups: 'admins', try_connection });
+      expect(text).toContain(`A user of the connection ${own?.name} in these groups ${owner}`);
+    }
+    const ofOther = { try_groups: 'admins', try_connection: other.id };
+    expect(await result({ ...rule, ...ofOther })).toContain(
+      `A user of the connection ${further?.name} in these groups would be denied access, because no rule matches, and the default role applies only to users of the default connection.`,
+    );
+    expect(await result({ ...rule, ...ofOther, connection_0: other.id })).toContain(owner);
+    const page = await post('rows', { ...typed, ...ofOther });
+    expect(page.text).toContain(`<option value="${other.id}" selected>`);
+  });
+
+  it('tests a member of another connection by the rules of that connection', async () => {
+    const other = await addConnection(gateway, acme);
+    await seedMember(gateway.runtime, acme.id, { email: 'pam@x.example', groups: ['devs'], connectionId: other.id });
+    expect(await result({ try_member: 'pam@x.example', default_role: 'collaborator' })).toContain(
+      'pam@x.example would be denied access, because no rule matches, and the default role applies only to users of the default connection.',
+    );
+    expect(await result({ try_member: 'pam@x.example', connection_1: other.id })).toContain('would have the role collaborator');
   });
 
   it('keeps a role that was set manually if no rule matches', async () => {

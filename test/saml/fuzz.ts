@@ -182,7 +182,7 @@ function receive(message: string, { settings, attributeMapping, identifier = 'au
   const assertion = acceptResponse(decodeUtf8(octets), counted(settings, work), nowMs);
   const { entityId, idpEntityId } = settings;
   const person = readPerson(assertion, { attributeMapping, entityId, idpEntityId, identifier, nameIdFormat: undefined });
-  const { role } = decideRole(roleMapping, person.groups);
+  const { role } = decideRole(roleMapping, person.groups, { connectionId: undefined, isDefault: true });
   const { expiredCertificates: _, ...signed } = assertion;
   return JSON.stringify({ person, role, ...signed, attributes: [...signed.attributes] });
 }

@@ -83,7 +83,7 @@ async function readExamples(): Promise<Example[]> {
     const outcomes = habit.people.map((person) => {
       // Uses the groups that are sent, which may be fewer than in the directory: filtered, or too many to be sent.
       const sent = habit.attributes(person).flatMap(({ values }) => values);
-      return [person.key, decideRole(mapping, sent).role];
+      return [person.key, decideRole(mapping, sent, { connectionId: undefined, isDefault: true }).role];
     });
     return { habit, file, outcomes: Object.fromEntries(outcomes) };
   });

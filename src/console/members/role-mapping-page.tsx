@@ -1,14 +1,13 @@
 import type { ComponentChildren } from 'preact';
-import type { Member } from '../../organizations/members.ts';
 import type { Connection, GroupsFrom } from '../../organizations/organizations.ts';
-import { ANY_CONNECTION, type RoleDecision, type RoleMapping } from '../../organizations/role-mapping.ts';
+import { ANY_CONNECTION, type RoleMapping } from '../../organizations/role-mapping.ts';
 import { ConsolePage } from '../console-page.tsx';
 import type { Frame } from '../navigation.ts';
 import { counted } from '../parts/counted.ts';
 import { ForeignText, visibleText } from '../parts/foreign-text.tsx';
 import { PostForm } from '../parts/form.tsx';
 import { SettingsQuotaNotice } from '../parts/quota-notice.tsx';
-import { decisionReason } from './role-reason.ts';
+import { decisionReason, type RuleTestResult } from './role-reason.ts';
 
 const TEXTS = {
   roleMapping: 'Role mapping',
@@ -37,8 +36,10 @@ const TEXTS = {
   member: 'Member',
   memberExample: 'Email or user ID',
   groupsToTest: 'Or groups, one per line',
+  connectionOfGroups: 'Connection of a user in these groups',
   testRules: 'Test rules',
   userInGroups: 'A user in these groups',
+  userOfConnectionInGroups: (connection: ComponentChildren) => <>A user of the connection {connection} in these groups</>,
   suggestion: (group: string, origin: string) => `${group} (${origin})`,
   scimGroup: 'SCIM group',
   recentSignIn: 'recent sign-in',
@@ -71,8 +72,10 @@ export interface TypedMapping {
 export interface RuleTest {
   readonly member: string;
   readonly groups: string;
-  /** Absent if there was no test, or no such member. `email` is absent for a test on groups. */
-  readonly result?: { readonly email: string | undefined; readonly role: Member['role']; readonly decision: RoleDecision };
+  /** The ID of the connection of a user in these groups. Empty: the default connection. */
+  readonly connection: string;
+  /** Absent if there was no test, or no such member. */
+  readonly result?: RuleTestResult;
   readonly problem?: string;
 }
 
@@ -127,7 +130,7 @@ export function RoleMappingPage({ frame, base, test, ...rules }: RoleMappingPage
           {TEXTS.previewChanges}
         </button>
         <RulesSection path={path} {...rules} />
-        <TestSection path={path} test={test} />
+        <TestSection path={path} test={test} connections={rules.connections} />
       </PostForm>
     </ConsolePage>
   );
@@ -249,7 +252,13 @@ const ConnectionChoice = ({ name, value = '', connections }: ConnectionChoicePro
   </label>
 );
 
-const TestSection = ({ path, test }: { readonly path: string; readonly test: RuleTest }) => (
+interface TestSectionProps {
+  readonly path: string;
+  readonly test: RuleTest;
+  readonly connections: Connections;
+}
+
+const TestSection = ({ path, test, connections }: TestSectionProps) => (
   <section class="panel" aria-labelledby="try">
     <h2 id="try">{TEXTS.ruleTest}</h2>
     <p>{TEXTS.whatTestDoes}</p>
@@ -263,6 +272,18 @@ const TestSection = ({ path, test }: { readonly path: string; readonly test: Rul
         {test.groups}
       </textarea>
     </label>
+    {connections.length > 1 ? (
+      <label>
+        {TEXTS.connectionOfGroups}
+        <select name="try_connection">
+          {connections.map(({ id, name }) => (
+            <option value={id} selected={id === test.connection}>
+              {visibleText(name)}
+            </option>
+          ))}
+        </select>
+      </label>
+    ) : null}
     <button type="submit" class="secondary" formaction={`${path}/try#try`}>
       {TEXTS.testRules}
     </button>
@@ -271,13 +292,19 @@ const TestSection = ({ path, test }: { readonly path: string; readonly test: Rul
         <p>{visibleText(test.problem)}</p>
       </div>
     )}
-    {test.result ? <TestResult {...test.result} /> : null}
+    {test.result ? <TestResult {...test.result} connection={connectionOf(test, connections)} /> : null}
   </section>
 );
 
-function TestResult({ email, role, decision }: NonNullable<RuleTest['result']>) {
-  const user = email === undefined ? TEXTS.userInGroups : <ForeignText text={email} />;
-  const reason = decisionReason(role, decision);
+/** Returns the name of the connection that groups were tested for. With one connection, the text needs no name. */
+const connectionOf = ({ connection }: RuleTest, connections: Connections): string | undefined =>
+  connections.length > 1 ? connections.find(({ id }) => id === connection)?.name : undefined;
+
+function TestResult({ connection, ...test }: RuleTestResult & { readonly connection: string | undefined }) {
+  const { email, role } = test;
+  const userInGroups = connection === undefined ? TEXTS.userInGroups : TEXTS.userOfConnectionInGroups(<ForeignText text={connection} />);
+  const user = email === undefined ? userInGroups : <ForeignText text={email} />;
+  const reason = decisionReason(test);
   return (
     <div class="notice done" role="status">
       <p>{role === 'none' ? TEXTS.wouldBeDenied(user, reason) : TEXTS.wouldHaveRole(user, role, reason)}</p>

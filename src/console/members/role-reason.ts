@@ -16,13 +16,14 @@ const TEXTS = {
       `The identity provider says that the member is in the group “${group}”, and a rule gives this role to that group.`,
   },
   manual: 'An owner of the organization or the operator set this role.',
-  noRole: (noRule: string) => `${noRule}, and the organization has no default role.`,
+  noRole: (noRule: string) => `${noRule}, and no default role applies.`,
   defaultRole: (noRule: string) => `${noRule}, so the default role applies.`,
   shortRule: (group: string) => `from the group ${group}`,
   shortManual: 'set manually',
   shortDefault: 'default role',
   ruleDecides: (group: string) => `a rule gives it to the group “${group}”`,
   noRuleDenies: 'no rule matches and the default role is none',
+  noRuleOtherConnection: 'no rule matches, and the default role applies only to users of the default connection',
   noRuleDefault: 'no rule matches and it is the default role',
   noRuleManual: 'no rule matches and an owner or the operator set it',
   groups: 'Groups',
@@ -91,10 +92,21 @@ export function shortRoleReason({ role, roleSource, groupsState }: RoleOfMember,
   return roleSource.kind === 'manual' ? TEXTS.shortManual : TEXTS.shortDefault;
 }
 
+/** The role that a user gets in a test of the rules. */
+export interface RuleTestResult {
+  /** Absent for a test on groups. */
+  readonly email: string | undefined;
+  readonly role: Member['role'];
+  readonly decision: RoleDecision;
+  /** Whether the user belongs to the default connection, the only one whose users get the default role. */
+  readonly isDefaultConnection: boolean;
+}
+
 /** Completes “the user would have the role, because …” for rules that are tested. */
-export function decisionReason(role: Member['role'], { role: decided, group }: RoleDecision): string {
+export function decisionReason({ role, decision, isDefaultConnection }: RuleTestResult): string {
+  const { role: decided, group } = decision;
   if (group !== undefined) return TEXTS.ruleDecides(visibleText(group));
-  if (role === 'none') return TEXTS.noRuleDenies;
+  if (role === 'none') return isDefaultConnection ? TEXTS.noRuleDenies : TEXTS.noRuleOtherConnection;
   return role === decided ? TEXTS.noRuleDefault : TEXTS.noRuleManual;
 }
 

@@ -14,6 +14,7 @@ import { RolePreviewPage } from '../../console/members/role-preview-page.tsx';
 import type { Notice } from '../../console/navigation.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
 import { isUserId } from '../../ids.ts';
+import { findConnection, roleScopeOf } from '../../organizations/connections/connections.ts';
 import { ruleGroupsOfMember } from '../../organizations/groups/group-roles.ts';
 import { listRuleCandidates } from '../../organizations/groups/groups-with-counts.ts';
 import { listMembers } from '../../organizations/member-list.ts';
@@ -53,7 +54,7 @@ export function roleMappingPages(runtime: Runtime): Router {
   return router;
 }
 
-const NO_TEST: RuleTest = { member: '', groups: '' };
+const NO_TEST: RuleTest = { member: '', groups: '', connection: '' };
 const BLANK_ROWS = 1;
 const MAX_BLANK_ROWS = 20;
 
@@ -131,6 +132,7 @@ async function editRows(runtime: Runtime, request: Request, response: Response):
 const typedTestIn = (request: Request): RuleTest => ({
   member: textIn(request, 'try_member').trim(),
   groups: textIn(request, 'try_groups'),
+  connection: textIn(request, 'try_connection'),
 });
 
 const MAX_RULES = 1000;
@@ -164,19 +166,25 @@ async function testRules(runtime: Runtime, request: Request, response: Response)
 }
 
 async function runTest(runtime: Runtime, response: Response, mapping: RoleMapping, typed: RuleTest): Promise<RuleTest> {
-  if (typed.member === '') {
-    const decision = decideRole(
-      mapping,
-      typed.groups.split(/\r?\n/).filter((line) => line !== ''),
-    );
-    return { ...typed, result: { email: undefined, role: decision.role, decision } };
-  }
-  const member = await findTestMember(runtime, organizationOf(response).id, typed.member);
-  if (!member) return { ...typed, problem: TEXTS.unknownMember };
   const organization = organizationOf(response);
+  if (typed.member === '') return testGroups(organization, mapping, typed);
+  const member = await findTestMember(runtime, organization.id, typed.member);
+  if (!member) return { ...typed, problem: TEXTS.unknownMember };
   const context = { mapping, scimGroups: await ruleGroupsOfMember(runtime.store, organization, member, mapping) };
   const decision = decideAfterNextSignIn(organization, context, member);
-  return { ...typed, result: { email: member.email, role: roleAfterNextSignIn(organization, context, member), decision } };
+  const role = roleAfterNextSignIn(organization, context, member);
+  const { isDefault } = roleScopeOf(organization, member.connectionId);
+  return { ...typed, result: { email: member.email, role, decision, isDefaultConnection: isDefault } };
+}
+
+/** Tests groups of a user of the chosen connection, or of the default connection if none is chosen or it does not exist any longer. */
+function testGroups(organization: Organization, mapping: RoleMapping, typed: RuleTest): RuleTest {
+  const connection = findConnection(organization, typed.connection) ?? organization.connections[0];
+  const scope = roleScopeOf(organization, connection?.id);
+  const groups = typed.groups.split(/\r?\n/).filter((line) => line !== '');
+  const decision = decideRole(mapping, groups, scope);
+  const result = { email: undefined, role: decision.role, decision, isDefaultConnection: scope.isDefault };
+  return { ...typed, connection: connection?.id ?? '', result };
 }
 
 /** Finds a member by user ID or exact email address. */

@@ -55,7 +55,7 @@ export function judge(
   try {
     const assertion = acceptResponse(decodeUtf8(octets), responseSettingsOf(settings, pemOf, decryptionKeys), nowMs);
     const { identifier, ...person } = readPerson(assertion, personContextOf(settings));
-    const { role } = decideRole(roleMapping, person.groups);
+    const { role } = decideRole(roleMapping, person.groups, { connectionId: undefined, isDefault: true });
     if (role === 'none') return { code: 'saml_role_denied', detail: undefined }; // like a sign-in
     const { formerForms, ...identified } = identifier;
     const identity = formerForms[0] ?? '';
