@@ -725,6 +725,8 @@ class Member(TypedDict):
     """`none`: the member’s groups give no role."""
     role_source: Union[MemberRoleSourceVariant1, MemberRoleSourceVariant2]
     """Why the member has this role."""
+    pending_role: Optional[Literal["owner"]]
+    """The role that `role_source` gives from the first sign-in. No member is an owner before. `null`: `role` is that role."""
     groups: List[str]
     """The groups at the last sign-in."""
     groups_state: Literal["present", "absent", "over_limit"]

@@ -7,6 +7,7 @@ import { confirmReplicated } from '../store/confirm-replicated.ts';
 import type { Step, Store, Stored } from '../store/store.ts';
 import { findAccountsToSuspend } from './identity/same-person.ts';
 import {
+  canBeOwner,
   dropSessions,
   getMember,
   hasAnotherOwner,
@@ -116,8 +117,7 @@ function applyChanges(organization: Organization, before: Member, { role, suspen
         'A role rule decides this member’s role. Change the rule, or the member’s groups at the identity provider.',
       );
     }
-    // SCIM attributes decide which user becomes this member at the first sign-in, and a SCIM client can change them.
-    if (role === 'owner' && before.lastLoginAt === undefined) {
+    if (role === 'owner' && !canBeOwner(before)) {
       throw new GatewayError('conflict', 'This member has never signed in. Make the member an owner after the first sign-in.');
     }
     after = { ...after, role, roleSource: { kind: 'manual' } };

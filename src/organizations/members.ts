@@ -14,7 +14,14 @@ import { suspendedIdentifierKey } from './identity/suspended-identifier.ts';
 import type { Role, RoleDecision } from './role-mapping.ts';
 
 /** Why a member has the role: the rule of a group, the default role, or a choice by an owner or the operator (`manual`). */
-export type RoleSource = { readonly kind: 'rule'; readonly group: string } | { readonly kind: 'default' } | { readonly kind: 'manual' };
+export type RoleSource = (
+  | { readonly kind: 'rule'; readonly group: string }
+  | { readonly kind: 'default' }
+  | { readonly kind: 'manual' }
+) & {
+  /** Set if the rule or the default gives the role owner, which the member gets at the first sign-in. */
+  readonly pendingRole?: 'owner' | undefined;
+};
 
 /** A signed-in browser. The session is valid as long as it is in its member's record and has not ended. */
 export interface MemberSession {
@@ -187,6 +194,23 @@ export function resolveRole(
   if (decision.role !== 'none' && before?.roleSource.kind === 'manual' && before.role !== 'none')
     return { role: before.role, roleSource: before.roleSource };
   return { role: decision.role, roleSource: { kind: 'default' } };
+}
+
+/**
+ * Returns whether a member can be an owner. Before the first sign-in none can, because a SCIM client can change the names by which the
+ * first sign-in finds the member.
+ */
+export const canBeOwner = ({ lastLoginAt }: Pick<Member, 'lastLoginAt'>): boolean => lastLoginAt !== undefined;
+
+/** Returns the role of a member outside a sign-in, by {@link resolveRole} and {@link canBeOwner}. */
+export function resolveRoleWithoutSignIn(
+  decision: RoleDecision,
+  before: Pick<Member, 'role' | 'roleSource' | 'lastLoginAt'> | undefined,
+): Pick<Member, 'role' | 'roleSource'> {
+  const resolved = resolveRole(decision, before);
+  const { role, roleSource } = resolved;
+  if (role !== 'owner' || roleSource.kind === 'manual' || canBeOwner(before ?? {})) return resolved;
+  return { role: 'collaborator', roleSource: { ...roleSource, pendingRole: 'owner' } };
 }
 
 /** Returns the sessions that have not ended, newest first. */

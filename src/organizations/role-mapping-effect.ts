@@ -4,7 +4,7 @@ import { eachRecord } from '../store/each-record.ts';
 import type { Store } from '../store/store.ts';
 import { roleScopeOf } from './connections/connections.ts';
 import { groupsOf, readRuleMemberships } from './groups/group-roles.ts';
-import { isActive, MEMBERS, type Member, resolveRole } from './members.ts';
+import { canBeOwner, isActive, MEMBERS, type Member, resolveRole } from './members.ts';
 import type { Organization } from './organizations.ts';
 import { decideRole, givesOwner, type Role, type RoleDecision, type RoleMapping } from './role-mapping.ts';
 
@@ -80,9 +80,8 @@ export async function foreseeRoles(
     const from = member.role;
     const to = roleAfterNextSignIn(organization, { mapping, scimGroups: scim.groups.get(member.id) ?? [] }, member);
     if (isActive(member) && from === 'owner') ownersBefore++;
-    // A member who has never signed in is not an owner yet, and may never sign in.
-    const hasSignedIn = member.lastLoginAt !== undefined || from === 'owner';
-    if (!member.suspended && to === 'owner' && hasSignedIn) ownersAfter++;
+    // A member who has never signed in may never sign in.
+    if (!member.suspended && to === 'owner' && (canBeOwner(member) || from === 'owner')) ownersAfter++;
     if (member.id === ownId) own = { from, to };
     if (from !== to) countChange(changes, { from, to, member });
   }

@@ -9,6 +9,7 @@ import { GLOBAL, type Store } from '../../src/store/store.ts';
 import { beforeSignInIsWritten } from '../support/before-sign-in-is-written.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { textOf } from '../support/html.ts';
 import { makeTestOrganization, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
 import { callWithSession } from '../support/session-calls.ts';
@@ -77,6 +78,15 @@ const add = (id: string, value: string) => patch(id, { op: 'Add', path: 'members
 const remove = (id: string, value: string) => patch(id, { op: 'remove', path: `members[value eq "${value}"]` });
 const rename = (id: string, displayName: string) => patch(id, { op: 'replace', value: { id, displayName } });
 const roleOf = async (id: string) => (await gateway.api<{ role: string }>('GET', path(`members/${id}`))).body.role;
+const memberOf = async (id: string) => (await gateway.api('GET', path(`members/${id}`))).body;
+const membersPage = () => `${gateway.url}/console/operator/organizations/${acme.slug}/members`;
+async function openConsole(): Promise<HttpBrowser> {
+  const operator = new HttpBrowser();
+  await operator.submit(await operator.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
+  return operator;
+}
+/** Returns the text of the member's page in the console of the operator. */
+const reasonOf = async (id: string) => textOf((await (await openConsole()).open(`${membersPage()}/${id}`)).text);
 const meStatus = async (browser: HttpBrowser, { url } = replica) => (await browser.request(`${url}/api/v1/me`)).status;
 const auditOf = async (event: string) =>
   (
@@ -245,10 +255,43 @@ describe('groups that SCIM provisions', () => {
 
   it('make no one an owner before the first sign-in', async () => {
     const ada = await invite();
-    await makeGroup('platform-admins', [ada.id]);
-    expect(await roleOf(ada.id)).toBe('collaborator');
+    const group = await makeGroup('platform-admins', [ada.id]);
+    const source = { kind: 'rule', group: 'platform-admins' };
+    expect(await memberOf(ada.id)).toMatchObject({ role: 'collaborator', role_source: source, pending_role: 'owner' });
+    expect(await reasonOf(ada.id)).toContain(
+      'collaborator invited A rule gives the group “platform-admins” the role owner. It applies from the first sign-in.',
+    );
+    // No change before the first sign-in lifts the limit.
+    await setRules([{ group: 'admins', role: 'owner' }], 'owner');
+    await rename(group, 'admins');
+    expect(await memberOf(ada.id)).toMatchObject({
+      role: 'collaborator',
+      role_source: { ...source, group: 'admins' },
+      pending_role: 'owner',
+    });
+    await remove(group, ada.id);
+    expect(await memberOf(ada.id)).toMatchObject({ role: 'collaborator', role_source: { kind: 'default' }, pending_role: 'owner' });
+    expect(await reasonOf(ada.id)).toContain('collaborator invited The default role is owner. It applies from the first sign-in.');
+    await groupsFrom('both');
+    await add(group, ada.id);
+    await scim.call('PATCH', `/Users/${ada.id}`, { Operations: [{ op: 'replace', value: { active: false } }] });
+    await scim.call('PATCH', `/Users/${ada.id}`, { Operations: [{ op: 'replace', value: { active: true } }] });
+    await groupsFrom('scim');
+    expect(await memberOf(ada.id)).toMatchObject({ role: 'collaborator', pending_role: 'owner' });
+    expect((await gateway.api('PATCH', path(`members/${ada.id}`), { role: 'owner' })).status).toBe(409);
+    expect((await gateway.runtime.store.find(acme.id, MEMBERS, 'activeRole', { equals: 'owner', limit: 1 })).items).toEqual([]);
     expect(await signIn(ada.email)).toBe('accepted');
-    expect(await roleOf(ada.id)).toBe('owner');
+    expect(await memberOf(ada.id)).toMatchObject({ role: 'owner', role_source: { ...source, group: 'admins' }, pending_role: null });
+    expect(await reasonOf(ada.id)).toContain('and a rule gives this role to that group.');
+  });
+
+  it('say with a new user that the default role owner applies from the first sign-in', async () => {
+    await setRules([], 'owner');
+    const ada = await invite();
+    expect(await memberOf(ada.id)).toMatchObject({ role: 'collaborator', role_source: { kind: 'default' }, pending_role: 'owner' });
+    expect(textOf((await (await openConsole()).open(membersPage())).text)).toContain('owner from the first sign-in');
+    expect(await signIn(ada.email)).toBe('accepted');
+    expect(await memberOf(ada.id)).toMatchObject({ role: 'owner', pending_role: null });
   });
 
   it('give a role only to users of their own connection', async () => {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { ListedCliToken } from '../../auth/tokens/cli-tokens.ts';
-import type { Member, MemberSession } from '../../organizations/members.ts';
+import { canBeOwner, type Member, type MemberSession } from '../../organizations/members.ts';
 import { ConfirmationPage } from '../confirmation-page.tsx';
 import { ConsolePage } from '../console-page.tsx';
 import { SessionsTable } from '../credentials/sessions-table.tsx';
@@ -183,12 +183,13 @@ function AccessSection({ member, path, csrfToken, isLastOwner, isHeldDeactivated
   );
 }
 
-function RoleChange({ member: { role, roleSource, lastLoginAt }, path, csrfToken, isLastOwner }: ChangeProps) {
+function RoleChange({ member, path, csrfToken, isLastOwner }: ChangeProps) {
+  const { role, roleSource } = member;
   if (roleSource.kind === 'rule') {
     return <p>{TEXTS.ruleDecidesRole}</p>;
   }
   const other = role === 'owner' ? 'collaborator' : 'owner';
-  if (other === 'owner' && lastLoginAt === undefined) return <p>{TEXTS.canBecomeOwner}</p>;
+  if (other === 'owner' && !canBeOwner(member)) return <p>{TEXTS.canBecomeOwner}</p>;
   if (isLastOwner && other === 'collaborator') return null;
   return (
     <PostForm action={`${path}/role`} csrfToken={csrfToken}>

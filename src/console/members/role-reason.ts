@@ -15,10 +15,13 @@ const TEXTS = {
     they: (group: string) =>
       `The identity provider says that the member is in the group “${group}”, and a rule gives this role to that group.`,
   },
+  pendingByRule: (group: string) => `A rule gives the group “${group}” the role owner. It applies from the first sign-in.`,
+  pendingByDefault: 'The default role is owner. It applies from the first sign-in.',
   manual: 'An owner of the organization or the operator set this role.',
   noRole: (noRule: string) => `${noRule}, and no default role applies.`,
   defaultRole: (noRule: string) => `${noRule}, so the default role applies.`,
   shortRule: (group: string) => `from the group ${group}`,
+  shortPending: 'owner from the first sign-in',
   shortManual: 'set manually',
   shortDefault: 'default role',
   ruleDecides: (group: string) => `a rule gives it to the group “${group}”`,
@@ -76,6 +79,9 @@ type RoleOfMember = Pick<Member, 'role' | 'roleSource' | 'groupsState'>;
 export function roleReason({ role, roleSource, groupsState }: RoleOfMember, reader: Reader, groupsFrom: GroupsFrom = 'saml'): string {
   const noRule = NO_RULE[noRuleOf(groupsState, groupsFrom)][reader];
   if (role === 'none') return TEXTS.noRole(noRule);
+  if (roleSource.pendingRole !== undefined) {
+    return roleSource.kind === 'rule' ? TEXTS.pendingByRule(visibleText(roleSource.group)) : TEXTS.pendingByDefault;
+  }
   if (roleSource.kind === 'rule') return TEXTS.rule[reader](visibleText(roleSource.group));
   return roleSource.kind === 'manual' ? TEXTS.manual : TEXTS.defaultRole(noRule);
 }
@@ -88,6 +94,7 @@ function noRuleOf(groupsState: GroupsState, groupsFrom: GroupsFrom): NoRule {
 /** Explains a role in a few words, for a table. */
 export function shortRoleReason({ role, roleSource, groupsState }: RoleOfMember, groupsFrom: GroupsFrom = 'saml'): string {
   if (role === 'none') return SHORT_NO_ROLE[groupsFrom === 'saml' ? groupsState : 'present'];
+  if (roleSource.pendingRole !== undefined) return TEXTS.shortPending;
   if (roleSource.kind === 'rule') return TEXTS.shortRule(visibleText(roleSource.group));
   return roleSource.kind === 'manual' ? TEXTS.shortManual : TEXTS.shortDefault;
 }

@@ -112,6 +112,10 @@ export const MEMBER = z.strictObject({
   role_source: z
     .union([z.strictObject({ kind: z.literal('rule'), group: z.string() }), z.strictObject({ kind: z.enum(['default', 'manual']) })])
     .describe('Why the member has this role.'),
+  pending_role: z
+    .enum(['owner'])
+    .nullable()
+    .describe('The role that `role_source` gives from the first sign-in. No member is an owner before. `null`: `role` is that role.'),
   groups: z.array(z.string()).describe('The groups at the last sign-in.'),
   groups_state: z.enum(['present', 'absent', 'over_limit']),
   groups_truncated: z

@@ -13,7 +13,7 @@ import { openRequestOf } from '../../organizations/idp-change/pending-members.ts
 import type { ChangePreview } from '../../organizations/idp-change/preview-change.ts';
 import { findReplacement } from '../../organizations/idp-change/replacement.ts';
 import { type Logo, logoPath } from '../../organizations/logo/logo.ts';
-import type { Member } from '../../organizations/members.ts';
+import type { Member, RoleSource } from '../../organizations/members.ts';
 import type { Connection, Organization } from '../../organizations/organizations.ts';
 import { nearQuotas, readQuotaUse } from '../../organizations/quotas/quota-use.ts';
 import { QUOTA_NAMES, type QuotaName, quotaOf } from '../../organizations/quotas/quotas.ts';
@@ -88,12 +88,15 @@ export const domainJson = (claim: DomainClaim) => ({
 const memberState = ({ suspended, lastLoginAt }: Member) =>
   suspended ? ('suspended' as const) : lastLoginAt === undefined ? ('invited' as const) : ('active' as const);
 
+const roleSourceJson = ({ pendingRole: _, ...source }: RoleSource) => source;
+
 export const memberJson = (member: Member) => ({
   id: member.id,
   email: member.email,
   name: member.name,
   role: member.role,
-  role_source: member.roleSource,
+  role_source: roleSourceJson(member.roleSource),
+  pending_role: member.roleSource.pendingRole ?? null,
   groups: member.groups,
   groups_state: member.groupsState,
   groups_truncated: member.groupsTruncated ?? false,

@@ -3,7 +3,7 @@ import { type Actor, auditStep } from '../../audit.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { roleScopeOf } from '../connections/connections.ts';
-import { dropSessions, isActiveOwner, MEMBERS, type Member, resolveRole } from '../members.ts';
+import { dropSessions, isActiveOwner, MEMBERS, type Member, type RoleSource, resolveRoleWithoutSignIn } from '../members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { ownerLossStep, withOwner, withoutOwner } from '../owners/owner-loss.ts';
 import type { OwnerEffect } from '../provisioning/scim-state.ts';
@@ -103,14 +103,10 @@ export const groupsOf = ({ groupsFrom = 'saml' }: Pick<Organization, 'groupsFrom
 export const decideRoleByGroups = (organization: Organization, connectionId: string | undefined, sources: GroupSources): RoleDecision =>
   decideRole(organization.roleMapping, groupsOf(organization, sources), roleScopeOf(organization, connectionId));
 
-/**
- * Returns a member with the role that the groups give. A member without a role loses all sessions, as at a sign-in. Before the first
- * sign-in, no group makes a member an owner, because a SCIM client can change the names by which the first sign-in finds the member.
- */
+/** Returns a member with the role that the groups give. A member without a role loses all sessions, as at a sign-in. */
 export function withRoleByGroups(organization: Organization, member: Member, scim: readonly string[]): Member {
   const decision = decideRoleByGroups(organization, member.scim?.connectionId ?? member.connectionId, { saml: member.groups, scim });
-  const isUnconfirmed = decision.role === 'owner' && member.lastLoginAt === undefined;
-  const { role, roleSource } = resolveRole(isUnconfirmed ? { ...decision, role: 'collaborator' } : decision, member);
+  const { role, roleSource } = resolveRoleWithoutSignIn(decision, member);
   if (role === member.role && JSON.stringify(roleSource) === JSON.stringify(member.roleSource)) return member;
   return { ...member, role, roleSource, ...(role === 'none' ? { sessions: [] } : {}) };
 }
@@ -122,13 +118,16 @@ export interface MemberRoleChange {
 
 /** Returns the steps that write a member with a new role, and end what the member loses. */
 export function roleChangeSteps(nowMs: number, actor: Actor, { stored: { id, version, value: before }, after }: MemberRoleChange): Step[] {
-  const details = { from: before.role, to: after.role, ...after.roleSource, by: 'scim' };
+  const details = { from: before.role, to: after.role, ...sourceDetails(after.roleSource), by: 'scim' };
   return [
     { do: 'replace', collection: MEMBERS, id, version, value: after },
     ...dropSessions(before.sessions.filter((session) => !after.sessions.includes(session))),
     ...(before.role === after.role ? [] : [auditStep(nowMs, actor, 'member.role_changed', { member_id: id, details })]),
   ];
 }
+
+const sourceDetails = ({ pendingRole, ...source }: RoleSource): Readonly<Record<string, string>> =>
+  pendingRole === undefined ? source : { ...source, pending_role: pendingRole };
 
 /**
  * Returns what changes of roles mean for the organization. The last owner can also lose the role, as by SCIM groups that the identity

@@ -11,7 +11,7 @@ import type { Step, Store, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import { findConnection, type OrganizationConnection, roleScopeOf } from '../connections/connections.ts';
 import { isEmailAllowed } from '../domains/domain-claims.ts';
-import { MEMBERS, type Member, resolveRole } from '../members.ts';
+import { MEMBERS, type Member, resolveRoleWithoutSignIn } from '../members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
 import { noteNewMember } from '../quotas/quota-use.ts';
@@ -135,15 +135,13 @@ export function requireAllowedContact(organization: Organization, before: Member
 function newMember({ organization, connection }: OrganizationConnection, { email, name }: ScimProfile, nowMs: number): Member {
   const id = newId('usr');
   const decision = decideRole(organization.roleMapping, [], roleScopeOf(organization, connection.id));
-  // Only a sign-in shows that the user is the owner.
-  const role = decision.role === 'owner' ? 'collaborator' : decision.role;
   return {
     id,
     identity: hashOf('scim', connection.id, id),
     connectionId: connection.id,
     email,
     name,
-    ...resolveRole({ ...decision, role }, undefined),
+    ...resolveRoleWithoutSignIn(decision, undefined),
     groups: [],
     groupsState: 'absent',
     suspended: false,
