@@ -175,6 +175,9 @@ export const SESSION_KEY_PREFIX = 'session';
 export const dropSessions = (ended: readonly MemberSession[]): Step[] =>
   ended.flatMap(({ sidHash }) => (sidHash === undefined ? [] : [{ do: 'drop', key: `${SESSION_KEY_PREFIX}:${sidHash}` } as const]));
 
+/** Returns a member without sessions and CLI tokens. Session tokens come from one of them, so none is left to revoke. */
+export const withoutCredentials = (member: Member): Member => ({ ...member, sessions: [], cliTokens: [], revokedSessionTokens: [] });
+
 /** Returns whether this member's sessions and tokens can be valid at all. */
 export const isActive = (member: Member): boolean => !member.suspended && member.role !== 'none';
 

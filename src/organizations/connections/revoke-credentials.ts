@@ -14,7 +14,7 @@ import { eachRecord } from '../../store/each-record.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
-import { dropSessions, hasSignedInSince, MEMBERS, type Member } from '../members.ts';
+import { dropSessions, hasSignedInSince, MEMBERS, type Member, withoutCredentials } from '../members.ts';
 import { type Connection, getOrganizationById, type Organization, type RevokingConnection, updateOrganization } from '../organizations.ts';
 import { resumeEach } from '../resume-each.ts';
 import { findFormerConnection } from './connections.ts';
@@ -53,10 +53,9 @@ export function withoutCredentialsOf(member: Member, connection: RevokingConnect
   const { connectionId, entityId, hasFormerMembers, pendingSince } = connection;
   const isOwn = member.connectionId === undefined ? hasFormerMembers : member.connectionId === connectionId;
   if (pendingSince !== undefined && (!isOwn || hasSignedInSince(member, pendingSince))) return undefined;
-  const sessions = isOwn ? [] : member.sessions.filter((session) => session.idpEntityId !== entityId);
-  const cliTokens = isOwn ? [] : member.cliTokens;
-  const isChanged = sessions.length < member.sessions.length || cliTokens.length < member.cliTokens.length;
-  return isChanged ? { ...member, sessions, cliTokens } : undefined;
+  if (isOwn) return member.sessions.length > 0 || member.cliTokens.length > 0 ? withoutCredentials(member) : undefined;
+  const sessions = member.sessions.filter((session) => session.idpEntityId !== entityId);
+  return sessions.length < member.sessions.length ? { ...member, sessions } : undefined;
 }
 
 /**

@@ -13,7 +13,7 @@ import type { OrganizationConnection } from '../connections/connections.ts';
 import { withoutCredentialsOf } from '../connections/revoke-credentials.ts';
 import { roleChangeSteps, usesScimGroups, withRoleByGroups } from '../groups/group-roles.ts';
 import { removalSteps } from '../member-changes.ts';
-import { MEMBERS, type Member } from '../members.ts';
+import { MEMBERS, type Member, withoutCredentials } from '../members.ts';
 import type { Organization } from '../organizations.ts';
 import { reportOwnerLoss } from '../owners/owner-loss.ts';
 import { notUnique } from './link-member.ts';
@@ -178,12 +178,5 @@ const withoutGroups = (organization: Organization, member: Member): Member =>
   usesScimGroups(organization) ? withRoleByGroups(organization, member, []) : member;
 
 /** Returns a member whom an owner suspended without the SCIM user and without credentials. */
-const withoutProvisioningOf = (member: Member): Member => ({
-  ...member,
-  scim: undefined,
-  suspended: true,
-  suspendedByOwner: true,
-  sessions: [],
-  cliTokens: [],
-  revokedSessionTokens: [],
-});
+const withoutProvisioningOf = (member: Member): Member =>
+  withoutCredentials({ ...member, scim: undefined, suspended: true, suspendedByOwner: true });

@@ -1,7 +1,7 @@
 /** What activation and deactivation by the identity provider do to a member, and to the owners of the organization. */
 import { type Actor, auditStep } from '../../audit.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
-import { dropSessions, hasAnotherOwner, isActiveOwner, type Member } from '../members.ts';
+import { dropSessions, hasAnotherOwner, isActiveOwner, type Member, withoutCredentials } from '../members.ts';
 import { ORGANIZATION, ORGANIZATION_RECORD, type Organization } from '../organizations.ts';
 import { ownerLossStep, withOwner, withoutOwner } from '../owners/owner-loss.ts';
 import { isSuspendedByOwner, type ScimUser } from './scim-users.ts';
@@ -13,7 +13,7 @@ import { isSuspendedByOwner, type ScimUser } from './scim-users.ts';
 export function withScimState(member: Member, scim: NonNullable<Member['scim']>): Member {
   const byOwner = isSuspendedByOwner(member);
   const marked: Member = { ...member, scim, suspended: byOwner || !scim.active, suspendedByOwner: byOwner || undefined };
-  return scim.active ? marked : { ...marked, sessions: [], cliTokens: [], revokedSessionTokens: [] };
+  return scim.active ? marked : withoutCredentials(marked);
 }
 
 /** Returns the steps that delete what the store holds for sessions that a change ends. */
