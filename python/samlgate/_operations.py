@@ -146,7 +146,7 @@ class Operations(Calls):
     def delete_organization(self, organization: str) -> None:
         """Delete an organization.
 
-        Permanently deletes the organization with all members, sessions, tokens and its audit trail. When the call returns, sign-ins, sessions and tokens of the organization are refused, and its slug and domains are free; its data is deleted in the background, also if the call fails halfway.
+        Permanently deletes the organization with all members, sessions, tokens and its audit trail. When the call returns, sign-ins, sessions and tokens of the organization are refused, and its slug and domains are free; its data is deleted in the background, even if the call fails halfway.
 
         Available to the operator.
         """
@@ -298,7 +298,7 @@ class Operations(Calls):
     def change_connection(self, organization: str, connection: str, body: Optional[t.ConnectionChanges] = None, *, dry_run: Optional[bool] = None) -> t.IdentityProvider:
         """Update a connection.
 
-        Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"state": "active"` returns 409 if the organization would go live without a role rule that gives a user the role owner, unless the operator confirms it with `"allow_no_owner": true`. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.
+        Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"state": "active"` returns 409 if the organization would go live without a role rule that gives a user the owner role, unless the operator confirms it with `"allow_no_owner": true`. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.
 
         Available to owners of the organization and the operator.
         """
@@ -397,7 +397,7 @@ class Operations(Calls):
     def set_role_mapping(self, organization: str, body: t.NewRoleMapping, *, dry_run: Optional[bool] = None) -> t.SavedRoleMapping:
         """Replace the role rules.
 
-        Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the role owner or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Other callers who send it get 403. With `groups_from`, the operator switches the groups at the same moment, so that only the combination is checked. With `dry_run=true` the rules are checked but not saved.
+        Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the owner role or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Other callers who send it get 403. With `groups_from`, the operator switches the groups at the same moment, so that only the combination is checked. With `dry_run=true` the rules are checked but not saved.
 
         Available to owners of the organization and the operator.
         """
@@ -451,7 +451,7 @@ class Operations(Calls):
     def approve_provisioning(self, organization: str, connection: str, id: str, body: t.ApproveProvisioningBody) -> t.Member:
         """Approve linking a SCIM user to a member.
 
-        The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, also if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or resolved.
+        The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, even if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or resolved.
 
         Available to owners of the organization and the operator.
         """

@@ -71,7 +71,7 @@ class ConnectionChanges(TypedDict, total=False):
     keep_sessions: bool
     """With `"state": "disabled"`: does not revoke the sessions and tokens of the members."""
     allow_no_owner: bool
-    """With `"state": "active"`: goes live although no role rule gives a user the role owner. Only for the operator."""
+    """With `"state": "active"`: goes live although no role rule gives a user the owner role. Only for the operator."""
     idp_initiated: Literal["accept", "bounce", "reject"]
     attribute_mapping: ConnectionChangesAttributeMapping
     clock_skew_seconds: int
@@ -574,7 +574,7 @@ class _IdentityProvider(TypedDict):
     state: Literal["draft", "active", "disabled"]
     """`draft`: only test sign-ins are possible. `disabled`: no response of the identity provider is accepted."""
     tested_at: Optional[str]
-    """For a draft, when a test sign-in with the present metadata and settings succeeded."""
+    """For a draft, when a test sign-in with the current metadata and settings succeeded."""
     entity_id: str
     single_sign_on: IdentityProviderSingleSignOn
     single_logout: IdentityProviderSingleLogout
@@ -798,7 +798,7 @@ class MetadataProposal(TypedDict):
     metadata_url: Optional[str]
     """The URL from which the metadata would be refreshed daily, and its keys when a response has an unknown key."""
     changes: List[Literal["entity_id", "certificates", "single_sign_on", "single_logout", "metadata_url"]]
-    """The parts that differ from the present metadata."""
+    """The parts that differ from the current metadata."""
     on_new_entity_id: Optional[Literal["new_accounts"]]
     """What happens to the members, if the entity ID is another one."""
     proposed_at: str

@@ -70,7 +70,7 @@ export interface ConnectionCalls {
   /** Returns the metadata that a setup link proposes. @throws SamlgateError not_found */
   getProposal(organization: string, id: string): Promise<MetadataProposal>;
   /**
-   * Makes proposed metadata the present one.
+   * Makes proposed metadata the current one.
    * @param proposal the ID of the proposal
    * @param options.metadata_url the metadata URL of the proposal; required if the connection has another one or none
    * @throws SamlgateError conflict, not_found

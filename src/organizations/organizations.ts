@@ -77,7 +77,7 @@ export interface Connection {
   readonly reconnectedAt?: string | undefined;
   /** The product that the administrator chose in the setup, which selects the guide. */
   readonly product?: string | undefined;
-  /** Only for a draft: when a test sign-in with the present metadata and settings was accepted. */
+  /** Only for a draft: when a test sign-in with the current metadata and settings was accepted. */
   readonly testedAt?: string | undefined;
 }
 

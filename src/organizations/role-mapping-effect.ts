@@ -131,9 +131,9 @@ export function noOwnerReason(
 /** What happens and what to do instead, for the user who tries to save such rules. */
 export const NO_OWNER_TEXTS: Readonly<Record<NoOwnerReason, string>> = {
   no_owner_rule:
-    'These rules would leave the organization without an owner, because neither a rule nor the default gives the role owner. Add a rule that gives it to a group.',
+    'These rules would leave the organization without an owner, because neither a rule nor the default gives the owner role. Add a rule that gives it to a group.',
   no_owner_member:
-    'These rules would leave the organization without an owner, because no member was in a group with the role owner at their last sign-in. Add a rule that gives it to a group of a current owner.',
+    'These rules would leave the organization without an owner, because no member was in a group with the owner role at their last sign-in. Add a rule that gives it to a group of a current owner.',
 };
 
 const MAX_GROUP_MEMBERS = 1000;

@@ -1,7 +1,7 @@
 import { type Step, type Store, UnacknowledgedCommit } from './store.ts';
 
 /**
- * Calls a function after each commit that has happened, also if a replica has not acknowledged it. A commit to which the store itself
+ * Calls a function after each commit that has happened, even if a replica has not acknowledged it. A commit to which the store itself
  * did not answer is not reported, although it may have happened.
  * @param done must not throw
  */

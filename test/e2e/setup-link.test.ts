@@ -208,7 +208,7 @@ describe('single sign-on pages of an owner in Chromium', () => {
     await page.goto(`${console}/roles`);
     await page.getByLabel('Or groups, one per line').fill('platform-admins');
     await page.getByRole('button', { name: 'Test rules' }).click();
-    expect(await page.getByRole('status').textContent()).toContain('the role owner');
+    expect(await page.getByRole('status').textContent()).toContain('the owner role');
     expect(await inspectLooks(page, 'console-roles')).toEqual([]);
     await page.getByLabel('Group').first().fill('on-call');
     await page.getByRole('button', { name: 'Preview changes' }).click();

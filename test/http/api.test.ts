@@ -259,7 +259,7 @@ describe('role rules without an owner', () => {
     const { browser } = await newSession(gateway, organization, 'olivia');
     const refused = await callWithSession(gateway, browser, 'PUT', resource, NO_OWNER);
     expect(verdictOf(refused)).toEqual([409, 'conflict']);
-    expect(refused.body.detail).toContain('because neither a rule nor the default gives the role owner');
+    expect(refused.body.detail).toContain('because neither a rule nor the default gives the owner role');
     expect(verdictOf(await callWithSession(gateway, browser, 'PUT', resource, { ...NO_OWNER, allow_no_owner: true }))).toEqual([
       403,
       'forbidden',
@@ -289,7 +289,7 @@ describe('role rules without an owner', () => {
     const mapping = { rules: [{ group: 'chiefs', role: 'owner' }], default_role: 'collaborator' };
     const refused = await gateway.api('PUT', `${pathOf(organization)}/role-mapping`, mapping);
     expect(verdictOf(refused)).toEqual([409, 'conflict']);
-    expect(refused.body.detail).toContain('because no member was in a group with the role owner at their last sign-in');
+    expect(refused.body.detail).toContain('because no member was in a group with the owner role at their last sign-in');
   });
 });
 

@@ -222,10 +222,10 @@ describe('rule test in the console', () => {
 
   it('shows the role and the deciding rule for groups, with unsaved rules', async () => {
     expect(await result({ try_groups: 'devs\r\nplatform-admins' })).toContain(
-      'would have the role owner, because a rule gives it to the group “platform-admins”.',
+      'would have the owner role, because a rule gives it to the group “platform-admins”.',
     );
     expect(await result({ try_groups: 'devs' })).toContain(
-      'would have the role collaborator, because a rule gives it to the group “devs”.',
+      'would have the collaborator role, because a rule gives it to the group “devs”.',
     );
     expect(await result({ try_groups: 'Devs' })).toContain('would be denied access, because no rule matches');
     expect(await saved()).toEqual(BEFORE);
@@ -233,7 +233,7 @@ describe('rule test in the console', () => {
 
   it('shows the role of a member of this organization, found by email or user ID', async () => {
     const ada = await seedMember(gateway.runtime, acme.id, { email: 'ada@x.example', groups: ['devs'] });
-    const words = 'ada@x.example would have the role collaborator, because a rule gives it to the group “devs”.';
+    const words = 'ada@x.example would have the collaborator role, because a rule gives it to the group “devs”.';
     expect(await result({ try_member: 'ADA@x.example' })).toContain(words);
     expect(await result({ try_member: ada.id })).toContain(words);
     const other = await makeTestOrganization(gateway);
@@ -278,7 +278,7 @@ describe('rule test in the console', () => {
     const manual = { role: 'owner', roleSource: { kind: 'manual' }, groups: [] } as const;
     await seedMember(gateway.runtime, acme.id, { email: 'mia@x.example', ...manual });
     expect(await result({ try_member: 'mia@x.example', default_role: 'collaborator' })).toContain(
-      'would have the role owner, because no rule matches and an owner or the operator set it.',
+      'would have the owner role, because no rule matches and an owner or the operator set it.',
     );
     expect(await result({ try_member: 'mia@x.example' })).toContain('would be denied access');
   });
@@ -307,7 +307,7 @@ describe('preview of new role rules in the console', () => {
   it('refuses rules that leave no owner, with and without a preview', async () => {
     await seedMember(gateway.runtime, acme.id, { email: 'gone@x.example', ...owner, groups: ['chiefs'], suspended: true });
     const page = await post('preview', swapped);
-    expect(textOf(page.text)).toContain('because no member was in a group with the role owner at their last sign-in');
+    expect(textOf(page.text)).toContain('because no member was in a group with the owner role at their last sign-in');
     expect(page.text).not.toContain('/roles/save');
     const forced = await post('save', { ...swapped, confirmed: 'yes' });
     expect(forced.status).toBe(409);
@@ -325,7 +325,7 @@ describe('preview of new role rules in the console', () => {
     await operator.submit(await operator.open(`${gateway.url}/console/operator`), { token: gateway.operatorToken });
     const page = await operator.open(`${gateway.url}/console/operator/organizations/${acme.slug}/roles`);
     const preview = await operator.submit(page, { group_0: '', default_role: 'collaborator' });
-    expect(textOf(preview.text)).toContain('because neither a rule nor the default gives the role owner');
+    expect(textOf(preview.text)).toContain('because neither a rule nor the default gives the owner role');
     const unconfirmed = await operator.submit(preview, {}, '/save');
     expect(unconfirmed.status).toBe(409);
     expect(await saved()).toEqual(BEFORE);

@@ -237,7 +237,7 @@ describe('keep', () => {
     await gateway.api('PATCH', `${path()}/identity-provider`, { idp_initiated: 'reject' });
     await test(olivia, { id: 'olivia', groups: OWNERS });
     expect(await live()).toMatchObject({ entity_id: OKTA_ISSUER, idp_initiated: 'reject' });
-    // The same metadata in a new draft has the present settings.
+    // The same metadata in a new draft has the current settings.
     await keep();
     expect((await live()).replacement).not.toBe(replacement);
     await test(olivia, { id: 'olivia', groups: OWNERS });

@@ -201,7 +201,7 @@ describe('metadata from a setup link while there are members', () => {
     expect(await decide('accept', id)).toBe('not_found');
   });
 
-  it('is not kept if it is the present metadata', async () => {
+  it('is not kept if it is the current metadata', async () => {
     const setup = await startSetup(gateway, acme.slug);
     expect(textOf((await setup.save(acme.metadata)).text)).toContain('The connection already has this metadata.');
     expect((await proposal()).code).toBe('not_found');

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 
 const ADMINS = ['platform-admins'];
-/** Signs a user in with these groups. The group `platform-admins` gives the role owner. */
+/** Signs a user in with these groups. The group `platform-admins` gives the owner role. */
 const signIn = (user: string, groups: readonly string[]): Promise<Page> =>
   acme.signIn(new HttpBrowser(), user, { person: { ...personOf('okta', user), groups: [...groups] } });
 const path = () => `/organizations/${acme.slug}`;

@@ -144,7 +144,7 @@ describe('revoking their credentials', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('is refused for another change than the present one', async () => {
+  it('is refused for another change than the current one', async () => {
     const carl = new HttpBrowser();
     await signIn(OKTA_ISSUER, 'carl', carl);
     const { body } = await changeTo(NEW_ISSUER);

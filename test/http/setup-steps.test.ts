@@ -256,8 +256,8 @@ describe('setup: users, roles, test and go live', () => {
   });
 });
 
-describe('going live without a rule for the role owner', () => {
-  const NO_OWNER = 'No role rule gives users of this connection the role owner';
+describe('going live without a rule for the owner role', () => {
+  const NO_OWNER = 'No role rule gives users of this connection the owner role';
   const activate =
     (body: object = {}) =>
     async () => {

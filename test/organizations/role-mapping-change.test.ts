@@ -51,7 +51,7 @@ describe('rules without an owner', () => {
     await start(ADMINS);
     await expect(save(mapping)).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('neither a rule nor the default gives the role owner'),
+      message: expect.stringContaining('neither a rule nor the default gives the owner role'),
     });
     expect(await saved()).toEqual(ADMINS);
   });
@@ -107,7 +107,7 @@ describe('rules that take the owner role from every member', () => {
   it('refuses them if the organization has an owner', async () => {
     await expect(save(CHIEFS)).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('no member was in a group with the role owner'),
+      message: expect.stringContaining('no member was in a group with the owner role'),
     });
     expect(await saved()).toEqual(ADMINS);
   });

@@ -187,7 +187,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
   }
 }
 
-/** The IDs of the tests whose responses are examined at present. */
+/** The IDs of the tests whose responses are being examined. */
 const testsOf = perRuntime(() => new Set<string>());
 
 /** Returns whether this is the only response that is examined as the result of the test. */

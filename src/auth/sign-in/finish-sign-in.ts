@@ -219,7 +219,7 @@ async function matchRequest(runtime: Runtime, organization: Organization, answer
   requireAnswerTo(request, answer.verified);
   requireSameBrowser(request, browser.nonce);
   requireFreshAnswer(request, answer.verified);
-  // The answer to a test never creates a session, also if only the signed part of the response shows that it is one.
+  // The answer to a test never creates a session, even if only the signed part of the response shows that it is one.
   if (request.kind !== 'sign_in') throw new GatewayError('saml_in_response_to_unknown');
   return { kind: 'matched', take: [takeRequest(request)], returnTo: request.returnTo, formerLogin: request.formerLogin };
 }

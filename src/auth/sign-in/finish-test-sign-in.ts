@@ -51,7 +51,7 @@ export type TestResult =
   | Outdated;
 
 /**
- * Finishes a test sign-in. A refusal is a result like any other, also if the response does not answer the request. The first test that
+ * Finishes a test sign-in. A refusal is a result like any other, even if the response does not answer the request. The first test that
  * is accepted pins the connection's identifier.
  * @returns the path of the page that shows the result
  * @throws saml_in_response_to_unknown if the test already has a result; saml_issuer_unknown if the connection was disabled or deleted

@@ -129,7 +129,7 @@ export const listScimTokens = (
   range: { readonly limit: number; readonly cursor?: string | undefined },
 ): Promise<Page<ScimToken>> => store.find(organizationId, SCIM_TOKENS, 'all', { equals: '', ...range });
 
-/** Returns whether requests with a token are answered at present. */
+/** Returns whether requests with a token are currently answered. */
 export function scimTokenState(organization: Organization, token: ScimToken, nowMs: number): 'valid' | 'expired' | 'connection_inactive' {
   if (isExpired(token, nowMs)) return 'expired';
   const connection = findConnection(organization, token.connectionId);

@@ -45,7 +45,7 @@ export function addConnection(program: Command): void {
     .option('--dry-run', 'print the connection as it would be, and how many members are affected, without changing it');
   withSettingOptions(set).action(change);
   add('enable <slug> <id>', 'let users sign in through a connection', 'enable acme con_…')
-    .option('--allow-no-owner', 'go live even if no role rule gives a user the role owner (operator only)')
+    .option('--allow-no-owner', 'go live even if no role rule gives a user the owner role (operator only)')
     .action(enable);
   add('disable <slug> <id>', 'refuse sign-ins and revoke the credentials of its members', 'disable acme con_…')
     .option(...keepSessions)

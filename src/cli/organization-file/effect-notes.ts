@@ -9,7 +9,7 @@ export function effectNotes(slug: string, changed: Fields, answer: unknown): str
   if (owners > 0) {
     const losers = `${countOf(owners, 'owner')} ${owners === 1 ? 'loses' : 'lose'} the role at the next sign-in`;
     notes.push(
-      `${losers}, because none of their ${GROUPS[String(changed.groups_from)] ?? 'groups'} gives them the role. To keep it, add them to a group with a rule that gives the role owner, or make them owners manually.`,
+      `${losers}, because none of their ${GROUPS[String(changed.groups_from)] ?? 'groups'} gives them the role. To keep it, add them to a group with a rule that gives the owner role, or make them owners manually.`,
     );
   }
   if (members > 0 && 'provisioning' in changed) {

@@ -50,7 +50,7 @@ const TEXTS = {
   ),
   wouldHaveRole: (user: ComponentChildren, role: string, reason: string) => (
     <>
-      {user} would have the role <strong>{role}</strong>, because {reason}.
+      {user} would have the <strong>{role}</strong> role, because {reason}.
     </>
   ),
 } as const;

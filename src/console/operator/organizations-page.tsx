@@ -60,7 +60,7 @@ const TEXTS = {
     `If only users provisioned with SCIM may sign in, ${counted(count, 'member')} without a SCIM user will no longer be able to sign in. Their sessions and tokens stay.`,
   showUnprovisioned: 'Show these members',
   groupsForRules: 'Groups for role rules',
-  groupsForRulesHint: 'Push groups before you switch to SCIM. Owners in no group with the role owner lose it at their next sign-in.',
+  groupsForRulesHint: 'Push groups before you switch to SCIM. Owners in no group with the owner role lose it at their next sign-in.',
   allowNoOwner: 'Save groups for role rules that leave the organization without an owner',
   linkAttribute: 'SAML attribute with the externalId of SCIM users',
   linkAttributeHint: 'Finds the SCIM user of a sign-in. Leave empty to compare only the NameID and the email address.',

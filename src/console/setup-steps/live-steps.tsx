@@ -66,7 +66,7 @@ export interface LiveStepProps {
 
 const OPEN_STEPS: Partial<Record<SetupStepId, string>> = {
   users: 'The identifier of users is not known yet.',
-  roles: 'No role rule gives the role owner, so no member could manage the organization.',
+  roles: 'No role rule gives the owner role, so no member could manage the organization.',
   test: NO_TEST_YET,
 };
 

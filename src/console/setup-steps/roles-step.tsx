@@ -40,7 +40,7 @@ const TEXTS = {
   isDone: 'The roles of this organization are already set up. Its owners manage them.',
   askOwnerOrOperator:
     'An owner of the organization or the operator must choose which group manages it. Ask the person who sent you the link.',
-  noOwnerGroups: 'No rule gives users of the default connection the role owner.',
+  noOwnerGroups: 'No rule gives users of the default connection the owner role.',
   presentOwnerGroups: 'Owners are the users of these groups:',
   roleMapping: 'Role mapping',
   howToChange: (link: ComponentChildren) => (
@@ -67,7 +67,7 @@ export interface RolesStepProps {
   readonly provisioned: readonly string[];
 }
 
-/** Step 5: the group that gets the role owner, and the role of everyone else. */
+/** Step 5: the group that gets the owner role, and the role of everyone else. */
 export const RolesStep = (props: RolesStepProps) => (
   <StepPage frame={props.frame} step="roles" progress={props.progress} title={TEXTS.title} lead={TEXTS.lead}>
     {props.isChoosing ? <Choice {...props} /> : <Decided {...props} />}

@@ -54,7 +54,7 @@ export interface TestedStepProps {
   readonly frame: Frame;
   readonly progress: SetupProgress;
   readonly connection: Connection;
-  /** The last test sign-in with the present metadata. */
+  /** The last test sign-in with the current metadata. */
   readonly entry: SignInLogEntry | undefined;
   /** Whether the visitor may change the connection. */
   readonly canChange: boolean;

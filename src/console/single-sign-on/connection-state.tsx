@@ -11,7 +11,7 @@ const TEXTS = {
   wasTested: (time: ComponentChildren) => <>A test sign-in succeeded on {time}.</>,
 } as const;
 
-export const NO_TEST_YET = 'No test sign-in with the present metadata and settings has succeeded yet.';
+export const NO_TEST_YET = 'No test sign-in with the current metadata and settings has succeeded yet.';
 
 const STATES = { draft: ['note', 'draft'], active: ['good', 'active'], disabled: ['bad', 'disabled'] } as const;
 

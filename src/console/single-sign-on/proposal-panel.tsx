@@ -17,7 +17,7 @@ const TEXTS = {
     </>
   ),
   otherIdentityProvider:
-    'This is another identity provider. Its users get new accounts, and the users of the present one can no longer sign in.',
+    'This is another identity provider. Its users get new accounts, and the users of the current one can no longer sign in.',
   newCertificate: (fingerprint: ComponentChildren) => (
     <>This certificate is new: {fingerprint}. The holder of its key can sign in as any member.</>
   ),

@@ -87,7 +87,7 @@ const Certificates = ({ metadata, present }: Pick<IdpFactsProps, 'metadata' | 'p
   </>
 );
 
-/** Returns the certificates that the present metadata has and the new does not. Undefined if there are none. */
+/** Returns the certificates that the current metadata has and the new does not. Undefined if there are none. */
 function removedCertificates(metadata: IdpFactsProps['metadata'], present: IdpFactsProps['metadata']): ComponentChildren | undefined {
   const removed = present.signingCertificates.filter((certificate) => !isIn(metadata, certificate));
   if (removed.length === 0) return undefined;

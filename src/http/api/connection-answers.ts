@@ -34,7 +34,7 @@ export const IDENTITY_PROVIDER = z.strictObject({
   state: z
     .enum(['draft', 'active', 'disabled'])
     .describe('`draft`: only test sign-ins are possible. `disabled`: no response of the identity provider is accepted.'),
-  tested_at: time.nullable().describe('For a draft, when a test sign-in with the present metadata and settings succeeded.'),
+  tested_at: time.nullable().describe('For a draft, when a test sign-in with the current metadata and settings succeeded.'),
   entity_id: z.string(),
   single_sign_on: z.strictObject({ redirect: z.string().optional(), post: z.string().optional() }),
   single_logout: z.strictObject({ redirect: endpoint.optional(), post: endpoint.optional() }),
@@ -90,7 +90,7 @@ export const METADATA_PROPOSAL = z.strictObject({
     .string()
     .nullable()
     .describe('The URL from which the metadata would be refreshed daily, and its keys when a response has an unknown key.'),
-  changes: z.array(z.enum(PROPOSED_CHANGES)).describe('The parts that differ from the present metadata.'),
+  changes: z.array(z.enum(PROPOSED_CHANGES)).describe('The parts that differ from the current metadata.'),
   on_new_entity_id: z.enum(['new_accounts']).nullable().describe('What happens to the members, if the entity ID is another one.'),
   proposed_at: time,
   expires_at: time,

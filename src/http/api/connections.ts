@@ -92,7 +92,7 @@ export const CONNECTIONS = [
     id: 'changeConnection',
     summary: 'Update a connection',
     description:
-      'Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"state": "active"` returns 409 if the organization would go live without a role rule that gives a user the role owner, unless the operator confirms it with `"allow_no_owner": true`. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
+      'Changes the name, the state or the settings that are present. `null` restores the default of a setting. `"state": "disabled"` refuses sign-ins immediately and revokes the sessions and tokens of the connection’s members, unless `keep_sessions` is true. `"state": "active"` returns 409 if the organization would go live without a role rule that gives a user the owner role, unless the operator confirms it with `"allow_no_owner": true`. `"is_default": true` makes it the default connection. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
     who: 'owner',
     query: DRY_RUN_QUERY,
     body: json(CONNECTION_CHANGES),

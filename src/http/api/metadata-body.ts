@@ -61,7 +61,7 @@ export const NEW_CONNECTION_BODY: RequestBody<{ readonly name?: string | undefin
 export const withEntityId = <Source extends MetadataSource>(source: Source, entityId: string | undefined): Source =>
   source.kind === 'manual' ? source : { ...source, entityId: source.entityId ?? entityId };
 
-/** Returns a connection as the API shows it, with its present warnings. */
+/** Returns a connection as the API shows it, with its current warnings. */
 export async function describeConnection(
   runtime: Runtime,
   principal: Principal,

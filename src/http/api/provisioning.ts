@@ -54,7 +54,7 @@ export const PROVISIONING = [
     id: 'approveProvisioning',
     summary: 'Approve linking a SCIM user to a member',
     description:
-      'The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, also if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or resolved.',
+      'The next request of the identity provider that creates the user links it to the member, within 14 days. From then on, the identity provider can change and deactivate the member, even if it is the last owner. Other members that the user could be are declined. Returns 409 if the conflict was replaced or resolved.',
     who: 'owner',
     body: json(CONFLICT_DECISION),
     status: 200,

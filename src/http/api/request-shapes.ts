@@ -179,7 +179,7 @@ export const CONNECTION_CHANGES = z
     keep_sessions: z.boolean().describe('With `"state": "disabled"`: does not revoke the sessions and tokens of the members.'),
     allow_no_owner: z
       .boolean()
-      .describe('With `"state": "active"`: goes live although no role rule gives a user the role owner. Only for the operator.'),
+      .describe('With `"state": "active"`: goes live although no role rule gives a user the owner role. Only for the operator.'),
     ...SETTINGS_FIELDS,
   })
   .partial();

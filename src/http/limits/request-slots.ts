@@ -1,6 +1,6 @@
 /**
  * Bounds how many requests of one client run at the same time, and with them the memory of their bodies. A request takes a slot before
- * its body is read and keeps it until its work has ended, also if the client disconnects before.
+ * its body is read and keeps it until its work has ended, even if the client disconnects before.
  */
 import type { Response } from 'express';
 import { GatewayError } from '../../errors.ts';

@@ -99,7 +99,7 @@ export interface ConnectionChange {
   readonly changes: ConnectionChanges;
   /** Keeps the sessions and tokens of the members when the connection is disabled or deleted. */
   readonly keepsSessions?: boolean | undefined;
-  /** The operator's confirmation that the organization goes live although no rule gives the role owner. */
+  /** The operator's confirmation that the organization goes live although no rule gives the owner role. */
   readonly allowNoOwner?: boolean | undefined;
 }
 
@@ -108,7 +108,7 @@ export interface ConnectionChange {
  * `keepsSessions` is true. Disabling a disabled connection again revokes credentials that were kept.
  * @throws idp_not_configured, not_found, validation_failed; conflict if the name is taken, if the state cannot become a draft again,
  *   or if a connection becomes active whose credentials are still being revoked, or whose organization would go live without a rule for
- *   the role owner; forbidden if anyone but the operator confirms that
+ *   the owner role; forbidden if anyone but the operator confirms that
  */
 export async function changeConnection(runtime: Runtime, actor: Actor, change: ConnectionChange): Promise<Organization> {
   const { organization, changes, keepsSessions = false, allowNoOwner = false } = change;

@@ -78,7 +78,7 @@ export interface MetadataChange {
   readonly decision?: EntityIdDecision | undefined;
   /** A connection that is created is a draft, which goes live when its setup ends. */
   readonly startsAsDraft?: boolean | undefined;
-  /** The product that the administrator chose. Undefined keeps the present one if it is the same identity provider. */
+  /** The product that the administrator chose. Undefined keeps the current one if it is the same identity provider. */
   readonly product?: string | undefined;
   /** Until when `link_by_email` links members. */
   readonly linkUntilMs?: number | undefined;
@@ -94,7 +94,7 @@ export interface MetadataChange {
 }
 
 /**
- * Returns the organization with new metadata of a connection, and the connection's present settings. Metadata from a new URL is
+ * Returns the organization with new metadata of a connection, and the connection's current settings. Metadata from a new URL is
  * refreshed daily; for a known URL the refresh stays as the owner has set it. Users of an identity provider with another entityID
  * never become members of the previous one.
  * @param scope for another entityID, with the change to remember; by default the entityID
@@ -260,7 +260,7 @@ export interface WarningReader {
   readonly loaded?: LoadedMetadata | undefined;
 }
 
-/** Returns the present warnings about an identity provider. They change without a new upload, because certificates expire. */
+/** Returns the current warnings about an identity provider. They change without a new upload, because certificates expire. */
 export async function findMetadataWarnings(
   { store, now }: Pick<Runtime, 'store' | 'now'>,
   { organization, connection: { metadata } }: OrganizationConnection,

@@ -27,7 +27,7 @@ const METADATA_VERSIONS: Collection<MetadataVersion> = {
   unique: {},
 };
 
-/** The number of stored versions of a connection, the present one included. */
+/** The number of stored versions of a connection, the current one included. */
 const MAX_VERSIONS = 10;
 /** Read in one page. There are at most a few more than {@link MAX_VERSIONS}, if a crash has prevented pruning. */
 const PAGE_SIZE = 200;

@@ -1,4 +1,4 @@
-/** Makes a former version of the metadata the present one again. */
+/** Makes a former version of the metadata the current one again. */
 import type { Actor } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { ChangePreview } from '../idp-change/preview-change.ts';
@@ -30,7 +30,7 @@ export async function previewRestore(
 }
 
 /**
- * Makes a stored version the present metadata again.
+ * Makes a stored version the current metadata again.
  * @returns the organization after it, and the connection of the version; the default one if undefined
  * @throws not_found if the version is not stored; the errors of {@link setIdentityProvider}
  */

@@ -1,9 +1,9 @@
 /**
  * Renames and deletions of groups whose members have not all been changed yet, and the roles of these members until then.
  *
- * A member in one of these groups must not use a role that the group no longer gives, also if the gateway stops halfway. So the commit
+ * A member in one of these groups must not use a role that the group no longer gives, even if the gateway stops halfway. So the commit
  * that renames or deletes a group with a role also marks the organization. While it is marked, every check of a session or token decides
- * the role of such a member by the present groups, as a sign-in does, instead of reading it from the member's record. Checks see the
+ * the role of such a member by the current groups, as a sign-in does, instead of reading it from the member's record. Checks see the
  * mark at most {@link CREDENTIAL_RULES_LEASE_MS} later.
  */
 import type { Actor } from '../../audit.ts';

@@ -27,12 +27,12 @@ export async function requireOwnerAfterSwitch(store: Store, before: Organization
   if (reason !== undefined) throw noOwnerAfterSwitch('Changing groups_from this way', effect);
 }
 
-/** Creates the refusal of a switch, also if it is saved together with role rules. */
+/** Creates the refusal of a switch, whether it is saved alone or together with role rules. */
 export function noOwnerAfterSwitch(change: string, effect: RoleMappingEffect): GatewayError {
   const count = losersOf(effect);
   const losers = count === 1 ? '1 owner loses the role' : `${count} owners lose the role`;
   return new GatewayError(
     'conflict',
-    `${change} would leave the organization without an owner. At the next sign-in, ${losers}, because no member who has signed in is in a group with the role owner. Push the groups first and add a rule for one of them, or make a member an owner. Confirm the change with "allow_no_owner": true in the API, or --allow-no-owner at the command line.`,
+    `${change} would leave the organization without an owner. At the next sign-in, ${losers}, because no member who has signed in is in a group with the owner role. Push the groups first and add a rule for one of them, or make a member an owner. Confirm the change with "allow_no_owner": true in the API, or --allow-no-owner at the command line.`,
   );
 }

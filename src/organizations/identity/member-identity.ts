@@ -28,7 +28,7 @@ export const memberIdentifier = (connection: Connection, { source, value }: Iden
 
 const scopeKey = ({ id, identityScope }: Connection): string => hashOf('identity-scope', id, identityScope);
 
-/** Returns whether a member belongs to the present scope of a connection, as far as the record tells. */
+/** Returns whether a member belongs to the current scope of a connection, as far as the record tells. */
 export const isOfConnection = ({ identifier }: Member, connection: Connection): boolean =>
   identifier ? identifier.scope === scopeKey(connection) : readsFormerKeys(connection);
 

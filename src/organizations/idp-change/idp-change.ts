@@ -38,7 +38,7 @@ export function requireValidEnd(
 }
 
 /**
- * Returns the scopes of the members that the next change decides about, the present one first. Members whom a former
+ * Returns the scopes of the members that the next change decides about, the current one first. Members whom a former
  * `link_by_email` has not linked yet have older ones.
  */
 export function scopesOfMembers({ identityScope, scopeSince, change }: Connection): readonly IdentityScope[] {

@@ -112,7 +112,7 @@ const KEPT_SETTINGS: ReadonlySet<string> = new Set(['identifier', 'emailDomains'
 const METADATA_SETTINGS: ReadonlySet<string> = new Set(['metadataRefreshHours']);
 
 /**
- * Returns the settings of a connection after its draft has replaced it: those that the draft has changed, and otherwise the present ones
+ * Returns the settings of a connection after its draft has replaced it: those that the draft has changed, and otherwise the current ones
  * of the connection, because a setting that was made stricter after the draft was created must stay so. Undefined if both have changed
  * a setting to different values.
  */

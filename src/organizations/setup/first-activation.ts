@@ -10,13 +10,13 @@ import type { Connection, Organization } from '../organizations.ts';
 import { hasOwner } from '../owners/owner-loss.ts';
 import { givesOwnerTo } from '../role-mapping.ts';
 
-/** Returns whether an organization would go live with this connection, and no rule gives its users the role owner. */
+/** Returns whether an organization would go live with this connection, and no rule gives its users the owner role. */
 export function lacksOwnerRule(organization: Organization, { id }: Pick<Connection, 'id'>): boolean {
   const isLive = organization.connections.some((other) => other.id !== id && other.state === 'active');
   return !isLive && !givesOwnerTo(organization.roleMapping, roleScopeOf(organization, id));
 }
 
-/** Checks one activation. @throws conflict if it needs a rule that gives the role owner */
+/** Checks one activation. @throws conflict if it needs a rule that gives the owner role */
 export type ActivationCheck = (organization: Organization, connection: Connection) => void;
 
 /**
@@ -30,14 +30,14 @@ export async function readActivationCheck(
   { organizationId, allowNoOwner }: { readonly organizationId: string; readonly allowNoOwner: boolean },
 ): Promise<ActivationCheck> {
   if (allowNoOwner && actor.kind !== 'operator') {
-    throw new GatewayError('forbidden', 'Only the operator can allow an organization to go live without a rule for the role owner.');
+    throw new GatewayError('forbidden', 'Only the operator can allow an organization to go live without a rule for the owner role.');
   }
   const isAllowed = allowNoOwner || (await hasOwner(store, organizationId));
   return (organization, connection) => {
     if (isAllowed || !lacksOwnerRule(organization, connection)) return;
     throw new GatewayError(
       'conflict',
-      'No role rule gives users of this connection the role owner, so no member could manage the organization. Add a rule that gives it to a group. Only the operator can go live without one, with "allow_no_owner": true in the API or --allow-no-owner at the command line.',
+      'No role rule gives users of this connection the owner role, so no member could manage the organization. Add a rule that gives it to a group. Only the operator can go live without one, with "allow_no_owner": true in the API or --allow-no-owner at the command line.',
     );
   };
 }

@@ -18,7 +18,7 @@ export interface GoLive {
 
 /**
  * Activates the draft of a setup link, so that users can sign in. Doing it again changes nothing.
- * @throws conflict if no test sign-in with the present metadata and settings was accepted, or if no rule gives the role owner; forbidden if the connection is disabled, or
+ * @throws conflict if no test sign-in with the current metadata and settings was accepted, or if no rule gives the owner role; forbidden if the connection is disabled, or
  *   if it has the members of a deleted identity provider
  */
 export async function goLive(runtime: Runtime, actor: Actor, { organization, connectionId }: GoLive): Promise<Organization> {

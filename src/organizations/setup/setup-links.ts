@@ -245,7 +245,7 @@ interface SetupTarget {
 
 /**
  * Returns what a link may set up. Undefined if there is nothing left: a link never follows another connection that becomes the default,
- * and it ends with its connection, also if the deleted identity provider is connected again under the same ID.
+ * and it ends with its connection, even if the deleted identity provider is connected again under the same ID.
  */
 function findSetupTarget(organization: Organization, { id, value: link }: Stored<SetupLink>): SetupTarget | undefined {
   const { connections, formerConnections = [] } = organization;

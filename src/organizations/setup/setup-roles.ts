@@ -1,5 +1,5 @@
 /**
- * Which role rules the holder of a setup link may change: while no user can sign in, the groups that give the role owner and the
+ * Which role rules the holder of a setup link may change: while no user can sign in, the groups that give the owner role and the
  * default role. Afterwards a rule could make the holder an owner beside the members, so owners and the operator decide.
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -12,10 +12,10 @@ import type { RoleMapping, RoleRule } from '../role-mapping.ts';
 import { requireLinkedConnection, requireLinkStep } from './setup-links.ts';
 import { requireLinkId } from './setup-rights.ts';
 
-/** Rules that the setup edits: they give users of the default connection the role owner. */
+/** Rules that the setup edits: they give users of the default connection the owner role. */
 const isOwnerRule = ({ role, connection }: RoleRule): boolean => role === 'owner' && connection === undefined;
 
-/** Returns the groups that give users of the default connection the role owner. */
+/** Returns the groups that give users of the default connection the owner role. */
 export const ownerGroupsOf = ({ rules }: RoleMapping): readonly string[] => rules.filter(isOwnerRule).map(({ group }) => group);
 
 export interface OwnerGroups {
@@ -23,7 +23,7 @@ export interface OwnerGroups {
   readonly defaultRole: 'collaborator' | 'none';
 }
 
-/** Returns role rules with other groups for the role owner. The other rules stay, except those for one of these groups. */
+/** Returns role rules with other groups for the owner role. The other rules stay, except those for one of these groups. */
 export function withOwnerGroups({ rules }: RoleMapping, { groups, defaultRole }: OwnerGroups): RoleMapping {
   const wanted = new Set(groups);
   const others = rules.filter((rule) => !isOwnerRule(rule) && !(rule.connection === undefined && wanted.has(rule.group)));
@@ -81,7 +81,7 @@ export async function requireRolesChangeableBy(
   const saved = organization.roleMapping.rules;
   const changesOthers = roleMapping.rules.some((rule) => !isOwnerRule(rule) && !saved.some((each) => isDeepStrictEqual(each, rule)));
   if (changesOthers || roleMapping.defaultRole === 'owner') {
-    throw new GatewayError('forbidden', 'A setup link can only choose the groups for the role owner and the default role.');
+    throw new GatewayError('forbidden', 'A setup link can only choose the groups for the owner role and the default role.');
   }
   // The first member may sign in before the commit, which also requires the organization's version.
   return [linkStep, { do: 'below', collection: MEMBERS, count: 1 }];

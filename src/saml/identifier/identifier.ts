@@ -168,7 +168,7 @@ function anyPersistentForms(nameId: NameId, { idpEntityId, entityId }: Identifie
   return persistentForms(nameId, [...names], [...new Set([nameId.spNameQualifier ?? '', '', entityId])]);
 }
 
-/** Returns the spellings of a qualifier that mean the same, the present one first. */
+/** Returns the spellings of a qualifier that mean the same, the current one first. */
 function spellingsOf(qualifier: string, party: string): string[] {
   if (qualifier === '') return ['', party];
   return qualifier === party ? [party, ''] : [qualifier];

@@ -15,7 +15,7 @@ export async function openRawStore(url: string, nowMs: () => number = Date.now):
   return url.startsWith('sqlite:') ? openSqliteRawStore(url.slice('sqlite:'.length), nowMs) : openRedisRawStore(url);
 }
 
-/** Returns whether a process uses the store at present. Undefined if the server does not tell. @throws store_unavailable */
+/** Returns whether a process currently uses the store. Undefined if the server does not say. @throws store_unavailable */
 export async function isStoreInUse(url: string): Promise<boolean | undefined> {
   return url.startsWith('sqlite:') ? isSqliteFileInUse(url.slice('sqlite:'.length)) : isRedisInUse(url);
 }

@@ -1,4 +1,4 @@
-/** The step that chooses which group gets the role owner. */
+/** The step that chooses which group gets the owner role. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import { RolesStep } from '../../../console/setup-steps/roles-step.tsx';

@@ -76,7 +76,7 @@ async function requireTest(runtime: Runtime, response: Response, id: string): Pr
 /** Tests of other connections, or of other setups, may be newer. */
 const MAX_READ = 5;
 
-/** Returns the last test sign-in with the present metadata, if its entry is still in the log. */
+/** Returns the last test sign-in with the current metadata, if its entry is still in the log. */
 export async function findLastTest(runtime: Runtime, response: Response, connection: Connection): Promise<SignInLogEntry | undefined> {
   await flushSignInLog(runtime);
   const { id } = organizationOf(response);
