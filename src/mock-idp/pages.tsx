@@ -94,7 +94,7 @@ export function frontPage(habits: readonly Habit[], options: FrontPageOptions): 
           <>
             {' '}
             <strong>Provision</strong> sends the user to the gateway with SCIM before the first sign-in. <strong>Deactivate</strong> ends
-            all sessions and tokens of the user there. <strong>Push groups</strong> sends the groups with those members who are provisioned.
+            all sessions and tokens of the user there. <strong>Push groups</strong> sends the groups with their provisioned members.
           </>
         )}
       </p>

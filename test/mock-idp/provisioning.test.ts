@@ -63,7 +63,7 @@ describe('provisioning by the mock identity provider', () => {
     expect(await members()).toMatchObject([{ suspended: false }]);
   });
 
-  it('pushes the groups with those members who are provisioned, and shows each request', async () => {
+  it('pushes the groups with their provisioned members, and shows each request', async () => {
     const html = await (await fetch(idp.url)).text();
     expect(html).toContain('name="push_groups" value="all" class="secondary outline" aria-label="Push groups to Acme"');
     expect(html).not.toContain('Push groups to Other');

@@ -8,7 +8,7 @@ const advise = (method: string, path: ProvisioningRequest['path'], status: numbe
 const MAPPING = 'Change the attribute mapping';
 const VENDOR = 'Ask the vendor of the identity provider';
 const FEWER = 'Send fewer members or operations';
-const CONFLICT = 'conflict of provisioning';
+const CONFLICT = 'provisioning conflict';
 const PUSH_AGAIN = 'push the group again in a minute';
 
 describe('the advice on a refused SCIM request', () => {

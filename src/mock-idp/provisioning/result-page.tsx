@@ -42,7 +42,7 @@ function titleOf(action: ProvisioningAction, isDone: boolean): string {
 
 function effectOf(action: ProvisioningAction, exchanges: readonly ScimExchange[]): string {
   if (action.kind === 'push_groups')
-    return 'The gateway has the groups with those members who are provisioned. They give roles once the operator selects them under “Groups for role rules” of the organization.';
+    return 'The gateway has the groups with their provisioned members. They give roles once the operator selects them under “Groups for role rules” of the organization.';
   if (action.kind === 'deactivate')
     return 'The member is suspended. All sessions and tokens of the member ended immediately, and sign-ins are refused.';
   return exchanges.some(({ method }) => method === 'POST')

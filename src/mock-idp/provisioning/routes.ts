@@ -35,7 +35,7 @@ export function provisioningRoutes(parts: ProvisioningParts): Router {
   return router;
 }
 
-/** Pushes the groups of all people, with those members who are provisioned. */
+/** Pushes the groups of all people, with their provisioned members. */
 async function pushGroups(client: ProvisioningClient, { name, people }: Habit): Promise<void> {
   await client.findAssigned(people);
   for (const group of withMembers(name === 'okta' ? OKTA_GROUPS : ENTRA_GROUPS, people)) await client.pushGroup(group);

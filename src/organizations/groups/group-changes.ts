@@ -93,7 +93,7 @@ async function markDone(store: Store, organizationId: string): Promise<void> {
   await compareAndSet<true>(async () => {
     const stored = await store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (stored?.value.changesGroups === undefined) return true;
-    if ((await store.find(organizationId, GROUP_CHANGES, 'all', { limit: 1 })).items.length > 0) return true;
+    if (await hasGroupChange(store, organizationId)) return true;
     const { changesGroups: _, ...value } = stored.value;
     const step: Step = { do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value };
     return (await store.commit(organizationId, [step])).ok ? true : RETRY;
@@ -101,8 +101,10 @@ async function markDone(store: Store, organizationId: string): Promise<void> {
 }
 
 const hasChanges = async (store: Store, organizationId: string): Promise<boolean> =>
-  (await store.find(organizationId, GROUP_CHANGES, 'all', { limit: 1 })).items.length > 0 ||
-  (await deletedConnections(store, organizationId)).length > 0;
+  (await hasGroupChange(store, organizationId)) || (await deletedConnections(store, organizationId)).length > 0;
+
+const hasGroupChange = async (store: Store, organizationId: string): Promise<boolean> =>
+  (await store.find(organizationId, GROUP_CHANGES, 'all', { limit: 1 })).items.length > 0;
 
 /** Returns the deleted connections that still have groups. */
 async function deletedConnections(store: Store, organizationId: string): Promise<readonly string[]> {

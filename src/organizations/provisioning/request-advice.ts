@@ -36,10 +36,10 @@ function adviceOnInvalid({ method, path, scimType }: ProvisioningRequest): strin
   return isForGroups(path) ? INVALID.group : INVALID.mapping;
 }
 
-/** Only the request that creates a user can start or repeat a conflict of provisioning. */
+/** Only the request that creates a user can start or repeat a provisioning conflict. */
 const NOT_UNIQUE = {
   group: 'Give the group another name at the identity provider, or delete the other group that has the name.',
-  newUser: 'If the connection has a conflict of provisioning, decide it. Otherwise, resolve the reason above at the identity provider.',
+  newUser: 'If the connection has a provisioning conflict, resolve it. Otherwise, resolve the reason above at the identity provider.',
   user: 'Resolve the reason above at the identity provider.',
 } as const;
 
