@@ -24,6 +24,7 @@ import { flushProvisioningLog } from './organizations/provisioning/provisioning-
 import type { Runtime } from './runtime.ts';
 import { prepareSchema, watchSchema } from './schema/schema-version.ts';
 import { createSecrets } from './secrets.ts';
+import { nextTurn } from './store/next-turn.ts';
 import { observeStore, STORE_OPERATIONS, type StoreOperation } from './store/observe-store.ts';
 import { openStore } from './store/open-store.ts';
 import type { Reachability } from './store/store.ts';
@@ -163,7 +164,9 @@ function repeat(log: Log, name: string, task: () => Promise<void>): () => void {
   const timer = setInterval(() => {
     if (running) return;
     running = true;
-    task()
+    // All tasks are due at the same time, but each begins in a turn of its own.
+    nextTurn()
+      .then(task)
       .catch((error: unknown) => log.error({ name: error instanceof Error ? error.name : 'unknown' }, `${name} failed`))
       .finally(() => {
         running = false;

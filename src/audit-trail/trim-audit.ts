@@ -112,7 +112,10 @@ export async function trimAuditTrails(runtime: Runtime): Promise<void> {
   await trimOne(runtime, GLOBAL);
   const cursor = await store.peek(GLOBAL, CURSOR_KEY);
   const { items, nextCursor } = await listOrganizations(store, { limit: ORGANIZATIONS_PER_RUN, cursor });
-  for (const { id } of items) await trimOne(runtime, id);
+  for (const { id } of items) {
+    await nextTurn();
+    await trimOne(runtime, id);
+  }
   await store.commit(GLOBAL, [
     nextCursor === null ? { do: 'drop', key: CURSOR_KEY } : { do: 'put', key: CURSOR_KEY, value: nextCursor, ttlSeconds: DAY_SECONDS },
   ]);

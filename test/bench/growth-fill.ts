@@ -7,7 +7,8 @@ import { MEMBERS, type Member } from '../../src/organizations/members.ts';
 import { type Connection, getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import { type ScimUser, scimUsers } from '../../src/organizations/provisioning/scim-users.ts';
 import type { Runtime } from '../../src/runtime.ts';
-import { GLOBAL, type Step } from '../../src/store/store.ts';
+import { type Collection, GLOBAL, type Step, type Store, type Stored } from '../../src/store/store.ts';
+import { toIsoTime } from '../../src/time.ts';
 import { numberOf } from './growth-target.ts';
 
 export const ORGANIZATION_COUNT = numberOf('ORGANIZATIONS', 10_000);
@@ -42,12 +43,12 @@ export async function fill(runtime: Runtime, id: string, { member, metadataUrl }
   );
 }
 
-/** Makes copies whose metadata comes from a URL. `makeRefreshDue` decides when it is refreshed. */
+/** Makes copies whose metadata comes from a URL. It is not due before `makeRefreshDue`, because a refresh would disturb the measurements. */
 async function copyOrganization({ store, now }: Runtime, id: string, metadataUrl: string): Promise<void> {
   const original = await getOrganizationById(store, id);
   const entry = await store.get(GLOBAL, DIRECTORY, id);
   if (!original || !entry) throw new Error('there is no organization');
-  const updatedAt = new Date(now() - 1e9).toISOString();
+  const updatedAt = toIsoTime(now());
   const connections = original.connections.map((each) => ({
     ...each,
     metadataUrl,
@@ -69,15 +70,23 @@ async function copyOrganization({ store, now }: Runtime, id: string, metadataUrl
   });
 }
 
-/** Makes the refresh of some copies due. */
+/** Makes the refresh of some copies due, in their records and in the directory. */
 export async function makeRefreshDue({ store }: Runtime): Promise<void> {
+  const updatedAt = toIsoTime(0);
   for (let n = 1; n <= REFRESHED_COUNT; n++) {
     const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', `copy-${n}`);
-    if (!entry) throw new Error('there is no copy');
-    const { id, version, value } = entry;
+    const copy = entry && (await store.get(entry.id, ORGANIZATION, ORGANIZATION_RECORD));
+    if (!copy) throw new Error('there is no copy');
+    const due = { ...copy.value, connections: copy.value.connections.map((each) => ({ ...each, updatedAt, refresh: undefined })) };
+    await replace(store, entry.id, ORGANIZATION, { ...copy, value: due });
     const dates = { refreshDueAtMs: 1, isRefreshFailing: false, certificateEndsAtMs: null };
-    await store.commit(GLOBAL, [{ do: 'replace', collection: DIRECTORY, id, version, value: { ...value, dates } }]);
+    await replace(store, GLOBAL, DIRECTORY, { ...entry, value: { ...entry.value, dates } });
   }
+}
+
+async function replace<T>(store: Store, partition: string, collection: Collection<T>, { id, version, value }: Stored<T>): Promise<void> {
+  const { ok } = await store.commit(partition, [{ do: 'replace', collection, id, version, value }]);
+  if (!ok) throw new Error('the record has changed');
 }
 
 async function addMembers(runtime: Runtime, id: string, { member, connection }: { member: Member; connection: Connection }): Promise<void> {

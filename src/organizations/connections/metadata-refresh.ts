@@ -49,6 +49,7 @@ async function refreshOrganization(runtime: Runtime, organization: Organization,
     const dueAtMs = refreshDueAtMs(connection) ?? Number.POSITIVE_INFINITY;
     if (dueAtMs <= runtime.now()) await refreshOnce(runtime, { organization, connection }, load);
   }
+  await nextTurn();
   const after = await getOrganizationById(runtime.store, organization.id);
   if (after) await noteIfKnown(runtime.store, after);
 }
