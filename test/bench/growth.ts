@@ -38,7 +38,9 @@ async function makeTarget(kind: string, metadata: MetadataServer | undefined): P
   const name = `${kind}-${metadata ? 'large' : 'small'}`;
   writeFileSync(turnsFile(name), '');
   const monitor = { NODE_OPTIONS: `--import ${path.join(import.meta.dirname, 'long-turns.ts')}`, LONG_TURNS_FILE: turnsFile(name) };
-  const gateway = await startGatewayProcess({ ...store, ...monitor, SAMLGATE_RATE_LIMITS: 'off', SAMLGATE_LOG_LEVEL: 'warn' });
+  // This process does not notice a closed connection while it fills the store.
+  const settings = { SAMLGATE_RATE_LIMITS: 'off', SAMLGATE_LOG_LEVEL: 'warn', SAMLGATE_KEEP_ALIVE_SECONDS: '3600' };
+  const gateway = await startGatewayProcess({ ...store, ...monitor, ...settings });
   const organization = await makeTestOrganization(gateway);
   await cookieOf(organization); // olivia becomes a member
   const runtime = await makeRuntime(gateway.environment);
