@@ -85,7 +85,7 @@ class Operations(Calls):
     def change_member(self, organization: str, id: str, body: Optional[t.MemberChanges] = None) -> t.Member:
         """Update a member.
 
-        Changes the role or the suspension. Suspending a member immediately ends all sessions and blocks all tokens. It also suspends the other accounts with the same email address at another connection, for another identifier or before a change of the identity provider: at most 20, the oldest first. An owner is only suspended with another account if both also have the same globally unique identifier, because some identity providers let users edit their email address. Lifting a suspension concerns one account. Members are refused while another account with their globally unique identifier is suspended, and new users while a member with their email address is. Returns 409 if a role rule determines the role, and for the last owner.
+        Changes the role or the suspension. Suspending a member immediately ends all sessions and blocks all tokens. It also suspends other accounts with the same email address: at most 20, the oldest first. An owner is only suspended with another account if both also have the same globally unique identifier, because some identity providers let users edit their email address. Lifting a suspension concerns one account. Members are refused while another account with their globally unique identifier is suspended, and new users while a member with their email address is. Returns 409 if a role rule determines the role, and for the last owner.
 
         Available to owners of the organization and the operator.
         """
@@ -146,7 +146,7 @@ class Operations(Calls):
     def delete_organization(self, organization: str) -> None:
         """Delete an organization.
 
-        Permanently deletes the organization with all members, sessions, tokens and its audit trail. When the call returns, sign-ins, sessions and tokens of the organization are refused, and its slug and domains are free; its data is deleted in the background, even if the call fails halfway.
+        Permanently deletes the organization with its members, sessions, tokens and audit trail. When the call returns, its sign-ins, sessions and tokens are refused, and its slug and domains are free. The data is deleted in the background, even if the call fails halfway.
 
         Available to the operator.
         """
@@ -239,7 +239,7 @@ class Operations(Calls):
     def change_identity_provider_settings(self, organization: str, body: Optional[t.ConnectionChanges] = None, *, dry_run: Optional[bool] = None) -> t.IdentityProvider:
         """Update the settings of the identity provider.
 
-        Works like PATCH `/connections/{con}`, for the default connection. Changes the fields that are present; `null` restores the default of a setting. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.
+        Works like PATCH `/connections/{con}`, for the settings of the default connection.
 
         Available to owners of the organization and the operator.
         """
@@ -327,7 +327,7 @@ class Operations(Calls):
     def accept_metadata_proposal(self, organization: str, connection: str, body: t.ProposalAcceptance) -> t.IdentityProvider:
         """Accept proposed metadata.
 
-        Makes the proposed metadata the metadata of the connection. Compare the fingerprints of the certificates with the identity provider first, since the holder of a new key can sign in as any member. A new metadata URL must be repeated in `metadata_url`, since keys are fetched from it daily and when a response has an unknown key. Returns 409 without it, and if `proposal` is no longer the present proposal.
+        Saves the proposed metadata as the connection’s metadata. Compare the fingerprints of the certificates with the identity provider first, since the holder of a new key can sign in as any member. A new metadata URL must be repeated in `metadata_url`, since keys are fetched from it daily and when a response has an unknown key. Returns 409 without it, and if the proposal was replaced.
 
         Available to owners of the organization and the operator.
         """
@@ -336,7 +336,7 @@ class Operations(Calls):
     def discard_metadata_proposal(self, organization: str, connection: str, body: t.ProposalChoice) -> None:
         """Discard proposed metadata.
 
-        Deletes the proposal. The connection does not change. Returns 409 if `proposal` is no longer the present proposal.
+        Deletes the proposal. The connection does not change. Returns 409 if the proposal was replaced.
 
         Available to owners of the organization and the operator.
         """
@@ -397,7 +397,7 @@ class Operations(Calls):
     def set_role_mapping(self, organization: str, body: t.NewRoleMapping, *, dry_run: Optional[bool] = None) -> t.SavedRoleMapping:
         """Replace the role rules.
 
-        Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the owner role or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Other callers who send it get 403. With `groups_from`, the operator switches the groups at the same moment, so that only the combination is checked. With `dry_run=true` the rules are checked but not saved.
+        Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the owner role or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Others get 403. With `groups_from`, the operator also switches the groups, and only the combination is checked. With `dry_run=true`, the rules are checked but not saved.
 
         Available to owners of the organization and the operator.
         """

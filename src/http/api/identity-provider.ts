@@ -45,8 +45,7 @@ export const IDENTITY_PROVIDERS = [
     path: '/api/v1/organizations/{org}/identity-provider',
     id: 'changeIdentityProviderSettings',
     summary: 'Update the settings of the identity provider',
-    description:
-      'Works like PATCH `/connections/{con}`, for the default connection. Changes the fields that are present; `null` restores the default of a setting. With `dry_run=true` nothing is saved, and `affected_members` counts the members whom a new `identifier` affects.',
+    description: 'Works like PATCH `/connections/{con}`, for the settings of the default connection.',
     who: 'owner',
     query: DRY_RUN_QUERY,
     body: json(CONNECTION_CHANGES),

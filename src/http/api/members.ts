@@ -47,7 +47,7 @@ export const MEMBERS = [
     id: 'changeMember',
     summary: 'Update a member',
     description:
-      'Changes the role or the suspension. Suspending a member immediately ends all sessions and blocks all tokens. It also suspends the other accounts with the same email address at another connection, for another identifier or before a change of the identity provider: at most 20, the oldest first. An owner is only suspended with another account if both also have the same globally unique identifier, because some identity providers let users edit their email address. Lifting a suspension concerns one account. Members are refused while another account with their globally unique identifier is suspended, and new users while a member with their email address is. Returns 409 if a role rule determines the role, and for the last owner.',
+      'Changes the role or the suspension. Suspending a member immediately ends all sessions and blocks all tokens. It also suspends other accounts with the same email address: at most 20, the oldest first. An owner is only suspended with another account if both also have the same globally unique identifier, because some identity providers let users edit their email address. Lifting a suspension concerns one account. Members are refused while another account with their globally unique identifier is suspended, and new users while a member with their email address is. Returns 409 if a role rule determines the role, and for the last owner.',
     who: 'owner',
     body: json(MEMBER_CHANGES),
     status: 200,

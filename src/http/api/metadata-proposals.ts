@@ -34,7 +34,7 @@ export const METADATA_PROPOSALS = [
     id: 'acceptMetadataProposal',
     summary: 'Accept proposed metadata',
     description:
-      'Makes the proposed metadata the metadata of the connection. Compare the fingerprints of the certificates with the identity provider first, since the holder of a new key can sign in as any member. A new metadata URL must be repeated in `metadata_url`, since keys are fetched from it daily and when a response has an unknown key. Returns 409 without it, and if `proposal` is no longer the present proposal.',
+      'Saves the proposed metadata as the connection’s metadata. Compare the fingerprints of the certificates with the identity provider first, since the holder of a new key can sign in as any member. A new metadata URL must be repeated in `metadata_url`, since keys are fetched from it daily and when a response has an unknown key. Returns 409 without it, and if the proposal was replaced.',
     who: 'owner',
     body: json(PROPOSAL_ACCEPTANCE),
     status: 200,
@@ -56,7 +56,7 @@ export const METADATA_PROPOSALS = [
     path: '/api/v1/organizations/{org}/connections/{con}/proposal/discard',
     id: 'discardMetadataProposal',
     summary: 'Discard proposed metadata',
-    description: 'Deletes the proposal. The connection does not change. Returns 409 if `proposal` is no longer the present proposal.',
+    description: 'Deletes the proposal. The connection does not change. Returns 409 if the proposal was replaced.',
     who: 'owner',
     body: json(PROPOSAL_CHOICE),
     status: 204,

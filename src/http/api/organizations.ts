@@ -85,7 +85,7 @@ export const ORGANIZATIONS = [
     id: 'deleteOrganization',
     summary: 'Delete an organization',
     description:
-      'Permanently deletes the organization with all members, sessions, tokens and its audit trail. When the call returns, sign-ins, sessions and tokens of the organization are refused, and its slug and domains are free; its data is deleted in the background, even if the call fails halfway.',
+      'Permanently deletes the organization with its members, sessions, tokens and audit trail. When the call returns, its sign-ins, sessions and tokens are refused, and its slug and domains are free. The data is deleted in the background, even if the call fails halfway.',
     who: 'operator',
     // A deletion that stopped halfway leaves only the directory entry. The operator must still be able to repeat it.
     findOrganization: async (store, slug) => ({ id: await organizationIdOf(store, slug) }),

@@ -25,7 +25,7 @@ export const ROLE_MAPPINGS = [
     id: 'setRoleMapping',
     summary: 'Replace the role rules',
     description:
-      'Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the owner role or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Other callers who send it get 403. With `groups_from`, the operator switches the groups at the same moment, so that only the combination is checked. With `dry_run=true` the rules are checked but not saved.',
+      'Replaces all rules. A rule applies to the users of the default connection, unless `connection` names another one, or `*` for all; the default role applies to the default connection only. If several rules match a user, `owner` wins. The default role `none` denies access. Returns 409 if no known member would be an owner after the next sign-in, and either neither a rule nor the default gives the owner role or the organization has an owner now. Only the operator can confirm such rules, with `"allow_no_owner": true`. Others get 403. With `groups_from`, the operator also switches the groups, and only the combination is checked. With `dry_run=true`, the rules are checked but not saved.',
     who: 'owner',
     query: DRY_RUN_QUERY,
     body: json(NEW_ROLE_MAPPING),
