@@ -55,7 +55,7 @@ export interface Frame {
   readonly organization: (QuotaHolder & Pick<Organization, 'name' | 'groupsFrom'>) | undefined;
   /** `/console`, or for the operator `/console/operator` or `/console/operator/organizations/SLUG`. */
   readonly base: string;
-  /** The path of the page Single sign-on of a connection, below `base`. */
+  /** The path of a connection's Single sign-on page, below `base`. */
   readonly singleSignOnPath: string;
   /** The CSRF token that every form sends. */
   readonly csrfToken: string;

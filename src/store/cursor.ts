@@ -31,6 +31,6 @@ export function readCursor(cursor: string, list: List): { text: string; id: stri
   throw invalidCursor();
 }
 
-/** Creates the refusal of a cursor, also for lists that have cursors of another kind. */
+/** Creates the refusal of a cursor, even for lists that have cursors of another kind. */
 export const invalidCursor = (): GatewayError =>
   new GatewayError('validation_failed', 'cursor: is not a cursor of this list. Leave it out to start with the first page.');

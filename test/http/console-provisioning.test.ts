@@ -33,7 +33,7 @@ const createToken = async (name: string, days = '365'): Promise<string> => {
 const call = (token: string, method: string, path: string, body?: unknown) =>
   scimCall(gateway.url, token, { method, path: `/scim/v2/${acme.slug}${path}`, body });
 
-describe('the page Provisioning', () => {
+describe('the Provisioning page', () => {
   it('shows the base URL, and a new token once', async () => {
     expect((await page()).text).toContain(`${gateway.url}/scim/v2/${acme.slug}`);
     const token = await createToken('Okta');
@@ -151,7 +151,7 @@ describe('the page Provisioning', () => {
   });
 
   it.each([
-    ['the page Provisioning', '/console/provisioning'],
+    ['the Provisioning page', '/console/provisioning'],
     ['Single sign-on', '/console/single-sign-on'],
     ['Credentials', '/console'],
   ])('warns on %s 14 days before a token expires, unless another one outlives it', async (_name, path) => {

@@ -12,7 +12,7 @@ export interface AuditNames {
 export interface AuditSentenceProps {
   readonly entry: AuditEntry;
   readonly names: AuditNames;
-  /** The path of the page Members, if the viewer has one. */
+  /** The path of the Members page, if the viewer has one. */
   readonly membersPath: string | undefined;
 }
 

@@ -19,7 +19,7 @@ export const OKTA: IdpProduct = {
     },
     {
       title: 'Configure SAML',
-      text: 'Fill in the page Configure SAML. Keep the advanced settings.',
+      text: 'Fill in the Configure SAML page. Keep the advanced settings.',
       fields: fields(
         ['Single sign-on URL', ACS],
         ['Use this for Recipient URL and Destination URL', 'selected', 'box'],
@@ -31,12 +31,12 @@ export const OKTA: IdpProduct = {
     },
     {
       title: 'Feedback',
-      text: 'On the page Feedback, choose that this is an internal app that you have created.',
+      text: 'On the Feedback page, choose that this is an internal app that you have created.',
       buttons: ['Finish'],
     },
     {
       title: 'Send names and groups',
-      text: 'Open the tab Sign On of the app > Attribute statements > Show legacy configuration > Edit. If the tab has no such section, the fields are on the page Configure SAML, below the fields above.',
+      text: 'Open the app’s Sign On tab > Attribute statements > Show legacy configuration > Edit. If the tab has no such section, the fields are on the Configure SAML page, below the fields above.',
       fields: fields(
         ['Name “email”, Value', 'user.email'],
         ['Name “firstName”, Value', 'user.firstName'],
@@ -46,12 +46,12 @@ export const OKTA: IdpProduct = {
       buttons: ['Save'],
       note: 'Okta leaves the attribute out for users in no group that matches the filter.',
     },
-    { title: 'Assign people', text: 'On the tab Assignments, click Assign and choose the users and groups that may sign in.' },
+    { title: 'Assign people', text: 'On the Assignments tab, click Assign and choose the users and groups that may sign in.' },
   ],
   provisioning: [
     {
       title: 'Turn SCIM on',
-      text: 'On the tab General of the app, click Edit under App Settings and select SCIM under Provisioning. If the choice is missing, your Okta plan has no Lifecycle Management.',
+      text: 'On the app’s General tab, click Edit under App Settings and select SCIM under Provisioning. If this option is missing, your Okta plan has no Lifecycle Management.',
       buttons: ['Save'],
     },
     {
@@ -68,10 +68,10 @@ export const OKTA: IdpProduct = {
     },
     {
       title: 'Tab “Provisioning”, To App',
-      text: 'Click Edit and enable what Okta sends. The application username on the tab Sign On must be the NameID of SAML.',
+      text: 'Click Edit and enable what Okta sends. The application username on the Sign On tab must be the SAML NameID.',
       fields: fields(['Create Users', 'Enable', 'box'], ['Update User Attributes', 'Enable', 'box'], ['Deactivate Users', 'Enable', 'box']),
       buttons: ['Save'],
-      note: 'Users who were assigned before are provisioned with Provision User on the tab Assignments. Groups are on the tab Push Groups.',
+      note: 'Users who were assigned before are provisioned with Provision User on the Assignments tab. Groups are on the Push Groups tab.',
     },
   ],
   metadata: 'Tab Sign On > Metadata URL > Copy. With the URL, the gateway picks up new certificates by itself.',
@@ -181,11 +181,11 @@ export const GOOGLE_WORKSPACE: IdpProduct = {
     },
     {
       title: 'Turn the app on',
-      text: 'On the page of the app, open User access and choose ON for everyone, or for the organizational units and groups that may sign in. It is off by default. Changes take effect within minutes, at most within 24 hours.',
+      text: 'On the app’s page, open User access and choose ON for everyone, or for the organizational units and groups that may sign in. It is off by default. Changes take effect within minutes, at most within 24 hours.',
       buttons: ['Save'],
     },
   ],
-  metadata: 'The file that you downloaded under Google Identity Provider details. Later: page of the app > Download metadata.',
+  metadata: 'The file that you downloaded under Google Identity Provider details. Later: the app’s page > Download metadata.',
 };
 
 export const ONELOGIN: IdpProduct = {
@@ -224,7 +224,7 @@ export const ONELOGIN: IdpProduct = {
       buttons: ['Save'],
     },
   ],
-  metadata: 'More Actions > SAML Metadata downloads the file. The tab SSO shows its URL as Issuer URL.',
+  metadata: 'More Actions > SAML Metadata downloads the file. The SSO tab shows its URL as Issuer URL.',
 };
 
 export const PING: IdpProduct = {
@@ -257,7 +257,7 @@ export const PING: IdpProduct = {
     },
     {
       title: 'Turn the application on',
-      text: 'On the tab Access, choose the groups that may sign in. Then turn on the switch at the top of the application.',
+      text: 'On the Access tab, choose the groups that may sign in. Then turn on the switch at the top of the application.',
     },
   ],
   metadata:
@@ -296,7 +296,7 @@ export const JUMPCLOUD: IdpProduct = {
         ['include group attribute', 'memberOf', 'box'],
       ),
     },
-    { title: 'Assign groups', text: 'On the tab User Groups, choose the groups that may sign in.', buttons: ['Save'] },
+    { title: 'Assign groups', text: 'On the User Groups tab, choose the groups that may sign in.', buttons: ['Save'] },
   ],
   metadata: 'Tab SSO > Copy Metadata URL or Export Metadata.',
 };

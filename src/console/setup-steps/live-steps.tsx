@@ -49,7 +49,7 @@ const TEXTS = {
   tellSender: 'Tell the person who sent you the setup link that the setup is done. Then end it here, at the top right.',
   tellItAdministrator: 'If you sent setup links, tell the IT administrator that the setup is done, and revoke the links.',
   provisioning: 'Optional: let your identity provider create users before they sign in, and end their access immediately when they leave.',
-  ownerProvisions: 'An owner sets this up on the page Provisioning of the console.',
+  ownerProvisions: 'An owner sets this up on the Provisioning page of the console.',
   setUpProvisioning: 'Set up provisioning',
   showTheConnection: 'Show the connection',
 } as const;

@@ -31,7 +31,7 @@ export const ADFS: IdpProduct = {
     },
     {
       title: 'Send the identifier',
-      text: 'Add another rule with the template Transform an Incoming Claim, and pass through all claim values. The SID of a user never changes.',
+      text: 'Add another rule with the Transform an Incoming Claim template, and pass through all claim values. The SID of a user never changes.',
       fields: fields(
         ['Incoming claim type', 'Primary SID', 'choice'],
         ['Outgoing claim type', 'Name ID', 'choice'],
@@ -68,7 +68,7 @@ export const KEYCLOAK: IdpProduct = {
     },
     {
       title: 'Send names and groups',
-      text: 'On the tab Client scopes, open the dedicated scope of the client > Configure a new mapper. Add three mappers User Attribute and one Group list.',
+      text: 'On the Client scopes tab, open the client’s dedicated scope > Configure a new mapper. Add three mappers User Attribute and one Group list.',
       fields: fields(
         ['User Attribute, SAML Attribute Name', 'email'],
         ['User Attribute, SAML Attribute Name', 'firstName'],

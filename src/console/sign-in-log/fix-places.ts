@@ -4,7 +4,7 @@ import type { ErrorCode, ErrorVariantName } from '../../errors.ts';
 import type { Frame } from '../navigation.ts';
 
 interface Place {
-  /** Below the page Single sign-on of the connection, or below the base of the organization, where setups have no pages. */
+  /** Below the connection's Single sign-on page, or below the base of the organization, where setups have no pages. */
   readonly below: 'connection' | 'organization';
   readonly path: string;
   /** The page that the link opens, as in “Open Role mapping”. */

@@ -103,7 +103,7 @@ async function showStart(runtime: Runtime, request: Request, response: Response)
 
 const NEW_LINK_FORM = z.object({ expires_in_days: z.string().transform(Number).pipe(SETUP_LINK_OPTIONS.shape.expires_in_days.unwrap()) });
 
-/** Forms for owners and the operator on the page Single sign-on. */
+/** Forms for owners and the operator on the Single sign-on page. */
 export function setupLinkPages(runtime: Runtime): Router {
   const router = Router({ caseSensitive: true });
   router.post('/', (request, response) => createLink(runtime, request, response));

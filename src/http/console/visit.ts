@@ -186,7 +186,7 @@ export function confirmationOf(request: Request): string | undefined {
   return typeof confirmation === 'string' ? confirmation.trim() : undefined;
 }
 
-/** Returns the path of the page Single sign-on of the connection that the page is about. A setup has only one. */
+/** Returns the path of the Single sign-on page of the connection that the page is about. A setup has only one. */
 export function singleSignOnPathOf(response: Response): string {
   const { viewer, base } = visitOf(response);
   const { connectionId } = response.locals;

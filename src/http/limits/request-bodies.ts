@@ -1,5 +1,5 @@
 /**
- * Bounds the memory of all request bodies together and of those of one address, also with SAMLGATE_RATE_LIMITS=off. Each route limits
+ * Bounds the memory of all request bodies together and of those of one address, even with SAMLGATE_RATE_LIMITS=off. Each route limits
  * its own bodies, but a thousand clients that send slowly would hold a thousand of them.
  */
 import type { IncomingMessage } from 'node:http';

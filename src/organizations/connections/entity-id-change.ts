@@ -82,7 +82,7 @@ export async function planEntityIdChange(
 const mayReturnTo = ({ identityScope: present, keptScopes = [] }: Connection, { identityScope }: IdentityScope): boolean =>
   identityScope !== present && !keptScopes.includes(identityScope);
 
-/** Returns whether a connection has members, also those whom a former change has not linked yet. */
+/** Returns whether a connection has members, including those whom a former change has not linked yet. */
 async function hasMembersToDecide(store: Store, organizationId: string, connection: Connection): Promise<boolean> {
   for (const { identityScope, scopeSince } of scopesOfMembers(connection)) {
     if (await hasMembers(store, organizationId, { ...connection, identityScope, scopeSince })) return true;

@@ -60,7 +60,7 @@ export interface ScimUserRef {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Returns the memberships of a user, also those of groups that were deleted and are still being cleaned up. */
+/** Returns the memberships of a user, including those of groups that were deleted and are still being cleaned up. */
 export async function membershipsOfUser(
   store: Store,
   { organizationId, connectionId, userId, signal }: ScimUserRef,

@@ -35,7 +35,7 @@ export const isOfConnection = ({ identifier }: Member, connection: Connection): 
 /** Returns whether members may have keys of earlier versions. They belong to the first scope of their connection only. */
 const readsFormerKeys = ({ readsFormerKeys: mayHave, scopeSince }: Connection): boolean => mayHave === true && scopeSince === undefined;
 
-/** Returns the scope whose members may have keys of earlier versions, also after another one has begun. */
+/** Returns the scope whose members may have keys of earlier versions, even after another one has begun. */
 export const firstScopeOf = ({
   readsFormerKeys: mayHave,
   scopeSince,

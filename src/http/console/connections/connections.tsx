@@ -40,7 +40,7 @@ export function connectionPages(runtime: Runtime): Router {
   router.post('/details', (request, response) => saveDetails(runtime, request, response));
   const enable = change({ state: 'active' }, TEXTS.isEnabled);
   router.post('/enable', (request, response) => {
-    // The page Go live shows what is missing.
+    // The Go live page shows what is missing.
     const href = `${pathOf(response, requireVisitedConnection(response).id)}/steps/live`;
     return redirectOnConflict(runtime, response, href, () => enable(request, response));
   });
