@@ -6,6 +6,7 @@ import { makeMetadata } from '../../src/mock-idp/metadata.ts';
 import { readIdpMetadata } from '../../src/saml/metadata/idp-metadata-reader.ts';
 import { createSelfSignedCertificate } from '../../src/saml/metadata/self-signed-certificate.ts';
 import { parseXml } from '../../src/saml/xml/xml.ts';
+import { PNG } from '../support/images.ts';
 
 const NOW = Date.now();
 /** An entityID with characters that each encoding writes differently. */
@@ -81,6 +82,8 @@ describe('metadata encodings (XML 1.0 §4.3.3)', () => {
     ['UTF-16 that was cut off', () => Buffer.from(`\ufeff${declared('UTF-16')}`, 'utf16le').subarray(0, -1), /damaged/],
     ['UTF-16 with a lone surrogate', () => Buffer.from(`\ufeff${declared('UTF-16', 'x\ud800')}`, 'utf16le'), /damaged/],
     ['UTF-16 that is only a byte order mark', () => Buffer.from('\ufeff', 'utf16le'), /empty/],
+    ['a picture', () => PNG, /not text.*not a picture/],
+    ['an archive', () => Buffer.from('PK\x03\x04\x14\0\0\0\x08\0', 'latin1'), /not text.*archive/],
     ['UTF-7, in which markup can hide', () => Buffer.from(declared('UTF-7')), /encoding UTF-7, which is not supported/],
   ])('rejects %s', (_name, octets, detail) => {
     expect(refusal(octets())).toMatch(detail);

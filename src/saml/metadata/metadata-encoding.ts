@@ -33,6 +33,10 @@ export function decodeMetadata(octets: Uint8Array): string {
   if ((first === 0x3c && second === 0) || (first === 0 && second === 0x3c)) {
     throw invalidMetadata('The file is UTF-16 text without a byte order mark. Save it as UTF-8 in a text editor and upload that.');
   }
+  // Pictures, archives and most documents have zero octets in their headers. XML has none.
+  if (octets.subarray(0, START_OCTETS).includes(0)) {
+    throw invalidMetadata('The file is not text. Upload the XML file with the metadata, not a picture, a document or an archive.');
+  }
   const name = declaredEncoding(octets) ?? 'UTF-8';
   const decode = ENCODINGS.get(name.toLowerCase());
   if (decode) return decode(octets);
@@ -41,7 +45,7 @@ export function decodeMetadata(octets: Uint8Array): string {
   );
 }
 
-/** The start of a file, which contains its XML declaration. */
+/** The start of a file, which shows its type or contains its XML declaration. */
 const START_OCTETS = 512;
 
 /** Returns the encoding in the XML declaration. Its name is short and has only the characters that XML 1.0 §4.3.3 allows. */
