@@ -19,7 +19,7 @@ export type RoleSource = (
   | { readonly kind: 'default' }
   | { readonly kind: 'manual' }
 ) & {
-  /** Set if the rule or the default gives the role owner, which the member gets at the first sign-in. */
+  /** Set if the rule or the default gives the owner role, which the member gets at the first sign-in. */
   readonly pendingRole?: 'owner' | undefined;
 };
 

@@ -83,7 +83,9 @@ async function requireUnused(role: 'source' | 'target', url: string): Promise<re
   if (role === 'target' && (await isMissing(url))) return [];
   const inUse = await isStoreInUse(url);
   if (inUse) throw new StoreToolError(`A gateway or another process uses the ${role}. Stop all gateways, then try again.`);
-  return inUse === undefined ? [`The server of the ${role} does not tell whether gateways use it. Make sure that all are stopped.`] : [];
+  return inUse === undefined
+    ? [`The server of the ${role} does not say whether gateways use it. Make sure that all of them are stopped.`]
+    : [];
 }
 
 async function isMissing(url: string): Promise<boolean> {

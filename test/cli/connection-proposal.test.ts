@@ -73,7 +73,7 @@ describe('samlgate connection proposal', () => {
     expect(await accept((await proposed()).id)).toMatchObject({ code: 1, stderr: expect.stringContaining('No proposed certificate') });
     expect(await accept(seen)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining(`The present proposal is ${(await proposed()).id}`),
+      stderr: expect.stringContaining(`The current proposal is ${(await proposed()).id}`),
     });
     expect(await present()).toEqual(before);
   });

@@ -65,7 +65,7 @@ describe('the Provisioning page', () => {
   });
 
   it('names the attribute that identifies users, and asks for the same scim_link_attribute', async () => {
-    expect((await page(`/${con}`)).text).toContain('userName, with the same value as the NameID of SAML');
+    expect((await page(`/${con}`)).text).toContain('userName, with the same value as the SAML NameID');
     const attribute = 'http://schemas.microsoft.com/identity/claims/objectidentifier';
     const saved = await gateway.api('PATCH', `/organizations/${acme.slug}/connections/${con}`, { identifier: { attribute } });
     expect(saved.status).toBe(200);

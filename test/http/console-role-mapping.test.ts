@@ -246,7 +246,7 @@ describe('rule test in the console', () => {
       (await gateway.api<{ items: { id: string; name: string }[] }>('GET', `/organizations/${acme.slug}/connections`)).body.items;
     const [{ id: ownId = '' } = {}] = await connections();
     const rule = { group_0: 'admins', role_0: 'owner', connection_0: ownId, group_1: '', default_role: 'collaborator' };
-    const owner = 'would have the role owner, because a rule gives it to the group “admins”.';
+    const owner = 'would have the owner role, because a rule gives it to the group “admins”.';
     // With one connection, the form has no choice.
     expect(await result({ ...rule, try_groups: 'admins' })).toContain(`A user in these groups ${owner}`);
     const other = await addConnection(gateway, acme);
@@ -271,7 +271,7 @@ describe('rule test in the console', () => {
     expect(await result({ try_member: 'pam@x.example', default_role: 'collaborator' })).toContain(
       'pam@x.example would be denied access, because no rule matches, and the default role applies only to users of the default connection.',
     );
-    expect(await result({ try_member: 'pam@x.example', connection_1: other.id })).toContain('would have the role collaborator');
+    expect(await result({ try_member: 'pam@x.example', connection_1: other.id })).toContain('would have the collaborator role');
   });
 
   it('keeps a role that was set manually if no rule matches', async () => {

@@ -166,7 +166,7 @@ async function findFreePort(first: number, purpose: string): Promise<number> {
     if (free !== undefined && (await tryPort(free, '::1')) !== undefined) return free;
   }
   throw new CommandError(
-    `The ${PORTS_TRIED} ports from ${first} on are in use. Choose another port for ${purpose} with --port or --idp-port.`,
+    `The ${PORTS_TRIED} ports starting at ${first} are in use. Choose another port for ${purpose} with --port or --idp-port.`,
   );
 }
 

@@ -88,7 +88,7 @@ async function showToken(connection: Connection, token: string, json: boolean | 
   const { url } = connection;
   const { user, organization, credential } = await revokeOnFailure(connection, token, createClient({ url, token }).me());
   printNote(
-    `Signed in as ${user.email} (${user.role} of ${organization.name}) at ${url}. The token is saved nowhere. Treat it like a password.`,
+    `Signed in as ${user.email} (${user.role} of ${organization.name}) at ${url}. The token was not saved. Treat it like a password.`,
   );
   print(json, { gateway: url, token, user, organization, credential }, () => printLine(token));
 }

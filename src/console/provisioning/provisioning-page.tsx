@@ -20,7 +20,7 @@ const TEXTS = {
   tenantUrl: 'Tenant URL for Entra ID',
   tenantUrlToCopy: 'tenant URL',
   uniqueIdentifier: 'Unique identifier',
-  sameAsNameId: 'userName, with the same value as the NameID of SAML',
+  sameAsNameId: 'userName, with the same value as the SAML NameID',
   sameAsAttribute: (name: string) => `externalId, with the same value as the SAML attribute ${name}`,
   linkAttributeFirst: (name: string) =>
     `externalId, with the same value as the SAML attribute ${name}. Ask the operator to set this attribute as scim_link_attribute first.`,

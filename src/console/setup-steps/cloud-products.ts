@@ -213,7 +213,7 @@ export const ONELOGIN: IdpProduct = {
     },
     {
       title: 'Tab “Parameters”',
-      text: 'Click + for each field and select “Include in SAML assertion”. For groups, select “Multi-value parameter” too and choose Semicolon Delimited input (Multi-value output).',
+      text: 'Click + for each field and select “Include in SAML assertion”. For groups, also select “Multi-value parameter” and choose Semicolon Delimited input (Multi-value output).',
       fields: fields(...NAMES, ['groups', 'User Roles']),
       buttons: ['Save'],
     },

@@ -38,7 +38,7 @@ export async function lookUpRecord({ config }: Runtime, { domain, token }: Domai
 
 const noRecord = (name: string): RecordLookUp => ({
   result: 'missing',
-  problem: `DNS has no TXT record named ${name}. Publish the record, and try again in some minutes, because DNS servers cache that it was missing.`,
+  problem: `DNS has no TXT record named ${name}. Publish the record, and try again in a few minutes, because DNS servers cache missing records.`,
 });
 
 /** Returns the values of all TXT records. DNS splits a value of more than 255 octets into several strings (RFC 1035 §3.3.14). */

@@ -63,7 +63,7 @@ function effectsOf(proposal: MetadataProposal, present: IdentityProvider): strin
   const effects: string[] = [];
   if (changes.includes('entity_id')) {
     effects.push(
-      `This is another identity provider than ${present.entity_id}. Its users get new accounts, and present users can no longer sign in.`,
+      `This is another identity provider than ${present.entity_id}. Its users get new accounts, and current users can no longer sign in.`,
     );
   }
   if (certificates.some(({ is_new }) => is_new))
@@ -112,7 +112,7 @@ async function accept(
   const proposal = await connections.getProposal(slug, id);
   if (proposal.id !== seen) {
     throw new CommandError(
-      `The present proposal is ${proposal.id}, not ${seen}. Nothing was changed. Check it: samlgate connection proposal show ${slug} ${id}`,
+      `The current proposal is ${proposal.id}, not ${seen}. Nothing was changed. Check it: samlgate connection proposal show ${slug} ${id}`,
     );
   }
   requireFingerprints(proposal, fingerprint);
