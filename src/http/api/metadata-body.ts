@@ -18,6 +18,7 @@ import {
 import { previewIdentifier } from '../../organizations/identity/identifier-setting.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
+import { readFormData } from '../limits/form-data.ts';
 import { changePreviewJson, connectionJson } from './representations.ts';
 import { jsonOf, parseJson, type RequestBody, runParser, withTooLargeText } from './request-body.ts';
 import { checkShape, METADATA_INPUT, type METADATA_QUERY, NEW_CONNECTION } from './request-shapes.ts';
@@ -130,14 +131,10 @@ function octetsOf(request: Request): Buffer {
   return request.body;
 }
 
-/** Returns the field `metadata` of a form, which is a file or text. The parser of the platform reads the form. */
+/** Returns the field `metadata` of a form, which is a file or text. */
 async function metadataField(request: Request): Promise<Uint8Array | string> {
-  const body = octetsOf(request);
-  const headers = { 'content-type': request.get('content-type') ?? '' };
-  const form = await new globalThis.Response(new Uint8Array(body), { headers }).formData().catch((cause: unknown) => {
-    throw new GatewayError('validation_failed', { detail: 'The form is malformed.', cause });
-  });
-  const [field, ...others] = form.getAll('metadata');
+  const form = await readFormData(request, octetsOf(request));
+  const [field, ...others] = form.get('metadata') ?? [];
   if (field === undefined || others.length > 0) {
     throw new GatewayError('validation_failed', 'Send a form with exactly one field “metadata”.');
   }

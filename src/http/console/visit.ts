@@ -19,6 +19,7 @@ import { organizationOf } from '../api/callers.ts';
 import { hasBody, withTooLargeText } from '../api/request-body.ts';
 import { checkShape } from '../api/request-shapes.ts';
 import { rememberOrganization, rememberSignedInTo } from '../last-organization.ts';
+import { readFormData } from '../limits/form-data.ts';
 import { sendPage } from '../pages.ts';
 
 declare global {
@@ -153,21 +154,12 @@ async function requireCsrfToken(request: Request, response: Response, next: Next
   next();
 }
 
-/**
- * Returns fields as text (as a list if several have the same name) and files as bytes. A file input without a file is empty text.
- * Uses the form parser of the platform.
- */
+/** Returns fields as text (as a list if several have the same name) and files as bytes. A file input without a file is empty text. */
 async function readUpload(request: Request): Promise<Record<string, unknown>> {
-  const headers = { 'content-type': request.get('content-type') ?? '' };
-  const form = await new globalThis.Response(new Uint8Array(request.body as Buffer), { headers }).formData().catch((cause: unknown) => {
-    throw new GatewayError('validation_failed', { detail: 'The uploaded form could not be read. Submit it again.', cause });
-  });
-  const fields = new Map<string, unknown>();
-  for (const name of new Set(form.keys())) {
-    const values = await Promise.all(
-      form.getAll(name).map(async (value) => (typeof value === 'string' ? value : isNoFile(value) ? '' : bytesOf(value))),
-    );
-    fields.set(name, values.length === 1 ? values[0] : values);
+  const fields: [string, unknown][] = [];
+  for (const [name, parts] of await readFormData(request, request.body as Buffer)) {
+    const values = await Promise.all(parts.map((part) => (typeof part === 'string' ? part : isNoFile(part) ? '' : bytesOf(part))));
+    fields.push([name, values.length === 1 ? values[0] : values]);
   }
   return Object.fromEntries(fields);
 }
