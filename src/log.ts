@@ -7,13 +7,24 @@ export type Log = Logger;
  * fields to log and never log whole requests, headers or messages. Redaction is the second line of defense.
  */
 export function createLog(level: string): Log {
-  return pino({
+  const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: REDACTED, censor: '[redacted]' },
+  };
+  return pino(options, openStdout());
+}
+
+/** Drops entries once the terminal is closed, as pino does for a closed pipe. Otherwise the first of them would end the process. */
+function openStdout() {
+  const stdout = pino.destination({ fd: 1, sync: true });
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EIO') throw error;
+    stdout.write = () => true;
   });
+  return stdout;
 }
 
 const REDACTED = [

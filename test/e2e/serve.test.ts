@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -58,6 +58,7 @@ describe('samlgate serve', () => {
 
   it.each([
     ['SIGTERM', true],
+    ['SIGHUP', true],
     ['SIGINT', false],
   ] as const)('finishes requests in flight on %s and exits with 0 within 10 seconds', async (signal, answersNewRequests) => {
     const gateway = await startGatewayProcess();
@@ -90,6 +91,22 @@ describe('samlgate serve', () => {
     expect(await answer).toBe(404);
     expect(await stopped).toBe(0);
     expect(performance.now() - startedMs).toBeLessThan(10_000);
+  });
+
+  it('writes the sign-in log when its terminal is closed', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-serve-'));
+    const file = path.join(directory, 'samlgate.db');
+    const inTerminal = await startGatewayProcess({ SAMLGATE_STORE: `sqlite:${file}` }, { hasTerminal: true });
+    const organization = await makeTestOrganization(inTerminal);
+    expect((await organization.signIn(new HttpBrowser(), 'carl')).status).toBe(303);
+    await inTerminal.stop('SIGKILL');
+    // SQLite deletes the log of a database when it is closed.
+    for (let i = 0; i < 300 && existsSync(`${file}-wal`); i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    const next = await startGatewayProcess(inTerminal.environment);
+    const { body } = await next.api<{ items: object[] }>('GET', `/organizations/${organization.slug}/sign-ins`);
+    expect(body.items).toMatchObject([{ outcome: 'accepted', subject: 'carl@okta.acme.example' }]);
+    expect(await next.stop()).toBe(0);
+    rmSync(directory, { recursive: true });
   });
 
   it('does not wait after a second signal', async () => {

@@ -1,4 +1,4 @@
-/** `samlgate serve`: runs the gateway until SIGTERM or SIGINT. */
+/** `samlgate serve`: runs the gateway until SIGTERM, SIGHUP or SIGINT. */
 import path from 'node:path';
 import type { Command } from 'commander';
 import { type Config, ConfigError, readConfig, VARIABLES } from '../../config.ts';
@@ -58,8 +58,7 @@ async function serve(): Promise<void> {
         },
       );
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, stop);
 }
 
 /** Says where to go on a gateway without organizations: in plain lines on a terminal, and otherwise in one line of the log. */

@@ -27,8 +27,14 @@ export interface GatewayProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
-/** @param environment further or overriding variables; another replica gets the `environment` of the first */
-export async function startGatewayProcess(environment: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+/**
+ * @param environment further or overriding variables; another replica gets the `environment` of the first
+ * @param hasTerminal runs the gateway in a terminal of its own. `process` is the terminal then.
+ */
+export async function startGatewayProcess(
+  environment: Readonly<Record<string, string>> = {},
+  { hasTerminal = false }: { readonly hasTerminal?: boolean } = {},
+): Promise<GatewayProcess> {
   const port = await freePort();
   const directory = mkdtempSync(path.join(tmpdir(), 'samlgate-e2e-'));
   const settings = {
@@ -39,7 +45,9 @@ export async function startGatewayProcess(environment: Readonly<Record<string, s
     SAMLGATE_OPERATOR_TOKEN: randomBytes(32).toString('hex'),
     ...environment,
   };
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
+  const serve = [process.execPath, MAIN, 'serve'] as const;
+  const [command, ...args] = hasTerminal ? (['script', '-qfc', serve.join(' '), '/dev/null'] as const) : serve;
+  const child = spawn(command, args, {
     env: { PATH: process.env.PATH ?? '', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
