@@ -9,7 +9,7 @@ import { deleteOrganization } from './deletion.ts';
 import { DIRECTORY, type DirectoryEntry } from './directory.ts';
 import { claimDomains, requireDomainsFree } from './domains/domain-holders.ts';
 import { formerIdsOf } from './former-organizations.ts';
-import { requireOwnerAfterSwitch } from './groups/switch-groups.ts';
+import { finishBeforeSwitch, requireFinishedBeforeSwitch, requireOwnerAfterSwitch } from './groups/switch-groups.ts';
 import {
   getOrganizationById,
   type NewOrganization,
@@ -78,19 +78,28 @@ export interface OrganizationChange {
   readonly allowNoOwner?: boolean | undefined;
 }
 
-/** @throws conflict if a domain is taken, or if another `groupsFrom` leaves no owner; organization_unknown */
+/**
+ * @throws conflict if a domain is taken, if another `groupsFrom` leaves no owner, or if groups are renamed or deleted while it is
+ *   switched; organization_unknown
+ */
 export async function changeOrganization(runtime: Runtime, actor: Actor, change: OrganizationChange): Promise<Organization> {
   const { organizationId, changes, allowNoOwner = false } = change;
+  const { groupsFrom } = changes;
+  if (groupsFrom !== undefined) await finishBeforeSwitch(runtime, { organizationId, groupsFrom });
   if (changes.domains) {
     // A change that is refused must not claim domains.
-    if (changes.groupsFrom !== undefined) await previewOrganization(runtime, change);
+    if (groupsFrom !== undefined) await previewOrganization(runtime, change);
     await claimDomains(runtime, organizationId, changes.domains);
   }
   return updateOrganization(runtime, actor, {
     organizationId,
     event: 'organization.changed',
     details: { fields: Object.keys(changes), ...(allowNoOwner ? { allow_no_owner: true } : {}) },
-    change: (organization) => checkedChange(runtime.store, organization, change),
+    change: async (before) => {
+      const after = await checkedChange(runtime.store, before, change);
+      await requireFinishedBeforeSwitch(runtime.store, before, after);
+      return after;
+    },
   });
 }
 

@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { compareAndSet, RETRY } from '../store/compare-and-set.ts';
 import { findConnection } from './connections/connections.ts';
-import { noOwnerAfterSwitch, switchesGroups } from './groups/switch-groups.ts';
+import { finishBeforeSwitch, noOwnerAfterSwitch, requireFinishedBeforeSwitch, switchesGroups } from './groups/switch-groups.ts';
 import { type GroupsFrom, ORGANIZATION, ORGANIZATION_RECORD, type Organization } from './organizations.ts';
 import { ownerLossStep, reportOwnerLoss, withOwner, withoutOwner } from './owners/owner-loss.ts';
 import { requireSettingsFit } from './quotas/quotas.ts';
@@ -36,12 +36,14 @@ export interface RoleMappingChange {
  * Rules that leave no owner (see {@link noOwnerReason}) are refused, unless the operator confirms them. The members are read after
  * the organization's record, and the commit requires its version, which every removal, suspension or demotion of an owner
  * increments. So no owner that is counted here can be removed, suspended or demoted in between.
- * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner; forbidden if anyone but the operator
- *   confirms them or switches the groups, or for a setup link that may not change them; organization_unknown
+ * @throws validation_failed for a rule of an unknown connection; conflict for rules that leave no owner, or if groups are renamed or deleted
+ *   while `groups_from` is switched; forbidden if anyone but the operator confirms them or switches the groups, or for a setup link that may
+ *   not change them; organization_unknown
  */
 export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: RoleMappingChange): Promise<Organization> {
   const { organizationId, groupsFrom, allowNoOwner, isDryRun = false } = change;
   requireOperator(actor, change);
+  if (groupsFrom !== undefined && !isDryRun) await finishBeforeSwitch(runtime, { organizationId, groupsFrom });
   return compareAndSet(async () => {
     const stored = await runtime.store.get(organizationId, ORGANIZATION, ORGANIZATION_RECORD);
     if (!stored) throw new GatewayError('organization_unknown');
@@ -60,6 +62,7 @@ export async function changeRoleMapping(runtime: Runtime, actor: Actor, change: 
     }
     requireSettingsFit(runtime, { before, after: value, isByGateway: false });
     if (isDryRun) return value;
+    await requireFinishedBeforeSwitch(runtime.store, before, value);
     const nowMs = runtime.now();
     const marked = reason !== undefined && effect.ownersBefore > 0 ? withoutOwner(value, nowMs) : undefined;
     const hasOwner = effect.ownersBefore > 0 && effect.ownersAfter > 0;

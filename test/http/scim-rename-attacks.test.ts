@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { resumeGroupChanges } from '../../src/organizations/groups/group-changes.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
-import { getOrganizationById } from '../../src/organizations/organizations.ts';
+import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
 import type { Step, Store } from '../../src/store/store.ts';
 import { HttpBrowser } from '../support/browser.ts';
@@ -213,6 +213,78 @@ describe.each([
     expect(await isMarked()).toBe(false);
     expect(await ownersRequests(ada)).toEqual(REFUSED);
   });
+});
+
+/** Runs something just before the replica replaces the organization's record for the first time. */
+async function beforeOrganizationIsReplaced<T>(act: () => Promise<void>, run: () => Promise<T>): Promise<T> {
+  const store = replica.runtime.store as { commit: Store['commit'] };
+  const { commit } = store;
+  let hasRun = false;
+  store.commit = async (...args) => {
+    if (!hasRun && args[1].some((step) => step.do === 'replace' && step.collection.name === ORGANIZATION.name)) {
+      hasRun = true;
+      await act();
+    }
+    return commit.apply(replica.runtime.store, args);
+  };
+  try {
+    return await run();
+  } finally {
+    store.commit = commit;
+  }
+}
+
+const removeConnection = () => replica.api<{ code?: string }>('DELETE', organization('/identity-provider?keep_sessions=true'));
+const switchGroups = () => replica.api<{ code?: string }>('PATCH', organization(), { groups_from: 'saml', allow_no_owner: true });
+const switchGroupsWithRules = () =>
+  replica.api<{ code?: string }>('PUT', organization('/role-mapping'), {
+    rules: [],
+    default_role: 'collaborator',
+    groups_from: 'saml',
+    allow_no_owner: true,
+  });
+
+describe.each([
+  ['renamed', () => rename('former-admins')],
+  ['deleted', async () => (await scim.call('DELETE', `/Groups/${admins}`)).status],
+])('a group that is being %s', (_kind, change) => {
+  describe.each([
+    ['the connection is deleted and sessions are kept', removeConnection, 204],
+    ['groups_from is switched', switchGroups, 200],
+    ['groups_from is switched together with the role rules', switchGroupsWithRules, 200],
+  ])('while %s', (_title, attempt, success) => {
+    it('does not leave the role to a member for good', async () => {
+      await interrupt(change);
+      expect((await attempt()).status).toBe(success);
+      expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', false]);
+      expect(await ownersRequests(ada)).toEqual(REFUSED);
+      await resumeGroupChanges(replica.runtime);
+      expect(await ownersRequests(ada)).toEqual(REFUSED);
+    });
+
+    it('refuses that if the group changes at the same moment, until the roles are changed', async () => {
+      const refused = await beforeOrganizationIsReplaced(() => interrupt(change), attempt);
+      expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
+      expect(await ownersRequests(ada)).toEqual(REFUSED);
+      const { connections, groupsFrom } = (await getOrganizationById(gateway.runtime.store, acme.id)) ?? {};
+      expect([connections?.length, groupsFrom]).toEqual([1, 'scim']);
+      expect((await attempt()).status).toBe(success);
+      expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', false]);
+    });
+  });
+});
+
+it.each([
+  ['deleting the connection', removeConnection, 204],
+  ['switching groups_from', switchGroups, 200],
+])('%s is not blocked by a mark that a replica of an earlier version left behind', async (_title, attempt, success) => {
+  const { store } = gateway.runtime;
+  const stored = await store.get(acme.id, ORGANIZATION, ORGANIZATION_RECORD);
+  if (!stored) throw new Error('The organization is missing.');
+  const value = { ...stored.value, changesGroups: true } as const;
+  await store.commit(acme.id, [{ do: 'replace', collection: ORGANIZATION, id: ORGANIZATION_RECORD, version: stored.version, value }]);
+  expect((await attempt()).status).toBe(success);
+  expect(await isMarked()).toBe(false);
 });
 
 describe('a rename that was interrupted', () => {

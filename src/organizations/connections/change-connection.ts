@@ -4,7 +4,8 @@ import type { Actor } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { noteConnections, noteRevocation } from '../directory.ts';
-import { deleteFormerGroups, noteDeletedGroups } from '../groups/group-changes.ts';
+import { deleteFormerGroups, finishGroupChangesOf, noteDeletedGroups } from '../groups/group-changes.ts';
+import { requireNoGroupChanges } from '../groups/pending-group-changes.ts';
 import {
   type Connection,
   type ConnectionSettings,
@@ -196,10 +197,17 @@ export async function removeIdentityProvider(runtime: Runtime, actor: Actor, rem
   if (connectionId !== undefined) await removeConnection(runtime, actor, { ...removal, connectionId, event: 'identity_provider.removed' });
 }
 
+const GROUPS_STILL_CHANGE =
+  'The identity provider is renaming or deleting groups of this connection, and the roles of their members are still changing. The connection was not deleted. Try again in a moment. If this repeats, disable the connection first, so that its SCIM tokens stop working.';
+
 /**
  * Deletes a connection, and revokes the credentials of its members unless `keepsSessions` is true. The default connection can only be
  * deleted if it is the only one.
- * @throws not_found; conflict for the default connection of several, or if role rules name the connection
+ *
+ * Renames and deletions of its groups are finished before the commit. After it, the memberships are gone by which the members lose
+ * the roles of former groups, and roles would be decided as those of users without a connection.
+ * @throws not_found; conflict for the default connection of several, if role rules name the connection, or if its groups are renamed or
+ *   deleted meanwhile
  */
 export async function removeConnection(
   runtime: Runtime,
@@ -210,15 +218,17 @@ export async function removeConnection(
   // The connection is gone if an earlier request was interrupted after its commit.
   const id = isRevoking ? connectionId : requireConnection(organization, connectionId).id;
   if (!keepsSessions) await noteRevocation(runtime.store, organization.id, true);
+  if (findConnection(organization, id)) await finishGroupChangesOf(runtime, organization.id, id);
   await noteDeletedGroups(runtime.store, organization.id, id);
   const after = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
     event,
     details: { connection: id, keep_sessions: keepsSessions },
-    change: (before) => {
+    change: async (before) => {
       const connection = findConnection(before, id);
       if (!connection) return undefined; // deleted by another request meanwhile
       requireRemovable(before, connection);
+      await requireNoGroupChanges(runtime.store, { organizationId: before.id, connectionId: id }, GROUPS_STILL_CHANGE);
       const marked = keepsSessions ? before : withRevocation(before, connection);
       return withoutConnection(marked, connection);
     },

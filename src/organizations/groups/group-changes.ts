@@ -45,14 +45,22 @@ export async function finishGroupChange(runtime: Runtime, { organizationId, grou
 
 /** Finishes the changes of all groups of an organization. */
 export async function finishGroupChanges(runtime: Runtime, organizationId: string): Promise<void> {
-  const { store } = runtime;
-  for await (const { id: groupId } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) {
-    await finishOne(runtime, organizationId, { groupId });
-  }
-  await deleteFormerGroups(store, organizationId);
+  await finishEach(runtime, organizationId, () => true);
+  await deleteFormerGroups(runtime.store, organizationId);
 }
 
-/** Deletes the groups of deleted connections. Renames and deletions of groups that were interrupted are left to the background. */
+/** Finishes the changes of the groups of a connection. Call it before the connection is deleted, which deletes their memberships. */
+export const finishGroupChangesOf = (runtime: Runtime, organizationId: string, connectionId: string): Promise<void> =>
+  finishEach(runtime, organizationId, (change) => change.connectionId === connectionId);
+
+async function finishEach(runtime: Runtime, organizationId: string, isWanted: (change: GroupChangeRecord) => boolean): Promise<void> {
+  const records = { partition: organizationId, collection: GROUP_CHANGES, index: 'all' };
+  for await (const { id: groupId, value } of eachRecord(runtime.store, records)) {
+    if (isWanted(value)) await finishOne(runtime, organizationId, { groupId });
+  }
+}
+
+/** Deletes the groups of deleted connections. Renames and deletions of groups of other connections are left to the background. */
 export async function deleteFormerGroups(store: Store, organizationId: string): Promise<void> {
   await noteAgain(store, organizationId);
   for (const connectionId of await deletedConnections(store, organizationId)) await deleteGroupsOf(store, { organizationId, connectionId });

@@ -10,6 +10,7 @@ import type { Actor } from '../../audit.ts';
 import { BoundedCache } from '../../bounded-cache.ts';
 import { GatewayError } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
+import { eachRecord } from '../../store/each-record.ts';
 import { Lease } from '../../store/lease.ts';
 import { readTogether } from '../../store/read-together.ts';
 import type { Collection, Step, Store, Stored } from '../../store/store.ts';
@@ -51,6 +52,22 @@ export async function requireNoGroupChange(store: Store, organizationId: string,
     detail: 'The roles of the members of this group are still changing after its last rename. Try again in a minute.',
     retryAfterSeconds: RENAME_AGAIN_AFTER_SECONDS,
   });
+}
+
+/**
+ * Checks that no rename or deletion of a group is unfinished, in the organization or in one of its connections. Call it before a change
+ * that takes away what the rest of the members must be changed by. The commit of that change must require the version of the
+ * organization's record, which each rename or deletion that concerns members replaces.
+ * @throws conflict with this text
+ */
+export async function requireNoGroupChanges(
+  store: Store,
+  { organizationId, connectionId }: { readonly organizationId: string; readonly connectionId?: string },
+  text: string,
+): Promise<void> {
+  for await (const { value } of eachRecord(store, { partition: organizationId, collection: GROUP_CHANGES, index: 'all' })) {
+    if (connectionId === undefined || value.connectionId === connectionId) throw new GatewayError('conflict', text);
+  }
 }
 
 /** Returns the step that saves a rename or deletion. The deletion of a group replaces its rename. */

@@ -1,12 +1,38 @@
 /** Foresees what another `groups_from` does to the owners of an organization, before it is saved. */
 import { GatewayError } from '../../errors.ts';
+import type { Runtime } from '../../runtime.ts';
 import type { Store } from '../../store/store.ts';
-import type { Organization } from '../organizations.ts';
+import { getOrganizationById, type Organization } from '../organizations.ts';
 import { foreseeRoles, noOwnerReason, type RoleMappingEffect } from '../role-mapping-effect.ts';
+import { finishGroupChanges } from './group-changes.ts';
+import { requireNoGroupChanges } from './pending-group-changes.ts';
 
 /** Returns whether a change switches the groups that role rules read. */
 export const switchesGroups = (before: Organization, after: Organization): boolean =>
   (before.groupsFrom ?? 'saml') !== (after.groupsFrom ?? 'saml');
+
+/**
+ * Finishes the renames and deletions of groups that a switch would interrupt. While groups that SCIM provisions give no roles, no batch
+ * changes the role of a member, who would then keep the role of a former group for good. It also clears the organization's mark if
+ * nothing is left to do.
+ */
+export async function finishBeforeSwitch(
+  runtime: Runtime,
+  { organizationId, groupsFrom }: { readonly organizationId: string; readonly groupsFrom: Organization['groupsFrom'] },
+): Promise<void> {
+  const before = await getOrganizationById(runtime.store, organizationId);
+  if (before && switchesGroups(before, { ...before, groupsFrom })) await finishGroupChanges(runtime, organizationId);
+}
+
+/** Checks that no rename or deletion of a group began after {@link finishBeforeSwitch}. @throws conflict */
+export async function requireFinishedBeforeSwitch(store: Store, before: Organization, after: Organization): Promise<void> {
+  if (!switchesGroups(before, after)) return;
+  await requireNoGroupChanges(
+    store,
+    { organizationId: before.id },
+    'groups_from cannot be changed while the identity provider renames or deletes groups, because the roles of their members are still changing. Nothing was changed. Try again in a moment.',
+  );
+}
 
 /** Counts the present owners who lose the role at the next sign-in. Of very large organizations, 20,000 members are read. */
 export const countOwnersLosingRole = async (store: Store, after: Organization): Promise<number> =>
