@@ -12,12 +12,12 @@ const RESULTS = path.join(ROOT, 'test-results');
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', path.join(ROOT, 'node_modules/jest/bin/jest.js')];
 
 /**
- * Many unit tests wait for a process or a timer, so there are as many workers as cores. The end-to-end tests share a real identity
- * provider and a browser, so they run one after the other.
+ * Many unit tests wait for a process or a timer, so there are as many workers as cores. Each file of end-to-end tests starts an
+ * identity provider and a browser of its own, so only two run at a time: more would need more memory than a small machine has.
  */
 const PROJECTS = {
   unit: ['--maxWorkers=100%', '--testTimeout=60000'],
-  e2e: ['--runInBand', '--testTimeout=60000'],
+  e2e: ['--maxWorkers=2', '--testTimeout=60000'],
 } as const;
 
 type Project = keyof typeof PROJECTS;
