@@ -446,6 +446,12 @@ describe('responses of an organization with two connections', () => {
   it('gives no owner role for the group that makes users of the default connection owners', async () => {
     const browser = new HttpBrowser();
     expect(outcomeOf(await other.signIn(browser, 'olivia'))).toBe('saml_role_denied');
+    const log = `/organizations/${organization.slug}/sign-ins`;
+    const { body } = await gateway.api<{ items: { id: string }[] }>('GET', `${log}?code=saml_role_denied&limit=1`);
+    // The organization has a default role, which users of this connection do not get.
+    expect((await gateway.api('GET', `${log}/${body.items[0]?.id}`)).body).toMatchObject({
+      detail: 'No role rule matches the groups in the SAML response, and no default role applies.',
+    });
     const rules = [{ group: 'platform-admins', role: 'owner' }];
     const roles = `/organizations/${organization.slug}/role-mapping`;
     const set = (more: object[]) => gateway.api('PUT', roles, { rules: [...rules, ...more], default_role: 'collaborator' });

@@ -167,25 +167,25 @@ const ROLE_DENIALS: Readonly<
   absent: {
     variant: 'groups_absent',
     detail: 'Your identity provider did not send your groups, and roles in this organization depend on them.',
-    administratorDetail: 'The SAML response has no groups attribute, and the organization has no default role.',
+    administratorDetail: 'The SAML response has no groups attribute, and no default role applies.',
   },
   over_limit: {
     variant: 'groups_over_limit',
     detail: 'You are in more groups than your identity provider sends, and roles in this organization depend on them.',
     administratorDetail:
-      'The identity provider sent a link instead of the groups because the user is in too many, and the organization has no default role.',
+      'The identity provider sent a link instead of the groups because the user is in too many, and no default role applies.',
   },
   present: {
     variant: 'groups_unmatched',
     detail: 'None of the groups that your identity provider sent has a role in this organization.',
-    administratorDetail: 'No role rule matches the groups in the SAML response, and the organization has no default role.',
+    administratorDetail: 'No role rule matches the groups in the SAML response, and no default role applies.',
   },
 };
 
 const SCIM_DENIAL = {
   variant: 'groups_unmatched',
   detail: 'You are in no group that has a role in this organization.',
-  administratorDetail: 'No role rule matches the groups that SCIM provisions for this user, and the organization has no default role.',
+  administratorDetail: 'No role rule matches the groups that SCIM provisions for this user, and no default role applies.',
 } as const;
 
 /** Returns the refusal of a user without a role. Its texts depend on why no rule matched. */
