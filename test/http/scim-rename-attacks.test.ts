@@ -70,7 +70,9 @@ async function makeMember(email: string): Promise<Attacker> {
 const makeGroup = async (displayName: string, ...members: readonly Attacker[]): Promise<string> =>
   (await scim.call('POST', '/Groups', { displayName, members: members.map(({ id }) => ({ value: id })) })).body.id;
 const patch = async (...Operations: readonly unknown[]) => (await scim.call('PATCH', `/Groups/${admins}`, { Operations })).status;
-const rename = (displayName: string) => patch({ op: 'replace', value: { id: admins, displayName } });
+const rename = (displayName: string) => renameGroup(admins, displayName);
+const renameGroup = async (id: string, displayName: string) =>
+  (await scim.call('PATCH', `/Groups/${id}`, { Operations: [{ op: 'replace', value: { id, displayName } }] })).status;
 
 const recordOf = ({ id }: Attacker) => gateway.runtime.store.get(acme.id, MEMBERS, id);
 const roleInRecord = async (member: Attacker) => (await recordOf(member))?.value.role;
@@ -288,6 +290,39 @@ it.each([
 });
 
 describe('a rename that was interrupted', () => {
+  it('gives a higher role only together with its audit entry, and not to the test of another identity provider', async () => {
+    const bob = await makeMember('bob@acme.example');
+    await setRules(['platform-admins', 'chiefs']);
+    const chiefs = await makeGroup('chiefs', bob);
+    const idp = await newIdentityProvider(acme);
+    const saved = await gateway.api<{ replacement: string }>('PUT', organization('/identity-provider?on_new_entity_id=keep'), idp.metadata);
+    const testUrl = `${gateway.url}/saml/${acme.slug}/login?test=1&connection=${saved.body.replacement}`;
+    const { requestId } = startedBy(await bob.browser.request(testUrl));
+    expect([await renameGroup(chiefs, 'others'), await roleInRecord(bob)]).toEqual([204, 'collaborator']);
+    await interrupt(() => renameGroup(chiefs, 'chiefs'));
+    const before = await recordOf(bob);
+    expect(await ownersRequests(bob)).toEqual(REFUSED);
+    const answer = idp.respond({ inResponseTo: requestId, values: valuesOf(bob.email) as never });
+    expect((await acme.post(bob.browser, answer)).status).toBe(303);
+    expect(await recordOf(bob)).toEqual(before);
+    const { body } = await gateway.api<{ entity_id: string }>('GET', organization('/identity-provider'));
+    expect(body.entity_id).not.toBe(idp.entityId);
+    await resumeGroupChanges(replica.runtime);
+    expect(await roleInRecord(bob)).toBe('owner');
+    const audit = await gateway.api<{ items: { event: string }[] }>('GET', organization(`/audit?member_id=${bob.id}`));
+    expect(audit.body.items.map(({ event }) => event)).toContain('member.role_changed');
+  });
+
+  it('does not give back a role by cached rules that another rename has outdated', async () => {
+    await setRules(['platform-admins', 'chiefs']);
+    // The other group keeps ada an owner. So only the batch that changes ben can be interrupted.
+    const chiefs = await makeGroup('chiefs', ada, await makeMember('ben@acme.example'));
+    await interrupt(() => renameGroup(chiefs, 'former-chiefs'));
+    expect((await replica.api('GET', organization('/members'), undefined, ada.token)).status).toBe(200);
+    expect([await rename('former-admins'), await roleInRecord(ada)]).toEqual([204, 'collaborator']);
+    expect(await ownersRequests(ada)).toEqual(REFUSED);
+  });
+
   it.each([
     ['PATCH', () => patch({ op: 'remove', path: `members[value eq "${ada.id}"]` })],
     ['PUT', async () => (await scim.call('PUT', `/Groups/${admins}`, { displayName: 'former-admins', members: [] })).status],

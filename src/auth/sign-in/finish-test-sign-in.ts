@@ -7,7 +7,7 @@ import { GatewayError } from '../../errors.ts';
 import { findConnection, requireConnection, withConnection } from '../../organizations/connections/connections.ts';
 import { metadataVersionSteps, pruneMetadataVersions } from '../../organizations/connections/metadata-versions.ts';
 import { noteConnections } from '../../organizations/directory.ts';
-import { withPresentRole } from '../../organizations/groups/pending-group-changes.ts';
+import { isLosingRole } from '../../organizations/groups/pending-group-changes.ts';
 import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
 import { type Outdated, type ResolvedMember, resolveMember } from '../../organizations/identity/resolve-member.ts';
 import { asTested, type Promotion, promote, requireReplaced } from '../../organizations/idp-change/replacement.ts';
@@ -188,8 +188,9 @@ async function consume(
     };
     const nowMs = runtime.now();
     const accepted = outcome === 'accepted' ? verified?.connection : undefined;
+    const known = resolved?.known;
     // An owner by a group that was renamed or deleted is no longer an owner, although the record may still say so.
-    const member = resolved?.known && (await withPresentRole(runtime.store, stored.value, resolved.known));
+    const member = known && !(await isLosingRole(runtime.store, stored.value, known.value)) ? known : undefined;
     const promotion = accepted && promote(stored, { draftId: accepted.id, member, startedBy: answer.request.startedBy, actor, nowMs });
     const change = promotion
       ? await promotionSteps(runtime, stored, { promotion, actor })

@@ -105,7 +105,12 @@ export const decideRoleByGroups = (organization: Organization, connectionId: str
 
 /** Returns a member with the role that the groups give. A member without a role loses all sessions, as at a sign-in. */
 export function withRoleByGroups(organization: Organization, member: Member, scim: readonly string[]): Member {
-  const decision = decideRoleByGroups(organization, member.scim?.connectionId ?? member.connectionId, { saml: member.groups, scim });
+  const connectionId = member.scim?.connectionId ?? member.connectionId;
+  return withDecision(member, decideRoleByGroups(organization, connectionId, { saml: member.groups, scim }));
+}
+
+/** Returns a member after a decision outside a sign-in. */
+export function withDecision(member: Member, decision: RoleDecision): Member {
   const { role, roleSource } = resolveRoleWithoutSignIn(decision, member);
   if (role === member.role && JSON.stringify(roleSource) === JSON.stringify(member.roleSource)) return member;
   return { ...member, role, roleSource, ...(role === 'none' ? { sessions: [] } : {}) };

@@ -2,9 +2,10 @@
  * Renames and deletions of groups whose members have not all been changed yet, and the roles of these members until then.
  *
  * A member in one of these groups must not use a role that the group no longer gives, even if the gateway stops halfway. So the commit
- * that renames or deletes a group with a role also marks the organization. While it is marked, every check of a session or token decides
- * the role of such a member by the current groups, as a sign-in does, instead of reading it from the member's record. Checks see the
- * mark at most {@link CREDENTIAL_RULES_LEASE_MS} later.
+ * that renames or deletes a group with a role also marks the organization. While it is marked, every check of a session or token also
+ * decides the role of such a member by the current groups, as a sign-in does, and uses the lower one of this role and the record's. So
+ * rules in the cache that are older than a finished change never give back a role. Checks see the mark at most
+ * {@link CREDENTIAL_RULES_LEASE_MS} later.
  */
 import type { Actor } from '../../audit.ts';
 import { BoundedCache } from '../../bounded-cache.ts';
@@ -13,10 +14,21 @@ import { perRuntime, type Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
 import { Lease } from '../../store/lease.ts';
 import { readTogether } from '../../store/read-together.ts';
-import type { Collection, Step, Store, Stored } from '../../store/store.ts';
+import type { Collection, Step, Store } from '../../store/store.ts';
+import { roleScopeOf } from '../connections/connections.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import { CREDENTIAL_RULES_LEASE_MS, getOrganizationById, type Organization } from '../organizations.ts';
-import { type RuleGroups, readRuleGroups, ruleGroupsOfMember, ruleGroupsOfUser, usesScimGroups, withRoleByGroups } from './group-roles.ts';
+import { decideRole, type RoleScope } from '../role-mapping.ts';
+import {
+  groupsOf,
+  type RuleGroups,
+  readRuleGroups,
+  ruleGroupsOfMember,
+  ruleGroupsOfUser,
+  usesScimGroups,
+  withDecision,
+  withRoleByGroups,
+} from './group-roles.ts';
 import { membershipId, scimMemberships } from './scim-groups.ts';
 
 export interface GroupChangeRecord {
@@ -83,8 +95,8 @@ export async function groupChangeSteps(
 }
 
 /**
- * Reads a member of an organization that is marked with `changesGroups`. If one of the member's groups is changing, the member has the
- * role that the groups give now, by rules that are at most as old as the mark may be.
+ * Reads a member of an organization that is marked with `changesGroups`. If one of the member's groups is changing, and the groups now give
+ * a lower role than the record has, the member has that role. The rules are at most as old as the mark may be.
  */
 export async function readMemberDuringGroupChange(runtime: Runtime, organizationId: string, memberId: string): Promise<Member | undefined> {
   const { store } = runtime;
@@ -95,19 +107,24 @@ export async function readMemberDuringGroupChange(runtime: Runtime, organization
   const { connectionId } = member.scim;
   const rules = await presentRules(runtime, organizationId, connectionId);
   if (!rules) return member;
-  const groups = await ruleGroupsOfUser(store, rules.ruleGroups, { organizationId, connectionId, userId: memberId });
-  return withRoleByGroups(rules.organization, member, groups);
+  const scim = await ruleGroupsOfUser(store, rules.ruleGroups, { organizationId, connectionId, userId: memberId });
+  const decision = decideRole(rules.roleMapping, groupsOf(rules, { saml: member.groups, scim }), rules.scope);
+  const decided = withDecision(member, decision);
+  return isLower(decided, member) ? decided : member;
 }
 
-/** Returns a member with the role that the groups give, if a group of the organization is changing. */
-export async function withPresentRole(store: Store, organization: Organization, member: Stored<Member>): Promise<Stored<Member>> {
-  if (!organization.changesGroups || !member.value.scim || !usesScimGroups(organization)) return member;
-  const groups = await ruleGroupsOfMember(store, organization, member.value);
-  return { ...member, value: withRoleByGroups(organization, member.value, groups) };
+/** Returns whether a member's record still has a role that the member's groups no longer give, because a group is changing. */
+export async function isLosingRole(store: Store, organization: Organization, member: Member): Promise<boolean> {
+  if (!organization.changesGroups || !member.scim || !usesScimGroups(organization)) return false;
+  return isLower(withRoleByGroups(organization, member, await ruleGroupsOfMember(store, organization, member)), member);
 }
 
-interface PresentRules {
-  readonly organization: Organization;
+const ROLES: readonly Member['role'][] = ['none', 'collaborator', 'owner'];
+const isLower = (a: Pick<Member, 'role'>, b: Pick<Member, 'role'>): boolean => ROLES.indexOf(a.role) < ROLES.indexOf(b.role);
+
+/** What decides the roles of users of one connection. The cache does not keep the rest of the organization's record. */
+interface PresentRules extends Pick<Organization, 'roleMapping' | 'groupsFrom'> {
+  readonly scope: RoleScope;
   readonly ruleGroups: RuleGroups;
 }
 
@@ -126,7 +143,9 @@ function presentRules(runtime: Runtime, organizationId: string, connectionId: st
 async function readRules({ store }: Runtime, organizationId: string, connectionId: string): Promise<PresentRules | undefined> {
   const organization = await getOrganizationById(store, organizationId);
   if (!organization || !usesScimGroups(organization)) return undefined;
-  return { organization, ruleGroups: await readRuleGroups(store, organization, { connectionId }) };
+  const { roleMapping, groupsFrom } = organization;
+  const ruleGroups = await readRuleGroups(store, organization, { connectionId });
+  return { roleMapping, groupsFrom, scope: roleScopeOf(organization, connectionId), ruleGroups };
 }
 
 /** Changes that are compared with the groups of a member. If there are more, which takes a crash, they concern every member. */

@@ -162,7 +162,7 @@ export function asTested(organization: Organization, draft: Connection): Connect
 export interface Proof {
   /** The draft that was tested. */
   readonly draftId: string;
-  /** The member whom the accepted response identifies. */
+  /** The member whom the accepted response identifies. Undefined if the member is losing its role. */
   readonly member: Stored<Member> | undefined;
   /** The member who started the test, or another kind of caller. */
   readonly startedBy: string;
