@@ -1,11 +1,12 @@
 /** A member who tries to keep the role `owner` of a group that is being renamed or deleted, while the gateway stops halfway. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { DIRECTORY, noteGroupChanges } from '../../src/organizations/directory.ts';
 import { resumeGroupChanges } from '../../src/organizations/groups/group-changes.ts';
 import { MEMBERS } from '../../src/organizations/members.ts';
 import { getOrganizationById, ORGANIZATION, ORGANIZATION_RECORD } from '../../src/organizations/organizations.ts';
 import { NAME_ID_EMAIL } from '../../src/saml/names.ts';
-import type { Step, Store } from '../../src/store/store.ts';
+import { GLOBAL, type Step, type Store } from '../../src/store/store.ts';
 import { HttpBrowser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, startedBy, type TestOrganization } from '../support/identity-provider.ts';
@@ -321,6 +322,19 @@ describe('a rename that was interrupted', () => {
     expect((await replica.api('GET', organization('/members'), undefined, ada.token)).status).toBe(200);
     expect([await rename('former-admins'), await roleInRecord(ada)]).toEqual([204, 'collaborator']);
     expect(await ownersRequests(ada)).toEqual(REFUSED);
+  });
+
+  it.each([
+    ['repeats it', 'former-admins', 204],
+    ['undoes it', 'platform-admins', 429],
+  ])('is noted for the background again if the client %s', async (_title, name, status) => {
+    await interrupt(() => rename('former-admins'));
+    // As if another replica had finished an earlier change, and had stopped before it looked for later ones.
+    await noteGroupChanges(gateway.runtime.store, acme.id, false);
+    expect(await rename(name)).toBe(status);
+    expect((await gateway.runtime.store.get(GLOBAL, DIRECTORY, acme.id))?.value.changesGroups).toBe(true);
+    await resumeGroupChanges(replica.runtime);
+    expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', false]);
   });
 
   it.each([

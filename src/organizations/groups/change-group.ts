@@ -19,7 +19,7 @@ import { quotaExceeded, quotaOf } from '../quotas/quotas.ts';
 import { changeMemberships, type MemberCharges, noSuchGroup } from './change-memberships.ts';
 import { finishGroupChange } from './group-changes.ts';
 import { isRuleGroup, usesScimGroups } from './group-roles.ts';
-import { groupChangeSteps, requireNoGroupChange } from './pending-group-changes.ts';
+import { groupChangeSteps, isGroupChanging, requireNoGroupChange } from './pending-group-changes.ts';
 import { type ScimGroup, scimGroups, scimMemberships } from './scim-groups.ts';
 
 /** @throws ScimError 404 */
@@ -125,14 +125,17 @@ async function changeAttributes(
     const value = groupRecord(change(before.attributes), before);
     if (JSON.stringify(value) === JSON.stringify(before)) {
       await confirmReplicated(store, organization.id);
+      // The client repeats a rename that was interrupted.
+      if (await isGroupChanging(store, organization.id, id)) await noteGroupChanges(store, organization.id, true);
       return { isChanged: false, changesRoles: false };
     }
     const nowMs = now();
     const isRenamed = value.displayName !== before.displayName;
     const changesRoles = isRenamed && givesRole(organization, [before.displayName, value.displayName]);
     if (changesRoles) {
-      await requireNoGroupChange(store, organization.id, id);
+      // Noted also if it is refused then. The note of an interrupted change is lost if it ends just as another one is finished.
       await noteGroupChanges(store, organization.id, true);
+      await requireNoGroupChange(store, organization.id, id);
     }
     const details = {
       group: id,
