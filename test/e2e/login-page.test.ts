@@ -22,7 +22,7 @@ describe('sign-in and error pages in Chromium', () => {
   it('signs in the first time, reports an unknown organization, and offers one click the next time', async () => {
     const { context, page, complaints } = await openPage(browser, [gateway.url, (await gateway.mockIdp()).url]);
     await page.goto(`${gateway.url}/console/members`);
-    await page.getByLabel('Work email or organization').fill('somebody@nowhere.example');
+    await page.getByLabel('Work email or organization').fill('user@nowhere.example');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
     expect(await inspectLooks(page, 'login-unknown')).toEqual([]);

@@ -84,7 +84,7 @@ const REQUESTS: readonly (() => Promise<Response>)[] = [
     fetch(`${front}/login`, {
       method: 'POST',
       headers: { ...HEADERS, 'content-type': 'application/x-www-form-urlencoded' },
-      body: 'who=nobody',
+      body: 'who=unknown',
     }),
 ];
 

@@ -259,7 +259,7 @@ describe('groups that SCIM provisions', () => {
     const source = { kind: 'rule', group: 'platform-admins' };
     expect(await memberOf(ada.id)).toMatchObject({ role: 'collaborator', role_source: source, pending_role: 'owner' });
     expect(await reasonOf(ada.id)).toContain(
-      'collaborator invited A rule gives the group “platform-admins” the role owner. It applies from the first sign-in.',
+      'collaborator invited A rule gives the group “platform-admins” the owner role. It applies from the first sign-in.',
     );
     // No change before the first sign-in lifts the limit.
     await setRules([{ group: 'admins', role: 'owner' }], 'owner');

@@ -15,7 +15,7 @@ const TEXTS = {
     they: (group: string) =>
       `The identity provider says that the member is in the group “${group}”, and a rule gives this role to that group.`,
   },
-  pendingByRule: (group: string) => `A rule gives the group “${group}” the role owner. It applies from the first sign-in.`,
+  pendingByRule: (group: string) => `A rule gives the group “${group}” the owner role. It applies from the first sign-in.`,
   pendingByDefault: 'The default role is owner. It applies from the first sign-in.',
   manual: 'An owner of the organization or the operator set this role.',
   noRole: (noRule: string) => `${noRule}, and no default role applies.`,

@@ -17,7 +17,7 @@ const TEXTS = {
   whatGoLiveDoes: 'So far, only test sign-ins work. When you go live, users can sign in immediately.',
   isReady: 'Everything is set up, and the test sign-in succeeded.',
   isDisabled: 'This connection is disabled. Ask an owner of the organization to enable it.',
-  isLocked: 'Members exist who can sign in through this identity provider. An owner of the organization must enable the connection.',
+  isLocked: 'Some members can already sign in through this identity provider. An owner of the organization must enable the connection.',
   openStep: (link: ComponentChildren, problem: string | undefined) => (
     <>
       {link}: {problem}

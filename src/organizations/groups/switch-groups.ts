@@ -42,8 +42,8 @@ const losersOf = ({ changes }: Pick<RoleMappingEffect, 'changes'>): number =>
   changes.filter(({ from }) => from === 'owner').reduce((count, change) => count + change.count, 0);
 
 /**
- * Refuses to switch the groups if no known member would be an owner after the next sign-in, and one is now. An organization of which
- * not all members were read is also refused, because an operator who knows better can confirm.
+ * Refuses to switch the groups if no known member would be an owner after the next sign-in, and one is now. Also refuses if not all
+ * members were read, because the operator can confirm the switch.
  * @throws conflict
  */
 export async function requireOwnerAfterSwitch(store: Store, before: Organization, after: Organization): Promise<void> {
