@@ -12,7 +12,7 @@ import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { makeTestOrganization, startedBy, type TestOrganization } from '../support/identity-provider.ts';
 import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
 import { callWithSession } from '../support/session-calls.ts';
-import { newIdentityProvider } from '../support/test-connection.ts';
+import { addConnection, newIdentityProvider } from '../support/test-connection.ts';
 
 let gateway: TestGateway;
 /** Another replica. It has not read the organization before the attack, so that it has no cached copy of its rules. */
@@ -277,6 +277,61 @@ describe.each([
   });
 });
 
+const deleteAdmins = async () => (await scim.call('DELETE', `/Groups/${admins}`)).status;
+
+it.each([
+  [
+    'a rename is noted for the background again if the client repeats it',
+    () => rename('former-admins'),
+    () => rename('former-admins'),
+    204,
+  ],
+  [
+    'a rename is noted for the background again if the client undoes it',
+    () => rename('former-admins'),
+    () => rename('platform-admins'),
+    429,
+  ],
+  ['a deletion is noted for the background again if the client repeats it', deleteAdmins, deleteAdmins, 404],
+])('%s', async (_title, change, again, status) => {
+  await interrupt(change);
+  // As if another replica had finished an earlier change, and had stopped before it looked for later ones.
+  await noteGroupChanges(gateway.runtime.store, acme.id, false);
+  expect(await again()).toBe(status);
+  expect((await gateway.runtime.store.get(GLOBAL, DIRECTORY, acme.id))?.value.changesGroups).toBe(true);
+  await resumeGroupChanges(replica.runtime);
+  expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', false]);
+});
+
+it.each([
+  [
+    'the connection is disabled and sessions are kept',
+    (connection: string) => replica.api('PATCH', organization(`/connections/${connection}`), { state: 'disabled', keep_sessions: true }),
+  ],
+  [
+    'another connection becomes the default',
+    async () => replica.api('PATCH', organization(`/connections/${(await addConnection(gateway, acme)).id}`), { is_default: true }),
+  ],
+  [
+    'users of another identity provider get new accounts',
+    async () =>
+      replica.api('PUT', organization('/identity-provider?on_new_entity_id=new_accounts'), (await newIdentityProvider(acme)).metadata),
+  ],
+  ['the role rules change', () => replica.api('PUT', organization('/role-mapping'), OTHER_RULES)],
+  ['groups_from becomes both', () => replica.api('PATCH', organization(), { groups_from: 'both', allow_no_owner: true })],
+  ['only SCIM users can sign in', () => replica.api('PATCH', organization(), { provisioning: 'scim_required' })],
+  ['the SCIM token is revoked', () => replica.api('DELETE', organization(`/scim-tokens/${scim.id}`))],
+])('a group that is being deleted gives no role if %s meanwhile', async (_title, act) => {
+  const connection = (await getOrganizationById(gateway.runtime.store, acme.id))?.connections[0]?.id ?? '';
+  await interrupt(deleteAdmins);
+  expect([200, 204]).toContain((await act(connection)).status);
+  for (const status of await ownersRequests(ada)) expect([401, 403]).toContain(status);
+  await resumeGroupChanges(replica.runtime);
+  expect(await roleInRecord(ada)).not.toBe('owner');
+  for (const status of await ownersRequests(ada)) expect([401, 403]).toContain(status);
+});
+const OTHER_RULES = { rules: [{ group: 'others', role: 'owner' }], default_role: 'collaborator', allow_no_owner: true };
+
 it.each([
   ['deleting the connection', removeConnection, 204],
   ['switching groups_from', switchGroups, 200],
@@ -322,19 +377,6 @@ describe('a rename that was interrupted', () => {
     expect((await replica.api('GET', organization('/members'), undefined, ada.token)).status).toBe(200);
     expect([await rename('former-admins'), await roleInRecord(ada)]).toEqual([204, 'collaborator']);
     expect(await ownersRequests(ada)).toEqual(REFUSED);
-  });
-
-  it.each([
-    ['repeats it', 'former-admins', 204],
-    ['undoes it', 'platform-admins', 429],
-  ])('is noted for the background again if the client %s', async (_title, name, status) => {
-    await interrupt(() => rename('former-admins'));
-    // As if another replica had finished an earlier change, and had stopped before it looked for later ones.
-    await noteGroupChanges(gateway.runtime.store, acme.id, false);
-    expect(await rename(name)).toBe(status);
-    expect((await gateway.runtime.store.get(GLOBAL, DIRECTORY, acme.id))?.value.changesGroups).toBe(true);
-    await resumeGroupChanges(replica.runtime);
-    expect([await roleInRecord(ada), await isMarked()]).toEqual(['collaborator', false]);
   });
 
   it.each([

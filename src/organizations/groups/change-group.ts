@@ -6,7 +6,7 @@ import type { Attributes } from '../../scim/attributes.ts';
 import { type MemberListChange, readGroupProfile, type SentGroup } from '../../scim/group.ts';
 import { compareAndSet, RETRY } from '../../store/compare-and-set.ts';
 import { confirmReplicated } from '../../store/confirm-replicated.ts';
-import type { Step, Stored } from '../../store/store.ts';
+import type { Step, Store, Stored } from '../../store/store.ts';
 import { toIsoTime } from '../../time.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
 import { noteGroupChanges } from '../directory.ts';
@@ -125,8 +125,7 @@ async function changeAttributes(
     const value = groupRecord(change(before.attributes), before);
     if (JSON.stringify(value) === JSON.stringify(before)) {
       await confirmReplicated(store, organization.id);
-      // The client repeats a rename that was interrupted.
-      if (await isGroupChanging(store, organization.id, id)) await noteGroupChanges(store, organization.id, true);
+      await noteInterruptedChange(store, organization.id, id);
       return { isChanged: false, changesRoles: false };
     }
     const nowMs = now();
@@ -159,6 +158,11 @@ async function changeAttributes(
   });
 }
 
+/** Notes the change of a group for the background again, because a client repeats a request that was interrupted. */
+async function noteInterruptedChange(store: Store, organizationId: string, groupId: string): Promise<void> {
+  if (await isGroupChanging(store, organizationId, groupId)) await noteGroupChanges(store, organizationId, true);
+}
+
 /**
  * Requires that the organization is unchanged. With `isReplaced`, sign-ins that have read it fail and are evaluated again.
  * With `changesRoles`, sessions and tokens use the current groups until all members are changed.
@@ -189,6 +193,7 @@ export async function removeGroup(
   const connectionId = target.connection.id;
   const hasMembers = await compareAndSet<boolean>(async () => {
     const { stored, organization } = await requireTarget(store, target.organization.id, connectionId);
+    await noteInterruptedChange(store, organization.id, id);
     const group = await getGroup(runtime, target, id);
     requireVersion(group.version);
     // A member that is added from now on changes the version of the group.
