@@ -17,12 +17,18 @@ export function createLog(level: string): Log {
   return pino(options, openStdout());
 }
 
-/** Drops entries once the terminal is closed, as pino does for a closed pipe. Otherwise the first of them would end the process. */
+/**
+ * Opens stdout such that its reader neither stops nor ends the gateway. Once a pipe (EPIPE) or terminal (EIO) is closed, entries are
+ * dropped. It writes asynchronously, because a reader that pauses would otherwise stop all requests.
+ */
 function openStdout() {
-  const stdout = pino.destination({ fd: 1, sync: true });
+  const stdout = pino.destination({ fd: 1 });
+  // Pino's own handler knows closed pipes only. After another error, a flush would repeat its write forever.
+  stdout.removeAllListeners('error');
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EIO') throw error;
+    if (error.code !== 'EIO' && error.code !== 'EPIPE') throw error;
     stdout.write = () => true;
+    stdout.end = stdout.flushSync = stdout.destroy = () => {};
   });
   return stdout;
 }

@@ -109,6 +109,31 @@ describe('samlgate serve', () => {
     rmSync(directory, { recursive: true });
   });
 
+  it('keeps running when the reader of its log is gone', async () => {
+    const gateway = await startGatewayProcess();
+    gateway.process.stdout?.destroy();
+    for (const slug of ['first', 'second', 'third']) {
+      // Each writes an audit entry to the log.
+      expect((await gateway.api('POST', '/organizations', { slug, name: slug })).status).toBe(201);
+    }
+    expect(gateway.process.exitCode).toBeNull();
+    expect(await gateway.stop('SIGTERM')).toBe(0);
+  });
+
+  it('answers while the reader of its log pauses, and loses no entry', async () => {
+    const gateway = await startGatewayProcess();
+    gateway.process.stdout?.pause();
+    await gateway.api('POST', '/organizations', { slug: 'acme', name: 'Acme' });
+    // More than a pipe and its reader hold.
+    const names = Array.from({ length: 400 }, (_, n) => `${'x'.repeat(180)} ${n}`);
+    for (const name of names) expect((await gateway.api('PATCH', '/organizations/acme', { name })).status).toBe(200);
+    gateway.process.stdout?.resume();
+    const entries = () => gateway.output().match(/"organization\.changed"/g)?.length;
+    for (let i = 0; i < 200 && entries() !== names.length; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(entries()).toBe(names.length);
+    expect(await gateway.stop()).toBe(0);
+  });
+
   it('does not wait after a second signal', async () => {
     const gateway = await startGatewayProcess();
     const stopped = gateway.stop('SIGTERM');

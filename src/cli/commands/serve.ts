@@ -42,8 +42,8 @@ async function serve(): Promise<void> {
   const noMorePatience = Promise.withResolvers<void>();
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
-    // Ctrl-C and a second signal do not wait until load balancers have noticed.
-    if (signal === 'SIGINT' || isStopping) noMorePatience.resolve();
+    // Ctrl-C and a second signal do not wait until load balancers have noticed. A closed terminal can send SIGHUP twice.
+    if (signal === 'SIGINT' || (isStopping && signal !== 'SIGHUP')) noMorePatience.resolve();
     if (isStopping) return;
     isStopping = true;
     log.info({ signal }, 'stopping');
