@@ -217,8 +217,11 @@ export async function removeConnection(
   const isRevoking = organization.revokingConnections?.some((each) => each.connectionId === connectionId) ?? false;
   // The connection is gone if an earlier request was interrupted after its commit.
   const id = isRevoking ? connectionId : requireConnection(organization, connectionId).id;
+  const known = findConnection(organization, id);
+  // Checked again in the commit. A removal that is refused must not first change thousands of members.
+  if (known) requireRemovable(organization, known);
   if (!keepsSessions) await noteRevocation(runtime.store, organization.id, true);
-  if (findConnection(organization, id)) await finishGroupChangesOf(runtime, organization.id, id);
+  if (known) await finishGroupChangesOf(runtime, organization.id, id);
   await noteDeletedGroups(runtime.store, organization.id, id);
   const after = await updateOrganization(runtime, actor, {
     organizationId: organization.id,
