@@ -483,6 +483,7 @@ describe('withoutPersons() and withoutAddresses()', () => {
       masked: `${text.length} characters, several words, with AADSTS50105`,
     });
     expect(errorNumbersOf('no number')).toBe('9 characters, several words');
+    expect(errorNumbersOf('MSIS7042: JSMITH001')).toBe('19 characters, several words, with MSIS7042');
   });
 
   it('remove an address inside a URL', () => {

@@ -12,6 +12,8 @@ import type { SignInLogEntry } from './sign-in-log.ts';
 export function maskEntry({ memberId: _id, address: _address, subject, refusal, examination, ...entry }: SignInLogEntry): SignInLogEntry {
   return {
     ...entry,
+    // Names of attributes can contain an address.
+    attributeNames: withoutAddresses(entry.attributeNames),
     ...(subject === undefined ? {} : { subject: maskSubject(subject) }),
     ...(refusal ? { refusal: maskFacts(refusal, entry.code) } : {}),
     ...(examination ? { examination: maskExamination(examination) } : {}),

@@ -43,12 +43,17 @@ export function visitActorOf(request: Request, response: Response): Actor {
 /** Refuses missing sign-ins and those of others in the same words, so that the text does not reveal which sign-ins exist. */
 export const UNKNOWN_ENTRY = 'This sign-in does not exist, or its entry has expired.';
 
+/** Returns whether the visitor may see a sign-in. A setup sees its own tests only, and owners and the operator see all. */
+export function maySeeEntry(response: Response, { kind, startedBy }: SignInLogEntry): boolean {
+  const { viewer } = visitOf(response);
+  return viewer.kind !== 'setup' || (kind === 'test' && startedBy === viewer.linkId);
+}
+
 /**
- * Returns a sign-in as the visitor may see it. A setup sees its own tests only, and not which user they are about: another person may
- * have run them, because a setup link can be forwarded.
+ * Returns a sign-in as the visitor may see it, or undefined. A setup does not see which user its test is about: another person may have
+ * run it, because a setup link can be forwarded.
  */
 export function entryForVisitor(response: Response, entry: SignInLogEntry): SignInLogEntry | undefined {
-  const { viewer } = visitOf(response);
-  if (viewer.kind !== 'setup') return entry;
-  return entry.kind === 'test' && entry.startedBy === viewer.linkId ? maskEntry(entry) : undefined;
+  if (!maySeeEntry(response, entry)) return undefined;
+  return visitOf(response).viewer.kind === 'setup' ? maskEntry(entry) : entry;
 }

@@ -19,7 +19,7 @@ import { requireWithinLimit } from '../limits/rate-limits.ts';
 import { sendPage } from '../pages.ts';
 import { sendTestSignIn } from '../saml/acs.tsx';
 import { requireVisitedConnection } from './connections/visited-connection.ts';
-import { entryForVisitor, UNKNOWN_ENTRY, visitActorOf } from './setup-visit.ts';
+import { entryForVisitor, maySeeEntry, UNKNOWN_ENTRY, visitActorOf } from './setup-visit.ts';
 import { frameOf, redirectWithNotice, visitOf } from './visit.ts';
 
 const TEXTS = {
@@ -61,7 +61,8 @@ export function oneSignInPages(runtime: Runtime): Router {
     redirectWithNotice(runtime, response, `${visitOf(response).base}/sign-ins/${entry.id}`, notice);
   });
   router.get('/:id/bundle', async (request, response) => {
-    const entry = await requestedEntry(runtime, request, response);
+    // The bundle is masked for every reader, and describes what was received, so it is made of the whole entry.
+    const entry = await findEntry(runtime, request, response);
     response.setHeader('Content-Disposition', `attachment; filename="samlgate-${entry.id}.json"`);
     response.setHeader('Cache-Control', 'no-store');
     response.json(signInBundleJson(entry, organizationOf(response), runtime.config.baseUrl));
@@ -108,12 +109,18 @@ async function addressesOf({ store }: Runtime, organizationId: string, ids: read
 }
 
 /** @throws not_found if there is no such entry, or if a setup requests anything but its own test */
-async function requestedEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
+async function findEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
   await flushSignInLog(runtime);
   const entry = await getLogEntry(runtime, organizationOf(response).id, String(request.params.id));
-  const visible = entryForVisitor(response, entry);
-  if (!visible) throw new GatewayError('not_found', UNKNOWN_ENTRY);
-  return visible;
+  if (!maySeeEntry(response, entry)) throw new GatewayError('not_found', UNKNOWN_ENTRY);
+  return entry;
+}
+
+/** Returns the requested entry, masked for a setup. @throws not_found */
+async function requestedEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
+  const entry = entryForVisitor(response, await findEntry(runtime, request, response));
+  if (!entry) throw new GatewayError('not_found', UNKNOWN_ENTRY);
+  return entry;
 }
 
 async function showSignIn(runtime: Runtime, request: Request, response: Response): Promise<void> {

@@ -185,9 +185,12 @@ export function withoutAddresses<T>(value: T): T {
   return JSON.parse(JSON.stringify(value), mask) as T;
 }
 
-/** Keeps only the error numbers of a StatusMessage, such as Entra ID's AADSTS50105: the rest may name the user. */
+/** Entra ID's and AD FS's. Other words of capitals and digits can be the name of a user. */
+const ERROR_NUMBER = /\b(?:AADSTS|MSIS)\d{3,9}\b/g;
+
+/** Keeps only the error numbers of a StatusMessage, such as AADSTS50105: the rest may name the user. */
 export function errorNumbersOf(text: string): string {
-  const numbers = [...new Set(text.match(/\b[A-Z]{3,12}\d{3,9}\b/g) ?? [])].slice(0, 5);
+  const numbers = [...new Set(text.match(ERROR_NUMBER) ?? [])].slice(0, 5);
   const described = describeValue(text);
   return numbers.length === 0 ? described : `${described}, with ${numbers.join(', ')}`;
 }
