@@ -64,7 +64,7 @@ describe('the provisioning log in the API', () => {
     const owner = new HttpBrowser();
     await acme.signIn(owner, 'olivia');
     const { text } = await owner.open(`${gateway.url}/console/provisioning/${con}`);
-    expect(last?.advice).toContain('decide it');
+    expect(last?.advice).toContain('resolve it');
     for (const shown of [last?.detail, last?.advice]) expect(text).toContain(shown);
   });
 
