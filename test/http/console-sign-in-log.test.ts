@@ -248,7 +248,7 @@ describe('test sign-in', () => {
       if (!('status' in values)) continue;
       const { body } = await gateway.api<{ detail: string }>('GET', `/organizations/${acme.slug}/sign-ins/${id}`);
       const found = `${body.detail.length} characters, several words, with AADSTS50105`;
-      const masked = `The reason of the identity provider is masked, because it can name the user (${found})`;
+      const masked = `The identity provider’s reason is masked because it can name the user (${found})`;
       for (const { text } of pages) expect(textOf(text)).toContain(masked);
       expect(bundle.text).toContain(masked);
       expect(page.text).toMatch(/StatusMessage.*with AADSTS50105/);

@@ -29,10 +29,10 @@ const maskExamination = ({ checks, structure, decryptedStructure, ...examination
   ...(decryptedStructure ? { decryptedStructure: withoutPersons(decryptedStructure) } : {}),
 });
 
-/** Keeps only the error numbers of a text by the identity provider, because the rest can name the user. */
+/** Keeps only the error numbers in a text from the identity provider, because the rest can name the user. */
 function maskFacts<Facts extends RefusalFacts>(facts: Facts, code: ErrorCode | undefined): Facts {
   const { detail = NO_STATUS_MESSAGE } = facts;
   if (code !== 'saml_status_not_success' || detail === NO_STATUS_MESSAGE) return withoutAddresses(facts);
-  const masked = `The reason of the identity provider is masked, because it can name the user (${errorNumbersOf(detail)}).`;
+  const masked = `The identity provider’s reason is masked because it can name the user (${errorNumbersOf(detail)}).`;
   return withoutAddresses({ ...facts, detail: masked });
 }

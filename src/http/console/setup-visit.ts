@@ -50,10 +50,8 @@ export function maySeeEntry(response: Response, { kind, startedBy }: SignInLogEn
 }
 
 /**
- * Returns a sign-in as the visitor may see it, or undefined. A setup does not see which user its test is about: another person may have
- * run it, because a setup link can be forwarded.
+ * Returns a sign-in as its visitor may see it. A setup does not see which user its test is about: another person may have run it,
+ * because a setup link can be forwarded. Call {@link maySeeEntry} first.
  */
-export function entryForVisitor(response: Response, entry: SignInLogEntry): SignInLogEntry | undefined {
-  if (!maySeeEntry(response, entry)) return undefined;
-  return visitOf(response).viewer.kind === 'setup' ? maskEntry(entry) : entry;
-}
+export const entryForVisitor = (response: Response, entry: SignInLogEntry): SignInLogEntry =>
+  visitOf(response).viewer.kind === 'setup' ? maskEntry(entry) : entry;

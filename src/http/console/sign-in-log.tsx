@@ -118,9 +118,7 @@ async function findEntry(runtime: Runtime, request: Request, response: Response)
 
 /** Returns the requested entry, masked for a setup. @throws not_found */
 async function requestedEntry(runtime: Runtime, request: Request, response: Response): Promise<SignInLogEntry> {
-  const entry = entryForVisitor(response, await findEntry(runtime, request, response));
-  if (!entry) throw new GatewayError('not_found', UNKNOWN_ENTRY);
-  return entry;
+  return entryForVisitor(response, await findEntry(runtime, request, response));
 }
 
 async function showSignIn(runtime: Runtime, request: Request, response: Response): Promise<void> {

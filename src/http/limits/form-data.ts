@@ -12,7 +12,7 @@ const MAX_PARTS = 100;
  */
 export async function readFormData(request: Request, body: Buffer): Promise<ReadonlyMap<string, readonly (string | File)[]>> {
   const type = request.get('content-type') ?? '';
-  // Of several types, Express reads the first one, and the platform the last one, which may have other limits.
+  // With several types, Express uses the first, and the parser the last, which may be one whose fields are not counted below.
   if (type.includes(',')) throw unreadable('several content types');
   if (countParts(body) > MAX_PARTS) {
     throw new GatewayError('validation_failed', `The uploaded form has more than ${MAX_PARTS} fields.`);

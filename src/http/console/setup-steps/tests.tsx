@@ -14,7 +14,7 @@ import { requireWithinLimit } from '../../limits/rate-limits.ts';
 import { sendPage } from '../../pages.ts';
 import { sendTestSignIn } from '../../saml/acs.tsx';
 import { findVisitedConnection, requireVisitedConnection } from '../connections/visited-connection.ts';
-import { entryForVisitor, UNKNOWN_ENTRY, visitActorOf } from '../setup-visit.ts';
+import { entryForVisitor, maySeeEntry, UNKNOWN_ENTRY, visitActorOf } from '../setup-visit.ts';
 import { frameOf, singleSignOnPathOf, visitOf } from '../visit.ts';
 
 const STEPS = { users: UsersStep, test: TestStep } as const;
@@ -64,7 +64,9 @@ async function show(runtime: Runtime, request: Request, response: Response, step
 
 /** Returns a test of this connection as the visitor may see it. */
 const testForVisitor = (response: Response, entry: SignInLogEntry): SignInLogEntry | undefined =>
-  entry.kind === 'test' && entry.connectionId === requireVisitedConnection(response).id ? entryForVisitor(response, entry) : undefined;
+  entry.kind === 'test' && entry.connectionId === requireVisitedConnection(response).id && maySeeEntry(response, entry)
+    ? entryForVisitor(response, entry)
+    : undefined;
 
 /** @throws not_found if there is no such entry, or if it is not a test of this connection */
 async function requireTest(runtime: Runtime, response: Response, id: string): Promise<SignInLogEntry> {
