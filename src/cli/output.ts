@@ -9,7 +9,7 @@ const TERMINAL_CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\
 /** Returns one line of text. Text from a gateway must neither control the terminal nor look like a line of this command. */
 export const plain = (value: unknown): string => textOf(value).replace(TERMINAL_CONTROLS, '\ufffd');
 
-/** Returns whether a text of several lines would be changed when it is printed. */
+/** Returns whether printing a text of several lines would change it. */
 export const hasTerminalControls = (text: string): boolean => plain(text.replaceAll('\n', '')) !== text.replaceAll('\n', '');
 
 function textOf(value: unknown): string {

@@ -237,8 +237,8 @@ export async function getMember(store: Store, organizationId: string, id: string
 export const noSuchMember = () => new GatewayError('not_found', 'There is no such member.');
 
 /**
- * Counts the unexpired CLI tokens of all organizations by signing key. It reads every member with a token, so it is meant for
- * pages of the operator.
+ * Counts the unexpired CLI tokens of all organizations by signing key. Reads every member with a token, so requests use the
+ * counts that `auth/keys/token-counts.ts` stores.
  */
 export async function countCliTokensByKey(store: Store, nowMs: number): Promise<Map<string, number>> {
   const counts = new Map<string, number>();

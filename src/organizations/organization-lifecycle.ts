@@ -62,7 +62,7 @@ export async function createOrganization(runtime: Runtime, actor: Actor, input: 
   return organization;
 }
 
-/** Deletes an organization whose creation was interrupted, or whose deletion by a former version was, so that its slug is free again. */
+/** Deletes what an interrupted creation, or an interrupted deletion by an earlier version, has left, so that the slug is free again. */
 async function removeAbandonedEntry(runtime: Runtime, actor: Actor, slug: string): Promise<void> {
   const { store, now } = runtime;
   const entry = await store.getUnique(GLOBAL, DIRECTORY, 'slug', slug);

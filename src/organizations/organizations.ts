@@ -239,8 +239,8 @@ export interface OrganizationUpdate {
   /** Details of the audit entry. */
   readonly details?: Readonly<Record<string, unknown>> | undefined;
   /**
-   * Returns the new record, or undefined to leave it unchanged and write no audit entry. Runs again after a concurrent change. What it
-   * reads is read after the record, whose version the commit requires.
+   * Returns the new record, or undefined to leave it unchanged and write no audit entry. Runs again if the record has changed before
+   * the commit, so whatever it reads is at least as new as the record that is replaced.
    */
   readonly change: (organization: Organization) => Organization | undefined | Promise<Organization | undefined>;
   /** Returns steps for the same commit. They must not fail. */

@@ -7,7 +7,7 @@ import { migrateFromVersion1 } from './from-version-1.ts';
  * - be idempotent, because it may be killed at any point and starts again, and because several replicas may run it at once;
  * - commit in bounded batches, and read no more than one page at a time;
  * - wait for replicas (`replicated`), so that a failover cannot undo a part of it;
- * - move records whose layout changes to a collection with a new name. A replica of the former version that is still running then
+ * - move records whose layout changes to a collection with a new name. A replica of the previous version that is still running then
  *   finds nothing, instead of reading a layout that it does not know. A migration has definitions of its own for former
  *   collections, so that it does not change with the program.
  */

@@ -30,7 +30,7 @@ export const REPLICAS_END_WITHIN_MS = 5000;
 
 /**
  * Brings the store to the version of this program. A migration that was interrupted continues. Several replicas may call this at
- * the same time, because each step of a migration is idempotent. A new store passes through all migrations, which find nothing.
+ * the same time, because each step of a migration is idempotent. On a new store, all migrations run and find nothing to change.
  * @param migrations replaced by tests
  * @throws ConfigError if a newer program has written the store, or has begun to migrate it; store_unavailable
  */

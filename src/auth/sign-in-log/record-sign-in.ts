@@ -12,7 +12,7 @@ import { type AcceptedSignIn, acceptedEntry, type EntryKey, newEntryKey, type Re
 import { type SignInLogEntry, saveLogEntries } from './sign-in-log.ts';
 
 const WRITE_AFTER_MS = 500;
-/** Accepted sign-ins of one organization that are recorded per write. More would push each other out of the log. */
+/** The most accepted sign-ins of one organization that one write records. More would push each other out of the log. */
 const MAX_ACCEPTED = 50;
 /**
  * Responses that are examined per minute, of one organization and in all, those with a valid signature and those without

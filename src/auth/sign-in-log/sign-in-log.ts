@@ -56,7 +56,7 @@ export interface SignInLogEntry extends SignInLogSummary {
   readonly role?: Role;
   readonly roleSource?: RoleSource;
   readonly attributeNames: readonly string[];
-  /** The attributes that an administrator can choose as identifier of users. Absent in older entries. */
+  /** The attributes that an administrator can choose to identify users. Absent in older entries. */
   readonly offeredIdentifiers?: readonly string[];
   readonly groups?: LoggedGroups;
   readonly examination?: LoggedExamination;

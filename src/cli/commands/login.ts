@@ -63,7 +63,7 @@ async function login({ gateway, org, browser, printToken, json }: Options): Prom
   });
 }
 
-/** Only names the default gateway, so `--print-token` works without the file. */
+/** The file only names the default gateway here, so `--print-token` also works if it cannot be read. */
 function readIfUsable(): CredentialsFile | undefined {
   try {
     return readCredentials();

@@ -1,4 +1,4 @@
-/** Makes a former version of the metadata the current one again. */
+/** Restores an earlier version of the metadata. */
 import type { Actor } from '../../audit.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { ChangePreview } from '../idp-change/preview-change.ts';

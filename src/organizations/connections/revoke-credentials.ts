@@ -100,7 +100,7 @@ export function resumeRevocations(runtime: Runtime): Promise<void> {
 }
 
 /**
- * Reads all members of the organization, because members stored by former versions are in no index by connection. The index by email
+ * Reads all members of the organization, because members stored by earlier versions are in no index by connection. The index by email
  * is stable: only a sign-in changes the address, and the connection allows none.
  * @returns the number of members who lost credentials
  */

@@ -27,7 +27,7 @@ export interface ProvisioningRequest {
   readonly userName?: string | undefined;
   /** The ID in the path. */
   readonly memberId?: string | undefined;
-  /** The ID of this request in the gateway's log. Requests of former versions lack it. */
+  /** The ID of this request in the gateway's log. Requests that an earlier version recorded lack it. */
   readonly requestId?: string | undefined;
 }
 

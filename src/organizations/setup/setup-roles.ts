@@ -1,6 +1,7 @@
 /**
- * Which role rules the holder of a setup link may change: while no user can sign in, the groups that give the owner role and the
- * default role. Afterwards a rule could make the holder an owner beside the members, so owners and the operator decide.
+ * Decides which role rules the holder of a setup link may change. While no user can sign in, these are the groups that give the owner
+ * role, and the default role. Afterwards, a rule could make the holder an owner of an organization with members, so only owners and
+ * the operator change the rules.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Actor } from '../../audit.ts';

@@ -52,7 +52,8 @@ export async function createAuthnRequest(options: AuthnRequestOptions): Promise<
 }
 
 /**
- * LemonLDAP::NG sends no NameID without AllowCreate, and the Shibboleth SP also sends it. For transient NameIDs it must not be used.
+ * LemonLDAP::NG sends no NameID unless the request has AllowCreate, so the gateway sets it by default, as the Shibboleth SP does. A
+ * request for transient NameIDs must not have it.
  * @see saml-core §3.4.1.1
  */
 const allowsCreate = ({ allowCreate, nameIdFormat }: AuthnRequestOptions): boolean => allowCreate && nameIdFormat !== NAME_ID_TRANSIENT;

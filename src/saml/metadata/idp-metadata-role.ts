@@ -87,7 +87,7 @@ function refusedOr<T>(read: () => T): T | GatewayError {
  * A KeyDescriptor with an unreadable certificate is ignored as a whole: the others in it may be its issuers, and a certificate
  * authority must not be able to sign for the identity provider.
  * @param warnings receives the warnings
- * @throws idp_metadata_invalid if there is a private key, more than the maximum, or nothing but what can't be read
+ * @throws idp_metadata_invalid if there is a private key, if there are too many certificates, or if none of them can be read
  * @see saml-metadata §2.4.1.1
  */
 export function readSigningCertificates(descriptor: XmlElement, warnings: MetadataWarning[]): Certificate[] {
