@@ -1,13 +1,19 @@
 /** Identifiers, random values, and hashes. */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** Returns random characters of 5 bits each, without letters that look like others. */
+/**
+ * Returns up to 24 random characters of 5 bits each, without letters that look like others. Node.js draws the octets of many UUIDs at
+ * once, so a UUID takes a fraction of the time of a call of `randomBytes`.
+ */
 function randomCharacters(length: number): string {
+  const uuid = randomUUID();
+  // Without the version and the variant. Five hexadecimal digits are four characters.
+  const digits = uuid.slice(0, 8) + uuid.slice(9, 13) + uuid.slice(15, 18) + uuid.slice(20, 23) + uuid.slice(24);
   let text = '';
-  for (const octet of randomBytes(length)) text += ALPHABET[octet & 31];
-  return text;
+  for (let at = 0; text.length < length; at += 5) text += inBase32(Number.parseInt(digits.slice(at, at + 5), 16), 4);
+  return text.slice(0, length);
 }
 
 export type IdPrefix = 'chg' | 'con' | 'grp' | 'org' | 'req' | 'usr' | 'ses' | 'tok' | 'sct';
