@@ -150,7 +150,7 @@ describe('copying a store', () => {
     const [from, to] = [sqlite('with-sessions'), sqlite('without-sessions')];
     await copy(source, from);
     const login = { organizationId: organization.id, memberId: 'usr_x', sessionId: 'ses_x', csrfToken: 'x', endsAtMs: 0, touchedAtMs: 0 };
-    await withStore(from, (store) => store.commit(organization.id, [putPendingSignIn('sid', { login, returnTo: '/' }, Date.now())]));
+    await withStore(from, (store) => store.commit(organization.id, [putPendingSignIn('hash', { login, returnTo: '/' }, Date.now())]));
     const isSession = (ref: string) => [MEMBER_SESSION, PENDING_SIGN_IN].some(({ keyPrefix }) => ref.includes(` ${keyPrefix}:`));
     expect([...(await contentOf(from)).keys()].filter(isSession)).toHaveLength(2);
     await copy(from, to, { withoutSessions: true });

@@ -34,11 +34,15 @@ export const newSid = (partition: string): string => `${partition}.${newSecret()
 /** Returns the part of a session's key that comes from its ID. It does not reveal the ID. */
 export const sidHashOf = (sid: string): string => sha256(sid);
 
-const keyOf = <Value>({ keyPrefix }: SessionKind<Value>, sid: string): string => `${keyPrefix}:${sidHashOf(sid)}`;
+/** Returns the key of a session in the store. @param sidHash see {@link sidHashOf} */
+export const sessionKeyOf = <Value>({ keyPrefix }: SessionKind<Value>, sidHash: string): string => `${keyPrefix}:${sidHash}`;
 
-/** Returns the step that writes a session, to be committed in the partition of its ID. */
-export function putSession<Value>(kind: SessionKind<Value>, sid: string, value: Value, ttlSeconds: number): Step {
-  return { do: 'put', key: keyOf(kind, sid), value: JSON.stringify(value), ttlSeconds };
+/**
+ * Returns the step that writes a session, to be committed in the partition of its ID.
+ * @param sidHash see {@link sidHashOf}
+ */
+export function putSession<Value>(kind: SessionKind<Value>, sidHash: string, value: Value, ttlSeconds: number): Step {
+  return { do: 'put', key: sessionKeyOf(kind, sidHash), value: JSON.stringify(value), ttlSeconds };
 }
 
 /** Returns the session with this ID; undefined if it does not exist or is no longer valid. @throws store_unavailable */
@@ -68,7 +72,7 @@ export interface SessionPlace {
 export function placeOf<Value>(kind: SessionKind<Value>, sid: string): SessionPlace | undefined {
   const [, partition] = /^([\w-]+)\.[\w-]{43}$/.exec(sid) ?? [];
   if (partition === undefined || !kind.partition.test(partition)) return undefined;
-  return { partition, key: keyOf(kind, sid) };
+  return { partition, key: sessionKeyOf(kind, sidHashOf(sid)) };
 }
 
 /** Returns the session of a request that express-session has not seen. @throws store_unavailable */

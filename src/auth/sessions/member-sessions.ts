@@ -9,7 +9,7 @@ import { SESSION_KEY_PREFIX } from '../../organizations/members.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Step } from '../../store/store.ts';
 import { MINUTE_MS } from '../../time.ts';
-import { putSession, readRequestSession, type SessionKind } from './browser-sessions.ts';
+import { putSession, readRequestSession, type SessionKind, sidHashOf } from './browser-sessions.ts';
 
 /** A member's session as the store holds it. */
 export interface Login {
@@ -39,17 +39,18 @@ export const MEMBER_SESSION: SessionKind<Login> = {
 };
 
 /** Returns the step that writes a member's session, to be committed in the partition of the organization. */
-export function putLogin(runtime: Runtime, sid: string, login: Login): Step {
+export function putLogin(runtime: Runtime, sidHash: string, login: Login): Step {
   const leftSeconds = Math.floor((login.endsAtMs - runtime.now()) / 1000);
   const ttlSeconds = Math.max(1, Math.min(runtime.config.sessionIdleSeconds, leftSeconds));
-  return putSession(MEMBER_SESSION, sid, login, ttlSeconds);
+  return putSession(MEMBER_SESSION, sidHash, login, ttlSeconds);
 }
 
 /** Renews the idle time, at most once a minute. The response does not wait for it. If the store is unavailable, the next request retries. */
 export function renewLogin(runtime: Runtime, sid: string, login: Login): void {
   const nowMs = runtime.now();
   if (nowMs - login.touchedAtMs < MINUTE_MS) return;
-  runtime.store.commit(login.organizationId, [putLogin(runtime, sid, { ...login, touchedAtMs: nowMs })]).catch((error: unknown) => {
+  const step = putLogin(runtime, sidHashOf(sid), { ...login, touchedAtMs: nowMs });
+  runtime.store.commit(login.organizationId, [step]).catch((error: unknown) => {
     runtime.log.warn({ code: codeOf(error) }, 'could not renew the idle time of a session');
   });
 }

@@ -10,7 +10,7 @@ import { codeOf, GatewayError } from '../../errors.ts';
 import { isSameSecret, newSecret } from '../../ids.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 import { GLOBAL } from '../../store/store.ts';
-import { newSid, putSession, type SessionKind } from './browser-sessions.ts';
+import { newSid, putSession, type SessionKind, sidHashOf } from './browser-sessions.ts';
 import { COOKIES } from './cookies.ts';
 
 export interface OperatorSession {
@@ -87,7 +87,7 @@ export async function startOperatorSession(runtime: Runtime, actor: Actor, token
   const sid = newSid(GLOBAL);
   const session: OperatorSession = { csrfToken: newSecret(), tokenMark: tokenMark(runtime) };
   await runtime.store.commit(GLOBAL, [
-    putSession(OPERATOR_SESSION, sid, session, COOKIES.operator.maxAgeSeconds),
+    putSession(OPERATOR_SESSION, sidHashOf(sid), session, COOKIES.operator.maxAgeSeconds),
     auditStep(runtime.now(), { ...actor, kind: 'operator' }, 'operator.signed_in'),
   ]);
   return sid;

@@ -10,7 +10,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { Step } from '../../store/store.ts';
 import { findSessionPrincipal } from '../authenticate.ts';
 import type { SessionPrincipal } from '../principal.ts';
-import { placeOf, putSession, type SessionKind } from './browser-sessions.ts';
+import { placeOf, putSession, type SessionKind, sidHashOf } from './browser-sessions.ts';
 import { COOKIES } from './cookies.ts';
 import { type Login, MEMBER_SESSION, putLogin } from './member-sessions.ts';
 import { signOut } from './sign-out.ts';
@@ -41,9 +41,9 @@ export const PENDING_SIGN_IN: SessionKind<PendingSignIn> = {
 export const continuationPath = (slug: string): string => `/saml/${slug}/continue`;
 
 /** Returns the step that stores a pending sign-in, in place of the session. */
-export function putPendingSignIn(sid: string, { login, returnTo }: Pick<PendingSignIn, 'login' | 'returnTo'>, nowMs: number): Step {
+export function putPendingSignIn(sidHash: string, { login, returnTo }: Pick<PendingSignIn, 'login' | 'returnTo'>, nowMs: number): Step {
   const { maxAgeSeconds } = COOKIES.pendingSignIn;
-  return putSession(PENDING_SIGN_IN, sid, { login, returnTo, endsAtMs: nowMs + maxAgeSeconds * 1000 }, maxAgeSeconds);
+  return putSession(PENDING_SIGN_IN, sidHash, { login, returnTo, endsAtMs: nowMs + maxAgeSeconds * 1000 }, maxAgeSeconds);
 }
 
 /**
@@ -78,7 +78,7 @@ export async function confirmSignIn(
   { sid, pending: { login } }: Continuation,
   replaced: Login | undefined,
 ): Promise<void> {
-  await runtime.store.commit(login.organizationId, [putLogin(runtime, sid, login)]);
+  await runtime.store.commit(login.organizationId, [putLogin(runtime, sidHashOf(sid), login)]);
   if (replaced && replaced.memberId !== login.memberId)
     await signOut(runtime, { ...actor, kind: 'member', id: replaced.memberId }, replaced);
 }

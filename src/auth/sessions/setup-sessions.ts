@@ -7,7 +7,7 @@ import type { Actor } from '../../audit.ts';
 import { newSecret } from '../../ids.ts';
 import { consumeSetupLink, findOpenSetupLink } from '../../organizations/setup/setup-links.ts';
 import type { Runtime } from '../../runtime.ts';
-import { newSid, putSession, type SessionKind } from './browser-sessions.ts';
+import { newSid, putSession, type SessionKind, sidHashOf } from './browser-sessions.ts';
 import { COOKIES } from './cookies.ts';
 
 export interface SetupSession {
@@ -47,7 +47,7 @@ export async function startSetupSession(runtime: Runtime, actor: Actor, linkSecr
     csrfToken: newSecret(),
     endsAtMs: runtime.now() + maxAgeSeconds * 1000,
   };
-  await consumeSetupLink(runtime, actor, { ...open, sessionSteps: [putSession(SETUP_SESSION, sid, session, maxAgeSeconds)] });
+  await consumeSetupLink(runtime, actor, { ...open, sessionSteps: [putSession(SETUP_SESSION, sidHashOf(sid), session, maxAgeSeconds)] });
   return sid;
 }
 

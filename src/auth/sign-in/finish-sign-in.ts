@@ -139,7 +139,7 @@ async function commitSignIn(
       settings.idpEntityId,
       assertion,
       nowMs,
-      opened && describeSignIn({ browserNonce, returnTo: match.returnTo, sid: opened.sid, isPending }),
+      opened && describeSignIn({ browserNonce, returnTo: match.returnTo, sidHash: opened.sidHash, isPending }),
     ),
     ...match.take,
   ];

@@ -38,6 +38,7 @@ export interface SessionOptions {
 export interface OpenedSession {
   readonly steps: readonly Step[];
   readonly sid: string;
+  readonly sidHash: string;
   readonly member: Member;
 }
 
@@ -49,7 +50,8 @@ export function openSession(
 ): OpenedSession {
   const { user, known, linkedBy, browser, formerLogin, pendingReturnTo, nowMs } = options;
   const sid = newSid(organization.id);
-  const session = { ...newSession(runtime, connection, options), sidHash: sidHashOf(sid) };
+  const sidHash = sidHashOf(sid);
+  const session = { ...newSession(runtime, connection, options), sidHash };
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
   // One more than the quota ends the oldest, so that no user is kept from signing in.
   const others = quotaOf(organization, 'sessions_per_member') - 1;
@@ -72,10 +74,12 @@ export function openSession(
       ? [{ do: 'replace', collection: MEMBERS, id: member.id, version: known.version, value: member } as const]
       : [...newMemberSteps(organization, nowMs), { do: 'insert', collection: MEMBERS, id: member.id, value: member } as const]),
     ...dropSessions((known?.value.sessions ?? []).filter((former) => !sessions.includes(former))),
-    pendingReturnTo === undefined ? putLogin(runtime, sid, login) : putPendingSignIn(sid, { login, returnTo: pendingReturnTo }, nowMs),
+    pendingReturnTo === undefined
+      ? putLogin(runtime, sidHash, login)
+      : putPendingSignIn(sidHash, { login, returnTo: pendingReturnTo }, nowMs),
     ...auditSteps({ before: known?.value, linkedBy, member, actor: browser.actor, nowMs }),
   ];
-  return { steps, sid, member };
+  return { steps, sid, sidHash, member };
 }
 
 function newSession(runtime: Runtime, connection: Connection, { assertion, browser, nowMs }: SessionOptions): MemberSession {

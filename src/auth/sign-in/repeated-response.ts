@@ -8,7 +8,7 @@ import { isSameSecret, sha256 } from '../../ids.ts';
 import type { Organization } from '../../organizations/organizations.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findSessionPrincipal } from '../authenticate.ts';
-import { placeOf, readSessionAt } from '../sessions/browser-sessions.ts';
+import { readSessionAt, sessionKeyOf, type sidHashOf } from '../sessions/browser-sessions.ts';
 import { MEMBER_SESSION } from '../sessions/member-sessions.ts';
 import { continuationPath, PENDING_SIGN_IN } from '../sessions/pending-sign-ins.ts';
 import { safeReturnTo } from './return-to.ts';
@@ -27,14 +27,15 @@ interface SignInClaim {
 export interface ClaimingSignIn {
   readonly browserNonce: string;
   readonly returnTo: string;
-  readonly sid: string;
+  /** See {@link sidHashOf}. */
+  readonly sidHash: string;
   readonly isPending: boolean;
 }
 
 /** Returns the value of the claim of an assertion that signs a user in. */
-export function describeSignIn({ browserNonce, returnTo, sid, isPending }: ClaimingSignIn): string {
-  const sessionKey = placeOf(MEMBER_SESSION, sid)?.key ?? '';
-  const pendingKey = isPending ? placeOf(PENDING_SIGN_IN, sid)?.key : undefined;
+export function describeSignIn({ browserNonce, returnTo, sidHash, isPending }: ClaimingSignIn): string {
+  const sessionKey = sessionKeyOf(MEMBER_SESSION, sidHash);
+  const pendingKey = isPending ? sessionKeyOf(PENDING_SIGN_IN, sidHash) : undefined;
   return JSON.stringify({ browserHash: sha256(browserNonce), returnTo, sessionKey, pendingKey } satisfies SignInClaim);
 }
 
