@@ -56,7 +56,7 @@ export function signalOf(response: Response, withinMs: number = READ_WITHIN_MS):
   return controller.signal;
 }
 
-/** One for all requests, because the default reason, a DOMException with a stack, takes 30 µs of every sign-in. */
+/** One for all requests, because the default reason, a DOMException with a stack, takes 30 µs. */
 const CLOSED = new Error('The response is closed.');
 
 /** Returns a signal that is aborted when the response was sent or the client disconnected. */

@@ -1,8 +1,9 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { VerificationTurns } from '../../src/http/limits/verification-turns.ts';
 
 const MEGABYTE = 1024 * 1024;
-const signal = new AbortController().signal;
+const client = new PassThrough().setMaxListeners(0);
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 interface Costs {
@@ -20,7 +21,7 @@ async function orderOf(responses: readonly string[], { octets = 1000, costMs = {
     responses.map(async (name) => {
       const [organizationId = '', address = ''] = name.split(' ');
       const end = await turns
-        .take({ organizationId, address, octets, signal })
+        .take({ organizationId, address, octets, client })
         .catch((error: { code: string }) => void order.push(`${name} ${error.code}`));
       if (!end) return;
       order.push(name);
@@ -55,7 +56,7 @@ describe('turns of verifications', () => {
     const turns = new VerificationTurns(() => nowMs);
     const order: string[] = [];
     const verify = async (organizationId: string) => {
-      const end = await turns.take({ organizationId, address: '1', octets: 1, signal });
+      const end = await turns.take({ organizationId, address: '1', octets: 1, client });
       order.push(organizationId);
       nowMs += 10;
       if (order.length === 50) for (let i = 0; i < 20; i++) waiting.push(verify('late'));
@@ -72,7 +73,7 @@ describe('turns of verifications', () => {
     const turns = new VerificationTurns(() => nowMs);
     const order: string[] = [];
     const verify = async (name: string) => {
-      const end = await turns.take({ organizationId: 'a', address: '1', octets: 1, signal });
+      const end = await turns.take({ organizationId: 'a', address: '1', octets: 1, client });
       order.push(name);
       // Shorter verifications share one turn of the event loop.
       nowMs += 6;
@@ -107,32 +108,30 @@ describe('turns of verifications', () => {
 
   it('are not kept for clients that are gone, however often they send and disconnect', async () => {
     const turns = new VerificationTurns();
-    const end = await turns.take({ organizationId: 'a', address: '1', octets: 1, signal });
+    const end = await turns.take({ organizationId: 'a', address: '1', octets: 1, client });
     const codes: string[] = [];
     for (let i = 0; i < 100; i++) {
-      const client = new AbortController();
-      const request = { organizationId: 'a', address: `${i}`, octets: MEGABYTE, signal: client.signal };
+      const gone = new PassThrough();
+      const request = { organizationId: 'a', address: `${i}`, octets: MEGABYTE, client: gone };
       const waiting = turns.take(request).catch(({ code }: { code: string }) => void codes.push(code));
       expect(turns.waitingOctets).toBeGreaterThan(MEGABYTE);
-      client.abort();
+      gone.destroy();
       await waiting;
       expect(turns.waitingOctets).toBe(0);
       await expect(turns.take(request)).rejects.toMatchObject({ code: 'rate_limited' });
     }
     expect(codes).toEqual(Array(100).fill('rate_limited'));
-    const other = turns.take({ organizationId: 'b', address: '2', octets: 1, signal });
+    const other = turns.take({ organizationId: 'b', address: '2', octets: 1, client });
     end();
     expect(await other).toBeInstanceOf(Function);
   });
 
   it('count what many small requests take', async () => {
     const turns = new VerificationTurns();
-    await turns.take({ organizationId: 'a', address: '1', octets: 1, signal });
+    await turns.take({ organizationId: 'a', address: '1', octets: 1, client });
     let refused = 0;
     for (let i = 0; i < 10_000; i++)
-      void turns
-        .take({ organizationId: 'a', address: `${i % 100}`, octets: 100, signal: new AbortController().signal })
-        .catch(() => void refused++);
+      void turns.take({ organizationId: 'a', address: `${i % 100}`, octets: 100, client }).catch(() => void refused++);
     await nextTurn();
     expect(refused).toBeGreaterThan(5000);
     expect(turns.waitingOctets).toBeLessThanOrEqual(16 * MEGABYTE);
@@ -141,12 +140,12 @@ describe('turns of verifications', () => {
   it('continue after a turn whose verification failed', async () => {
     const turns = new VerificationTurns();
     for (let i = 0; i < 3; i++) {
-      const end = await turns.take({ organizationId: 'a', address: '1', octets: 1, signal });
+      const end = await turns.take({ organizationId: 'a', address: '1', octets: 1, client });
       await Promise.reject(new Error('invalid'))
         .catch(() => undefined)
         .finally(end);
     }
     await nextTurn();
-    expect(await turns.take({ organizationId: 'a', address: '1', octets: 1, signal })).toBeInstanceOf(Function);
+    expect(await turns.take({ organizationId: 'a', address: '1', octets: 1, client })).toBeInstanceOf(Function);
   });
 });

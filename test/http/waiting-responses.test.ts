@@ -1,5 +1,6 @@
 /** Responses that wait for their turn, and the responses to tests, which take turns like all others. */
 import { request as sendRequest } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { turnsOf } from '../../src/http/limits/verification-turns.ts';
 import { HttpBrowser } from '../support/browser.ts';
@@ -23,8 +24,7 @@ describe.each(['on', 'off'])('responses that wait, with rate limits %s', (rateLi
     expect(isDone()).toBe(true);
   };
   /** Takes the turn of another organization, so that all responses wait. */
-  const holdTurn = () =>
-    turnsOf(gateway.runtime).take({ organizationId: 'other', address: '1', octets: 1, signal: new AbortController().signal });
+  const holdTurn = () => turnsOf(gateway.runtime).take({ organizationId: 'other', address: '1', octets: 1, client: new PassThrough() });
   const waiting = () => turnsOf(gateway.runtime).waitingOctets;
 
   it('are dropped when their client disconnects, whatever their form held', async () => {

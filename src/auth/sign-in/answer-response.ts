@@ -18,7 +18,7 @@ import { unverifiedInResponseTo } from '../../saml/response/response-structure.t
 import type { Stored } from '../../store/store.ts';
 import { recordSignIn } from '../sign-in-log/record-sign-in.ts';
 import { auditRefusal } from '../sign-in-log/refusal-audit.ts';
-import type { BrowserContext } from './browser-context.ts';
+import type { BrowserContext, Client } from './browser-context.ts';
 import { type VerifiedResponse, verifyResponse } from './check-assertion.ts';
 import { finishSignIn, type SignInResult } from './finish-sign-in.ts';
 import { finishTestSignIn, type TestResult } from './finish-test-sign-in.ts';
@@ -69,7 +69,7 @@ export interface Admission {
 export interface WaitingResponse {
   /** Octets of the form. */
   readonly octets: number;
-  readonly signal: AbortSignal;
+  readonly client: Client;
   /** The pending request of this browser that the response claims to answer. */
   readonly requestId: string | undefined;
 }
@@ -95,8 +95,7 @@ export interface ResponseForm extends UnverifiedMessage {
 export interface PostedResponse {
   /** Reads and decodes the form. Later calls return the same. @throws saml_malformed, payload_too_large */
   readonly readForm: () => Promise<ResponseForm>;
-  /** Aborted when the client is gone. */
-  readonly signal: AbortSignal;
+  readonly client: Client;
   readonly browser: BrowserContext;
   readonly limits: ResponseLimits;
   /** Runs work when the HTTP response has been sent. */
@@ -175,7 +174,7 @@ async function judgeResponse(runtime: Runtime, round: Round): Promise<SignInOutc
     if (claimedRequest?.kind === 'test' && claimTest(runtime, round, claimedRequest))
       return await judgeTest(runtime, round, { form, claimedRequest });
     if (isFirst) round.admission.requireNewResponse(unverifiedXml);
-    const endTurn = await round.admission.takeTurn({ octets, signal: posted.signal, requestId: claimedRequest?.requestId });
+    const endTurn = await round.admission.takeTurn({ octets, client: posted.client, requestId: claimedRequest?.requestId });
     const verified = await verifyInTurn(runtime, round, { unverifiedXml, posted, claimedRequest, endTurn }).finally(endTurn);
     if (!verified) return { kind: 'outdated' };
     round.assertion = verified.assertion;
@@ -207,7 +206,7 @@ async function judgeTest(
 ): Promise<TestResult> {
   const { unverifiedXml, octets } = form;
   const inTurn = async <T>(verify: (endTurn: () => void) => Promise<T>): Promise<T> => {
-    const endTurn = (await admission?.takeTurn({ octets, signal: posted.signal, requestId: claimedRequest.requestId })) ?? (() => {});
+    const endTurn = (await admission?.takeTurn({ octets, client: posted.client, requestId: claimedRequest.requestId })) ?? (() => {});
     return verify(endTurn).finally(endTurn);
   };
   const isRecovered = await inTurn((endTurn) =>

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { Actor } from '../../audit.ts';
 
 /** The browser that posts a SAML response. */
@@ -17,3 +18,6 @@ export interface BrowserContext {
   readonly mayHideSession: boolean;
   readonly userAgent: string | undefined;
 }
+
+/** The HTTP response to a browser. It is closed when the client is gone. */
+export type Client = Pick<Writable, 'closed' | 'once' | 'off'>;

@@ -113,7 +113,7 @@ class LimitedAdmission implements Admission {
       return await takeTurn(this.#runtime, this.#source, waiting);
     } catch (error) {
       // It was decoded for nothing, and clients could repeat that without limit.
-      if (waiting.signal.aborted) throw error;
+      if (waiting.client.closed) throw error;
       this.#isUnread = true;
       this.#runtime.metrics.limited.inc({ limit: 'verification_turns' });
       throw error;

@@ -4,6 +4,7 @@
  * whose verifications have taken the least time is next. Within an organization, addresses take turns. Between two verifications, other
  * requests that have arrived are answered.
  */
+import type { Client } from '../../auth/sign-in/browser-context.ts';
 import { GatewayError } from '../../errors.ts';
 import { perRuntime } from '../../runtime.ts';
 
@@ -22,8 +23,8 @@ export interface TurnRequest {
   readonly address: string;
   /** Octets of the form. */
   readonly octets: number;
-  /** Aborted when the client is gone, so that the response no longer waits. */
-  readonly signal: AbortSignal;
+  /** The response no longer waits when the client is gone. */
+  readonly client: Client;
 }
 
 interface Waiting {
@@ -128,7 +129,7 @@ export class VerificationTurns {
    *   to which it sent the most, and too many of all to the organization that received the most.
    */
   async take(request: TurnRequest): Promise<() => void> {
-    if (request.signal.aborted) throw clientIsGone();
+    if (request.client.closed) throw clientIsGone();
     const queue = this.#queueOf(request.organizationId);
     if (this.#isBusy) await this.#wait(queue, request);
     this.#isBusy = true;
@@ -165,18 +166,18 @@ export class VerificationTurns {
     return queue;
   }
 
-  async #wait(queue: Queue, { address, octets, signal }: TurnRequest): Promise<void> {
-    let abort = (): void => {};
+  async #wait(queue: Queue, { address, octets, client }: TurnRequest): Promise<void> {
+    let leave = (): void => {};
     const turn = new Promise<void>((start, refuse) => {
       const waiting: Waiting = { address, octets: octets + REQUEST_OCTETS, start, refuse };
-      abort = () => this.#refuse(queue, waiting, clientIsGone());
+      leave = () => this.#refuse(queue, waiting, clientIsGone());
       queue.add(waiting);
       this.#count(waiting, waiting.octets);
       while ((this.#octetsByAddress.get(address) ?? 0) > MAX_ADDRESS_WAITING) this.#refuseOneOf(address);
       while (this.#octets > MAX_WAITING) this.#refuseOne();
     });
-    signal.addEventListener('abort', abort, { once: true });
-    await turn.finally(() => signal.removeEventListener('abort', abort));
+    client.once('close', leave);
+    await turn.finally(() => client.off('close', leave));
   }
 
   #startNext(): void {

@@ -25,7 +25,7 @@ import { createSpMetadata } from '../../saml/metadata/sp-metadata.ts';
 import { limited } from '../limits/rate-limits.ts';
 import { responseLimits } from '../limits/response-limits.ts';
 import { sendPage } from '../pages.ts';
-import { actorOf, afterAnswer, closeSignalOf } from '../request-context.ts';
+import { actorOf, afterAnswer } from '../request-context.ts';
 import { sendBrowserMessage } from './browser-message.tsx';
 import { continuationRoutes, setSessionCookies } from './continue.tsx';
 import { logoRoutes, shownOrganization } from './logo.ts';
@@ -177,14 +177,13 @@ async function readForm(request: Request, response: Response): Promise<ResponseF
 
 async function answerAcs(runtime: Runtime, request: Request, response: Response): Promise<void> {
   response.setHeader('Cache-Control', 'no-store');
-  const signal = closeSignalOf(response);
   const organization = await getStoredOrganization(runtime.store, String(request.params.org));
   const loginPath = `/saml/${organization.value.slug}/login`;
   response.locals.retryHref = loginPath;
   let form: Promise<ResponseForm> | undefined;
   const outcome = await answerResponse(runtime, organization, {
     readForm: () => (form ??= readForm(request, response)),
-    signal,
+    client: response,
     browser: {
       actor: actorOf(request, response),
       nonce: readNonce(runtime, request),
