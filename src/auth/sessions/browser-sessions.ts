@@ -29,7 +29,7 @@ export interface SessionKind<Value> {
 }
 
 /** Returns a new session ID: the partition that holds the session, and 256 random bits. */
-export const newSid = (partition: string): string => `${partition}.${newSecret()}`;
+export const newSid = (partition: string, secret = newSecret()): string => `${partition}.${secret}`;
 
 /** Returns the part of a session's key that comes from its ID. It does not reveal the ID. */
 export const sidHashOf = (sid: string): string => sha256(sid);

@@ -1,7 +1,7 @@
 /** Builds what a sign-in writes: member, session and audit entries. */
 import { type Actor, auditStep } from '../../audit.ts';
 import { shortenText } from '../../audit-details.ts';
-import { newId, newSecret } from '../../ids.ts';
+import { newId, newSecretPair } from '../../ids.ts';
 import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { identityKey, memberIdentifier } from '../../organizations/identity/member-identity.ts';
@@ -49,7 +49,8 @@ export function openSession(
   options: SessionOptions,
 ): OpenedSession {
   const { user, known, linkedBy, browser, formerLogin, pendingReturnTo, nowMs } = options;
-  const sid = newSid(organization.id);
+  const [secret, csrfToken] = newSecretPair();
+  const sid = newSid(organization.id, secret);
   const sidHash = sidHashOf(sid);
   const session = { ...newSession(runtime, connection, options), sidHash };
   const kept = (known?.value.sessions ?? []).filter(({ id, endsAtMs }) => endsAtMs > nowMs && id !== formerLogin?.sessionId);
@@ -65,7 +66,7 @@ export function openSession(
     organizationId: organization.id,
     memberId: member.id,
     sessionId: session.id,
-    csrfToken: newSecret(),
+    csrfToken,
     endsAtMs: session.endsAtMs,
     touchedAtMs: nowMs,
   };
