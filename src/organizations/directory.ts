@@ -132,8 +132,7 @@ export async function listOrganizations(
   return { items: found.filter((organization) => organization !== undefined), nextCursor: page.nextCursor };
 }
 
-export const hasOrganizations = async (store: Store): Promise<boolean> =>
-  (await store.find(GLOBAL, DIRECTORY, 'slug', { limit: 1 })).items.length > 0;
+export const hasOrganizations = async (store: Store): Promise<boolean> => !(await store.isEmpty(GLOBAL, DIRECTORY, 'slug'));
 
 /** Yields the ids of all organizations. */
 export async function* organizationIds(store: Store): AsyncGenerator<string> {

@@ -48,6 +48,22 @@ export function indexGuarantees({ store }: Subject): void {
       }
     });
 
+    test('are empty without records that have a string', async () => {
+      const partition = newPartition();
+      const areEmpty = () => Promise.all(['name', 'group'].map((index) => store().isEmpty(partition, PEOPLE, index)));
+      expect(await areEmpty()).toEqual([true, true]);
+      expect(await store().commit(partition, [insert('ada', { name: '' }), insert('rex', { name: 'Rex', groups: ['x'] }, PETS)])).toEqual(
+        OK,
+      );
+      expect(await areEmpty()).toEqual([false, true]);
+      expect(await store().commit(partition, [replace('ada', 1, { name: 'Ada', groups: ['x', 'y'] })])).toEqual(OK);
+      expect(await areEmpty()).toEqual([false, false]);
+      expect(await store().commit(partition, [replace('ada', 2, { name: 'Ada' })])).toEqual(OK);
+      expect(await areEmpty()).toEqual([false, true]);
+      expect(await store().commit(partition, [remove('ada', 3)])).toEqual(OK);
+      expect(await areEmpty()).toEqual([true, true]);
+    });
+
     test('match equals exactly', async () => {
       const partition = newPartition();
       const steps = NASTY.map((name, i) => insert(`p${i}`, { name }));

@@ -135,6 +135,7 @@ function forwarding(store: Store): Store {
     get: (...args) => store.get(...args),
     getUnique: (...args) => store.getUnique(...args),
     find: (...args) => store.find(...args),
+    isEmpty: (...args) => store.isEmpty(...args),
     count: (...args) => store.count(...args),
     peek: (...args) => store.peek(...args),
     commit: (...args) => store.commit(...args),

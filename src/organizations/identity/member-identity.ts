@@ -114,8 +114,7 @@ export async function findSuspendedByIdentifier(
   { connection, user }: UserOfConnection<'readIdentifiers'>,
 ): Promise<readonly Member[]> {
   // Most organizations have none, and one question costs less than one for each identifier.
-  const { items: anySuspended } = await store.find(organizationId, MEMBERS, 'suspendedIdentifier', { limit: 1 });
-  if (anySuspended.length === 0) return [];
+  if (await store.isEmpty(organizationId, MEMBERS, 'suspendedIdentifier')) return [];
   const pages = await Promise.all(
     user.readIdentifiers().map((identifier) => {
       const range = { equals: suspendedIdentifierKey(identifier, connection.id), limit: MAX_SUSPENDED };

@@ -133,6 +133,10 @@ class RedisStore implements Store {
     return { items: items.map(({ stored }) => stored), nextCursor };
   }
 
+  async isEmpty<T>(partition: string, collection: Collection<T>, index: string): Promise<boolean> {
+    return (await answer(this.#client.exists(`${prefixOf(partition)}i:${collection.name}:${index}`))) === 0;
+  }
+
   async count<T>(partition: string, collection: Collection<T>): Promise<number> {
     return answer(this.#client.zcard(`${prefixOf(partition)}i:${collection.name}:${countedIndexOf(collection)}`));
   }

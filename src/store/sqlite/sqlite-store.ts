@@ -48,6 +48,7 @@ const STATEMENTS = {
   dropUniques: 'DELETE FROM uniques WHERE partition = ? AND collection = ? AND id = ?',
   getUnique:
     'SELECT r.id, r.version, r.value FROM uniques u JOIN records r USING (partition, collection, id) WHERE u.partition = ? AND u.collection = ? AND u.name = ? AND u.text = ?',
+  anyIndexed: 'SELECT 1 FROM indexes WHERE partition = ? AND collection = ? AND name = ? LIMIT 1',
   count: 'SELECT records FROM counts WHERE partition = ? AND collection = ?',
   increment:
     "INSERT INTO expiring (partition, key, value, expires_ms) VALUES (?1, ?2, '1', ?3) ON CONFLICT DO UPDATE SET value = iif(expires_ms <= ?4, '1', CAST(value AS INTEGER) + 1), expires_ms = iif(expires_ms <= ?4, excluded.expires_ms, expires_ms) WHERE expires_ms <= ?4 OR CAST(value AS INTEGER) < ?5",
@@ -172,6 +173,10 @@ class SqliteStore implements Store {
     const statement = this.#pages.get(sql) ?? this.#database.prepare(sql);
     this.#pages.set(sql, statement);
     return statement;
+  }
+
+  async isEmpty<T>(partition: string, collection: Collection<T>, index: string): Promise<boolean> {
+    return answer(() => this.#statements.anyIndexed.get(partition, collection.name, index)) === undefined;
   }
 
   async count<T>(partition: string, collection: Collection<T>): Promise<number> {
