@@ -9,10 +9,12 @@ export interface Entries {
 
 /** @throws TypeError if a string is not allowed in an index */
 export function entriesOf(collection: Collection<never>, value: unknown): Entries {
-  const pairs = (functions: Collection<never>['indexes']) =>
-    Object.entries(functions).flatMap(([name, texts]) =>
-      [...new Set(texts(value as never))].map((text) => [name, checkText(text)] as const),
-    );
+  const pairs = (functions: Collection<never>['indexes']) => {
+    const found: [name: string, text: string][] = [];
+    for (const [name, texts] of Object.entries(functions))
+      for (const text of new Set(texts(value as never))) found.push([name, checkText(text)]);
+    return found;
+  };
   return { indexes: pairs(collection.indexes), uniques: pairs(collection.unique) };
 }
 
