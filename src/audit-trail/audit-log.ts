@@ -15,6 +15,7 @@ export function logAuditEntries(runtime: Runtime): void {
     for (const step of steps) {
       if (step.do !== 'insert' || step.collection.name !== AUDIT.name) continue;
       count++;
+      if (!runtime.log.isLevelEnabled('info')) continue;
       const entry = toAuditEntry({ id: step.id, value: step.value as StoredAuditEntry });
       const organization = partition === GLOBAL ? {} : { organization_id: partition };
       runtime.log.info({ audit: true, ...organization, ...auditJson(entry) }, AUDIT_EVENTS[entry.event].description);
