@@ -1,5 +1,5 @@
 /** Derives keys from the master secret: to sign cookies, to wrap private keys at rest, and to seal short-lived data. */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { GatewayError } from './errors.ts';
 
@@ -23,22 +23,26 @@ export interface Secrets {
   isOutdated(wrapped: string): boolean;
 }
 
-const derive = (secret: Buffer, label: string): Buffer => Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `samlgate ${label}`, 32));
+/** Keys are KeyObjects, because each operation of Node.js with a key in a Buffer takes 13 µs more. */
+const derive = (secret: KeyObject, label: string): KeyObject =>
+  createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `samlgate ${label}`, 32)));
 
-const cookieKey = (secret: Buffer): string => derive(secret, 'cookie').toString('base64url');
+const cookieKey = (secret: KeyObject): string => derive(secret, 'cookie').export().toString('base64url');
 
 const NONCE_OCTETS = 12;
 const TAG_OCTETS = 16;
-const sealingKey = (key: Buffer, purpose: string): Buffer => derive(key, `sealing ${purpose}`);
+const sealingKey = (key: KeyObject, purpose: string): KeyObject => derive(key, `sealing ${purpose}`);
 
 /** @param previous the former secret while it is being replaced: it still unwraps and verifies, but wraps and signs nothing */
-export function createSecrets(current: Buffer, previous: Buffer | undefined): Secrets {
+export function createSecrets(currentSecret: Buffer, previousSecret: Buffer | undefined): Secrets {
+  const current = createSecretKey(currentSecret);
+  const previous = previousSecret && createSecretKey(previousSecret);
   const all = previous ? [current, previous] : [current];
   const wrapping = new Map(
-    all.map((secret) => [derive(secret, 'wrapping key id').toString('base64url').slice(0, 16), derive(secret, 'wrapping')]),
+    all.map((secret) => [derive(secret, 'wrapping key id').export().toString('base64url').slice(0, 16), derive(secret, 'wrapping')]),
   );
-  const [kid, key] = [...wrapping][0] as [string, Buffer];
-  const macKeys = new Map<string, Buffer>();
+  const [kid, key] = [...wrapping][0] as [string, KeyObject];
+  const macKeys = new Map<string, KeyObject>();
   return {
     cookieKeys: [cookieKey(current), ...(previous ? [cookieKey(previous)] : [])],
     wrap: (purpose, plaintext) =>
