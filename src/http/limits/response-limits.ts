@@ -14,7 +14,7 @@
  */
 import type { Admission, CountedRefusal, ResponseLimits, ResponseSource, WaitingResponse } from '../../auth/sign-in/answer-response.ts';
 import { type ErrorCode, GatewayError } from '../../errors.ts';
-import { hashOf } from '../../ids.ts';
+import { hashOf, sha256 } from '../../ids.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type AddressGroups, addressGroups } from './limit-keys.ts';
 import { LIMITS, type LimitName } from './limits.ts';
@@ -145,7 +145,7 @@ class LimitedAdmission implements Admission {
   }
 
   #copiesOf(text: string): LimitState {
-    return limitOf(this.#runtime, 'copies_of_response', hashOf(this.#source.organizationId, text));
+    return limitOf(this.#runtime, 'copies_of_response', hashOf(this.#source.organizationId, sha256(text)));
   }
 
   #isOverRefusals(): boolean {
