@@ -1,7 +1,6 @@
 /** Turns a verified response into a session, once. */
 import type { Actor } from '../../audit.ts';
 import { codeOf, GatewayError } from '../../errors.ts';
-import { newSecret } from '../../ids.ts';
 import { wasClaimedByFormer } from '../../organizations/former-organizations.ts';
 import { usesScimGroups } from '../../organizations/groups/group-roles.ts';
 import { pinIdentifier } from '../../organizations/identity/pin-identifier.ts';
@@ -131,16 +130,10 @@ async function commitSignIn(
   const { connection, assertion, settings } = verified;
   const nowMs = runtime.now();
   const { value: organization } = stored;
-  const browserNonce = browser.nonce ?? newSecret();
   const pendingReturnTo = isPending ? match.returnTo : undefined;
   const claimsFor = (opened: OpenedSession | undefined): Step[] => [
     ...requireSessionNotEnded(connection, assertion),
-    claimAssertion(
-      settings.idpEntityId,
-      assertion,
-      nowMs,
-      opened && describeSignIn({ browserNonce, returnTo: match.returnTo, sidHash: opened.sidHash, isPending }),
-    ),
+    claimAssertion(settings.idpEntityId, assertion, nowMs, opened && describeSignIn({ ...opened, returnTo: match.returnTo, isPending })),
     ...match.take,
   ];
   return compareAndSet<SignInResult>(async () => {
@@ -180,7 +173,7 @@ async function commitSignIn(
       if (auditSteps.length > 0) await reportOwnerLoss(runtime, organization, 'sign_in');
       if (refusal) throw refusal;
       if (!opened) throw roleDenied(user);
-      const { sid, member } = opened;
+      const { sid, member, browserNonce } = opened;
       if (!known) await noteNewMember(runtime, organization);
       if (isPending) return { kind: 'pending', sid, member, browserNonce };
       await endFormerSession(runtime, browser.actor, { formerLogin, member });

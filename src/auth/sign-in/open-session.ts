@@ -1,7 +1,7 @@
 /** Builds what a sign-in writes: member, session and audit entries. */
 import { type Actor, auditStep } from '../../audit.ts';
 import { shortenText } from '../../audit-details.ts';
-import { newId, newSecretPair } from '../../ids.ts';
+import { newId, newSecretTriple } from '../../ids.ts';
 import type { OrganizationConnection } from '../../organizations/connections/connections.ts';
 import { serviceProviderUrls } from '../../organizations/connections/identity-providers.ts';
 import { identityKey, memberIdentifier } from '../../organizations/identity/member-identity.ts';
@@ -39,6 +39,8 @@ export interface OpenedSession {
   readonly steps: readonly Step[];
   readonly sid: string;
   readonly sidHash: string;
+  /** Value of the nonce cookie. It is new if the browser had none. */
+  readonly browserNonce: string;
   readonly member: Member;
 }
 
@@ -49,7 +51,7 @@ export function openSession(
   options: SessionOptions,
 ): OpenedSession {
   const { user, known, linkedBy, browser, formerLogin, pendingReturnTo, nowMs } = options;
-  const [secret, csrfToken] = newSecretPair();
+  const [secret, csrfToken, nonce] = newSecretTriple();
   const sid = newSid(organization.id, secret);
   const sidHash = sidHashOf(sid);
   const session = { ...newSession(runtime, connection, options), sidHash };
@@ -80,7 +82,7 @@ export function openSession(
       : putPendingSignIn(sidHash, { login, returnTo: pendingReturnTo }, nowMs),
     ...auditSteps({ before: known?.value, linkedBy, member, actor: browser.actor, nowMs }),
   ];
-  return { steps, sid, sidHash, member };
+  return { steps, sid, sidHash, browserNonce: browser.nonce ?? nonce, member };
 }
 
 function newSession(runtime: Runtime, connection: Connection, { assertion, browser, nowMs }: SessionOptions): MemberSession {
