@@ -60,7 +60,6 @@ class LimitedAdmission implements Admission {
   readonly #runtime: Runtime;
   readonly #source: ResponseSource;
   readonly #refusals: readonly LimitState[];
-  readonly #attempts: LimitState;
   readonly #groups: AddressGroups;
   /** Copies of exactly this response. Set once the response is read. */
   #copies: LimitState | undefined;
@@ -78,7 +77,6 @@ class LimitedAdmission implements Admission {
     this.#source = source;
     this.#groups = groups;
     this.#refusals = [limitOf(runtime, 'refusals_by_address', groups), limitOf(runtime, 'refusals_by_organization', source.organizationId)];
-    this.#attempts = limitOf(runtime, 'attempts_by_address', groups);
     this.#isAttempt = this.#isOverRefusals();
     if (this.#isAttempt && !(mayAnswerRequest && this.#attempts.waitMs() === undefined)) throw this.#refuse();
   }
@@ -146,6 +144,10 @@ class LimitedAdmission implements Admission {
 
   #copiesOf(text: string): LimitState {
     return limitOf(this.#runtime, 'copies_of_response', hashOf(this.#source.organizationId, sha256(text)));
+  }
+
+  get #attempts(): LimitState {
+    return limitOf(this.#runtime, 'attempts_by_address', this.#groups);
   }
 
   #isOverRefusals(): boolean {
