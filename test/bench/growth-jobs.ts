@@ -1,5 +1,6 @@
 /** The long jobs of `bench:growth`, and how long the gateway does not answer while each of them runs. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,6 +21,7 @@ const MAX_WAIT_MS = numberOf('WAIT_MS', 50);
 /** Parts of the names of the jobs to run. Default: all. */
 const JOBS = process.env.JOBS?.split(',');
 const MAIN = path.join(import.meta.dirname, '../../dist/main.js');
+const POLLER = path.join(import.meta.dirname, 'health-poller.ts');
 
 /** Where the gateways write the stretches in which their event loop was not free. */
 const turnsDirectory = mkdtempSync(path.join(tmpdir(), 'samlgate-growth-'));
@@ -46,24 +48,23 @@ async function reportWaiting(target: Target, name: string, job: () => Promise<un
 }
 
 /** Returns the longest time that `/healthz` took while a job ran. */
-async function longestWaitMs(target: Target, job: () => Promise<unknown>): Promise<number> {
-  let isRunning = true;
-  let longest = 0;
-  const poll = async () => {
-    while (isRunning) {
-      const startedMs = performance.now();
-      await call(`${target.gateway.url}/healthz`, {});
-      longest = Math.max(longest, performance.now() - startedMs);
-      await sleep(5);
-    }
-  };
-  const [polled] = await Promise.allSettled([poll(), job().finally(() => (isRunning = false))]);
-  if (polled.status === 'rejected') {
-    const { exitCode, signalCode } = target.gateway.process;
-    const state = exitCode ?? signalCode ?? 'still runs';
-    throw new Error(`the gateway did not answer (${state}): ${target.gateway.output()}`, { cause: polled.reason });
+async function longestWaitMs({ gateway }: Target, job: () => Promise<unknown>): Promise<number> {
+  const poller = fork(POLLER, [`${gateway.url}/healthz`]);
+  prefer(poller.pid);
+  const exited = once(poller, 'exit').then(() => {
+    const { exitCode, signalCode } = gateway.process;
+    throw new Error(`the gateway did not answer (${exitCode ?? signalCode ?? 'still runs'}): ${gateway.output()}`);
+  });
+  const nextMessage = async () => (await Promise.race([once(poller, 'message'), exited]))[0] as unknown;
+  try {
+    await nextMessage(); // it is warm
+    await Promise.race([job(), exited]);
+    poller.send('finish');
+    return (await nextMessage()) as number;
+  } finally {
+    exited.catch(() => {});
+    poller.kill();
   }
-  return longest;
 }
 
 /** Reads without a lock, which would make the gateway wait. */
@@ -82,14 +83,13 @@ async function hasMembers({ environment }: GatewayProcess, partition: string): P
 }
 
 /** Other load on the machine would count as waiting. Needs root; without it, compare with the time without a job. */
-function preferServer({ gateway, redis }: Target): void {
-  for (const pid of [gateway.process.pid, redis?.process.pid, process.pid]) {
-    if (pid !== undefined) spawnSync('renice', ['-n', '-19', '-p', String(pid)], { stdio: 'ignore' });
-  }
+function prefer(pid: number | undefined): void {
+  if (pid !== undefined) spawnSync('renice', ['-n', '-19', '-p', String(pid)], { stdio: 'ignore' });
 }
 
 export async function measureJobs(target: Target, metadata: MetadataServer): Promise<void> {
-  preferServer(target);
+  prefer(target.gateway.process.pid);
+  prefer(target.redis?.process.pid);
   await reportWaiting(target, 'no job', () => sleep(2000), Number.POSITIVE_INFINITY);
   await measureOwnerPages(target);
   await measureOperatorPages(target);
@@ -103,10 +103,9 @@ async function measureOwnerPages(target: Target): Promise<void> {
   const { gateway, organization } = target;
   const cookie = await cookieOf(organization);
   const operator = { authorization: `Bearer ${gateway.operatorToken}` };
-  let megabytes = 0;
-  const startedMs = performance.now();
   await reportWaiting(target, 'download', async () => {
-    megabytes = (await call(`${gateway.url}/console/audit/download?format=jsonl`, { cookie })).octets / 1e6;
+    const startedMs = performance.now();
+    const megabytes = (await call(`${gateway.url}/console/audit/download?format=jsonl`, { cookie })).octets / 1e6;
     console.log(`  the download had ${megabytes.toFixed(0)} MB and took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
   });
   const search = `${gateway.url}/api/v1/organizations/${organization.slug}/members?query=nobody+has+this+name`;
