@@ -14,7 +14,7 @@ import { flushRefusalCounts, pruneRefusalCounts, REFUSAL_COUNT_DAYS } from '../.
 import { trimAudit } from '../../src/audit-trail/trim-audit.ts';
 import { GLOBAL } from '../../src/store/store.ts';
 import { DAY_MS } from '../../src/time.ts';
-import { type GatewayProcess, startGatewayProcess } from '../e2e/support/gateway-process.ts';
+import { type GatewayProcess, IMAGE_NODE_OPTIONS, startGatewayProcess } from '../e2e/support/gateway-process.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { makeRuntime } from '../support/seed.ts';
 import { flood, growth, makeFloodTarget, storedOctets } from './flood-traffic.ts';
@@ -50,7 +50,7 @@ async function run(kind: string): Promise<boolean> {
   const redis = kind === 'redis' ? await startRedis(['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']) : undefined;
   const gateway = await startGatewayProcess({
     ...(redis ? { SAMLGATE_STORE: redis.url } : {}),
-    NODE_OPTIONS: process.env.GATEWAY_NODE_OPTIONS ?? '--max-semi-space-size=16 --max-old-space-size=1024',
+    NODE_OPTIONS: process.env.GATEWAY_NODE_OPTIONS ?? IMAGE_NODE_OPTIONS,
     SAMLGATE_AUDIT_DAYS: '1',
     SAMLGATE_LOG_LEVEL: 'warn',
     SAMLGATE_TRUST_PROXY: 'loopback',

@@ -10,12 +10,13 @@
  * At full size, it takes about 15 minutes for each store on an idle machine.
  *
  * ORGANIZATIONS, MEMBERS, AUDIT, STORES, ROUNDS, LOGINS and CHECKS change the amount of work, RATIO and WAIT_MS limits. ROUNDS=0 measures
- * only the jobs, and JOBS only those whose names contain one of its parts (`JOBS=download,SCIM`). Exits with 1 if a limit is exceeded.
+ * only the jobs, and JOBS only those whose names contain one of its parts (`JOBS=download,SCIM`). The gateways run with the
+ * `NODE_OPTIONS` of the image, or with GATEWAY_NODE_OPTIONS. Exits with 1 if a limit is exceeded.
  */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createCliToken } from '../../src/auth/tokens/cli-tokens.ts';
-import { startGatewayProcess } from '../e2e/support/gateway-process.ts';
+import { IMAGE_NODE_OPTIONS, startGatewayProcess } from '../e2e/support/gateway-process.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { makeRuntime, OPERATOR, seedMember } from '../support/seed.ts';
@@ -37,7 +38,11 @@ async function makeTarget(kind: string, metadata: MetadataServer | undefined): P
   const store = redis ? { SAMLGATE_STORE: redis.url } : {};
   const name = `${kind}-${metadata ? 'large' : 'small'}`;
   writeFileSync(turnsFile(name), '');
-  const monitor = { NODE_OPTIONS: `--import ${path.join(import.meta.dirname, 'long-turns.ts')}`, LONG_TURNS_FILE: turnsFile(name) };
+  const options = process.env.GATEWAY_NODE_OPTIONS ?? IMAGE_NODE_OPTIONS;
+  const monitor = {
+    NODE_OPTIONS: `${options} --import ${path.join(import.meta.dirname, 'long-turns.ts')}`,
+    LONG_TURNS_FILE: turnsFile(name),
+  };
   // This process does not notice a closed connection while it fills the store.
   const settings = { SAMLGATE_RATE_LIMITS: 'off', SAMLGATE_LOG_LEVEL: 'warn', SAMLGATE_KEEP_ALIVE_SECONDS: '3600' };
   const gateway = await startGatewayProcess({ ...store, ...monitor, ...settings });

@@ -8,7 +8,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { startGatewayProcess } from '../e2e/support/gateway-process.ts';
+import { IMAGE_NODE_OPTIONS, startGatewayProcess } from '../e2e/support/gateway-process.ts';
 import { makeTestOrganization } from '../support/identity-provider.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { makeScimClient, type ScimClient } from '../support/scim-client.ts';
@@ -198,7 +198,7 @@ try {
   for (const { name, url, octets } of STORES) {
     const gateway = await startGatewayProcess({
       SAMLGATE_RATE_LIMITS: 'off',
-      NODE_OPTIONS: '--max-semi-space-size=16 --max-old-space-size=1024',
+      NODE_OPTIONS: IMAGE_NODE_OPTIONS,
       ...(url === undefined ? {} : { SAMLGATE_STORE: url }),
     });
     const organization = await makeTestOrganization(gateway);

@@ -9,6 +9,9 @@ import { freePort } from '../../support/redis-server.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../../dist/main.js');
 
+/** `NODE_OPTIONS` of the image and of the systemd unit, for benchmarks of memory and pauses. */
+export const IMAGE_NODE_OPTIONS = '--max-semi-space-size=16 --max-old-space-size=1024';
+
 export interface GatewayProcess {
   readonly url: string;
   readonly operatorToken: string;
