@@ -38,6 +38,16 @@ export async function* eachPart<T>(items: readonly T[]): AsyncGenerator<readonly
   }
 }
 
+/** Returns a function that runs jobs one after the other, so that the memory of one is enough for all. */
+export function makeQueue(): <T>(job: () => Promise<T>) => Promise<T> {
+  let end: Promise<unknown> = Promise.resolve();
+  return (job) => {
+    const result = end.then(job);
+    end = result.catch(() => {});
+    return result;
+  };
+}
+
 function runNext(): void {
   waiting.shift()?.();
   if (waiting.length > 0) setImmediate(runNext);

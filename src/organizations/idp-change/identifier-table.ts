@@ -1,6 +1,6 @@
 /** Reads a CSV table of former and new identifiers (RFC 4180), for the preview of a change of the identity provider. */
 import { GatewayError } from '../../errors.ts';
-import { eachPart, nextTurn } from '../../store/next-turn.ts';
+import { eachPart, makeQueue, nextTurn } from '../../store/next-turn.ts';
 
 export interface TableRow {
   readonly line: number;
@@ -16,43 +16,60 @@ export interface TableProblem {
 
 export interface IdentifierTable {
   readonly rows: readonly TableRow[];
+  /** The first row of each former identifier. */
+  readonly byFormer: ReadonlyMap<string, TableRow>;
   readonly problems: readonly TableProblem[];
 }
 
 const MAX_OCTETS = 1024 * 1024;
 const HEADER = ['old_identifier', 'new_identifier'];
 
+/** Tables are read and compared one after the other: the more objects are in use, the longer the pauses of the garbage collector. */
+export const inTurn = makeQueue();
+
 /** Reads a table, and lets other work run meanwhile. @throws payload_too_large; validation_failed that names the line */
-export async function readIdentifierTable(text: string): Promise<IdentifierTable> {
+export const readIdentifierTable = (text: string): Promise<IdentifierTable> => inTurn(() => readTable(text));
+
+async function readTable(text: string): Promise<IdentifierTable> {
   if (Buffer.byteLength(text) > MAX_OCTETS) throw new GatewayError('payload_too_large', 'identifiers_csv: may have at most 1 MiB.');
-  const [header, ...records] = await readRecords(text.replace(/^\ufeff/, ''));
-  if (header?.fields.join() !== HEADER.join()) {
-    throw new GatewayError('validation_failed', `identifiers_csv: the first line must be ${HEADER.join()}.`);
-  }
   const rows: TableRow[] = [];
-  for await (const part of eachPart(records)) rows.push(...part.map(rowOf));
-  const problems = [...(await repeated(rows, 'from', 'duplicate_old')), ...(await repeated(rows, 'to', 'duplicate_new'))];
-  return { rows, problems };
+  let hasHeader = false;
+  await readRecords(text.replace(/^\ufeff/, ''), (line, fields) => {
+    if (hasHeader) rows.push(rowOf(line, fields));
+    else requireHeader(fields);
+    hasHeader = true;
+  });
+  if (!hasHeader) requireHeader([]);
+  return { rows, ...(await findRepeated(rows)) };
 }
 
-function rowOf({ line, fields }: CsvRecord): TableRow {
+function requireHeader(fields: readonly string[]): void {
+  if (fields.join() !== HEADER.join()) {
+    throw new GatewayError('validation_failed', `identifiers_csv: the first line must be ${HEADER.join()}.`);
+  }
+}
+
+function rowOf(line: number, fields: readonly string[]): TableRow {
   const [from = '', to = ''] = fields;
   if (fields.length !== 2 || from === '' || to === '') throw malformed(line, 'must have two values');
   return { line, from, to };
 }
 
-async function repeated(rows: readonly TableRow[], column: 'from' | 'to', problem: TableProblem['problem']): Promise<TableProblem[]> {
-  const seen = new Set<string>();
-  const found: TableProblem[] = [];
+/** Uses few maps, because the garbage collector must read all of a large one in a single pause. */
+async function findRepeated(rows: readonly TableRow[]): Promise<Pick<IdentifierTable, 'byFormer' | 'problems'>> {
+  const problems: TableProblem[] = [];
+  const byFormer = new Map<string, TableRow>();
   for await (const part of eachPart(rows)) {
-    for (const row of part) if (seen.size === seen.add(row[column]).size) found.push({ line: row.line, problem });
+    for (const row of part) {
+      if (byFormer.has(row.from)) problems.push({ line: row.line, problem: 'duplicate_old' });
+      else byFormer.set(row.from, row);
+    }
   }
-  return found;
-}
-
-interface CsvRecord {
-  readonly line: number;
-  readonly fields: readonly string[];
+  const seen = new Set<string>();
+  for await (const part of eachPart(rows)) {
+    for (const { line, to } of part) if (seen.size === seen.add(to).size) problems.push({ line, problem: 'duplicate_new' });
+  }
+  return { byFormer, problems };
 }
 
 /** One field with what ends it. A quoted field may contain commas, line breaks, and quotes that are doubled. */
@@ -61,8 +78,7 @@ const FIELD = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
 /** Fields that are read in one turn of the event loop. */
 const FIELDS_OF_TURN = 2000;
 
-async function readRecords(text: string): Promise<CsvRecord[]> {
-  const records: CsvRecord[] = [];
+async function readRecords(text: string, onRecord: (line: number, fields: readonly string[]) => void): Promise<void> {
   let fields: string[] = [];
   let line = 1;
   let startedAt = 1;
@@ -77,11 +93,10 @@ async function readRecords(text: string): Promise<CsvRecord[]> {
     fields.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
     line += whole.split('\n').length - 1;
     if (end === ',' && at < text.length) continue;
-    if (fields.length > 1 || fields[0] !== '') records.push({ line: startedAt, fields });
+    if (fields.length > 1 || fields[0] !== '') onRecord(startedAt, fields);
     fields = [];
     startedAt = line;
   }
-  return records;
 }
 
 const malformed = (line: number, problem: string): GatewayError =>

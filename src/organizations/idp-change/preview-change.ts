@@ -8,9 +8,9 @@ import type { OrganizationConnection } from '../connections/connections.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import type { Connection, IdpChange } from '../organizations.ts';
 import { isSafeToLink } from './email-link.ts';
-import type { IdentifierTable, TableProblem } from './identifier-table.ts';
+import { type IdentifierTable, inTurn, type TableProblem, type TableRow } from './identifier-table.ts';
 import { type IdentityScope, isOfScopes, scopesOfMembers } from './idp-change.ts';
-import { type Fate, type LineResult, resultsOf, withTakenIdentifiers } from './table-results.ts';
+import { type Fate, holdersOf, type LineResult, resultsOf, type TableMember, withTakenIdentifiers } from './table-results.ts';
 
 /** Members of the organization that a preview reads. */
 const MAX_READ = 20_000;
@@ -42,8 +42,11 @@ export interface PreviewedChange extends OrganizationConnection {
 }
 
 /** Counts what a decision does to the members of a connection. It lets other work run meanwhile. */
-export async function previewChange(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
-  const { members, isPartial } = await readMembers(store, change);
+export const previewChange = (store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> =>
+  inTurn(() => preview(store, change, nowMs));
+
+async function preview(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
+  const { members, isPartial } = await readMembers(store, change, nowMs);
   const fateOf = { keep: fateOfKept, link_by_email: fateOfLinked, new_accounts: async () => (): Fate => 'new' }[change.decision];
   const decide = await fateOf(change, members, nowMs);
   const counts = { matching: 0, ambiguous: 0, new: 0 };
@@ -52,20 +55,23 @@ export async function previewChange(store: Store, change: PreviewedChange, nowMs
     for (const member of part) {
       const fate = decide(member);
       counts[fate]++;
-      if (Date.parse(member.lastLoginAt ?? '') >= nowMs - RECENT_DAYS * DAY_MS) recent[fate]++;
+      if (member.isRecent) recent[fate]++;
     }
   }
-  const preview = { ...counts, recent, isPartial, problems: [], lines: [] };
-  if (!change.table) return preview;
-  const table = await withTakenIdentifiers(change.table, members);
-  const present = members.filter(({ isPresent }) => isPresent);
-  return { ...preview, problems: table.problems.slice(0, MAX_PROBLEMS), lines: await resultsOf(table, present, decide) };
+  const result = { ...counts, recent, isPartial, problems: [], lines: [] };
+  if (!change.table) return result;
+  const holders = await holdersOf(members);
+  const table = await withTakenIdentifiers(change.table, holders);
+  return { ...result, problems: table.problems.slice(0, MAX_PROBLEMS), lines: await resultsOf(table, holders, decide) };
 }
 
-/** A preview keeps only what it needs of each member. */
-type PreviewedMember = Pick<Member, 'email' | 'role' | 'suspended' | 'lastLoginAt' | 'identifier'> & { readonly isPresent: boolean };
+interface PreviewedMember extends TableMember, Pick<Member, 'role' | 'suspended'> {
+  /** The source of the identifier is the one of the connection. */
+  readonly hasSource: boolean;
+  readonly isRecent: boolean;
+}
 
-async function readMembers(store: Store, { organization, connection }: OrganizationConnection) {
+async function readMembers(store: Store, { organization, connection }: OrganizationConnection, nowMs: number) {
   const members: PreviewedMember[] = [];
   const scopes = scopesOfMembers(connection);
   const present: readonly IdentityScope[] = scopes.slice(0, 1);
@@ -74,7 +80,12 @@ async function readMembers(store: Store, { organization, connection }: Organizat
     if (++read > MAX_READ) return { members, isPartial: true };
     if (!isOfScopes(value, connection, scopes)) continue;
     const { email, role, suspended, lastLoginAt, identifier } = value;
-    members.push({ email, role, suspended, lastLoginAt, identifier, isPresent: isOfScopes(value, connection, present) });
+    members.push({
+      ...{ email, role, suspended, identifier: identifier?.value },
+      isPresent: isOfScopes(value, connection, present),
+      hasSource: hasSource(value, connection),
+      isRecent: Date.parse(lastLoginAt ?? '') >= nowMs - RECENT_DAYS * DAY_MS,
+    });
   }
   return { members, isPartial: false };
 }
@@ -91,31 +102,35 @@ async function fateOfLinked({ organization }: PreviewedChange, members: readonly
 }
 
 /** Owners are confirmed one by one. Without a table, the new identity provider is assumed to send the same identifiers. */
-async function fateOfKept({ connection, table }: PreviewedChange) {
-  const newIdentifiers = table && (await mapOf(table));
-  return (member: PreviewedMember): Fate => {
-    if (!member.isPresent || !hasSource(member, connection)) return 'new';
-    if (newIdentifiers && member.identifier && !isKept(newIdentifiers, member.identifier.value)) return 'new';
-    return member.role === 'owner' || (table && !member.identifier) ? 'ambiguous' : 'matching';
+async function fateOfKept({ table }: PreviewedChange) {
+  const folded = table && (await foldedRows(table));
+  return ({ role, identifier, isPresent, hasSource }: PreviewedMember): Fate => {
+    if (!isPresent || !hasSource) return 'new';
+    if (table && identifier !== undefined && !isKept(identifier, table.byFormer.get(identifier), folded?.get(identifier))) return 'new';
+    return role === 'owner' || (table && identifier === undefined) ? 'ambiguous' : 'matching';
   };
 }
 
 /** Members of earlier versions are found whatever their source is. */
-const hasSource = ({ identifier }: PreviewedMember, { settings: { identifier: setting = 'auto' } }: Connection): boolean =>
+const hasSource = ({ identifier }: Member, { settings: { identifier: setting = 'auto' } }: Connection): boolean =>
   !identifier || (setting !== 'auto' && isSameSource(identifier.source, setting));
 
-/** Members whose letters are folded are stored in lower case. Of several lines, the first one counts. */
-async function mapOf({ rows }: IdentifierTable): Promise<ReadonlyMap<string, string>> {
-  const map = new Map<string, string>();
+/** Members whose letters are folded are stored in lower case. Returns the rows of other identifiers by their folded forms. */
+async function foldedRows({ rows }: IdentifierTable): Promise<ReadonlyMap<string, TableRow>> {
+  const map = new Map<string, TableRow>();
   for await (const part of eachPart(rows)) {
-    for (const { from, to } of part) for (const key of [from, foldCase(from)]) if (!map.has(key)) map.set(key, to);
+    for (const row of part) {
+      const folded = foldCase(row.from);
+      if (folded !== row.from && !map.has(folded)) map.set(folded, row);
+    }
   }
   return map;
 }
 
-function isKept(newIdentifiers: ReadonlyMap<string, string>, value: string): boolean {
-  const to = newIdentifiers.get(value);
-  return to !== undefined && (to === value || foldCase(to) === value);
+/** Of several rows, the first one counts. */
+function isKept(value: string, exact: TableRow | undefined, folded: TableRow | undefined): boolean {
+  const row = exact && folded ? (exact.line < folded.line ? exact : folded) : (exact ?? folded);
+  return row !== undefined && (row.to === value || foldCase(row.to) === value);
 }
 
 const MAX_PROBLEMS = 100;

@@ -1,7 +1,6 @@
 /** Tells what each line of a table of identifiers means for the members. */
 import { foldCase } from '../../saml/identifier/identifier.ts';
 import { eachPart } from '../../store/next-turn.ts';
-import type { Member } from '../members.ts';
 import type { IdentifierTable, TableProblem } from './identifier-table.ts';
 
 /** What a decision does to the account of a member: it is kept, kept after an approval, or replaced by a new one. */
@@ -28,39 +27,59 @@ const RESULTS: readonly LineResult['result'][] = [
 ];
 const MAX_LINES = 100;
 
-type TableMember = Pick<Member, 'email' | 'identifier'>;
+/** What a comparison holds of each member. The garbage collector copies it, and no request is answered meanwhile. */
+export interface TableMember {
+  readonly email: string;
+  readonly identifier: string | undefined;
+  /** The former identifiers of a table are those of present members, not of members from before an earlier change. */
+  readonly isPresent: boolean;
+}
+
+/** Returns the members by their identifiers, present members first. */
+export async function holdersOf<M extends TableMember>(members: readonly M[]): Promise<ReadonlyMap<string, M>> {
+  const holders = new Map<string, M>();
+  for await (const part of eachPart(members)) {
+    for (const member of part) {
+      const { identifier, isPresent } = member;
+      if (identifier !== undefined && (isPresent || !holders.has(identifier))) holders.set(identifier, member);
+    }
+  }
+  return holders;
+}
 
 /** Returns what each line means, at most 100 of them. It lets other work run meanwhile. */
 export async function resultsOf<M extends TableMember>(
-  { rows, problems }: IdentifierTable,
-  members: readonly M[],
+  { rows, problems }: Pick<IdentifierTable, 'rows' | 'problems'>,
+  holders: ReadonlyMap<string, M>,
   fateOf: (member: M) => Fate,
 ): Promise<readonly LineResult[]> {
-  const holders = new Map<string, M>();
-  for await (const part of eachPart(members)) {
-    for (const member of part) if (member.identifier) holders.set(member.identifier.value, member);
-  }
-  const find = (identifier: string): M | undefined => holders.get(identifier) ?? holders.get(foldCase(identifier));
+  const presentHolder = (identifier: string): M | undefined => {
+    const member = holders.get(identifier);
+    return member?.isPresent ? member : undefined;
+  };
   const problemOf = new Map(problems.map(({ line, problem }) => [line, problem]));
   const byResult = new Map<LineResult['result'], LineResult[]>(RESULTS.map((result) => [result, []]));
   for await (const part of eachPart(rows)) {
     for (const { line, from, to } of part) {
-      const member = find(from);
+      const member = presentHolder(from) ?? presentHolder(foldCase(from));
       const result = problemOf.get(line) ?? (member ? fateOf(member) : 'no_member');
-      byResult.get(result)?.push({ line, from, to, email: member?.email, result });
+      const lines = byResult.get(result);
+      if (lines && lines.length < MAX_LINES) lines.push({ line, from, to, email: member?.email, result });
     }
   }
   return [...byResult.values()].flat().slice(0, MAX_LINES);
 }
 
 /** Adds rows whose new identifier is that of another member to the problems of the table itself. */
-export async function withTakenIdentifiers({ rows, problems }: IdentifierTable, members: readonly TableMember[]): Promise<IdentifierTable> {
-  const known = new Set(members.flatMap(({ identifier }) => (identifier ? [identifier.value] : [])));
+export async function withTakenIdentifiers(
+  { rows, problems }: IdentifierTable,
+  holders: ReadonlyMap<string, TableMember>,
+): Promise<Pick<IdentifierTable, 'rows' | 'problems'>> {
   const taken: TableProblem[] = [];
   for await (const part of eachPart(rows)) {
     for (const { line, from, to } of part) {
       const isChanged = from !== to && foldCase(from) !== foldCase(to);
-      if (isChanged && (known.has(to) || known.has(foldCase(to)))) taken.push({ line, problem: 'other_member' });
+      if (isChanged && (holders.has(to) || holders.has(foldCase(to)))) taken.push({ line, problem: 'other_member' });
     }
   }
   return { rows, problems: [...problems, ...taken].sort((one, other) => one.line - other.line) };
