@@ -3,6 +3,7 @@ import { h } from 'preact';
 import { AUDIT_EVENTS, type AuditEntry, type AuditEvent, auditStep } from '../../src/audit.ts';
 import { type AuditNames, AuditSentence } from '../../src/console/audit/audit-sentence.tsx';
 import { renderPage } from '../../src/console/layout.tsx';
+import { downloadLines } from '../../src/http/console/audit/audit-download.ts';
 import type { HttpBrowser, Page } from '../support/browser.ts';
 import { type OrganizationJson, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type Link, readLinks, textOf } from '../support/html.ts';
@@ -215,6 +216,17 @@ describe('console: audit trail downloads', () => {
     expect(lines[1]).toMatch(
       /^"aud_\w+","2026-03-01T10:03:50\.000Z","login\.refused","","anonymous","","","192\.0\.2\.7","req-1","saml_expired","\{""n"":229\}"$/,
     );
+  });
+
+  it('writes many lines at a time', async () => {
+    const entry: AuditEntry = { id: 'aud_1', at: '2026-03-01T10:00:00Z', event: 'login.refused', actor: { kind: 'anonymous' } };
+    async function* entries() {
+      for (let n = 0; n < 1000; n++) yield entry;
+    }
+    const pieces: string[] = [];
+    for await (const piece of downloadLines('jsonl', entries())) pieces.push(piece);
+    expect(pieces.join('').trimEnd().split('\n')).toHaveLength(1000);
+    expect(pieces.length).toBeLessThan(50);
   });
 
   it('refuses an invalid filter and an unknown format', async () => {
