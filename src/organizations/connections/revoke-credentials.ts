@@ -11,6 +11,7 @@ import { type Actor, auditStep } from '../../audit.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachRecord } from '../../store/each-record.ts';
+import { nextTurn } from '../../store/next-turn.ts';
 import type { Step, Store, Stored } from '../../store/store.ts';
 import { updateRecord } from '../../store/update-record.ts';
 import { noteRevocation, organizationsWithRevocation } from '../directory.ts';
@@ -108,6 +109,7 @@ async function revokeCredentials(runtime: Runtime, organizationId: string, conne
   let revoked = 0;
   let batch: Stored<Member>[] = [];
   const flush = async () => {
+    await nextTurn(); // the turn may have read a page
     if (batch.length > 0) revoked += await revokeBatch(runtime, { organizationId, connection, batch });
     batch = [];
   };
