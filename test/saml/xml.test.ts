@@ -212,6 +212,12 @@ describe('parseXml(): one reading of each text', () => {
     expect(codeOf(() => parseXml(xml))).toBe('saml_malformed');
   });
 
+  test('adds nothing to an earlier tree, whose empty elements share their lists', () => {
+    const earlier = parseXml('<a/>');
+    parseXml('<a>text<b/>text<c d="e"/></a>');
+    expect(summarize(earlier)).toEqual(['a']);
+  });
+
   test('does not quote the input in the error detail', () => {
     try {
       parseXml('<a><secret:b/></a>');

@@ -150,8 +150,7 @@ class Reader {
     const qualified = text.slice(from, at);
     const prefix = colon < 0 ? '' : text.slice(from, colon);
     const local = colon < 0 ? qualified : text.slice(colon + 1, at);
-    const isName = (name: string): boolean => (isAscii ? STARTS_NAME[name.charCodeAt(0)] === 1 : NCNAME.test(name));
-    if (!isName(local) || (colon >= 0 && !isName(prefix))) throw malformed();
+    if (!isName(local, isAscii) || (colon >= 0 && !isName(prefix, isAscii))) throw malformed();
     return { qualified, prefix, local };
   }
 
@@ -194,6 +193,9 @@ class Reader {
     return '';
   }
 }
+
+/** @param isAscii whether all characters were found to be ASCII characters that can be in a name */
+const isName = (name: string, isAscii: boolean): boolean => (isAscii ? STARTS_NAME[name.charCodeAt(0)] === 1 : NCNAME.test(name));
 
 /** The prefixes `xml` and `xmlns` are reserved, and only the default namespace can be undeclared (Namespaces in XML 1.0 §2.2, §3). */
 function declare(content: TagContent, prefix: string, uri: string): void {
