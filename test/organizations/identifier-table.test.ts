@@ -35,16 +35,6 @@ describe('a table of identifiers (RFC 4180)', () => {
     await expect(readIdentifierTable(text)).rejects.toThrow(part);
   });
 
-  it('is read only when the tables before it have been read', async () => {
-    const order: string[] = [];
-    const read = async (name: string, rows: number) => {
-      await readIdentifierTable(HEADER + Array.from({ length: rows }, (_, n) => `o${n},n${n}\n`).join(''));
-      order.push(name);
-    };
-    await Promise.all([read('long', 20_000), read('short', 1)]);
-    expect(order).toEqual(['long', 'short']);
-  });
-
   it('has at most 1 MiB', async () => {
     const table = HEADER + 'é,b\n'.repeat(250_000);
     await expect(readIdentifierTable(table)).rejects.toMatchObject({ code: 'payload_too_large' });

@@ -1,6 +1,6 @@
 /** Reads a CSV table of former and new identifiers (RFC 4180), for the preview of a change of the identity provider. */
 import { GatewayError } from '../../errors.ts';
-import { eachPart, makeQueue, nextTurn } from '../../store/next-turn.ts';
+import { eachPart, nextTurn } from '../../store/next-turn.ts';
 
 export interface TableRow {
   readonly line: number;
@@ -24,13 +24,8 @@ export interface IdentifierTable {
 const MAX_OCTETS = 1024 * 1024;
 const HEADER = ['old_identifier', 'new_identifier'];
 
-/** Tables are read and compared one after the other: the more objects are in use, the longer the pauses of the garbage collector. */
-export const inTurn = makeQueue();
-
 /** Reads a table, and lets other work run meanwhile. @throws payload_too_large; validation_failed that names the line */
-export const readIdentifierTable = (text: string): Promise<IdentifierTable> => inTurn(() => readTable(text));
-
-async function readTable(text: string): Promise<IdentifierTable> {
+export async function readIdentifierTable(text: string): Promise<IdentifierTable> {
   if (Buffer.byteLength(text) > MAX_OCTETS) throw new GatewayError('payload_too_large', 'identifiers_csv: may have at most 1 MiB.');
   const rows: TableRow[] = [];
   let hasHeader = false;

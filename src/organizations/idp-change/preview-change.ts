@@ -1,14 +1,14 @@
 /** Foresees what a change of the identity provider does to the members, from what their records say. Changes nothing. */
 import { foldCase, isSameSource } from '../../saml/identifier/identifier.ts';
 import { eachRecord } from '../../store/each-record.ts';
-import { eachPart } from '../../store/next-turn.ts';
+import { eachPart, makeQueues } from '../../store/next-turn.ts';
 import type { Store } from '../../store/store.ts';
 import { DAY_MS } from '../../time.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
 import { MEMBERS, type Member } from '../members.ts';
 import type { Connection, IdpChange } from '../organizations.ts';
 import { isSafeToLink } from './email-link.ts';
-import { type IdentifierTable, inTurn, type TableProblem, type TableRow } from './identifier-table.ts';
+import type { IdentifierTable, TableProblem, TableRow } from './identifier-table.ts';
 import { type IdentityScope, isOfScopes, scopesOfMembers } from './idp-change.ts';
 import { type Fate, holdersOf, type LineResult, resultsOf, type TableMember, withTakenIdentifiers } from './table-results.ts';
 
@@ -41,9 +41,12 @@ export interface PreviewedChange extends OrganizationConnection {
   readonly table?: IdentifierTable | undefined;
 }
 
+/** The more objects are in use, the longer the pauses of the garbage collector. */
+const inTurn = makeQueues();
+
 /** Counts what a decision does to the members of a connection. It lets other work run meanwhile. */
 export const previewChange = (store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> =>
-  inTurn(() => preview(store, change, nowMs));
+  inTurn(change.organization.id, () => preview(store, change, nowMs));
 
 async function preview(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
   const { members, isPartial } = await readMembers(store, change, nowMs);
