@@ -8,8 +8,8 @@ import { unverifiedIssuerOf } from '../../saml/messages/unverified-issuer.ts';
 const MAX_SHOWN_ISSUER = 1024;
 
 /**
- * Selects the connection whose keys, settings and state apply to a response. The Issuer of the response selects, or the Issuer of
- * a plain assertion if the response has none. If it has none and the assertion is encrypted, the organization must have exactly one active
+ * Selects the connection whose keys, settings and state apply to a response. Uses the Issuer of the response or, if that is missing, the
+ * Issuer of a plain assertion. If both are missing because the assertion is encrypted, the organization must have exactly one active
  * connection. The checks of the response then compare the verified Issuer with this connection.
  *
  * A disabled connection is never selected. A draft is selected, but accepts only answers to its own test requests.

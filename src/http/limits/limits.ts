@@ -85,7 +85,7 @@ export const LIMITS = {
     points: 300,
     seconds: 60,
     per: 'address',
-    counts: 'Bearer tokens that are invalid, expired or revoked, and such setup links.',
+    counts: 'Bearer tokens and setup links that are invalid, expired or revoked.',
   },
   token_requests: { points: 600, seconds: 60, per: 'address', counts: 'Refused requests to the token endpoint.' },
   wrong_operator_tokens: {
@@ -101,7 +101,7 @@ export const LIMITS = {
     points: 100_000,
     seconds: 86_400,
     per: 'connection',
-    counts: 'The same, if they can change users or groups. Ten members of a group that a request concerns count as one.',
+    counts: 'Of these, requests that can change users or groups. Every ten group members that a request affects count as one.',
   },
   domain_check: { points: 100, seconds: 600, per: 'organization', counts: 'Look-ups in DNS to verify domains.' },
 } as const satisfies Record<string, Limit>;
