@@ -38,23 +38,6 @@ export async function* eachPart<T>(items: readonly T[]): AsyncGenerator<readonly
   }
 }
 
-/**
- * Returns a function that runs the jobs of an organization one after the other, so that the memory of one is enough for all of them.
- * Those of other organizations do not wait for them.
- */
-export function makeQueues(): <T>(organizationId: string, job: () => Promise<T>) => Promise<T> {
-  const ends = new Map<string, Promise<void>>();
-  return (organizationId, job) => {
-    const result = (ends.get(organizationId) ?? Promise.resolve()).then(job);
-    const forget = () => {
-      if (ends.get(organizationId) === end) ends.delete(organizationId);
-    };
-    const end = result.then(forget, forget);
-    ends.set(organizationId, end);
-    return result;
-  };
-}
-
 function runNext(): void {
   waiting.shift()?.();
   if (waiting.length > 0) setImmediate(runNext);

@@ -1,7 +1,7 @@
 import { codeOf } from '../errors.ts';
 import type { Store } from './store.ts';
 
-export const STORE_OPERATIONS = ['get', 'getUnique', 'find', 'peek', 'commit', 'purge'] as const;
+export const STORE_OPERATIONS = ['get', 'getUnique', 'find', 'isEmpty', 'count', 'peek', 'commit', 'purge'] as const;
 export type StoreOperation = (typeof STORE_OPERATIONS)[number];
 
 /** Reports the duration of each operation of a store, and whether the store failed. Call it once, when the gateway starts. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NAME_ID_PERSISTENT } from '../../src/saml/names.ts';
 import { HttpBrowser, type Page } from '../support/browser.ts';
@@ -103,6 +104,37 @@ describe('a preview of a change of the identity provider', () => {
     expect(await send(withTable)).toMatchObject({ status: 403, code: 'forbidden' });
     expect((await send({ on_new_entity_id: 'keep' })).status).toBe(200);
     expect((await preview(withTable)).problems).toHaveLength(2);
+  });
+
+  it('compares one table of an organization at a time, and none of a client that left while it waited', async () => {
+    const rows = Array.from({ length: 40_000 }, (_, n) => `old${n},new${n}\n`).join('');
+    const long = { on_new_entity_id: 'keep', identifiers_csv: `old_identifier,new_identifier\n${rows}` };
+    const limited = async () => {
+      const { values } = await gateway.runtime.metrics.limited.get();
+      return values.find(({ labels }) => labels.limit === 'requests_at_once')?.value ?? 0;
+    };
+    const before = await limited();
+    const ended: string[] = [];
+    const running = ['first', 'second', 'third'].map(async (name) => {
+      expect(await preview(long)).toMatchObject({ matching: expect.any(Number) });
+      ended.push(name);
+    });
+    const waitForEnds = async (count: number) => {
+      while (ended.length < count) await sleep(1);
+    };
+    await waitForEnds(1);
+    const client = new AbortController();
+    const left = fetch(`${gateway.url}${path}`, {
+      method: 'POST',
+      body: JSON.stringify({ on_new_entity_id: 'keep', identifiers_csv: TABLE }),
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${gateway.operatorToken}` },
+      signal: client.signal,
+    });
+    await waitForEnds(2);
+    client.abort();
+    await expect(left).rejects.toThrow('aborted');
+    await Promise.all(running);
+    expect(await limited()).toBe(before + 1);
   });
 
   it('counts the members of each outcome who signed in during the last 30 days', async () => {

@@ -6,6 +6,7 @@ import { readIdentifierTable } from '../../organizations/idp-change/identifier-t
 import { approveLink, declineLink } from '../../organizations/idp-change/link-requests.ts';
 import { listPendingMembers, revokePendingMembers } from '../../organizations/idp-change/pending-members.ts';
 import { previewChange } from '../../organizations/idp-change/preview-change.ts';
+import { runComparison } from '../limits/request-slots.ts';
 import * as answers from './answer-shapes.ts';
 import { operation } from './operation.ts';
 import { CHANGE_PREVIEW, PENDING_MEMBER_PAGE, REVOKED_PENDING_MEMBERS } from './pending-member-answers.ts';
@@ -27,14 +28,19 @@ export const PENDING_MEMBERS = [
     status: 200,
     answer: CHANGE_PREVIEW,
     refusals: ['not_found', 'payload_too_large'],
-    handle: async ({ runtime, principal, organization, params, body: { on_new_entity_id: decision, identifiers_csv: csv } }) => {
+    handle: async ({ runtime, response, principal, organization, params, body: { on_new_entity_id: decision, identifiers_csv: csv } }) => {
       const connection = requireConnection(organization, params.con);
       if (csv !== undefined) requireRecentSignIn(principal, runtime.now());
       if (csv !== undefined && decision !== 'keep') {
         throw new GatewayError('validation_failed', 'identifiers_csv: is only possible with on_new_entity_id: keep.');
       }
-      const table = csv === undefined ? undefined : await readIdentifierTable(csv);
-      const preview = await previewChange(runtime.store, { organization, connection, decision, table }, runtime.now());
+      const change = { organization, connection, decision };
+      const preview =
+        csv === undefined
+          ? await previewChange(runtime.store, change, runtime.now())
+          : await runComparison(runtime, organization.id, response, async () =>
+              previewChange(runtime.store, { ...change, table: await readIdentifierTable(csv) }, runtime.now()),
+            );
       const lines = preview.lines.map(({ line, from, to, email = null, result }) => ({
         ...{ line, old_identifier: from, new_identifier: to, email, result },
       }));

@@ -1,12 +1,12 @@
 /**
- * Bounds how many requests of one client run at the same time, and with them the memory of their bodies. A request takes a slot before
- * its body is read and keeps it until its work has ended, even if the client disconnects before.
+ * Bounds how many requests of one client or organization run at the same time, and with them the memory that they use. A SCIM request
+ * takes a slot before its body is read. Each request keeps its slot until its work has ended, even if the client disconnects before.
  */
 import type { Response } from 'express';
 import { GatewayError } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 
-/** The bodies of waiting requests are not read, so each takes little memory. */
+/** The bodies of waiting requests are not read, or counted by `request-bodies.ts` (comparisons), so that they take little memory. */
 const MAX_WAITING = 128;
 /** Shorter than the time limit for the arrival of a request. */
 const MAX_WAIT_MS = 10_000;
@@ -32,11 +32,11 @@ export interface SlotOptions {
  * Runs the work of a request when fewer than `count` others of the client run.
  * @throws rate_limited if too many wait, if the request waited too long, or if the client disconnected before the work began
  */
-export async function runInSlot(
+export async function runInSlot<T>(
   runtime: Runtime,
   { key, count, response }: SlotOptions,
-  work: (hasWaited: boolean) => Promise<void>,
-): Promise<void> {
+  work: (hasWaited: boolean) => Promise<T>,
+): Promise<T> {
   const all = slotsOf(runtime);
   const slots = all.get(key) ?? { running: 0, waiting: new Set() };
   all.set(key, slots);
@@ -44,7 +44,7 @@ export async function runInSlot(
   if (hasToWait) await waitForSlot(runtime, slots, response);
   else slots.running++;
   try {
-    await work(hasToWait);
+    return await work(hasToWait);
   } finally {
     const [next] = slots.waiting;
     if (next) {
@@ -53,6 +53,14 @@ export async function runInSlot(
     } else if (--slots.running === 0) all.delete(key);
   }
 }
+
+/**
+ * Runs the comparison of a table of identifiers with the members of an organization. An organization has one slot, because each comparison
+ * takes some megabytes, and the more objects are in use, the longer the pauses of the garbage collector.
+ * @throws as {@link runInSlot}
+ */
+export const runComparison = <T>(runtime: Runtime, organizationId: string, response: Response, compare: () => Promise<T>): Promise<T> =>
+  runInSlot(runtime, { key: `comparison ${organizationId}`, count: 1, response }, compare);
 
 async function waitForSlot(runtime: Runtime, { waiting }: Slots, response: Response): Promise<void> {
   if (waiting.size >= MAX_WAITING || response.closed) throw tooManyAtOnce(runtime);

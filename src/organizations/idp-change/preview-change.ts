@@ -1,7 +1,7 @@
 /** Foresees what a change of the identity provider does to the members, from what their records say. Changes nothing. */
 import { foldCase, isSameSource } from '../../saml/identifier/identifier.ts';
 import { eachRecord } from '../../store/each-record.ts';
-import { eachPart, makeQueues } from '../../store/next-turn.ts';
+import { eachPart } from '../../store/next-turn.ts';
 import type { Store } from '../../store/store.ts';
 import { DAY_MS } from '../../time.ts';
 import type { OrganizationConnection } from '../connections/connections.ts';
@@ -41,14 +41,8 @@ export interface PreviewedChange extends OrganizationConnection {
   readonly table?: IdentifierTable | undefined;
 }
 
-/** The more objects are in use, the longer the pauses of the garbage collector. */
-const inTurn = makeQueues();
-
 /** Counts what a decision does to the members of a connection. It lets other work run meanwhile. */
-export const previewChange = (store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> =>
-  inTurn(change.organization.id, () => preview(store, change, nowMs));
-
-async function preview(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
+export async function previewChange(store: Store, change: PreviewedChange, nowMs: number): Promise<ChangePreview> {
   const { members, isPartial } = await readMembers(store, change, nowMs);
   const fateOf = { keep: fateOfKept, link_by_email: fateOfLinked, new_accounts: async () => (): Fate => 'new' }[change.decision];
   const decide = await fateOf(change, members, nowMs);

@@ -6,6 +6,7 @@ import { GatewayError } from '../../../errors.ts';
 import { previewRestore, restoreMetadataVersion } from '../../../organizations/connections/restore-metadata.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { callerOf, organizationOf } from '../../api/callers.ts';
+import { runComparison } from '../../limits/request-slots.ts';
 import { frameOf, parseForm, redirectWithNotice, sendConsolePage, singleSignOnPathOf } from '../visit.ts';
 import { comparisonOf, type PostedTable, readPostedTable } from './identifier-table.ts';
 import { DECISION_FIELDS, DRAFT_TEXT, decisionOf, isKeptByDraft, previewDecisions } from './members-decision.ts';
@@ -36,9 +37,11 @@ export function metadataVersionPages(runtime: Runtime): Router {
     redirectWithNotice(runtime, response, singleSignOnPathOf(response), notice);
   });
   router.post('/:id/compare', async (request, response) => {
-    const posted = await readPostedTable(runtime, request, response);
-    if (await showDecision(runtime, request, response, { versionId: request.params.id, posted })) return;
-    throw new GatewayError('conflict', TEXTS.needsNoDecision);
+    await runComparison(runtime, organizationOf(response).id, response, async () => {
+      const posted = await readPostedTable(runtime, request, response);
+      if (await showDecision(runtime, request, response, { versionId: request.params.id, posted })) return;
+      throw new GatewayError('conflict', TEXTS.needsNoDecision);
+    });
   });
   return router;
 }

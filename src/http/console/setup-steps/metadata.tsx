@@ -25,6 +25,7 @@ import type { Organization } from '../../../organizations/organizations.ts';
 import { saveOrPropose } from '../../../organizations/setup/metadata-proposals.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { organizationOf } from '../../api/callers.ts';
+import { runComparison } from '../../limits/request-slots.ts';
 import { comparisonOf, type PostedTable, readPostedTable } from '../connections/identifier-table.ts';
 import { DECISION_FIELDS, DRAFT_TEXT, decisionOf, isKeptByDraft, previewDecisions } from '../connections/members-decision.ts';
 import { findVisitedConnection } from '../connections/visited-connection.ts';
@@ -226,9 +227,11 @@ async function showPreview(
 
 /** Shows the preview again, with what the lines of a table of identifiers mean for the members. */
 export async function compareIdentifiers(runtime: Runtime, request: Request, response: Response): Promise<void> {
-  const posted = await readPostedTable(runtime, request, response);
-  const { source, metadataUrl, carried } = previewedMetadata(parseForm(SAVE_FORM, request));
-  await showPreview(runtime, request, response, { loaded: await loadMetadata(runtime, source), metadataUrl, carried, posted });
+  await runComparison(runtime, organizationOf(response).id, response, async () => {
+    const posted = await readPostedTable(runtime, request, response);
+    const { source, metadataUrl, carried } = previewedMetadata(parseForm(SAVE_FORM, request));
+    await showPreview(runtime, request, response, { loaded: await loadMetadata(runtime, source), metadataUrl, carried, posted });
+  });
 }
 
 const typedOf = (form: MetadataForm): TypedMetadata => ({
