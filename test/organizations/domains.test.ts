@@ -538,7 +538,7 @@ describe('daily check', () => {
     const lines: string[] = [];
     const { log } = gateway.runtime;
     const warn = (facts: { domain?: string }, text: string) => (facts.domain === domain ? lines.push(text) : 0);
-    replaceInRuntime({ log: { ...log, warn, error: warn } });
+    replaceInRuntime({ log: Object.assign(Object.create(log), { warn, error: warn }) });
     await own(acme);
     await dns.serve([]);
     for (const days of [1, 6.5]) await daysLater(days);
