@@ -121,7 +121,7 @@ export interface Store {
    * @throws validation_failed if the cursor is not one of this partition, collection, index, string and direction
    */
   find<T>(partition: string, collection: Collection<T>, index: string, range: Range): Promise<Page<T>>;
-  /** Returns whether an index has no records. Costs half of {@link Store.find}. */
+  /** Returns whether an index has no records. Costs less than {@link Store.find}. */
   isEmpty<T>(partition: string, collection: Collection<T>, index: string): Promise<boolean>;
   /** Returns the number of records of a counted collection. Takes the same time however many there are. */
   count<T>(partition: string, collection: Collection<T>): Promise<number>;

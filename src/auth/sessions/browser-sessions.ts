@@ -28,7 +28,10 @@ export interface SessionKind<Value> {
   readonly touch?: (runtime: Runtime, sid: string, value: Value) => void;
 }
 
-/** Returns a new session ID: the partition that holds the session, and 256 random bits. */
+/**
+ * Returns a new session ID: the partition that holds the session, and 256 random bits.
+ * @param secret these bits, if the caller has drawn them together with others
+ */
 export const newSid = (partition: string, secret = newSecret()): string => `${partition}.${secret}`;
 
 /** Returns the part of a session's key that comes from its ID. It does not reveal the ID. */

@@ -6,7 +6,7 @@ import { NO_STATUS_MESSAGE } from '../../saml/response/response-checks.ts';
 import type { SignInLogEntry } from './sign-in-log.ts';
 
 /**
- * Returns an entry for readers who may help with a sign-in, but must not learn the user: a support team, or the holder of a setup link,
+ * Returns an entry for readers who may help with a sign-in, but must not learn who the user is: a support team, or the holder of a setup link,
  * which can be forwarded. The groups stay, because role rules need their exact names.
  */
 export function maskEntry({ memberId: _id, address: _address, subject, refusal, examination, ...entry }: SignInLogEntry): SignInLogEntry {

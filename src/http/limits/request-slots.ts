@@ -6,7 +6,7 @@ import type { Response } from 'express';
 import { GatewayError } from '../../errors.ts';
 import { perRuntime, type Runtime } from '../../runtime.ts';
 
-/** The bodies of waiting requests are not read, or counted by `request-bodies.ts` (comparisons), so that they take little memory. */
+/** Waiting requests take little memory: their bodies are not read yet or, for comparisons, are limited by `request-bodies.ts`. */
 const MAX_WAITING = 128;
 /** Shorter than the time limit for the arrival of a request. */
 const MAX_WAIT_MS = 10_000;
@@ -83,7 +83,7 @@ async function waitForSlot(runtime: Runtime, { waiting }: Slots, response: Respo
 function tooManyAtOnce({ metrics }: Runtime): GatewayError {
   metrics.limited.inc({ limit: 'requests_at_once' });
   return new GatewayError('rate_limited', {
-    detail: 'The client sends too many requests at the same time. Send fewer at a time.',
+    detail: 'Too many of these requests are running at the same time. Try again in a few seconds.',
     retryAfterSeconds: RETRY_SECONDS,
   });
 }

@@ -63,7 +63,7 @@ export async function previewChange(store: Store, change: PreviewedChange, nowMs
 }
 
 interface PreviewedMember extends TableMember, Pick<Member, 'role' | 'suspended'> {
-  /** The source of the identifier is the one of the connection. */
+  /** Whether the identifier comes from the source that the connection uses. */
   readonly hasSource: boolean;
   readonly isRecent: boolean;
 }
@@ -124,7 +124,7 @@ async function foldedRows({ rows }: IdentifierTable): Promise<ReadonlyMap<string
   return map;
 }
 
-/** Of several rows, the first one counts. */
+/** If two rows apply, the one that comes first in the table counts. */
 function isKept(value: string, exact: TableRow | undefined, folded: TableRow | undefined): boolean {
   const row = exact && folded ? (exact.line < folded.line ? exact : folded) : (exact ?? folded);
   return row !== undefined && (row.to === value || foldCase(row.to) === value);

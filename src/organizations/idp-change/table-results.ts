@@ -27,7 +27,7 @@ const RESULTS: readonly LineResult['result'][] = [
 ];
 const MAX_LINES = 100;
 
-/** What a comparison holds of each member. The garbage collector copies it, and no request is answered meanwhile. */
+/** The little that a comparison keeps of each member, because no request is answered while the garbage collector copies it. */
 export interface TableMember {
   readonly email: string;
   readonly identifier: string | undefined;
@@ -35,7 +35,7 @@ export interface TableMember {
   readonly isPresent: boolean;
 }
 
-/** Returns the members by their identifiers, present members first. */
+/** Returns the members by identifier. If several have the same one, a present member is preferred. */
 export async function holdersOf<M extends TableMember>(members: readonly M[]): Promise<ReadonlyMap<string, M>> {
   const holders = new Map<string, M>();
   for await (const part of eachPart(members)) {
